@@ -1,0 +1,92 @@
+/** What `docker create` sends and `docker inspect` shows: the Engine API's field names are kept. */
+export interface ContainerConfig {
+  readonly Hostname: string;
+  readonly Domainname: string;
+  readonly User: string;
+  readonly AttachStdin: boolean;
+  readonly AttachStdout: boolean;
+  readonly AttachStderr: boolean;
+  readonly Tty: boolean;
+  readonly OpenStdin: boolean;
+  readonly StdinOnce: boolean;
+  readonly Env: readonly string[];
+  readonly Cmd: readonly string[] | null;
+  readonly Entrypoint: readonly string[] | null;
+  readonly Image: string;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly WorkingDir: string;
+  readonly StopSignal?: string;
+  /** Seconds. */
+  readonly StopTimeout?: number;
+  readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Volumes?: Readonly<Record<string, object>>;
+}
+
+/** The part of HostConfig that the agent acts on; what it cannot do is refused at create, never dropped. */
+export interface HostConfig {
+  readonly AutoRemove: boolean;
+  /** Bytes; 0 is no limit. */
+  readonly Memory: number;
+  /** Memory plus swap in bytes; 0 means twice Memory, -1 no limit. */
+  readonly MemorySwap: number;
+  readonly MemoryReservation: number;
+  /** Billionths of a CPU; 0 is no limit. */
+  readonly NanoCpus: number;
+  readonly CpuShares: number;
+  /** Microseconds. */
+  readonly CpuPeriod: number;
+  readonly CpuQuota: number;
+  readonly CpusetCpus: string;
+  readonly CpusetMems: string;
+  /** Processes and threads; 0 and below is no limit. */
+  readonly PidsLimit: number;
+  readonly OomScoreAdj: number;
+  readonly OomKillDisable: boolean;
+  readonly ReadonlyRootfs: boolean;
+  readonly Privileged: boolean;
+  readonly CapAdd: readonly string[];
+  readonly CapDrop: readonly string[];
+  readonly SecurityOpt: readonly string[];
+  readonly GroupAdd: readonly string[];
+  /** Bytes of /dev/shm. */
+  readonly ShmSize: number;
+  readonly Tmpfs: Readonly<Record<string, string>>;
+  readonly Ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly Sysctls: Readonly<Record<string, string>>;
+  readonly Init: boolean;
+  readonly NetworkMode: string;
+  readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
+  readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
+}
+
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'exited' | 'dead' | 'removing';
+
+export interface ContainerState {
+  readonly status: ContainerStatus;
+  /** Of the container's first process in the host's pid namespace; 0 when it does not run. */
+  readonly pid: number;
+  readonly exitCode: number;
+  readonly oomKilled: boolean;
+  /** Why the last start failed; '' when it did not. */
+  readonly error: string;
+  /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` when it has not happened. */
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+export interface Container {
+  /** 64 lower-case hex digits. */
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  /** RFC 3339 with nanoseconds. */
+  readonly createdAt: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly imageId: string;
+  /** What runs: entrypoint and command after the image's defaults. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly state: ContainerState;
+  readonly logPath: string;
+}

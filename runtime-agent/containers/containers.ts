@@ -1,0 +1,99 @@
+import type { Container, ContainerConfig, HostConfig } from './container.ts';
+
+/** What a client asks of `create`; fields that it left out have the Engine API's defaults. */
+export interface CreateRequest {
+  /** Undefined: the agent invents one. */
+  readonly name?: string;
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  readonly platform?: string;
+}
+
+export interface CreateResult {
+  readonly id: string;
+  readonly warnings: readonly string[];
+}
+
+export type OutputStream = 'stdout' | 'stderr';
+
+export interface OutputChunk {
+  readonly stream: OutputStream;
+  readonly data: Uint8Array;
+}
+
+/** One client at a container's terminal or pipes. */
+export interface Attachment {
+  /** What the container writes from the moment of attaching; ends after its last byte when the container ends. */
+  readonly output: AsyncIterable<OutputChunk>;
+  /** Bytes for the container's stdin, in order; may be called before the container starts. */
+  write(data: Uint8Array): Promise<void>;
+  /** The client's half-close: end of file for the container when it was created with StdinOnce. */
+  endInput(): void;
+  /** Leaves; the container goes on. */
+  close(): void;
+}
+
+export interface LogLine {
+  readonly stream: OutputStream;
+  /** RFC 3339 with nanoseconds, UTC. */
+  readonly timestamp: string;
+  /** With its line feed, where the container wrote one. */
+  readonly data: Uint8Array;
+}
+
+export interface LogOptions {
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly follow: boolean;
+  /** Last lines only; undefined is all. */
+  readonly tail?: number;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+export interface WaitResult {
+  readonly exitCode: number;
+  /** Why the container could not be waited for or started. */
+  readonly error?: string;
+}
+
+/**
+ * The containers of this host. `ref` is an ID, a unique prefix of one, or a name with or without its slash;
+ * one that is not there: EngineError 'not-found' (`No such container: x`). Events go to the EventBus.
+ */
+export interface Containers {
+  /** Throws EngineError 'bad-request', 'conflict' (name taken), 'not-found' (no such image), 'not-implemented'. */
+  create(request: CreateRequest): Promise<CreateResult>;
+  /**
+   * Answers once the container's process runs. Already running: EngineError 'not-modified'. A command that is
+   * missing or not executable: EngineError 'bad-request' whose message holds `executable file not found in
+   * $PATH` or `permission denied`, state exited with 127 or 126, waiters answered, and removed on AutoRemove.
+   */
+  start(ref: string): Promise<void>;
+  /** Stop signal, then KILL after `timeout` seconds (undefined: the container's, else 10; -1: never). 'not-modified' when it does not run. */
+  stop(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
+  /** `signal` by name, with or without SIG, or number. 'conflict' when it does not run. */
+  kill(ref: string, signal: string): Promise<void>;
+  /** 'conflict' while it runs, unless `force`. */
+  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  /** Registered when the call returns: what happens after it is seen. The promise inside settles at the condition. */
+  wait(
+    ref: string,
+    condition: WaitCondition,
+    signal: AbortSignal,
+  ): Promise<{ readonly result: Promise<WaitResult> }>;
+  attach(
+    ref: string,
+    options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
+  ): Promise<Attachment>;
+  /** Ends at the end of the log, or with `follow` when the container ends; `signal` stops it. */
+  logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>;
+  /** Terminal size. 'conflict' when it does not run. */
+  resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  get(ref: string): Promise<Container>;
+  /** Newest first. */
+  list(): Promise<readonly Container[]>;
+}

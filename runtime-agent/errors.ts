@@ -1,0 +1,24 @@
+/** The Docker Engine API's classes of failure; engine-api/ maps each to its status. */
+export type EngineErrorCode =
+  | 'bad-request'
+  | 'unauthorized'
+  | 'not-found'
+  | 'conflict'
+  | 'not-modified'
+  | 'not-implemented'
+  | 'registry'
+  | 'runtime'
+  | 'storage-full';
+
+/**
+ * A failure whose message the user reads after `Error response from daemon: `, so it says what is wrong and
+ * what to do.
+ */
+export class EngineError extends Error {
+  readonly code: EngineErrorCode;
+  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EngineError';
+    this.code = code;
+  }
+}

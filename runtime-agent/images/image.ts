@@ -1,0 +1,51 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+
+export interface Platform {
+  readonly os: string;
+  /** As in GOARCH: amd64, arm64 … */
+  readonly architecture: string;
+  readonly variant?: string;
+}
+
+/** The `config` object of an image configuration (image-spec, config.md), fields as they are on the wire. */
+export interface ImageRunConfig {
+  readonly User?: string;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[] | null;
+  readonly Cmd?: readonly string[] | null;
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>> | null;
+  readonly ExposedPorts?: Readonly<Record<string, object>> | null;
+  readonly Volumes?: Readonly<Record<string, object>> | null;
+  readonly StopSignal?: string;
+  readonly Shell?: readonly string[] | null;
+  readonly Healthcheck?: unknown;
+}
+
+/** A whole image that this host holds: every layer is there, verified and ready to be mounted. */
+export interface Image {
+  /** Digest of the image configuration: what Docker calls the image ID. */
+  readonly id: Digest;
+  readonly manifestDigest: Digest;
+  readonly platform: Platform;
+  readonly config: ImageRunConfig;
+  /** Uncompressed layer digests, the lowest first. */
+  readonly diffIds: readonly Digest[];
+  /** RFC 3339, as in the configuration; absent where the image does not say. */
+  readonly created?: string;
+  readonly author?: string;
+  readonly history: readonly ImageHistory[];
+  /** Bytes of the uncompressed layers. */
+  readonly size: number;
+  /** `host/name:tag` in the familiar form that docker prints, sorted. */
+  readonly repoTags: readonly string[];
+  /** `host/name@sha256:…` in the familiar form, sorted. */
+  readonly repoDigests: readonly string[];
+}
+
+export interface ImageHistory {
+  readonly created?: string;
+  readonly created_by?: string;
+  readonly comment?: string;
+  readonly empty_layer?: boolean;
+}

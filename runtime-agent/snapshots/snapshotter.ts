@@ -1,0 +1,51 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+
+/** An overlay mount that a container has as its root. */
+export interface Rootfs {
+  /** Absolute path of the mounted tree. */
+  readonly path: string;
+  /** Absolute path of the writable layer: what differs from the image, with overlay's whiteouts. */
+  readonly upper: string;
+}
+
+/**
+ * Keeps image layers by diff ID, each once however many images share it, and makes root file systems of them.
+ * Every implementation passes test/contract/snapshotter.ts.
+ */
+export interface Snapshotter {
+  readonly kind: 'erofs' | 'unpacked';
+
+  hasLayer(diffId: Digest): Promise<boolean>;
+
+  /**
+   * Takes an uncompressed layer tar as a stream, checks that it has `diffId`, and keeps it. Visible only when
+   * whole and durable; two calls for one diff ID at once end with one layer. No entry of the tar can touch
+   * the host, whatever its path, link target or type. Throws EngineError 'bad-request' when the tar is
+   * malformed or its digest differs, 'storage-full'.
+   */
+  addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+
+  /** Bytes that the layer takes on disk, 0 when it is not here. */
+  layerSize(diffId: Digest): Promise<number>;
+
+  /** Drops a layer. The caller knows that no image and no root file system uses it. */
+  removeLayer(diffId: Digest): Promise<void>;
+
+  /** The layers that are here, to find those that no image uses. */
+  listLayers(): Promise<readonly Digest[]>;
+
+  /**
+   * Mounts the layers (lowest first) under a writable layer of this `id`, which is made at the first call and
+   * kept until removeRootfs. Calling it while mounted answers the same mount.
+   */
+  mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs>;
+
+  /** Unmounts, keeps the writable layer; no error when it is not mounted. */
+  unmountRootfs(id: string): Promise<void>;
+
+  /** Unmounts and deletes the writable layer; no error when there is none. */
+  removeRootfs(id: string): Promise<void>;
+
+  /** Ids that have a writable layer, to find what a crash left over. */
+  listRootfs(): Promise<readonly string[]>;
+}

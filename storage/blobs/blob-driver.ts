@@ -1,0 +1,80 @@
+import type { Digest } from '../oci/digest.ts';
+
+/** Bytes `start` to `end`, both included, counted from 0. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A blob that a driver holds. `location` means something to the driver that made it, and to nobody else. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  readonly location: string;
+}
+
+/**
+ * An upload as a value: whoever has it can go on with the upload, in this process or another.
+ * It can be written as JSON.
+ */
+export interface DriverUpload {
+  readonly id: string;
+  /** Bytes that the driver has taken and will keep. */
+  readonly size: number;
+  /** The driver's own, opaque to others; '' where a driver needs nothing. */
+  readonly detail: string;
+}
+
+/**
+ * Where bytes lie. A driver neither hashes nor verifies: BlobStore does. Every implementation passes
+ * test/contract/blob-driver.ts.
+ */
+export interface BlobDriver {
+  /** Begins an empty upload. `id` is a UUID that no other upload of this driver has. */
+  beginUpload(id: string): Promise<DriverUpload>;
+
+  /**
+   * Writes `content` after the first `upload.size` bytes, and drops what an interrupted append left
+   * beyond them. Memory stays bounded whatever the length. When `content` or the device fails, the
+   * promise rejects and `upload` as given stays valid. Not to be called twice at once for one upload.
+   * Throws UploadUnknownError, StorageFullError.
+   */
+  appendUpload(
+    upload: DriverUpload,
+    content: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<DriverUpload>;
+
+  /** The first `upload.size` bytes of an upload. Throws UploadUnknownError. */
+  readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+
+  /**
+   * Makes the first `upload.size` bytes the content of `digest`, in one atomic step that copies no bytes.
+   * When the promise resolves the content survives a power cut. Where the blob is there already the upload
+   * is dropped and the present blob is kept. Committing again after a crash is harmless.
+   * Throws UploadUnknownError, StorageFullError.
+   */
+  commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob>;
+
+  /** Drops an upload and its bytes; no error when it is gone. */
+  abortUpload(upload: DriverUpload): Promise<void>;
+
+  /** The blob under a digest, wherever it lies, or undefined. */
+  findBlob(digest: Digest): Promise<StoredBlob | undefined>;
+
+  /**
+   * The blob's bytes, or those in `range` (which lies within the blob). Throws BlobUnknownError before the
+   * first byte when there is no such blob.
+   */
+  readBlob(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+
+  /** Deletes durably; answers whether there was something to delete. */
+  deleteBlob(blob: StoredBlob): Promise<boolean>;
+
+  /** Every committed blob, in no order, never one that is half written. */
+  listBlobs(signal?: AbortSignal): AsyncIterable<StoredBlob>;
+
+  /** Uploads that have bytes here, also those that no catalog knows, with the time of their last append. */
+  listUploads(signal?: AbortSignal): AsyncIterable<{ readonly id: string; readonly touchedAt: Date }>;
+}

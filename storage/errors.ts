@@ -1,0 +1,106 @@
+/** What storage can refuse. `code` is literal so that an edge can map it without knowing the classes. */
+export abstract class StorageError extends Error {
+  abstract readonly code: StorageErrorCode;
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+export type StorageErrorCode =
+  | 'BLOB_UNKNOWN'
+  | 'BLOB_UPLOAD_INVALID'
+  | 'BLOB_UPLOAD_UNKNOWN'
+  | 'DIGEST_INVALID'
+  | 'DIGEST_MISMATCH'
+  | 'MANIFEST_BLOB_UNKNOWN'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'RANGE_INVALID'
+  | 'REFERENCE_INVALID'
+  | 'STORAGE_FULL'
+  | 'TAG_INVALID'
+  | 'UPLOAD_BUSY';
+
+/** No such blob in this repository, or in the store. */
+export class BlobUnknownError extends StorageError {
+  readonly code = 'BLOB_UNKNOWN';
+}
+
+/** The upload cannot go on as asked; its stored state is unchanged. */
+export class UploadInvalidError extends StorageError {
+  readonly code = 'BLOB_UPLOAD_INVALID';
+}
+
+export class UploadUnknownError extends StorageError {
+  readonly code = 'BLOB_UPLOAD_UNKNOWN';
+}
+
+/** Another request is writing to this upload now. */
+export class UploadBusyError extends StorageError {
+  readonly code = 'UPLOAD_BUSY';
+}
+
+/** A chunk does not begin where the upload ends; `size` is where it must begin. */
+export class RangeInvalidError extends StorageError {
+  readonly code = 'RANGE_INVALID';
+  readonly size: number;
+  constructor(message: string, size: number) {
+    super(message);
+    this.size = size;
+  }
+}
+
+/** The text is no digest of a supported algorithm. */
+export class DigestInvalidError extends StorageError {
+  readonly code = 'DIGEST_INVALID';
+}
+
+/** The content does not have the digest that its sender gave. */
+export class DigestMismatchError extends StorageError {
+  readonly code = 'DIGEST_MISMATCH';
+}
+
+export class ManifestUnknownError extends StorageError {
+  readonly code = 'MANIFEST_UNKNOWN';
+}
+
+export class ManifestInvalidError extends StorageError {
+  readonly code = 'MANIFEST_INVALID';
+}
+
+/** A manifest refers to content that its repository does not have. */
+export class ManifestBlobUnknownError extends StorageError {
+  readonly code = 'MANIFEST_BLOB_UNKNOWN';
+  readonly missing: readonly string[];
+  constructor(missing: readonly string[]) {
+    super(
+      `the manifest refers to content that is not in this repository: ${missing.slice(0, 10).join(', ')}`,
+    );
+    this.missing = missing;
+  }
+}
+
+export class NameInvalidError extends StorageError {
+  readonly code = 'NAME_INVALID';
+}
+
+export class NameUnknownError extends StorageError {
+  readonly code = 'NAME_UNKNOWN';
+}
+
+export class TagInvalidError extends StorageError {
+  readonly code = 'TAG_INVALID';
+}
+
+/** The text is no image reference, such as `host:5000/team/app:1`. */
+export class ReferenceInvalidError extends StorageError {
+  readonly code = 'REFERENCE_INVALID';
+}
+
+/** The device is full or over quota; nothing was changed and the caller may try again. */
+export class StorageFullError extends StorageError {
+  readonly code = 'STORAGE_FULL';
+}
