@@ -1,0 +1,63 @@
+#!/bin/sh
+# Sets up what `npm start` (prepare.sh start) and `npm test` (prepare.sh test) need, and nothing twice:
+# node_modules when the lock file changed, and, as root on Debian, the packages that are missing.
+set -eu
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+purpose=${1:-start}
+
+say() { printf 'prepare: %s\n' "$1" >&2; }
+fail() { say "$1"; exit 1; }
+
+command -v node >/dev/null 2>&1 || fail "Node.js is missing; install it, for example: apt-get install nodejs npm"
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 20 ] || fail "Node.js $major is too old to set Berth up; version 20 or later is needed"
+
+# The pinned Node comes by an optional dependency, so the lock file decides about it too.
+lock=$(cksum <"$root/package-lock.json")
+installed="$root/node_modules/.berth-lock"
+if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
+  say "installing the npm packages of package-lock.json"
+  log=$(mktemp)
+  (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$log" 2>&1 || {
+    cat "$log" >&2
+    rm -f "$log"
+    fail "npm ci failed; its output is above"
+  }
+  rm -f "$log"
+  for program in berth:server/cli/berth berth-agent:runtime-agent/cli/berth-agent; do
+    ln -sfn "../../${program#*:}" "$root/node_modules/.bin/${program%%:*}"
+  done
+  printf '%s' "$lock" >"$installed"
+fi
+
+agent_packages="crun conmon erofs-utils isal golang-github-containers-common tini util-linux"
+test_packages="runc docker.io docker-cli docker-registry podman skopeo umoci buildah netavark aardvark-dns
+  busybox-static attr libcap2-bin wrk zstd iproute2 nftables procps git"
+
+packages=""
+if [ "$(uname -s)" = Linux ]; then
+  packages=$agent_packages
+  [ "$purpose" = test ] && packages="$packages $test_packages"
+fi
+missing=""
+if [ -n "$packages" ] && command -v dpkg-query >/dev/null 2>&1; then
+  for package in $packages; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing="$missing $package"
+  done
+fi
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+  say "not root, so these Debian packages were not installed (the agent needs them):$missing"
+  exit 0
+fi
+say "installing the Debian packages$missing"
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # the list is meant to be split
+{ apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 || {
+  tail -n 40 "$log" >&2
+  rm -f "$log"
+  fail "apt-get install failed; the end of its output is above"
+}
+rm -f "$log"

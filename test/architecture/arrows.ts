@@ -1,0 +1,78 @@
+import type { Import } from './imports.ts';
+
+/** What the files below a folder may import beyond that folder; nothing else of the project. */
+interface Arrow {
+  readonly from: string;
+  readonly to: readonly string[];
+}
+
+const ARROWS: readonly Arrow[] = [
+  { from: 'storage/', to: [] },
+  { from: 'auth/', to: [] },
+  { from: 'server/', to: ['storage/', 'auth/'] },
+  { from: 'runtime-agent/', to: ['storage/', 'auth/'] },
+  { from: 'deploy/', to: [] },
+  { from: 'test/', to: ['storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
+  { from: 'storage/oci/', to: ['storage/errors.ts', 'storage/catalog/catalog.ts'] },
+  { from: 'server/http/', to: [] },
+  { from: 'runtime-agent/linux/', to: ['runtime-agent/errors.ts'] },
+];
+
+/** Packages that only some folders may import: `files` are prefixes. */
+interface PackageRule {
+  readonly packages: RegExp;
+  readonly files: readonly string[];
+  readonly reason: string;
+}
+
+const PACKAGE_RULES: readonly PackageRule[] = [
+  {
+    packages: /^(koa|@koa\/.*|node:http2?|node:https)$/,
+    files: ['server/', 'runtime-agent/', 'test/'],
+    reason: 'storage/ and auth/ know no HTTP',
+  },
+  {
+    packages: /^(knex|better-sqlite3|node:sqlite)$/,
+    files: ['storage/', 'auth/', 'runtime-agent/', 'test/'],
+    reason: 'server/ knows no SQL',
+  },
+  {
+    packages: /^better-sqlite3$/,
+    files: ['storage/catalog/', 'test/'],
+    reason: 'only the catalog knows which database it is',
+  },
+  {
+    packages: /^koffi$/,
+    files: ['runtime-agent/linux/', 'test/'],
+    reason: 'system calls are made in runtime-agent/linux/',
+  },
+  {
+    packages: /^node:fs(\/promises)?$/,
+    files: [
+      'storage/',
+      'runtime-agent/',
+      'deploy/',
+      'test/',
+      'server/main.ts',
+      'server/config.ts',
+      'server/cli/',
+    ],
+    reason: 'the routes of server/ and auth/ touch no files',
+  },
+];
+
+/** Every import that runs against the arrows, each as one sentence. */
+export function forbiddenImports(imports: readonly Import[]): readonly string[] {
+  return imports.flatMap((edge) => {
+    const arrows = ARROWS.filter((arrow) => edge.file.startsWith(arrow.from));
+    const local = edge.target.endsWith('.ts');
+    if (local) {
+      return arrows
+        .filter((arrow) => ![arrow.from, ...arrow.to].some((prefix) => edge.target.startsWith(prefix)))
+        .map((arrow) => `${edge.file} imports ${edge.target}: ${arrow.from} may not`);
+    }
+    return PACKAGE_RULES.filter(
+      (rule) => rule.packages.test(edge.target) && !rule.files.some((prefix) => edge.file.startsWith(prefix)),
+    ).map((rule) => `${edge.file} imports ${edge.target}: ${rule.reason}`);
+  });
+}

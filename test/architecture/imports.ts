@@ -1,0 +1,28 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+
+/** One `import` or `export … from` of a source file. Paths are relative to the project's root. */
+export interface Import {
+  readonly file: string;
+  /** A file of the project, or a package such as `koa` or `node:fs`. */
+  readonly target: string;
+}
+
+const STATEMENT =
+  /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm;
+
+/** The imports that the text of `file` makes, types included: an arrow is an arrow. */
+export function importsOf(file: string, text: string): readonly Import[] {
+  return [...text.matchAll(STATEMENT)].map((match) => {
+    const specifier = match[1] ?? match[2] ?? match[3] ?? '';
+    const local = specifier.startsWith('.');
+    return { file, target: local ? posix.join(posix.dirname(file), specifier) : specifier };
+  });
+}
+
+/** Every import of every TypeScript source below `root`. */
+export function readImports(root: string): readonly Import[] {
+  return globSync('{server,storage,auth,runtime-agent,deploy,test}/**/*.ts', { cwd: root }).flatMap((file) =>
+    importsOf(file, readFileSync(join(root, file), 'utf8')),
+  );
+}

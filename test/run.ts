@@ -1,0 +1,33 @@
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/**
+ * `npm test`: format and lint, types, then every test, in one run whose closing lines are those of Node's test
+ * runner. `npm test -- test/unit` runs the tests below a folder or in a file only, without lint and types.
+ */
+const root = dirname(import.meta.dirname);
+const selected = process.argv.slice(2);
+
+function run(title: string, command: string, args: readonly string[]): void {
+  console.log(`# ${title}`);
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (result.error) throw result.error;
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+if (selected.length === 0) {
+  const bin = join(root, 'node_modules/.bin');
+  run('format and lint', join(bin, 'biome'), ['ci', '--colors=off', '.']);
+  run('types', join(bin, 'tsc'), ['--noEmit']);
+}
+
+// The cheap tests first: a mistake in a rule shows before a daemon is started.
+const folders = ['architecture', 'unit', 'contract', 'conformance', 'integration', 'e2e'];
+const patterns = selected.length > 0 ? selected : folders.map((folder) => `test/${folder}`);
+const files = patterns.flatMap((pattern) =>
+  pattern.endsWith('.ts') ? [pattern] : globSync(`${pattern}/**/*.test.ts`, { cwd: root }).sort(),
+);
+if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
+
+run('tests', process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files]);
