@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** One of the two programs as a child process. */
+export interface Program {
+  readonly name: string;
+  /** What it printed on stdout up to and with its ready line. */
+  readonly greeting: readonly string[];
+  /** What stands between `is ready: ` and the space after it: a URL. */
+  readonly address: string;
+  /** Settles when the process has ended, with its exit code (128 + the signal's number when killed). */
+  readonly ended: Promise<number>;
+  /** Asks it to drain and stop. */
+  stop(): void;
+}
+
+/**
+ * Starts `node MAIN ARGS` and waits for its ready line. The process is its own group: Ctrl-C in the terminal
+ * reaches it once, through `stop`, so that it drains. Throws an Error with its exit code when it ends before it
+ * is ready; what it had to say is on stderr by then.
+ */
+export async function startProgram(name: string, main: string, args: readonly string[]): Promise<Program> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const ended = exitOf(child);
+  const greeting: string[] = [];
+  const ready = new RegExp(`^${name} is ready: (\\S+)`);
+  const address = await new Promise<string>((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', (line) => {
+      greeting.push(line);
+      const found = ready.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    });
+    ended.then(
+      (code) => reject(new ProgramEndedError(`${name} ended before it was ready`, code, greeting)),
+      reject,
+    );
+  });
+  return { name, greeting, address, ended, stop: () => child.kill('SIGTERM') };
+}
+
+export class ProgramEndedError extends Error {
+  readonly exitCode: number;
+  readonly output: readonly string[];
+  constructor(message: string, exitCode: number, output: readonly string[]) {
+    super(message);
+    this.name = 'ProgramEndedError';
+    this.exitCode = exitCode;
+    this.output = output;
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)));
+  });
+}
