@@ -65,8 +65,7 @@ function readIndexContent(body: JsonObject): Content {
   if (isSet(body.config) || isSet(body.layers)) {
     throw new ManifestInvalidError('the index must not have "config" or "layers"');
   }
-  const members = optionalArray(body, 'manifests', 'the index');
-  if (members === undefined) throw new ManifestInvalidError('the index: "manifests" is missing');
+  const members = requiredArray(body, 'manifests');
   const manifests = members.map((value, position) => readDescriptor(value, `manifests[${position}]`));
   return { layers: [], manifests };
 }
@@ -74,13 +73,17 @@ function readIndexContent(body: JsonObject): Content {
 function readImageContent(body: JsonObject): Content {
   if (isSet(body.manifests)) throw new ManifestInvalidError('the image manifest must not have "manifests"');
   if (!isSet(body.config)) throw new ManifestInvalidError('the manifest: "config" is missing');
-  const values = optionalArray(body, 'layers', 'the manifest');
-  if (values === undefined) throw new ManifestInvalidError('the manifest: "layers" is missing');
   return {
     config: readDescriptor(body.config, 'config'),
-    layers: values.map((value, position) => readDescriptor(value, `layers[${position}]`)),
+    layers: requiredArray(body, 'layers').map((value, position) => readDescriptor(value, `layers[${position}]`)),
     manifests: [],
   };
+}
+
+/** Clients written in Go send an empty list as null. */
+function requiredArray(body: JsonObject, key: string): readonly unknown[] {
+  if (body[key] === undefined) throw new ManifestInvalidError(`the manifest: "${key}" is missing`);
+  return optionalArray(body, key, 'the manifest') ?? [];
 }
 
 function refuseUnknown(mediaType: string): void {

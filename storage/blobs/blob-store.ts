@@ -1,0 +1,194 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnknownError } from '../errors.ts';
+import { type Digest, digestAlgorithm } from '../oci/digest.ts';
+import { abortable } from './abortable.ts';
+import type { BlobDriver, ByteRange, DriverUpload, StoredBlob } from './blob-driver.ts';
+import { RunningHashes } from './running-hashes.ts';
+import { SegmentedSource } from './segmented-source.ts';
+
+/** Bytes that an upload may be ahead of its last checkpoint. */
+export const SEGMENT_SIZE = 64 * 1024 * 1024;
+const HASHES_KEPT = 4096;
+
+export interface AppendOptions {
+  readonly signal?: AbortSignal;
+  /** Called with each state of the upload that is worth recording; the append waits for it. */
+  readonly checkpoint?: (upload: DriverUpload) => Promise<void>;
+}
+
+/** Content by digest: nothing becomes visible under a digest that it does not have. */
+export class BlobStore {
+  readonly #driver: BlobDriver;
+  readonly #hashes = new RunningHashes(HASHES_KEPT);
+  readonly #busy = new Set<string>();
+
+  constructor(driver: BlobDriver) {
+    this.#driver = driver;
+  }
+
+  /** Begins an empty upload with a random UUID. */
+  begin(): Promise<DriverUpload> {
+    return this.#driver.beginUpload(randomUUID());
+  }
+
+  /**
+   * Appends `content` and answers the new state. `checkpoint` gets the state after each SEGMENT_SIZE bytes
+   * and at the end. When `content` fails or `signal` aborts, what came before is kept, checkpointed, and the
+   * failure is thrown on. When the device fails, the last checkpointed state stays valid. `content` is read
+   * by its iterator, whose `return` is called when it is not read to the end.
+   * Throws UploadBusyError, UploadUnknownError, StorageFullError.
+   */
+  append(
+    upload: DriverUpload,
+    content: AsyncIterable<Uint8Array>,
+    options: AppendOptions = {},
+  ): Promise<DriverUpload> {
+    return this.#exclusively(upload, async () => {
+      options.signal?.throwIfAborted();
+      let hash = this.#hashes.take(upload);
+      const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
+        hash?.update(chunk),
+      );
+      let state = upload;
+      try {
+        while (await source.hasMore()) {
+          // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
+          state = await this.#driver.appendUpload(state, source.segment());
+          if (hash !== undefined) this.#hashes.keep(state, hash);
+          await options.checkpoint?.(state);
+        }
+      } catch (error) {
+        // After a failed checkpoint the upload may belong to someone else, so its hash is not known any more.
+        this.#hashes.forget(upload);
+        hash = undefined;
+        throw error;
+      } finally {
+        await source.close();
+      }
+      source.throwFailure();
+      return state;
+    });
+  }
+
+  /**
+   * Makes the upload the content of `digest`, durably. Throws DigestMismatchError, which leaves the upload as
+   * it is; UploadBusyError, UploadUnknownError, StorageFullError. Committing again after a crash is harmless.
+   */
+  commit(upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
+    return this.#exclusively(upload, async () => {
+      const actual = await this.#digestOf(upload, digest);
+      if (actual !== digest) {
+        throw new DigestMismatchError(
+          `the content has the digest ${actual}, not ${digest}: it was damaged on its way, or the digest is wrong`,
+        );
+      }
+      const blob = await this.#driver.commitUpload(upload, digest);
+      this.#hashes.forget(upload);
+      return blob;
+    });
+  }
+
+  /** Drops an upload; no error when it is gone. Throws UploadBusyError. */
+  abort(upload: DriverUpload): Promise<void> {
+    return this.#exclusively(upload, async () => {
+      this.#hashes.forget(upload);
+      await this.#driver.abortUpload(upload);
+    });
+  }
+
+  /**
+   * Stores content whose digest is known; all or nothing. Throws DigestMismatchError, StorageFullError, and
+   * what `content` fails with.
+   */
+  async put(
+    content: AsyncIterable<Uint8Array> | Uint8Array,
+    digest: Digest,
+    signal?: AbortSignal,
+  ): Promise<StoredBlob> {
+    signal?.throwIfAborted();
+    const upload = await this.begin();
+    let state = upload;
+    try {
+      state = await this.append(upload, content instanceof Uint8Array ? single(content) : content, {
+        ...(signal && { signal }),
+        checkpoint: async (reached) => {
+          state = reached;
+        },
+      });
+      return await this.commit(state, digest);
+    } catch (error) {
+      // What failed first is what the caller must hear; garbage collection drops uploads that stay behind.
+      await this.abort(state).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The blob, or undefined. */
+  find(digest: Digest): Promise<StoredBlob | undefined> {
+    return this.#driver.findBlob(digest);
+  }
+
+  /** The blob's bytes or those in `range`, which lies within the blob. Throws BlobUnknownError. */
+  read(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return this.#driver.readBlob(blob, range, signal);
+  }
+
+  /**
+   * The whole blob, such as a manifest or a configuration. Throws ManifestInvalidError when it has more than
+   * `limit` bytes, BlobUnknownError.
+   */
+  async readAll(blob: StoredBlob, limit: number): Promise<Buffer> {
+    if (blob.size > limit) {
+      throw new ManifestInvalidError(
+        `${blob.digest} has ${blob.size} bytes: a manifest or configuration of at most ${limit} was expected`,
+      );
+    }
+    if (blob.size === 0) return Buffer.alloc(0);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of await this.#driver.readBlob(blob)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  }
+
+  /** Deletes durably; answers whether there was something to delete. */
+  delete(blob: StoredBlob): Promise<boolean> {
+    return this.#driver.deleteBlob(blob);
+  }
+
+  /** Every blob, in no order. */
+  list(signal?: AbortSignal): AsyncIterable<StoredBlob> {
+    return this.#driver.listBlobs(signal);
+  }
+
+  async #digestOf(upload: DriverUpload, expected: Digest): Promise<Digest> {
+    const algorithm = digestAlgorithm(expected);
+    const running = algorithm === 'sha256' ? this.#hashes.take(upload) : undefined;
+    if (running !== undefined) return `sha256:${running.digest('hex')}`;
+    const hash = createHash(algorithm);
+    try {
+      for await (const chunk of this.#driver.readUpload(upload)) hash.update(chunk);
+    } catch (error) {
+      // A commit that a crash cut off after its decisive step has left the blob and no upload.
+      if (!(error instanceof UploadUnknownError)) throw error;
+      const blob = await this.#driver.findBlob(expected);
+      if (blob?.size !== upload.size) throw error;
+      return expected;
+    }
+    return `${algorithm}:${hash.digest('hex')}`;
+  }
+
+  async #exclusively<T>(upload: DriverUpload, work: () => Promise<T>): Promise<T> {
+    if (this.#busy.has(upload.id)) {
+      throw new UploadBusyError('another request is writing to this upload: wait until it has ended');
+    }
+    this.#busy.add(upload.id);
+    try {
+      return await work();
+    } finally {
+      this.#busy.delete(upload.id);
+    }
+  }
+}
+
+async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield content;
+}

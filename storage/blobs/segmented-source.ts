@@ -1,0 +1,59 @@
+/**
+ * Hands a stream out in segments, and turns its failure into the early end of a segment, so that what came
+ * before the failure can be kept. `inspect` sees every chunk that a segment's reader has taken.
+ */
+export class SegmentedSource {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  readonly #segmentSize: number;
+  readonly #inspect: (chunk: Uint8Array) => void;
+  #next: Uint8Array | undefined;
+  #ended = false;
+  #failure: { readonly reason: unknown } | undefined;
+
+  constructor(
+    content: AsyncIterable<Uint8Array>,
+    segmentSize: number,
+    inspect: (chunk: Uint8Array) => void,
+  ) {
+    this.#iterator = content[Symbol.asyncIterator]();
+    this.#segmentSize = segmentSize;
+    this.#inspect = inspect;
+  }
+
+  /** Whether there is something for another segment. Waits for the next chunk; never rejects. */
+  async hasMore(): Promise<boolean> {
+    while (this.#next === undefined && !this.#ended) {
+      try {
+        const result = await this.#iterator.next();
+        if (result.done === true) this.#ended = true;
+        else if (result.value.byteLength > 0) this.#next = result.value;
+      } catch (reason) {
+        this.#ended = true;
+        this.#failure = { reason };
+      }
+    }
+    return this.#next !== undefined;
+  }
+
+  /** The next chunks, until together they reach the size of a segment. */
+  async *segment(): AsyncGenerator<Uint8Array, void, undefined> {
+    let size = 0;
+    while (size < this.#segmentSize && (await this.hasMore())) {
+      const chunk = this.#next as Uint8Array;
+      this.#next = undefined;
+      this.#inspect(chunk);
+      size += chunk.byteLength;
+      yield chunk;
+    }
+  }
+
+  /** Throws what the stream failed with, if it did. */
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.reason;
+  }
+
+  /** Tells the stream that no more is wanted. */
+  async close(): Promise<void> {
+    if (!this.#ended) await this.#iterator.return?.();
+  }
+}
