@@ -45,7 +45,7 @@ export class BlobStore {
   ): Promise<DriverUpload> {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
-      let hash = this.#hashes.take(upload);
+      const hash = this.#hashes.take(upload);
       const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
         hash?.update(chunk),
       );
@@ -55,13 +55,8 @@ export class BlobStore {
           // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
           state = await this.#driver.appendUpload(state, source.segment());
           if (hash !== undefined) this.#hashes.keep(state, hash);
-          await options.checkpoint?.(state);
+          await this.#checkpoint(state, options);
         }
-      } catch (error) {
-        // After a failed checkpoint the upload may belong to someone else, so its hash is not known any more.
-        this.#hashes.forget(upload);
-        hash = undefined;
-        throw error;
       } finally {
         await source.close();
       }
@@ -157,6 +152,16 @@ export class BlobStore {
   /** Every blob, in no order. */
   list(signal?: AbortSignal): AsyncIterable<StoredBlob> {
     return this.#driver.listBlobs(signal);
+  }
+
+  async #checkpoint(state: DriverUpload, options: AppendOptions): Promise<void> {
+    try {
+      await options.checkpoint?.(state);
+    } catch (error) {
+      // The upload may belong to someone else now, who can bring it to this size with other bytes.
+      this.#hashes.forget(state);
+      throw error;
+    }
   }
 
   async #digestOf(upload: DriverUpload, expected: Digest): Promise<Digest> {

@@ -10,11 +10,7 @@ export class SegmentedSource {
   #ended = false;
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(
-    content: AsyncIterable<Uint8Array>,
-    segmentSize: number,
-    inspect: (chunk: Uint8Array) => void,
-  ) {
+  constructor(content: AsyncIterable<Uint8Array>, segmentSize: number, inspect: (chunk: Uint8Array) => void) {
     this.#iterator = content[Symbol.asyncIterator]();
     this.#segmentSize = segmentSize;
     this.#inspect = inspect;

@@ -75,7 +75,9 @@ function readImageContent(body: JsonObject): Content {
   if (!isSet(body.config)) throw new ManifestInvalidError('the manifest: "config" is missing');
   return {
     config: readDescriptor(body.config, 'config'),
-    layers: requiredArray(body, 'layers').map((value, position) => readDescriptor(value, `layers[${position}]`)),
+    layers: requiredArray(body, 'layers').map((value, position) =>
+      readDescriptor(value, `layers[${position}]`),
+    ),
     manifests: [],
   };
 }

@@ -1,0 +1,219 @@
+import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { BlobUnknownError, StorageFullError, UploadUnknownError } from '../../errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { abortable } from '../abortable.ts';
+import type { BlobDriver, ByteRange, DriverUpload, StoredBlob } from '../blob-driver.ts';
+import { asStorageError, isMissing, onDevice } from './device-errors.ts';
+import { DurableFolders, syncFolder } from './durable-folders.ts';
+import { FileReader } from './file-reader.ts';
+import { BLOBS, blobLocation, blobPath, isUploadId, UPLOADS, uploadPath } from './layout.ts';
+import { listBlobFiles } from './list-blob-files.ts';
+import { BufferPool, WriteBehind } from './write-behind.ts';
+
+/**
+ * Opens a folder as a blob driver and makes it when it is not there: `blobs/<algorithm>/<2 hex>/<hex>` and
+ * `uploads/<uuid>`, all on one file system. One process may write to it at a time. Throws StorageFullError.
+ */
+export async function openFilesystemDriver(root: string): Promise<FilesystemDriver> {
+  const absolute = resolve(root);
+  const folders = new DurableFolders();
+  await onDevice(async () => {
+    await folders.ensure(join(absolute, BLOBS));
+    await folders.ensure(join(absolute, UPLOADS));
+  });
+  return new FilesystemDriver(absolute, folders);
+}
+
+/** Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. */
+export class FilesystemDriver implements BlobDriver {
+  readonly #root: string;
+  readonly #folders: DurableFolders;
+  readonly #buffers = new BufferPool(8);
+
+  /** For openFilesystemDriver; `root` is absolute and has its folders. */
+  constructor(root: string, folders: DurableFolders) {
+    this.#root = root;
+    this.#folders = folders;
+  }
+
+  async beginUpload(id: string): Promise<DriverUpload> {
+    const path = uploadPath(this.#root, id);
+    await onDevice(async () => (await open(path, 'wx', 0o600)).close());
+    return { id, size: 0, detail: '' };
+  }
+
+  async appendUpload(
+    upload: DriverUpload,
+    content: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<DriverUpload> {
+    const file = await this.#openUpload(upload);
+    try {
+      return await onDevice(async () => {
+        await dropBeyond(file, upload);
+        const writer = new WriteBehind(file, upload.size, this.#buffers);
+        try {
+          for await (const chunk of abortable(content, signal)) await writer.write(chunk);
+        } finally {
+          await writer.finish();
+        }
+        return { ...upload, size: writer.end };
+      });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async *readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const file = await this.#openUpload(upload);
+    yield* new FileReader(file, 0, upload.size, signal);
+  }
+
+  async commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
+    const blob = { digest, size: upload.size, location: blobLocation(digest) };
+    const source = uploadPath(this.#root, upload.id);
+    const target = blobPath(this.#root, blob.location);
+    await onDevice(async () => {
+      // A file of another size is what a broken disk has left of the blob: it is replaced.
+      if ((await sizeOf(target)) === upload.size) {
+        await removeFile(source);
+      } else {
+        await this.#makeDurable(upload, source);
+        await this.#folders.ensure(dirname(target));
+        await rename(source, target);
+      }
+      // In both cases: whoever renamed the present blob may not have come to this line yet.
+      await syncFolder(dirname(target));
+    });
+    return blob;
+  }
+
+  async abortUpload(upload: DriverUpload): Promise<void> {
+    await removeFile(uploadPath(this.#root, upload.id));
+  }
+
+  async findBlob(digest: Digest): Promise<StoredBlob | undefined> {
+    const location = blobLocation(digest);
+    const size = await sizeOf(blobPath(this.#root, location));
+    return size === undefined ? undefined : { digest, size, location };
+  }
+
+  /** The iterable is to be iterated once, or `signal` to be aborted: until then it holds an open file. */
+  async readBlob(
+    blob: StoredBlob,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    signal?.throwIfAborted();
+    const file = await this.#openBlob(blob);
+    try {
+      const { size } = await file.stat();
+      if (size !== blob.size) {
+        throw new Error(
+          `the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`,
+        );
+      }
+      return new FileReader(file, range?.start ?? 0, range === undefined ? size : range.end + 1, signal);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async deleteBlob(blob: StoredBlob): Promise<boolean> {
+    const path = blobPath(this.#root, blob.location);
+    const removed = await removeFile(path);
+    if (removed) await syncFolder(dirname(path));
+    return removed;
+  }
+
+  listBlobs(signal?: AbortSignal): AsyncIterable<StoredBlob> {
+    return listBlobFiles(this.#root, signal);
+  }
+
+  async *listUploads(
+    signal?: AbortSignal,
+  ): AsyncGenerator<{ readonly id: string; readonly touchedAt: Date }, void, undefined> {
+    for await (const entry of await opendir(join(this.#root, UPLOADS))) {
+      signal?.throwIfAborted();
+      if (!isUploadId(entry.name)) continue;
+      const touchedAt = await touchedTime(join(this.#root, UPLOADS, entry.name));
+      if (touchedAt !== undefined) yield { id: entry.name, touchedAt };
+    }
+  }
+
+  async #openUpload(upload: DriverUpload): Promise<FileHandle> {
+    const path = uploadPath(this.#root, upload.id);
+    let file: FileHandle;
+    try {
+      file = await open(path, 'r+');
+    } catch (error) {
+      if (isMissing(error)) throw new UploadUnknownError(`there is no upload ${upload.id}`, { cause: error });
+      throw error;
+    }
+    const { size } = await file.stat();
+    if (size >= upload.size) return file;
+    await file.close();
+    throw new UploadUnknownError(
+      `of the upload ${upload.id} only ${size} of ${upload.size} bytes are left: begin it anew`,
+    );
+  }
+
+  async #openBlob(blob: StoredBlob): Promise<FileHandle> {
+    try {
+      return await open(blobPath(this.#root, blob.location), 'r');
+    } catch (error) {
+      if (isMissing(error)) throw new BlobUnknownError(`there is no blob ${blob.digest}`, { cause: error });
+      throw error;
+    }
+  }
+
+  async #makeDurable(upload: DriverUpload, path: string): Promise<void> {
+    const file = await this.#openUpload(upload);
+    try {
+      await dropBeyond(file, upload);
+      await file.datasync();
+    } catch (error) {
+      // The kernel reports a failed write once and then takes the pages for clean: a second try would succeed
+      // without the content.
+      if (!(asStorageError(error) instanceof StorageFullError)) await removeFile(path);
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+async function dropBeyond(file: FileHandle, upload: DriverUpload): Promise<void> {
+  const { size } = await file.stat();
+  if (size > upload.size) await file.truncate(upload.size);
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function touchedTime(path: string): Promise<Date | undefined> {
+  try {
+    return (await stat(path)).mtime;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,130 @@
+import type { FileHandle } from 'node:fs/promises';
+
+const BUFFER_SIZE = 1024 * 1024;
+/** Buffers of one writer: one that fills while the others are on their way to the file. */
+const BUFFERS = 3;
+/** Dirty bytes after which the device begins to store them, so that a commit has little left to wait for. */
+const SYNC_EVERY = 32 * 1024 * 1024;
+
+/** Buffers that writers hand on to each other, so that memory does not grow with the number of uploads. */
+export class BufferPool {
+  readonly #free: Buffer[] = [];
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  take(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_SIZE);
+  }
+
+  give(buffer: Buffer): void {
+    if (this.#free.length < this.#limit) this.#free.push(buffer);
+  }
+}
+
+/**
+ * Writes chunks one after another from a position on, in pieces of up to 1 MiB, while its caller goes on with
+ * the next chunk. It copies chunks: their sender may use their memory again. At most 3 MiB are on their way.
+ */
+export class WriteBehind {
+  readonly #handle: FileHandle;
+  readonly #pool: BufferPool;
+  #position: number;
+  #buffer: Buffer | undefined;
+  #filled = 0;
+  #buffersOut = 0;
+  #unsynced = 0;
+  /** Ends when all writes so far have; they follow each other. */
+  #writing: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #wakeUp: (() => void) | undefined;
+
+  constructor(handle: FileHandle, position: number, pool: BufferPool) {
+    this.#handle = handle;
+    this.#position = position;
+    this.#pool = pool;
+  }
+
+  /** Bytes from the file's start that have been taken. */
+  get end(): number {
+    return this.#position + this.#filled;
+  }
+
+  /** Takes a chunk. Waits only while all buffers are full. Throws what an earlier write failed with. */
+  async write(chunk: Uint8Array): Promise<void> {
+    let offset = 0;
+    while (offset < chunk.byteLength) {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      this.#buffer ??= await this.#nextBuffer();
+      const part = chunk.subarray(offset, offset + BUFFER_SIZE - this.#filled);
+      this.#buffer.set(part, this.#filled);
+      this.#filled += part.byteLength;
+      offset += part.byteLength;
+      if (this.#filled === BUFFER_SIZE) this.#flush();
+    }
+  }
+
+  /** Waits until everything is in the file; always to be called, also after a failure. Throws as write does. */
+  async finish(): Promise<void> {
+    this.#flush();
+    await this.#writing;
+    await this.#syncing;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #nextBuffer(): Promise<Buffer> {
+    while (this.#buffersOut >= BUFFERS) {
+      await new Promise<void>((resolve) => {
+        this.#wakeUp = resolve;
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+    this.#buffersOut += 1;
+    return this.#pool.take();
+  }
+
+  #flush(): void {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    const length = this.#filled;
+    const position = this.#position;
+    this.#buffer = undefined;
+    this.#filled = 0;
+    this.#position += length;
+    this.#writing = this.#writing.then(async () => {
+      try {
+        if (this.#failure === undefined) await this.#writeAll(buffer.subarray(0, length), position);
+      } catch (error) {
+        this.#failure ??= { error };
+      } finally {
+        this.#pool.give(buffer);
+        this.#buffersOut -= 1;
+        this.#wakeUp?.();
+      }
+    });
+  }
+
+  async #writeAll(bytes: Uint8Array, position: number): Promise<void> {
+    for (let written = 0; written < bytes.byteLength; ) {
+      const result = await this.#handle.write(bytes, written, bytes.byteLength - written, position + written);
+      written += result.bytesWritten;
+    }
+    this.#unsynced += bytes.byteLength;
+    if (this.#unsynced >= SYNC_EVERY && this.#syncing === undefined) this.#sync();
+  }
+
+  #sync(): void {
+    this.#unsynced = 0;
+    this.#syncing = this.#handle.datasync().then(
+      () => {
+        this.#syncing = undefined;
+      },
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
+  }
+}
