@@ -1,0 +1,50 @@
+import { mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import knex, { type Knex } from 'knex';
+
+export interface DatabaseOptions {
+  /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
+  readonly file: string;
+}
+
+/** The part of a better-sqlite3 connection that is needed to set it up. */
+interface Connection {
+  pragma(source: string): unknown;
+}
+
+/**
+ * Opens an SQLite database for reading and writing. A transaction is on the disk when it has committed; other
+ * processes may use the file too, and are waited for up to 5 seconds. Only its owner can read the file.
+ * Close it with `destroy()`.
+ */
+export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
+  await (await open(file, 'a', 0o600)).close();
+  await syncFolderOf(file);
+  return knex({
+    client: 'better-sqlite3',
+    connection: { filename: file },
+    useNullAsDefault: true,
+    // One connection: transactions of this process queue here instead of failing on each other's locks.
+    pool: { min: 1, max: 1, afterCreate: configure },
+  });
+}
+
+function configure(connection: Connection, done: (error: unknown, connection: Connection) => void): void {
+  connection.pragma('busy_timeout = 5000');
+  connection.pragma('journal_mode = WAL');
+  connection.pragma('synchronous = FULL');
+  connection.pragma('foreign_keys = ON');
+  connection.pragma('journal_size_limit = 67108864');
+  done(undefined, connection);
+}
+
+async function syncFolderOf(file: string): Promise<void> {
+  const folder = await open(dirname(file), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

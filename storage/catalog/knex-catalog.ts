@@ -1,0 +1,34 @@
+import type { Knex } from 'knex';
+import { KnexBlobs } from './blobs.ts';
+import type { Catalog } from './catalog.ts';
+import { type DatabaseOptions, openDatabase } from './database.ts';
+import { KnexManifests } from './manifests.ts';
+import { migrate } from './migrate.ts';
+import { createCatalog } from './migrations/0001-catalog.ts';
+import { KnexRepositories } from './repositories.ts';
+import { KnexTags } from './tags.ts';
+import { KnexUploads } from './uploads.ts';
+
+/** Brings the database's catalog tables up to date and opens them. The catalog's `close` also closes `knex`. */
+export async function openCatalog(knex: Knex): Promise<Catalog> {
+  await migrate(knex, 'catalog_migrations', [createCatalog]);
+  return {
+    repositories: new KnexRepositories(knex),
+    blobs: new KnexBlobs(knex),
+    manifests: new KnexManifests(knex),
+    tags: new KnexTags(knex),
+    uploads: new KnexUploads(knex),
+    close: () => knex.destroy(),
+  };
+}
+
+/** A catalog in an SQLite file of its own. */
+export async function openSqliteCatalog(options: DatabaseOptions): Promise<Catalog> {
+  const knex = await openDatabase(options);
+  try {
+    return await openCatalog(knex);
+  } catch (error) {
+    await knex.destroy();
+    throw error;
+  }
+}

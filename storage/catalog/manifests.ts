@@ -1,0 +1,171 @@
+import type { Knex } from 'knex';
+import { ManifestBlobUnknownError } from '../errors.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
+import { linkBlob, removeLink } from './blobs.ts';
+import type { ManifestCatalog, ManifestRecord, ManifestReference } from './catalog.ts';
+import { ensureRepository, findRepositoryId } from './repositories.ts';
+import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
+import { pointTags } from './tags.ts';
+import { inTransaction } from './transaction.ts';
+
+/** Rows in one statement: databases bound the number of its values. */
+const BATCH = 200;
+
+interface ManifestRow extends BlobRow {
+  readonly repository_id: number;
+  readonly media_type: string;
+  readonly artifact_type: string | null;
+  readonly annotations: string | null;
+}
+
+/** Manifests, and what they refer to. */
+export class KnexManifests implements ManifestCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  put(
+    repository: string,
+    manifest: ManifestRecord,
+    options: { readonly tags: readonly string[]; readonly requireManifests: boolean },
+  ): Promise<void> {
+    return inTransaction(this.#knex, async (trx) => {
+      const id = await ensureRepository(trx, repository);
+      const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
+      if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
+      await linkBlob(trx, id, manifest.blob);
+      await writeManifest(trx, id, manifest);
+      await pointTags(trx, id, options.tags, manifest.blob.digest);
+    });
+  }
+
+  async findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined> {
+    const row = await this.#select()
+      .where({ 'repositories.name': repository, 'manifests.digest': digest })
+      .first();
+    return row === undefined ? undefined : this.#recordOf(row);
+  }
+
+  async findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined> {
+    const row = await this.#select()
+      .join('tags', (join) =>
+        join
+          .on('tags.repository_id', 'manifests.repository_id')
+          .andOn('tags.manifest_digest', 'manifests.digest'),
+      )
+      .where({ 'repositories.name': repository, 'tags.name': tag })
+      .first();
+    return row === undefined ? undefined : this.#recordOf(row);
+  }
+
+  delete(repository: string, digest: Digest): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      const id = await findRepositoryId(trx, repository);
+      if (id === undefined) return false;
+      const referring = { repository_id: id, manifest_digest: digest };
+      await trx('tags').where(referring).delete();
+      await trx('manifest_references').where(referring).delete();
+      const deleted = await trx('manifests').where({ repository_id: id, digest }).delete();
+      if (deleted > 0) await removeLink(trx, id, digest);
+      return deleted > 0;
+    });
+  }
+
+  async referrers(repository: string, digest: Digest): Promise<readonly ManifestRecord[]> {
+    const rows: readonly ManifestRow[] = await this.#select()
+      .where({ 'repositories.name': repository, 'manifests.subject': digest })
+      .orderBy('manifests.digest');
+    const records: ManifestRecord[] = [];
+    for (const row of rows) records.push(await this.#recordOf(row));
+    return records;
+  }
+
+  #select() {
+    return this.#knex('repositories')
+      .join('manifests', 'manifests.repository_id', 'repositories.id')
+      .join('blobs', 'blobs.digest', 'manifests.digest')
+      .select([
+        ...BLOB_COLUMNS,
+        'manifests.repository_id',
+        'manifests.media_type',
+        'manifests.artifact_type',
+        'manifests.annotations',
+      ]);
+  }
+
+  async #recordOf(row: ManifestRow): Promise<ManifestRecord> {
+    const references = await this.#knex('manifest_references')
+      .where({ repository_id: row.repository_id, manifest_digest: row.digest })
+      .orderBy('position')
+      .select('kind', 'digest');
+    return {
+      blob: blobOfRow(row),
+      mediaType: row.media_type,
+      ...(row.artifact_type !== null && { artifactType: row.artifact_type }),
+      ...(row.annotations !== null && { annotations: JSON.parse(row.annotations) }),
+      references: references.map(({ kind, digest }) => ({ kind, digest: parseDigest(digest) })),
+    };
+  }
+}
+
+async function writeManifest(trx: Knex.Transaction, id: number, manifest: ManifestRecord): Promise<void> {
+  const { digest } = manifest.blob;
+  const subject = manifest.references.find(({ kind }) => kind === 'subject');
+  await trx('manifests')
+    .insert({
+      repository_id: id,
+      digest,
+      media_type: manifest.mediaType,
+      artifact_type: manifest.artifactType ?? null,
+      annotations: manifest.annotations === undefined ? null : JSON.stringify(manifest.annotations),
+      subject: subject?.digest ?? null,
+      pushed_at: Date.now(),
+    })
+    .onConflict(['repository_id', 'digest'])
+    .merge();
+  await trx('manifest_references').where({ repository_id: id, manifest_digest: digest }).delete();
+  const rows = manifest.references.map((reference, position) => ({
+    repository_id: id,
+    manifest_digest: digest,
+    position,
+    kind: reference.kind,
+    digest: reference.digest,
+  }));
+  for (const batch of batches(rows, BATCH)) await trx('manifest_references').insert([...batch]);
+}
+
+/** The digests that must be in the repository and are not, each once, in the manifest's order. */
+async function findMissing(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  references: readonly ManifestReference[],
+  requireManifests: boolean,
+): Promise<readonly Digest[]> {
+  const present = async (table: 'blob_links' | 'manifests', digests: readonly Digest[]) => {
+    const found = new Set<string>();
+    for (const batch of batches(digests, BATCH)) {
+      const rows = await trx(table)
+        .where({ repository_id: repositoryId })
+        .whereIn('digest', [...batch])
+        .pluck('digest');
+      for (const digest of rows) found.add(digest);
+    }
+    return found;
+  };
+  const blobs = references.filter(({ kind }) => kind === 'config' || kind === 'layer');
+  const manifests = requireManifests ? references.filter(({ kind }) => kind === 'manifest') : [];
+  const links = await present('blob_links', digestsOf(blobs));
+  const members = await present('manifests', digestsOf(manifests));
+  return [
+    ...new Set([
+      ...digestsOf(blobs).filter((digest) => !links.has(digest)),
+      ...digestsOf(manifests).filter((digest) => !members.has(digest)),
+    ]),
+  ];
+}
+
+function digestsOf(references: readonly ManifestReference[]): readonly Digest[] {
+  return references.map(({ digest }) => digest);
+}

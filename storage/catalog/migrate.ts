@@ -1,0 +1,41 @@
+import type { Knex } from 'knex';
+import { inTransaction } from './transaction.ts';
+
+/** One step of a schema. Once released, neither its name nor what it does may change. */
+export interface Migration {
+  /** Such as `0001-catalog`; names run upwards in the order of the list. */
+  readonly name: string;
+  up(knex: Knex.Transaction): Promise<void>;
+}
+
+/**
+ * Brings a database to the end of `migrations`, all in one transaction: a process that is killed leaves
+ * neither half a schema nor a lock behind. `tableName` holds the names of those that have run, so that several
+ * lists can share a database. Throws when the database has steps that this version does not know.
+ */
+export async function migrate(
+  knex: Knex,
+  tableName: string,
+  migrations: readonly Migration[],
+): Promise<void> {
+  await inTransaction(knex, async (trx) => {
+    if (!(await trx.schema.hasTable(tableName))) {
+      await trx.schema.createTable(tableName, (table) => {
+        table.string('name', 255).primary();
+        table.bigInteger('applied_at').notNullable();
+      });
+    }
+    const applied = new Set<string>(await trx(tableName).pluck('name'));
+    for (const migration of migrations) {
+      if (applied.delete(migration.name)) continue;
+      await migration.up(trx);
+      await trx(tableName).insert({ name: migration.name, applied_at: Date.now() });
+    }
+    if (applied.size > 0) {
+      throw new Error(
+        `the database was written by a later version: it has the unknown steps ${[...applied].join(', ')} in ` +
+          `${tableName}; use that version, or restore a backup`,
+      );
+    }
+  });
+}

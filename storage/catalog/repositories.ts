@@ -1,0 +1,46 @@
+import type { Knex } from 'knex';
+import type { NamePage, Page, RepositoryCatalog } from './catalog.ts';
+import { pageOfNames } from './rows.ts';
+
+/** Repositories, by name. Those that have neither manifests nor tags exist, but are not listed. */
+export class KnexRepositories implements RepositoryCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list({ limit, after }: Page): Promise<NamePage> {
+    const query = this.#knex('repositories')
+      .whereExists(
+        // A tag has a manifest, so manifests tell for both.
+        this.#knex('manifests')
+          .whereRaw('?? = ??', ['manifests.repository_id', 'repositories.id'])
+          .select('digest'),
+      )
+      .orderBy('name')
+      .limit(limit + 1);
+    if (after !== undefined) query.where('name', '>', after);
+    return pageOfNames(await query.pluck('name'), limit);
+  }
+
+  async exists(repository: string): Promise<boolean> {
+    return (await findRepositoryId(this.#knex, repository)) !== undefined;
+  }
+}
+
+/** The key of a repository, or undefined when there is none of this name. */
+export async function findRepositoryId(knex: Knex, name: string): Promise<number | undefined> {
+  const row = await knex('repositories').where({ name }).first('id');
+  return row?.id;
+}
+
+/** The key of a repository, which is made when it is new, whoever else makes it at the same time. */
+export async function ensureRepository(trx: Knex.Transaction, name: string): Promise<number> {
+  const present = await findRepositoryId(trx, name);
+  if (present !== undefined) return present;
+  await trx('repositories').insert({ name, created_at: Date.now() }).onConflict('name').ignore();
+  const made = await findRepositoryId(trx, name);
+  if (made === undefined) throw new Error(`the repository ${name} was removed while it was being written to`);
+  return made;
+}

@@ -1,0 +1,71 @@
+import type { Knex } from 'knex';
+import type { DriverUpload } from '../blobs/blob-driver.ts';
+import { UploadBusyError, UploadUnknownError } from '../errors.ts';
+import type { UploadCatalog, UploadRecord } from './catalog.ts';
+import { inTransaction } from './transaction.ts';
+
+interface UploadRow {
+  readonly id: string;
+  readonly repository: string;
+  readonly size: number | string;
+  readonly detail: string;
+  readonly started_at: number | string;
+  readonly touched_at: number | string;
+}
+
+/** Uploads that have begun and not ended. */
+export class KnexUploads implements UploadCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  create(repository: string, upload: DriverUpload): Promise<void> {
+    const now = Date.now();
+    return inTransaction(this.#knex, async (trx) => {
+      await trx('uploads').insert({ ...upload, repository, started_at: now, touched_at: now });
+    });
+  }
+
+  async find(repository: string, id: string): Promise<UploadRecord | undefined> {
+    const row = await this.#knex('uploads').where({ id, repository }).first();
+    return row === undefined ? undefined : recordOfRow(row);
+  }
+
+  update(upload: DriverUpload, expectedSize: number): Promise<void> {
+    const { id, size, detail } = upload;
+    return inTransaction(this.#knex, async (trx) => {
+      const updated = await trx('uploads')
+        .where({ id, size: expectedSize })
+        .update({ size, detail, touched_at: Date.now() });
+      if (updated > 0) return;
+      const present = await trx('uploads').where({ id }).first('size');
+      if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
+      throw new UploadBusyError(
+        `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
+      );
+    });
+  }
+
+  delete(id: string): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => (await trx('uploads').where({ id }).delete()) > 0);
+  }
+
+  async listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]> {
+    const rows: readonly UploadRow[] = await this.#knex('uploads')
+      .where('touched_at', '<', before.getTime())
+      .orderBy('touched_at')
+      .limit(limit);
+    return rows.map(recordOfRow);
+  }
+}
+
+function recordOfRow(row: UploadRow): UploadRecord {
+  return {
+    repository: row.repository,
+    upload: { id: row.id, size: Number(row.size), detail: row.detail },
+    startedAt: new Date(Number(row.started_at)),
+    touchedAt: new Date(Number(row.touched_at)),
+  };
+}
