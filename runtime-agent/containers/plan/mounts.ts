@@ -1,0 +1,67 @@
+import type { HostConfig } from '../container.ts';
+import type { OciMount } from './oci-types.ts';
+import { tmpfsMount } from './tmpfs.ts';
+
+/** Host files that the container sees in its /etc and, with `--init`, the init program. Absolute paths. */
+export interface ContainerFiles {
+  readonly hosts: string;
+  readonly hostname: string;
+  readonly resolvConf: string;
+  readonly init?: string;
+}
+
+/** Where the init program appears, as in Docker. */
+export const INIT_PATH = '/sbin/docker-init';
+
+/** The mounts of a container, in the order in which the runtime makes them. */
+export function containerMounts(hostConfig: HostConfig, files: ContainerFiles): readonly OciMount[] {
+  const access = hostConfig.Privileged ? 'rw' : 'ro';
+  const shm = `size=${hostConfig.ShmSize > 0 ? hostConfig.ShmSize : 64 << 20}`;
+  const mounts: OciMount[] = [
+    { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: 'cgroup',
+      source: 'cgroup',
+      options: [access, 'nosuid', 'noexec', 'nodev'],
+    },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+    {
+      destination: '/dev/shm',
+      type: 'tmpfs',
+      source: 'shm',
+      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', shm],
+    },
+    bind('/etc/resolv.conf', files.resolvConf),
+    bind('/etc/hostname', files.hostname),
+    bind('/etc/hosts', files.hosts),
+  ];
+  if (files.init !== undefined) {
+    mounts.push({ ...bind(INIT_PATH, files.init), options: ['bind', 'ro', 'rprivate'] });
+  }
+  const wanted = Object.entries(hostConfig.Tmpfs).map(([path, options]) => tmpfsMount(path, options));
+  wanted.sort((a, b) => depth(a.destination) - depth(b.destination));
+  const replaced = new Set(wanted.map((mount) => mount.destination));
+  return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...wanted];
+}
+
+function bind(destination: string, source: string): OciMount {
+  return { destination, type: 'bind', source, options: ['bind', 'rprivate'] };
+}
+
+function depth(path: string): number {
+  return path.split('/').length;
+}

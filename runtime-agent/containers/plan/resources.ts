@@ -1,0 +1,62 @@
+import type { HostConfig } from '../container.ts';
+import type { OciDeviceRule, OciResources } from './oci-types.ts';
+
+/** What the cgroups of this host can do. */
+export interface CgroupAbilities {
+  readonly version: 1 | 2;
+  /** False where the kernel does not count swap: the limit of memory plus swap is left out then. */
+  readonly swapLimit: boolean;
+}
+
+const PERIOD = 100_000;
+
+/** Containers may make device nodes, and open only those that the runtime itself allows (null, zero, tty …). */
+const DEVICES: readonly OciDeviceRule[] = [
+  { allow: false, access: 'rwm' },
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+];
+
+const ALL_DEVICES: readonly OciDeviceRule[] = [{ allow: true, access: 'rwm' }];
+
+/** The cgroup limits of a container. */
+export function containerResources(hostConfig: HostConfig, cgroups: CgroupAbilities): OciResources {
+  const memory = memoryLimits(hostConfig, cgroups);
+  const cpu = cpuLimits(hostConfig);
+  return {
+    devices: hostConfig.Privileged ? ALL_DEVICES : DEVICES,
+    ...(memory === undefined ? {} : { memory }),
+    ...(cpu === undefined ? {} : { cpu }),
+    ...(hostConfig.PidsLimit > 0 ? { pids: { limit: hostConfig.PidsLimit } } : {}),
+  };
+}
+
+function memoryLimits(hostConfig: HostConfig, cgroups: CgroupAbilities): OciResources['memory'] {
+  const { Memory: limit, MemorySwap: asked, MemoryReservation: reservation } = hostConfig;
+  const swap = asked === 0 && limit > 0 ? 2 * limit : asked;
+  const memory = {
+    ...(limit > 0 ? { limit } : {}),
+    ...(reservation > 0 ? { reservation } : {}),
+    ...(swap !== 0 && cgroups.swapLimit ? { swap } : {}),
+    ...(hostConfig.OomKillDisable && cgroups.version === 1 ? { disableOOMKiller: true } : {}),
+  };
+  return isEmpty(memory) ? undefined : memory;
+}
+
+function cpuLimits(hostConfig: HostConfig): OciResources['cpu'] {
+  const { NanoCpus: nano } = hostConfig;
+  const quota = nano > 0 ? Math.round((nano * PERIOD) / 1e9) : hostConfig.CpuQuota;
+  const period = nano > 0 ? PERIOD : hostConfig.CpuPeriod;
+  const cpu = {
+    ...(hostConfig.CpuShares > 0 ? { shares: hostConfig.CpuShares } : {}),
+    ...(quota !== 0 ? { quota } : {}),
+    ...(period > 0 ? { period } : {}),
+    ...(hostConfig.CpusetCpus === '' ? {} : { cpus: hostConfig.CpusetCpus }),
+    ...(hostConfig.CpusetMems === '' ? {} : { mems: hostConfig.CpusetMems }),
+  };
+  return isEmpty(cpu) ? undefined : cpu;
+}
+
+function isEmpty(value: object): boolean {
+  return Object.keys(value).length === 0;
+}

@@ -1,0 +1,162 @@
+import { EngineError } from '../../errors.ts';
+import type { ContainerConfig, HostConfig } from '../container.ts';
+import { planNetwork } from './network-mode.ts';
+import { parseRestartPolicy } from './restart-policy.ts';
+import { parseSecurityOptions } from './security.ts';
+import { parseSignal } from './signals.ts';
+import { tmpfsMount } from './tmpfs.ts';
+
+const MIN_MEMORY = 6 << 20;
+const SYSCTLS = new Set([
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
+  'kernel.shm_rmid_forced',
+]);
+const ULIMITS = new Set(
+  'as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
+    ' ',
+  ),
+);
+
+/**
+ * Refuses what cannot be, and what this agent cannot do: nothing that a client asked for is dropped in silence.
+ * `cpus` is the number of the host's. Throws EngineError 'bad-request' or 'not-implemented'.
+ */
+export function validateRequest(config: ContainerConfig, hostConfig: HostConfig, cpus: number): void {
+  validateConfig(config);
+  validateMemory(hostConfig);
+  validateCpu(hostConfig, cpus);
+  const network = planNetwork(hostConfig.NetworkMode);
+  validateSysctls(hostConfig.Sysctls, network === 'host');
+  validateUlimits(hostConfig);
+  parseSecurityOptions(hostConfig.SecurityOpt);
+  parseRestartPolicy(hostConfig);
+  validateLogging(hostConfig.LogConfig);
+  for (const [path, options] of Object.entries(hostConfig.Tmpfs)) {
+    if (!path.startsWith('/') || path.split('/').includes('..') || /^\/+$/.test(path)) {
+      refuse(`invalid mount path: '${path.slice(0, 80)}' mount path must be absolute and not the root`);
+    }
+    tmpfsMount(path, options);
+  }
+  if (hostConfig.ShmSize < 0) refuse('SHM size can not be less than 0');
+  if (hostConfig.OomScoreAdj < -1000 || hostConfig.OomScoreAdj > 1000) {
+    refuse(`Invalid value ${hostConfig.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
+  }
+}
+
+function validateConfig(config: ContainerConfig): void {
+  if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
+    refuse(
+      `the working directory '${config.WorkingDir.slice(0, 80)}' is invalid, it needs to be an absolute path`,
+    );
+  }
+  for (const variable of config.Env) {
+    if (variable === '' || variable.startsWith('=') || variable.includes('\0')) {
+      refuse(`invalid environment variable: ${variable.slice(0, 80)}`);
+    }
+  }
+  for (const text of [config.User, config.WorkingDir, ...(config.Entrypoint ?? []), ...(config.Cmd ?? [])]) {
+    if (text.includes('\0')) refuse('a command, user or folder cannot hold a zero byte');
+  }
+  // RFC 1123, with the kernel's limit of 64 bytes.
+  if (config.Hostname !== '' && !/^[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?$/.test(config.Hostname)) {
+    refuse(`invalid hostname format: ${config.Hostname.slice(0, 80)}`);
+  }
+  if (config.Hostname.length > 63 || config.Domainname.length > 63) {
+    refuse('invalid hostname: at most 63 characters');
+  }
+  if (config.Domainname.includes('\0')) refuse('invalid domainname');
+  if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
+  if (Object.keys(config.Volumes ?? {}).length > 0) {
+    throw new EngineError(
+      'not-implemented',
+      'volumes are not available on this agent yet: leave out -v and --mount',
+    );
+  }
+}
+
+function validateMemory(hostConfig: HostConfig): void {
+  const { Memory: memory, MemorySwap: swap, MemoryReservation: reservation } = hostConfig;
+  if (memory < 0 || reservation < 0) refuse('memory limits cannot be negative');
+  if (memory > 0 && memory < MIN_MEMORY) refuse('Minimum memory limit allowed is 6MB');
+  if (memory === 0 && swap > 0) {
+    refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
+  }
+  if (swap > 0 && swap < memory) {
+    refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
+  }
+  if (reservation > 0 && reservation < MIN_MEMORY) refuse('Minimum memory reservation allowed is 6MB');
+  if (memory > 0 && reservation > memory) {
+    refuse('Minimum memory limit can not be less than memory reservation limit, see usage');
+  }
+}
+
+function validateCpu(hostConfig: HostConfig, cpus: number): void {
+  const { NanoCpus: nano, CpuPeriod: period, CpuQuota: quota, CpuShares: shares } = hostConfig;
+  if (nano !== 0 && period !== 0) {
+    refuse('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
+  }
+  if (nano !== 0 && quota !== 0) {
+    refuse('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
+  }
+  if (nano < 0 || nano > cpus * 1e9 || (nano > 0 && nano < 1e7)) {
+    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+  }
+  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
+    refuse('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  }
+  if (quota > 0 && quota < 1000) refuse('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if (shares < 0) refuse(`invalid CPU shares (${shares}): value must be a positive integer`);
+  for (const [name, list] of [
+    ['cpus', hostConfig.CpusetCpus],
+    ['mems', hostConfig.CpusetMems],
+  ] as const) {
+    if (list !== '' && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) {
+      refuse(`Invalid value ${list.slice(0, 80)} for cpuset ${name}`);
+    }
+  }
+}
+
+function validateSysctls(sysctls: Readonly<Record<string, string>>, hostNetwork: boolean): void {
+  for (const name of Object.keys(sysctls)) {
+    const ofNetwork = name.startsWith('net.');
+    if ((!ofNetwork && !name.startsWith('fs.mqueue.') && !SYSCTLS.has(name)) || /[/\s]|\.\./.test(name)) {
+      refuse(
+        `sysctl '${name.slice(0, 80)}' is not allowed: it does not belong to a namespace of the container`,
+      );
+    }
+    if (ofNetwork && hostNetwork)
+      refuse(`sysctl '${name.slice(0, 80)}' not allowed in host network namespace`);
+  }
+}
+
+function validateUlimits(hostConfig: HostConfig): void {
+  for (const { Name, Soft, Hard } of hostConfig.Ulimits) {
+    if (!ULIMITS.has(Name)) refuse(`invalid ulimit type: ${Name.slice(0, 40)}`);
+    if (Hard >= 0 && (Soft > Hard || Soft < 0)) {
+      refuse(`ulimit soft limit must be less than or equal to hard limit: soft: ${Soft}, hard: ${Hard}`);
+    }
+  }
+}
+
+function validateLogging({ Type: type, Config: options }: HostConfig['LogConfig']): void {
+  if (type !== '' && type !== 'json-file' && type !== 'none') {
+    throw new EngineError(
+      'not-implemented',
+      `the logging driver ${type.slice(0, 40)} is not supported: this agent has json-file and none`,
+    );
+  }
+  const [option] = Object.keys(options);
+  if (option !== undefined) {
+    throw new EngineError('not-implemented', `the logging option ${option.slice(0, 40)} is not supported`);
+  }
+}
+
+function refuse(message: string): never {
+  throw new EngineError('bad-request', message);
+}

@@ -1,0 +1,46 @@
+import koffi from 'koffi';
+
+/** The C library calls that Node lacks. Each answers -1 on failure and leaves the reason in `errno()`. */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  close(fd: number): number;
+  eventfd(initial: number, flags: number): number;
+  /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
+  poll(fds: Uint8Array, count: number, timeout: number): number;
+  openat2(directory: number, path: string, how: Uint8Array, size: number): number;
+  pidfdOpen(pid: number, flags: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  errno(): number;
+}
+
+// The three syscalls are younger than the tables that differ between machines: same numbers everywhere.
+const SYS_PIDFD_SEND_SIGNAL = 424;
+const SYS_PIDFD_OPEN = 434;
+const SYS_OPENAT2 = 437;
+
+/** Binds the C library of this process. Each thread binds its own. */
+export function loadLibc(): Libc {
+  const library = koffi.load(null);
+  const openat2 = library.func('long syscall(long number, int dirfd, str path, void *how, size_t size)');
+  const pidfdOpen = library.func('syscall', 'long', ['long', 'int', 'uint']);
+  const pidfdSendSignal = library.func('syscall', 'long', ['long', 'int', 'int', 'void *', 'uint']);
+  return {
+    socket: library.func('int socket(int domain, int type, int protocol)'),
+    connect: library.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
+    recv: library.func('long recv(int fd, uint8_t *buffer, size_t length, int flags)'),
+    send: library.func('long send(int fd, const uint8_t *buffer, size_t length, int flags)'),
+    shutdown: library.func('int shutdown(int fd, int how)'),
+    close: library.func('int close(int fd)'),
+    eventfd: library.func('int eventfd(unsigned int initial, int flags)'),
+    poll: library.func('int poll(uint8_t *fds, unsigned long count, int timeout)'),
+    openat2: (directory, path, how, size) => Number(openat2(SYS_OPENAT2, directory, path, how, size)),
+    pidfdOpen: (pid, flags) => Number(pidfdOpen(SYS_PIDFD_OPEN, pid, flags)),
+    pidfdSendSignal: (pidfd, signal) =>
+      Number(pidfdSendSignal(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, null, 0)),
+    errno: () => koffi.errno(),
+  };
+}

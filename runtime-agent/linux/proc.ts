@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+
+/** What /proc/PID/stat says of a process. */
+export interface ProcessStat {
+  /** `Z` is a zombie, see proc_pid_stat(5). */
+  readonly state: string;
+  /** Clock ticks after boot: with the pid, it names one process for as long as the machine is up. */
+  readonly startTime: number;
+}
+
+/** Undefined when there is no such process. */
+export function readProcessStat(pid: number): ProcessStat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+  // The command in parentheses may hold blanks and parentheses itself.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return { state: fields[0] ?? '?', startTime: Number(fields[19]) };
+}
+
+/** True while the process that had `startTime` runs: neither gone, nor a zombie, nor another with its number. */
+export function isProcessAlive(pid: number, startTime: number): boolean {
+  if (pid <= 0) return false;
+  const stat = readProcessStat(pid);
+  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Changes with each boot of the machine. */
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
+/** Names of the capabilities in this process's bounding set are the bits of this number. */
+export function readBoundingCapabilities(): bigint {
+  const line = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  return BigInt(`0x${line?.[1] ?? '0'}`);
+}
