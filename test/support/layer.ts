@@ -3,7 +3,8 @@ import { PassThrough, Readable, Transform } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 import { addBlobStream, type LayoutDescriptor, MEDIA_TYPE } from './oci-layout.ts';
 
-export type LayerCompression = 'none' | 'gzip' | 'zstd';
+/** 'gzip-stored' is gzip that takes no time: it holds the bytes as they are. */
+export type LayerCompression = 'none' | 'gzip' | 'gzip-stored' | 'zstd';
 
 /** A layer of a layout: its blob, and the digest of its uncompressed tar. */
 export interface Layer {
@@ -14,6 +15,7 @@ export interface Layer {
 const LAYER_MEDIA_TYPE: Readonly<Record<LayerCompression, string>> = {
   none: MEDIA_TYPE.ociLayer,
   gzip: MEDIA_TYPE.ociLayerGzip,
+  'gzip-stored': MEDIA_TYPE.ociLayerGzip,
   zstd: MEDIA_TYPE.ociLayerZstd,
 };
 
@@ -45,6 +47,8 @@ function makeCompressor(compression: LayerCompression): Transform {
       return new PassThrough();
     case 'gzip':
       return createGzip({ level: 1 });
+    case 'gzip-stored':
+      return createGzip({ level: 0, chunkSize: 256 * 1024 });
     case 'zstd':
       return createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 3 } });
   }

@@ -1,0 +1,64 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CleanupScope } from './cleanup.ts';
+import { startProcess } from './managed-process.ts';
+import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+/** A Docker daemon of the test's own, beside any that the machine has. */
+export interface Dockerd {
+  /** `unix://…`, for `docker -H`. */
+  readonly host: string;
+  /** The docker CLI against this daemon, with a configuration (logins) of its own. Throws CommandError. */
+  docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+}
+
+/**
+ * Starts Debian's dockerd, and a containerd for it alone, over a fresh folder, without any network set-up,
+ * and waits until it answers. It takes registries on 127.0.0.0/8 as insecure ones, as dockerd always does.
+ * Needs root.
+ */
+export async function startDockerd(scope: CleanupScope): Promise<Dockerd> {
+  // Sockets lie in here, and their paths must stay under 108 bytes.
+  const directory = await makeTempDir(scope, 'dockerd');
+  const containerd = join(directory, 'c.sock');
+  const containerdConfig = join(directory, 'containerd.toml');
+  const dockerConfig = join(directory, 'cli');
+  await mkdir(dockerConfig);
+  await writeFile(
+    containerdConfig,
+    `version = 2
+root = "${directory}/containerd"
+state = "${directory}/containerd-run"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+address = "${containerd}"
+`,
+  );
+  await writeFile(join(directory, 'daemon.json'), '{}');
+
+  const first = startProcess(scope, 'containerd', ['--config', containerdConfig]);
+  await first.waitForLine(/containerd successfully booted/);
+  const daemon = startProcess(scope, 'dockerd', [
+    `--config-file=${directory}/daemon.json`,
+    `--data-root=${directory}/data`,
+    `--exec-root=${directory}/run`,
+    `--pidfile=${directory}/pid`,
+    `--host=unix://${directory}/d.sock`,
+    `--containerd=${containerd}`,
+    '--iptables=false',
+    '--ip6tables=false',
+    '--bridge=none',
+  ]);
+  await daemon.waitForLine(/API listen on/, 60_000);
+
+  const host = `unix://${directory}/d.sock`;
+  return {
+    host,
+    docker: (args, options = {}) =>
+      runCommand('docker', ['-H', host, ...args], {
+        ...options,
+        env: { DOCKER_CONFIG: dockerConfig, ...options.env },
+      }),
+  };
+}
