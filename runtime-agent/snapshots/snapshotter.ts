@@ -34,6 +34,9 @@ export interface Snapshotter {
   /** The layers that are here, to find those that no image uses. */
   listLayers(): Promise<readonly Digest[]>;
 
+  /** The layers that a writable layer of this host stands on, mounted or not: these are not to be removed. */
+  listUsedLayers(): Promise<ReadonlySet<Digest>>;
+
   /**
    * Mounts the layers (lowest first) under a writable layer of this `id`, which is made at the first call and
    * kept until removeRootfs. Calling it while mounted answers the same mount.

@@ -1,0 +1,94 @@
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import koffi from 'koffi';
+
+type MountCall = (
+  source: string | null,
+  target: string,
+  type: string | null,
+  flags: number,
+  data: string | null,
+) => number;
+type Asynchronous<T extends (...args: never[]) => number> = T & {
+  readonly async: (...args: [...Parameters<T>, (error: Error | null, result: number) => void]) => void;
+};
+
+/** The system calls of mount(2) and its new interface. Each answers -1 and sets errno when it fails. */
+export interface MountLibrary {
+  readonly mount: Asynchronous<MountCall>;
+  readonly umount2: Asynchronous<(target: string, flags: number) => number>;
+  /** Absent where the C library is older than glibc 2.36. */
+  readonly contexts?: {
+    readonly fsopen: (type: string, flags: number) => number;
+    readonly fsconfig: Asynchronous<
+      (context: number, command: number, key: string | null, value: string | null, aux: number) => number
+    >;
+    readonly fsmount: (context: number, flags: number, attributes: number) => number;
+    readonly moveMount: (
+      fromFolder: number,
+      fromPath: string,
+      toFolder: number,
+      toPath: string,
+      flags: number,
+    ) => number;
+  };
+}
+
+/** A system call that failed, with its errno by name (`ENOENT`), so that callers can tell absence from damage. */
+export class SystemCallError extends Error {
+  readonly code: string;
+  constructor(what: string, errno: number, detail = '') {
+    const code = getSystemErrorName(-errno);
+    super(`${what}: ${getSystemErrorMessage(-errno)}${detail === '' ? '' : ` (${detail})`}`);
+    this.name = 'SystemCallError';
+    this.code = code;
+  }
+}
+
+let library: MountLibrary | undefined;
+
+/** Loads the calls once, at the first use, so that importing this file needs neither Linux nor koffi's binary. */
+export function mountLibrary(): MountLibrary {
+  library ??= loadLibrary();
+  return library;
+}
+
+/** Throws SystemCallError when a call that ran on this thread answered -1. */
+export function checkResult(what: string, result: number): number {
+  if (result < 0) throw new SystemCallError(what, koffi.errno());
+  return result;
+}
+
+/** Runs a call in a thread of the pool, where it may block. Throws SystemCallError. */
+export function callInThread<A extends unknown[]>(
+  what: string,
+  call: { readonly async: (...args: [...A, (error: Error | null, result: number) => void]) => void },
+  ...args: A
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    call.async(...args, (error, result) => {
+      if (error !== null) reject(error);
+      else if (result < 0) reject(new SystemCallError(what, koffi.errno()));
+      else resolve(result);
+    });
+  });
+}
+
+function loadLibrary(): MountLibrary {
+  const c = koffi.load(null);
+  const mount = c.func('mount', 'int', ['str', 'str', 'str', 'ulong', 'str']) as MountLibrary['mount'];
+  const umount2 = c.func('umount2', 'int', ['str', 'int']) as MountLibrary['umount2'];
+  try {
+    return {
+      mount,
+      umount2,
+      contexts: {
+        fsopen: c.func('fsopen', 'int', ['str', 'uint']),
+        fsconfig: c.func('fsconfig', 'int', ['int', 'uint', 'str', 'str', 'int']),
+        fsmount: c.func('fsmount', 'int', ['int', 'uint', 'uint']),
+        moveMount: c.func('move_mount', 'int', ['int', 'str', 'int', 'str', 'uint']),
+      } as NonNullable<MountLibrary['contexts']>,
+    };
+  } catch {
+    return { mount, umount2 };
+  }
+}

@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { type MountEntry, parseMountInfo } from './mount-info.ts';
+import { callInThread, mountLibrary, SystemCallError } from './mount-library.ts';
+
+/** sys/mount.h; the rest of MS_* is not needed. */
+const FLAGS = {
+  ro: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  bind: 4096,
+  recursive: 16384,
+  private: 1 << 18,
+} as const;
+
+const MNT_DETACH = 2;
+
+export type MountFlag = keyof typeof FLAGS;
+
+/** The arguments of mount(2). */
+export interface MountRequest {
+  readonly source: string;
+  readonly target: string;
+  /** `none` for bind mounts and changes of propagation. */
+  readonly type: string;
+  readonly flags: readonly MountFlag[];
+  /** The file system's own options, at most one page. */
+  readonly data?: string;
+}
+
+/** mount(2), in a thread of the pool. Throws SystemCallError. */
+export async function mount(request: MountRequest): Promise<void> {
+  const flags = request.flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
+  await callInThread(
+    `cannot mount ${request.type} on ${request.target}`,
+    mountLibrary().mount,
+    request.source,
+    request.target,
+    request.type,
+    flags,
+    request.data ?? null,
+  );
+}
+
+/**
+ * Takes the topmost mount off `target`; with `detach` also one that is in use, which then ends with its last user.
+ * Answers false when nothing is mounted there or the folder does not exist. Throws SystemCallError.
+ */
+export async function unmount(target: string, options: { readonly detach: boolean }): Promise<boolean> {
+  try {
+    await callInThread(
+      `cannot unmount ${target}`,
+      mountLibrary().umount2,
+      target,
+      options.detach ? MNT_DETACH : 0,
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof SystemCallError && (error.code === 'EINVAL' || error.code === 'ENOENT'))
+      return false;
+    throw error;
+  }
+}
+
+/** The mounts that this process sees. */
+export async function readMounts(): Promise<readonly MountEntry[]> {
+  return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));
+}

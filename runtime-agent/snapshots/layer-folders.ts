@@ -1,0 +1,85 @@
+import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, isDigest } from '../../storage/oci/digest.ts';
+
+const INCOMING = '.incoming-';
+const REMOVED = '.removed-';
+
+/** Folders of layers, one for each diff ID (`sha256-<hex>`), that appear and vanish in one step. */
+export class LayerFolders {
+  readonly #root: string;
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Makes the root, readable by its owner only, and sweeps what an interrupted add or remove left there. */
+  static async open(root: string): Promise<LayerFolders> {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(root)) {
+      if (name.startsWith(INCOMING) || name.startsWith(REMOVED)) {
+        await rm(join(root, name), { recursive: true, force: true });
+      }
+    }
+    return new LayerFolders(root);
+  }
+
+  /** Absolute path of a layer's folder, whether it is there or not. */
+  path(diffId: Digest): string {
+    return join(this.#root, diffId.replace(':', '-'));
+  }
+
+  async has(diffId: Digest): Promise<boolean> {
+    try {
+      return (await stat(this.path(diffId))).isDirectory();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  async list(): Promise<readonly Digest[]> {
+    const names = await readdir(this.#root);
+    return names.map((name) => name.replace('-', ':')).filter(isDigest);
+  }
+
+  /**
+   * Lets `fill` write a layer into a new folder, which takes its name when `fill` has resolved; `fill` syncs its own
+   * files. Nothing is left when it fails. A layer that someone else has added meanwhile is kept as it is.
+   */
+  async add(diffId: Digest, fill: (folder: string) => Promise<void>): Promise<void> {
+    const folder = await mkdtemp(join(this.#root, INCOMING));
+    try {
+      await fill(folder);
+      await syncFolder(folder);
+      await rename(folder, this.path(diffId)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      });
+      await syncFolder(this.#root);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async remove(diffId: Digest): Promise<void> {
+    const trash = await mkdtemp(join(this.#root, REMOVED));
+    try {
+      await rename(this.path(diffId), join(trash, 'layer')).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+      await syncFolder(this.#root);
+    } finally {
+      await rm(trash, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Makes the names in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,119 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, isDigest } from '../../storage/oci/digest.ts';
+import { EngineError } from '../errors.ts';
+import { readMounts, unmount } from '../linux/mount.ts';
+import { MAX_OVERLAY_LAYERS, mountOverlay } from '../linux/mount-overlay.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import type { Rootfs } from './snapshotter.ts';
+
+const LAYERS_FILE = 'layers.json';
+
+/**
+ * The writable layers under one folder, `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the
+ * kernel each time, so that a killed agent loses count of nothing.
+ */
+export class RootfsOverlays {
+  readonly #root: string;
+  readonly #lock = new KeyedLock();
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  static async open(root: string): Promise<RootfsOverlays> {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    return new RootfsOverlays(root);
+  }
+
+  /** `lower` gives the folder of each layer, in the same order; it is called only when the mount has to be made. */
+  async mount(
+    id: string,
+    diffIds: readonly Digest[],
+    lower: (diffIds: readonly Digest[]) => Promise<readonly string[]>,
+  ): Promise<Rootfs> {
+    return await this.#lock.run(id, async () => {
+      const folder = this.#folder(id);
+      const rootfs: Rootfs = { path: join(folder, 'merged'), upper: join(folder, 'upper') };
+      if ((await readMounts()).some((mount) => mount.mountPoint === rootfs.path)) return rootfs;
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      // The layers are noted first: from then on they are in use.
+      const note = join(folder, LAYERS_FILE);
+      await writeFile(`${note}.new`, JSON.stringify(diffIds), { mode: 0o600 });
+      await rename(`${note}.new`, note);
+      // What is at the root of the container has the upper folder's mode and owner.
+      await mkdir(rootfs.upper, { recursive: true, mode: 0o755 });
+      await mkdir(join(folder, 'work'), { recursive: true, mode: 0o700 });
+      await mkdir(rootfs.path, { recursive: true, mode: 0o700 });
+      await mountOverlay({
+        lower: await this.#lowerFolders(folder, diffIds, lower),
+        upper: rootfs.upper,
+        work: join(folder, 'work'),
+        target: rootfs.path,
+        scratch: folder,
+      });
+      return rootfs;
+    });
+  }
+
+  async unmount(id: string): Promise<void> {
+    await this.#lock.run(id, () => this.#unmount(id));
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#lock.run(id, async () => {
+      await this.#unmount(id);
+      await rm(this.#folder(id), { recursive: true, force: true });
+    });
+  }
+
+  async list(): Promise<readonly string[]> {
+    return await readdir(this.#root);
+  }
+
+  /** The layers that a writable layer stands on, mounted or not. */
+  async usedLayers(): Promise<ReadonlySet<Digest>> {
+    const used = new Set<Digest>();
+    for (const id of await this.list()) {
+      const text = await readFile(join(this.#folder(id), LAYERS_FILE), 'utf8').catch(
+        (error: NodeJS.ErrnoException) => {
+          if (error.code === 'ENOENT') return '[]';
+          throw error;
+        },
+      );
+      for (const diffId of JSON.parse(text) as readonly string[]) if (isDigest(diffId)) used.add(diffId);
+    }
+    return used;
+  }
+
+  async #lowerFolders(
+    folder: string,
+    diffIds: readonly Digest[],
+    lower: (diffIds: readonly Digest[]) => Promise<readonly string[]>,
+  ): Promise<readonly string[]> {
+    // An image may name one layer twice, an overlay may not: what the upper one says hides all of the lower one.
+    const once = diffIds.filter((diffId, index) => diffIds.indexOf(diffId, index + 1) < 0);
+    if (once.length > MAX_OVERLAY_LAYERS) {
+      throw new EngineError(
+        'bad-request',
+        `the image has ${once.length} layers, and the kernel can mount ${MAX_OVERLAY_LAYERS}: build it again with fewer`,
+      );
+    }
+    if (once.length > 0) return (await lower(once)).toReversed();
+    // An image without layers is legal; an overlay needs something to stand on.
+    const empty = join(folder, 'empty');
+    await mkdir(empty, { recursive: true, mode: 0o755 });
+    return [empty];
+  }
+
+  async #unmount(id: string): Promise<void> {
+    const target = join(this.#folder(id), 'merged');
+    while (await unmount(target, { detach: true }));
+  }
+
+  #folder(id: string): string {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(id))
+      throw new TypeError(`"${id}" cannot name a root file system`);
+    return join(this.#root, id);
+  }
+}

@@ -1,0 +1,81 @@
+/** Text up to the first zero byte, each byte one character. */
+export function readText(block: Uint8Array, at: number, length: number): string {
+  const end = block.subarray(at, at + length).indexOf(0);
+  return Buffer.from(block.buffer, block.byteOffset + at, end < 0 ? length : end).toString('latin1');
+}
+
+/** A number in octal digits, or in GNU's base 256; undefined when it is neither, 0 when the field is empty. */
+export function readNumber(block: Uint8Array, at: number, length: number): number | undefined {
+  const first = block[at] ?? 0;
+  if ((first & 0x80) !== 0) {
+    if ((first & 0x40) !== 0) return undefined;
+    let value = first & 0x3f;
+    for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0);
+    return value;
+  }
+  const text = readText(block, at, length).trim();
+  if (text === '') return 0;
+  return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
+}
+
+/** The header's checksum with its own field as spaces, over unsigned bytes and (old tars) over signed ones. */
+export function sumHeader(block: Uint8Array): { readonly unsigned: number; readonly signed: number } {
+  let unsigned = 0;
+  let signed = 0;
+  for (const [index, value] of block.entries()) {
+    const byte = index >= 148 && index < 156 ? 0x20 : value;
+    unsigned += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  return { unsigned, signed };
+}
+
+/** The records of a pax header, each character one byte; undefined when it is malformed. */
+export function parsePaxRecords(body: Buffer): ReadonlyMap<string, string> | undefined {
+  const records = new Map<string, string>();
+  let at = 0;
+  while (at < body.length) {
+    const space = body.indexOf(0x20, at);
+    if (space < 0) return undefined;
+    const digits = body.toString('latin1', at, space);
+    const end = at + Number(digits);
+    if (!/^\d{1,7}$/.test(digits) || end > body.length || end <= space || body[end - 1] !== 0x0a)
+      return undefined;
+    const equals = body.indexOf(0x3d, space + 1);
+    if (equals < 0 || equals >= end) return undefined;
+    records.set(body.toString('latin1', space + 1, equals), body.toString('latin1', equals + 1, end - 1));
+    at = end;
+  }
+  return records;
+}
+
+/** Entries for folders of root, mode 0755, and the mark that ends a tar. Each character of a path is one byte. */
+export function encodeFolders(paths: readonly string[]): Buffer {
+  const blocks: Buffer[] = [];
+  for (const path of paths) {
+    const name = Buffer.from(`${path}/`, 'latin1');
+    if (name.length > 100) {
+      blocks.push(encodeHeader('././@LongLink', 'L', name.length + 1));
+      const body = Buffer.alloc(Math.ceil((name.length + 1) / 512) * 512);
+      name.copy(body);
+      blocks.push(body);
+    }
+    blocks.push(encodeHeader(name.toString('latin1', 0, 100), '5', 0));
+  }
+  blocks.push(Buffer.alloc(1024));
+  return Buffer.concat(blocks);
+}
+
+function encodeHeader(name: string, type: string, size: number): Buffer {
+  const header = Buffer.alloc(512);
+  header.write(name, 0, 100, 'latin1');
+  header.write('0000755\0', 100, 'latin1');
+  header.write('0000000\0', 108, 'latin1');
+  header.write('0000000\0', 116, 'latin1');
+  header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+  header.write('00000000000\0', 136, 'latin1');
+  header.write(type, 156, 'latin1');
+  header.write('ustar  \0', 257, 'latin1');
+  header.write(`${sumHeader(header).unsigned.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  return header;
+}

@@ -1,0 +1,475 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { EngineError } from '../../runtime-agent/errors.ts';
+import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { listTree } from '../support/list-tree.ts';
+import { mountsUnder } from '../support/mounts.ts';
+import { runCommand } from '../support/run-command.ts';
+import { tarTree } from '../support/tar-tree.ts';
+import { TAR_END, type TarEntry, writeTar } from '../support/tar-writer.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+
+/** Opens a snapshotter over a folder, as an agent does when it starts. */
+export type SnapshotterFactory = (directory: string) => Promise<Snapshotter>;
+
+const never = new AbortController().signal;
+
+/** What every Snapshotter promises. Needs root: it mounts. */
+export function describeSnapshotter(name: string, open: SnapshotterFactory): void {
+  const begin = async (t: TestContext) => {
+    const directory = await makeTempDir(t, 'snapshotter');
+    return { directory, snapshotter: await open(directory) };
+  };
+
+  describe(`${name}: layers`, () => {
+    it('keeps a layer under its diff ID', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const tar = writeTar([file('a', 'content')]);
+      assert.equal(await snapshotter.hasLayer(diffIdOf(tar)), false);
+      assert.equal(await snapshotter.layerSize(diffIdOf(tar)), 0);
+      const diffId = await add(snapshotter, tar);
+      assert.equal(await snapshotter.hasLayer(diffId), true);
+      assert.ok((await snapshotter.layerSize(diffId)) > 0);
+      assert.deepEqual(await snapshotter.listLayers(), [diffId]);
+      assert.deepEqual(await (await open(directory)).listLayers(), [diffId], 'after a restart');
+      await snapshotter.removeLayer(diffId);
+      assert.deepEqual(await snapshotter.listLayers(), []);
+      await snapshotter.removeLayer(diffId);
+    });
+
+    it('takes a stream in pieces of any size', async (t) => {
+      const { snapshotter } = await begin(t);
+      const tar = writeTar([folder('d'), file('d/a', 'x'.repeat(1500)), file('d/b', '')]);
+      for (const size of [1, 511, 700]) {
+        const diffId = await add(snapshotter, tar, size);
+        const { path } = await snapshotter.mountRootfs('pieces', [diffId]);
+        assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x'.repeat(1500));
+        await snapshotter.removeRootfs('pieces');
+        await snapshotter.removeLayer(diffId);
+      }
+    });
+
+    it('takes a sha512 diff ID', async (t) => {
+      const { snapshotter } = await begin(t);
+      const tar = writeTar([file('a', 'content')]);
+      const diffId: Digest = `sha512:${createHash('sha512').update(tar).digest('hex')}`;
+      await snapshotter.addLayer(diffId, pieces(tar), never);
+      assert.deepEqual(await snapshotter.listLayers(), [diffId]);
+    });
+
+    it('refuses a layer with another digest, and keeps nothing of it', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const kept = await add(snapshotter, writeTar([file('kept', 'kept')]));
+      const tar = writeTar([file('a', 'content')]);
+      const wrong = diffIdOf(Buffer.from('other'));
+      const before = await listTree(directory);
+      await assert.rejects(snapshotter.addLayer(wrong, pieces(tar), never), (error) => {
+        assert.ok(error instanceof EngineError);
+        assert.equal(error.code, 'bad-request');
+        assert.match(error.message, new RegExp(diffIdOf(tar)));
+        return true;
+      });
+      assert.deepEqual(await listTree(directory), before);
+      assert.deepEqual(await snapshotter.listLayers(), [kept]);
+    });
+
+    it('refuses what is no tar', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const before = await listTree(directory);
+      const whole = writeTar([file('a', 'x'.repeat(2000))]);
+      const damaged = Buffer.from(whole);
+      damaged[20] = 1;
+      const cases = {
+        noise: Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 7919) % 251)),
+        'half a header': whole.subarray(0, 100),
+        'half a body': whole.subarray(0, 1000),
+        'a damaged header': damaged,
+        'a gzip': Buffer.from('1f8b0800000000000003', 'hex'),
+      };
+      for (const [what, bytes] of Object.entries(cases)) {
+        await assert.rejects(
+          add(snapshotter, bytes),
+          (error) =>
+            error instanceof EngineError &&
+            error.code === 'bad-request' &&
+            /is not a valid tar: /.test(error.message),
+          what,
+        );
+      }
+      assert.deepEqual(await listTree(directory), before);
+    });
+
+    it('leaves nothing when the stream fails or is aborted', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const before = await listTree(directory);
+      const tar = writeTar([file('a', 'x'.repeat(5000))]);
+      const failing = async function* () {
+        yield tar.subarray(0, 2000);
+        throw new Error('the line is cut');
+      };
+      await assert.rejects(snapshotter.addLayer(diffIdOf(tar), failing(), never), /the line is cut/);
+      const controller = new AbortController();
+      const aborting = async function* () {
+        yield tar.subarray(0, 2000);
+        controller.abort(new Error('the client has gone'));
+        yield tar.subarray(2000);
+      };
+      await assert.rejects(
+        snapshotter.addLayer(diffIdOf(tar), aborting(), controller.signal),
+        /the client has gone/,
+      );
+      assert.deepEqual(await listTree(directory), before);
+    });
+
+    it('ends with one layer when it is added twice at once', async (t) => {
+      const { snapshotter } = await begin(t);
+      const tar = writeTar([file('a', 'content')]);
+      await Promise.all([add(snapshotter, tar), add(snapshotter, tar), add(snapshotter, tar)]);
+      assert.deepEqual(await snapshotter.listLayers(), [diffIdOf(tar)]);
+      const { path } = await snapshotter.mountRootfs('c', [diffIdOf(tar)]);
+      assert.deepEqual(await readdir(path), ['a']);
+    });
+
+    it('sweeps what a killed agent left half written', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const tar = writeTar([file('a', 'x'.repeat(5000))]);
+      let reached = (): void => undefined;
+      const halfway = new Promise<void>((resolve) => {
+        reached = resolve;
+      });
+      const controller = new AbortController();
+      const hanging = async function* () {
+        yield tar.subarray(0, 2000);
+        reached();
+        await new Promise((_, reject) =>
+          controller.signal.addEventListener('abort', () => reject(controller.signal.reason)),
+        );
+      };
+      const adding = snapshotter.addLayer(diffIdOf(tar), hanging(), controller.signal);
+      await halfway;
+      // A second agent finds the folder as after a kill -9 of the first.
+      const next = await open(directory);
+      assert.deepEqual(await next.listLayers(), []);
+      const after = await listTree(directory);
+      controller.abort(new Error('end of the test'));
+      await assert.rejects(adding);
+      assert.deepEqual(await listTree(directory), after);
+    });
+  });
+
+  describe(`${name}: what layers may hold`, () => {
+    it('takes an empty layer, padded or not', async (t) => {
+      const { snapshotter } = await begin(t);
+      const base = await add(snapshotter, writeTar([file('a', 'content')]));
+      for (const [index, empty] of [Buffer.alloc(0), TAR_END, Buffer.alloc(10_240)].entries()) {
+        const diffId = await add(snapshotter, empty);
+        const { path } = await snapshotter.mountRootfs(`c${index}`, [base, diffId]);
+        assert.deepEqual(await readdir(path), ['a'], `empty layer of ${empty.length} bytes`);
+      }
+    });
+
+    it('takes a tar whose end is missing, short, long or followed by garbage', async (t) => {
+      const { snapshotter } = await begin(t);
+      const whole = writeTar([folder('d'), file('d/a', 'content')]);
+      const entries = whole.subarray(0, whole.length - TAR_END.length);
+      const zeros = (length: number) => Buffer.alloc(length);
+      const ends = [
+        zeros(0),
+        zeros(512),
+        zeros(1024),
+        zeros(9000),
+        Buffer.concat([TAR_END, Buffer.from('!!')]),
+      ];
+      for (const [index, end] of ends.entries()) {
+        const diffId = await add(snapshotter, Buffer.concat([entries, end]));
+        const { path } = await snapshotter.mountRootfs(`c${index}`, [diffId]);
+        assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'content', `end ${index}`);
+      }
+    });
+
+    it('gives folders without an entry to root, not to everybody', async (t) => {
+      const { snapshotter } = await begin(t);
+      const long = `${'l'.repeat(120)}/${'m'.repeat(120)}`;
+      const tar = writeTar([
+        file('a/b/file', 'x'),
+        file(`${long}/file`, 'x'),
+        file('late/file', 'x'),
+        { ...folder('late'), mode: 0o710, uid: 7, gid: 8 },
+      ]);
+      const diffId = await add(snapshotter, tar);
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      for (const implied of ['', 'a', 'a/b', 'l'.repeat(120), long]) {
+        const { mode, uid, gid } = await stat(join(path, implied));
+        assert.deepEqual({ mode: mode & 0o7777, uid, gid }, { mode: 0o755, uid: 0, gid: 0 }, implied);
+      }
+      const { mode, uid, gid } = await stat(join(path, 'late'));
+      assert.deepEqual({ mode: mode & 0o7777, uid, gid }, { mode: 0o710, uid: 7, gid: 8 });
+      assert.equal(await readFile(join(path, long, 'file'), 'utf8'), 'x');
+    });
+
+    it('applies whiteouts and opaque folders', async (t) => {
+      const { snapshotter } = await begin(t);
+      const lower = await add(
+        snapshotter,
+        writeTar([
+          folder('d'),
+          file('d/gone', 'x'),
+          file('d/kept', 'x'),
+          folder('opaque'),
+          file('opaque/hidden', 'x'),
+          folder('tree'),
+          file('tree/leaf', 'x'),
+          file('swap', 'a file'),
+        ]),
+      );
+      const upper = await add(
+        snapshotter,
+        writeTar([
+          folder('d'),
+          file('d/.wh.gone', ''),
+          file('d/.wh.never', ''),
+          folder('opaque'),
+          file('opaque/.wh..wh..opq', ''),
+          file('opaque/new', 'x'),
+          file('.wh.tree', ''),
+          folder('swap'),
+          file('swap/inside', 'x'),
+        ]),
+      );
+      const { path } = await snapshotter.mountRootfs('c', [lower, upper]);
+      assert.deepEqual(await listTree(path), ['d', 'd/kept', 'opaque', 'opaque/new', 'swap', 'swap/inside']);
+      const { path: alone } = await snapshotter.mountRootfs('lower', [lower]);
+      assert.equal(await readFile(join(alone, 'd/gone'), 'utf8'), 'x', 'the lower layer is as it was');
+    });
+
+    it('keeps modes, owners, links, devices and long names', async (t) => {
+      const { snapshotter } = await begin(t);
+      const long = `${'n'.repeat(200)}/${'o'.repeat(200)}`;
+      const diffId = await add(
+        snapshotter,
+        writeTar([
+          { ...file('setuid', 'x'), mode: 0o4755, uid: 1000, gid: 2000 },
+          { ...folder('sticky'), mode: 0o1777 },
+          file('first', 'shared'),
+          { name: 'second', type: 'hardlink', target: 'first' },
+          { name: 'symlink', type: 'symlink', target: '/nowhere/at/all' },
+          { name: 'null', type: 'char', major: 1, minor: 3, mode: 0o666 },
+          { name: 'disk', type: 'block', major: 254, minor: 0, mode: 0o600 },
+          { name: 'pipe', type: 'fifo' },
+          folder('n'.repeat(200)),
+          file(long, 'far down'),
+        ]),
+      );
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const setuid = await stat(join(path, 'setuid'));
+      assert.deepEqual([setuid.mode & 0o7777, setuid.uid, setuid.gid], [0o4755, 1000, 2000]);
+      assert.equal((await stat(join(path, 'sticky'))).mode & 0o7777, 0o1777);
+      assert.equal((await stat(join(path, 'first'))).nlink, 2);
+      assert.equal((await stat(join(path, 'first'))).ino, (await stat(join(path, 'second'))).ino);
+      assert.equal(await readlink(join(path, 'symlink')), '/nowhere/at/all');
+      const device = await lstat(join(path, 'null'));
+      assert.ok(device.isCharacterDevice());
+      assert.equal(device.rdev, (1 << 8) | 3);
+      assert.ok((await lstat(join(path, 'disk'))).isBlockDevice());
+      assert.ok((await lstat(join(path, 'pipe'))).isFIFO());
+      assert.equal(await readFile(join(path, long), 'utf8'), 'far down');
+      assert.equal((await stat(join(path, 'setuid'))).mtimeMs, Date.UTC(2024, 0));
+    });
+
+    it('lets no entry touch the host', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const outside = await makeTempDir(t, 'outside');
+      await writeFile(join(outside, 'secret'), 'secret');
+      const climb = `${'../'.repeat(20)}${outside.slice(1)}`;
+      const tricks: Readonly<Record<string, readonly TarEntry[]>> = {
+        climbing: [file(`${climb}/climbed`, 'x')],
+        absolute: [file(`${outside}/absolute`, 'x')],
+        'through a symlink': [{ name: 'link', type: 'symlink', target: outside }, file('link/through', 'x')],
+        'through a symlink upwards': [
+          { name: 'up', type: 'symlink', target: climb },
+          file('up/through', 'x'),
+        ],
+        'over a symlink': [
+          { name: 'link', type: 'symlink', target: `${outside}/secret` },
+          file('link', 'overwritten'),
+        ],
+        'hard link to outside': [{ name: 'hard', type: 'hardlink', target: `${outside}/secret` }],
+        'hard link that climbs': [{ name: 'hard', type: 'hardlink', target: `${climb}/secret` }],
+        'hard link through a symlink': [
+          { name: 'link', type: 'symlink', target: outside },
+          { name: 'hard', type: 'hardlink', target: 'link/secret' },
+        ],
+        'folder over a symlink': [
+          { name: 'link', type: 'symlink', target: outside },
+          { ...folder('link'), mode: 0o777, uid: 1234 },
+        ],
+        'whiteout through a symlink': [
+          { name: 'link', type: 'symlink', target: outside },
+          file('link/.wh.secret', ''),
+        ],
+        'climbing whiteout': [file(`${climb}/.wh.secret`, '')],
+        'climbing opaque mark': [file(`${climb}/.wh..wh..opq`, '')],
+      };
+      for (const [what, entries] of Object.entries(tricks)) {
+        const tar = writeTar(entries);
+        const id = what.replaceAll(' ', '-');
+        try {
+          const { path } = await snapshotter.mountRootfs(id, [await add(snapshotter, tar)]);
+          for (const found of await listTree(path)) {
+            const { ino, dev } = await lstat(join(path, found));
+            const secret = await stat(join(outside, 'secret'));
+            assert.ok(ino !== secret.ino || dev !== secret.dev, `${what}: ${found} is the host's file`);
+          }
+        } catch (error) {
+          assert.ok(error instanceof EngineError && error.code === 'bad-request', `${what}: ${error}`);
+        }
+        assert.deepEqual(await readdir(outside), ['secret'], what);
+        assert.equal(await readFile(join(outside, 'secret'), 'utf8'), 'secret', what);
+        const { mode, uid } = await stat(outside);
+        assert.deepEqual([mode & 0o777, uid], [0o700, 0], what);
+      }
+      assert.deepEqual(
+        (await readdir(directory)).filter((entry) => entry.startsWith('climbed')),
+        [],
+      );
+    });
+
+    it('opens no device of a layer', async (t) => {
+      const { snapshotter } = await begin(t);
+      const diffId = await add(
+        snapshotter,
+        writeTar([{ name: 'zero', type: 'char', major: 1, minor: 5, mode: 0o666 }]),
+      );
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      await assert.rejects(readFile(join(path, 'zero')), { code: 'EACCES' });
+    });
+  });
+
+  describe(`${name}: root file systems`, () => {
+    it('gives each a writable layer of its own', async (t) => {
+      const { snapshotter } = await begin(t);
+      const diffId = await add(snapshotter, writeTar([file('a', 'from the image'), file('b', 'x')]));
+      const one = await snapshotter.mountRootfs('one', [diffId]);
+      const two = await snapshotter.mountRootfs('two', [diffId]);
+      await writeFile(join(one.path, 'a'), 'changed');
+      await rm(join(one.path, 'b'));
+      await mkdir(join(one.path, 'new'));
+      assert.equal(await readFile(join(two.path, 'a'), 'utf8'), 'from the image');
+      assert.deepEqual(await readdir(two.path), ['a', 'b']);
+      assert.deepEqual((await readdir(one.upper)).sort(), ['a', 'b', 'new']);
+      assert.ok((await lstat(join(one.upper, 'b'))).isCharacterDevice(), 'a whiteout of overlay');
+      assert.deepEqual([...(await snapshotter.listRootfs())].sort(), ['one', 'two']);
+      assert.deepEqual([...(await snapshotter.listUsedLayers())], [diffId]);
+    });
+
+    it('answers the same mount twice, and keeps the writable layer over an unmount', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
+      const [first, second] = await Promise.all([
+        snapshotter.mountRootfs('c', [diffId]),
+        snapshotter.mountRootfs('c', [diffId]),
+      ]);
+      assert.deepEqual(first, second);
+      const mounts = (await mountsUnder(directory)).filter((point) => point === first.path);
+      assert.equal(mounts.length, 1);
+      await writeFile(join(first.path, 'mine'), 'mine');
+      await snapshotter.unmountRootfs('c');
+      await snapshotter.unmountRootfs('c');
+      assert.deepEqual(await readdir(first.path), []);
+      const again = await (await open(directory)).mountRootfs('c', [diffId]);
+      assert.deepEqual(again, first);
+      assert.equal(await readFile(join(again.path, 'mine'), 'utf8'), 'mine');
+      await snapshotter.removeRootfs('c');
+      await snapshotter.removeRootfs('c');
+      assert.deepEqual(await snapshotter.listRootfs(), []);
+      assert.deepEqual([...(await snapshotter.listUsedLayers())], []);
+      const fresh = await snapshotter.mountRootfs('c', [diffId]);
+      assert.deepEqual(await readdir(fresh.path), ['a']);
+    });
+
+    it('finds a mount again after a restart', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
+      const rootfs = await snapshotter.mountRootfs('c', [diffId]);
+      const before = await mountsUnder(directory);
+      const next = await open(directory);
+      assert.deepEqual(await next.mountRootfs('c', [diffId]), rootfs);
+      assert.deepEqual(await mountsUnder(directory), before);
+    });
+
+    it('goes on when a layer below it is removed', async (t) => {
+      const { snapshotter } = await begin(t);
+      const diffId = await add(snapshotter, writeTar([folder('d'), file('d/a', 'x'.repeat(100_000))]));
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      await snapshotter.removeLayer(diffId);
+      assert.equal((await readFile(join(path, 'd/a'))).length, 100_000);
+      await writeFile(join(path, 'd/b'), 'x');
+    });
+
+    it('says which layer is missing', async (t) => {
+      const { snapshotter } = await begin(t);
+      const missing = diffIdOf(Buffer.from('missing'));
+      await assert.rejects(snapshotter.mountRootfs('c', [missing]), (error) => {
+        return error instanceof EngineError && error.code === 'not-found' && error.message.includes(missing);
+      });
+    });
+
+    it('mounts no layer at all, one layer twice, and 130 layers', async (t) => {
+      const { snapshotter } = await begin(t);
+      const none = await snapshotter.mountRootfs('none', []);
+      assert.deepEqual(await readdir(none.path), []);
+      const a = await add(snapshotter, writeTar([file('x', 'a'), file('only-a', 'a')]));
+      const b = await add(snapshotter, writeTar([file('x', 'b'), file('.wh.only-a', '')]));
+      const twice = await snapshotter.mountRootfs('twice', [a, b, a]);
+      assert.equal(await readFile(join(twice.path, 'x'), 'utf8'), 'a');
+      assert.equal(await readFile(join(twice.path, 'only-a'), 'utf8'), 'a');
+      const many: Digest[] = [];
+      for (let layer = 0; layer < 130; layer++) {
+        many.push(await add(snapshotter, writeTar([file('top', `${layer}`), file(`f${layer}`, 'x')])));
+      }
+      const { path } = await snapshotter.mountRootfs('many', many);
+      assert.equal(await readFile(join(path, 'top'), 'utf8'), '129');
+      assert.equal((await readdir(path)).length, 131);
+    });
+
+    it('runs a program of a layer, set-uid and all', async (t) => {
+      const { snapshotter } = await begin(t);
+      const tree = await makeTempDir(t, 'tree');
+      // Not busybox, which gives up what set-uid gave it.
+      const { stdout: libraries } = await runCommand('ldd', ['/usr/bin/id']);
+      const needed = [...libraries.matchAll(/\/\S+/g)].map(([path]) => path);
+      await runCommand('cp', ['--parents', '--dereference', '-t', tree, '/usr/bin/id', ...needed]);
+      await chmod(join(tree, 'usr/bin/id'), 0o4755);
+      const diffId = await add(snapshotter, Buffer.concat(await tarTree(tree).toArray()));
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const { stdout } = await runCommand('chroot', ['--userspec=1000:1000', path, '/usr/bin/id', '-u']);
+      assert.equal(stdout.trim(), '0', 'the effective user of a set-uid program');
+    });
+  });
+}
+
+function file(name: string, content: string): TarEntry {
+  return { name, type: 'file', content };
+}
+
+function folder(name: string): TarEntry {
+  return { name: `${name}/`, type: 'directory' };
+}
+
+function diffIdOf(tar: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+}
+
+async function add(snapshotter: Snapshotter, tar: Buffer, size?: number): Promise<Digest> {
+  const diffId = diffIdOf(tar);
+  await snapshotter.addLayer(diffId, pieces(tar, size), never);
+  return diffId;
+}
+
+async function* pieces(content: Buffer, size = 64 << 10): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += size) yield Buffer.from(content.subarray(at, at + size));
+}
