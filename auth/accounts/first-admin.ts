@@ -1,0 +1,33 @@
+import { AccountExistsError } from '../errors.ts';
+import type { AccountStore } from './account-store.ts';
+import { checkPassword, makePassword } from './password.ts';
+import { hashPassword } from './password-hash.ts';
+
+/** The name of the first account. */
+export const ADMIN_NAME = 'admin';
+
+export type FirstAdmin =
+  | { readonly kind: 'present' }
+  | { readonly kind: 'made'; readonly name: string }
+  /** The password is known to nobody else and must be shown once. */
+  | { readonly kind: 'made-with-password'; readonly name: string; readonly password: string };
+
+/**
+ * Makes the administrator when there is none yet, with `chosenPassword` or else a password of its own making.
+ * Once made, the account is left as it is. Throws PasswordRefusedError, also for a choice that comes too late.
+ */
+export async function ensureAdmin(accounts: AccountStore, chosenPassword?: string): Promise<FirstAdmin> {
+  if (chosenPassword !== undefined) checkPassword(chosenPassword, 'the password of the administrator');
+  if ((await accounts.find(ADMIN_NAME)) !== undefined) return { kind: 'present' };
+  const password = chosenPassword ?? makePassword();
+  const passwordHash = await hashPassword(password);
+  try {
+    await accounts.create({ name: ADMIN_NAME, passwordHash, admin: true, createdAt: new Date() });
+  } catch (error) {
+    // Another process on the same database was first.
+    if (error instanceof AccountExistsError) return { kind: 'present' };
+    throw error;
+  }
+  if (chosenPassword !== undefined) return { kind: 'made', name: ADMIN_NAME };
+  return { kind: 'made-with-password', name: ADMIN_NAME, password };
+}

@@ -1,0 +1,84 @@
+import { parseArgs } from 'node:util';
+import { type Config, ConfigError, loadConfig } from '../config.ts';
+import { createLog, type ProgramLog } from '../log.ts';
+
+/** How long running requests may go on after SIGTERM or SIGINT. */
+const GRACE_MS = 30_000;
+
+/** A registry that answers. */
+export interface RunningRegistry {
+  /** `http://HOST:PORT`. */
+  readonly url: string;
+  /** Finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish. */
+  stop(graceMs: number): Promise<boolean>;
+}
+
+/** Starts a registry; `say` prints a line for the person who starts it. Throws ConfigError. */
+export type StartRegistry = (
+  config: Config,
+  log: ProgramLog['log'],
+  say: (line: string) => void,
+) => Promise<RunningRegistry>;
+
+/** `berth serve`: runs the registry until SIGTERM or SIGINT. Exit code 0 after a graceful stop. */
+export async function serve(args: readonly string[], start: StartRegistry): Promise<number> {
+  const config = loadConfig({
+    flags: parseFlags(args),
+    env: process.env,
+    isRoot: process.getuid?.() === 0,
+  });
+  const { log, flush } = createLog(config.logLevel);
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  const signalled = firstSignal(flush);
+  try {
+    const registry = await start(config, log, say);
+    say(`berth is ready: ${registry.url} (data in ${config.data})`);
+    log.info({ url: registry.url, data: config.data, auth: config.auth }, 'ready');
+    const signal = await signalled;
+    log.info({ signal, graceMs: GRACE_MS }, 'stopping: running requests may finish');
+    const finished = await registry.stop(GRACE_MS);
+    if (!finished) log.warn('requests that were still running have been cut');
+    log.info('stopped');
+    return 0;
+  } finally {
+    flush();
+  }
+}
+
+/** Resolves with the first SIGTERM or SIGINT; whoever sends a second one wants the end at once. */
+function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let count = 0;
+    const onSignal = (signal: NodeJS.Signals) => {
+      count += 1;
+      if (count === 1) {
+        resolve(signal);
+        return;
+      }
+      flush();
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function parseFlags(args: readonly string[]) {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        listen: { type: 'string' },
+        data: { type: 'string' },
+        auth: { type: 'string' },
+        config: { type: 'string' },
+        'log-level': { type: 'string' },
+      },
+    });
+    const { 'log-level': logLevel, ...flags } = values;
+    return { ...flags, logLevel };
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
+    throw new ConfigError(`${why}: try "berth --help"`, { cause });
+  }
+}

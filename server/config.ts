@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** The configuration cannot be used. The message is one sentence; the program ends with exit code 2. */
+export class ConfigError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ConfigError';
+  }
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const AUTH_MODES = ['accounts', 'none'] as const;
+/** `none`: everybody may do everything. */
+export type AuthMode = (typeof AUTH_MODES)[number];
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+export interface Config {
+  readonly listen: ListenAddress;
+  /** Absolute path of the folder that holds everything. */
+  readonly data: string;
+  readonly auth: AuthMode;
+  readonly logLevel: LogLevel;
+  /** The administrator's password at first start. A secret: from the environment only, never logged. */
+  readonly adminPassword?: string;
+}
+
+/** Settings as text, as flags, environment and file give them. */
+type Settings = { readonly [Name in SettingName]?: string | undefined };
+const SETTING_NAMES = ['listen', 'data', 'auth', 'logLevel'] as const;
+type SettingName = (typeof SETTING_NAMES)[number];
+
+export interface ConfigSources {
+  readonly flags: Settings & { readonly config?: string | undefined };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isRoot: boolean;
+}
+
+/** Reads the configuration, once: flags win over BERTH_* variables, those over the file. Throws ConfigError. */
+export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
+  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const environment: Settings = {
+    listen: env.BERTH_LISTEN,
+    data: env.BERTH_DATA,
+    auth: env.BERTH_AUTH,
+    logLevel: env.BERTH_LOG_LEVEL,
+  };
+  const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
+  const data = setting('data') ?? defaultData(env, isRoot);
+  if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
+  const adminPassword = env.BERTH_ADMIN_PASSWORD;
+  return Object.freeze({
+    listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
+    data: resolve(data),
+    auth: oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES),
+    logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
+    ...(adminPassword !== undefined && { adminPassword }),
+  });
+}
+
+function parseListen(text: string): ListenAddress {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535) {
+    throw new ConfigError(
+      `"${text}" is not an address to listen on: write HOST:PORT, such as 127.0.0.1:5000, or 0.0.0.0:5000 for all networks`,
+    );
+  }
+  return Object.freeze({ host, port });
+}
+
+function oneOf<Value extends string>(what: string, text: string, values: readonly Value[]): Value {
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined) {
+    throw new ConfigError(`"${text}" is not a known ${what}: choose one of ${values.join(', ')}`);
+  }
+  return value;
+}
+
+function defaultData(env: ConfigSources['env'], isRoot: boolean): string {
+  if (isRoot) return '/var/lib/berth';
+  if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, 'berth');
+  if (env.HOME) return join(env.HOME, '.local/share/berth');
+  throw new ConfigError('there is no home directory to keep data in: give --data a path');
+}
+
+function readConfigFile(path: string): Settings {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    const why =
+      cause instanceof SyntaxError
+        ? `is not JSON (${cause.message})`
+        : `cannot be read (${(cause as NodeJS.ErrnoException).code})`;
+    throw new ConfigError(`the configuration file ${path} ${why}`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ConfigError(`the configuration file ${path} must hold a JSON object`);
+  }
+  for (const [key, entry] of Object.entries(value)) {
+    if (!SETTING_NAMES.some((name) => name === key)) {
+      throw new ConfigError(
+        `the configuration file ${path} has the unknown key "${key}": known are ${SETTING_NAMES.join(', ')}`,
+      );
+    }
+    if (typeof entry !== 'string')
+      throw new ConfigError(`the configuration file ${path}: "${key}" must be a string`);
+  }
+  return value;
+}

@@ -1,0 +1,158 @@
+import type { AuthErrorCode } from '../auth/errors.ts';
+import { AuthError } from '../auth/errors.ts';
+import type { StorageErrorCode } from '../storage/errors.ts';
+import { StorageError } from '../storage/errors.ts';
+
+/** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
+interface ErrorEntry {
+  /** distribution-spec, "Error Codes"; those with a note are of the Docker registry's API. */
+  readonly code: string;
+  readonly status: number;
+  readonly message: string;
+}
+
+type ServerErrorKind =
+  | 'DENIED'
+  | 'MALFORMED_REQUEST'
+  | 'HEADERS_TOO_LARGE'
+  | 'MANIFEST_TOO_LARGE'
+  | 'METHOD_UNSUPPORTED'
+  | 'PAGINATION_NUMBER_INVALID'
+  | 'REQUEST_TIMEOUT'
+  | 'ROUTE_UNKNOWN'
+  | 'SHUTTING_DOWN'
+  | 'SIZE_INVALID'
+  | 'UNAUTHORIZED'
+  | 'UNKNOWN';
+
+export type ErrorKind =
+  | ServerErrorKind
+  | StorageErrorCode
+  | Exclude<AuthErrorCode, 'ACCOUNT_EXISTS' | 'PASSWORD_REFUSED'>;
+
+/**
+ * Every error that an answer can hold. go-containerregistry tries again on UNKNOWN, BLOB_UPLOAD_INVALID,
+ * TOOMANYREQUESTS and UNAVAILABLE, so only what may pass has those codes.
+ */
+const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
+  BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
+  BLOB_UPLOAD_INVALID: { code: 'BLOB_UPLOAD_INVALID', status: 400, message: 'the upload cannot go on' },
+  BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
+  CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
+  DENIED: { code: 'DENIED', status: 403, message: 'you may not do this' },
+  DIGEST_INVALID: { code: 'DIGEST_INVALID', status: 400, message: 'the digest is not valid' },
+  DIGEST_MISMATCH: { code: 'DIGEST_INVALID', status: 400, message: 'the content has another digest' },
+  HEADERS_TOO_LARGE: {
+    code: 'UNSUPPORTED',
+    status: 431,
+    message: 'the headers of the request are too large',
+  },
+  MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
+  // 400 as docker's registry answers: to a client a 404 on a push says that the repository is not there.
+  MANIFEST_BLOB_UNKNOWN: {
+    code: 'MANIFEST_BLOB_UNKNOWN',
+    status: 400,
+    message: 'the manifest refers to missing content',
+  },
+  MANIFEST_INVALID: { code: 'MANIFEST_INVALID', status: 400, message: 'the manifest is not valid' },
+  MANIFEST_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the manifest is too large' },
+  MANIFEST_UNKNOWN: {
+    code: 'MANIFEST_UNKNOWN',
+    status: 404,
+    message: 'the manifest is not in this repository',
+  },
+  METHOD_UNSUPPORTED: { code: 'UNSUPPORTED', status: 405, message: 'this method is not supported here' },
+  NAME_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the repository name is not valid' },
+  NAME_UNKNOWN: { code: 'NAME_UNKNOWN', status: 404, message: 'there is no such repository' },
+  // Docker's.
+  PAGINATION_NUMBER_INVALID: {
+    code: 'PAGINATION_NUMBER_INVALID',
+    status: 400,
+    message: 'the page size is not valid',
+  },
+  // Docker's.
+  RANGE_INVALID: { code: 'RANGE_INVALID', status: 416, message: 'the range is not valid' },
+  REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
+  REQUEST_TIMEOUT: { code: 'UNAVAILABLE', status: 408, message: 'the request took too long to arrive' },
+  ROUTE_UNKNOWN: { code: 'UNSUPPORTED', status: 404, message: 'there is nothing at this path' },
+  // Docker's.
+  SHUTTING_DOWN: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the registry is shutting down: try again soon',
+  },
+  SIZE_INVALID: {
+    code: 'SIZE_INVALID',
+    status: 400,
+    message: 'the length is not the one that was announced',
+  },
+  // Docker's. The client may try again when there is space.
+  STORAGE_FULL: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the registry has no space left: try again later',
+  },
+  // Docker's.
+  TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
+  UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
+  UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
+  // Another request still writes to the upload: the code is one on which clients try again.
+  UPLOAD_BUSY: { code: 'BLOB_UPLOAD_INVALID', status: 409, message: 'another request writes to this upload' },
+};
+
+/** A refusal that the registry itself decides. */
+export class RegistryError extends Error {
+  readonly kind: ErrorKind;
+  readonly detail: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    kind: ErrorKind,
+    message: string = ERRORS[kind].message,
+    options: ErrorOptions & {
+      readonly detail?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    } = {},
+  ) {
+    super(message, options);
+    this.name = 'RegistryError';
+    this.kind = kind;
+    this.detail = options.detail;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** An error as it is sent. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly body: { readonly errors: readonly [{ code: string; message: string; detail?: unknown }] };
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * What is sent for an error (distribution-spec, "Error Codes"). Errors of the server itself (5xx) are sent
+ * with the table's sentence only: theirs may tell paths and the like.
+ */
+export function errorAnswer(error: unknown): ErrorAnswer {
+  const known = asRegistryError(error);
+  const { code, status, message } = ERRORS[known.kind];
+  const retry = status === 503 ? { 'Retry-After': '10' } : {};
+  const detail = known.detail === undefined ? {} : { detail: known.detail };
+  return {
+    status,
+    body: { errors: [{ code, message: status >= 500 ? message : known.message, ...detail }] },
+    headers: { ...retry, ...known.headers },
+  };
+}
+
+function asRegistryError(error: unknown): RegistryError {
+  if (error instanceof RegistryError) return error;
+  if (error instanceof StorageError) {
+    const detail = 'missing' in error ? { missing: error.missing } : undefined;
+    return new RegistryError(error.code, error.message, { cause: error, detail });
+  }
+  if (error instanceof AuthError && error.code === 'CREDENTIALS_INVALID') {
+    return new RegistryError(error.code, error.message, { cause: error });
+  }
+  return new RegistryError('UNKNOWN', undefined, { cause: error });
+}

@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Time for a client to send all headers of a request. */
+const HEADERS_TIMEOUT_MS = 60_000;
+/** Longer than the minute for which proxies keep idle connections, so that they never write to a closed one. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** A connection on which the client owes bytes, or takes none, is cut after this time without progress. */
+const STALLED_TIMEOUT_MS = 120_000;
+
+export interface HttpServerOptions {
+  readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
+  /** The whole answer, from its status line on, to bytes that are no HTTP request. */
+  readonly malformedAnswer: (error: NodeJS.ErrnoException) => string;
+}
+
+/** An HTTP server for long transfers: no limit on the time of a request as long as bytes move. */
+export class HttpServer {
+  readonly #server: Server;
+  readonly #running = new Set<ServerResponse>();
+  #draining = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(options: HttpServerOptions) {
+    const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+      this.#track(res);
+      options.handle(req, res);
+    };
+    this.#server = createServer(
+      {
+        requestTimeout: 0,
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        noDelay: true,
+      },
+      onRequest,
+    );
+    // Node would answer `100 Continue` by itself; here the reader of the body decides.
+    this.#server.on('checkContinue', onRequest);
+    this.#server.setTimeout(STALLED_TIMEOUT_MS, (socket: Socket) => this.#onStalled(socket));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+      else socket.end(options.malformedAnswer(error));
+    });
+  }
+
+  /** True once `drain` has been called: new requests are to be refused. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Listens, and answers with the port, which the system chooses when `port` is 0. Rejects with the system's error. */
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  /**
+   * Takes no new connections, lets running requests finish and closes what is idle. After `graceMs`, or when
+   * `signal` aborts, the rest is cut. Answers whether everything could finish.
+   */
+  async drain(graceMs: number): Promise<boolean> {
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const idle = new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+      if (this.#running.size === 0) resolve();
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(() => resolve('late'), graceMs);
+    });
+    const outcome = await Promise.race([idle, late]);
+    clearTimeout(timer);
+    this.#server.closeAllConnections();
+    await closed;
+    return outcome !== 'late';
+  }
+
+  #track(res: ServerResponse): void {
+    this.#running.add(res);
+    res.once('close', () => {
+      this.#running.delete(res);
+      if (!this.#draining) return;
+      if (this.#running.size === 0) this.#whenIdle?.();
+    });
+  }
+
+  #onStalled(socket: Socket): void {
+    const response = [...this.#running].find((res) => res.socket === socket);
+    // While this side works (a commit that hashes gigabytes) nothing moves, and nobody is at fault.
+    const working = response?.req.complete && !response.headersSent;
+    if (working) socket.setTimeout(STALLED_TIMEOUT_MS);
+    else socket.destroy();
+  }
+}

@@ -1,0 +1,38 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** Whether the request announces a body (RFC 9112, section 6.3). */
+export function hasBody(req: IncomingMessage): boolean {
+  if (req.headers['transfer-encoding'] !== undefined) return true;
+  const length = req.headers['content-length'];
+  return length !== undefined && Number(length) > 0;
+}
+
+/**
+ * The bytes of a request. A client that waits for `100 Continue` gets it when the first byte is wanted, so
+ * that a request which is refused never sends its body. Throws when the client hangs up before the end, and
+ * leaves the connection open when the reader stops early, so that it can still be answered.
+ */
+export async function* requestBody(req: IncomingMessage, res: ServerResponse): AsyncGenerator<Uint8Array> {
+  if (!hasBody(req)) return;
+  if (expectsContinue(req) && !res.headersSent) res.writeContinue();
+  yield* req.iterator({ destroyOnReturn: false });
+}
+
+export function expectsContinue(req: IncomingMessage): boolean {
+  return req.headers.expect?.toLowerCase() === '100-continue';
+}
+
+/** All bytes of a body, or undefined when there are more than `limit`. */
+export async function readAtMost(
+  content: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<Buffer | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of content) {
+    size += chunk.byteLength;
+    if (size > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

@@ -1,0 +1,37 @@
+import type { Context, Middleware } from 'koa';
+import type { Logger } from 'pino';
+import { errorAnswer, RegistryError } from '../errors.ts';
+import { answerJson } from '../http/answer.ts';
+import type { RequestState } from '../request-context.ts';
+
+/** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. */
+export function answerErrors(log: Logger): Middleware<RequestState> {
+  return async (ctx, next) => {
+    try {
+      await next();
+      refuseUnanswered(ctx);
+    } catch (error) {
+      // Nobody is there to hear about it, and the registry is not at fault.
+      if (ctx.state.signal.aborted || ctx.req.destroyed) {
+        ctx.respond = false;
+        return;
+      }
+      const { status, body, headers } = errorAnswer(error);
+      if (status >= 500) log.error({ err: error, method: ctx.method, path: ctx.path }, 'a request failed');
+      if (ctx.res.headersSent) {
+        ctx.respond = false;
+        ctx.res.destroy();
+        return;
+      }
+      for (const name of ['Content-Length', 'Content-Range', 'ETag']) ctx.remove(name);
+      answerJson(ctx, status, body, headers);
+    }
+  };
+}
+
+/** What no route has answered: koa would send a plain text, or the router an empty 405 with its Allow header. */
+function refuseUnanswered(ctx: Context): void {
+  if (ctx.respond === false || ctx.body !== undefined) return;
+  if (ctx.status === 404) throw new RegistryError('ROUTE_UNKNOWN');
+  if (ctx.status === 405 || ctx.status === 501) throw new RegistryError('METHOD_UNSUPPORTED');
+}

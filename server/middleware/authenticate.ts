@@ -1,0 +1,23 @@
+import type { Middleware } from 'koa';
+import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import { CredentialsInvalidError } from '../../auth/errors.ts';
+import { unauthorized } from '../registry/authorize.ts';
+import type { RequestState } from '../request-context.ts';
+
+/** Finds out who asks. Without an authenticator the registry is open, and credentials are not looked at. */
+export function authenticate(authenticator: Authenticator | undefined): Middleware<RequestState> {
+  return async (ctx, next) => {
+    if (authenticator !== undefined) {
+      try {
+        ctx.state.identity = await authenticator.authenticate(
+          ctx.req.headers.authorization,
+          ctx.state.signal,
+        );
+      } catch (error) {
+        if (!(error instanceof CredentialsInvalidError)) throw error;
+        throw unauthorized(error.message, error);
+      }
+    }
+    await next();
+  };
+}

@@ -1,0 +1,81 @@
+import { repositoryScope } from '../../auth/access/scope.ts';
+import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import { BlobUnknownError } from '../../storage/errors.ts';
+import { RegistryError } from '../errors.ts';
+import { answerEmpty, setHeaders } from '../http/answer.ts';
+import { matchesEntityTag } from '../http/conditional.ts';
+import { parseRange } from '../http/range.ts';
+import { sendContent } from '../http/send-content.ts';
+import type { RequestContext } from '../request-context.ts';
+import { authorize } from './authorize.ts';
+import { digestOf, repositoryOf } from './parameters.ts';
+import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+
+/** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */
+export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+  const { access, blobs, catalog } = dependencies;
+
+  const find = async (ctx: RequestContext): Promise<StoredBlob> => {
+    const repository = repositoryOf(ctx);
+    authorize(ctx, access, repositoryScope(repository, 'pull'));
+    const digest = digestOf(ctx);
+    const blob = await catalog.blobs.find(repository, digest);
+    if (blob === undefined) throw new BlobUnknownError(`${repository} has no blob ${digest}`);
+    return blob;
+  };
+
+  router.head('/v2/*name/blobs/:digest', async (ctx) => {
+    const blob = await find(ctx);
+    ctx.status = 200;
+    setHeaders(ctx, { ...headersOf(blob), 'Content-Length': String(blob.size) });
+  });
+
+  router.get('/v2/*name/blobs/:digest', async (ctx) => {
+    const blob = await find(ctx);
+    if (matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest)) {
+      answerEmpty(ctx, 304, headersOf(blob));
+      return;
+    }
+    const range = requestedRange(ctx, blob);
+    if (range.kind === 'unsatisfiable') {
+      throw new RegistryError('RANGE_INVALID', `the range lies outside of the blob's ${blob.size} bytes`, {
+        headers: { 'Content-Range': `bytes */${blob.size}` },
+      });
+    }
+    const part = range.kind === 'part' ? { start: range.start, end: range.end } : undefined;
+    const content = await blobs.read(blob, part, ctx.state.signal);
+    ctx.status = part === undefined ? 200 : 206;
+    setHeaders(ctx, {
+      ...headersOf(blob),
+      'Content-Length': String(part === undefined ? blob.size : part.end - part.start + 1),
+      'Content-Range': part && `bytes ${part.start}-${part.end}/${blob.size}`,
+    });
+    await sendContent(ctx, content, ctx.state.signal);
+  });
+
+  router.delete('/v2/*name/blobs/:digest', async (ctx) => {
+    const repository = repositoryOf(ctx);
+    authorize(ctx, access, repositoryScope(repository, 'delete'));
+    const digest = digestOf(ctx);
+    if (!(await catalog.blobs.unlink(repository, digest))) {
+      throw new BlobUnknownError(`${repository} has no blob ${digest}`);
+    }
+    answerEmpty(ctx, 202, { 'Docker-Content-Digest': digest });
+  });
+}
+
+function headersOf(blob: StoredBlob) {
+  return {
+    'Content-Type': 'application/octet-stream',
+    'Docker-Content-Digest': blob.digest,
+    'Accept-Ranges': 'bytes',
+    ETag: `"${blob.digest}"`,
+  };
+}
+
+/** RFC 9110, section 13.1.5: a range of something else than the client has is no use to it. */
+function requestedRange(ctx: RequestContext, blob: StoredBlob) {
+  const condition = ctx.get('If-Range');
+  const stale = condition !== '' && !matchesEntityTag(condition, blob.digest);
+  return parseRange(stale ? undefined : ctx.get('Range') || undefined, blob.size);
+}

@@ -1,0 +1,22 @@
+import { CATALOG_SCOPE } from '../../auth/access/scope.ts';
+import { answerJson } from '../http/answer.ts';
+import { authorize } from './authorize.ts';
+import { linkAfter, pageOf } from './paging.ts';
+import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+
+/** `GET /v2/_catalog`, the names of all repositories (Docker registry API, "Listing Repositories"). */
+export function addCatalogRoutes(router: RegistryRouter, { access, catalog }: RegistryDependencies): void {
+  router.get('/v2/_catalog', async (ctx) => {
+    authorize(ctx, access, CATALOG_SCOPE);
+    const page = pageOf(ctx);
+    const { names, more } = page.limit === 0 ? EMPTY : await catalog.repositories.list(page);
+    answerJson(
+      ctx,
+      200,
+      { repositories: names },
+      { Link: linkAfter(ctx, page, more ? names.at(-1) : undefined) },
+    );
+  });
+}
+
+const EMPTY = { names: [], more: false };

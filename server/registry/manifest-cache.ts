@@ -1,0 +1,37 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+
+/** Manifests by digest, which never change. Holds bytes, not rights: whoever asks has been let in before. */
+export interface ManifestCache {
+  get(digest: Digest): Buffer | undefined;
+  set(digest: Digest, bytes: Buffer): void;
+}
+
+/** Keeps manifests of at most `limit` bytes together in memory; the least recently used go first. */
+export class BoundedManifestCache implements ManifestCache {
+  readonly #limit: number;
+  readonly #entries = new Map<Digest, Buffer>();
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(digest: Digest): Buffer | undefined {
+    const bytes = this.#entries.get(digest);
+    if (bytes === undefined) return undefined;
+    this.#entries.delete(digest);
+    this.#entries.set(digest, bytes);
+    return bytes;
+  }
+
+  set(digest: Digest, bytes: Buffer): void {
+    if (bytes.length > this.#limit || this.#entries.has(digest)) return;
+    this.#entries.set(digest, bytes);
+    this.#size += bytes.length;
+    for (const [oldest, { length }] of this.#entries) {
+      if (this.#size <= this.#limit) return;
+      this.#entries.delete(oldest);
+      this.#size -= length;
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Page } from '../../storage/catalog/catalog.ts';
+import { RegistryError } from '../errors.ts';
+import { nextLink } from '../http/link.ts';
+import type { RequestContext } from '../request-context.ts';
+import { queryOf } from './parameters.ts';
+
+/** Names in one answer when the client names no number, and the most that it gets. */
+const MOST_NAMES = 1000;
+
+/**
+ * The page that `n` and `last` ask for (distribution-spec, "Listing Tags"). Throws PAGINATION_NUMBER_INVALID
+ * when `n` is no whole number from 0.
+ */
+export function pageOf(ctx: RequestContext): Page {
+  const after = queryOf(ctx, 'last');
+  const limit = limitOf(queryOf(ctx, 'n'));
+  return after === undefined || after === '' ? { limit } : { limit, after };
+}
+
+function limitOf(text: string | undefined): number {
+  if (text === undefined) return MOST_NAMES;
+  if (!/^\d{1,15}$/.test(text)) {
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', 'n must be a whole number of 0 or more', {
+      detail: { n: text.slice(0, 80) },
+    });
+  }
+  return Math.min(Number(text), MOST_NAMES);
+}
+
+/** The Link header after a page that ends with `last`; undefined when nothing follows. */
+export function linkAfter(ctx: RequestContext, page: Page, last: string | undefined): string | undefined {
+  return last === undefined ? undefined : nextLink(ctx.path, { n: String(page.limit), last });
+}

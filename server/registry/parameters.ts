@@ -1,0 +1,41 @@
+import { NameInvalidError } from '../../storage/errors.ts';
+import { type Digest, isDigest, parseDigest } from '../../storage/oci/digest.ts';
+import { parseRepositoryName } from '../../storage/oci/repository-name.ts';
+import { isTag } from '../../storage/oci/tag.ts';
+import type { RequestContext } from '../request-context.ts';
+
+export type ManifestReferenceParameter =
+  | { readonly kind: 'digest'; readonly digest: Digest }
+  | { readonly kind: 'tag'; readonly tag: string }
+  | { readonly kind: 'invalid'; readonly text: string };
+
+/**
+ * The repository that a request's path names. It must be written as it is: a name has no character that needs
+ * percent-encoding, and what stands between servers (proxies, access rules) reads `%2F` in more than one way.
+ * Throws NameInvalidError.
+ */
+export function repositoryOf(ctx: RequestContext): string {
+  const name = ctx.params.name ?? '';
+  if (!ctx.path.startsWith(`/v2/${name}/`)) {
+    throw new NameInvalidError('the repository name must not be percent-encoded');
+  }
+  return parseRepositoryName(name);
+}
+
+/** The digest in a request's path. Throws DigestInvalidError. */
+export function digestOf(ctx: RequestContext): Digest {
+  return parseDigest(ctx.params.digest ?? '');
+}
+
+/** What `<reference>` is (distribution-spec, "Pulling manifests"). Only a digest has a colon. */
+export function manifestReferenceOf(ctx: RequestContext): ManifestReferenceParameter {
+  const text = ctx.params.reference ?? '';
+  if (isDigest(text)) return { kind: 'digest', digest: text };
+  return isTag(text) ? { kind: 'tag', tag: text } : { kind: 'invalid', text };
+}
+
+/** A query parameter; the first one when it is repeated. */
+export function queryOf(ctx: RequestContext, name: string): string | undefined {
+  const value = ctx.query[name];
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,19 @@
+import type { Router } from '@koa/router';
+import type { Access } from '../../auth/access/access.ts';
+import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { RequestState } from '../request-context.ts';
+import type { ManifestCache } from './manifest-cache.ts';
+import type { UploadSessions } from './upload-sessions.ts';
+
+/** What the routes of the distribution API work with. */
+export interface RegistryDependencies {
+  readonly access: Access;
+  readonly blobs: BlobStore;
+  readonly catalog: Catalog;
+  readonly manifestCache: ManifestCache;
+  readonly uploads: UploadSessions;
+}
+
+/** The router of the distribution API. */
+export type RegistryRouter = Router<RequestState>;

@@ -1,0 +1,23 @@
+import Router from '@koa/router';
+import type { RequestState } from '../request-context.ts';
+import { addBaseRoutes } from './base.ts';
+import { addBlobRoutes } from './blobs.ts';
+import { addCatalogRoutes } from './catalog.ts';
+import { addManifestRoutes } from './manifests.ts';
+import { addReferrerRoutes } from './referrers.ts';
+import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import { addTagRoutes } from './tags.ts';
+import { addUploadRoutes } from './uploads.ts';
+
+/** The routes of the OCI distribution API. Each file registers HEAD before GET, which would answer it too. */
+export function createRegistryRouter(dependencies: RegistryDependencies): RegistryRouter {
+  const router: RegistryRouter = new Router<RequestState>({ sensitive: true });
+  addBaseRoutes(router, dependencies);
+  addCatalogRoutes(router, dependencies);
+  addManifestRoutes(router, dependencies);
+  addBlobRoutes(router, dependencies);
+  addUploadRoutes(router, dependencies);
+  addTagRoutes(router, dependencies);
+  addReferrerRoutes(router, dependencies);
+  return router;
+}

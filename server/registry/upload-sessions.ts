@@ -1,0 +1,141 @@
+import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
+import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+
+/** A piece of an upload. */
+export interface UploadChunk {
+  readonly content: AsyncIterable<Uint8Array>;
+  /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
+  readonly check: (upload: DriverUpload) => void;
+}
+
+interface ActiveUpload {
+  readonly controller: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Uploads over several requests. Their state is a row of the catalog, so that a restarted server, or another
+ * one on the same catalog, takes the next chunk. One request at a time writes to an upload.
+ */
+export class UploadSessions {
+  readonly #catalog: Catalog;
+  readonly #blobs: BlobStore;
+  readonly #active = new Map<string, ActiveUpload>();
+
+  constructor(catalog: Catalog, blobs: BlobStore) {
+    this.#catalog = catalog;
+    this.#blobs = blobs;
+  }
+
+  async begin(repository: string): Promise<DriverUpload> {
+    const upload = await this.#blobs.begin();
+    await this.#catalog.uploads.create(repository, upload);
+    return upload;
+  }
+
+  /** Throws UploadUnknownError. */
+  async find(repository: string, id: string): Promise<UploadRecord> {
+    const record = await this.#catalog.uploads.find(repository, id);
+    if (record === undefined) {
+      throw new UploadUnknownError(
+        'there is no such upload: it was finished, cancelled or left for too long',
+      );
+    }
+    return record;
+  }
+
+  /**
+   * Adds a chunk and answers the new state. When the client goes away the upload keeps what has arrived.
+   * Throws UploadUnknownError, UploadBusyError, StorageFullError, and what `check` throws.
+   */
+  append(repository: string, id: string, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
+    return this.#exclusively(id, signal, async (combined) => {
+      const { upload } = await this.find(repository, id);
+      return this.#append(upload, chunk, combined);
+    });
+  }
+
+  /**
+   * Adds the last chunk, if there is one, verifies the whole and makes it a blob of the repository: the
+   * content is durable first, then the catalog. Throws DigestMismatchError, after which the upload can still
+   * be asked for and cancelled, and all that `append` throws.
+   */
+  complete(
+    repository: string,
+    id: string,
+    digest: Digest,
+    chunk: UploadChunk | undefined,
+    signal: AbortSignal,
+  ): Promise<StoredBlob> {
+    return this.#exclusively(id, signal, async (combined) => {
+      const { upload } = await this.find(repository, id);
+      const whole = chunk === undefined ? upload : await this.#append(upload, chunk, combined);
+      const blob = await this.#blobs.commit(whole, digest);
+      await this.#catalog.blobs.link(repository, blob);
+      await this.#catalog.uploads.delete(id);
+      return blob;
+    });
+  }
+
+  /** Drops an upload; a request that is writing to it is cut off. Throws UploadUnknownError. */
+  async cancel(repository: string, id: string): Promise<void> {
+    await this.find(repository, id);
+    const active = this.#active.get(id);
+    active?.controller.abort(new UploadUnknownError('the upload was cancelled'));
+    await active?.ended;
+    await this.#drop(await this.find(repository, id));
+  }
+
+  /** Drops uploads that nobody has touched since `before`; answers how many. */
+  async dropIdle(before: Date, signal: AbortSignal): Promise<number> {
+    let dropped = 0;
+    for (;;) {
+      const idle = await this.#catalog.uploads.listIdle(before, 100);
+      const stale = idle.filter(({ upload }) => !this.#active.has(upload.id));
+      for (const record of stale) {
+        signal.throwIfAborted();
+        await this.#drop(record);
+      }
+      dropped += stale.length;
+      if (stale.length === 0) return dropped;
+    }
+  }
+
+  async #drop({ upload }: UploadRecord): Promise<void> {
+    await this.#blobs.abort(upload);
+    await this.#catalog.uploads.delete(upload.id);
+  }
+
+  async #append(upload: DriverUpload, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
+    chunk.check(upload);
+    let recorded = upload.size;
+    return this.#blobs.append(upload, chunk.content, {
+      signal,
+      checkpoint: async (state) => {
+        await this.#catalog.uploads.update(state, recorded);
+        recorded = state.size;
+      },
+    });
+  }
+
+  async #exclusively<Result>(
+    id: string,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    // The state is read under this lock: an append from a state of the past would cut off what came since.
+    if (this.#active.has(id)) throw new UploadBusyError('another request is writing to this upload');
+    const controller = new AbortController();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    this.#active.set(id, { controller, ended });
+    try {
+      return await work(AbortSignal.any([signal, controller.signal]));
+    } finally {
+      this.#active.delete(id);
+      end();
+    }
+  }
+}
