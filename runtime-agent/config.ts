@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** Everything that `berth-agent serve` can be told, validated once at start. */
+export interface AgentConfig {
+  /** Absolute path of the unix socket that answers the Docker Engine API. */
+  readonly socket: string;
+  /** Group by name or number that may use the socket; undefined: root alone. */
+  readonly socketGroup?: string;
+  /** Absolute path of the folder that holds images, containers and the state. */
+  readonly dataDirectory: string;
+  /** `host` or `host:port` of registries that are asked by plain HTTP. */
+  readonly insecureRegistries: readonly string[];
+}
+
+/** What the command line gave; absent fields fall through to the environment, then the file, then the defaults. */
+export interface ConfigFlags {
+  readonly socket?: string;
+  readonly socketGroup?: string;
+  readonly data?: string;
+  readonly insecureRegistries?: readonly string[];
+  /** Path of a JSON file with `socket`, `socketGroup`, `data`, `insecureRegistries`. */
+  readonly config?: string;
+}
+
+/** A configuration that the agent cannot work with. The message is one sentence; the program exits with 2. */
+export class ConfigError extends Error {
+  readonly code = 'CONFIG';
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ConfigError';
+  }
+}
+
+const DEFAULT_SOCKET = '/run/berth-agent.sock';
+const DEFAULT_DATA = '/var/lib/berth-agent';
+/** `sun_path` of unix(7) holds 108 bytes with its end. */
+const SOCKET_PATH_LIMIT = 107;
+const FILE_FIELDS = new Set(['socket', 'socketGroup', 'data', 'insecureRegistries']);
+
+/**
+ * Flags win over `BERTH_AGENT_*`, those over the file, those over the defaults. Reads the file and nothing
+ * else. Throws ConfigError.
+ */
+export function readConfig(
+  flags: ConfigFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+): AgentConfig {
+  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const environmentFlags = fromEnvironment(environment);
+  const merged: ConfigFlags = { ...file, ...environmentFlags, ...flags };
+  const socket = absolute(merged.socket ?? DEFAULT_SOCKET, '--socket');
+  if (Buffer.byteLength(socket) > SOCKET_PATH_LIMIT) {
+    throw new ConfigError(
+      `the socket path ${socket} is longer than the ${SOCKET_PATH_LIMIT} bytes that Linux allows: choose a shorter one.`,
+    );
+  }
+  const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
+  return Object.freeze({
+    socket,
+    ...(merged.socketGroup === undefined
+      ? {}
+      : { socketGroup: nonEmpty(merged.socketGroup, '--socket-group') }),
+    dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
+    insecureRegistries: Object.freeze(insecureRegistries),
+  });
+}
+
+function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): ConfigFlags {
+  const socket = environment.BERTH_AGENT_SOCKET;
+  const socketGroup = environment.BERTH_AGENT_SOCKET_GROUP;
+  const data = environment.BERTH_AGENT_DATA;
+  const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
+  return {
+    ...(socket ? { socket } : {}),
+    ...(socketGroup ? { socketGroup } : {}),
+    ...(data ? { data } : {}),
+    ...(registries ? { insecureRegistries: registries.split(/[\s,]+/).filter((host) => host !== '') } : {}),
+  };
+}
+
+function readConfigFile(path: string): ConfigFlags {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`the configuration file ${path} cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`the configuration file ${path} is not JSON: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ConfigError(`the configuration file ${path} must hold one JSON object.`);
+  }
+  for (const [key, field] of Object.entries(value)) {
+    if (!FILE_FIELDS.has(key)) {
+      throw new ConfigError(
+        `the configuration file ${path} has an unknown field "${key}": it may hold ${[...FILE_FIELDS].join(', ')}.`,
+      );
+    }
+    const fits =
+      key === 'insecureRegistries'
+        ? Array.isArray(field) && field.every((host) => typeof host === 'string')
+        : typeof field === 'string';
+    if (!fits) {
+      const wanted = key === 'insecureRegistries' ? 'a list of strings' : 'a string';
+      throw new ConfigError(`"${key}" in the configuration file ${path} must be ${wanted}.`);
+    }
+  }
+  return value as ConfigFlags;
+}
+
+function absolute(path: string, flag: string): string {
+  return resolve(nonEmpty(path, flag));
+}
+
+function nonEmpty(text: string, flag: string): string {
+  if (text.trim() === '' || text.includes('\0')) throw new ConfigError(`${flag} must not be empty.`);
+  return text;
+}
+
+function registryHost(text: string): string {
+  const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::(\d{1,5}))?$/.exec(text);
+  const port = match?.[2];
+  if (match === null || (port !== undefined && (Number(port) === 0 || Number(port) > 65535))) {
+    throw new ConfigError(
+      `"${text}" is not a registry host: --insecure-registry takes HOST or HOST:PORT, such as 127.0.0.1:5000.`,
+    );
+  }
+  return text;
+}

@@ -1,0 +1,41 @@
+import { EngineError } from '../errors.ts';
+
+/** The Engine API version that this agent answers as, and the oldest that it takes. */
+export const API_VERSION = '1.45';
+export const MIN_API_VERSION = '1.24';
+
+export interface VersionedPath {
+  /** As the client asked, or API_VERSION where it did not say. */
+  readonly version: string;
+  /** The path without its version prefix; starts with a slash. */
+  readonly path: string;
+}
+
+/**
+ * Splits `/v1.45/containers/json`. A path without a prefix is the newest version's. Throws EngineError
+ * 'bad-request' for versions outside 1.24 .. 1.45, worded as dockerd does.
+ */
+export function splitVersion(path: string): VersionedPath {
+  const match = /^\/v(\d+)\.(\d+)(\/.*)?$/.exec(path);
+  if (match === null) return { version: API_VERSION, path };
+  const version = `${match[1]}.${match[2]}`;
+  if (compare(version, API_VERSION) > 0) {
+    throw new EngineError(
+      'bad-request',
+      `client version ${version} is too new. Maximum supported API version is ${API_VERSION}`,
+    );
+  }
+  if (compare(version, MIN_API_VERSION) < 0) {
+    throw new EngineError(
+      'bad-request',
+      `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    );
+  }
+  return { version, path: match[3] ?? '/' };
+}
+
+function compare(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA - majorB || minorA - minorB;
+}

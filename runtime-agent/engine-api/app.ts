@@ -1,0 +1,72 @@
+import { Router } from '@koa/router';
+import Koa, { type Context, type Next } from 'koa';
+import { EngineError } from '../errors.ts';
+import { splitVersion } from './api-version.ts';
+import type { EngineDeps } from './engine-deps.ts';
+import { engineHeaders } from './engine-headers.ts';
+import { errorAnswer, errorBody } from './error-status.ts';
+import { containerListRoutes } from './routes/container-list.ts';
+import { containerLogRoutes } from './routes/container-logs.ts';
+import { containerWaitRoutes } from './routes/container-wait.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
+import { imageListRoutes } from './routes/image-list.ts';
+import { imagePullRoutes } from './routes/image-pull.ts';
+import { imageRoutes } from './routes/images.ts';
+import { systemRoutes } from './routes/system.ts';
+import { unsupportedRoutes } from './routes/unsupported.ts';
+
+/** The Docker Engine API as a Koa application; attach is apart, in streams/attach.ts. */
+export function createEngineApp(deps: EngineDeps): Koa {
+  const app = new Koa();
+  const router = new Router();
+  systemRoutes(router, deps);
+  eventRoutes(router, deps);
+  imageListRoutes(router, deps);
+  imagePullRoutes(router, deps);
+  containerListRoutes(router, deps);
+  containerWaitRoutes(router, deps);
+  containerLogRoutes(router, deps);
+  containerRoutes(router, deps);
+  unsupportedRoutes(router);
+  imageRoutes(router, deps);
+
+  const headers = engineHeaders(deps.host.version);
+  app.use(async (ctx, next) => {
+    ctx.set(headers);
+    await next();
+  });
+  app.use(answerErrors(deps));
+  app.use(async (ctx, next) => {
+    ctx.path = splitVersion(ctx.path).path;
+    await next();
+  });
+  app.use(router.routes());
+  app.use(() => {
+    throw new EngineError('not-found', 'page not found');
+  });
+  app.on('error', (error: NodeJS.ErrnoException) => {
+    // A client that hung up during a stream is no news.
+    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') deps.log.error({ err: error }, 'answer failed');
+  });
+  return app;
+}
+
+/** Turns what a route throws into the Engine API's error answer. */
+function answerErrors(deps: EngineDeps) {
+  return async (ctx: Context, next: Next): Promise<void> => {
+    try {
+      await next();
+    } catch (error) {
+      const { status, message, expected } = errorAnswer(error);
+      if (ctx.res.destroyed) return;
+      if (!expected) deps.log.error({ err: error, method: ctx.method, path: ctx.path }, 'request failed');
+      ctx.status = status;
+      if (status === 304) return;
+      ctx.type = 'application/json';
+      ctx.body = errorBody(message);
+      // What is left of a body that was not read would be taken for the next request.
+      if (!ctx.req.complete) ctx.set('Connection', 'close');
+    }
+  };
+}

@@ -1,0 +1,101 @@
+import type { ContainerConfig } from '../../containers/container.ts';
+import { EngineError } from '../../errors.ts';
+import type { JsonObject } from '../http/json-body.ts';
+import {
+  readBoolean,
+  readCommand,
+  readInteger,
+  readSet,
+  readString,
+  readStringList,
+  readStringMap,
+} from './fields.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+const HANDLED = new Set([
+  'AttachStderr',
+  'AttachStdin',
+  'AttachStdout',
+  'Cmd',
+  'Domainname',
+  'Entrypoint',
+  'Env',
+  'ExposedPorts',
+  'HostConfig',
+  'Hostname',
+  'Image',
+  'Labels',
+  'NetworkingConfig',
+  'OpenStdin',
+  'StdinOnce',
+  'StopSignal',
+  'StopTimeout',
+  'Tty',
+  'User',
+  'WorkingDir',
+]);
+
+/**
+ * The container's own part of a create body (Engine API, ContainerCreate). Throws EngineError 'bad-request'
+ * for a wrong field, 'not-implemented' for what the agent cannot do.
+ */
+export function decodeContainerConfig(body: JsonObject): ContainerConfig {
+  refuseUnsupported(body, '', HANDLED);
+  const image = readString(body, 'Image', '');
+  if (image === '') throw new EngineError('bad-request', 'Image is empty: name the image to run');
+  const stopSignal = readString(body, 'StopSignal', '');
+  const stopTimeout = readInteger(body, 'StopTimeout', '');
+  const exposedPorts = readSet(body, 'ExposedPorts', '');
+  for (const port of Object.keys(exposedPorts)) checkPort(port);
+  return {
+    Hostname: checkHostname(readString(body, 'Hostname', '')),
+    Domainname: readString(body, 'Domainname', ''),
+    User: readString(body, 'User', ''),
+    AttachStdin: readBoolean(body, 'AttachStdin', ''),
+    AttachStdout: readBoolean(body, 'AttachStdout', ''),
+    AttachStderr: readBoolean(body, 'AttachStderr', ''),
+    Tty: readBoolean(body, 'Tty', ''),
+    OpenStdin: readBoolean(body, 'OpenStdin', ''),
+    StdinOnce: readBoolean(body, 'StdinOnce', ''),
+    Env: readStringList(body, 'Env', '').map(checkVariable),
+    Cmd: readCommand(body, 'Cmd', ''),
+    Entrypoint: readCommand(body, 'Entrypoint', ''),
+    Image: image,
+    Labels: readStringMap(body, 'Labels', ''),
+    WorkingDir: checkWorkingDir(readString(body, 'WorkingDir', '')),
+    ...(stopSignal === '' ? {} : { StopSignal: stopSignal }),
+    ...((body.StopTimeout ?? null) === null ? {} : { StopTimeout: stopTimeout }),
+    ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
+  };
+}
+
+function checkHostname(text: string): string {
+  if (text.length > 63 || !/^[a-zA-Z0-9_.-]*$/.test(text)) {
+    throw new EngineError('bad-request', `invalid hostname format: ${text.slice(0, 80)}`);
+  }
+  return text;
+}
+
+function checkVariable(text: string): string {
+  if (text === '' || text.startsWith('=') || text.includes('\0')) {
+    throw new EngineError('bad-request', `invalid environment variable: ${text.slice(0, 80)}`);
+  }
+  return text;
+}
+
+function checkWorkingDir(path: string): string {
+  if (path !== '' && !path.startsWith('/')) {
+    throw new EngineError(
+      'bad-request',
+      `the working directory '${path.slice(0, 200)}' is invalid, it needs to be an absolute path`,
+    );
+  }
+  return path;
+}
+
+function checkPort(text: string): void {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
+  if (match === null || Number(match[1]) > 65535 || Number(match[2] ?? 0) > 65535) {
+    throw new EngineError('bad-request', `invalid port in ExposedPorts: ${text.slice(0, 80)}`);
+  }
+}

@@ -1,0 +1,28 @@
+import type { CreateRequest } from '../../containers/containers.ts';
+import type { JsonObject } from '../http/json-body.ts';
+import { decodeContainerConfig } from './container-config.ts';
+import { readObject } from './fields.ts';
+import { decodeHostConfig } from './host-config.ts';
+import { checkNetworkingConfig } from './networking.ts';
+
+/**
+ * A whole `POST /containers/create`: body and query. Throws EngineError 'bad-request', 'not-implemented', or
+ * 'not-found' for a network.
+ */
+export function decodeCreateRequest(
+  body: JsonObject,
+  query: URLSearchParams,
+  runtime: string,
+): CreateRequest {
+  const config = decodeContainerConfig(body);
+  const hostConfig = decodeHostConfig(readObject(body, 'HostConfig', ''), runtime);
+  checkNetworkingConfig(body);
+  const name = query.get('name') ?? '';
+  const platform = query.get('platform') ?? '';
+  return {
+    ...(name === '' ? {} : { name }),
+    config,
+    hostConfig,
+    ...(platform === '' ? {} : { platform }),
+  };
+}

@@ -1,0 +1,81 @@
+import { EngineError } from '../../errors.ts';
+import type { JsonObject } from '../http/json-body.ts';
+
+/** A field that the agent cannot act on: how its users call it, and values that mean the default. */
+interface Unsupported {
+  readonly title: string;
+  readonly defaults?: readonly unknown[];
+}
+
+const CONFIG: Readonly<Record<string, Unsupported>> = {
+  Healthcheck: { title: 'a health check (--health-cmd)' },
+  MacAddress: { title: 'a fixed MAC address (--mac-address)' },
+  Volumes: { title: 'an anonymous volume (-v PATH)' },
+};
+
+const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
+  Annotations: { title: 'an annotation (--annotation)' },
+  Binds: { title: 'a volume or a folder of the host (-v)' },
+  BlkioWeight: { title: 'a block I/O weight (--blkio-weight)' },
+  CgroupParent: { title: 'a parent cgroup (--cgroup-parent)' },
+  CgroupnsMode: { title: 'another cgroup namespace (--cgroupns)' },
+  CpuRealtimePeriod: { title: 'real-time scheduling (--cpu-rt-period)' },
+  CpuRealtimeRuntime: { title: 'real-time scheduling (--cpu-rt-runtime)' },
+  DeviceCgroupRules: { title: 'a device rule (--device-cgroup-rule)' },
+  DeviceRequests: { title: 'a device request (--gpus)' },
+  Devices: { title: 'a device of the host (--device)' },
+  Dns: { title: 'a DNS server (--dns)' },
+  DnsOptions: { title: 'a DNS option (--dns-option)' },
+  DnsSearch: { title: 'a DNS search domain (--dns-search)' },
+  ExtraHosts: { title: 'an extra host name (--add-host)' },
+  IpcMode: { title: 'another IPC namespace (--ipc)', defaults: ['private'] },
+  Isolation: { title: 'another isolation (--isolation)', defaults: ['default'] },
+  Links: { title: 'a link (--link)' },
+  // Only null is the default of these two: an empty list asks for all of /proc to be shown.
+  MaskedPaths: { title: 'unmasked system paths (systempaths=unconfined)', defaults: [null] },
+  MemorySwappiness: { title: 'a swappiness (--memory-swappiness)', defaults: [-1, null] },
+  Mounts: { title: 'a mount (--mount)' },
+  PidMode: { title: 'another pid namespace (--pid)', defaults: ['private'] },
+  PortBindings: { title: 'publishing a port (-p)' },
+  PublishAllPorts: { title: 'publishing all ports (-P)' },
+  ReadonlyPaths: { title: 'writable system paths (systempaths=unconfined)', defaults: [null] },
+  StorageOpt: { title: 'a storage option (--storage-opt)' },
+  UTSMode: { title: 'another UTS namespace (--uts)', defaults: ['private'] },
+  UsernsMode: { title: 'another user namespace (--userns)' },
+  VolumeDriver: { title: 'a volume driver (--volume-driver)' },
+  VolumesFrom: { title: "another container's volumes (--volumes-from)" },
+};
+
+/** These three tell an empty value from the default. */
+const EXACT = new Set(['MaskedPaths', 'MemorySwappiness', 'ReadonlyPaths']);
+
+/** Fields that clients send and that ask for nothing on Linux, whatever their value. */
+const MEANINGLESS = new Set(['ArgsEscaped', 'ConsoleSize', 'ContainerIDFile', 'NetworkDisabled']);
+
+/**
+ * Refuses what a create body asks for beyond the `handled` fields: a value that is neither empty nor the
+ * default is never dropped in silence. Throws EngineError 'not-implemented' that names the option and field.
+ */
+export function refuseUnsupported(
+  object: JsonObject,
+  where: '' | 'HostConfig.',
+  handled: ReadonlySet<string>,
+): void {
+  const table = where === '' ? CONFIG : HOST_CONFIG;
+  for (const [name, value] of Object.entries(object)) {
+    if (handled.has(name) || MEANINGLESS.has(name)) continue;
+    const entry = table[name];
+    if (entry?.defaults?.includes(value)) continue;
+    if (!EXACT.has(name) && isEmpty(value)) continue;
+    throw new EngineError(
+      'not-implemented',
+      `${entry?.title ?? 'this option'} is not supported yet by berth-agent: leave ${where}${name} unset`,
+    );
+  }
+}
+
+/** What Go's JSON leaves of a field that nobody set. */
+export function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === 0 || value === '') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}

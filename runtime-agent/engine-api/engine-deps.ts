@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { Containers } from '../containers/containers.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Images, RegistryCredentials } from '../images/images.ts';
+import type { HostFacts } from './host-facts.ts';
+
+/** What the Engine API is made over. */
+export interface EngineDeps {
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly events: EventBus;
+  readonly host: HostFacts;
+  /** Bytes that a layer takes on disk, 0 when it is not here. */
+  readonly layerSize: (diffId: Digest) => Promise<number>;
+  /**
+   * Whether a registry takes these credentials (`docker login`). Throws EngineError 'unauthorized' or
+   * 'registry' where it does not.
+   */
+  readonly checkLogin: (
+    registry: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  readonly log: Logger;
+  /** Aborted when the agent stops: every stream ends then, and every call that waits gives up. */
+  readonly stopping: AbortSignal;
+}

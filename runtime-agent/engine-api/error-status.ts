@@ -1,0 +1,35 @@
+import { EngineError, type EngineErrorCode } from '../errors.ts';
+
+const STATUS: Readonly<Record<EngineErrorCode, number>> = {
+  'bad-request': 400,
+  unauthorized: 401,
+  'not-found': 404,
+  conflict: 409,
+  'not-modified': 304,
+  'not-implemented': 501,
+  registry: 502,
+  runtime: 500,
+  'storage-full': 507,
+};
+
+/** What a failure is to an HTTP client. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly message: string;
+  /** False for a failure that nobody foresaw: the log must hold its stack. */
+  readonly expected: boolean;
+}
+
+/** The one table from failures to statuses and messages (Engine API, "Errors"). */
+export function errorAnswer(error: unknown): ErrorAnswer {
+  if (error instanceof EngineError) {
+    return { status: STATUS[error.code], message: error.message, expected: error.code !== 'runtime' };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { status: 500, message: `berth-agent failed unexpectedly: ${message}`, expected: false };
+}
+
+/** The body of every error answer. */
+export function errorBody(message: string): string {
+  return `${JSON.stringify({ message })}\n`;
+}

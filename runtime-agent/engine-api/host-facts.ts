@@ -1,0 +1,23 @@
+/** What `docker version` and `docker info` tell about this host; fixed while the agent runs. */
+export interface HostFacts {
+  /** Of Berth, such as `0.1.0`. */
+  readonly version: string;
+  /** Kept over restarts; tells hosts apart. */
+  readonly id: string;
+  readonly hostname: string;
+  readonly operatingSystem: string;
+  readonly kernelVersion: string;
+  /** As `uname -m` says: x86_64, aarch64 … */
+  readonly machine: string;
+  /** As in GOARCH: amd64, arm64 … */
+  readonly architecture: string;
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly cgroupVersion: '1' | '2';
+  readonly dataDirectory: string;
+  readonly storageDriver: string;
+  readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
+  readonly conmonVersion: string;
+  readonly insecureRegistries: readonly string[];
+}

@@ -1,0 +1,57 @@
+import { EngineError } from '../../errors.ts';
+import { isJsonObject } from './json-body.ts';
+
+/** The values of each filter key; a key that was not given is absent. */
+export type Filters = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * Reads `filters=` of a query: `{"key":{"value":true}}`, or `{"key":["value"]}` of older clients. Throws
+ * EngineError 'bad-request' for malformed JSON and for keys that are not `known`.
+ */
+export function readFilters(query: URLSearchParams, known: readonly string[]): Filters {
+  const text = query.get('filters');
+  const filters = new Map<string, readonly string[]>();
+  if (text === null || text === '') return filters;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new EngineError('bad-request', `invalid filter: ${(error as Error).message}`, { cause: error });
+  }
+  if (!isJsonObject(value)) throw new EngineError('bad-request', 'invalid filter: expected a JSON object');
+  for (const [key, field] of Object.entries(value)) {
+    if (!known.includes(key)) throw new EngineError('bad-request', `invalid filter '${key}'`);
+    const values = Array.isArray(field)
+      ? field
+      : isJsonObject(field)
+        ? Object.keys(field).filter((name) => field[name] === true)
+        : undefined;
+    if (values === undefined || !values.every((item) => typeof item === 'string')) {
+      throw new EngineError('bad-request', `invalid filter '${key}': expected its values as strings`);
+    }
+    if (values.length > 0) filters.set(key, values);
+  }
+  return filters;
+}
+
+/** A filter that takes true or false; undefined where it was not given. Throws EngineError 'bad-request'. */
+export function booleanFilter(filters: Filters, key: string): boolean | undefined {
+  const value = filters.get(key)?.[0];
+  if (value === undefined) return undefined;
+  if (value === 'true' || value === '1') return true;
+  if (value === 'false' || value === '0') return false;
+  throw new EngineError('bad-request', `invalid filter '${key}=${value}': expected true or false`);
+}
+
+/** Whether `labels` has all that is wanted: each is `key` or `key=value`. */
+export function matchLabels(
+  wanted: readonly string[] | undefined,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  return (wanted ?? []).every((label) => {
+    const equals = label.indexOf('=');
+    if (equals < 0) return Object.hasOwn(labels, label);
+    const key = label.slice(0, equals);
+    return Object.hasOwn(labels, key) && labels[key] === label.slice(equals + 1);
+  });
+}

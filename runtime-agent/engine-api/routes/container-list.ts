@@ -1,0 +1,139 @@
+import type { Router } from '@koa/router';
+import type { Container } from '../../containers/container.ts';
+import type { Containers } from '../../containers/containers.ts';
+import { EngineError } from '../../errors.ts';
+import type { Images } from '../../images/images.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { queryBoolean, queryInteger } from '../http/query.ts';
+import { containerSummary } from '../views/container-summary.ts';
+import { shownStatus } from '../views/status-text.ts';
+
+const KNOWN_FILTERS = [
+  'ancestor',
+  'before',
+  'exited',
+  'expose',
+  'health',
+  'id',
+  'is-task',
+  'isolation',
+  'label',
+  'name',
+  'network',
+  'publish',
+  'since',
+  'status',
+  'volume',
+];
+const STATUSES = ['created', 'dead', 'exited', 'paused', 'removing', 'restarting', 'running'];
+
+/** `GET /containers/json`: the newest first, those that run unless more is asked (Engine API, ContainerList). */
+export function containerListRoutes(router: Router, deps: EngineDeps): void {
+  router.get('/containers/json', async (ctx) => {
+    const query = ctx.URL.searchParams;
+    if (queryBoolean(query, 'size')) {
+      throw new EngineError(
+        'not-implemented',
+        'the size of a container is not supported yet by berth-agent: leave --size and {{.Size}} out',
+      );
+    }
+    const filters = readFilters(query, KNOWN_FILTERS);
+    checkValues(filters);
+    const limit = queryInteger(query, 'limit') ?? 0;
+    const all =
+      queryBoolean(query, 'all') ||
+      limit > 0 ||
+      ['status', 'exited', 'before', 'since'].some((key) => filters.has(key));
+    const selected = await select(await deps.containers.list(), filters, deps);
+    const shown = selected.filter(
+      ({ state }) => all || state.status === 'running' || state.status === 'paused',
+    );
+    const now = Date.now();
+    ctx.body = (limit > 0 ? shown.slice(0, limit) : shown).map((container) =>
+      containerSummary(container, now),
+    );
+  });
+}
+
+function checkValues(filters: Filters): void {
+  for (const status of filters.get('status') ?? []) {
+    if (!STATUSES.includes(status)) {
+      throw new EngineError('bad-request', `invalid filter 'status=${status.slice(0, 80)}'`);
+    }
+  }
+  for (const code of filters.get('exited') ?? []) {
+    if (!/^\d{1,3}$/.test(code)) {
+      throw new EngineError('bad-request', `invalid filter 'exited=${code.slice(0, 80)}'`);
+    }
+  }
+}
+
+async function select(
+  all: readonly Container[],
+  filters: Filters,
+  deps: { readonly containers: Containers; readonly images: Images },
+): Promise<readonly Container[]> {
+  const position = async (key: string) => {
+    const ref = filters.get(key)?.[0];
+    if (ref === undefined) return undefined;
+    const { id } = await deps.containers.get(ref);
+    return all.findIndex((container) => container.id === id);
+  };
+  // The list is the newest first, so what was made before a container stands behind it.
+  const before = (await position('before')) ?? -1;
+  const since = (await position('since')) ?? all.length;
+  const ancestors = await ancestorIds(filters.get('ancestor'), deps.images);
+  const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
+  return all.filter((container, index) => {
+    const { state, name, id } = container;
+    return (
+      index > before &&
+      index < since &&
+      any('id', (value) => id.startsWith(value)) &&
+      any('name', (value) => matchesName(name, value)) &&
+      any('status', (value) => shownStatus(state) === value) &&
+      any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
+      any('ancestor', (value) => container.config.Image === value || ancestors.has(container.imageId)) &&
+      any('network', (value) => container.hostConfig.NetworkMode === value) &&
+      any('health', (value) => value === 'none') &&
+      any('is-task', (value) => value === 'false' || value === '0') &&
+      any('isolation', (value) => value === 'default') &&
+      any('expose', (value) => exposes(container, value)) &&
+      !filters.has('publish') &&
+      !filters.has('volume') &&
+      matchLabels(filters.get('label'), container.config.Labels)
+    );
+  });
+}
+
+/** dockerd takes a name filter as a regular expression; one that does not compile is searched for as text. */
+function matchesName(name: string, pattern: string): boolean {
+  if (pattern.length > 256) return false;
+  try {
+    const expression = new RegExp(pattern);
+    return expression.test(name) || expression.test(`/${name}`);
+  } catch {
+    return name.includes(pattern);
+  }
+}
+
+function exposes(container: Container, port: string): boolean {
+  const wanted = port.includes('/') ? port : `${port}/tcp`;
+  return Object.hasOwn(container.config.ExposedPorts ?? {}, wanted);
+}
+
+async function ancestorIds(
+  names: readonly string[] | undefined,
+  images: Images,
+): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const name of names ?? []) {
+    try {
+      ids.add((await images.get(name)).id);
+    } catch (error) {
+      if (!(error instanceof EngineError && error.code === 'not-found')) throw error;
+    }
+  }
+  return ids;
+}

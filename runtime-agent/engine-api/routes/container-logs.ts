@@ -1,0 +1,44 @@
+import type { Router } from '@koa/router';
+import type { LogOptions } from '../../containers/containers.ts';
+import { EngineError } from '../../errors.ts';
+import { decodeTimestamp } from '../decode/timestamp.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { queryBoolean } from '../http/query.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { streamBody } from '../http/stream-body.ts';
+import { streamContentType } from '../streams/content-type.ts';
+import { logFrames } from '../streams/log-frames.ts';
+
+/** `GET /containers/{id}/logs` (Engine API, ContainerLogs). */
+export function containerLogRoutes(router: Router, deps: EngineDeps): void {
+  router.get('/containers/:id/logs', async (ctx) => {
+    const query = ctx.URL.searchParams;
+    const options = logOptions(query);
+    const container = await deps.containers.get(String(ctx.params.id));
+    const signal = requestSignal(ctx.res, deps.stopping);
+    const lines = await deps.containers.logs(container.id, options, signal);
+    const tty = container.config.Tty;
+    const timestamps = queryBoolean(query, 'timestamps');
+    streamBody(ctx, streamContentType(tty), logFrames(lines, { tty, timestamps, signal }));
+  });
+}
+
+function logOptions(query: URLSearchParams): LogOptions {
+  const stdout = queryBoolean(query, 'stdout');
+  const stderr = queryBoolean(query, 'stderr');
+  if (!stdout && !stderr) {
+    throw new EngineError('bad-request', 'Bad parameters: you must choose at least one stream');
+  }
+  const tail = query.get('tail') ?? '';
+  const since = decodeTimestamp(query, 'since');
+  const until = decodeTimestamp(query, 'until');
+  return {
+    stdout,
+    stderr,
+    follow: queryBoolean(query, 'follow'),
+    // As dockerd does, what is no count means all.
+    ...(/^\d{1,9}$/.test(tail) ? { tail: Number(tail) } : {}),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+  };
+}

@@ -1,0 +1,109 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { EngineError } from '../../errors.ts';
+import { decodeCreateRequest } from '../decode/create-request.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { readJsonObject } from '../http/json-body.ts';
+import { queryBoolean, queryInteger } from '../http/query.ts';
+import { containerInspect } from '../views/container-inspect.ts';
+
+/** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
+export function containerRoutes(router: Router, deps: EngineDeps): void {
+  const { containers } = deps;
+
+  router.post('/containers/create', async (ctx) => {
+    const body = await readJsonObject(ctx.req);
+    const request = decodeCreateRequest(body, ctx.URL.searchParams, deps.host.runtime.name);
+    const { id, warnings } = await containers.create(request);
+    ctx.status = 201;
+    ctx.body = { Id: id, Warnings: warnings };
+  });
+
+  router.get('/containers/:id/json', async (ctx) => {
+    if (queryBoolean(ctx.URL.searchParams, 'size')) {
+      throw new EngineError(
+        'not-implemented',
+        'the size of a container is not supported yet by berth-agent: leave --size out',
+      );
+    }
+    ctx.body = containerInspect(await containers.get(ref(ctx)), deps.host);
+  });
+
+  router.post('/containers/:id/start', async (ctx) => {
+    if (ctx.URL.searchParams.has('checkpoint')) {
+      throw new EngineError(
+        'not-implemented',
+        'starting from a checkpoint is not supported yet by berth-agent',
+      );
+    }
+    await containers.start(ref(ctx));
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/stop', async (ctx) => {
+    await containers.stop(ref(ctx), stopOptions(ctx));
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/restart', async (ctx) => {
+    const container = await containers.get(ref(ctx));
+    await containers.stop(container.id, stopOptions(ctx)).catch(unlessNotModified);
+    await containers.start(container.id).catch(unlessNotModified);
+    deps.events.publish({
+      type: 'container',
+      action: 'restart',
+      id: container.id,
+      attributes: { ...container.config.Labels, image: container.config.Image, name: container.name },
+    });
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/kill', async (ctx) => {
+    await containers.kill(ref(ctx), ctx.URL.searchParams.get('signal') || 'KILL');
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/resize', async (ctx) => {
+    const query = ctx.URL.searchParams;
+    const rows = terminalSize(query, 'h');
+    const columns = terminalSize(query, 'w');
+    await containers.resize(ref(ctx), { rows, columns });
+    ctx.status = 200;
+    ctx.body = '';
+  });
+
+  router.delete('/containers/:id', async (ctx) => {
+    const query = ctx.URL.searchParams;
+    if (queryBoolean(query, 'link')) {
+      throw new EngineError('not-implemented', 'removing a link is not supported yet by berth-agent');
+    }
+    await containers.remove(ref(ctx), {
+      force: queryBoolean(query, 'force'),
+      volumes: queryBoolean(query, 'v'),
+    });
+    ctx.status = 204;
+  });
+}
+
+/** The container that the path names. */
+function ref(ctx: Context): string {
+  return String(ctx.params.id);
+}
+
+function stopOptions(ctx: Context): { readonly timeout?: number; readonly signal?: string } {
+  const timeout = queryInteger(ctx.URL.searchParams, 't');
+  const signal = ctx.URL.searchParams.get('signal');
+  return { ...(timeout === undefined ? {} : { timeout }), ...(signal ? { signal } : {}) };
+}
+
+function unlessNotModified(error: unknown): void {
+  if (!(error instanceof EngineError && error.code === 'not-modified')) throw error;
+}
+
+function terminalSize(query: URLSearchParams, name: string): number {
+  const size = queryInteger(query, name);
+  if (size === undefined || size < 0 || size > 65535) {
+    throw new EngineError('bad-request', `${name} must be a terminal size of 0 to 65535`);
+  }
+  return size;
+}

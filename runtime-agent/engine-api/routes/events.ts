@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Router } from '@koa/router';
+import type { EngineEvent } from '../../events/event-bus.ts';
+import { decodeTimestamp } from '../decode/timestamp.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { createAsyncQueue } from '../http/async-queue.ts';
+import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { streamBody } from '../http/stream-body.ts';
+import { eventJson } from '../views/event-json.ts';
+
+const KNOWN_FILTERS = [
+  'config',
+  'container',
+  'daemon',
+  'event',
+  'image',
+  'label',
+  'network',
+  'node',
+  'plugin',
+  'scope',
+  'secret',
+  'service',
+  'type',
+  'volume',
+];
+/** A client that reads nothing is left behind rather than held in memory. */
+const SLOW_CLIENT = 10_000;
+
+/** `GET /events`: kept events from `since` on, then what happens, until `until` or the client leaves. */
+export function eventRoutes(router: Router, deps: EngineDeps): void {
+  router.get('/events', (ctx) => {
+    const query = ctx.URL.searchParams;
+    const since = decodeTimestamp(query, 'since');
+    const until = decodeTimestamp(query, 'until');
+    const filters = readFilters(query, KNOWN_FILTERS);
+    const signal = requestSignal(ctx.res, deps.stopping);
+
+    async function* messages(): AsyncIterable<string> {
+      const queue = createAsyncQueue<EngineEvent>();
+      const unsubscribe = deps.events.subscribe((event) => {
+        queue.push(event);
+        if (queue.size > SLOW_CLIENT) queue.end();
+      });
+      // Nothing can happen between subscribing and reading what is kept, so no event is lost or doubled.
+      const kept = since === undefined ? [] : deps.events.recent(since);
+      const end = () => queue.end();
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
+      const timer = new AbortController();
+      if (until !== undefined) endAt(until, timer.signal).then(end, () => {});
+      try {
+        for (const event of kept) if (before(event, until) && matches(event, filters)) yield line(event);
+        for await (const event of queue) {
+          if (before(event, until) && matches(event, filters)) yield line(event);
+        }
+      } finally {
+        timer.abort();
+        unsubscribe();
+        signal.removeEventListener('abort', end);
+      }
+    }
+    streamBody(ctx, 'application/json', messages());
+  });
+}
+
+const line = (event: EngineEvent) => `${eventJson(event)}\r\n`;
+
+function before(event: EngineEvent, until: number | undefined): boolean {
+  return until === undefined || event.timeNano <= BigInt(Math.floor(until * 1e6));
+}
+
+/** setTimeout takes at most 2^31 ms, so a far moment is waited for in steps. */
+async function endAt(moment: number, signal: AbortSignal): Promise<void> {
+  for (let left = moment - Date.now(); left > 0; left = moment - Date.now()) {
+    await delay(Math.min(left, 2 ** 31 - 1), undefined, { signal, ref: false });
+  }
+}
+
+function matches(event: EngineEvent, filters: Filters): boolean {
+  const { attributes } = event;
+  const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
+  const isObject = (type: EngineEvent['type'], value: string) =>
+    event.type === type && (event.id === value || event.id.startsWith(value) || attributes.name === value);
+  return (
+    any('type', (type) => type === event.type) &&
+    any('event', (action) => event.action === action || event.action.startsWith(`${action}:`)) &&
+    any('container', (value) => isObject('container', value)) &&
+    any('volume', (value) => isObject('volume', value)) &&
+    any('network', (value) => isObject('network', value)) &&
+    any('image', (value) => matchesImage(event, value)) &&
+    any('scope', (scope) => scope === 'local') &&
+    ['config', 'daemon', 'node', 'plugin', 'secret', 'service'].every((key) => !filters.has(key)) &&
+    matchLabels(filters.get('label'), attributes)
+  );
+}
+
+/** An image by ID or name, with or without its tag; a container event by the image that it came from. */
+function matchesImage(event: EngineEvent, value: string): boolean {
+  const name = event.type === 'image' ? event.attributes.name : event.attributes.image;
+  const names = [event.type === 'image' ? event.id : '', name ?? ''];
+  return names.some((text) => text !== '' && (text === value || withoutTag(text) === value));
+}
+
+function withoutTag(reference: string): string {
+  return reference.replace(/:[^/:]*$/, '');
+}

@@ -1,0 +1,45 @@
+import type { Router } from '@koa/router';
+import { EngineError } from '../../errors.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { queryBoolean } from '../http/query.ts';
+import { imageHistory } from '../views/image-history.ts';
+import { imageInspect } from '../views/image-inspect.ts';
+import { pathName } from './path-name.ts';
+
+/** Inspect, history, tag and removal of one image (Engine API, "Images"). */
+export function imageRoutes(router: Router, deps: EngineDeps): void {
+  const { images } = deps;
+
+  router.get(/^\/images\/(.+)\/json$/, async (ctx) => {
+    ctx.body = imageInspect(await images.get(pathName(ctx.captures)), deps.host.storageDriver);
+  });
+
+  router.get(/^\/images\/(.+)\/history$/, async (ctx) => {
+    const image = await images.get(pathName(ctx.captures));
+    ctx.body = imageHistory(image, await Promise.all(image.diffIds.map(deps.layerSize)));
+  });
+
+  router.post(/^\/images\/(.+)\/tag$/, async (ctx) => {
+    const repository = ctx.URL.searchParams.get('repo') ?? '';
+    if (repository === '')
+      throw new EngineError('bad-request', 'repo is empty: name what to tag the image as');
+    const tag = ctx.URL.searchParams.get('tag') ?? '';
+    await images.tag(pathName(ctx.captures), tag === '' ? repository : `${repository}:${tag}`);
+    ctx.status = 201;
+    ctx.body = '';
+  });
+
+  router.delete(/^\/images\/(.+)$/, async (ctx) => {
+    const users = (await deps.containers.list()).map((container) => ({
+      containerId: container.id,
+      imageId: container.imageId,
+      imageName: container.config.Image,
+      running: container.state.status === 'running' || container.state.status === 'paused',
+    }));
+    const force = queryBoolean(ctx.URL.searchParams, 'force');
+    const removals = await images.remove(pathName(ctx.captures), { force, users });
+    ctx.body = removals.map((removal) =>
+      'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
+    );
+  });
+}

@@ -1,0 +1,68 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
+import { readString } from '../decode/fields.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { readJsonObject } from '../http/json-body.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { systemInfo } from '../views/system-info.ts';
+
+/** `/_ping`, `/version`, `/info` and `/auth` (Engine API, "System"). */
+export function systemRoutes(router: Router, deps: EngineDeps): void {
+  const { host } = deps;
+
+  router.get('/_ping', (ctx) => {
+    ctx.set('Cache-Control', 'no-cache, no-store, must-revalidate');
+    ctx.set('Pragma', 'no-cache');
+    ctx.type = 'text/plain; charset=utf-8';
+    ctx.body = 'OK';
+  });
+
+  router.get('/version', (ctx) => {
+    ctx.body = {
+      Platform: { Name: 'Berth' },
+      Components: [
+        {
+          Name: 'Engine',
+          Version: host.version,
+          Details: {
+            ApiVersion: API_VERSION,
+            Arch: host.architecture,
+            KernelVersion: host.kernelVersion,
+            MinAPIVersion: MIN_API_VERSION,
+            Os: 'linux',
+          },
+        },
+        { Name: host.runtime.name, Version: host.runtime.version },
+        { Name: 'conmon', Version: host.conmonVersion },
+      ],
+      Version: host.version,
+      ApiVersion: API_VERSION,
+      MinAPIVersion: MIN_API_VERSION,
+      GitCommit: '',
+      GoVersion: '',
+      Os: 'linux',
+      Arch: host.architecture,
+      KernelVersion: host.kernelVersion,
+    };
+  });
+
+  router.get('/info', async (ctx) => {
+    const [containers, images] = await Promise.all([deps.containers.list(), deps.images.list()]);
+    ctx.body = systemInfo(host, containers, images.length, new Date());
+  });
+
+  router.post('/auth', async (ctx: Context) => {
+    const body = await readJsonObject(ctx.req);
+    const registry = readString(body, 'serveraddress', '');
+    const username = readString(body, 'username', '');
+    const password = readString(body, 'password', '');
+    const identityToken = readString(body, 'identitytoken', '');
+    await deps.checkLogin(
+      registry,
+      { ...(identityToken === '' ? { username, password } : { identityToken }) },
+      requestSignal(ctx.res, deps.stopping),
+    );
+    ctx.body = { IdentityToken: '', Status: 'Login Succeeded' };
+  });
+}

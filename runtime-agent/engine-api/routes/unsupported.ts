@@ -1,0 +1,61 @@
+import type { Router } from '@koa/router';
+import { EngineError } from '../../errors.ts';
+import { pathName } from './path-name.ts';
+
+/** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
+const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
+  { title: 'docker exec', path: /^\/(containers\/[^/]+\/exec|exec\/[^/]+\/(start|resize|json))$/ },
+  { title: 'docker cp', path: /^\/containers\/[^/]+\/archive$/ },
+  { title: 'docker top', path: /^\/containers\/[^/]+\/top$/ },
+  { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
+  { title: 'docker diff', path: /^\/containers\/[^/]+\/changes$/ },
+  { title: 'docker export', path: /^\/containers\/[^/]+\/export$/ },
+  { title: 'docker update', path: /^\/containers\/[^/]+\/update$/ },
+  { title: 'docker rename', path: /^\/containers\/[^/]+\/rename$/ },
+  { title: 'docker pause', path: /^\/containers\/[^/]+\/(pause|unpause)$/ },
+  { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
+  { title: 'docker container prune', path: /^\/containers\/prune$/ },
+  { title: 'docker commit', path: /^\/commit$/ },
+  { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
+  { title: 'docker push', path: /^\/images\/.+\/push$/ },
+  { title: 'docker save', path: /^\/images\/(get|.+\/get)$/ },
+  { title: 'docker load', path: /^\/images\/load$/ },
+  { title: 'docker search', path: /^\/images\/search$/ },
+  { title: 'docker image prune', path: /^\/images\/prune$/ },
+  { title: 'docker system df', path: /^\/system\/df$/ },
+  { title: 'docker manifest inspect', path: /^\/distribution\/.+\/json$/ },
+  { title: 'docker network', path: /^\/networks\/.+$/ },
+  { title: 'docker volume', path: /^\/volumes\/.+$/ },
+  { title: 'docker plugin', path: /^\/plugins\/.+$/ },
+  { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
+];
+
+/**
+ * Clean answers for what is not there: no networks, volumes or plugins (`docker inspect NAME` looks for each),
+ * and 501 with a sentence for routes of later work. Comes after all other routes.
+ */
+export function unsupportedRoutes(router: Router): void {
+  router.get('/networks', (ctx) => {
+    ctx.body = [];
+  });
+  router.get('/networks/:id', (ctx) => {
+    throw new EngineError('not-found', `network ${ctx.params.id} not found`);
+  });
+  router.get('/volumes', (ctx) => {
+    ctx.body = { Volumes: [], Warnings: null };
+  });
+  router.get('/volumes/:name', (ctx) => {
+    throw new EngineError('not-found', `get ${ctx.params.name}: no such volume`);
+  });
+  router.get('/plugins', (ctx) => {
+    ctx.body = [];
+  });
+  router.get(/^\/plugins\/(.+)\/json$/, (ctx) => {
+    throw new EngineError('not-found', `plugin "${pathName(ctx.captures)}" not found`);
+  });
+  for (const { title, path } of UNSUPPORTED) {
+    router.all(path, () => {
+      throw new EngineError('not-implemented', `${title} is not supported yet by berth-agent`);
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import type { Container } from '../../containers/container.ts';
+import type { HostFacts } from '../host-facts.ts';
+import { hostConfigView } from './host-config-view.ts';
+import { networkSettings } from './network-settings.ts';
+import { runConfigView } from './run-config-view.ts';
+import { shownStatus } from './status-text.ts';
+
+/** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
+export function containerInspect(container: Container, host: HostFacts): object {
+  const { state } = container;
+  return {
+    Id: container.id,
+    Created: container.createdAt,
+    Path: container.path,
+    Args: container.args,
+    State: {
+      Status: shownStatus(state),
+      Running: state.status === 'running' || state.status === 'paused',
+      Paused: state.status === 'paused',
+      Restarting: false,
+      OOMKilled: state.oomKilled,
+      Dead: state.status === 'dead',
+      Pid: state.pid,
+      ExitCode: state.exitCode,
+      Error: state.error,
+      StartedAt: state.startedAt,
+      FinishedAt: state.finishedAt,
+    },
+    Image: container.imageId,
+    ResolvConfPath: '',
+    HostnamePath: '',
+    HostsPath: '',
+    LogPath: container.logPath,
+    Name: `/${container.name}`,
+    RestartCount: 0,
+    Driver: host.storageDriver,
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: null,
+    HostConfig: hostConfigView(container.hostConfig, host.runtime.name),
+    GraphDriver: { Data: null, Name: host.storageDriver },
+    Mounts: [],
+    Config: runConfigView(container.config),
+    NetworkSettings: networkSettings(),
+  };
+}

@@ -1,0 +1,28 @@
+import type { Container } from '../../containers/container.ts';
+import { networkSettings } from './network-settings.ts';
+import { shownStatus, statusText } from './status-text.ts';
+
+/** One element of `GET /containers/json` (Engine API, ContainerSummary) at `now`, milliseconds since 1970. */
+export function containerSummary(container: Container, now: number): object {
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: container.config.Image,
+    ImageID: container.imageId,
+    Command: commandText(container),
+    Created: Math.floor(Date.parse(container.createdAt) / 1000),
+    Ports: [],
+    Labels: container.config.Labels,
+    State: shownStatus(container.state),
+    Status: statusText(container.state, now),
+    HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
+    NetworkSettings: { Networks: networkSettings().Networks },
+    Mounts: [],
+  };
+}
+
+/** The COMMAND column: arguments with spaces are quoted. */
+function commandText(container: Container): string {
+  const args = container.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
+  return [container.path, ...args].join(' ');
+}

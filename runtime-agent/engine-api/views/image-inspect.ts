@@ -1,0 +1,47 @@
+import type { Image } from '../../images/image.ts';
+import { ZERO_TIME } from './status-text.ts';
+
+/** `GET /images/{name}/json` (Engine API, ImageInspect). */
+export function imageInspect(image: Image, storageDriver: string): object {
+  const { config } = image;
+  return {
+    Id: image.id,
+    RepoTags: image.repoTags,
+    RepoDigests: image.repoDigests,
+    Parent: '',
+    Comment: image.history.at(-1)?.comment ?? '',
+    Created: image.created ?? ZERO_TIME,
+    DockerVersion: '',
+    Author: image.author ?? '',
+    Config: {
+      Hostname: '',
+      Domainname: '',
+      User: config.User ?? '',
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      ...(config.ExposedPorts ? { ExposedPorts: config.ExposedPorts } : {}),
+      Tty: false,
+      OpenStdin: false,
+      StdinOnce: false,
+      Env: config.Env ?? null,
+      Cmd: config.Cmd ?? null,
+      ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
+      Image: '',
+      Volumes: config.Volumes ?? null,
+      WorkingDir: config.WorkingDir ?? '',
+      Entrypoint: config.Entrypoint ?? null,
+      OnBuild: null,
+      Labels: config.Labels ?? null,
+      ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
+      ...(config.Shell ? { Shell: config.Shell } : {}),
+    },
+    Architecture: image.platform.architecture,
+    ...(image.platform.variant === undefined ? {} : { Variant: image.platform.variant }),
+    Os: image.platform.os,
+    Size: image.size,
+    GraphDriver: { Data: null, Name: storageDriver },
+    RootFS: { Type: 'layers', Layers: image.diffIds },
+    Metadata: { LastTagTime: ZERO_TIME },
+  };
+}

@@ -1,0 +1,25 @@
+import type { Image } from '../../images/image.ts';
+
+/** One element of `GET /images/json` (Engine API, ImageSummary); `names` are the tags and digests to show. */
+export function imageSummary(
+  image: Image,
+  names: { readonly repoTags: readonly string[]; readonly repoDigests: readonly string[] },
+): object {
+  return {
+    Containers: -1,
+    Created: createdSeconds(image),
+    Id: image.id,
+    Labels: image.config.Labels ?? null,
+    ParentId: '',
+    RepoDigests: names.repoDigests,
+    RepoTags: names.repoTags,
+    SharedSize: -1,
+    Size: image.size,
+  };
+}
+
+/** Seconds since 1970; 0 for an image that does not say when it was made. */
+export function createdSeconds(image: { readonly created?: string }): number {
+  const milliseconds = image.created === undefined ? 0 : Date.parse(image.created);
+  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+}

@@ -1,0 +1,35 @@
+import type { ContainerState, ContainerStatus } from '../../containers/container.ts';
+import { humanDuration } from './human-duration.ts';
+
+/** How the Engine API writes "it has not happened". */
+export const ZERO_TIME = '0001-01-01T00:00:00Z';
+
+/**
+ * The status that clients are shown: a container whose command could not be started has never run, so it
+ * still counts as created, as dockerd has it.
+ */
+export function shownStatus(state: ContainerState): ContainerStatus {
+  return state.status === 'exited' && state.startedAt === ZERO_TIME ? 'created' : state.status;
+}
+
+/** The STATUS column of `docker ps` at `now`, milliseconds since 1970. */
+export function statusText(state: ContainerState, now: number): string {
+  switch (shownStatus(state)) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return `Up ${since(state.startedAt, now)}`;
+    case 'paused':
+      return `Up ${since(state.startedAt, now)} (Paused)`;
+    case 'removing':
+      return 'Removal In Progress';
+    case 'dead':
+      return 'Dead';
+    case 'exited':
+      return `Exited (${state.exitCode}) ${since(state.finishedAt, now)} ago`;
+  }
+}
+
+function since(moment: string, now: number): string {
+  return humanDuration(Math.max(0, now - Date.parse(moment)));
+}

@@ -1,0 +1,85 @@
+import type { Container, ContainerStatus } from '../../containers/container.ts';
+import type { HostFacts } from '../host-facts.ts';
+
+/** `GET /info` (Engine API, SystemInfo). */
+export function systemInfo(
+  host: HostFacts,
+  containers: readonly Container[],
+  images: number,
+  now: Date,
+): object {
+  const running = count(containers, 'running');
+  const paused = count(containers, 'paused');
+  return {
+    ID: host.id,
+    Containers: containers.length,
+    ContainersRunning: running,
+    ContainersPaused: paused,
+    ContainersStopped: containers.length - running - paused,
+    Images: images,
+    Driver: host.storageDriver,
+    DriverStatus: [['Root file system', 'overlay']],
+    Plugins: { Volume: [], Network: [], Authorization: null, Log: ['json-file'] },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    BridgeNfIptables: true,
+    BridgeNfIp6tables: true,
+    Debug: false,
+    OomKillDisable: host.cgroupVersion === '1',
+    SystemTime: now.toISOString(),
+    LoggingDriver: 'json-file',
+    CgroupDriver: 'cgroupfs',
+    CgroupVersion: host.cgroupVersion,
+    KernelVersion: host.kernelVersion,
+    OperatingSystem: host.operatingSystem,
+    OSVersion: '',
+    OSType: 'linux',
+    Architecture: host.machine,
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: registryConfig(host.insecureRegistries),
+    NCPU: host.cpus,
+    MemTotal: host.memory,
+    GenericResources: null,
+    DockerRootDir: host.dataDirectory,
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    Name: host.hostname,
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: host.version,
+    Runtimes: { [host.runtime.name]: { path: host.runtime.path } },
+    DefaultRuntime: host.runtime.name,
+    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '' },
+    LiveRestoreEnabled: true,
+    Isolation: '',
+    InitBinary: 'tini',
+    ContainerdCommit: { ID: '', Expected: '' },
+    RuncCommit: { ID: host.runtime.version, Expected: host.runtime.version },
+    InitCommit: { ID: '', Expected: '' },
+    SecurityOptions: ['name=seccomp,profile=builtin'],
+    CDISpecDirs: [],
+    Warnings: ['WARNING: Containers have no network beyond their loopback interface yet'],
+  };
+}
+
+function count(containers: readonly Container[], status: ContainerStatus): number {
+  return containers.filter((container) => container.state.status === status).length;
+}
+
+function registryConfig(insecure: readonly string[]): object {
+  const entries = insecure.map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]);
+  return {
+    AllowNondistributableArtifactsCIDRs: null,
+    AllowNondistributableArtifactsHostnames: null,
+    InsecureRegistryCIDRs: ['127.0.0.0/8'],
+    IndexConfigs: Object.fromEntries(entries),
+    Mirrors: null,
+  };
+}
