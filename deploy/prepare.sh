@@ -27,6 +27,11 @@ if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
   for program in berth:server/cli/berth berth-agent:runtime-agent/cli/berth-agent; do
     ln -sfn "../../${program#*:}" "$root/node_modules/.bin/${program%%:*}"
   done
+  # npm 9, which Debian 13 has, leaves this link out.
+  for architecture in x64 arm64; do
+    pinned="node-linux-$architecture/bin/node"
+    if [ -x "$root/node_modules/$pinned" ]; then ln -sfn "../$pinned" "$root/node_modules/.bin/node"; fi
+  done
   printf '%s' "$lock" >"$installed"
 fi
 
