@@ -1,6 +1,9 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
+
+const STATEMENTS_KEPT = 200;
 
 export interface DatabaseOptions {
   /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
@@ -8,14 +11,14 @@ export interface DatabaseOptions {
 }
 
 /** The part of a better-sqlite3 connection that is needed to set it up. */
-interface Connection {
+interface Connection extends PreparingConnection {
   pragma(source: string): unknown;
 }
 
 /**
- * Opens an SQLite database for reading and writing. A transaction is on the disk when it has committed; other
- * processes may use the file too, and are waited for up to 5 seconds. Only its owner can read the file.
- * Close it with `destroy()`.
+ * Opens an SQLite database for reading and writing. A transaction is on the disk when it has committed. Other
+ * processes may use the file too: write by inTransaction, which waits for them. Only its owner can read the
+ * file. Close it with `destroy()`.
  */
 export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
@@ -37,6 +40,10 @@ function configure(connection: Connection, done: (error: unknown, connection: Co
   connection.pragma('synchronous = FULL');
   connection.pragma('foreign_keys = ON');
   connection.pragma('journal_size_limit = 67108864');
+  // SQLite waits on this thread, so a long wait would stop the whole process, and a lock of its own for ever:
+  // inTransaction waits without that.
+  connection.pragma('busy_timeout = 50');
+  cacheStatements(connection, STATEMENTS_KEPT);
   done(undefined, connection);
 }
 

@@ -1,20 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 
-const ATTEMPTS = 8;
+/** Milliseconds after which a transaction that others keep from running fails. */
+const PATIENCE = 10_000;
+const LONGEST_PAUSE = 200;
 
 /**
  * Runs `work` in one transaction and commits it. When the database gives way to another process (a lock, a
  * stale snapshot, a deadlock) it is run again from the start, so `work` must do nothing outside the database.
  */
 export async function inTransaction<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
+  const giveUpAt = performance.now() + PATIENCE;
+  for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
       return await knex.transaction(work);
     } catch (error) {
-      if (attempt === ATTEMPTS || !isPassing(error)) throw error;
+      if (!isPassing(error) || performance.now() > giveUpAt) throw error;
     }
-    await sleep(Math.random() * 10 * 2 ** attempt);
+    await sleep(Math.random() * pause);
   }
 }
 
