@@ -11,8 +11,9 @@ export function answerErrors(log: Logger): Middleware<RequestState> {
       await next();
       refuseUnanswered(ctx);
     } catch (error) {
-      // Nobody is there to hear about it, and the registry is not at fault.
-      if (ctx.state.signal.aborted || ctx.req.destroyed) {
+      // Nobody is there to hear about it, and the registry is not at fault. (A request that was read to its
+      // end is destroyed too, and its client waits for the answer.)
+      if (ctx.state.signal.aborted || (ctx.req.destroyed && !ctx.req.complete)) {
         ctx.respond = false;
         return;
       }
