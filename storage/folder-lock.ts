@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
@@ -17,11 +17,12 @@ export interface FolderLock {
 const SQLITE_BUSY = 5;
 
 /**
- * Takes a folder, which is there, for this process alone. The system lets go of the lock when the process ends,
+ * Takes a folder for this process alone, and makes it (mode 0700) when it is not there. The system lets go of the lock when the process ends,
  * however it ends: Node has no flock(2), and SQLite's lock on a file has exactly this promise on every system.
  * Throws FolderInUseError, and the system's error when the folder cannot be written to.
  */
 export function lockFolder(folder: string): FolderLock {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, 'lock');
   closeSync(openSync(file, 'a', 0o600));
   const database = new DatabaseSync(file, { timeout: 0 });

@@ -1,35 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
 import { HELP } from './help.ts';
 
-/** A command of the program. Answers the exit code; throws ConfigError when it was called wrongly. */
-export type Command = (args: readonly string[]) => Promise<number>;
+/** A command of the program: its arguments in, its exit code out. Throws ConfigError when it was called wrongly. */
+type Command = (args: readonly string[]) => Promise<number>;
 
-export interface CommandLine {
-  readonly commands: Readonly<Record<string, Command>>;
-  readonly version: string;
-}
+/** Each is loaded when it is called: `--help` needs no database. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serve,
+};
 
-/** Runs what `args` (without node and the script) ask for and answers the exit code. Prints errors as one sentence. */
-export async function runCommandLine(args: readonly string[], line: CommandLine): Promise<number> {
+/**
+ * Runs what `args` (without node and the script) ask for and answers the exit code; a mistake in them or in
+ * the configuration is one sentence on standard error and exit code 2. `root` is the folder of package.json.
+ */
+export async function runCommandLine(args: readonly string[], root: string): Promise<number> {
   const [name, ...rest] = args;
   try {
-    if (name === '--version') return print(`${line.version}\n`);
-    if (name === '--help' || name === '-h' || name === 'help') return print(HELP);
+    if (name === '--version' || rest.includes('--version')) return print(`${await readVersion(root)}\n`);
+    if (name === '--help' || name === 'help' || rest.includes('--help')) return print(HELP);
     if (name === undefined)
       throw new ConfigError('no command was given: try "berth serve" or "berth --help"');
-    const command = Object.hasOwn(line.commands, name) ? line.commands[name] : undefined;
-    if (command === undefined) {
+    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (load === undefined) {
       const what = name.startsWith('-') ? 'option' : 'command';
       throw new ConfigError(`the ${what} "${name}" is not known: try "berth --help"`);
     }
-    if (rest.includes('--help') || rest.includes('-h')) return print(HELP);
-    if (rest.includes('--version')) return print(`${line.version}\n`);
+    const command = await load();
     return await command(rest);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`berth: ${error.message}\n`);
     return 2;
   }
+}
+
+async function readVersion(root: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  return String(version);
 }
 
 function print(text: string): number {

@@ -1,27 +1,13 @@
 import { parseArgs } from 'node:util';
-import { type Config, ConfigError, loadConfig } from '../config.ts';
-import { createLog, type ProgramLog } from '../log.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { createLog } from '../log.ts';
+import { startRegistry } from '../start-registry.ts';
 
 /** How long running requests may go on after SIGTERM or SIGINT. */
 const GRACE_MS = 30_000;
 
-/** A registry that answers. */
-export interface RunningRegistry {
-  /** `http://HOST:PORT`. */
-  readonly url: string;
-  /** Finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish. */
-  stop(graceMs: number): Promise<boolean>;
-}
-
-/** Starts a registry; `say` prints a line for the person who starts it. Throws ConfigError. */
-export type StartRegistry = (
-  config: Config,
-  log: ProgramLog['log'],
-  say: (line: string) => void,
-) => Promise<RunningRegistry>;
-
 /** `berth serve`: runs the registry until SIGTERM or SIGINT. Exit code 0 after a graceful stop. */
-export async function serve(args: readonly string[], start: StartRegistry): Promise<number> {
+export async function serve(args: readonly string[]): Promise<number> {
   const config = loadConfig({
     flags: parseFlags(args),
     env: process.env,
@@ -31,7 +17,7 @@ export async function serve(args: readonly string[], start: StartRegistry): Prom
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const signalled = firstSignal(flush);
   try {
-    const registry = await start(config, log, say);
+    const registry = await startRegistry(config, log, say);
     say(`berth is ready: ${registry.url} (data in ${config.data})`);
     log.info({ url: registry.url, data: config.data, auth: config.auth }, 'ready');
     const signal = await signalled;

@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { ADMIN_ACCESS, OPEN_ACCESS } from '../auth/access/access.ts';
+import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
+import type { AccountStore } from '../auth/accounts/account-store.ts';
+import { ensureAdmin } from '../auth/accounts/first-admin.ts';
+import { KnexAccountStore } from '../auth/accounts/knex-account-store.ts';
+import { PasswordAuthenticator } from '../auth/authenticators/password-authenticator.ts';
+import { PasswordRefusedError } from '../auth/errors.ts';
+import { BlobStore } from '../storage/blobs/blob-store.ts';
+import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import { openDatabase } from '../storage/catalog/database.ts';
+import { openCatalog } from '../storage/catalog/knex-catalog.ts';
+import { migrate } from '../storage/catalog/migrate.ts';
+import { FolderInUseError, lockFolder } from '../storage/folder-lock.ts';
+import { createApp } from './app.ts';
+import { type Config, ConfigError } from './config.ts';
+import { HttpServer } from './http/http-server.ts';
+import { malformedAnswer } from './malformed-answer.ts';
+import { BoundedManifestCache } from './registry/manifest-cache.ts';
+import { UploadSessions } from './registry/upload-sessions.ts';
+import { sweepUploads } from './registry/upload-sweeper.ts';
+
+const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
+
+/** A registry that answers. */
+export interface RunningRegistry {
+  /** `http://HOST:PORT`. */
+  readonly url: string;
+  /** Finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish. */
+  stop(graceMs: number): Promise<boolean>;
+}
+
+/** The composition root: everything that a registry consists of, wired and listening. Throws ConfigError. */
+export async function startRegistry(
+  config: Config,
+  log: Logger,
+  say: (line: string) => void,
+): Promise<RunningRegistry> {
+  // What has been opened is closed in the opposite order, also when a later step fails.
+  await using opened = new AsyncDisposableStack();
+  const lock = takeDataFolder(config.data);
+  opened.defer(() => lock.release());
+  const database = await openDatabase({ file: join(config.data, 'catalog.sqlite') });
+  opened.defer(() => database.destroy());
+  const catalog = await openCatalog(database);
+  await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
+  const blobs = new BlobStore(await openFilesystemDriver(config.data));
+
+  const accounts = new KnexAccountStore(database);
+  if (config.auth === 'none') {
+    log.warn('--auth none: everybody who reaches this registry may read, write and delete');
+  } else {
+    await makeAdmin(accounts, config, say);
+  }
+
+  const uploads = new UploadSessions(catalog, blobs);
+  const background = new AbortController();
+  opened.defer(() => background.abort());
+  sweepUploads(uploads, log, background.signal);
+
+  const app = createApp({
+    registry: {
+      access: config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS,
+      blobs,
+      catalog,
+      manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
+      uploads,
+    },
+    authenticator: config.auth === 'none' ? undefined : new PasswordAuthenticator(accounts),
+    log,
+    isDraining: () => server.draining,
+  });
+  const server = new HttpServer({ handle: app.callback(), malformedAnswer });
+  const port = await listen(server, config);
+
+  const resources = opened.move();
+  const { host } = config.listen;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    stop: async (graceMs) => {
+      const finished = await server.drain(graceMs);
+      await resources.disposeAsync();
+      return finished;
+    },
+  };
+}
+
+function takeDataFolder(folder: string) {
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (cause instanceof FolderInUseError) {
+      throw new ConfigError(`another berth is already running on the data folder ${folder}`, { cause });
+    }
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(`the data folder ${folder} cannot be used (${code}): choose another with --data`, {
+      cause,
+    });
+  }
+}
+
+async function makeAdmin(accounts: AccountStore, config: Config, say: (line: string) => void): Promise<void> {
+  try {
+    const admin = await ensureAdmin(accounts, config.adminPassword);
+    if (admin.kind !== 'made-with-password') return;
+    say('This is the first start. Log in with these; the password is not shown again:');
+    say(`  user      ${admin.name}`);
+    say(`  password  ${admin.password}`);
+  } catch (cause) {
+    if (!(cause instanceof PasswordRefusedError)) throw cause;
+    throw new ConfigError(`BERTH_ADMIN_PASSWORD cannot be used: ${cause.message}`, { cause });
+  }
+}
+
+async function listen(server: HttpServer, { listen: { host, port } }: Config): Promise<number> {
+  try {
+    return await server.listen(host, port);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'EADDRINUSE' ? 'the address is in use by another program' : `the system says ${code}`;
+    throw new ConfigError(`berth cannot listen on ${host}:${port}: ${why}`, { cause });
+  }
+}
