@@ -11,7 +11,11 @@ export interface AgentConfig {
   readonly dataDirectory: string;
   /** `host` or `host:port` of registries that are asked by plain HTTP. */
   readonly insecureRegistries: readonly string[];
+  readonly logLevel: LogLevel;
 }
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What the command line gave; absent fields fall through to the environment, then the file, then the defaults. */
 export interface ConfigFlags {
@@ -19,7 +23,8 @@ export interface ConfigFlags {
   readonly socketGroup?: string;
   readonly data?: string;
   readonly insecureRegistries?: readonly string[];
-  /** Path of a JSON file with `socket`, `socketGroup`, `data`, `insecureRegistries`. */
+  readonly logLevel?: string;
+  /** Path of a JSON file with the fields above. */
   readonly config?: string;
 }
 
@@ -36,7 +41,7 @@ const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
-const FILE_FIELDS = new Set(['socket', 'socketGroup', 'data', 'insecureRegistries']);
+const FILE_FIELDS = new Set(['socket', 'socketGroup', 'data', 'insecureRegistries', 'logLevel']);
 
 /**
  * Flags win over `BERTH_AGENT_*`, those over the file, those over the defaults. Reads the file and nothing
@@ -63,6 +68,7 @@ export function readConfig(
       : { socketGroup: nonEmpty(merged.socketGroup, '--socket-group') }),
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
+    logLevel: logLevel(merged.logLevel ?? 'info'),
   });
 }
 
@@ -71,7 +77,9 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const socketGroup = environment.BERTH_AGENT_SOCKET_GROUP;
   const data = environment.BERTH_AGENT_DATA;
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
+  const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
   return {
+    ...(logLevel ? { logLevel } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),
     ...(data ? { data } : {}),
@@ -119,6 +127,14 @@ function readConfigFile(path: string): ConfigFlags {
 
 function absolute(path: string, flag: string): string {
   return resolve(nonEmpty(path, flag));
+}
+
+function logLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((name) => name === text);
+  if (level === undefined) {
+    throw new ConfigError(`"${text}" is no log level: --log-level takes ${LOG_LEVELS.join(', ')}.`);
+  }
+  return level;
 }
 
 function nonEmpty(text: string, flag: string): string {

@@ -35,6 +35,8 @@ export function createEngineApp(deps: EngineDeps): Koa {
   app.use(async (ctx, next) => {
     ctx.set(headers);
     await next();
+    // Clients compare the whole value; Koa would add a charset.
+    if (ctx.response.is('json')) ctx.set('Content-Type', 'application/json');
   });
   app.use(answerErrors(deps));
   app.use(async (ctx, next) => {

@@ -36,8 +36,9 @@ const HANDLED = new Set([
 ]);
 
 /**
- * The container's own part of a create body (Engine API, ContainerCreate). Throws EngineError 'bad-request'
- * for a wrong field, 'not-implemented' for what the agent cannot do.
+ * The container's own part of a create body (Engine API, ContainerCreate). It checks types and what nobody after
+ * it would see; whether the values make sense is containers/plan/validate.ts's to say. Throws EngineError
+ * 'bad-request' for a wrong field, 'not-implemented' for one that the agent does not have.
  */
 export function decodeContainerConfig(body: JsonObject): ContainerConfig {
   refuseUnsupported(body, '', HANDLED);
@@ -48,7 +49,7 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
   const exposedPorts = readSet(body, 'ExposedPorts', '');
   for (const port of Object.keys(exposedPorts)) checkPort(port);
   return {
-    Hostname: checkHostname(readString(body, 'Hostname', '')),
+    Hostname: readString(body, 'Hostname', ''),
     Domainname: readString(body, 'Domainname', ''),
     User: readString(body, 'User', ''),
     AttachStdin: readBoolean(body, 'AttachStdin', ''),
@@ -57,40 +58,16 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
     Tty: readBoolean(body, 'Tty', ''),
     OpenStdin: readBoolean(body, 'OpenStdin', ''),
     StdinOnce: readBoolean(body, 'StdinOnce', ''),
-    Env: readStringList(body, 'Env', '').map(checkVariable),
+    Env: readStringList(body, 'Env', ''),
     Cmd: readCommand(body, 'Cmd', ''),
     Entrypoint: readCommand(body, 'Entrypoint', ''),
     Image: image,
     Labels: readStringMap(body, 'Labels', ''),
-    WorkingDir: checkWorkingDir(readString(body, 'WorkingDir', '')),
+    WorkingDir: readString(body, 'WorkingDir', ''),
     ...(stopSignal === '' ? {} : { StopSignal: stopSignal }),
     ...((body.StopTimeout ?? null) === null ? {} : { StopTimeout: stopTimeout }),
     ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
   };
-}
-
-function checkHostname(text: string): string {
-  if (text.length > 63 || !/^[a-zA-Z0-9_.-]*$/.test(text)) {
-    throw new EngineError('bad-request', `invalid hostname format: ${text.slice(0, 80)}`);
-  }
-  return text;
-}
-
-function checkVariable(text: string): string {
-  if (text === '' || text.startsWith('=') || text.includes('\0')) {
-    throw new EngineError('bad-request', `invalid environment variable: ${text.slice(0, 80)}`);
-  }
-  return text;
-}
-
-function checkWorkingDir(path: string): string {
-  if (path !== '' && !path.startsWith('/')) {
-    throw new EngineError(
-      'bad-request',
-      `the working directory '${path.slice(0, 200)}' is invalid, it needs to be an absolute path`,
-    );
-  }
-  return path;
 }
 
 function checkPort(text: string): void {

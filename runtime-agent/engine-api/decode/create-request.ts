@@ -2,7 +2,7 @@ import type { CreateRequest } from '../../containers/containers.ts';
 import type { JsonObject } from '../http/json-body.ts';
 import { decodeContainerConfig } from './container-config.ts';
 import { readObject } from './fields.ts';
-import { decodeHostConfig } from './host-config.ts';
+import { type DecodeHost, decodeHostConfig } from './host-config.ts';
 import { checkNetworkingConfig } from './networking.ts';
 
 /**
@@ -12,11 +12,11 @@ import { checkNetworkingConfig } from './networking.ts';
 export function decodeCreateRequest(
   body: JsonObject,
   query: URLSearchParams,
-  runtime: string,
+  host: DecodeHost,
 ): CreateRequest {
   const config = decodeContainerConfig(body);
-  const hostConfig = decodeHostConfig(readObject(body, 'HostConfig', ''), runtime);
-  checkNetworkingConfig(body);
+  const hostConfig = decodeHostConfig(readObject(body, 'HostConfig', ''), host);
+  checkNetworkingConfig(body, hostConfig.NetworkMode);
   const name = query.get('name') ?? '';
   const platform = query.get('platform') ?? '';
   return {

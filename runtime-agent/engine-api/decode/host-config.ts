@@ -1,5 +1,6 @@
 import type { HostConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
+import type { HostFacts } from '../host-facts.ts';
 import { isJsonObject, type JsonObject } from '../http/json-body.ts';
 import { readBoolean, readInteger, readObject, readString, readStringList, readStringMap } from './fields.ts';
 import { decodeNetworkMode } from './networking.ts';
@@ -11,6 +12,7 @@ const HANDLED = new Set([
   'AutoRemove',
   'CapAdd',
   'CapDrop',
+  'CgroupnsMode',
   'CpuPeriod',
   'CpuQuota',
   'CpuShares',
@@ -38,19 +40,21 @@ const HANDLED = new Set([
   'Ulimits',
 ]);
 
+/** What a create body's host part is read against. */
+export type DecodeHost = Pick<HostFacts, 'cgroupVersion' | 'runtime'>;
+
 /**
- * The host's part of a create body with the Engine API's defaults. `runtime` is the OCI runtime that this host
- * has: dockerd's default name `runc` means it too. Throws EngineError 'bad-request' for a wrong field,
- * 'not-implemented' for what the agent cannot do.
+ * The host's part of a create body with the Engine API's defaults; dockerd's default runtime `runc` means the one
+ * that this host has. It checks types and what nobody after it would see; whether the values make sense is
+ * containers/plan/validate.ts's to say. Throws EngineError 'bad-request' for a wrong field, 'not-implemented' for
+ * one that the agent does not have.
  */
-export function decodeHostConfig(body: JsonObject, runtime: string): HostConfig {
+export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig {
   refuseUnsupported(body, AT, HANDLED);
-  checkRuntime(readString(body, 'Runtime', AT), runtime);
-  const shmSize = readInteger(body, 'ShmSize', AT);
-  if (shmSize < 0) throw new EngineError('bad-request', 'SHM size can not be less than 0');
-  const autoRemove = readBoolean(body, 'AutoRemove', AT);
+  checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
+  checkCgroupNamespace(readString(body, 'CgroupnsMode', AT), host.cgroupVersion);
   return {
-    AutoRemove: autoRemove,
+    AutoRemove: readBoolean(body, 'AutoRemove', AT),
     Memory: readInteger(body, 'Memory', AT),
     MemorySwap: readInteger(body, 'MemorySwap', AT),
     MemoryReservation: readInteger(body, 'MemoryReservation', AT),
@@ -69,7 +73,7 @@ export function decodeHostConfig(body: JsonObject, runtime: string): HostConfig 
     CapDrop: readStringList(body, 'CapDrop', AT),
     SecurityOpt: readStringList(body, 'SecurityOpt', AT),
     GroupAdd: readStringList(body, 'GroupAdd', AT),
-    ShmSize: shmSize === 0 ? DEFAULT_SHM_SIZE : shmSize,
+    ShmSize: readInteger(body, 'ShmSize', AT) || DEFAULT_SHM_SIZE,
     Tmpfs: readStringMap(body, 'Tmpfs', AT),
     Ulimits: decodeUlimits(body.Ulimits ?? []),
     Sysctls: readStringMap(body, 'Sysctls', AT),
@@ -81,8 +85,18 @@ export function decodeHostConfig(body: JsonObject, runtime: string): HostConfig 
 }
 
 function checkRuntime(asked: string, runtime: string): void {
-  if (asked === '' || asked === 'runc' || asked === runtime || asked === 'io.containerd.runc.v2') return;
+  if (['', 'runc', 'io.containerd.runc.v2', runtime].includes(asked)) return;
   throw new EngineError('bad-request', `unknown or invalid runtime name: ${asked.slice(0, 80)}`);
+}
+
+/** Containers see the host's cgroups on version 1 and have a namespace on version 2, as with dockerd. */
+function checkCgroupNamespace(asked: string, version: HostFacts['cgroupVersion']): void {
+  const mode = version === '1' ? 'host' : 'private';
+  if (asked === '' || asked === mode) return;
+  throw new EngineError(
+    'not-implemented',
+    `another cgroup namespace (--cgroupns) is not supported yet by berth-agent: this host has ${mode}`,
+  );
 }
 
 function decodeUlimits(value: unknown): HostConfig['Ulimits'] {
@@ -91,52 +105,23 @@ function decodeUlimits(value: unknown): HostConfig['Ulimits'] {
   }
   return value.map((item, index) => {
     const at = `HostConfig.Ulimits[${index}].`;
-    const name = readString(item, 'Name', at);
-    if (!/^[a-z]+$/.test(name))
-      throw new EngineError('bad-request', `invalid ulimit type: ${name.slice(0, 80)}`);
-    return { Name: name, Soft: readInteger(item, 'Soft', at), Hard: readInteger(item, 'Hard', at) };
+    return {
+      Name: readString(item, 'Name', at),
+      Soft: readInteger(item, 'Soft', at),
+      Hard: readInteger(item, 'Hard', at),
+    };
   });
 }
 
 function decodeRestartPolicy(value: JsonObject): HostConfig['RestartPolicy'] {
-  const name = readString(value, 'Name', 'HostConfig.RestartPolicy.');
-  const retries = readInteger(value, 'MaximumRetryCount', 'HostConfig.RestartPolicy.');
-  if (name === '' || name === 'no') {
-    if (retries !== 0) {
-      throw new EngineError(
-        'bad-request',
-        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
-      );
-    }
-    return { Name: 'no', MaximumRetryCount: 0 };
-  }
-  if (name === 'always' || name === 'unless-stopped' || name === 'on-failure') {
-    throw new EngineError(
-      'not-implemented',
-      `the restart policy ${name} (--restart) is not supported yet by berth-agent: leave HostConfig.RestartPolicy unset`,
-    );
-  }
-  throw new EngineError(
-    'bad-request',
-    `invalid restart policy: unknown policy '${name.slice(0, 80)}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
-  );
+  const at = 'HostConfig.RestartPolicy.';
+  return {
+    Name: readString(value, 'Name', at) || 'no',
+    MaximumRetryCount: readInteger(value, 'MaximumRetryCount', at),
+  };
 }
 
 function decodeLogConfig(value: JsonObject): HostConfig['LogConfig'] {
-  const type = readString(value, 'Type', 'HostConfig.LogConfig.');
-  const options = readStringMap(value, 'Config', 'HostConfig.LogConfig.');
-  if (type !== '' && type !== 'json-file') {
-    throw new EngineError(
-      'not-implemented',
-      `the log driver ${type.slice(0, 80)} (--log-driver) is not supported yet by berth-agent: use json-file`,
-    );
-  }
-  const option = Object.keys(options)[0];
-  if (option !== undefined) {
-    throw new EngineError(
-      'not-implemented',
-      `the log option ${option.slice(0, 80)} (--log-opt) is not supported yet by berth-agent: leave HostConfig.LogConfig.Config empty`,
-    );
-  }
-  return { Type: 'json-file', Config: {} };
+  const at = 'HostConfig.LogConfig.';
+  return { Type: readString(value, 'Type', at) || 'json-file', Config: readStringMap(value, 'Config', at) };
 }

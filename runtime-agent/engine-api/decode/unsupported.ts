@@ -18,7 +18,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   Binds: { title: 'a volume or a folder of the host (-v)' },
   BlkioWeight: { title: 'a block I/O weight (--blkio-weight)' },
   CgroupParent: { title: 'a parent cgroup (--cgroup-parent)' },
-  CgroupnsMode: { title: 'another cgroup namespace (--cgroupns)' },
   CpuRealtimePeriod: { title: 'real-time scheduling (--cpu-rt-period)' },
   CpuRealtimeRuntime: { title: 'real-time scheduling (--cpu-rt-runtime)' },
   DeviceCgroupRules: { title: 'a device rule (--device-cgroup-rule)' },

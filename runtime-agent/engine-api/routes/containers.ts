@@ -13,7 +13,7 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
 
   router.post('/containers/create', async (ctx) => {
     const body = await readJsonObject(ctx.req);
-    const request = decodeCreateRequest(body, ctx.URL.searchParams, deps.host.runtime.name);
+    const request = decodeCreateRequest(body, ctx.URL.searchParams, deps.host);
     const { id, warnings } = await containers.create(request);
     ctx.status = 201;
     ctx.body = { Id: id, Warnings: warnings };

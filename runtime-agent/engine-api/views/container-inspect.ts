@@ -39,7 +39,7 @@ export function containerInspect(container: Container, host: HostFacts): object 
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: null,
-    HostConfig: hostConfigView(container.hostConfig, host.runtime.name),
+    HostConfig: hostConfigView(container.hostConfig, host),
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: [],
     Config: runConfigView(container.config),

@@ -1,22 +1,10 @@
 import type { HostConfig } from '../../containers/container.ts';
-
-const MASKED_PATHS = [
-  '/proc/asound',
-  '/proc/acpi',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/sys/firmware',
-  '/sys/devices/virtual/powercap',
-];
-const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+import { hiddenPaths } from '../../containers/plan/oci-spec.ts';
+import type { HostFacts } from '../host-facts.ts';
 
 /** What inspect shows of HostConfig: the part that the agent acts on, and the defaults of all the rest. */
-export function hostConfigView(config: HostConfig, runtime: string): object {
+export function hostConfigView(config: HostConfig, host: HostFacts): object {
+  const hidden = hiddenPaths(config.Privileged);
   const orNull = (list: readonly string[]) => (list.length === 0 ? null : list);
   return {
     Binds: null,
@@ -31,7 +19,7 @@ export function hostConfigView(config: HostConfig, runtime: string): object {
     ConsoleSize: [0, 0],
     CapAdd: orNull(config.CapAdd),
     CapDrop: orNull(config.CapDrop),
-    CgroupnsMode: 'host',
+    CgroupnsMode: host.cgroupVersion === '2' && !config.Privileged ? 'private' : 'host',
     Dns: [],
     DnsOptions: [],
     DnsSearch: [],
@@ -51,7 +39,7 @@ export function hostConfigView(config: HostConfig, runtime: string): object {
     UsernsMode: '',
     ShmSize: config.ShmSize,
     ...(Object.keys(config.Sysctls).length === 0 ? {} : { Sysctls: config.Sysctls }),
-    Runtime: runtime,
+    Runtime: host.runtime.name,
     Isolation: '',
     CpuShares: config.CpuShares,
     Memory: config.Memory,
@@ -83,7 +71,7 @@ export function hostConfigView(config: HostConfig, runtime: string): object {
     IOMaximumIOps: 0,
     IOMaximumBandwidth: 0,
     ...(config.Init ? { Init: true } : {}),
-    MaskedPaths: config.Privileged ? null : MASKED_PATHS,
-    ReadonlyPaths: config.Privileged ? null : READONLY_PATHS,
+    MaskedPaths: orNull(hidden.masked),
+    ReadonlyPaths: orNull(hidden.readonly),
   };
 }

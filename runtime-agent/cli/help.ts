@@ -1,0 +1,20 @@
+/** What `berth-agent --help` prints. */
+export const HELP = `berth-agent answers the Docker Engine API and runs images as containers on this host.
+
+Usage: berth-agent serve [options]
+
+Options of serve, and the environment variables that they win over:
+  --socket PATH                 unix socket of the API (BERTH_AGENT_SOCKET; /run/berth-agent.sock)
+  --socket-group GROUP          group that may use the socket (BERTH_AGENT_SOCKET_GROUP; root alone)
+  --data DIR                    images, containers and state (BERTH_AGENT_DATA; /var/lib/berth-agent)
+  --insecure-registry HOST:PORT registry that is asked by plain HTTP, may be repeated
+                                (BERTH_AGENT_INSECURE_REGISTRIES, with commas)
+  --log-level LEVEL             trace, debug, info, warn, error, fatal or silent
+                                (BERTH_AGENT_LOG_LEVEL; info)
+  --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel
+
+  -h, --help                    print this
+  -v, --version                 print the version
+
+Use it with the docker command: docker -H unix:///run/berth-agent.sock run --rm IMAGE
+`;

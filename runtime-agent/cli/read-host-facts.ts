@@ -1,0 +1,42 @@
+import { access, readFile } from 'node:fs/promises';
+import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
+import type { HostFacts } from '../engine-api/host-facts.ts';
+
+/** The facts that this host's kernel and files tell. */
+export type SystemFacts = Pick<
+  HostFacts,
+  | 'architecture'
+  | 'cgroupVersion'
+  | 'cpus'
+  | 'hostname'
+  | 'kernelVersion'
+  | 'machine'
+  | 'memory'
+  | 'operatingSystem'
+>;
+
+export async function readSystemFacts(): Promise<SystemFacts> {
+  const unified = await access('/sys/fs/cgroup/cgroup.controllers').then(
+    () => true,
+    () => false,
+  );
+  return {
+    hostname: hostname(),
+    operatingSystem: await operatingSystem(),
+    kernelVersion: release(),
+    machine: machine(),
+    architecture: arch() === 'x64' ? 'amd64' : arch(),
+    cpus: availableParallelism(),
+    memory: totalmem(),
+    cgroupVersion: unified ? '2' : '1',
+  };
+}
+
+/** PRETTY_NAME of os-release(5). */
+async function operatingSystem(): Promise<string> {
+  const text = await readFile('/etc/os-release', 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  return /^PRETTY_NAME=(?:"(.*)"|(.*))$/m.exec(text)?.slice(1).find(Boolean) ?? 'Linux';
+}

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
+import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
+import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
+import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
+import { makeTempDir } from '../../../../support/temp-dir.ts';
+import { FakeContainers } from './fake-containers.ts';
+import { FakeImages } from './fake-images.ts';
+
+export const FAKE_HOST: HostFacts = {
+  version: '0.0.1',
+  id: 'fake',
+  hostname: 'host',
+  operatingSystem: 'Debian',
+  kernelVersion: '6.1',
+  machine: 'x86_64',
+  architecture: 'amd64',
+  cpus: 2,
+  memory: 1024 ** 3,
+  cgroupVersion: '1',
+  dataDirectory: '/data',
+  storageDriver: 'erofs',
+  runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.21' },
+  conmonVersion: '2.1.12',
+  insecureRegistries: ['127.0.0.1:5000'],
+};
+
+/** The Engine API over fakes, on a unix socket. */
+export interface FakeEngine {
+  readonly socket: string;
+  readonly images: FakeImages;
+  readonly containers: FakeContainers;
+  readonly events: EventBus;
+  /** Ends streams and stops, as the agent does. */
+  stop(): Promise<void>;
+}
+
+export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> {
+  const socket = join(await makeTempDir(scope, 'engine'), 'e.sock');
+  const events = new EventBus();
+  const images = new FakeImages();
+  const containers = new FakeContainers(images, events);
+  const stopping = new AbortController();
+  const server = createEngineServer({
+    images,
+    containers,
+    events,
+    host: FAKE_HOST,
+    layerSize: async () => 4096,
+    checkLogin: async () => {},
+    log: pino({ level: 'silent' }),
+    stopping: stopping.signal,
+  });
+  await new Promise<void>((resolve) => server.http.listen(socket, resolve));
+  const stop = async () => {
+    stopping.abort();
+    await server.close(2000);
+  };
+  defer(scope, async () => {
+    await containers.close();
+    if (server.http.listening) await stop();
+  });
+  return { socket, images, containers, events, stop };
+}
