@@ -41,19 +41,21 @@ export function parseImageReference(text: string): ImageReference {
   const digest = at < 0 ? undefined : rest.slice(at + 1);
   const repository = registry === DOCKER_HUB && !path.includes('/') ? `${OFFICIAL}${path}` : path;
 
-  if (path !== path.toLowerCase()) {
-    throw new ReferenceInvalidError(`invalid reference format: repository name (${path}) must be lowercase`);
+  if (repository !== repository.toLowerCase()) {
+    throw new ReferenceInvalidError(
+      `invalid reference format: repository name (${repository}) must be lowercase`,
+    );
   }
   if (repository.length > MAX_REPOSITORY_NAME) {
     throw new ReferenceInvalidError(
-      `invalid reference format: repository name must not be more than ${MAX_REPOSITORY_NAME} characters`,
+      `repository name must not be more than ${MAX_REPOSITORY_NAME} characters`,
     );
   }
   if (!HOST.test(registry) || !isRepositoryName(repository) || (tag !== undefined && !isTag(tag))) {
     throw new ReferenceInvalidError('invalid reference format');
   }
   if (digest === undefined) return { registry, repository, tag: tag ?? 'latest' };
-  if (!isDigest(digest)) throw new ReferenceInvalidError('invalid reference format: the digest is not valid');
+  if (!isDigest(digest)) throw new ReferenceInvalidError(complaintAboutDigest(digest));
   return { registry, repository, ...(tag === undefined ? {} : { tag }), digest };
 }
 
@@ -73,6 +75,13 @@ export function familiarName(reference: Pick<ImageReference, 'registry' | 'repos
   if (registry !== DOCKER_HUB) return `${registry}/${repository}`;
   const official = repository.startsWith(OFFICIAL) && !repository.slice(OFFICIAL.length).includes('/');
   return official ? repository.slice(OFFICIAL.length) : repository;
+}
+
+function complaintAboutDigest(text: string): string {
+  const [, algorithm, hex = ''] = /^([a-zA-Z][a-zA-Z0-9+._-]*):([a-fA-F0-9]{32,})$/.exec(text) ?? [];
+  if (algorithm === undefined) return 'invalid reference format';
+  if (algorithm !== 'sha256' && algorithm !== 'sha512') return 'unsupported digest algorithm';
+  return hex === hex.toLowerCase() ? 'invalid checksum digest length' : 'invalid checksum digest format';
 }
 
 function suffix({ tag, digest }: ImageReference): string {

@@ -26,7 +26,7 @@ function complaint(text: string): string {
   const part = text.split('/').find((candidate) => !COMPONENT.test(candidate)) ?? '';
   if (part === '')
     return `the repository name ${shown} has an empty component: write no slash twice, first or last`;
-  if (/[A-Z]/.test(part)) return `the repository name ${shown} must be lower case`;
+  if (COMPONENT.test(part.toLowerCase())) return `the repository name ${shown} must be lower case`;
   return (
     `the repository name ${shown} is not valid: the component ${JSON.stringify(part.slice(0, 80))} must consist of ` +
     'lower-case letters and digits, separated by ".", "_", "__" or dashes'

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { BlobStore } from '../../../../../storage/blobs/blob-store.ts';
+import {
+  type FilesystemDriver,
+  openFilesystemDriver,
+} from '../../../../../storage/blobs/filesystem/filesystem-driver.ts';
+import { UploadUnknownError } from '../../../../../storage/errors.ts';
+import { digestHex } from '../../../../../storage/oci/digest.ts';
+import { collect, collectValues, digestOf, patternBytes, streamOf } from '../../../../support/content.ts';
+
+describe('the folder of a filesystem driver', () => {
+  let parent: string;
+  let root: string;
+  let driver: FilesystemDriver;
+  let store: BlobStore;
+
+  beforeEach(async () => {
+    parent = await mkdtemp(join(tmpdir(), 'berth-folder-'));
+    root = join(parent, 'data', 'content');
+    driver = await openFilesystemDriver(root);
+    store = new BlobStore(driver);
+  });
+
+  afterEach(() => rm(parent, { recursive: true, force: true }));
+
+  const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+  test('has its layout, and nobody else can read it', async () => {
+    const bytes = patternBytes(10, 1);
+    const digest = digestOf(bytes);
+    const hex = digestHex(digest);
+    const blob = await store.put(bytes, digest);
+    const upload = await store.append(await store.begin(), streamOf(bytes));
+    assert.equal(blob.location, `blobs/sha256/${hex.slice(0, 2)}/${hex}`);
+    assert.deepEqual((await readdir(root)).sort(), ['blobs', 'uploads']);
+    for (const folder of ['', 'blobs', 'uploads', 'blobs/sha256', `blobs/sha256/${hex.slice(0, 2)}`]) {
+      assert.equal(await modeOf(join(root, folder)), '700', folder);
+    }
+    assert.equal(await modeOf(join(parent, 'data')), '700');
+    assert.equal(await modeOf(join(root, blob.location)), '600');
+    assert.equal(await modeOf(join(root, 'uploads', upload.id)), '600');
+  });
+
+  test('is not left by a location that the driver has not made', async () => {
+    await writeFile(join(parent, 'secret'), 'secret');
+    const blob = { digest: digestOf('secret'), size: 6 };
+    const hex = digestHex(blob.digest);
+    for (const location of [
+      '../../secret',
+      join(parent, 'secret'),
+      'blobs/sha256/../../../../secret',
+      `blobs/sha256/${hex.slice(0, 2)}/${hex}/../../../../../../secret`,
+      `blobs/sha256/00/${hex}`,
+      '',
+      'uploads/x',
+    ]) {
+      await assert.rejects(driver.readBlob({ ...blob, location }), /not the location of a blob/);
+      await assert.rejects(driver.deleteBlob({ ...blob, location }), /not the location of a blob/);
+    }
+    assert.equal((await stat(join(parent, 'secret'))).size, 6);
+  });
+
+  test('may hold strange files, which are neither blobs nor uploads', async () => {
+    const bytes = patternBytes(10, 2);
+    const blob = await store.put(bytes, digestOf(bytes));
+    const hex = digestHex(blob.digest);
+    await writeFile(join(root, 'blobs', 'README'), '');
+    await writeFile(join(root, 'blobs', 'sha256', 'x'), '');
+    await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex}.tmp`), '');
+    await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex.slice(0, 62)}zz`), '');
+    await mkdir(join(root, 'blobs', 'md5', 'aa'), { recursive: true });
+    await mkdir(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex.slice(0, 2)}${'0'.repeat(62)}`));
+    await writeFile(join(root, 'uploads', '.nfs0001'), '');
+    assert.deepEqual(await collectValues(driver.listBlobs()), [blob]);
+    assert.deepEqual(await collectValues(driver.listUploads()), []);
+  });
+
+  test('refuses an upload that has lost bytes of its state', async () => {
+    const bytes = patternBytes(1_000, 3);
+    const upload = await driver.appendUpload(await store.begin(), streamOf(bytes));
+    await truncate(join(root, 'uploads', upload.id), 999);
+    await assert.rejects(driver.appendUpload(upload, streamOf(bytes)), UploadUnknownError);
+    await assert.rejects(collect(driver.readUpload(upload)), UploadUnknownError);
+    await assert.rejects(driver.commitUpload(upload, digestOf(bytes)), UploadUnknownError);
+  });
+
+  test('tells of a blob that has lost bytes before the first one, and takes it anew', async () => {
+    const bytes = patternBytes(1_000, 4);
+    const blob = await store.put(bytes, digestOf(bytes));
+    await truncate(join(root, blob.location), 500);
+    await assert.rejects(driver.readBlob(blob), /has 500 bytes instead of 1000: it is damaged/);
+    await store.put(bytes, digestOf(bytes));
+    assert.ok((await collect(await driver.readBlob(blob))).equals(bytes));
+  });
+
+  test('lets its contents be iterated once', async () => {
+    const bytes = patternBytes(1_000, 5);
+    const content = await store.read(await store.put(bytes, digestOf(bytes)));
+    await collect(content);
+    await assert.rejects(collect(content), /only once/);
+  });
+
+  test('keeps no file open', { skip: process.platform !== 'linux' && 'it needs /proc' }, async () => {
+    const ours = async () => {
+      const links = await readdir('/proc/self/fd');
+      const { readlink } = await import('node:fs/promises');
+      const targets = await Promise.all(links.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+      return targets.filter((target) => target.startsWith(root));
+    };
+    const bytes = patternBytes(2_000_000, 6);
+    const blob = await store.put(bytes, digestOf(bytes));
+    const abort = new AbortController();
+    await driver.readBlob(blob, undefined, abort.signal);
+    assert.equal((await ours()).length, 1);
+    abort.abort();
+    for await (const _ of await driver.readBlob(blob)) break;
+    await assert.rejects(driver.readBlob({ ...blob, size: 1 }));
+    await assert.rejects(store.put(bytes, digestOf('other')));
+    for (let round = 0; round < 100 && (await ours()).length > 0; round += 1) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(await ours(), []);
+  });
+});
