@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { AuthMode } from '../../server/config.ts';
+import { startRegistry } from '../../server/start-registry.ts';
+import { type CleanupScope, defer } from './cleanup.ts';
+import { createRegistryClient, type RegistryClient } from './registry-client.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+export interface InProcessRegistry extends RegistryClient {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly port: number;
+  readonly data: string;
+  /** What it printed for the person who started it. */
+  readonly printed: readonly string[];
+  /** What it logged, as JSON lines. */
+  readonly logged: readonly string[];
+  stop(graceMs?: number): Promise<boolean>;
+}
+
+export interface InProcessOptions {
+  readonly data?: string;
+  readonly auth?: AuthMode;
+  readonly adminPassword?: string;
+}
+
+/** The whole registry, over a real file system, database and socket, inside this process. Open unless told otherwise. */
+export async function startInProcessRegistry(
+  scope: CleanupScope,
+  { data, auth = 'none', adminPassword }: InProcessOptions = {},
+): Promise<InProcessRegistry> {
+  const folder = data ?? join(await makeTempDir(scope, 'registry'), 'data');
+  const printed: string[] = [];
+  const logged: string[] = [];
+  const running = await startRegistry(
+    {
+      listen: { host: '127.0.0.1', port: 0 },
+      data: folder,
+      auth,
+      logLevel: 'info',
+      ...(adminPassword !== undefined && { adminPassword }),
+    },
+    pino({ level: 'info' }, { write: (line: string) => logged.push(line) }),
+    (line) => printed.push(line),
+  );
+  let stopped: Promise<boolean> | undefined;
+  const stop = (graceMs = 10_000) => {
+    stopped ??= running.stop(graceMs);
+    return stopped;
+  };
+  defer(scope, async () => {
+    await stop(0);
+  });
+  const client = createRegistryClient(running.url);
+  return {
+    ...client,
+    url: running.url,
+    port: Number(new URL(running.url).port),
+    data: folder,
+    printed,
+    logged,
+    stop,
+  };
+}

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ensureAdmin } from '../../../auth/accounts/first-admin.ts';
+import { verifyPassword } from '../../../auth/accounts/password-hash.ts';
+import { PasswordRefusedError } from '../../../auth/errors.ts';
+import { MemoryAccountStore } from './memory-account-store.ts';
+
+test('without a chosen password one is made, told once, and is right', async () => {
+  const accounts = new MemoryAccountStore();
+  const first = await ensureAdmin(accounts);
+  assert.ok(first.kind === 'made-with-password');
+  const account = await accounts.find('admin');
+  assert.equal(account?.admin, true);
+  assert.equal(await verifyPassword(first.password, account?.passwordHash ?? ''), true);
+  assert.deepEqual(await ensureAdmin(accounts), { kind: 'present' });
+});
+
+test('a chosen password counts at the first start only', async () => {
+  const accounts = new MemoryAccountStore();
+  assert.deepEqual(await ensureAdmin(accounts, 'chosen first'), { kind: 'made', name: 'admin' });
+  assert.deepEqual(await ensureAdmin(accounts, 'chosen later'), { kind: 'present' });
+  const hash = (await accounts.find('admin'))?.passwordHash ?? '';
+  assert.equal(await verifyPassword('chosen first', hash), true);
+  assert.equal(await verifyPassword('chosen later', hash), false);
+});
+
+test('a bad choice is refused and makes no account', async () => {
+  const accounts = new MemoryAccountStore();
+  await assert.rejects(ensureAdmin(accounts, ''), PasswordRefusedError);
+  await assert.rejects(ensureAdmin(accounts, 'short'), (error: Error) => !error.message.includes('"short"'));
+  assert.equal(accounts.accounts.size, 0);
+});
+
+test('two servers that start at the same time make one administrator', async () => {
+  const accounts = new MemoryAccountStore();
+  const outcomes = await Promise.all([ensureAdmin(accounts), ensureAdmin(accounts)]);
+  assert.deepEqual(outcomes.map(({ kind }) => kind).sort(), ['made-with-password', 'present']);
+});

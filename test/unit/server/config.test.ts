@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ConfigError, type ConfigSources, loadConfig } from '../../../server/config.ts';
+import { makeTempDir } from '../../support/temp-dir.ts';
+
+const load = (sources: Partial<ConfigSources> = {}) =>
+  loadConfig({ flags: {}, env: { HOME: '/home/ada' }, isRoot: false, ...sources });
+
+test('defaults of an ordinary user', () => {
+  const config = load();
+  assert.deepEqual(config, {
+    listen: { host: '127.0.0.1', port: 5000 },
+    data: '/home/ada/.local/share/berth',
+    auth: 'accounts',
+    logLevel: 'info',
+  });
+  assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen));
+});
+
+test('the data folder of root, and of a user with XDG_DATA_HOME', () => {
+  assert.equal(load({ isRoot: true }).data, '/var/lib/berth');
+  assert.equal(load({ env: { HOME: '/home/ada', XDG_DATA_HOME: '/data/ada' } }).data, '/data/ada/berth');
+  assert.throws(() => load({ env: {} }), ConfigError);
+});
+
+test('flags win over the environment, and that over the file', async (t) => {
+  const file = join(await makeTempDir(t), 'berth.json');
+  await writeFile(
+    file,
+    JSON.stringify({ listen: '127.0.0.1:1', data: '/file', auth: 'none', logLevel: 'warn' }),
+  );
+  const env = { BERTH_LISTEN: '127.0.0.1:2', BERTH_DATA: '/env' };
+  const config = load({ flags: { config: file, listen: '127.0.0.1:3' }, env });
+  assert.equal(config.listen.port, 3);
+  assert.equal(config.data, '/env');
+  assert.equal(config.auth, 'none');
+  assert.equal(config.logLevel, 'warn');
+});
+
+test('addresses to listen on', () => {
+  const listen = (text: string) => load({ flags: { listen: text } }).listen;
+  assert.deepEqual(listen('0.0.0.0:80'), { host: '0.0.0.0', port: 80 });
+  assert.deepEqual(listen('[::1]:5000'), { host: '::1', port: 5000 });
+  assert.deepEqual(listen('localhost:0'), { host: 'localhost', port: 0 });
+  for (const text of [
+    '',
+    '5000',
+    ':5000',
+    'host',
+    'host:',
+    'host:65536',
+    '::1:5000',
+    'host:-1',
+    'a:b:1',
+    'http://h:1',
+  ]) {
+    assert.throws(() => listen(text), ConfigError, text);
+  }
+});
+
+test('unknown values are refused', () => {
+  assert.throws(
+    () => load({ flags: { auth: 'off' } }),
+    /"off" is not a known auth: choose one of accounts, none/,
+  );
+  assert.throws(() => load({ env: { BERTH_LOG_LEVEL: 'loud', HOME: '/' } }), ConfigError);
+  assert.throws(() => load({ flags: { data: '' } }), ConfigError);
+});
+
+test('files that cannot be used are refused', async (t) => {
+  const folder = await makeTempDir(t);
+  const write = async (text: string) => {
+    const file = join(folder, 'berth.json');
+    await writeFile(file, text);
+    return { flags: { config: file } };
+  };
+  const unknown = await write('{"lisen": "127.0.0.1:1"}');
+  assert.throws(() => load(unknown), /unknown key "lisen"/);
+  const wrongType = await write('{"listen": 5000}');
+  assert.throws(() => load(wrongType), /"listen" must be a string/);
+  const array = await write('[]');
+  assert.throws(() => load(array), /must hold a JSON object/);
+  const broken = await write('{');
+  assert.throws(() => load(broken), /is not JSON/);
+  assert.throws(() => load({ flags: { config: join(folder, 'none.json') } }), /cannot be read \(ENOENT\)/);
+});

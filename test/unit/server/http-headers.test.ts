@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { matchesEntityTag } from '../../../server/http/conditional.ts';
+import { parseContentRange } from '../../../server/http/content-range.ts';
+import { nextLink } from '../../../server/http/link.ts';
+
+test('Content-Range: the form of the specification, and that of RFC 9110', () => {
+  assert.deepEqual(parseContentRange('0-1023'), { start: 0, end: 1023 });
+  assert.deepEqual(parseContentRange(' 5-5 '), { start: 5, end: 5 });
+  assert.deepEqual(parseContentRange('bytes 10-19/200'), { start: 10, end: 19 });
+  assert.deepEqual(parseContentRange('bytes 10-19/*'), { start: 10, end: 19 });
+});
+
+for (const header of [
+  '',
+  '-',
+  '5',
+  '5-',
+  '-5',
+  '9-5',
+  'a-b',
+  '0-1,2-3',
+  '0x1-0x2',
+  '1e3-2e3',
+  '-1-5',
+  `0-${'9'.repeat(20)}`,
+]) {
+  test(`Content-Range: "${header}" is refused`, () => {
+    assert.equal(parseContentRange(header), undefined);
+  });
+}
+
+test('If-None-Match: quoted, unquoted, weak, a list, everything', () => {
+  for (const header of ['"sha256:aa"', 'sha256:aa', 'W/"sha256:aa"', '"x", "sha256:aa"', '*']) {
+    assert.equal(matchesEntityTag(header, 'sha256:aa'), true, header);
+  }
+  for (const header of [undefined, '', '"sha256:ab"', 'sha256', '"']) {
+    assert.equal(matchesEntityTag(header, 'sha256:aa'), false, String(header));
+  }
+});
+
+test('a Link leads back to exactly the values that it was made of', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.string(), (n, last) => {
+      const match = /^<(.*)>; rel="next"$/.exec(nextLink('/v2/a/tags/list', { n: String(n), last }));
+      const url = new URL(match?.[1] ?? '', 'http://registry');
+      assert.equal(url.pathname, '/v2/a/tags/list');
+      assert.equal(url.searchParams.get('n'), String(n));
+      assert.equal(url.searchParams.get('last'), last.toWellFormed());
+    }),
+  );
+});
