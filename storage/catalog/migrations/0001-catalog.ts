@@ -51,7 +51,7 @@ async function createManifests(knex: Knex.Transaction): Promise<void> {
     table.bigInteger('pushed_at').notNullable();
     table.primary(['repository_id', 'digest']);
     table.index(['digest']);
-    table.index(['repository_id', 'subject']);
+    table.index(['repository_id', 'subject', 'digest']);
   });
   await knex.schema.createTable('manifest_references', (table) => {
     table.integer('repository_id').notNullable();
