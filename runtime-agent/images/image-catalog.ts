@@ -1,0 +1,142 @@
+import type { Knex } from 'knex';
+import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { inTransaction } from '../../storage/catalog/transaction.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
+import {
+  type DigestName,
+  type ImageName,
+  type ImageRecord,
+  isTagName,
+  type TagName,
+} from './image-record.ts';
+import { MAX_CONFIG_SIZE } from './limits.ts';
+
+/** An image whose layers are all here. */
+export interface NewImage {
+  readonly id: Digest;
+  readonly configBytes: Uint8Array;
+  readonly manifestDigest: Digest;
+  readonly manifestBytes: Uint8Array;
+  readonly size: number;
+  readonly names: readonly ImageName[];
+}
+
+/** The images of this host: names in SQLite, manifests and configurations as blobs. */
+export class ImageCatalog {
+  readonly #knex: Knex;
+  readonly #blobs: BlobStore;
+  readonly #configs = new Map<Digest, ImageConfig>();
+
+  /** `knex` has the tables of imageMigrations. */
+  constructor(knex: Knex, blobs: BlobStore) {
+    this.#knex = knex;
+    this.#blobs = blobs;
+  }
+
+  /** Every image with its names. */
+  async list(): Promise<readonly ImageRecord[]> {
+    const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
+      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size').orderBy('id'),
+      await trx<TagRow>('image_tags').select('image_id', 'registry', 'repository', 'tag'),
+      await trx<DigestRow>('image_digests').select('image_id', 'registry', 'repository', 'digest'),
+    ]);
+    const names = new Map<Digest, ImageName[]>(rows.map(({ id }) => [id, []]));
+    for (const { image_id, ...name } of [...tags, ...digests]) names.get(image_id)?.push(name);
+    return await Promise.all(
+      rows.map(async (row) => ({
+        id: row.id,
+        manifestDigest: row.manifest_digest,
+        size: row.size,
+        names: names.get(row.id) ?? [],
+        config: await this.#config(row.id),
+      })),
+    );
+  }
+
+  /** The bytes of a configuration that an image of this host has; undefined when none has it. */
+  async findConfig(id: Digest): Promise<Uint8Array | undefined> {
+    const blob = await this.#blobs.find(id);
+    return blob === undefined ? undefined : await this.#blobs.readAll(blob, MAX_CONFIG_SIZE);
+  }
+
+  /** Records an image, or gives one that is here further names; a name that another image had goes over to it. */
+  async put(image: NewImage): Promise<void> {
+    await this.#keepBlob(image.id, image.configBytes);
+    await this.#keepBlob(image.manifestDigest, image.manifestBytes);
+    await inTransaction(this.#knex, async (trx) => {
+      await trx('images')
+        .insert({
+          id: image.id,
+          manifest_digest: image.manifestDigest,
+          size: image.size,
+          pulled_at: Date.now(),
+        })
+        .onConflict('id')
+        .merge(['manifest_digest', 'size', 'pulled_at']);
+      for (const name of image.names) await insertName(trx, image.id, name);
+    });
+  }
+
+  /** Gives an image a name; an image that had it loses it. */
+  async addName(id: Digest, name: ImageName): Promise<void> {
+    await inTransaction(this.#knex, (trx) => insertName(trx, id, name));
+  }
+
+  /** Takes names away and deletes the image with its blobs when `id` is given; all or nothing. */
+  async remove(names: readonly ImageName[], id?: Digest): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      for (const name of names) {
+        await trx(isTagName(name) ? 'image_tags' : 'image_digests')
+          .where({ ...name })
+          .delete();
+      }
+      if (id !== undefined) await trx('images').where({ id }).delete();
+    });
+    if (id !== undefined) {
+      this.#configs.delete(id);
+      await this.sweepBlobs();
+    }
+  }
+
+  /** Deletes the blobs that no image has: what a crash, or a pull that another one overtook, left over. */
+  async sweepBlobs(): Promise<void> {
+    const rows = await this.#knex<ImageRow>('images').select('id', 'manifest_digest');
+    const used = new Set(rows.flatMap((row) => [row.id, row.manifest_digest]));
+    for await (const blob of this.#blobs.list()) {
+      if (!used.has(blob.digest)) await this.#blobs.delete(blob);
+    }
+  }
+
+  async #keepBlob(digest: Digest, bytes: Uint8Array): Promise<void> {
+    if ((await this.#blobs.find(digest)) === undefined) await this.#blobs.put(bytes, digest);
+  }
+
+  async #config(id: Digest): Promise<ImageConfig> {
+    const known = this.#configs.get(id);
+    if (known !== undefined) return known;
+    const bytes = await this.findConfig(id);
+    if (bytes === undefined)
+      throw new Error(`the configuration of image ${id} is missing: pull the image again`);
+    const config = readImageConfig(bytes);
+    this.#configs.set(id, config);
+    return config;
+  }
+}
+
+interface ImageRow {
+  readonly id: Digest;
+  readonly manifest_digest: Digest;
+  readonly size: number;
+}
+
+type TagRow = TagName & { readonly image_id: Digest };
+type DigestRow = DigestName & { readonly image_id: Digest };
+
+async function insertName(trx: Knex.Transaction, id: Digest, name: ImageName): Promise<void> {
+  const [table, column] = isTagName(name) ? ['image_tags', 'tag'] : ['image_digests', 'digest'];
+  await trx(table)
+    .insert({ ...name, image_id: id })
+    .onConflict(['registry', 'repository', column])
+    .merge(['image_id']);
+}

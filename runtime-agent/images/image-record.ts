@@ -1,0 +1,65 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { ImageConfig } from '../../storage/oci/image-config.ts';
+import { familiarReference } from '../../storage/oci/image-reference.ts';
+import type { Image } from './image.ts';
+
+/** A name that a user gave an image: a repository of a registry, with a tag or the digest that was pulled. */
+export type ImageName = TagName | DigestName;
+
+export interface TagName {
+  readonly registry: string;
+  readonly repository: string;
+  readonly tag: string;
+}
+
+export interface DigestName {
+  readonly registry: string;
+  readonly repository: string;
+  readonly digest: Digest;
+}
+
+export function isTagName(name: ImageName): name is TagName {
+  return 'tag' in name;
+}
+
+export function isSameRepository(a: ImageName, b: ImageName): boolean {
+  return a.registry === b.registry && a.repository === b.repository;
+}
+
+/** An image as the catalog keeps it. */
+export interface ImageRecord {
+  /** Digest of the configuration. */
+  readonly id: Digest;
+  readonly manifestDigest: Digest;
+  /** Bytes of the uncompressed layers. */
+  readonly size: number;
+  readonly names: readonly ImageName[];
+  readonly config: ImageConfig;
+}
+
+/** What the rest of the agent sees of it. */
+export function imageOfRecord(record: ImageRecord): Image {
+  const { config } = record;
+  const shown = (wanted: boolean) =>
+    record.names
+      .filter((name) => isTagName(name) === wanted)
+      .map(familiarReference)
+      .sort();
+  return {
+    id: record.id,
+    manifestDigest: record.manifestDigest,
+    platform: {
+      os: config.os,
+      architecture: config.architecture,
+      ...(config.variant && { variant: config.variant }),
+    },
+    config: config.config,
+    diffIds: config.diffIds,
+    ...(config.created && { created: config.created }),
+    ...(config.author && { author: config.author }),
+    history: config.history,
+    size: record.size,
+    repoTags: shown(true),
+    repoDigests: shown(false),
+  };
+}

@@ -1,0 +1,181 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import { familiarName, familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
+import { EngineError } from '../errors.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { RegistryClient } from '../registry/registry-client.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { findImage } from './find-image.ts';
+import type { Image } from './image.ts';
+import type { ImageCatalog } from './image-catalog.ts';
+import { type ImageName, type ImageRecord, imageOfRecord } from './image-record.ts';
+import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
+import { LayerFetcher } from './layer-fetcher.ts';
+import { readReference } from './read-reference.ts';
+import { planRemoval } from './removal-plan.ts';
+import { type ResolvedImage, resolveImage } from './resolve-image.ts';
+
+export interface ImageServiceOptions {
+  readonly catalog: ImageCatalog;
+  readonly snapshotter: Snapshotter;
+  readonly registry: RegistryClient;
+  readonly events: EventBus;
+  /** Whether the program igzip is installed. */
+  readonly igzip: boolean;
+}
+
+/** The images of this host, over a catalog and a snapshotter that nobody else changes. */
+export class ImageService implements Images {
+  readonly #options: ImageServiceOptions;
+  readonly #fetcher: LayerFetcher;
+  /** Changes of the catalog and sweeps follow each other. */
+  readonly #lock = new KeyedLock();
+
+  constructor(options: ImageServiceOptions) {
+    this.#options = options;
+    this.#fetcher = new LayerFetcher(options);
+  }
+
+  async pull(text: string, options: PullOptions): Promise<Image> {
+    const { registry, catalog, snapshotter } = this.#options;
+    const { signal, progress } = options;
+    const reference = readReference(text);
+    const repository = registry.repository(reference, options.credentials);
+    const resolved = await resolveImage({
+      repository,
+      reference,
+      platform: options.platform,
+      findConfig: (id) => catalog.findConfig(id),
+      signal,
+    });
+    progress({
+      kind: 'pulling-from',
+      repository: reference.repository,
+      tag: reference.digest ?? reference.tag ?? '',
+    });
+    const before = await catalog.list();
+    const names = pulledNames(reference, resolved.pulledDigest);
+    try {
+      await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
+        signal.throwIfAborted();
+        await this.#lock.run('catalog', async () => {
+          const sizes = resolved.layers.map(({ diffId }) => snapshotter.layerSize(diffId));
+          await catalog.put({ ...newImage(resolved), names, size: sum(await Promise.all(sizes)) });
+        });
+      });
+    } catch (error) {
+      // What a broken image has left will not be asked for again; an interrupted pull goes on where it was.
+      if (error instanceof EngineError && error.code === 'bad-request') await this.sweep();
+      throw error;
+    }
+    progress({ kind: 'digest', digest: resolved.pulledDigest });
+    const known = before.find(({ id }) => id === resolved.id);
+    const newer = !names.every((name) => known?.names.some((other) => isSameName(name, other)) ?? false);
+    progress({ kind: 'status', newer, reference: familiarReference(reference) });
+    const image = await this.get(resolved.id);
+    this.#publish('pull', familiarReference(reference), image, familiarName(reference));
+    return image;
+  }
+
+  async list(): Promise<readonly Image[]> {
+    return (await this.#options.catalog.list()).map(imageOfRecord);
+  }
+
+  async get(name: string): Promise<Image> {
+    return imageOfRecord(findImage(await this.#options.catalog.list(), name).record);
+  }
+
+  async tag(name: string, target: string): Promise<void> {
+    const reference = readReference(target);
+    if (reference.tag === undefined || reference.digest !== undefined) {
+      throw new EngineError('bad-request', 'refusing to create a tag with a digest reference');
+    }
+    const { registry, repository, tag } = reference;
+    await this.#lock.run('catalog', async () => {
+      const { record } = findImage(await this.#options.catalog.list(), name);
+      await this.#options.catalog.addName(record.id, { registry, repository, tag });
+      this.#publish('tag', record.id, imageOfRecord(record), familiarReference(reference));
+    });
+  }
+
+  async remove(
+    name: string,
+    options: { readonly force: boolean; readonly users: readonly ImageUser[] },
+  ): Promise<readonly ImageRemoval[]> {
+    const { catalog } = this.#options;
+    return await this.#lock.run('catalog', async () => {
+      const records = await catalog.list();
+      const found = findImage(records, name);
+      const plan = planRemoval(found, options);
+      const { record } = found;
+      await catalog.remove(plan.untag, plan.deleteImage ? record.id : undefined);
+      const image = imageOfRecord(record);
+      const removals: ImageRemoval[] = [];
+      for (const removed of plan.untag) {
+        removals.push({ untagged: familiarReference(removed) });
+        this.#publish('untag', record.id, image, record.id);
+      }
+      if (plan.deleteImage) {
+        const layers = await this.#sweepLayers(records.filter(({ id }) => id !== record.id));
+        removals.push({ deleted: record.id }, ...layers.map((deleted) => ({ deleted })));
+        this.#publish('delete', record.id, image, record.id);
+      }
+      return removals;
+    });
+  }
+
+  /** Drops what no image needs: layers and blobs of pulls that failed or were cut off, or of deleted images. */
+  async sweep(): Promise<void> {
+    const { catalog } = this.#options;
+    await this.#lock.run('catalog', async () => {
+      await catalog.sweepBlobs();
+      await this.#sweepLayers(await catalog.list());
+    });
+  }
+
+  async #sweepLayers(images: readonly ImageRecord[]): Promise<readonly Digest[]> {
+    const { snapshotter } = this.#options;
+    const used = new Set(images.flatMap(({ config }) => config.diffIds));
+    for (const diffId of await snapshotter.listUsedLayers()) used.add(diffId);
+    const removed: Digest[] = [];
+    for (const diffId of await snapshotter.listLayers()) {
+      if (!used.has(diffId) && (await this.#fetcher.removeUnlessHeld(diffId))) removed.push(diffId);
+    }
+    return removed;
+  }
+
+  #publish(action: string, id: string, image: Image, name: string): void {
+    this.#options.events.publish({
+      type: 'image',
+      action,
+      id,
+      attributes: { ...image.config.Labels, name },
+    });
+  }
+}
+
+/** The tag that was asked for, and the digest that it had. */
+function pulledNames(
+  { registry, repository, tag, digest }: ImageReference,
+  pulled: Digest,
+): readonly ImageName[] {
+  const byDigest = { registry, repository, digest: pulled };
+  return tag === undefined || digest !== undefined ? [byDigest] : [{ registry, repository, tag }, byDigest];
+}
+
+function isSameName(a: ImageName, b: ImageName): boolean {
+  return familiarReference(a) === familiarReference(b);
+}
+
+function newImage(resolved: ResolvedImage) {
+  return {
+    id: resolved.id,
+    configBytes: resolved.configBytes,
+    manifestDigest: resolved.manifest.digest,
+    manifestBytes: resolved.manifest.bytes,
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

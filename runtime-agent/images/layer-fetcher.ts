@@ -1,0 +1,149 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { RegistryRepository } from '../registry/registry-repository.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { decompress } from './decompress.ts';
+import type { PullProgress } from './images.ts';
+import { MAX_LAYER_DOWNLOADS } from './limits.ts';
+import { type PlannedLayer, shortDigest } from './pull-plan.ts';
+import { Semaphore } from './semaphore.ts';
+import { SharedWork } from './shared-work.ts';
+import { verifiedBlob } from './verified-blob.ts';
+
+/** How far a layer is. */
+export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
+
+export interface LayerFetcherOptions {
+  readonly snapshotter: Snapshotter;
+  /** Whether the program igzip is installed. */
+  readonly igzip: boolean;
+}
+
+/** Brings layers into the snapshotter, each once however many pulls want it, and keeps those that pulls are about to use. */
+export class LayerFetcher {
+  readonly #options: LayerFetcherOptions;
+  readonly #work = new SharedWork<Digest, LayerStep>();
+  readonly #places = new Semaphore(MAX_LAYER_DOWNLOADS);
+  readonly #lock = new KeyedLock();
+  readonly #holds = new Map<Digest, number>();
+
+  constructor(options: LayerFetcherOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the snapshotter has all of `layers`, which stay there until `whileHeld` has ended. When one fails
+   * the others are stopped, and its EngineError is thrown; layers that have come stay until a sweep.
+   */
+  async withLayers<T>(
+    layers: readonly PlannedLayer[],
+    repository: RegistryRepository,
+    progress: (step: PullProgress) => void,
+    signal: AbortSignal,
+    whileHeld: () => Promise<T>,
+  ): Promise<T> {
+    const { snapshotter } = this.#options;
+    for (const { diffId } of layers) this.#holds.set(diffId, (this.#holds.get(diffId) ?? 0) + 1);
+    try {
+      const missing: PlannedLayer[] = [];
+      for (const layer of layers) {
+        // A sweep that has begun to remove the layer is waited for.
+        const here = await this.#lock.run(layer.diffId, () => snapshotter.hasLayer(layer.diffId));
+        if (!here) missing.push(layer);
+        const state = here ? 'already-exists' : 'pulling-fs-layer';
+        progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
+      }
+      await this.#fetchAll(missing, repository, progress, signal);
+      return await whileHeld();
+    } finally {
+      for (const { diffId } of layers) this.#release(diffId);
+    }
+  }
+
+  /** Removes a layer unless a pull is about to use it, and answers whether it did. The caller knows that no image and no root file system uses it. */
+  async removeUnlessHeld(diffId: Digest): Promise<boolean> {
+    return await this.#lock.run(diffId, async () => {
+      if (this.#holds.has(diffId)) return false;
+      await this.#options.snapshotter.removeLayer(diffId);
+      return true;
+    });
+  }
+
+  #release(diffId: Digest): void {
+    const holds = (this.#holds.get(diffId) ?? 0) - 1;
+    if (holds > 0) this.#holds.set(diffId, holds);
+    else this.#holds.delete(diffId);
+  }
+
+  async #fetchAll(
+    layers: readonly PlannedLayer[],
+    repository: RegistryRepository,
+    progress: (step: PullProgress) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    const results = await Promise.allSettled(
+      layers.map(async (layer) => {
+        const id = shortDigest(layer.blob.digest);
+        const report = (step: LayerStep) => progress({ kind: 'layer', id, ...step });
+        try {
+          await this.#work.join(layer.diffId, either, report, (workSignal, share) =>
+            this.#fetch(layer, repository, share, workSignal),
+          );
+        } catch (error) {
+          failed.abort(error);
+          throw error;
+        }
+      }),
+    );
+    signal.throwIfAborted();
+    // The first failure stopped the others; its reason is theirs too.
+    for (const result of results) if (result.status === 'rejected') throw failed.signal.reason;
+  }
+
+  async #fetch(
+    layer: PlannedLayer,
+    repository: RegistryRepository,
+    report: (step: LayerStep) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { snapshotter, igzip } = this.#options;
+    if (this.#places.isFull) report({ state: 'waiting' });
+    await this.#places.hold(signal, async () => {
+      if (await snapshotter.hasLayer(layer.diffId)) {
+        report({ state: 'already-exists' });
+        return;
+      }
+      // The connection ends with the layer, also when the tar is refused before the blob has come to its end.
+      const local = new AbortController();
+      const either = AbortSignal.any([signal, local.signal]);
+      try {
+        const content = counted(repository.readBlob(layer.blob, either), layer.blob.size, report);
+        const tar = decompress(layer.blob, verifiedBlob(layer.blob, content), { igzip });
+        await snapshotter.addLayer(layer.diffId, tar, either);
+      } finally {
+        local.abort(new Error('the layer has ended'));
+      }
+      report({ state: 'pull-complete' });
+    });
+  }
+}
+
+/** Reports the bytes of a blob as they come, and what is left to do when all have. */
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  total: number,
+  report: (step: LayerStep) => void,
+): AsyncGenerator<Uint8Array> {
+  let current = 0;
+  report({ state: 'downloading', current, total });
+  for await (const chunk of content) {
+    current += chunk.length;
+    report({ state: 'downloading', current, total });
+    yield chunk;
+  }
+  report({ state: 'verifying-checksum' });
+  report({ state: 'download-complete' });
+  report({ state: 'extracting', current: total, total });
+}

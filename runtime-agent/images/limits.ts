@@ -1,0 +1,5 @@
+/** Bytes of an image configuration; docker's own are a few kilobytes. */
+export const MAX_CONFIG_SIZE = 8 << 20;
+
+/** Layers that are fetched at once, over all pulls (dockerd's max-concurrent-downloads). */
+export const MAX_LAYER_DOWNLOADS = 3;

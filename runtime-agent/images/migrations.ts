@@ -1,0 +1,33 @@
+import type { Knex } from 'knex';
+import type { Migration } from '../../storage/catalog/migrate.ts';
+
+/** `sha512:` and 128 digits. */
+const DIGEST = 135;
+
+/** Images of this host and their names. Times are milliseconds since 1970. */
+const createImageTables: Migration = {
+  name: '0001-images',
+  async up(knex) {
+    await knex.schema.createTable('images', (table) => {
+      table.string('id', DIGEST).primary();
+      table.string('manifest_digest', DIGEST).notNullable();
+      table.bigInteger('size').notNullable();
+      table.bigInteger('pulled_at').notNullable();
+    });
+    await createNames(knex, 'image_tags', 'tag');
+    await createNames(knex, 'image_digests', 'digest');
+  },
+};
+
+async function createNames(knex: Knex.Transaction, tableName: string, column: string): Promise<void> {
+  await knex.schema.createTable(tableName, (table) => {
+    table.string('registry', 255).notNullable();
+    table.string('repository', 255).notNullable();
+    table.string(column, DIGEST).notNullable();
+    table.string('image_id', DIGEST).notNullable().references('id').inTable('images').onDelete('CASCADE');
+    table.primary(['registry', 'repository', column]);
+    table.index(['image_id']);
+  });
+}
+
+export const imageMigrations: readonly Migration[] = [createImageTables];

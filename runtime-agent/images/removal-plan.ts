@@ -1,0 +1,76 @@
+import { familiarReference } from '../../storage/oci/image-reference.ts';
+import { EngineError } from '../errors.ts';
+import type { FoundImage } from './find-image.ts';
+import { type ImageName, isSameRepository, isTagName } from './image-record.ts';
+import type { ImageUser } from './images.ts';
+import { shortDigest } from './pull-plan.ts';
+
+/** What `docker rmi` is going to do. */
+export interface RemovalPlan {
+  readonly untag: readonly ImageName[];
+  readonly deleteImage: boolean;
+}
+
+/**
+ * Decides as dockerd does: a name is taken away, and the image goes with its last one; an ID takes all names when
+ * they are of one repository. An image that a container uses stays: it is only untagged, and that by force. Throws
+ * EngineError 'conflict'.
+ */
+export function planRemoval(
+  found: FoundImage,
+  options: { readonly force: boolean; readonly users: readonly ImageUser[] },
+): RemovalPlan {
+  const { record, name } = found;
+  const users = options.users.filter(({ imageId }) => imageId === record.id);
+  if (name === undefined) return planById(found, users, options.force);
+
+  const [user] = users;
+  if (user !== undefined && !options.force && isSingleName(record.names)) {
+    throw new EngineError(
+      'conflict',
+      `conflict: unable to remove repository reference "${familiarReference(name)}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortDigest(record.id)}`,
+    );
+  }
+  const untag = [name, ...digestsLeftAlone(name, record.names)];
+  const isLast = untag.length === record.names.length;
+  return { untag, deleteImage: isLast && users.length === 0 };
+}
+
+function planById({ record }: FoundImage, users: readonly ImageUser[], force: boolean): RemovalPlan {
+  const id = shortDigest(record.id);
+  const running = users.find((user) => user.running);
+  if (running !== undefined) {
+    throw new EngineError(
+      'conflict',
+      `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${running.containerId.slice(0, 12)}`,
+    );
+  }
+  if (!force && !isSingleName(record.names)) {
+    throw new EngineError(
+      'conflict',
+      `conflict: unable to delete ${id} (must be forced) - image is referenced in multiple repositories`,
+    );
+  }
+  const [stopped] = users;
+  if (!force && stopped !== undefined) {
+    throw new EngineError(
+      'conflict',
+      `conflict: unable to delete ${id} (must be forced) - image is being used by stopped container ${stopped.containerId.slice(0, 12)}`,
+    );
+  }
+  return { untag: record.names, deleteImage: users.length === 0 };
+}
+
+/** Digests go with the last tag of their repository. */
+function digestsLeftAlone(removed: ImageName, names: readonly ImageName[]): readonly ImageName[] {
+  if (!isTagName(removed)) return [];
+  const others = names.filter((name) => name !== removed && isSameRepository(name, removed));
+  return others.some(isTagName) ? [] : others;
+}
+
+/** At most one tag, and nothing in another repository. */
+function isSingleName(names: readonly ImageName[]): boolean {
+  const [first] = names;
+  if (first === undefined) return true;
+  return names.filter(isTagName).length <= 1 && names.every((name) => isSameRepository(name, first));
+}

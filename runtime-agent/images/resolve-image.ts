@@ -1,0 +1,123 @@
+import { StorageError } from '../../storage/errors.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
+import { familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
+import { type Manifest, readManifest } from '../../storage/oci/manifest.ts';
+import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
+import { EngineError } from '../errors.ts';
+import type { FetchedManifest, RegistryRepository } from '../registry/registry-repository.ts';
+import type { Platform } from './image.ts';
+import { MAX_CONFIG_SIZE } from './limits.ts';
+import { choosePlatform, hostPlatform, platformText } from './platform.ts';
+import { type PlannedLayer, planLayers } from './pull-plan.ts';
+import { verifiedBlob } from './verified-blob.ts';
+
+/** What a reference means for this host. */
+export interface ResolvedImage {
+  /** Of what the reference named: the index where that is one. */
+  readonly pulledDigest: Digest;
+  readonly manifest: FetchedManifest;
+  readonly id: Digest;
+  readonly configBytes: Uint8Array;
+  readonly layers: readonly PlannedLayer[];
+}
+
+export interface ResolveOptions {
+  readonly repository: RegistryRepository;
+  readonly reference: ImageReference;
+  readonly platform: Platform | undefined;
+  /** A configuration that is here already. */
+  readonly findConfig: (id: Digest) => Promise<Uint8Array | undefined>;
+  readonly signal: AbortSignal;
+}
+
+const CONFIG_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig]);
+/** Indexes within indexes. */
+const MAX_DEPTH = 3;
+
+/**
+ * Fetches the manifest of a reference, chooses the image for the platform where it is an index, and fetches the
+ * configuration. Throws EngineError, 'bad-request' for content that is no image.
+ */
+export async function resolveImage(options: ResolveOptions): Promise<ResolvedImage> {
+  const { repository, reference, signal } = options;
+  const first = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
+  const { manifest, fetched } = await descend(options, first);
+  const { config: descriptor } = manifest;
+  if (descriptor === undefined || !CONFIG_TYPES.has(descriptor.mediaType)) {
+    throw new EngineError(
+      'bad-request',
+      `${familiarReference(reference)} is no container image: its configuration is of the type ${descriptor?.mediaType}`,
+    );
+  }
+  if (descriptor.size > MAX_CONFIG_SIZE) {
+    throw new EngineError(
+      'bad-request',
+      `the configuration ${descriptor.digest} is larger than ${MAX_CONFIG_SIZE} bytes`,
+    );
+  }
+  const configBytes =
+    (await options.findConfig(descriptor.digest)) ??
+    (await readWhole(verifiedBlob(descriptor, repository.readBlob(descriptor, signal))));
+  const config = readParsed(() => readImageConfig(configBytes));
+  checkPlatform(config, options);
+  return {
+    pulledDigest: first.digest,
+    manifest: fetched,
+    id: descriptor.digest,
+    configBytes,
+    layers: planLayers(manifest.layers, config.diffIds),
+  };
+}
+
+async function descend(
+  { repository, reference, platform, signal }: ResolveOptions,
+  first: FetchedManifest,
+): Promise<{ readonly manifest: Manifest; readonly fetched: FetchedManifest }> {
+  let fetched = first;
+  for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+    const { bytes, mediaType } = fetched;
+    const manifest = readParsed(() => readManifest(bytes, mediaType === '' ? undefined : mediaType));
+    if (manifest.config !== undefined) return { manifest, fetched };
+    const wanted = platform ?? hostPlatform();
+    const member = choosePlatform(manifest.manifests, wanted);
+    if (member === undefined) {
+      throw new EngineError(
+        'not-found',
+        `no matching manifest for ${platformText(wanted)} in the manifest list entries`,
+      );
+    }
+    fetched = await repository.fetchManifest(member.digest, signal);
+  }
+  throw new EngineError('bad-request', `${familiarReference(reference)} is an index of indexes of indexes`);
+}
+
+function checkPlatform(config: ImageConfig, { platform, reference }: ResolveOptions): void {
+  if (config.os !== 'linux') {
+    throw new EngineError(
+      'bad-request',
+      `image operating system "${config.os.slice(0, 100)}" cannot be used on this platform: operating system is not supported`,
+    );
+  }
+  if (platform === undefined || platform.architecture === config.architecture) return;
+  throw new EngineError(
+    'not-found',
+    `image with reference ${familiarReference(reference)} was found but does not match the specified platform: wanted ${platformText(platform)}, actual: ${platformText(config)}`,
+  );
+}
+
+async function readWhole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** What a registry sent and storage's readers refuse is the image's fault. */
+function readParsed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,54 @@
+/** Lets a fixed number of holders in at once; the others wait in order. */
+export class Semaphore {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(places: number) {
+    this.#free = places;
+  }
+
+  /** Whether a holder would have to wait now. */
+  get isFull(): boolean {
+    return this.#free === 0;
+  }
+
+  /** Runs `work` as a holder. Rejects with the signal's reason when that aborts before its turn. */
+  async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    await this.#enter(signal);
+    try {
+      return await work();
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #enter(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const turn = Promise.withResolvers<void>();
+    const abort = () => {
+      this.#waiting.delete(turn.resolve);
+      turn.reject(signal.reason);
+    };
+    this.#waiting.add(turn.resolve);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      await turn.promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** The place goes to the next in line without becoming free in between. */
+  #leave(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#free++;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { isIP } from 'node:net';
+
+/** How a registry is reached. */
+export interface RegistryAddress {
+  /** What stands behind the scheme in a URL. */
+  readonly host: string;
+  /** The schemes that may be tried, the best first. */
+  readonly schemes: readonly ('https' | 'http')[];
+  /** False where a certificate that nobody vouches for will do. */
+  readonly verifyCertificate: boolean;
+}
+
+/** docker.io is the name of the registry at another host. */
+const DOCKER_HUB = 'docker.io';
+const DOCKER_HUB_HOST = 'registry-1.docker.io';
+
+/**
+ * Plain HTTP, and HTTPS with any certificate, are for registries on this machine's loopback and those that the
+ * operator has named (`--insecure-registry`); all others need HTTPS. As docker does it.
+ */
+export function registryAddress(registry: string, insecureRegistries: readonly string[]): RegistryAddress {
+  const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
+  const insecure = isLoopback(registry) || insecureRegistries.includes(registry);
+  return { host, schemes: insecure ? ['https', 'http'] : ['https'], verifyCertificate: !insecure };
+}
+
+function isLoopback(registry: string): boolean {
+  const name = new URL(`http://${registry}/`).hostname.replace(/^\[|\]$/g, '');
+  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
+}
