@@ -7,7 +7,7 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
-import { shownStatus } from '../views/status-text.ts';
+import { isUp, shownStatus } from '../views/status-text.ts';
 
 const KNOWN_FILTERS = [
   'ancestor',
@@ -46,9 +46,7 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
       limit > 0 ||
       ['status', 'exited', 'before', 'since'].some((key) => filters.has(key));
     const selected = await select(await deps.containers.list(), filters, deps);
-    const shown = selected.filter(
-      ({ state }) => all || state.status === 'running' || state.status === 'paused',
-    );
+    const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
     ctx.body = (limit > 0 ? shown.slice(0, limit) : shown).map((container) =>
       containerSummary(container, now),

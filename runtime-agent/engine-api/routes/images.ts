@@ -4,6 +4,7 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { imageHistory } from '../views/image-history.ts';
 import { imageInspect } from '../views/image-inspect.ts';
+import { isUp } from '../views/status-text.ts';
 import { pathName } from './path-name.ts';
 
 /** Inspect, history, tag and removal of one image (Engine API, "Images"). */
@@ -34,7 +35,7 @@ export function imageRoutes(router: Router, deps: EngineDeps): void {
       containerId: container.id,
       imageId: container.imageId,
       imageName: container.config.Image,
-      running: container.state.status === 'running' || container.state.status === 'paused',
+      running: isUp(container.state),
     }));
     const force = queryBoolean(ctx.URL.searchParams, 'force');
     const removals = await images.remove(pathName(ctx.captures), { force, users });

@@ -3,6 +3,7 @@ import type { Attachment } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
+import { endConnection, probeHalfClosed } from './connection-end.ts';
 import { frame } from './frame.ts';
 import { logFrames } from './log-frames.ts';
 import { relayInput } from './relay-input.ts';
@@ -47,6 +48,7 @@ export async function openAttach(
       const gone = new AbortController();
       socket.once('close', () => gone.abort());
       if (socket.destroyed) gone.abort();
+      probeHalfClosed(socket);
       const signal = AbortSignal.any([gone.signal, deps.stopping]);
       try {
         if (queryBoolean(query, 'logs')) {
@@ -58,7 +60,7 @@ export async function openAttach(
       } finally {
         attachment?.close();
         // Not before the last byte is handed over: the client takes this for the end of the output.
-        socket.end();
+        endConnection(socket);
       }
     },
   };

@@ -3,7 +3,7 @@ import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { networkSettings } from './network-settings.ts';
 import { runConfigView } from './run-config-view.ts';
-import { shownStatus } from './status-text.ts';
+import { isUp, shownStatus } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
 export function containerInspect(container: Container, host: HostFacts): object {
@@ -15,9 +15,9 @@ export function containerInspect(container: Container, host: HostFacts): object 
     Args: container.args,
     State: {
       Status: shownStatus(state),
-      Running: state.status === 'running' || state.status === 'paused',
+      Running: isUp(state),
       Paused: state.status === 'paused',
-      Restarting: false,
+      Restarting: state.status === 'restarting',
       OOMKilled: state.oomKilled,
       Dead: state.status === 'dead',
       Pid: state.pid,

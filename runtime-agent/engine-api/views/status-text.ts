@@ -12,6 +12,11 @@ export function shownStatus(state: ContainerState): ContainerStatus {
   return state.status === 'exited' && state.startedAt === ZERO_TIME ? 'created' : state.status;
 }
 
+/** Whether a container counts as running: `docker ps` shows it, and its image is in use. */
+export function isUp(state: ContainerState): boolean {
+  return ['running', 'paused', 'restarting'].includes(state.status);
+}
+
 /** The STATUS column of `docker ps` at `now`, milliseconds since 1970. */
 export function statusText(state: ContainerState, now: number): string {
   switch (shownStatus(state)) {
@@ -21,6 +26,8 @@ export function statusText(state: ContainerState, now: number): string {
       return `Up ${since(state.startedAt, now)}`;
     case 'paused':
       return `Up ${since(state.startedAt, now)} (Paused)`;
+    case 'restarting':
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt, now)} ago`;
     case 'removing':
       return 'Removal In Progress';
     case 'dead':

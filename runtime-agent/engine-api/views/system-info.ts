@@ -8,7 +8,7 @@ export function systemInfo(
   images: number,
   now: Date,
 ): object {
-  const running = count(containers, 'running');
+  const running = count(containers, 'running') + count(containers, 'restarting');
   const paused = count(containers, 'paused');
   return {
     ID: host.id,

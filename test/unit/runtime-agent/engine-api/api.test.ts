@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { EngineError } from '../../../../runtime-agent/errors.ts';
+import { callEngine } from './fakes/call-engine.ts';
+import { DOCKER_RUN_BODY } from './fakes/docker-run-body.ts';
+import { makeImage } from './fakes/fake-images.ts';
+import { startFakeEngine } from './fakes/start-fake-engine.ts';
+
+const engine = await startFakeEngine({ after });
+engine.images.images = [makeImage('busybox:latest'), makeImage('127.0.0.1:5000/team/app:1', '9')];
+const call = (method: string, path: string, options = {}) => callEngine(engine.socket, method, path, options);
+const message = (text: string) => (JSON.parse(text) as { readonly message: string }).message;
+
+describe('version negotiation', () => {
+  test('a ping tells the API version, with GET and HEAD', async () => {
+    for (const method of ['HEAD', 'GET']) {
+      const { status, headers, text } = await call(method, '/_ping');
+      assert.equal(status, 200);
+      assert.equal(headers['api-version'], '1.45');
+      assert.equal(headers.ostype, 'linux');
+      assert.equal(headers['docker-experimental'], 'false');
+      assert.match(String(headers.server), /^Berth\//);
+      assert.equal(text, method === 'GET' ? 'OK' : '');
+    }
+  });
+  test('any version from 1.24 to 1.45, or none', async () => {
+    for (const prefix of ['', '/v1.24', '/v1.45']) {
+      assert.equal((await call('GET', `${prefix}/version`)).status, 200);
+    }
+  });
+  test('others are refused in words that clients know', async () => {
+    const tooNew = await call('GET', '/v1.99/version');
+    assert.equal(tooNew.status, 400);
+    assert.equal(
+      message(tooNew.text),
+      'client version 1.99 is too new. Maximum supported API version is 1.45',
+    );
+    const tooOld = await call('GET', '/v1.20/version');
+    assert.equal(tooOld.status, 400);
+    assert.match(
+      message(tooOld.text),
+      /^client version 1\.20 is too old\. Minimum supported API version is 1\.24,/,
+    );
+  });
+});
+
+describe('errors', () => {
+  test('are JSON with a line feed, and an exact content type', async () => {
+    const { status, headers, text } = await call('GET', '/v1.45/nothing/here');
+    assert.equal(status, 404);
+    assert.equal(headers['content-type'], 'application/json');
+    assert.equal(headers['api-version'], '1.45');
+    assert.equal(text, '{"message":"page not found"}\n');
+  });
+  test('each code has its status', async () => {
+    const cases = [
+      ['bad-request', 400],
+      ['unauthorized', 401],
+      ['not-found', 404],
+      ['conflict', 409],
+      ['not-implemented', 501],
+      ['registry', 502],
+      ['runtime', 500],
+      ['storage-full', 507],
+    ] as const;
+    for (const [code, status] of cases) {
+      engine.images.failure = new EngineError(code, `because ${code}`);
+      const answer = await call('POST', '/images/create?fromImage=a&tag=1');
+      assert.deepEqual([answer.status, message(answer.text)], [status, `because ${code}`]);
+    }
+    engine.images.failure = undefined;
+  });
+  test('of bodies', async () => {
+    const cases: readonly [options: object, status: number, message: RegExp][] = [
+      [
+        { body: '{}', headers: { 'content-type': 'text/plain' } },
+        400,
+        /^unsupported Content-Type header \(text\/plain\): must be 'application\/json'$/,
+      ],
+      [{ body: '{', headers: { 'content-type': 'application/json' } }, 400, /^invalid JSON: /],
+      [{ body: '', headers: { 'content-type': 'application/json' } }, 400, /the request body is empty/],
+      [
+        { body: '[]', headers: { 'content-type': 'application/json; charset=utf-8' } },
+        400,
+        /expected an object/,
+      ],
+      [{ body: { Image: 'a', pad: 'x'.repeat(2 ** 20) } }, 400, /larger than 1048576 bytes/],
+      [{ body: { Image: 'nosuch' } }, 404, /^No such image: nosuch:latest$/],
+    ];
+    for (const [options, status, pattern] of cases) {
+      const answer = await call('POST', '/v1.45/containers/create', options);
+      assert.equal(answer.status, status, answer.text);
+      assert.match(message(answer.text), pattern);
+    }
+  });
+  test('of queries and paths', async () => {
+    const cases: readonly [method: string, path: string, status: number, message: RegExp][] = [
+      ['GET', '/containers/json?filters={', 400, /invalid filter/],
+      ['GET', '/containers/json?filters={"status":["flying"]}', 400, /status=flying/],
+      ['GET', '/containers/json?limit=x', 400, /limit must be an integer/],
+      ['GET', '/containers/json?size=1', 501, /size of a container/],
+      ['GET', '/events?since=yesterday', 400, /since must be seconds/],
+      ['POST', '/images/create', 400, /fromImage is empty/],
+      ['POST', '/images/create?fromImage=a', 501, /all tags/],
+      ['POST', '/images/create?fromSrc=-', 501, /importing/],
+      ['POST', '/images/create?fromImage=a&tag=1&platform=x', 400, /is not a platform/],
+      ['POST', '/images/busybox/tag', 400, /repo is empty/],
+      ['GET', '/images/%ZZ/json', 400, /invalid escape/],
+      ['GET', '/containers/nosuch/json', 404, /^No such container: nosuch$/],
+      ['GET', '/containers/nosuch/logs', 400, /at least one stream/],
+      ['POST', '/containers/nosuch/wait?condition=tea', 400, /invalid condition: "tea"/],
+      ['POST', '/containers/nosuch/resize?h=1', 400, /w must be a terminal size/],
+    ];
+    for (const [method, path, status, pattern] of cases) {
+      const answer = await call(method, path.replaceAll('{', '%7B').replaceAll('"', '%22'));
+      assert.equal(answer.status, status, `${path}: ${answer.text}`);
+      assert.match(message(answer.text), pattern);
+    }
+  });
+});
+
+describe('what is not there', () => {
+  test('gets the clean answers that docker inspect looks for', async () => {
+    for (const [path, text] of [
+      ['/networks/x', 'network x not found'],
+      ['/volumes/x', 'get x: no such volume'],
+      ['/plugins/x/json', 'plugin "x" not found'],
+    ] as const) {
+      const answer = await call('GET', `/v1.45${path}`);
+      assert.deepEqual([answer.status, message(answer.text)], [404, text]);
+    }
+    assert.equal((await call('GET', '/networks')).text, '[]');
+    assert.deepEqual(JSON.parse((await call('GET', '/volumes')).text), { Volumes: [], Warnings: null });
+  });
+  test('is named as not supported yet where Docker has it', async () => {
+    for (const [method, path, name] of [
+      ['POST', '/containers/x/exec', 'docker exec'],
+      ['POST', '/build?t=x', 'docker build'],
+      ['POST', '/grpc', 'docker build'],
+      ['GET', '/containers/x/archive?path=/', 'docker cp'],
+      ['POST', '/images/127.0.0.1:5000/team/app/push', 'docker push'],
+      ['GET', '/images/get?names=x', 'docker save'],
+      ['POST', '/networks/create', 'docker network'],
+      ['POST', '/volumes/create', 'docker volume'],
+      ['GET', '/system/df', 'docker system df'],
+    ] as const) {
+      const answer = await call(method, `/v1.45${path}`);
+      assert.deepEqual(
+        [answer.status, message(answer.text)],
+        [501, `${name} is not supported yet by berth-agent`],
+      );
+    }
+  });
+});
+
+describe('images', () => {
+  test('are found by names with slashes and colons', async () => {
+    const answer = await call('GET', '/v1.45/images/127.0.0.1:5000/team/app:1/json');
+    assert.equal(answer.status, 200);
+    assert.deepEqual(JSON.parse(answer.text).RepoTags, ['127.0.0.1:5000/team/app:1']);
+  });
+  test('are listed by reference', async () => {
+    const list = async (reference: string) => {
+      const filters = encodeURIComponent(JSON.stringify({ reference: { [reference]: true } }));
+      const { text } = await call('GET', `/images/json?filters=${filters}`);
+      return (JSON.parse(text) as { RepoTags: string[] }[]).flatMap(({ RepoTags }) => RepoTags);
+    };
+    assert.deepEqual(await list('busybox'), ['busybox:latest']);
+    assert.deepEqual(await list('127.0.0.1:5000/*/app:1'), ['127.0.0.1:5000/team/app:1']);
+    assert.deepEqual(await list('nosuch'), []);
+  });
+});
+
+test('a created container shows in list and inspect', async () => {
+  const created = await call('POST', '/v1.45/containers/create?name=web', {
+    body: { ...DOCKER_RUN_BODY, Labels: { tier: 'front' } },
+  });
+  assert.equal(created.status, 201);
+  const { Id, Warnings } = JSON.parse(created.text);
+  assert.deepEqual(Warnings, []);
+  assert.equal((await call('GET', '/containers/json')).text, '[]');
+  const filters = encodeURIComponent('{"label":{"tier=front":true}}');
+  const [row] = JSON.parse((await call('GET', `/containers/json?all=1&filters=${filters}`)).text);
+  assert.equal(row.Id, Id);
+  assert.deepEqual(row.Names, ['/web']);
+  assert.equal(row.Command, "sh -c 'exit 3'");
+  assert.equal(row.Status, 'Created');
+  assert.deepEqual(row.Labels, { tier: 'front' });
+  const inspected = JSON.parse((await call('GET', `/containers/${Id.slice(0, 12)}/json`)).text);
+  assert.equal(inspected.Name, '/web');
+  assert.equal(inspected.HostConfig.NetworkMode, 'bridge');
+  assert.equal(inspected.State.Health, undefined);
+  assert.equal((await call('DELETE', '/containers/web')).status, 204);
+  assert.equal((await call('POST', '/containers/web/start')).status, 404);
+});
+
+test('start and stop of what is so already are 304 without a body', async () => {
+  await call('POST', '/containers/create?name=twice', { body: { Image: 'busybox', Cmd: ['sleep', '60'] } });
+  assert.equal((await call('POST', '/containers/twice/start')).status, 204);
+  const again = await call('POST', '/containers/twice/start');
+  assert.deepEqual([again.status, again.text], [304, '']);
+  assert.equal((await call('DELETE', '/containers/twice')).status, 409);
+  assert.equal((await call('POST', '/containers/twice/stop?t=0')).status, 204);
+  assert.equal((await call('POST', '/containers/twice/stop')).status, 304);
+  assert.equal((await call('POST', '/containers/twice/kill')).status, 409);
+});

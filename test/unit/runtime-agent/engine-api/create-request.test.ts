@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { decodeCreateRequest } from '../../../../runtime-agent/engine-api/decode/create-request.ts';
+import { EngineError, type EngineErrorCode } from '../../../../runtime-agent/errors.ts';
+import { DOCKER_RUN_BODY, dockerRunBody } from './fakes/docker-run-body.ts';
+import { FAKE_HOST } from './fakes/start-fake-engine.ts';
+
+const decode = (body: Readonly<Record<string, unknown>>, query = '') =>
+  decodeCreateRequest(body, new URLSearchParams(query), FAKE_HOST);
+
+function refusal(body: Readonly<Record<string, unknown>>, code: EngineErrorCode, message: RegExp): void {
+  assert.throws(
+    () => decode(body),
+    (error: unknown) => {
+      assert.ok(error instanceof EngineError, String(error));
+      assert.equal(error.code, code);
+      assert.match(error.message, message);
+      return true;
+    },
+  );
+}
+
+describe('the body of docker run', () => {
+  test('is taken as the CLI sends it, with the defaults of the Engine API', () => {
+    const { config, hostConfig, name, platform } = decode(DOCKER_RUN_BODY);
+    assert.equal(name, undefined);
+    assert.equal(platform, undefined);
+    assert.deepEqual(config.Cmd, ['sh', '-c', 'exit 3']);
+    assert.equal(config.Entrypoint, null);
+    assert.deepEqual(config.Env, []);
+    assert.equal(config.Image, 'busybox');
+    assert.equal(hostConfig.AutoRemove, true);
+    assert.equal(hostConfig.NetworkMode, 'bridge');
+    assert.equal(hostConfig.ShmSize, 67108864);
+    assert.deepEqual(hostConfig.LogConfig, { Type: 'json-file', Config: {} });
+    assert.deepEqual(hostConfig.RestartPolicy, { Name: 'no', MaximumRetryCount: 0 });
+  });
+
+  test('keeps what was asked for', () => {
+    const request = decode(
+      dockerRunBody(
+        {
+          StopSignal: 'INT',
+          StopTimeout: 0,
+          Entrypoint: [''],
+          Env: ['A=b', 'C'],
+          ExposedPorts: { '80/tcp': {} },
+        },
+        {
+          Memory: 64 << 20,
+          PidsLimit: 9,
+          NetworkMode: 'none',
+          Ulimits: [{ Name: 'nofile', Hard: 2, Soft: 1 }],
+        },
+      ),
+      'name=web&platform=linux%2Famd64',
+    );
+    assert.equal(request.name, 'web');
+    assert.equal(request.platform, 'linux/amd64');
+    assert.equal(request.config.StopSignal, 'INT');
+    assert.equal(request.config.StopTimeout, 0);
+    assert.deepEqual(request.config.Entrypoint, ['']);
+    assert.deepEqual(request.config.ExposedPorts, { '80/tcp': {} });
+    assert.equal(request.hostConfig.Memory, 64 << 20);
+    assert.equal(request.hostConfig.NetworkMode, 'none');
+    assert.deepEqual(request.hostConfig.Ulimits, [{ Name: 'nofile', Soft: 1, Hard: 2 }]);
+  });
+
+  test('may leave out everything but the image', () => {
+    assert.deepEqual(decode({ Image: 'a' }).config.Labels, {});
+    assert.equal(decode({ Image: 'a', Cmd: 'ls' }).config.Cmd?.[0], 'ls');
+  });
+});
+
+describe('what the agent cannot do is refused by name', () => {
+  const asked: readonly [name: string, value: unknown, message: RegExp][] = [
+    ['Binds', ['/a:/b'], /\(-v\) is not supported yet by berth-agent: leave HostConfig\.Binds unset/],
+    ['Mounts', [{ Type: 'bind' }], /--mount/],
+    ['PortBindings', { '80/tcp': [] }, /\(-p\)/],
+    ['PublishAllPorts', true, /\(-P\)/],
+    ['PidMode', 'host', /--pid/],
+    ['IpcMode', 'host', /--ipc/],
+    ['UTSMode', 'host', /--uts/],
+    ['UsernsMode', 'host', /--userns/],
+    ['CgroupnsMode', 'private', /--cgroupns/],
+    ['Devices', [{ PathOnHost: '/dev/null' }], /--device/],
+    ['VolumesFrom', ['a'], /--volumes-from/],
+    ['Links', ['a'], /--link/],
+    ['Dns', ['1.1.1.1'], /--dns/],
+    ['ExtraHosts', ['a:1.1.1.1'], /--add-host/],
+    ['MemorySwappiness', 0, /--memory-swappiness/],
+    ['MaskedPaths', [], /systempaths/],
+    ['ReadonlyPaths', [], /systempaths/],
+    ['SomethingNew', 'x', /HostConfig\.SomethingNew/],
+  ];
+  for (const [name, value, message] of asked) {
+    test(`HostConfig.${name}`, () =>
+      refusal(dockerRunBody({}, { [name]: value }), 'not-implemented', message));
+  }
+  test('Healthcheck', () =>
+    refusal(dockerRunBody({ Healthcheck: { Test: ['CMD', 'x'] } }), 'not-implemented', /--health-cmd/));
+  test('an anonymous volume', () =>
+    refusal(dockerRunBody({ Volumes: { '/x': {} } }), 'not-implemented', /-v PATH/));
+  test('a fixed address', () =>
+    refusal(
+      dockerRunBody({
+        NetworkingConfig: { EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: '10.0.0.2' } } } },
+      }),
+      'not-implemented',
+      /NetworkingConfig\.EndpointsConfig\.bridge\.IPAMConfig/,
+    ));
+  test('a further network', () =>
+    refusal(
+      dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: {} } } }),
+      'not-found',
+      /^network back not found$/,
+    ));
+  test('another runtime', () =>
+    refusal(dockerRunBody({}, { Runtime: 'kata' }), 'bad-request', /runtime name: kata/));
+});
+
+describe('wrong fields', () => {
+  const wrong: readonly [body: Readonly<Record<string, unknown>>, message: RegExp][] = [
+    [{}, /Image is empty/],
+    [dockerRunBody({ Image: 7 }), /^Image must be a string$/],
+    [dockerRunBody({ Cmd: [1] }), /^Cmd must be a list of strings$/],
+    [dockerRunBody({ Tty: 'yes' }), /^Tty must be true or false$/],
+    [dockerRunBody({ Labels: { a: 1 } }), /^Labels must be an object of strings$/],
+    [dockerRunBody({ ExposedPorts: { http: {} } }), /invalid port in ExposedPorts: http/],
+    [dockerRunBody({ StopTimeout: 1.5 }), /^StopTimeout must be an integer$/],
+    [dockerRunBody({}, { Memory: '64m' }), /^HostConfig\.Memory must be an integer$/],
+    [dockerRunBody({}, { Memory: 2 ** 60 }), /^HostConfig\.Memory must be an integer$/],
+    [dockerRunBody({}, { LogConfig: [] }), /^HostConfig\.LogConfig must be an object$/],
+    [dockerRunBody({}, { Ulimits: ['nofile'] }), /^HostConfig\.Ulimits must be a list of objects$/],
+    [{ Image: 'a', HostConfig: 'x' }, /^HostConfig must be an object$/],
+    [
+      { Image: 'a', NetworkingConfig: { EndpointsConfig: { bridge: 1 } } },
+      /EndpointsConfig\.bridge must be an object/,
+    ],
+  ];
+  for (const [body, message] of wrong) {
+    test(message.source, () => refusal(body, 'bad-request', message));
+  }
+
+  test('no JSON whatever makes it throw anything but an EngineError', () => {
+    const names = [...Object.keys(DOCKER_RUN_BODY), 'StopTimeout', 'ExposedPorts'];
+    const hostNames = Object.keys(DOCKER_RUN_BODY.HostConfig as object);
+    const changes = (keys: readonly string[]) =>
+      fc.dictionary(fc.constantFrom(...keys), fc.jsonValue(), { maxKeys: 4 });
+    fc.assert(
+      fc.property(changes(names), changes(hostNames), (top, host) => {
+        try {
+          decode(dockerRunBody(top, host));
+        } catch (error) {
+          assert.ok(error instanceof EngineError, String(error));
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, describe, test } from 'node:test';
+import { EngineError } from '../../../../runtime-agent/errors.ts';
+import { openAttach, readFrames } from './fakes/attach-client.ts';
+import { callEngine, openEngine } from './fakes/call-engine.ts';
+import { DOCKER_RUN_BODY, dockerRunBody } from './fakes/docker-run-body.ts';
+import { makeImage } from './fakes/fake-images.ts';
+import { startFakeEngine } from './fakes/start-fake-engine.ts';
+
+const engine = await startFakeEngine({ after });
+engine.images.images = [makeImage('busybox:latest')];
+const LIMIT = { timeout: 20_000 };
+const call = (method: string, path: string, options = {}) => callEngine(engine.socket, method, path, options);
+
+async function create(change: object, host: object = {}): Promise<string> {
+  const answer = await call('POST', '/containers/create', {
+    body: dockerRunBody({ ...change }, { AutoRemove: false, ...host }),
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return JSON.parse(answer.text).Id;
+}
+
+/** Waits for something that the agent does after a client has gone. */
+async function eventually(holds: () => boolean): Promise<void> {
+  for (let left = 500; !holds() && left > 0; left -= 1)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.ok(holds());
+}
+
+describe('attach', LIMIT, () => {
+  test('takes the connection over and frames the output', async () => {
+    const id = await create({ Cmd: ['sh', '-c', 'echo out; sleep 0.2; echo err >&2'] });
+    const client = await openAttach(
+      engine.socket,
+      `/v1.45/containers/${id}/attach?stream=1&stdout=1&stderr=1`,
+    );
+    assert.match(client.head, /^HTTP\/1\.1 101 UPGRADED\r\n/);
+    assert.match(client.head, /\r\nContent-Type: application\/vnd\.docker\.multiplexed-stream\r\n/);
+    assert.match(client.head, /\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n/);
+    // The CLI half-closes at once when it has no stdin: the output must still come.
+    client.socket.end();
+    await engine.containers.start(id);
+    assert.deepEqual(readFrames(await client.rest()), [
+      [1, 'out\n'],
+      [2, 'err\n'],
+    ]);
+  });
+
+  test('does not frame a terminal', async () => {
+    const id = await create({ Cmd: ['echo', 'raw'], Tty: true });
+    const client = await openAttach(engine.socket, `/containers/${id}/attach?stream=1&stdout=1`);
+    assert.match(client.head, /application\/vnd\.docker\.raw-stream/);
+    await engine.containers.start(id);
+    assert.equal((await client.rest()).toString(), 'raw\n');
+    client.socket.destroy();
+  });
+
+  test('passes stdin that came before the start, and its end', async () => {
+    const id = await create({ Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
+    const client = await openAttach(engine.socket, `/containers/${id}/attach?stream=1&stdin=1&stdout=1`);
+    client.socket.end('early');
+    await engine.containers.start(id);
+    assert.deepEqual(readFrames(await client.rest()), [[1, 'early']]);
+  });
+
+  test('a client that leaves does not end the container, and is forgotten', async () => {
+    const id = await create({ Cmd: ['sleep', '60'], OpenStdin: true });
+    await engine.containers.start(id);
+    const client = await openAttach(engine.socket, `/containers/${id}/attach?stream=1&stdin=1&stdout=1`);
+    assert.equal(engine.containers.listeners, 1);
+    client.socket.destroy();
+    await eventually(() => engine.containers.listeners === 0);
+    assert.equal((await engine.containers.get(id)).state.status, 'running');
+    await engine.containers.remove(id, { force: true });
+  });
+
+  test('a client that reads slowly gets every byte', async () => {
+    const id = await create({ Cmd: ['head', '-c', '3000000', '/dev/zero'] });
+    const client = await openAttach(engine.socket, `/containers/${id}/attach?stream=1&stdout=1`);
+    client.socket.pause();
+    await engine.containers.start(id);
+    setTimeout(() => client.socket.resume(), 300);
+    const frames = readFrames(await client.rest());
+    assert.equal(
+      frames.reduce((sum, [, text]) => sum + text.length, 0),
+      3_000_000,
+    );
+    client.socket.destroy();
+  });
+
+  test('of what is not there is an ordinary error answer', async () => {
+    const client = await openAttach(engine.socket, '/v1.45/containers/nosuch/attach?stream=1');
+    assert.match(client.head, /^HTTP\/1\.1 404 Not Found\r\n/);
+    assert.equal((await client.rest()).toString(), '{"message":"No such container: nosuch"}\n');
+  });
+
+  test('by another version or an escape that is none is a 400', async () => {
+    for (const path of ['/v1.99/containers/a/attach', '/containers/%ZZ/attach']) {
+      const client = await openAttach(engine.socket, path);
+      assert.match(client.head, /^HTTP\/1\.1 400 /);
+    }
+  });
+
+  test('an upgrade that nobody serves is an ordinary request', async () => {
+    const client = await openAttach(engine.socket, '/grpc');
+    assert.match(client.head, /^HTTP\/1\.1 501 /);
+    client.socket.destroy();
+  });
+});
+
+describe('wait', LIMIT, () => {
+  test('sends its headers before the container starts', async () => {
+    const id = await create({}, { AutoRemove: true });
+    const response = await openEngine(engine.socket, 'POST', `/containers/${id}/wait?condition=removed`);
+    assert.equal(response.statusCode, 200);
+    await engine.containers.start(id);
+    const [chunk] = await once(response, 'data');
+    assert.deepEqual(JSON.parse(chunk.toString()), { StatusCode: 3 });
+  });
+  test('answers at once for a container that has ended', async () => {
+    const id = await create({});
+    await engine.containers.start(id);
+    await eventually(() => engine.events.recent(0).some((e) => e.id === id && e.action === 'die'));
+    assert.deepEqual(JSON.parse((await call('POST', `/containers/${id}/wait`)).text), { StatusCode: 3 });
+  });
+});
+
+describe('logs', LIMIT, () => {
+  test('are framed, with times where asked', async () => {
+    const id = await create({ Cmd: ['sh', '-c', 'echo a; sleep 0.1; echo b >&2'] });
+    await engine.containers.start(id);
+    const response = await openEngine(
+      engine.socket,
+      'GET',
+      `/containers/${id}/logs?stdout=1&stderr=1&follow=1&timestamps=1`,
+    );
+    assert.equal(response.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk);
+    const frames = readFrames(Buffer.concat(chunks));
+    assert.deepEqual(
+      frames.map(([stream]) => stream),
+      [1, 2],
+    );
+    assert.match(frames[0]?.[1] ?? '', /^20\d\d-\d\d-\d\dT[\d:.]+Z a\n$/);
+  });
+  test('are not followed any more when the client leaves', async () => {
+    const id = await create({ Cmd: ['sleep', '60'] });
+    await engine.containers.start(id);
+    const response = await openEngine(engine.socket, 'GET', `/containers/${id}/logs?stdout=1&follow=1`);
+    assert.equal(engine.containers.listeners, 1);
+    response.destroy();
+    await eventually(() => engine.containers.listeners === 0);
+    await engine.containers.remove(id, { force: true });
+  });
+});
+
+describe('events', LIMIT, () => {
+  const tell = (action: string, labels: Record<string, string> = {}) =>
+    engine.events.publish({
+      type: 'container',
+      action,
+      id: 'f'.repeat(64),
+      attributes: { image: 'busybox:1', name: 'told', ...labels },
+    });
+  const actions = (text: string) =>
+    text
+      .split('\r\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line).Action);
+
+  test('of the past and until a moment', async () => {
+    tell('oom');
+    const now = (Date.now() + 1000) / 1000;
+    const filters = encodeURIComponent('{"container":{"told":true},"event":{"oom":true}}');
+    const { text } = await call('GET', `/events?since=1&until=${now}&filters=${filters}`);
+    assert.deepEqual(actions(text), ['oom']);
+  });
+  test('as they happen, by label, image and type', async () => {
+    for (const filter of [
+      '{"label":{"app=x":true}}',
+      '{"image":["busybox"],"label":["app=x"]}',
+      '{"type":["container"],"label":["app"]}',
+    ]) {
+      const response = await openEngine(
+        engine.socket,
+        'GET',
+        `/events?filters=${encodeURIComponent(filter)}`,
+      );
+      assert.equal(response.headers['content-type'], 'application/json');
+      tell('start');
+      tell('die', { app: 'x' });
+      const [chunk] = await once(response, 'data');
+      assert.deepEqual(actions(chunk.toString()), ['die']);
+      response.destroy();
+    }
+  });
+});
+
+describe('pull', LIMIT, () => {
+  const PATH = '/v1.45/images/create?fromImage=127.0.0.1:5000/team/app&tag=1';
+  test('tells its steps as lines, and credentials reach the port', async () => {
+    engine.images.steps = [
+      { kind: 'pulling-from', repository: 'team/app', tag: '1' },
+      { kind: 'layer', id: 'abc', state: 'downloading', current: 1, total: 2 },
+      { kind: 'layer', id: 'abc', state: 'downloading', current: 2, total: 2 },
+      { kind: 'layer', id: 'abc', state: 'pull-complete' },
+    ];
+    const auth = Buffer.from('{"username":"u","password":"p>"}').toString('base64');
+    const { status, text } = await call('POST', `${PATH}&platform=linux%2Faarch64`, {
+      headers: { 'X-Registry-Auth': auth },
+    });
+    assert.equal(status, 200);
+    const lines = text.split('\r\n').filter(Boolean);
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line).status),
+      ['Pulling from team/app', 'Downloading', 'Pull complete'],
+    );
+    const pulled = engine.images.pulled.at(-1);
+    assert.equal(pulled?.reference, '127.0.0.1:5000/team/app:1');
+    assert.deepEqual(pulled?.options.credentials, { username: 'u', password: 'p>' });
+    assert.deepEqual(pulled?.options.platform, { os: 'linux', architecture: 'arm64' });
+  });
+  test('of a digest', async () => {
+    await call('POST', `/images/create?fromImage=a/b&tag=sha256:${'a'.repeat(64)}`, {
+      headers: { 'X-Registry-Auth': 'e30=' },
+    });
+    assert.equal(engine.images.pulled.at(-1)?.reference, `a/b@sha256:${'a'.repeat(64)}`);
+    assert.equal(engine.images.pulled.at(-1)?.options.credentials, undefined);
+  });
+  test('that fails before its first line has a status, and after it an error line', async () => {
+    engine.images.failure = new EngineError('not-found', 'manifest for x not found');
+    const late = await call('POST', PATH);
+    assert.equal(late.status, 200);
+    assert.deepEqual(JSON.parse(late.text.split('\r\n').at(-2) ?? ''), {
+      errorDetail: { message: 'manifest for x not found' },
+      error: 'manifest for x not found',
+    });
+    engine.images.steps = [];
+    const early = await call('POST', PATH);
+    assert.deepEqual([early.status, early.text], [404, '{"message":"manifest for x not found"}\n']);
+    engine.images.failure = undefined;
+  });
+  test('stops when the client hangs up', async () => {
+    engine.images.steps = [{ kind: 'pulling-from', repository: 'team/app', tag: '1' }];
+    const stopped = new Promise<void>((resolve) => {
+      engine.images.hang = resolve;
+    });
+    const response = await openEngine(engine.socket, 'POST', PATH);
+    response.destroy();
+    await stopped;
+    engine.images.hang = undefined;
+  });
+  test('refuses an authentication header that is none, without repeating it', async () => {
+    const answer = await call('POST', PATH, { headers: { 'X-Registry-Auth': 'c2VjcmV0' } });
+    assert.equal(answer.status, 400);
+    assert.doesNotMatch(answer.text, /secret|c2VjcmV0/);
+  });
+});
+
+test('when the agent stops, every stream ends and containers go on', LIMIT, async () => {
+  const other = await startFakeEngine({ after });
+  other.images.images = [makeImage('busybox:latest')];
+  const body = { ...DOCKER_RUN_BODY, Cmd: ['sleep', '60'] };
+  const created = await callEngine(other.socket, 'POST', '/containers/create?name=long', { body });
+  assert.equal(created.status, 201);
+  await other.containers.start('long');
+  const attach = await openAttach(other.socket, '/containers/long/attach?stream=1&stdout=1');
+  const logs = await openEngine(other.socket, 'GET', '/containers/long/logs?stdout=1&follow=1');
+  const events = await openEngine(other.socket, 'GET', '/events');
+  const wait = await openEngine(other.socket, 'POST', '/containers/long/wait');
+  const ends = [logs, events, wait].map((stream) => once(stream.resume(), 'end'));
+  await other.stop();
+  attach.socket.end();
+  assert.equal((await attach.rest()).length, 0);
+  await Promise.all(ends);
+  assert.equal((await other.containers.get('long')).state.status, 'running');
+});
