@@ -59,7 +59,14 @@ export interface HostConfig {
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
 }
 
-export type ContainerStatus = 'created' | 'running' | 'paused' | 'exited' | 'dead' | 'removing';
+export type ContainerStatus =
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'exited'
+  | 'dead'
+  | 'removing';
 
 export interface ContainerState {
   readonly status: ContainerStatus;

@@ -1,0 +1,201 @@
+import { EngineError } from '../../errors.ts';
+import type { Attachment } from '../containers.ts';
+import { type AttachCommand, type AttachReport, OUTPUT_WINDOW } from './attach-messages.ts';
+import { AttachmentQueue } from './attachment-queue.ts';
+
+/** How a container treats its stdin. */
+export interface InputPolicy {
+  /** Has a stdin at all. */
+  readonly open: boolean;
+  /** Gets end of file when the client that feeds it leaves. */
+  readonly once: boolean;
+}
+
+/** The way to the thread. Each connection has a key of its own, so that late reports of an earlier one are lost. */
+export interface AttachLink {
+  /** A new key whose reports go to the session. */
+  claim(session: AttachSession): number;
+  command(command: AttachCommand, transfer?: readonly ArrayBuffer[]): void;
+  /** Closes the connection; no report of it comes any more. */
+  release(key: number): void;
+}
+
+interface Client {
+  readonly queue: AttachmentQueue;
+  readonly stdin: boolean;
+}
+
+interface Send {
+  readonly data: Uint8Array;
+  readonly done: () => void;
+}
+
+/** A client that takes nothing for so long is cut off when others wait for it, or the container has ended (ms). */
+const PATIENCE = { others: 30_000, ended: 5_000 };
+
+/**
+ * The clients of one container. They share one connection to conmon, so that what one client does with its end never
+ * closes the stdin of another. The slowest client sets the pace, as with Docker, within PATIENCE.
+ */
+export class AttachSession {
+  readonly #link: AttachLink;
+  readonly #input: InputPolicy;
+  readonly #isAlive: () => boolean;
+  readonly #clients = new Set<Client>();
+  readonly #unsent: Send[] = [];
+  readonly #sending = new Map<number, () => void>();
+  #state: 'idle' | 'connecting' | 'open' | 'ended' = 'idle';
+  #connected: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  #inputEnded = false;
+  #key = 0;
+  #sequence = 0;
+  #received = 0;
+  #acknowledged = 0;
+
+  constructor(link: AttachLink, input: InputPolicy, isAlive: () => boolean) {
+    this.#isAlive = isAlive;
+    this.#link = link;
+    this.#input = input;
+  }
+
+  get hasClients(): boolean {
+    return this.#clients.size > 0;
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Connects to conmon's socket; what the container writes after this resolves reaches every client. */
+  connect(path: string): Promise<void> {
+    if (this.#state !== 'idle') return Promise.resolve();
+    this.#state = 'connecting';
+    this.#key = this.#link.claim(this);
+    this.#acknowledged = this.#received;
+    return new Promise((resolve, reject) => {
+      this.#connected = { resolve, reject };
+      this.#link.command({ kind: 'open', key: this.#key, path });
+    });
+  }
+
+  /** Adds a client. Its output begins with what the container writes from now on. */
+  join(options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }): Attachment {
+    const queue = new AttachmentQueue(this.#received, options, () => this.#acknowledge());
+    const client: Client = { queue, stdin: options.stdin && this.#input.open };
+    if (this.#state === 'ended') queue.finish();
+    else this.#clients.add(client);
+    return {
+      output: queue,
+      write: (data) => this.#write(client, data),
+      endInput: () => this.#endInput(client),
+      close: () => {
+        queue.abandon();
+        this.#leave(client);
+      },
+    };
+  }
+
+  /** Takes a report of the thread about this connection. */
+  take(report: AttachReport): void {
+    if (report.kind === 'opened') this.#opened();
+    else if (report.kind === 'sent') {
+      this.#sending.get(report.sequence)?.();
+      this.#sending.delete(report.sequence);
+      this.#disconnectIfUnused();
+    } else if (report.kind === 'output') {
+      for (const run of report.runs) {
+        this.#received += run.data.length;
+        for (const client of this.#clients) client.queue.push(run);
+      }
+      this.#acknowledge();
+    } else {
+      const error = report.error === undefined ? undefined : new EngineError('runtime', report.error);
+      if (error !== undefined) this.#connected?.reject(error);
+      this.end();
+    }
+  }
+
+  /** The container will write no more: clients get what is queued, then the end. */
+  end(): void {
+    if (this.#state === 'ended') return;
+    if (this.#state !== 'idle') this.#link.release(this.#key);
+    this.#state = 'ended';
+    this.#connected?.resolve();
+    for (const client of this.#clients) client.queue.finish();
+    for (const send of this.#unsent.splice(0)) send.done();
+    for (const done of this.#sending.values()) done();
+    this.#sending.clear();
+  }
+
+  /** Cuts off clients that hold up others, or the end of the container, longer than PATIENCE. */
+  cutStalled(now: number): void {
+    if (this.#state !== 'open' || this.#received - this.#acknowledged < OUTPUT_WINDOW) return;
+    const waiting = [...this.#clients].filter((client) => client.queue.position === this.#acknowledged);
+    const alone = this.#clients.size === waiting.length;
+    for (const client of waiting) {
+      const idle = now - client.queue.movedAt;
+      const limit =
+        alone && this.#isAlive() ? Number.POSITIVE_INFINITY : alone ? PATIENCE.ended : PATIENCE.others;
+      if (idle < limit) continue;
+      client.queue.abandon(
+        new EngineError('runtime', 'the client was too slow to take the container output'),
+      );
+      this.#leave(client);
+    }
+  }
+
+  #opened(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'open';
+    this.#connected?.resolve();
+    for (const send of this.#unsent.splice(0)) this.#send(send);
+    if (this.#inputEnded) this.#link.command({ kind: 'end-input', key: this.#key });
+  }
+
+  #write(client: Client, data: Uint8Array): Promise<void> {
+    if (!client.stdin || this.#inputEnded || this.#state === 'ended' || data.length === 0) {
+      return Promise.resolve();
+    }
+    return new Promise((done) => {
+      const send = { data: new Uint8Array(data), done };
+      if (this.#state === 'open') this.#send(send);
+      else this.#unsent.push(send);
+    });
+  }
+
+  #send({ data, done }: Send): void {
+    const sequence = this.#sequence++;
+    this.#sending.set(sequence, done);
+    this.#link.command({ kind: 'send', key: this.#key, sequence, data }, [data.buffer as ArrayBuffer]);
+  }
+
+  #endInput(client: Client): void {
+    if (!client.stdin || !this.#input.once || this.#inputEnded || this.#state === 'ended') return;
+    this.#inputEnded = true;
+    if (this.#state === 'open') this.#link.command({ kind: 'end-input', key: this.#key });
+  }
+
+  #leave(client: Client): void {
+    if (!this.#clients.delete(client)) return;
+    this.#endInput(client);
+    this.#acknowledge();
+    this.#disconnectIfUnused();
+  }
+
+  /** Leaves conmon when nobody listens, unless that would close a stdin that must stay open. */
+  #disconnectIfUnused(): void {
+    const inputMayClose = !this.#input.open || !this.#input.once || this.#inputEnded;
+    if (this.#clients.size > 0 || this.#state !== 'open' || !inputMayClose || this.#sending.size > 0) return;
+    this.#link.release(this.#key);
+    this.#state = 'idle';
+  }
+
+  #acknowledge(): void {
+    let position = this.#received;
+    for (const client of this.#clients) position = Math.min(position, client.queue.position);
+    const bytes = position - this.#acknowledged;
+    if (bytes <= 0 || this.#state !== 'open') return;
+    this.#acknowledged = position;
+    this.#link.command({ kind: 'consumed', key: this.#key, bytes });
+  }
+}

@@ -1,0 +1,177 @@
+import { mkdir, rm } from 'node:fs/promises';
+import type { Knex } from 'knex';
+import type { Logger } from 'pino';
+import { migrate } from '../../storage/catalog/migrate.ts';
+import { EngineError } from '../errors.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Images } from '../images/images.ts';
+import { detectCgroups } from '../linux/cgroups.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { AttachHub } from './attach/attach-hub.ts';
+import type { Containers } from './containers.ts';
+import { attachTo } from './lifecycle/attach-container.ts';
+import type { ContainerContext } from './lifecycle/context.ts';
+import { createContainer } from './lifecycle/create-container.ts';
+import { finishRunLocked } from './lifecycle/finish-run.ts';
+import { ContainerRegistry } from './lifecycle/registry.ts';
+import { removeContainer } from './lifecycle/remove-container.ts';
+import { startLocked } from './lifecycle/start-container.ts';
+import { killContainer, stopContainer } from './lifecycle/stop-container.ts';
+import { readLog } from './logs/read-log.ts';
+import { CONTAINER_MIGRATIONS, CONTAINER_MIGRATIONS_TABLE } from './migrations.ts';
+import { capabilityNames } from './plan/capabilities.ts';
+import { ExitWatch, readExitRecord } from './runtime/exit-watch.ts';
+import { resizeConsole } from './runtime/resize-console.ts';
+import { runPaths, sharedPaths } from './runtime/run-paths.ts';
+import type { Runtime } from './runtime/runtime.ts';
+import { RuntimeCommands } from './runtime/runtime-commands.ts';
+import { readSeccompSource } from './runtime/seccomp-source.ts';
+import { ContainerTable } from './state/container-table.ts';
+import { checkRun, recover } from './state/recover.ts';
+
+export interface ContainersDeps {
+  readonly knex: Knex;
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly events: EventBus;
+  /** The agent's own folder; containers/, exits/ and runtime/ are made in it. */
+  readonly dataDirectory: string;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+}
+
+/** The containers of a host, until the agent stops. */
+export interface RunningContainers extends Containers {
+  /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
+  close(): Promise<void>;
+}
+
+/**
+ * Brings the database to its schema, finds the containers of an earlier agent again, and answers when they can be used.
+ * Throws an Error that says what the host lacks.
+ */
+export async function createContainers(deps: ContainersDeps): Promise<RunningContainers> {
+  const paths = sharedPaths(deps.dataDirectory);
+  const [seccomp] = await Promise.all([
+    readSeccompSource(),
+    migrate(deps.knex, CONTAINER_MIGRATIONS_TABLE, CONTAINER_MIGRATIONS),
+    ...Object.values(paths).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })),
+  ]);
+  const stopping = new AbortController();
+  const context: ContainerContext = {
+    images: deps.images,
+    snapshotter: deps.snapshotter,
+    events: deps.events,
+    log: deps.log,
+    runtime: deps.runtime,
+    commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
+    table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
+    registry: new ContainerRegistry(),
+    hub: new AttachHub(deps.log),
+    paths,
+    libc: loadLibc(),
+    cgroups: detectCgroups(),
+    seccomp,
+    capabilities: capabilityNames(readBoundingCapabilities()),
+    bootId: readBootId(),
+    stopping: stopping.signal,
+  };
+  await recover(context);
+  const watch = new ExitWatch(
+    paths.exits,
+    (id) => void handleExit(context, id),
+    () => void checkAll(context),
+  );
+  return {
+    ...containersOver(context),
+    close: async () => {
+      stopping.abort();
+      watch.close();
+      for (const live of context.registry.all()) clearTimeout(live.restartTimer);
+      await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
+      await context.hub.close();
+    },
+  };
+}
+
+function containersOver(context: ContainerContext): Containers {
+  const find = (ref: string) => context.registry.find(ref);
+  return {
+    create: (request) => createContainer(context, request),
+    start: async (ref) => {
+      const live = find(ref);
+      await live.mutex.run(async () => {
+        // It may have been removed while this start waited for its turn.
+        find(live.id);
+        live.restarts = 0;
+        await startLocked(context, live);
+      });
+    },
+    stop: async (ref, options) => stopContainer(context, find(ref), options),
+    kill: async (ref, signal) => killContainer(context, find(ref), signal),
+    remove: async (ref, { force }) => removeContainer(context, find(ref), force),
+    wait: async (ref, condition, signal) => {
+      const live = find(ref);
+      const { status, exitCode } = live.container.state;
+      const runs = status === 'running' || status === 'paused' || status === 'restarting';
+      if (condition === 'not-running' && !runs) return { result: Promise.resolve({ exitCode }) };
+      return { result: live.waiters.add(condition, signal) };
+    },
+    attach: async (ref, options) => attachTo(context, find(ref), options),
+    logs: async (ref, options, signal) => {
+      const live = find(ref);
+      const { state, hostConfig } = live.container;
+      if (hostConfig.LogConfig.Type === 'none') {
+        throw new EngineError('not-implemented', 'configured logging driver does not support reading');
+      }
+      const runs = state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
+      const ended = options.follow && runs ? live.waiters.add('next-exit', signal) : Promise.resolve();
+      return readLog(live.paths.log, options, ended, signal);
+    },
+    resize: async (ref, size) => {
+      const live = find(ref);
+      await live.mutex.run(async () => undefined);
+      if (live.run === undefined || !(await resizeConsole(live.paths.control, size))) {
+        throw new EngineError('conflict', `Container ${live.id} is not running`);
+      }
+    },
+    get: async (ref) => find(ref).container,
+    list: async () =>
+      context.registry
+        .all()
+        .map((live) => live.container)
+        .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0)),
+  };
+}
+
+async function handleExit(context: ContainerContext, id: string): Promise<void> {
+  const live = context.registry.byId(id);
+  const { exitFile } = runPaths(context.paths, id);
+  try {
+    if (live === undefined) {
+      await rm(exitFile, { force: true });
+      return;
+    }
+    await live.mutex.run(async () => {
+      if (live.run === undefined) return;
+      const exit = await readExitRecord(exitFile);
+      if (exit !== undefined) await finishRunLocked(context, live, exit);
+    });
+  } catch (error) {
+    context.log.error({ container: id, err: error }, 'the end of a container could not be handled');
+  }
+}
+
+/** Finds runs whose monitor was killed, which leaves no exit file. */
+async function checkAll(context: ContainerContext): Promise<void> {
+  for (const live of context.registry.all()) {
+    if (live.run === undefined) continue;
+    try {
+      await live.mutex.run(() => checkRun(context, live));
+    } catch (error) {
+      context.log.error({ container: live.id, err: error }, 'a container could not be looked after');
+    }
+  }
+}

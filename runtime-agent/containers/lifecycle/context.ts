@@ -1,0 +1,35 @@
+import type { Logger } from 'pino';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { Images } from '../../images/images.ts';
+import type { CgroupLayout } from '../../linux/cgroups.ts';
+import type { Libc } from '../../linux/libc.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { AttachHub } from '../attach/attach-hub.ts';
+import type { SeccompSource } from '../plan/seccomp-types.ts';
+import type { SharedPaths } from '../runtime/run-paths.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { RuntimeCommands } from '../runtime/runtime-commands.ts';
+import type { ContainerTable } from '../state/container-table.ts';
+import type { ContainerRegistry } from './registry.ts';
+
+/** What every step of a container's life works with. */
+export interface ContainerContext {
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly events: EventBus;
+  readonly log: Logger;
+  readonly runtime: Runtime;
+  readonly commands: RuntimeCommands;
+  readonly table: ContainerTable;
+  readonly registry: ContainerRegistry;
+  readonly hub: AttachHub;
+  readonly paths: SharedPaths;
+  readonly libc: Libc;
+  readonly cgroups: CgroupLayout;
+  readonly seccomp: SeccompSource;
+  /** Capabilities that the agent can hand on. */
+  readonly capabilities: readonly string[];
+  readonly bootId: string;
+  /** Aborted when the agent stops: nothing is restarted after that. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { availableParallelism, hostname as osHostname } from 'node:os';
+import { EngineError } from '../../errors.ts';
+import type { Image } from '../../images/image.ts';
+import type { Container, HostConfig } from '../container.ts';
+import type { CreateRequest, CreateResult } from '../containers.ts';
+import { containerCapabilities } from '../plan/capabilities.ts';
+import { commandLine, mergeImageConfig } from '../plan/command.ts';
+import { inventName, parseContainerName } from '../plan/names.ts';
+import { planNetwork } from '../plan/network-mode.ts';
+import { checkPlatform } from '../plan/platform.ts';
+import { validateRequest } from '../plan/validate.ts';
+import { runPaths } from '../runtime/run-paths.ts';
+import type { ContainerContext } from './context.ts';
+import { LiveContainer } from './live-container.ts';
+import { publishContainerEvent } from './publish.ts';
+import { NEVER, timestamp } from './timestamps.ts';
+
+const SHM_SIZE = 64 << 20;
+
+/** Makes a container that can be started. See Containers.create. */
+export async function createContainer(
+  context: ContainerContext,
+  request: CreateRequest,
+): Promise<CreateResult> {
+  const { registry } = context;
+  const givenName = request.name === undefined ? undefined : parseContainerName(request.name);
+  validateRequest(request.config, request.hostConfig, availableParallelism());
+  containerCapabilities(capabilityOptions(request.hostConfig), context.capabilities);
+  if (request.config.Image === '') throw new EngineError('bad-request', 'no image was given');
+  const image = await context.images.get(request.config.Image);
+  const warnings = [
+    ...checkPlatform(request.config.Image, image.platform, request.platform),
+    ...limitWarnings(request.hostConfig, context.cgroups.swapLimit),
+  ];
+  const id = randomBytes(32).toString('hex');
+  const container = newContainer(id, request, image, runPaths(context.paths, id).log);
+  const name = givenName ?? inventName((candidate) => registry.isTaken(candidate));
+  registry.reserve(name, id);
+  const live = new LiveContainer(
+    { container: { ...container, name }, run: undefined, stoppedByUser: false },
+    runPaths(context.paths, id),
+  );
+  try {
+    await mkdir(live.paths.home, { mode: 0o700 });
+    await context.table.insert(live.stored);
+  } catch (error) {
+    registry.remove(id, name);
+    await rm(live.paths.home, { recursive: true, force: true });
+    throw error;
+  }
+  registry.add(live);
+  publishContainerEvent(context.events, live.container, 'create');
+  return { id, warnings };
+}
+
+/** What decides on a container's capabilities. */
+export function capabilityOptions(hostConfig: HostConfig): Parameters<typeof containerCapabilities>[0] {
+  return { add: hostConfig.CapAdd, drop: hostConfig.CapDrop, privileged: hostConfig.Privileged };
+}
+
+function newContainer(id: string, request: CreateRequest, image: Image, logPath: string): Container {
+  const merged = mergeImageConfig(request.config, image.config);
+  const { path, args } = commandLine(merged);
+  const { hostConfig } = request;
+  const hostname = planNetwork(hostConfig.NetworkMode) === 'host' ? osHostname() : id.slice(0, 12);
+  return {
+    id,
+    name: '',
+    createdAt: timestamp(),
+    config: { ...merged, Hostname: merged.Hostname === '' ? hostname : merged.Hostname },
+    hostConfig: {
+      ...hostConfig,
+      ShmSize: hostConfig.ShmSize === 0 ? SHM_SIZE : hostConfig.ShmSize,
+      LogConfig: { ...hostConfig.LogConfig, Type: hostConfig.LogConfig.Type || 'json-file' },
+      RestartPolicy: { ...hostConfig.RestartPolicy, Name: hostConfig.RestartPolicy.Name || 'no' },
+    },
+    imageId: image.id,
+    path,
+    args,
+    logPath,
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      oomKilled: false,
+      error: '',
+      startedAt: NEVER,
+      finishedAt: NEVER,
+    },
+  };
+}
+
+function limitWarnings(hostConfig: HostConfig, swapLimit: boolean): readonly string[] {
+  if (hostConfig.Memory === 0 || hostConfig.MemorySwap === -1 || swapLimit) return [];
+  return [
+    'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
+  ];
+}

@@ -1,0 +1,102 @@
+import { rm } from 'node:fs/promises';
+import { countOomKills } from '../../linux/cgroups.ts';
+import { cgroupPath } from '../plan/oci-spec.ts';
+import { parseRestartPolicy, restartDelay, shouldRestart } from '../plan/restart-policy.ts';
+import type { ExitRecord } from '../runtime/exit-watch.ts';
+import { wasOomKilled } from '../runtime/oom-mark.ts';
+import { clearRun } from './clear-run.ts';
+import type { ContainerContext } from './context.ts';
+import type { LiveContainer } from './live-container.ts';
+import { publishContainerEvent } from './publish.ts';
+import { removeLocked } from './remove-container.ts';
+import { startLocked } from './start-container.ts';
+import { timestamp } from './timestamps.ts';
+
+/** A run this long was no failed attempt: the delays of restarts begin anew (milliseconds). */
+const SETTLED = 10_000;
+
+/**
+ * A container's process has ended: records it, tells all who wait, clears up, and removes or restarts the container where
+ * that is asked for. The caller holds its mutex.
+ */
+export async function finishRunLocked(
+  context: ContainerContext,
+  live: LiveContainer,
+  exit: ExitRecord,
+  options: { readonly force: boolean } = { force: false },
+): Promise<void> {
+  const oomKilled =
+    (await countOomKills(context.cgroups, cgroupPath(live.id))) > 0 || (await wasOomKilled(live.paths));
+  const stopped = live.stopping;
+  const duration = Math.max(0, exit.finishedAt.getTime() - Date.parse(live.container.state.startedAt));
+  const removes = live.container.hostConfig.AutoRemove;
+  const restarts = willRestart(context, live, exit.exitCode, duration);
+  live.stopping = false;
+  releaseSession(live);
+  live.change({
+    state: {
+      status: restarts ? 'restarting' : 'exited',
+      exitCode: exit.exitCode,
+      oomKilled,
+      finishedAt: timestamp(exit.finishedAt),
+    },
+    run: undefined,
+  });
+  const { events } = context;
+  if (oomKilled) publishContainerEvent(events, live.container, 'oom');
+  if (stopped) publishContainerEvent(events, live.container, 'stop');
+  publishContainerEvent(events, live.container, 'die', {
+    exitCode: String(exit.exitCode),
+    execDuration: String(Math.floor(duration / 1000)),
+  });
+  live.waiters.ended({ exitCode: exit.exitCode });
+  if (removes) {
+    await removeLocked(context, live, { afterRun: true, force: options.force });
+    return;
+  }
+  await Promise.all([
+    context.table.update(live.stored),
+    clearRun(context, live.paths, { force: options.force, keepRootfs: true }),
+  ]);
+  await rm(live.paths.exitFile, { force: true });
+  if (restarts) scheduleRestart(context, live);
+}
+
+/** Output that is still on its way reaches the clients; who attaches from now on waits for the next run. */
+function releaseSession(live: LiveContainer): void {
+  const { session } = live;
+  live.session = undefined;
+  if (session !== undefined && !session.isConnected) session.end();
+}
+
+function willRestart(
+  context: ContainerContext,
+  live: LiveContainer,
+  exitCode: number,
+  duration: number,
+): boolean {
+  if (context.stopping.aborted) return false;
+  if (duration >= SETTLED) live.restarts = 0;
+  return shouldRestart(parseRestartPolicy(live.container.hostConfig), {
+    exitCode,
+    stoppedByUser: live.stored.stoppedByUser,
+    restarts: live.restarts,
+  });
+}
+
+/** Starts the container again after its delay, unless it was stopped, started or removed before. */
+export function scheduleRestart(context: ContainerContext, live: LiveContainer): void {
+  const delay = restartDelay(live.restarts);
+  live.restarts += 1;
+  live.restartTimer = setTimeout(() => {
+    void live.mutex.run(async () => {
+      if (live.container.state.status !== 'restarting' || context.stopping.aborted) return;
+      try {
+        await startLocked(context, live);
+      } catch (error) {
+        context.log.warn({ container: live.id, err: error }, 'a container could not be restarted');
+      }
+    });
+  }, delay);
+  live.restartTimer.unref();
+}

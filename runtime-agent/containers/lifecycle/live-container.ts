@@ -1,0 +1,56 @@
+import type { AttachSession } from '../attach/attach-session.ts';
+import type { Container, ContainerState } from '../container.ts';
+import type { RunPaths } from '../runtime/run-paths.ts';
+import type { Run, StoredContainer } from '../state/stored-container.ts';
+import { Mutex } from './mutex.ts';
+import { Waiters } from './waiters.ts';
+
+/** A container as the agent holds it in memory: what is stored, and what only this process knows. */
+export class LiveContainer {
+  readonly id: string;
+  readonly paths: RunPaths;
+  /** Starting, ending, attaching and removing take turns. */
+  readonly mutex = new Mutex();
+  readonly waiters = new Waiters();
+  /** Clients of the present run, or of the one to come. */
+  session: AttachSession | undefined;
+  /** Somebody asked for the container to be stopped, and its end will be told as such. */
+  stopping = false;
+  restartTimer: NodeJS.Timeout | undefined;
+  /** Restarts in a row. */
+  restarts = 0;
+  #stored: StoredContainer;
+
+  constructor(stored: StoredContainer, paths: RunPaths) {
+    this.id = stored.container.id;
+    this.paths = paths;
+    this.#stored = stored;
+  }
+
+  get stored(): StoredContainer {
+    return this.#stored;
+  }
+
+  get container(): Container {
+    return this.#stored.container;
+  }
+
+  get run(): Run | undefined {
+    return this.#stored.run;
+  }
+
+  /** Changes what is in memory; the caller writes `stored` to the database. */
+  change(changes: {
+    readonly state?: Partial<ContainerState>;
+    readonly run?: Run | undefined;
+    readonly stoppedByUser?: boolean;
+  }): void {
+    const { container } = this.#stored;
+    const run = 'run' in changes ? changes.run : this.#stored.run;
+    this.#stored = {
+      container: { ...container, state: { ...container.state, ...changes.state, pid: run?.pid ?? 0 } },
+      run,
+      stoppedByUser: changes.stoppedByUser ?? this.#stored.stoppedByUser,
+    };
+  }
+}

@@ -1,0 +1,84 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { arch } from 'node:process';
+import { hostDevices } from '../../linux/host-devices.ts';
+import { readFileInRoot } from '../../linux/open-in-root.ts';
+import type { Container } from '../container.ts';
+import { containerCapabilities } from '../plan/capabilities.ts';
+import { hostnameFile, hostsFile } from '../plan/etc-files.ts';
+import { planNetwork } from '../plan/network-mode.ts';
+import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
+import { seccompProfile } from '../plan/seccomp-profile.ts';
+import { parseSecurityOptions } from '../plan/security.ts';
+import { resolveUser } from '../plan/user.ts';
+import type { RunPaths } from '../runtime/run-paths.ts';
+import { STATIC_INIT } from '../runtime/try-runtime.ts';
+import type { ContainerContext } from './context.ts';
+import { capabilityOptions } from './create-container.ts';
+
+/** Bytes of an image's passwd or group file that are read. */
+const ACCOUNTS_LIMIT = 4 << 20;
+
+/** The folders of a run, and the files that the container gets from the host. */
+export async function prepareFolders(container: Container, paths: RunPaths): Promise<void> {
+  await Promise.all([
+    mkdir(paths.bundle, { recursive: true, mode: 0o700 }),
+    mkdir(paths.persist, { recursive: true, mode: 0o700 }),
+    writeEtcFiles(container, paths),
+  ]);
+}
+
+/** Writes config.json for a root file system that is mounted. Throws EngineError 'bad-request' for an unknown user. */
+export async function writeBundle(
+  context: ContainerContext,
+  container: Container,
+  paths: RunPaths,
+  rootfs: string,
+): Promise<void> {
+  const { hostConfig } = container;
+  const read = (path: string) => readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT) ?? '';
+  const user = resolveUser(container.config.User, hostConfig.GroupAdd, {
+    passwd: read('/etc/passwd'),
+    group: read('/etc/group'),
+  });
+  const capabilities = containerCapabilities(capabilityOptions(hostConfig), context.capabilities);
+  const security = parseSecurityOptions(hostConfig.SecurityOpt);
+  const confined = security.seccomp === 'default' && !hostConfig.Privileged;
+  const target = { machine: arch, kernel: release(), capabilities };
+  const spec = ociSpec(container, {
+    rootfs,
+    files: {
+      hosts: paths.hosts,
+      hostname: paths.hostname,
+      resolvConf: paths.resolvConf,
+      ...(hostConfig.Init ? { init: STATIC_INIT } : {}),
+    },
+    user,
+    capabilities,
+    noNewPrivileges: security.noNewPrivileges,
+    seccomp: confined ? seccompProfile(context.seccomp, target) : undefined,
+    cgroups: context.cgroups,
+    devices: hostConfig.Privileged ? await hostDevices('/dev') : [],
+  });
+  await writeFile(paths.spec, writeOciSpec(spec), { mode: 0o600 });
+}
+
+async function writeEtcFiles(container: Container, paths: RunPaths): Promise<void> {
+  const shared = planNetwork(container.hostConfig.NetworkMode) === 'host';
+  const hosts = shared ? await readHostFile('/etc/hosts') : hostsFile();
+  const mode = 0o644;
+  await Promise.all([
+    writeFile(paths.hosts, hosts, { mode }),
+    writeFile(paths.hostname, hostnameFile(container.config.Hostname), { mode }),
+    writeFile(paths.resolvConf, await readHostFile('/etc/resolv.conf'), { mode }),
+  ]);
+}
+
+async function readHostFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

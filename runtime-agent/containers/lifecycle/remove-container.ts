@@ -1,0 +1,66 @@
+import { rm } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import { clearRun } from './clear-run.ts';
+import type { ContainerContext } from './context.ts';
+import type { LiveContainer } from './live-container.ts';
+import { publishContainerEvent } from './publish.ts';
+import { killAndWait } from './stop-container.ts';
+
+/** See Containers.remove. */
+export async function removeContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  force: boolean,
+): Promise<void> {
+  const { name } = live.container;
+  const { status } = live.container.state;
+  if (status === 'running' || status === 'paused' || status === 'restarting') {
+    if (!force) {
+      throw new EngineError(
+        'conflict',
+        `cannot remove container "/${name}": container is ${status}: stop the container before removing or force remove`,
+      );
+    }
+    await killAndWait(context, live);
+  }
+  await live.mutex.run(async () => {
+    // It may have gone meanwhile, by AutoRemove or another client.
+    if (context.registry.byId(live.id) !== live) return;
+    await removeLocked(context, live);
+  });
+}
+
+/**
+ * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `afterRun`: its
+ * run has just ended and was not cleared; `force` as in clearRun.
+ */
+export async function removeLocked(
+  context: ContainerContext,
+  live: LiveContainer,
+  options: { readonly afterRun: boolean; readonly force: boolean } = { afterRun: false, force: false },
+): Promise<void> {
+  const { container, id } = live;
+  const { exitCode } = container.state;
+  clearTimeout(live.restartTimer);
+  live.change({ state: { status: 'removing' } });
+  try {
+    await Promise.all([
+      options.afterRun
+        ? clearRun(context, live.paths, { force: options.force, keepRootfs: false })
+        : context.snapshotter.removeRootfs(id),
+      context.table.delete(id),
+    ]);
+    await Promise.all([
+      rm(live.paths.home, { recursive: true, force: true }),
+      rm(live.paths.exitFile, { force: true }),
+    ]);
+  } catch (error) {
+    live.change({ state: { status: 'dead' } });
+    throw error;
+  }
+  live.session?.end();
+  live.session = undefined;
+  context.registry.remove(id, container.name);
+  publishContainerEvent(context.events, container, 'destroy');
+  live.waiters.removed({ exitCode });
+}

@@ -1,0 +1,113 @@
+import { rm } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import { isProcessAlive } from '../../linux/proc.ts';
+import type { AttachSession } from '../attach/attach-session.ts';
+import { type Monitored, RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
+import { readCreateFailure } from '../runtime/runtime-error.ts';
+import { clearRun } from './clear-run.ts';
+import type { ContainerContext } from './context.ts';
+import type { LiveContainer } from './live-container.ts';
+import { prepareFolders, writeBundle } from './prepare-bundle.ts';
+import { publishContainerEvent } from './publish.ts';
+import { removeLocked } from './remove-container.ts';
+import { NEVER, timestamp } from './timestamps.ts';
+
+/** Starts a container that does not run. The caller holds its mutex. See Containers.start. */
+export async function startLocked(context: ContainerContext, live: LiveContainer): Promise<void> {
+  const { status } = live.container.state;
+  if (status === 'running' || status === 'paused') {
+    throw new EngineError('not-modified', `Container ${live.container.name} is already running`);
+  }
+  if (status === 'removing' || status === 'dead') {
+    throw new EngineError('conflict', 'container is marked for removal and cannot be started');
+  }
+  clearTimeout(live.restartTimer);
+  try {
+    const monitored = await createProcess(context, live);
+    const session = sessionOf(context, live);
+    if (session.hasClients) await session.connect(live.paths.attach);
+    live.stopping = false;
+    live.change({
+      state: {
+        status: 'running',
+        exitCode: 0,
+        oomKilled: false,
+        error: '',
+        startedAt: timestamp(),
+        finishedAt: live.container.state.finishedAt ?? NEVER,
+      },
+      run: { ...monitored, bootId: context.bootId },
+      stoppedByUser: false,
+    });
+    // A crash between the two leaves a container that recovery finds created and not started, or started and not
+    // recorded: it clears both.
+    await Promise.all([context.table.update(live.stored), context.commands.start(live.id)]);
+  } catch (error) {
+    await failStart(context, live, error);
+  }
+  publishContainerEvent(context.events, live.container, 'start');
+}
+
+/** The clients of the present run, or of the next one. */
+export function sessionOf(context: ContainerContext, live: LiveContainer): AttachSession {
+  const { OpenStdin, StdinOnce, Tty } = live.container.config;
+  live.session ??= context.hub.open({ open: OpenStdin, once: StdinOnce && !Tty }, () => {
+    const { run } = live;
+    return run !== undefined && isProcessAlive(run.pid, run.startTime);
+  });
+  return live.session;
+}
+
+async function createProcess(context: ContainerContext, live: LiveContainer): Promise<Monitored> {
+  const { container, paths } = live;
+  const { config, hostConfig } = container;
+  const image = await context.images.get(container.imageId);
+  const [rootfs] = await Promise.all([
+    context.snapshotter.mountRootfs(live.id, image.diffIds),
+    prepareFolders(container, paths),
+    rm(paths.exitFile, { force: true }),
+  ]);
+  await writeBundle(context, container, paths, rootfs.path);
+  return startMonitor({
+    id: live.id,
+    name: container.name,
+    runtime: context.runtime,
+    paths,
+    tty: config.Tty,
+    stdin: config.OpenStdin,
+    keepStdin: config.Tty || !config.StdinOnce,
+    logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
+  });
+}
+
+/** Brings the container back to rest, tells all who wait, and throws what the client is to read. */
+async function failStart(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<never> {
+  const failure =
+    cause instanceof RuntimeCreateError
+      ? readCreateFailure(context.runtime.name, cause.stderr)
+      : { exitCode: 128, message: (cause as Error).message };
+  await clearRun(context, live.paths, { force: true, keepRootfs: true });
+  live.session?.end();
+  live.session = undefined;
+  live.change({
+    state: {
+      status: 'exited',
+      exitCode: failure.exitCode,
+      error: failure.message,
+      finishedAt: timestamp(),
+    },
+    run: undefined,
+  });
+  await context.table.update(live.stored);
+  publishContainerEvent(context.events, live.container, 'die', {
+    exitCode: String(failure.exitCode),
+    execDuration: '0',
+  });
+  live.waiters.ended({ exitCode: failure.exitCode });
+  if (live.container.hostConfig.AutoRemove) await removeLocked(context, live);
+  if (cause instanceof RuntimeCreateError) {
+    const code = failure.exitCode === 128 ? 'runtime' : 'bad-request';
+    throw new EngineError(code, failure.message, { cause });
+  }
+  throw cause;
+}

@@ -1,0 +1,32 @@
+import type { Migration } from '../../storage/catalog/migrate.ts';
+
+/** The table in which `migrate` notes which of these have run. */
+export const CONTAINER_MIGRATIONS_TABLE = 'container_migrations';
+
+/** The schema of the containers' state. */
+export const CONTAINER_MIGRATIONS: readonly Migration[] = [
+  {
+    name: '0001-containers',
+    async up(knex) {
+      await knex.schema.createTable('containers', (table) => {
+        table.string('id', 64).primary();
+        table.string('name', 255).notNullable().unique();
+        table.text('created_at').notNullable();
+        table.text('image_id').notNullable();
+        table.text('path').notNullable();
+        table.text('args').notNullable();
+        table.text('config').notNullable();
+        table.text('host_config').notNullable();
+        table.string('status', 16).notNullable();
+        table.integer('exit_code').notNullable();
+        table.boolean('oom_killed').notNullable();
+        table.text('error').notNullable();
+        table.text('started_at').notNullable();
+        table.text('finished_at').notNullable();
+        table.boolean('stopped_by_user').notNullable();
+        // The processes of the present run as JSON; null when there is none.
+        table.text('run');
+      });
+    },
+  },
+];

@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
+import type { Readable } from 'node:stream';
+import { readProcessStat } from '../../linux/proc.ts';
+import type { RunPaths } from './run-paths.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A monitor that has had a container created, not yet started. */
+export interface Monitored {
+  /** Of the container's first process, in the host's pid namespace. */
+  readonly pid: number;
+  readonly startTime: number;
+  readonly conmonPid: number;
+  readonly conmonStartTime: number;
+}
+
+export interface MonitorOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly paths: RunPaths;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** False: conmon closes the container's stdin when a client closes its end. */
+  readonly keepStdin: boolean;
+  /** Undefined: output is not kept. */
+  readonly logPath: string | undefined;
+}
+
+/** The runtime refused; `stderr` is what it wrote. */
+export class RuntimeCreateError extends Error {
+  readonly stderr: string;
+  constructor(stderr: string) {
+    super(`the OCI runtime could not create the container: ${stderr}`);
+    this.name = 'RuntimeCreateError';
+    this.stderr = stderr;
+  }
+}
+
+/**
+ * Starts conmon, which runs `RUNTIME create` and from then on holds the container's pipes or terminal, its log and its
+ * exit code. conmon has a session of its own and no parent, so it outlives the agent. Throws RuntimeCreateError.
+ */
+export async function startMonitor(options: MonitorOptions): Promise<Monitored> {
+  const child = spawn(options.runtime.conmon, monitorArguments(options), {
+    // Nothing of the agent's environment reaches runtimes and hooks.
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', _OCI_SYNCPIPE: '3' },
+    cwd: options.paths.bundle,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  const [said, stderr, exit] = await Promise.all([
+    firstLine(child.stdio[3] as Readable),
+    wholeText(child.stderr as Readable),
+    new Promise<number | string>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
+    }),
+  ]);
+  if (said === undefined) throw new RuntimeCreateError(`conmon ended with ${exit}: ${stderr.trim()}`);
+  const { data: pid, message } = JSON.parse(said) as { data: number; message?: string };
+  if (pid <= 0) throw new RuntimeCreateError(message ?? '');
+  const conmonPid = Number(await readFile(options.paths.conmonPid, 'latin1'));
+  return {
+    pid,
+    startTime: readProcessStat(pid)?.startTime ?? 0,
+    conmonPid,
+    conmonStartTime: readProcessStat(conmonPid)?.startTime ?? 0,
+  };
+}
+
+// conmon cuts the log's path at a colon, so it gets one that starts in its working directory.
+function monitorArguments(options: MonitorOptions): readonly string[] {
+  const { id, paths, runtime } = options;
+  return [
+    '--api-version',
+    '1',
+    '-c',
+    id,
+    '-u',
+    id,
+    '-n',
+    options.name,
+    '-r',
+    runtime.path,
+    '-b',
+    paths.bundle,
+    '-p',
+    paths.containerPid,
+    '-P',
+    paths.conmonPid,
+    '--exit-dir',
+    paths.exits,
+    '--persist-dir',
+    paths.persist,
+    '-l',
+    options.logPath === undefined ? 'none' : `k8s-file:${relative(paths.bundle, options.logPath)}`,
+    '--full-attach',
+    '--no-sync-log',
+    '--runtime-arg',
+    '--root',
+    '--runtime-arg',
+    paths.runtimeRoot,
+    ...(options.stdin ? ['-i'] : []),
+    ...(options.tty ? ['-t'] : []),
+    ...(options.keepStdin ? ['--leave-stdin-open'] : []),
+  ];
+}
+
+/** The text before the first line feed, or undefined when the stream ends without one. */
+function firstLine(stream: Readable): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let text = '';
+    const done = (line: string | undefined) => {
+      stream.destroy();
+      resolve(line);
+    };
+    stream.setEncoding('utf8');
+    stream.on('data', (chunk: string) => {
+      text += chunk;
+      const end = text.indexOf('\n');
+      if (end >= 0) done(text.slice(0, end));
+    });
+    stream.once('error', () => done(undefined));
+    stream.once('end', () => done(text === '' ? undefined : text));
+  });
+}
+
+async function wholeText(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

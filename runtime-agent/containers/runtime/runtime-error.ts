@@ -1,0 +1,67 @@
+/** What the OCI runtime said when it would not create a container, told apart and put into dockerd's words. */
+export interface CreateFailure {
+  /** 127: no such command; 126: not executable; 128: anything else. */
+  readonly exitCode: number;
+  /** The whole message, as `docker run` prints it after `Error response from daemon: `. */
+  readonly message: string;
+}
+
+const CRUN: readonly (readonly [RegExp, (path: string) => string])[] = [
+  [
+    /executable file `(.*?)` not found in \$PATH/s,
+    (path) => `exec: ${quote(path)}: executable file not found in $PATH`,
+  ],
+  [
+    /executable file `(.*?)` not found/s,
+    (path) => `exec: ${quote(path)}: stat ${path}: no such file or directory`,
+  ],
+  [
+    /the path `(.*?)` is not a regular file/s,
+    (path) => `exec: ${quote(path)}: is a directory: permission denied`,
+  ],
+  [/the path `(.*?)` exists but it is not executable/s, (path) => `exec: ${quote(path)}: permission denied`],
+];
+
+/** Reads the last error that crun or runc wrote to stderr. */
+export function readCreateFailure(runtime: string, stderr: string): CreateFailure {
+  const reason = runtime === 'crun' ? crunReason(stderr) : runcReason(stderr);
+  return {
+    exitCode: exitCodeOf(reason),
+    message:
+      'failed to create task for container: failed to create shim task: OCI runtime create failed: ' +
+      `${reason}: unknown`,
+  };
+}
+
+function crunReason(stderr: string): string {
+  const text = stderr.trim();
+  for (const [pattern, words] of CRUN) {
+    const path = pattern.exec(text)?.[1];
+    if (path !== undefined) return `crun create failed: unable to start container process: ${words(path)}`;
+  }
+  return text === '' ? 'crun create failed' : `crun create failed: ${text}`;
+}
+
+function runcReason(stderr: string): string {
+  const messages = [...stderr.matchAll(/\bmsg=("(?:[^"\\]|\\.)*"|\S+)/g)].map(([, text = '']) =>
+    unquote(text),
+  );
+  const text = messages.at(-1) ?? stderr.trim();
+  // Docker's CLI knows a command that cannot run by these words, and runc leaves them out for a folder.
+  return /: is a directory$/.test(text) ? `${text}: permission denied` : text;
+}
+
+function exitCodeOf(reason: string): number {
+  if (/exec: .*(executable file not found|no such file or directory)/s.test(reason)) return 127;
+  if (/exec: .*permission denied/s.test(reason)) return 126;
+  return 128;
+}
+
+function quote(path: string): string {
+  return JSON.stringify(path);
+}
+
+function unquote(text: string): string {
+  if (!text.startsWith('"')) return text;
+  return text.slice(1, -1).replace(/\\(.)/gs, (_, char: string) => (char === 'n' ? '\n' : char));
+}

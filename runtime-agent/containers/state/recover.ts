@@ -1,0 +1,114 @@
+import { access, readdir, rm } from 'node:fs/promises';
+import { isProcessAlive } from '../../linux/proc.ts';
+import { clearRun } from '../lifecycle/clear-run.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import { finishRunLocked, scheduleRestart } from '../lifecycle/finish-run.ts';
+import { LiveContainer } from '../lifecycle/live-container.ts';
+import { removeLocked } from '../lifecycle/remove-container.ts';
+import { parseRestartPolicy, shouldRestart } from '../plan/restart-policy.ts';
+import { readExitRecord } from '../runtime/exit-watch.ts';
+import { runPaths } from '../runtime/run-paths.ts';
+import type { StoredContainer } from './stored-container.ts';
+
+/** What dockerd says of containers whose end nobody saw. */
+const UNSEEN_EXIT = 255;
+const KILLED = 137;
+
+/**
+ * Finds the containers of an earlier agent again: those that run go on, those that ended meanwhile get their exit code, and
+ * what a killed agent left half done is cleared. One container that cannot be recovered does not keep the others back.
+ */
+export async function recover(context: ContainerContext): Promise<void> {
+  const stored = await context.table.list();
+  for (const entry of stored) {
+    context.registry.reserve(entry.container.name, entry.container.id);
+    context.registry.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
+  }
+  await Promise.all(
+    context.registry.all().map((live) =>
+      live.mutex.run(async () => {
+        try {
+          await recoverOne(context, live);
+        } catch (error) {
+          context.log.error({ container: live.id, err: error }, 'a container could not be recovered');
+        }
+      }),
+    ),
+  );
+  await removeStrays(context, stored);
+}
+
+async function recoverOne(context: ContainerContext, live: LiveContainer): Promise<void> {
+  const { status } = live.container.state;
+  if (status === 'removing' || status === 'dead') {
+    await removeLocked(context, live, { afterRun: true, force: true });
+    return;
+  }
+  if (live.run === undefined) {
+    if (await exists(live.paths.spec)) await clearRun(context, live.paths, { force: true, keepRootfs: true });
+    restartWherePolicySays(context, live);
+    return;
+  }
+  await checkRun(context, live);
+}
+
+/** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */
+export async function checkRun(context: ContainerContext, live: LiveContainer): Promise<void> {
+  const { run } = live;
+  if (run === undefined) return;
+  if (run.bootId !== context.bootId) {
+    const exit = (await readExitRecord(live.paths.exitFile)) ?? {
+      exitCode: UNSEEN_EXIT,
+      finishedAt: new Date(),
+    };
+    await finishRunLocked(context, live, exit, { force: true });
+    return;
+  }
+  const alive = isProcessAlive(run.conmonPid, run.conmonStartTime);
+  // Read after the look at conmon, which writes it before it goes.
+  const exit = await readExitRecord(live.paths.exitFile);
+  if (exit !== undefined) await finishRunLocked(context, live, exit, { force: true });
+  else if (!alive) {
+    context.log.warn({ container: live.id }, 'the monitor of a container is gone; the container is ended');
+    await finishRunLocked(context, live, { exitCode: KILLED, finishedAt: new Date() }, { force: true });
+  }
+}
+
+function restartWherePolicySays(context: ContainerContext, live: LiveContainer): void {
+  const { state, hostConfig } = live.container;
+  if (state.status === 'created') return;
+  const policy = parseRestartPolicy(hostConfig);
+  const { exitCode } = state;
+  const stoppedByUser = policy.kind !== 'always' && live.stored.stoppedByUser;
+  if (!shouldRestart(policy, { exitCode, stoppedByUser, restarts: 0 })) return;
+  live.change({ state: { status: 'restarting' } });
+  scheduleRestart(context, live);
+}
+
+/** Folders and writable layers of containers that the database does not know: a creation or removal that was cut short. */
+async function removeStrays(context: ContainerContext, stored: readonly StoredContainer[]): Promise<void> {
+  const known = new Set(stored.map((entry) => entry.container.id));
+  const folders = await readdir(context.paths.containers);
+  const layers = await context.snapshotter.listRootfs();
+  for (const id of new Set([...folders, ...layers])) {
+    if (known.has(id) || !/^[0-9a-f]{64}$/.test(id)) continue;
+    const paths = runPaths(context.paths, id);
+    try {
+      await clearRun(context, paths, { force: true, keepRootfs: false });
+      await rm(paths.home, { recursive: true, force: true });
+      await rm(paths.exitFile, { force: true });
+    } catch (error) {
+      context.log.error({ container: id, err: error }, 'what is left of a container could not be removed');
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}

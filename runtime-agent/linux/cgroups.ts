@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** The cgroup hierarchies of this host. */
+export interface CgroupLayout {
+  readonly root: string;
+  readonly version: 1 | 2;
+  /** Whether the kernel counts swap, so that a limit of memory plus swap can be set. */
+  readonly swapLimit: boolean;
+}
+
+const ROOT = '/sys/fs/cgroup';
+
+/** Version 2 where it is mounted at the root itself; a mixture counts as version 1, as its controllers are there. */
+export function detectCgroups(root = ROOT, ownGroups = readOwnGroups()): CgroupLayout {
+  if (!existsSync(join(root, 'cgroup.controllers'))) {
+    return { root, version: 1, swapLimit: existsSync(join(root, 'memory/memory.memsw.limit_in_bytes')) };
+  }
+  // The root group has no limits; there the kernel is taken to count swap, as it does unless told otherwise at boot.
+  const own = /^0::(.*)$/m.exec(ownGroups)?.[1] ?? '/';
+  const swapLimit = own === '/' || existsSync(join(root, own, 'memory.swap.max'));
+  return { root, version: 2, swapLimit };
+}
+
+function readOwnGroups(): string {
+  return readFileSync('/proc/self/cgroup', 'latin1');
+}
+
+/** How many processes of the group the kernel has killed for want of memory; 0 when there is no such group. */
+export async function countOomKills(layout: CgroupLayout, path: string): Promise<number> {
+  const file =
+    layout.version === 2
+      ? join(layout.root, path, 'memory.events')
+      : join(layout.root, 'memory', path, 'memory.oom_control');
+  try {
+    return Number(/^oom_kill (\d+)$/m.exec(await readFile(file, 'latin1'))?.[1] ?? 0);
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
+  }
+}
+
+/**
+ * Kills what is left in a group and removes it from every hierarchy: for groups that no runtime knows of any more. Throws
+ * when something cannot be removed within 5 seconds.
+ */
+export async function destroyCgroup(layout: CgroupLayout, path: string): Promise<void> {
+  for (const folder of await groupFolders(layout, path)) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await killMembers(folder);
+        await rmdir(folder);
+        break;
+      } catch (error) {
+        if (isGone(error)) break;
+        if (attempt === 50) throw error;
+      }
+      await sleep(100);
+    }
+  }
+}
+
+async function groupFolders(layout: CgroupLayout, path: string): Promise<readonly string[]> {
+  if (layout.version === 2) return [join(layout.root, path)];
+  const hierarchies = await readdir(layout.root, { withFileTypes: true });
+  return hierarchies
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(layout.root, entry.name, path))
+    .filter((folder) => existsSync(folder));
+}
+
+async function killMembers(folder: string): Promise<void> {
+  const members = await readFile(join(folder, 'cgroup.procs'), 'latin1');
+  for (const pid of members.split('\n').filter((line) => line !== '')) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENODEV';
+}
