@@ -3,27 +3,33 @@ import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
 import { lockFile } from '../linux/file-lock.ts';
 
-/**
- * Makes the data folder (mode 0700) and takes it for this process; answers its path without symlinks. Throws
- * ConfigError when it cannot be written or another agent has it.
- */
-export async function claimDataFolder(path: string): Promise<string> {
-  let folder: string;
-  let locked: boolean;
+/** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */
+export async function prepareDataFolder(path: string): Promise<string> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
-    folder = await realpath(path);
+    const folder = await realpath(path);
     await chmod(folder, 0o700);
+    return folder;
+  } catch (error) {
+    throw unusable(path, error as Error);
+  }
+}
+
+/** Takes the data folder for this process. Throws ConfigError when another agent has it, or it cannot be written. */
+export function claimDataFolder(folder: string): void {
+  let locked: boolean;
+  try {
     locked = lockFile(join(folder, 'lock'));
   } catch (error) {
-    throw new ConfigError(`the data folder ${path} cannot be used: ${(error as Error).message}.`, {
-      cause: error,
-    });
+    throw unusable(folder, error as Error);
   }
   if (!locked) {
     throw new ConfigError(
       `the data folder ${folder} is in use by another berth-agent: stop that one, or choose another folder with --data.`,
     );
   }
-  return folder;
+}
+
+function unusable(path: string, error: Error): ConfigError {
+  return new ConfigError(`the data folder ${path} cannot be used: ${error.message}.`, { cause: error });
 }

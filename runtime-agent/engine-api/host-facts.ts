@@ -18,6 +18,5 @@ export interface HostFacts {
   readonly dataDirectory: string;
   readonly storageDriver: string;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
-  readonly conmonVersion: string;
   readonly insecureRegistries: readonly string[];
 }

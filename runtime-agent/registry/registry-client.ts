@@ -1,5 +1,6 @@
 import { familiarName, type ImageReference } from '../../storage/oci/image-reference.ts';
 import type { RegistryCredentials } from '../images/images.ts';
+import { checkLogin } from './check-login.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { registryAddress } from './registry-address.ts';
 import { RegistryRepository } from './registry-repository.ts';
@@ -26,6 +27,14 @@ export class RegistryClient {
       familiarName: familiarName(reference),
       credentials,
     });
+  }
+
+  /**
+   * Whether a registry takes these credentials (`docker login`). `server` is `host`, `host:port`, or a URL of one; '' is
+   * Docker Hub. Throws EngineError 'unauthorized', 'registry' or 'bad-request'.
+   */
+  async checkLogin(server: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
+    await checkLogin(this.#exchange, this.#insecureRegistries, { server, credentials, signal });
   }
 
   /** Ends idle connections; those in use go on. */

@@ -34,7 +34,6 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
           },
         },
         { Name: host.runtime.name, Version: host.runtime.version },
-        { Name: 'conmon', Version: host.conmonVersion },
       ],
       Version: host.version,
       ApiVersion: API_VERSION,

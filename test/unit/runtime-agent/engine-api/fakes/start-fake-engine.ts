@@ -22,7 +22,6 @@ export const FAKE_HOST: HostFacts = {
   dataDirectory: '/data',
   storageDriver: 'erofs',
   runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.21' },
-  conmonVersion: '2.1.12',
   insecureRegistries: ['127.0.0.1:5000'],
 };
 

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { pino } from 'pino';
+import type { AgentConfig } from '../config.ts';
+import { createContainers } from '../containers/create-containers.ts';
+import { selectRuntime } from '../containers/runtime/runtime.ts';
+import { openAgentDatabase } from '../database.ts';
+import { createEngineServer } from '../engine-api/engine-server.ts';
+import { EventBus } from '../events/event-bus.ts';
+import { createImages } from '../images/create-images.ts';
+import { enterMountNamespace } from '../linux/mount-namespace.ts';
+import { RegistryClient } from '../registry/registry-client.ts';
+import { ErofsSnapshotter } from '../snapshots/erofs/erofs-snapshotter.ts';
+import { checkHost } from './check-host.ts';
+import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
+import { readHostId } from './host-id.ts';
+import { listenSocket } from './listen-socket.ts';
+import { readSystemFacts } from './read-host-facts.ts';
+import { readVersion } from './version.ts';
+
+/** Milliseconds that calls under way have to end when the agent stops. */
+const GRACE = 10_000;
+
+/**
+ * The agent, from its configuration to the end: returns when `interrupted` is aborted and everything is closed.
+ * Containers go on running. Throws ConfigError for what its operator must change.
+ */
+export async function serve(config: AgentConfig, interrupted: AbortSignal): Promise<void> {
+  await checkHost();
+  const dataDirectory = await prepareDataFolder(config.dataDirectory);
+  await enterMountNamespace({
+    runDirectory: runDirectory(dataDirectory),
+    execPath: process.execPath,
+    args: [...process.execArgv, ...process.argv.slice(1)],
+  });
+  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
+  claimDataFolder(dataDirectory);
+  const [version, id, facts, runtime] = await Promise.all([
+    readVersion(),
+    readHostId(dataDirectory),
+    readSystemFacts(),
+    selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted }),
+  ]);
+
+  const events = new EventBus();
+  const knex = await openAgentDatabase(dataDirectory);
+  const snapshotter = await ErofsSnapshotter.open(dataDirectory);
+  const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
+  const images = await createImages({ dataDirectory, knex, snapshotter, registry, events });
+  const containers = await createContainers({
+    knex,
+    images,
+    snapshotter,
+    events,
+    dataDirectory,
+    runtime,
+    log,
+  });
+  const stopping = new AbortController();
+  const server = createEngineServer({
+    images,
+    containers,
+    events,
+    host: {
+      ...facts,
+      version,
+      id,
+      dataDirectory,
+      storageDriver: snapshotter.kind,
+      runtime,
+      insecureRegistries: config.insecureRegistries,
+    },
+    layerSize: (diffId) => snapshotter.layerSize(diffId),
+    checkLogin: (...request) => registry.checkLogin(...request),
+    log,
+    stopping: stopping.signal,
+  });
+  await listenSocket(server.http, config.socket, config.socketGroup);
+  log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
+  process.stdout.write(`berth-agent is ready: unix://${config.socket} (data in ${dataDirectory})\n`);
+
+  await aborted(interrupted);
+  log.info('stopping; containers go on running');
+  stopping.abort();
+  await server.close(GRACE);
+  await containers.close();
+  registry.close();
+  await knex.destroy();
+}
+
+/** A place for what must not outlive a reboot, one for each data folder. */
+function runDirectory(dataDirectory: string): string {
+  return `/run/berth-agent/${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12)}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
