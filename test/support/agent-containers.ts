@@ -1,0 +1,309 @@
+import { createHash } from 'node:crypto';
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pino from 'pino';
+import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container.ts';
+import type { Attachment, OutputStream } from '../../runtime-agent/containers/containers.ts';
+import {
+  createContainers,
+  type RunningContainers,
+} from '../../runtime-agent/containers/create-containers.ts';
+import { type Runtime, selectRuntime } from '../../runtime-agent/containers/runtime/runtime.ts';
+import { EngineError } from '../../runtime-agent/errors.ts';
+import { EventBus } from '../../runtime-agent/events/event-bus.ts';
+import type { Image } from '../../runtime-agent/images/image.ts';
+import type { Images } from '../../runtime-agent/images/images.ts';
+import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { openDatabase } from '../../storage/catalog/database.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { makeBusyboxTree } from './busybox-tree.ts';
+import { type CleanupScope, defer } from './cleanup.ts';
+import { tarTree } from './tar-tree.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+/** The containers of an agent in this process, over real layers of busybox and a real runtime. */
+export interface AgentContainers {
+  readonly containers: RunningContainers;
+  readonly events: EventBus;
+  readonly snapshotter: Snapshotter;
+  readonly runtime: Runtime;
+  readonly dataDirectory: string;
+  /** Ends this one and opens another over the same folder, as a restart does. */
+  restart(): Promise<AgentContainers>;
+  close(): Promise<void>;
+}
+
+export interface AgentContainersOptions {
+  /** Fresh unless given. */
+  readonly dataDirectory?: string;
+  readonly runtime?: Runtime['name'];
+  readonly image?: Partial<Image>;
+}
+
+/** The name under which the image can be had. */
+export const IMAGE = 'busybox:test';
+
+/** What a tree for the image holds beside busybox. */
+export async function makeContainerTree(directory: string): Promise<void> {
+  await makeBusyboxTree(directory);
+  await appendFile(join(directory, 'etc/passwd'), 'sailor:x:1000:1000::/home/sailor:/bin/sh\n');
+  await appendFile(join(directory, 'etc/group'), 'sailor:x:1000:\ncrew:x:2000:sailor\nwheel:x:10:root\n');
+}
+
+/** Containers that still run when `scope` ends are removed. Needs root. */
+export async function openAgentContainers(
+  scope: CleanupScope,
+  options: AgentContainersOptions = {},
+): Promise<AgentContainers> {
+  const dataDirectory = options.dataDirectory ?? join(await makeTempDir(scope, 'containers'), 'data');
+  await mkdir(dataDirectory, { recursive: true });
+  const snapshotter = await ErofsSnapshotter.open(dataDirectory);
+  const diffId = await addTestLayer(scope, snapshotter);
+  const log = pino({ level: process.env.BERTH_TEST_LOG ?? 'silent' });
+  const runtime = await selectRuntime({
+    workDirectory: join(dataDirectory, 'trial'),
+    log,
+    ...(options.runtime === undefined ? {} : { candidates: [options.runtime] }),
+  });
+  return openOver({ ...options, dataDirectory }, { scope, snapshotter, diffId, log, runtime }, true);
+}
+
+interface Parts {
+  readonly scope: CleanupScope;
+  readonly snapshotter: Snapshotter;
+  readonly diffId: Digest;
+  readonly log: pino.Logger;
+  readonly runtime: Runtime;
+}
+
+async function openOver(
+  options: AgentContainersOptions & { readonly dataDirectory: string },
+  parts: Parts,
+  clears: boolean,
+): Promise<AgentContainers> {
+  const { dataDirectory } = options;
+  const { scope, snapshotter, log, runtime } = parts;
+  const knex = await openDatabase({ file: join(dataDirectory, 'state.sqlite') });
+  const events = new EventBus();
+  const images = fakeImages({ ...testImage(parts.diffId), ...options.image });
+  const containers = await createContainers({
+    knex,
+    images,
+    snapshotter,
+    events,
+    dataDirectory,
+    runtime,
+    log,
+  });
+  let closed = false;
+  const close = async () => {
+    if (closed) return;
+    closed = true;
+    await containers.close();
+    await knex.destroy();
+  };
+  const opened: AgentContainers = {
+    containers,
+    events,
+    snapshotter,
+    runtime,
+    dataDirectory,
+    close,
+    restart: async () => {
+      await close();
+      return openOver(options, parts, true);
+    },
+  };
+  if (clears) {
+    defer(scope, async () => {
+      if (closed) return;
+      for (const { id } of await containers.list())
+        await containers.remove(id, { force: true, volumes: false });
+      await close();
+    });
+  }
+  return opened;
+}
+
+/** Keeps the layer's tar for the process, and adds it where it is not there. */
+async function addTestLayer(scope: CleanupScope, snapshotter: Snapshotter): Promise<Digest> {
+  const known = await snapshotter.listLayers();
+  if (known[0] !== undefined) return known[0];
+  const tree = join(await makeTempDir(scope, 'tree'), 'tree');
+  await makeContainerTree(tree);
+  const chunks: Buffer[] = [];
+  for await (const chunk of tarTree(tree, { ownedByRoot: true })) chunks.push(chunk as Buffer);
+  const tar = Buffer.concat(chunks);
+  const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+  await snapshotter.addLayer(
+    diffId,
+    (async function* () {
+      yield tar;
+    })(),
+    new AbortController().signal,
+  );
+  return diffId;
+}
+
+function testImage(diffId: Digest): Image {
+  return {
+    id: `sha256:${'1'.repeat(64)}`,
+    manifestDigest: `sha256:${'2'.repeat(64)}`,
+    platform: { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' },
+    config: { Env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'], Cmd: ['/bin/sh'] },
+    diffIds: [diffId],
+    history: [],
+    size: 0,
+    repoTags: [IMAGE],
+    repoDigests: [],
+  };
+}
+
+function fakeImages(image: Image): Images {
+  const refuse = () => Promise.reject(new Error('not part of this test'));
+  return {
+    pull: refuse,
+    tag: refuse,
+    remove: refuse,
+    list: async () => [image],
+    get: async (name) => {
+      if (name === IMAGE || name === image.id) return image;
+      throw new EngineError('not-found', `No such image: ${name}`);
+    },
+  };
+}
+
+/** A configuration as the docker CLI sends it for `docker run IMAGE command`. */
+export function containerConfig(
+  command: readonly string[],
+  changes: Partial<ContainerConfig> = {},
+): ContainerConfig {
+  return {
+    Hostname: '',
+    Domainname: '',
+    User: '',
+    AttachStdin: false,
+    AttachStdout: true,
+    AttachStderr: true,
+    Tty: false,
+    OpenStdin: false,
+    StdinOnce: false,
+    Env: [],
+    Cmd: command.length === 0 ? null : command,
+    Entrypoint: null,
+    Image: IMAGE,
+    Labels: {},
+    WorkingDir: '',
+    ...changes,
+  };
+}
+
+export function hostConfig(changes: Partial<HostConfig> = {}): HostConfig {
+  return {
+    AutoRemove: false,
+    Memory: 0,
+    MemorySwap: 0,
+    MemoryReservation: 0,
+    NanoCpus: 0,
+    CpuShares: 0,
+    CpuPeriod: 0,
+    CpuQuota: 0,
+    CpusetCpus: '',
+    CpusetMems: '',
+    PidsLimit: 0,
+    OomScoreAdj: 0,
+    OomKillDisable: false,
+    ReadonlyRootfs: false,
+    Privileged: false,
+    CapAdd: [],
+    CapDrop: [],
+    SecurityOpt: [],
+    GroupAdd: [],
+    ShmSize: 0,
+    Tmpfs: {},
+    Ulimits: [],
+    Sysctls: {},
+    Init: false,
+    NetworkMode: 'default',
+    RestartPolicy: { Name: '', MaximumRetryCount: 0 },
+    LogConfig: { Type: '', Config: {} },
+    ...changes,
+  };
+}
+
+export interface RunOutcome {
+  readonly id: string;
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunChanges {
+  readonly name?: string;
+  readonly config?: Partial<ContainerConfig>;
+  readonly host?: Partial<HostConfig>;
+  /** Written to stdin, followed by its end. */
+  readonly input?: string;
+}
+
+/** What `docker run` does: create, attach, wait, start, and all output to the end. */
+export async function runContainer(
+  { containers }: AgentContainers,
+  command: readonly string[],
+  changes: RunChanges = {},
+): Promise<RunOutcome> {
+  const stdin = changes.input !== undefined;
+  const { id } = await containers.create({
+    ...(changes.name === undefined ? {} : { name: changes.name }),
+    config: containerConfig(command, { OpenStdin: stdin, StdinOnce: stdin, ...changes.config }),
+    hostConfig: hostConfig(changes.host),
+  });
+  const attachment = await containers.attach(id, { stdin, stdout: true, stderr: true });
+  const { AutoRemove: removes = false } = changes.host ?? {};
+  const waiting = await containers.wait(id, removes ? 'removed' : 'next-exit', AbortSignal.timeout(120_000));
+  const output = collectOutput(attachment);
+  await containers.start(id);
+  if (changes.input !== undefined) {
+    await attachment.write(Buffer.from(changes.input));
+    attachment.endInput();
+  }
+  const { exitCode } = await waiting.result;
+  return { id, exitCode, ...(await output) };
+}
+
+/** Everything until the output ends. */
+export async function collectOutput(attachment: Attachment): Promise<Record<OutputStream, string>> {
+  const chunks: Record<OutputStream, Buffer[]> = { stdout: [], stderr: [] };
+  for await (const { stream, data } of attachment.output) chunks[stream].push(Buffer.from(data));
+  return {
+    stdout: Buffer.concat(chunks.stdout).toString('utf8'),
+    stderr: Buffer.concat(chunks.stderr).toString('utf8'),
+  };
+}
+
+/** The text of a container's log. */
+export async function readLogs(
+  { containers }: AgentContainers,
+  id: string,
+  options: { readonly follow?: boolean; readonly tail?: number } = {},
+): Promise<string> {
+  let text = '';
+  const lines = await containers.logs(
+    id,
+    { stdout: true, stderr: true, follow: false, ...options },
+    AbortSignal.timeout(60_000),
+  );
+  for await (const { data } of lines) text += Buffer.from(data).toString('utf8');
+  return text;
+}
+
+/** The pid of the container's first process. */
+export async function readPid({ containers }: AgentContainers, id: string): Promise<number> {
+  return (await containers.get(id)).state.pid;
+}
+
+/** The command line of a process, or undefined. */
+export async function readCommandLine(pid: number): Promise<string | undefined> {
+  return readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => undefined);
+}
