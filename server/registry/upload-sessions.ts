@@ -3,9 +3,11 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
+import { RegistryError } from '../errors.ts';
 
 /** A piece of an upload. */
 export interface UploadChunk {
+  /** Fails with a RegistryError when the chunk turns out not to be what it was announced as. */
   readonly content: AsyncIterable<Uint8Array>;
   /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
   readonly check: (upload: DriverUpload) => void;
@@ -112,13 +114,17 @@ export class UploadSessions {
   async #append(upload: DriverUpload, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
     chunk.check(upload);
     let recorded = upload.size;
-    return this.#blobs.append(upload, chunk.content, {
-      signal,
-      checkpoint: async (state) => {
-        await this.#catalog.uploads.update(state, recorded);
-        recorded = state.size;
-      },
-    });
+    const record = async (state: DriverUpload) => {
+      await this.#catalog.uploads.update(state, recorded);
+      recorded = state.size;
+    };
+    try {
+      return await this.#blobs.append(upload, chunk.content, { signal, checkpoint: record });
+    } catch (error) {
+      // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
+      if (error instanceof RegistryError && recorded !== upload.size) await record(upload);
+      throw error;
+    }
   }
 
   async #exclusively<Result>(

@@ -46,6 +46,8 @@ export class BlobStore {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
       const hash = this.#hashes.take(upload);
+      // What is kept is of another state, which this upload may come to have the size of with other bytes.
+      if (hash === undefined) this.#hashes.forget(upload);
       const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
         hash?.update(chunk),
       );

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { digestOf, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
+import { expectError } from '../support/registry-error.ts';
+
+const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
+const DOCKER_LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
+
+test('a manifest comes back byte for byte with its own media type, whatever the client accepts', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { manifest } = await registry.pushImage('team/app', '0');
+  for (const mediaType of [OCI_MANIFEST, DOCKER_MANIFEST]) {
+    // Spaces, order and escapes are part of the digest.
+    const body = `{ "mediaType":"${mediaType}",\n"layers":${JSON.stringify(manifest.layers)}, "schemaVersion":2,\t"config":${JSON.stringify(manifest.config)}, "annotations":{"\\u0061":"ü"} }\n`;
+    const put = await registry.send('PUT', '/v2/team/app/manifests/1', {
+      body,
+      headers: { 'Content-Type': `${mediaType}; charset=utf-8` },
+    });
+    assert.equal(put.status, 201, put.body.toString());
+    const digest = digestOf(body);
+    assert.equal(put.headers['docker-content-digest'], digest);
+    assert.equal(put.headers.location, `/v2/team/app/manifests/${digest}`);
+    for (const reference of ['1', digest, encodeURIComponent(digest)]) {
+      for (const accept of [mediaType, 'application/json', '*/*', `${OCI_INDEX}, text/html;q=0.1`]) {
+        const headers = { Accept: accept };
+        const pulled = await registry.send('GET', `/v2/team/app/manifests/${reference}`, { headers });
+        assert.equal(pulled.status, 200);
+        assert.equal(pulled.body.toString(), body);
+        assert.equal(pulled.headers['content-type'], mediaType);
+        assert.equal(pulled.headers['docker-content-digest'], digest);
+        const head = await registry.send('HEAD', `/v2/team/app/manifests/${reference}`, { headers });
+        assert.equal(head.status, 200);
+        assert.equal(head.body.length, 0);
+        assert.equal(head.headers['content-type'], mediaType);
+        assert.equal(head.headers['content-length'], String(Buffer.byteLength(body)));
+        assert.equal(head.headers['docker-content-digest'], digest);
+      }
+    }
+  }
+});
+
+test('ETag and If-None-Match', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest } = await registry.pushImage('team/app', '1');
+  const path = '/v2/team/app/manifests/1';
+  assert.equal((await registry.send('GET', path)).headers.etag, `"${digest}"`);
+  for (const tag of [`"${digest}"`, digest, `W/"${digest}"`]) {
+    const answer = await registry.send('GET', path, { headers: { 'If-None-Match': tag } });
+    assert.equal(answer.status, 304);
+    assert.equal(answer.headers.etag, `"${digest}"`);
+  }
+  const other = await registry.send('GET', path, { headers: { 'If-None-Match': '"sha256:other"' } });
+  assert.equal(other.status, 200);
+});
+
+test('indexes: of an image, of docker, without a media type, and sparse', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest, bytes } = await registry.pushImage('team/app', '1');
+  const member = { mediaType: OCI_MANIFEST, digest, size: bytes.length };
+  const absent = { ...member, digest: digestOf('nowhere') };
+  for (const [mediaType, body] of [
+    [OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [member] }],
+    [OCI_INDEX, { schemaVersion: 2, manifests: [member] }],
+    [OCI_INDEX, { schemaVersion: 2, manifests: [member, absent] }],
+    [DOCKER_LIST, { schemaVersion: 2, mediaType: DOCKER_LIST, manifests: [member] }],
+  ] as const) {
+    await registry.pushManifest('team/app', 'all', body, mediaType);
+    const pulled = await registry.send('GET', '/v2/team/app/manifests/all');
+    assert.equal(pulled.headers['content-type'], mediaType);
+    assert.deepEqual(JSON.parse(pulled.body.toString()), body);
+  }
+});
+
+test('a tag moves; the manifest that it left stays under its digest', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const first = await registry.pushImage('team/app', 'latest');
+  const second = await registry.pushImage('team/app', 'next');
+  const options = { body: second.bytes, headers: { 'Content-Type': OCI_MANIFEST } };
+  await registry.send('PUT', '/v2/team/app/manifests/latest', options);
+  const latest = await registry.send('GET', '/v2/team/app/manifests/latest');
+  assert.deepEqual(latest.body, second.bytes);
+  assert.deepEqual((await registry.send('GET', `/v2/team/app/manifests/${first.digest}`)).body, first.bytes);
+});
+
+test('deleting a tag keeps the manifest; deleting the manifest takes its tags', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest, bytes } = await registry.pushImage('team/app', '1');
+  const put = (tag: string) =>
+    registry.send('PUT', `/v2/team/app/manifests/${tag}`, {
+      body: bytes,
+      headers: { 'Content-Type': OCI_MANIFEST },
+    });
+  await put('2');
+  await put('3');
+  assert.equal((await registry.send('DELETE', '/v2/team/app/manifests/1')).status, 202);
+  expectError(await registry.send('GET', '/v2/team/app/manifests/1'), 404, 'MANIFEST_UNKNOWN');
+  expectError(await registry.send('DELETE', '/v2/team/app/manifests/1'), 404, 'MANIFEST_UNKNOWN');
+  assert.equal((await registry.send('GET', `/v2/team/app/manifests/${digest}`)).status, 200);
+  assert.equal((await registry.send('DELETE', `/v2/team/app/manifests/${digest}`)).status, 202);
+  // It was pulled a moment ago: what is deleted is not answered from memory either.
+  for (const reference of [digest, '2', '3']) {
+    expectError(await registry.send('GET', `/v2/team/app/manifests/${reference}`), 404, 'MANIFEST_UNKNOWN');
+  }
+  expectError(await registry.send('DELETE', `/v2/team/app/manifests/${digest}`), 404, 'MANIFEST_UNKNOWN');
+  assert.equal((await put('4')).status, 201);
+  assert.deepEqual((await registry.send('GET', '/v2/team/app/manifests/4')).body, bytes);
+});
+
+test('a manifest that one repository has is not in another one, in memory or not', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest } = await registry.pushImage('team/app', '1');
+  assert.equal((await registry.send('GET', `/v2/team/app/manifests/${digest}`)).status, 200);
+  expectError(await registry.send('GET', `/v2/team/other/manifests/${digest}`), 404, 'MANIFEST_UNKNOWN');
+  expectError(await registry.send('GET', '/v2/team/other/manifests/1'), 404, 'MANIFEST_UNKNOWN');
+});
+
+test('pushes of one tag that race: each is answered, and the tag is one of them', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { manifest } = await registry.pushImage('team/app', '0');
+  const bodies = Array.from({ length: 16 }, (_, n) =>
+    JSON.stringify({ ...manifest, annotations: { n: String(n) } }),
+  );
+  const headers = { 'Content-Type': OCI_MANIFEST };
+  const answers = await Promise.all(
+    bodies.map((body) => registry.send('PUT', '/v2/team/app/manifests/race', { body, headers })),
+  );
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+  const pulled = await registry.send('GET', '/v2/team/app/manifests/race');
+  assert.ok(bodies.includes(pulled.body.toString()));
+});
