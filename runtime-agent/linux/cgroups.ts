@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -47,6 +47,7 @@ export async function countOomKills(layout: CgroupLayout, path: string): Promise
  * when something cannot be removed within 5 seconds.
  */
 export async function destroyCgroup(layout: CgroupLayout, path: string): Promise<void> {
+  await removeLitter(layout, path);
   for (const folder of await groupFolders(layout, path)) {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -66,9 +67,20 @@ async function groupFolders(layout: CgroupLayout, path: string): Promise<readonl
   if (layout.version === 2) return [join(layout.root, path)];
   const hierarchies = await readdir(layout.root, { withFileTypes: true });
   return hierarchies
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && existsSync(join(layout.root, entry.name, 'cgroup.procs')))
     .map((entry) => join(layout.root, entry.name, path))
     .filter((folder) => existsSync(folder));
+}
+
+/**
+ * Where the unified hierarchy is not mounted beside version 1, crun makes plain folders and files in its place and leaves
+ * them behind; this removes those of one group.
+ */
+export async function removeLitter(layout: CgroupLayout, path: string): Promise<void> {
+  if (layout.version === 2) return;
+  const unified = join(layout.root, 'unified');
+  if (existsSync(join(unified, 'cgroup.procs'))) return;
+  await rm(join(unified, path), { recursive: true, force: true });
 }
 
 async function killMembers(folder: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import { destroyCgroup } from '../../linux/cgroups.ts';
+import { destroyCgroup, removeLitter } from '../../linux/cgroups.ts';
 import { readProcessStat } from '../../linux/proc.ts';
 import { signalProcess } from '../../linux/signal-process.ts';
 import { cgroupPath } from '../plan/oci-spec.ts';
@@ -28,7 +28,10 @@ export async function clearRun(
     options.force ? undefined : context.commands.delete(id, false),
     options.keepRootfs ? context.snapshotter.unmountRootfs(id) : context.snapshotter.removeRootfs(id),
   ]);
-  await rm(paths.persist, { recursive: true, force: true });
+  await Promise.all([
+    removeLitter(context.cgroups, cgroupPath(id)),
+    rm(paths.persist, { recursive: true, force: true }),
+  ]);
   await rm(paths.bundle, { recursive: true, force: true });
 }
 

@@ -1,5 +1,6 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { destroyCgroup, detectCgroups } from '../../linux/cgroups.ts';
 import { readBoundingCapabilities } from '../../linux/proc.ts';
 import { runProcess } from '../../linux/run-process.ts';
 import { capabilityNames, DEFAULT_CAPABILITIES } from '../plan/capabilities.ts';
@@ -41,6 +42,7 @@ export async function tryRuntime(
     const reason = ran.timedOut ? 'it did not end within 30 seconds' : ran.stderr.trim();
     return reason === '' ? `it ended with exit code ${ran.exitCode}` : reason.slice(0, 500);
   } finally {
+    await destroyCgroup(detectCgroups(), `/berth/${id}`);
     await rm(folder, { recursive: true, force: true });
   }
 }
