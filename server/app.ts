@@ -21,7 +21,11 @@ export interface AppDependencies {
 /** The HTTP application: what happens to every request, in order. */
 export function createApp({ registry, authenticator, log, isDraining }: AppDependencies): Koa<RequestState> {
   const app = new Koa<RequestState>();
-  app.on('error', (error: unknown) => log.error({ err: error }, 'an answer failed'));
+  // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
+  app.on('error', (error: unknown, ctx?: Koa.Context) => {
+    if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
+    else log.error({ err: error }, 'an answer failed');
+  });
   app.use(beginRequest());
   app.use(logRequests(log));
   app.use(announceVersion);

@@ -6,7 +6,8 @@ const LONGEST_MS = 10_000;
 /**
  * Reads on after an answer that came before the end of the request's body. Closing at once would reset the
  * connection and take the answer from a client that is still sending; reading for ever would let it send for
- * ever. So: 16 MiB or 10 seconds, then the connection is cut.
+ * ever. So: 16 MiB or 10 seconds, then the connection is cut. Called before the answer goes out: at its end
+ * Node begins to read on by itself, without a limit.
  */
 export function discardUnread(req: IncomingMessage): void {
   if (req.complete || req.destroyed) return;

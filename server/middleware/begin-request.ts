@@ -5,13 +5,13 @@ import { discardUnread } from '../http/discard-unread.ts';
 import { expectsContinue } from '../http/request-body.ts';
 import type { RequestState } from '../request-context.ts';
 
-/** Sets up what every later step relies on, and leaves the connection in order when the answer is out. */
+/** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
 export function beginRequest(): Middleware<RequestState> {
   return async (ctx, next) => {
     ctx.state.identity = ANONYMOUS;
     ctx.state.signal = clientSignal(ctx.res);
-    ctx.res.once('finish', () => discardUnread(ctx.req));
     await next();
+    discardUnread(ctx.req);
     // The client was not told to go on: whether its body still comes, nobody can know (RFC 9110, 10.1.1).
     if (expectsContinue(ctx.req) && !ctx.req.complete && !ctx.res.headersSent) ctx.set('Connection', 'close');
   };

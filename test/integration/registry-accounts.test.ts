@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { basicAuthorization, sendRequest } from '../support/http-client.ts';
+import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { createRegistryClient, digestOf } from '../support/registry-client.ts';
+import { expectError } from '../support/registry-error.ts';
+
+const PASSWORD = 'a password of tests';
+
+test('without credentials every route asks for them, by one challenge', async (t) => {
+  const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
+  const digest = digestOf('x');
+  const upload = '/v2/team/app/blobs/uploads/00000000-0000-4000-8000-000000000000';
+  for (const [method, path] of [
+    ['GET', '/v2/'],
+    ['GET', '/v2/_catalog'],
+    ['GET', '/v2/team/app/tags/list'],
+    ['GET', '/v2/team/app/manifests/1'],
+    ['PUT', '/v2/team/app/manifests/1'],
+    ['DELETE', '/v2/team/app/manifests/1'],
+    ['GET', `/v2/team/app/blobs/${digest}`],
+    ['DELETE', `/v2/team/app/blobs/${digest}`],
+    ['POST', '/v2/team/app/blobs/uploads/'],
+    ['POST', `/v2/team/app/blobs/uploads/?mount=${digest}&from=team/b`],
+    ['GET', upload],
+    ['PATCH', upload],
+    ['PUT', `${upload}?digest=${digest}`],
+    ['DELETE', upload],
+    ['GET', `/v2/team/app/referrers/${digest}`],
+  ] as const) {
+    const answer = await registry.send(method, path);
+    expectError(answer, 401, 'UNAUTHORIZED');
+    assert.equal(answer.headers['www-authenticate'], 'Basic realm="berth"');
+  }
+  for (const path of ['/v2/', '/v2/team/app/manifests/1', `/v2/team/app/blobs/${digest}`]) {
+    const head = await registry.send('HEAD', path);
+    assert.equal(head.status, 401);
+    assert.equal(head.headers['www-authenticate'], 'Basic realm="berth"');
+  }
+});
+
+test('the administrator may do everything', async (t) => {
+  const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
+  const admin = createRegistryClient(registry.url, { name: 'admin', password: PASSWORD });
+  assert.equal((await admin.send('GET', '/v2/')).status, 200);
+  const { bytes } = await admin.pushImage('team/app', '1');
+  assert.deepEqual((await admin.send('GET', '/v2/team/app/manifests/1')).body, bytes);
+  assert.equal((await admin.send('GET', '/v2/_catalog')).status, 200);
+  assert.equal((await admin.send('DELETE', '/v2/team/app/manifests/1')).status, 202);
+  expectError(await registry.send('GET', '/v2/team/app/manifests/1'), 401, 'UNAUTHORIZED');
+});
+
+test('wrong credentials: 401 with the challenge, also where none are needed', async (t) => {
+  const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
+  for (const authorization of [
+    basicAuthorization('admin', 'wrong'),
+    basicAuthorization('nobody', PASSWORD),
+    basicAuthorization('admin', ''),
+    'Bearer abc',
+    'nonsense',
+    `Basic ${'A'.repeat(10_000)}`,
+  ]) {
+    const answer = await registry.send('GET', '/v2/', { headers: { authorization } });
+    expectError(answer, 401, 'UNAUTHORIZED');
+    assert.equal(answer.headers['www-authenticate'], 'Basic realm="berth"');
+  }
+});
+
+test('the password is printed once when it was made, and never logged', async (t) => {
+  const first = await startInProcessRegistry(t, { auth: 'accounts' });
+  const password = /^ {2}password {2}(\S{20,})$/m.exec(first.printed.join('\n'))?.[1];
+  assert.ok(password !== undefined, first.printed.join('\n'));
+  const user = { name: 'admin', password };
+  assert.equal((await sendRequest(`${first.url}/v2/`, { user })).status, 200);
+  await sendRequest(`${first.url}/v2/team/app/manifests/1?token=${password}`, { user });
+  const lines = first.logged.join('');
+  for (const secret of [password, basicAuthorization('admin', password).slice(6)]) {
+    assert.equal(lines.includes(secret), false);
+  }
+  assert.ok(first.logged.some((line) => JSON.parse(line).user === 'admin'));
+  await first.stop();
+
+  const second = await startInProcessRegistry(t, { auth: 'accounts', data: first.data });
+  assert.deepEqual(second.printed, []);
+  assert.equal((await sendRequest(`${second.url}/v2/`, { user })).status, 200);
+});
+
+test('an open registry needs no credentials, looks at none, and warns in its log', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  assert.equal((await registry.send('GET', '/v2/')).status, 200);
+  const headers = { authorization: basicAuthorization('admin', 'whatever') };
+  assert.equal((await registry.send('GET', '/v2/', { headers })).status, 200);
+  assert.ok(registry.logged.some((line) => JSON.parse(line).level === 40 && line.includes('--auth none')));
+  assert.deepEqual(registry.printed, []);
+});
