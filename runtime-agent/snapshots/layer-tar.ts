@@ -1,42 +1,41 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import { BufferPool, WriteBehind } from '../../storage/blobs/filesystem/write-behind.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import { TarFormatError, TarScanner, type TarSummary } from './tar-scanner.ts';
+import { ImpliedFolders } from './implied-folders.ts';
+import { type TarEnd, TarFormatError, TarParser } from './tar-parser.ts';
 
-/** A layer's tar as it came. */
-export interface ReceivedTar extends TarSummary {
+/** What a layer's tar was. */
+export interface CheckedTar extends TarEnd {
   /** Bytes. */
   readonly size: number;
+  /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
+  readonly impliedFolders: readonly string[];
 }
 
 /**
- * Writes a stream to `file`, from its start, and checks on the way that it is a tar and that it has the digest.
- * Throws EngineError 'bad-request' (digest or form), 'storage-full', and the signal's reason.
+ * Hands a stream on to `write`, and checks on the way that it is a tar and that it has the digest. mkfs.erofs takes a
+ * damaged header for the end and leaves out what it does not know, so a layer is checked here before it is trusted to
+ * that. Throws EngineError 'bad-request', the signal's reason, and what `tar` and `write` fail with.
  */
-export async function receiveTar(
+export async function checkTar(
   diffId: Digest,
   tar: AsyncIterable<Uint8Array>,
-  file: FileHandle,
+  write: (chunk: Uint8Array) => Promise<void>,
   signal: AbortSignal,
-): Promise<ReceivedTar> {
+): Promise<CheckedTar> {
   const hash = createHash(digestAlgorithm(diffId));
-  const scanner = new TarScanner();
-  const output = new WriteBehind(file, 0, new BufferPool(3));
+  const folders = new ImpliedFolders();
+  const parser = new TarParser({ entry: (entry) => folders.add(entry), data: () => undefined });
+  let size = 0;
   let malformed: TarFormatError | undefined;
-  try {
-    for await (const chunk of tar) {
-      signal.throwIfAborted();
-      hash.update(chunk);
-      // The digest is told first: other content than was promised is the graver and the more helpful message.
-      malformed ??= scanQuietly(() => scanner.push(chunk));
-      await output.write(chunk);
-    }
-  } finally {
-    await output.finish();
+  for await (const chunk of tar) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+    size += chunk.length;
+    // The digest is told first: other content than was promised is the graver and the more helpful message.
+    malformed ??= formatErrorOf(() => parser.push(chunk));
+    await write(chunk);
   }
-  const size = output.end;
   const actual = hash.digest('hex');
   if (actual !== digestHex(diffId)) {
     throw new EngineError(
@@ -46,7 +45,7 @@ export async function receiveTar(
   }
   try {
     if (malformed !== undefined) throw malformed;
-    return { ...scanner.finish(), size };
+    return { ...parser.finish(), size, impliedFolders: folders.list() };
   } catch (error) {
     if (!(error instanceof TarFormatError)) throw error;
     throw invalidLayer(diffId, error.message, error);
@@ -58,9 +57,9 @@ export function invalidLayer(diffId: Digest, why: string, cause?: unknown): Engi
   return new EngineError('bad-request', `layer ${diffId} is not a valid tar: ${why}`, { cause });
 }
 
-function scanQuietly(scan: () => void): TarFormatError | undefined {
+function formatErrorOf(parse: () => void): TarFormatError | undefined {
   try {
-    scan();
+    parse();
     return undefined;
   } catch (error) {
     if (error instanceof TarFormatError) return error;

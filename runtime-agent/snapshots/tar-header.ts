@@ -8,10 +8,11 @@ export function readText(block: Uint8Array, at: number, length: number): string 
 export function readNumber(block: Uint8Array, at: number, length: number): number | undefined {
   const first = block[at] ?? 0;
   if ((first & 0x80) !== 0) {
-    if ((first & 0x40) !== 0) return undefined;
-    let value = first & 0x3f;
-    for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0);
-    return value;
+    const negative = (first & 0x40) !== 0;
+    const flip = negative ? 0xff : 0;
+    let value = (first & 0x3f) ^ (flip & 0x3f);
+    for (let index = at + 1; index < at + length; index++) value = value * 256 + ((block[index] ?? 0) ^ flip);
+    return negative ? -value - 1 : value;
   }
   const text = readText(block, at, length).trim();
   if (text === '') return 0;

@@ -401,15 +401,6 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory): voi
       assert.deepEqual(await mountsUnder(directory), before);
     });
 
-    it('goes on when a layer below it is removed', async (t) => {
-      const { snapshotter } = await begin(t);
-      const diffId = await add(snapshotter, writeTar([folder('d'), file('d/a', 'x'.repeat(100_000))]));
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
-      await snapshotter.removeLayer(diffId);
-      assert.equal((await readFile(join(path, 'd/a'))).length, 100_000);
-      await writeFile(join(path, 'd/b'), 'x');
-    });
-
     it('says which layer is missing', async (t) => {
       const { snapshotter } = await begin(t);
       const missing = diffIdOf(Buffer.from('missing'));

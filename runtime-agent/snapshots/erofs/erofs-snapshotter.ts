@@ -1,12 +1,13 @@
-import { mkdir, open, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { EngineError } from '../../errors.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { mountErofs } from '../../linux/mount-erofs.ts';
 import { KeyedLock } from '../keyed-lock.ts';
 import { LayerFolders } from '../layer-folders.ts';
-import { receiveTar } from '../layer-tar.ts';
+import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
@@ -141,5 +142,19 @@ async function fillLayer(
     await mkdir(join(folder, 'fs'), { mode: 0o700 });
   } finally {
     await file.close();
+  }
+}
+
+async function receiveTar(
+  diffId: Digest,
+  tar: AsyncIterable<Uint8Array>,
+  file: FileHandle,
+  signal: AbortSignal,
+): Promise<CheckedTar> {
+  const output = new WriteBehind(file, 0, new BufferPool(3));
+  try {
+    return await checkTar(diffId, tar, (chunk) => output.write(chunk), signal);
+  } finally {
+    await output.finish();
   }
 }

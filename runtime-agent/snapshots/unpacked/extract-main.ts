@@ -1,0 +1,27 @@
+import process from 'node:process';
+import { TarParser } from '../tar-parser.ts';
+import { writeExtractionFailure } from './extraction-failure.ts';
+import { loadTreeCalls } from './tree-calls.ts';
+import { TreeWriter } from './tree-writer.ts';
+
+/*
+ * A program: unpacks the tar on its standard input into the folder that it is told, which it first makes its root. From
+ * then on no path, link or `..` of the tar leads anywhere else. Needs root.
+ */
+async function main(folder: string): Promise<void> {
+  const calls = loadTreeCalls();
+  calls.enterRoot(folder);
+  process.umask(0);
+  const writer = new TreeWriter(calls);
+  const parser = new TarParser(writer);
+  for await (const chunk of process.stdin) parser.push(chunk as Buffer);
+  parser.finish();
+  writer.finish();
+}
+
+try {
+  await main(process.argv[2] ?? '');
+} catch (error) {
+  process.stderr.write(writeExtractionFailure(error));
+  process.exitCode = 1;
+}

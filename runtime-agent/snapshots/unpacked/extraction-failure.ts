@@ -1,0 +1,27 @@
+/** Why an extraction ended: the tar's fault, unless the device has a code of its own. */
+export interface ExtractionFailure {
+  readonly message: string;
+  /** ENOSPC, EDQUOT or EIO. */
+  readonly deviceCode?: string;
+}
+
+const DEVICE_CODES = ['ENOSPC', 'EDQUOT', 'EIO'];
+
+export function writeExtractionFailure(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  const failure: ExtractionFailure = {
+    message: message ?? String(error),
+    ...(code !== undefined && DEVICE_CODES.includes(code) && { deviceCode: code }),
+  };
+  return JSON.stringify(failure);
+}
+
+/** Reads what the extracting process said last. */
+export function readExtractionFailure(report: string): ExtractionFailure {
+  try {
+    return JSON.parse(report) as ExtractionFailure;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { message: report.trim().slice(-500) || 'it could not be unpacked' };
+  }
+}

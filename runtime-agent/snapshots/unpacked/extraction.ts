@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { invalidLayer } from '../layer-tar.ts';
+import { readExtractionFailure } from './extraction-failure.ts';
+
+const PROGRAM = fileURLToPath(new URL('./extract-main.ts', import.meta.url));
+const MAX_REPORT = 16 << 10;
+
+/** A tar that a process of its own unpacks, which has made the folder its root and so cannot leave it. */
+export class Extraction {
+  readonly #diffId: Digest;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number>;
+  #report = '';
+
+  /** `tree` is an empty folder; it gets the layer's entries, with whiteouts as overlay wants them. */
+  constructor(diffId: Digest, tree: string) {
+    this.#diffId = diffId;
+    this.#child = spawn(process.execPath, [PROGRAM, tree], {
+      cwd: '/',
+      env: {},
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    this.#child.stderr?.on('data', (chunk: Buffer) => {
+      if (this.#report.length < MAX_REPORT) this.#report += chunk.toString('utf8');
+    });
+    // It ends before its input does when it fails; finish() tells why.
+    this.#child.stdin?.on('error', () => undefined);
+    this.#ended = new Promise((resolve, reject) => {
+      this.#child.once('error', reject);
+      this.#child.once('close', (code) => resolve(code ?? 1));
+    });
+    this.#ended.catch(() => undefined);
+  }
+
+  /** Hands it the next bytes, and waits while it has enough. */
+  async write(chunk: Uint8Array): Promise<void> {
+    const { stdin } = this.#child;
+    if (stdin === null || stdin.destroyed || stdin.write(chunk)) return;
+    await Promise.race([this.#ended, new Promise((resolve) => stdin.once('drain', resolve))]);
+  }
+
+  /** Waits until everything is unpacked. Throws EngineError 'bad-request' for what the tar did wrong, and what the device said. */
+  async finish(): Promise<void> {
+    this.#child.stdin?.end();
+    const code = await this.#ended;
+    if (code === 0) return;
+    const { message, deviceCode } = readExtractionFailure(this.#report);
+    if (deviceCode !== undefined) throw Object.assign(new Error(message), { code: deviceCode });
+    throw invalidLayer(this.#diffId, message);
+  }
+
+  /** Ends the process when it has not ended, and waits for that. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null) this.#child.kill('SIGKILL');
+    await this.#ended.catch(() => undefined);
+  }
+}

@@ -1,0 +1,116 @@
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { EngineError } from '../../errors.ts';
+import { runProcess } from '../../linux/run-process.ts';
+import { LayerFolders } from '../layer-folders.ts';
+import { checkTar } from '../layer-tar.ts';
+import { RootfsOverlays } from '../rootfs-overlays.ts';
+import type { Rootfs, Snapshotter } from '../snapshotter.ts';
+import { storageFull } from '../storage-full.ts';
+import { Extraction } from './extraction.ts';
+
+const SIZE_FILE = 'size';
+
+/**
+ * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff ID>/{fs,size}`.
+ */
+export class UnpackedSnapshotter implements Snapshotter {
+  readonly kind = 'unpacked';
+  readonly #layers: LayerFolders;
+  readonly #overlays: RootfsOverlays;
+
+  private constructor(layers: LayerFolders, overlays: RootfsOverlays) {
+    this.#layers = layers;
+    this.#overlays = overlays;
+  }
+
+  static async open(directory: string): Promise<UnpackedSnapshotter> {
+    return new UnpackedSnapshotter(
+      await LayerFolders.open(join(directory, 'unpacked')),
+      await RootfsOverlays.open(join(directory, 'snapshots')),
+    );
+  }
+
+  async hasLayer(diffId: Digest): Promise<boolean> {
+    return await this.#layers.has(diffId);
+  }
+
+  async addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#layers.add(diffId, (folder) => unpackLayer(folder, diffId, tar, signal));
+    } catch (error) {
+      throw storageFull(error) ?? error;
+    }
+  }
+
+  async layerSize(diffId: Digest): Promise<number> {
+    try {
+      return Number(await readFile(join(this.#layers.path(diffId), SIZE_FILE), 'utf8'));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+      throw error;
+    }
+  }
+
+  async removeLayer(diffId: Digest): Promise<void> {
+    await this.#layers.remove(diffId);
+  }
+
+  async listLayers(): Promise<readonly Digest[]> {
+    return await this.#layers.list();
+  }
+
+  async listUsedLayers(): Promise<ReadonlySet<Digest>> {
+    return await this.#overlays.usedLayers();
+  }
+
+  async mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
+    return await this.#overlays.mount(id, diffIds, async (layers) => {
+      for (const diffId of layers) {
+        if (await this.#layers.has(diffId)) continue;
+        throw new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
+      }
+      return layers.map((diffId) => join(this.#layers.path(diffId), 'fs'));
+    });
+  }
+
+  async unmountRootfs(id: string): Promise<void> {
+    await this.#overlays.unmount(id);
+  }
+
+  async removeRootfs(id: string): Promise<void> {
+    await this.#overlays.remove(id);
+  }
+
+  async listRootfs(): Promise<readonly string[]> {
+    return await this.#overlays.list();
+  }
+}
+
+async function unpackLayer(
+  folder: string,
+  diffId: Digest,
+  tar: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  const tree = join(folder, 'fs');
+  await mkdir(tree, { mode: 0o755 });
+  const extraction = new Extraction(diffId, tree);
+  let size: number;
+  try {
+    ({ size } = await checkTar(diffId, tar, (chunk) => extraction.write(chunk), signal));
+    await extraction.finish();
+  } finally {
+    await extraction.stop();
+  }
+  const file = await open(join(folder, SIZE_FILE), 'wx', 0o600);
+  try {
+    await file.writeFile(`${size}`);
+  } finally {
+    await file.close();
+  }
+  // One call for the tens of thousands of files of a layer.
+  const { exitCode, stderr } = await runProcess('sync', ['-f', folder], { signal });
+  if (exitCode !== 0) throw new Error(`the layer cannot be written to the disk: ${stderr.trim()}`);
+}

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { openAgentDatabase } from '../../runtime-agent/database.ts';
+import { EventBus } from '../../runtime-agent/events/event-bus.ts';
+import { createImages } from '../../runtime-agent/images/create-images.ts';
+import type { Image, Platform } from '../../runtime-agent/images/image.ts';
+import type { ImageService } from '../../runtime-agent/images/image-service.ts';
+import type { PullProgress, RegistryCredentials } from '../../runtime-agent/images/images.ts';
+import { RegistryClient } from '../../runtime-agent/registry/registry-client.ts';
+import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { type CleanupScope, defer } from './cleanup.ts';
+import { makeTempDir } from './temp-dir.ts';
+
+/** The image part of an agent, in this process. */
+export interface AgentImages {
+  readonly images: ImageService;
+  readonly snapshotter: Snapshotter;
+  readonly events: EventBus;
+  readonly dataDirectory: string;
+  /** Pulls, and collects the steps. */
+  pull(
+    reference: string,
+    options?: PullSettings,
+  ): Promise<{ readonly image: Image; readonly steps: readonly PullProgress[] }>;
+  /** Ends this one and opens another over the same folder, as a restart does. */
+  restart(): Promise<AgentImages>;
+}
+
+export interface PullSettings {
+  readonly credentials?: RegistryCredentials;
+  readonly platform?: Platform;
+  readonly signal?: AbortSignal;
+  readonly progress?: (step: PullProgress) => void;
+}
+
+/** Opens the image part of an agent over a fresh folder; it ends with `scope`. Needs root. */
+export async function openAgentImages(scope: CleanupScope, dataDirectory?: string): Promise<AgentImages> {
+  const directory = dataDirectory ?? join(await makeTempDir(scope, 'agent'), 'data');
+  const knex = await openAgentDatabase(directory);
+  const registry = new RegistryClient({ insecureRegistries: [] });
+  const close = async () => {
+    registry.close();
+    await knex.destroy();
+  };
+  defer(scope, close);
+  const events = new EventBus();
+  const snapshotter = await ErofsSnapshotter.open(directory);
+  const images = await createImages({ dataDirectory: directory, knex, snapshotter, registry, events });
+  return {
+    images,
+    snapshotter,
+    events,
+    dataDirectory: directory,
+    pull: async (reference, { progress, signal, ...options } = {}) => {
+      const steps: PullProgress[] = [];
+      const image = await images.pull(reference, {
+        ...options,
+        signal: signal ?? new AbortController().signal,
+        progress: (step) => {
+          steps.push(step);
+          progress?.(step);
+        },
+      });
+      return { image, steps };
+    },
+    restart: async () => {
+      await close();
+      return await openAgentImages(scope, directory);
+    },
+  };
+}
