@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { startDockerd } from '../support/dockerd.ts';
+import { startProcess } from '../support/managed-process.ts';
+import { runCommand } from '../support/run-command.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+const root = dirname(dirname(import.meta.dirname));
+
+/** The commands of the README's section, without comments. */
+async function commandsOf(section: string): Promise<string> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const block = readme
+    .split(`\n## ${section}\n`)[1]
+    ?.split('\n## ')[0]
+    ?.match(/```sh\n([\s\S]*?)```/)?.[1];
+  assert.ok(block, `README.md has no commands under "${section}"`);
+  return block;
+}
+
+test('a newcomer who follows the README runs an image that they pushed', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const directory = await makeTempDir(t, 'readme');
+  const socket = join(directory, 'agent.sock');
+  const dockerd = await startDockerd(t);
+  const start = startProcess(t, process.execPath, [join(root, 'deploy/start.ts')], {
+    endSignal: 'SIGINT',
+    env: {
+      BERTH_LISTEN: '127.0.0.1:0',
+      BERTH_DATA: join(directory, 'registry'),
+      BERTH_AGENT_SOCKET: socket,
+      BERTH_AGENT_DATA: join(directory, 'agent'),
+    },
+  });
+  const [, registry = ''] = await start.waitForLine(/Registry: http:\/\/(\S+)/, 60_000);
+  await start.waitForLine(/Ctrl-C stops/);
+  const [, password = ''] = await start.waitForLine(/password {2}(\S+)/);
+  assert.match(start.output(), new RegExp(`docker -H unix://${socket} run --rm ${registry}/team/hello:1`));
+
+  const commands = (await commandsOf('First push, first run'))
+    .replaceAll('127.0.0.1:5000', registry)
+    .replaceAll('/run/berth-agent.sock', socket)
+    // Without a terminal the CLI takes the password from a pipe only.
+    .replace('docker login -u admin', `echo ${password} | docker login --password-stdin -u admin`);
+  const { stdout } = await runCommand('sh', ['-euc', commands], {
+    env: { DOCKER_HOST: dockerd.host, DOCKER_CONFIG: join(directory, 'docker') },
+  });
+  assert.match(stdout, /^ashore$/m);
+
+  const { code } = await start.end('SIGINT', 60_000);
+  assert.equal(code, 0, start.output());
+  assert.equal(start.output().split(password).length, 2, 'the password is printed once');
+});
