@@ -48,17 +48,9 @@ export async function startRegistry(
   const blobs = new BlobStore(await openFilesystemDriver(config.data));
 
   const accounts = new KnexAccountStore(database);
-  if (config.auth === 'none') {
-    log.warn('--auth none: everybody who reaches this registry may read, write and delete');
-  } else {
-    await makeAdmin(accounts, config, say);
-  }
+  if (config.auth === 'accounts') await makeAdmin(accounts, config, say);
 
   const uploads = new UploadSessions(catalog, blobs);
-  const background = new AbortController();
-  opened.defer(() => background.abort());
-  sweepUploads(uploads, log, background.signal);
-
   const app = createApp({
     registry: {
       access: config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS,
@@ -73,6 +65,13 @@ export async function startRegistry(
   });
   const server = new HttpServer({ handle: app.callback(), malformedAnswer });
   const port = await listen(server, config);
+
+  if (config.auth === 'none') {
+    log.warn('--auth none: everybody who reaches this registry may read, write and delete');
+  }
+  const background = new AbortController();
+  opened.defer(() => background.abort());
+  sweepUploads(uploads, log, background.signal);
 
   const resources = opened.move();
   const { host } = config.listen;
@@ -120,6 +119,6 @@ async function listen(server: HttpServer, { listen: { host, port } }: Config): P
     const { code } = cause as NodeJS.ErrnoException;
     const why =
       code === 'EADDRINUSE' ? 'the address is in use by another program' : `the system says ${code}`;
-    throw new ConfigError(`berth cannot listen on ${host}:${port}: ${why}`, { cause });
+    throw new ConfigError(`cannot listen on ${host}:${port}: ${why}`, { cause });
   }
 }

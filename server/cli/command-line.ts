@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
 };
 
+const HELP_WORDS: readonly string[] = ['--help', '-h', 'help'];
+
 /**
  * Runs what `args` (without node and the script) ask for and answers the exit code; a mistake in them or in
  * the configuration is one sentence on standard error and exit code 2. `root` is the folder of package.json.
@@ -19,7 +21,7 @@ export async function runCommandLine(args: readonly string[], root: string): Pro
   const [name, ...rest] = args;
   try {
     if (name === '--version' || rest.includes('--version')) return print(`${await readVersion(root)}\n`);
-    if (name === '--help' || name === 'help' || rest.includes('--help')) return print(HELP);
+    if (HELP_WORDS.includes(name ?? '') || rest.includes('--help')) return print(HELP);
     if (name === undefined)
       throw new ConfigError('no command was given: try "berth serve" or "berth --help"');
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

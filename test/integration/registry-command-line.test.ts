@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { defer } from '../support/cleanup.ts';
+import { sendRequest } from '../support/http-client.ts';
+import { startProcess } from '../support/managed-process.ts';
+import { startRegistry } from '../support/registry-process.ts';
+import { type CommandResult, runCommand } from '../support/run-command.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+
+const MAIN = join(import.meta.dirname, '../../server/main.ts');
+
+function berth(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CommandResult> {
+  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any' });
+}
+
+/** Exit code 2, one sentence on standard error that names the matter, and nothing else. */
+function expectRefusal(result: CommandResult, pattern: RegExp): void {
+  assert.equal(result.exitCode, 2, result.stderr);
+  assert.match(result.stderr, /^berth: [^\n]+\n$/);
+  assert.match(result.stderr, pattern);
+  assert.equal(result.stdout, '');
+}
+
+test('help and version', async () => {
+  for (const args of [['--help'], ['help'], ['serve', '--help'], ['-h']]) {
+    const result = await berth(args);
+    assert.equal(result.exitCode, 0);
+    assert.match(result.stdout, /Usage: berth serve/);
+  }
+  const version = await berth(['--version']);
+  assert.equal(version.exitCode, 0);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('the launcher runs the same program', async () => {
+  const launcher = join(import.meta.dirname, '../../server/cli/berth');
+  const result = await runCommand(launcher, ['--version']);
+  assert.equal(result.stdout, (await berth(['--version'])).stdout);
+});
+
+test('unknown commands, options and values: exit code 2 and one sentence', async (t) => {
+  const data = join(await makeTempDir(t), 'data');
+  expectRefusal(await berth([]), /no command/);
+  expectRefusal(await berth(['server']), /"server" is not known/);
+  expectRefusal(await berth(['toString']), /"toString" is not known/);
+  expectRefusal(await berth(['--serve']), /option "--serve" is not known/);
+  expectRefusal(await berth(['serve', '--port', '1']), /'--port'/);
+  expectRefusal(await berth(['serve', 'now']), /'now'/);
+  expectRefusal(await berth(['serve', '--listen']), /--listen/);
+  expectRefusal(await berth(['serve', '--listen', 'nowhere', '--data', data]), /HOST:PORT/);
+  expectRefusal(await berth(['serve', '--auth', 'maybe', '--data', data]), /accounts, none/);
+  expectRefusal(await berth(['serve', '--config', '/nowhere.json']), /ENOENT/);
+  expectRefusal(
+    await berth(['serve', '--listen', '203.0.113.1:0', '--data', data, '--auth', 'none']),
+    /EADDRNOTAVAIL/,
+  );
+});
+
+test('an address in use: exit code 2, and it says so', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  defer(t, () => {
+    other.close();
+  });
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { port } = other.address() as { port: number };
+  const args = [
+    'serve',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--data',
+    join(await makeTempDir(t), 'd'),
+    '--auth',
+    'none',
+  ];
+  const refused = await berth([...args, '--log-level', 'silent']);
+  expectRefusal(refused, new RegExp(`127\\.0\\.0\\.1:${port}.*in use`));
+});
+
+test('a data folder that another berth works in: exit code 2, and that one goes on', async (t) => {
+  const registry = await startRegistry(t);
+  const args = ['serve', '--listen', '127.0.0.1:0', '--data', registry.dataDir, '--auth', 'none'];
+  expectRefusal(await berth(args), /another berth is already running/);
+  assert.equal((await sendRequest(`${registry.url}/v2/`)).status, 200);
+  await registry.kill();
+  await registry.restart();
+  assert.equal((await sendRequest(`${registry.url}/v2/`)).status, 200);
+});
+
+test('data folders that cannot be used: exit code 2', async (t) => {
+  const folder = await makeTempDir(t);
+  await writeFile(join(folder, 'file'), '');
+  const serve = (data: string) =>
+    berth(['serve', '--listen', '127.0.0.1:0', '--data', data, '--auth', 'none']);
+  expectRefusal(await serve(join(folder, 'file')), /data folder .*file cannot be used/);
+  expectRefusal(await serve(join(folder, 'file/below')), /cannot be used \(ENOTDIR\)/);
+  if (process.getuid?.() !== 0) {
+    await mkdir(join(folder, 'locked'));
+    await chmod(join(folder, 'locked'), 0o500);
+    expectRefusal(await serve(join(folder, 'locked')), /EACCES/);
+  }
+});
+
+test('passwords that may not be chosen: exit code 2, no account, and the password is not repeated', async (t) => {
+  const data = join(await makeTempDir(t), 'data');
+  const args = ['serve', '--listen', '127.0.0.1:0', '--data', data];
+  for (const password of ['', 'Sh0rt!!']) {
+    const result = await berth(args, { BERTH_ADMIN_PASSWORD: password });
+    expectRefusal(result, /BERTH_ADMIN_PASSWORD cannot be used/);
+    assert.equal(result.stderr.includes('Sh0rt!!'), false);
+  }
+  const started = startProcess(t, process.execPath, [MAIN, ...args]);
+  await started.waitForLine(/^ {2}password {2}\S{20,}$/m);
+});
+
+test('flags win over the environment, and that over the file; the ready line is printed once', async (t) => {
+  const folder = await makeTempDir(t);
+  const file = join(folder, 'berth.json');
+  const fromFile = { listen: '203.0.113.1:1', data: join(folder, 'file'), auth: 'none', logLevel: 'warn' };
+  await writeFile(file, JSON.stringify(fromFile));
+  const started = startProcess(
+    t,
+    process.execPath,
+    [MAIN, 'serve', '--config', file, '--listen', '127.0.0.1:0'],
+    {
+      env: { BERTH_LISTEN: '203.0.113.2:2', BERTH_DATA: join(folder, 'env') },
+    },
+  );
+  const pattern = /^berth is ready: (http:\/\/127\.0\.0\.1:\d+) \(data in (.*)\)$/m;
+  const [, url, data] = await started.waitForLine(pattern);
+  assert.equal(data, join(folder, 'env'));
+  assert.equal((await sendRequest(`${url}/v2/`)).status, 200);
+  assert.deepEqual((await readdir(folder)).sort(), ['berth.json', 'env']);
+  assert.equal((await started.end('SIGINT')).code, 0);
+  assert.equal(started.output().match(/berth is ready/g)?.length, 1);
+  assert.equal(started.output().includes('"msg":"request"'), false);
+});
+
+test('what is stored can be read by its owner only', async (t) => {
+  const registry = await startRegistry(t);
+  await registry.stop();
+  const modes = new Map<string, number>();
+  for (const entry of await readdir(registry.dataDir, { recursive: true })) {
+    modes.set(entry, (await stat(join(registry.dataDir, entry))).mode & 0o077);
+  }
+  assert.ok(modes.size > 3);
+  assert.deepEqual(
+    [...modes].filter(([, mode]) => mode !== 0),
+    [],
+  );
+});
+
+test('every request is one line of JSON in the log', async (t) => {
+  const folder = await makeTempDir(t);
+  const log = join(folder, 'log');
+  const command = `exec "$0" "$1" serve --listen 127.0.0.1:0 --data "$2/data" --auth none 2>"$2/log"`;
+  const started = startProcess(t, 'sh', ['-c', command, process.execPath, MAIN, folder]);
+  const [, url] = await started.waitForLine(/^berth is ready: (\S+)/m);
+  await sendRequest(`${url}/v2/team/app/manifests/1?secret=hidden`, {
+    headers: { authorization: 'Basic c2VjcmV0' },
+  });
+  await started.end('SIGTERM');
+  const lines = (await readFile(log, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const requests = lines.filter(({ msg }) => msg === 'request');
+  assert.equal(requests.length, 1);
+  const { method, path, status, remote, ms, bytesIn, bytesOut } = requests[0];
+  assert.deepEqual(
+    { method, path, status, remote },
+    {
+      method: 'GET',
+      path: '/v2/team/app/manifests/1',
+      status: 404,
+      remote: '127.0.0.1',
+    },
+  );
+  assert.ok(ms >= 0 && bytesIn > 50 && bytesOut > 50);
+  assert.equal(/hidden|c2VjcmV0/.test(JSON.stringify(lines)), false);
+});
