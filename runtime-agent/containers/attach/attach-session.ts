@@ -31,7 +31,7 @@ interface Send {
 }
 
 /** A client that takes nothing for so long is cut off when others wait for it, or the container has ended (ms). */
-const PATIENCE = { others: 30_000, ended: 5_000 };
+const PATIENCE = { others: 30_000, ended: 2_000 };
 
 /**
  * The clients of one container. They share one connection to conmon, so that what one client does with its end never

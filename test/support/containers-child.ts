@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline';
+import type { HostConfig } from '../../runtime-agent/containers/container.ts';
+import {
+  type AgentContainers,
+  containerConfig,
+  hostConfig,
+  openAgentContainers,
+} from './agent-containers.ts';
+
+/*
+ * An agent's containers in a process of its own, to be killed: `node containers-child.ts FOLDER RUNTIME`. It takes one
+ * JSON command a line and answers each with one line.
+ */
+
+/** What the child can be told. */
+export type ChildCommand =
+  | {
+      readonly do: 'start';
+      readonly name: string;
+      readonly script: string;
+      readonly host?: Partial<HostConfig>;
+    }
+  | { readonly do: 'begin-start'; readonly name: string; readonly script: string };
+
+async function obey({ containers }: AgentContainers, command: ChildCommand): Promise<string> {
+  const { id } = await containers.create({
+    name: command.name,
+    config: containerConfig(['sh', '-c', command.script]),
+    hostConfig: hostConfig(command.do === 'start' ? command.host : {}),
+  });
+  const started = containers.start(id);
+  if (command.do === 'start') await started;
+  else started.catch(() => undefined);
+  return id;
+}
+
+const [dataDirectory = '', runtime = 'runc'] = process.argv.slice(2);
+const agent = await openAgentContainers(
+  { after: () => undefined },
+  { dataDirectory, runtime: runtime === 'crun' ? 'crun' : 'runc' },
+);
+console.log('ready');
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(await obey(agent, JSON.parse(line) as ChildCommand));
+}
