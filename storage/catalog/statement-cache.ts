@@ -7,16 +7,13 @@ const READS_OR_WRITES = /^\s*(?:select|insert|update|delete|with)\b/i;
 
 /**
  * Makes a connection keep the `limit` statements that it compiled last: knex compiles each query anew, which
- * takes longer than running it. Whatever may change the schema empties the cache.
+ * takes longer than running it. SQLite itself compiles a kept statement again when the schema has changed.
  */
 export function cacheStatements(connection: PreparingConnection, limit: number): void {
   const prepare = connection.prepare.bind(connection);
   const statements = new Map<string, unknown>();
   connection.prepare = (sql) => {
-    if (!READS_OR_WRITES.test(sql)) {
-      if (!isTransactionControl(sql)) statements.clear();
-      return prepare(sql);
-    }
+    if (!READS_OR_WRITES.test(sql)) return prepare(sql);
     const statement = statements.get(sql) ?? prepare(sql);
     statements.delete(sql);
     statements.set(sql, statement);
@@ -26,8 +23,4 @@ export function cacheStatements(connection: PreparingConnection, limit: number):
     }
     return statement;
   };
-}
-
-function isTransactionControl(sql: string): boolean {
-  return /^\s*(?:begin|commit|rollback|savepoint|release)\b/i.test(sql);
 }

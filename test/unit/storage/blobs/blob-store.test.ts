@@ -269,6 +269,20 @@ describe('the blob store', () => {
     await assert.rejects(store.commit({ ...upload, size: 999 }, digestOf(bytes)), UploadUnknownError);
   });
 
+  test('commits nothing that it can neither verify nor find', async () => {
+    const bytes = patternBytes(1_000, 16);
+    const upload = await store.append(await store.begin(), streamOf(bytes));
+    await store.put(bytes.subarray(1), digestOf(bytes.subarray(1)));
+    const losing = new BlobStore(
+      changed({
+        readUpload: () => failingStream(new Uint8Array(0), new UploadUnknownError('lost')),
+        commitUpload: () => assert.fail('the content was not verified'),
+      }),
+    );
+    await assert.rejects(losing.commit(upload, digestOf(bytes)), UploadUnknownError);
+    await assert.rejects(losing.commit(upload, digestOf(bytes.subarray(1))), UploadUnknownError);
+  });
+
   test('puts content whole or not at all', async () => {
     const bytes = patternBytes(150_000, 14);
     const blob = await store.put(bytes, digestOf(bytes));

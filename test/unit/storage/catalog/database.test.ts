@@ -130,10 +130,18 @@ describe('a database file', () => {
     for (const id of [1, 2, 1]) assert.deepEqual(await knex('t').where({ id }), [{ id }]);
     await knex.schema.alterTable('t', (table) => table.string('name').defaultTo('x'));
     assert.deepEqual(await knex('t').where({ id: 1 }), [{ id: 1, name: 'x' }]);
+    await knex.schema.dropTable('t');
+    await knex.schema.createTable('t', (table) => table.string('name'));
+    assert.deepEqual(await knex('t').select('*'), []);
+    await knex('t').insert({ name: 'y' });
+    await knex.schema.dropTable('t');
+    await knex.schema.createTable('t', (table) => table.increments('id'));
+    await knex('t').insert([{ id: 1 }, { id: 2 }]);
+    assert.deepEqual(await knex('t').where({ id: 1 }), [{ id: 1 }]);
     for (let count = 0; count < 300; count += 1) {
       await knex.raw(`select ${count} as value from t limit 1`);
     }
-    assert.deepEqual(await knex('t').where({ id: 2 }), [{ id: 2, name: 'x' }]);
+    assert.deepEqual(await knex('t').where({ id: 2 }), [{ id: 2 }]);
   });
 
   test('answers every question of the catalog by an index', async () => {
