@@ -36,7 +36,8 @@ export interface BlobDriver {
 
   /**
    * Writes `content` after the first `upload.size` bytes, and drops what an interrupted append left
-   * beyond them. Memory stays bounded whatever the length. When `content` or the device fails, the
+   * beyond them. Memory stays bounded whatever the length; a chunk's memory is its sender's again when the
+   * next chunk is asked for. When `content` or the device fails, the
    * promise rejects and `upload` as given stays valid. Not to be called twice at once for one upload.
    * Throws UploadUnknownError, StorageFullError.
    */
@@ -64,8 +65,8 @@ export interface BlobDriver {
   findBlob(digest: Digest): Promise<StoredBlob | undefined>;
 
   /**
-   * The blob's bytes, or those in `range` (which lies within the blob). Throws BlobUnknownError before the
-   * first byte when there is no such blob.
+   * The blob's bytes, or those in `range` (which lies within the blob), to be iterated once; chunks are the
+   * reader's to keep. Throws BlobUnknownError before the first byte when there is no such blob.
    */
   readBlob(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 

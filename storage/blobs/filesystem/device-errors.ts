@@ -14,7 +14,7 @@ export async function onDevice<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-export function asStorageError(error: unknown): unknown {
+function asStorageError(error: unknown): unknown {
   const code = codeOf(error);
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
   const what = code === 'ENOSPC' ? 'has no space left' : 'is over its quota';

@@ -1,10 +1,10 @@
 import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { BlobUnknownError, StorageFullError, UploadUnknownError } from '../../errors.ts';
+import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob } from '../blob-driver.ts';
-import { asStorageError, isMissing, onDevice } from './device-errors.ts';
+import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';
 import { BLOBS, blobLocation, blobPath, isUploadId, UPLOADS, uploadPath } from './layout.ts';
@@ -25,7 +25,10 @@ export async function openFilesystemDriver(root: string): Promise<FilesystemDriv
   return new FilesystemDriver(absolute, folders);
 }
 
-/** Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. */
+/**
+ * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
+ * failed to store, when it was asked to, is gone: UploadUnknownError.
+ */
 export class FilesystemDriver implements BlobDriver {
   readonly #root: string;
   readonly #folders: DurableFolders;
@@ -52,7 +55,8 @@ export class FilesystemDriver implements BlobDriver {
     try {
       return await onDevice(async () => {
         await dropBeyond(file, upload);
-        const writer = new WriteBehind(file, upload.size, this.#buffers);
+        const sync = () => syncContent(file, uploadPath(this.#root, upload.id));
+        const writer = new WriteBehind(file, upload.size, this.#buffers, sync);
         try {
           for await (const chunk of abortable(content, signal)) await writer.write(chunk);
         } finally {
@@ -173,12 +177,7 @@ export class FilesystemDriver implements BlobDriver {
     const file = await this.#openUpload(upload);
     try {
       await dropBeyond(file, upload);
-      await file.datasync();
-    } catch (error) {
-      // The kernel reports a failed write once and then takes the pages for clean: a second try would succeed
-      // without the content.
-      if (!(asStorageError(error) instanceof StorageFullError)) await removeFile(path);
-      throw error;
+      await syncContent(file, path);
     } finally {
       await file.close();
     }
@@ -188,6 +187,19 @@ export class FilesystemDriver implements BlobDriver {
 async function dropBeyond(file: FileHandle, upload: DriverUpload): Promise<void> {
   const { size } = await file.stat();
   if (size > upload.size) await file.truncate(upload.size);
+}
+
+/**
+ * Makes the content of an upload durable, or removes the upload: after a failure the kernel takes the pages
+ * that it could not write for clean, so that a second try would succeed without the content.
+ */
+async function syncContent(file: FileHandle, path: string): Promise<void> {
+  try {
+    await file.datasync();
+  } catch (error) {
+    await removeFile(path);
+    throw error;
+  }
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

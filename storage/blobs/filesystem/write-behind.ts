@@ -31,6 +31,7 @@ export class BufferPool {
 export class WriteBehind {
   readonly #handle: FileHandle;
   readonly #pool: BufferPool;
+  readonly #syncFile: () => Promise<void>;
   #position: number;
   #buffer: Buffer | undefined;
   #filled = 0;
@@ -42,10 +43,12 @@ export class WriteBehind {
   #failure: { readonly error: unknown } | undefined;
   #wakeUp: (() => void) | undefined;
 
-  constructor(handle: FileHandle, position: number, pool: BufferPool) {
+  /** `sync` makes durable what has been written so far. */
+  constructor(handle: FileHandle, position: number, pool: BufferPool, sync: () => Promise<void>) {
     this.#handle = handle;
     this.#position = position;
     this.#pool = pool;
+    this.#syncFile = sync;
   }
 
   /** Bytes from the file's start that have been taken. */
@@ -118,7 +121,7 @@ export class WriteBehind {
 
   #sync(): void {
     this.#unsynced = 0;
-    this.#syncing = this.#handle.datasync().then(
+    this.#syncing = this.#syncFile().then(
       () => {
         this.#syncing = undefined;
       },
