@@ -5,23 +5,29 @@ import type { Socket } from 'node:net';
 const HEADERS_TIMEOUT_MS = 60_000;
 /** Longer than the minute for which proxies keep idle connections, so that they never write to a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
-/** A connection on which the client owes bytes, or takes none, is cut after this time without progress. */
 const STALLED_TIMEOUT_MS = 120_000;
 
 export interface HttpServerOptions {
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
   /** The whole answer, from its status line on, to bytes that are no HTTP request. */
   readonly malformedAnswer: (error: NodeJS.ErrnoException) => string;
+  /**
+   * A connection on which the client owes bytes, or takes none, is cut after this many milliseconds without
+   * progress; two minutes unless given.
+   */
+  readonly stalledTimeoutMs?: number;
 }
 
 /** An HTTP server for long transfers: no limit on the time of a request as long as bytes move. */
 export class HttpServer {
   readonly #server: Server;
   readonly #running = new Set<ServerResponse>();
+  readonly #stalledTimeoutMs: number;
   #draining = false;
   #whenIdle: (() => void) | undefined;
 
   constructor(options: HttpServerOptions) {
+    this.#stalledTimeoutMs = options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS;
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
       this.#track(res);
       options.handle(req, res);
@@ -37,7 +43,7 @@ export class HttpServer {
     );
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
-    this.#server.setTimeout(STALLED_TIMEOUT_MS, (socket: Socket) => this.#onStalled(socket));
+    this.#server.setTimeout(this.#stalledTimeoutMs, (socket: Socket) => this.#onStalled(socket));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
       else socket.end(options.malformedAnswer(error));
@@ -63,8 +69,8 @@ export class HttpServer {
   }
 
   /**
-   * Takes no new connections, lets running requests finish and closes what is idle. After `graceMs`, or when
-   * `signal` aborts, the rest is cut. Answers whether everything could finish.
+   * Takes no new connections, lets running requests finish and closes what is idle. After `graceMs` the rest
+   * is cut. Answers whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
     this.#draining = true;
@@ -97,7 +103,7 @@ export class HttpServer {
     const response = [...this.#running].find((res) => res.socket === socket);
     // While this side works (a commit that hashes gigabytes) nothing moves, and nobody is at fault.
     const working = response?.req.complete && !response.headersSent;
-    if (working) socket.setTimeout(STALLED_TIMEOUT_MS);
+    if (working) socket.setTimeout(this.#stalledTimeoutMs);
     else socket.destroy();
   }
 }

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { UploadSessions } from '../../server/registry/upload-sessions.ts';
+import { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
+import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { UploadUnknownError } from '../../storage/errors.ts';
+import { parseDigest } from '../../storage/oci/digest.ts';
+import { defer } from '../support/cleanup.ts';
+import { digestOf } from '../support/registry-client.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+
+const { signal } = new AbortController();
+
+async function open(t: TestContext) {
+  const folder = await makeTempDir(t);
+  const catalog = await openSqliteCatalog({ file: join(folder, 'catalog.sqlite') });
+  defer(t, () => catalog.close());
+  const sessions = new UploadSessions(catalog, new BlobStore(await openFilesystemDriver(folder)));
+  return { catalog, sessions, files: () => readdir(join(folder, 'uploads')) };
+}
+
+test('uploads that nobody touches are dropped with their bytes; one that is written to is not', async (t) => {
+  const { sessions, files } = await open(t);
+  for (let count = 0; count < 120; count += 1) await sessions.begin('team/app');
+  const active = await sessions.begin('team/app');
+  const asked = Promise.withResolvers<void>();
+  const rest = Promise.withResolvers<Buffer>();
+  async function* slowly() {
+    yield Buffer.from('first ');
+    asked.resolve();
+    yield await rest.promise;
+  }
+  const appended = sessions.append(
+    'team/app',
+    active.id,
+    { content: slowly(), check: () => undefined },
+    signal,
+  );
+  await asked.promise;
+
+  assert.equal(await sessions.dropIdle(new Date(Date.now() - 60_000), signal), 0);
+  assert.equal((await files()).length, 121);
+  assert.equal(await sessions.dropIdle(new Date(Date.now() + 60_000), signal), 120);
+  assert.deepEqual(await files(), [active.id]);
+
+  rest.resolve(Buffer.from('last'));
+  assert.equal((await appended).size, 10);
+  const digest = parseDigest(digestOf('first last'));
+  const blob = await sessions.complete('team/app', active.id, digest, undefined, signal);
+  assert.equal(blob.digest, digest);
+  assert.deepEqual(await files(), []);
+});
+
+test('an upload belongs to its repository', async (t) => {
+  const { sessions } = await open(t);
+  const { id } = await sessions.begin('team/app');
+  await assert.rejects(sessions.find('team/other', id), UploadUnknownError);
+  await assert.rejects(sessions.cancel('team/other', id), UploadUnknownError);
+  await sessions.cancel('team/app', id);
+  await assert.rejects(sessions.find('team/app', id), UploadUnknownError);
+});
+
+test('a client that goes away leaves what has arrived, and the next one goes on from there', async (t) => {
+  const { sessions } = await open(t);
+  const { id } = await sessions.begin('team/app');
+  async function* broken() {
+    yield Buffer.from('arrived ');
+    throw new Error('the client has gone');
+  }
+  const check = () => undefined;
+  const broke = sessions.append('team/app', id, { content: broken(), check }, signal);
+  await assert.rejects(broke, /the client has gone/);
+  assert.equal((await sessions.find('team/app', id)).upload.size, 8);
+  async function* rest() {
+    yield Buffer.from('and more');
+  }
+  const digest = parseDigest(digestOf('arrived and more'));
+  const blob = await sessions.complete('team/app', id, digest, { content: rest(), check }, signal);
+  assert.equal(blob.size, 16);
+});
+
+test('completing again after a crash between content and catalog', async (t) => {
+  const { catalog, sessions } = await open(t);
+  const { id } = await sessions.begin('team/app');
+  async function* content() {
+    yield Buffer.from('content');
+  }
+  await sessions.append('team/app', id, { content: content(), check: () => undefined }, signal);
+  const { upload } = await sessions.find('team/app', id);
+  const digest = parseDigest(digestOf('content'));
+  await sessions.complete('team/app', id, digest, undefined, signal);
+  // As it stands when the process dies after the rename: the row is there, the bytes are the blob already.
+  await catalog.blobs.unlink('team/app', digest);
+  await catalog.uploads.create('team/app', { ...upload, size: 0 });
+  await catalog.uploads.update(upload, 0);
+  const blob = await sessions.complete('team/app', id, digest, undefined, signal);
+  assert.equal(blob.digest, digest);
+  assert.ok(await catalog.blobs.find('team/app', digest));
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { HttpServer } from '../../../server/http/http-server.ts';
+import { defer } from '../../support/cleanup.ts';
+import { connectRaw } from '../../support/raw-connection.ts';
+
+const STALLED_MS = 250;
+
+async function listen(t: TestContext, handle: (req: IncomingMessage, res: ServerResponse) => void) {
+  const server = new HttpServer({ handle, malformedAnswer: () => '', stalledTimeoutMs: STALLED_MS });
+  const port = await server.listen('127.0.0.1', 0);
+  defer(t, async () => {
+    await server.drain(0);
+  });
+  return { server, connect: () => connectRaw(t, port) };
+}
+
+test('a client that owes the rest of its body is cut off', async (t) => {
+  const { connect } = await listen(t, (req) => req.resume());
+  const connection = await connect();
+  connection.write('PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 10\r\n\r\n01234');
+  await connection.closed();
+  assert.equal(connection.received(), '');
+});
+
+test('a client that does not take its answer is cut off', async (t) => {
+  const { connect } = await listen(t, (_req, res) => res.end(Buffer.alloc(64 * 1024 * 1024)));
+  const connection = await connect();
+  connection.socket.pause();
+  connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await new Promise((resolve) => setTimeout(resolve, 4 * STALLED_MS));
+  connection.socket.resume();
+  await connection.closed();
+  assert.ok(connection.received().length < 64 * 1024 * 1024);
+});
+
+test('a request on which the server works is left in peace, however long it takes', async (t) => {
+  const { connect } = await listen(t, (req, res) => {
+    req.resume();
+    setTimeout(() => res.end('worked'), 5 * STALLED_MS);
+  });
+  const connection = await connect();
+  connection.write('PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 2\r\n\r\nok');
+  await connection.waitFor(/worked$/);
+});
+
+test('draining answers whether all could finish, and cuts what could not', async (t) => {
+  const begun = Promise.withResolvers<ServerResponse>();
+  const { server, connect } = await listen(t, (_req, res) => begun.resolve(res));
+  const connection = await connect();
+  connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await begun.promise;
+  assert.equal(await server.drain(50), false);
+  await connection.closed();
+  assert.equal(connection.received(), '');
+});
+
+test('draining waits for a running request', async (t) => {
+  const begun = Promise.withResolvers<ServerResponse>();
+  const { server, connect } = await listen(t, (_req, res) => begun.resolve(res));
+  const connection = await connect();
+  connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  const res = await begun.promise;
+  const drained = server.drain(20_000);
+  assert.equal(server.draining, true);
+  res.end('finished');
+  assert.equal(await drained, true);
+  await connection.closed();
+  assert.match(connection.received(), /finished$/);
+});
