@@ -43,15 +43,15 @@ export class ImageCatalog {
     ]);
     const names = new Map<Digest, ImageName[]>(rows.map(({ id }) => [id, []]));
     for (const { image_id, ...name } of [...tags, ...digests]) names.get(image_id)?.push(name);
-    return await Promise.all(
-      rows.map(async (row) => ({
-        id: row.id,
-        manifestDigest: row.manifest_digest,
-        size: row.size,
-        names: names.get(row.id) ?? [],
-        config: await this.#config(row.id),
-      })),
-    );
+    const records: ImageRecord[] = [];
+    for (const row of rows) {
+      const config = await this.#config(row.id);
+      // An image whose configuration was lost is none; pulling it again brings it back.
+      if (config === undefined) continue;
+      const { id, manifest_digest: manifestDigest, size } = row;
+      records.push({ id, manifestDigest, size, names: names.get(id) ?? [], config });
+    }
+    return records;
   }
 
   /** The bytes of a configuration that an image of this host has; undefined when none has it. */
@@ -112,12 +112,11 @@ export class ImageCatalog {
     if ((await this.#blobs.find(digest)) === undefined) await this.#blobs.put(bytes, digest);
   }
 
-  async #config(id: Digest): Promise<ImageConfig> {
+  async #config(id: Digest): Promise<ImageConfig | undefined> {
     const known = this.#configs.get(id);
     if (known !== undefined) return known;
     const bytes = await this.findConfig(id);
-    if (bytes === undefined)
-      throw new Error(`the configuration of image ${id} is missing: pull the image again`);
+    if (bytes === undefined) return undefined;
     const config = readImageConfig(bytes);
     this.#configs.set(id, config);
     return config;

@@ -9,7 +9,7 @@ import { connectionFailure } from './registry-error.ts';
 export interface AuthorizationRequest {
   readonly challenges: readonly Challenge[];
   readonly credentials: RegistryCredentials;
-  /** `repository:NAME:pull` (distribution, token scope). */
+  /** `repository:NAME:pull` (distribution, token scope); '' asks for none. */
   readonly scope: string;
   /** The registry's own URL, for messages and for what its scheme promises. */
   readonly url: URL;
@@ -70,7 +70,7 @@ async function fetchToken(
   const { credentials, signal, verifyCertificate } = request;
   const realm = tokenUrl(challenge, request);
   const service = challenge.parameters.service ?? '';
-  const parameters = new URLSearchParams({ service, scope: request.scope });
+  const parameters = new URLSearchParams({ service, ...(request.scope !== '' && { scope: request.scope }) });
   const send = () => {
     if (credentials.identityToken) {
       parameters.set('grant_type', 'refresh_token');
@@ -91,7 +91,7 @@ async function fetchToken(
     const body = await readBody(response, MAX_TOKEN_ANSWER, signal);
     answer = { status: response.status, body: body?.toString('utf8') ?? '' };
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || error instanceof EngineError) throw error;
     throw connectionFailure(error, { method: 'GET', url: realm });
   }
   return readToken(answer, realm);

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { EngineError } from '../errors.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
@@ -32,7 +33,8 @@ export class HttpExchange {
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
-   * the answer's head whatever its status. Rejects with the connection's error or the signal's reason.
+   * the answer's head whatever its status. Rejects with the connection's error or the signal's reason; throws EngineError
+   * 'registry' for redirects that lead nowhere.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
     let current = request;
@@ -42,7 +44,7 @@ export class HttpExchange {
       if (!REDIRECTS.has(response.status) || location === undefined || request.method === 'POST')
         return response;
       response.body.destroy();
-      if (redirects === MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects`);
+      if (redirects === MAX_REDIRECTS) throw badRedirect(request.url, `more than ${MAX_REDIRECTS} times`);
       current = redirected(current, location);
     }
   }
@@ -82,10 +84,14 @@ export class HttpExchange {
   }
 }
 
+function badRedirect(url: URL, how: string): EngineError {
+  return new EngineError('registry', `Get "${url.origin}${url.pathname}": the registry redirects ${how}`);
+}
+
 function redirected(request: HttpRequest, location: string): HttpRequest {
   const url = URL.parse(location, request.url);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new Error(`it redirects to "${location.slice(0, 200)}", which is no HTTP address`);
+    throw badRedirect(request.url, `to "${location.slice(0, 200)}"`);
   }
   if (url.origin === request.url.origin) return { ...request, url };
   const { authorization: _, ...headers } = request.headers ?? {};

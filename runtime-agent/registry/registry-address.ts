@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { EngineError } from '../errors.ts';
 
 /** How a registry is reached. */
 export interface RegistryAddress {
@@ -22,6 +23,21 @@ export function registryAddress(registry: string, insecureRegistries: readonly s
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
   const insecure = isLoopback(registry) || insecureRegistries.includes(registry);
   return { host, schemes: insecure ? ['https', 'http'] : ['https'], verifyCertificate: !insecure };
+}
+
+/**
+ * The registry that `docker login` means: `https://index.docker.io/v1/` and nothing are docker.io. Throws EngineError
+ * 'bad-request'.
+ */
+export function loginRegistry(server: string): string {
+  const host = server.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  if (host === '' || host === 'index.docker.io' || host === DOCKER_HUB_HOST) return DOCKER_HUB;
+  // What it becomes a part of must be nothing but a host.
+  if (/^[A-Za-z0-9.:[\]-]+$/.test(host) && URL.canParse(`http://${host}/`)) return host;
+  throw new EngineError(
+    'bad-request',
+    `"${server.slice(0, 200)}" is no registry: expected HOST or HOST:PORT`,
+  );
 }
 
 function isLoopback(registry: string): boolean {

@@ -1,9 +1,15 @@
 import { familiarName, type ImageReference } from '../../storage/oci/image-reference.ts';
+import { EngineError } from '../errors.ts';
 import type { RegistryCredentials } from '../images/images.ts';
-import { checkLogin } from './check-login.ts';
 import { HttpExchange } from './http-exchange.ts';
-import { registryAddress } from './registry-address.ts';
+import { readBody } from './read-body.ts';
+import { loginRegistry, registryAddress } from './registry-address.ts';
+import { readErrorBody, refusal } from './registry-error.ts';
 import { RegistryRepository } from './registry-repository.ts';
+import { RegistrySession } from './registry-session.ts';
+import { TransientError } from './retry.ts';
+
+const MAX_ERROR_BODY = 64 << 10;
 
 /** Reads from registries over the OCI distribution API. */
 export class RegistryClient {
@@ -20,25 +26,43 @@ export class RegistryClient {
     reference: Pick<ImageReference, 'registry' | 'repository'>,
     credentials: RegistryCredentials = {},
   ): RegistryRepository {
+    const { registry, repository } = reference;
     return new RegistryRepository({
-      exchange: this.#exchange,
-      address: registryAddress(reference.registry, this.#insecureRegistries),
-      repository: reference.repository,
+      session: this.#session(registry, credentials, `repository:${repository}:pull`),
+      repository,
       familiarName: familiarName(reference),
-      credentials,
     });
   }
 
   /**
-   * Whether a registry takes these credentials (`docker login`). `server` is `host`, `host:port`, or a URL of one; '' is
-   * Docker Hub. Throws EngineError 'unauthorized', 'registry' or 'bad-request'.
+   * Whether a registry takes these credentials (`docker login`). `server` is a host, or an address as docker's
+   * configuration has it. Throws EngineError 'unauthorized', 'registry', 'bad-request'.
    */
   async checkLogin(server: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
-    await checkLogin(this.#exchange, this.#insecureRegistries, { server, credentials, signal });
+    const session = this.#session(loginRegistry(server), credentials, '');
+    try {
+      const response = await session.get('/v2/', {}, signal);
+      const body = await readBody(response, MAX_ERROR_BODY, signal);
+      if (response.status === 200) return;
+      const detail = readErrorBody(response.status, body?.toString('utf8') ?? '');
+      const { url } = response;
+      throw refusal(response.status, detail, { method: 'GET', url, name: url.host, reference: url.host });
+    } catch (error) {
+      if (error instanceof TransientError) throw error.failure;
+      if (error instanceof EngineError || signal.aborted) throw error;
+      throw new EngineError('registry', `the login to ${server} failed: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
   }
 
   /** Ends idle connections; those in use go on. */
   close(): void {
     this.#exchange.close();
+  }
+
+  #session(registry: string, credentials: RegistryCredentials, scope: string): RegistrySession {
+    const address = registryAddress(registry, this.#insecureRegistries);
+    return new RegistrySession({ exchange: this.#exchange, address, credentials, scope });
   }
 }

@@ -3,13 +3,10 @@ import { type Digest, digestAlgorithm, isDigest } from '../../storage/oci/digest
 import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { EngineError } from '../errors.ts';
-import type { RegistryCredentials } from '../images/images.ts';
-import { type Authorization, authorize } from './authorize.ts';
-import { parseChallenges } from './challenge.ts';
-import type { HttpExchange, HttpResponse } from './http-exchange.ts';
+import type { HttpResponse } from './http-exchange.ts';
 import { readBody, streamBody } from './read-body.ts';
-import type { RegistryAddress } from './registry-address.ts';
 import { connectionFailure, type RequestSubject, readErrorBody, refusal } from './registry-error.ts';
+import type { RegistrySession } from './registry-session.ts';
 import { pauseBeforeRetry, retryAfter, TransientError, withRetries } from './retry.ts';
 
 /** A manifest as the registry has it, its digest checked. */
@@ -21,12 +18,10 @@ export interface FetchedManifest {
 }
 
 export interface RegistryRepositoryOptions {
-  readonly exchange: HttpExchange;
-  readonly address: RegistryAddress;
+  readonly session: RegistrySession;
   readonly repository: string;
   /** `host/name`, for messages. */
   readonly familiarName: string;
-  readonly credentials: RegistryCredentials;
 }
 
 const ACCEPTED_MANIFESTS = [
@@ -44,12 +39,14 @@ const MAX_ERROR_BODY = 64 << 10;
 
 /** One repository of a registry (distribution-spec, "Pull"). Errors are EngineErrors worded as dockerd words them. */
 export class RegistryRepository {
-  readonly #options: RegistryRepositoryOptions;
-  #base: URL | undefined;
-  #authorization: Authorization | undefined;
+  readonly #session: RegistrySession;
+  readonly #repository: string;
+  readonly #familiarName: string;
 
   constructor(options: RegistryRepositoryOptions) {
-    this.#options = options;
+    this.#session = options.session;
+    this.#repository = options.repository;
+    this.#familiarName = options.familiarName;
   }
 
   /**
@@ -160,109 +157,14 @@ export class RegistryRepository {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const url = new URL(`/v2/${this.#options.repository}/${path}`, await this.#findBase(signal));
-    const subject = {
-      method: 'GET',
-      url,
-      name: this.#options.familiarName,
-      reference: this.#named(reference),
-    };
-    let response = await this.#send(url, headers, signal);
-    if (response.status === 401) {
-      this.#authorization = undefined;
-      await this.#authorize(response, signal);
-      response = await this.#send(url, headers, signal);
-    }
+    const response = await this.#session.get(`/v2/${this.#repository}/${path}`, headers, signal);
     if (response.status === 200 || response.status === 206) return response;
-    throw await this.#refused(response, subject, signal);
-  }
-
-  async #send(
-    url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<HttpResponse> {
-    const { exchange, address } = this.#options;
-    const authorization = await this.#currentAuthorization(signal);
-    try {
-      return await exchange.send({
-        method: 'GET',
-        url,
-        headers: { ...headers, ...(authorization && { authorization }) },
-        verifyCertificate: address.verifyCertificate,
-        signal,
-      });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new TransientError(connectionFailure(error, { method: 'GET', url }));
-    }
-  }
-
-  async #currentAuthorization(signal: AbortSignal): Promise<string | undefined> {
-    if (this.#authorization !== undefined && this.#authorization.expiresAt <= Date.now()) {
-      // A new challenge brings the next one.
-      this.#authorization = undefined;
-      await this.#ping(await this.#findBase(signal), signal);
-    }
-    return this.#authorization?.header;
-  }
-
-  async #authorize(response: HttpResponse, signal: AbortSignal): Promise<void> {
-    const { exchange, credentials, repository, address } = this.#options;
-    response.body.destroy();
-    this.#authorization = await authorize(exchange, {
-      challenges: parseChallenges(response.headers['www-authenticate'] ?? ''),
-      credentials,
-      scope: `repository:${repository}:pull`,
-      url: response.url,
-      method: 'GET',
-      verifyCertificate: address.verifyCertificate,
+    const name = this.#familiarName;
+    throw await this.#refused(
+      response,
+      { method: 'GET', url: response.url, name, reference: this.#named(reference) },
       signal,
-    });
-  }
-
-  /** Finds the scheme that the registry speaks, by `GET /v2/`, and answers its challenge. */
-  async #findBase(signal: AbortSignal): Promise<URL> {
-    if (this.#base !== undefined) return this.#base;
-    const { address } = this.#options;
-    const [first, ...others] = address.schemes.map((scheme) => new URL(`${scheme}://${address.host}/`));
-    let base = first as URL;
-    try {
-      await this.#ping(base, signal);
-    } catch (error) {
-      const next = others[0];
-      if (!(error instanceof TransientError) || next === undefined || !mayBePlain(error)) {
-        throw error instanceof TransientError ? error.failure : error;
-      }
-      base = next;
-      await this.#ping(base, signal).catch((failure: unknown) => {
-        throw failure instanceof TransientError ? failure.failure : failure;
-      });
-    }
-    this.#base = base;
-    return base;
-  }
-
-  async #ping(base: URL, signal: AbortSignal): Promise<void> {
-    const { exchange, address, credentials } = this.#options;
-    const url = new URL('/v2/', base);
-    let response: HttpResponse;
-    try {
-      response = await exchange.send({
-        method: 'GET',
-        url,
-        verifyCertificate: address.verifyCertificate,
-        signal,
-      });
-    } catch (error) {
-      if (signal.aborted) throw error;
-      throw new TransientError(connectionFailure(error, { method: 'GET', url }));
-    }
-    const challenges = parseChallenges(response.headers['www-authenticate'] ?? '');
-    const canAnswer = credentials.username || challenges.some(({ scheme }) => scheme === 'bearer');
-    // Without credentials a repository may still be open to all: it is for its own answer to say.
-    if (response.status === 401 && canAnswer) await this.#authorize(response, signal);
-    else await readBody(response, MAX_ERROR_BODY, signal).catch(() => undefined);
+    );
   }
 
   async #refused(response: HttpResponse, subject: RequestSubject, signal: AbortSignal): Promise<Error> {
@@ -278,16 +180,9 @@ export class RegistryRepository {
   }
 
   #named(reference: string | undefined): string {
-    const { familiarName } = this.#options;
-    if (reference === undefined) return familiarName;
-    return `${familiarName}${isDigest(reference) ? '@' : ':'}${reference}`;
+    if (reference === undefined) return this.#familiarName;
+    return `${this.#familiarName}${isDigest(reference) ? '@' : ':'}${reference}`;
   }
-}
-
-/** Whether what failed as TLS may work without; nobody listens for a refused connection. */
-function mayBePlain(error: TransientError): boolean {
-  const cause = error.failure.cause as NodeJS.ErrnoException | undefined;
-  return !['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH'].includes(cause?.code ?? '');
 }
 
 /** The first byte of a partial answer, which is not behind `offset`. */

@@ -16,6 +16,7 @@ export interface AgentImages {
   readonly images: ImageService;
   readonly snapshotter: Snapshotter;
   readonly events: EventBus;
+  readonly registry: RegistryClient;
   readonly dataDirectory: string;
   /** Pulls, and collects the steps. */
   pull(
@@ -50,6 +51,7 @@ export async function openAgentImages(scope: CleanupScope, dataDirectory?: strin
     images,
     snapshotter,
     events,
+    registry,
     dataDirectory: directory,
     pull: async (reference, { progress, signal, ...options } = {}) => {
       const steps: PullProgress[] = [];

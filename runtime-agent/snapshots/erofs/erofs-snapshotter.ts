@@ -151,7 +151,7 @@ async function receiveTar(
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<CheckedTar> {
-  const output = new WriteBehind(file, 0, new BufferPool(3));
+  const output = new WriteBehind(file, 0, new BufferPool(3), () => file.datasync());
   try {
     return await checkTar(diffId, tar, (chunk) => output.write(chunk), signal);
   } finally {
