@@ -8,31 +8,58 @@ import type { ContainerContext } from './context.ts';
 
 const SIGKILL = 9;
 
+/** How thoroughly a run is cleared: `found` also kills what was begun and never recorded, or lost its monitor. */
+export type Thoroughness = 'ended' | 'found';
+
 /**
- * Takes away what a run leaves behind: the runtime's state, cgroups, the mount (`keepRootfs`: not the writable layer) and
- * the bundle. `force`: also a run that was begun and never recorded, with conmon and
- * every process in its cgroup. The exit file stays: it is the caller's, until what it says is in the database.
+ * Takes away what a run leaves behind, except the writable layer: the runtime's state, cgroups, the mount and the bundle.
+ * The exit file stays: it is the caller's, until what it says is in the database.
  */
 export async function clearRun(
   context: ContainerContext,
   paths: RunPaths,
-  options: { readonly force: boolean; readonly keepRootfs: boolean },
+  thoroughness: Thoroughness,
 ): Promise<void> {
-  const { id } = paths;
-  if (options.force) {
-    await killMonitor(context, paths);
-    await context.commands.delete(id, true);
-    await destroyCgroup(context.cgroups, cgroupPath(id));
-  }
-  await Promise.all([
-    options.force ? undefined : context.commands.delete(id, false),
-    options.keepRootfs ? context.snapshotter.unmountRootfs(id) : context.snapshotter.removeRootfs(id),
-  ]);
-  await Promise.all([
-    removeLitter(context.cgroups, cgroupPath(id)),
+  await releaseAnd(context, paths, thoroughness, () => [
+    context.snapshotter.unmountRootfs(paths.id),
     rm(paths.persist, { recursive: true, force: true }),
+    rm(paths.bundle, { recursive: true, force: true }),
   ]);
-  await rm(paths.bundle, { recursive: true, force: true });
+}
+
+/** Takes away all that a run and its container have on this host, but the row in the database. */
+export async function clearContainer(
+  context: ContainerContext,
+  paths: RunPaths,
+  thoroughness: Thoroughness | 'no-run',
+): Promise<void> {
+  await releaseAnd(context, paths, thoroughness, () => [
+    context.snapshotter.removeRootfs(paths.id),
+    rm(paths.home, { recursive: true, force: true }),
+    rm(paths.exitFile, { force: true }),
+  ]);
+}
+
+/** The runtime needs none of the files of a run that has ended, so all goes at once; otherwise its processes go first. */
+async function releaseAnd(
+  context: ContainerContext,
+  paths: RunPaths,
+  thoroughness: Thoroughness | 'no-run',
+  others: () => readonly Promise<void>[],
+): Promise<void> {
+  if (thoroughness === 'found') {
+    await killMonitor(context, paths);
+    await context.commands.delete(paths.id, true);
+    await destroyCgroup(context.cgroups, cgroupPath(paths.id));
+    await Promise.all(others());
+    return;
+  }
+  await Promise.all([thoroughness === 'ended' ? releaseEnded(context, paths.id) : undefined, ...others()]);
+}
+
+async function releaseEnded(context: ContainerContext, id: string): Promise<void> {
+  await context.commands.delete(id, false);
+  await removeLitter(context.cgroups, cgroupPath(id));
 }
 
 async function killMonitor(context: ContainerContext, paths: RunPaths): Promise<void> {

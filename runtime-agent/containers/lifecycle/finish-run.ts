@@ -4,7 +4,7 @@ import { cgroupPath } from '../plan/oci-spec.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from '../plan/restart-policy.ts';
 import type { ExitRecord } from '../runtime/exit-watch.ts';
 import { wasOomKilled } from '../runtime/oom-mark.ts';
-import { clearRun } from './clear-run.ts';
+import { clearRun, type Thoroughness } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
@@ -23,7 +23,7 @@ export async function finishRunLocked(
   context: ContainerContext,
   live: LiveContainer,
   exit: ExitRecord,
-  options: { readonly force: boolean } = { force: false },
+  thoroughness: Thoroughness = 'ended',
 ): Promise<void> {
   const oomKilled =
     (await countOomKills(context.cgroups, cgroupPath(live.id))) > 0 || (await wasOomKilled(live.paths));
@@ -51,13 +51,10 @@ export async function finishRunLocked(
   });
   live.waiters.ended({ exitCode: exit.exitCode });
   if (removes) {
-    await removeLocked(context, live, { afterRun: true, force: options.force });
+    await removeLocked(context, live, thoroughness);
     return;
   }
-  await Promise.all([
-    context.table.update(live.stored),
-    clearRun(context, live.paths, { force: options.force, keepRootfs: true }),
-  ]);
+  await Promise.all([context.table.update(live.stored), clearRun(context, live.paths, thoroughness)]);
   await rm(live.paths.exitFile, { force: true });
   if (restarts) scheduleRestart(context, live);
 }

@@ -1,6 +1,5 @@
-import { rm } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
-import { clearRun } from './clear-run.ts';
+import { clearContainer, type Thoroughness } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
@@ -31,29 +30,20 @@ export async function removeContainer(
 }
 
 /**
- * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `afterRun`: its
- * run has just ended and was not cleared; `force` as in clearRun.
+ * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `run` is the state
+ * of its last run, if that has not been cleared yet.
  */
 export async function removeLocked(
   context: ContainerContext,
   live: LiveContainer,
-  options: { readonly afterRun: boolean; readonly force: boolean } = { afterRun: false, force: false },
+  run: Thoroughness | 'no-run' = 'no-run',
 ): Promise<void> {
   const { container, id } = live;
   const { exitCode } = container.state;
   clearTimeout(live.restartTimer);
   live.change({ state: { status: 'removing' } });
   try {
-    await Promise.all([
-      options.afterRun
-        ? clearRun(context, live.paths, { force: options.force, keepRootfs: false })
-        : context.snapshotter.removeRootfs(id),
-      context.table.delete(id),
-    ]);
-    await Promise.all([
-      rm(live.paths.home, { recursive: true, force: true }),
-      rm(live.paths.exitFile, { force: true }),
-    ]);
+    await Promise.all([clearContainer(context, live.paths, run), context.table.delete(id)]);
   } catch (error) {
     live.change({ state: { status: 'dead' } });
     throw error;

@@ -86,7 +86,15 @@ async function failStart(context: ContainerContext, live: LiveContainer, cause: 
     cause instanceof RuntimeCreateError
       ? readCreateFailure(context.runtime.name, cause.stderr)
       : { exitCode: 128, message: (cause as Error).message };
-  await clearRun(context, live.paths, { force: true, keepRootfs: true });
+  try {
+    await clearRun(context, live.paths, 'found');
+  } catch (error) {
+    // The next start, removal or recovery tries again; who waits must be told now.
+    context.log.error(
+      { container: live.id, err: error },
+      'what a failed start has left could not be cleared',
+    );
+  }
   live.session?.end();
   live.session = undefined;
   live.change({

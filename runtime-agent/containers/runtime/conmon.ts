@@ -1,10 +1,12 @@
-import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { readProcessStat } from '../../linux/proc.ts';
+import { spawnLight } from '../../linux/spawn-light.ts';
 import type { RunPaths } from './run-paths.ts';
 import type { Runtime } from './runtime.ts';
+import { RUNTIME_ENVIRONMENT } from './runtime-commands.ts';
 
 /** A monitor that has had a container created, not yet started. */
 export interface Monitored {
@@ -43,19 +45,15 @@ export class RuntimeCreateError extends Error {
  * exit code. conmon has a session of its own and no parent, so it outlives the agent. Throws RuntimeCreateError.
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitored> {
-  const child = spawn(options.runtime.conmon, monitorArguments(options), {
-    // Nothing of the agent's environment reaches runtimes and hooks.
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', _OCI_SYNCPIPE: '3' },
+  const child = spawnLight(options.runtime.conmon, monitorArguments(options), {
+    env: { ...RUNTIME_ENVIRONMENT, _OCI_SYNCPIPE: '3' },
     cwd: options.paths.bundle,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    report: true,
   });
   const [said, stderr, exit] = await Promise.all([
-    firstLine(child.stdio[3] as Readable),
-    wholeText(child.stderr as Readable),
-    new Promise<number | string>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code, signal) => resolve(code ?? signal ?? 'unknown'));
-    }),
+    firstLine(child.report as Readable),
+    text(child.stderr),
+    child.exit,
   ]);
   if (said === undefined) throw new RuntimeCreateError(`conmon ended with ${exit}: ${stderr.trim()}`);
   const { data: pid, message } = JSON.parse(said) as { data: number; message?: string };
@@ -110,24 +108,17 @@ function monitorArguments(options: MonitorOptions): readonly string[] {
 /** The text before the first line feed, or undefined when the stream ends without one. */
 function firstLine(stream: Readable): Promise<string | undefined> {
   return new Promise((resolve) => {
-    let text = '';
+    let received = '';
     const done = (line: string | undefined) => {
       stream.destroy();
       resolve(line);
     };
     stream.setEncoding('utf8');
     stream.on('data', (chunk: string) => {
-      text += chunk;
-      const end = text.indexOf('\n');
-      if (end >= 0) done(text.slice(0, end));
+      received += chunk;
+      const end = received.indexOf('\n');
+      if (end >= 0) done(received.slice(0, end));
     });
-    stream.once('error', () => done(undefined));
-    stream.once('end', () => done(text === '' ? undefined : text));
+    stream.once('close', () => done(received === '' ? undefined : received));
   });
-}
-
-async function wholeText(stream: Readable): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }

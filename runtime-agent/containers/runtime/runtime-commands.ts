@@ -1,8 +1,12 @@
+import { text } from 'node:stream/consumers';
 import { EngineError } from '../../errors.ts';
-import { runProcess } from '../../linux/run-process.ts';
+import { spawnLight } from '../../linux/spawn-light.ts';
 import type { Runtime } from './runtime.ts';
 
 const TIMEOUT = 60_000;
+
+/** Nothing of the agent's own environment reaches runtimes and what they start. */
+export const RUNTIME_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** The subcommands of an OCI runtime (runtime-spec, runtime.md, "Operations") that conmon does not call itself. */
 export class RuntimeCommands {
@@ -27,9 +31,16 @@ export class RuntimeCommands {
 
   async #run(args: readonly string[]): Promise<void> {
     const { path, name } = this.#runtime;
-    const ran = await runProcess(path, ['--root', this.#root, ...args], { timeout: TIMEOUT });
-    if (ran.exitCode === 0) return;
-    const reason = ran.timedOut ? `no answer within ${TIMEOUT / 1000} seconds` : ran.stderr.trim();
+    const child = spawnLight(path, ['--root', this.#root, ...args], { env: RUNTIME_ENVIRONMENT });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      process.kill(child.pid, 'SIGKILL');
+    }, TIMEOUT);
+    const [exitCode, stderr] = await Promise.all([child.exit, text(child.stderr)]);
+    clearTimeout(timer);
+    if (exitCode === 0) return;
+    const reason = isLate ? `no answer within ${TIMEOUT / 1000} seconds` : stderr.trim();
     throw new EngineError('runtime', `${name} ${args[0]} failed: ${reason.slice(0, 2000)}`);
   }
 }

@@ -1,6 +1,6 @@
-import { access, readdir, rm } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { isProcessAlive } from '../../linux/proc.ts';
-import { clearRun } from '../lifecycle/clear-run.ts';
+import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import { finishRunLocked, scheduleRestart } from '../lifecycle/finish-run.ts';
 import { LiveContainer } from '../lifecycle/live-container.ts';
@@ -41,11 +41,11 @@ export async function recover(context: ContainerContext): Promise<void> {
 async function recoverOne(context: ContainerContext, live: LiveContainer): Promise<void> {
   const { status } = live.container.state;
   if (status === 'removing' || status === 'dead') {
-    await removeLocked(context, live, { afterRun: true, force: true });
+    await removeLocked(context, live, 'found');
     return;
   }
   if (live.run === undefined) {
-    if (await exists(live.paths.spec)) await clearRun(context, live.paths, { force: true, keepRootfs: true });
+    if (await exists(live.paths.spec)) await clearRun(context, live.paths, 'found');
     restartWherePolicySays(context, live);
     return;
   }
@@ -61,16 +61,16 @@ export async function checkRun(context: ContainerContext, live: LiveContainer): 
       exitCode: UNSEEN_EXIT,
       finishedAt: new Date(),
     };
-    await finishRunLocked(context, live, exit, { force: true });
+    await finishRunLocked(context, live, exit, 'found');
     return;
   }
   const alive = isProcessAlive(run.conmonPid, run.conmonStartTime);
   // Read after the look at conmon, which writes it before it goes.
   const exit = await readExitRecord(live.paths.exitFile);
-  if (exit !== undefined) await finishRunLocked(context, live, exit, { force: true });
+  if (exit !== undefined) await finishRunLocked(context, live, exit, 'found');
   else if (!alive) {
     context.log.warn({ container: live.id }, 'the monitor of a container is gone; the container is ended');
-    await finishRunLocked(context, live, { exitCode: KILLED, finishedAt: new Date() }, { force: true });
+    await finishRunLocked(context, live, { exitCode: KILLED, finishedAt: new Date() }, 'found');
   }
 }
 
@@ -94,9 +94,7 @@ async function removeStrays(context: ContainerContext, stored: readonly StoredCo
     if (known.has(id) || !/^[0-9a-f]{64}$/.test(id)) continue;
     const paths = runPaths(context.paths, id);
     try {
-      await clearRun(context, paths, { force: true, keepRootfs: false });
-      await rm(paths.home, { recursive: true, force: true });
-      await rm(paths.exitFile, { force: true });
+      await clearContainer(context, paths, 'found');
     } catch (error) {
       context.log.error({ container: id, err: error }, 'what is left of a container could not be removed');
     }
