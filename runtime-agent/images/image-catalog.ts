@@ -3,6 +3,7 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { inTransaction } from '../../storage/catalog/transaction.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
+import { familiarReference } from '../../storage/oci/image-reference.ts';
 import {
   type DigestName,
   type ImageName,
@@ -34,7 +35,7 @@ export class ImageCatalog {
     this.#blobs = blobs;
   }
 
-  /** Every image with its names. */
+  /** Every image with its names, which are sorted as docker prints them. */
   async list(): Promise<readonly ImageRecord[]> {
     const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
       await trx<ImageRow>('images').select('id', 'manifest_digest', 'size').orderBy('id'),
@@ -49,7 +50,7 @@ export class ImageCatalog {
       // An image whose configuration was lost is none; pulling it again brings it back.
       if (config === undefined) continue;
       const { id, manifest_digest: manifestDigest, size } = row;
-      records.push({ id, manifestDigest, size, names: names.get(id) ?? [], config });
+      records.push({ id, manifestDigest, size, names: sorted(names.get(id) ?? []), config });
     }
     return records;
   }
@@ -121,6 +122,11 @@ export class ImageCatalog {
     this.#configs.set(id, config);
     return config;
   }
+}
+
+function sorted(names: readonly ImageName[]): readonly ImageName[] {
+  const keyed = names.map((name) => ({ name, key: familiarReference(name) }));
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ name }) => name);
 }
 
 interface ImageRow {

@@ -33,6 +33,7 @@ export interface ImageRecord {
   readonly manifestDigest: Digest;
   /** Bytes of the uncompressed layers. */
   readonly size: number;
+  /** Sorted by the form that docker prints. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
 }
@@ -41,10 +42,7 @@ export interface ImageRecord {
 export function imageOfRecord(record: ImageRecord): Image {
   const { config } = record;
   const shown = (wanted: boolean) =>
-    record.names
-      .filter((name) => isTagName(name) === wanted)
-      .map(familiarReference)
-      .sort();
+    record.names.filter((name) => isTagName(name) === wanted).map(familiarReference);
   return {
     id: record.id,
     manifestDigest: record.manifestDigest,

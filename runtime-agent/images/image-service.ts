@@ -55,12 +55,14 @@ export class ImageService implements Images {
     });
     const before = await catalog.list();
     const names = pulledNames(reference, resolved.pulledDigest);
+    let image: Image;
     try {
-      await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
+      image = await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
         signal.throwIfAborted();
-        await this.#lock.run('catalog', async () => {
+        return await this.#lock.run('catalog', async () => {
           const sizes = resolved.layers.map(({ diffId }) => snapshotter.layerSize(diffId));
           await catalog.put({ ...newImage(resolved), names, size: sum(await Promise.all(sizes)) });
+          return await this.get(resolved.id);
         });
       });
     } catch (error) {
@@ -72,7 +74,6 @@ export class ImageService implements Images {
     const known = before.find(({ id }) => id === resolved.id);
     const newer = !names.every((name) => known?.names.some((other) => isSameName(name, other)) ?? false);
     progress({ kind: 'status', newer, reference: familiarReference(reference) });
-    const image = await this.get(resolved.id);
     this.#publish('pull', familiarReference(reference), image, familiarName(reference));
     return image;
   }

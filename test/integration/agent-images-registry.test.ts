@@ -125,10 +125,14 @@ describe('images of the agent: what registries do', { skip: unlessRoot() }, () =
       authorizations.push(request.headers.authorization);
       response.end(JSON.stringify({ token: `token-${asked.length}`, expires_in: 300 }));
     });
-    let used = 0;
+    const uses = new Map<string, number>();
     registry.intercept = (request, response) => {
-      if (request.headers.authorization === `Bearer token-${asked.length}` && used++ < 2) return false;
-      used = 0;
+      const token = /^Bearer (token-\d+)$/.exec(request.headers.authorization ?? '')?.[1];
+      const used = uses.get(token ?? '') ?? 0;
+      if (token !== undefined && used < 2) {
+        uses.set(token, used + 1);
+        return false;
+      }
       response
         .writeHead(401, {
           'www-authenticate': `Bearer realm="http://${tokens}/token",service="reg, \\"istry\\""`,
