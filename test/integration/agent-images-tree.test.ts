@@ -27,7 +27,10 @@ describe('the tree of an image, as podman unpacks it', { skip: unlessRoot() }, (
   });
 });
 
-async function compare(t: TestContext, make: (folder: string) => Promise<TestImage>): Promise<ReadonlyMap<string, string>> {
+async function compare(
+  t: TestContext,
+  make: (folder: string) => Promise<TestImage>,
+): Promise<ReadonlyMap<string, string>> {
   const { layout, refName } = await make(await imageFolder(t));
   const { host } = await startDockerRegistry(t);
   const { skopeo } = await setUpSkopeo(t);
