@@ -1,12 +1,13 @@
-import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { chmod, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
 import { lockFile } from '../linux/file-lock.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */
 export async function prepareDataFolder(path: string): Promise<string> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path, 0o700);
     const folder = await realpath(path);
     await chmod(folder, 0o700);
     return folder;

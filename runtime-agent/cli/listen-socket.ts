@@ -1,8 +1,9 @@
-import { chmod, chown, lstat, mkdir, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, lstat, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { ConfigError } from '../config.ts';
+import { makeFolder } from './make-folder.ts';
 
 /**
  * Listens on a unix socket that root alone may use, or `group` too. The file of an agent that has died is replaced.
@@ -10,8 +11,8 @@ import { ConfigError } from '../config.ts';
  */
 export async function listenSocket(server: Server, path: string, group?: string): Promise<void> {
   const groupId = group === undefined ? undefined : await findGroup(group);
-  await removeStale(path);
-  await mkdir(dirname(path), { recursive: true }).catch(unusable(path));
+  await clearSocketPath(path);
+  await makeFolder(dirname(path), 0o755).catch(unusable(path));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // bind(2) happens within the call, so the file never has a wider mode than this.
@@ -31,7 +32,8 @@ export async function listenSocket(server: Server, path: string, group?: string)
   }
 }
 
-async function removeStale(path: string): Promise<void> {
+/** Removes the socket file of an agent that has died. Throws ConfigError when a live one answers there. */
+export async function clearSocketPath(path: string): Promise<void> {
   const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     return unusable(path)(error);

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { pino } from 'pino';
-import type { AgentConfig } from '../config.ts';
+import { type AgentConfig, ConfigError } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { openAgentDatabase } from '../database.ts';
@@ -9,12 +8,13 @@ import { EventBus } from '../events/event-bus.ts';
 import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
-import { ErofsSnapshotter } from '../snapshots/erofs/erofs-snapshotter.ts';
+import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { checkHost } from './check-host.ts';
 import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
-import { listenSocket } from './listen-socket.ts';
+import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { readSystemFacts } from './read-host-facts.ts';
+import { runDirectory } from './run-directory.ts';
 import { readVersion } from './version.ts';
 
 /** Milliseconds that calls under way have to end when the agent stops. */
@@ -27,23 +27,27 @@ const GRACE = 10_000;
 export async function serve(config: AgentConfig, interrupted: AbortSignal): Promise<void> {
   await checkHost();
   const dataDirectory = await prepareDataFolder(config.dataDirectory);
-  await enterMountNamespace({
-    runDirectory: runDirectory(dataDirectory),
-    execPath: process.execPath,
-    args: [...process.execArgv, ...process.argv.slice(1)],
-  });
+  await needed(
+    enterMountNamespace({
+      runDirectory: runDirectory(dataDirectory),
+      execPath: process.execPath,
+      args: [...process.execArgv, ...process.argv.slice(1)],
+    }),
+  );
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   claimDataFolder(dataDirectory);
+  await clearSocketPath(config.socket);
   const [version, id, facts, runtime] = await Promise.all([
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
-    selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted }),
+    needed(selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted })),
   ]);
 
   const events = new EventBus();
   const knex = await openAgentDatabase(dataDirectory);
-  const snapshotter = await ErofsSnapshotter.open(dataDirectory);
+  const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
+  if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
   const images = await createImages({ dataDirectory, knex, snapshotter, registry, events });
   const containers = await createContainers({
@@ -87,9 +91,11 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   await knex.destroy();
 }
 
-/** A place for what must not outlive a reboot, one for each data folder. */
-function runDirectory(dataDirectory: string): string {
-  return `/run/berth-agent/${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12)}`;
+/** What the host does not give is for its operator to change. */
+function needed<T>(step: Promise<T>): Promise<T> {
+  return step.catch((error: Error) => {
+    throw new ConfigError(`${error.message}.`, { cause: error });
+  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

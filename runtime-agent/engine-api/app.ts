@@ -49,10 +49,12 @@ export function createEngineApp(deps: EngineDeps): Koa {
   });
   app.on('error', (error: NodeJS.ErrnoException) => {
     // A client that hung up during a stream is no news.
-    if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') deps.log.error({ err: error }, 'answer failed');
+    if (!HANG_UPS.has(error.code ?? '')) deps.log.error({ err: error }, 'answer failed');
   });
   return app;
 }
+
+const HANG_UPS = new Set(['ERR_STREAM_PREMATURE_CLOSE', 'EPIPE', 'ECONNRESET']);
 
 /** Turns what a route throws into the Engine API's error answer. */
 function answerErrors(deps: EngineDeps) {

@@ -53,10 +53,12 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
   refuseUnsupported(body, AT, HANDLED);
   checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
   checkCgroupNamespace(readString(body, 'CgroupnsMode', AT), host.cgroupVersion);
+  const memory = readInteger(body, 'Memory', AT);
   return {
     AutoRemove: readBoolean(body, 'AutoRemove', AT),
-    Memory: readInteger(body, 'Memory', AT),
-    MemorySwap: readInteger(body, 'MemorySwap', AT),
+    Memory: memory,
+    // Docker's default, which inspect shows.
+    MemorySwap: readInteger(body, 'MemorySwap', AT) || Math.max(0, 2 * memory),
     MemoryReservation: readInteger(body, 'MemoryReservation', AT),
     NanoCpus: readInteger(body, 'NanoCpus', AT),
     CpuShares: readInteger(body, 'CpuShares', AT),

@@ -29,7 +29,7 @@ export function imagePullRoutes(router: Router, deps: EngineDeps): void {
     );
     const steps = queue[Symbol.asyncIterator]();
     // A failure before the first line is an ordinary error answer: nothing has been sent yet.
-    const first = await steps.next();
+    const first = await steps.next().catch(withoutLoginPrompt);
 
     async function* lines(): AsyncIterable<string> {
       try {
@@ -43,6 +43,12 @@ export function imagePullRoutes(router: Router, deps: EngineDeps): void {
     }
     streamBody(ctx, 'application/json', lines());
   });
+}
+
+/** A 401 is this API's own: the CLI would ask for a password in the middle of a pull. dockerd avoids it too. */
+function withoutLoginPrompt(error: unknown): never {
+  if (!(error instanceof EngineError && error.code === 'unauthorized')) throw error;
+  throw new EngineError('registry', error.message, { cause: error });
 }
 
 const line = (message: object) => `${JSON.stringify(message)}\r\n`;

@@ -63,6 +63,7 @@ describe('the body of docker run', () => {
     assert.deepEqual(request.config.Entrypoint, ['']);
     assert.deepEqual(request.config.ExposedPorts, { '80/tcp': {} });
     assert.equal(request.hostConfig.Memory, 64 << 20);
+    assert.equal(request.hostConfig.MemorySwap, 128 << 20);
     assert.equal(request.hostConfig.NetworkMode, 'none');
     assert.deepEqual(request.hostConfig.Ulimits, [{ Name: 'nofile', Soft: 1, Hard: 2 }]);
   });

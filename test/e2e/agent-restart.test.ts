@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { access, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import { agentMounts, removeRunDirectory } from '../support/agent-process.ts';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { defer } from '../support/cleanup.ts';
+import { runCommand } from '../support/run-command.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
+const options = { skip: unlessRoot(), timeout: 180_000 };
+
+test('containers outlive a killed agent: logs, stop and wait work after the restart', options, async (t) => {
+  const { agent, image } = await startAgentWithImage(t);
+  const { docker } = agent;
+  const out = async (...args: string[]) => (await docker(args)).stdout;
+  const loop = 'trap "echo bye; exit 4" TERM; i=0; while :; do echo line $i; i=$((i+1)); sleep 0.1; done';
+  await docker(['run', '-d', '--name', 'one', image, 'sh', '-c', loop]);
+  await docker(['run', '-d', '--name', 'two', image, 'sh', '-c', 'sleep 3; exit 6']);
+  await docker(['create', '--name', 'three', image, 'true']);
+  const pids = await out('inspect', '-f', '{{.State.Pid}}', 'one', 'two');
+  const mounts = await agentMounts(agent);
+  assert.ok(mounts.length > 0);
+
+  await agent.kill();
+  for (const pid of pids.trim().split('\n')) await access(`/proc/${pid}`);
+  await agent.restart();
+
+  assert.equal(await out('inspect', '-f', '{{.State.Pid}}', 'one', 'two'), pids);
+  assert.deepEqual([...(await agentMounts(agent))].sort(), [...mounts].sort());
+  const follower = agent.startDocker(['logs', '--follow', 'one']);
+  await follower.waitForLine(/line 0\n(line \d+\n)*line 30\n/);
+  assert.equal(await out('wait', 'two'), '6\n');
+  await docker(['stop', 'one']);
+  assert.equal((await follower.exited).code, 0);
+  assert.match(follower.output(), /\nbye\n$/);
+  assert.equal(await out('wait', 'one'), '4\n');
+  assert.match(
+    await out('ps', '-a', '--format', '{{.Names}} {{.Status}}'),
+    /^three Created\ntwo Exited \(6\).*\none Exited \(4\)/,
+  );
+  assert.equal(await out('start', '-a', 'three'), '');
+  await docker(['rm', 'one', 'two', 'three']);
+});
+
+test('a container that ended while no agent ran is found ended', options, async (t) => {
+  const { agent, image } = await startAgentWithImage(t);
+  await agent.docker(['run', '-d', '--name', 'alone', image, 'sh', '-c', 'sleep 0.5; exit 9']);
+  await agent.docker(['run', '-d', '--rm', '--name', 'forgotten', image, 'sleep', '0.5']);
+  const pid = (await agent.docker(['inspect', '-f', '{{.State.Pid}}', 'alone'])).stdout.trim();
+  await agent.kill();
+  await runCommand('sh', ['-c', `while [ -e /proc/${pid} ]; do sleep 0.05; done; sleep 0.3`]);
+  await agent.restart();
+  assert.equal((await agent.docker(['wait', 'alone'])).stdout, '9\n');
+  await agent.docker(['inspect', 'forgotten'], { expectExit: 1 });
+  await agent.docker(['rm', 'alone']);
+});
+
+test('SIGTERM stops the agent with 0, ends streams, and leaves containers alone', options, async (t) => {
+  const { agent, image } = await startAgentWithImage(t);
+  await agent.docker(['run', '-d', '--name', 'goes-on', image, 'sleep', '600']);
+  const pid = (await agent.docker(['inspect', '-f', '{{.State.Pid}}', 'goes-on'])).stdout.trim();
+  const follower = agent.startDocker(['logs', '--follow', 'goes-on']);
+  const events = agent.startDocker(['events']);
+  await agent.stop();
+  await Promise.all([follower.exited, events.exited]);
+  await access(`/proc/${pid}`);
+  await assert.rejects(access(agent.socket), { code: 'ENOENT' });
+  await agent.restart();
+  assert.equal((await agent.docker(['inspect', '-f', '{{.State.Running}}', 'goes-on'])).stdout, 'true\n');
+  await agent.docker(['rm', '-f', 'goes-on']);
+});
+
+test('nothing is left of containers that are removed', options, async (t) => {
+  const { agent, image } = await startAgentWithImage(t);
+  for (let count = 0; count < 3; count += 1) await agent.docker(['run', '--rm', image, 'true']);
+  const mounts = await agentMounts(agent);
+  assert.ok(!mounts.some((point) => point.includes('/snapshots/')), mounts.join('\n'));
+  assert.deepEqual(await readdir(join(agent.dataDir, 'containers')), []);
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  assert.ok(!table.includes(agent.dataDir), 'the host sees none of the mounts');
+});
+
+describe('the command line', options, () => {
+  const agentCommand = (args: readonly string[], settings = {}) =>
+    runCommand(process.execPath, [MAIN, ...args], { expectExit: 'any', ...settings });
+
+  test('a second agent on the same data or socket is refused with 2', async (t) => {
+    const { agent } = await startAgentWithImage(t);
+    const other = join(await makeTempDir(t, 'other'), 'data');
+    defer(t, () => removeRunDirectory(other));
+    const sameData = await agentCommand(['serve', '--socket', `${agent.socket}2`, '--data', agent.dataDir]);
+    assert.equal(sameData.exitCode, 2, sameData.stderr);
+    assert.match(
+      sameData.stderr,
+      /^berth-agent: the data folder .* is in use by another berth-agent: .*\.\n$/,
+    );
+    const sameSocket = await agentCommand(['serve', '--socket', agent.socket, '--data', other]);
+    assert.equal(sameSocket.exitCode, 2, sameSocket.stderr);
+    assert.match(sameSocket.stderr, /^berth-agent: another program answers on .*\.\n$/);
+    assert.equal((await agent.docker(['ps', '-q'])).stdout, '');
+  });
+
+  test('wrong options are one sentence and 2', async () => {
+    for (const [args, message] of [
+      [[], /no command was given/],
+      [['sail'], /there is no command "sail"/],
+      [['serve', '--nosuch'], /Unknown option '--nosuch'/],
+      [['serve', '--insecure-registry', 'http://x'], /is not a registry host/],
+      [['serve', '--socket', `/${'x'.repeat(120)}`], /longer than the 107 bytes/],
+      [['serve', '--data', '/proc/nosuch/data'], /the data folder .* cannot be used/],
+      [['serve', '--config', '/nosuch.json'], /cannot be read/],
+    ] as const) {
+      const { exitCode, stderr } = await agentCommand(args);
+      assert.equal(exitCode, 2, stderr);
+      assert.match(stderr, message);
+      assert.match(stderr, /^berth-agent: [^\n]*\n$/);
+    }
+  });
+
+  test('an ordinary user and a host without the programs are told what is needed', async () => {
+    const nobody = await runCommand(
+      'setpriv',
+      ['--reuid', '65534', '--clear-groups', process.execPath, MAIN, 'serve'],
+      {
+        expectExit: 'any',
+      },
+    );
+    assert.equal(nobody.exitCode, 2, nobody.stderr);
+    assert.match(nobody.stderr, /the agent needs root/);
+    const bare = await agentCommand(['serve'], { env: { PATH: '/nosuch' } });
+    assert.equal(bare.exitCode, 2, bare.stderr);
+    assert.match(bare.stderr, /conmon is not installed: run "apt-get install conmon"/);
+  });
+
+  test('--help and --version', async () => {
+    assert.match((await agentCommand(['--help'])).stdout, /--insecure-registry HOST:PORT/);
+    assert.match((await agentCommand(['--version'])).stdout, /^berth-agent \d+\.\d+\.\d+\n$/);
+  });
+});
+
+test('a socket that a dead agent left is replaced; only root may use it', options, async (t) => {
+  const { agent } = await startAgentWithImage(t);
+  await agent.kill();
+  await access(agent.socket);
+  await agent.restart();
+  const { stdout } = await runCommand('stat', ['-c', '%a %U', agent.socket]);
+  assert.equal(stdout, '600 root\n');
+  await access(runDirectory(agent.dataDir));
+});

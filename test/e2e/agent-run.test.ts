@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { runCommand } from '../support/run-command.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+describe('docker run', { skip: unlessRoot(), timeout: 180_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const { docker, startDocker } = agent;
+  const run = (args: readonly string[], options = {}) => docker(['run', '--rm', ...args], options);
+  const noneIsLeft = async () => assert.equal((await docker(['ps', '--all', '--quiet'])).stdout, '');
+
+  test('passes both streams and the exit code on', async () => {
+    for (const code of [0, 3, 125, 255]) {
+      const { stdout, stderr } = await run([image, 'sh', '-c', `echo out; echo err >&2; exit ${code}`], {
+        expectExit: code,
+      });
+      assert.deepEqual([stdout, stderr], ['out\n', 'err\n']);
+    }
+    await noneIsLeft();
+  });
+
+  test('ends with 127 for a command that is missing, 126 for one that cannot be run', async () => {
+    const missing = await run([image, 'nosuch'], { expectExit: 127 });
+    assert.match(
+      missing.stderr,
+      /^docker: Error response from daemon: .*exec: "nosuch": executable file not found in \$PATH/,
+    );
+    const folder = await run([image, '/etc'], { expectExit: 126 });
+    assert.match(folder.stderr, /permission denied/);
+    await noneIsLeft();
+  });
+
+  test('ends with 125 for what the agent refuses', async () => {
+    const { stderr } = await run(['-v', '/tmp:/host', image, 'true'], { expectExit: 125 });
+    assert.match(
+      stderr,
+      /Error response from daemon: a volume or a folder of the host \(-v\) is not supported yet/,
+    );
+    await run(['--memory', '1m', image, 'true'], { expectExit: 125 });
+    await run(['--name', '-x', image, 'true'], { expectExit: 125 });
+    await run([`${image.replace(/:1$/, '')}:nosuch`, 'true'], { expectExit: 125 });
+    await noneIsLeft();
+  });
+
+  test('pulls an image that is not here', async () => {
+    await docker(['rmi', image]);
+    const { stdout, stderr } = await run([image, 'echo', 'here']);
+    assert.equal(stdout, 'here\n');
+    assert.match(stderr, /Unable to find image/);
+    assert.match(stderr, /Status: Downloaded newer image/);
+  });
+
+  test('gives the container what the client writes, to the last byte', async () => {
+    const input = 'x'.repeat(300_000);
+    const { stdout } = await run(['-i', image, 'sh', '-c', 'wc -c; echo end'], { input });
+    assert.equal(stdout, '300000\nend\n');
+  });
+
+  test('loses no output, however much', async () => {
+    const { stdout } = await run([image, 'sh', '-c', 'seq 200000']);
+    assert.equal(stdout.length, 1_288_895);
+    assert.ok(stdout.endsWith('\n200000\n'));
+  });
+
+  test('makes a terminal, of the size that the client has', async () => {
+    const command = `stty rows 31 cols 97; exec docker -H ${agent.host} run --rm -it ${image} sh -c 'sleep 0.5; tty; stty size'`;
+    const { stdout } = await runCommand('script', ['-qec', command, '/dev/null']);
+    assert.match(stdout, /\/dev\/pts\/0\r\n31 97\r\n/);
+  });
+
+  test('passes signals on', async () => {
+    const client = startDocker([
+      'run',
+      '--rm',
+      '--name',
+      'signalled',
+      image,
+      'sh',
+      '-c',
+      'trap "echo caught; exit 7" TERM; echo waiting; while :; do sleep 0.1; done',
+    ]);
+    await client.waitForLine(/waiting/);
+    const exit = await client.end('SIGTERM');
+    assert.equal(exit.code, 7, client.output());
+    assert.match(client.output(), /caught/);
+    await noneIsLeft();
+  });
+
+  test('ends with 128 and the number of the signal that ended the container', async () => {
+    for (const [signal, code] of [
+      ['KILL', 137],
+      ['HUP', 129],
+    ] as const) {
+      const script = 'trap - HUP; echo waiting; exec sleep 600';
+      const client = startDocker(['run', '--rm', '--init', '--name', 'killed', image, 'sh', '-c', script]);
+      await client.waitForLine(/waiting/);
+      await docker(['kill', '--signal', signal, 'killed']);
+      assert.equal((await client.exited).code, code, client.output());
+    }
+  });
+
+  test('detaches on its keys, and attaches again', async () => {
+    const detach = `(sleep 1.5; printf '\\020\\021'; sleep 1) | script -qec 'docker -H ${agent.host} run -it --name kept ${image} sh' /dev/null`;
+    await runCommand('sh', ['-c', detach], { expectExit: 'any' });
+    assert.equal((await docker(['inspect', '-f', '{{.State.Running}}', 'kept'])).stdout, 'true\n');
+    const attach = `(sleep 1; echo 'echo again; exit 5'; sleep 1) | script -qec 'docker -H ${agent.host} attach kept' /dev/null`;
+    const { stdout } = await runCommand('sh', ['-c', attach], { expectExit: 'any' });
+    assert.match(stdout, /\nagain\r\n/);
+    assert.equal((await docker(['wait', 'kept'])).stdout, '5\n');
+    await docker(['rm', 'kept']);
+  });
+
+  test('takes variables, user, folder, entrypoint and labels', async () => {
+    const { stdout } = await run([
+      '-e',
+      'A=b',
+      '-u',
+      '1000:1000',
+      '-w',
+      '/tmp',
+      '--entrypoint',
+      'sh',
+      '--hostname',
+      'quay',
+      image,
+      '-c',
+      'echo $A $(id -u):$(id -g) $PWD $(hostname)',
+    ]);
+    assert.equal(stdout, 'b 1000:1000 /tmp quay\n');
+  });
+
+  test('removes with --rm only after the end, and the CLI waits for it', async () => {
+    const client = startDocker(['run', '--rm', '--name', 'short', image, 'sleep', '1']);
+    await waitUntil('it runs', async () => (await docker(['ps', '-q', '-f', 'name=short'])).stdout !== '');
+    assert.equal((await client.exited).code, 0);
+    await docker(['inspect', 'short'], { expectExit: 1 });
+  });
+});

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import { type CleanupScope, defer } from './cleanup.ts';
+import { type Docker, dockerAt } from './docker-cli.ts';
+import { type ManagedProcess, startProcess } from './managed-process.ts';
+import { makeTempDir, removeTree } from './temp-dir.ts';
+
+/** Berth's agent as a process of its own, in a fresh folder. */
+export interface AgentProcess extends Docker {
+  readonly socket: string;
+  readonly dataDir: string;
+  /** The running process; another one after each restart. */
+  process(): ManagedProcess;
+  /** SIGTERM, and checks that the exit code is 0. */
+  stop(): Promise<void>;
+  /** SIGKILL, as a crash. */
+  kill(): Promise<void>;
+  /** Starts it again on the same data and socket, after stop() if it still runs. */
+  restart(): Promise<void>;
+}
+
+const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
+
+/**
+ * Starts the agent and waits until it says that it is ready. At the end of `scope` its containers, its mount namespace
+ * and its folder are gone. Needs root.
+ */
+export async function startAgent(
+  scope: CleanupScope,
+  options: { readonly args?: readonly string[] } = {},
+): Promise<AgentProcess> {
+  const directory = await makeTempDir(scope, 'agent');
+  const socket = join(directory, 'agent.sock');
+  const dataDir = join(directory, 'data');
+  const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
+  const start = async () => {
+    const started = startProcess(scope, process.execPath, [MAIN, ...args]);
+    await started.waitForLine(/^berth-agent is ready: /m);
+    return started;
+  };
+  defer(scope, () => removeRunDirectory(dataDir));
+  let running = await start();
+  const docker = await dockerAt(scope, `unix://${socket}`);
+  const stop = async () => {
+    const exit = await running.end('SIGTERM');
+    if (exit.code !== 0)
+      throw new Error(`the agent ended with ${exit.code ?? exit.signal}\n${running.output()}`);
+  };
+  const agent: AgentProcess = {
+    ...docker,
+    socket,
+    dataDir,
+    process: () => running,
+    stop,
+    kill: async () => {
+      await running.end('SIGKILL');
+    },
+    restart: async () => {
+      if (running.exit() === undefined) await stop();
+      running = await start();
+    },
+  };
+  // Runs before the process is ended: containers outlive an agent, but not a test.
+  defer(scope, async () => {
+    if (running.exit() !== undefined) running = await start();
+    const { stdout } = await docker.docker(['ps', '--all', '--quiet', '--no-trunc']);
+    const ids = stdout.split('\n').filter(Boolean);
+    if (ids.length > 0) await docker.docker(['rm', '--force', ...ids]);
+  });
+  return agent;
+}
+
+/** Lets go of the mount namespace that an agent has pinned for the time after its restart. */
+export async function removeRunDirectory(dataDir: string): Promise<void> {
+  await removeTree(runDirectory(dataDir));
+}
+
+/** The mounts that an agent's process sees below a folder. */
+export async function agentMounts(agent: AgentProcess): Promise<readonly string[]> {
+  const table = await readFile(`/proc/${agent.process().pid}/mountinfo`, 'utf8');
+  return table
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(agent.dataDir));
+}
