@@ -259,6 +259,19 @@ describe('the blob store', () => {
     assert.ok((await contentOf(theirs)).equals(theirs));
   });
 
+  test('trusts no hash of bytes that were replaced from an earlier state on', async () => {
+    const [first, second, third] = [17, 18, 19].map((seed) => patternBytes(1_000, seed)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    const earlier = await store.append(await store.begin(), streamOf(first));
+    await store.append(earlier, streamOf(second));
+    const state = await store.append(earlier, streamOf(third));
+    await assert.rejects(store.commit(state, digestOf(Buffer.concat([first, second]))), DigestMismatchError);
+    await store.commit(state, digestOf(Buffer.concat([first, third])));
+  });
+
   test('commits again after a crash between the rename and the answer', async () => {
     const bytes = patternBytes(1_000, 13);
     const upload = await store.append(await store.begin(), streamOf(bytes));
