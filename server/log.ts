@@ -7,8 +7,23 @@ export interface ProgramLog {
   flush(): void;
 }
 
+/**
+ * Lines of one turn of the event loop go out in one write. pino's own destination is not used: when the
+ * reader of standard error has gone, its flush at the end of the process tries again for ever.
+ */
 export function createLog(level: LogLevel): ProgramLog {
-  const destination = pino.destination({ dest: 2, sync: false });
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
-  return { log, flush: () => destination.flushSync() };
+  let held = '';
+  const flush = () => {
+    const text = held;
+    held = '';
+    if (text !== '') process.stderr.write(text);
+  };
+  const write = (line: string) => {
+    if (held === '') setImmediate(flush);
+    held += line;
+  };
+  // A log that nobody reads is no reason to stop.
+  process.stderr.on('error', () => undefined);
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, { write });
+  return { log, flush };
 }
