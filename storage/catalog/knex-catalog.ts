@@ -5,13 +5,14 @@ import { type DatabaseOptions, openDatabase } from './database.ts';
 import { KnexManifests } from './manifests.ts';
 import { migrate } from './migrate.ts';
 import { createCatalog } from './migrations/0001-catalog.ts';
+import { countNameChanges } from './migrations/0002-name-changes.ts';
 import { KnexRepositories } from './repositories.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
 
 /** Brings the database's catalog tables up to date and opens them. The catalog's `close` also closes `knex`. */
 export async function openCatalog(knex: Knex): Promise<Catalog> {
-  await migrate(knex, 'catalog_migrations', [createCatalog]);
+  await migrate(knex, 'catalog_migrations', [createCatalog, countNameChanges]);
   return {
     repositories: new KnexRepositories(knex),
     blobs: new KnexBlobs(knex),

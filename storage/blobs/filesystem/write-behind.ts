@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 
-const BUFFER_SIZE = 1024 * 1024;
+const BUFFER_SIZE = 512 * 1024;
 /** Buffers of one writer: one that fills while the others are on their way to the file. */
 const BUFFERS = 3;
 /** Dirty bytes after which the device begins to store them, so that a commit has little left to wait for. */
@@ -25,8 +25,8 @@ export class BufferPool {
 }
 
 /**
- * Writes chunks one after another from a position on, in pieces of up to 1 MiB, while its caller goes on with
- * the next chunk. It copies chunks: their sender may use their memory again. At most 3 MiB are on their way.
+ * Writes chunks one after another from a position on, in pieces of up to 512 KiB, while its caller goes on with
+ * the next chunk. It copies chunks: their sender may use their memory again. At most 1.5 MiB are on their way.
  */
 export class WriteBehind {
   readonly #handle: FileHandle;
