@@ -6,11 +6,13 @@ export interface CleanupScope {
 type CleanupStep = () => Promise<void> | void;
 
 const stacks = new WeakMap<CleanupScope, CleanupStep[]>();
+/** The stacks of scopes that have not ended. */
+const live = new Set<CleanupStep[]>();
 
 /**
  * Runs `step` when `scope` ends, the last deferred first (node:test's own hooks run the first registered
  * first, which would delete a folder under a process that still writes to it). Every step runs even when an
- * earlier one throws; what they threw fails the test.
+ * earlier one throws; what they threw fails the test. SIGINT and SIGTERM end all scopes, and then the process.
  */
 export function defer(scope: CleanupScope, step: CleanupStep): void {
   const known = stacks.get(scope);
@@ -20,23 +22,37 @@ export function defer(scope: CleanupScope, step: CleanupStep): void {
   }
   const steps = [step];
   stacks.set(scope, steps);
-  scope.after(() => unwind(steps));
+  if (live.size === 0) process.on('SIGINT', endAll).on('SIGTERM', endAll);
+  live.add(steps);
+  scope.after(async () => {
+    try {
+      await unwind(steps);
+    } finally {
+      live.delete(steps);
+      if (live.size === 0) process.off('SIGINT', endAll).off('SIGTERM', endAll);
+    }
+  });
 }
 
-/** Runs `work` with a scope of its own, for programs that are no tests, and cleans up after it, also on SIGINT and SIGTERM. */
+/** Runs `work` with a scope of its own, for programs that are no tests. `signal` aborts on SIGINT and SIGTERM. */
 export async function withCleanup<Result>(
   work: (scope: CleanupScope, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
-  const steps: CleanupStep[] = [];
+  const ends: CleanupStep[] = [];
   const interrupted = new AbortController();
   const interrupt = (name: NodeJS.Signals) => interrupted.abort(new Error(`interrupted by ${name}`));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    return await work({ after: (step) => steps.push(step) }, interrupted.signal);
+    return await work({ after: (end) => ends.push(end) }, interrupted.signal);
   } finally {
-    await unwind(steps);
+    await unwind(ends);
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
+}
+
+async function endAll(name: NodeJS.Signals): Promise<void> {
+  for (const steps of live) await unwind(steps).catch((error: unknown) => console.error(error));
+  process.exit(name === 'SIGINT' ? 130 : 143);
 }
 
 async function unwind(steps: CleanupStep[]): Promise<void> {

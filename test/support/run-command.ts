@@ -73,6 +73,8 @@ export async function runCommand(
   const timer = setTimeout(() => kill(`did not end within ${timeoutMs} ms and was killed`), timeoutMs);
   const onAbort = () => kill('was killed because its caller gave up');
   options.signal?.addEventListener('abort', onAbort);
+  const onExit = () => kill('was killed because this process ended');
+  process.once('exit', onExit);
   try {
     const exitCode = await new Promise<number>((resolve, reject) => {
       child.once('error', (error) => {
@@ -94,5 +96,6 @@ export async function runCommand(
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener('abort', onAbort);
+    process.off('exit', onExit);
   }
 }
