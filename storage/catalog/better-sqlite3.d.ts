@@ -4,9 +4,11 @@ declare module 'better-sqlite3' {
     get(): Value | undefined;
   }
 
-  export default class Database {
+  class Database {
     constructor(file: string, options?: { readonly readonly?: boolean });
     prepare<Value>(sql: string): { pluck(): PluckedStatement<Value> };
     close(): void;
   }
+
+  export { Database as default };
 }
