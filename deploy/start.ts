@@ -30,10 +30,13 @@ try {
     });
   }
   // Terminals show what matters; `berth serve` by itself logs every request.
-  process.env['BERTH_LOG_LEVEL'] ??= 'warn';
-  process.env['BERTH_AGENT_LOG_LEVEL'] ??= 'warn';
+  process.env.BERTH_LOG_LEVEL ??= 'warn';
+  process.env.BERTH_AGENT_LOG_LEVEL ??= 'warn';
 
-  const registry = await startProgram('berth', join(root, 'server/main.ts'), ['serve', ...process.argv.slice(2)]);
+  const registry = await startProgram('berth', join(root, 'server/main.ts'), [
+    'serve',
+    ...process.argv.slice(2),
+  ]);
   running.push(registry);
   for (const line of registry.greeting) console.log(line);
 

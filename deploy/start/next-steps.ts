@@ -14,7 +14,9 @@ export function nextSteps(running: Running): string {
   const image = `${host}/team/hello:1`;
   const lines = [
     `Registry: ${running.registry}`,
-    running.agent === undefined ? `Agent:    not running: ${running.withoutAgent}` : `Agent:    ${running.agent}`,
+    running.agent === undefined
+      ? `Agent:    not running: ${running.withoutAgent}`
+      : `Agent:    ${running.agent}`,
     '',
     'Next, in another terminal, with any image that you have:',
     `  docker login -u admin ${host}`,

@@ -20,7 +20,10 @@ export interface Program {
  * is ready; what it had to say is on stderr by then.
  */
 export async function startProgram(name: string, main: string, args: readonly string[]): Promise<Program> {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
   const ended = exitOf(child);
   const greeting: string[] = [];
   const ready = new RegExp(`^${name} is ready: (\\S+)`);
