@@ -1,10 +1,11 @@
 /** Error numbers of Linux (asm-generic), as far as the agent tells them apart. */
 export const ERRNO = {
-  EINTR: 4,
-  ESRCH: 3,
-  EAGAIN: 11,
   ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  ENXIO: 6,
+  EAGAIN: 11,
+  EACCES: 13,
   ENOTDIR: 20,
   ELOOP: 40,
-  EPIPE: 32,
 } as const;

@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { getSystemErrorMessage } from 'node:util';
 import { ERRNO } from './errno.ts';
 import type { Libc } from './libc.ts';
 
+const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
 
@@ -10,29 +12,49 @@ const RESOLVE_IN_ROOT = 0x10;
  * process were chrooted there (openat2(2), RESOLVE_IN_ROOT), so a link to the host's /etc/passwd reads the tree's.
  * Undefined when there is no such regular file, or it has more than `limit` bytes.
  */
-export function readFileInRoot(libc: Libc, root: string, path: string, limit: number): string | undefined {
+export function readFileInRoot(libc: Libc, root: string, path: string, limit: number): Buffer | undefined {
+  return readInRoot(libc, root, path, (size) => (size > limit ? undefined : size));
+}
+
+/** As readFileInRoot, but the first `length` bytes of a file of any size. */
+export function readHeadInRoot(libc: Libc, root: string, path: string, length: number): Buffer | undefined {
+  return readInRoot(libc, root, path, (size) => Math.min(size, length));
+}
+
+function readInRoot(
+  libc: Libc,
+  root: string,
+  path: string,
+  wanted: (size: number) => number | undefined,
+): Buffer | undefined {
+  const fd = openInRoot(libc, root, path);
+  if (fd === undefined) return undefined;
+  try {
+    const stat = fstatSync(fd);
+    const length = stat.isFile() ? wanted(stat.size) : undefined;
+    if (length === undefined) return undefined;
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readSync(fd, buffer, 0, length, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openInRoot(libc: Libc, root: string, path: string): number | undefined {
   const directory = openSync(root, constants.O_DIRECTORY | constants.O_RDONLY);
   try {
-    const how = new BigUint64Array([
-      BigInt(constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | 0o2000000),
-      0n,
-      BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
-    ]);
+    // Neither a FIFO nor a terminal in the tree may hold this process up.
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | CLOSE_ON_EXEC;
+    const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
     const fd = libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
-    if (fd < 0) {
-      const errno = libc.errno();
-      if (errno === ERRNO.ENOENT || errno === ERRNO.ENOTDIR || errno === ERRNO.ELOOP) return undefined;
-      throw new Error(`opening ${path} inside ${root} failed with error number ${errno}`);
-    }
-    try {
-      const stat = fstatSync(fd);
-      if (!stat.isFile() || stat.size > limit) return undefined;
-      const buffer = Buffer.alloc(stat.size);
-      return buffer.toString('utf8', 0, readSync(fd, buffer, 0, stat.size, 0));
-    } finally {
-      closeSync(fd);
-    }
+    if (fd >= 0) return fd;
+    const errno = libc.errno();
+    if (ABSENT.has(errno)) return undefined;
+    throw new Error(`${path} cannot be opened inside ${root}: ${getSystemErrorMessage(-errno)}`);
   } finally {
     closeSync(directory);
   }
 }
+
+/** Nothing there, a loop of links, a socket or device without anybody behind it. */
+const ABSENT = new Set<number>([ERRNO.ENOENT, ERRNO.ENOTDIR, ERRNO.ELOOP, ERRNO.ENXIO, ERRNO.EACCES]);

@@ -73,6 +73,13 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
       });
     }
 
+    it('gives the domain name that was asked for', async () => {
+      const { stdout } = await sh('cat /proc/sys/kernel/domainname', {
+        config: { Domainname: 'example.org' },
+      });
+      assert.equal(stdout, 'example.org\n');
+    });
+
     it('removes a container whose start failed when it is to be removed', async () => {
       const { containers } = agent();
       const { id } = await containers.create({

@@ -12,6 +12,8 @@ export class AttachThread {
   readonly #wakeFd: number;
   readonly #one = new Uint8Array(new BigUint64Array([1n]).buffer);
   readonly #ended: Promise<void>;
+  // Node waits for its threads when the process exits, and this one sleeps until it is told.
+  readonly #onExit = () => this.command({ kind: 'stop' });
   #closed = false;
 
   /** `onReport` gets the thread's reports in order; `onFailure` the error that ended it. */
@@ -24,10 +26,12 @@ export class AttachThread {
     if (this.#wakeFd < 0) throw new Error(`eventfd(2) failed with error number ${libc.errno()}`);
     const workerData: AttachWorkerData = { wakeFd: this.#wakeFd };
     this.#worker = new Worker(new URL('./attach-worker.ts', import.meta.url), { workerData });
-    this.#worker.unref();
+    process.once('exit', this.#onExit);
     this.#worker.on('message', onReport);
     this.#worker.on('error', onFailure);
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
+    // Last, as each listener makes the thread count again.
+    this.#worker.unref();
   }
 
   command(command: AttachCommand, transfer: readonly ArrayBuffer[] = []): void {
@@ -39,6 +43,7 @@ export class AttachThread {
   /** Closes every socket and ends the thread. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    process.off('exit', this.#onExit);
     this.command({ kind: 'stop' });
     this.#closed = true;
     this.#worker.ref();

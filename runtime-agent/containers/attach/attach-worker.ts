@@ -13,6 +13,8 @@ import { readPackets } from './packet-reader.ts';
 
 const POLLIN = 1;
 const POLLOUT = 4;
+/** Milliseconds; between two sleeps the thread can be terminated from outside. */
+const LONGEST_SLEEP = 1_000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
@@ -56,7 +58,7 @@ class AttachLoop {
         // A hung-up socket is reported even when nothing is asked of it; a negative descriptor is not.
         setPollfd(fds, index + 1, events === 0 ? -1 : connection.fd, events);
       });
-      if (this.#libc.poll(new Uint8Array(fds.buffer), watched.length + 1, -1) < 0) {
+      if (this.#libc.poll(new Uint8Array(fds.buffer), watched.length + 1, LONGEST_SLEEP) < 0) {
         if (this.#libc.errno() === ERRNO.EINTR) continue;
         throw new Error(`poll(2) failed with error number ${this.#libc.errno()}`);
       }

@@ -8,6 +8,7 @@ import { containerCapabilities } from '../plan/capabilities.ts';
 import { hostnameFile, hostsFile } from '../plan/etc-files.ts';
 import { planNetwork } from '../plan/network-mode.ts';
 import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
+import type { OciSpec } from '../plan/oci-types.ts';
 import { seccompProfile } from '../plan/seccomp-profile.ts';
 import { parseSecurityOptions } from '../plan/security.ts';
 import { resolveUser } from '../plan/user.ts';
@@ -34,9 +35,10 @@ export async function writeBundle(
   container: Container,
   paths: RunPaths,
   rootfs: string,
-): Promise<void> {
+): Promise<OciSpec> {
   const { hostConfig } = container;
-  const read = (path: string) => readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT) ?? '';
+  const read = (path: string) =>
+    readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
   const user = resolveUser(container.config.User, hostConfig.GroupAdd, {
     passwd: read('/etc/passwd'),
     group: read('/etc/group'),
@@ -61,6 +63,7 @@ export async function writeBundle(
     devices: hostConfig.Privileged ? await hostDevices('/dev') : [],
   });
   await writeFile(paths.spec, writeOciSpec(spec), { mode: 0o600 });
+  return spec;
 }
 
 async function writeEtcFiles(container: Container, paths: RunPaths): Promise<void> {

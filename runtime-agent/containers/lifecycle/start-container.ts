@@ -2,8 +2,10 @@ import { rm } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
+import { isHostPlatform } from '../plan/platform.ts';
 import { type Monitored, RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
 import { readCreateFailure } from '../runtime/runtime-error.ts';
+import { checkExecutable } from './check-executable.ts';
 import { clearRun } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
@@ -67,7 +69,9 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     prepareFolders(container, paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  await writeBundle(context, container, paths, rootfs.path);
+  const spec = await writeBundle(context, container, paths, rootfs.path);
+  if (!isHostPlatform(image.platform))
+    await checkExecutable(context, container, rootfs.path, spec.process.env);
   return startMonitor({
     id: live.id,
     name: container.name,

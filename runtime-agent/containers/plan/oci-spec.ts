@@ -68,7 +68,6 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   return {
     ociVersion: '1.0.2',
     hostname: config.Hostname,
-    ...(config.Domainname === '' ? {} : { domainname: config.Domainname }),
     root: { path: inputs.rootfs, readonly: hostConfig.ReadonlyRootfs },
     process: {
       terminal: config.Tty,
@@ -104,7 +103,12 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
       cgroupsPath: cgroupPath(container.id),
       resources: containerResources(hostConfig, inputs.cgroups),
       devices: hostConfig.Privileged ? inputs.devices : [],
-      sysctl: { ...(ownNetwork ? NETWORK_SYSCTLS : {}), ...hostConfig.Sysctls },
+      sysctl: {
+        ...(ownNetwork ? NETWORK_SYSCTLS : {}),
+        // runc 1.1 does not know the field domainname.
+        ...(config.Domainname === '' ? {} : { 'kernel.domainname': config.Domainname }),
+        ...hostConfig.Sysctls,
+      },
       maskedPaths: hidden.masked,
       readonlyPaths: hidden.readonly,
       ...(inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),

@@ -4,7 +4,6 @@ import type { SeccompProfile } from './seccomp-types.ts';
 export interface OciSpec {
   readonly ociVersion: string;
   readonly hostname: string;
-  readonly domainname?: string;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];

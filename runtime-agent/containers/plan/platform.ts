@@ -32,11 +32,16 @@ export function checkPlatform(
         `actual: ${formatPlatform(actual)}`,
     );
   }
-  if (matches(actual, HOST_PLATFORM)) return [];
+  if (isHostPlatform(actual)) return [];
   return [
     `The requested image's platform (${formatPlatform(actual)}) does not match the detected host platform ` +
       `(${formatPlatform(HOST_PLATFORM)}) and no specific platform was requested`,
   ];
+}
+
+/** Whether images of this platform are made for this machine. */
+export function isHostPlatform(platform: Platform): boolean {
+  return matches(platform, HOST_PLATFORM);
 }
 
 function parsePlatform(text: string): Platform {

@@ -22,7 +22,7 @@ const CRUN: readonly (readonly [RegExp, (path: string) => string])[] = [
   [/the path `(.*?)` exists but it is not executable/s, (path) => `exec: ${quote(path)}: permission denied`],
 ];
 
-/** Reads the last error that crun or runc wrote to stderr. */
+/** Reads the last error that crun or runc wrote to stderr, or one in runc's words (`exec: …`). */
 export function readCreateFailure(runtime: string, stderr: string): CreateFailure {
   const reason = runtime === 'crun' ? crunReason(stderr) : runcReason(stderr);
   return {
@@ -35,6 +35,7 @@ export function readCreateFailure(runtime: string, stderr: string): CreateFailur
 
 function crunReason(stderr: string): string {
   const text = stderr.trim();
+  if (text.startsWith('exec: ')) return `crun create failed: unable to start container process: ${text}`;
   for (const [pattern, words] of CRUN) {
     const path = pattern.exec(text)?.[1];
     if (path !== undefined) return `crun create failed: unable to start container process: ${words(path)}`;
@@ -46,13 +47,14 @@ function runcReason(stderr: string): string {
   const messages = [...stderr.matchAll(/\bmsg=("(?:[^"\\]|\\.)*"|\S+)/g)].map(([, text = '']) =>
     unquote(text),
   );
-  const text = messages.at(-1) ?? stderr.trim();
+  const text = messages.at(-1) ?? `runc create failed: unable to start container process: ${stderr.trim()}`;
   // Docker's CLI knows a command that cannot run by these words, and runc leaves them out for a folder.
   return /: is a directory$/.test(text) ? `${text}: permission denied` : text;
 }
 
 function exitCodeOf(reason: string): number {
   if (/exec: .*(executable file not found|no such file or directory)/s.test(reason)) return 127;
+  if (/exec: .*exec format error/s.test(reason)) return 126;
   if (/exec: .*permission denied/s.test(reason)) return 126;
   return 128;
 }
