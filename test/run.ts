@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 /**
@@ -9,9 +10,9 @@ import { dirname, join } from 'node:path';
 const root = dirname(import.meta.dirname);
 const selected = process.argv.slice(2);
 
-function run(title: string, command: string, args: readonly string[]): void {
+function run(title: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
   console.log(`# ${title}`);
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
   if (result.error) throw result.error;
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
@@ -30,4 +31,10 @@ const files = patterns.flatMap((pattern) =>
 );
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
-run('tests', process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files]);
+// Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
+const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
+process.on('exit', () => rmSync(images, { recursive: true, force: true }));
+process.on('SIGINT', () => undefined);
+run('tests', process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files], {
+  BERTH_TEST_IMAGES: images,
+});
