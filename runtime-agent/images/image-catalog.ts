@@ -105,7 +105,8 @@ export class ImageCatalog {
     const rows = await this.#knex<ImageRow>('images').select('id', 'manifest_digest');
     const used = new Set(rows.flatMap((row) => [row.id, row.manifest_digest]));
     for await (const blob of this.#blobs.list()) {
-      if (!used.has(blob.digest)) await this.#blobs.delete(blob);
+      // A second copy of one blob is of no use either.
+      if (!used.delete(blob.digest)) await this.#blobs.delete(blob);
     }
   }
 

@@ -14,6 +14,14 @@ export interface StoredBlob {
   readonly location: string;
 }
 
+/** A blob as it lies in the store, whether or not a catalog knows it. */
+export interface StoredFile extends StoredBlob {
+  /** The upload that was committed to this location. */
+  readonly uploadId: string;
+  /** When that was, by the storage's clock. */
+  readonly storedAt: Date;
+}
+
 /**
  * An upload as a value: whoever has it can go on with the upload, in this process or another.
  * It can be written as JSON.
@@ -51,18 +59,21 @@ export interface BlobDriver {
   readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
   /**
-   * Makes the first `upload.size` bytes the content of `digest`, in one atomic step that copies no bytes.
-   * When the promise resolves the content survives a power cut. Where the blob is there already the upload
-   * is dropped and the present blob is kept. Committing again after a crash is harmless.
-   * Throws UploadUnknownError, StorageFullError.
+   * Makes the first `upload.size` bytes the content of `digest`, in one atomic step that copies no bytes, at a
+   * location that no other commit has had or will have: whoever deletes one copy of a blob can never hit
+   * another. When the promise resolves the content survives a power cut. Committing again after a crash is
+   * harmless and answers the same. Throws UploadUnknownError, StorageFullError.
    */
   commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob>;
 
   /** Drops an upload and its bytes; no error when it is gone. */
   abortUpload(upload: DriverUpload): Promise<void>;
 
-  /** The blob under a digest, wherever it lies, or undefined. */
-  findBlob(digest: Digest): Promise<StoredBlob | undefined>;
+  /** Every copy of the content of a digest, in no order. */
+  findBlobs(digest: Digest): Promise<readonly StoredFile[]>;
+
+  /** How many bytes lie at the blob's location now; undefined when nothing does. */
+  storedSize(blob: StoredBlob): Promise<number | undefined>;
 
   /**
    * The blob's bytes, or those in `range` (which lies within the blob), to be iterated once; chunks are the
@@ -70,11 +81,14 @@ export interface BlobDriver {
    */
   readBlob(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 
-  /** Deletes durably; answers whether there was something to delete. */
+  /** Deletes what lies at the blob's location, unless a power cut brings it back; answers whether there was something. */
   deleteBlob(blob: StoredBlob): Promise<boolean>;
 
+  /** Takes what lies at the blob's location out of the store and keeps it for people to look at; no error when it is gone. */
+  setAside(blob: StoredBlob): Promise<void>;
+
   /** Every committed blob, in no order, never one that is half written. */
-  listBlobs(signal?: AbortSignal): AsyncIterable<StoredBlob>;
+  listBlobs(signal?: AbortSignal): AsyncIterable<StoredFile>;
 
   /** Uploads that have bytes here, also those that no catalog knows, with the time of their last append. */
   listUploads(signal?: AbortSignal): AsyncIterable<{ readonly id: string; readonly touchedAt: Date }>;

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnknownError } from '../errors.ts';
 import { type Digest, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
-import type { BlobDriver, ByteRange, DriverUpload, StoredBlob } from './blob-driver.ts';
+import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
 import { RunningHashes } from './running-hashes.ts';
 import { SegmentedSource } from './segmented-source.ts';
 
@@ -120,9 +120,20 @@ export class BlobStore {
     }
   }
 
-  /** The blob, or undefined. */
-  find(digest: Digest): Promise<StoredBlob | undefined> {
-    return this.#driver.findBlob(digest);
+  /** A copy of the blob, or undefined. */
+  async find(digest: Digest): Promise<StoredBlob | undefined> {
+    const [file] = await this.#driver.findBlobs(digest);
+    return file && { digest, size: file.size, location: file.location };
+  }
+
+  /** Every copy of the blob, in no order. */
+  copies(digest: Digest): Promise<readonly StoredFile[]> {
+    return this.#driver.findBlobs(digest);
+  }
+
+  /** Whether the blob lies at its location with its whole length. */
+  async holds(blob: StoredBlob): Promise<boolean> {
+    return (await this.#driver.storedSize(blob)) === blob.size;
   }
 
   /** The blob's bytes or those in `range`, which lies within the blob. Throws BlobUnknownError. */
@@ -146,14 +157,24 @@ export class BlobStore {
     return Buffer.concat(chunks);
   }
 
-  /** Deletes durably; answers whether there was something to delete. */
+  /** Deletes, unless a power cut brings it back; answers whether there was something to delete. */
   delete(blob: StoredBlob): Promise<boolean> {
     return this.#driver.deleteBlob(blob);
   }
 
-  /** Every blob, in no order. */
-  list(signal?: AbortSignal): AsyncIterable<StoredBlob> {
+  /** Takes a damaged blob out of the store and keeps it for people to look at. */
+  setAside(blob: StoredBlob): Promise<void> {
+    return this.#driver.setAside(blob);
+  }
+
+  /** Every copy of every blob, in no order. */
+  list(signal?: AbortSignal): AsyncIterable<StoredFile> {
     return this.#driver.listBlobs(signal);
+  }
+
+  /** Uploads that have bytes here, also those that no catalog knows. */
+  listUploads(signal?: AbortSignal): ReturnType<BlobDriver['listUploads']> {
+    return this.#driver.listUploads(signal);
   }
 
   async #checkpoint(state: DriverUpload, options: AppendOptions): Promise<void> {
@@ -176,8 +197,8 @@ export class BlobStore {
     } catch (error) {
       // A commit that a crash cut off after its decisive step has left the blob and no upload.
       if (!(error instanceof UploadUnknownError)) throw error;
-      const blob = await this.#driver.findBlob(expected);
-      if (blob?.size !== upload.size) throw error;
+      const copies = await this.#driver.findBlobs(expected);
+      if (!copies.some(({ uploadId, size }) => uploadId === upload.id && size === upload.size)) throw error;
       return expected;
     }
     return `${algorithm}:${hash.digest('hex')}`;

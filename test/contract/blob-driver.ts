@@ -22,6 +22,10 @@ export interface BlobDriverHarness {
   close(): Promise<void>;
 }
 
+function blobOf({ digest, size, location }: StoredBlob): StoredBlob {
+  return { digest, size, location };
+}
+
 /** What every BlobDriver promises; see storage/blobs/blob-driver.ts. */
 export function describeBlobDriver(
   name: string,
@@ -46,7 +50,7 @@ export function describeBlobDriver(
     }
 
     async function contentOf(digest: Digest): Promise<Buffer> {
-      const blob = await driver.findBlob(digest);
+      const [blob] = await driver.findBlobs(digest);
       assert.ok(blob, `${digest} is there`);
       return collect(await driver.readBlob(blob));
     }
@@ -217,15 +221,33 @@ export function describeBlobDriver(
     });
 
     describe('commits', () => {
-      test('keep the present blob and drop the upload when the digest is there already', async () => {
+      test('of one digest each have a location of their own, so that one can go without the other', async () => {
         const bytes = patternBytes(10_000, 20);
         const first = await store(bytes);
-        const upload = await driver.appendUpload(await begin(), streamOf(bytes));
-        const second = await driver.commitUpload(upload, digestOf(bytes));
-        assert.deepEqual(second, first);
+        const second = await store(bytes);
+        assert.notEqual(second.location, first.location);
         assert.deepEqual(await uploadIds(), []);
-        assert.ok((await contentOf(digestOf(bytes))).equals(bytes));
-        assert.equal((await collectValues(driver.listBlobs())).length, 1);
+        const copies = await driver.findBlobs(digestOf(bytes));
+        assert.deepEqual(
+          new Set(copies.map(({ location }) => location)),
+          new Set([first.location, second.location]),
+        );
+        assert.equal(await driver.deleteBlob(first), true);
+        assert.ok((await collect(await driver.readBlob(second))).equals(bytes));
+        assert.equal(await driver.storedSize(first), undefined);
+        assert.equal(await driver.storedSize(second), bytes.byteLength);
+      });
+
+      test('tell which upload they were and when', async () => {
+        const bytes = patternBytes(100, 25);
+        const upload = await driver.appendUpload(await begin(), streamOf(bytes));
+        const blob = await driver.commitUpload(upload, digestOf(bytes));
+        const [found] = await driver.findBlobs(digestOf(bytes));
+        assert.ok(found);
+        const { storedAt, ...rest } = found;
+        assert.deepEqual(rest, { ...blob, uploadId: upload.id });
+        // An hour of tolerance: the storage has its own clock.
+        assert.ok(Math.abs(storedAt.getTime() - Date.now()) < 3_600_000);
       });
 
       test('may be repeated after a crash', async () => {
@@ -248,28 +270,27 @@ export function describeBlobDriver(
             (index % 2 === 0 ? driver : other).commitUpload(upload, digestOf(bytes)),
           ),
         );
-        const found = await driver.findBlob(digestOf(bytes));
-        assert.equal(found?.size, bytes.byteLength);
+        assert.equal(new Set(blobs.map(({ location }) => location)).size, blobs.length);
         for (const blob of blobs) assert.ok((await collect(await driver.readBlob(blob))).equals(bytes));
         assert.deepEqual(await uploadIds(), []);
-        assert.equal((await collectValues(driver.listBlobs())).length, 1);
+        assert.equal((await driver.findBlobs(digestOf(bytes))).length, blobs.length);
       });
 
       test('are seen by a driver that is opened later', async () => {
         const bytes = patternBytes(10_000, 23);
         const blob = await store(bytes);
         const later = await harness.reopen();
-        assert.deepEqual(await later.findBlob(blob.digest), blob);
+        assert.deepEqual((await later.findBlobs(blob.digest)).map(blobOf), [blob]);
         assert.ok((await collect(await later.readBlob(JSON.parse(JSON.stringify(blob))))).equals(bytes));
       });
 
       test('show nothing under a digest before', async () => {
         const bytes = patternBytes(10_000, 24);
         const upload = await driver.appendUpload(await begin(), streamOf(bytes));
-        assert.equal(await driver.findBlob(digestOf(bytes)), undefined);
+        assert.deepEqual(await driver.findBlobs(digestOf(bytes)), []);
         assert.deepEqual(await collectValues(driver.listBlobs()), []);
         await driver.commitUpload(upload, digestOf(bytes));
-        assert.ok(await driver.findBlob(digestOf(bytes)));
+        assert.equal((await driver.findBlobs(digestOf(bytes))).length, 1);
       });
     });
 
@@ -278,7 +299,7 @@ export function describeBlobDriver(
         const bytes = patternBytes(1_000, 30);
         for (const algorithm of ['sha256', 'sha512'] as const) {
           const digest = digestOf(bytes, algorithm);
-          assert.equal(await driver.findBlob(digest), undefined);
+          assert.deepEqual(await driver.findBlobs(digest), []);
           await driver.commitUpload(await driver.appendUpload(await begin(), streamOf(bytes)), digest);
           assert.ok((await contentOf(digest)).equals(bytes));
         }
@@ -351,9 +372,17 @@ export function describeBlobDriver(
         const blob = await store(patternBytes(100, 37));
         assert.equal(await driver.deleteBlob(blob), true);
         assert.equal(await driver.deleteBlob(blob), false);
-        assert.equal(await driver.findBlob(blob.digest), undefined);
-        assert.deepEqual(await collectValues(driver.listBlobs()), [kept]);
-        assert.equal(await (await harness.reopen()).findBlob(blob.digest), undefined);
+        assert.deepEqual(await driver.findBlobs(blob.digest), []);
+        assert.deepEqual((await collectValues(driver.listBlobs())).map(blobOf), [kept]);
+        assert.deepEqual(await (await harness.reopen()).findBlobs(blob.digest), []);
+      });
+
+      test('are set aside: out of the store, and no error when they are gone', async () => {
+        const blob = await store(patternBytes(100, 42));
+        await driver.setAside(blob);
+        await driver.setAside(blob);
+        assert.deepEqual(await driver.findBlobs(blob.digest), []);
+        await assert.rejects(driver.readBlob(blob), BlobUnknownError);
       });
 
       test('come back when they are stored again after a delete', async () => {
@@ -372,7 +401,7 @@ export function describeBlobDriver(
         await driver.appendUpload(await begin(), streamOf(patternBytes(1_000, 39)));
         const listed = await collectValues((await harness.reopen()).listBlobs());
         assert.equal(listed.length, stored.size);
-        for (const blob of listed) assert.deepEqual(blob, stored.get(blob.digest));
+        for (const blob of listed) assert.deepEqual(blobOf(blob), stored.get(blob.digest));
       });
 
       test('stop being listed when the signal aborts', async () => {

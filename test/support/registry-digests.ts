@@ -28,7 +28,8 @@ export async function checkBlobFiles(dataDir: string): Promise<number> {
     const hash = createHash('sha256');
     await pipeline(createReadStream(join(dataDir, path)), hash);
     const found = hash.digest('hex');
-    if (found !== basename(path)) throw new Error(`the blob file ${path} holds sha256:${found}`);
+    if (found !== basename(path).split('.')[0])
+      throw new Error(`the blob file ${path} holds sha256:${found}`);
     count += 1;
   }
   return count;

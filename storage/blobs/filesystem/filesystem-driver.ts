@@ -3,17 +3,27 @@ import { dirname, join, resolve } from 'node:path';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
-import type { BlobDriver, ByteRange, DriverUpload, StoredBlob } from '../blob-driver.ts';
+import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';
-import { BLOBS, blobLocation, blobPath, isUploadId, UPLOADS, uploadPath } from './layout.ts';
-import { listBlobFiles } from './list-blob-files.ts';
+import {
+  BLOBS,
+  blobLocation,
+  blobPath,
+  isUploadId,
+  QUARANTINE,
+  quarantinePath,
+  UPLOADS,
+  uploadPath,
+} from './layout.ts';
+import { findBlobFiles, listBlobFiles } from './list-blob-files.ts';
 import { BufferPool, WriteBehind } from './write-behind.ts';
 
 /**
- * Opens a folder as a blob driver and makes it when it is not there: `blobs/<algorithm>/<2 hex>/<hex>` and
- * `uploads/<uuid>`, all on one file system. One process may write to it at a time. Throws StorageFullError.
+ * Opens a folder as a blob driver and makes it when it is not there: `blobs/<algorithm>/<2 hex>/<hex>.<uuid>`
+ * and `uploads/<uuid>`, all on one file system. One process at a time may write to an upload; each may delete
+ * blobs. Throws StorageFullError.
  */
 export async function openFilesystemDriver(root: string): Promise<FilesystemDriver> {
   const absolute = resolve(root);
@@ -75,19 +85,17 @@ export class FilesystemDriver implements BlobDriver {
   }
 
   async commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
-    const blob = { digest, size: upload.size, location: blobLocation(digest) };
+    const blob = { digest, size: upload.size, location: blobLocation({ digest, uploadId: upload.id }) };
     const source = uploadPath(this.#root, upload.id);
     const target = blobPath(this.#root, blob.location);
     await onDevice(async () => {
-      // A file of another size is what a broken disk has left of the blob: it is replaced.
-      if ((await sizeOf(target)) === upload.size) {
-        await removeFile(source);
-      } else {
+      // No other upload leads here, so what is here already is an earlier commit of this one.
+      if ((await sizeOf(target)) !== upload.size) {
         await this.#makeDurable(upload, source);
         await this.#folders.ensure(dirname(target));
         await rename(source, target);
       }
-      // In both cases: whoever renamed the present blob may not have come to this line yet.
+      // In both cases: the earlier commit may not have come to this line.
       await syncFolder(dirname(target));
     });
     return blob;
@@ -97,10 +105,12 @@ export class FilesystemDriver implements BlobDriver {
     await removeFile(uploadPath(this.#root, upload.id));
   }
 
-  async findBlob(digest: Digest): Promise<StoredBlob | undefined> {
-    const location = blobLocation(digest);
-    const size = await sizeOf(blobPath(this.#root, location));
-    return size === undefined ? undefined : { digest, size, location };
+  findBlobs(digest: Digest): Promise<readonly StoredFile[]> {
+    return findBlobFiles(this.#root, digest);
+  }
+
+  storedSize(blob: StoredBlob): Promise<number | undefined> {
+    return sizeOf(blobPath(this.#root, blob.location));
   }
 
   /** The iterable is to be iterated once, or `signal` to be aborted: until then it holds an open file. */
@@ -125,14 +135,22 @@ export class FilesystemDriver implements BlobDriver {
     }
   }
 
-  async deleteBlob(blob: StoredBlob): Promise<boolean> {
-    const path = blobPath(this.#root, blob.location);
-    const removed = await removeFile(path);
-    if (removed) await syncFolder(dirname(path));
-    return removed;
+  /** Without a sync of the folder, which would take longer than all the rest: what comes back is swept again. */
+  deleteBlob(blob: StoredBlob): Promise<boolean> {
+    return removeFile(blobPath(this.#root, blob.location));
   }
 
-  listBlobs(signal?: AbortSignal): AsyncIterable<StoredBlob> {
+  async setAside(blob: StoredBlob): Promise<void> {
+    const source = blobPath(this.#root, blob.location);
+    await this.#folders.ensure(join(this.#root, QUARANTINE));
+    try {
+      await rename(source, quarantinePath(this.#root, blob.location));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
+  listBlobs(signal?: AbortSignal): AsyncIterable<StoredFile> {
     return listBlobFiles(this.#root, signal);
   }
 

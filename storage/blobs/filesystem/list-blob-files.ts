@@ -1,26 +1,47 @@
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StoredBlob } from '../blob-driver.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { StoredFile } from '../blob-driver.ts';
 import { isMissing } from './device-errors.ts';
-import { BLOBS, digestAtLocation } from './layout.ts';
+import { BLOBS, blobFolder, nameAtLocation } from './layout.ts';
 
 /** Every blob under a driver's root, in no order. What does not look like a blob is passed over. */
 export async function* listBlobFiles(
   root: string,
   signal: AbortSignal | undefined,
-): AsyncGenerator<StoredBlob, void, undefined> {
+): AsyncGenerator<StoredFile, void, undefined> {
   for (const algorithm of await folderNames(root, BLOBS)) {
     for (const prefix of await folderNames(root, `${BLOBS}/${algorithm}`)) {
-      const folder = `${BLOBS}/${algorithm}/${prefix}`;
-      for await (const entry of await opendir(join(root, folder))) {
-        signal?.throwIfAborted();
-        const location = `${folder}/${entry.name}`;
-        const digest = digestAtLocation(location);
-        if (digest === undefined || !entry.isFile()) continue;
-        const size = await sizeOf(join(root, location));
-        if (size !== undefined) yield { digest, size, location };
-      }
+      yield* filesIn(root, `${BLOBS}/${algorithm}/${prefix}`, signal);
     }
+  }
+}
+
+/** Every copy of one blob. */
+export async function findBlobFiles(root: string, digest: Digest): Promise<readonly StoredFile[]> {
+  const found: StoredFile[] = [];
+  try {
+    for await (const file of filesIn(root, blobFolder(digest), undefined, digest)) found.push(file);
+  } catch (error) {
+    // The folder is made by the first blob in it.
+    if (!isMissing(error)) throw error;
+  }
+  return found;
+}
+
+async function* filesIn(
+  root: string,
+  folder: string,
+  signal: AbortSignal | undefined,
+  wanted?: Digest,
+): AsyncGenerator<StoredFile, void, undefined> {
+  for await (const entry of await opendir(join(root, folder))) {
+    signal?.throwIfAborted();
+    const location = `${folder}/${entry.name}`;
+    const name = nameAtLocation(location);
+    if (name === undefined || (wanted !== undefined && name.digest !== wanted) || !entry.isFile()) continue;
+    const status = await statusOf(join(root, location));
+    if (status !== undefined) yield { ...name, ...status, location };
   }
 }
 
@@ -33,9 +54,11 @@ async function folderNames(root: string, folder: string): Promise<readonly strin
 }
 
 /** Undefined when the blob was deleted since its folder was read. */
-async function sizeOf(path: string): Promise<number | undefined> {
+async function statusOf(path: string): Promise<Pick<StoredFile, 'size' | 'storedAt'> | undefined> {
   try {
-    return (await stat(path)).size;
+    const { size, ctime } = await stat(path);
+    // A rename sets ctime and keeps mtime.
+    return { size, storedAt: ctime };
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -35,7 +36,7 @@ describe('the folder of a filesystem driver', () => {
     const hex = digestHex(digest);
     const blob = await store.put(bytes, digest);
     const upload = await store.append(await store.begin(), streamOf(bytes));
-    assert.equal(blob.location, `blobs/sha256/${hex.slice(0, 2)}/${hex}`);
+    assert.match(blob.location, new RegExp(`^blobs/sha256/${hex.slice(0, 2)}/${hex}\\.[0-9a-f-]{36}$`));
     assert.deepEqual((await readdir(root)).sort(), ['blobs', 'uploads']);
     for (const folder of ['', 'blobs', 'uploads', 'blobs/sha256', `blobs/sha256/${hex.slice(0, 2)}`]) {
       assert.equal(await modeOf(join(root, folder)), '700', folder);
@@ -53,13 +54,17 @@ describe('the folder of a filesystem driver', () => {
       '../../secret',
       join(parent, 'secret'),
       'blobs/sha256/../../../../secret',
-      `blobs/sha256/${hex.slice(0, 2)}/${hex}/../../../../../../secret`,
-      `blobs/sha256/00/${hex}`,
+      `blobs/sha256/${hex.slice(0, 2)}/${hex}`,
+      `blobs/sha256/${hex.slice(0, 2)}/${hex}.${randomUUID()}/../../../../../../secret`,
+      `blobs/sha256/${hex.slice(0, 2)}/${hex}.../../../../../secret`,
+      `blobs/sha256/00/${hex}.${randomUUID()}`,
       '',
       'uploads/x',
     ]) {
       await assert.rejects(driver.readBlob({ ...blob, location }), /not the location of a blob/);
-      await assert.rejects(driver.deleteBlob({ ...blob, location }), /not the location of a blob/);
+      for (const method of ['deleteBlob', 'setAside', 'storedSize'] as const) {
+        await assert.rejects(async () => driver[method]({ ...blob, location }), /not the location of a blob/);
+      }
     }
     assert.equal((await stat(join(parent, 'secret'))).size, 6);
   });
@@ -72,10 +77,16 @@ describe('the folder of a filesystem driver', () => {
     await writeFile(join(root, 'blobs', 'sha256', 'x'), '');
     await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex}.tmp`), '');
     await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex.slice(0, 62)}zz`), '');
+    await writeFile(join(root, 'blobs', 'sha256', hex.slice(0, 2), hex), '');
     await mkdir(join(root, 'blobs', 'md5', 'aa'), { recursive: true });
     await mkdir(join(root, 'blobs', 'sha256', hex.slice(0, 2), `${hex.slice(0, 2)}${'0'.repeat(62)}`));
     await writeFile(join(root, 'uploads', '.nfs0001'), '');
-    assert.deepEqual(await collectValues(driver.listBlobs()), [blob]);
+    const listed = await collectValues(driver.listBlobs());
+    assert.deepEqual(
+      listed.map(({ location }) => location),
+      [blob.location],
+    );
+    assert.deepEqual(await driver.findBlobs(blob.digest), listed);
     assert.deepEqual(await collectValues(driver.listUploads()), []);
   });
 
@@ -88,13 +99,25 @@ describe('the folder of a filesystem driver', () => {
     await assert.rejects(driver.commitUpload(upload, digestOf(bytes)), UploadUnknownError);
   });
 
+  test('keeps what is set aside where people find it', async () => {
+    const bytes = patternBytes(10, 7);
+    const blob = await store.put(bytes, digestOf(bytes));
+    await store.setAside(blob);
+    const name = blob.location.split('/').at(-1) ?? '';
+    assert.deepEqual(await readdir(join(root, 'quarantine')), [name]);
+    assert.ok((await readFile(join(root, 'quarantine', name))).equals(bytes));
+    assert.equal(await modeOf(join(root, 'quarantine')), '700');
+  });
+
   test('tells of a blob that has lost bytes before the first one, and takes it anew', async () => {
     const bytes = patternBytes(1_000, 4);
     const blob = await store.put(bytes, digestOf(bytes));
     await truncate(join(root, blob.location), 500);
     await assert.rejects(driver.readBlob(blob), /has 500 bytes instead of 1000: it is damaged/);
-    await store.put(bytes, digestOf(bytes));
-    assert.ok((await collect(await driver.readBlob(blob))).equals(bytes));
+    assert.equal(await store.holds(blob), false);
+    const anew = await store.put(bytes, digestOf(bytes));
+    assert.equal(await store.holds(anew), true);
+    assert.ok((await collect(await driver.readBlob(anew))).equals(bytes));
   });
 
   test('lets its contents be iterated once', async () => {
