@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
@@ -55,11 +56,16 @@ test('a client that goes on sending after its answer is cut off', async (t) => {
     `PATCH /v2/a/blobs/uploads/none HTTP/1.1\r\nHost: r\r\nContent-Length: ${1024 * MiB}\r\n\r\n`,
   );
   await connection.waitFor(/HTTP\/1\.1 404 /);
-  for (let sent = 0; sent < 64 && !connection.socket.destroyed; sent += 1) {
-    connection.write(Buffer.alloc(MiB));
-    await new Promise((resolve) => setImmediate(resolve));
+  let sent = 0;
+  while (sent < 512 && !connection.socket.destroyed) {
+    sent += 1;
+    if (connection.socket.write(Buffer.alloc(MiB))) continue;
+    await Promise.race(
+      ['drain', 'close'].map((event) => once(connection.socket, event).catch(() => undefined)),
+    );
   }
   await connection.closed();
+  assert.ok(sent < 128, `the server has taken ${sent} MiB`);
 });
 
 test('a client that hangs up in the middle of a blob stops the work; the next one gets all of it', async (t) => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
@@ -46,6 +47,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     await upload.closed();
     assert.match(upload.received(), /\r\nConnection: close\r\n/i);
     assert.deepEqual(await server.process().exited, { code: 0, signal: null });
+    // SQLite removes its journal when the last one who uses the database closes it.
+    const left = await readdir(server.dataDir);
+    assert.ok(left.includes('catalog.sqlite') && !left.includes('catalog.sqlite-wal'), left.join());
 
     await server.restart();
     const registry = createRegistryClient(server.url);

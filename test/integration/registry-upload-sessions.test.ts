@@ -6,7 +6,7 @@ import { UploadSessions } from '../../server/registry/upload-sessions.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { UploadUnknownError } from '../../storage/errors.ts';
+import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import { parseDigest } from '../../storage/oci/digest.ts';
 import { defer } from '../support/cleanup.ts';
 import { digestOf } from '../support/registry-client.ts';
@@ -14,12 +14,17 @@ import { makeTempDir } from '../support/temp-dir.ts';
 
 const { signal } = new AbortController();
 
+async function* piece(text: string) {
+  yield Buffer.from(text);
+}
+
 async function open(t: TestContext) {
   const folder = await makeTempDir(t);
   const catalog = await openSqliteCatalog({ file: join(folder, 'catalog.sqlite') });
   defer(t, () => catalog.close());
-  const sessions = new UploadSessions(catalog, new BlobStore(await openFilesystemDriver(folder)));
-  return { catalog, sessions, files: () => readdir(join(folder, 'uploads')) };
+  const blobs = new BlobStore(await openFilesystemDriver(folder));
+  const sessions = new UploadSessions(catalog, blobs);
+  return { catalog, blobs, sessions, files: () => readdir(join(folder, 'uploads')) };
 }
 
 test('uploads that nobody touches are dropped with their bytes; one that is written to is not', async (t) => {
@@ -74,21 +79,44 @@ test('a client that goes away leaves what has arrived, and the next one goes on 
   const broke = sessions.append('team/app', id, { content: broken(), check }, signal);
   await assert.rejects(broke, /the client has gone/);
   assert.equal((await sessions.find('team/app', id)).upload.size, 8);
-  async function* rest() {
-    yield Buffer.from('and more');
-  }
   const digest = parseDigest(digestOf('arrived and more'));
-  const blob = await sessions.complete('team/app', id, digest, { content: rest(), check }, signal);
+  const blob = await sessions.complete('team/app', id, digest, { content: piece('and more'), check }, signal);
   assert.equal(blob.size, 16);
+});
+
+test('a request that has read a state of the past never writes over what came since', async (t) => {
+  const { catalog, blobs, sessions } = await open(t);
+  const { id } = await sessions.begin('team/app');
+  const read = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const uploads: typeof catalog.uploads = Object.create(catalog.uploads, {
+    find: {
+      value: async (repository: string, upload: string) => {
+        const record = await catalog.uploads.find(repository, upload);
+        read.resolve();
+        await goOn.promise;
+        return record;
+      },
+    },
+    update: { value: catalog.uploads.update.bind(catalog.uploads) },
+  });
+  const slow = new UploadSessions({ ...catalog, uploads }, blobs);
+  const check = () => undefined;
+  const first = slow.append('team/app', id, { content: piece('slow'), check }, signal);
+  await read.promise;
+  await assert.rejects(
+    slow.append('team/app', id, { content: piece('quick'), check }, signal),
+    UploadBusyError,
+  );
+  goOn.resolve();
+  assert.equal((await first).size, 4);
+  await sessions.complete('team/app', id, parseDigest(digestOf('slow')), undefined, signal);
 });
 
 test('completing again after a crash between content and catalog', async (t) => {
   const { catalog, sessions } = await open(t);
   const { id } = await sessions.begin('team/app');
-  async function* content() {
-    yield Buffer.from('content');
-  }
-  await sessions.append('team/app', id, { content: content(), check: () => undefined }, signal);
+  await sessions.append('team/app', id, { content: piece('content'), check: () => undefined }, signal);
   const { upload } = await sessions.find('team/app', id);
   const digest = parseDigest(digestOf('content'));
   await sessions.complete('team/app', id, digest, undefined, signal);

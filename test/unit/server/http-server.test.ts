@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { HttpServer } from '../../../server/http/http-server.ts';
@@ -56,16 +57,25 @@ test('draining answers whether all could finish, and cuts what could not', async
   assert.equal(connection.received(), '');
 });
 
-test('draining waits for a running request', async (t) => {
-  const begun = Promise.withResolvers<ServerResponse>();
-  const { server, connect } = await listen(t, (_req, res) => begun.resolve(res));
-  const connection = await connect();
-  connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
-  const res = await begun.promise;
+test('draining waits for every running request', async (t) => {
+  const responses: ServerResponse[] = [];
+  const begun = Promise.withResolvers<void>();
+  const { server, connect } = await listen(t, (_req, res) => {
+    responses.push(res);
+    if (responses.length === 2) begun.resolve();
+  });
+  const connections = [await connect(), await connect()];
+  for (const connection of connections) connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await begun.promise;
   const drained = server.drain(20_000);
   assert.equal(server.draining, true);
-  res.end('finished');
+  for (const [index, res] of responses.entries()) {
+    res.end(`finished ${index}`);
+    // The first to finish has closed before the second one goes on.
+    await once(res, 'close');
+  }
   assert.equal(await drained, true);
-  await connection.closed();
-  assert.match(connection.received(), /finished$/);
+  for (const connection of connections) await connection.closed();
+  const received = connections.map((connection) => connection.received().slice(-10));
+  assert.deepEqual(received.sort(), ['finished 0', 'finished 1']);
 });
