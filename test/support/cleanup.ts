@@ -1,6 +1,8 @@
 /** Whoever ends what a helper began: a TestContext, `{ after }` of node:test for a whole file, or withCleanup's. */
 export interface CleanupScope {
   after(fn: () => Promise<void> | void): void;
+  /** Of a test that has ended. */
+  readonly passed?: boolean;
 }
 
 type CleanupStep = () => Promise<void> | void;

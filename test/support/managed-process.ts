@@ -39,6 +39,7 @@ const TICKS_PER_SECOND = 100;
 /**
  * Starts a program that runs until told otherwise. It ends with `scope`, and also when this process dies
  * without cleaning up: setpriv(1) has the kernel send it the signal then, and is replaced by it, so the pid is its own.
+ * When the test fails, the end of what it printed is shown.
  */
 export function startProcess(
   scope: CleanupScope,
@@ -122,6 +123,7 @@ export function startProcess(
     },
   };
   defer(scope, async () => {
+    if (scope.passed === false) console.error(`--- ${command} ${args.join(' ')}:\n${output.slice(-4000)}---`);
     await managed.end(endSignal);
   });
   return managed;
