@@ -32,8 +32,9 @@ interface Child {
 }
 
 /** Starts an agent in a process of its own over `dataDirectory`. */
-async function startChild(t: TestContext, dataDirectory: string): Promise<Child> {
-  const child = spawn(process.execPath, [CHILD, dataDirectory, 'crun'], {
+async function startChild(t: TestContext, dataDirectory: string, runtimePath?: string): Promise<Child> {
+  const args = [CHILD, dataDirectory, 'crun', ...(runtimePath === undefined ? [] : [runtimePath])];
+  const child = spawn(process.execPath, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -142,13 +143,40 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () 
         assert.equal(state.status, 'created');
         await containers.start(id);
       }
-      assert.match((await readCommandLine((await containers.get(id)).state.pid)) ?? '', /sleep 1000/);
+      const { pid } = (await containers.get(id)).state;
+      // The runtime answers just before the process becomes the command.
+      await eventually('the command runs', async () =>
+        (await readCommandLine(pid))?.includes('sleep 1000') ? true : undefined,
+      );
       await containers.remove(id, { force: true, volumes: false });
     }
     assert.deepEqual(await processesOf(folder), []);
     assert.deepEqual(await runtimeStates(folder), []);
     assert.deepEqual(await readdir(join(folder, 'containers')), []);
     assert.deepEqual(await readdir(join(folder, 'snapshots')), []);
+  });
+
+  it('completes a start that was recorded when the agent was killed', async (t) => {
+    const directory = await makeTempDir(t, 'recovery');
+    const folder = join(directory, 'data');
+    const killer = join(directory, 'killer');
+    await writeFile(
+      killer,
+      '#!/bin/sh\ncase "$*" in *" start "*) sleep 0.5; kill -9 $PPID; exit 1;; esac\nexec crun "$@"\n',
+      { mode: 0o755 },
+    );
+    const child = await startChild(t, folder, killer);
+    await assert.rejects(
+      child.tell({ do: 'start', name: 'waiting', script: 'echo began; sleep 1000' }),
+      /has ended/,
+    );
+    await child.kill();
+    const agent = await takeOver(t, folder);
+    assert.equal((await agent.containers.get('waiting')).state.status, 'running');
+    await eventually('it runs', async () =>
+      (await readLogs(agent, 'waiting')) === 'began\n' ? true : undefined,
+    );
+    await agent.containers.remove('waiting', { force: true, volumes: false });
   });
 
   it('ends a container whose monitor was killed', async (t) => {

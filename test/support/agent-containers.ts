@@ -38,6 +38,8 @@ export interface AgentContainersOptions {
   /** Fresh unless given. */
   readonly dataDirectory?: string;
   readonly runtime?: Runtime['name'];
+  /** A program that is called in the runtime's place from then on. */
+  readonly runtimePath?: string;
   readonly image?: Partial<Image>;
 }
 
@@ -61,11 +63,12 @@ export async function openAgentContainers(
   const snapshotter = await ErofsSnapshotter.open(dataDirectory);
   const diffId = await addTestLayer(scope, snapshotter);
   const log = pino({ level: process.env.BERTH_TEST_LOG ?? 'silent' });
-  const runtime = await selectRuntime({
+  const selected = await selectRuntime({
     workDirectory: join(dataDirectory, 'trial'),
     log,
     ...(options.runtime === undefined ? {} : { candidates: [options.runtime] }),
   });
+  const runtime = options.runtimePath === undefined ? selected : { ...selected, path: options.runtimePath };
   return openOver({ ...options, dataDirectory }, { scope, snapshotter, diffId, log, runtime }, true);
 }
 

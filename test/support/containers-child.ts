@@ -8,7 +8,7 @@ import {
 } from './agent-containers.ts';
 
 /*
- * An agent's containers in a process of its own, to be killed: `node containers-child.ts FOLDER RUNTIME`. It takes one
+ * An agent's containers in a process of its own, to be killed: `node containers-child.ts FOLDER RUNTIME [PROGRAM]`. It takes one
  * JSON command a line and answers each with one line.
  */
 
@@ -34,10 +34,14 @@ async function obey({ containers }: AgentContainers, command: ChildCommand): Pro
   return id;
 }
 
-const [dataDirectory = '', runtime = 'runc'] = process.argv.slice(2);
+const [dataDirectory = '', runtime = 'runc', runtimePath] = process.argv.slice(2);
 const agent = await openAgentContainers(
   { after: () => undefined },
-  { dataDirectory, runtime: runtime === 'crun' ? 'crun' : 'runc' },
+  {
+    dataDirectory,
+    runtime: runtime === 'crun' ? 'crun' : 'runc',
+    ...(runtimePath === undefined ? {} : { runtimePath }),
+  },
 );
 console.log('ready');
 for await (const line of createInterface({ input: process.stdin })) {

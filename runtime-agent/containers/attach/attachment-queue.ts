@@ -51,10 +51,10 @@ export class AttachmentQueue implements AsyncIterable<OutputChunk> {
     for (;;) {
       const run = this.#runs.shift();
       if (run !== undefined) {
-        if (this.#streams[run.stream]) yield run;
         this.position += run.data.length;
         this.movedAt = Date.now();
         this.#onTaken();
+        if (this.#streams[run.stream]) yield run;
         continue;
       }
       if (this.#failure !== undefined) throw this.#failure;

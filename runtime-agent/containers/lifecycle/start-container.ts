@@ -41,8 +41,8 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
       run: { ...monitored, bootId: context.bootId },
       stoppedByUser: false,
     });
-    // A crash between the two leaves a container that recovery finds created and not started, or started and not
-    // recorded: it clears both.
+    // Killed between the two, the agent leaves a container that is recorded and waits, whose start recovery completes,
+    // or one that runs and is not recorded, which recovery clears.
     await Promise.all([context.table.update(live.stored), context.commands.start(live.id)]);
   } catch (error) {
     await failStart(context, live, error);

@@ -81,8 +81,8 @@ export function containerCapabilities(
   available: readonly string[],
 ): readonly string[] {
   if (options.privileged) return available;
-  const add = options.add.map(parseCapability);
-  const drop = options.drop.map(parseCapability);
+  const add = options.add.map((text) => parseCapability(text, 'CapAdd'));
+  const drop = options.drop.map((text) => parseCapability(text, 'CapDrop'));
   for (const name of add) {
     if (name !== 'ALL' && !available.includes(name)) {
       throw new EngineError(
@@ -98,15 +98,12 @@ export function containerCapabilities(
   return [...kept, ...new Set(added)];
 }
 
-function parseCapability(text: string): string {
+function parseCapability(text: string, field: 'CapAdd' | 'CapDrop'): string {
   const upper = text.toUpperCase();
   if (upper === 'ALL') return upper;
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   if (!NAMES.includes(name)) {
-    throw new EngineError(
-      'bad-request',
-      `invalid capability: "${text.slice(0, 40)}" is not a Linux capability`,
-    );
+    throw new EngineError('bad-request', `invalid ${field}: unknown capability: "${name.slice(0, 40)}"`);
   }
   return name;
 }

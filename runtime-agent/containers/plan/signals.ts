@@ -21,6 +21,6 @@ export function parseSignal(text: string): number {
     if (base + offset >= RTMIN && base + offset <= RTMAX) return base + offset;
   }
   const number = (constants.signals as Record<string, number | undefined>)[`SIG${name}`];
-  if (number === undefined) throw new EngineError('bad-request', `Invalid signal: ${text.slice(0, 40)}`);
+  if (number === undefined) throw new EngineError('bad-request', `invalid signal: ${text.slice(0, 40)}`);
   return number;
 }

@@ -55,7 +55,8 @@ export function resolveUser(
   return {
     uid,
     gid,
-    additionalGids: [...new Set([...memberships, ...added])],
+    // The primary group too: without it a mode that shuts the group out would not hold for a setgid program's caller.
+    additionalGids: [...new Set([gid, ...memberships, ...added])],
     home: account === undefined || account.home === '' ? '/' : account.home,
   };
 }

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { EngineError } from '../../errors.ts';
+import { runProcess } from '../../linux/run-process.ts';
 import { spawnLight } from '../../linux/spawn-light.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -27,6 +28,17 @@ export class RuntimeCommands {
   /** Removes the state and cgroups of a container; `force` kills it first, and is content when there is none. */
   async delete(id: string, force: boolean): Promise<void> {
     await this.#run(['delete', ...(force ? ['--force'] : []), id]);
+  }
+
+  /** Whether the container waits for its start: made, and its process not yet let run. */
+  async isCreated(id: string): Promise<boolean> {
+    const ran = await runProcess(this.#runtime.path, ['--root', this.#root, 'state', id], {
+      env: RUNTIME_ENVIRONMENT,
+      timeout: TIMEOUT,
+    });
+    // A container that the runtime does not know is in no state.
+    if (ran.exitCode !== 0) return false;
+    return (JSON.parse(ran.stdout) as { status?: string }).status === 'created';
   }
 
   async #run(args: readonly string[]): Promise<void> {

@@ -50,6 +50,10 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     return;
   }
   await checkRun(context, live);
+  // The agent was killed after it had recorded the start and before the runtime let the process run.
+  if (live.run !== undefined && (await context.commands.isCreated(live.id))) {
+    await context.commands.start(live.id);
+  }
 }
 
 /** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */
