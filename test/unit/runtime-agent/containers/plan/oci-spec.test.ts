@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type {
+  Container,
+  ContainerConfig,
+  HostConfig,
+} from '../../../../../runtime-agent/containers/container.ts';
+import {
+  ociSpec,
+  type SpecInputs,
+  writeOciSpec,
+} from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
+import { containerConfig, hostConfig } from '../../../../support/agent-containers.ts';
+
+const ID = 'f'.repeat(64);
+const MEGABYTE = 1 << 20;
+
+const INPUTS: SpecInputs = {
+  rootfs: '/snapshots/x/merged',
+  files: { hosts: '/c/hosts', hostname: '/c/hostname', resolvConf: '/c/resolv.conf' },
+  user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
+  capabilities: ['CAP_CHOWN'],
+  noNewPrivileges: false,
+  seccomp: undefined,
+  cgroups: { version: 1, swapLimit: true },
+  devices: [],
+};
+
+function make(
+  config: Partial<ContainerConfig> = {},
+  host: Partial<HostConfig> = {},
+  inputs: Partial<SpecInputs> = {},
+) {
+  const container: Container = {
+    id: ID,
+    name: 'n',
+    createdAt: '',
+    config: containerConfig([], { Hostname: 'ship', ...config }),
+    hostConfig: hostConfig(host),
+    imageId: '',
+    path: '/bin/app',
+    args: ['-x', 'unlimited'],
+    logPath: '',
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      oomKilled: false,
+      error: '',
+      startedAt: '',
+      finishedAt: '',
+    },
+  };
+  return ociSpec(container, { ...INPUTS, ...inputs });
+}
+
+describe('ociSpec', () => {
+  it('has namespaces of its own, and a cgroup named for it', () => {
+    const { linux } = make();
+    assert.deepEqual(
+      linux.namespaces.map(({ type }) => type),
+      ['mount', 'pid', 'ipc', 'uts', 'network'],
+    );
+    assert.equal(linux.cgroupsPath, `/berth/${ID}`);
+    assert.ok(linux.maskedPaths.includes('/proc/kcore'));
+    assert.ok(linux.readonlyPaths.includes('/proc/sys'));
+  });
+
+  it('has a cgroup namespace on version 2, and the host network where asked', () => {
+    const { linux } = make({}, { NetworkMode: 'host' }, { cgroups: { version: 2, swapLimit: true } });
+    assert.deepEqual(
+      linux.namespaces.map(({ type }) => type),
+      ['mount', 'pid', 'ipc', 'uts', 'cgroup'],
+    );
+    assert.deepEqual(linux.sysctl, {});
+  });
+
+  it('gives capabilities to root only', () => {
+    assert.deepEqual(make().process.capabilities, {
+      bounding: ['CAP_CHOWN'],
+      effective: ['CAP_CHOWN'],
+      permitted: ['CAP_CHOWN'],
+      inheritable: [],
+      ambient: [],
+    });
+    const user = { uid: 5, gid: 5, additionalGids: [], home: '/' };
+    const { capabilities } = make({}, {}, { user }).process;
+    assert.deepEqual(
+      [capabilities.bounding, capabilities.effective, capabilities.permitted],
+      [['CAP_CHOWN'], [], []],
+    );
+  });
+
+  it('puts the init program before the command', () => {
+    const files = { ...INPUTS.files, init: '/usr/bin/tini-static' };
+    const spec = make({}, { Init: true }, { files });
+    assert.deepEqual(spec.process.args, ['/sbin/docker-init', '--', '/bin/app', '-x', 'unlimited']);
+    const mount = spec.mounts.find(({ destination }) => destination === '/sbin/docker-init');
+    assert.deepEqual(mount?.options, ['bind', 'ro', 'rprivate']);
+  });
+
+  it('hides nothing from a privileged container', () => {
+    const { linux, mounts } = make({}, { Privileged: true });
+    assert.deepEqual([linux.maskedPaths, linux.readonlyPaths], [[], []]);
+    assert.deepEqual(linux.resources.devices, [{ allow: true, access: 'rwm' }]);
+    assert.ok(mounts.find(({ destination }) => destination === '/sys')?.options.includes('rw'));
+  });
+
+  it('limits memory and swap as Docker does', () => {
+    const memory = (host: Partial<HostConfig>, swapLimit = true) =>
+      make({}, host, { cgroups: { version: 1, swapLimit } }).linux.resources.memory;
+    assert.equal(memory({}), undefined);
+    assert.deepEqual(memory({ Memory: 10 * MEGABYTE }), { limit: 10 * MEGABYTE, swap: 20 * MEGABYTE });
+    assert.deepEqual(memory({ Memory: 10 * MEGABYTE, MemorySwap: -1 }), { limit: 10 * MEGABYTE, swap: -1 });
+    assert.deepEqual(memory({ Memory: 10 * MEGABYTE, MemorySwap: 10 * MEGABYTE }), {
+      limit: 10 * MEGABYTE,
+      swap: 10 * MEGABYTE,
+    });
+    assert.deepEqual(memory({ Memory: 10 * MEGABYTE }, false), { limit: 10 * MEGABYTE });
+    assert.deepEqual(memory({ MemoryReservation: 8 * MEGABYTE, OomKillDisable: true }), {
+      reservation: 8 * MEGABYTE,
+      disableOOMKiller: true,
+    });
+  });
+
+  it('limits processors and processes', () => {
+    const resources = make({}, { NanoCpus: 1_500_000_000, CpuShares: 100, CpusetCpus: '0', PidsLimit: 7 })
+      .linux.resources;
+    assert.deepEqual(resources.cpu, { shares: 100, quota: 150_000, period: 100_000, cpus: '0' });
+    assert.deepEqual(resources.pids, { limit: 7 });
+    assert.equal(make({}, { PidsLimit: -1 }).linux.resources.pids, undefined);
+    assert.deepEqual(make({}, { CpuQuota: -1, CpuPeriod: 5000 }).linux.resources.cpu, {
+      quota: -1,
+      period: 5000,
+    });
+  });
+
+  it('mounts tmpfs folders, those above others first, in place of its own', () => {
+    const { mounts } = make(
+      {},
+      { Tmpfs: { '/a/b/c': '', '/a': 'exec,size=1m', '/dev/shm': 'size=5m' }, ShmSize: 1 },
+    );
+    const own = mounts.filter(({ type }) => type === 'tmpfs').map(({ destination }) => destination);
+    assert.deepEqual(own, ['/dev', '/a', '/dev/shm', '/a/b/c']);
+    const a = mounts.find(({ destination }) => destination === '/a');
+    assert.deepEqual(a?.options, ['nosuid', 'nodev', 'exec', 'size=1m']);
+  });
+
+  it('writes unlimited limits as numbers, and nothing else so', () => {
+    const spec = make({}, { Ulimits: [{ Name: 'core', Soft: 0, Hard: -1 }] });
+    const text = writeOciSpec(spec);
+    assert.match(text, /"rlimits":\[\{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615\}\]/);
+    assert.match(text, /"args":\["\/bin\/app","-x","unlimited"\]/);
+  });
+});

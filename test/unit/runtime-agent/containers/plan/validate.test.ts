@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { validateRequest } from '../../../../../runtime-agent/containers/plan/validate.ts';
+import { containerConfig, hostConfig } from '../../../../support/agent-containers.ts';
+
+const MEGABYTE = 1 << 20;
+
+describe('validateRequest', () => {
+  const validate = (config: object, host: object) =>
+    validateRequest(containerConfig(['true'], config), hostConfig(host), 2);
+
+  const accepted: readonly (readonly [object, object])[] = [
+    [{}, {}],
+    [{ Hostname: 'a-b.c', WorkingDir: '/', StopSignal: 'SIGRTMIN+3', Env: ['A=', 'B'] }, {}],
+    [{}, { Memory: 6 * MEGABYTE, MemorySwap: -1, MemoryReservation: 6 * MEGABYTE }],
+    [{}, { NanoCpus: 2e9 }],
+    [{}, { CpuPeriod: 1000, CpuQuota: 1000, CpusetCpus: '0-1,3', CpusetMems: '0' }],
+    [{}, { NetworkMode: 'none', Sysctls: { 'net.core.somaxconn': '5', 'kernel.msgmax': '1' } }],
+    [
+      {},
+      {
+        Ulimits: [
+          { Name: 'nofile', Soft: 1, Hard: 2 },
+          { Name: 'memlock', Soft: -1, Hard: -1 },
+        ],
+      },
+    ],
+    [
+      {},
+      {
+        SecurityOpt: ['no-new-privileges:true', 'seccomp=unconfined', 'apparmor=unconfined', 'label=disable'],
+      },
+    ],
+    [{}, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }],
+    [{}, { LogConfig: { Type: 'none', Config: {} } }],
+    [{}, { Tmpfs: { '/run': 'size=1m,exec,mode=1777', '/tmp': '' } }],
+  ];
+  it('accepts what can be done', () => {
+    for (const [config, host] of accepted) validate(config, host);
+  });
+
+  const refused: readonly (readonly [object, object, RegExp])[] = [
+    [{ WorkingDir: 'x' }, {}, /working directory 'x' is invalid/],
+    [{ Env: ['=x'] }, {}, /invalid environment variable/],
+    [{ Cmd: ['a\0b'] }, {}, /zero byte/],
+    [{ Hostname: '-x' }, {}, /invalid hostname/],
+    [{ Hostname: 'x'.repeat(64) }, {}, /invalid hostname/],
+    [{ StopSignal: 'X' }, {}, /invalid signal: X/],
+    [{}, { Memory: 6 * MEGABYTE - 1 }, /Minimum memory limit allowed is 6MB/],
+    [{}, { Memory: -1 }, /negative/],
+    [{}, { MemorySwap: 100 * MEGABYTE }, /always set the Memory limit/],
+    [{}, { Memory: 20 * MEGABYTE, MemorySwap: 10 * MEGABYTE }, /memoryswap limit should be larger/],
+    [{}, { Memory: 20 * MEGABYTE, MemoryReservation: 30 * MEGABYTE }, /less than memory reservation/],
+    [{}, { NanoCpus: 2.1e9 }, /range of CPUs is from 0.01 to 2.00/],
+    [{}, { NanoCpus: 1 }, /range of CPUs/],
+    [{}, { NanoCpus: 1e9, CpuQuota: 1000 }, /Conflicting options/],
+    [{}, { CpuPeriod: 999 }, /CPU cfs period/],
+    [{}, { CpuQuota: 10 }, /CPU cfs quota/],
+    [{}, { CpusetCpus: '0-' }, /cpuset cpus/],
+    [{}, { Sysctls: { 'vm.swappiness': '1' } }, /sysctl 'vm.swappiness' is not allowed/],
+    [{}, { Sysctls: { 'net./../x': '1' } }, /is not allowed/],
+    [{}, { NetworkMode: 'host', Sysctls: { 'net.core.somaxconn': '1' } }, /host network namespace/],
+    [{}, { Ulimits: [{ Name: 'x', Soft: 1, Hard: 1 }] }, /invalid ulimit type: x/],
+    [{}, { Ulimits: [{ Name: 'core', Soft: 2, Hard: 1 }] }, /soft limit/],
+    [{}, { SecurityOpt: ['x'] }, /invalid --security-opt/],
+    [{}, { SecurityOpt: ['no-new-privileges=maybe'] }, /invalid --security-opt/],
+    [{}, { RestartPolicy: { Name: 'sometimes', MaximumRetryCount: 0 } }, /unknown policy 'sometimes'/],
+    [{}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 1 } }, /only be used with on-failure/],
+    [{}, { AutoRemove: true, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }, /AutoRemove/],
+    [{}, { Tmpfs: { relative: '' } }, /mount path must be absolute/],
+    [{}, { Tmpfs: { '/a/../b': '' } }, /mount path must be absolute/],
+    [{}, { Tmpfs: { '/': '' } }, /not the root/],
+    [{}, { Tmpfs: { '/run': 'bind' } }, /Invalid tmpfs option "bind"/],
+    [{}, { Tmpfs: { '/run': 'uid=1,nosuch=2' } }, /Invalid tmpfs option "nosuch=2"/],
+    [{}, { OomScoreAdj: 1001 }, /range for oom score adj/],
+    [{}, { ShmSize: -1 }, /SHM size/],
+  ];
+  for (const [config, host, message] of refused) {
+    it(`refuses ${JSON.stringify({ ...config, ...host }).slice(0, 90)}`, () => {
+      assert.throws(() => validate(config, host), { code: 'bad-request', message });
+    });
+  }
+
+  const missing: readonly (readonly [object, object, RegExp])[] = [
+    [{ Volumes: { '/data': {} } }, {}, /volumes are not available/],
+    [{}, { NetworkMode: 'container:x' }, /network container:x is not available/],
+    [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }, /seccomp with this value/],
+    [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
+    [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
+    [{}, { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } }, /logging option max-size/],
+  ];
+  for (const [config, host, message] of missing) {
+    it(`says that it does not have ${JSON.stringify({ ...config, ...host }).slice(0, 90)}`, () => {
+      assert.throws(() => validate(config, host), { code: 'not-implemented', message });
+    });
+  }
+});

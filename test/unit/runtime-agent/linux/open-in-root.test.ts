@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
+import { readFileInRoot, readHeadInRoot } from '../../../../runtime-agent/linux/open-in-root.ts';
+import { makeTempDir } from '../../../support/temp-dir.ts';
+
+describe('readFileInRoot', () => {
+  it('never leaves the tree, whatever its links say', async (t) => {
+    const root = join(await makeTempDir(t, 'root'), 'tree');
+    await mkdir(join(root, 'etc'), { recursive: true });
+    await writeFile(join(root, '../secret'), 'of the host');
+    await writeFile(join(root, 'etc/own'), 'of the tree');
+    await symlink('/etc/own', join(root, 'absolute'));
+    await symlink('/etc/passwd', join(root, 'host'));
+    await symlink('../secret', join(root, 'above'));
+    await symlink('../../../../secret', join(root, 'etc/far-above'));
+    await symlink('loop', join(root, 'loop'));
+    await symlink('/proc/self/root/etc/passwd', join(root, 'proc'));
+    spawnSync('mkfifo', [join(root, 'fifo')]);
+    const libc = loadLibc();
+    const read = (path: string) => readFileInRoot(libc, root, path, 100)?.toString();
+    assert.equal(read('/etc/own'), 'of the tree');
+    assert.equal(read('/absolute'), 'of the tree');
+    assert.equal(read('/../../etc/own'), 'of the tree');
+    for (const path of [
+      '/host',
+      '/above',
+      '/etc/far-above',
+      '/loop',
+      '/proc',
+      '/fifo',
+      '/etc',
+      '/none',
+      '/etc/own/x',
+    ]) {
+      assert.equal(read(path), undefined, path);
+    }
+    assert.equal(readFileInRoot(libc, root, '/etc/own', 3), undefined);
+    assert.equal(readHeadInRoot(libc, root, '/etc/own', 2)?.toString(), 'of');
+  });
+});
