@@ -1,15 +1,14 @@
 import { createHash } from 'node:crypto';
 import { type Digest, digestAlgorithm, digestHex } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import { ImpliedFolders } from './implied-folders.ts';
+import { LayerShape } from './layer-shape.ts';
 import { type TarEnd, TarFormatError, TarParser } from './tar-parser.ts';
 
 /** What a layer's tar was. */
 export interface CheckedTar extends TarEnd {
   /** Bytes. */
   readonly size: number;
-  /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
-  readonly impliedFolders: readonly string[];
+  readonly shape: LayerShape;
 }
 
 /**
@@ -24,8 +23,8 @@ export async function checkTar(
   signal: AbortSignal,
 ): Promise<CheckedTar> {
   const hash = createHash(digestAlgorithm(diffId));
-  const folders = new ImpliedFolders();
-  const parser = new TarParser({ entry: (entry) => folders.add(entry), data: () => undefined });
+  const shape = new LayerShape();
+  const parser = new TarParser(shape);
   let size = 0;
   let malformed: TarFormatError | undefined;
   for await (const chunk of tar) {
@@ -45,7 +44,7 @@ export async function checkTar(
   }
   try {
     if (malformed !== undefined) throw malformed;
-    return { ...parser.finish(), size, impliedFolders: folders.list() };
+    return { ...parser.finish(), size, shape };
   } catch (error) {
     if (!(error instanceof TarFormatError)) throw error;
     throw invalidLayer(diffId, error.message, error);

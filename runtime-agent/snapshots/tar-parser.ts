@@ -5,7 +5,16 @@ export class TarFormatError extends Error {
   override readonly name = 'TarFormatError';
 }
 
-export type TarEntryKind = 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'folder' | 'fifo';
+/** `old-folder` is a folder as tars before POSIX have it: a file whose name ends with a slash. */
+export type TarEntryKind =
+  | 'file'
+  | 'hardlink'
+  | 'symlink'
+  | 'char'
+  | 'block'
+  | 'folder'
+  | 'old-folder'
+  | 'fifo';
 
 /** An entry of a tar. In `path`, `target` and `xattrs` each character is one byte, whatever encoding was meant. */
 export interface TarEntry {
@@ -185,8 +194,7 @@ export class TarParser {
     if (![uid, gid].every((id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1)) {
       this.#fail('an entry has no valid owner');
     }
-    // An old way to write a folder is a file whose name ends with a slash.
-    const actual = kind === 'file' && path.endsWith('/') ? 'folder' : kind;
+    const actual = kind === 'file' && path.endsWith('/') ? 'old-folder' : kind;
     if (size !== 0 && actual !== 'file') {
       this.#fail(`${quote(path)} is a link, folder or device with a body`);
     }

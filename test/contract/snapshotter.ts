@@ -18,8 +18,8 @@ export type SnapshotterFactory = (directory: string) => Promise<Snapshotter>;
 
 const never = new AbortController().signal;
 
-/** What every Snapshotter promises. Needs root: it mounts. */
-export function describeSnapshotter(name: string, open: SnapshotterFactory): void {
+/** What every Snapshotter promises. Needs root: it mounts. `manyLayers` for one that is slow to add them; docker allows 128. */
+export function describeSnapshotter(name: string, open: SnapshotterFactory, manyLayers = 130): void {
   const begin = async (t: TestContext) => {
     const directory = await makeTempDir(t, 'snapshotter');
     return { directory, snapshotter: await open(directory) };
@@ -246,6 +246,81 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory): voi
       assert.equal(await readFile(join(alone, 'd/gone'), 'utf8'), 'x', 'the lower layer is as it was');
     });
 
+    it('takes layers that say one thing twice, as the image specification means them', async (t) => {
+      const { snapshotter } = await begin(t);
+      const base = writeTar([
+        file('top', 'below'),
+        folder('e'),
+        file('e/x', 'below'),
+        folder('e/sub'),
+        file('e/sub/y', 'below'),
+        folder('real'),
+      ]);
+      const below = ['e', 'e/sub', 'e/sub/y', 'e/x', 'real', 'top'];
+      const cases: Readonly<Record<string, readonly [readonly TarEntry[], readonly string[]]>> = {
+        'a file twice': [
+          [file('a', '1'), file('a', '2')],
+          ['a', ...below],
+        ],
+        'a file, then a folder': [
+          [file('a', '1'), folder('a'), file('a/b', '')],
+          ['a', 'a/b', ...below],
+        ],
+        'a folder, then a file': [
+          [folder('a'), file('a/b', ''), file('a', '')],
+          ['a', ...below],
+        ],
+        'a folder without entry, then a symlink': [
+          [file('a/b', ''), { name: 'a', type: 'symlink', target: 'real' }],
+          ['a', ...below],
+        ],
+        'a whiteout, then the file': [[file('.wh.top', ''), file('top', 'new')], below],
+        'the file, then its whiteout': [[file('top', 'new'), file('.wh.top', '')], below],
+        'a whiteout, then the folder': [
+          [file('.wh.e', ''), folder('e'), file('e/new', '')],
+          ['e', 'e/new', 'real', 'top'],
+        ],
+        'a whiteout, then a file in the folder': [
+          [file('.wh.e', ''), file('e/new', '')],
+          ['e', 'e/new', 'real', 'top'],
+        ],
+        'the folder, then its whiteout': [
+          [folder('e'), file('e/new', ''), file('.wh.e', '')],
+          ['e', 'e/new', 'real', 'top'],
+        ],
+        'a folder as old tars have it': [
+          [file('old/', ''), file('old/a', '')],
+          [...below.slice(0, 4), 'old', 'old/a', 'real', 'top'],
+        ],
+        'a file through a symlink of its own': [
+          [{ name: 'link', type: 'symlink', target: 'real' }, folder('real'), file('link/a', '')],
+          [...below.slice(0, 4), 'link', 'real', 'real/a', 'top'],
+        ],
+      };
+      const lower = await add(snapshotter, base);
+      for (const [what, [entries, expected]] of Object.entries(cases)) {
+        const diffId = await add(snapshotter, writeTar(entries));
+        const { path } = await snapshotter.mountRootfs('c', [lower, diffId]);
+        assert.deepEqual(await listTree(path), expected, what);
+        const changed = entries.find((entry) => entry.name === 'top');
+        assert.equal(
+          await readFile(join(path, 'top'), 'utf8'),
+          changed === undefined ? 'below' : 'new',
+          what,
+        );
+        await snapshotter.removeRootfs('c');
+      }
+    });
+
+    it('refuses names that mean nothing', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const before = await listTree(directory);
+      for (const name of ['.wh.', 'd/.wh..', 'd/.wh...', '.wh.d/x', '.wh..wh..opq']) {
+        await assert.rejects(add(snapshotter, writeTar([file(name, '')])), { code: 'bad-request' }, name);
+      }
+      assert.deepEqual(await listTree(directory), before);
+    });
+
     it('keeps modes, owners, links, devices and long names', async (t) => {
       const { snapshotter } = await begin(t);
       const long = `${'n'.repeat(200)}/${'o'.repeat(200)}`;
@@ -409,7 +484,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory): voi
       });
     });
 
-    it('mounts no layer at all, one layer twice, and 130 layers', async (t) => {
+    it(`mounts no layer at all, one layer twice, and ${manyLayers} layers`, async (t) => {
       const { snapshotter } = await begin(t);
       const none = await snapshotter.mountRootfs('none', []);
       assert.deepEqual(await readdir(none.path), []);
@@ -419,12 +494,12 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory): voi
       assert.equal(await readFile(join(twice.path, 'x'), 'utf8'), 'a');
       assert.equal(await readFile(join(twice.path, 'only-a'), 'utf8'), 'a');
       const many: Digest[] = [];
-      for (let layer = 0; layer < 130; layer++) {
+      for (let layer = 0; layer < manyLayers; layer++) {
         many.push(await add(snapshotter, writeTar([file('top', `${layer}`), file(`f${layer}`, 'x')])));
       }
       const { path } = await snapshotter.mountRootfs('many', many);
-      assert.equal(await readFile(join(path, 'top'), 'utf8'), '129');
-      assert.equal((await readdir(path)).length, 131);
+      assert.equal(await readFile(join(path, 'top'), 'utf8'), `${manyLayers - 1}`);
+      assert.equal((await readdir(path)).length, manyLayers + 1);
     });
 
     it('runs a program of a layer, set-uid and all', async (t) => {

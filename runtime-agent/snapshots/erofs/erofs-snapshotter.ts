@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, stat, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
@@ -11,8 +11,8 @@ import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
-import { encodeFolders } from '../tar-header.ts';
-import { makeErofsIndex } from './erofs-index.ts';
+import { indexLayer } from './index-layer.ts';
+import { INDEX, MOUNT_POINT, TAR, WHOLE } from './layer-files.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
@@ -50,22 +50,14 @@ export class ErofsSnapshotter implements Snapshotter {
 
   async layerSize(diffId: Digest): Promise<number> {
     const folder = this.#layers.path(diffId);
-    try {
-      const [tar, index] = await Promise.all([
-        stat(join(folder, 'layer.tar')),
-        stat(join(folder, 'layer.erofs')),
-      ]);
-      return tar.size + index.size;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-      throw error;
-    }
+    const sizes = [TAR, INDEX, WHOLE].map((name) => sizeOf(join(folder, name)));
+    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
   }
 
   async removeLayer(diffId: Digest): Promise<void> {
     await this.#lock.run(diffId, async () => {
       // Overlays hold their own reference to the mount and its files: those that stand on it go on.
-      while (await unmount(join(this.#layers.path(diffId), 'fs'), { detach: true }));
+      while (await unmount(join(this.#layers.path(diffId), MOUNT_POINT), { detach: true }));
       await this.#layers.remove(diffId);
     });
   }
@@ -101,18 +93,16 @@ export class ErofsSnapshotter implements Snapshotter {
 
   async #mountLayer(diffId: Digest, mounted: ReadonlySet<string>): Promise<string> {
     const folder = this.#layers.path(diffId);
-    const target = join(folder, 'fs');
+    const target = join(folder, MOUNT_POINT);
     if (mounted.has(target)) return target;
     return await this.#lock.run(diffId, async () => {
       if ((await readMounts()).some((mount) => mount.mountPoint === target)) return target;
       if (!(await this.#layers.has(diffId))) {
         throw new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
       }
-      await mountErofs({
-        index: join(folder, 'layer.erofs'),
-        tar: join(folder, 'layer.tar'),
-        target,
-      });
+      const whole = join(folder, WHOLE);
+      if ((await sizeOf(whole)) > 0) await mountErofs({ image: whole, target });
+      else await mountErofs({ image: join(folder, INDEX), device: join(folder, TAR), target });
       return target;
     });
   }
@@ -124,22 +114,12 @@ async function fillLayer(
   tar: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  const path = join(folder, 'layer.tar');
-  const file = await open(path, 'wx+', 0o600);
+  const file = await open(join(folder, TAR), 'wx+', 0o600);
   try {
     const received = await receiveTar(diffId, tar, file, signal);
-    if (received.impliedFolders.length > 0 || !received.hasEndMark) {
-      // mkfs.erofs needs the end mark and opens folders without an entry to everybody (mode 0777). They get entries
-      // of their own; layer.tail keeps the bytes that stood there, for whoever needs the tar as it came.
-      const tail = Buffer.alloc(received.size - received.entriesEnd);
-      await file.read(tail, 0, tail.length, received.entriesEnd);
-      await writeFile(join(folder, 'layer.tail'), tail, { mode: 0o600, flush: true });
-      const addition = encodeFolders(received.impliedFolders);
-      await file.write(addition, 0, addition.length, received.entriesEnd);
-    }
-    await makeErofsIndex({ diffId, tar: path, index: join(folder, 'layer.erofs'), signal });
+    await indexLayer(folder, diffId, file, received, signal);
     await file.sync();
-    await mkdir(join(folder, 'fs'), { mode: 0o700 });
+    await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
   } finally {
     await file.close();
   }
@@ -156,5 +136,15 @@ async function receiveTar(
     return await checkTar(diffId, tar, (chunk) => output.write(chunk), signal);
   } finally {
     await output.finish();
+  }
+}
+
+/** Bytes of a file, 0 when it is not there. */
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
   }
 }

@@ -13,10 +13,9 @@ import {
   writeSync,
 } from 'node:fs';
 import type { TarEntry, TarHandler } from '../tar-parser.ts';
+import { AUFS_PREFIX, OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import type { TreeCalls } from './tree-calls.ts';
 
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
 /**
@@ -33,17 +32,19 @@ export class TreeWriter implements TarHandler {
     this.#calls = calls;
   }
 
-  entry(entry: TarEntry): void {
+  entry(given: TarEntry): void {
+    const entry: TarEntry = given.kind === 'old-folder' ? { ...given, kind: 'folder' } : given;
     const names = namesOf(entry.path);
     const name = names.at(-1);
     if (name === undefined) {
       this.#setAttributes(bytes('/'), entry);
       return;
     }
-    const parent = `/${names.slice(0, -1).join('/')}`;
-    mkdirSync(bytes(parent), { recursive: true, mode: 0o755 });
-    if (name === OPAQUE) this.#calls.setXattr(bytes(parent), bytes('trusted.overlay.opaque'), bytes('y'));
-    else if (name.startsWith(WHITEOUT)) this.#whiteOut(parent, name.slice(WHITEOUT.length));
+    const parent = this.#ensureParent(names.slice(0, -1));
+    if (name === OPAQUE_MARK)
+      this.#calls.setXattr(bytes(parent), bytes('trusted.overlay.opaque'), bytes('y'));
+    else if (name.startsWith(AUFS_PREFIX)) return;
+    else if (name.startsWith(WHITEOUT_PREFIX)) this.#whiteOut(parent, name.slice(WHITEOUT_PREFIX.length));
     else this.#make(join(parent, name), entry);
   }
 
@@ -62,13 +63,33 @@ export class TreeWriter implements TarHandler {
     }
   }
 
-  #whiteOut(parent: string, name: string): void {
-    if (name === '' || name === '.' || name === '..') {
-      throw new Error(`it deletes ${JSON.stringify(name)}, which is no name`);
+  /** Makes the folders of which no entry has told, or not yet. */
+  #ensureParent(names: readonly string[]): string {
+    let path = '/';
+    for (const name of names) {
+      path = join(path, name);
+      const existing = statOf(bytes(path));
+      if (existing === undefined) mkdirSync(bytes(path), { mode: 0o755 });
+      else if (isWhiteout(existing)) this.#replaceWhiteout(bytes(path), 0o755);
     }
+    return path;
+  }
+
+  /** A layer that deletes a folder and has one of that name shows nothing of the folders below. */
+  #replaceWhiteout(path: Buffer, mode: number): void {
+    rmSync(path);
+    mkdirSync(path, { mode });
+    this.#calls.setXattr(path, bytes('trusted.overlay.opaque'), bytes('y'));
+  }
+
+  #whiteOut(parent: string, name: string): void {
     const path = bytes(join(parent, name));
-    // An entry of this layer stays: the whiteout is for those below.
-    if (statOf(path) !== undefined) return;
+    const existing = statOf(path);
+    if (existing !== undefined) {
+      // An entry of this layer stays: the whiteout is for those below.
+      if (existing.isDirectory()) this.#calls.setXattr(path, bytes('trusted.overlay.opaque'), bytes('y'));
+      return;
+    }
     this.#calls.makeNode(path, NODE_TYPES.char, 0, 0);
     // With it overlay leaves whiteouts out of the list of a folder that only this layer has.
     this.#calls.setXattr(bytes(parent), bytes('trusted.overlay.origin'), bytes(''));
@@ -77,12 +98,14 @@ export class TreeWriter implements TarHandler {
   #make(text: string, entry: TarEntry): void {
     const path = bytes(text);
     const existing = statOf(path);
-    if (existing !== undefined && !(existing.isDirectory() && entry.kind === 'folder')) {
+    const isFolder = entry.kind === 'folder';
+    if (existing !== undefined && isFolder && isWhiteout(existing)) this.#replaceWhiteout(path, 0o700);
+    else if (existing !== undefined && !(existing.isDirectory() && isFolder)) {
       rmSync(path, { recursive: true });
     }
     switch (entry.kind) {
       case 'folder':
-        if (existing?.isDirectory() !== true) mkdirSync(path, { mode: 0o700 });
+        if (statOf(path) === undefined) mkdirSync(path, { mode: 0o700 });
         break;
       case 'file': {
         const fd = openSync(path, 'wx', 0o600);
@@ -96,8 +119,13 @@ export class TreeWriter implements TarHandler {
       case 'symlink':
         symlinkSync(bytes(entry.target), path);
         break;
-      default:
+      case 'char':
+      case 'block':
+      case 'fifo':
         this.#calls.makeNode(path, NODE_TYPES[entry.kind] | 0o600, entry.major, entry.minor);
+        break;
+      case 'old-folder':
+        return;
     }
     this.#setAttributes(path, entry);
     if (entry.kind === 'folder') this.#folderTimes.set(text, entry.mtime);
@@ -143,4 +171,8 @@ function bytes(text: string): Buffer {
 
 function statOf(path: Buffer): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
+}
+
+function isWhiteout(stats: Stats): boolean {
+  return stats.isCharacterDevice() && stats.rdev === 0;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ImpliedFolders } from '../../../../runtime-agent/snapshots/implied-folders.ts';
+import { LayerShape } from '../../../../runtime-agent/snapshots/layer-shape.ts';
 import { encodeFolders, readNumber } from '../../../../runtime-agent/snapshots/tar-header.ts';
 import {
   type TarEntry,
@@ -160,24 +160,40 @@ describe('readNumber', () => {
   });
 });
 
-describe('ImpliedFolders', () => {
-  const implied = (...paths: readonly string[]) => {
-    const folders = new ImpliedFolders();
-    for (const path of paths) {
-      folders.add({ path, kind: path.endsWith('/') ? 'folder' : 'file' } as TarEntry);
-    }
-    return folders.list();
+describe('LayerShape', () => {
+  const shapeOf = (...paths: readonly string[]) => {
+    const shape = new LayerShape();
+    for (const path of paths) shape.entry({ path, kind: path.endsWith('/') ? 'folder' : 'file' } as TarEntry);
+    return shape;
   };
 
   it('finds the folders that have no entry of their own', () => {
+    const implied = (...paths: readonly string[]) => shapeOf(...paths).impliedFolders();
     assert.deepEqual(implied('a/', 'a/b', 'a/c/', 'a/c/d'), []);
     assert.deepEqual(implied('x/y/z'), ['x', 'x/y']);
     assert.deepEqual(implied('x/y/z', 'x/'), ['x/y']);
     assert.deepEqual(implied('./x//y/./z', '/x/w'), ['x', 'x/y']);
     assert.deepEqual(implied('a/../b/c', '../../d'), ['a', 'b']);
+    assert.deepEqual(implied('a/b/c', 'q/r', 'a'), ['q']);
   });
 
-  it('are given entries that a parser reads again', () => {
+  it('tells what mkfs.erofs would read otherwise', () => {
+    assert.equal(shapeOf('a', '.wh.b', 'd/.wh..wh..opq', 'd/x', '.wh.c', 'c').isIrregular, false);
+    assert.equal(shapeOf('a', '.wh.a').isIrregular, true);
+    assert.equal(shapeOf('d/x', '.wh.d').isIrregular, true);
+    assert.equal(shapeOf('d/x', 'd/.wh.x').isIrregular, true);
+    assert.equal(shapeOf('d/x', 'd').isIrregular, true);
+    assert.equal(shapeOf('.wh.d', 'd/').isIrregular, true);
+    assert.equal(shapeOf('.wh.d', 'd/x').isIrregular, true);
+  });
+
+  it('refuses names that mean nothing', () => {
+    for (const path of ['.wh.', 'd/.wh..', '.wh...', '.wh.a/b', '.wh..wh..opq', './.wh..wh..opq']) {
+      assert.throws(() => shapeOf(path), { name: 'TarFormatError' }, path);
+    }
+  });
+
+  it('has folders that a parser reads again', () => {
     const paths = ['a', 'a/b', `${'l'.repeat(120)}/${'m'.repeat(200)}`];
     assert.deepEqual(
       parse(encodeFolders(paths)).entries.map(({ path, kind, mode, uid }) => [path, kind, mode, uid]),

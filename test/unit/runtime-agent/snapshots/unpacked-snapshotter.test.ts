@@ -1,4 +1,4 @@
 import { UnpackedSnapshotter } from '../../../../runtime-agent/snapshots/unpacked/unpacked-snapshotter.ts';
 import { describeSnapshotter } from '../../../contract/snapshotter.ts';
 
-describeSnapshotter('unpacked snapshotter', (directory) => UnpackedSnapshotter.open(directory));
+describeSnapshotter('unpacked snapshotter', (directory) => UnpackedSnapshotter.open(directory), 12);

@@ -1,0 +1,100 @@
+import { SeenPaths } from './seen-paths.ts';
+import { type TarEntry, TarFormatError, type TarHandler } from './tar-parser.ts';
+import { OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout-names.ts';
+
+const MAX_FOLDER_BYTES = 128 << 20;
+
+/**
+ * Looks at the entries of a layer for what mkfs.erofs does not do by itself, and refuses names that mean nothing. Memory
+ * is bounded.
+ */
+export class LayerShape implements TarHandler {
+  readonly #explicit = new Set<string>();
+  readonly #implied = new Set<string>();
+  readonly #seen = new SeenPaths();
+  readonly #deleted = new SeenPaths();
+  #folderBytes = 0;
+  #irregular = false;
+
+  /**
+   * Whether an index over the tar would show something else than the layer holds (image-spec, layer.md, "Whiteouts"). True
+   * also where that is only likely.
+   */
+  get isIrregular(): boolean {
+    return this.#irregular;
+  }
+
+  /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
+  impliedFolders(): readonly string[] {
+    return [...this.#implied].filter((folder) => !this.#explicit.has(folder)).sort();
+  }
+
+  /** Throws TarFormatError. */
+  entry(entry: TarEntry): void {
+    const names = this.#walk(entry.path);
+    const name = names.at(-1);
+    if (name === undefined) return;
+    const path = names.join('/');
+    if (name === OPAQUE_MARK) {
+      if (names.length > 1) return;
+      throw new TarFormatError('it hides all layers below it, which is not supported');
+    }
+    if (name.startsWith(WHITEOUT_PREFIX))
+      this.#whiteOut(names.slice(0, -1), name.slice(WHITEOUT_PREFIX.length));
+    else if (entry.kind === 'folder') this.#note(this.#explicit, path);
+    // mkfs.erofs makes a file of it.
+    else if (entry.kind === 'old-folder') this.#irregular = true;
+    else if (this.#implied.has(path)) this.#replaceFolder(path);
+    this.#seen.add(path);
+  }
+
+  data(): void {}
+
+  /** The names of a path below the root, `..` resolved; notes the folders on the way. */
+  #walk(path: string): readonly string[] {
+    const all = path.split('/').filter((part) => part !== '' && part !== '.');
+    const names: string[] = [];
+    for (const [index, part] of all.entries()) {
+      if (part === '..') {
+        names.pop();
+        continue;
+      }
+      names.push(part);
+      if (index === all.length - 1) break;
+      if (part.startsWith(WHITEOUT_PREFIX)) {
+        throw new TarFormatError(`an entry lies in ${JSON.stringify(part)}, a name that marks a deletion`);
+      }
+      this.#note(this.#implied, names.join('/'));
+    }
+    return names;
+  }
+
+  #whiteOut(folder: readonly string[], name: string): void {
+    if (name === '' || name === '.' || name === '..') {
+      throw new TarFormatError(`it deletes ${JSON.stringify(name)}, which is no name`);
+    }
+    // A whiteout is for the layers below, wherever it stands. mkfs.erofs lets it delete what came before it, and a folder
+    // that comes after it show what it had below.
+    const path = [...folder, name].join('/');
+    if (this.#seen.mayHave(path)) this.#irregular = true;
+    this.#deleted.add(path);
+  }
+
+  #replaceFolder(path: string): void {
+    this.#irregular = true;
+    for (const folder of this.#implied) {
+      if (folder === path || folder.startsWith(`${path}/`)) this.#implied.delete(folder);
+    }
+  }
+
+  #note(folders: Set<string>, folder: string): void {
+    if (folders.has(folder) || (folders === this.#implied && this.#explicit.has(folder))) return;
+    folders.add(folder);
+    this.#seen.add(folder);
+    if (this.#deleted.mayHave(folder)) this.#irregular = true;
+    this.#folderBytes += folder.length;
+    if (this.#folderBytes > MAX_FOLDER_BYTES) {
+      throw new TarFormatError('the names of its folders take more than 128 MiB');
+    }
+  }
+}
