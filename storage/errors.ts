@@ -104,3 +104,11 @@ export class ReferenceInvalidError extends StorageError {
 export class StorageFullError extends StorageError {
   readonly code = 'STORAGE_FULL';
 }
+
+/** Somebody else has taken a lease over, because its holder seemed to have stopped. */
+export class LeaseLostError extends Error {
+  constructor(name: string) {
+    super(`somebody else has taken over the lease "${name}": this process has stopped for too long`);
+    this.name = 'LeaseLostError';
+  }
+}

@@ -1,10 +1,14 @@
 import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { BlobCatalog } from './catalog.ts';
+import type { BlobCatalog, FileClaim } from './catalog.ts';
+import { enforceClaim } from './file-claims.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
-import { BLOB_COLUMNS, blobOfRow } from './rows.ts';
+import { BLOB_COLUMNS, type BlobRow, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
+
+/** Milliseconds for which a link counts as touched just now: readers shall seldom write. */
+const TOUCH_INTERVAL = 60 * 60 * 1000;
 
 /** Blobs, and which repositories have them. */
 export class KnexBlobs implements BlobCatalog {
@@ -14,14 +18,25 @@ export class KnexBlobs implements BlobCatalog {
     this.#knex = knex;
   }
 
-  link(repository: string, blob: StoredBlob): Promise<void> {
-    return inTransaction(this.#knex, async (trx) => {
-      await linkBlob(trx, await ensureRepository(trx, repository), blob);
-    });
+  link(repository: string, blob: StoredBlob, claim?: FileClaim): Promise<StoredBlob> {
+    return inTransaction(this.#knex, async (trx) =>
+      linkBlob(trx, await ensureRepository(trx, repository), blob, claim),
+    );
   }
 
-  find(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
-    return findLinked(this.#knex, repository, digest);
+  async find(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
+    return (await findLinked(this.#knex, repository, digest))?.blob;
+  }
+
+  async findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
+    const found = await findLinked(this.#knex, repository, digest);
+    if (found === undefined || found.touchedAt > Date.now() - TOUCH_INTERVAL) return found?.blob;
+    return inTransaction(this.#knex, async (trx) => {
+      // Anew: in the meantime it may have been swept.
+      const present = await findLinked(trx, repository, digest);
+      if (present !== undefined) await addLink(trx, present.repositoryId, digest);
+      return present?.blob;
+    });
   }
 
   async findAnywhere(digest: Digest): Promise<StoredBlob | undefined> {
@@ -31,28 +46,45 @@ export class KnexBlobs implements BlobCatalog {
 
   mount(from: string, to: string, digest: Digest): Promise<StoredBlob | undefined> {
     return inTransaction(this.#knex, async (trx) => {
-      const blob = await findLinked(trx, from, digest);
-      if (blob !== undefined) await addLink(trx, await ensureRepository(trx, to), digest);
-      return blob;
+      const found = await findLinked(trx, from, digest);
+      if (found !== undefined) await addLink(trx, await ensureRepository(trx, to), digest);
+      return found?.blob;
     });
   }
 
   unlink(repository: string, digest: Digest): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
-      return id !== undefined && (await removeLink(trx, id, digest));
+      if (id === undefined) return false;
+      const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
+      return manifest === undefined && (await removeLink(trx, id, digest));
+    });
+  }
+
+  relocate(lost: StoredBlob, found: StoredBlob, claim: FileClaim): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      const { digest, location } = lost;
+      const named = await trx('blobs')
+        .where({ digest, location })
+        .update({ location: found.location, size: found.size });
+      if (named > 0) await enforceClaim(trx, claim);
+      return named > 0;
     });
   }
 }
 
-/** Records a blob and links it; where it is recorded already, the later place is the one that is surely there. */
-export async function linkBlob(trx: Knex.Transaction, repositoryId: number, blob: StoredBlob): Promise<void> {
+/** Records a blob unless it is recorded already, and links it; answers it as it is recorded. */
+export async function linkBlob(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  blob: StoredBlob,
+  claim: FileClaim | undefined,
+): Promise<StoredBlob> {
   const { digest, size, location } = blob;
-  await trx('blobs')
-    .insert({ digest, size, location, created_at: Date.now() })
-    .onConflict('digest')
-    .merge(['size', 'location']);
+  await trx('blobs').insert({ digest, size, location, created_at: Date.now() }).onConflict('digest').ignore();
+  if (claim !== undefined) await enforceClaim(trx, claim);
   await addLink(trx, repositoryId, digest);
+  return blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
 }
 
 export async function removeLink(
@@ -63,18 +95,41 @@ export async function removeLink(
   return (await trx('blob_links').where({ repository_id: repositoryId, digest }).delete()) > 0;
 }
 
-async function addLink(trx: Knex.Transaction, repositoryId: number, digest: Digest): Promise<void> {
+/** Begins the grace period of links anew; `digests` may be a query. */
+export async function touchLinks(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  digests: Knex.QueryBuilder | readonly string[],
+): Promise<void> {
   await trx('blob_links')
-    .insert({ repository_id: repositoryId, digest, created_at: Date.now() })
-    .onConflict(['repository_id', 'digest'])
-    .ignore();
+    .where({ repository_id: repositoryId })
+    .whereIn('digest', digests as Knex.QueryBuilder)
+    .update({ touched_at: Date.now() });
 }
 
-async function findLinked(knex: Knex, repository: string, digest: Digest): Promise<StoredBlob | undefined> {
-  const row = await knex('repositories')
+async function addLink(trx: Knex.Transaction, repositoryId: number, digest: Digest): Promise<void> {
+  const now = Date.now();
+  await trx('blob_links')
+    .insert({ repository_id: repositoryId, digest, created_at: now, touched_at: now })
+    .onConflict(['repository_id', 'digest'])
+    .merge(['touched_at']);
+}
+
+interface LinkedBlob {
+  readonly blob: StoredBlob;
+  readonly repositoryId: number;
+  /** Milliseconds since 1970. */
+  readonly touchedAt: number;
+}
+
+async function findLinked(knex: Knex, repository: string, digest: Digest): Promise<LinkedBlob | undefined> {
+  const row: (BlobRow & { repository_id: number; touched_at: number | string }) | undefined = await knex(
+    'repositories',
+  )
     .join('blob_links', 'blob_links.repository_id', 'repositories.id')
     .join('blobs', 'blobs.digest', 'blob_links.digest')
     .where({ 'repositories.name': repository, 'blob_links.digest': digest })
-    .first(BLOB_COLUMNS);
-  return row === undefined ? undefined : blobOfRow(row);
+    .first([...BLOB_COLUMNS, 'blob_links.repository_id', 'blob_links.touched_at']);
+  if (row === undefined) return undefined;
+  return { blob: blobOfRow(row), repositoryId: row.repository_id, touchedAt: Number(row.touched_at) };
 }

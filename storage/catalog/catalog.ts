@@ -1,5 +1,6 @@
 import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { GarbageCatalog } from './garbage-catalog.ts';
 
 /**
  * What is kept, under which name, and what refers to what. Each method is one transaction: it happens wholly
@@ -12,6 +13,7 @@ export interface Catalog {
   readonly manifests: ManifestCatalog;
   readonly tags: TagCatalog;
   readonly uploads: UploadCatalog;
+  readonly garbage: GarbageCatalog;
   close(): Promise<void>;
 }
 
@@ -27,22 +29,60 @@ export interface NamePage {
   readonly more: boolean;
 }
 
+/** A repository and what its images say about themselves. */
+export interface DescribedRepository {
+  readonly name: string;
+  readonly description?: string;
+}
+
 export interface RepositoryCatalog {
   list(page: Page): Promise<NamePage>;
   exists(repository: string): Promise<boolean>;
+  /** Of those that `list` gives, at most `limit` whose name or description holds `text`, in any case, by name. */
+  search(text: string, page: Page): Promise<readonly DescribedRepository[]>;
+  /** Replaces the description, for people, of a repository that is there. */
+  describe(repository: string, description: string): Promise<void>;
 }
 
+/**
+ * What keeps garbage collection off a file until a row names it (see storage/content-store.ts, which says why).
+ * `upload`: the row of the upload, which goes in the transaction that makes the other one; UploadUnknownError
+ * when it is gone. `deadline`: the file's age; UploadUnknownError when `until` has passed.
+ */
+export type FileClaim =
+  | { readonly kind: 'upload'; readonly id: string }
+  | { readonly kind: 'deadline'; readonly until: Date };
+
 export interface BlobCatalog {
-  /** Records a blob of the driver and links it to the repository, which is made when it is new. */
-  link(repository: string, blob: StoredBlob): Promise<void>;
+  /**
+   * Links a blob of the driver to the repository, which is made when it is new, and records it unless the
+   * digest is recorded already. Answers the blob as it is recorded: where its location is another one, the
+   * caller's file is of no use. Throws UploadUnknownError, and nothing changes, when `claim` does not hold.
+   */
+  link(repository: string, blob: StoredBlob, claim?: FileClaim): Promise<StoredBlob>;
   /** The blob, if this repository has a link to it. */
   find(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
+  /**
+   * As find, for somebody who may go on to refer to the blob or manifest: its grace period begins anew,
+   * unless that was done within the last hour.
+   */
+  findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /** The blob, whatever repository it belongs to. */
   findAnywhere(digest: Digest): Promise<StoredBlob | undefined>;
+  /** The repositories that have a link to the blob. */
+  holders(digest: Digest, page: Page): Promise<NamePage>;
   /** Links a blob of `from` to `to` as well; undefined, and nothing changed, when `from` does not have it. */
   mount(from: string, to: string, digest: Digest): Promise<StoredBlob | undefined>;
-  /** Removes the repository's link; the content stays until garbage collection. Answers whether it was there. */
+  /**
+   * Removes the repository's link; the content stays until garbage collection. Answers whether it was there;
+   * a manifest is not, for it is deleted as one.
+   */
   unlink(repository: string, digest: Digest): Promise<boolean>;
+  /**
+   * Makes the record of `lost` name another file of the same digest; false, and nothing changed, when it names
+   * a third one or is gone. Throws UploadUnknownError when `claim` does not hold.
+   */
+  relocate(lost: StoredBlob, found: StoredBlob, claim: FileClaim): Promise<boolean>;
 }
 
 /** Part of a manifest that points at other content. */
@@ -61,29 +101,50 @@ export interface ManifestRecord {
   readonly references: readonly ManifestReference[];
 }
 
+/** At most `limit` referrers whose digests come after `after`, of one type where it is given. */
+export interface ReferrerPage extends Page {
+  readonly artifactType?: string;
+}
+
+export interface ManifestPutOptions {
+  readonly tags: readonly string[];
+  readonly requireManifests: boolean;
+  /** Becomes the repository's, where there is one. */
+  readonly description?: string;
+  /** Of the manifest's own file. */
+  readonly claim?: FileClaim;
+}
+
 export interface ManifestCatalog {
   /**
    * Records a manifest and points `tags` at it, making the repository when it is new. Checks in the same
    * transaction that every `config` and `layer` is linked in the repository, and every `manifest` where
-   * `requireManifests`; a subject may be missing. Throws ManifestBlobUnknownError with all that are missing.
+   * `requireManifests`; a subject may be missing. Answers the blob as BlobCatalog.link does. Throws
+   * ManifestBlobUnknownError with all that are missing, UploadUnknownError when the claim does not hold.
    */
-  put(
-    repository: string,
-    manifest: ManifestRecord,
-    options: { readonly tags: readonly string[]; readonly requireManifests: boolean },
-  ): Promise<void>;
+  put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob>;
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
   /** Removes the manifest and every tag that points at it. Answers whether it was there. */
   delete(repository: string, digest: Digest): Promise<boolean>;
-  /** Manifests of the repository whose subject is `digest`. */
-  referrers(repository: string, digest: Digest): Promise<readonly ManifestRecord[]>;
+  /** Manifests of the repository whose subject is `digest`, ordered by their own. */
+  referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly ManifestRecord[]>;
 }
 
 export interface TagCatalog {
   list(repository: string, page: Page): Promise<NamePage>;
   /** Answers whether the tag was there. */
   delete(repository: string, tag: string): Promise<boolean>;
+  /** What the tag was made to point at, the latest change first; at least the last hundred changes are kept. */
+  history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
+}
+
+export interface TagChange {
+  /** Undefined when the tag was deleted. */
+  readonly digest?: Digest;
+  readonly changedAt: Date;
+  /** The account; undefined when nobody was logged in. */
+  readonly who?: string;
 }
 
 export interface UploadRecord {
@@ -104,4 +165,6 @@ export interface UploadCatalog {
   delete(id: string): Promise<boolean>;
   /** Uploads that nobody has touched since `before`. */
   listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]>;
+  /** Deletes an upload unless somebody has touched it since `before`; answers whether it did. */
+  deleteIdle(id: string, before: Date): Promise<boolean>;
 }

@@ -2,23 +2,26 @@ import type { Knex } from 'knex';
 import { KnexBlobs } from './blobs.ts';
 import type { Catalog } from './catalog.ts';
 import { type DatabaseOptions, openDatabase } from './database.ts';
+import { KnexGarbage } from './garbage.ts';
 import { KnexManifests } from './manifests.ts';
 import { migrate } from './migrate.ts';
 import { createCatalog } from './migrations/0001-catalog.ts';
 import { countNameChanges } from './migrations/0002-name-changes.ts';
+import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts';
 import { KnexRepositories } from './repositories.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
 
 /** Brings the database's catalog tables up to date and opens them. The catalog's `close` also closes `knex`. */
 export async function openCatalog(knex: Knex): Promise<Catalog> {
-  await migrate(knex, 'catalog_migrations', [createCatalog, countNameChanges]);
+  await migrate(knex, 'catalog_migrations', [createCatalog, countNameChanges, createHistoryAndLeases]);
   return {
     repositories: new KnexRepositories(knex),
     blobs: new KnexBlobs(knex),
     manifests: new KnexManifests(knex),
     tags: new KnexTags(knex),
     uploads: new KnexUploads(knex),
+    garbage: new KnexGarbage(knex),
     close: () => knex.destroy(),
   };
 }

@@ -1,11 +1,12 @@
 import type { Knex } from 'knex';
+import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { ManifestBlobUnknownError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import { linkBlob, removeLink } from './blobs.ts';
-import type { ManifestCatalog, ManifestRecord, ManifestReference } from './catalog.ts';
+import { linkBlob, removeLink, touchLinks } from './blobs.ts';
+import type { ManifestCatalog, ManifestPutOptions, ManifestRecord, ManifestReference } from './catalog.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
-import { pointTags } from './tags.ts';
+import { pointTags, recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rows in one statement: databases bound the number of its values. */
@@ -26,18 +27,15 @@ export class KnexManifests implements ManifestCatalog {
     this.#knex = knex;
   }
 
-  put(
-    repository: string,
-    manifest: ManifestRecord,
-    options: { readonly tags: readonly string[]; readonly requireManifests: boolean },
-  ): Promise<void> {
+  put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await ensureRepository(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      await linkBlob(trx, id, manifest.blob);
+      const blob = await linkBlob(trx, id, manifest.blob, options.claim);
       await writeManifest(trx, id, manifest);
       await pointTags(trx, id, options.tags, manifest.blob.digest);
+      return blob;
     });
   }
 
@@ -65,11 +63,16 @@ export class KnexManifests implements ManifestCatalog {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const referring = { repository_id: id, manifest_digest: digest };
+      // What it held on to, and what is about it, begins its grace period now.
+      await touchLinks(trx, id, trx('manifest_references').where(referring).select('digest'));
+      await touchLinks(
+        trx,
+        id,
+        trx('manifests').where({ repository_id: id, subject: digest }).select('digest'),
+      );
+      await recordTagsOf(trx, id, digest);
       await trx('tags').where(referring).delete();
-      await trx('manifest_references').where(referring).delete();
-      const deleted = await trx('manifests').where({ repository_id: id, digest }).delete();
-      if (deleted > 0) await removeLink(trx, id, digest);
-      return deleted > 0;
+      return removeManifest(trx, id, digest);
     });
   }
 
@@ -108,6 +111,14 @@ export class KnexManifests implements ManifestCatalog {
       references: references.map(({ kind, digest }) => ({ kind, digest: parseDigest(digest) })),
     };
   }
+}
+
+/** Removes a manifest that no tag points at; answers whether it was there. */
+export async function removeManifest(trx: Knex.Transaction, id: number, digest: Digest): Promise<boolean> {
+  await trx('manifest_references').where({ repository_id: id, manifest_digest: digest }).delete();
+  const deleted = await trx('manifests').where({ repository_id: id, digest }).delete();
+  if (deleted > 0) await removeLink(trx, id, digest);
+  return deleted > 0;
 }
 
 async function writeManifest(trx: Knex.Transaction, id: number, manifest: ManifestRecord): Promise<void> {

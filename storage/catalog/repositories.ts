@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { NamePage, Page, RepositoryCatalog } from './catalog.ts';
 import { pageOfNames } from './rows.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Repositories, by name. Those that have neither manifests nor tags exist, but are not listed. */
 export class KnexRepositories implements RepositoryCatalog {
@@ -26,6 +27,12 @@ export class KnexRepositories implements RepositoryCatalog {
 
   async exists(repository: string): Promise<boolean> {
     return (await findRepositoryId(this.#knex, repository)) !== undefined;
+  }
+
+  describe(repository: string, description: string): Promise<void> {
+    return inTransaction(this.#knex, async (trx) => {
+      await trx('repositories').where({ name: repository }).update({ description });
+    });
   }
 }
 

@@ -1,9 +1,13 @@
 import type { Knex } from 'knex';
-import type { Digest } from '../oci/digest.ts';
-import type { NamePage, Page, TagCatalog } from './catalog.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
+import { touchLinks } from './blobs.ts';
+import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { findRepositoryId } from './repositories.ts';
 import { pageOfNames } from './rows.ts';
 import { inTransaction } from './transaction.ts';
+
+/** Changes that are kept of each tag. */
+const HISTORY_KEPT = 100;
 
 /** Tags: names of manifests within a repository. */
 export class KnexTags implements TagCatalog {
@@ -28,8 +32,27 @@ export class KnexTags implements TagCatalog {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
-      return (await trx('tags').where({ repository_id: id, name: tag }).delete()) > 0;
+      const pointed = await pointedAt(trx, id, tag);
+      if (pointed === undefined) return false;
+      await trx('tags').where({ repository_id: id, name: tag }).delete();
+      await recordChange(trx, id, tag, pointed, null);
+      return true;
     });
+  }
+
+  async history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]> {
+    const id = await findRepositoryId(this.#knex, repository);
+    if (id === undefined) return [];
+    const rows = await this.#knex('tag_history')
+      .where({ repository_id: id, name: tag })
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .select('manifest_digest', 'changed_at', 'who');
+    return rows.map(({ manifest_digest, changed_at, who }) => ({
+      ...(manifest_digest !== null && { digest: parseDigest(manifest_digest) }),
+      changedAt: new Date(Number(changed_at)),
+      ...(who !== null && { who }),
+    }));
   }
 }
 
@@ -41,9 +64,54 @@ export async function pointTags(
   digest: Digest,
 ): Promise<void> {
   for (const name of tags) {
+    const before = await pointedAt(trx, repositoryId, name);
     await trx('tags')
       .insert({ repository_id: repositoryId, name, manifest_digest: digest, updated_at: Date.now() })
       .onConflict(['repository_id', 'name'])
       .merge(['manifest_digest', 'updated_at']);
+    if (before !== digest) await recordChange(trx, repositoryId, name, before, digest);
   }
+}
+
+/** Records that every tag of a manifest is about to go with it. */
+export async function recordTagsOf(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  digest: Digest,
+): Promise<void> {
+  await trx(trx.raw('?? (??, ??, ??)', ['tag_history', 'repository_id', 'name', 'changed_at'])).insert(
+    trx('tags')
+      .where({ repository_id: repositoryId, manifest_digest: digest })
+      .select('repository_id', 'name', trx.raw('?', [Date.now()])),
+  );
+}
+
+async function pointedAt(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  name: string,
+): Promise<string | undefined> {
+  const row = await trx('tags').where({ repository_id: repositoryId, name }).first('manifest_digest');
+  return row?.manifest_digest;
+}
+
+/** Writes a line of history; the manifest that has lost the tag begins its grace period. */
+async function recordChange(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  name: string,
+  before: string | undefined,
+  after: Digest | null,
+): Promise<void> {
+  const tag = { repository_id: repositoryId, name };
+  await trx('tag_history').insert({ ...tag, manifest_digest: after, changed_at: Date.now() });
+  if (before === undefined) return;
+  await touchLinks(trx, repositoryId, [before]);
+  const oldest = trx('tag_history')
+    .where(tag)
+    .orderBy('id', 'desc')
+    .offset(HISTORY_KEPT)
+    .limit(1)
+    .select('id');
+  await trx('tag_history').where(tag).where('id', '<=', oldest).delete();
 }

@@ -6,19 +6,24 @@ const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
 
 /**
- * Runs `work` in one transaction and commits it. When the database gives way to another process (a lock, a
+ * Runs `work` in one transaction, as if no other ran meanwhile, and commits it. When the database gives way to another process (a lock, a
  * stale snapshot, a deadlock) it is run again from the start, so `work` must do nothing outside the database.
  */
 export async function inTransaction<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + PATIENCE;
   for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
-      return await knex.transaction(work);
+      return await knex.transaction(work, isolationOf(knex));
     } catch (error) {
       if (!isPassing(error) || performance.now() > giveUpAt) throw error;
     }
     await sleep(Math.random() * pause);
   }
+}
+
+/** SQLite's transactions are serialisable as they are. */
+function isolationOf(knex: Knex): Knex.TransactionConfig {
+  return knex.client.config.client === 'pg' ? { isolationLevel: 'serializable' } : {};
 }
 
 /** Whether the same transaction may well succeed when it is tried again. */

@@ -59,6 +59,13 @@ export class KnexUploads implements UploadCatalog {
       .limit(limit);
     return rows.map(recordOfRow);
   }
+
+  deleteIdle(id: string, before: Date): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      const idle = trx('uploads').where({ id }).where('touched_at', '<', before.getTime());
+      return (await idle.delete()) > 0;
+    });
+  }
 }
 
 function recordOfRow(row: UploadRow): UploadRecord {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type {
   Catalog,
+  FileClaim,
   ManifestRecord,
   ManifestReference,
   NamePage,
@@ -45,6 +46,10 @@ async function walk(list: (page: Page) => Promise<NamePage>, limit: number): Pro
     assert.equal(page.names.length, limit);
   }
 }
+
+/** A claim that does not hold any more, and one that does. */
+const LATE: FileClaim = { kind: 'deadline', until: new Date(0) };
+const soon = (): FileClaim => ({ kind: 'deadline', until: new Date(Date.now() + 60_000) });
 
 const PLAIN = { tags: [], requireManifests: true } as const;
 
@@ -115,12 +120,57 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.blobs.findAnywhere(digestOf('other')), undefined);
       });
 
-      test('may be linked again; the place of the last commit counts', async () => {
+      test('may be linked again; the place of the first commit counts, and is answered', async () => {
+        const blob = blobOf('layer');
+        assert.deepEqual(await catalog.blobs.link('team/app', blob), blob);
+        const second = { ...blob, location: 'elsewhere' };
+        assert.deepEqual(await catalog.blobs.link('team/app', second), blob);
+        assert.deepEqual(await catalog.blobs.link('team/other', second), blob);
+        assert.deepEqual(await catalog.blobs.find('team/other', blob.digest), blob);
+      });
+
+      test('move from one place to another, but not from a third', async () => {
+        const [lost, found] = [blobOf('layer'), { ...blobOf('layer'), size: 7, location: 'elsewhere' }];
+        await catalog.blobs.link('team/app', lost);
+        assert.equal(await catalog.blobs.relocate({ ...lost, location: 'third' }, found, soon()), false);
+        assert.deepEqual(await catalog.blobs.find('team/app', lost.digest), lost);
+        await assert.rejects(catalog.blobs.relocate(lost, found, LATE), UploadUnknownError);
+        assert.deepEqual(await catalog.blobs.find('team/app', lost.digest), lost);
+        assert.equal(await catalog.blobs.relocate(lost, found, soon()), true);
+        assert.deepEqual(await catalog.blobs.find('team/app', lost.digest), found);
+      });
+
+      test('take the record of their upload with them, and are refused when it has gone', async () => {
+        const upload = { id: randomUUID(), size: 5, detail: '' };
+        await catalog.uploads.create('team/app', upload);
+        const claim = { kind: 'upload', id: upload.id } as const;
+        await catalog.blobs.link('team/app', blobOf('layer'), claim);
+        assert.equal(await catalog.uploads.find('team/app', upload.id), undefined);
+        await assert.rejects(catalog.blobs.link('team/new', blobOf('layer'), claim), UploadUnknownError);
+        await assert.rejects(catalog.blobs.link('team/new', blobOf('other'), claim), UploadUnknownError);
+        assert.equal(await catalog.repositories.exists('team/new'), false);
+        assert.equal(await catalog.blobs.findAnywhere(digestOf('other')), undefined);
+      });
+
+      test('are refused after their deadline', async () => {
+        await assert.rejects(catalog.blobs.link('team/app', blobOf('layer'), LATE), UploadUnknownError);
+        assert.equal(await catalog.blobs.findAnywhere(digestOf('layer')), undefined);
+        const options = { ...PLAIN, claim: LATE };
+        await assert.rejects(catalog.manifests.put('team/app', manifestOf('m'), options), UploadUnknownError);
+        assert.equal(await catalog.repositories.exists('team/app'), false);
+        await catalog.blobs.link('team/app', blobOf('layer'), soon());
+      });
+
+      test('are found by those who may refer to them', async () => {
         await catalog.blobs.link('team/app', blobOf('layer'));
-        await catalog.blobs.link('team/app', blobOf('layer'));
-        const moved = { ...blobOf('layer'), location: 'elsewhere' };
-        await catalog.blobs.link('team/other', moved);
-        assert.deepEqual(await catalog.blobs.find('team/app', moved.digest), moved);
+        assert.deepEqual(await catalog.blobs.findToRefer('team/app', digestOf('layer')), blobOf('layer'));
+        assert.equal(await catalog.blobs.findToRefer('team/other', digestOf('layer')), undefined);
+      });
+
+      test('that are manifests are not unlinked as blobs', async () => {
+        await put('team/app', 'manifest', 'v1');
+        assert.equal(await catalog.blobs.unlink('team/app', digestOf('manifest')), false);
+        assert.deepEqual(await catalog.manifests.findByTag('team/app', 'v1'), manifestOf('manifest'));
       });
 
       test('are mounted from a repository that has them', async () => {
@@ -324,6 +374,40 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       });
     });
 
+    describe('the history of a tag', () => {
+      const digestsOf = async (tag: string, limit = 10) =>
+        (await catalog.tags.history('team/app', tag, limit)).map(({ digest }) => digest);
+
+      test('tells what it pointed at, the latest first, and when it was deleted', async () => {
+        await put('team/app', 'one', 'v1', 'v2');
+        await put('team/app', 'one', 'v1');
+        await put('team/app', 'two', 'v1');
+        await catalog.tags.delete('team/app', 'v1');
+        await catalog.tags.delete('team/app', 'v1');
+        await put('team/app', 'one', 'v1');
+        await catalog.manifests.delete('team/app', digestOf('one'));
+        const [one, two] = [digestOf('one'), digestOf('two')];
+        assert.deepEqual(await digestsOf('v1'), [undefined, one, undefined, two, one]);
+        assert.deepEqual(await digestsOf('v1', 2), [undefined, one]);
+        assert.deepEqual(await digestsOf('v2'), [undefined, one]);
+        assert.deepEqual(await digestsOf('v3'), []);
+        assert.deepEqual(await catalog.tags.history('team/none', 'v1', 10), []);
+        const [last] = await catalog.tags.history('team/app', 'v1', 1);
+        assert.ok(last && Math.abs(last.changedAt.getTime() - Date.now()) < 60_000);
+        assert.equal(last.who, undefined);
+      });
+
+      test('keeps a hundred changes or a few more', async () => {
+        for (let round = 0; round < 75; round += 1) {
+          await put('team/app', 'one', 'v1');
+          await put('team/app', 'two', 'v1');
+        }
+        const kept = await digestsOf('v1', 1_000);
+        assert.ok(kept.length >= 100 && kept.length <= 102, `${kept.length}`);
+        assert.equal(kept[0], digestOf('two'));
+      });
+    });
+
     describe('uploads', () => {
       const start = async (repository = 'team/app') => {
         const upload = { id: randomUUID(), size: 0, detail: '' };
@@ -370,6 +454,16 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.uploads.delete(upload.id), false);
         assert.equal(await catalog.uploads.find('team/app', upload.id), undefined);
         await assert.rejects(catalog.uploads.update({ ...upload, size: 1 }, 0), UploadUnknownError);
+      });
+
+      test('are deleted as idle unless somebody has touched them', async () => {
+        const upload = await start();
+        const record = await catalog.uploads.find('team/app', upload.id);
+        assert.ok(record);
+        assert.equal(await catalog.uploads.deleteIdle(upload.id, record.touchedAt), false);
+        assert.ok(await catalog.uploads.find('team/app', upload.id));
+        assert.equal(await catalog.uploads.deleteIdle(upload.id, new Date(Date.now() + 1_000)), true);
+        assert.equal(await catalog.uploads.deleteIdle(upload.id, new Date(Date.now() + 1_000)), false);
       });
 
       test('that are idle are listed, the longest first', async () => {

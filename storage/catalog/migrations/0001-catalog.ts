@@ -20,6 +20,7 @@ async function createRepositories(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('repositories', (table) => {
     table.increments('id');
     byteOrdered(knex, table.string('name', 255).notNullable()).unique();
+    table.text('description');
     table.bigInteger('created_at').notNullable();
   });
 }
@@ -35,6 +36,8 @@ async function createBlobs(knex: Knex.Transaction): Promise<void> {
     table.integer('repository_id').notNullable().references('id').inTable('repositories');
     table.string('digest', DIGEST).notNullable().references('digest').inTable('blobs');
     table.bigInteger('created_at').notNullable();
+    // When it was pushed, mounted or asked for by a pusher last, or lost what referred to it: begins the grace period.
+    table.bigInteger('touched_at').notNullable();
     table.primary(['repository_id', 'digest']);
     table.index(['digest']);
   });

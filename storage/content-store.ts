@@ -1,0 +1,119 @@
+import type { DriverUpload, StoredBlob } from './blobs/blob-driver.ts';
+import type { BlobStore } from './blobs/blob-store.ts';
+import type { Catalog, FileClaim, ManifestRecord } from './catalog/catalog.ts';
+import { StorageError } from './errors.ts';
+import type { Digest } from './oci/digest.ts';
+
+/** Milliseconds in which a file that no upload record claims must get its record. */
+export const CLAIM_TIME = 30 * 60 * 1000;
+
+/** A manifest whose content is not stored yet. */
+export interface NewManifest extends Omit<ManifestRecord, 'blob'> {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Where files and records meet: content is made durable first, then recorded. Garbage collection may run at any
+ * moment, in this process and in others, and deletes nothing that was answered for. Why that holds:
+ *
+ * A. Transactions are serialisable. SQLite has one writer at a time and refuses one that has read what another
+ *    has changed since (SQLITE_BUSY_SNAPSHOT); inTransaction then runs it again. On PostgreSQL inTransaction
+ *    asks for SERIALIZABLE, and runs again what fails with 40001. So each transaction may be thought of as a point.
+ * B. A record of a blob is deleted only while no repository links it (and foreign keys refuse it otherwise); a
+ *    link only while no manifest of its repository refers to it and it is no manifest itself. Both are looked
+ *    at in the transaction that deletes. A manifest is recorded in a transaction that finds all its links. By A
+ *    these come one after the other: either the link is gone and the push is refused with
+ *    MANIFEST_BLOB_UNKNOWN, or the manifest is there and the link stays.
+ * C. Every commit of an upload has a location of its own, which no later commit can get. A file is deleted
+ *    1. by its own pusher, after the pusher's transaction has found another location in the record, or was refused;
+ *    2. by a sweep, after a transaction of the sweep has deleted the record of exactly this location;
+ *    3. as an orphan, when no record names it and none will.
+ *    After 1 and 2 nobody makes a record of this location any more: only its pusher could, in the one
+ *    transaction that he has had. A push of the same content has a file and a record of its own.
+ * D. Of 3: a file with an upload record is no orphan. That record goes in the transaction that makes the file's
+ *    own (claim `upload`), and isNamed looks at both in one statement, so it sees one of them; when the upload
+ *    record is dropped instead, as idle or cancelled, the pusher's transaction finds it gone and fails. Ids of
+ *    uploads are random and never come again. A file without an upload record (claim `deadline`) gets its record
+ *    within CLAIM_TIME of its commit, measured while the transaction keeps others from writing, or never; the
+ *    sweep takes orphans for such only when they are ORPHAN_AGE old, which is twice as long.
+ * From B, C and D: a record that is there has its file, whole; and a manifest that is there has its records.
+ */
+export class ContentStore {
+  readonly #catalog: Catalog;
+  readonly #blobs: BlobStore;
+
+  constructor(catalog: Catalog, blobs: BlobStore) {
+    this.#catalog = catalog;
+    this.#blobs = blobs;
+  }
+
+  /**
+   * Ends an upload: its content becomes a blob of the repository, its record goes. Throws DigestMismatchError,
+   * after which the upload is as it was, UploadBusyError, UploadUnknownError, StorageFullError.
+   */
+  async commitUpload(repository: string, upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
+    const file = await this.#blobs.commit(upload, digest);
+    return this.#record(file, { kind: 'upload', id: upload.id }, (claim) =>
+      this.#catalog.blobs.link(repository, file, claim),
+    );
+  }
+
+  /** Stores content in one go as a blob of the repository. Throws as BlobStore.put does. */
+  async putBlob(
+    repository: string,
+    content: AsyncIterable<Uint8Array> | Uint8Array,
+    digest: Digest,
+    signal?: AbortSignal,
+  ): Promise<StoredBlob> {
+    const file = await this.#blobs.put(content, digest, signal);
+    return this.#record(file, deadline(), (claim) => this.#catalog.blobs.link(repository, file, claim));
+  }
+
+  /**
+   * Stores a manifest, whose `digest` has been verified, and points `tags` at it. Throws
+   * ManifestBlobUnknownError, StorageFullError.
+   */
+  async putManifest(
+    repository: string,
+    { bytes, digest, ...manifest }: NewManifest,
+    options: { readonly tags: readonly string[]; readonly requireManifests: boolean },
+    signal?: AbortSignal,
+  ): Promise<StoredBlob> {
+    const file = await this.#blobs.put(bytes, digest, signal);
+    return this.#record(file, deadline(), (claim) =>
+      this.#catalog.manifests.put(repository, { ...manifest, blob: file }, { ...options, claim }),
+    );
+  }
+
+  /** Records a file, or drops it when the catalog has the same content elsewhere. */
+  async #record(
+    file: StoredBlob,
+    firstClaim: FileClaim,
+    record: (claim: FileClaim) => Promise<StoredBlob>,
+  ): Promise<StoredBlob> {
+    const late = deadline();
+    try {
+      for (let claim = firstClaim; ; claim = late) {
+        const recorded = await record(claim);
+        if (recorded.location === file.location) return file;
+        if (await this.#blobs.holds(recorded)) {
+          await this.#blobs.delete(file);
+          return recorded;
+        }
+        // What is recorded was lost or swept: this push brings it back.
+        if (await this.#catalog.blobs.relocate(recorded, file, late)) return file;
+      }
+    } catch (error) {
+      // Refused for certain, and nobody else has this file. What is in doubt is left to the sweep of orphans.
+      if (firstClaim.kind === 'deadline' && error instanceof StorageError) {
+        await this.#blobs.delete(file).catch(() => {});
+      }
+      throw error;
+    }
+  }
+}
+
+function deadline(): FileClaim {
+  return { kind: 'deadline', until: new Date(Date.now() + CLAIM_TIME) };
+}
