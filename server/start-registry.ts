@@ -12,6 +12,7 @@ import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-dri
 import { openDatabase } from '../storage/catalog/database.ts';
 import { openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
+import { ContentStore } from '../storage/content-store.ts';
 import { FolderInUseError, lockFolder } from '../storage/folder-lock.ts';
 import { createApp } from './app.ts';
 import { type Config, ConfigError } from './config.ts';
@@ -50,12 +51,14 @@ export async function startRegistry(
   const accounts = new KnexAccountStore(database);
   if (config.auth === 'accounts') await makeAdmin(accounts, config, say);
 
-  const uploads = new UploadSessions(catalog, blobs);
+  const content = new ContentStore(catalog, blobs);
+  const uploads = new UploadSessions(catalog, blobs, content);
   const app = createApp({
     registry: {
       access: config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS,
       blobs,
       catalog,
+      content,
       manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
       uploads,
     },

@@ -15,23 +15,28 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
   const { access, blobs, catalog } = dependencies;
 
-  const find = async (ctx: RequestContext): Promise<StoredBlob> => {
+  const find = async (ctx: RequestContext, purpose: 'to read' | 'to look'): Promise<StoredBlob> => {
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'pull'));
     const digest = digestOf(ctx);
-    const blob = await catalog.blobs.find(repository, digest);
+    // Whoever may push looks in order to leave out an upload: then the blob must stay for a while.
+    const refers =
+      purpose === 'to look' && access.allows(ctx.state.identity, repositoryScope(repository, 'push'));
+    const blob = refers
+      ? await catalog.blobs.findToRefer(repository, digest)
+      : await catalog.blobs.find(repository, digest);
     if (blob === undefined) throw new BlobUnknownError(`${repository} has no blob ${digest}`);
     return blob;
   };
 
   router.head('/v2/*name/blobs/:digest', async (ctx) => {
-    const blob = await find(ctx);
+    const blob = await find(ctx, 'to look');
     ctx.status = 200;
     setHeaders(ctx, { ...headersOf(blob), 'Content-Length': String(blob.size) });
   });
 
   router.get('/v2/*name/blobs/:digest', async (ctx) => {
-    const blob = await find(ctx);
+    const blob = await find(ctx, 'to read');
     if (matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest)) {
       answerEmpty(ctx, 304, headersOf(blob));
       return;

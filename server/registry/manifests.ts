@@ -15,7 +15,7 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 
 /** Manifests by tag and digest (distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting"). */
 export function addManifestRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobs, catalog, manifestCache } = dependencies;
+  const { access, blobs, catalog, content, manifestCache } = dependencies;
 
   const find = async (ctx: RequestContext): Promise<ManifestRecord> => {
     const repository = repositoryOf(ctx);
@@ -69,12 +69,12 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
     }
     const digest = verifiedDigest(bytes, reference);
     const manifest = readManifest(bytes, contentTypeOf(ctx));
-    const blob = await blobs.put(bytes, digest, ctx.state.signal);
     const { mediaType, artifactType, annotations, references } = manifest;
-    await catalog.manifests.put(
+    await content.putManifest(
       repository,
       {
-        blob,
+        bytes,
+        digest,
         mediaType,
         references,
         ...(artifactType !== undefined && { artifactType }),
@@ -82,6 +82,7 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
       },
       // Members of an index may follow it, or stay with another registry (a sparse index).
       { tags: reference.kind === 'tag' ? [reference.tag] : [], requireManifests: false },
+      ctx.state.signal,
     );
     answerEmpty(ctx, 201, {
       Location: `/v2/${repository}/manifests/${digest}`,

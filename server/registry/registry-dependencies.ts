@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import type { Access } from '../../auth/access/access.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
 import type { RequestState } from '../request-context.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import type { UploadSessions } from './upload-sessions.ts';
@@ -11,6 +12,7 @@ export interface RegistryDependencies {
   readonly access: Access;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
+  readonly content: ContentStore;
   readonly manifestCache: ManifestCache;
   readonly uploads: UploadSessions;
 }

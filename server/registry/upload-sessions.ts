@@ -1,13 +1,13 @@
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
-import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
+import type { ContentStore } from '../../storage/content-store.ts';
+import { RangeInvalidError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
-import { RegistryError } from '../errors.ts';
 
 /** A piece of an upload. */
 export interface UploadChunk {
-  /** Fails with a RegistryError when the chunk turns out not to be what it was announced as. */
+  /** Fails with RangeInvalidError when the chunk turns out not to be what it was announced as. */
   readonly content: AsyncIterable<Uint8Array>;
   /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
   readonly check: (upload: DriverUpload) => void;
@@ -25,11 +25,18 @@ interface ActiveUpload {
 export class UploadSessions {
   readonly #catalog: Catalog;
   readonly #blobs: BlobStore;
+  readonly #content: ContentStore;
   readonly #active = new Map<string, ActiveUpload>();
 
-  constructor(catalog: Catalog, blobs: BlobStore) {
+  constructor(catalog: Catalog, blobs: BlobStore, content: ContentStore) {
     this.#catalog = catalog;
     this.#blobs = blobs;
+    this.#content = content;
+  }
+
+  /** Uploads that a request is writing to. */
+  get active(): number {
+    return this.#active.size;
   }
 
   async begin(repository: string): Promise<DriverUpload> {
@@ -75,10 +82,7 @@ export class UploadSessions {
     return this.#exclusively(id, signal, async (combined) => {
       const { upload } = await this.find(repository, id);
       const whole = chunk === undefined ? upload : await this.#append(upload, chunk, combined);
-      const blob = await this.#blobs.commit(whole, digest);
-      await this.#catalog.blobs.link(repository, blob);
-      await this.#catalog.uploads.delete(id);
-      return blob;
+      return this.#content.commitUpload(repository, whole, digest);
     });
   }
 
@@ -88,7 +92,9 @@ export class UploadSessions {
     const active = this.#active.get(id);
     active?.controller.abort(new UploadUnknownError('the upload was cancelled'));
     await active?.ended;
-    await this.#drop(await this.find(repository, id));
+    const { upload } = await this.find(repository, id);
+    await this.#catalog.uploads.delete(id);
+    await this.#blobs.abort(upload);
   }
 
   /** Drops uploads that nobody has touched since `before`; answers how many. */
@@ -99,16 +105,14 @@ export class UploadSessions {
       const stale = idle.filter(({ upload }) => !this.#active.has(upload.id));
       for (const record of stale) {
         signal.throwIfAborted();
-        await this.#drop(record);
+        // The row first, and only while it is idle: whoever goes on with the upload finds out before it ends.
+        if (await this.#catalog.uploads.deleteIdle(record.upload.id, before)) {
+          await this.#blobs.abort(record.upload);
+        }
       }
       dropped += stale.length;
       if (stale.length === 0) return dropped;
     }
-  }
-
-  async #drop({ upload }: UploadRecord): Promise<void> {
-    await this.#blobs.abort(upload);
-    await this.#catalog.uploads.delete(upload.id);
   }
 
   async #append(upload: DriverUpload, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
@@ -122,7 +126,7 @@ export class UploadSessions {
       return await this.#blobs.append(upload, chunk.content, { signal, checkpoint: record });
     } catch (error) {
       // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
-      if (error instanceof RegistryError && recorded !== upload.size) await record(upload);
+      if (error instanceof RangeInvalidError && recorded !== upload.size) await record(upload);
       throw error;
     }
   }

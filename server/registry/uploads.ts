@@ -16,7 +16,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Pushing blobs (distribution-spec, "Pushing Blobs", "Mounting a blob from another repository"). */
 export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobs, catalog, uploads } = dependencies;
+  const { access, catalog, content, uploads } = dependencies;
 
   const authorizePush = (ctx: RequestContext): string => {
     const repository = repositoryOf(ctx);
@@ -43,9 +43,8 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     }
     const digest = queryOf(ctx, 'digest');
     if (digest !== undefined) {
-      const content = requestBody(ctx.req, ctx.res);
-      const blob = await blobs.put(content, parseDigest(digest), ctx.state.signal);
-      await catalog.blobs.link(repository, blob);
+      const body = requestBody(ctx.req, ctx.res);
+      const blob = await content.putBlob(repository, body, parseDigest(digest), ctx.state.signal);
       answerCreated(ctx, repository, blob);
       return;
     }

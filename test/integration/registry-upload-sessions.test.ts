@@ -6,6 +6,7 @@ import { UploadSessions } from '../../server/registry/upload-sessions.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { ContentStore } from '../../storage/content-store.ts';
 import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import { parseDigest } from '../../storage/oci/digest.ts';
 import { defer } from '../support/cleanup.ts';
@@ -23,7 +24,7 @@ async function open(t: TestContext) {
   const catalog = await openSqliteCatalog({ file: join(folder, 'catalog.sqlite') });
   defer(t, () => catalog.close());
   const blobs = new BlobStore(await openFilesystemDriver(folder));
-  const sessions = new UploadSessions(catalog, blobs);
+  const sessions = new UploadSessions(catalog, blobs, new ContentStore(catalog, blobs));
   return { catalog, blobs, sessions, files: () => readdir(join(folder, 'uploads')) };
 }
 
@@ -100,7 +101,7 @@ test('a request that has read a state of the past never writes over what came si
     },
     update: { value: catalog.uploads.update.bind(catalog.uploads) },
   });
-  const slow = new UploadSessions({ ...catalog, uploads }, blobs);
+  const slow = new UploadSessions({ ...catalog, uploads }, blobs, new ContentStore(catalog, blobs));
   const check = () => undefined;
   const first = slow.append('team/app', id, { content: piece('slow'), check }, signal);
   await read.promise;
