@@ -2,12 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { describe, it } from 'node:test';
-import {
-  type AgentContainers,
-  containerConfig,
-  hostConfig,
-  runContainer,
-} from '../support/agent-containers.ts';
+import { type AgentContainers, runContainer } from '../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
 
 /** What a container can see and do, and what it cannot. */
 export function describeIsolation(name: string, agent: () => AgentContainers): void {

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EngineEvent } from '../../runtime-agent/events/event-bus.ts';
-import {
-  type AgentContainers,
-  collectOutput,
-  containerConfig,
-  hostConfig,
-  readPid,
-  runContainer,
-} from '../support/agent-containers.ts';
+import { type AgentContainers, collectOutput, readPid, runContainer } from '../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { eventually } from '../support/eventually.ts';
 
 const LIMIT = 60_000;

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EngineError } from '../../runtime-agent/errors.ts';
-import {
-  type AgentContainers,
-  collectOutput,
-  containerConfig,
-  hostConfig,
-  runContainer,
-} from '../support/agent-containers.ts';
+import { type AgentContainers, collectOutput, runContainer } from '../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
 
 /** Running a command to its end: exit codes, errors, environment, users. */
 export function describeRunning(name: string, agent: () => AgentContainers): void {
@@ -130,9 +125,9 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         (
           await runContainer(agent(), ['id'], { config: { User: user }, host: { GroupAdd: groups } })
         ).stdout.trim();
-      assert.equal(await ids('sailor'), 'uid=1000(sailor) gid=1000(sailor) groups=2000(crew)');
-      assert.equal(await ids('1000:10'), 'uid=1000(sailor) gid=10(wheel)');
-      assert.equal(await ids('4321:8765', ['crew']), 'uid=4321 gid=8765 groups=2000(crew)');
+      assert.equal(await ids('sailor'), 'uid=1000(sailor) gid=1000(sailor) groups=1000(sailor),2000(crew)');
+      assert.equal(await ids('1000:10'), 'uid=1000(sailor) gid=10(wheel) groups=10(wheel)');
+      assert.equal(await ids('4321:8765', ['crew']), 'uid=4321 gid=8765 groups=2000(crew),8765');
       await assert.rejects(ids('nobody-here'), { message: /unable to find user nobody-here/ });
     });
 

@@ -2,14 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attachment, LogOptions } from '../../runtime-agent/containers/containers.ts';
-import {
-  type AgentContainers,
-  collectOutput,
-  containerConfig,
-  hostConfig,
-  readLogs,
-  runContainer,
-} from '../support/agent-containers.ts';
+import { type AgentContainers, collectOutput, readLogs, runContainer } from '../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
 
 const MEGABYTE = 1 << 20;
 

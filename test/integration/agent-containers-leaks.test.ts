@@ -2,14 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import {
-  type AgentContainers,
-  containerConfig,
-  hostConfig,
-  openAgentContainers,
-  runContainer,
-} from '../support/agent-containers.ts';
+import { type AgentContainers, openAgentContainers, runContainer } from '../support/agent-containers.ts';
 import { enterAgentNamespace } from '../support/agent-namespace.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterAgentNamespace();

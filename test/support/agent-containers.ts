@@ -19,6 +19,7 @@ import { openDatabase } from '../../storage/catalog/database.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { containerConfig, hostConfig, IMAGE } from './container-requests.ts';
 import { tarTree } from './tar-tree.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -42,9 +43,6 @@ export interface AgentContainersOptions {
   readonly runtimePath?: string;
   readonly image?: Partial<Image>;
 }
-
-/** The name under which the image can be had. */
-export const IMAGE = 'busybox:test';
 
 /** What a tree for the image holds beside busybox. */
 export async function makeContainerTree(directory: string): Promise<void> {
@@ -174,64 +172,6 @@ function fakeImages(image: Image): Images {
       if (name === IMAGE || name === image.id) return image;
       throw new EngineError('not-found', `No such image: ${name}`);
     },
-  };
-}
-
-/** A configuration as the docker CLI sends it for `docker run IMAGE command`. */
-export function containerConfig(
-  command: readonly string[],
-  changes: Partial<ContainerConfig> = {},
-): ContainerConfig {
-  return {
-    Hostname: '',
-    Domainname: '',
-    User: '',
-    AttachStdin: false,
-    AttachStdout: true,
-    AttachStderr: true,
-    Tty: false,
-    OpenStdin: false,
-    StdinOnce: false,
-    Env: [],
-    Cmd: command.length === 0 ? null : command,
-    Entrypoint: null,
-    Image: IMAGE,
-    Labels: {},
-    WorkingDir: '',
-    ...changes,
-  };
-}
-
-export function hostConfig(changes: Partial<HostConfig> = {}): HostConfig {
-  return {
-    AutoRemove: false,
-    Memory: 0,
-    MemorySwap: 0,
-    MemoryReservation: 0,
-    NanoCpus: 0,
-    CpuShares: 0,
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpusetCpus: '',
-    CpusetMems: '',
-    PidsLimit: 0,
-    OomScoreAdj: 0,
-    OomKillDisable: false,
-    ReadonlyRootfs: false,
-    Privileged: false,
-    CapAdd: [],
-    CapDrop: [],
-    SecurityOpt: [],
-    GroupAdd: [],
-    ShmSize: 0,
-    Tmpfs: {},
-    Ulimits: [],
-    Sysctls: {},
-    Init: false,
-    NetworkMode: 'default',
-    RestartPolicy: { Name: '', MaximumRetryCount: 0 },
-    LogConfig: { Type: '', Config: {} },
-    ...changes,
   };
 }
 

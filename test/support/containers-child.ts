@@ -1,11 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { HostConfig } from '../../runtime-agent/containers/container.ts';
-import {
-  type AgentContainers,
-  containerConfig,
-  hostConfig,
-  openAgentContainers,
-} from './agent-containers.ts';
+import { type AgentContainers, openAgentContainers } from './agent-containers.ts';
+import { containerConfig, hostConfig } from './container-requests.ts';
 
 /*
  * An agent's containers in a process of its own, to be killed: `node containers-child.ts FOLDER RUNTIME [PROGRAM]`. It takes one

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { commandLine, mergeImageConfig } from '../../../../../runtime-agent/containers/plan/command.ts';
-import { containerConfig } from '../../../../support/agent-containers.ts';
+import { containerConfig } from '../../../../support/container-requests.ts';
 
 const IMAGE = { Entrypoint: ['/entry'], Cmd: ['one', 'two'], Env: ['PATH=/bin', 'A=image'] };
 

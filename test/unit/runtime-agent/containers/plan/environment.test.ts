@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { processEnvironment } from '../../../../../runtime-agent/containers/plan/environment.ts';
-import { containerConfig } from '../../../../support/agent-containers.ts';
+import { containerConfig } from '../../../../support/container-requests.ts';
 
 describe('processEnvironment', () => {
   const make = (changes: object) =>

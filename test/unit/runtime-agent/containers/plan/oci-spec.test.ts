@@ -10,7 +10,7 @@ import {
   type SpecInputs,
   writeOciSpec,
 } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
-import { containerConfig, hostConfig } from '../../../../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
 
 const ID = 'f'.repeat(64);
 const MEGABYTE = 1 << 20;

@@ -5,7 +5,7 @@ import {
   restartDelay,
   shouldRestart,
 } from '../../../../../runtime-agent/containers/plan/restart-policy.ts';
-import { hostConfig } from '../../../../support/agent-containers.ts';
+import { hostConfig } from '../../../../support/container-requests.ts';
 
 const policy = (name: string, limit = 0) =>
   parseRestartPolicy(hostConfig({ RestartPolicy: { Name: name, MaximumRetryCount: limit } }));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { validateRequest } from '../../../../../runtime-agent/containers/plan/validate.ts';
-import { containerConfig, hostConfig } from '../../../../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
 
 const MEGABYTE = 1 << 20;
 
