@@ -8,6 +8,9 @@ const NSFS_MAGIC = 0x6e736673;
 /** Set across the change, so that a namespace that cannot be recognised ends in an error and not in a loop. */
 const ENTERED = 'BERTH_MOUNT_NAMESPACE';
 
+/** Mounts and unmounts can keep a thread for seconds; Node's own four would soon leave none for files. */
+const THREADS = '16';
+
 export interface MountNamespaceOptions {
   /** A folder of the agent alone, kept while the machine runs, such as /run/berth-agent. It is made. */
   readonly runDirectory: string;
@@ -20,7 +23,7 @@ export interface MountNamespaceOptions {
 /**
  * Puts this process into the agent's own mount namespace, so that its hundreds of mounts are not on the host; call it
  * before anything else. The namespace is pinned at `<runDirectory>/mount-namespace`, so a killed agent that is started
- * again finds its mounts as they were; mounts of the host go on to appear in it. Outside, the process is replaced by
+ * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads. Outside, the process is replaced by
  * `nsenter` and that by the same program again (the pid stays), so the call does not return; inside, it returns.
  * Needs root. Throws with a sentence that says what failed.
  */
@@ -46,7 +49,7 @@ export async function enterMountNamespace(options: MountNamespaceOptions): Promi
   process.execve(
     await findProgram('nsenter'),
     ['nsenter', `--mount=${pin}`, `--wdns=${process.cwd()}`, '--', options.execPath, ...options.args],
-    { ...process.env, [ENTERED]: '1' },
+    { UV_THREADPOOL_SIZE: THREADS, ...process.env, [ENTERED]: '1' },
   );
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
@@ -8,6 +9,8 @@ import { KeyedLock } from './keyed-lock.ts';
 import type { Rootfs } from './snapshotter.ts';
 
 const LAYERS_FILE = 'layers.json';
+const MERGED = 'merged';
+const REMOVED = '.removed-';
 
 /**
  * The writable layers under one folder, `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the
@@ -16,14 +19,19 @@ const LAYERS_FILE = 'layers.json';
 export class RootfsOverlays {
   readonly #root: string;
   readonly #lock = new KeyedLock();
+  /** Removals, one after the other: an unmount can keep a thread for long. */
+  #purging: Promise<void> = Promise.resolve();
 
   private constructor(root: string) {
     this.#root = root;
   }
 
+  /** Makes the root, readable by its owner only, and goes on with removals that were cut off. */
   static async open(root: string): Promise<RootfsOverlays> {
     await mkdir(root, { recursive: true, mode: 0o700 });
-    return new RootfsOverlays(root);
+    const overlays = new RootfsOverlays(root);
+    for (const name of await readdir(root)) if (name.startsWith(REMOVED)) overlays.#purge(join(root, name));
+    return overlays;
   }
 
   /** `lower` gives the folder of each layer, in the same order; it is called only when the mount has to be made. */
@@ -34,7 +42,7 @@ export class RootfsOverlays {
   ): Promise<Rootfs> {
     return await this.#lock.run(id, async () => {
       const folder = this.#folder(id);
-      const rootfs: Rootfs = { path: join(folder, 'merged'), upper: join(folder, 'upper') };
+      const rootfs: Rootfs = { path: join(folder, MERGED), upper: join(folder, 'upper') };
       if ((await readMounts()).some((mount) => mount.mountPoint === rootfs.path)) return rootfs;
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // The layers are noted first: from then on they are in use.
@@ -60,15 +68,25 @@ export class RootfsOverlays {
     await this.#lock.run(id, () => this.#unmount(id));
   }
 
+  /**
+   * Resolves when the writable layer is gone from sight. It is unmounted and deleted later: the kernel writes all that the
+   * disk still has to store before an unmount returns, which can take seconds and is of no use here.
+   */
   async remove(id: string): Promise<void> {
     await this.#lock.run(id, async () => {
-      await this.#unmount(id);
-      await rm(this.#folder(id), { recursive: true, force: true });
+      const trash = join(this.#root, `${REMOVED}${randomUUID()}`);
+      try {
+        await rename(this.#folder(id), trash);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+        throw error;
+      }
+      this.#purge(trash);
     });
   }
 
   async list(): Promise<readonly string[]> {
-    return await readdir(this.#root);
+    return (await readdir(this.#root)).filter((name) => !name.startsWith('.'));
   }
 
   /** The layers that a writable layer stands on, mounted or not. */
@@ -107,8 +125,19 @@ export class RootfsOverlays {
   }
 
   async #unmount(id: string): Promise<void> {
-    const target = join(this.#folder(id), 'merged');
-    while (await unmount(target, { detach: true }));
+    await unmountAll(join(this.#folder(id), MERGED));
+  }
+
+  /** What cannot be removed now is tried again when the agent starts. */
+  #purge(trash: string): void {
+    this.#purging = this.#purging.then(async () => {
+      try {
+        await unmountAll(join(trash, MERGED));
+        await rm(trash, { recursive: true, force: true });
+      } catch {
+        // Nobody waits, and nothing is lost but room on the disk.
+      }
+    });
   }
 
   #folder(id: string): string {
@@ -116,4 +145,8 @@ export class RootfsOverlays {
       throw new TypeError(`"${id}" cannot name a root file system`);
     return join(this.#root, id);
   }
+}
+
+async function unmountAll(target: string): Promise<void> {
+  while (await unmount(target, { detach: true }));
 }

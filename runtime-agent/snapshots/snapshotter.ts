@@ -46,7 +46,7 @@ export interface Snapshotter {
   /** Unmounts, keeps the writable layer; no error when it is not mounted. */
   unmountRootfs(id: string): Promise<void>;
 
-  /** Unmounts and deletes the writable layer; no error when there is none. */
+  /** Takes the writable layer away, mounted or not; no error when there is none. Its room on the disk is freed a little later. */
   removeRootfs(id: string): Promise<void>;
 
   /** Ids that have a writable layer, to find what a crash left over. */

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { EngineError } from '../../runtime-agent/errors.ts';
@@ -12,6 +23,7 @@ import { runCommand } from '../support/run-command.ts';
 import { tarTree } from '../support/tar-tree.ts';
 import { TAR_END, type TarEntry, writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 /** Opens a snapshotter over a folder, as an agent does when it starts. */
 export type SnapshotterFactory = (directory: string) => Promise<Snapshotter>;
@@ -464,6 +476,23 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       assert.deepEqual([...(await snapshotter.listUsedLayers())], []);
       const fresh = await snapshotter.mountRootfs('c', [diffId]);
       assert.deepEqual(await readdir(fresh.path), ['a']);
+    });
+
+    it('frees the room of a removed one, also after a crash', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
+      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      await writeFile(join(path, 'mine'), 'mine');
+      await snapshotter.removeRootfs('c');
+      assert.deepEqual(await snapshotter.listRootfs(), []);
+      const left = async () => (await listTree(directory)).filter((entry) => entry.startsWith('snapshots/'));
+      await waitUntil('the writable layer is deleted', async () => (await left()).length === 0);
+      await snapshotter.mountRootfs('c', [diffId]);
+      // As it is when the agent is killed between the two steps of a removal.
+      await rename(join(directory, 'snapshots/c'), join(directory, 'snapshots/.removed-1'));
+      await open(directory);
+      await waitUntil('the rest is deleted', async () => (await left()).length === 0);
+      assert.deepEqual(await mountsUnder(join(directory, 'snapshots')), []);
     });
 
     it('finds a mount again after a restart', async (t) => {
