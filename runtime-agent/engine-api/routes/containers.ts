@@ -1,5 +1,6 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
+import { parseSignal } from '../../containers/plan/signals.ts';
 import { EngineError } from '../../errors.ts';
 import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -59,7 +60,17 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.post('/containers/:id/kill', async (ctx) => {
-    await containers.kill(ref(ctx), ctx.URL.searchParams.get('signal') || 'KILL');
+    const name = ref(ctx);
+    try {
+      const signal = ctx.URL.searchParams.get('signal') || 'KILL';
+      parseSignal(signal);
+      await containers.kill(name, signal);
+    } catch (error) {
+      // dockerd words the failures of kill alone like this.
+      const prefix = `cannot kill container: ${name}: `;
+      if (!(error instanceof EngineError) || error.message.startsWith(prefix)) throw error;
+      throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
+    }
     ctx.status = 204;
   });
 

@@ -1,0 +1,28 @@
+import { ConfigError } from '../config.ts';
+import { readCommandLine } from './command-line.ts';
+import { HELP } from './help.ts';
+import { readVersion } from './version.ts';
+
+/** Runs the command and answers the exit code: 0, 2 for what the operator must change, 1 for other failures. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+  try {
+    const command = readCommandLine(args, process.env);
+    if (command.kind === 'help') process.stdout.write(HELP);
+    else if (command.kind === 'version') process.stdout.write(`berth-agent ${await readVersion()}\n`);
+    else {
+      const { serve } = await import('./serve.ts');
+      await serve(command.config, interrupted.signal);
+    }
+    return 0;
+  } catch (error) {
+    if (interrupted.signal.aborted) return 0;
+    if (error instanceof ConfigError) {
+      process.stderr.write(`berth-agent: ${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`berth-agent cannot go on: ${(error as Error).stack ?? String(error)}\n`);
+    return 1;
+  }
+}

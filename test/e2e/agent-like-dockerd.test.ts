@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+/** IDs, names that a daemon invents, times and the runtime's own words differ; what is left must not. */
+function normalize(text: string): string {
+  return text
+    .replace(/sha256:[0-9a-f]{64}/g, 'DIGEST')
+    .replace(/\b[0-9a-f]{64}\b/g, 'ID')
+    .replace(/\b[0-9a-f]{12}\b/g, 'SHORT')
+    .replace(/\b[a-z]+_[a-z]+\b(?=$|\n)/g, 'NAME')
+    .replace(/(Less than a second|\d+ seconds?)/g, 'TIME')
+    .replace(/\b(crun|runc)\b/g, 'RUNTIME');
+}
+
+describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const dockerd = await startDockerd({ after });
+  await dockerd.docker(['pull', '--quiet', image]);
+
+  /** Runs the same commands against both, and answers what each printed for every one of them. */
+  const both = async (...commands: readonly (readonly string[])[]) => {
+    const print = async (daemon: Pick<Dockerd, 'docker'>) => {
+      const printed: string[] = [];
+      for (const args of commands) {
+        const { exitCode, stdout, stderr } = await daemon.docker(args, { expectExit: 'any' });
+        printed.push(normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`));
+      }
+      return printed;
+    };
+    const ours = await print(agent);
+    assert.deepEqual(ours, await print(dockerd));
+    return ours;
+  };
+  // dockerd runs without a bridge here.
+  const RUN = ['run', '--network=none'];
+
+  test('commands that cannot run', async () => {
+    await both(
+      [...RUN, '--name', 'missing', image, 'nosuch'],
+      ['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'missing'],
+      ['ps', '-a', '--format', '{{.Names}} {{.Status}} {{.Command}}'],
+      ['rm', 'missing'],
+    );
+  });
+
+  test('what is not there', async () => {
+    await both(
+      ['inspect', 'nosuch'],
+      ['start', 'nosuch'],
+      ['stop', 'nosuch'],
+      ['kill', 'nosuch'],
+      ['wait', 'nosuch'],
+      ['logs', 'nosuch'],
+      ['attach', 'nosuch'],
+      ['rm', 'nosuch'],
+      ['rmi', 'nosuch'],
+      ['tag', 'nosuch', 'other'],
+      ['history', 'nosuch'],
+      ['image', 'inspect', 'nosuch'],
+      ['run', '--pull', 'never', 'nosuch', 'true'],
+    );
+  });
+
+  test('what is in use or in another state', async () => {
+    await both(
+      [...RUN, '-d', '--name', 'busy', image, 'sleep', '600'],
+      ['create', '--name', 'busy', image],
+      ['rm', 'busy'],
+      ['rmi', image],
+      ['start', 'busy'],
+      ['ps', '--format', '{{.Names}} {{.Image}} {{.Command}} {{.Status}} {{.State}} {{.Ports}} {{.Mounts}}'],
+      ['stop', '-t', '0', 'busy'],
+      ['stop', 'busy'],
+      ['kill', 'busy'],
+      ['attach', 'busy'],
+      ['wait', 'busy'],
+      [
+        'inspect',
+        '-f',
+        '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}',
+        'busy',
+      ],
+      ['ps', '-a', '--format', '{{.Names}} {{.Status}}'],
+      ['rm', 'busy'],
+    );
+  });
+
+  test('wrong options', async () => {
+    await both(
+      [...RUN, '--name', '-x', image],
+      [...RUN, '-m', '1m', image],
+      [...RUN, '-w', 'relative', image],
+      [...RUN, '--cap-add', 'NOSUCH', image],
+      [...RUN, '--stop-signal', 'NOSUCH', image],
+      [...RUN, '--ulimit', 'nosuch=1', image],
+      ['ps', '-f', 'nokey=x'],
+      ['ps', '-f', 'status=flying'],
+      ['images', '-f', 'nokey=x'],
+      ['kill', '-s', 'NOSUCH', 'nosuch'],
+      ['logs', '--since', 'yesterday', 'nosuch'],
+    );
+  });
+
+  test('images', async () => {
+    await both(
+      ['tag', image, 'app:1'],
+      ['images', '--format', '{{.Repository}} {{.Tag}}'],
+      ['images', '--format', '{{.Repository}} {{.Tag}}', 'app'],
+      [
+        'image',
+        'inspect',
+        '-f',
+        '{{json .Config.Cmd}} {{json .Config.Env}} {{.Os}} {{json .RootFS}} {{json .RepoTags}}',
+        'app:1',
+      ],
+      ['history', '--format', '{{.CreatedBy}}', 'app:1'],
+      ['rmi', 'app:1'],
+      ['tag', image, 'UPPER'],
+    );
+  });
+
+  test('the environment of a process', async () => {
+    await both(
+      [...RUN, '--rm', '--hostname', 'quay', image, 'env'],
+      [...RUN, '--rm', '--hostname', 'quay', '-e', 'HOME=/x', '-e', 'A', image, 'env'],
+      [
+        ...RUN,
+        '--rm',
+        '-u',
+        '1000',
+        image,
+        'sh',
+        '-c',
+        'id; pwd; umask; ulimit -c; cat /proc/self/status | grep -E "^Cap|Seccomp:|NoNewPrivs"',
+      ],
+      [
+        ...RUN,
+        '--rm',
+        image,
+        'sh',
+        '-c',
+        'ls -ld /dev/* /tmp | grep -v /dev/core | sed -E "s/ +[0-9].*(:[0-9][0-9]| [0-9]{4}) / /"; ls -l /proc/self/fd | wc -l',
+      ],
+      [...RUN, '--rm', '--read-only', '--tmpfs', '/scratch', image, 'sh', '-c', 'touch /scratch/x; touch /x'],
+    );
+  });
+
+  test('fields of inspect have the same names', async () => {
+    const fields = async (daemon: Pick<Dockerd, 'docker'>) => {
+      await daemon.docker([...RUN, '--name', 'shape', image, 'true']);
+      const { stdout } = await daemon.docker(['inspect', 'shape']);
+      await daemon.docker(['rm', 'shape']);
+      const [shown] = JSON.parse(stdout);
+      const names = (value: object) => Object.keys(value).sort();
+      return {
+        top: names(shown),
+        state: names(shown.State),
+        config: names(shown.Config),
+        hostConfig: names(shown.HostConfig),
+        network: names(shown.NetworkSettings),
+        defaults: {
+          ...shown.HostConfig,
+          LogConfig: undefined,
+          Runtime: undefined,
+          MaskedPaths: [...shown.HostConfig.MaskedPaths].sort(),
+        },
+      };
+    };
+    assert.deepEqual(await fields(agent), await fields(dockerd));
+  });
+});

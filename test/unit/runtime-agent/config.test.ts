@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { readCommandLine } from '../../../runtime-agent/cli/command-line.ts';
+import { ConfigError, readConfig } from '../../../runtime-agent/config.ts';
+import { makeTempDir } from '../../support/temp-dir.ts';
+
+describe('the configuration of the agent', () => {
+  test('has defaults, and is frozen', () => {
+    const config = readConfig({}, {});
+    assert.deepEqual(config, {
+      socket: '/run/berth-agent.sock',
+      dataDirectory: '/var/lib/berth-agent',
+      insecureRegistries: [],
+      logLevel: 'info',
+    });
+    assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
+  });
+
+  test('flags win over the environment, that over the file', async (t) => {
+    const path = join(await makeTempDir(t, 'config'), 'agent.json');
+    const file = {
+      socket: '/f.sock',
+      data: '/f',
+      insecureRegistries: ['f:1'],
+      socketGroup: 'f',
+      logLevel: 'debug',
+    };
+    await writeFile(path, JSON.stringify(file));
+    const environment = {
+      BERTH_AGENT_SOCKET: '/e.sock',
+      BERTH_AGENT_INSECURE_REGISTRIES: 'e:1, e:2',
+      BERTH_AGENT_LOG_LEVEL: '',
+    };
+    assert.deepEqual(readConfig({ socket: '/a.sock', config: path }, environment), {
+      socket: '/a.sock',
+      socketGroup: 'f',
+      dataDirectory: '/f',
+      insecureRegistries: ['e:1', 'e:2'],
+      logLevel: 'debug',
+    });
+  });
+
+  test('relative paths are made absolute', () => {
+    assert.equal(readConfig({ socket: 'a.sock' }, {}).socket, join(process.cwd(), 'a.sock'));
+  });
+
+  for (const host of ['127.0.0.1:5000', 'registry.example.com', '[::1]:5000', 'localhost:1']) {
+    test(`${host} is a registry`, () =>
+      assert.deepEqual(readConfig({ insecureRegistries: [host] }, {}).insecureRegistries, [host]));
+  }
+  for (const host of ['http://a', 'a/b', 'a:0', 'a:65536', '', ' ', 'a:b', '-a']) {
+    test(`"${host}" is no registry`, () =>
+      assert.throws(() => readConfig({ insecureRegistries: [host] }, {}), ConfigError));
+  }
+
+  test('a file with another shape is refused by name', async (t) => {
+    const path = join(await makeTempDir(t, 'config'), 'agent.json');
+    for (const [text, message] of [
+      ['{', /is not JSON/],
+      ['[]', /must hold one JSON object/],
+      ['{"sockets":"/a"}', /unknown field "sockets"/],
+      ['{"socket":1}', /"socket" in the configuration file .* must be a string/],
+      ['{"insecureRegistries":"a"}', /must be a list of strings/],
+      ['{"logLevel":"loud"}', /"loud" is no log level/],
+    ] as const) {
+      await writeFile(path, text);
+      assert.throws(() => readConfig({ config: path }, {}), { name: 'ConfigError', message });
+    }
+  });
+});
+
+describe('the command line of the agent', () => {
+  test('collects registries', () => {
+    const command = readCommandLine(
+      [
+        'serve',
+        '--insecure-registry',
+        'a:1',
+        '--insecure-registry=b:2',
+        '--data',
+        '/d',
+        '--socket-group',
+        'docker',
+      ],
+      {},
+    );
+    assert.ok(command.kind === 'serve');
+    assert.deepEqual(command.config.insecureRegistries, ['a:1', 'b:2']);
+    assert.equal(command.config.socketGroup, 'docker');
+  });
+  test('help and version win', () => {
+    assert.equal(readCommandLine(['serve', '--help'], {}).kind, 'help');
+    assert.equal(readCommandLine(['-v'], {}).kind, 'version');
+  });
+  for (const args of [[], ['sail'], ['serve', 'x'], ['serve', '--nosuch'], ['serve', '--data']]) {
+    test(`${args.join(' ') || 'nothing'} is refused`, () =>
+      assert.throws(() => readCommandLine(args, {}), ConfigError));
+  }
+});
