@@ -1,28 +1,64 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { ManifestRecord } from '../../storage/catalog/catalog.ts';
+import { isDigest } from '../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
-import { answerJson } from '../http/answer.ts';
+import { answerBytes } from '../http/answer.ts';
+import { nextLink } from '../http/link.ts';
 import { authorize } from './authorize.ts';
+import { listReferrers } from './list-referrers.ts';
 import { digestOf, queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+
+/** No page is larger, since clients refuse manifests of more (distribution-spec, "Pushing Manifests"). */
+const LARGEST_PAGE = 4 * 1024 * 1024;
+const HEAD = `{"schemaVersion":2,"mediaType":"${MEDIA_TYPES.ociIndex}","manifests":[`;
+const TAIL = ']}';
 
 /**
  * Manifests that name another as their subject (distribution-spec, "Listing Referrers"). Always an index, an
  * empty one where there is no such subject or repository.
  */
-export function addReferrerRoutes(router: RegistryRouter, { access, catalog }: RegistryDependencies): void {
+export function addReferrerRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
   router.get('/v2/*name/referrers/:digest', async (ctx) => {
     const repository = repositoryOf(ctx);
-    authorize(ctx, access, repositoryScope(repository, 'pull'));
-    const all = await catalog.manifests.referrers(repository, digestOf(ctx));
-    const wanted = queryOf(ctx, 'artifactType') || undefined;
-    const shown = all.filter(({ artifactType }) => wanted === undefined || artifactType === wanted);
-    const index = { schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: shown.map(descriptorOf) };
-    answerJson(ctx, 200, index, {
+    authorize(ctx, dependencies.access, repositoryScope(repository, 'pull'));
+    const subject = digestOf(ctx);
+    const artifactType = queryOf(ctx, 'artifactType') || undefined;
+    const last = queryOf(ctx, 'last');
+    const referrers = listReferrers(dependencies, repository, subject, {
+      ...(artifactType !== undefined && { artifactType }),
+      ...(last !== undefined && isDigest(last) && { after: last }),
+    });
+    const page = await pageOf(referrers);
+    const query = { ...(artifactType !== undefined && { artifactType }), last: page.next ?? '' };
+    answerBytes(ctx, 200, Buffer.from(HEAD + page.descriptors.join(',') + TAIL), {
       'Content-Type': MEDIA_TYPES.ociIndex,
-      'OCI-Filters-Applied': wanted && 'artifactType',
+      'OCI-Filters-Applied': artifactType && 'artifactType',
+      Link: page.next && nextLink(ctx.path, query),
     });
   });
+}
+
+interface ReferrersPage {
+  /** As JSON. */
+  readonly descriptors: readonly string[];
+  /** The digest that the next page comes after; undefined when this is the last. */
+  readonly next: string | undefined;
+}
+
+/** As many as fit, but one at least: its annotations alone are no larger than a manifest. */
+async function pageOf(referrers: AsyncIterable<ManifestRecord>): Promise<ReferrersPage> {
+  const descriptors: string[] = [];
+  let size = HEAD.length + TAIL.length;
+  let last: string | undefined;
+  for await (const record of referrers) {
+    const descriptor = JSON.stringify(descriptorOf(record));
+    size += Buffer.byteLength(descriptor) + 1;
+    if (size > LARGEST_PAGE && last !== undefined) return { descriptors, next: last };
+    descriptors.push(descriptor);
+    last = record.blob.digest;
+  }
+  return { descriptors, next: undefined };
 }
 
 function descriptorOf({ blob, mediaType, artifactType, annotations }: ManifestRecord) {

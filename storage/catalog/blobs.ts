@@ -39,6 +39,14 @@ export class KnexBlobs implements BlobCatalog {
     });
   }
 
+  async holders(digest: Digest, limit: number): Promise<readonly string[]> {
+    return this.#knex('blob_links')
+      .join('repositories', 'repositories.id', 'blob_links.repository_id')
+      .where({ 'blob_links.digest': digest })
+      .limit(limit)
+      .pluck('repositories.name');
+  }
+
   async findAnywhere(digest: Digest): Promise<StoredBlob | undefined> {
     const row = await this.#knex('blobs').where({ digest }).first(BLOB_COLUMNS);
     return row === undefined ? undefined : blobOfRow(row);
@@ -57,7 +65,7 @@ export class KnexBlobs implements BlobCatalog {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
-      return manifest === undefined && (await removeLink(trx, id, digest));
+      return manifest === undefined && (await removeLinks(trx, id, [digest])) > 0;
     });
   }
 
@@ -87,12 +95,16 @@ export async function linkBlob(
   return blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
 }
 
-export async function removeLink(
+/** Removes links; answers how many there were. */
+export async function removeLinks(
   trx: Knex.Transaction,
   repositoryId: number,
-  digest: Digest,
-): Promise<boolean> {
-  return (await trx('blob_links').where({ repository_id: repositoryId, digest }).delete()) > 0;
+  digests: readonly string[],
+): Promise<number> {
+  return trx('blob_links')
+    .where({ repository_id: repositoryId })
+    .whereIn('digest', [...digests])
+    .delete();
 }
 
 /** Begins the grace period of links anew; `digests` may be a query. */

@@ -69,8 +69,8 @@ export interface BlobCatalog {
   findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /** The blob, whatever repository it belongs to. */
   findAnywhere(digest: Digest): Promise<StoredBlob | undefined>;
-  /** The repositories that have a link to the blob. */
-  holders(digest: Digest, page: Page): Promise<NamePage>;
+  /** At most `limit` of the repositories that have a link to the blob, in no order. */
+  holders(digest: Digest, limit: number): Promise<readonly string[]>;
   /** Links a blob of `from` to `to` as well; undefined, and nothing changed, when `from` does not have it. */
   mount(from: string, to: string, digest: Digest): Promise<StoredBlob | undefined>;
   /**
@@ -109,8 +109,6 @@ export interface ReferrerPage extends Page {
 export interface ManifestPutOptions {
   readonly tags: readonly string[];
   readonly requireManifests: boolean;
-  /** Becomes the repository's, where there is one. */
-  readonly description?: string;
   /** Of the manifest's own file. */
   readonly claim?: FileClaim;
 }

@@ -32,16 +32,19 @@ export interface GarbageCatalog {
   dropLease(lease: Lease): Promise<void>;
   /**
    * Deletes manifests that have no tag, that nothing refers to but as a subject, and whose own subject is not
-   * there; all for whole grace period, which began before `before`.
+   * there, when their grace period began before `before`.
    */
   sweepManifests(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
-  /** Deletes links to what is no manifest and what no manifest of the repository refers to, as long. */
+  /** Deletes links to what is no manifest and what no manifest of the repository refers to, likewise. */
   sweepLinks(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
   /** Deletes the records of blobs that no repository has; their files are left to the caller. */
   sweepBlobs(window: SweepWindow): Promise<Swept<StoredBlob>>;
-  /** Whether a record names this file, or will when the upload that made it ends. */
-  isNamed(file: StoredFile): Promise<boolean>;
-  /** Of these upload ids those that have a record. */
+  /**
+   * Of these files those that a record names, or may name when the upload that made them ends; as locations.
+   * At most 200 files.
+   */
+  namedOf(files: readonly StoredFile[]): Promise<ReadonlySet<string>>;
+  /** Of these upload ids, at most 200, those that have a record. */
   knownUploads(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
-import { removeLink } from './blobs.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { removeLinks } from './blobs.ts';
 import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept } from './garbage-catalog.ts';
 import { enforceLease, takeLease } from './leases.ts';
-import { removeManifest } from './manifests.ts';
-import { type BlobRow, batches, blobOfRow } from './rows.ts';
+import { removeManifests } from './manifests.ts';
+import { type BlobRow, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** `r` refers to `x`, other than to say what it is about. */
@@ -29,11 +29,20 @@ const DEAD_BLOB =
   'not exists (select 1 from blob_links l where l.digest = x.digest) ' +
   'and not exists (select 1 from manifests m where m.digest = x.digest)';
 
-interface NamedRow {
-  readonly repository_id: number;
+/** Rows that one transaction deletes: whoever else wants to write waits for it. */
+const MOST_DELETED = 50;
+
+/** SQLite gives a condition as a number. */
+interface GarbageRow {
   readonly digest: string;
   readonly dead: boolean | number;
 }
+
+interface NamedGarbageRow extends GarbageRow {
+  readonly repository_id: number;
+}
+
+type BlobGarbageRow = GarbageRow & BlobRow;
 
 /** What garbage collection deletes. */
 export class KnexGarbage implements GarbageCatalog {
@@ -54,79 +63,113 @@ export class KnexGarbage implements GarbageCatalog {
   }
 
   sweepManifests(window: SweepWindow, before: Date): Promise<Swept<ManifestName>> {
-    return this.#sweepNames('manifests', DEAD_MANIFEST, window, before, removeManifest);
+    return this.#sweepNames('manifests', DEAD_MANIFEST, window, before, removeManifests);
   }
 
   sweepLinks(window: SweepWindow, before: Date): Promise<Swept<ManifestName>> {
-    return this.#sweepNames('blob_links', DEAD_LINK, window, before, removeLink);
+    return this.#sweepNames('blob_links', DEAD_LINK, window, before, removeLinks);
   }
 
   async sweepBlobs({ lease, limit, after = '' }: SweepWindow): Promise<Swept<StoredBlob>> {
-    const look = async (knex: Knex): Promise<readonly (BlobRow & { readonly dead: boolean | number })[]> =>
+    const look = async (knex: Knex): Promise<readonly BlobGarbageRow[]> =>
       knex('blobs as x')
         .where('x.digest', '>', after)
         .orderBy('x.digest')
         .limit(limit)
         .select('x.digest', 'x.size', 'x.location', knex.raw(`(${DEAD_BLOB}) as dead`));
-    const seen = await look(this.#knex);
-    const next = seen.length < limit ? undefined : seen.at(-1)?.digest;
-    if (!seen.some(({ dead }) => dead)) return { items: [], ...(next !== undefined && { next }) };
-    const items = await inTransaction(this.#knex, async (trx) => {
-      await enforceLease(trx, lease);
-      const dead = (await look(trx)).filter((row) => row.dead);
-      for (const { digest } of dead) await trx('blobs').where({ digest }).delete();
-      return dead.map(blobOfRow);
-    });
-    return { items, ...(next !== undefined && { next }) };
+    return this.#sweep(
+      lease,
+      limit,
+      look,
+      ({ digest }) => digest,
+      async (trx, dead) => {
+        await trx('blobs')
+          .whereIn(
+            'digest',
+            dead.map(({ digest }) => digest),
+          )
+          .delete();
+        return dead.map(blobOfRow);
+      },
+    );
   }
 
-  async isNamed({ digest, location, uploadId }: StoredFile): Promise<boolean> {
+  async namedOf(files: readonly StoredFile[]): Promise<ReadonlySet<string>> {
     // One statement, so that it sees an upload that ends meanwhile either before or after.
-    const row = await this.#knex
-      .select(this.#knex.raw('1 as named'))
-      .whereExists(this.#knex('blobs').where({ digest, location }).select('digest'))
-      .orWhereExists(this.#knex('uploads').where({ id: uploadId }).select('id'))
-      .first();
-    return row !== undefined;
+    const rows: readonly { readonly name: string }[] = await this.#knex('blobs')
+      .whereIn('digest', [...new Set(files.map(({ digest }) => digest))])
+      .select('location as name')
+      .unionAll(
+        this.#knex('uploads')
+          .whereIn(
+            'id',
+            files.map(({ uploadId }) => uploadId),
+          )
+          .select('id as name'),
+      );
+    const names = new Set(rows.map(({ name }) => name));
+    return new Set(
+      files
+        .filter(({ location, uploadId }) => names.has(location) || names.has(uploadId))
+        .map(({ location }) => location),
+    );
   }
 
   async knownUploads(ids: readonly string[]): Promise<ReadonlySet<string>> {
-    const known = new Set<string>();
-    for (const batch of batches(ids, 200)) {
-      for (const id of await this.#knex('uploads')
-        .whereIn('id', [...batch])
-        .pluck('id'))
-        known.add(id);
-    }
-    return known;
+    return new Set<string>(
+      await this.#knex('uploads')
+        .whereIn('id', [...ids])
+        .pluck('id'),
+    );
   }
 
-  async #sweepNames(
+  #sweepNames(
     table: 'manifests' | 'blob_links',
     condition: string,
     { lease, limit, after }: SweepWindow,
     before: Date,
-    remove: (trx: Knex.Transaction, repositoryId: number, digest: Digest) => Promise<boolean>,
+    remove: (trx: Knex.Transaction, repositoryId: number, digests: readonly string[]) => Promise<unknown>,
   ): Promise<Swept<ManifestName>> {
     const [repositoryId, digest] = after === undefined ? [0, ''] : parseKey(after);
-    const look = async (knex: Knex): Promise<readonly NamedRow[]> =>
+    const look = async (knex: Knex): Promise<readonly NamedGarbageRow[]> =>
       knex(`${table} as x`)
         .whereRaw('(x.repository_id, x.digest) > (?, ?)', [repositoryId, digest])
         .orderBy(['x.repository_id', 'x.digest'])
         .limit(limit)
         .select('x.repository_id', 'x.digest', knex.raw(`(${condition}) as dead`, [before.getTime()]));
-    // Most windows hold no garbage: those are looked at without a lock.
-    const seen = await look(this.#knex);
-    const last = seen.length < limit ? undefined : seen.at(-1);
-    const next = last && { next: `${last.repository_id} ${last.digest}` };
-    if (!seen.some(({ dead }) => dead)) return { items: [], ...next };
-    const items = await inTransaction(this.#knex, async (trx) => {
-      await enforceLease(trx, lease);
-      const dead = (await look(trx)).filter((row) => row.dead);
-      for (const row of dead) await remove(trx, row.repository_id, parseDigest(row.digest));
+    const keyOf = (row: NamedGarbageRow) => `${row.repository_id} ${row.digest}`;
+    return this.#sweep(lease, limit, look, keyOf, async (trx, dead) => {
+      for (const [id, rows] of Map.groupBy(dead, (row) => row.repository_id)) {
+        await remove(
+          trx,
+          id,
+          rows.map((row) => row.digest),
+        );
+      }
       return namesOf(trx, dead);
     });
-    return { items, ...next };
+  }
+
+  /** Most windows hold no garbage: they are looked at without a lock, and again with one before anything goes. */
+  async #sweep<Row extends { readonly dead: boolean | number }, Item>(
+    lease: Lease,
+    limit: number,
+    look: (knex: Knex) => Promise<readonly Row[]>,
+    keyOf: (row: Row) => string,
+    remove: (trx: Knex.Transaction, dead: readonly Row[]) => Promise<readonly Item[]>,
+  ): Promise<Swept<Item>> {
+    const seen = await look(this.#knex);
+    const last = seen.length < limit ? undefined : seen.at(-1);
+    const rest = last && { next: keyOf(last) };
+    if (!seen.some(({ dead }) => dead)) return { items: [], ...rest };
+    return inTransaction(this.#knex, async (trx) => {
+      await enforceLease(trx, lease);
+      const dead = (await look(trx)).filter((row) => row.dead);
+      const now = dead.slice(0, MOST_DELETED);
+      const items = now.length === 0 ? [] : await remove(trx, now);
+      const lastNow = dead.length > now.length ? now.at(-1) : undefined;
+      return { items, ...(lastNow === undefined ? rest : { next: keyOf(lastNow) }) };
+    });
   }
 }
 
@@ -135,18 +178,17 @@ function parseKey(key: string): readonly [number, string] {
   return [Number(repositoryId), digest];
 }
 
-async function namesOf(trx: Knex.Transaction, rows: readonly NamedRow[]): Promise<readonly ManifestName[]> {
-  const ids = [...new Set(rows.map(({ repository_id }) => repository_id))];
-  const names = new Map<number, string>();
-  for (const batch of batches(ids, 200)) {
-    for (const { id, name } of await trx('repositories')
-      .whereIn('id', [...batch])
-      .select('id', 'name')) {
-      names.set(id, name);
-    }
-  }
-  return rows.map(({ repository_id, digest }) => ({
-    repository: names.get(repository_id) ?? '',
-    digest: parseDigest(digest),
+async function namesOf(
+  trx: Knex.Transaction,
+  rows: readonly NamedGarbageRow[],
+): Promise<readonly ManifestName[]> {
+  const ids = new Set(rows.map((row) => row.repository_id));
+  const repositories: readonly { readonly id: number; readonly name: string }[] = await trx('repositories')
+    .whereIn('id', [...ids])
+    .select('id', 'name');
+  const names = new Map(repositories.map(({ id, name }) => [id, name]));
+  return rows.map((row) => ({
+    repository: names.get(row.repository_id) ?? '',
+    digest: parseDigest(row.digest),
   }));
 }

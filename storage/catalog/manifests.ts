@@ -2,8 +2,14 @@ import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { ManifestBlobUnknownError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import { linkBlob, removeLink, touchLinks } from './blobs.ts';
-import type { ManifestCatalog, ManifestPutOptions, ManifestRecord, ManifestReference } from './catalog.ts';
+import { linkBlob, removeLinks, touchLinks } from './blobs.ts';
+import type {
+  ManifestCatalog,
+  ManifestPutOptions,
+  ManifestRecord,
+  ManifestReference,
+  ReferrerPage,
+} from './catalog.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { pointTags, recordTagsOf } from './tags.ts';
@@ -72,14 +78,22 @@ export class KnexManifests implements ManifestCatalog {
       );
       await recordTagsOf(trx, id, digest);
       await trx('tags').where(referring).delete();
-      return removeManifest(trx, id, digest);
+      return (await removeManifests(trx, id, [digest])) > 0;
     });
   }
 
-  async referrers(repository: string, digest: Digest): Promise<readonly ManifestRecord[]> {
-    const rows: readonly ManifestRow[] = await this.#select()
+  async referrers(
+    repository: string,
+    digest: Digest,
+    { limit, after, artifactType }: ReferrerPage,
+  ): Promise<readonly ManifestRecord[]> {
+    const query = this.#select()
       .where({ 'repositories.name': repository, 'manifests.subject': digest })
-      .orderBy('manifests.digest');
+      .orderBy('manifests.digest')
+      .limit(limit);
+    if (after !== undefined) query.where('manifests.digest', '>', after);
+    if (artifactType !== undefined) query.where('manifests.artifact_type', artifactType);
+    const rows: readonly ManifestRow[] = await query;
     const records: ManifestRecord[] = [];
     for (const row of rows) records.push(await this.#recordOf(row));
     return records;
@@ -113,12 +127,22 @@ export class KnexManifests implements ManifestCatalog {
   }
 }
 
-/** Removes a manifest that no tag points at; answers whether it was there. */
-export async function removeManifest(trx: Knex.Transaction, id: number, digest: Digest): Promise<boolean> {
-  await trx('manifest_references').where({ repository_id: id, manifest_digest: digest }).delete();
-  const deleted = await trx('manifests').where({ repository_id: id, digest }).delete();
-  if (deleted > 0) await removeLink(trx, id, digest);
-  return deleted > 0;
+/** Removes manifests that no tag points at; answers how many there were. */
+export async function removeManifests(
+  trx: Knex.Transaction,
+  id: number,
+  digests: readonly string[],
+): Promise<number> {
+  await trx('manifest_references')
+    .where({ repository_id: id })
+    .whereIn('manifest_digest', [...digests])
+    .delete();
+  const deleted = await trx('manifests')
+    .where({ repository_id: id })
+    .whereIn('digest', [...digests])
+    .delete();
+  if (deleted > 0) await removeLinks(trx, id, digests);
+  return deleted;
 }
 
 async function writeManifest(trx: Knex.Transaction, id: number, manifest: ManifestRecord): Promise<void> {

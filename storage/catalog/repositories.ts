@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
-import type { NamePage, Page, RepositoryCatalog } from './catalog.ts';
+import type { DescribedRepository, NamePage, Page, RepositoryCatalog } from './catalog.ts';
 import { pageOfNames } from './rows.ts';
+import { searchRepositories } from './search-repositories.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Repositories, by name. Those that have neither manifests nor tags exist, but are not listed. */
@@ -25,14 +26,21 @@ export class KnexRepositories implements RepositoryCatalog {
     return pageOfNames(await query.pluck('name'), limit);
   }
 
-  async exists(repository: string): Promise<boolean> {
-    return (await findRepositoryId(this.#knex, repository)) !== undefined;
+  search(text: string, page: Page): Promise<readonly DescribedRepository[]> {
+    return searchRepositories(this.#knex, text, page);
   }
 
-  describe(repository: string, description: string): Promise<void> {
-    return inTransaction(this.#knex, async (trx) => {
+  async describe(repository: string, description: string): Promise<void> {
+    const row = await this.#knex('repositories').where({ name: repository }).first('description');
+    // Nearly every push says what the one before it said.
+    if (row === undefined || row.description === description) return;
+    await inTransaction(this.#knex, async (trx) => {
       await trx('repositories').where({ name: repository }).update({ description });
     });
+  }
+
+  async exists(repository: string): Promise<boolean> {
+    return (await findRepositoryId(this.#knex, repository)) !== undefined;
   }
 }
 

@@ -8,10 +8,14 @@ export type Digest = `${DigestAlgorithm}:${string}`;
 
 const HEX_LENGTH: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 };
 
+export function isDigestAlgorithm(text: string): text is DigestAlgorithm {
+  return text === 'sha256' || text === 'sha512';
+}
+
 export function isDigest(text: string): text is Digest {
   const colon = text.indexOf(':');
   const algorithm = text.slice(0, colon);
-  if (algorithm !== 'sha256' && algorithm !== 'sha512') return false;
+  if (!isDigestAlgorithm(algorithm)) return false;
   const hex = text.slice(colon + 1);
   return hex.length === HEX_LENGTH[algorithm] && /^[0-9a-f]+$/.test(hex);
 }

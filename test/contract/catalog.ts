@@ -10,6 +10,7 @@ import type {
   ManifestReference,
   NamePage,
   Page,
+  ReferrerPage,
 } from '../../storage/catalog/catalog.ts';
 import { ManifestBlobUnknownError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
@@ -51,6 +52,7 @@ async function walk(list: (page: Page) => Promise<NamePage>, limit: number): Pro
 const LATE: FileClaim = { kind: 'deadline', until: new Date(0) };
 const soon = (): FileClaim => ({ kind: 'deadline', until: new Date(Date.now() + 60_000) });
 
+const ALL = { limit: 1000 };
 const PLAIN = { tags: [], requireManifests: true } as const;
 
 /** What every Catalog promises; see storage/catalog/catalog.ts. */
@@ -106,6 +108,27 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
           'a/b',
           'a/b/c',
         ]);
+      });
+    });
+
+    describe('searching repositories', () => {
+      test('finds names and descriptions, whatever the case, of those that are listed', async () => {
+        await catalog.blobs.link('team/blobs-only', blobOf('layer'));
+        for (const name of ['team/app', 'team/tool', 'web']) await put(name, 'manifest');
+        await catalog.repositories.describe('web', 'The TEAM page: 100% of it');
+        await catalog.repositories.describe('none', 'nothing');
+        const find = async (text: string, page: Page = { limit: 10 }) =>
+          (await catalog.repositories.search(text, page)).map(({ name }) => name);
+        assert.deepEqual(await find('Team'), ['team/app', 'team/tool', 'web']);
+        assert.deepEqual(await find('TOOL'), ['team/tool']);
+        assert.deepEqual(await find('0% of'), ['web']);
+        assert.deepEqual(await find(''), ['team/app', 'team/tool', 'web']);
+        assert.deepEqual(await find('team', { limit: 1, after: 'team/app' }), ['team/tool']);
+        for (const text of ['_', 't_am', 't%m', '\\', "'", 'nothing']) assert.deepEqual(await find(text), []);
+        assert.deepEqual(await catalog.repositories.search('web', { limit: 1 }), [
+          { name: 'web', description: 'The TEAM page: 100% of it' },
+        ]);
+        assert.deepEqual(await catalog.repositories.search('app', { limit: 1 }), [{ name: 'team/app' }]);
       });
     });
 
@@ -171,6 +194,15 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         await put('team/app', 'manifest', 'v1');
         assert.equal(await catalog.blobs.unlink('team/app', digestOf('manifest')), false);
         assert.deepEqual(await catalog.manifests.findByTag('team/app', 'v1'), manifestOf('manifest'));
+      });
+
+      test('are known by the repositories that hold them', async () => {
+        const holders = new Set(['z', 'team/b', 'team/a']);
+        for (const name of holders) await catalog.blobs.link(name, blobOf('layer'));
+        await catalog.blobs.link('team/c', blobOf('another'));
+        assert.deepEqual(new Set(await catalog.blobs.holders(digestOf('layer'), 10)), holders);
+        assert.equal((await catalog.blobs.holders(digestOf('layer'), 2)).length, 2);
+        assert.deepEqual(await catalog.blobs.holders(digestOf('none'), 5), []);
       });
 
       test('are mounted from a repository that has them', async () => {
@@ -335,16 +367,25 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         await catalog.manifests.put('team/app', signature('s2', 'image'), PLAIN);
         await catalog.manifests.put('team/app', signature('s3', 'another'), PLAIN);
         await catalog.manifests.put('team/other', signature('s4', 'image'), PLAIN);
-        const found = await catalog.manifests.referrers('team/app', digestOf('image'));
+        const found = await catalog.manifests.referrers('team/app', digestOf('image'), ALL);
         assert.deepEqual(
           new Map(found.map((record) => [record.blob.digest, record])),
           new Map(['s1', 's2'].map((text) => [digestOf(text), signature(text, 'image')])),
         );
         assert.equal(found.length, 2);
-        assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('none')), []);
-        assert.deepEqual(await catalog.manifests.referrers('team/none', digestOf('image')), []);
+        assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('none'), ALL), []);
+        assert.deepEqual(await catalog.manifests.referrers('team/none', digestOf('image'), ALL), []);
+        const [first, second] = found;
+        assert.ok(first !== undefined && second !== undefined && first.blob.digest < second.blob.digest);
+        const page = (more: Omit<ReferrerPage, 'limit'>) =>
+          catalog.manifests.referrers('team/app', digestOf('image'), { limit: 1, ...more });
+        assert.deepEqual(await page({}), [first]);
+        assert.deepEqual(await page({ after: first.blob.digest }), [second]);
+        assert.deepEqual(await page({ after: second.blob.digest }), []);
+        assert.deepEqual(await page({ artifactType: 'application/other' }), []);
+        assert.deepEqual(await page({ artifactType: String(first.artifactType) }), [first]);
         await catalog.manifests.delete('team/app', digestOf('s1'));
-        assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('image')), [
+        assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('image'), ALL), [
           signature('s2', 'image'),
         ]);
       });

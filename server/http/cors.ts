@@ -1,0 +1,75 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { AnswerHeaders } from './answer.ts';
+
+/** Pages of which origins may call this server (Fetch standard, "CORS protocol"); `*` is all of them. */
+export type AllowedOrigins = readonly string[];
+
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
+/** Headers of answers that a page may read, beside those that it may always read. */
+const EXPOSED = [
+  'Accept-Ranges',
+  'Content-Length',
+  'Content-Range',
+  'Docker-Content-Digest',
+  'Docker-Distribution-Api-Version',
+  'Docker-Upload-UUID',
+  'ETag',
+  'Link',
+  'Location',
+  'OCI-Chunk-Min-Length',
+  'OCI-Filters-Applied',
+  'OCI-Subject',
+  'OCI-Tag',
+  'Range',
+  'Retry-After',
+  'Warning',
+  'WWW-Authenticate',
+].join(', ');
+/** Headers of requests that a page may set. */
+const ACCEPTED =
+  'Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range';
+const PREFLIGHT_SECONDS = '600';
+
+/**
+ * Headers of the answer to a request with this Origin. Never allows credentials: pages send an Authorization
+ * header of their own, and a browser's own logins stay out of their reach.
+ */
+export function corsHeaders(origin: string | undefined, allowed: AllowedOrigins): AnswerHeaders {
+  const granted = grantedOrigin(origin, allowed);
+  return {
+    Vary: 'Origin',
+    ...(granted !== undefined && {
+      'Access-Control-Allow-Origin': granted,
+      'Access-Control-Expose-Headers': EXPOSED,
+    }),
+  };
+}
+
+/** Whether a request asks for permission only, ahead of another one. */
+export function isPreflight(method: string, headers: IncomingHttpHeaders): boolean {
+  return (
+    method === 'OPTIONS' &&
+    headers.origin !== undefined &&
+    headers['access-control-request-method'] !== undefined
+  );
+}
+
+/** Headers of the answer to a preflight; without a grant when the origin is not allowed. */
+export function preflightHeaders(origin: string | undefined, allowed: AllowedOrigins): AnswerHeaders {
+  const granted = grantedOrigin(origin, allowed);
+  return {
+    Vary: 'Origin',
+    ...(granted !== undefined && {
+      'Access-Control-Allow-Origin': granted,
+      'Access-Control-Allow-Methods': METHODS,
+      'Access-Control-Allow-Headers': ACCEPTED,
+      'Access-Control-Max-Age': PREFLIGHT_SECONDS,
+    }),
+  };
+}
+
+function grantedOrigin(origin: string | undefined, allowed: AllowedOrigins): string | undefined {
+  if (origin === undefined) return undefined;
+  if (allowed.includes('*')) return '*';
+  return allowed.includes(origin) ? origin : undefined;
+}
