@@ -24,6 +24,8 @@ export interface ListenAddress {
 
 export interface Config {
   readonly listen: ListenAddress;
+  /** Where Prometheus asks; absent: nowhere. */
+  readonly metrics?: ListenAddress;
   /** Absolute path of the folder that holds everything. */
   readonly data: string;
   readonly auth: AuthMode;
@@ -34,7 +36,7 @@ export interface Config {
 
 /** Settings as text, as flags, environment and file give them. */
 type Settings = { readonly [Name in SettingName]?: string | undefined };
-const SETTING_NAMES = ['listen', 'data', 'auth', 'logLevel'] as const;
+const SETTING_NAMES = ['listen', 'data', 'auth', 'logLevel', 'metrics'] as const;
 type SettingName = (typeof SETTING_NAMES)[number];
 
 export interface ConfigSources {
@@ -51,16 +53,19 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     data: env.BERTH_DATA,
     auth: env.BERTH_AUTH,
     logLevel: env.BERTH_LOG_LEVEL,
+    metrics: env.BERTH_METRICS,
   };
   const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
   const data = setting('data') ?? defaultData(env, isRoot);
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
+  const metrics = setting('metrics');
   return Object.freeze({
     listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
     data: resolve(data),
     auth: oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES),
     logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
+    ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),
   });
 }

@@ -6,6 +6,8 @@ export interface RequestState {
   identity: Identity;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
+  /** Bytes of the answer that went out past Node's socket, which does not count them. */
+  sentPastNode: number;
 }
 
 export type RequestContext = RouterContext<RequestState>;

@@ -5,24 +5,37 @@ import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
 import type { AccountStore } from '../auth/accounts/account-store.ts';
 import { ensureAdmin } from '../auth/accounts/first-admin.ts';
 import { KnexAccountStore } from '../auth/accounts/knex-account-store.ts';
+import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
 import { PasswordAuthenticator } from '../auth/authenticators/password-authenticator.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import { openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { openDatabase } from '../storage/catalog/database.ts';
 import { openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { FolderInUseError, lockFolder } from '../storage/folder-lock.ts';
 import { createApp } from './app.ts';
-import { type Config, ConfigError } from './config.ts';
+import { type Config, ConfigError, type ListenAddress } from './config.ts';
 import { HttpServer } from './http/http-server.ts';
+import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
+import { exposeGauges } from './metrics/expose-gauges.ts';
+import { MetricSet } from './metrics/metric-set.ts';
+import { startMetricsServer } from './metrics/metrics-server.ts';
+import { countRequests } from './metrics/request-metrics.ts';
+import { createQuickAnswers } from './quick-answers.ts';
+import { AnswerCache } from './registry/answer-cache.ts';
 import { BoundedManifestCache } from './registry/manifest-cache.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
 import { sweepUploads } from './registry/upload-sweeper.ts';
+import { RequestRecorder } from './request-recorder.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
+const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
+/** Of successful GET and HEAD requests. */
+const LOG_SAMPLING = { always: 100, oneIn: 100 };
 
 /** A registry that answers. */
 export interface RunningRegistry {
@@ -42,32 +55,56 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const lock = takeDataFolder(config.data);
   opened.defer(() => lock.release());
-  const database = await openDatabase({ file: join(config.data, 'catalog.sqlite') });
+  const file = join(config.data, 'catalog.sqlite');
+  const database = await openDatabase({ file });
   opened.defer(() => database.destroy());
   const catalog = await openCatalog(database);
+  const version = openCatalogVersion(file);
+  opened.defer(() => version.close());
   await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
   const blobs = new BlobStore(await openFilesystemDriver(config.data));
 
   const accounts = new KnexAccountStore(database);
   if (config.auth === 'accounts') await makeAdmin(accounts, config, say);
 
+  const metrics = new MetricSet();
+  const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES);
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content);
+  const shared = {
+    authenticator:
+      config.auth === 'none'
+        ? undefined
+        : new PasswordAuthenticator(accounts, new KnownCredentials(() => version.everything())),
+    isDraining: () => server.draining,
+    log,
+    recorder: new RequestRecorder(log, new LogSampler(LOG_SAMPLING), countRequests(metrics)),
+  };
+  const access = config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS;
   const app = createApp({
+    ...shared,
+    health: { isReady: () => !server.draining && Number.isInteger(version.everything()) },
     registry: {
-      access: config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS,
+      access,
+      answers,
       blobs,
       catalog,
       content,
       manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
       uploads,
     },
-    authenticator: config.auth === 'none' ? undefined : new PasswordAuthenticator(accounts),
-    log,
-    isDraining: () => server.draining,
   });
-  const server = new HttpServer({ handle: app.callback(), malformedAnswer });
-  const port = await listen(server, config);
+  const answerQuickly = createQuickAnswers({ ...shared, access, answers });
+  const answerAtLength = app.callback();
+  const server = new HttpServer({
+    handle: (req, res) => {
+      if (!answerQuickly(req, res)) answerAtLength(req, res);
+    },
+    malformedAnswer,
+  });
+  exposeGauges(metrics, { answers, server, uploads });
+  if (config.metrics !== undefined) opened.use(await serveMetrics(metrics, config.metrics));
+  const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 
   if (config.auth === 'none') {
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
@@ -115,13 +152,22 @@ async function makeAdmin(accounts: AccountStore, config: Config, say: (line: str
   }
 }
 
-async function listen(server: HttpServer, { listen: { host, port } }: Config): Promise<number> {
+async function serveMetrics(metrics: MetricSet, address: ListenAddress): Promise<AsyncDisposable> {
+  const server = await onAddress(address, (to) => startMetricsServer(metrics, to));
+  return { [Symbol.asyncDispose]: () => server.close() };
+}
+
+/** Runs what listens on an address; throws ConfigError when the system refuses it. */
+async function onAddress<Result>(
+  address: ListenAddress,
+  work: (address: ListenAddress) => Promise<Result>,
+): Promise<Result> {
   try {
-    return await server.listen(host, port);
+    return await work(address);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why =
       code === 'EADDRINUSE' ? 'the address is in use by another program' : `the system says ${code}`;
-    throw new ConfigError(`cannot listen on ${host}:${port}: ${why}`, { cause });
+    throw new ConfigError(`cannot listen on ${address.host}:${address.port}: ${why}`, { cause });
   }
 }

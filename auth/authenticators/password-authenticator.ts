@@ -5,6 +5,7 @@ import { hashPassword, verifyPassword } from '../accounts/password-hash.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { Authenticator } from './authenticator.ts';
 import { type BasicCredentials, parseBasicCredentials } from './basic-credentials.ts';
+import type { KnownCredentials } from './known-credentials.ts';
 import { Turnstile } from './turnstile.ts';
 import { VerifiedPasswords } from './verified-passwords.ts';
 
@@ -17,12 +18,19 @@ const HASHES_AT_ONCE = 2;
  */
 export class PasswordAuthenticator implements Authenticator {
   readonly #accounts: AccountStore;
+  readonly #known: KnownCredentials | undefined;
   readonly #verified = new VerifiedPasswords();
   readonly #turnstile = new Turnstile(HASHES_AT_ONCE);
   #decoyHash: Promise<string> | undefined;
 
-  constructor(accounts: AccountStore) {
+  /** Without `known`, whose version changes with every account, each request waits for its account. */
+  constructor(accounts: AccountStore, known?: KnownCredentials) {
     this.#accounts = accounts;
+    this.#known = known;
+  }
+
+  known(authorization: string | undefined): Identity | undefined {
+    return authorization === undefined ? ANONYMOUS : this.#known?.find(authorization);
   }
 
   async authenticate(authorization: string | undefined, signal: AbortSignal): Promise<Identity> {
@@ -33,11 +41,14 @@ export class PasswordAuthenticator implements Authenticator {
         'the Authorization header is not HTTP Basic with a user and a password',
       );
     }
+    const keep = this.#known?.begin(authorization);
     const account = await this.#accounts.find(credentials.user);
     if (!(await this.#matches(credentials, account, signal)) || account === undefined) {
       throw new CredentialsInvalidError();
     }
-    return { kind: 'user', name: account.name, admin: account.admin };
+    const identity: Identity = { kind: 'user', name: account.name, admin: account.admin };
+    keep?.(identity);
+    return identity;
   }
 
   async #matches(

@@ -9,10 +9,13 @@ Options of serve, each with the environment variable that does the same:
                                          otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth)
   --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all
   --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
-  --config FILE                          JSON object with the keys listen, data, auth and logLevel
+  --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
+                                         choose an address that clients do not reach (default: off)
+  --config FILE                          JSON object with the keys listen, data, auth, logLevel and metrics
   --help                                 print this
   --version                              print the version
 
 BERTH_ADMIN_PASSWORD sets the password of the user "admin" at the first start. Without it a password is made
-and printed once. Flags win over the environment, and that over the file.
+and printed once. /healthz and /readyz answer without a password. Of successful GET and HEAD requests 100 a
+second are logged, and beyond that one in 100, whose "unlogged" counts the others. Flags win over the environment, and that over the file.
 `;

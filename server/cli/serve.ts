@@ -60,6 +60,7 @@ function parseFlags(args: readonly string[]) {
         data: { type: 'string' },
         auth: { type: 'string' },
         config: { type: 'string' },
+        metrics: { type: 'string' },
         'log-level': { type: 'string' },
       },
     });

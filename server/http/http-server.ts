@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { listen } from './listen.ts';
 
 /** Time for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;
@@ -56,16 +57,13 @@ export class HttpServer {
   }
 
   /** Listens, and answers with the port, which the system chooses when `port` is 0. Rejects with the system's error. */
-  async listen(host: string, port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  listen(host: string, port: number): Promise<number> {
+    return listen(this.#server, { host, port });
+  }
+
+  /** Requests that have not ended. */
+  get running(): number {
+    return this.#running.size;
   }
 
   /**

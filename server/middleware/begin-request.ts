@@ -10,6 +10,7 @@ export function beginRequest(): Middleware<RequestState> {
   return async (ctx, next) => {
     ctx.state.identity = ANONYMOUS;
     ctx.state.signal = clientSignal(ctx.res);
+    ctx.state.sentPastNode = 0;
     await next();
     discardUnread(ctx.req);
     // The client was not told to go on: whether its body still comes, nobody can know (RFC 9110, 10.1.1).

@@ -5,8 +5,8 @@ import { DigestMismatchError, ManifestUnknownError, TagInvalidError } from '../.
 import { type Digest, digestAlgorithm } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE, readManifest } from '../../storage/oci/manifest.ts';
 import { RegistryError } from '../errors.ts';
-import { answerBytes, answerEmpty, setHeaders } from '../http/answer.ts';
-import { matchesEntityTag } from '../http/conditional.ts';
+import { answerEmpty } from '../http/answer.ts';
+import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
 import { readAtMost, requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
@@ -15,12 +15,9 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 
 /** Manifests by tag and digest (distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting"). */
 export function addManifestRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobs, catalog, content, manifestCache } = dependencies;
+  const { access, answers, blobs, catalog, content, manifestCache } = dependencies;
 
-  const find = async (ctx: RequestContext): Promise<ManifestRecord> => {
-    const repository = repositoryOf(ctx);
-    authorize(ctx, access, repositoryScope(repository, 'pull'));
-    const reference = manifestReferenceOf(ctx);
+  const find = async (repository: string, reference: ManifestReferenceParameter): Promise<ManifestRecord> => {
     const record =
       reference.kind === 'digest'
         ? await catalog.manifests.findByDigest(repository, reference.digest)
@@ -39,20 +36,21 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
     return bytes;
   };
 
-  router.head('/v2/*name/manifests/:reference', async (ctx) => {
-    const record = await find(ctx);
-    ctx.status = 200;
-    setHeaders(ctx, { ...headersOf(record), 'Content-Length': String(record.blob.size) });
-  });
-
-  router.get('/v2/*name/manifests/:reference', async (ctx) => {
-    const record = await find(ctx);
-    if (matchesEntityTag(ctx.get('If-None-Match') || undefined, record.blob.digest)) {
-      answerEmpty(ctx, 304, headersOf(record));
-      return;
-    }
-    answerBytes(ctx, 200, await read(record), headersOf(record));
-  });
+  const answer = async (ctx: RequestContext): Promise<void> => {
+    const keep = answers.begin(ctx);
+    const repository = repositoryOf(ctx);
+    const scope = repositoryScope(repository, 'pull');
+    authorize(ctx, access, scope);
+    const record = await find(repository, manifestReferenceOf(ctx));
+    const ready: ReadyAnswer = {
+      headers: headersOf(record),
+      length: record.blob.size,
+      body: ctx.method === 'HEAD' ? manifestCache.get(record.blob.digest) : await read(record),
+    };
+    keep(scope, ready);
+    answerReady(ctx, ready);
+  };
+  router.head('/v2/*name/manifests/:reference', answer).get('/v2/*name/manifests/:reference', answer);
 
   router.put('/v2/*name/manifests/:reference', async (ctx) => {
     const repository = repositoryOf(ctx);

@@ -4,12 +4,14 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { RequestState } from '../request-context.ts';
+import type { AnswerCache } from './answer-cache.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
 /** What the routes of the distribution API work with. */
 export interface RegistryDependencies {
   readonly access: Access;
+  readonly answers: AnswerCache;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;

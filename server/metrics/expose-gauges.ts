@@ -1,0 +1,48 @@
+import type { HttpServer } from '../http/http-server.ts';
+import type { AnswerCache } from '../registry/answer-cache.ts';
+import type { UploadSessions } from '../registry/upload-sessions.ts';
+import type { MetricSet } from './metric-set.ts';
+
+/** What the parts of a registry know about themselves at any moment. */
+export interface GaugedParts {
+  readonly answers: AnswerCache;
+  readonly server: HttpServer;
+  readonly uploads: UploadSessions;
+}
+
+export function exposeGauges(set: MetricSet, { answers, server, uploads }: GaugedParts): void {
+  set.gauge(
+    { name: 'berth_http_requests_running', help: 'Requests that have not ended.' },
+    () => server.running,
+  );
+  set.gauge(
+    { name: 'berth_uploads_active', help: 'Uploads that a request is writing to now.' },
+    () => uploads.active,
+  );
+  set.gauge(
+    { name: 'berth_answer_cache_hits_total', help: 'Manifests and lists answered from memory.' },
+    () => answers.hits,
+    'counter',
+  );
+  set.gauge(
+    { name: 'berth_answer_cache_misses_total', help: 'Manifests and lists for which the catalog was asked.' },
+    () => answers.misses,
+    'counter',
+  );
+  set.gauge({ name: 'berth_answer_cache_bytes', help: 'Bytes of answers in memory.' }, () => answers.size);
+  set.gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.' }, () =>
+    process.memoryUsage.rss(),
+  );
+  set.gauge(
+    { name: 'process_cpu_seconds_total', help: 'User and system time of the process.' },
+    () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+    'counter',
+  );
+  set.gauge(
+    { name: 'process_start_time_seconds', help: 'When the process began, in seconds since 1970.' },
+    () => performance.timeOrigin / 1000,
+  );
+}

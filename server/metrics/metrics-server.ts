@@ -1,0 +1,37 @@
+import { createServer } from 'node:http';
+import { listen } from '../http/listen.ts';
+import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
+
+/** The listener that Prometheus asks. */
+export interface MetricsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Answers `GET /metrics` on an address of its own: numbers tell how a registry is used, and a listener that
+ * clients do not reach needs no password. Rejects with the system's error when it cannot listen.
+ */
+export async function startMetricsServer(
+  metrics: MetricSet,
+  address: { readonly host: string; readonly port: number },
+): Promise<MetricsServer> {
+  const server = createServer((req, res) => {
+    const known = req.url === '/metrics' && (req.method === 'GET' || req.method === 'HEAD');
+    const body = known ? metrics.expose() : 'metrics are at /metrics\n';
+    res.writeHead(known ? 200 : 404, {
+      'Content-Type': known ? METRICS_TYPE : 'text/plain; charset=utf-8',
+      'Content-Length': Buffer.byteLength(body),
+    });
+    res.end(body);
+  });
+  const port = await listen(server, address);
+  return {
+    port,
+    close: async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import type { IncomingMessage } from 'node:http';
+import type { Scope } from '../../auth/access/scope.ts';
+import { type PreparedAnswer, prepareAnswer, type ReadyAnswer } from '../http/ready-answer.ts';
+import type { RequestContext } from '../request-context.ts';
+import { REGISTRY_HEADERS } from './registry-headers.ts';
+
+/** An answer that a route has given. */
+export interface KeptAnswer {
+  readonly answer: PreparedAnswer;
+  /** What whoever gets it must be allowed to do. */
+  readonly scope: Scope;
+  /** The pattern of the route that gave it. */
+  readonly route: string;
+}
+
+/** An entry's part in the bound that is not its text. */
+const OVERHEAD = 500;
+
+/**
+ * Answers that depend on nothing but the request's target and the names in the catalog, kept until a name
+ * changes: all of them go at once. Holds answers, not rights: whoever asks has to be let in before. Keeps at most
+ * `limit` bytes; the least recently used go first.
+ */
+export class AnswerCache {
+  readonly #version: () => number;
+  readonly #limit: number;
+  readonly #entries = new Map<string, KeptAnswer>();
+  #current: number | undefined;
+  #size = 0;
+  #hits = 0;
+  #misses = 0;
+
+  /** `version` gives another number after every change of names (CatalogVersion). */
+  constructor(version: () => number, limit: number) {
+    this.#version = version;
+    this.#limit = limit;
+  }
+
+  /** Bytes that are kept. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Answers that were found. */
+  get hits(): number {
+    return this.#hits;
+  }
+
+  /** Answers that had to be made. */
+  get misses(): number {
+    return this.#misses;
+  }
+
+  /** The answer to a GET or HEAD of `target`, the request's path and query as they were sent. */
+  find(target: string): KeptAnswer | undefined {
+    const kept = this.#entries.get(target);
+    if (kept === undefined) return undefined;
+    if (this.#version() !== this.#current) {
+      this.#clear();
+      return undefined;
+    }
+    this.#entries.delete(target);
+    this.#entries.set(target, kept);
+    this.#hits += 1;
+    return kept;
+  }
+
+  /**
+   * To be called before the route reads the catalog. The function that it answers keeps what the route answers
+   * with, unless names have changed meanwhile.
+   */
+  begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer) => void {
+    this.#misses += 1;
+    const version = this.#version();
+    return (scope, answer) => {
+      const target = ctx.req.url;
+      if (target === undefined || asksForMore(ctx.req) || this.#version() !== version) return;
+      if (version !== this.#current) this.#clear();
+      this.#current = version;
+      const route = String(ctx._matchedRoute ?? '');
+      this.#add(target, { answer: prepareAnswer(answer, REGISTRY_HEADERS), scope, route });
+    };
+  }
+
+  #add(target: string, kept: KeptAnswer): void {
+    const size = sizeOf(target, kept);
+    if (size > this.#limit) return;
+    this.#remove(target);
+    this.#entries.set(target, kept);
+    this.#size += size;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#size <= this.#limit) return;
+      this.#remove(oldest);
+    }
+  }
+
+  #remove(target: string): void {
+    const kept = this.#entries.get(target);
+    if (kept === undefined) return;
+    this.#entries.delete(target);
+    this.#size -= sizeOf(target, kept);
+  }
+
+  #clear(): void {
+    this.#entries.clear();
+    this.#size = 0;
+  }
+}
+
+/** Headers of requests whose answer may differ from that to another request for the same target. */
+const MORE = ['content-length', 'transfer-encoding', 'expect', 'range', 'origin', 'x-forwarded-prefix'];
+
+/** Whether the answer depends on more of the request than method, target, rights and If-None-Match. */
+export function asksForMore({ headers }: IncomingMessage): boolean {
+  for (const name of MORE) if (headers[name] !== undefined) return true;
+  return false;
+}
+
+function sizeOf(target: string, { answer }: KeptAnswer): number {
+  return OVERHEAD + target.length + answer.size;
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { Identity } from '../auth/access/identity.ts';
+import type { LogSampler } from './log-sampler.ts';
+
+/** What is known of a request when it has ended. */
+export interface EndedRequest {
+  readonly method: string;
+  /** The pattern of the route that answered, or `none`. */
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+  /** On the connection, heads included. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** What only the one who handles a request knows about it. */
+export interface RequestNotes {
+  readonly route: string;
+  readonly identity: Identity;
+  /** Bytes of the answer that went out past Node. */
+  readonly sentPastNode: number;
+}
+
+/** Follows requests to their end, then counts and logs them: neither query nor headers, which may hold secrets. */
+export class RequestRecorder {
+  readonly #log: Logger;
+  readonly #sampler: LogSampler;
+  readonly #count: (request: EndedRequest) => void;
+  // By the time that a request is seen its headers have been read: what counts is where the last one ended.
+  readonly #bytesRead = new WeakMap<Socket, number>();
+
+  constructor(log: Logger, sampler: LogSampler, count: (request: EndedRequest) => void) {
+    this.#log = log;
+    this.#sampler = sampler;
+    this.#count = count;
+  }
+
+  /** `notes` is called when the request has ended, however it did. */
+  follow(req: IncomingMessage, res: ServerResponse, notes: () => RequestNotes): void {
+    const { socket } = req;
+    const method = req.method ?? '';
+    const started = performance.now();
+    const written = socket.bytesWritten;
+    res.once('close', () => {
+      const milliseconds = performance.now() - started;
+      const { route, identity, sentPastNode } = notes();
+      const { bytesRead } = socket;
+      const bytesIn = bytesRead - (this.#bytesRead.get(socket) ?? 0);
+      this.#bytesRead.set(socket, bytesRead);
+      const bytesOut = socket.bytesWritten - written + sentPastNode;
+      const status = res.statusCode;
+      this.#count({ method, route, status, seconds: milliseconds / 1000, bytesIn, bytesOut });
+      const aborted = !res.writableFinished;
+      const ordinary = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
+      const unlogged = ordinary ? this.#sampler.take() : 0;
+      if (unlogged === undefined) return;
+      this.#log.info(
+        {
+          method,
+          path: pathOf(req),
+          status,
+          ms: Math.round(milliseconds * 10) / 10,
+          bytesIn,
+          bytesOut,
+          remote: socket.remoteAddress,
+          ...(identity.kind === 'user' && { user: identity.name }),
+          ...(aborted && { aborted: true }),
+          ...(unlogged > 0 && { unlogged }),
+        },
+        'request',
+      );
+    });
+  }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
