@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { copyDatabase } from '../../storage/catalog/copy-database.ts';
+import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import {
+  collectGarbage,
+  type GarbagePolicy,
+  type GarbageReport,
+  type GarbageRun,
+} from '../../storage/gc/collect-garbage.ts';
+import { DEFAULT_GRACE, garbagePolicy } from '../../storage/gc/garbage-policy.ts';
+import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { parseDuration } from '../duration.ts';
+import { byteCount } from './byte-count.ts';
+import { interruption } from './interruption.ts';
+import { parseOptions } from './parse-options.ts';
+import { Progress } from './progress.ts';
+import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
+
+/** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */
+const PATIENCE = 20_000;
+
+/**
+ * `berth gc`: deletes what nothing refers to, beside a running server or without one. Exit code 0 when it has
+ * gone through everything, 1 when it was interrupted or another garbage collection runs.
+ */
+export async function gc(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args, {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    grace: { type: 'string' },
+    untagged: { type: 'boolean' },
+    'dry-run': { type: 'boolean' },
+  });
+  const { data, config } = options;
+  const folder = loadConfig({
+    flags: { data, config },
+    env: process.env,
+    isRoot: process.getuid?.() === 0,
+  }).data;
+  const policy = garbagePolicy(graceOf(options.grace), options.untagged === true);
+  const dryRun = options['dry-run'] === true;
+  await using registry = await openStoredRegistry(folder);
+  const signal = interruption();
+  const progress = new Progress();
+  const onStep: GarbageRun['onStep'] = (stage, report) => progress.show(`${stage}: ${summary(report)}`);
+  try {
+    const report = dryRun
+      ? await tryOut(registry, folder, policy, { signal, onStep })
+      : await collect({ ...registry, policy, signal, onStep });
+    progress.clear();
+    if (report === undefined) {
+      process.stderr.write(
+        'berth: another garbage collection is running: nothing was done, try again when it has ended\n',
+      );
+      return 1;
+    }
+    process.stdout.write(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}\n`);
+    return 0;
+  } catch (error) {
+    progress.clear();
+    if (!signal.aborted) throw error;
+    process.stderr.write('berth: interrupted: the rest is left to the next garbage collection\n');
+    return 1;
+  }
+}
+
+function graceOf(text: string | undefined): number {
+  const grace = text === undefined ? DEFAULT_GRACE : parseDuration(text);
+  if (grace === undefined) {
+    throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
+  }
+  return grace;
+}
+
+/** Waits for a garbage collection that was killed to count as dead. */
+async function collect(run: GarbageRun): Promise<GarbageReport | undefined> {
+  const giveUpAt = performance.now() + PATIENCE;
+  for (;;) {
+    const report = await collectGarbage(run);
+    if (report !== undefined || performance.now() > giveUpAt) return report;
+    await sleep(500, undefined, run.signal && { signal: run.signal });
+  }
+}
+
+/** Collects the garbage of a copy of the catalog, and no files. */
+async function tryOut(
+  { database, blobs }: StoredRegistry,
+  folder: string,
+  policy: GarbagePolicy,
+  run: Pick<GarbageRun, 'signal' | 'onStep'>,
+): Promise<GarbageReport | undefined> {
+  await using copy = await copyDatabase(database, join(folder, `dry-run-${process.pid}.sqlite`));
+  const catalog = await openCatalog(copy.knex);
+  await copy.knex('leases').delete();
+  // Awaited here: the copy is closed when this function ends.
+  return await collectGarbage({ ...run, catalog, blobs: new UntouchedBlobs(blobs), policy });
+}
+
+function summary(report: Readonly<GarbageReport>): string {
+  const { manifests, links, blobs, leftovers, uploads, bytes } = report;
+  return (
+    `${count(manifests, 'manifest')}, ${count(links, 'unused link')}, ${count(blobs, 'blob')}, ` +
+    `${count(leftovers, 'leftover file')}, ${count(uploads, 'abandoned upload')}: ${byteCount(bytes)}`
+  );
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,137 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
+import { GarbageLease } from './garbage-lease.ts';
+import { sweepFiles } from './sweep-files.ts';
+import { dropIdleUploads, sweepUploadFiles } from './sweep-uploads.ts';
+
+/** Rows that one step looks at: about a millisecond's work. */
+const WINDOW = 250;
+
+/** What garbage collection needs of a store of content. */
+export type GarbageBlobs = Pick<BlobStore, 'abort' | 'delete' | 'list' | 'listUploads'>;
+
+export interface GarbagePolicy {
+  /** Milliseconds for which what nothing refers to is kept, from when it was pushed or lost what referred to it. */
+  readonly graceMs: number;
+  /** Whether manifests without a tag go too; members of indexes and referrers of what stays are no garbage. */
+  readonly untagged: boolean;
+  /** Milliseconds for which files that nothing names are kept; at least twice the CLAIM_TIME of ContentStore. */
+  readonly orphanAgeMs: number;
+  /** Milliseconds after which an upload that nobody goes on with is dropped. */
+  readonly idleUploadMs: number;
+}
+
+/** What a garbage collection has deleted so far. */
+export interface GarbageReport {
+  manifests: number;
+  /** Blobs that a repository had and nothing in it referred to. */
+  links: number;
+  blobs: number;
+  /** Of blobs and leftovers together. */
+  bytes: number;
+  /** Files that nothing named, of interrupted pushes and sweeps. */
+  leftovers: number;
+  uploads: number;
+}
+
+export type GarbageStage = 'manifests' | 'links' | 'blobs' | 'leftovers' | 'uploads';
+
+export interface GarbageRun {
+  readonly catalog: Pick<Catalog, 'garbage' | 'uploads'>;
+  readonly blobs: GarbageBlobs;
+  readonly policy: GarbagePolicy;
+  readonly signal?: AbortSignal;
+  /** Called after every step. */
+  readonly onStep?: (stage: GarbageStage, report: Readonly<GarbageReport>) => void;
+}
+
+/**
+ * Deletes what nothing refers to, while the registry runs, in this process or in others: ContentStore says why
+ * nothing is lost. It works in steps of a few milliseconds and lets others work in between. Answers undefined,
+ * having done nothing, while another garbage collection runs. Throws LeaseLostError when it was held up for so
+ * long that another one has taken over; the signal's reason; what the device fails with. It may be stopped at
+ * any moment: the next one goes on.
+ */
+export async function collectGarbage(run: GarbageRun): Promise<GarbageReport | undefined> {
+  const lease = await GarbageLease.take(run.catalog.garbage);
+  if (lease === undefined) return undefined;
+  try {
+    return await sweepAll(run, lease);
+  } finally {
+    await lease.drop();
+  }
+}
+
+async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageReport> {
+  const { blobs, policy } = run;
+  const { garbage, uploads } = run.catalog;
+  const report: GarbageReport = { manifests: 0, links: 0, blobs: 0, bytes: 0, leftovers: 0, uploads: 0 };
+  const after = async (stage: GarbageStage) => {
+    run.onStep?.(stage, report);
+    await turn();
+    run.signal?.throwIfAborted();
+    await lease.renew();
+  };
+  const walk = async <Item>(
+    stage: GarbageStage,
+    step: (window: SweepWindow) => Promise<Swept<Item>>,
+    take: (items: readonly Item[]) => Promise<void> | void,
+  ) => {
+    for (let next: string | undefined = ''; next !== undefined; ) {
+      const window = { lease: lease.lease, limit: WINDOW, ...(next !== '' && { after: next }) };
+      const swept: Swept<Item> = await step(window);
+      await take(swept.items);
+      await after(stage);
+      next = swept.next;
+    }
+  };
+  const graceBegan = () => new Date(Date.now() - policy.graceMs);
+
+  run.signal?.throwIfAborted();
+  if (policy.untagged) {
+    // An index that goes leaves its members without anything that refers to them.
+    for (let before = -1; before !== report.manifests; ) {
+      before = report.manifests;
+      await walk(
+        'manifests',
+        (window) => garbage.sweepManifests(window, graceBegan()),
+        (items) => {
+          report.manifests += items.length;
+        },
+      );
+    }
+  }
+  await walk(
+    'links',
+    (window) => garbage.sweepLinks(window, graceBegan()),
+    (items) => {
+      report.links += items.length;
+    },
+  );
+  await walk(
+    'blobs',
+    (window) => garbage.sweepBlobs(window),
+    async (items) => {
+      // Their records have gone and nobody makes new ones of these locations.
+      await Promise.all(items.map((blob) => blobs.delete(blob)));
+      report.blobs += items.length;
+      for (const { size } of items) report.bytes += size;
+    },
+  );
+  for await (const deleted of sweepFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
+    report.leftovers += deleted.length;
+    for (const { size } of deleted) report.bytes += size;
+    await after('leftovers');
+  }
+  for await (const dropped of dropIdleUploads(uploads, blobs, policy.idleUploadMs)) {
+    report.uploads += dropped;
+    await after('uploads');
+  }
+  for await (const dropped of sweepUploadFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
+    report.uploads += dropped;
+    await after('uploads');
+  }
+  return report;
+}

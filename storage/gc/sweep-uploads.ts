@@ -1,0 +1,58 @@
+import type { DriverUpload } from '../blobs/blob-driver.ts';
+import type { UploadCatalog } from '../catalog/catalog.ts';
+import type { GarbageCatalog } from '../catalog/garbage-catalog.ts';
+import { UploadBusyError } from '../errors.ts';
+import type { GarbageBlobs } from './collect-garbage.ts';
+import { inBatches } from './in-batches.ts';
+
+/** Uploads that are dropped in one step. */
+const STEP = 20;
+
+/** Drops uploads that nobody has touched for `idleMs`; yields how many, now and then. */
+export async function* dropIdleUploads(
+  uploads: UploadCatalog,
+  blobs: GarbageBlobs,
+  idleMs: number,
+): AsyncGenerator<number, void, undefined> {
+  const before = new Date(Date.now() - idleMs);
+  for (;;) {
+    const idle = await uploads.listIdle(before, STEP);
+    if (idle.length === 0) return;
+    let dropped = 0;
+    for (const { upload } of idle) {
+      // The record first, and only while it is idle: whoever goes on with the upload finds out before it ends.
+      if (!(await uploads.deleteIdle(upload.id, before))) continue;
+      await abortUnlessBusy(blobs, upload);
+      dropped += 1;
+    }
+    yield dropped;
+  }
+}
+
+/** Deletes the bytes of uploads that have no record and got nothing for `ageMs`; yields how many, now and then. */
+export async function* sweepUploadFiles(
+  catalog: GarbageCatalog,
+  blobs: GarbageBlobs,
+  ageMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<number, void, undefined> {
+  const before = Date.now() - ageMs;
+  for await (const uploads of inBatches(
+    blobs.listUploads(signal),
+    ({ touchedAt }) => touchedAt.getTime() <= before,
+  )) {
+    const known = await catalog.knownUploads(uploads.map(({ id }) => id));
+    const lost = uploads.filter(({ id }) => !known.has(id));
+    for (const { id } of lost) await abortUnlessBusy(blobs, { id, size: 0, detail: '' });
+    yield lost.length;
+  }
+}
+
+/** A request that still writes to it fails at its next step, and what it leaves is swept later. */
+async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
+  try {
+    await blobs.abort(upload);
+  } catch (error) {
+    if (!(error instanceof UploadBusyError)) throw error;
+  }
+}
