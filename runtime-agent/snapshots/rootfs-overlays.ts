@@ -85,6 +85,11 @@ export class RootfsOverlays {
     });
   }
 
+  /** Resolves when the removals so far are done. */
+  async settle(): Promise<void> {
+    await this.#purging;
+  }
+
   async list(): Promise<readonly string[]> {
     return (await readdir(this.#root)).filter((name) => !name.startsWith('.'));
   }

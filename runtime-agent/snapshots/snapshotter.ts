@@ -49,6 +49,9 @@ export interface Snapshotter {
   /** Takes the writable layer away, mounted or not; no error when there is none. Its room on the disk is freed a little later. */
   removeRootfs(id: string): Promise<void>;
 
+  /** Resolves when all that removeRootfs was asked for is freed, or could not be. */
+  settle(): Promise<void>;
+
   /** Ids that have a writable layer, to find what a crash left over. */
   listRootfs(): Promise<readonly string[]>;
 }

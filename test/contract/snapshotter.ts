@@ -23,7 +23,6 @@ import { runCommand } from '../support/run-command.ts';
 import { tarTree } from '../support/tar-tree.ts';
 import { TAR_END, type TarEntry, writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 /** Opens a snapshotter over a folder, as an agent does when it starts. */
 export type SnapshotterFactory = (directory: string) => Promise<Snapshotter>;
@@ -486,12 +485,13 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       await snapshotter.removeRootfs('c');
       assert.deepEqual(await snapshotter.listRootfs(), []);
       const left = async () => (await listTree(directory)).filter((entry) => entry.startsWith('snapshots/'));
-      await waitUntil('the writable layer is deleted', async () => (await left()).length === 0);
+      await snapshotter.settle();
+      assert.deepEqual(await left(), []);
       await snapshotter.mountRootfs('c', [diffId]);
       // As it is when the agent is killed between the two steps of a removal.
       await rename(join(directory, 'snapshots/c'), join(directory, 'snapshots/.removed-1'));
-      await open(directory);
-      await waitUntil('the rest is deleted', async () => (await left()).length === 0);
+      await (await open(directory)).settle();
+      assert.deepEqual(await left(), []);
       assert.deepEqual(await mountsUnder(join(directory, 'snapshots')), []);
     });
 

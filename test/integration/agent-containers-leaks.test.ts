@@ -42,7 +42,11 @@ async function oneOfEach(agent: AgentContainers, round: number): Promise<void> {
   await assert.rejects(runContainer(agent, ['nosuch'], { host: { AutoRemove: true } }), /nosuch/);
 }
 
-async function whatIsThere({ dataDirectory }: AgentContainers, ids: ReadonlySet<string>): Promise<object> {
+async function whatIsThere(
+  { dataDirectory, snapshotter }: AgentContainers,
+  ids: ReadonlySet<string>,
+): Promise<object> {
+  await snapshotter.settle();
   const list = async (folder: string) => (await readdir(folder, { recursive: true })).sort();
   const mounts = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')

@@ -87,6 +87,10 @@ export class ErofsSnapshotter implements Snapshotter {
     await this.#overlays.remove(id);
   }
 
+  async settle(): Promise<void> {
+    await this.#overlays.settle();
+  }
+
   async listRootfs(): Promise<readonly string[]> {
     return await this.#overlays.list();
   }

@@ -83,6 +83,10 @@ export class UnpackedSnapshotter implements Snapshotter {
     await this.#overlays.remove(id);
   }
 
+  async settle(): Promise<void> {
+    await this.#overlays.settle();
+  }
+
   async listRootfs(): Promise<readonly string[]> {
     return await this.#overlays.list();
   }
