@@ -55,6 +55,8 @@ export interface HostConfig {
   readonly Sysctls: Readonly<Record<string, string>>;
   readonly Init: boolean;
   readonly NetworkMode: string;
+  /** Rows and columns of the terminal at its start; absent: the client says later. */
+  readonly ConsoleSize?: readonly [rows: number, columns: number];
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
 }

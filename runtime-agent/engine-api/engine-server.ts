@@ -20,6 +20,8 @@ export function createEngineServer(deps: EngineDeps): EngineServer {
     {
       // Logs, events and waits are silent as long as nothing happens.
       requestTimeout: 0,
+      // X-Registry-Auth may hold tokens that are longer than what Node takes by itself.
+      maxHeaderSize: 256 * 1024,
       keepAliveTimeout: 0,
       // An upgrade that nobody serves is an ordinary request, and gets its 404 or 501.
       shouldUpgradeCallback: mayUpgrade,

@@ -65,12 +65,14 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   const held = uid === 0 ? inputs.capabilities : [];
   const hidden = hiddenPaths(hostConfig.Privileged);
   const command = [container.path, ...container.args];
+  const size = hostConfig.ConsoleSize;
   return {
     ociVersion: '1.0.2',
     hostname: config.Hostname,
     root: { path: inputs.rootfs, readonly: hostConfig.ReadonlyRootfs },
     process: {
       terminal: config.Tty,
+      ...(config.Tty && size !== undefined ? { consoleSize: { height: size[0], width: size[1] } } : {}),
       user: { uid, gid, additionalGids },
       args: hostConfig.Init ? [INIT_PATH, '--', ...command] : command,
       env: processEnvironment(config, home),

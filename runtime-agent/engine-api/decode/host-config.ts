@@ -13,6 +13,7 @@ const HANDLED = new Set([
   'CapAdd',
   'CapDrop',
   'CgroupnsMode',
+  'ConsoleSize',
   'CpuPeriod',
   'CpuQuota',
   'CpuShares',
@@ -54,6 +55,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
   checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
   checkCgroupNamespace(readString(body, 'CgroupnsMode', AT), host.cgroupVersion);
   const memory = readInteger(body, 'Memory', AT);
+  const consoleSize = decodeConsoleSize(body.ConsoleSize ?? [0, 0]);
   return {
     AutoRemove: readBoolean(body, 'AutoRemove', AT),
     Memory: memory,
@@ -81,6 +83,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     Sysctls: readStringMap(body, 'Sysctls', AT),
     Init: readBoolean(body, 'Init', AT),
     NetworkMode: decodeNetworkMode(readString(body, 'NetworkMode', AT)),
+    ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
     RestartPolicy: decodeRestartPolicy(readObject(body, 'RestartPolicy', AT)),
     LogConfig: decodeLogConfig(readObject(body, 'LogConfig', AT)),
   };
@@ -99,6 +102,18 @@ function checkCgroupNamespace(asked: string, version: HostFacts['cgroupVersion']
     'not-implemented',
     `another cgroup namespace (--cgroupns) is not supported yet by berth-agent: this host has ${mode}`,
   );
+}
+
+/** `[height, width]`; zeros are what clients without a terminal send. */
+function decodeConsoleSize(value: unknown): HostConfig['ConsoleSize'] {
+  const sizes: readonly unknown[] = Array.isArray(value) ? value : [];
+  const isSize = (size: unknown): size is number =>
+    typeof size === 'number' && Number.isInteger(size) && size >= 0 && size <= 65535;
+  const [rows, columns] = sizes;
+  if (sizes.length !== 2 || !isSize(rows) || !isSize(columns)) {
+    throw new EngineError('bad-request', 'HostConfig.ConsoleSize must be two numbers of 0 to 65535');
+  }
+  return rows === 0 || columns === 0 ? undefined : [rows, columns];
 }
 
 function decodeUlimits(value: unknown): HostConfig['Ulimits'] {

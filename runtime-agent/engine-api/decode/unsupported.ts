@@ -49,7 +49,7 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
 const EXACT = new Set(['MaskedPaths', 'MemorySwappiness', 'ReadonlyPaths']);
 
 /** Fields that clients send and that ask for nothing on Linux, whatever their value. */
-const MEANINGLESS = new Set(['ArgsEscaped', 'ConsoleSize', 'ContainerIDFile', 'NetworkDisabled']);
+const MEANINGLESS = new Set(['ArgsEscaped', 'ContainerIDFile', 'NetworkDisabled']);
 
 /**
  * Refuses what a create body asks for beyond the `handled` fields: a value that is neither empty nor the

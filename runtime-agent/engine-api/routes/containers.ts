@@ -83,6 +83,14 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     ctx.body = '';
   });
 
+  // With the upgrade that every client sends, the connection never comes here: streams/hijack.ts has it.
+  router.post('/containers/:id/attach', () => {
+    throw new EngineError(
+      'bad-request',
+      'attach takes the connection over: send the headers Connection: Upgrade and Upgrade: tcp',
+    );
+  });
+
   router.delete('/containers/:id', async (ctx) => {
     const query = ctx.URL.searchParams;
     if (queryBoolean(query, 'link')) {

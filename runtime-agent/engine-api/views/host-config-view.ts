@@ -16,7 +16,7 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     AutoRemove: config.AutoRemove,
     VolumeDriver: '',
     VolumesFrom: null,
-    ConsoleSize: [0, 0],
+    ConsoleSize: config.ConsoleSize ?? [0, 0],
     CapAdd: orNull(config.CapAdd),
     CapDrop: orNull(config.CapDrop),
     CgroupnsMode: host.cgroupVersion === '2' && !config.Privileged ? 'private' : 'host',

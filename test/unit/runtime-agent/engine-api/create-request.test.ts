@@ -51,6 +51,7 @@ describe('the body of docker run', () => {
           Memory: 64 << 20,
           PidsLimit: 9,
           NetworkMode: 'none',
+          ConsoleSize: [24, 80],
           Ulimits: [{ Name: 'nofile', Hard: 2, Soft: 1 }],
         },
       ),
@@ -58,6 +59,7 @@ describe('the body of docker run', () => {
     );
     assert.equal(request.name, 'web');
     assert.equal(request.platform, 'linux/amd64');
+    assert.deepEqual(request.hostConfig.ConsoleSize, [24, 80]);
     assert.equal(request.config.StopSignal, 'INT');
     assert.equal(request.config.StopTimeout, 0);
     assert.deepEqual(request.config.Entrypoint, ['']);
@@ -133,6 +135,7 @@ describe('wrong fields', () => {
     [dockerRunBody({}, { Memory: '64m' }), /^HostConfig\.Memory must be an integer$/],
     [dockerRunBody({}, { Memory: 2 ** 60 }), /^HostConfig\.Memory must be an integer$/],
     [dockerRunBody({}, { LogConfig: [] }), /^HostConfig\.LogConfig must be an object$/],
+    [dockerRunBody({}, { ConsoleSize: [1, -1] }), /ConsoleSize must be two numbers/],
     [dockerRunBody({}, { Ulimits: ['nofile'] }), /^HostConfig\.Ulimits must be a list of objects$/],
     [{ Image: 'a', HostConfig: 'x' }, /^HostConfig must be an object$/],
     [
