@@ -2,6 +2,9 @@ import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
+import type { AllowedOrigins } from './http/cors.ts';
+import type { TrustedProxies } from './http/trusted-proxies.ts';
+import { allowOrigins } from './middleware/allow-origins.ts';
 import { answerErrors } from './middleware/answer-errors.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { beginRequest } from './middleware/begin-request.ts';
@@ -17,25 +20,28 @@ export interface AppDependencies {
   readonly registry: RegistryDependencies;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
+  readonly corsOrigins: AllowedOrigins;
   readonly health: Health;
   readonly log: Logger;
+  readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
   readonly isDraining: () => boolean;
 }
 
 /** The HTTP application: what happens to every request, in order. */
 export function createApp(dependencies: AppDependencies): Koa<RequestState> {
-  const { registry, authenticator, health, isDraining, log, recorder } = dependencies;
+  const { registry, authenticator, corsOrigins, health, isDraining, log, proxies, recorder } = dependencies;
   const app = new Koa<RequestState>();
   // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
     if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
     else log.error({ err: error }, 'an answer failed');
   });
-  app.use(beginRequest());
+  app.use(beginRequest(registry.pathPrefix, proxies));
   app.use(answerHealth(health));
   app.use(recordRequests(recorder));
   app.use(announceVersion);
+  if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use(answerErrors(log));
   app.use(refuseWhileDraining(isDraining));
   app.use(authenticate(authenticator));
@@ -46,6 +52,7 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
 }
 
 async function announceVersion(ctx: Koa.Context, next: Koa.Next): Promise<void> {
-  if (ctx.path === '/v2' || ctx.path.startsWith('/v2/')) ctx.set(REGISTRY_HEADERS);
+  const base = `${ctx.state.pathPrefix}/v2`;
+  if (ctx.path === base || ctx.path.startsWith(`${base}/`)) ctx.set(REGISTRY_HEADERS);
   await next();
 }

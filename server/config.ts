@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
 
 /** The configuration cannot be used. The message is one sentence; the program ends with exit code 2. */
 export class ConfigError extends Error {
@@ -30,13 +31,33 @@ export interface Config {
   readonly data: string;
   readonly auth: AuthMode;
   readonly logLevel: LogLevel;
+  /** Whether tags, manifests and blobs can be deleted. */
+  readonly deletes: boolean;
+  /** Such as `https://ui.example:8443`, or `*`. */
+  readonly corsOrigins: readonly string[];
+  /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
+  readonly pathPrefix: string;
+  /** Whose forwarded headers are believed. */
+  readonly trustedProxies: TrustedProxies;
   /** The administrator's password at first start. A secret: from the environment only, never logged. */
   readonly adminPassword?: string;
 }
 
 /** Settings as text, as flags, environment and file give them. */
 type Settings = { readonly [Name in SettingName]?: string | undefined };
-const SETTING_NAMES = ['listen', 'data', 'auth', 'logLevel', 'metrics'] as const;
+const SETTING_NAMES = [
+  'listen',
+  'data',
+  'auth',
+  'logLevel',
+  'metrics',
+  'deletes',
+  'corsOrigin',
+  'pathPrefix',
+  'trustedProxy',
+] as const;
+/** These may be given more than once: as text they are separated by commas, in the file they may be arrays. */
+const LIST_NAMES: readonly string[] = ['corsOrigin', 'trustedProxy'] satisfies SettingName[];
 type SettingName = (typeof SETTING_NAMES)[number];
 
 export interface ConfigSources {
@@ -54,6 +75,10 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     auth: env.BERTH_AUTH,
     logLevel: env.BERTH_LOG_LEVEL,
     metrics: env.BERTH_METRICS,
+    deletes: env.BERTH_DELETES,
+    corsOrigin: env.BERTH_CORS_ORIGIN,
+    pathPrefix: env.BERTH_PATH_PREFIX,
+    trustedProxy: env.BERTH_TRUSTED_PROXY,
   };
   const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
   const data = setting('data') ?? defaultData(env, isRoot);
@@ -65,6 +90,10 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     data: resolve(data),
     auth: oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES),
     logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
+    deletes: oneOf('setting of deletes', setting('deletes') ?? 'on', ['on', 'off']) === 'on',
+    corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
+    pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
+    trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),
   });
@@ -80,6 +109,37 @@ function parseListen(text: string): ListenAddress {
     );
   }
   return Object.freeze({ host, port });
+}
+
+function listOf(text: string | undefined): readonly string[] {
+  return (text ?? '').split(',').flatMap((part) => part.trim() || []);
+}
+
+function parseOrigins(origins: readonly string[]): readonly string[] {
+  for (const origin of origins) {
+    if (origin !== '*' && URL.parse(origin)?.origin !== origin) {
+      throw new ConfigError(
+        `"${origin}" is not the origin of a page: write SCHEME://HOST[:PORT] without a path, or * for all`,
+      );
+    }
+  }
+  return Object.freeze([...origins]);
+}
+
+function parsePathPrefix(text: string): string {
+  const prefix = text.replace(/\/+$/, '');
+  if (prefix !== '' && !/^(?:\/[A-Za-z0-9][A-Za-z0-9._-]*)+$/.test(prefix)) {
+    throw new ConfigError(`"${text}" is not a path prefix: write it as /registry`);
+  }
+  return prefix;
+}
+
+function parseProxies(networks: readonly string[]): TrustedProxies {
+  try {
+    return parseTrustedProxies(networks);
+  } catch (cause) {
+    throw new ConfigError(`a trusted proxy: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function oneOf<Value extends string>(what: string, text: string, values: readonly Value[]): Value {
@@ -111,14 +171,18 @@ function readConfigFile(path: string): Settings {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ConfigError(`the configuration file ${path} must hold a JSON object`);
   }
+  const settings: Record<string, string> = {};
   for (const [key, entry] of Object.entries(value)) {
     if (!SETTING_NAMES.some((name) => name === key)) {
       throw new ConfigError(
         `the configuration file ${path} has the unknown key "${key}": known are ${SETTING_NAMES.join(', ')}`,
       );
     }
-    if (typeof entry !== 'string')
+    const isList = LIST_NAMES.includes(key) && Array.isArray(entry);
+    if (typeof entry !== 'string' && !(isList && entry.every((part) => typeof part === 'string'))) {
       throw new ConfigError(`the configuration file ${path}: "${key}" must be a string`);
+    }
+    settings[key] = String(entry);
   }
-  return value;
+  return settings;
 }

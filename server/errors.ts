@@ -5,7 +5,7 @@ import { StorageError } from '../storage/errors.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
 interface ErrorEntry {
-  /** distribution-spec, "Error Codes"; those with a note are of the Docker registry's API. */
+  /** distribution-spec, "Error Codes", whose table is all that a 4xx may have; a 5xx has Docker's. */
   readonly code: string;
   readonly status: number;
   readonly message: string;
@@ -21,7 +21,7 @@ type ServerErrorKind =
   | 'REQUEST_TIMEOUT'
   | 'ROUTE_UNKNOWN'
   | 'SHUTTING_DOWN'
-  | 'SIZE_INVALID'
+  | 'TAGS_TOO_MANY'
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
 
@@ -64,16 +64,14 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   METHOD_UNSUPPORTED: { code: 'UNSUPPORTED', status: 405, message: 'this method is not supported here' },
   NAME_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the repository name is not valid' },
   NAME_UNKNOWN: { code: 'NAME_UNKNOWN', status: 404, message: 'there is no such repository' },
-  // Docker's.
   PAGINATION_NUMBER_INVALID: {
-    code: 'PAGINATION_NUMBER_INVALID',
+    code: 'UNSUPPORTED',
     status: 400,
     message: 'the page size is not valid',
   },
-  // Docker's.
-  RANGE_INVALID: { code: 'RANGE_INVALID', status: 416, message: 'the range is not valid' },
+  RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
-  REQUEST_TIMEOUT: { code: 'UNAVAILABLE', status: 408, message: 'the request took too long to arrive' },
+  REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },
   ROUTE_UNKNOWN: { code: 'UNSUPPORTED', status: 404, message: 'there is nothing at this path' },
   // Docker's.
   SHUTTING_DOWN: {
@@ -81,19 +79,15 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the registry is shutting down: try again soon',
   },
-  SIZE_INVALID: {
-    code: 'SIZE_INVALID',
-    status: 400,
-    message: 'the length is not the one that was announced',
-  },
   // Docker's. The client may try again when there is space.
   STORAGE_FULL: {
     code: 'UNAVAILABLE',
     status: 503,
     message: 'the registry has no space left: try again later',
   },
-  // Docker's.
+  // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
+  TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
   // Another request still writes to the upload: the code is one on which clients try again.

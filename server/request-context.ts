@@ -1,9 +1,14 @@
 import type { RouterContext } from '@koa/router';
 import type { Identity } from '../auth/access/identity.ts';
+import type { RequestOrigin } from './http/forwarded.ts';
 
 /** What the middleware of app.ts knows about a request by the time a route handles it. */
 export interface RequestState {
   identity: Identity;
+  /** Where it came from, as far as that can be believed. */
+  origin: RequestOrigin;
+  /** Before `/v2/` in every path; '' for none. */
+  pathPrefix: string;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
   /** Bytes of the answer that went out past Node's socket, which does not count them. */

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Identity } from '../auth/access/identity.ts';
+import { requestOrigin } from './http/forwarded.ts';
+import type { TrustedProxies } from './http/trusted-proxies.ts';
 import type { LogSampler } from './log-sampler.ts';
 
 /** What is known of a request when it has ended. */
@@ -28,13 +30,20 @@ export interface RequestNotes {
 export class RequestRecorder {
   readonly #log: Logger;
   readonly #sampler: LogSampler;
+  readonly #proxies: TrustedProxies;
   readonly #count: (request: EndedRequest) => void;
   // By the time that a request is seen its headers have been read: what counts is where the last one ended.
   readonly #bytesRead = new WeakMap<Socket, number>();
 
-  constructor(log: Logger, sampler: LogSampler, count: (request: EndedRequest) => void) {
+  constructor(
+    log: Logger,
+    sampler: LogSampler,
+    proxies: TrustedProxies,
+    count: (request: EndedRequest) => void,
+  ) {
     this.#log = log;
     this.#sampler = sampler;
+    this.#proxies = proxies;
     this.#count = count;
   }
 
@@ -44,6 +53,7 @@ export class RequestRecorder {
     const method = req.method ?? '';
     const started = performance.now();
     const written = socket.bytesWritten;
+    const { remote } = requestOrigin(req, this.#proxies);
     res.once('close', () => {
       const milliseconds = performance.now() - started;
       const { route, identity, sentPastNode } = notes();
@@ -65,7 +75,7 @@ export class RequestRecorder {
           ms: Math.round(milliseconds * 10) / 10,
           bytesIn,
           bytesOut,
-          remote: socket.remoteAddress,
+          remote,
           ...(identity.kind === 'user' && { user: identity.name }),
           ...(aborted && { aborted: true }),
           ...(unlogged > 0 && { unlogged }),

@@ -78,7 +78,12 @@ export async function startRegistry(
         : new PasswordAuthenticator(accounts, new KnownCredentials(() => version.everything())),
     isDraining: () => server.draining,
     log,
-    recorder: new RequestRecorder(log, new LogSampler(LOG_SAMPLING), countRequests(metrics)),
+    recorder: new RequestRecorder(
+      log,
+      new LogSampler(LOG_SAMPLING),
+      config.trustedProxies,
+      countRequests(metrics),
+    ),
   };
   const access = config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS;
   const app = createApp({
@@ -90,9 +95,13 @@ export async function startRegistry(
       blobs,
       catalog,
       content,
+      deletes: config.deletes,
       manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
+      pathPrefix: config.pathPrefix,
       uploads,
     },
+    corsOrigins: config.corsOrigins,
+    proxies: config.trustedProxies,
   });
   const answerQuickly = createQuickAnswers({ ...shared, access, answers });
   const answerAtLength = app.callback();

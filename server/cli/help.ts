@@ -11,7 +11,17 @@ Options of serve, each with the environment variable that does the same:
   --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
                                          choose an address that clients do not reach (default: off)
-  --config FILE                          JSON object with the keys listen, data, auth, logLevel and metrics
+  --deletes on|off      BERTH_DELETES    whether tags, manifests and blobs can be deleted (default on)
+  --path-prefix PATH    BERTH_PATH_PREFIX
+                                         answer below PATH/v2/, for a proxy that passes the path on (default: none)
+  --trusted-proxy NET   BERTH_TRUSTED_PROXY
+                                         believe Forwarded and X-Forwarded-* from this network or address;
+                                         repeat it, or separate by commas (default: nobody)
+  --cors-origin ORIGIN  BERTH_CORS_ORIGIN
+                                         let pages of this origin call the API, * for all; repeat it, or separate
+                                         by commas (default: none)
+  --config FILE                          JSON object with the keys listen, data, auth, logLevel, metrics, deletes,
+                                         pathPrefix, trustedProxy and corsOrigin (lists as arrays)
   --help                                 print this
   --version                              print the version
 

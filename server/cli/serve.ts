@@ -61,11 +61,20 @@ function parseFlags(args: readonly string[]) {
         auth: { type: 'string' },
         config: { type: 'string' },
         metrics: { type: 'string' },
+        deletes: { type: 'string' },
+        'cors-origin': { type: 'string', multiple: true },
         'log-level': { type: 'string' },
+        'path-prefix': { type: 'string' },
+        'trusted-proxy': { type: 'string', multiple: true },
       },
     });
-    const { 'log-level': logLevel, ...flags } = values;
-    return { ...flags, logLevel };
+    return {
+      ...values,
+      corsOrigin: values['cors-origin']?.join(','),
+      logLevel: values['log-level'],
+      pathPrefix: values['path-prefix'],
+      trustedProxy: values['trusted-proxy']?.join(','),
+    };
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
     throw new ConfigError(`${why}: try "berth --help"`, { cause });

@@ -2,13 +2,17 @@ import type { Middleware } from 'koa';
 import { ANONYMOUS } from '../../auth/access/identity.ts';
 import { clientSignal } from '../http/client-signal.ts';
 import { discardUnread } from '../http/discard-unread.ts';
+import { requestOrigin } from '../http/forwarded.ts';
 import { expectsContinue } from '../http/request-body.ts';
+import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { RequestState } from '../request-context.ts';
 
 /** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
-export function beginRequest(): Middleware<RequestState> {
+export function beginRequest(pathPrefix: string, proxies: TrustedProxies): Middleware<RequestState> {
   return async (ctx, next) => {
     ctx.state.identity = ANONYMOUS;
+    ctx.state.origin = requestOrigin(ctx.req, proxies);
+    ctx.state.pathPrefix = pathPrefix;
     ctx.state.signal = clientSignal(ctx.res);
     ctx.state.sentPastNode = 0;
     await next();

@@ -3,6 +3,7 @@ import { type Digest, isDigest, parseDigest } from '../../storage/oci/digest.ts'
 import { parseRepositoryName } from '../../storage/oci/repository-name.ts';
 import { isTag } from '../../storage/oci/tag.ts';
 import type { RequestContext } from '../request-context.ts';
+import { registryPath } from './registry-path.ts';
 
 export type ManifestReferenceParameter =
   | { readonly kind: 'digest'; readonly digest: Digest }
@@ -16,7 +17,7 @@ export type ManifestReferenceParameter =
  */
 export function repositoryOf(ctx: RequestContext): string {
   const name = ctx.params.name ?? '';
-  if (!ctx.path.startsWith(`/v2/${name}/`)) {
+  if (!ctx.path.startsWith(registryPath(ctx, `${name}/`))) {
     throw new NameInvalidError('the repository name must not be percent-encoded');
   }
   return parseRepositoryName(name);
@@ -36,6 +37,11 @@ export function manifestReferenceOf(ctx: RequestContext): ManifestReferenceParam
 
 /** A query parameter; the first one when it is repeated. */
 export function queryOf(ctx: RequestContext, name: string): string | undefined {
+  return queriesOf(ctx, name)[0];
+}
+
+/** All values of a query parameter, in their order. */
+export function queriesOf(ctx: RequestContext, name: string): readonly string[] {
   const value = ctx.query[name];
-  return Array.isArray(value) ? value[0] : value;
+  return value === undefined || Array.isArray(value) ? (value ?? []) : [value];
 }

@@ -15,7 +15,11 @@ export interface RegistryDependencies {
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;
+  /** Whether tags, manifests and blobs can be deleted. */
+  readonly deletes: boolean;
   readonly manifestCache: ManifestCache;
+  /** Before `/v2/` in every path; '' for none. */
+  readonly pathPrefix: string;
   readonly uploads: UploadSessions;
 }
 

@@ -3,21 +3,30 @@ import type { RequestState } from '../request-context.ts';
 import { addBaseRoutes } from './base.ts';
 import { addBlobRoutes } from './blobs.ts';
 import { addCatalogRoutes } from './catalog.ts';
+import { addManifestWriteRoutes } from './manifest-writes.ts';
 import { addManifestRoutes } from './manifests.ts';
 import { addReferrerRoutes } from './referrers.ts';
+import { addRefusedDeletes } from './refused-deletes.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import { addSearchRoutes } from './search.ts';
 import { addTagRoutes } from './tags.ts';
 import { addUploadRoutes } from './uploads.ts';
 
 /** The routes of the OCI distribution API. Each file registers HEAD before GET, which would answer it too. */
 export function createRegistryRouter(dependencies: RegistryDependencies): RegistryRouter {
-  const router: RegistryRouter = new Router<RequestState>({ sensitive: true });
+  const router: RegistryRouter = new Router<RequestState>({
+    sensitive: true,
+    ...(dependencies.pathPrefix !== '' && { prefix: dependencies.pathPrefix }),
+  });
+  if (!dependencies.deletes) addRefusedDeletes(router, dependencies);
   addBaseRoutes(router, dependencies);
   addCatalogRoutes(router, dependencies);
   addManifestRoutes(router, dependencies);
+  addManifestWriteRoutes(router, dependencies);
   addBlobRoutes(router, dependencies);
   addUploadRoutes(router, dependencies);
   addTagRoutes(router, dependencies);
   addReferrerRoutes(router, dependencies);
+  addSearchRoutes(router, dependencies);
   return router;
 }

@@ -1,6 +1,5 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
-import { RegistryError } from '../errors.ts';
 import { type ContentRange, parseContentRange } from '../http/content-range.ts';
 import { requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -9,27 +8,29 @@ import type { UploadChunk } from './upload-sessions.ts';
 /**
  * The body of a PATCH or a PUT as a chunk (distribution-spec, "Pushing a blob in chunks"). With a
  * Content-Range it must begin where the upload ends and be as long as it says; without one it is simply what
- * comes next. Throws SIZE_INVALID; a chunk out of order is refused with RangeInvalidError when it is added.
+ * comes next. What does not hold is refused with RangeInvalidError, when the chunk is added.
  */
 export function chunkOf(ctx: RequestContext): UploadChunk {
   const body = requestBody(ctx.req, ctx.res);
   const header = ctx.get('Content-Range');
   if (header === '') return { content: body, check: () => undefined };
   const range = parseContentRange(header);
-  const announced = ctx.request.length;
-  if (range !== undefined && announced !== undefined && announced !== lengthOf(range)) {
-    throw new RegistryError(
-      'SIZE_INVALID',
-      `Content-Range announces ${lengthOf(range)} bytes, but Content-Length ${announced}`,
-    );
-  }
+  // What the upload has is known once it is this request's turn to write to it.
+  const turn: { size: number } = { size: 0 };
   return {
-    content: range === undefined ? body : exactly(body, lengthOf(range)),
-    check: (upload) => checkStart(upload, range),
+    content: range === undefined ? body : exactly(body, lengthOf(range), turn),
+    check: (upload) => {
+      turn.size = upload.size;
+      checkRange(upload, range, ctx.request.length);
+    },
   };
 }
 
-function checkStart(upload: DriverUpload, range: ContentRange | undefined): void {
+function checkRange(
+  upload: DriverUpload,
+  range: ContentRange | undefined,
+  announced: number | undefined,
+): void {
   if (range === undefined) {
     throw new RangeInvalidError('the Content-Range is not of the form START-END', upload.size);
   }
@@ -39,13 +40,23 @@ function checkStart(upload: DriverUpload, range: ContentRange | undefined): void
       upload.size,
     );
   }
+  if (announced !== undefined && announced !== lengthOf(range)) {
+    throw new RangeInvalidError(
+      `Content-Range announces ${lengthOf(range)} bytes, but Content-Length ${announced}`,
+      upload.size,
+    );
+  }
 }
 
 function lengthOf(range: ContentRange): number {
   return range.end - range.start + 1;
 }
 
-async function* exactly(content: AsyncIterable<Uint8Array>, length: number): AsyncGenerator<Uint8Array> {
+async function* exactly(
+  content: AsyncIterable<Uint8Array>,
+  length: number,
+  upload: { readonly size: number },
+): AsyncGenerator<Uint8Array> {
   let size = 0;
   for await (const chunk of content) {
     size += chunk.byteLength;
@@ -53,9 +64,9 @@ async function* exactly(content: AsyncIterable<Uint8Array>, length: number): Asy
     yield chunk;
   }
   if (size !== length) {
-    throw new RegistryError(
-      'SIZE_INVALID',
+    throw new RangeInvalidError(
       `the chunk is not of the ${length} bytes that Content-Range announces`,
+      upload.size,
     );
   }
 }

@@ -1,22 +1,23 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
-import { RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
-import { isDigest, parseDigest } from '../../storage/oci/digest.ts';
-import { isRepositoryName } from '../../storage/oci/repository-name.ts';
+import { DigestInvalidError, RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
+import { isDigestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { hasBody, requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
+import { mountBlob } from './mount-blob.ts';
 import { queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import { registryPath } from './registry-path.ts';
 import { chunkOf } from './upload-chunk.ts';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Pushing blobs (distribution-spec, "Pushing Blobs", "Mounting a blob from another repository"). */
 export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, catalog, content, uploads } = dependencies;
+  const { access, content, uploads } = dependencies;
 
   const authorizePush = (ctx: RequestContext): string => {
     const repository = repositoryOf(ctx);
@@ -24,19 +25,10 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     return repository;
   };
 
-  /** Undefined when there is nothing to mount or it may not be: then the client uploads, and learns no more. */
-  const mount = async (ctx: RequestContext, repository: string): Promise<StoredBlob | undefined> => {
-    const digest = queryOf(ctx, 'mount');
-    const from = queryOf(ctx, 'from');
-    if (digest === undefined || from === undefined) return undefined;
-    if (!isDigest(digest) || !isRepositoryName(from)) return undefined;
-    if (!access.allows(ctx.state.identity, repositoryScope(from, 'pull'))) return undefined;
-    return catalog.blobs.mount(from, repository, digest);
-  };
-
   router.post('/v2/*name/blobs/uploads/', async (ctx) => {
     const repository = authorizePush(ctx);
-    const mounted = await mount(ctx, repository);
+    refuseUnknownAlgorithm(ctx);
+    const mounted = await mountBlob(ctx, dependencies, repository);
     if (mounted !== undefined) {
       answerCreated(ctx, repository, mounted);
       return;
@@ -49,22 +41,22 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
       return;
     }
     const upload = await uploads.begin(repository);
-    answerEmpty(ctx, 202, headersOf(repository, upload));
+    answerEmpty(ctx, 202, headersOf(ctx, repository, upload));
   });
 
   router.get('/v2/*name/blobs/uploads/:id', async (ctx) => {
     const repository = authorizePush(ctx);
     const { upload } = await uploads.find(repository, idOf(ctx));
-    answerEmpty(ctx, 204, headersOf(repository, upload));
+    answerEmpty(ctx, 204, headersOf(ctx, repository, upload));
   });
 
   router.patch('/v2/*name/blobs/uploads/:id', async (ctx) => {
     const repository = authorizePush(ctx);
     const id = idOf(ctx);
-    const upload = await inOrder(repository, id, () =>
+    const upload = await inOrder(ctx, repository, id, () =>
       uploads.append(repository, id, chunkOf(ctx), ctx.state.signal),
     );
-    answerEmpty(ctx, 202, headersOf(repository, upload));
+    answerEmpty(ctx, 202, headersOf(ctx, repository, upload));
   });
 
   router.put('/v2/*name/blobs/uploads/:id', async (ctx) => {
@@ -72,7 +64,7 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     const id = idOf(ctx);
     const digest = parseDigest(queryOf(ctx, 'digest') ?? '');
     const chunk = hasBody(ctx.req) ? chunkOf(ctx) : undefined;
-    const blob = await inOrder(repository, id, () =>
+    const blob = await inOrder(ctx, repository, id, () =>
       uploads.complete(repository, id, digest, chunk, ctx.state.signal),
     );
     answerCreated(ctx, repository, blob);
@@ -93,21 +85,37 @@ function idOf(ctx: RequestContext): string {
 }
 
 /** A chunk out of order is answered with where the upload stands, so that the client can go on from there. */
-async function inOrder<Result>(repository: string, id: string, work: () => Promise<Result>): Promise<Result> {
+async function inOrder<Result>(
+  ctx: RequestContext,
+  repository: string,
+  id: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof RangeInvalidError)) throw error;
     throw new RegistryError(error.code, error.message, {
       cause: error,
-      headers: headersOf(repository, { id, size: error.size }),
+      headers: headersOf(ctx, repository, { id, size: error.size }),
     });
   }
 }
 
-function headersOf(repository: string, { id, size }: Pick<DriverUpload, 'id' | 'size'>) {
+/**
+ * The hash is decided by the digest at the end, since most clients announce none; one that is announced
+ * (distribution-spec, "Pushing a blob in chunks") has to be known, so that the client learns before it sends.
+ */
+function refuseUnknownAlgorithm(ctx: RequestContext): void {
+  const algorithm = queryOf(ctx, 'digest-algorithm');
+  if (algorithm !== undefined && !isDigestAlgorithm(algorithm)) {
+    throw new DigestInvalidError('the digest algorithm is not known: sha256 and sha512 are');
+  }
+}
+
+function headersOf(ctx: RequestContext, repository: string, { id, size }: Pick<DriverUpload, 'id' | 'size'>) {
   return {
-    Location: `/v2/${repository}/blobs/uploads/${id}`,
+    Location: registryPath(ctx, `${repository}/blobs/uploads/${id}`),
     Range: `0-${Math.max(0, size - 1)}`,
     'Docker-Upload-UUID': id,
   };
@@ -115,7 +123,7 @@ function headersOf(repository: string, { id, size }: Pick<DriverUpload, 'id' | '
 
 function answerCreated(ctx: RequestContext, repository: string, blob: StoredBlob): void {
   answerEmpty(ctx, 201, {
-    Location: `/v2/${repository}/blobs/${blob.digest}`,
+    Location: registryPath(ctx, `${repository}/blobs/${blob.digest}`),
     'Docker-Content-Digest': blob.digest,
   });
 }

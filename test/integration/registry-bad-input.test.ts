@@ -358,7 +358,7 @@ test('paths and methods that are not there', async (t) => {
   const { registry } = stock;
   for (const path of [
     '/',
-    '/v1/_ping',
+    '/v1/none',
     '/v2/team/app',
     '/v2/team/app/manifests/',
     '/v3/',

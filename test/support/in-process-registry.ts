@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { AuthMode } from '../../server/config.ts';
+import type { Config } from '../../server/config.ts';
+import { NO_PROXIES } from '../../server/http/trusted-proxies.ts';
 import { startRegistry } from '../../server/start-registry.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { createRegistryClient, type RegistryClient } from './registry-client.ts';
@@ -18,16 +19,17 @@ export interface InProcessRegistry extends RegistryClient {
   stop(graceMs?: number): Promise<boolean>;
 }
 
-export interface InProcessOptions {
-  readonly data?: string;
-  readonly auth?: AuthMode;
-  readonly adminPassword?: string;
-}
+export type InProcessOptions = Partial<
+  Pick<
+    Config,
+    'data' | 'auth' | 'adminPassword' | 'deletes' | 'corsOrigins' | 'pathPrefix' | 'trustedProxies'
+  >
+>;
 
 /** The whole registry, over a real file system, database and socket, inside this process. Open unless told otherwise. */
 export async function startInProcessRegistry(
   scope: CleanupScope,
-  { data, auth = 'none', adminPassword }: InProcessOptions = {},
+  { data, ...options }: InProcessOptions = {},
 ): Promise<InProcessRegistry> {
   const folder = data ?? join(await makeTempDir(scope, 'registry'), 'data');
   const printed: string[] = [];
@@ -36,9 +38,13 @@ export async function startInProcessRegistry(
     {
       listen: { host: '127.0.0.1', port: 0 },
       data: folder,
-      auth,
+      auth: 'none',
       logLevel: 'info',
-      ...(adminPassword !== undefined && { adminPassword }),
+      deletes: true,
+      corsOrigins: [],
+      pathPrefix: '',
+      trustedProxies: NO_PROXIES,
+      ...options,
     },
     pino({ level: 'info' }, { write: (line: string) => logged.push(line) }),
     (line) => printed.push(line),

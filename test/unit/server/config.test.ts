@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ConfigError, type ConfigSources, loadConfig } from '../../../server/config.ts';
+import { NO_PROXIES } from '../../../server/http/trusted-proxies.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const load = (sources: Partial<ConfigSources> = {}) =>
@@ -15,6 +16,10 @@ test('defaults of an ordinary user', () => {
     data: '/home/ada/.local/share/berth',
     auth: 'accounts',
     logLevel: 'info',
+    deletes: true,
+    corsOrigins: [],
+    pathPrefix: '',
+    trustedProxies: NO_PROXIES,
   });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen));
 });

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { repositoryScope } from '../../auth/access/scope.ts';
+import { DigestMismatchError, TagInvalidError } from '../../storage/errors.ts';
+import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
+import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
+import { isTag } from '../../storage/oci/tag.ts';
+import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
+import { RegistryError } from '../errors.ts';
+import { answerEmpty } from '../http/answer.ts';
+import { readAtMost, requestBody } from '../http/request-body.ts';
+import { warning } from '../http/warning.ts';
+import type { RequestContext } from '../request-context.ts';
+import { authorize } from './authorize.ts';
+import { unknownManifest } from './manifests.ts';
+import {
+  type ManifestReferenceParameter,
+  manifestReferenceOf,
+  queriesOf,
+  queryOf,
+  repositoryOf,
+} from './parameters.ts';
+import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import { registryPath } from './registry-path.ts';
+import { recordDescription } from './repository-description.ts';
+
+/** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
+const MOST_TAGS = 100;
+/** An index of more members is not looked through for those that are missing. */
+const MOST_MEMBERS_CHECKED = 64;
+
+/** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */
+export function addManifestWriteRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+  const { access, catalog, content } = dependencies;
+
+  router.put('/v2/*name/manifests/:reference', async (ctx) => {
+    const repository = repositoryOf(ctx);
+    authorize(ctx, access, repositoryScope(repository, 'push'));
+    const reference = manifestReferenceOf(ctx);
+    const tags = tagsToSet(ctx, reference);
+    const expected = expectedDigest(ctx, reference);
+    const bytes = await readAtMost(requestBody(ctx.req, ctx.res), MAX_MANIFEST_SIZE);
+    if (bytes === undefined) {
+      throw new RegistryError('MANIFEST_TOO_LARGE', `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`);
+    }
+    const digest = digestOfManifest(bytes, expected);
+    const manifest = readManifest(bytes, contentTypeOf(ctx));
+    refuseAmbiguousJson(bytes, 'the manifest');
+    const { mediaType, artifactType, annotations, references } = manifest;
+    await content.putManifest(
+      repository,
+      {
+        bytes,
+        digest,
+        mediaType,
+        references,
+        ...(artifactType !== undefined && { artifactType }),
+        ...(annotations !== undefined && { annotations }),
+      },
+      // Members of an index may follow it, or stay with another registry (a sparse index).
+      { tags, requireManifests: false },
+      ctx.state.signal,
+    );
+    if (tags.length > 0) await recordDescription(dependencies, repository, manifest);
+    answerEmpty(ctx, 201, {
+      Location: registryPath(ctx, `${repository}/manifests/${digest}`),
+      'Docker-Content-Digest': digest,
+      'OCI-Subject': manifest.subject?.digest,
+      'OCI-Tag': reference.kind === 'digest' && tags.length > 0 ? tags.join(', ') : undefined,
+      Warning: await sparseWarning(dependencies, repository, manifest),
+    });
+  });
+
+  router.delete('/v2/*name/manifests/:reference', async (ctx) => {
+    const repository = repositoryOf(ctx);
+    authorize(ctx, access, repositoryScope(repository, 'delete'));
+    const reference = manifestReferenceOf(ctx);
+    const deleted =
+      reference.kind === 'digest'
+        ? await catalog.manifests.delete(repository, reference.digest)
+        : reference.kind === 'tag' && (await catalog.tags.delete(repository, reference.tag));
+    if (!deleted) throw unknownManifest(repository, reference);
+    answerEmpty(ctx, 202);
+  });
+}
+
+/** The tag of the path, or those that a push by digest names in its query, each once. */
+function tagsToSet(ctx: RequestContext, reference: ManifestReferenceParameter): readonly string[] {
+  if (reference.kind === 'invalid') throw invalidTag(reference.text, 'is neither a tag nor a digest');
+  if (reference.kind === 'tag') return [reference.tag];
+  const tags = new Set(queriesOf(ctx, 'tag'));
+  if (tags.size > MOST_TAGS) {
+    throw new RegistryError('TAGS_TOO_MANY', `one request sets at most ${MOST_TAGS} tags`);
+  }
+  for (const tag of tags) if (!isTag(tag)) throw invalidTag(tag, 'is not a tag');
+  return [...tags];
+}
+
+function invalidTag(text: string, what: string): TagInvalidError {
+  return new TagInvalidError(`${JSON.stringify(text.slice(0, 160))} ${what}`);
+}
+
+/** The digest that the client says the manifest has: in the path, or with a tag in the query. */
+function expectedDigest(ctx: RequestContext, reference: ManifestReferenceParameter): Digest | undefined {
+  if (reference.kind === 'digest') return reference.digest;
+  const text = queryOf(ctx, 'digest');
+  return text === undefined ? undefined : parseDigest(text);
+}
+
+/** Throws DigestMismatchError. Without an expectation the digest is a sha256. */
+function digestOfManifest(bytes: Buffer, expected: Digest | undefined): Digest {
+  const algorithm = expected === undefined ? 'sha256' : digestAlgorithm(expected);
+  const digest: Digest = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
+  if (expected !== undefined && expected !== digest) {
+    throw new DigestMismatchError(`the manifest has the digest ${digest}, not ${expected}`);
+  }
+  return digest;
+}
+
+/** The media type without its parameters; undefined when the client sent none. */
+function contentTypeOf(ctx: RequestContext): string | undefined {
+  return ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() || undefined;
+}
+
+/** Tells the person who pushes an index that some of its platforms cannot be pulled from here. */
+async function sparseWarning(
+  { catalog }: RegistryDependencies,
+  repository: string,
+  { manifests }: Manifest,
+): Promise<string | undefined> {
+  if (manifests.length === 0 || manifests.length > MOST_MEMBERS_CHECKED) return undefined;
+  let missing = 0;
+  for (const { digest } of manifests) {
+    if ((await catalog.manifests.findByDigest(repository, digest)) === undefined) missing += 1;
+  }
+  if (missing === 0) return undefined;
+  return warning(`${missing} of the index's ${manifests.length} manifests are not in ${repository}`);
+}

@@ -1,0 +1,44 @@
+import { repositoryScope } from '../../auth/access/scope.ts';
+import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import { type Digest, isDigest } from '../../storage/oci/digest.ts';
+import { isRepositoryName } from '../../storage/oci/repository-name.ts';
+import type { RequestContext } from '../request-context.ts';
+import { queryOf } from './parameters.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
+
+/** Repositories that are looked at for one that the client may read, when it names none. */
+const MOST_LOOKED_AT = 1000;
+
+/**
+ * Makes the blob of `?mount=` one of `repository` too, from the repository that `from` names or, without it, from
+ * any that the client may read (distribution-spec, "Mounting a blob from another repository"). Undefined when
+ * there is nothing to mount or it may not be: then the client uploads, and learns no more.
+ */
+export async function mountBlob(
+  ctx: RequestContext,
+  dependencies: RegistryDependencies,
+  repository: string,
+): Promise<StoredBlob | undefined> {
+  const digest = queryOf(ctx, 'mount');
+  if (digest === undefined || !isDigest(digest)) return undefined;
+  const { access, catalog } = dependencies;
+  const { identity } = ctx.state;
+  const from = queryOf(ctx, 'from');
+  if (from === undefined) return mountFromAny(ctx, dependencies, repository, digest);
+  if (!isRepositoryName(from) || !access.allows(identity, repositoryScope(from, 'pull'))) return undefined;
+  return catalog.blobs.mount(from, repository, digest);
+}
+
+async function mountFromAny(
+  ctx: RequestContext,
+  { access, catalog }: RegistryDependencies,
+  repository: string,
+  digest: Digest,
+): Promise<StoredBlob | undefined> {
+  for (const name of await catalog.blobs.holders(digest, MOST_LOOKED_AT)) {
+    if (!access.allows(ctx.state.identity, repositoryScope(name, 'pull'))) continue;
+    const mounted = await catalog.blobs.mount(name, repository, digest);
+    if (mounted !== undefined) return mounted;
+  }
+  return undefined;
+}
