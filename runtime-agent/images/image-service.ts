@@ -5,6 +5,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { storageFull } from '../snapshots/storage-full.ts';
 import { findImage } from './find-image.ts';
 import type { Image } from './image.ts';
 import type { ImageCatalog } from './image-catalog.ts';
@@ -68,7 +69,7 @@ export class ImageService implements Images {
     } catch (error) {
       // What a broken image has left will not be asked for again; an interrupted pull goes on where it was.
       if (error instanceof EngineError && error.code === 'bad-request') await this.sweep();
-      throw error;
+      throw storageFull(error) ?? error;
     }
     progress({ kind: 'digest', digest: resolved.pulledDigest });
     const known = before.find(({ id }) => id === resolved.id);

@@ -32,6 +32,12 @@ export interface ResolveOptions {
 }
 
 const CONFIG_TYPES: ReadonlySet<string> = new Set([MEDIA_TYPES.ociConfig, MEDIA_TYPES.dockerConfig]);
+const GENERIC_TYPES: ReadonlySet<string> = new Set([
+  '',
+  'application/json',
+  'application/octet-stream',
+  'text/plain',
+]);
 /** Indexes within indexes. */
 const MAX_DEPTH = 3;
 
@@ -77,7 +83,9 @@ async function descend(
   let fetched = first;
   for (let depth = 0; depth <= MAX_DEPTH; depth++) {
     const { bytes, mediaType } = fetched;
-    const manifest = readParsed(() => readManifest(bytes, mediaType === '' ? undefined : mediaType));
+    // Servers of plain files send such types; the manifest says what it is.
+    const isVague = GENERIC_TYPES.has(mediaType);
+    const manifest = readParsed(() => readManifest(bytes, isVague ? undefined : mediaType));
     if (manifest.config !== undefined) return { manifest, fetched };
     const wanted = platform ?? hostPlatform();
     const member = choosePlatform(manifest.manifests, wanted);

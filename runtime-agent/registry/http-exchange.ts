@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { getCACertificates } from 'node:tls';
 import { EngineError } from '../errors.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
@@ -29,7 +30,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Connections to registries, kept open between requests. */
 export class HttpExchange {
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
-  readonly #secure = new https.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
+  #secureAgent: https.Agent | undefined;
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
@@ -52,7 +53,16 @@ export class HttpExchange {
   /** Ends idle connections. */
   close(): void {
     this.#plain.destroy();
-    this.#secure.destroy();
+    this.#secureAgent?.destroy();
+  }
+
+  get #secure(): https.Agent {
+    this.#secureAgent ??= new https.Agent({
+      keepAlive: true,
+      timeout: IDLE_TIMEOUT,
+      ca: trustedAuthorities(),
+    });
+    return this.#secureAgent;
   }
 
   #sendOnce(request: HttpRequest): Promise<HttpResponse> {
@@ -82,6 +92,11 @@ export class HttpExchange {
       outgoing.end(request.body);
     });
   }
+}
+
+/** Node's own authorities and, as docker has it, those that the system's administrator trusts. */
+function trustedAuthorities(): string[] {
+  return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 
 function badRedirect(url: URL, how: string): EngineError {

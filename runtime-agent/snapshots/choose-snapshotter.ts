@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../storage/oci/digest.ts';
+import { EngineError } from '../errors.ts';
 import { ErofsSnapshotter } from './erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import { encodeFolders } from './tar-header.ts';
@@ -26,6 +27,10 @@ export async function chooseSnapshotter(
     await tryErofs(dataDirectory, signal);
   } catch (error) {
     signal.throwIfAborted();
+    // Says nothing about this host, and the images on it are to be found again.
+    if (error instanceof EngineError && error.code === 'storage-full') {
+      return { snapshotter: await ErofsSnapshotter.open(dataDirectory) };
+    }
     const fallbackReason = `layers cannot be mounted without unpacking them: ${(error as Error).message}`;
     return { snapshotter: await UnpackedSnapshotter.open(dataDirectory), fallbackReason };
   }

@@ -1,9 +1,14 @@
 import { EngineError } from '../errors.ts';
 
-/** The EngineError for an error that says the device is full or over quota; undefined for any other error. */
+const CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'STORAGE_FULL', 'SQLITE_FULL']);
+
+/**
+ * The EngineError for an error of the system, of storage/ or of SQLite that says the device is full or over quota;
+ * undefined for any other error.
+ */
 export function storageFull(error: unknown): EngineError | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return undefined;
+  if (!CODES.has(code)) return undefined;
   return new EngineError(
     'storage-full',
     'no space is left for the image: free some on the disk of the data folder',

@@ -90,7 +90,7 @@ function imageFailure(
   }
   const lines = result.stderr.split('\n').filter((line) => line.includes('<E>'));
   const why = lines.map((line) => line.replace(/^.*<E>\s*erofs:\s*/, '').trim()).join('; ');
-  return invalidLayer(diffId, why === '' ? 'mkfs.erofs refused it' : why);
+  return invalidLayer(diffId, why || result.stderr.trim().slice(0, 500) || 'mkfs.erofs refused it');
 }
 
 /** The same for the same layer, so that an image can be made again byte for byte. */
