@@ -142,6 +142,7 @@ function containersOver(context: ContainerContext): Containers {
       context.registry
         .all()
         .map((live) => live.container)
+        .reverse()
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0)),
   };
 }

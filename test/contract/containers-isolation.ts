@@ -114,6 +114,16 @@ export function describeIsolation(name: string, agent: () => AgentContainers): v
       await containers.remove(first.id, { force: false, volumes: false });
     });
 
+    it('does not inherit the umask of the agent', async () => {
+      const umask = process.umask(0o077);
+      try {
+        const { stdout } = await sh('umask; stat -c %a /etc/hosts /etc/hostname /etc/resolv.conf');
+        assert.equal(stdout, '0022\n644\n644\n644\n');
+      } finally {
+        process.umask(umask);
+      }
+    });
+
     it('has its own /etc/hosts, hostname and resolv.conf, which are no part of its layer', async () => {
       const { stdout } = await sh('cat /etc/hostname; cat /etc/hosts | head -1; cat /etc/resolv.conf', {
         config: { Hostname: 'ship' },

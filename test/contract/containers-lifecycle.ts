@@ -202,6 +202,21 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await containers.remove(id, { force: true, volumes: false });
     });
 
+    it('ends restarts by kill', async () => {
+      const { containers } = agent();
+      const policy = { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } };
+      const id = await create('exit 1', {}, policy);
+      await containers.start(id);
+      await eventually('it waits for a restart', async () =>
+        (await status(id)).status === 'restarting' ? true : undefined,
+      );
+      await eventually('it is killed between two runs', async () => {
+        await containers.kill(id, 'KILL').catch((error) => assert.equal(error.code, 'conflict'));
+        return (await status(id)).status === 'exited' ? true : undefined;
+      });
+      await containers.remove(id, { force: false, volumes: false });
+    });
+
     it('tells a client that attaches late of nothing but the next run', async () => {
       const { containers } = agent();
       const { id } = await runContainer(agent(), ['echo', 'again']);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
 import { hostDevices } from '../../linux/host-devices.ts';
@@ -69,12 +69,17 @@ export async function writeBundle(
 async function writeEtcFiles(container: Container, paths: RunPaths): Promise<void> {
   const shared = planNetwork(container.hostConfig.NetworkMode) === 'host';
   const hosts = shared ? await readHostFile('/etc/hosts') : hostsFile();
-  const mode = 0o644;
   await Promise.all([
-    writeFile(paths.hosts, hosts, { mode }),
-    writeFile(paths.hostname, hostnameFile(container.config.Hostname), { mode }),
-    writeFile(paths.resolvConf, await readHostFile('/etc/resolv.conf'), { mode }),
+    writeReadable(paths.hosts, hosts),
+    writeReadable(paths.hostname, hostnameFile(container.config.Hostname)),
+    writeReadable(paths.resolvConf, await readHostFile('/etc/resolv.conf')),
   ]);
+}
+
+/** Every user of the container can read it, whatever the agent's umask. */
+async function writeReadable(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  await chmod(path, 0o644);
 }
 
 async function readHostFile(path: string): Promise<string> {

@@ -42,13 +42,18 @@ export async function killContainer(
   const signal = parseSignal(text === '' ? 'KILL' : text);
   await live.mutex.run(async () => undefined);
   const { container, run } = live;
+  const stops = signal === SIGKILL || signal === parseSignal(container.config.StopSignal ?? 'TERM');
+  if (container.state.status === 'restarting') {
+    // There is no process to tell; what would have ended it ends the restarts.
+    if (stops) await cancelRestart(context, live);
+    return;
+  }
   if (run === undefined) {
     throw new EngineError(
       'conflict',
       `cannot kill container: ${container.name}: container ${container.id} is not running`,
     );
   }
-  const stops = signal === SIGKILL || signal === parseSignal(container.config.StopSignal ?? 'TERM');
   if (stops) await markStopped(context, live);
   if (signal === SIGKILL) await killAndWait(context, live);
   else sendSignal(context, live, signal);

@@ -1,4 +1,5 @@
 import type {
+  SeccompArgument,
   SeccompFilter,
   SeccompProfile,
   SeccompRule,
@@ -23,63 +24,87 @@ const MACHINES: Readonly<Record<string, { readonly goarch: string; readonly nati
 const EPERM = 1;
 const ENOSYS = 38;
 
-/** What Docker gives only to a container that has SYS_ADMIN, while the source allows it to all. */
-const ADMIN_ONLY = new Set([
-  'mount',
-  'umount',
-  'umount2',
-  'unshare',
-  'setns',
-  'pivot_root',
-  'open_tree',
-  'move_mount',
-  'fsopen',
-  'fsconfig',
-  'fsmount',
-  'fspick',
-  'mount_setattr',
-  'clone',
-  'clone3',
-]);
+/** Calls that Docker gives only to a container with one of the capabilities, while the source gives them to all. */
+const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
+  [
+    ['CAP_SYS_ADMIN'],
+    'mount umount umount2 unshare setns open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr'.split(
+      ' ',
+    ),
+  ],
+  [['CAP_SYS_NICE'], ['get_mempolicy', 'mbind', 'set_mempolicy']],
+  [['CAP_SYS_PTRACE'], ['pidfd_getfd']],
+  [['CAP_SYS_BOOT'], ['reboot']],
+  [['CAP_SYSLOG', 'CAP_SYS_ADMIN'], ['syslog']],
+  // Keys belong to users of the host, not to containers, and only runtimes change roots: nobody gets these.
+  [[], ['keyctl', 'add_key', 'request_key', 'pivot_root']],
+];
+
+/** Calls that Docker gives to all and the source to nobody; C libraries and databases use them. */
+const HARMLESS = [
+  'cachestat',
+  'futex_requeue',
+  'futex_wait',
+  'futex_waitv',
+  'futex_wake',
+  'io_pgetevents',
+  'io_pgetevents_time64',
+  'map_shadow_stack',
+  'vmsplice',
+];
+
+/** Sockets to the machine that hosts this one reach past every network namespace. */
+const AF_VSOCK = 40;
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const NAMESPACE_FLAGS = 0x7e020000;
 
 /**
- * The default profile for one container: the source's rules that hold for its machine, kernel and capabilities and,
- * without SYS_ADMIN, none by which a process makes or enters namespaces or mounts. Those fail with EPERM as in Docker;
- * clone3 with ENOSYS, whose flags lie in memory where a filter cannot see them, so that libc falls back to clone.
+ * The default profile for one container: the source's rules that hold for its machine, kernel and capabilities, brought to
+ * what Docker allows. Without SYS_ADMIN no process makes or enters namespaces, or mounts: that fails with EPERM; clone3,
+ * whose flags lie in memory where a filter cannot see them, with ENOSYS, so that libc falls back to clone.
  */
 export function seccompProfile(source: SeccompSource, target: SeccompTarget): SeccompProfile {
   const machine = MACHINES[target.machine];
   if (machine === undefined) {
     throw new Error(`there is no default seccomp profile for the machine type ${target.machine}`);
   }
-  const applying = source.syscalls.filter((rule) => applies(rule, target, machine.goarch)).map(toRule);
-  const rules = target.capabilities.includes('CAP_SYS_ADMIN') ? applying : withoutNamespaces(applying);
+  const denied = new Set(
+    NEEDED.flatMap(([needed, names]) =>
+      needed.some((capability) => target.capabilities.includes(capability)) ? [] : names,
+    ),
+  );
+  const own = ownRules(denied, target.capabilities.includes('CAP_SYS_ADMIN'));
+  const decided = new Set(own.flatMap((rule) => rule.names));
+  const kept = source.syscalls
+    .filter((rule) => applies(rule, target, machine.goarch))
+    .map((rule) => toRule({ ...rule, names: rule.names.filter((name) => !decided.has(name)) }))
+    .filter((rule) => rule.names.length > 0);
   const sub = source.archMap.find((entry) => entry.architecture === machine.native)?.subArchitectures ?? [];
   return {
     defaultAction: source.defaultAction,
     ...(source.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: source.defaultErrnoRet }),
     architectures: [machine.native, ...sub],
-    syscalls: rules,
+    syscalls: [...kept, ...own],
   };
 }
 
-function withoutNamespaces(rules: readonly SeccompRule[]): readonly SeccompRule[] {
-  const kept = rules
-    .map((rule) => ({ ...rule, names: rule.names.filter((name) => !ADMIN_ONLY.has(name)) }))
-    .filter((rule) => rule.names.length > 0);
-  const denied = [...ADMIN_ONLY].filter((name) => name !== 'clone' && name !== 'clone3');
+function ownRules(denied: ReadonlySet<string>, administers: boolean): readonly SeccompRule[] {
+  const allow = (names: readonly string[], args?: SeccompArgument): SeccompRule => ({
+    names,
+    action: 'SCMP_ACT_ALLOW',
+    ...(args === undefined ? {} : { args: [args] }),
+  });
   return [
-    ...kept,
-    {
-      names: ['clone'],
-      action: 'SCMP_ACT_ALLOW',
-      args: [{ index: 0, value: NAMESPACE_FLAGS, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
-    },
-    { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
-    { names: denied, action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },
+    allow(HARMLESS),
+    allow(['socket'], { index: 0, value: AF_VSOCK, valueTwo: 0, op: 'SCMP_CMP_NE' }),
+    { names: [...denied], action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },
+    ...(administers
+      ? []
+      : [
+          allow(['clone'], { index: 0, value: NAMESPACE_FLAGS, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }),
+          { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
+        ]),
   ];
 }
 

@@ -13,7 +13,8 @@ const SOURCE: SeccompSource = {
     { architecture: 'SCMP_ARCH_AARCH64', subArchitectures: ['SCMP_ARCH_ARM'] },
   ],
   syscalls: [
-    allow(['read', 'unshare', 'mount', 'clone', 'clone3']),
+    allow(['read', 'unshare', 'mount', 'clone', 'clone3', 'keyctl', 'syslog', 'socket']),
+    { names: ['futex_waitv'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 },
     allow(['modify_ldt'], { includes: { arches: ['amd64', 'x32'] } }),
     allow(['bpf'], { includes: { caps: ['CAP_BPF'] } }),
     allow(['ptrace'], { includes: { minKernel: '4.8' } }),
@@ -67,8 +68,29 @@ describe('seccompProfile', () => {
 
   it('leaves them to a container that has SYS_ADMIN', () => {
     const profile = seccompProfile(SOURCE, { ...TARGET, capabilities: ['CAP_SYS_ADMIN', 'CAP_BPF'] });
-    assert.deepEqual(find(profile, 'unshare'), [allow(['read', 'unshare', 'mount', 'clone', 'clone3'])]);
+    for (const name of ['unshare', 'clone', 'clone3', 'syslog']) {
+      assert.deepEqual(
+        find(profile, name).map(({ action, args }) => [action, args]),
+        [['SCMP_ACT_ALLOW', undefined]],
+        name,
+      );
+    }
     assert.deepEqual(find(profile, 'bpf'), [allow(['bpf'])]);
+  });
+
+  it('denies keys to all, and reaching the machine that hosts this one', () => {
+    const profile = seccompProfile(SOURCE, { ...TARGET, capabilities: ['CAP_SYS_ADMIN'] });
+    assert.deepEqual(
+      find(profile, 'keyctl').map(({ action, errnoRet }) => [action, errnoRet]),
+      [['SCMP_ACT_ERRNO', 1]],
+    );
+    assert.deepEqual(find(profile, 'socket'), [
+      allow(['socket'], { args: [{ index: 0, value: 40, valueTwo: 0, op: 'SCMP_CMP_NE' }] }),
+    ]);
+    assert.deepEqual(
+      find(profile, 'futex_waitv').map(({ action }) => action),
+      ['SCMP_ACT_ALLOW'],
+    );
   });
 
   it('knows no machine but its own', () => {
