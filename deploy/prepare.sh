@@ -36,7 +36,7 @@ if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
 fi
 
 agent_packages="crun conmon erofs-utils isal golang-github-containers-common tini util-linux"
-test_packages="runc docker.io docker-cli docker-registry podman skopeo umoci oras buildah netavark aardvark-dns
+test_packages="runc containerd docker.io docker-cli docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
   busybox-static attr libcap2-bin wrk zstd iproute2 nftables procps git"
 
 packages=""

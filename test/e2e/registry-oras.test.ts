@@ -47,3 +47,48 @@ test('oras copies a whole graph to another repository', options, async (t) => {
   const found = await oras('discover', '--plain-http', '--format=json', target);
   assert.equal((JSON.parse(found.stdout) as { manifests: unknown[] }).manifests.length, 1);
 });
+
+test(
+  'oras lists, resolves, tags and deletes; a blob and a manifest go there and back',
+  options,
+  async (t) => {
+    const registry = await startRegistry(t);
+    const directory = await makeTempDir(t, 'oras');
+    const oras = async (command: string, ...args: string[]) =>
+      (
+        await runCommand('oras', [...command.split(' '), '--plain-http', ...args], {
+          cwd: directory,
+          env: { HOME: directory },
+        })
+      ).stdout;
+    const { host } = registry;
+    await writeFile(join(directory, 'notes.txt'), 'what was shipped\n');
+    await oras('push', `${host}/team/artifact:1,one`, 'notes.txt');
+    await oras('tag', `${host}/team/artifact:1`, 'latest', 'v1');
+    assert.deepEqual((await oras('repo tags', `${host}/team/artifact`)).trim().split('\n'), [
+      '1',
+      'latest',
+      'one',
+      'v1',
+    ]);
+    assert.equal(await oras('repo ls', host), 'team/artifact\n');
+    const digest = (await oras('resolve', `${host}/team/artifact:v1`)).trim();
+
+    const manifest = await oras('manifest fetch', `${host}/team/artifact@${digest}`);
+    const { layers } = JSON.parse(manifest) as { layers: { digest: string }[] };
+    const [layer] = layers;
+    assert.ok(layer !== undefined);
+    assert.equal(
+      await oras('blob fetch', '--output=-', `${host}/team/artifact@${layer.digest}`),
+      'what was shipped\n',
+    );
+    await writeFile(join(directory, 'manifest.json'), manifest);
+    await oras('manifest push', `${host}/team/artifact:again`, 'manifest.json');
+    assert.equal((await oras('resolve', `${host}/team/artifact:again`)).trim(), digest);
+
+    await oras('blob push', `${host}/team/artifact`, 'manifest.json');
+    await oras('manifest delete', '--force', `${host}/team/artifact@${digest}`);
+    await assert.rejects(oras('resolve', `${host}/team/artifact:v1`), /not found/);
+    await oras('blob delete', '--force', `${host}/team/artifact@${layer.digest}`);
+  },
+);
