@@ -36,7 +36,7 @@ export interface GarbageReport {
   uploads: number;
 }
 
-export type GarbageStage = 'manifests' | 'links' | 'blobs' | 'leftovers' | 'uploads';
+export type GarbageStage = 'manifests' | 'links' | 'blobs' | 'uploads' | 'leftovers';
 
 export interface GarbageRun {
   readonly catalog: Pick<Catalog, 'garbage' | 'uploads'>;
@@ -120,11 +120,6 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
       for (const { size } of items) report.bytes += size;
     },
   );
-  for await (const deleted of sweepFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
-    report.leftovers += deleted.length;
-    for (const { size } of deleted) report.bytes += size;
-    await after('leftovers');
-  }
   for await (const dropped of dropIdleUploads(uploads, blobs, policy.idleUploadMs)) {
     report.uploads += dropped;
     await after('uploads');
@@ -132,6 +127,12 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
   for await (const dropped of sweepUploadFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
     report.uploads += dropped;
     await after('uploads');
+  }
+  // Last: an upload that was dropped may have been committed and not recorded.
+  for await (const deleted of sweepFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
+    report.leftovers += deleted.length;
+    for (const { size } of deleted) report.bytes += size;
+    await after('leftovers');
   }
   return report;
 }

@@ -1,4 +1,10 @@
-import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../../storage/blobs/blob-driver.ts';
+import type {
+  BlobDriver,
+  ByteRange,
+  DriverUpload,
+  StoredBlob,
+  StoredFile,
+} from '../../storage/blobs/blob-driver.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../storage/errors.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 
@@ -88,7 +94,11 @@ export class MemoryBlobDriver implements BlobDriver {
     return this.#disk.files.get(location)?.size;
   }
 
-  async readBlob(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async readBlob(
+    blob: StoredBlob,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
     signal?.throwIfAborted();
     const file = this.#disk.files.get(blob.location);
     if (file === undefined) throw new BlobUnknownError(`there is no blob ${blob.digest}`);

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, mock, test } from 'node:test';
+import fc from 'fast-check';
+import { BlobStore } from '../../../../storage/blobs/blob-store.ts';
+import { collectGarbage } from '../../../../storage/gc/collect-garbage.ts';
+import { garbagePolicy } from '../../../../storage/gc/garbage-policy.ts';
+import { MemoryBlobDriver } from '../../../support/memory-blob-driver.ts';
+import { type Deed, perform, type Rules } from './model/actors.ts';
+import { type Choice, Explorer } from './model/interleaving.ts';
+import { World } from './model/world.ts';
+
+const HOUR = 60 * 60 * 1000;
+
+/** Interleavings that each property tries; BERTH_INTERLEAVINGS tries more of them. */
+const RUNS = Number(process.env.BERTH_INTERLEAVINGS ?? 1000);
+
+const repository = fc.constantFrom('a', 'b');
+const image = fc.integer({ min: 0, max: 1 });
+const tag = fc.constantFrom('1', '2');
+const push = fc.record({
+  kind: fc.constant('push' as const),
+  repository,
+  image,
+  tag,
+  by: fc.constantFrom('upload', 'post', 'mount'),
+  looks: fc.boolean(),
+  also: fc.constantFrom('nothing', 'nothing', 'index', 'referrer'),
+});
+const untagging = fc.record({ kind: fc.constant('delete tag' as const), repository, tag });
+const deletion = fc.oneof(
+  untagging,
+  fc.record({ kind: fc.constant('delete image' as const), repository, image }),
+  fc.record({ kind: fc.constant('delete layer' as const), repository, image }),
+);
+const collection = fc.record({ kind: fc.constant('collect garbage' as const), untagged: fc.boolean() });
+const deeds = (deletion: fc.Arbitrary<Deed>, wait: fc.Arbitrary<number>): fc.Arbitrary<readonly Deed[]> =>
+  fc.array(
+    fc.oneof(
+      { arbitrary: push, weight: 4 },
+      { arbitrary: deletion, weight: 2 },
+      { arbitrary: collection, weight: 2 },
+      { arbitrary: fc.record({ kind: fc.constant('wait' as const), milliseconds: wait }), weight: 1 },
+    ),
+    { minLength: 1, maxLength: 3 },
+  );
+const choices: fc.Arbitrary<readonly Choice[]> = fc.array(
+  fc.record({
+    actor: fc.nat({ max: 5 }),
+    crash: fc.oneof(
+      { arbitrary: fc.constant('no' as const), weight: 60 },
+      { arbitrary: fc.constantFrom('before', 'after'), weight: 1 },
+    ),
+  }),
+  { maxLength: 120, size: 'max' },
+);
+
+let world: World;
+before(async () => {
+  world = await World.open();
+});
+after(() => world.knex.destroy());
+beforeEach(() => mock.timers.enable({ apis: ['Date'], now: 1_700_000_000_000 }));
+afterEach(() => mock.timers.reset());
+
+async function explore(actors: readonly (readonly Deed[])[], order: readonly Choice[], rules: Rules) {
+  world.clear();
+  const explorer = new Explorer(order);
+  try {
+    const works = new Map(actors.map((deeds, index) => [`actor ${index}`, perform(world, deeds, rules)]));
+    await explorer.run(works, () => world.checkPromises());
+    // Everybody has gone, some by a crash; a day and a half later nothing of it is left.
+    mock.timers.tick(36 * HOUR);
+    const blobs = new BlobStore(new MemoryBlobDriver(world.disk));
+    const report = await collectGarbage({ ...world, blobs, policy: garbagePolicy(rules.graceMs, true) });
+    assert.ok(report, 'the lease of whoever crashed has run out');
+    world.checkPromises();
+    await world.checkNothingLeft();
+  } catch (error) {
+    if (error instanceof Error) error.message += `\n${explorer.trace.join('\n')}`;
+    throw error;
+  }
+}
+
+test('without a grace period and whatever the clock does, nothing that was answered for is lost', async () => {
+  const rules: Rules = {
+    graceMs: 0,
+    pushAgain: true,
+    advanceClock: (milliseconds) => mock.timers.tick(milliseconds),
+  };
+  const waits = fc.constantFrom(1, 20_000, 25 * HOUR);
+  const property = fc.asyncProperty(
+    fc.array(deeds(deletion, waits), { minLength: 2, maxLength: 4 }),
+    choices,
+    (actors, order) => explore(actors, order, rules),
+  );
+  await fc.assert(property, { numRuns: RUNS });
+});
+
+test('with a grace period of three hours no push of less than an hour has to be repeated', async () => {
+  const rules: Rules = {
+    graceMs: 3 * HOUR,
+    pushAgain: false,
+    advanceClock: (milliseconds) => mock.timers.tick(milliseconds),
+  };
+  // An hour in all: what twelve deeds wait, at most.
+  const waits = fc.integer({ min: 0, max: 5 * 60 * 1000 });
+  const property = fc.asyncProperty(
+    fc.array(deeds(untagging, waits), { minLength: 2, maxLength: 4 }),
+    choices,
+    (actors, order) => explore(actors, order, rules),
+  );
+  await fc.assert(property, { numRuns: RUNS });
+});
