@@ -4,6 +4,7 @@ import {
   chmod,
   lstat,
   mkdir,
+  open as openFile,
   readdir,
   readFile,
   readlink,
