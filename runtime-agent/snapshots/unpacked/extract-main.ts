@@ -1,7 +1,7 @@
 import process from 'node:process';
+import { loadTreeCalls } from '../../linux/tree-calls.ts';
 import { TarParser } from '../tar-parser.ts';
 import { writeExtractionFailure } from './extraction-failure.ts';
-import { loadTreeCalls } from './tree-calls.ts';
 import { TreeWriter } from './tree-writer.ts';
 
 /*

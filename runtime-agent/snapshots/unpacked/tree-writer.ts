@@ -12,9 +12,9 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import type { TreeCalls } from '../../linux/tree-calls.ts';
 import type { TarEntry, TarHandler } from '../tar-parser.ts';
 import { AUFS_PREFIX, OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
-import type { TreeCalls } from './tree-calls.ts';
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 

@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import { checkResult } from '../../linux/mount-library.ts';
+import { checkResult } from './mount-library.ts';
 
 /** The system calls that unpacking needs and Node lacks. Paths are bytes. Each throws SystemCallError. */
 export interface TreeCalls {
