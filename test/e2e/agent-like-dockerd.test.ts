@@ -108,7 +108,8 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   test('images', async () => {
     await both(
       ['tag', image, 'app:1'],
-      ['images', '--format', '{{.Repository}} {{.Tag}}'],
+      // One name each: the CLI prints several in random order.
+      ['images', '--format', '{{.Repository}} {{.Tag}}', image],
       ['images', '--format', '{{.Repository}} {{.Tag}}', 'app'],
       [
         'image',
