@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import { DigestMismatchError, TagInvalidError } from '../../storage/errors.ts';
+import { DigestMismatchError, ManifestInvalidError, TagInvalidError } from '../../storage/errors.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
 import { isTag } from '../../storage/oci/tag.ts';
@@ -45,6 +45,7 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
     const digest = digestOfManifest(bytes, expected);
     const manifest = readManifest(bytes, contentTypeOf(ctx));
     refuseAmbiguousJson(bytes, 'the manifest');
+    await refuseWrongSizes(dependencies, repository, manifest);
     const { mediaType, artifactType, annotations, references } = manifest;
     await content.putManifest(
       repository,
@@ -114,6 +115,28 @@ function digestOfManifest(bytes: Buffer, expected: Digest | undefined): Digest {
     throw new DigestMismatchError(`the manifest has the digest ${digest}, not ${expected}`);
   }
   return digest;
+}
+
+/**
+ * An image with a descriptor of another size than its content's can be pushed to other registries and pulled from
+ * none: containerd and docker take it for damaged. Of content that is not here nothing is known.
+ */
+async function refuseWrongSizes(
+  { catalog }: RegistryDependencies,
+  repository: string,
+  { config, layers, manifests }: Manifest,
+): Promise<void> {
+  const descriptors = [...(config === undefined ? [] : [config]), ...layers, ...manifests];
+  const digests = new Set(descriptors.map(({ digest }) => digest));
+  const sizes = await catalog.blobs.sizes(repository, [...digests]);
+  for (const { digest, size } of descriptors) {
+    const actual = sizes.get(digest);
+    if (actual !== undefined && actual !== size) {
+      throw new ManifestInvalidError(
+        `the manifest says that ${digest} has ${size} bytes, but it has ${actual}`,
+      );
+    }
+  }
 }
 
 /** The media type without its parameters; undefined when the client sent none. */

@@ -3,7 +3,7 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import { RangeInvalidError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
 
 /** A piece of an upload. */
 export interface UploadChunk {
@@ -11,6 +11,8 @@ export interface UploadChunk {
   readonly content: AsyncIterable<Uint8Array>;
   /** Called with the state that the upload is in before the first byte is taken; throws to refuse the chunk. */
   readonly check: (upload: DriverUpload) => void;
+  /** Of the digest that the whole will have, as far as is known. */
+  readonly algorithm?: DigestAlgorithm;
 }
 
 interface ActiveUpload {
@@ -123,7 +125,11 @@ export class UploadSessions {
       recorded = state.size;
     };
     try {
-      return await this.#blobs.append(upload, chunk.content, { signal, checkpoint: record });
+      return await this.#blobs.append(upload, chunk.content, {
+        signal,
+        checkpoint: record,
+        ...(chunk.algorithm && { algorithm: chunk.algorithm }),
+      });
     } catch (error) {
       // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
       if (error instanceof RangeInvalidError && recorded !== upload.size) await record(upload);

@@ -1,7 +1,12 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { DigestInvalidError, RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
-import { isDigestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
+import {
+  type DigestAlgorithm,
+  digestAlgorithm,
+  isDigestAlgorithm,
+  parseDigest,
+} from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { hasBody, requestBody } from '../http/request-body.ts';
@@ -27,7 +32,7 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
 
   router.post('/v2/*name/blobs/uploads/', async (ctx) => {
     const repository = authorizePush(ctx);
-    refuseUnknownAlgorithm(ctx);
+    announcedAlgorithm(ctx);
     const mounted = await mountBlob(ctx, dependencies, repository);
     if (mounted !== undefined) {
       answerCreated(ctx, repository, mounted);
@@ -53,8 +58,9 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
   router.patch('/v2/*name/blobs/uploads/:id', async (ctx) => {
     const repository = authorizePush(ctx);
     const id = idOf(ctx);
+    const algorithm = announcedAlgorithm(ctx);
     const upload = await inOrder(ctx, repository, id, () =>
-      uploads.append(repository, id, chunkOf(ctx), ctx.state.signal),
+      uploads.append(repository, id, { ...chunkOf(ctx), ...(algorithm && { algorithm }) }, ctx.state.signal),
     );
     answerEmpty(ctx, 202, headersOf(ctx, repository, upload));
   });
@@ -63,7 +69,8 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     const repository = authorizePush(ctx);
     const id = idOf(ctx);
     const digest = parseDigest(queryOf(ctx, 'digest') ?? '');
-    const chunk = hasBody(ctx.req) ? chunkOf(ctx) : undefined;
+    const algorithm = digestAlgorithm(digest);
+    const chunk = hasBody(ctx.req) ? { ...chunkOf(ctx), algorithm } : undefined;
     const blob = await inOrder(ctx, repository, id, () =>
       uploads.complete(repository, id, digest, chunk, ctx.state.signal),
     );
@@ -103,22 +110,30 @@ async function inOrder<Result>(
 }
 
 /**
- * The hash is decided by the digest at the end, since most clients announce none; one that is announced
- * (distribution-spec, "Pushing a blob in chunks") has to be known, so that the client learns before it sends.
+ * What a client announces as the algorithm of its digest (distribution-spec, "Pushing a blob in chunks"). Most
+ * announce nothing: the digest at the end decides, and content that was hashed otherwise is read once more.
+ * Throws DigestInvalidError for one that is not known, so that the client learns of it before it sends.
  */
-function refuseUnknownAlgorithm(ctx: RequestContext): void {
+function announcedAlgorithm(ctx: RequestContext): DigestAlgorithm | undefined {
   const algorithm = queryOf(ctx, 'digest-algorithm');
   if (algorithm !== undefined && !isDigestAlgorithm(algorithm)) {
     throw new DigestInvalidError('the digest algorithm is not known: sha256 and sha512 are');
   }
+  return algorithm;
 }
 
 function headersOf(ctx: RequestContext, repository: string, { id, size }: Pick<DriverUpload, 'id' | 'size'>) {
   return {
-    Location: registryPath(ctx, `${repository}/blobs/uploads/${id}`),
+    Location: registryPath(ctx, `${repository}/blobs/uploads/${id}${algorithmQuery(ctx)}`),
     Range: `0-${Math.max(0, size - 1)}`,
     'Docker-Upload-UUID': id,
   };
+}
+
+/** Clients keep the query of a Location, so that every chunk tells the algorithm again. */
+function algorithmQuery(ctx: RequestContext): string {
+  const algorithm = queryOf(ctx, 'digest-algorithm');
+  return algorithm === undefined ? '' : `?${new URLSearchParams({ 'digest-algorithm': algorithm })}`;
 }
 
 function answerCreated(ctx: RequestContext, repository: string, blob: StoredBlob): void {

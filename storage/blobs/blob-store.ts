@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnknownError } from '../errors.ts';
-import { type Digest, digestAlgorithm } from '../oci/digest.ts';
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
 import { RunningHashes } from './running-hashes.ts';
@@ -14,6 +14,8 @@ export interface AppendOptions {
   readonly signal?: AbortSignal;
   /** Called with each state of the upload that is worth recording; the append waits for it. */
   readonly checkpoint?: (upload: DriverUpload) => Promise<void>;
+  /** Of the digest that is expected at the end, sha256 unless given: content of another is read once more then. */
+  readonly algorithm?: DigestAlgorithm;
 }
 
 /** Content by digest: nothing becomes visible under a digest that it does not have. */
@@ -45,18 +47,18 @@ export class BlobStore {
   ): Promise<DriverUpload> {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
-      const hash = this.#hashes.take(upload);
+      const running = this.#hashes.take(upload, options.algorithm ?? 'sha256');
       // What is kept is of another state, which this upload may come to have the size of with other bytes.
-      if (hash === undefined) this.#hashes.forget(upload);
+      if (running === undefined) this.#hashes.forget(upload);
       const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
-        hash?.update(chunk),
+        running?.hash.update(chunk),
       );
       let state = upload;
       try {
         while (await source.hasMore()) {
           // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
           state = await this.#driver.appendUpload(state, source.segment());
-          if (hash !== undefined) this.#hashes.keep(state, hash);
+          if (running !== undefined) this.#hashes.keep(state, running);
           await this.#checkpoint(state, options);
         }
       } finally {
@@ -107,6 +109,7 @@ export class BlobStore {
     let state = upload;
     try {
       state = await this.append(upload, content instanceof Uint8Array ? single(content) : content, {
+        algorithm: digestAlgorithm(digest),
         ...(signal && { signal }),
         checkpoint: async (reached) => {
           state = reached;
@@ -189,8 +192,8 @@ export class BlobStore {
 
   async #digestOf(upload: DriverUpload, expected: Digest): Promise<Digest> {
     const algorithm = digestAlgorithm(expected);
-    const running = algorithm === 'sha256' ? this.#hashes.take(upload) : undefined;
-    if (running !== undefined) return `sha256:${running.digest('hex')}`;
+    const running = this.#hashes.take(upload, algorithm);
+    if (running?.algorithm === algorithm) return `${algorithm}:${running.hash.digest('hex')}`;
     const hash = createHash(algorithm);
     try {
       for await (const chunk of this.#driver.readUpload(upload)) hash.update(chunk);

@@ -1,14 +1,17 @@
 import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { BlobCatalog, FileClaim } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
-import { BLOB_COLUMNS, type BlobRow, blobOfRow } from './rows.ts';
+import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Milliseconds for which a link counts as touched just now: readers shall seldom write. */
 const TOUCH_INTERVAL = 60 * 60 * 1000;
+
+/** Databases bound the number of values in one statement. */
+const SIZES_AT_ONCE = 200;
 
 /** Blobs, and which repositories have them. */
 export class KnexBlobs implements BlobCatalog {
@@ -37,6 +40,22 @@ export class KnexBlobs implements BlobCatalog {
       if (present !== undefined) await addLink(trx, present.repositoryId, digest);
       return present?.blob;
     });
+  }
+
+  async sizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>> {
+    const found = new Map<Digest, number>();
+    for (const batch of batches(digests, SIZES_AT_ONCE)) {
+      const rows: readonly { readonly digest: string; readonly size: number | string }[] = await this.#knex(
+        'repositories',
+      )
+        .join('blob_links', 'blob_links.repository_id', 'repositories.id')
+        .join('blobs', 'blobs.digest', 'blob_links.digest')
+        .where({ 'repositories.name': repository })
+        .whereIn('blob_links.digest', [...batch])
+        .select('blobs.digest', 'blobs.size');
+      for (const { digest, size } of rows) found.set(parseDigest(digest), Number(size));
+    }
+    return found;
   }
 
   async holders(digest: Digest, limit: number): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { CheckCatalog } from './check-catalog.ts';
 import type { GarbageCatalog } from './garbage-catalog.ts';
 
 /**
@@ -14,6 +15,7 @@ export interface Catalog {
   readonly tags: TagCatalog;
   readonly uploads: UploadCatalog;
   readonly garbage: GarbageCatalog;
+  readonly check: CheckCatalog;
   close(): Promise<void>;
 }
 
@@ -69,6 +71,8 @@ export interface BlobCatalog {
   findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /** The blob, whatever repository it belongs to. */
   findAnywhere(digest: Digest): Promise<StoredBlob | undefined>;
+  /** The sizes, in bytes, of those of `digests` that the repository has a link to. */
+  sizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
   /** At most `limit` of the repositories that have a link to the blob, in no order. */
   holders(digest: Digest, limit: number): Promise<readonly string[]>;
   /** Links a blob of `from` to `to` as well; undefined, and nothing changed, when `from` does not have it. */

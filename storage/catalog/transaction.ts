@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import { StorageFullError } from '../errors.ts';
 
 /** Milliseconds after which a transaction that others keep from running fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
 
 /**
- * Runs `work` in one transaction, as if no other ran meanwhile, and commits it. When the database gives way to another process (a lock, a
- * stale snapshot, a deadlock) it is run again from the start, so `work` must do nothing outside the database.
+ * Runs `work` in one transaction, as if no other ran meanwhile, and commits it. When the database gives way to
+ * another process (a lock, a stale snapshot, a deadlock) it is run again from the start, so `work` must do
+ * nothing outside the database. Throws StorageFullError, and what `work` throws.
  */
 export async function inTransaction<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + PATIENCE;
@@ -15,6 +17,11 @@ export async function inTransaction<T>(knex: Knex, work: (trx: Knex.Transaction)
     try {
       return await knex.transaction(work, isolationOf(knex));
     } catch (error) {
+      if (isFull(error)) {
+        throw new StorageFullError('the device of the database has no space left: free some and try again', {
+          cause: error,
+        });
+      }
       if (!isPassing(error) || performance.now() > giveUpAt) throw error;
     }
     await sleep(Math.random() * pause);
@@ -26,8 +33,17 @@ function isolationOf(knex: Knex): Knex.TransactionConfig {
   return knex.client.config.client === 'pg' ? { isolationLevel: 'serializable' } : {};
 }
 
+/** SQLite, and PostgreSQL's class 53 (insufficient resources), code disk_full. */
+function isFull(error: unknown): boolean {
+  return codeOf(error) === 'SQLITE_FULL' || codeOf(error) === '53100';
+}
+
 /** Whether the same transaction may well succeed when it is tried again. */
 function isPassing(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error);
   return code.startsWith('SQLITE_BUSY') || code === '40001' || code === '40P01';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

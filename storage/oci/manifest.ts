@@ -48,6 +48,11 @@ export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
   const annotations = optionalStringMap(body, 'annotations', 'the manifest');
   const artifactType =
     optionalString(body, 'artifactType', 'the manifest') || content.config?.mediaType || undefined;
+  if (artifactType !== undefined && /\p{Cc}/u.test(artifactType)) {
+    throw new ManifestInvalidError(
+      'the manifest: "artifactType" must be a media type such as application/json',
+    );
+  }
   return {
     mediaType: type,
     ...content,

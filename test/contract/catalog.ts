@@ -196,6 +196,19 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await catalog.manifests.findByTag('team/app', 'v1'), manifestOf('manifest'));
       });
 
+      test('have their sizes told for many at once, of one repository', async () => {
+        const texts = Array.from({ length: 500 }, (_, index) => `layer ${index}`);
+        for (const text of texts.slice(0, 3)) await catalog.blobs.link('team/app', blobOf(text));
+        await catalog.blobs.link('team/other', blobOf('layer 4'));
+        assert.deepEqual(
+          await catalog.blobs.sizes(
+            'team/app',
+            texts.map((text) => digestOf(text)),
+          ),
+          new Map(texts.slice(0, 3).map((text) => [digestOf(text), text.length])),
+        );
+      });
+
       test('are known by the repositories that hold them', async () => {
         const holders = new Set(['z', 'team/b', 'team/a']);
         for (const name of holders) await catalog.blobs.link(name, blobOf('layer'));

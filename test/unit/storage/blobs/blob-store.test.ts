@@ -91,6 +91,22 @@ describe('the blob store', () => {
     assert.ok((await contentOf(bytes)).equals(bytes));
   });
 
+  test('reads nothing again for a sha512 that was announced, or that a single put has', async () => {
+    const bytes = patternBytes(300_000, 7);
+    const { count, store } = counting();
+    let upload = await store.begin();
+    for (const start of [0, 100_000]) {
+      const end = start === 0 ? 100_000 : bytes.length;
+      upload = await store.append(upload, streamOf(bytes.subarray(start, end)), { algorithm: 'sha512' });
+    }
+    await store.commit(upload, digestOf(bytes, 'sha512'));
+    await store.put(streamOf(patternBytes(1_000, 8)), digestOf(patternBytes(1_000, 8), 'sha512'));
+    assert.equal(count.readings, 0);
+    const other = await store.append(await store.begin(), streamOf(bytes), { algorithm: 'sha512' });
+    await store.commit(other, digestOf(bytes));
+    assert.equal(count.readings, 1);
+  });
+
   test('refuses a wrong digest and leaves the upload as it is', async () => {
     const bytes = patternBytes(1_000, 3);
     const upload = await store.append(await store.begin(), streamOf(bytes));

@@ -173,6 +173,7 @@ describe('a database file', () => {
     await catalog.manifests.findByTag('a', 'v1');
     await catalog.manifests.referrers('a', digest, { limit: 10, after: 'sha256:', artifactType: 'x/y' });
     await catalog.blobs.holders(digest, 10);
+    await catalog.blobs.sizes('a', [digest]);
     await catalog.tags.list('a', { limit: 1, after: 'v' });
     await catalog.tags.list('a', { limit: 1 });
     await catalog.repositories.list({ limit: 1, after: '0' });
