@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { KnexBlobs } from './blobs.ts';
 import type { Catalog } from './catalog.ts';
+import { KnexCheck } from './check.ts';
 import { type DatabaseOptions, openDatabase } from './database.ts';
 import { KnexGarbage } from './garbage.ts';
 import { KnexManifests } from './manifests.ts';
@@ -22,6 +23,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     tags: new KnexTags(knex),
     uploads: new KnexUploads(knex),
     garbage: new KnexGarbage(knex),
+    check: new KnexCheck(knex),
     close: () => knex.destroy(),
   };
 }

@@ -97,6 +97,7 @@ export class World {
       tags: actor.stepping(this.catalog.tags, 'tags'),
       uploads: actor.stepping(this.catalog.uploads, 'uploads'),
       garbage: actor.stepping(this.catalog.garbage, 'garbage'),
+      check: this.catalog.check,
       close: async () => {},
     };
     const driver = new MemoryBlobDriver(this.disk);

@@ -1,0 +1,90 @@
+import { checkStore } from '../../storage/fsck/check-store.ts';
+import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
+import { loadConfig } from '../config.ts';
+import { byteCount } from './byte-count.ts';
+import { interruption } from './interruption.ts';
+import { parseOptions } from './parse-options.ts';
+import { Progress } from './progress.ts';
+import { openStoredRegistry } from './stored-registry.ts';
+
+/** Names that one line gives. */
+const MOST_NAMES = 10;
+
+/**
+ * `berth fsck`: verifies everything in a data folder, beside a running server or without one. Exit code 0 when
+ * all is well or was mended, 1 when something is damaged or it was interrupted.
+ */
+export async function fsck(args: readonly string[]): Promise<number> {
+  const { repair, ...flags } = parseOptions(args, {
+    data: { type: 'string' },
+    config: { type: 'string' },
+    repair: { type: 'boolean' },
+  });
+  const { data } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  await using registry = await openStoredRegistry(data);
+  const signal = interruption();
+  const progress = new Progress();
+  const counts = { mended: 0, removed: 0, kept: 0 };
+  const onFinding = (finding: Finding) => {
+    progress.clear();
+    counts[finding.outcome] += 1;
+    process.stdout.write(`${describe(finding)}\n`);
+  };
+  const onProgress = ({ blobs, bytes, manifests }: Readonly<CheckSummary>) =>
+    progress.show(`${blobs} blobs (${byteCount(bytes)}), ${manifests} manifests`);
+  try {
+    const summary = await checkStore({
+      ...registry,
+      repair: repair === true,
+      signal,
+      onFinding,
+      onProgress,
+    });
+    progress.clear();
+    process.stdout.write(`${conclusion(summary, counts)}\n`);
+  } catch (error) {
+    progress.clear();
+    if (!signal.aborted) throw error;
+    process.stderr.write('berth: interrupted: not everything was looked at\n');
+    return 1;
+  }
+  return counts.removed + counts.kept === 0 ? 0 : 1;
+}
+
+const OUTCOMES = {
+  mended: 'mended',
+  removed: 'set aside in quarantine/, push it again',
+  kept: 'damaged',
+} as const;
+
+function describe(finding: Finding): string {
+  const outcome = OUTCOMES[finding.outcome];
+  switch (finding.kind) {
+    case 'database':
+      return `${outcome}: the database: ${finding.message}`;
+    case 'manifest':
+      return `${outcome}: ${finding.manifest.repository}@${finding.manifest.digest} ${finding.message}`;
+    case 'blob': {
+      const { blob, message, dependants } = finding;
+      const more = dependants.length > MOST_NAMES ? ` and ${dependants.length - MOST_NAMES} more` : '';
+      const names = dependants.slice(0, MOST_NAMES).join(', ');
+      const needed = names === '' ? 'nothing needs it' : `needed by ${names}${more}`;
+      return `${outcome}: ${blob.digest}: ${message} (${blob.location}); ${needed}`;
+    }
+  }
+}
+
+function conclusion(
+  { blobs, bytes, manifests, leftovers, leftoverBytes, uploads }: CheckSummary,
+  { mended, removed, kept }: Readonly<Record<keyof typeof OUTCOMES, number>>,
+): string {
+  const damage = mended + removed + kept;
+  const result =
+    damage === 0 ? 'clean' : `${damage} damaged, of which ${mended} mended and ${removed} set aside`;
+  const left =
+    leftovers + uploads === 0
+      ? ''
+      : `; ${leftovers} leftover files (${byteCount(leftoverBytes)}) and ${uploads} leftover uploads, which ` +
+        'garbage collection deletes in time';
+  return `checked ${blobs} blobs (${byteCount(bytes)}) and ${manifests} manifests: ${result}${left}`;
+}

@@ -1,0 +1,56 @@
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { inBatches } from '../gc/in-batches.ts';
+import { checkBlobs } from './check-blobs.ts';
+import { checkManifests } from './check-manifests.ts';
+import type { CheckSummary, Finding } from './findings.ts';
+
+export interface CheckRun {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  /** Whether what can be mended is; a damaged file of which there is no copy is set aside, with its record. */
+  readonly repair: boolean;
+  readonly signal?: AbortSignal;
+  /** Called often. */
+  readonly onProgress?: (summary: Readonly<CheckSummary>) => void;
+  /** Called with what is wrong, as it is found. */
+  readonly onFinding: (finding: Finding) => void;
+}
+
+/**
+ * Verifies that everything the catalog promises is there: the file of every blob with its size and digest,
+ * what every manifest refers to, the database itself. May run beside a server, also when it repairs. Throws the
+ * signal's reason.
+ */
+export async function checkStore(run: CheckRun): Promise<CheckSummary> {
+  const summary: CheckSummary = {
+    blobs: 0,
+    bytes: 0,
+    manifests: 0,
+    leftovers: 0,
+    leftoverBytes: 0,
+    uploads: 0,
+  };
+  for (const message of await run.catalog.check.databaseErrors()) {
+    run.onFinding({ kind: 'database', message, outcome: 'kept' });
+  }
+  for await (const finding of checkBlobs(run, summary)) run.onFinding(finding);
+  for await (const finding of checkManifests(run, summary)) run.onFinding(finding);
+  await countLeftovers(run, summary);
+  return summary;
+}
+
+async function countLeftovers({ blobs, catalog, signal }: CheckRun, summary: CheckSummary): Promise<void> {
+  for await (const files of inBatches(blobs.list(signal), () => true)) {
+    const named = await catalog.garbage.namedOf(files);
+    for (const { location, size } of files) {
+      if (named.has(location)) continue;
+      summary.leftovers += 1;
+      summary.leftoverBytes += size;
+    }
+  }
+  for await (const uploads of inBatches(blobs.listUploads(signal), () => true)) {
+    const known = await catalog.garbage.knownUploads(uploads.map(({ id }) => id));
+    summary.uploads += uploads.length - known.size;
+  }
+}

@@ -1,0 +1,9 @@
+import { join } from 'node:path';
+import { type CommandResult, runCommand } from './run-command.ts';
+
+const MAIN = join(import.meta.dirname, '../../server/main.ts');
+
+/** Runs `berth` with these arguments to its end, whatever its exit code. */
+export function runBerth(...args: readonly string[]): Promise<CommandResult> {
+  return runCommand(process.execPath, [MAIN, ...args], { expectExit: 'any', timeoutMs: 120_000 });
+}
