@@ -27,10 +27,12 @@ import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
 import { createQuickAnswers } from './quick-answers.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
+import { BlobBodies } from './registry/blob-bodies.ts';
 import { BoundedManifestCache } from './registry/manifest-cache.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
 import { sweepUploads } from './registry/upload-sweeper.ts';
 import { RequestRecorder } from './request-recorder.ts';
+import { FileSender } from './sendfile/file-sender.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
@@ -41,6 +43,8 @@ const LOG_SAMPLING = { always: 100, oneIn: 100 };
 export interface RunningRegistry {
   /** `http://HOST:PORT`. */
   readonly url: string;
+  /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
+  readonly metricsUrl?: string;
   /** Finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish. */
   stop(graceMs: number): Promise<boolean>;
 }
@@ -67,6 +71,8 @@ export async function startRegistry(
   const accounts = new KnexAccountStore(database);
   if (config.auth === 'accounts') await makeAdmin(accounts, config, say);
 
+  const files = new FileSender();
+  opened.defer(() => files.close());
   const metrics = new MetricSet();
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES);
   const content = new ContentStore(catalog, blobs);
@@ -92,6 +98,7 @@ export async function startRegistry(
     registry: {
       access,
       answers,
+      blobBodies: new BlobBodies(blobs, files),
       blobs,
       catalog,
       content,
@@ -112,7 +119,7 @@ export async function startRegistry(
     malformedAnswer,
   });
   exposeGauges(metrics, { answers, server, uploads });
-  if (config.metrics !== undefined) opened.use(await serveMetrics(metrics, config.metrics));
+  const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 
   if (config.auth === 'none') {
@@ -123,9 +130,9 @@ export async function startRegistry(
   sweepUploads(uploads, log, background.signal);
 
   const resources = opened.move();
-  const { host } = config.listen;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    url: urlOf(config.listen.host, port),
+    ...(metricsUrl !== undefined && { metricsUrl }),
     stop: async (graceMs) => {
       const finished = await server.drain(graceMs);
       await resources.disposeAsync();
@@ -161,9 +168,18 @@ async function makeAdmin(accounts: AccountStore, config: Config, say: (line: str
   }
 }
 
-async function serveMetrics(metrics: MetricSet, address: ListenAddress): Promise<AsyncDisposable> {
-  const server = await onAddress(address, (to) => startMetricsServer(metrics, to));
-  return { [Symbol.asyncDispose]: () => server.close() };
+async function serveMetrics(
+  metrics: MetricSet,
+  address: ListenAddress,
+  opened: AsyncDisposableStack,
+): Promise<string> {
+  const { port, close } = await onAddress(address, (to) => startMetricsServer(metrics, to));
+  opened.defer(close);
+  return `${urlOf(address.host, port)}/metrics`;
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Runs what listens on an address; throws ConfigError when the system refuses it. */

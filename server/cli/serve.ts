@@ -21,7 +21,8 @@ export async function serve(args: readonly string[]): Promise<number> {
   try {
     const registry = await startRegistry(config, log, say);
     say(`berth is ready: ${registry.url} (data in ${config.data})`);
-    log.info({ url: registry.url, data: config.data, auth: config.auth }, 'ready');
+    const { url, metricsUrl } = registry;
+    log.info({ url, metricsUrl, data: config.data, auth: config.auth }, 'ready');
     const signal = await signalled;
     log.info({ signal, graceMs: GRACE_MS }, 'stopping: running requests may finish');
     const finished = await registry.stop(GRACE_MS);

@@ -5,7 +5,6 @@ import { RegistryError } from '../errors.ts';
 import { answerEmpty, setHeaders } from '../http/answer.ts';
 import { matchesEntityTag } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
-import { sendContent } from '../http/send-content.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { digestOf, repositoryOf } from './parameters.ts';
@@ -13,7 +12,7 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 
 /** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */
 export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobs, catalog } = dependencies;
+  const { access, blobBodies, catalog } = dependencies;
 
   const find = async (ctx: RequestContext, purpose: 'to read' | 'to look'): Promise<StoredBlob> => {
     const repository = repositoryOf(ctx);
@@ -48,14 +47,14 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
       });
     }
     const part = range.kind === 'part' ? { start: range.start, end: range.end } : undefined;
-    const content = await blobs.read(blob, part, ctx.state.signal);
+    const body = await blobBodies.open(ctx, blob, part);
     ctx.status = part === undefined ? 200 : 206;
     setHeaders(ctx, {
       ...headersOf(blob),
       'Content-Length': String(part === undefined ? blob.size : part.end - part.start + 1),
       'Content-Range': part && `bytes ${part.start}-${part.end}/${blob.size}`,
     });
-    await sendContent(ctx, content, ctx.state.signal);
+    await body.send();
   });
 
   router.delete('/v2/*name/blobs/:digest', async (ctx) => {

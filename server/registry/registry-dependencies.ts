@@ -5,6 +5,7 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { RequestState } from '../request-context.ts';
 import type { AnswerCache } from './answer-cache.ts';
+import type { BlobBodies } from './blob-bodies.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import type { UploadSessions } from './upload-sessions.ts';
 
@@ -12,6 +13,7 @@ import type { UploadSessions } from './upload-sessions.ts';
 export interface RegistryDependencies {
   readonly access: Access;
   readonly answers: AnswerCache;
+  readonly blobBodies: BlobBodies;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
   readonly content: ContentStore;

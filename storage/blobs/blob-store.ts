@@ -3,6 +3,7 @@ import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnkno
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
+import { hasLocalFiles, type LocalFile } from './local-files.ts';
 import { RunningHashes } from './running-hashes.ts';
 import { SegmentedSource } from './segmented-source.ts';
 
@@ -142,6 +143,14 @@ export class BlobStore {
   /** The blob's bytes or those in `range`, which lies within the blob. Throws BlobUnknownError. */
   read(blob: StoredBlob, range?: ByteRange, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     return this.#driver.readBlob(blob, range, signal);
+  }
+
+  /**
+   * The blob's file, where the driver has its blobs as files; otherwise undefined, and read() is the only way.
+   * Throws BlobUnknownError.
+   */
+  async openFile(blob: StoredBlob): Promise<LocalFile | undefined> {
+    return hasLocalFiles(this.#driver) ? this.#driver.openFile(blob) : undefined;
   }
 
   /**

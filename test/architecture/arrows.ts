@@ -43,8 +43,8 @@ const PACKAGE_RULES: readonly PackageRule[] = [
   },
   {
     packages: /^koffi$/,
-    files: ['runtime-agent/linux/', 'test/'],
-    reason: 'system calls are made in runtime-agent/linux/',
+    files: ['runtime-agent/linux/', 'server/sendfile/', 'test/'],
+    reason: 'system calls are made in runtime-agent/linux/ and server/sendfile/',
   },
   {
     packages: /^node:fs(\/promises)?$/,

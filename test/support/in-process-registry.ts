@@ -12,6 +12,8 @@ export interface InProcessRegistry extends RegistryClient {
   readonly url: string;
   readonly port: number;
   readonly data: string;
+  /** The value of a metric, by its name and labels as they are exposed; 0 before there is one. */
+  metric(series: string): Promise<number>;
   /** What it printed for the person who started it. */
   readonly printed: readonly string[];
   /** What it logged, as JSON lines. */
@@ -44,6 +46,7 @@ export async function startInProcessRegistry(
       corsOrigins: [],
       pathPrefix: '',
       trustedProxies: NO_PROXIES,
+      metrics: { host: '127.0.0.1', port: 0 },
       ...options,
     },
     pino({ level: 'info' }, { write: (line: string) => logged.push(line) }),
@@ -63,6 +66,11 @@ export async function startInProcessRegistry(
     url: running.url,
     port: Number(new URL(running.url).port),
     data: folder,
+    metric: async (series) => {
+      const text = await (await fetch(running.metricsUrl ?? '')).text();
+      const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `));
+      return Number(line?.slice(series.length) ?? 0);
+    },
     printed,
     logged,
     stop,

@@ -4,6 +4,7 @@ import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
+import type { LocalFiles } from '../local-files.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';
@@ -39,7 +40,7 @@ export async function openFilesystemDriver(root: string): Promise<FilesystemDriv
  * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
  * failed to store, when it was asked to, is gone: UploadUnknownError.
  */
-export class FilesystemDriver implements BlobDriver {
+export class FilesystemDriver implements BlobDriver, LocalFiles {
   readonly #root: string;
   readonly #folders: DurableFolders;
   readonly #buffers = new BufferPool(8);
@@ -120,15 +121,16 @@ export class FilesystemDriver implements BlobDriver {
     signal?: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array>> {
     signal?.throwIfAborted();
+    const file = await this.openFile(blob);
+    return new FileReader(file, range?.start ?? 0, range === undefined ? blob.size : range.end + 1, signal);
+  }
+
+  async openFile(blob: StoredBlob): Promise<FileHandle> {
     const file = await this.#openBlob(blob);
     try {
       const { size } = await file.stat();
-      if (size !== blob.size) {
-        throw new Error(
-          `the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`,
-        );
-      }
-      return new FileReader(file, range?.start ?? 0, range === undefined ? size : range.end + 1, signal);
+      if (size === blob.size) return file;
+      throw new Error(`the file of ${blob.digest} has ${size} bytes instead of ${blob.size}: it is damaged`);
     } catch (error) {
       await file.close();
       throw error;

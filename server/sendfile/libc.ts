@@ -1,0 +1,43 @@
+import koffi from 'koffi';
+
+/** The C library calls that Node lacks. Each answers -1 on failure and leaves the reason in `errno()`. */
+export interface Libc {
+  /** Another descriptor for the same open socket or file, which stays open when the first is closed. */
+  duplicate(fd: number): number;
+  close(fd: number): number;
+  eventfd(): number;
+  /** Makes poll(2) find an eventfd readable. */
+  wake(eventfd: number): void;
+  /** Undoes `wake`. */
+  drain(eventfd: number): void;
+  /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
+  poll(fds: Uint8Array, count: number, timeout: number): number;
+  /** Sends up to `count` bytes of `file` from `offset[0]` on, and moves that on by as many as were sent. */
+  sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
+  errno(): number;
+}
+
+const F_DUPFD_CLOEXEC = 1030;
+const EFD_NONBLOCK = 0o4000;
+const EFD_CLOEXEC = 0o2000000;
+
+/** Binds the C library of this process (Linux). Each thread binds its own. */
+export function loadLibc(): Libc {
+  const library = koffi.load(null);
+  const fcntl = library.func('int fcntl(int fd, int command, ...)');
+  const eventfd = library.func('int eventfd(unsigned int initial, int flags)');
+  const read = library.func('long read(int fd, _Out_ uint8_t *buffer, size_t length)');
+  const write = library.func('long write(int fd, const uint8_t *buffer, size_t length)');
+  const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+  const sendfile = library.func('long sendfile(int socket, int file, _Inout_ int64_t *offset, size_t count)');
+  return {
+    duplicate: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0),
+    close: library.func('int close(int fd)'),
+    eventfd: () => eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+    wake: (fd) => write(fd, one, one.length),
+    drain: (fd) => read(fd, new Uint8Array(8), 8),
+    poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
+    sendfile: (socket, file, offset, count) => Number(sendfile(socket, file, offset, count)),
+    errno: () => koffi.errno(),
+  };
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { METRICS_TYPE, MetricSet } from '../../../server/metrics/metric-set.ts';
+import { startMetricsServer } from '../../../server/metrics/metrics-server.ts';
+import { countRequests } from '../../../server/metrics/request-metrics.ts';
+import { defer } from '../../support/cleanup.ts';
+
+test('counters, gauges and histograms in the text format of Prometheus', () => {
+  const set = new MetricSet();
+  const counter = set.counter({ name: 'pushes_total', help: 'Pushes.' });
+  counter.with({ path: 'a"b\\c\nd' }).value += 2;
+  counter.with({ path: 'a"b\\c\nd' }).value += 1;
+  set.gauge({ name: 'open', help: 'Open.' }, () => 7);
+  const times = set.histogram({ name: 'seconds', help: 'Time.' }, [0.1, 1]).with({ route: 'x' });
+  for (const value of [0.1, 0.5, 30]) times.observe(value);
+  assert.equal(
+    set.expose(),
+    [
+      '# HELP pushes_total Pushes.',
+      '# TYPE pushes_total counter',
+      'pushes_total{path="a\\"b\\\\c\\nd"} 3',
+      '# HELP open Open.',
+      '# TYPE open gauge',
+      'open 7',
+      '# HELP seconds Time.',
+      '# TYPE seconds histogram',
+      'seconds_bucket{route="x",le="0.1"} 1',
+      'seconds_bucket{route="x",le="1"} 2',
+      'seconds_bucket{route="x",le="+Inf"} 3',
+      'seconds_sum{route="x"} 30.6',
+      'seconds_count{route="x"} 3',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('requests are counted by method, route and status; words that clients make up become one label', () => {
+  const set = new MetricSet();
+  const count = countRequests(set);
+  const request = { method: 'GET', route: '/v2/', status: 200, seconds: 0.001, bytesIn: 10, bytesOut: 20 };
+  count(request);
+  count(request);
+  count({ ...request, method: 'PROPFIND', status: 405 });
+  const text = set.expose();
+  assert.match(text, /^berth_http_requests_total\{method="GET",route="\/v2\/",status="200"\} 2$/m);
+  assert.match(text, /^berth_http_requests_total\{method="other",route="\/v2\/",status="405"\} 1$/m);
+  assert.match(text, /^berth_http_sent_bytes_total 60$/m);
+});
+
+test('the metrics listener answers /metrics and nothing else', async (t) => {
+  const set = new MetricSet();
+  set.gauge({ name: 'open', help: 'Open.' }, () => 7);
+  const server = await startMetricsServer(set, { host: '127.0.0.1', port: 0 });
+  defer(t, () => server.close());
+  const answer = await fetch(`http://127.0.0.1:${server.port}/metrics`);
+  assert.equal(answer.headers.get('content-type'), METRICS_TYPE);
+  assert.match(await answer.text(), /^open 7$/m);
+  const other = await fetch(`http://127.0.0.1:${server.port}/v2/`);
+  assert.equal(other.status, 404);
+  await other.arrayBuffer();
+});
