@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parseDuration } from './duration.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
+
+/** Timers of Node count to 2^31 milliseconds. */
+const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
 
 /** The configuration cannot be used. The message is one sentence; the program ends with exit code 2. */
 export class ConfigError extends Error {
@@ -33,6 +37,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
+  /** Milliseconds between two garbage collections; absent: none by itself. */
+  readonly gcInterval?: number;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
   /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
@@ -52,6 +58,7 @@ const SETTING_NAMES = [
   'logLevel',
   'metrics',
   'deletes',
+  'gcInterval',
   'corsOrigin',
   'pathPrefix',
   'trustedProxy',
@@ -76,6 +83,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     logLevel: env.BERTH_LOG_LEVEL,
     metrics: env.BERTH_METRICS,
     deletes: env.BERTH_DELETES,
+    gcInterval: env.BERTH_GC_INTERVAL,
     corsOrigin: env.BERTH_CORS_ORIGIN,
     pathPrefix: env.BERTH_PATH_PREFIX,
     trustedProxy: env.BERTH_TRUSTED_PROXY,
@@ -85,6 +93,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
   const metrics = setting('metrics');
+  const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
   return Object.freeze({
     listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
     data: resolve(data),
@@ -94,9 +103,22 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
     trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
+    ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),
   });
+}
+
+/** Milliseconds; undefined for `off`. */
+function parseInterval(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const interval = parseDuration(text);
+  if (interval === undefined || interval < 60_000 || interval > LONGEST_INTERVAL) {
+    throw new ConfigError(
+      `"${text}" is no interval of garbage collections: write off, or 1m to 24d, such as 24h`,
+    );
+  }
+  return interval;
 }
 
 function parseListen(text: string): ListenAddress {

@@ -16,7 +16,10 @@ import { openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { FolderInUseError, lockFolder } from '../storage/folder-lock.ts';
+import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
+import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
+import { NameSnapshots } from './background/name-snapshots.ts';
 import { type Config, ConfigError, type ListenAddress } from './config.ts';
 import { HttpServer } from './http/http-server.ts';
 import { LogSampler } from './log-sampler.ts';
@@ -126,7 +129,15 @@ export async function startRegistry(
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
   }
   const background = new AbortController();
-  opened.defer(() => background.abort());
+  const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log);
+  const running = [snapshots.keep(background.signal)];
+  if (config.gcInterval !== undefined) {
+    running.push(collectGarbageOnSchedule(catalog, blobs, config.gcInterval, log, background.signal));
+  }
+  opened.defer(async () => {
+    background.abort();
+    await Promise.all(running);
+  });
   sweepUploads(uploads, log, background.signal);
 
   const resources = opened.move();

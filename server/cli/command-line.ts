@@ -9,6 +9,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** Each is loaded when it is called: `--help` needs no database. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
+  catalog: async () => (await import('./catalog.ts')).catalog,
   fsck: async () => (await import('./fsck.ts')).fsck,
   gc: async () => (await import('./gc.ts')).gc,
 };

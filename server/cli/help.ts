@@ -1,7 +1,10 @@
 /** What `berth --help` prints. */
 export const HELP = `Berth, a private OCI registry.
 
-Usage: berth serve [options]
+Usage: berth serve [options]            run the registry
+       berth gc [options]               delete what nothing refers to, also beside a running registry
+       berth fsck [options]             verify everything that is kept, also beside a running registry
+       berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
 
 Options of serve, each with the environment variable that does the same:
   --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
@@ -12,6 +15,8 @@ Options of serve, each with the environment variable that does the same:
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
                                          choose an address that clients do not reach (default: off)
   --deletes on|off      BERTH_DELETES    whether tags, manifests and blobs can be deleted (default on)
+  --gc-interval TIME    BERTH_GC_INTERVAL
+                                         collect garbage every so often, such as 12h, or off (default 24h)
   --path-prefix PATH    BERTH_PATH_PREFIX
                                          answer below PATH/v2/, for a proxy that passes the path on (default: none)
   --trusted-proxy NET   BERTH_TRUSTED_PROXY
@@ -21,7 +26,15 @@ Options of serve, each with the environment variable that does the same:
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
   --config FILE                          JSON object with the keys listen, data, auth, logLevel, metrics, deletes,
-                                         pathPrefix, trustedProxy and corsOrigin (lists as arrays)
+                                         gcInterval, pathPrefix, trustedProxy and corsOrigin (lists as arrays)
+Options of the other commands, beside --data and --config:
+  gc --grace TIME       keep for so long what was pushed, looked at or lost its last tag (default 24h); below 2h
+                        a push that is running may have to be repeated
+  gc --untagged         also delete manifests without a tag that no index refers to
+  gc --dry-run          only tell what would be deleted
+  fsck --repair         mend what can be mended; move what cannot into quarantine/, so that it can be pushed again
+  catalog rebuild --force
+                        also when there is a database with content, which is kept beside the new one
   --help                                 print this
   --version                              print the version
 

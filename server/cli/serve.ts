@@ -63,6 +63,7 @@ function parseFlags(args: readonly string[]) {
         config: { type: 'string' },
         metrics: { type: 'string' },
         deletes: { type: 'string' },
+        'gc-interval': { type: 'string' },
         'cors-origin': { type: 'string', multiple: true },
         'log-level': { type: 'string' },
         'path-prefix': { type: 'string' },
@@ -71,6 +72,7 @@ function parseFlags(args: readonly string[]) {
     });
     return {
       ...values,
+      gcInterval: values['gc-interval'],
       corsOrigin: values['cors-origin']?.join(','),
       logLevel: values['log-level'],
       pathPrefix: values['path-prefix'],

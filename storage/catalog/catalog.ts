@@ -2,6 +2,7 @@ import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { CheckCatalog } from './check-catalog.ts';
 import type { GarbageCatalog } from './garbage-catalog.ts';
+import type { NamesCatalog } from './names-catalog.ts';
 
 /**
  * What is kept, under which name, and what refers to what. Each method is one transaction: it happens wholly
@@ -16,6 +17,7 @@ export interface Catalog {
   readonly uploads: UploadCatalog;
   readonly garbage: GarbageCatalog;
   readonly check: CheckCatalog;
+  readonly names: NamesCatalog;
   close(): Promise<void>;
 }
 

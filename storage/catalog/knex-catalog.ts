@@ -9,6 +9,7 @@ import { migrate } from './migrate.ts';
 import { createCatalog } from './migrations/0001-catalog.ts';
 import { countNameChanges } from './migrations/0002-name-changes.ts';
 import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts';
+import { KnexNames } from './names.ts';
 import { KnexRepositories } from './repositories.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
@@ -24,6 +25,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     uploads: new KnexUploads(knex),
     garbage: new KnexGarbage(knex),
     check: new KnexCheck(knex),
+    names: new KnexNames(knex),
     close: () => knex.destroy(),
   };
 }

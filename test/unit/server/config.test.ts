@@ -17,6 +17,7 @@ test('defaults of an ordinary user', () => {
     auth: 'accounts',
     logLevel: 'info',
     deletes: true,
+    gcInterval: 86_400_000,
     corsOrigins: [],
     pathPrefix: '',
     trustedProxies: NO_PROXIES,
@@ -91,3 +92,56 @@ test('files that cannot be used are refused', async (t) => {
   assert.throws(() => load(broken), /is not JSON/);
   assert.throws(() => load({ flags: { config: join(folder, 'none.json') } }), /cannot be read \(ENOENT\)/);
 });
+
+test('the interval of garbage collections', () => {
+  const intervalOf = (gcInterval: string) =>
+    loadConfig({ flags: { data: '/x', gcInterval }, env: {}, isRoot: false }).gcInterval;
+  assert.equal(intervalOf('off'), undefined);
+  assert.equal(intervalOf('90m'), 5_400_000);
+  assert.equal(intervalOf('24d'), 24 * 86_400_000);
+  for (const wrong of ['', '0s', '59s', '25d', '24', '1.5h', 'often']) {
+    assert.throws(() => intervalOf(wrong), /is no interval of garbage collections/);
+  }
+});
+
+test('deletes, path prefix, origins and proxies', async (t) => {
+  const config = load({
+    flags: {
+      deletes: 'off',
+      pathPrefix: '/team/registry/',
+      corsOrigin: 'https://ui.example, http://localhost:3000',
+    },
+    env: { HOME: '/home/ada', BERTH_TRUSTED_PROXY: '10.0.0.0/8,::1' },
+  });
+  assert.equal(config.deletes, false);
+  assert.equal(config.pathPrefix, '/team/registry');
+  assert.deepEqual(config.corsOrigins, ['https://ui.example', 'http://localhost:3000']);
+  assert.equal(config.trustedProxies.includes('10.1.1.1'), true);
+  assert.equal(config.trustedProxies.includes('11.1.1.1'), false);
+  assert.equal(load({ flags: { pathPrefix: '/' } }).pathPrefix, '');
+
+  const file = join(await makeTempDir(t), 'berth.json');
+  await writeFile(file, JSON.stringify({ corsOrigin: ['*'], trustedProxy: '127.0.0.1' }));
+  const fromFile = load({ flags: { config: file } });
+  assert.deepEqual(fromFile.corsOrigins, ['*']);
+  assert.equal(fromFile.trustedProxies.includes('127.0.0.1'), true);
+  await writeFile(file, JSON.stringify({ listen: ['127.0.0.1:1'] }));
+  assert.throws(() => load({ flags: { config: file } }), ConfigError);
+});
+
+for (const flags of [
+  { deletes: 'maybe' },
+  { pathPrefix: 'registry' },
+  { pathPrefix: '/a/../b' },
+  { pathPrefix: '/a b' },
+  { pathPrefix: '/:name' },
+  { corsOrigin: 'ui.example' },
+  { corsOrigin: 'https://ui.example/' },
+  { corsOrigin: 'https://ui.example/path' },
+  { trustedProxy: 'everybody' },
+  { trustedProxy: '10.0.0.0/64' },
+]) {
+  test(`${JSON.stringify(flags)} is refused with a sentence`, () => {
+    assert.throws(() => load({ flags }), ConfigError);
+  });
+}

@@ -98,6 +98,7 @@ export class World {
       uploads: actor.stepping(this.catalog.uploads, 'uploads'),
       garbage: actor.stepping(this.catalog.garbage, 'garbage'),
       check: this.catalog.check,
+      names: this.catalog.names,
       close: async () => {},
     };
     const driver = new MemoryBlobDriver(this.disk);

@@ -1,0 +1,36 @@
+import type { Logger } from 'pino';
+import type { NamesCatalog } from '../../storage/catalog/names-catalog.ts';
+import { writeSnapshot } from '../../storage/names/write-snapshot.ts';
+import { repeat } from './repeat.ts';
+
+const RHYTHM = { first: 60 * 1000, every: 10 * 60 * 1000 };
+
+/** Keeps the names of the catalog beside the content, so that a lost database can be rebuilt. */
+export class NameSnapshots {
+  readonly #names: NamesCatalog;
+  readonly #folder: string;
+  readonly #log: Logger;
+  /** Of the last snapshot; undefined before the first of this process. */
+  #version: number | undefined;
+
+  constructor(names: NamesCatalog, folder: string, log: Logger) {
+    this.#names = names;
+    this.#folder = folder;
+    this.#log = log;
+  }
+
+  /** Writes a snapshot every ten minutes when names have changed, and a last one when `signal` aborts; resolves then. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const fail = (error: unknown) => this.#log.error({ err: error }, 'the names could not be kept');
+    await repeat((stopping) => this.#write(stopping), RHYTHM, signal, fail);
+    await this.#write(undefined).catch(fail);
+  }
+
+  async #write(signal: AbortSignal | undefined): Promise<void> {
+    const version = await this.#names.version();
+    if (version === this.#version || (this.#version === undefined && version === 0)) return;
+    const file = await writeSnapshot(this.#folder, this.#names.lines(), signal);
+    this.#version = version;
+    this.#log.debug({ file }, 'the names were kept');
+  }
+}

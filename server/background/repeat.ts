@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Rhythm {
+  /** Milliseconds until the first time. */
+  readonly first: number;
+  /** Milliseconds from the end of one time to the next. */
+  readonly every: number;
+}
+
+/**
+ * Does `work` again and again until `signal` aborts; resolves then, when the last time has ended. What it fails
+ * with goes to `onError`, and it is tried again the next time. Keeps no process alive.
+ */
+export async function repeat(
+  work: (signal: AbortSignal) => Promise<void>,
+  { first, every }: Rhythm,
+  signal: AbortSignal,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  for (let pause = first; await pausedFor(pause, signal); pause = every) {
+    try {
+      await work(signal);
+    } catch (error) {
+      if (!signal.aborted) onError(error);
+    }
+  }
+}
+
+/** False when `signal` aborts. */
+async function pausedFor(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await sleep(milliseconds, undefined, { signal, ref: false });
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}
