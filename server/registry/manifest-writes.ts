@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import { DigestMismatchError, ManifestInvalidError, TagInvalidError } from '../../storage/errors.ts';
+import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
 import { isTag } from '../../storage/oci/tag.ts';
@@ -25,8 +26,6 @@ import { recordDescription } from './repository-description.ts';
 
 /** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
 const MOST_TAGS = 100;
-/** An index of more members is not looked through for those that are missing. */
-const MOST_MEMBERS_CHECKED = 64;
 
 /** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */
 export function addManifestWriteRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
@@ -45,7 +44,8 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
     const digest = digestOfManifest(bytes, expected);
     const manifest = readManifest(bytes, contentTypeOf(ctx));
     refuseAmbiguousJson(bytes, 'the manifest');
-    await refuseWrongSizes(dependencies, repository, manifest);
+    const present = await presentSizes(dependencies, repository, manifest);
+    refuseWrongSizes(manifest, present);
     const { mediaType, artifactType, annotations, references } = manifest;
     await content.putManifest(
       repository,
@@ -67,7 +67,7 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
       'Docker-Content-Digest': digest,
       'OCI-Subject': manifest.subject?.digest,
       'OCI-Tag': reference.kind === 'digest' && tags.length > 0 ? tags.join(', ') : undefined,
-      Warning: await sparseWarning(dependencies, repository, manifest),
+      Warning: sparseWarning(repository, manifest, present),
     });
   });
 
@@ -117,20 +117,23 @@ function digestOfManifest(bytes: Buffer, expected: Digest | undefined): Digest {
   return digest;
 }
 
+/** The sizes of what the manifest points at and the repository has. */
+function presentSizes(
+  { catalog }: RegistryDependencies,
+  repository: string,
+  manifest: Manifest,
+): Promise<ReadonlyMap<Digest, number>> {
+  const digests = new Set(contentOf(manifest).map(({ digest }) => digest));
+  return catalog.blobs.sizes(repository, [...digests]);
+}
+
 /**
  * An image with a descriptor of another size than its content's can be pushed to other registries and pulled from
  * none: containerd and docker take it for damaged. Of content that is not here nothing is known.
  */
-async function refuseWrongSizes(
-  { catalog }: RegistryDependencies,
-  repository: string,
-  { config, layers, manifests }: Manifest,
-): Promise<void> {
-  const descriptors = [...(config === undefined ? [] : [config]), ...layers, ...manifests];
-  const digests = new Set(descriptors.map(({ digest }) => digest));
-  const sizes = await catalog.blobs.sizes(repository, [...digests]);
-  for (const { digest, size } of descriptors) {
-    const actual = sizes.get(digest);
+function refuseWrongSizes(manifest: Manifest, present: ReadonlyMap<Digest, number>): void {
+  for (const { digest, size } of contentOf(manifest)) {
+    const actual = present.get(digest);
     if (actual !== undefined && actual !== size) {
       throw new ManifestInvalidError(
         `the manifest says that ${digest} has ${size} bytes, but it has ${actual}`,
@@ -139,22 +142,22 @@ async function refuseWrongSizes(
   }
 }
 
-/** The media type without its parameters; undefined when the client sent none. */
-function contentTypeOf(ctx: RequestContext): string | undefined {
-  return ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() || undefined;
+function contentOf({ config, layers, manifests }: Manifest): readonly Descriptor[] {
+  return [...(config === undefined ? [] : [config]), ...layers, ...manifests];
 }
 
 /** Tells the person who pushes an index that some of its platforms cannot be pulled from here. */
-async function sparseWarning(
-  { catalog }: RegistryDependencies,
+function sparseWarning(
   repository: string,
   { manifests }: Manifest,
-): Promise<string | undefined> {
-  if (manifests.length === 0 || manifests.length > MOST_MEMBERS_CHECKED) return undefined;
-  let missing = 0;
-  for (const { digest } of manifests) {
-    if ((await catalog.manifests.findByDigest(repository, digest)) === undefined) missing += 1;
-  }
+  present: ReadonlyMap<Digest, number>,
+): string | undefined {
+  const missing = manifests.filter(({ digest }) => !present.has(digest)).length;
   if (missing === 0) return undefined;
   return warning(`${missing} of the index's ${manifests.length} manifests are not in ${repository}`);
+}
+
+/** The media type without its parameters; undefined when the client sent none. */
+function contentTypeOf(ctx: RequestContext): string | undefined {
+  return ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() || undefined;
 }

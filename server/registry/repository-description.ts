@@ -25,7 +25,7 @@ export async function recordDescription(
 ): Promise<void> {
   const found = await describe(stores, repository, manifest);
   const text = found
-    ?.replace(/\p{Cc}+/gu, ' ')
+    ?.replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
     .slice(0, LONGEST)
     .toWellFormed();

@@ -51,3 +51,36 @@ test('a Link leads back to exactly the values that it was made of', () => {
     }),
   );
 });
+
+test('Content-Range: what is written comes back, and what is read is a range', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.nat(), (start, length) => {
+      const end = start + length;
+      assert.deepEqual(parseContentRange(`${start}-${end}`), { start, end });
+      assert.deepEqual(parseContentRange(`bytes ${start}-${end}/${end + 1}`), { start, end });
+      if (length > 0) assert.equal(parseContentRange(`${end}-${start}`), undefined);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: fc.constantFrom('0', '9', '-', '/', '*', ' ', 'b', 'x') }), (text) => {
+      const range = parseContentRange(text);
+      assert.ok(range === undefined || (range.start >= 0 && range.start <= range.end), text);
+    }),
+  );
+});
+
+test('If-None-Match: a list names each of its tags, however it is written', () => {
+  const tag = fc.string({ unit: fc.constantFrom('a', '0', ':'), minLength: 1 });
+  fc.assert(
+    fc.property(
+      fc.array(tag, { minLength: 1 }),
+      fc.constantFrom('"', ''),
+      fc.constantFrom('', 'W/'),
+      (tags, quote, weak) => {
+        const header = tags.map((text) => `${weak}${quote}${text}${quote}`).join(', ');
+        for (const text of tags) assert.equal(matchesEntityTag(header, text), true);
+        assert.equal(matchesEntityTag(header, `${tags.join('')}x`), false);
+      },
+    ),
+  );
+});

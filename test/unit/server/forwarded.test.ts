@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseForwarded, requestOrigin } from '../../../server/http/forwarded.ts';
+import { parseTrustedProxies } from '../../../server/http/trusted-proxies.ts';
+
+const PROXIES = parseTrustedProxies(['10.0.0.0/8', 'fd00::/8', '192.0.2.7']);
+
+function origin(headers: IncomingHttpHeaders, remoteAddress = '10.0.0.1') {
+  const req = { headers: { host: 'inner:5000', ...headers }, socket: { remoteAddress } };
+  return requestOrigin(req as unknown as IncomingMessage, PROXIES);
+}
+
+test('networks: IPv4, also when mapped, IPv6 and single addresses', () => {
+  for (const address of ['10.1.2.3', '::ffff:10.1.2.3', 'fd12::1', '192.0.2.7']) {
+    assert.equal(PROXIES.includes(address), true, address);
+  }
+  for (const address of ['11.0.0.1', '::ffff:11.0.0.1', 'fe80::1', '192.0.2.8', '', 'x', undefined]) {
+    assert.equal(PROXIES.includes(address), false, String(address));
+  }
+});
+
+for (const text of ['', '10.0.0.0/33', '10.0.0/8', 'fd00::/129', 'proxy.example', '10.0.0.0/x', '/8']) {
+  test(`"${text}" is no network`, () => {
+    assert.throws(() => parseTrustedProxies([text]), /is not a network/);
+  });
+}
+
+test('nobody but a trusted proxy is believed', () => {
+  const headers = {
+    forwarded: 'for=1.2.3.4;proto=https;host=evil.example',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-for': '1.2.3.4',
+  };
+  assert.deepEqual(origin(headers, '203.0.113.9'), {
+    protocol: 'http',
+    host: 'inner:5000',
+    remote: '203.0.113.9',
+  });
+});
+
+test('Forwarded comes before X-Forwarded-*, and of both the first element counts', () => {
+  const both = {
+    forwarded: 'proto=https;host="registry.example:8443", proto=http;host=inner.example',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'other.example',
+  };
+  assert.deepEqual(origin(both), { protocol: 'https', host: 'registry.example:8443', remote: '10.0.0.1' });
+  const older = {
+    'x-forwarded-proto': 'https, http',
+    'x-forwarded-host': 'registry.example , inner',
+    'x-forwarded-for': '198.51.100.1',
+  };
+  assert.deepEqual(origin(older), { protocol: 'https', host: 'registry.example', remote: '198.51.100.1' });
+});
+
+test('what is no host is not taken for one', () => {
+  for (const host of ['a/b', 'a b', 'user@host', 'a:b', '', 'a\r\nb', 'x'.repeat(300)]) {
+    assert.equal(origin({ 'x-forwarded-host': host }).host, 'inner:5000', host);
+  }
+  assert.equal(origin({ 'x-forwarded-host': '[2001:db8::1]:443' }).host, '[2001:db8::1]:443');
+});
+
+test('the client is the last address that is no proxy; what anybody can put before it does not count', () => {
+  for (const [header, remote] of [
+    ['198.51.100.1', '198.51.100.1'],
+    ['1.1.1.1, 198.51.100.1, 10.2.2.2', '198.51.100.1'],
+    ['198.51.100.1:4711', '198.51.100.1'],
+    ['[2001:db8::1]:4711', '2001:db8::1'],
+    ['10.9.9.9', '10.0.0.1'],
+    ['1.1.1.1, nonsense, 10.2.2.2', '10.0.0.1'],
+    ['', '10.0.0.1'],
+  ] as const) {
+    assert.equal(origin({ 'x-forwarded-for': header }).remote, remote, header);
+  }
+});
+
+test('Forwarded: quotes, escapes, separators within them, and what does not parse', () => {
+  assert.deepEqual(
+    parseForwarded('For="[2001:db8::1]:4711";Proto=https, host="a\\"b,c;d" , junk; by=x').map((element) => ({
+      ...element,
+    })),
+    [{ for: '[2001:db8::1]:4711', proto: 'https' }, { host: 'a"b,c;d' }, { by: 'x' }],
+  );
+});
+
+test('Forwarded: what is written comes back, whatever the values', () => {
+  const value = fc.string({ unit: fc.constantFrom('a', '1', '"', '\\', ',', ';', '=', ' ') });
+  const element = fc.record({ host: value, proto: value }, { noNullPrototype: true });
+  fc.assert(
+    fc.property(fc.array(element, { minLength: 1 }), (elements) => {
+      const quote = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`;
+      const header = elements
+        .map(({ host, proto }) => `host=${quote(host)};proto=${quote(proto)}`)
+        .join(', ');
+      assert.deepEqual(
+        parseForwarded(header).map((found) => ({ ...found })),
+        elements,
+      );
+    }),
+  );
+});
+
+test('whatever the headers, the origin can stand in a URL', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), fc.string(), (forwarded, host, proto) => {
+      const found = origin({ forwarded, 'x-forwarded-host': host, 'x-forwarded-proto': proto });
+      assert.ok(URL.canParse(`${found.protocol}://${found.host}/token`), JSON.stringify(found));
+    }),
+  );
+});

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { ManifestInvalidError } from '../../../../storage/errors.ts';
+import { refuseAmbiguousJson } from '../../../../storage/oci/unambiguous-json.ts';
+
+const check = (text: string) => refuseAmbiguousJson(Buffer.from(text), 'the document');
+
+for (const text of [
+  '{"a":1,"a":2}',
+  '{"a":1,"b":{},"a":[]}',
+  '{"x":[{"a":1,"b":2,"a":3}]}',
+  '{"a":1,"\\u0061":2}',
+  '{"\\"":1,"\\"":2}',
+  '{ "a" : "}" , "a" : 1 }',
+]) {
+  test(`${text}: a key twice is refused`, () => {
+    assert.throws(() => check(text), ManifestInvalidError);
+  });
+}
+
+for (const text of [
+  '{}',
+  '[]',
+  '{"a":{"a":{"a":1}},"b":{"a":1}}',
+  '[{"a":1},{"a":2}]',
+  '{"a":"a","b":"a","c":["a","a"]}',
+  '{"a":"\\"b\\":1,\\"b\\":2","b":3}',
+  '{"a":"{\\"a\\":1,","b":"\\\\"}',
+  '{"a":1,"A":2}',
+]) {
+  test(`${text}: each object has its keys once`, () => {
+    check(text);
+  });
+}
+
+test('64 levels are taken, 65 are not', () => {
+  const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  check(nested(64));
+  assert.throws(() => check(nested(65)), /nested deeper/);
+  assert.throws(() => check(nested(100_000)), /nested deeper/);
+});
+
+test('what JSON.stringify writes is taken, unless a key is put in twice', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (value) => {
+      check(JSON.stringify(value));
+      check(JSON.stringify(value, undefined, 2));
+      for (const key of Object.keys(value).slice(0, 1)) {
+        const twice = JSON.stringify(value).replace(/\}$/, `,${JSON.stringify(key)}:0}`);
+        assert.throws(() => check(twice), ManifestInvalidError, twice);
+      }
+    }),
+  );
+});
