@@ -67,6 +67,17 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       await containers.remove(id, { force: true, volumes: false });
     });
 
+    it('delivers what a container wrote to a client that begins to read after its end', async () => {
+      // More than the agent holds, so that the rest is still in the socket, and less than what would stop the container.
+      const { id, containers, attach } = await start('dd if=/dev/zero bs=8192 count=41 2>/dev/null');
+      const client = await attach();
+      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
+      await containers.start(id);
+      assert.deepEqual(await waiting.result, { exitCode: 0 });
+      await containers.remove(id, { force: false, volumes: false });
+      assert.equal((await collectOutput(client)).stdout.length, 41 * 8192);
+    });
+
     it('does not let a client that reads nothing keep a killed container alive', async () => {
       const { id, containers, attach } = await start('yes');
       const stuck = await attach();
