@@ -6,6 +6,8 @@ import type { RequestContext } from '../request-context.ts';
 import { queryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
+type Dependencies = Pick<RegistryDependencies, 'access' | 'catalog'>;
+
 /** Repositories that are looked at for one that the client may read, when it names none. */
 const MOST_LOOKED_AT = 1000;
 
@@ -16,7 +18,7 @@ const MOST_LOOKED_AT = 1000;
  */
 export async function mountBlob(
   ctx: RequestContext,
-  dependencies: RegistryDependencies,
+  dependencies: Dependencies,
   repository: string,
 ): Promise<StoredBlob | undefined> {
   const digest = queryOf(ctx, 'mount');
@@ -31,7 +33,7 @@ export async function mountBlob(
 
 async function mountFromAny(
   ctx: RequestContext,
-  { access, catalog }: RegistryDependencies,
+  { access, catalog }: Dependencies,
   repository: string,
   digest: Digest,
 ): Promise<StoredBlob | undefined> {
