@@ -27,7 +27,7 @@ const GRACE = 10_000;
 export async function serve(config: AgentConfig, interrupted: AbortSignal): Promise<void> {
   await checkHost();
   const dataDirectory = await prepareDataFolder(config.dataDirectory);
-  await needed(
+  const mounts = await needed(
     enterMountNamespace({
       runDirectory: runDirectory(dataDirectory),
       execPath: process.execPath,
@@ -86,9 +86,11 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   log.info('stopping; containers go on running');
   stopping.abort();
   await server.close(GRACE);
+  const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();
   registry.close();
   await knex.destroy();
+  if (idle) await mounts.release();
 }
 
 /** What the host does not give is for its operator to change. */

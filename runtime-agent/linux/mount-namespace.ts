@@ -1,4 +1,16 @@
-import { chmod, mkdir, open, readFile, realpath, rename, stat, statfs, writeFile } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import {
+  chmod,
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { mount, readMounts, unmount } from './mount.ts';
 import { runProcess } from './run-process.ts';
@@ -11,6 +23,12 @@ const ENTERED = 'BERTH_MOUNT_NAMESPACE';
 /** Mounts and unmounts can keep a thread for seconds; Node's own four would soon leave none for files. */
 const THREADS = '16';
 
+/**
+ * The descriptor on which the shell hands the namespace outside over. It is closed at once inside: what a container
+ * inherits by mistake must not lead to the host.
+ */
+const OUTSIDE_FD = 9;
+
 export interface MountNamespaceOptions {
   /** A folder of the agent alone, kept while the machine runs, such as /run/berth-agent. It is made. */
   readonly runDirectory: string;
@@ -20,22 +38,37 @@ export interface MountNamespaceOptions {
   readonly args: readonly string[];
 }
 
+/** The namespace that this process is in. */
+export interface MountNamespace {
+  /**
+   * Lets go of the namespace: it ends, with all that is mounted in it, when the last process that is in it has ended.
+   * For a stop after which no container runs; otherwise the next start goes on with it.
+   */
+  release(): Promise<void>;
+}
+
 /**
  * Puts this process into the agent's own mount namespace, so that its hundreds of mounts are not on the host; call it
  * before anything else. The namespace is pinned at `<runDirectory>/mount-namespace`, so a killed agent that is started
- * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads. Outside, the process is replaced by
- * `nsenter` and that by the same program again (the pid stays), so the call does not return; inside, it returns.
+ * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads. Outside,
+ * the process is replaced by `nsenter` and that by the same program again (the pid stays), so the call does not return;
+ * inside, it returns.
  * Needs root. Throws with a sentence that says what failed.
  */
-export async function enterMountNamespace(options: MountNamespaceOptions): Promise<void> {
+export async function enterMountNamespace(options: MountNamespaceOptions): Promise<MountNamespace> {
   await mkdir(options.runDirectory, { recursive: true, mode: 0o700 });
   const folder = await realpath(options.runDirectory);
   await chmod(folder, 0o700);
   const current = await namespaceId('/proc/self/ns/mnt');
   if ((await recordedNamespace(folder)) === current) {
+    const outside = process.env[ENTERED] === undefined ? undefined : await takeOutside();
     delete process.env[ENTERED];
     await leaveUnifiedCgroups();
-    return;
+    return {
+      release: async () => {
+        if (outside !== undefined) await release(folder, outside);
+      },
+    };
   }
   if (process.env[ENTERED] !== undefined) {
     throw new Error(
@@ -46,11 +79,43 @@ export async function enterMountNamespace(options: MountNamespaceOptions): Promi
   if (!(await isPinned(pin))) await createNamespace(folder, pin);
   await recordNamespace(folder, await namespaceId(pin));
   if (process.execve === undefined) throw new Error('the agent runs on Linux only');
-  process.execve(
-    await findProgram('nsenter'),
-    ['nsenter', `--mount=${pin}`, `--wdns=${process.cwd()}`, '--', options.execPath, ...options.args],
+  const enter = [await findProgram('nsenter'), `--mount=${pin}`, `--wdns=${process.cwd()}`, '--'];
+  return process.execve(
+    '/bin/sh',
+    [
+      'sh',
+      '-c',
+      `exec "$@" ${OUTSIDE_FD}</proc/self/ns/mnt`,
+      'sh',
+      ...enter,
+      options.execPath,
+      ...options.args,
+    ],
     { UV_THREADPOOL_SIZE: THREADS, ...process.env, [ENTERED]: '1' },
   );
+}
+
+async function takeOutside(): Promise<FileHandle> {
+  const outside = await open(`/proc/self/fd/${OUTSIDE_FD}`, 'r');
+  closeSync(OUTSIDE_FD);
+  return outside;
+}
+
+async function release(folder: string, outside: FileHandle): Promise<void> {
+  const { exitCode, stderr } = await runProcess(
+    await findProgram('nsenter'),
+    [
+      `--mount=/proc/${process.pid}/fd/${outside.fd}`,
+      '--',
+      'umount',
+      '--lazy',
+      join(folder, 'mount-namespace'),
+      folder,
+    ],
+    { timeout: 60_000 },
+  );
+  await outside.close();
+  if (exitCode !== 0) throw new Error(`the mounts of ${folder} cannot be released: ${stderr.trim()}`);
 }
 
 /** From inside, the pin is not to be seen (a namespace cannot hold itself), so its identity lies in a file beside it. */

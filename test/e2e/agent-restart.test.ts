@@ -19,7 +19,16 @@ test('containers outlive a killed agent: logs, stop and wait work after the rest
   const out = async (...args: string[]) => (await docker(args)).stdout;
   const loop = 'trap "echo bye; exit 4" TERM; i=0; while :; do echo line $i; i=$((i+1)); sleep 0.1; done';
   await docker(['run', '-d', '--name', 'one', image, 'sh', '-c', loop]);
-  await docker(['run', '-d', '--name', 'two', image, 'sh', '-c', 'sleep 3; exit 6']);
+  await docker([
+    'run',
+    '-d',
+    '--name',
+    'two',
+    image,
+    'sh',
+    '-c',
+    'trap "exit 6" USR1; while :; do sleep 0.1; done',
+  ]);
   await docker(['create', '--name', 'three', image, 'true']);
   const pids = await out('inspect', '-f', '{{.State.Pid}}', 'one', 'two');
   const mounts = await agentMounts(agent);
@@ -33,7 +42,9 @@ test('containers outlive a killed agent: logs, stop and wait work after the rest
   assert.deepEqual([...(await agentMounts(agent))].sort(), [...mounts].sort());
   const follower = agent.startDocker(['logs', '--follow', 'one']);
   await follower.waitForLine(/line 0\n(line \d+\n)*line 30\n/);
-  assert.equal(await out('wait', 'two'), '6\n');
+  const waiting = out('wait', 'two');
+  await docker(['kill', '--signal', 'USR1', 'two']);
+  assert.equal(await waiting, '6\n');
   await docker(['stop', 'one']);
   assert.equal((await follower.exited).code, 0);
   assert.match(follower.output(), /\nbye\n$/);

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startDockerd } from '../support/dockerd.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { mountsUnder } from '../support/mounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -53,5 +55,6 @@ test('a newcomer who follows the README runs an image that they pushed', {
 
   const { code } = await start.end('SIGINT', 60_000);
   assert.equal(code, 0, start.output());
+  assert.deepEqual(await mountsUnder(runDirectory(join(directory, 'agent'))), [], 'a mount was left');
   assert.equal(start.output().split(password).length, 2, 'the password is printed once');
 });
