@@ -68,25 +68,26 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     });
 
     it('delivers what a container wrote to a client that begins to read after its end', async () => {
-      // More than the agent holds, so that the rest is still in the socket, and less than what would stop the container.
-      const { id, containers, attach } = await start('dd if=/dev/zero bs=8192 count=41 2>/dev/null');
+      // More than the agent holds for a slow client, and less than what would stop the container: sockets, pipes and all.
+      const { id, containers, attach } = await start('dd if=/dev/zero bs=8192 count=50 2>/dev/null');
       const client = await attach();
       const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
       await containers.start(id);
       assert.deepEqual(await waiting.result, { exitCode: 0 });
       await containers.remove(id, { force: false, volumes: false });
-      assert.equal((await collectOutput(client)).stdout.length, 41 * 8192);
+      assert.equal((await collectOutput(client)).stdout.length, 50 * 8192);
     });
 
     it('does not let a client that reads nothing keep a killed container alive', async () => {
-      const { id, containers, attach } = await start('yes');
+      const { id, containers, attach } = await start('trap "" PIPE; seq -w 100000 999999');
       const stuck = await attach();
       const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
       await containers.start(id);
       await sleep(500);
       await containers.kill(id, 'KILL');
       assert.deepEqual(await waiting.result, { exitCode: 137 });
-      stuck.close();
+      // And what it had written is not lost on the client.
+      assert.equal((await collectOutput(stuck)).stdout, await readLogs(agent(), id));
     });
 
     it('keeps stdin open when a client leaves, if it is not for one client', async () => {

@@ -3,7 +3,7 @@ import type { AttachCommand, AttachReport } from './attach-messages.ts';
 import { type AttachLink, AttachSession, type InputPolicy } from './attach-session.ts';
 import { AttachThread } from './attach-thread.ts';
 
-const STALL_CHECK = 1_000;
+const STALL_CHECK = 500;
 
 /** All clients that are attached to containers of this agent. */
 export class AttachHub {
@@ -33,7 +33,7 @@ export class AttachHub {
         if (this.#sessions.delete(key)) this.#thread.command({ kind: 'close', key });
       },
     };
-    this.#timer = setInterval(() => this.#cutStalled(), STALL_CHECK);
+    this.#timer = setInterval(() => this.#relieve(), STALL_CHECK);
     this.#timer.unref();
   }
 
@@ -55,8 +55,8 @@ export class AttachHub {
     session?.take(report);
   }
 
-  #cutStalled(): void {
+  #relieve(): void {
     const now = Date.now();
-    for (const session of this.#sessions.values()) session.cutStalled(now);
+    for (const session of this.#sessions.values()) session.relieve(now);
   }
 }

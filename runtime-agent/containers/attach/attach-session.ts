@@ -30,12 +30,12 @@ interface Send {
   readonly done: () => void;
 }
 
-/** A client that takes nothing for so long is cut off when others wait for it, or the container has ended (ms). */
-const PATIENCE = { others: 30_000, ended: 2_000 };
+/** A client that takes nothing for so long is cut off when others wait for it (milliseconds). */
+const PATIENCE = 30_000;
 
 /**
  * The clients of one container. They share one connection to conmon, so that what one client does with its end never
- * closes the stdin of another. The slowest client sets the pace, as with Docker, within PATIENCE.
+ * closes the stdin of another. The slowest client sets the pace, as with Docker, within PATIENCE and while the container runs.
  */
 export class AttachSession {
   readonly #link: AttachLink;
@@ -51,6 +51,8 @@ export class AttachSession {
   #sequence = 0;
   #received = 0;
   #acknowledged = 0;
+  /** The container has ended: what is left is taken in, whoever is slow. */
+  #takesAll = false;
 
   constructor(link: AttachLink, input: InputPolicy, isAlive: () => boolean) {
     this.#isAlive = isAlive;
@@ -127,16 +129,21 @@ export class AttachSession {
     this.#sending.clear();
   }
 
-  /** Cuts off clients that hold up others, or the end of the container, longer than PATIENCE. */
-  cutStalled(now: number): void {
+  /**
+   * Called now and then: sees to it that slow clients hold up neither others for longer than PATIENCE, nor the end of the
+   * container. What a container has written and conmon not yet read is less than 1 MB, so at its end all of it is taken in.
+   */
+  relieve(now: number): void {
     if (this.#state !== 'open' || this.#received - this.#acknowledged < OUTPUT_WINDOW) return;
+    if (!this.#isAlive()) {
+      this.#takesAll = true;
+      this.#acknowledge();
+      return;
+    }
     const waiting = [...this.#clients].filter((client) => client.queue.position === this.#acknowledged);
-    const alone = this.#clients.size === waiting.length;
+    if (waiting.length === this.#clients.size) return;
     for (const client of waiting) {
-      const idle = now - client.queue.movedAt;
-      const limit =
-        alone && this.#isAlive() ? Number.POSITIVE_INFINITY : alone ? PATIENCE.ended : PATIENCE.others;
-      if (idle < limit) continue;
+      if (now - client.queue.movedAt < PATIENCE) continue;
       client.queue.abandon(
         new EngineError('runtime', 'the client was too slow to take the container output'),
       );
@@ -192,7 +199,9 @@ export class AttachSession {
 
   #acknowledge(): void {
     let position = this.#received;
-    for (const client of this.#clients) position = Math.min(position, client.queue.position);
+    if (!this.#takesAll) {
+      for (const client of this.#clients) position = Math.min(position, client.queue.position);
+    }
     const bytes = position - this.#acknowledged;
     if (bytes <= 0 || this.#state !== 'open') return;
     this.#acknowledged = position;
