@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyCgroup, detectCgroups } from '../../linux/cgroups.ts';
 import { readBoundingCapabilities } from '../../linux/proc.ts';
@@ -20,7 +20,11 @@ export async function tryRuntime(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   await mkdir(workDirectory, { recursive: true, mode: 0o700 });
-  const folder = await mkdtemp(join(workDirectory, `try-${name}-`));
+  const prefix = `try-${name}-`;
+  for (const left of (await readdir(workDirectory)).filter((entry) => entry.startsWith(prefix))) {
+    await rm(join(workDirectory, left), { recursive: true, force: true });
+  }
+  const folder = await mkdtemp(join(workDirectory, prefix));
   const id = `berth-try-${folder.slice(-6)}`;
   try {
     const rootfs = join(folder, 'rootfs');
