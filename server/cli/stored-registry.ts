@@ -1,16 +1,15 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Knex } from 'knex';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import { openDatabase } from '../../storage/catalog/database.ts';
+import { type Database, openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ConfigError } from '../config.ts';
 
 /** What a data folder holds, for commands that work on it beside a running server. */
 export interface StoredRegistry extends AsyncDisposable {
-  readonly database: Knex;
+  readonly database: Database;
   readonly catalog: Catalog;
   readonly blobs: BlobStore;
 }

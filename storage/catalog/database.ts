@@ -5,6 +5,9 @@ import { cacheStatements, type PreparingConnection } from './statement-cache.ts'
 
 const STATEMENTS_KEPT = 200;
 
+/** An open database, for those who pass it on and do not look into it. */
+export type Database = Knex;
+
 export interface DatabaseOptions {
   /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
   readonly file: string;
