@@ -105,15 +105,13 @@ export class UploadSessions {
     for (;;) {
       const idle = await this.#catalog.uploads.listIdle(before, 100);
       const stale = idle.filter(({ upload }) => !this.#active.has(upload.id));
-      for (const record of stale) {
-        signal.throwIfAborted();
-        // The row first, and only while it is idle: whoever goes on with the upload finds out before it ends.
-        if (await this.#catalog.uploads.deleteIdle(record.upload.id, before)) {
-          await this.#blobs.abort(record.upload);
-        }
-      }
-      dropped += stale.length;
       if (stale.length === 0) return dropped;
+      signal.throwIfAborted();
+      // The rows first, and only while they are idle: whoever goes on with an upload finds out before it ends.
+      const ids = stale.map(({ upload }) => upload.id);
+      const deleted = await this.#catalog.uploads.deleteIdle(ids, before);
+      for (const { upload } of stale) if (deleted.has(upload.id)) await this.#blobs.abort(upload);
+      dropped += deleted.size;
     }
   }
 

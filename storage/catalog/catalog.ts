@@ -169,6 +169,6 @@ export interface UploadCatalog {
   delete(id: string): Promise<boolean>;
   /** Uploads that nobody has touched since `before`. */
   listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]>;
-  /** Deletes an upload unless somebody has touched it since `before`; answers whether it did. */
-  deleteIdle(id: string, before: Date): Promise<boolean>;
+  /** Deletes those uploads, a few hundred at most, that nobody has touched since `before`; answers which. */
+  deleteIdle(ids: readonly string[], before: Date): Promise<ReadonlySet<string>>;
 }

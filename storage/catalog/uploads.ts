@@ -60,10 +60,14 @@ export class KnexUploads implements UploadCatalog {
     return rows.map(recordOfRow);
   }
 
-  deleteIdle(id: string, before: Date): Promise<boolean> {
+  deleteIdle(ids: readonly string[], before: Date): Promise<ReadonlySet<string>> {
     return inTransaction(this.#knex, async (trx) => {
-      const idle = trx('uploads').where({ id }).where('touched_at', '<', before.getTime());
-      return (await idle.delete()) > 0;
+      const idle = await trx('uploads')
+        .whereIn('id', [...ids])
+        .andWhere('touched_at', '<', before.getTime())
+        .pluck('id');
+      await trx('uploads').whereIn('id', idle).delete();
+      return new Set<string>(idle);
     });
   }
 }

@@ -18,14 +18,11 @@ export async function* dropIdleUploads(
   for (;;) {
     const idle = await uploads.listIdle(before, STEP);
     if (idle.length === 0) return;
-    let dropped = 0;
-    for (const { upload } of idle) {
-      // The record first, and only while it is idle: whoever goes on with the upload finds out before it ends.
-      if (!(await uploads.deleteIdle(upload.id, before))) continue;
-      await abortUnlessBusy(blobs, upload);
-      dropped += 1;
-    }
-    yield dropped;
+    // The records first, and only while they are idle: whoever goes on with an upload finds out before it ends.
+    const ids = idle.map(({ upload }) => upload.id);
+    const dropped = await uploads.deleteIdle(ids, before);
+    for (const { upload } of idle) if (dropped.has(upload.id)) await abortUnlessBusy(blobs, upload);
+    yield dropped.size;
   }
 }
 

@@ -514,10 +514,16 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         const upload = await start();
         const record = await catalog.uploads.find('team/app', upload.id);
         assert.ok(record);
-        assert.equal(await catalog.uploads.deleteIdle(upload.id, record.touchedAt), false);
+        assert.deepEqual(await catalog.uploads.deleteIdle([upload.id], record.touchedAt), new Set());
         assert.ok(await catalog.uploads.find('team/app', upload.id));
-        assert.equal(await catalog.uploads.deleteIdle(upload.id, new Date(Date.now() + 1_000)), true);
-        assert.equal(await catalog.uploads.deleteIdle(upload.id, new Date(Date.now() + 1_000)), false);
+        assert.deepEqual(
+          await catalog.uploads.deleteIdle([upload.id, 'none'], new Date(Date.now() + 1_000)),
+          new Set([upload.id]),
+        );
+        assert.deepEqual(
+          await catalog.uploads.deleteIdle([upload.id], new Date(Date.now() + 1_000)),
+          new Set(),
+        );
       });
 
       test('that are idle are listed, the longest first', async () => {
