@@ -1,7 +1,7 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
 import { type ContentRange, parseContentRange } from '../http/content-range.ts';
-import { requestBody } from '../http/request-body.ts';
+import { passingBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { UploadChunk } from './upload-sessions.ts';
 
@@ -11,7 +11,7 @@ import type { UploadChunk } from './upload-sessions.ts';
  * comes next. What does not hold is refused with RangeInvalidError, when the chunk is added.
  */
 export function chunkOf(ctx: RequestContext): UploadChunk {
-  const body = requestBody(ctx.req, ctx.res);
+  const body = passingBody(ctx.req, ctx.res);
   const header = ctx.get('Content-Range');
   if (header === '') return { content: body, check: () => undefined };
   const range = parseContentRange(header);

@@ -9,7 +9,7 @@ import {
 } from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { hasBody, requestBody } from '../http/request-body.ts';
+import { hasBody, passingBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { mountBlob } from './mount-blob.ts';
@@ -40,7 +40,7 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     }
     const digest = queryOf(ctx, 'digest');
     if (digest !== undefined) {
-      const body = requestBody(ctx.req, ctx.res);
+      const body = passingBody(ctx.req, ctx.res);
       const blob = await content.putBlob(repository, body, parseDigest(digest), ctx.state.signal);
       answerCreated(ctx, repository, blob);
       return;
