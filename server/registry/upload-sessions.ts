@@ -4,6 +4,7 @@ import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import { RangeInvalidError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
 import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
+import { UploadProgress } from './upload-progress.ts';
 
 /** A piece of an upload. */
 export interface UploadChunk {
@@ -65,7 +66,8 @@ export class UploadSessions {
   append(repository: string, id: string, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
     return this.#exclusively(id, signal, async (combined) => {
       const { upload } = await this.find(repository, id);
-      return this.#append(upload, chunk, combined);
+      const progress = new UploadProgress(this.#catalog.uploads, upload);
+      return this.#append(upload, chunk, combined, progress, (state) => progress.record(state));
     });
   }
 
@@ -83,8 +85,17 @@ export class UploadSessions {
   ): Promise<StoredBlob> {
     return this.#exclusively(id, signal, async (combined) => {
       const { upload } = await this.find(repository, id);
-      const whole = chunk === undefined ? upload : await this.#append(upload, chunk, combined);
-      return this.#content.commitUpload(repository, whole, digest);
+      if (chunk === undefined) return this.#content.commitUpload(repository, upload, digest);
+      const progress = new UploadProgress(this.#catalog.uploads, upload);
+      const whole = await this.#append(upload, chunk, combined, progress, (state) =>
+        progress.postpone(state),
+      );
+      try {
+        return await this.#content.commitUpload(repository, whole, digest);
+      } catch (error) {
+        if (!(error instanceof UploadUnknownError)) await progress.catchUp();
+        throw error;
+      }
     });
   }
 
@@ -115,22 +126,24 @@ export class UploadSessions {
     }
   }
 
-  async #append(upload: DriverUpload, chunk: UploadChunk, signal: AbortSignal): Promise<DriverUpload> {
+  async #append(
+    upload: DriverUpload,
+    chunk: UploadChunk,
+    signal: AbortSignal,
+    progress: UploadProgress,
+    checkpoint: (state: DriverUpload) => Promise<void>,
+  ): Promise<DriverUpload> {
     chunk.check(upload);
-    let recorded = upload.size;
-    const record = async (state: DriverUpload) => {
-      await this.#catalog.uploads.update(state, recorded);
-      recorded = state.size;
-    };
     try {
       return await this.#blobs.append(upload, chunk.content, {
         signal,
-        checkpoint: record,
+        checkpoint,
         ...(chunk.algorithm && { algorithm: chunk.algorithm }),
       });
     } catch (error) {
       // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
-      if (error instanceof RangeInvalidError && recorded !== upload.size) await record(upload);
+      if (error instanceof RangeInvalidError) await progress.undo();
+      else if (!(error instanceof UploadUnknownError)) await progress.catchUp();
       throw error;
     }
   }

@@ -158,6 +158,7 @@ export interface UploadRecord {
   readonly touchedAt: Date;
 }
 
+/** A power cut may bring back what `create` and `update` have replaced; nothing else does. */
 export interface UploadCatalog {
   create(repository: string, upload: DriverUpload): Promise<void>;
   find(repository: string, id: string): Promise<UploadRecord | undefined>;

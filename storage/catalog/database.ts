@@ -1,6 +1,7 @@
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { LogSync } from './log-sync.ts';
 import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
 
 const STATEMENTS_KEPT = 200;
@@ -19,8 +20,8 @@ interface Connection extends PreparingConnection {
 }
 
 /**
- * Opens an SQLite database for reading and writing. A transaction is on the disk when it has committed. Other
- * processes may use the file too: write by inTransaction, which waits for them. Only its owner can read the
+ * Opens an SQLite database for reading and writing. A statement is on the disk when it has run. Other
+ * processes may use the file too: write by inTransaction, which waits for them, and not for the device on the main thread. Only its owner can read the
  * file. Close it with `destroy()`.
  */
 export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
@@ -28,13 +29,15 @@ export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
   await (await open(file, 'a', 0o600)).close();
   await syncFolderOf(file);
-  return knex({
+  const config: Knex.Config & { readonly logSync: LogSync } = {
     client: 'better-sqlite3',
+    logSync: new LogSync(file),
     connection: { filename: file },
     useNullAsDefault: true,
     // One connection: transactions of this process queue here instead of failing on each other's locks.
     pool: { min: 1, max: 1, afterCreate: configure },
-  });
+  };
+  return knex(config);
 }
 
 function configure(connection: Connection, done: (error: unknown, connection: Connection) => void): void {

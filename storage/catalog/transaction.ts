@@ -1,21 +1,56 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { StorageFullError } from '../errors.ts';
+import type { LogSync } from './log-sync.ts';
 
 /** Milliseconds after which a transaction that others keep from running fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
 
+export interface TransactionOptions {
+  /**
+   * False for what a power cut may undo, as long as it undoes what came later as well; it is not waited for then.
+   * The end of the process, whatever ends it, undoes nothing.
+   */
+  readonly durable?: boolean;
+}
+
 /**
- * Runs `work` in one transaction, as if no other ran meanwhile, and commits it. When the database gives way to
+ * Runs `work` in one transaction, as if no other ran meanwhile, and commits it: others see it at once, and when
+ * the promise resolves it survives a power cut. When the database gives way to
  * another process (a lock, a stale snapshot, a deadlock) it is run again from the start, so `work` must do
  * nothing outside the database. Throws StorageFullError, and what `work` throws.
  */
-export async function inTransaction<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  knex: Knex,
+  work: (trx: Knex.Transaction) => Promise<T>,
+  { durable = true }: TransactionOptions = {},
+): Promise<T> {
+  const log: LogSync | undefined = knex.client.config.logSync;
+  const result = await untilItPasses(() =>
+    log === undefined ? knex.transaction(work, isolationOf(knex)) : commitUnsynced(knex, work),
+  );
+  if (durable) await log?.sync();
+  return result;
+}
+
+/** Commits to the write-ahead log of SQLite without waiting for the device. */
+async function commitUnsynced<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  const connection = await knex.client.acquireConnection();
+  try {
+    connection.pragma('synchronous = NORMAL');
+    return await knex.transaction(work, { connection });
+  } finally {
+    connection.pragma('synchronous = FULL');
+    await knex.client.releaseConnection(connection);
+  }
+}
+
+async function untilItPasses<T>(run: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + PATIENCE;
   for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
-      return await knex.transaction(work, isolationOf(knex));
+      return await run();
     } catch (error) {
       if (isFull(error)) {
         throw new StorageFullError('the device of the database has no space left: free some and try again', {

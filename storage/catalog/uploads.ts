@@ -13,6 +13,9 @@ interface UploadRow {
   readonly touched_at: number | string;
 }
 
+/** After a power cut a client asks where its upload stands, or begins anew: no request waits for the device. */
+const UNSYNCED = { durable: false };
+
 /** Uploads that have begun and not ended. */
 export class KnexUploads implements UploadCatalog {
   readonly #knex: Knex;
@@ -23,9 +26,13 @@ export class KnexUploads implements UploadCatalog {
 
   create(repository: string, upload: DriverUpload): Promise<void> {
     const now = Date.now();
-    return inTransaction(this.#knex, async (trx) => {
-      await trx('uploads').insert({ ...upload, repository, started_at: now, touched_at: now });
-    });
+    return inTransaction(
+      this.#knex,
+      async (trx) => {
+        await trx('uploads').insert({ ...upload, repository, started_at: now, touched_at: now });
+      },
+      UNSYNCED,
+    );
   }
 
   async find(repository: string, id: string): Promise<UploadRecord | undefined> {
@@ -35,17 +42,21 @@ export class KnexUploads implements UploadCatalog {
 
   update(upload: DriverUpload, expectedSize: number): Promise<void> {
     const { id, size, detail } = upload;
-    return inTransaction(this.#knex, async (trx) => {
-      const updated = await trx('uploads')
-        .where({ id, size: expectedSize })
-        .update({ size, detail, touched_at: Date.now() });
-      if (updated > 0) return;
-      const present = await trx('uploads').where({ id }).first('size');
-      if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
-      throw new UploadBusyError(
-        `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
-      );
-    });
+    return inTransaction(
+      this.#knex,
+      async (trx) => {
+        const updated = await trx('uploads')
+          .where({ id, size: expectedSize })
+          .update({ size, detail, touched_at: Date.now() });
+        if (updated > 0) return;
+        const present = await trx('uploads').where({ id }).first('size');
+        if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
+        throw new UploadBusyError(
+          `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
+        );
+      },
+      UNSYNCED,
+    );
   }
 
   delete(id: string): Promise<boolean> {
