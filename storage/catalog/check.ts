@@ -80,18 +80,24 @@ export class KnexCheck implements CheckCatalog {
   }
 
   async missingLinks({ repository, digest }: ManifestName): Promise<readonly Digest[]> {
-    const rows: readonly { digest: string }[] = await this.#knex.raw(
-      `select x.digest from (
-         select m.repository_id, m.digest from manifests m where m.digest = ?
-         union
-         select r.repository_id, r.digest from manifest_references r
-           where r.manifest_digest = ? and r.kind in ('config', 'layer')
-       ) x join repositories on repositories.id = x.repository_id
-       where repositories.name = ? and not exists (
-         select 1 from blob_links l where l.repository_id = x.repository_id and l.digest = x.digest)`,
-      [digest, digest, repository],
-    );
-    return rows.map((row) => parseDigest(row.digest));
+    const needs = [
+      this.#knex('manifests as x').where('x.digest', digest),
+      this.#knex('manifest_references as x')
+        .where('x.manifest_digest', digest)
+        .whereIn('x.kind', ['config', 'layer']),
+    ];
+    const missing = new Set<Digest>();
+    for (const query of needs) {
+      const digests: readonly string[] = await query
+        .join('repositories as p', 'p.id', 'x.repository_id')
+        .where('p.name', repository)
+        .whereRaw(
+          'not exists (select 1 from blob_links l where l.repository_id = x.repository_id and l.digest = x.digest)',
+        )
+        .pluck('x.digest');
+      for (const text of digests) missing.add(parseDigest(text));
+    }
+    return [...missing];
   }
 
   addLink(repository: string, digest: Digest): Promise<boolean> {

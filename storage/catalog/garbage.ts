@@ -30,7 +30,7 @@ const DEAD_BLOB =
   'and not exists (select 1 from manifests m where m.digest = x.digest)';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
-const MOST_DELETED = 50;
+const MOST_DELETED = 25;
 
 /** SQLite gives a condition as a number. */
 interface GarbageRow {

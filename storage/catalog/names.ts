@@ -5,7 +5,14 @@ import type { NameLine, NamesCatalog } from './names-catalog.ts';
 /** Rows that one statement reads: about a millisecond's work. */
 const WINDOW = 250;
 
-interface ManifestNameRow {
+interface RepositoryRow {
+  readonly id: number;
+  readonly name: string;
+  readonly description: string | null;
+}
+
+/** `key` is a digest or a tag. */
+interface KeyedRow {
   readonly repository_id: number;
   readonly repository: string;
   readonly key: string;
@@ -27,10 +34,7 @@ export class KnexNames implements NamesCatalog {
   }
 
   async *lines(): AsyncGenerator<NameLine, void, undefined> {
-    const described = await this.#knex('repositories')
-      .whereNotNull('description')
-      .select('name as repository', 'description');
-    yield* described;
+    yield* this.#descriptions();
     for await (const { repository, digest, media_type } of this.#rows('manifests', 'digest', [
       'x.media_type',
     ])) {
@@ -43,14 +47,28 @@ export class KnexNames implements NamesCatalog {
     }
   }
 
+  async *#descriptions(): AsyncGenerator<NameLine, void, undefined> {
+    for (let after: number | undefined = 0; after !== undefined; ) {
+      const rows: readonly RepositoryRow[] = await this.#knex('repositories')
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(WINDOW)
+        .select('id', 'name', 'description');
+      for (const { name, description } of rows) {
+        if (description !== null) yield { repository: name, description };
+      }
+      after = rows.length < WINDOW ? undefined : rows.at(-1)?.id;
+    }
+  }
+
   /** The rows of a table in the order of its primary key, the repository and then `key`. */
   async *#rows(
     table: 'manifests' | 'tags',
     key: string,
     columns: readonly string[],
-  ): AsyncGenerator<ManifestNameRow, void, undefined> {
+  ): AsyncGenerator<KeyedRow, void, undefined> {
     for (let after: readonly [number, string] | undefined = [0, '']; after !== undefined; ) {
-      const rows: readonly ManifestNameRow[] = await this.#knex(`${table} as x`)
+      const rows: readonly KeyedRow[] = await this.#knex(`${table} as x`)
         .join('repositories as r', 'r.id', 'x.repository_id')
         .whereRaw(`(x.repository_id, x.${key}) > (?, ?)`, [...after])
         .orderBy(['x.repository_id', `x.${key}`])

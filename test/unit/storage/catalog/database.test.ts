@@ -186,6 +186,25 @@ describe('a database file', () => {
     await catalog.uploads.find('a', 'x');
     await catalog.uploads.listIdle(new Date(), 10);
     await catalog.uploads.delete('x');
+    await catalog.blobs.findToRefer('a', digest);
+    await catalog.blobs.relocate(blob, blob, { kind: 'deadline', until: new Date(Date.now() + 60_000) });
+    await catalog.tags.history('a', 'v1', 10);
+    const lease = { name: 'x', holder: 'y' };
+    await catalog.garbage.takeLease(lease, 60_000);
+    await catalog.garbage.takeLease(lease, 60_000);
+    for (const after of [undefined, `1 ${digest}`]) {
+      const window = { lease, limit: 10, ...(after !== undefined && { after }) };
+      await catalog.garbage.sweepLinks(window, new Date(0));
+      await catalog.garbage.sweepManifests(window, new Date(0));
+      await catalog.garbage.sweepBlobs({ ...window, ...(after !== undefined && { after: digest }) });
+      await catalog.check.listManifests(after, 10);
+    }
+    await catalog.garbage.namedOf([{ ...blob, uploadId: 'x', storedAt: new Date() }]);
+    await catalog.garbage.knownUploads(['x']);
+    await catalog.garbage.dropLease(lease);
+    await catalog.check.listBlobs(undefined, 10);
+    await catalog.check.missingLinks({ repository: 'a', digest });
+    for await (const _ of catalog.names.lines()) assert.ok(_);
     assert.ok(asked.size >= 20);
     knex.removeAllListeners('query');
     for (const [sql, bindings] of asked) {

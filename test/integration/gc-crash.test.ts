@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { glob } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
+import { checkStore } from '../../storage/fsck/check-store.ts';
+import type { Finding } from '../../storage/fsck/findings.ts';
+import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
+import { defer } from '../support/cleanup.ts';
+import { type ManagedProcess, startProcess } from '../support/managed-process.ts';
+import { RacingPusher } from '../support/racing-pusher.ts';
+import { startRegistry } from '../support/registry-process.ts';
+
+/** BERTH_KILLS=200 is what is run by hand before a release. */
+const KILLS = Number(process.env.BERTH_KILLS ?? 20);
+const PUSHERS = 4;
+const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
+
+test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was answered is there`, async (t) => {
+  const server = await startRegistry(t, { args: ['--gc-interval', 'off', '--log-level', 'warn'] });
+  const repositoryOf = (index: number) => `crash/${index % PUSHERS}`;
+  const pushers = Array.from(
+    { length: PUSHERS },
+    (_, index) =>
+      new RacingPusher({
+        url: server.url,
+        repository: repositoryOf(index),
+        neighbour: repositoryOf(index + 1),
+        contents: 25,
+        tags: 8,
+      }),
+  );
+  defer(t, () => {
+    for (const pusher of pushers) pusher.close();
+  });
+  let sweeper = await startSweeper(t, server.dataDir);
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    let killed = false;
+    const working = pushers.map(async (pusher) => {
+      try {
+        while (!killed) await pusher.act();
+      } catch (error) {
+        if (error instanceof assert.AssertionError || !killed) throw error;
+      }
+    });
+    const ended = Promise.all(working);
+    // A failure before the kill is that of the test; the moment of the kill is left to chance.
+    await Promise.race([sleep(20 + Math.random() * 400), ended]);
+    killed = true;
+    await server.kill();
+    if (kill % 3 === 0) {
+      await sweeper.end('SIGKILL');
+      sweeper = await startSweeper(t, server.dataDir);
+    }
+    await ended;
+    await server.restart();
+    assert.deepEqual(await findings(server.dataDir), [], `after kill ${kill}`);
+    await Promise.all(pushers.map((pusher) => pusher.verify()));
+  }
+  const pushes = pushers.reduce((sum, pusher) => sum + pusher.pushes, 0);
+  t.diagnostic(`${pushes} pushes were answered`);
+  assert.ok(pushes >= KILLS);
+
+  await Promise.all(pushers.map((pusher) => pusher.deleteAll()));
+  assert.equal((await sweeper.end('SIGTERM')).code, 0, sweeper.output());
+  await server.stop();
+  await using registry = await openStoredRegistry(server.dataDir);
+  // Nobody works any more, so that what was left by a kill need not first grow old.
+  const policy = { graceMs: 0, untagged: true, orphanAgeMs: 0, idleUploadMs: -1 };
+  assert.ok(await collectGarbage({ ...registry, policy }));
+  const left: string[] = [];
+  for await (const path of glob('{blobs/*/*,uploads}/*', { cwd: server.dataDir })) left.push(path);
+  assert.deepEqual(left, []);
+  assert.deepEqual(await registry.database('blobs'), []);
+});
+
+async function startSweeper(t: TestContext, dataDir: string): Promise<ManagedProcess> {
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, dataDir]);
+  await sweeper.waitForLine(/sweeping/);
+  return sweeper;
+}
+
+/** What fsck says, with the server and the sweeps at work beside it. */
+async function findings(dataDir: string): Promise<readonly Finding[]> {
+  await using registry = await openStoredRegistry(dataDir);
+  const found: Finding[] = [];
+  await checkStore({ ...registry, repair: false, onFinding: (finding) => found.push(finding) });
+  return found;
+}
