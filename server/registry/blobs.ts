@@ -30,13 +30,17 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
 
   router.head('/v2/*name/blobs/:digest', async (ctx) => {
     const blob = await find(ctx, 'to look');
+    if (isUnchanged(ctx, blob)) {
+      answerEmpty(ctx, 304, headersOf(blob));
+      return;
+    }
     ctx.status = 200;
     setHeaders(ctx, { ...headersOf(blob), 'Content-Length': String(blob.size) });
   });
 
   router.get('/v2/*name/blobs/:digest', async (ctx) => {
     const blob = await find(ctx, 'to read');
-    if (matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest)) {
+    if (isUnchanged(ctx, blob)) {
       answerEmpty(ctx, 304, headersOf(blob));
       return;
     }
@@ -75,6 +79,10 @@ function headersOf(blob: StoredBlob) {
     'Accept-Ranges': 'bytes',
     ETag: `"${blob.digest}"`,
   };
+}
+
+function isUnchanged(ctx: RequestContext, blob: StoredBlob): boolean {
+  return matchesEntityTag(ctx.get('If-None-Match') || undefined, blob.digest);
 }
 
 /** RFC 9110, section 13.1.5: a range of something else than the client has is no use to it. */

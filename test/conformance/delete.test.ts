@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
-import { digestOf } from '../support/registry-client.ts';
+import { digestOf, OCI_MANIFEST } from '../support/registry-client.ts';
 
 // distribution-spec, "Conformance", "Content Management". Each test is named by its section and the rule that it checks.
 const registry = await startInProcessRegistry({ after });
 const repository = 'conformance/delete';
 const manifests = `/v2/${repository}/manifests`;
+const disabled = await startInProcessRegistry({ after }, { deletes: false });
+const kept = await disabled.pushImage(repository, 'kept');
 
 test('Deleting tags: MUST be 202, and the tag MUST be 404 afterwards; the manifest stays', async () => {
   const { digest } = await registry.pushImage(repository, 'one');
@@ -46,4 +48,31 @@ test('Deleting Blobs: MUST be 202, and the blob MUST be 404 afterwards', async (
 
 test('Deleting Blobs: one that is not there MUST be 404', async () => {
   assert.equal((await registry.send('DELETE', `/v2/${repository}/blobs/${digestOf('none')}`)).status, 404);
+});
+
+for (const [what, path] of [
+  ['Deleting tags: where deletion is disabled', `${manifests}/kept`],
+  ['Deleting Manifests: where deletion is disabled', `${manifests}/${kept.digest}`],
+  ['Deleting Blobs: where deletion is disabled', `/v2/${repository}/blobs/${kept.manifest.config.digest}`],
+] as const) {
+  test(`${what} it MUST be 400 or 405, and all is still there`, async () => {
+    const answer = await disabled.send('DELETE', path);
+    assert.ok([400, 405].includes(answer.status));
+    assert.equal((await disabled.send('GET', path)).status, 200);
+  });
+}
+
+test('Deleting Manifests: in a repository that does not exist it MUST be 404', async () => {
+  for (const reference of ['latest', digestOf('x')]) {
+    assert.equal((await registry.send('DELETE', `/v2/conformance/never/manifests/${reference}`)).status, 404);
+  }
+});
+
+test('Deleting Manifests: of a referrer takes it off the list of its subject', async () => {
+  const image = await registry.pushImage(repository, 'subject');
+  const subject = { mediaType: OCI_MANIFEST, digest: image.digest, size: image.bytes.length };
+  const referrer = await registry.pushManifest(repository, 'referrer', { ...image.manifest, subject });
+  assert.equal((await registry.send('DELETE', `${manifests}/${referrer}`)).status, 202);
+  const list = await registry.send('GET', `/v2/${repository}/referrers/${image.digest}`);
+  assert.deepEqual(JSON.parse(list.body.toString()).manifests, []);
 });

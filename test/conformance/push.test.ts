@@ -191,3 +191,208 @@ test('Pushing Manifests: media types of config and layers are not restricted', a
   };
   await registry.pushManifest(repository, 'custom', custom);
 });
+
+for (const [what, bad] of [
+  ["not the content's", digestOf('something else')],
+  ['of an algorithm that is not supported', `sha999:${'a'.repeat(64)}`],
+  ['of an algorithm of old', `md5:${'a'.repeat(32)}`],
+  ['too short', 'sha256:abc'],
+  ['of upper case', `sha256:${'A'.repeat(64)}`],
+  ['no digest at all', 'latest'],
+] as const) {
+  test(`Pushing blobs: a digest that is ${what} SHOULD be 400, in every way of pushing`, async () => {
+    const content = 'refused content';
+    const digestQuery = `digest=${encodeURIComponent(bad)}`;
+    const put = await registry.send('PUT', `${await begin()}?${digestQuery}`, {
+      body: content,
+      headers: octets,
+    });
+    assert.equal(put.status, 400);
+    const post = await registry.send('POST', `${uploads}?${digestQuery}`, { body: content, headers: octets });
+    assert.equal(post.status, 400);
+    const patched = await registry.send('PATCH', await begin(), { body: content, headers: octets });
+    assert.equal((await registry.send('PUT', `${locationOf(patched)}?${digestQuery}`)).status, 400);
+    assert.equal((await registry.send('HEAD', `/v2/${repository}/blobs/${digestOf(content)}`)).status, 404);
+  });
+}
+
+test("Single POST: a body that is shorter or longer than its digest's content MUST NOT become that blob", async () => {
+  const content = 'exactly this';
+  for (const body of ['exactly', 'exactly this and more']) {
+    const answer = await registry.send('POST', closing(uploads, content), { body, headers: octets });
+    assert.equal(answer.status, 400);
+  }
+  assert.equal((await registry.send('HEAD', `/v2/${repository}/blobs/${digestOf(content)}`)).status, 404);
+});
+
+for (const algorithm of ['sha256', 'sha512'] as const) {
+  test(`Pushing a blob in chunks: the digest-algorithm ${algorithm} that is announced can be pushed`, async () => {
+    const content = `announced as ${algorithm}`;
+    const post = await registry.send('POST', `${uploads}?digest-algorithm=${algorithm}`);
+    assert.equal(post.status, 202);
+    const patched = await registry.send('PATCH', locationOf(post), { body: content, headers: octets });
+    const location = locationOf(patched);
+    const end = `${location}${location.includes('?') ? '&' : '?'}digest=${digestOf(content, algorithm)}`;
+    const put = await registry.send('PUT', end);
+    assert.equal(put.status, 201, put.body.toString());
+    await expectPullable(locationOf(put), content);
+  });
+}
+
+test('Pushing a blob in chunks: a digest-algorithm that is not supported SHOULD be 400', async () => {
+  assert.equal((await registry.send('POST', `${uploads}?digest-algorithm=sha999`)).status, 400);
+});
+
+test('Pushing a blob in chunks: no OCI-Chunk-Min-Length, so a chunk of one byte is taken', async () => {
+  const post = await registry.send('POST', uploads, { headers: { 'Content-Length': '0' } });
+  assert.equal(post.headers['oci-chunk-min-length'], undefined);
+  let location = locationOf(post);
+  for (const [position, byte] of [...'abc'].entries()) {
+    const answer = await registry.send('PATCH', location, {
+      body: byte,
+      headers: { ...octets, 'Content-Range': `${position}-${position}` },
+    });
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.range, `0-${position}`);
+    location = locationOf(answer);
+  }
+  assert.equal((await registry.send('PUT', closing(location, 'abc'))).status, 201);
+});
+
+test('Pushing a blob in chunks: a first chunk that does not begin with 0 MUST be 416', async () => {
+  const answer = await registry.send('PATCH', await begin(), {
+    body: 'abcde',
+    headers: { ...octets, 'Content-Range': '5-9' },
+  });
+  assert.equal(answer.status, 416);
+});
+
+test('Pushing a blob in chunks: a last chunk in the PUT out of order MUST be 416, and the upload can be ended', async () => {
+  const first = await registry.send('PATCH', await begin(), {
+    body: 'vwxyz',
+    headers: { ...octets, 'Content-Range': '0-4' },
+  });
+  for (const range of ['0-4', '4-8', '6-10']) {
+    const refused = await registry.send('PUT', closing(locationOf(first), 'vwxyz12345'), {
+      body: '12345',
+      headers: { ...octets, 'Content-Range': range },
+    });
+    assert.equal(refused.status, 416, range);
+    const status = await registry.send('GET', locationOf(first));
+    assert.equal(status.status, 204);
+    assert.equal(status.headers.range, '0-4');
+  }
+  const put = await registry.send('PUT', closing(locationOf(first), 'vwxyz12345'), {
+    body: '12345',
+    headers: { ...octets, 'Content-Range': '5-9' },
+  });
+  assert.equal(put.status, 201);
+});
+
+test('Pushing a blob in chunks: the location of any earlier answer is good for the status', async () => {
+  const location = await begin();
+  const empty = await registry.send('GET', location);
+  assert.equal(empty.status, 204);
+  assert.match(String(empty.headers.range), /^0-/);
+  await registry.send('PATCH', location, { body: 'abcde', headers: octets });
+  assert.equal((await registry.send('GET', location)).headers.range, '0-4');
+});
+
+test('Cancel a blob upload: a request to an upload that was cancelled is 404', async () => {
+  const location = await begin();
+  await registry.send('DELETE', location);
+  assert.equal((await registry.send('PATCH', location, { body: 'x', headers: octets })).status, 404);
+  assert.equal((await registry.send('PUT', closing(location, 'x'), { body: 'x' })).status, 404);
+  assert.equal((await registry.send('DELETE', location)).status, 404);
+});
+
+test('Mounting: without from, a blob that another repository has is mounted', async () => {
+  const blob = await registry.pushBlob('conformance/source', 'mounted from anywhere');
+  const answer = await registry.send('POST', `${uploads}?mount=${blob.digest}`);
+  assert.equal(answer.status, 201);
+  assert.equal(answer.headers['docker-content-digest'], blob.digest);
+  await expectPullable(locationOf(answer), 'mounted from anywhere');
+});
+
+test('Mounting: without from, what is nowhere SHOULD be 202 with the Location of an upload', async () => {
+  const answer = await registry.send('POST', `${uploads}?mount=${digestOf('nowhere at all')}`);
+  assert.equal(answer.status, 202);
+  locationOf(answer);
+});
+
+test('Pushing Manifests: parameters of the Content-Type SHOULD be ignored', async () => {
+  const answer = await registry.send('PUT', `/v2/${repository}/manifests/parameters`, {
+    body: bytes,
+    headers: { 'Content-Type': `${OCI_MANIFEST}; charset=utf-8; x="y;z"` },
+  });
+  assert.equal(answer.status, 201);
+  const pulled = await registry.send('GET', `/v2/${repository}/manifests/parameters`);
+  assert.equal(pulled.headers['content-type'], OCI_MANIFEST);
+});
+
+test("Pushing Manifests: a digest that is not the content's is 400, and MUST NOT be there afterwards", async () => {
+  const other = digestOf('another manifest');
+  const answer = await registry.send('PUT', `/v2/${repository}/manifests/${other}`, {
+    body: bytes,
+    headers: { 'Content-Type': OCI_MANIFEST },
+  });
+  assert.equal(answer.status, 400);
+  assert.equal((await registry.send('GET', `/v2/${repository}/manifests/${other}`)).status, 404);
+});
+
+test('Pushing Manifests: the list of blobs MAY be empty', async () => {
+  await registry.pushManifest(repository, 'no-layers', { ...manifest, layers: [] });
+});
+
+for (const algorithm of ['sha256', 'sha512'] as const) {
+  test(`Pushing Manifests: ten tags in one push by ${algorithm} SHOULD be set, and OCI-Tag MUST name each`, async () => {
+    const body = JSON.stringify({ ...manifest, annotations: { by: algorithm } });
+    const wanted = digestOf(body, algorithm);
+    const tags = Array.from({ length: 10 }, (_, index) => `${algorithm}-${index}`);
+    const query = tags.map((tag) => `tag=${tag}`).join('&');
+    const answer = await registry.send('PUT', `/v2/${repository}/manifests/${wanted}?${query}`, {
+      body,
+      headers: { 'Content-Type': OCI_MANIFEST },
+    });
+    assert.equal(answer.status, 201, answer.body.toString());
+    assert.equal(answer.headers['docker-content-digest'], wanted);
+    const accepted = String(answer.headers['oci-tag'])
+      .split(',')
+      .map((tag) => tag.trim());
+    assert.deepEqual(accepted, tags);
+    for (const tag of tags) {
+      const pulled = await registry.send('GET', `/v2/${repository}/manifests/${tag}`);
+      assert.equal(pulled.body.toString(), body);
+      assert.equal(pulled.headers['docker-content-digest'], wanted);
+    }
+  });
+}
+
+test('Pushing Manifests: a push of too many tags MAY be 414', async () => {
+  const query = Array.from({ length: 200 }, (_, index) => `tag=many-${index}`).join('&');
+  const answer = await registry.send('PUT', `/v2/${repository}/manifests/${digest}?${query}`, {
+    body: bytes,
+    headers: { 'Content-Type': OCI_MANIFEST },
+  });
+  assert.equal(answer.status, 414);
+});
+
+test('Pushing Manifests: a pull from a repository that does not exist MUST be 404', async () => {
+  for (const path of ['manifests/latest', `manifests/${digest}`, `blobs/${digest}`, 'tags/list']) {
+    for (const method of ['GET', 'HEAD']) {
+      assert.equal(
+        (await registry.send(method, `/v2/conformance/nowhere/${path}`)).status,
+        404,
+        `${method} ${path}`,
+      );
+    }
+  }
+});
+
+test('Pushing Manifests with Subject: without a subject there is no OCI-Subject', async () => {
+  const answer = await registry.send('PUT', `/v2/${repository}/manifests/no-subject`, {
+    body: bytes,
+    headers: { 'Content-Type': OCI_MANIFEST },
+  });
+  assert.equal(answer.headers['oci-subject'], undefined);
+});
