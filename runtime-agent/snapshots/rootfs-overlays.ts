@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
@@ -50,7 +50,9 @@ export class RootfsOverlays {
       await writeFile(`${note}.new`, JSON.stringify(diffIds), { mode: 0o600 });
       await rename(`${note}.new`, note);
       // What is at the root of the container has the upper folder's mode and owner.
-      await mkdir(rootfs.upper, { recursive: true, mode: 0o755 });
+      // Everybody in the container must get in, whatever the umask of the agent; later the mode is the container's.
+      const made = await mkdir(rootfs.upper, { recursive: true });
+      if (made !== undefined) await chmod(rootfs.upper, 0o755);
       await mkdir(join(folder, 'work'), { recursive: true, mode: 0o700 });
       await mkdir(rootfs.path, { recursive: true, mode: 0o700 });
       await mountOverlay({

@@ -71,7 +71,11 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () 
     const script =
       'trap "echo stopping; exit 9" TERM; i=0; while :; do i=$((i+1)); echo "$0 $i"; sleep 0.1; done';
     const one = await child.tell({ do: 'start', name: 'one', script });
-    const two = await child.tell({ do: 'start', name: 'two', script: 'echo two; sleep 1; exit 6' });
+    const two = await child.tell({
+      do: 'start',
+      name: 'two',
+      script: 'trap "exit 6" USR1; echo two; while :; do sleep 0.1; done',
+    });
     await child.kill();
     const { containers } = await takeOver(t, folder);
     const agent = { containers } as AgentContainers;
@@ -93,6 +97,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () 
     assert.equal((await containers.get(one)).state.exitCode, 9);
     assert.match(await readLogs(agent, one, { tail: 1 }), /^stopping\n$/);
     assert.match((await collectOutput(client)).stdout, /stopping\n$/);
+    await containers.kill(two, 'USR1');
     assert.deepEqual(await waiting.result, { exitCode: 6 });
     assert.equal(await readLogs(agent, two), 'two\n');
     // What ran can run again.
@@ -136,7 +141,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () 
       await sleep(delay);
       await child.kill();
     }
-    const { containers } = await takeOver(t, folder);
+    const { containers, snapshotter } = await takeOver(t, folder);
     for (const id of ids) {
       const { state } = await containers.get(id);
       if (state.status !== 'running') {
@@ -153,6 +158,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () 
     assert.deepEqual(await processesOf(folder), []);
     assert.deepEqual(await runtimeStates(folder), []);
     assert.deepEqual(await readdir(join(folder, 'containers')), []);
+    await snapshotter.settle();
     assert.deepEqual(await readdir(join(folder, 'snapshots')), []);
   });
 
