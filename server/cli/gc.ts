@@ -19,7 +19,7 @@ import { Progress } from './progress.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
 /** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */
-const PATIENCE = 20_000;
+const PATIENCE = 8_000;
 
 /**
  * `berth gc`: deletes what nothing refers to, beside a running server or without one. Exit code 0 when it has

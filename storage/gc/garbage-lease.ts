@@ -3,12 +3,12 @@ import type { GarbageCatalog, Lease } from '../catalog/garbage-catalog.ts';
 import { LeaseLostError } from '../errors.ts';
 
 /** Milliseconds after which a garbage collection that says nothing counts as dead. */
-const LEASE_TIME = 15_000;
-const RENEW_AFTER = 5_000;
+const LEASE_TIME = 5_000;
+const RENEW_AFTER = 1_500;
 
 /**
  * The right to collect garbage, which one process has at a time. Two at once would do no harm: it spares work.
- * It goes on being held while `renew` is called every few seconds.
+ * It goes on being held while `renew` is called every second or two, and after that until somebody else wants it.
  */
 export class GarbageLease {
   readonly lease: Lease;

@@ -21,6 +21,6 @@ while (!stopping.signal.aborted) {
   if (report === undefined) await sleep(100);
   else sweeps += 1;
   for (const what of ['manifests', 'links', 'blobs'] as const) deleted[what] += report?.[what] ?? 0;
-  await sleep(20);
+  await sleep(50);
 }
 process.stdout.write(`${JSON.stringify({ sweeps, ...deleted })}\n`);
