@@ -11,6 +11,7 @@ import { type Timing, timed } from './timed.ts';
 
 const CHUNK_SIZE = 1024 * 1024;
 const REPOSITORY = 'bench/large';
+const CLIENTS = 8;
 
 interface LargeBlob {
   readonly digest: string;
@@ -18,7 +19,7 @@ interface LargeBlob {
   chunks(): Generator<Buffer>;
 }
 
-/** Pushes a blob of `size` bytes by POST and one PUT, then pulls it. The first piece makes it another one each round. */
+/** Pushes a blob of `size` bytes by POST and one PUT, then pulls it, once and by eight clients at once. The first piece makes it another one each round. */
 export function measureLargeBlob(size: number): Measurement {
   return async (server, round, signal) => {
     const blob = await makeBlob(size, `${server.name} ${round}`);
@@ -26,9 +27,16 @@ export function measureLargeBlob(size: number): Measurement {
     const put = await timed(server, signal, () => putBlob(session, blob, signal));
     const url = `${server.url}/v2/${REPOSITORY}/blobs/${blob.digest}`;
     const get = await timed(server, signal, () => getAndDiscard(url, size, signal));
+    const getMany = await timed(server, signal, async () => {
+      await Promise.all(Array.from({ length: CLIENTS }, () => getAndDiscard(url, size, signal)));
+    });
     // Or the disk would fill with the rounds.
     await sendRequest(url, { method: 'DELETE' });
-    return [...figuresOf('blob PUT', size, put), ...figuresOf('blob GET', size, get)];
+    return [
+      ...figuresOf('blob PUT', size, put),
+      ...figuresOf('blob GET', size, get),
+      ...figuresOf(`blob GET, ${CLIENTS} clients`, size * CLIENTS, getMany),
+    ];
   };
 }
 

@@ -8,9 +8,12 @@ import { imageFolder } from '../support/image-cache.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
+import { measureConcurrentUploads } from './concurrent-uploads.ts';
+import { measureFullCatalog } from './full-catalog.ts';
+import { measureHeads } from './heads-per-second.ts';
 import { measureLargeBlob } from './large-blob.ts';
-import { measureManifestGet } from './manifest-get.ts';
 import type { BenchServer, Figure, Measurement } from './measurement.ts';
+import { measureRequests } from './requests-per-second.ts';
 import { resultsTable } from './results-table.ts';
 import { measureSmallBlobs } from './small-blobs.ts';
 
@@ -19,45 +22,57 @@ import { measureSmallBlobs } from './small-blobs.ts';
  * fresh folders of the same file system, in turns. Prints a Markdown table.
  */
 
-const HELP = `npm run bench -- [--rounds=3] [--blob-size=1000000000] [--seconds=3] [--small-blobs=500]
+const HELP = `npm run bench -- [--rounds=3] [--seconds=3] [--blob-size=1000000000] [--small-blobs=5000]
+                 [--uploads=64] [--upload-size=256000000] [--manifests=100000]
 
   --rounds       how often each server is measured
-  --blob-size    bytes of the large blob
   --seconds      how long wrk asks for a manifest
-  --small-blobs  how many small blobs are pushed`;
+  --blob-size    bytes of the large blob
+  --small-blobs  how many small blobs are pushed
+  --uploads      how many uploads run at once when memory is measured
+  --upload-size  bytes of each of them
+  --manifests    how many manifests, each with a tag, are in the catalog when the start is measured
 
-interface BenchOptions {
-  readonly rounds: number;
-  readonly blobSize: number;
-  readonly seconds: number;
-  readonly smallBlobs: number;
-}
+Of a kind that is given the number 0 nothing is measured.`;
+
+const DEFAULTS = {
+  rounds: 3,
+  seconds: 3,
+  'blob-size': 1_000_000_000,
+  'small-blobs': 5000,
+  uploads: 64,
+  'upload-size': 256_000_000,
+  manifests: 100_000,
+};
+
+/** Tags of the image that is asked for. */
+const TAGS = 10;
+const MANIFEST = '/v2/bench/app/manifests/1';
+
+type BenchOptions = Readonly<Record<keyof typeof DEFAULTS, number>>;
 
 function readOptions(): BenchOptions {
+  const names = Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[];
   const { values } = parseArgs({
     options: {
-      rounds: { type: 'string', default: '3' },
-      'blob-size': { type: 'string', default: '1000000000' },
-      seconds: { type: 'string', default: '3' },
-      'small-blobs': { type: 'string', default: '500' },
-      help: { type: 'boolean', default: false },
+      ...Object.fromEntries(names.map((name) => [name, { type: 'string' } as const])),
+      help: { type: 'boolean' },
     },
   });
-  if (values.help) {
+  if ('help' in values) {
     console.log(HELP);
     process.exit(0);
   }
-  const count = (name: 'rounds' | 'blob-size' | 'seconds' | 'small-blobs'): number => {
-    const value = Number(values[name]);
-    if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} must be a whole number from 1`);
-    return value;
-  };
-  return {
-    rounds: count('rounds'),
-    blobSize: count('blob-size'),
-    seconds: count('seconds'),
-    smallBlobs: count('small-blobs'),
-  };
+  const given: Readonly<Record<string, unknown>> = values;
+  const options = { ...DEFAULTS };
+  for (const name of names) {
+    const value = Number(given[name] ?? DEFAULTS[name]);
+    if (!Number.isSafeInteger(value) || value < (name === 'rounds' ? 1 : 0)) {
+      throw new Error(`--${name} must be a whole number`);
+    }
+    options[name] = value;
+  }
+  return options;
 }
 
 function isInstalled(program: string): boolean {
@@ -75,10 +90,28 @@ async function startServers(scope: CleanupScope): Promise<readonly BenchServer[]
   const image = await makeBusyboxImage(await imageFolder(scope));
   const berth = await startRegistry(scope);
   const peer = await startDockerRegistry(scope);
-  for (const { host } of [berth, peer]) await pushLayout(image, `${host}/bench/app:1`);
+  for (const { host } of [berth, peer]) {
+    for (let tag = 1; tag <= TAGS; tag += 1) await pushLayout(image, `${host}/bench/app:${tag}`);
+  }
   return [
     { name: 'Berth', url: berth.url, process: berth.process },
     { name: 'docker-registry', url: peer.url, process: peer.process },
+  ];
+}
+
+function measurementsOf(options: BenchOptions): readonly Measurement[] {
+  const { seconds, uploads } = options;
+  return [
+    ...(seconds > 0
+      ? [
+          measureRequests('manifest GET by tag', MANIFEST, seconds),
+          measureHeads('manifest HEAD by tag', MANIFEST, seconds),
+          measureRequests(`list of ${TAGS} tags`, '/v2/bench/app/tags/list', seconds),
+        ]
+      : []),
+    ...(options['blob-size'] > 0 ? [measureLargeBlob(options['blob-size'])] : []),
+    ...(options['small-blobs'] > 0 ? [measureSmallBlobs(options['small-blobs'])] : []),
+    ...(uploads > 0 ? [measureConcurrentUploads(uploads, options['upload-size'])] : []),
   ];
 }
 
@@ -86,12 +119,8 @@ async function measureAll(
   servers: readonly BenchServer[],
   options: BenchOptions,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, readonly Figure[]>> {
-  const measurements: readonly Measurement[] = [
-    measureManifestGet('manifest GET by tag', '/v2/bench/app/manifests/1', options.seconds),
-    measureLargeBlob(options.blobSize),
-    measureSmallBlobs(options.smallBlobs),
-  ];
+): Promise<ReadonlyMap<string, Figure[]>> {
+  const measurements = measurementsOf(options);
   const results = new Map<string, Figure[]>(servers.map(({ name }) => [name, []]));
   for (let round = 0; round < options.rounds; round += 1) {
     // Who goes first changes, so that neither always finds the machine as the other left it.
@@ -118,11 +147,16 @@ async function main(): Promise<void> {
   const results = await withCleanup(async (scope, signal) =>
     measureAll(await startServers(scope), options, signal),
   );
+  const { manifests, rounds } = options;
+  if (manifests > 0) {
+    const others = await withCleanup((scope) => measureFullCatalog(scope, manifests, rounds));
+    for (const [name, figures] of others) results.get(name)?.push(...figures);
+  }
   console.log(
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} CPUs, Linux ${release()}, Node ${process.version};`,
   );
   console.log(
-    `${options.rounds} rounds, blob of ${options.blobSize} bytes, ${options.smallBlobs} small blobs\n`,
+    `${rounds} rounds, blob of ${options['blob-size']} bytes, ${options['small-blobs']} small blobs\n`,
   );
   console.log(resultsTable(results));
 }

@@ -4,13 +4,15 @@ import type { Measurement } from './measurement.ts';
 import { timed } from './timed.ts';
 
 const CLIENTS = 8;
-const BLOB_SIZE = 10_000;
+const SMALLEST = 1024;
+const LARGEST = 4096;
 
-/** Pushes `count` blobs of 10 kB by POST and PUT from eight clients, each with one connection that it keeps. */
+/** Pushes `count` blobs of 1 to 4 KiB by POST and PUT from eight clients, each with one connection that it keeps. */
 export function measureSmallBlobs(count: number): Measurement {
   return async (server, round, signal) => {
     const blobs = Array.from({ length: count }, (_, index) => {
-      const content = Buffer.alloc(BLOB_SIZE, `${server.name} ${round} ${index} `);
+      const size = SMALLEST + ((index * 769) % (LARGEST - SMALLEST));
+      const content = Buffer.alloc(size, `${server.name} ${round} ${index} `);
       return { content, digest: `sha256:${createHash('sha256').update(content).digest('hex')}` };
     });
     const uploads = `${server.url}/v2/bench/small/blobs/uploads/`;

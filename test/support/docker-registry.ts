@@ -11,10 +11,13 @@ export interface DockerRegistry {
   process(): ManagedProcess;
 }
 
-/** Starts Debian's docker-registry (package docker-registry), open to all, on a free port over a fresh folder. */
-export async function startDockerRegistry(scope: CleanupScope): Promise<DockerRegistry> {
+/**
+ * Starts Debian's docker-registry (package docker-registry), open to all, on a free port over a fresh folder or
+ * the one given.
+ */
+export async function startDockerRegistry(scope: CleanupScope, folder?: string): Promise<DockerRegistry> {
   const directory = await makeTempDir(scope, 'docker-registry');
-  const dataDir = join(directory, 'data');
+  const dataDir = folder ?? join(directory, 'data');
   const config = join(directory, 'config.yml');
   await writeFile(
     config,

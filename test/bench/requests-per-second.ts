@@ -5,21 +5,15 @@ import { timed } from './timed.ts';
 
 const CONNECTIONS = 32;
 
-/** Asks for one manifest over and over with wrk for `seconds`. `path` begins with /v2/. */
-export function measureManifestGet(name: string, path: string, seconds: number): Measurement {
+/** How many GET requests for `path`, which begins with /v2/, are answered a second, by wrk over 32 connections. */
+export function measureRequests(name: string, path: string, seconds: number): Measurement {
   return async (server, _round, signal) => {
     let output = '';
-    const args = [
-      '-t1',
-      `-c${CONNECTIONS}`,
-      `-d${seconds}s`,
-      '--latency',
-      '-H',
-      `Accept: ${MEDIA_TYPE.ociManifest}`,
-      `${server.url}${path}`,
-    ];
+    const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, '--latency'];
+    const target = ['-H', `Accept: ${MEDIA_TYPE.ociManifest}`, `${server.url}${path}`];
     const timing = await timed(server, signal, async () => {
-      output = (await runCommand('wrk', args, { signal, timeoutMs: (seconds + 30) * 1000 })).stdout;
+      const options = { signal, timeoutMs: (seconds + 30) * 1000 };
+      output = (await runCommand('wrk', [...args, ...target], options)).stdout;
     });
     if (/Non-2xx|Socket errors/.test(output)) throw new Error(`${server.name} failed under wrk:\n${output}`);
     const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(output)?.[1]);
