@@ -10,7 +10,7 @@ export interface Program {
   readonly address: string;
   /** Settles when the process has ended, with its exit code (128 + the signal's number when killed). */
   readonly ended: Promise<number>;
-  /** Asks it to drain and stop. */
+  /** Asks it to drain and stop, once however often it is called: a second signal would cut the drain short. */
   stop(): void;
 }
 
@@ -39,7 +39,12 @@ export async function startProgram(name: string, main: string, args: readonly st
       reject,
     );
   });
-  return { name, greeting, address, ended, stop: () => child.kill('SIGTERM') };
+  let asked = false;
+  const stop = () => {
+    if (!asked) child.kill('SIGTERM');
+    asked = true;
+  };
+  return { name, greeting, address, ended, stop };
 }
 
 export class ProgramEndedError extends Error {

@@ -30,6 +30,8 @@ export class SendfileThread {
   readonly #wakeFd: number;
   readonly #running = new Map<number, RunningTransfer>();
   readonly #ended: Promise<void>;
+  // Node waits for its threads when the process exits, and this one sleeps until it is told.
+  readonly #onExit = () => this.#command({ kind: 'stop' });
   #failure: Error | undefined;
   #lastKey = 0;
 
@@ -42,10 +44,12 @@ export class SendfileThread {
       resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
     });
     this.#worker.unref();
+    process.once('exit', this.#onExit);
     this.#worker.on('message', (report: SendfileReport) => this.#onReport(report));
     this.#worker.on('error', (error: Error) => this.#fail(error));
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
+        process.off('exit', this.#onExit);
         this.#fail(new Error('the thread that sends files has ended'));
         this.#libc.close(this.#wakeFd);
         resolve();

@@ -80,6 +80,10 @@ test('a request that begins while the server stops is refused with 503, and may 
 test('a second signal ends it at once; the upload can go on afterwards', async (t) => {
   const { server, location } = await withRunningUpload(t);
   const port = Number(new URL(server.url).port);
+  // A large blob is sent by a thread of its own, which must not keep the process.
+  const before = createRegistryClient(server.url);
+  const { digest } = await before.pushBlob('team/large', Buffer.alloc(1_000_000));
+  assert.equal((await before.send('GET', `/v2/team/large/blobs/${digest}`)).body.length, 1_000_000);
   process.kill(server.process().pid, 'SIGTERM');
   await eventually('new connections are refused', () => refused(port));
   process.kill(server.process().pid, 'SIGTERM');

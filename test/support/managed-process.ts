@@ -74,6 +74,8 @@ export function startProcess(
       finish({ code: 127, signal: null });
     });
     child.once('close', (code, signal) => finish({ code, signal }));
+    // What it has started may hold its output open for ever.
+    child.once('exit', (code, signal) => setTimeout(() => finish({ code, signal }), 5_000).unref());
   });
 
   const managed: ManagedProcess = {
