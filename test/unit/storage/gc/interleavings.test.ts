@@ -46,12 +46,14 @@ const deeds = (deletion: fc.Arbitrary<Deed>, wait: fc.Arbitrary<number>): fc.Arb
 const choices: fc.Arbitrary<readonly Choice[]> = fc.array(
   fc.record({
     actor: fc.nat({ max: 5 }),
+    // Whoever stands still shall now and then see others do all of something.
+    steps: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 25 })),
     crash: fc.oneof(
       { arbitrary: fc.constant('no' as const), weight: 60 },
       { arbitrary: fc.constantFrom('before', 'after'), weight: 1 },
     ),
   }),
-  { maxLength: 120, size: 'max' },
+  { maxLength: 60, size: 'max' },
 );
 
 let world: World;
@@ -110,4 +112,79 @@ test('with a grace period of three hours no push of less than an hour has to be 
     (actors, order) => explore(actors, order, rules),
   );
   await fc.assert(property, { numRuns: RUNS });
+});
+
+/** More than anybody has to do. */
+const ALL = 1_000;
+const PUSHES = (['upload', 'post', 'mount', 'look'] as const).flatMap((way) =>
+  (['nothing', 'index'] as const).map((also) => {
+    const by = way === 'look' ? 'post' : way;
+    return { kind: 'push', repository: 'a', image: 0, tag: '2', by, also, looks: way === 'look' } as const;
+  }),
+);
+/** At least as many as a push has. */
+const STEPS = 30;
+
+/** Lets a push stand still after each of its steps while somebody else does `meanwhile` from beginning to end. */
+async function standStillEverywhere(before: readonly Deed[], meanwhile: readonly Deed[], rules: Rules) {
+  for (const push of PUSHES) {
+    for (let steps = 0; steps < STEPS; steps += 1) {
+      const order = [
+        { actor: 0, steps: ALL, crash: 'no' },
+        ...(steps === 0 ? [] : [{ actor: 0, steps, crash: 'no' } as const]),
+        { actor: 1, steps: ALL, crash: 'no' },
+      ] as const;
+      const first = [...before, { kind: 'wait', milliseconds: 0 }] as const;
+      await explore([first, [push], meanwhile], order, rules);
+    }
+  }
+}
+
+test('a push may stand still anywhere, for hours or a day, while garbage is collected without grace', async () => {
+  const rules: Rules = {
+    graceMs: 0,
+    pushAgain: true,
+    advanceClock: (milliseconds) => mock.timers.tick(milliseconds),
+  };
+  const old = {
+    kind: 'push',
+    repository: 'b',
+    image: 0,
+    tag: '1',
+    by: 'post',
+    looks: false,
+    also: 'nothing',
+  } as const;
+  for (const before of [[], [old, { kind: 'delete tag', repository: 'b', tag: '1' } as const]]) {
+    for (const milliseconds of [0, 2 * HOUR, 25 * HOUR]) {
+      const meanwhile = [
+        { kind: 'wait', milliseconds } as const,
+        { kind: 'collect garbage', untagged: true } as const,
+      ];
+      await standStillEverywhere(before, meanwhile, rules);
+    }
+  }
+});
+
+test('a push that relies on what is nearly too old has it for the whole grace period from then on', async () => {
+  const rules: Rules = {
+    graceMs: 3 * HOUR,
+    pushAgain: false,
+    advanceClock: (milliseconds) => mock.timers.tick(milliseconds),
+  };
+  const old = (repository: string) =>
+    ({ kind: 'push', repository, image: 0, tag: '1', by: 'post', looks: false, also: 'nothing' }) as const;
+  const untag = (repository: string) => ({ kind: 'delete tag', repository, tag: '1' }) as const;
+  const before = [
+    old('a'),
+    old('b'),
+    untag('a'),
+    untag('b'),
+    { kind: 'wait', milliseconds: 170 * 60 * 1000 },
+  ] as const;
+  const meanwhile = [
+    { kind: 'wait', milliseconds: 25 * 60 * 1000 },
+    { kind: 'collect garbage', untagged: true },
+  ] as const;
+  await standStillEverywhere(before, meanwhile, rules);
 });

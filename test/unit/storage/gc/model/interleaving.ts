@@ -1,9 +1,10 @@
 /** What an actor meets instead of its next step when it has crashed: nothing of it runs any more. */
 export class Crash extends Error {}
 
-/** How the explorer goes on: which of the waiting actors takes its step, and whether that is its last. */
+/** How the explorer goes on: which of the waiting actors takes so many steps, and whether the first is its last. */
 export interface Choice {
   readonly actor: number;
+  readonly steps: number;
   readonly crash: 'no' | 'before' | 'after';
 }
 
@@ -54,6 +55,8 @@ export class Explorer {
   readonly #choices: Choice[];
   readonly #waiting: Waiting[] = [];
   #running = 0;
+  /** Who goes on before the next choice. */
+  #turn: { readonly actor: Actor; readonly left: number } | undefined;
   #settle = () => {};
 
   constructor(choices: readonly Choice[]) {
@@ -79,16 +82,29 @@ export class Explorer {
       if (failures.length > 0) throw failures[0];
       afterStep();
       if (this.#waiting.length === 0) return;
-      const { actor, crash } = this.#choices.pop() ?? { actor: 0, crash: 'no' };
-      const [next] = this.#waiting.splice(actor % this.#waiting.length, 1);
       this.#running += 1;
-      next?.take(crash);
+      this.#goOn();
     }
+  }
+
+  #goOn(): void {
+    const turn = this.#turn;
+    const position = this.#waiting.findIndex(({ actor }) => actor === turn?.actor);
+    if (turn !== undefined && turn.left > 0 && position >= 0) {
+      this.#turn = { actor: turn.actor, left: turn.left - 1 };
+      this.#waiting.splice(position, 1)[0]?.take('no');
+      return;
+    }
+    const { actor, steps, crash } = this.#choices.pop() ?? { actor: 0, steps: 1, crash: 'no' };
+    const [next] = this.#waiting.splice(actor % this.#waiting.length, 1);
+    this.#turn = next && { actor: next.actor, left: steps - 1 };
+    next?.take(crash);
   }
 
   turnOf(actor: Actor): Promise<Choice['crash']> {
     return new Promise((take) => {
       this.#waiting.push({ actor, take });
+      this.#waiting.sort((a, b) => (a.actor.name < b.actor.name ? -1 : 1));
       this.#stood();
     });
   }

@@ -102,7 +102,13 @@ export class World {
       close: async () => {},
     };
     const driver = new MemoryBlobDriver(this.disk);
-    for (const method of ['commitUpload', 'abortUpload', 'deleteBlob', 'storedSize'] as const) {
+    for (const method of [
+      'beginUpload',
+      'commitUpload',
+      'abortUpload',
+      'deleteBlob',
+      'storedSize',
+    ] as const) {
       const real: (...args: never[]) => Promise<unknown> = driver[method].bind(driver);
       Object.assign(driver, {
         [method]: (...args: never[]) => actor.step(method, () => real(...args)),
