@@ -24,7 +24,14 @@ export interface InProcessRegistry extends RegistryClient {
 export type InProcessOptions = Partial<
   Pick<
     Config,
-    'data' | 'auth' | 'adminPassword' | 'deletes' | 'corsOrigins' | 'pathPrefix' | 'trustedProxies'
+    | 'data'
+    | 'auth'
+    | 'adminPassword'
+    | 'deletes'
+    | 'gcInterval'
+    | 'corsOrigins'
+    | 'pathPrefix'
+    | 'trustedProxies'
   >
 >;
 
