@@ -13,6 +13,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mount, readMounts, unmount } from './mount.ts';
+import { readProcessors } from './processors.ts';
 import { runProcess } from './run-process.ts';
 
 /** linux/magic.h */
@@ -157,12 +158,24 @@ async function createNamespace(folder: string, pin: string): Promise<void> {
   }
   await mount({ source: 'none', target: folder, type: 'none', flags: ['private'] });
   await (await open(pin, 'w', 0o600)).close();
-  const { exitCode, stderr } = await runProcess(
-    'unshare',
-    [`--mount=${pin}`, '--propagation', 'slave', '--', 'true'],
-    { timeout: 60_000 },
-  );
-  if (exitCode !== 0) throw new Error(`a mount namespace cannot be made at ${pin}: ${stderr.trim()}`);
+  await unshareAt(pin);
+}
+
+/**
+ * A namespace can hold only those with higher numbers, or the two could keep each other for ever; and kernels from 6.18
+ * on number namespaces by processor. Where this process is in a namespace that somebody has made (a systemd unit, a
+ * container), one that is made on another processor may so be refused, but not one of the processor that made the first.
+ */
+async function unshareAt(pin: string): Promise<void> {
+  const unshare = ['unshare', `--mount=${pin}`, '--propagation', 'slave', '--', 'true'];
+  let message = '';
+  for (const processor of ['any', ...(await readProcessors())]) {
+    const command = processor === 'any' ? unshare : ['taskset', '--cpu-list', processor, ...unshare];
+    const { exitCode, stderr } = await runProcess(command[0] ?? '', command.slice(1), { timeout: 60_000 });
+    if (exitCode === 0) return;
+    message ||= stderr.trim();
+  }
+  throw new Error(`a mount namespace cannot be made at ${pin}: ${message}`);
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { readProcessors } from '../../../../runtime-agent/linux/processors.ts';
 import { type ManagedProcess, startProcess } from '../../../support/managed-process.ts';
 import { mountsUnder } from '../../../support/mounts.ts';
 import { runCommand } from '../../../support/run-command.ts';
@@ -70,6 +71,17 @@ describe('enterMountNamespace', { skip: unlessRoot() }, () => {
     const second = await start();
     assert.notEqual(second.report.namespace, await readlink('/proc/self/ns/mnt'));
   });
+
+  it('works within a namespace of a service manager, whatever processor made it', async (t) => {
+    for (const processor of await readProcessors()) {
+      const { start } = await begin(t);
+      const { report } = await start([
+        ...['taskset', '-c', processor, 'unshare', '--mount', '--propagation', 'private'],
+        ...['taskset', '-c', (await readProcessors()).join(',')],
+      ]);
+      assert.ok(report.mounts.some((point) => point.endsWith('/mine')));
+    }
+  });
 });
 
 async function begin(t: TestContext) {
@@ -99,8 +111,11 @@ console.log('report ' + JSON.stringify(report));
 setInterval(() => {}, 60_000);
 `,
   );
-  const start = async (): Promise<{ readonly process: ManagedProcess; readonly report: Report }> => {
-    const started = startProcess(t, process.execPath, [program, 'one', 'two words'], { cwd: directory });
+  const start = async (
+    before: readonly string[] = [],
+  ): Promise<{ readonly process: ManagedProcess; readonly report: Report }> => {
+    const [command = '', ...args] = [...before, process.execPath, program, 'one', 'two words'];
+    const started = startProcess(t, command, args, { cwd: directory });
     const [, report = ''] = await started.waitForLine(/report (\{.*\})\n/);
     return { process: started, report: JSON.parse(report) as Report };
   };
