@@ -135,7 +135,12 @@ describe('the command line', options, () => {
   test('an ordinary user and a host without the programs are told what is needed', async () => {
     const nobody = await runCommand(
       'setpriv',
-      ['--reuid', '65534', '--clear-groups', process.execPath, MAIN, 'serve'],
+      [
+        ...['--reuid', '65534', '--clear-groups'],
+        // The checkout may lie where nobody else can read.
+        ...['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search'],
+        ...[process.execPath, MAIN, 'serve'],
+      ],
       {
         expectExit: 'any',
       },
