@@ -10,6 +10,7 @@ import { PasswordAuthenticator } from '../auth/authenticators/password-authentic
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import { openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { openDatabase } from '../storage/catalog/database.ts';
 import { openCatalog } from '../storage/catalog/knex-catalog.ts';
@@ -69,7 +70,9 @@ export async function startRegistry(
   const version = openCatalogVersion(file);
   opened.defer(() => version.close());
   await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
-  const blobs = new BlobStore(await openFilesystemDriver(config.data));
+  const hashes = new HashThread();
+  opened.defer(() => hashes.close());
+  const blobs = new BlobStore(await openFilesystemDriver(config.data), hashes);
 
   const accounts = new KnexAccountStore(database);
   if (config.auth === 'accounts') await makeAdmin(accounts, config, say);

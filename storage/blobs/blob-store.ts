@@ -3,8 +3,9 @@ import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnkno
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
+import { type Hasher, INLINE_HASHER } from './hashing/content-hash.ts';
+import { RunningHashes } from './hashing/running-hashes.ts';
 import { hasLocalFiles, type LocalFile } from './local-files.ts';
-import { RunningHashes } from './running-hashes.ts';
 import { SegmentedSource } from './segmented-source.ts';
 
 /** Bytes that an upload may be ahead of its last checkpoint. */
@@ -22,11 +23,13 @@ export interface AppendOptions {
 /** Content by digest: nothing becomes visible under a digest that it does not have. */
 export class BlobStore {
   readonly #driver: BlobDriver;
-  readonly #hashes = new RunningHashes(HASHES_KEPT);
+  readonly #hashes: RunningHashes;
   readonly #busy = new Set<string>();
 
-  constructor(driver: BlobDriver) {
+  /** `hasher` hashes what is uploaded; on this thread unless given. */
+  constructor(driver: BlobDriver, hasher: Hasher = INLINE_HASHER) {
     this.#driver = driver;
+    this.#hashes = new RunningHashes(hasher, HASHES_KEPT);
   }
 
   /** Begins an empty upload with a random UUID. */
@@ -48,23 +51,25 @@ export class BlobStore {
   ): Promise<DriverUpload> {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
-      const running = this.#hashes.take(upload, options.algorithm ?? 'sha256');
-      // What is kept is of another state, which this upload may come to have the size of with other bytes.
-      if (running === undefined) this.#hashes.forget(upload);
+      const hash = this.#hashes.take(upload, options.algorithm ?? 'sha256');
       const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
-        running?.hash.update(chunk),
+        hash?.update(chunk),
       );
       let state = upload;
       try {
         while (await source.hasMore()) {
           // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
           state = await this.#driver.appendUpload(state, source.segment());
-          if (running !== undefined) this.#hashes.keep(state, running);
-          await this.#checkpoint(state, options);
+          await options.checkpoint?.(state);
         }
+      } catch (error) {
+        // The upload may belong to someone else now, who can bring it to this size with other bytes.
+        hash?.drop();
+        throw error;
       } finally {
         await source.close();
       }
+      if (hash !== undefined) this.#hashes.keep(state, hash);
       source.throwFailure();
       return state;
     });
@@ -189,20 +194,11 @@ export class BlobStore {
     return this.#driver.listUploads(signal);
   }
 
-  async #checkpoint(state: DriverUpload, options: AppendOptions): Promise<void> {
-    try {
-      await options.checkpoint?.(state);
-    } catch (error) {
-      // The upload may belong to someone else now, who can bring it to this size with other bytes.
-      this.#hashes.forget(state);
-      throw error;
-    }
-  }
-
   async #digestOf(upload: DriverUpload, expected: Digest): Promise<Digest> {
     const algorithm = digestAlgorithm(expected);
     const running = this.#hashes.take(upload, algorithm);
-    if (running?.algorithm === algorithm) return `${algorithm}:${running.hash.digest('hex')}`;
+    if (running?.algorithm === algorithm) return `${algorithm}:${await running.digest()}`;
+    running?.drop();
     const hash = createHash(algorithm);
     try {
       for await (const chunk of this.#driver.readUpload(upload)) hash.update(chunk);

@@ -1,16 +1,21 @@
 /**
  * Hands a stream out in segments, and turns its failure into the early end of a segment, so that what came
- * before the failure can be kept. `inspect` sees every chunk that a segment's reader has taken.
+ * before the failure can be kept. `inspect` sees every chunk before
+ * a segment's reader gets it, and is waited for.
  */
 export class SegmentedSource {
   readonly #iterator: AsyncIterator<Uint8Array>;
   readonly #segmentSize: number;
-  readonly #inspect: (chunk: Uint8Array) => void;
+  readonly #inspect: (chunk: Uint8Array) => Promise<void> | undefined;
   #next: Uint8Array | undefined;
   #ended = false;
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(content: AsyncIterable<Uint8Array>, segmentSize: number, inspect: (chunk: Uint8Array) => void) {
+  constructor(
+    content: AsyncIterable<Uint8Array>,
+    segmentSize: number,
+    inspect: (chunk: Uint8Array) => Promise<void> | undefined,
+  ) {
     this.#iterator = content[Symbol.asyncIterator]();
     this.#segmentSize = segmentSize;
     this.#inspect = inspect;
@@ -37,7 +42,7 @@ export class SegmentedSource {
     while (size < this.#segmentSize && (await this.hasMore())) {
       const chunk = this.#next as Uint8Array;
       this.#next = undefined;
-      this.#inspect(chunk);
+      await this.#inspect(chunk);
       size += chunk.byteLength;
       yield chunk;
     }

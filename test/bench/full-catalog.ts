@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
@@ -61,6 +61,8 @@ async function measurePeer(scope: CleanupScope, count: number, rounds: number): 
       .end('SIGTERM')
       .catch(() => undefined);
   }
+  // So many files may take longer to remove than the end of a scope is given.
+  await rm(filled.dataDir, { recursive: true });
   return figures;
 }
 

@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { Worker } from 'node:worker_threads';
 import { sendRequest } from '../support/http-client.ts';
 import { pseudoRandomStream } from '../support/pseudo-random.ts';
+import type { BlobReaders } from './blob-readers.ts';
+import { getAndDiscard } from './get-and-discard.ts';
 import type { BenchServer, Figure, Measurement } from './measurement.ts';
 import { type Timing, timed } from './timed.ts';
 
 const CHUNK_SIZE = 1024 * 1024;
 const REPOSITORY = 'bench/large';
 const CLIENTS = 8;
+/** One thread alone would be slower than the servers. */
+const CLIENT_THREADS = 2;
 
 interface LargeBlob {
   readonly digest: string;
@@ -28,7 +32,7 @@ export function measureLargeBlob(size: number): Measurement {
     const url = `${server.url}/v2/${REPOSITORY}/blobs/${blob.digest}`;
     const get = await timed(server, signal, () => getAndDiscard(url, size, signal));
     const getMany = await timed(server, signal, async () => {
-      await Promise.all(Array.from({ length: CLIENTS }, () => getAndDiscard(url, size, signal)));
+      await Promise.all(Array.from({ length: CLIENT_THREADS }, () => getInThread(url, size, signal)));
     });
     // Or the disk would fill with the rounds.
     await sendRequest(url, { method: 'DELETE' });
@@ -92,40 +96,16 @@ async function putBlob(session: URL, blob: LargeBlob, signal: AbortSignal): Prom
   if (status !== 201) throw new Error(`PUT ${session.href} answered ${status}`);
 }
 
-/** Reads the answer into one buffer over and over, so that the client costs as little as it can. */
-function getAndDiscard(url: string, size: number, signal: AbortSignal): Promise<void> {
-  const { hostname, port, pathname, host } = new URL(url);
-  return new Promise((resolve, reject) => {
-    let head: string | undefined = '';
-    let received = 0;
-    const socket = connect({
-      host: hostname,
-      port: Number(port),
-      signal,
-      onread: {
-        buffer: Buffer.allocUnsafe(CHUNK_SIZE),
-        callback: (length, bytes) => {
-          received += length;
-          if (head !== undefined) {
-            head += Buffer.from(bytes).toString('latin1', 0, length);
-            const end = head.indexOf('\r\n\r\n');
-            if (end !== -1) {
-              received = head.length - end - 4;
-              if (!head.startsWith('HTTP/1.1 200'))
-                socket.destroy(new Error(`${url}: ${head.slice(0, end)}`));
-              head = undefined;
-            }
-          }
-          if (head === undefined && received >= size) {
-            socket.destroy();
-            resolve();
-          }
-          return true;
-        },
-      },
-    });
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error(`${url} ended after ${received} of ${size} bytes`)));
-    socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
-  });
+/** Its part of the clients at once, in a thread of its own. */
+function getInThread(url: string, size: number, signal: AbortSignal): Promise<void> {
+  const workerData: BlobReaders = { url, size, count: CLIENTS / CLIENT_THREADS };
+  const worker = new Worker(new URL('./blob-readers.ts', import.meta.url), { workerData });
+  const stop = () => void worker.terminate();
+  signal.addEventListener('abort', stop, { once: true });
+  return new Promise<void>((resolve, reject) => {
+    worker.once('error', reject);
+    worker.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`a thread of clients ended with ${code}`)),
+    );
+  }).finally(() => signal.removeEventListener('abort', stop));
 }

@@ -43,7 +43,7 @@ export async function openFilesystemDriver(root: string): Promise<FilesystemDriv
 export class FilesystemDriver implements BlobDriver, LocalFiles {
   readonly #root: string;
   readonly #folders: DurableFolders;
-  readonly #buffers = new BufferPool(8);
+  readonly #buffers = new BufferPool(32);
 
   /** For openFilesystemDriver; `root` is absolute and has its folders. */
   constructor(root: string, folders: DurableFolders) {

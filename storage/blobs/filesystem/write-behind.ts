@@ -1,32 +1,41 @@
 import type { FileHandle } from 'node:fs/promises';
 
-const BUFFER_SIZE = 512 * 1024;
+const BUFFER_SIZE = 256 * 1024;
 /** Buffers of one writer: one that fills while the others are on their way to the file. */
 const BUFFERS = 3;
 /** Dirty bytes after which the device begins to store them, so that a commit has little left to wait for. */
 const SYNC_EVERY = 32 * 1024 * 1024;
 
-/** Buffers that writers hand on to each other, so that memory does not grow with the number of uploads. */
+/** Buffers that writers hand on to each other. */
 export class BufferPool {
   readonly #free: Buffer[] = [];
   readonly #limit: number;
+  #out = 0;
 
+  /** From `limit` buffers on, of which half are kept when nobody needs them, a writer gets no second one. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
+  get scarce(): boolean {
+    return this.#out >= this.#limit;
+  }
+
   take(): Buffer {
+    this.#out += 1;
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_SIZE);
   }
 
   give(buffer: Buffer): void {
-    if (this.#free.length < this.#limit) this.#free.push(buffer);
+    this.#out -= 1;
+    if (this.#free.length < this.#limit / 2) this.#free.push(buffer);
   }
 }
 
 /**
- * Writes chunks one after another from a position on, in pieces of up to 512 KiB, while its caller goes on with
- * the next chunk. It copies chunks: their sender may use their memory again. At most 1.5 MiB are on their way.
+ * Writes chunks one after another from a position on, in pieces of up to 256 KiB, while its caller goes on with
+ * the next chunk. It copies chunks: their sender may use their memory again. At most 768 KiB are on their way, and
+ * when there are many writers 256 KiB.
  */
 export class WriteBehind {
   readonly #handle: FileHandle;
@@ -79,7 +88,8 @@ export class WriteBehind {
   }
 
   async #nextBuffer(): Promise<Buffer> {
-    while (this.#buffersOut >= BUFFERS) {
+    // A writer that waits has one on its way at least, which wakes it up.
+    while (this.#buffersOut >= BUFFERS || (this.#buffersOut > 0 && this.#pool.scarce)) {
       await new Promise<void>((resolve) => {
         this.#wakeUp = resolve;
       });

@@ -1,0 +1,151 @@
+import { Worker } from 'node:worker_threads';
+import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
+import { HashRing } from './hash-ring.ts';
+
+/** Rings that are kept for the next hashes. */
+const RINGS_KEPT = 16;
+
+/** What is done when the thread has done what it was told about a hash. */
+interface Waiting {
+  readonly done: (digest: string | undefined) => void;
+  readonly failed: (error: Error) => void;
+}
+
+/** The thread that hashes, and how it is talked to. Keeps no process alive except for a digest. */
+export class HashLine {
+  readonly #worker: Worker;
+  readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
+  readonly #waiting = new Map<number, Waiting[]>();
+  readonly #rings: HashRing[] = [];
+  /** Those who wait for something else than a report. */
+  readonly #onFailure = new Set<(error: Error) => void>();
+  readonly #exited: Promise<void>;
+  #failure: Error | undefined;
+  #digests = 0;
+  #lastKey = 0;
+
+  constructor() {
+    const workerData: HashWorkerData = { doorbell: this.#doorbell.buffer };
+    this.#worker = new Worker(new URL('./hash-worker.ts', import.meta.url), {
+      workerData,
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', ({ key, digest }: HashReport) => this.#take(key)?.done(digest));
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#fail(new Error('the thread that hashes has ended'));
+        resolve();
+      });
+    });
+  }
+
+  /** What the thread has ended with. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Begins a hash and answers its key. */
+  begin(algorithm: DigestAlgorithm): number {
+    this.#lastKey += 1;
+    this.#tell({ kind: 'begin', key: this.#lastKey, algorithm });
+    return this.#lastKey;
+  }
+
+  /** A ring to fill with the bytes of a hash that has none. `ring` is to be called after it was filled. */
+  feed(key: number): HashRing {
+    const ring = this.#rings.pop() ?? new HashRing();
+    this.#tell({ kind: 'feed', key, ring: ring.memory });
+    return ring;
+  }
+
+  /** Has the thread look into its rings. */
+  ring(): void {
+    Atomics.add(this.#doorbell, 0, 1);
+    Atomics.notify(this.#doorbell, 0);
+  }
+
+  /** No more bytes come for now; the ring is not to be filled any more. */
+  rest(key: number, ring: HashRing): void {
+    this.#await(key, { done: () => this.#giveBack(ring), failed: () => {} });
+    this.#tell({ kind: 'rest', key });
+  }
+
+  /** Lower-case hex of all that was put into the hash's rings. */
+  async digest(key: number, ring: HashRing | undefined): Promise<string> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const done = (digest = '') => {
+      if (ring !== undefined) this.#giveBack(ring);
+      resolve(digest);
+    };
+    this.#await(key, { done, failed: reject });
+    this.#tell({ kind: 'digest', key });
+    this.#digests += 1;
+    this.#worker.ref();
+    try {
+      return await promise;
+    } finally {
+      this.#digests -= 1;
+      if (this.#digests === 0) this.#worker.unref();
+    }
+  }
+
+  drop(key: number, ring: HashRing | undefined): void {
+    this.#await(key, { done: () => ring && this.#giveBack(ring), failed: () => {} });
+    this.#tell({ kind: 'drop', key });
+  }
+
+  /** The outcome of `promise`, unless the thread ends first. */
+  async orFailure<T>(promise: Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    // Not by Promise.race: what loses against a promise that stays open would never be let go of.
+    const { promise: outcome, resolve, reject } = Promise.withResolvers<T>();
+    this.#onFailure.add(reject);
+    promise.then(resolve, reject);
+    try {
+      return await outcome;
+    } finally {
+      this.#onFailure.delete(reject);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#tell({ kind: 'stop' });
+    this.#worker.ref();
+    await this.#exited;
+  }
+
+  #tell(command: HashCommand): void {
+    this.#worker.postMessage(command);
+    this.ring();
+  }
+
+  #await(key: number, waiting: Waiting): void {
+    const others = this.#waiting.get(key);
+    if (others === undefined) this.#waiting.set(key, [waiting]);
+    else others.push(waiting);
+  }
+
+  /** Reports about one hash come in the order of the commands. */
+  #take(key: number): Waiting | undefined {
+    const waiting = this.#waiting.get(key);
+    const first = waiting?.shift();
+    if (waiting?.length === 0) this.#waiting.delete(key);
+    return first;
+  }
+
+  #giveBack(ring: HashRing): void {
+    if (this.#rings.length < RINGS_KEPT) this.#rings.push(ring);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const reject of this.#onFailure) reject(this.#failure);
+    const waiting = [...this.#waiting.values()].flat();
+    this.#waiting.clear();
+    for (const { failed } of waiting) failed(this.#failure);
+  }
+}

@@ -1,0 +1,99 @@
+import type { DigestAlgorithm } from '../../oci/digest.ts';
+import { type ContentHash, type Hasher, INLINE_HASHER } from './content-hash.ts';
+import { HashLine } from './hash-line.ts';
+import type { HashRing } from './hash-ring.ts';
+
+/** Content whose first chunk is smaller is hashed at once: another thread would take longer to be told about it. */
+const SMALLEST_FIRST_CHUNK = 16 * 1024;
+
+/**
+ * Hashes large content on a thread of its own, which starts with the first of it. Each hash that grows has 256 KiB
+ * of memory on its way to the thread.
+ */
+export class HashThread implements Hasher {
+  #line: HashLine | undefined;
+
+  begin(algorithm: DigestAlgorithm): ContentHash {
+    return new UndecidedHash(algorithm, () => {
+      if (this.#line === undefined || this.#line.failure !== undefined) this.#line = new HashLine();
+      return new ThreadHash(algorithm, this.#line);
+    });
+  }
+
+  /** Ends the thread; hashes that it was to compute fail. */
+  async close(): Promise<void> {
+    await this.#line?.close();
+  }
+}
+
+/** Becomes one or the other hash with the first chunk. */
+class UndecidedHash implements ContentHash {
+  readonly algorithm: DigestAlgorithm;
+  readonly #beginOnThread: () => ContentHash;
+  #hash: ContentHash | undefined;
+
+  constructor(algorithm: DigestAlgorithm, beginOnThread: () => ContentHash) {
+    this.algorithm = algorithm;
+    this.#beginOnThread = beginOnThread;
+  }
+
+  update(chunk: Uint8Array): Promise<void> | undefined {
+    this.#hash ??=
+      chunk.byteLength < SMALLEST_FIRST_CHUNK ? INLINE_HASHER.begin(this.algorithm) : this.#beginOnThread();
+    return this.#hash.update(chunk);
+  }
+
+  rest(): void {
+    this.#hash?.rest();
+  }
+
+  digest(): Promise<string> {
+    return (this.#hash ?? INLINE_HASHER.begin(this.algorithm)).digest();
+  }
+
+  drop(): void {
+    this.#hash?.drop();
+  }
+}
+
+class ThreadHash implements ContentHash {
+  readonly algorithm: DigestAlgorithm;
+  readonly #line: HashLine;
+  readonly #key: number;
+  #ring: HashRing | undefined;
+
+  constructor(algorithm: DigestAlgorithm, line: HashLine) {
+    this.algorithm = algorithm;
+    this.#line = line;
+    this.#key = line.begin(algorithm);
+  }
+
+  update(chunk: Uint8Array): Promise<void> | undefined {
+    this.#ring ??= this.#line.feed(this.#key);
+    const taken = this.#ring.fill(chunk, 0);
+    this.#line.ring();
+    return taken === chunk.byteLength ? undefined : this.#updateRest(this.#ring, chunk, taken);
+  }
+
+  rest(): void {
+    if (this.#ring !== undefined) this.#line.rest(this.#key, this.#ring);
+    this.#ring = undefined;
+  }
+
+  digest(): Promise<string> {
+    return this.#line.digest(this.#key, this.#ring);
+  }
+
+  drop(): void {
+    this.#line.drop(this.#key, this.#ring);
+    this.#ring = undefined;
+  }
+
+  async #updateRest(ring: HashRing, chunk: Uint8Array, offset: number): Promise<void> {
+    for (let taken = offset; taken < chunk.byteLength; ) {
+      await this.#line.orFailure(ring.room());
+      taken = ring.fill(chunk, taken);
+      this.#line.ring();
+    }
+  }
+}

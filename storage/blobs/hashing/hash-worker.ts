@@ -1,0 +1,75 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
+import { HashRing } from './hash-ring.ts';
+
+/**
+ * The thread that hashes. It never returns to its event loop: it sleeps until the doorbell rings, obeys what it was
+ * told, and hashes what lies in the rings.
+ */
+class HashLoop {
+  readonly #port: MessagePort;
+  readonly #doorbell: Int32Array;
+  readonly #hashes = new Map<number, Hash>();
+  /** Of those that grow. */
+  readonly #rings = new Map<number, HashRing>();
+  #stopped = false;
+
+  constructor(port: MessagePort, doorbell: Int32Array) {
+    this.#port = port;
+    this.#doorbell = doorbell;
+  }
+
+  run(): void {
+    for (;;) {
+      const rung = Atomics.load(this.#doorbell, 0);
+      this.#obeyAll();
+      if (this.#stopped) return;
+      for (const [key, ring] of this.#rings) emptyInto(this.#hashOf(key), ring);
+      Atomics.wait(this.#doorbell, 0, rung);
+    }
+  }
+
+  #obeyAll(): void {
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port) as { message: HashCommand } | undefined;
+      if (received === undefined) return;
+      this.#obey(received.message);
+    }
+  }
+
+  #obey(command: HashCommand): void {
+    if (command.kind === 'stop') {
+      this.#stopped = true;
+      return;
+    }
+    const { key } = command;
+    if (command.kind === 'begin') this.#hashes.set(key, createHash(command.algorithm));
+    else if (command.kind === 'feed') this.#rings.set(key, new HashRing(command.ring));
+    else this.#rest(key, command.kind);
+  }
+
+  #rest(key: number, kind: 'rest' | 'digest' | 'drop'): void {
+    const hash = this.#hashOf(key);
+    const ring = this.#rings.get(key);
+    if (ring !== undefined) emptyInto(hash, ring);
+    this.#rings.delete(key);
+    if (kind !== 'rest') this.#hashes.delete(key);
+    const report: HashReport = kind === 'digest' ? { key, digest: hash.digest('hex') } : { key };
+    this.#port.postMessage(report);
+  }
+
+  #hashOf(key: number): Hash {
+    const hash = this.#hashes.get(key);
+    if (hash === undefined) throw new Error(`there is no hash ${key}`);
+    return hash;
+  }
+}
+
+function emptyInto(hash: Hash, ring: HashRing): void {
+  ring.empty((bytes) => hash.update(bytes));
+}
+
+if (parentPort !== null) {
+  new HashLoop(parentPort, new Int32Array((workerData as HashWorkerData).doorbell)).run();
+}
