@@ -26,20 +26,50 @@ export async function inTransaction<T>(
   work: (trx: Knex.Transaction) => Promise<T>,
   { durable = true }: TransactionOptions = {},
 ): Promise<T> {
-  const log: LogSync | undefined = knex.client.config.logSync;
   const result = await untilItPasses(() =>
-    log === undefined ? knex.transaction(work, isolationOf(knex)) : commitUnsynced(knex, work),
+    logOf(knex) === undefined
+      ? knex.transaction(work, isolationOf(knex))
+      : withoutSync(knex, (connection) => knex.transaction(work, { connection })),
   );
-  if (durable) await log?.sync();
+  if (durable) await logOf(knex)?.sync();
   return result;
 }
 
-/** Commits to the write-ahead log of SQLite without waiting for the device. */
-async function commitUnsynced<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
-  const connection = await knex.client.acquireConnection();
+/** As inTransaction, for what one statement does: `statement` makes it anew each time. It costs half as much. */
+export async function inStatement<Outcome>(
+  knex: Knex,
+  statement: () => PromiseLike<Outcome> & Connectable<Outcome>,
+  { durable = true }: TransactionOptions = {},
+): Promise<Outcome> {
+  const outcome = await untilItPasses(async () => {
+    if (logOf(knex) === undefined) return statement();
+    return withoutSync(knex, async (connection) => statement().connection(connection));
+  });
+  if (durable) await logOf(knex)?.sync();
+  return outcome;
+}
+
+/** A statement of knex that can be told which connection to run on. */
+interface Connectable<Outcome> {
+  connection(connection: unknown): PromiseLike<Outcome>;
+}
+
+/** SQLite's, which is synced apart from the transactions. */
+function logOf(knex: Knex): LogSync | undefined {
+  return knex.client.config.logSync;
+}
+
+/** The part of a better-sqlite3 connection that is needed here. */
+interface Connection {
+  pragma(source: string): unknown;
+}
+
+/** Lends the connection of SQLite, whose commits do not wait for the device meanwhile. */
+async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection: Connection = await knex.client.acquireConnection();
   try {
     connection.pragma('synchronous = NORMAL');
-    return await knex.transaction(work, { connection });
+    return await work(connection);
   } finally {
     connection.pragma('synchronous = FULL');
     await knex.client.releaseConnection(connection);

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { DriverUpload } from '../blobs/blob-driver.ts';
 import { UploadBusyError, UploadUnknownError } from '../errors.ts';
 import type { UploadCatalog, UploadRecord } from './catalog.ts';
-import { inTransaction } from './transaction.ts';
+import { inStatement, inTransaction } from './transaction.ts';
 
 interface UploadRow {
   readonly id: string;
@@ -24,15 +24,10 @@ export class KnexUploads implements UploadCatalog {
     this.#knex = knex;
   }
 
-  create(repository: string, upload: DriverUpload): Promise<void> {
+  async create(repository: string, upload: DriverUpload): Promise<void> {
     const now = Date.now();
-    return inTransaction(
-      this.#knex,
-      async (trx) => {
-        await trx('uploads').insert({ ...upload, repository, started_at: now, touched_at: now });
-      },
-      UNSYNCED,
-    );
+    const row = { ...upload, repository, started_at: now, touched_at: now };
+    await inStatement(this.#knex, () => this.#knex('uploads').insert(row), UNSYNCED);
   }
 
   async find(repository: string, id: string): Promise<UploadRecord | undefined> {
@@ -40,27 +35,24 @@ export class KnexUploads implements UploadCatalog {
     return row === undefined ? undefined : recordOfRow(row);
   }
 
-  update(upload: DriverUpload, expectedSize: number): Promise<void> {
+  async update(upload: DriverUpload, expectedSize: number): Promise<void> {
     const { id, size, detail } = upload;
-    return inTransaction(
+    const row = { size, detail, touched_at: Date.now() };
+    const updated = await inStatement(
       this.#knex,
-      async (trx) => {
-        const updated = await trx('uploads')
-          .where({ id, size: expectedSize })
-          .update({ size, detail, touched_at: Date.now() });
-        if (updated > 0) return;
-        const present = await trx('uploads').where({ id }).first('size');
-        if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
-        throw new UploadBusyError(
-          `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
-        );
-      },
+      () => this.#knex('uploads').where({ id, size: expectedSize }).update(row),
       UNSYNCED,
+    );
+    if (updated > 0) return;
+    const present = await this.#knex('uploads').where({ id }).first('size');
+    if (present === undefined) throw new UploadUnknownError(`there is no upload ${id}`);
+    throw new UploadBusyError(
+      `the upload ${id} has ${present.size} bytes instead of ${expectedSize}: another request has moved it on`,
     );
   }
 
-  delete(id: string): Promise<boolean> {
-    return inTransaction(this.#knex, async (trx) => (await trx('uploads').where({ id }).delete()) > 0);
+  async delete(id: string): Promise<boolean> {
+    return (await inStatement(this.#knex, () => this.#knex('uploads').where({ id }).delete())) > 0;
   }
 
   async listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]> {

@@ -62,10 +62,9 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
     content: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<DriverUpload> {
-    const file = await this.#openUpload(upload);
+    const file = await this.#openUpload(upload, 'drop the rest');
     try {
       return await onDevice(async () => {
-        await dropBeyond(file, upload);
         const sync = () => syncContent(file, uploadPath(this.#root, upload.id));
         const writer = new WriteBehind(file, upload.size, this.#buffers, sync);
         try {
@@ -81,7 +80,7 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
   }
 
   async *readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    const file = await this.#openUpload(upload);
+    const file = await this.#openUpload(upload, 'leave the rest');
     yield* new FileReader(file, 0, upload.size, signal);
   }
 
@@ -167,7 +166,8 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
     }
   }
 
-  async #openUpload(upload: DriverUpload): Promise<FileHandle> {
+  /** The rest is what an append that failed has left beyond the upload's size. */
+  async #openUpload(upload: DriverUpload, rest: 'drop the rest' | 'leave the rest'): Promise<FileHandle> {
     const path = uploadPath(this.#root, upload.id);
     let file: FileHandle;
     try {
@@ -176,12 +176,19 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
       if (isMissing(error)) throw new UploadUnknownError(`there is no upload ${upload.id}`, { cause: error });
       throw error;
     }
-    const { size } = await file.stat();
-    if (size >= upload.size) return file;
-    await file.close();
-    throw new UploadUnknownError(
-      `of the upload ${upload.id} only ${size} of ${upload.size} bytes are left: begin it anew`,
-    );
+    try {
+      const { size } = await file.stat();
+      if (size < upload.size) {
+        throw new UploadUnknownError(
+          `of the upload ${upload.id} only ${size} of ${upload.size} bytes are left: begin it anew`,
+        );
+      }
+      if (size > upload.size && rest === 'drop the rest') await file.truncate(upload.size);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async #openBlob(blob: StoredBlob): Promise<FileHandle> {
@@ -194,19 +201,13 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
   }
 
   async #makeDurable(upload: DriverUpload, path: string): Promise<void> {
-    const file = await this.#openUpload(upload);
+    const file = await this.#openUpload(upload, 'drop the rest');
     try {
-      await dropBeyond(file, upload);
       await syncContent(file, path);
     } finally {
       await file.close();
     }
   }
-}
-
-async function dropBeyond(file: FileHandle, upload: DriverUpload): Promise<void> {
-  const { size } = await file.stat();
-  if (size > upload.size) await file.truncate(upload.size);
 }
 
 /**
