@@ -1,22 +1,5 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { ADMIN_ACCESS, OPEN_ACCESS } from '../auth/access/access.ts';
-import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
-import type { AccountStore } from '../auth/accounts/account-store.ts';
-import { ensureAdmin } from '../auth/accounts/first-admin.ts';
-import { KnexAccountStore } from '../auth/accounts/knex-account-store.ts';
-import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
-import { PasswordAuthenticator } from '../auth/authenticators/password-authenticator.ts';
-import { PasswordRefusedError } from '../auth/errors.ts';
-import { BlobStore } from '../storage/blobs/blob-store.ts';
-import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
-import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
-import { openCatalogVersion } from '../storage/catalog/catalog-version.ts';
-import { openDatabase } from '../storage/catalog/database.ts';
-import { openCatalog } from '../storage/catalog/knex-catalog.ts';
-import { migrate } from '../storage/catalog/migrate.ts';
 import { ContentStore } from '../storage/content-store.ts';
-import { FolderInUseError, lockFolder } from '../storage/folder-lock.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
@@ -29,6 +12,8 @@ import { exposeGauges } from './metrics/expose-gauges.ts';
 import { MetricSet } from './metrics/metric-set.ts';
 import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
+import { openAuth } from './open-auth.ts';
+import { openStorage } from './open-storage.ts';
 import { createQuickAnswers } from './quick-answers.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
 import { BlobBodies } from './registry/blob-bodies.ts';
@@ -61,21 +46,9 @@ export async function startRegistry(
 ): Promise<RunningRegistry> {
   // What has been opened is closed in the opposite order, also when a later step fails.
   await using opened = new AsyncDisposableStack();
-  const lock = takeDataFolder(config.data);
-  opened.defer(() => lock.release());
-  const file = join(config.data, 'catalog.sqlite');
-  const database = await openDatabase({ file });
-  opened.defer(() => database.destroy());
-  const catalog = await openCatalog(database);
-  const version = openCatalogVersion(file);
-  opened.defer(() => version.close());
-  await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
-  const hashes = new HashThread();
-  opened.defer(() => hashes.close());
-  const blobs = new BlobStore(await openFilesystemDriver(config.data), hashes);
-
-  const accounts = new KnexAccountStore(database);
-  if (config.auth === 'accounts') await makeAdmin(accounts, config, say);
+  const storage = opened.use(await openStorage(config));
+  const { blobs, catalog, version } = storage;
+  const { access, authenticator } = await openAuth(config, storage, say);
 
   const files = new FileSender();
   opened.defer(() => files.close());
@@ -84,10 +57,7 @@ export async function startRegistry(
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content);
   const shared = {
-    authenticator:
-      config.auth === 'none'
-        ? undefined
-        : new PasswordAuthenticator(accounts, new KnownCredentials(() => version.everything())),
+    authenticator,
     isDraining: () => server.draining,
     log,
     recorder: new RequestRecorder(
@@ -97,7 +67,6 @@ export async function startRegistry(
       countRequests(metrics),
     ),
   };
-  const access = config.auth === 'none' ? OPEN_ACCESS : ADMIN_ACCESS;
   const app = createApp({
     ...shared,
     health: { isReady: () => !server.draining && Number.isInteger(version.everything()) },
@@ -153,33 +122,6 @@ export async function startRegistry(
       return finished;
     },
   };
-}
-
-function takeDataFolder(folder: string) {
-  try {
-    return lockFolder(folder);
-  } catch (cause) {
-    if (cause instanceof FolderInUseError) {
-      throw new ConfigError(`another berth is already running on the data folder ${folder}`, { cause });
-    }
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`the data folder ${folder} cannot be used (${code}): choose another with --data`, {
-      cause,
-    });
-  }
-}
-
-async function makeAdmin(accounts: AccountStore, config: Config, say: (line: string) => void): Promise<void> {
-  try {
-    const admin = await ensureAdmin(accounts, config.adminPassword);
-    if (admin.kind !== 'made-with-password') return;
-    say('This is the first start. Log in with these; the password is not shown again:');
-    say(`  user      ${admin.name}`);
-    say(`  password  ${admin.password}`);
-  } catch (cause) {
-    if (!(cause instanceof PasswordRefusedError)) throw cause;
-    throw new ConfigError(`BERTH_ADMIN_PASSWORD cannot be used: ${cause.message}`, { cause });
-  }
 }
 
 async function serveMetrics(

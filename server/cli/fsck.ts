@@ -20,8 +20,8 @@ export async function fsck(args: readonly string[]): Promise<number> {
     config: { type: 'string' },
     repair: { type: 'boolean' },
   });
-  const { data } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
-  await using registry = await openStoredRegistry(data);
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  await using registry = await openStoredRegistry(config);
   const signal = interruption();
   const progress = new Progress();
   const counts = { mended: 0, removed: 0, kept: 0 };

@@ -34,20 +34,20 @@ export async function gc(args: readonly string[]): Promise<number> {
     'dry-run': { type: 'boolean' },
   });
   const { data, config } = options;
-  const folder = loadConfig({
+  const storage = loadConfig({
     flags: { data, config },
     env: process.env,
     isRoot: process.getuid?.() === 0,
-  }).data;
+  });
   const policy = garbagePolicy(graceOf(options.grace), options.untagged === true);
   const dryRun = options['dry-run'] === true;
-  await using registry = await openStoredRegistry(folder);
+  await using registry = await openStoredRegistry(storage);
   const signal = interruption();
   const progress = new Progress();
   const onStep: GarbageRun['onStep'] = (stage, report) => progress.show(`${stage}: ${summary(report)}`);
   try {
     const report = dryRun
-      ? await tryOut(registry, folder, policy, { signal, onStep })
+      ? await tryOut(registry, storage.data, policy, { signal, onStep })
       : await collect({ ...registry, policy, signal, onStep });
     progress.clear();
     if (report === undefined) {

@@ -48,7 +48,7 @@ test('gc beside a running server deletes what it said it would, and the server k
 test('gc gives way to another one that runs, and takes over from one that has died', async (t) => {
   const server = await startRegistry(t);
   await createRegistryClient(server.url).pushBlob('team/app', 'loose');
-  await using registry = await openStoredRegistry(server.dataDir);
+  await using registry = await openStoredRegistry({ data: server.dataDir });
   const lease = { name: 'garbage-collection', holder: 'another' };
   assert.ok(await registry.catalog.garbage.takeLease(lease, 600_000));
   const refused = await runBerth('gc', '--data', server.dataDir, '--grace', '0s');

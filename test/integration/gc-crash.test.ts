@@ -67,7 +67,7 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
   assert.equal((await sweeper.end('SIGTERM')).code, 0, sweeper.output());
   t.diagnostic(`the last sweeper: ${sweeper.output().trim().split('\n').at(-1)}`);
   await server.stop();
-  await using registry = await openStoredRegistry(server.dataDir);
+  await using registry = await openStoredRegistry({ data: server.dataDir });
   // Nobody works any more, so that what was left by a kill need not first grow old.
   const policy = { graceMs: 0, untagged: true, orphanAgeMs: 0, idleUploadMs: -1 };
   // The lease of a sweep that was killed runs out first.
@@ -86,7 +86,7 @@ async function startSweeper(t: TestContext, dataDir: string): Promise<ManagedPro
 
 /** What fsck says, with the server and the sweeps at work beside it. */
 async function findings(dataDir: string): Promise<readonly Finding[]> {
-  await using registry = await openStoredRegistry(dataDir);
+  await using registry = await openStoredRegistry({ data: dataDir });
   const found: Finding[] = [];
   await checkStore({ ...registry, repair: false, onFinding: (finding) => found.push(finding) });
   return found;

@@ -11,7 +11,7 @@ const [data] = process.argv.slice(2);
 if (data === undefined) throw new Error('usage: sweep-for-ever FOLDER');
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
-await using registry = await openStoredRegistry(data);
+await using registry = await openStoredRegistry({ data });
 const deleted = { manifests: 0, links: 0, blobs: 0 };
 let sweeps = 0;
 process.stdout.write('sweeping\n');

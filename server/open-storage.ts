@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
+import { BlobStore } from '../storage/blobs/blob-store.ts';
+import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
+import type { Catalog } from '../storage/catalog/catalog.ts';
+import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
+import { type Database, openDatabase } from '../storage/catalog/database.ts';
+import { openCatalog } from '../storage/catalog/knex-catalog.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
+import { type Config, ConfigError } from './config.ts';
+
+/** What decides where things are kept. */
+export type StorageConfig = Pick<Config, 'data'>;
+
+/** What a registry keeps, open. */
+export interface OpenedStorage extends AsyncDisposable {
+  readonly database: Database;
+  readonly catalog: Catalog;
+  readonly version: CatalogVersion;
+  readonly blobs: BlobStore;
+}
+
+/**
+ * Opens what a running registry keeps, makes what is missing, and brings the catalog's tables up to date. Throws
+ * ConfigError when it cannot be used, or another registry that cannot share it runs on it.
+ */
+export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
+  await using opened = new AsyncDisposableStack();
+  const lock = takeDataFolder(config.data);
+  opened.defer(() => lock.release());
+  const database = await openCatalogDatabase(config);
+  opened.defer(() => database.destroy());
+  const catalog = await openCatalog(database);
+  const version = openCatalogVersion(sqliteFile(config));
+  opened.defer(() => version.close());
+  const hashes = new HashThread();
+  opened.defer(() => hashes.close());
+  const blobs = new BlobStore(await openBlobDriver(config), hashes);
+  const resources = opened.move();
+  return { database, catalog, version, blobs, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** The database of the catalog and of accounts; made when it is not there. */
+export async function openCatalogDatabase(config: StorageConfig): Promise<Database> {
+  return openDatabase({ file: sqliteFile(config) });
+}
+
+/** Where blobs lie. */
+export async function openBlobDriver(config: StorageConfig): Promise<BlobDriver> {
+  return openFilesystemDriver(config.data);
+}
+
+/** Where the catalog is while no other database is configured. */
+export function sqliteFile({ data }: Pick<StorageConfig, 'data'>): string {
+  return join(data, 'catalog.sqlite');
+}
+
+function takeDataFolder(folder: string): FolderLock {
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (cause instanceof FolderInUseError) {
+      throw new ConfigError(`another berth is already running on the data folder ${folder}`, { cause });
+    }
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(`the data folder ${folder} cannot be used (${code}): choose another with --data`, {
+      cause,
+    });
+  }
+}
