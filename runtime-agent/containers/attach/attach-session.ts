@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors.ts';
+import { untilAccepted } from '../../linux/until-accepted.ts';
 import type { Attachment } from '../containers.ts';
 import { type AttachCommand, type AttachReport, OUTPUT_WINDOW } from './attach-messages.ts';
 import { AttachmentQueue } from './attachment-queue.ts';
@@ -69,15 +70,17 @@ export class AttachSession {
   }
 
   /** Connects to conmon's socket; what the container writes after this resolves reaches every client. */
-  connect(path: string): Promise<void> {
-    if (this.#state !== 'idle') return Promise.resolve();
+  async connect(path: string): Promise<void> {
+    if (this.#state !== 'idle') return;
     this.#state = 'connecting';
     this.#key = this.#link.claim(this);
     this.#acknowledged = this.#received;
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       this.#connected = { resolve, reject };
       this.#link.command({ kind: 'open', key: this.#key, path });
     });
+    // A busy conmon may read the container's output before it takes in who wants to have it.
+    await untilAccepted(path);
   }
 
   /** Adds a client. Its output begins with what the container writes from now on. */
