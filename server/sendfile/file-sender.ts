@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { SendfileThread } from './sendfile-thread.ts';
+import { isLoopback } from './tune-socket.ts';
 
 /** A part of an open file. */
 export interface FilePart {
@@ -33,7 +34,8 @@ export class FileSender {
     if (socket === undefined) throw new Error('the connection was closed before the answer began');
     const { start, end, fd: file } = part;
     const onProgress = () => res.socket?.setTimeout(res.socket.timeout ?? 0);
-    const outcome = await this.#running().send({ socket, file, start, end }, onProgress, signal);
+    const local = isLoopback(res.socket?.remoteAddress);
+    const outcome = await this.#running().send({ socket, local, file, start, end }, onProgress, signal);
     if (outcome.error === undefined && outcome.sent === end - start) res.end();
     else this.#throwCut(outcome.error, signal);
     return outcome.sent;

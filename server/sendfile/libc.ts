@@ -14,6 +14,8 @@ export interface Libc {
   poll(fds: Uint8Array, count: number, timeout: number): number;
   /** Sends up to `count` bytes of `file` from `offset[0]` on, and moves that on by as many as were sent. */
   sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
+  /** setsockopt(2). */
+  setOption(socket: number, level: number, option: number, value: Uint8Array): number;
   errno(): number;
 }
 
@@ -28,6 +30,9 @@ export function loadLibc(): Libc {
   const eventfd = library.func('int eventfd(unsigned int initial, int flags)');
   const read = library.func('long read(int fd, _Out_ uint8_t *buffer, size_t length)');
   const write = library.func('long write(int fd, const uint8_t *buffer, size_t length)');
+  const setsockopt = library.func(
+    'int setsockopt(int socket, int level, int option, const uint8_t *value, unsigned int length)',
+  );
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const sendfile = library.func('long sendfile(int socket, int file, _Inout_ int64_t *offset, size_t count)');
   return {
@@ -38,6 +43,7 @@ export function loadLibc(): Libc {
     drain: (fd) => read(fd, new Uint8Array(8), 8),
     poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
     sendfile: (socket, file, offset, count) => Number(sendfile(socket, file, offset, count)),
+    setOption: (socket, level, option, value) => setsockopt(socket, level, option, value, value.length),
     errno: () => koffi.errno(),
   };
 }

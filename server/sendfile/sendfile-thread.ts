@@ -1,11 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { type Libc, loadLibc } from './libc.ts';
 import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';
+import { tuneSocket } from './tune-socket.ts';
 
 /** Bytes `start` up to and without `end` of a file, and the socket that gets them. */
 export interface FileTransfer {
   /** Descriptor of a socket that does not block. It may be closed meanwhile. */
   readonly socket: number;
+  /** Whether the client is on this machine. */
+  readonly local: boolean;
   /** Descriptor that stays open until the transfer has ended. */
   readonly file: number;
   readonly start: number;
@@ -74,8 +77,10 @@ export class SendfileThread {
       const error = new Error(`the socket could not be duplicated: error number ${this.#libc.errno()}`);
       return Promise.resolve({ sent: 0, error });
     }
+    tuneSocket(this.#libc, socket, transfer.local);
     this.#lastKey += 1;
     const key = this.#lastKey;
+    const { file, start, end } = transfer;
     return new Promise((resolve) => {
       const cancel = () => this.#command({ kind: 'cancel', key });
       const settle = (sent: number, error?: Error) => {
@@ -84,7 +89,7 @@ export class SendfileThread {
         resolve({ sent, ...(error !== undefined && { error }) });
       };
       this.#running.set(key, { onProgress, settle });
-      this.#command({ kind: 'send', key, ...transfer, socket });
+      this.#command({ kind: 'send', key, socket, file, start, end });
       if (signal.aborted) cancel();
       else signal.addEventListener('abort', cancel, { once: true });
     });

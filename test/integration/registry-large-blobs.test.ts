@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
 import { connectRaw } from '../support/raw-connection.ts';
+import { runCommand } from '../support/run-command.ts';
 
 /** More than any socket's buffers hold. */
 const SIZE = 24 * 1024 * 1024;
@@ -121,6 +122,20 @@ test('bytes that were sent past Node are logged and counted', async (t) => {
   );
   const sent = (await registry.metric('berth_http_sent_bytes_total')) - before;
   assert.equal(sent >= SIZE && sent < SIZE + 10_000, true, `${sent} bytes`);
+});
+
+test('what goes to a client on this machine is not paced', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const path = await pushed(registry);
+  const connection = await connectRaw(t, registry.port);
+  connection.socket.pause();
+  connection.write(`GET ${path} HTTP/1.1\r\nHost: r\r\n\r\n`);
+  await running(registry, 1);
+  const filter = ['sport', '=', `:${registry.port}`, 'dport', '=', `:${connection.socket.localPort}`];
+  await eventually('the congestion control is reno', async () => {
+    const { stdout } = await runCommand('ss', ['-tinH', 'state', 'established', ...filter]);
+    return / reno /.test(stdout) ? true : undefined;
+  });
 });
 
 test('clients that go away in the middle leave no file open', async (t) => {

@@ -1,0 +1,12 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isLoopback } from '../../../server/sendfile/tune-socket.ts';
+
+test('addresses of this machine, and of others', () => {
+  for (const address of ['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1']) {
+    assert.equal(isLoopback(address), true, address);
+  }
+  for (const address of [undefined, '', '10.0.0.127', '1270.0.0.1', '::ffff:10.127.0.1', '2001:db8::1']) {
+    assert.equal(isLoopback(address), false, String(address));
+  }
+});
