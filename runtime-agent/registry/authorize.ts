@@ -1,6 +1,6 @@
+import type { Challenge } from '../../auth/parse-challenges.ts';
 import { EngineError } from '../errors.ts';
 import type { RegistryCredentials } from '../images/images.ts';
-import type { Challenge } from './challenge.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import { connectionFailure } from './registry-error.ts';

@@ -1,7 +1,7 @@
+import { parseChallenges } from '../../auth/parse-challenges.ts';
 import { EngineError } from '../errors.ts';
 import type { RegistryCredentials } from '../images/images.ts';
 import { type Authorization, authorize } from './authorize.ts';
-import { parseChallenges } from './challenge.ts';
 import type { HttpExchange, HttpResponse } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import type { RegistryAddress } from './registry-address.ts';

@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   catalog: async () => (await import('./catalog.ts')).catalog,
   fsck: async () => (await import('./fsck.ts')).fsck,
   gc: async () => (await import('./gc.ts')).gc,
+  import: async () => (await import('./import.ts')).importFrom,
 };
 
 const HELP_WORDS: readonly string[] = ['--help', '-h', 'help'];

@@ -4,6 +4,7 @@ export const HELP = `Berth, a private OCI registry.
 Usage: berth serve [options]            run the registry
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
+       berth import [options]           copy repositories of another registry, also beside a running registry
        berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
 
 Options of serve, each with the environment variable that does the same:
@@ -32,6 +33,12 @@ Options of the other commands, beside --data and --config:
                         a push that is running may have to be repeated
   gc --untagged         also delete manifests without a tag that no index refers to
   gc --dry-run          only tell what would be deleted
+  import --from SOURCE  the URL of a registry, or the rootdirectory in which docker-registry keeps its storage
+  import --repository NAME
+                        only this repository; repeat it for more (default: all)
+  import --user NAME    log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
+  import --untagged     also manifests without a tag, which only a storage can list
+  import --jobs NUMBER  things to read at once, 1 to 64 (default 4)
   fsck --repair         mend what can be mended; move what cannot into quarantine/, so that it can be pushed again
   catalog rebuild --force
                         also when there is a database with content, which is kept beside the new one

@@ -13,9 +13,12 @@ import {
 /** What a registry keeps, for commands that work on it beside a running server. */
 export type StoredRegistry = Omit<OpenedStorage, 'version'>;
 
-/** Opens what a server has made; makes none. Throws ConfigError when there is no database. */
-export async function openStoredRegistry(config: StorageConfig): Promise<StoredRegistry> {
-  await expectFile(config);
+/** Opens what a server has made. Throws ConfigError when there is no database, unless one shall be made. */
+export async function openStoredRegistry(
+  config: StorageConfig,
+  { make = false }: { readonly make?: boolean } = {},
+): Promise<StoredRegistry> {
+  if (!make) await expectFile(config);
   const database = await openCatalogDatabase(config);
   try {
     const catalog = await openCatalog(database);

@@ -3,7 +3,11 @@ import { createReadStream } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { type HttpRequest, sendRequest } from './http-client.ts';
+
+/** docker-registry gives OCI manifests to nobody who does not name their types. */
+const ACCEPTED = Object.values(MEDIA_TYPES).join(', ');
 
 /** The digest that a registry gives for a manifest. Throws when the answer is not 200. */
 export async function manifestDigest(
@@ -13,7 +17,11 @@ export async function manifestDigest(
   user?: NonNullable<HttpRequest['user']>,
 ): Promise<string> {
   const url = `${registryUrl}/v2/${name}/manifests/${reference}`;
-  const answer = await sendRequest(url, { method: 'HEAD', ...(user === undefined ? {} : { user }) });
+  const answer = await sendRequest(url, {
+    method: 'HEAD',
+    headers: { accept: ACCEPTED },
+    ...(user === undefined ? {} : { user }),
+  });
   const digest = answer.headers['docker-content-digest'];
   if (answer.status !== 200 || typeof digest !== 'string') {
     throw new Error(`HEAD ${url} answered ${answer.status}`);

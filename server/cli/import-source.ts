@@ -1,0 +1,62 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
+import { FolderTree } from '../../storage/import/folder-tree.ts';
+import type { ImportSource } from '../../storage/import/import-source.ts';
+import { ConfigError } from '../config.ts';
+import { RegistryConnection } from '../import/registry-connection.ts';
+import { RegistrySource } from '../import/registry-source.ts';
+import type { RegistryCredentials } from '../import/registry-token.ts';
+import { dockerCredentials } from './docker-credentials.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What `--from` names: the URL of a registry, or a folder that docker-registry has written. Throws ConfigError
+ * when it is neither.
+ */
+export async function openImportSource(
+  from: string,
+  user: string | undefined,
+  env: Environment,
+): Promise<ImportSource> {
+  if (/^https?:\/\//i.test(from)) return openRegistry(from, user, env);
+  if (user !== undefined) throw new ConfigError('--user is for registries: --from names a folder');
+  if (await isFolder(join(from, DOCKER_REGISTRY_ROOT))) return new DockerRegistrySource(new FolderTree(from));
+  throw new ConfigError(
+    `${from} has no folder ${DOCKER_REGISTRY_ROOT}: give the rootdirectory of docker-registry, or the URL of a ` +
+      'registry, such as https://registry.example',
+  );
+}
+
+async function openRegistry(from: string, user: string | undefined, env: Environment): Promise<ImportSource> {
+  const url = URL.parse(from);
+  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '' || url.password !== '') {
+    throw new ConfigError(
+      `"${from}" is no URL of a registry: write it as https://registry.example; a login goes to --user and BERTH_IMPORT_PASSWORD`,
+    );
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return new RegistrySource(new RegistryConnection(url, await credentialsFor(url.host, user, env)));
+}
+
+async function credentialsFor(
+  host: string,
+  user: string | undefined,
+  env: Environment,
+): Promise<RegistryCredentials | undefined> {
+  if (user === undefined) return dockerCredentials(host, env);
+  const password = env.BERTH_IMPORT_PASSWORD;
+  if (password === undefined) throw new ConfigError('--user needs a password in BERTH_IMPORT_PASSWORD');
+  return { kind: 'password', user, password };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw new ConfigError(`${path} cannot be read (${code})`, { cause: error });
+  }
+}

@@ -1,0 +1,113 @@
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { ContentStore } from '../../storage/content-store.ts';
+import { StorageFullError } from '../../storage/errors.ts';
+import { importRegistry } from '../../storage/import/import-registry.ts';
+import type { ImportReport } from '../../storage/import/import-report.ts';
+import { SourceContentError, SourceUnavailableError } from '../../storage/import/import-source.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { recordDescription } from '../registry/repository-description.ts';
+import { byteCount } from './byte-count.ts';
+import { openImportSource } from './import-source.ts';
+import { interruption } from './interruption.ts';
+import { parseOptions } from './parse-options.ts';
+import { Progress } from './progress.ts';
+import { openStoredRegistry } from './stored-registry.ts';
+
+const DEFAULT_JOBS = 4;
+const MOST_JOBS = 64;
+
+/**
+ * `berth import`: copies repositories of another registry, beside a running server or into a folder that none has
+ * used yet. Exit code 0 when everything has been brought, 1 when something could not be, or it was interrupted.
+ */
+export async function importFrom(args: readonly string[]): Promise<number> {
+  const { from, user, untagged, jobs, repository, ...flags } = parseOptions(args, {
+    from: { type: 'string' },
+    repository: { type: 'string', multiple: true },
+    user: { type: 'string' },
+    untagged: { type: 'boolean' },
+    jobs: { type: 'string' },
+    data: { type: 'string' },
+    config: { type: 'string' },
+  });
+  if (from === undefined)
+    throw new ConfigError('where to import from was not said: give --from FOLDER or --from URL');
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  trustSystemAuthorities();
+  const source = await openImportSource(from, user, process.env);
+  if (untagged === true && source.manifests('', AbortSignal.abort()) === undefined) {
+    throw new ConfigError(
+      '--untagged is for the storage of docker-registry: registries do not list such manifests',
+    );
+  }
+  const jobCount = parseJobs(jobs);
+  await using registry = await openStoredRegistry(config, { make: true });
+  const { catalog, blobs } = registry;
+  const signal = interruption();
+  const progress = new Progress();
+  const say = (line: string) => {
+    progress.clear();
+    process.stdout.write(`${line}\n`);
+  };
+  let showing: NodeJS.Timeout | undefined;
+  try {
+    const report = await importRegistry({
+      source,
+      catalog,
+      blobs,
+      content: new ContentStore(catalog, blobs),
+      ...(repository !== undefined && { repositories: repository }),
+      untagged: untagged === true,
+      jobs: jobCount,
+      signal,
+      onProblem: (problem) => say(`not imported: ${problem}`),
+      onTagged: (name, manifest) => recordDescription({ catalog, blobs }, name, manifest),
+      onStart: (name, before, current) => {
+        clearInterval(showing);
+        showing = setInterval(() => {
+          const bytes = byteCount(before.bytes + current.bytes);
+          progress.show(
+            `${name}: ${contents(current)}; ${before.repositories} repositories done, ${bytes} copied`,
+          );
+        }, 250);
+      },
+      onRepository: (name, done) => say(`${name}: ${contents(done)}`),
+    });
+    say(`${report.repositories} repositories: ${contents(report)}${problemsOf(report)}`);
+    return report.problems === 0 ? 0 : 1;
+  } catch (error) {
+    progress.clear();
+    const why = signal.aborted ? 'interrupted' : reasonToStop(error);
+    if (why === undefined) throw error;
+    process.stderr.write(`berth: ${why}: run the same command again to go on\n`);
+    return 1;
+  } finally {
+    clearInterval(showing);
+  }
+}
+
+function parseJobs(text: string | undefined): number {
+  const jobs = Number(text ?? DEFAULT_JOBS);
+  if (Number.isInteger(jobs) && jobs >= 1 && jobs <= MOST_JOBS) return jobs;
+  throw new ConfigError(`"${text}" is no number of jobs: write 1 to ${MOST_JOBS}`);
+}
+
+/** Registries at work are often vouched for by an authority that only the machine's administrator has set up. */
+function trustSystemAuthorities(): void {
+  setDefaultCACertificates([...new Set([...getCACertificates('default'), ...getCACertificates('system')])]);
+}
+
+function contents({ tags, manifests, blobs, bytes }: Readonly<ImportReport>): string {
+  return `${tags} tags; new: ${manifests} manifests, ${blobs} blobs (${byteCount(bytes)})`;
+}
+
+function problemsOf({ problems }: Readonly<ImportReport>): string {
+  return problems === 0 ? '' : `; ${problems} problems, which are told above`;
+}
+
+function reasonToStop(error: unknown): string | undefined {
+  const isKnown = [SourceContentError, SourceUnavailableError, StorageFullError].some(
+    (kind) => error instanceof kind,
+  );
+  return isKnown ? (error as Error).message : undefined;
+}

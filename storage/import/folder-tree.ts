@@ -1,0 +1,67 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SourceContentError } from './import-source.ts';
+import type { ReadOnlyTree, TreeEntry } from './read-only-tree.ts';
+
+const PIECE = 1024 * 1024;
+
+/** A folder of this machine. */
+export class FolderTree implements ReadOnlyTree {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async *list(folder: string, signal: AbortSignal): AsyncGenerator<TreeEntry, void, undefined> {
+    try {
+      for await (const entry of await opendir(join(this.#root, folder))) {
+        signal.throwIfAborted();
+        yield { name: entry.name, isFolder: entry.isDirectory() };
+      }
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+  }
+
+  async read(file: string, limit: number): Promise<Buffer | undefined> {
+    let handle: FileHandle;
+    try {
+      handle = await open(join(this.#root, file), 'r');
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw unreadable(file, error);
+    }
+    try {
+      const { size } = await handle.stat();
+      if (size > limit)
+        throw new SourceContentError(`${file} has ${size} bytes: at most ${limit} were expected`);
+      return await handle.readFile();
+    } catch (error) {
+      throw error instanceof SourceContentError ? error : unreadable(file, error);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async *stream(file: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* createReadStream(join(this.#root, file), { highWaterMark: PIECE, signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw isAbsent(error) ? new SourceContentError(`${file} is missing`) : unreadable(file, error);
+    }
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** A bad sector or a wrong mode is one file's; the others may be well. */
+function unreadable(file: string, cause: unknown): SourceContentError {
+  const { code } = cause as NodeJS.ErrnoException;
+  return new SourceContentError(`${file} cannot be read (${code ?? String(cause)})`, { cause });
+}

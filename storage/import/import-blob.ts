@@ -1,0 +1,62 @@
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ContentStore } from '../content-store.ts';
+import { DigestMismatchError } from '../errors.ts';
+import type { ImportReport } from './import-report.ts';
+import { type ImportSource, type SourceBlob, SourceContentError } from './import-source.ts';
+
+/** Where an import takes from and what it fills. */
+export interface ImportEnds {
+  readonly source: ImportSource;
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly content: ContentStore;
+}
+
+/**
+ * Sees to it that a repository has a blob: links it when any repository has it, and copies it otherwise, which
+ * verifies it. Throws SourceContentError when it is missing, damaged, or of another size than described.
+ */
+export async function importBlob(
+  { source, catalog, blobs, content }: ImportEnds,
+  repository: string,
+  blob: SourceBlob,
+  report: ImportReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { digest } = blob;
+  const known = (await catalog.blobs.findToRefer(repository, digest)) ?? (await mounted());
+  if (known !== undefined && (await blobs.holds(known))) {
+    refuseSize(blob, known.size);
+    return;
+  }
+  try {
+    const stored = await content.putBlob(repository, counted(), digest, signal);
+    refuseSize(blob, stored.size);
+    report.blobs += 1;
+  } catch (cause) {
+    if (!(cause instanceof DigestMismatchError)) throw cause;
+    throw new SourceContentError(`${digest} is damaged in the source: ${cause.message}`, { cause });
+  }
+
+  async function mounted() {
+    const [holder] = await catalog.blobs.holders(digest, 1);
+    return holder === undefined ? undefined : catalog.blobs.mount(holder, repository, digest);
+  }
+
+  async function* counted() {
+    for await (const chunk of source.readBlob(repository, blob, signal)) {
+      report.bytes += chunk.byteLength;
+      yield chunk;
+    }
+  }
+}
+
+/** docker and containerd take content of another size than described for damaged. */
+function refuseSize({ digest, size }: SourceBlob, actual: number): void {
+  if (actual !== size) {
+    throw new SourceContentError(
+      `${digest} has ${actual} bytes, but the manifest says ${size}: no client would take it`,
+    );
+  }
+}

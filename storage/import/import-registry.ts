@@ -1,0 +1,50 @@
+import { isRepositoryName } from '../oci/repository-name.ts';
+import { emptyReport, type ImportReport } from './import-report.ts';
+import { type RepositoryImport, RepositoryImporter } from './import-repository.ts';
+import { SourceContentError } from './import-source.ts';
+
+export interface ImportRun extends Omit<RepositoryImport, 'repository' | 'report'> {
+  /** Those that are wanted; all unless given. */
+  readonly repositories?: readonly string[];
+  /** Called when a repository is through, with what was done in it alone. */
+  readonly onRepository: (repository: string, report: Readonly<ImportReport>) => void;
+  /** Called with each repository that begins, and what has been done before it and is being done in it. */
+  readonly onStart: (
+    repository: string,
+    before: Readonly<ImportReport>,
+    current: Readonly<ImportReport>,
+  ) => void;
+}
+
+/**
+ * Copies repositories with all that their tags lead to and all that refers to it. What is here already is not
+ * copied again, so an import that was interrupted goes on when it is run again, and one that is run later
+ * catches up; nothing is deleted here. What is missing or damaged in the source is told, each in one sentence,
+ * and the rest is brought. Throws SourceUnavailableError, StorageFullError, the signal's reason.
+ */
+export async function importRegistry(run: ImportRun): Promise<ImportReport> {
+  const total = emptyReport();
+  const onProblem = (problem: string) => {
+    total.problems += 1;
+    run.onProblem(problem);
+  };
+  for await (const repository of run.repositories ?? run.source.repositories(run.signal)) {
+    run.signal.throwIfAborted();
+    if (!isRepositoryName(repository)) {
+      onProblem(`${JSON.stringify(repository.slice(0, 300))} is not a repository name here: it is left out`);
+      continue;
+    }
+    const report = emptyReport();
+    run.onStart(repository, { ...total }, report);
+    try {
+      await new RepositoryImporter({ ...run, repository, report, onProblem }).run();
+    } catch (error) {
+      if (!(error instanceof SourceContentError)) throw error;
+      onProblem(`${repository}: ${error.message}`);
+    }
+    total.repositories += 1;
+    for (const key of ['tags', 'manifests', 'blobs', 'bytes'] as const) total[key] += report[key];
+    run.onRepository(repository, report);
+  }
+  return total;
+}
