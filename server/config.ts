@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { DEFAULT_GRACE } from '../storage/gc/garbage-policy.ts';
 import { parseDuration } from './duration.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
 
@@ -39,6 +40,10 @@ export interface Config {
   readonly deletes: boolean;
   /** Milliseconds between two garbage collections; absent: none by itself. */
   readonly gcInterval?: number;
+  /** Milliseconds for which those keep what nothing refers to. */
+  readonly gcGrace: number;
+  /** Whether those delete manifests without a tag as well. */
+  readonly gcUntagged: boolean;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
   /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
@@ -59,6 +64,8 @@ const SETTING_NAMES = [
   'metrics',
   'deletes',
   'gcInterval',
+  'gcGrace',
+  'gcUntagged',
   'corsOrigin',
   'pathPrefix',
   'trustedProxy',
@@ -84,6 +91,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     metrics: env.BERTH_METRICS,
     deletes: env.BERTH_DELETES,
     gcInterval: env.BERTH_GC_INTERVAL,
+    gcGrace: env.BERTH_GC_GRACE,
+    gcUntagged: env.BERTH_GC_UNTAGGED,
     corsOrigin: env.BERTH_CORS_ORIGIN,
     pathPrefix: env.BERTH_PATH_PREFIX,
     trustedProxy: env.BERTH_TRUSTED_PROXY,
@@ -99,6 +108,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     data: resolve(data),
     auth: oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES),
     logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
+    gcGrace: parseGrace(setting('gcGrace')),
+    gcUntagged: oneOf('setting of gc-untagged', setting('gcUntagged') ?? 'off', ['on', 'off']) === 'on',
     deletes: oneOf('setting of deletes', setting('deletes') ?? 'on', ['on', 'off']) === 'on',
     corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
@@ -119,6 +130,15 @@ function parseInterval(text: string): number | undefined {
     );
   }
   return interval;
+}
+
+/** Milliseconds. Throws ConfigError. */
+export function parseGrace(text: string | undefined): number {
+  const grace = text === undefined ? DEFAULT_GRACE : parseDuration(text);
+  if (grace === undefined) {
+    throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
+  }
+  return grace;
 }
 
 function parseListen(text: string): ListenAddress {

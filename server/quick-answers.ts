@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Access } from '../auth/access/access.ts';
-import { ANONYMOUS } from '../auth/access/identity.ts';
+import { ANONYMOUS, type Identity } from '../auth/access/identity.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import { TOUCH_INTERVAL } from '../storage/catalog/catalog.ts';
 import { canAnswer, sendPrepared } from './http/ready-answer.ts';
-import { type AnswerCache, asksForMore } from './registry/answer-cache.ts';
+import { type AnswerCache, asksForMore, type KeptAnswer } from './registry/answer-cache.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 
 export interface QuickAnswersDependencies {
@@ -32,8 +33,14 @@ export function createQuickAnswers(
       return undefined;
     }
     const identity = authenticator === undefined ? ANONYMOUS : authenticator.known(req.headers.authorization);
-    return identity !== undefined && access.allows(identity, kept.scope) ? { kept, identity } : undefined;
+    if (identity === undefined || !access.allows(identity, kept.scope)) return undefined;
+    return mustRenew(kept, identity) ? undefined : { kept, identity };
   };
+
+  const mustRenew = ({ renewal }: KeptAnswer, identity: Identity): boolean =>
+    renewal !== undefined &&
+    Date.now() - renewal.at >= TOUCH_INTERVAL &&
+    access.allows(identity, renewal.scope);
 
   return (req, res) => {
     let found: ReturnType<typeof find>;

@@ -1,14 +1,17 @@
 import type { Logger } from 'pino';
 import { ContentStore } from '../storage/content-store.ts';
+import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NameSnapshots } from './background/name-snapshots.ts';
 import { type Config, ConfigError, type ListenAddress } from './config.ts';
+import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
 import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
+import { countGarbage } from './metrics/garbage-metrics.ts';
 import { MetricSet } from './metrics/metric-set.ts';
 import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
@@ -18,8 +21,8 @@ import { createQuickAnswers } from './quick-answers.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
 import { BlobBodies } from './registry/blob-bodies.ts';
 import { BoundedManifestCache } from './registry/manifest-cache.ts';
+import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
-import { sweepUploads } from './registry/upload-sweeper.ts';
 import { RequestRecorder } from './request-recorder.ts';
 import { FileSender } from './sendfile/file-sender.ts';
 
@@ -53,7 +56,10 @@ export async function startRegistry(
   const files = new FileSender();
   opened.defer(() => files.close());
   const metrics = new MetricSet();
-  const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES);
+  const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
+    ...REGISTRY_HEADERS,
+    ...(config.corsOrigins.length > 0 && corsHeaders(undefined, config.corsOrigins)),
+  });
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content);
   const shared = {
@@ -104,13 +110,20 @@ export async function startRegistry(
   const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log);
   const running = [snapshots.keep(background.signal)];
   if (config.gcInterval !== undefined) {
-    running.push(collectGarbageOnSchedule(catalog, blobs, config.gcInterval, log, background.signal));
+    const { gcInterval: interval, gcGrace: graceMs, gcUntagged: untagged } = config;
+    running.push(
+      collectGarbageOnSchedule(
+        { catalog, blobs, policy: garbagePolicy(graceMs, untagged), signal: background.signal },
+        interval,
+        log,
+        countGarbage(metrics),
+      ),
+    );
   }
   opened.defer(async () => {
     background.abort();
     await Promise.all(running);
   });
-  sweepUploads(uploads, log, background.signal);
 
   const resources = opened.move();
   return {

@@ -1,33 +1,42 @@
 import type { Logger } from 'pino';
-import type { BlobStore } from '../../storage/blobs/blob-store.ts';
-import type { Catalog } from '../../storage/catalog/catalog.ts';
-import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
-import { DEFAULT_GRACE, garbagePolicy } from '../../storage/gc/garbage-policy.ts';
+import { collectGarbage, type GarbageReport, type GarbageRun } from '../../storage/gc/collect-garbage.ts';
 import { repeat } from './repeat.ts';
 
 /** A server that is restarted every day shall collect garbage too. */
 const LONGEST_FIRST_PAUSE = 10 * 60 * 1000;
 
-/** Collects garbage every `interval` milliseconds until `signal` aborts; resolves then. Manifests without a tag stay. */
+/** How a garbage collection has ended. */
+export interface EndedCollection {
+  /** What it has deleted; undefined when it failed. */
+  readonly report: GarbageReport | undefined;
+  readonly seconds: number;
+}
+
+/** Collects garbage every `interval` milliseconds until the run's signal aborts; resolves then. */
 export function collectGarbageOnSchedule(
-  catalog: Catalog,
-  blobs: BlobStore,
+  run: GarbageRun & { readonly signal: AbortSignal },
   interval: number,
   log: Logger,
-  signal: AbortSignal,
+  onEnd: (collection: EndedCollection) => void,
 ): Promise<void> {
   const collect = async () => {
-    const report = await collectGarbage({
-      catalog,
-      blobs,
-      policy: garbagePolicy(DEFAULT_GRACE, false),
-      signal,
-    });
-    if (report === undefined) log.info('another garbage collection is running: this one is left out');
-    else log.info({ ...report }, 'garbage was collected');
+    const startedAt = performance.now();
+    const seconds = () => (performance.now() - startedAt) / 1000;
+    try {
+      const report = await collectGarbage(run);
+      if (report === undefined) {
+        log.info('another garbage collection is running: this one is left out');
+        return;
+      }
+      log.info({ ...report, seconds: seconds() }, 'garbage was collected');
+      onEnd({ report, seconds: seconds() });
+    } catch (error) {
+      if (!run.signal.aborted) onEnd({ report: undefined, seconds: seconds() });
+      throw error;
+    }
   };
   const rhythm = { first: Math.min(interval, LONGEST_FIRST_PAUSE), every: interval };
-  return repeat(collect, rhythm, signal, (error) =>
+  return repeat(collect, rhythm, run.signal, (error) =>
     log.error({ err: error }, 'garbage could not be collected'),
   );
 }

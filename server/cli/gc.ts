@@ -8,10 +8,9 @@ import {
   type GarbageReport,
   type GarbageRun,
 } from '../../storage/gc/collect-garbage.ts';
-import { DEFAULT_GRACE, garbagePolicy } from '../../storage/gc/garbage-policy.ts';
+import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
-import { ConfigError, loadConfig } from '../config.ts';
-import { parseDuration } from '../duration.ts';
+import { loadConfig, parseGrace } from '../config.ts';
 import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
@@ -39,7 +38,7 @@ export async function gc(args: readonly string[]): Promise<number> {
     env: process.env,
     isRoot: process.getuid?.() === 0,
   });
-  const policy = garbagePolicy(graceOf(options.grace), options.untagged === true);
+  const policy = garbagePolicy(parseGrace(options.grace), options.untagged === true);
   const dryRun = options['dry-run'] === true;
   await using registry = await openStoredRegistry(storage);
   const signal = interruption();
@@ -64,14 +63,6 @@ export async function gc(args: readonly string[]): Promise<number> {
     process.stderr.write('berth: interrupted: the rest is left to the next garbage collection\n');
     return 1;
   }
-}
-
-function graceOf(text: string | undefined): number {
-  const grace = text === undefined ? DEFAULT_GRACE : parseDuration(text);
-  if (grace === undefined) {
-    throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
-  }
-  return grace;
 }
 
 /** Waits for a garbage collection that was killed to count as dead. */

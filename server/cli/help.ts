@@ -18,6 +18,10 @@ Options of serve, each with the environment variable that does the same:
   --deletes on|off      BERTH_DELETES    whether tags, manifests and blobs can be deleted (default on)
   --gc-interval TIME    BERTH_GC_INTERVAL
                                          collect garbage every so often, such as 12h, or off (default 24h)
+  --gc-grace TIME       BERTH_GC_GRACE   keep for so long what was pushed, looked at or lost its last tag (default 24h)
+  --gc-untagged on|off  BERTH_GC_UNTAGGED
+                                         whether manifests without a tag that no index refers to are garbage
+                                         (default off)
   --path-prefix PATH    BERTH_PATH_PREFIX
                                          answer below PATH/v2/, for a proxy that passes the path on (default: none)
   --trusted-proxy NET   BERTH_TRUSTED_PROXY
@@ -27,7 +31,7 @@ Options of serve, each with the environment variable that does the same:
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
   --config FILE                          JSON object with the keys listen, data, auth, logLevel, metrics, deletes,
-                                         gcInterval, pathPrefix, trustedProxy and corsOrigin (lists as arrays)
+                                         gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy and corsOrigin (lists as arrays)
 Options of the other commands, beside --data and --config:
   gc --grace TIME       keep for so long what was pushed, looked at or lost its last tag (default 24h); below 2h
                         a push that is running may have to be repeated

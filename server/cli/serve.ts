@@ -64,6 +64,8 @@ function parseFlags(args: readonly string[]) {
         metrics: { type: 'string' },
         deletes: { type: 'string' },
         'gc-interval': { type: 'string' },
+        'gc-grace': { type: 'string' },
+        'gc-untagged': { type: 'string' },
         'cors-origin': { type: 'string', multiple: true },
         'log-level': { type: 'string' },
         'path-prefix': { type: 'string' },
@@ -73,6 +75,8 @@ function parseFlags(args: readonly string[]) {
     return {
       ...values,
       gcInterval: values['gc-interval'],
+      gcGrace: values['gc-grace'],
+      gcUntagged: values['gc-untagged'],
       corsOrigin: values['cors-origin']?.join(','),
       logLevel: values['log-level'],
       pathPrefix: values['path-prefix'],

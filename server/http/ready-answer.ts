@@ -42,7 +42,7 @@ export interface PreparedAnswer {
 }
 
 /** `common` are the headers that every answer of the server has. */
-export function prepareAnswer(answer: ReadyAnswer, common: Readonly<Record<string, string>>): PreparedAnswer {
+export function prepareAnswer(answer: ReadyAnswer, common: AnswerHeaders): PreparedAnswer {
   const headersUnchanged = Object.entries({ ...common, ...answer.headers }).flatMap(([name, value]) =>
     value === undefined ? [] : [name, value],
   );

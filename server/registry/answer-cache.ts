@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Scope } from '../../auth/access/scope.ts';
+import type { AnswerHeaders } from '../http/answer.ts';
 import { type PreparedAnswer, prepareAnswer, type ReadyAnswer } from '../http/ready-answer.ts';
 import type { RequestContext } from '../request-context.ts';
-import { REGISTRY_HEADERS } from './registry-headers.ts';
 
 /** An answer that a route has given. */
 export interface KeptAnswer {
@@ -11,6 +11,15 @@ export interface KeptAnswer {
   readonly scope: Scope;
   /** The pattern of the route that gave it. */
   readonly route: string;
+  readonly renewal?: Renewal;
+}
+
+/** Of an answer about content that whoever may push looks at before he refers to it. */
+export interface Renewal {
+  /** Who goes on to refer to it. */
+  readonly scope: Scope;
+  /** Milliseconds since 1970: when the grace period of the content began anew. */
+  readonly at: number;
 }
 
 /** An entry's part in the bound that is not its text. */
@@ -24,16 +33,21 @@ const OVERHEAD = 500;
 export class AnswerCache {
   readonly #version: () => number;
   readonly #limit: number;
+  readonly #headers: AnswerHeaders;
   readonly #entries = new Map<string, KeptAnswer>();
   #current: number | undefined;
   #size = 0;
   #hits = 0;
   #misses = 0;
 
-  /** `version` gives another number after every change of names (CatalogVersion). */
-  constructor(version: () => number, limit: number) {
+  /**
+   * `version` gives another number after every change of names (CatalogVersion). `headers` are those that all
+   * answers have in common.
+   */
+  constructor(version: () => number, limit: number, headers: AnswerHeaders) {
     this.#version = version;
     this.#limit = limit;
+    this.#headers = headers;
   }
 
   /** Bytes that are kept. */
@@ -69,16 +83,17 @@ export class AnswerCache {
    * To be called before the route reads the catalog. The function that it answers keeps what the route answers
    * with, unless names have changed meanwhile.
    */
-  begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer) => void {
+  begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer, renewal?: Renewal) => void {
     this.#misses += 1;
     const version = this.#version();
-    return (scope, answer) => {
+    return (scope, answer, renewal) => {
       const target = ctx.req.url;
       if (target === undefined || asksForMore(ctx.req) || this.#version() !== version) return;
       if (version !== this.#current) this.#clear();
       this.#current = version;
       const route = String(ctx._matchedRoute ?? '');
-      this.#add(target, { answer: prepareAnswer(answer, REGISTRY_HEADERS), scope, route });
+      const prepared = prepareAnswer(answer, this.#headers);
+      this.#add(target, { answer: prepared, scope, route, ...(renewal && { renewal }) });
     };
   }
 

@@ -36,13 +36,21 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
     const repository = repositoryOf(ctx);
     const scope = repositoryScope(repository, 'pull');
     authorize(ctx, access, scope);
-    const record = await find(repository, manifestReferenceOf(ctx));
+    const reference = manifestReferenceOf(ctx);
+    const record = await find(repository, reference);
+    const pushing = repositoryScope(repository, 'push');
+    const refers = access.allows(ctx.state.identity, pushing);
+    const now = Date.now();
+    // Whoever may push looks before he refers to it, as an index does: then the manifest must stay for a while.
+    if (refers && (await catalog.blobs.findToRefer(repository, record.blob.digest)) === undefined) {
+      throw unknownManifest(repository, reference);
+    }
     const ready: ReadyAnswer = {
       headers: headersOf(record),
       length: record.blob.size,
       body: ctx.method === 'HEAD' ? manifestCache.get(record.blob.digest) : await read(record),
     };
-    keep(scope, ready);
+    keep(scope, ready, { scope: pushing, at: refers ? now : 0 });
     answerReady(ctx, ready);
   };
   router.head('/v2/*name/manifests/:reference', answer).get('/v2/*name/manifests/:reference', answer);

@@ -73,8 +73,9 @@ export class UploadSessions {
 
   /**
    * Adds the last chunk, if there is one, verifies the whole and makes it a blob of the repository: the
-   * content is durable first, then the catalog. Throws DigestMismatchError, after which the upload can still
-   * be asked for and cancelled, and all that `append` throws.
+   * content is durable first, then the catalog. Of an upload that has ended it answers what the repository has
+   * under the digest: the client that closes it again has not got the answer to the first time. Throws
+   * DigestMismatchError, after which the upload can still be asked for and cancelled, and all that `append` throws.
    */
   complete(
     repository: string,
@@ -84,7 +85,10 @@ export class UploadSessions {
     signal: AbortSignal,
   ): Promise<StoredBlob> {
     return this.#exclusively(id, signal, async (combined) => {
-      const { upload } = await this.find(repository, id);
+      const record = await this.#catalog.uploads.find(repository, id);
+      const ended = record === undefined && (await this.#catalog.blobs.findToRefer(repository, digest));
+      if (ended) return ended;
+      const { upload } = record ?? (await this.find(repository, id));
       if (chunk === undefined) return this.#content.commitUpload(repository, upload, digest);
       const progress = new UploadProgress(this.#catalog.uploads, upload);
       const whole = await this.#append(upload, chunk, combined, progress, (state) =>
@@ -108,22 +112,6 @@ export class UploadSessions {
     const { upload } = await this.find(repository, id);
     await this.#catalog.uploads.delete(id);
     await this.#blobs.abort(upload);
-  }
-
-  /** Drops uploads that nobody has touched since `before`; answers how many. */
-  async dropIdle(before: Date, signal: AbortSignal): Promise<number> {
-    let dropped = 0;
-    for (;;) {
-      const idle = await this.#catalog.uploads.listIdle(before, 100);
-      const stale = idle.filter(({ upload }) => !this.#active.has(upload.id));
-      if (stale.length === 0) return dropped;
-      signal.throwIfAborted();
-      // The rows first, and only while they are idle: whoever goes on with an upload finds out before it ends.
-      const ids = stale.map(({ upload }) => upload.id);
-      const deleted = await this.#catalog.uploads.deleteIdle(ids, before);
-      for (const { upload } of stale) if (deleted.has(upload.id)) await this.#blobs.abort(upload);
-      dropped += deleted.size;
-    }
   }
 
   async #append(

@@ -1,14 +1,11 @@
 import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
-import type { BlobCatalog, FileClaim } from './catalog.ts';
+import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
-
-/** Milliseconds for which a link counts as touched just now: readers shall seldom write. */
-const TOUCH_INTERVAL = 60 * 60 * 1000;
 
 /** Databases bound the number of values in one statement. */
 const SIZES_AT_ONCE = 200;
@@ -34,12 +31,14 @@ export class KnexBlobs implements BlobCatalog {
   async findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
     const found = await findLinked(this.#knex, repository, digest);
     if (found === undefined || found.touchedAt > Date.now() - TOUCH_INTERVAL) return found?.blob;
-    return inTransaction(this.#knex, async (trx) => {
+    const touch = async (trx: Knex.Transaction) => {
       // Anew: in the meantime it may have been swept.
       const present = await findLinked(trx, repository, digest);
       if (present !== undefined) await addLink(trx, present.repositoryId, digest);
       return present?.blob;
-    });
+    };
+    // A power cut ends the push that looks as well.
+    return inTransaction(this.#knex, touch, { durable: false });
   }
 
   async sizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>> {

@@ -57,6 +57,9 @@ export type FileClaim =
   | { readonly kind: 'upload'; readonly id: string }
   | { readonly kind: 'deadline'; readonly until: Date };
 
+/** Milliseconds for which a grace period that has begun anew is not begun again: readers shall seldom write. */
+export const TOUCH_INTERVAL = 60 * 1000;
+
 export interface BlobCatalog {
   /**
    * Links a blob of the driver to the repository, which is made when it is new, and records it unless the
@@ -68,7 +71,7 @@ export interface BlobCatalog {
   find(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /**
    * As find, for somebody who may go on to refer to the blob or manifest: its grace period begins anew,
-   * unless that was done within the last hour.
+   * unless that was done within the last TOUCH_INTERVAL.
    */
   findToRefer(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /** The blob, whatever repository it belongs to. */
@@ -94,7 +97,8 @@ export interface BlobCatalog {
 /** Part of a manifest that points at other content. */
 export interface ManifestReference {
   readonly digest: Digest;
-  readonly kind: 'config' | 'layer' | 'manifest' | 'subject';
+  /** `foreign-layer`: one that may lie elsewhere, and stays when it is here. */
+  readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
 }
 
 /** A manifest as a repository holds it; its bytes are the blob. */
@@ -123,7 +127,7 @@ export interface ManifestCatalog {
   /**
    * Records a manifest and points `tags` at it, making the repository when it is new. Checks in the same
    * transaction that every `config` and `layer` is linked in the repository, and every `manifest` where
-   * `requireManifests`; a subject may be missing. Answers the blob as BlobCatalog.link does. Throws
+   * `requireManifests`; a subject and a `foreign-layer` may be missing. Answers the blob as BlobCatalog.link does. Throws
    * ManifestBlobUnknownError with all that are missing, UploadUnknownError when the claim does not hold.
    */
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob>;

@@ -37,6 +37,10 @@ export interface GarbageCatalog {
   sweepManifests(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
   /** Deletes links to what is no manifest and what no manifest of the repository refers to, likewise. */
   sweepLinks(window: SweepWindow, before: Date): Promise<Swept<ManifestName>>;
+  /** Deletes what is known of tags that were deleted before `before` and have not come back; as tags, once a change. */
+  sweepHistory(window: SweepWindow, before: Date): Promise<Swept<TagName>>;
+  /** Deletes repositories that were made before `before`, have no content and no tag that is known of; as names. */
+  sweepRepositories(window: SweepWindow, before: Date): Promise<Swept<string>>;
   /** Deletes the records of blobs that no repository has; their files are left to the caller. */
   sweepBlobs(window: SweepWindow): Promise<Swept<StoredBlob>>;
   /**
@@ -46,6 +50,12 @@ export interface GarbageCatalog {
   namedOf(files: readonly StoredFile[]): Promise<ReadonlySet<string>>;
   /** Of these upload ids, at most 200, those that have a record. */
   knownUploads(ids: readonly string[]): Promise<ReadonlySet<string>>;
+}
+
+/** A tag of a repository. */
+export interface TagName {
+  readonly repository: string;
+  readonly tag: string;
 }
 
 /** A manifest or blob of a repository. */

@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { removeLinks } from './blobs.ts';
-import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept } from './garbage-catalog.ts';
+import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept, TagName } from './garbage-catalog.ts';
 import { enforceLease, takeLease } from './leases.ts';
 import { removeManifests } from './manifests.ts';
 import { type BlobRow, blobOfRow } from './rows.ts';
@@ -29,12 +29,36 @@ const DEAD_BLOB =
   'not exists (select 1 from blob_links l where l.digest = x.digest) ' +
   'and not exists (select 1 from manifests m where m.digest = x.digest)';
 
+const DEAD_CHANGE =
+  'not exists (select 1 from tags t where t.repository_id = x.repository_id and t.name = x.name) and not exists ' +
+  '(select 1 from tag_history h where h.repository_id = x.repository_id and h.name = x.name and h.changed_at > ?)';
+
+/** What a push adds first is a link, in the transaction that makes the repository. */
+const DEAD_REPOSITORY =
+  'x.created_at <= ? ' +
+  'and not exists (select 1 from blob_links l where l.repository_id = x.id) ' +
+  'and not exists (select 1 from manifests m where m.repository_id = x.id) ' +
+  'and not exists (select 1 from tag_history h where h.repository_id = x.id)';
+
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
 const MOST_DELETED = 25;
 
 /** SQLite gives a condition as a number. */
 interface GarbageRow {
   readonly digest: string;
+  readonly dead: boolean | number;
+}
+
+interface ChangeRow {
+  readonly id: number | string;
+  readonly repository_id: number;
+  readonly tag: string;
+  readonly dead: boolean | number;
+}
+
+interface RepositoryRow {
+  readonly id: number;
+  readonly name: string;
   readonly dead: boolean | number;
 }
 
@@ -68,6 +92,48 @@ export class KnexGarbage implements GarbageCatalog {
 
   sweepLinks(window: SweepWindow, before: Date): Promise<Swept<ManifestName>> {
     return this.#sweepNames('blob_links', DEAD_LINK, window, before, removeLinks);
+  }
+
+  sweepHistory({ lease, limit, after = '0' }: SweepWindow, before: Date): Promise<Swept<TagName>> {
+    const look = async (knex: Knex): Promise<readonly ChangeRow[]> =>
+      knex('tag_history as x')
+        .where('x.id', '>', after)
+        .orderBy('x.id')
+        .limit(limit)
+        .select('x.id', 'x.repository_id', 'x.name as tag')
+        .select(knex.raw(`(${DEAD_CHANGE}) as dead`, [before.getTime()]));
+    return this.#sweep(
+      lease,
+      limit,
+      look,
+      ({ id }) => String(id),
+      async (trx, dead) => {
+        const ids = dead.map(({ id }) => id);
+        await trx('tag_history').whereIn('id', ids).delete();
+        const names = await repositoryNames(trx, dead);
+        return dead.map((row) => ({ repository: names.get(row.repository_id) ?? '', tag: row.tag }));
+      },
+    );
+  }
+
+  sweepRepositories({ lease, limit, after = '0' }: SweepWindow, before: Date): Promise<Swept<string>> {
+    const look = async (knex: Knex): Promise<readonly RepositoryRow[]> =>
+      knex('repositories as x')
+        .where('x.id', '>', after)
+        .orderBy('x.id')
+        .limit(limit)
+        .select('x.id', 'x.name', knex.raw(`(${DEAD_REPOSITORY}) as dead`, [before.getTime()]));
+    return this.#sweep(
+      lease,
+      limit,
+      look,
+      ({ id }) => String(id),
+      async (trx, dead) => {
+        const ids = dead.map(({ id }) => id);
+        await trx('repositories').whereIn('id', ids).delete();
+        return dead.map(({ name }) => name);
+      },
+    );
   }
 
   async sweepBlobs({ lease, limit, after = '' }: SweepWindow): Promise<Swept<StoredBlob>> {
@@ -182,13 +248,20 @@ async function namesOf(
   trx: Knex.Transaction,
   rows: readonly NamedGarbageRow[],
 ): Promise<readonly ManifestName[]> {
-  const ids = new Set(rows.map((row) => row.repository_id));
-  const repositories: readonly { readonly id: number; readonly name: string }[] = await trx('repositories')
-    .whereIn('id', [...ids])
-    .select('id', 'name');
-  const names = new Map(repositories.map(({ id, name }) => [id, name]));
+  const names = await repositoryNames(trx, rows);
   return rows.map((row) => ({
     repository: names.get(row.repository_id) ?? '',
     digest: parseDigest(row.digest),
   }));
+}
+
+async function repositoryNames(
+  trx: Knex.Transaction,
+  rows: readonly { readonly repository_id: number }[],
+): Promise<ReadonlyMap<number, string>> {
+  const ids = new Set(rows.map((row) => row.repository_id));
+  const repositories: readonly { readonly id: number; readonly name: string }[] = await trx('repositories')
+    .whereIn('id', [...ids])
+    .select('id', 'name');
+  return new Map(repositories.map(({ id, name }) => [id, name]));
 }

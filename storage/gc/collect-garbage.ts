@@ -19,6 +19,8 @@ export interface GarbagePolicy {
   readonly untagged: boolean;
   /** Milliseconds for which files that nothing names are kept; at least twice the CLAIM_TIME of ContentStore. */
   readonly orphanAgeMs: number;
+  /** Milliseconds for which what a tag pointed at is known after it was deleted, and so its repository is. */
+  readonly historyMs: number;
   /** Milliseconds after which an upload that nobody goes on with is dropped. */
   readonly idleUploadMs: number;
 }
@@ -34,9 +36,20 @@ export interface GarbageReport {
   /** Files that nothing named, of interrupted pushes and sweeps. */
   leftovers: number;
   uploads: number;
+  /** Lines of the history of tags. */
+  tagChanges: number;
+  /** Repositories that had become empty. */
+  repositories: number;
 }
 
-export type GarbageStage = 'manifests' | 'links' | 'blobs' | 'uploads' | 'leftovers';
+export type GarbageStage =
+  | 'manifests'
+  | 'links'
+  | 'history'
+  | 'repositories'
+  | 'blobs'
+  | 'uploads'
+  | 'leftovers';
 
 export interface GarbageRun {
   readonly catalog: Pick<Catalog, 'garbage' | 'uploads'>;
@@ -67,7 +80,16 @@ export async function collectGarbage(run: GarbageRun): Promise<GarbageReport | u
 async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageReport> {
   const { blobs, policy } = run;
   const { garbage, uploads } = run.catalog;
-  const report: GarbageReport = { manifests: 0, links: 0, blobs: 0, bytes: 0, leftovers: 0, uploads: 0 };
+  const report: GarbageReport = {
+    manifests: 0,
+    links: 0,
+    blobs: 0,
+    bytes: 0,
+    leftovers: 0,
+    uploads: 0,
+    tagChanges: 0,
+    repositories: 0,
+  };
   const after = async (stage: GarbageStage) => {
     run.onStep?.(stage, report);
     await turn();
@@ -108,6 +130,20 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
     (window) => garbage.sweepLinks(window, graceBegan()),
     (items) => {
       report.links += items.length;
+    },
+  );
+  await walk(
+    'history',
+    (window) => garbage.sweepHistory(window, new Date(Date.now() - policy.historyMs)),
+    (items) => {
+      report.tagChanges += items.length;
+    },
+  );
+  await walk(
+    'repositories',
+    (window) => garbage.sweepRepositories(window, graceBegan()),
+    (items) => {
+      report.repositories += items.length;
     },
   );
   await walk(

@@ -132,7 +132,7 @@ function collectReferences(content: Content, subject: Descriptor | undefined): r
     found.set(`${kind} ${digest}`, { kind, digest });
   };
   if (content.config !== undefined) add('config', content.config);
-  for (const layer of content.layers) if (!isForeign(layer)) add('layer', layer);
+  for (const layer of content.layers) add(isForeign(layer) ? 'foreign-layer' : 'layer', layer);
   for (const member of content.manifests) add('manifest', member);
   if (subject !== undefined) add('subject', subject);
   return [...found.values()];

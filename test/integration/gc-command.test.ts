@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
+import { openDatabase } from '../../storage/catalog/database.ts';
 import { listSnapshots } from '../../storage/names/snapshot-files.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { eventually } from '../support/eventually.ts';
@@ -57,6 +58,42 @@ test('gc gives way to another one that runs, and takes over from one that has di
   assert.ok(await registry.catalog.garbage.takeLease(lease, 1_000));
   const taken = await runBerth('gc', '--data', server.dataDir, '--grace', '0s');
   assert.match(taken.stdout, /^deleted 0 manifests, 1 unused link, 1 blob/);
+});
+
+test('untagged manifests go by the setting of the server, and /metrics tells what went', async (t) => {
+  const registry = await startInProcessRegistry(t, { gcInterval: 100, gcGrace: 0, gcUntagged: true });
+  const old = await registry.pushImage('team/app', '1');
+  assert.equal((await registry.send('DELETE', '/v2/team/app/manifests/1')).status, 202);
+  await eventually('the manifest is gone', async () => {
+    const { status } = await registry.send('HEAD', `/v2/team/app/manifests/${old.digest}`);
+    return status === 404 || undefined;
+  });
+  await eventually('its content is counted', async () =>
+    (await registry.metric('berth_gc_deleted_blobs_total')) === 3 ? true : undefined,
+  );
+  assert.equal(await registry.metric('berth_gc_deleted_manifests_total'), 1);
+  const sizes = [old.manifest.config, ...old.manifest.layers].map(({ size }) => size);
+  const bytes = sizes.reduce((sum, size) => sum + size, old.bytes.length);
+  assert.equal(await registry.metric('berth_gc_deleted_bytes_total'), bytes);
+  assert.ok((await registry.metric('berth_gc_runs_total')) >= 1);
+  assert.ok((await registry.metric('berth_gc_last_duration_seconds')) > 0);
+  assert.ok((await registry.metric('berth_gc_last_success_time_seconds')) > 1.7e9);
+  assert.equal(await registry.metric('berth_gc_failures_total'), 0);
+});
+
+test('a garbage collection that fails is counted as such, and the next one is tried', async (t) => {
+  const registry = await startInProcessRegistry(t, { gcInterval: 100, gcGrace: 0 });
+  const database = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+  t.after(() => database.destroy());
+  await database.schema.renameTable('leases', 'leases_away');
+  await eventually('a failure is counted', async () =>
+    (await registry.metric('berth_gc_failures_total')) > 0 ? true : undefined,
+  );
+  await database.schema.renameTable('leases_away', 'leases');
+  const runs = await registry.metric('berth_gc_runs_total');
+  await eventually('a run is counted', async () =>
+    (await registry.metric('berth_gc_runs_total')) > runs ? true : undefined,
+  );
 });
 
 test('the server collects garbage on its schedule, and keeps names when it stops', async (t) => {

@@ -69,7 +69,7 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
   await server.stop();
   await using registry = await openStoredRegistry({ data: server.dataDir });
   // Nobody works any more, so that what was left by a kill need not first grow old.
-  const policy = { graceMs: 0, untagged: true, orphanAgeMs: 0, idleUploadMs: -1 };
+  const policy = { graceMs: 0, untagged: true, orphanAgeMs: 0, historyMs: 0, idleUploadMs: -1 };
   // The lease of a sweep that was killed runs out first.
   await eventually('the last sweep has run', () => collectGarbage({ ...registry, policy }));
   const left: string[] = [];

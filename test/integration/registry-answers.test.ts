@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { KnexAccountStore } from '../../auth/accounts/knex-account-store.ts';
 import { hashPassword } from '../../auth/accounts/password-hash.ts';
+import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
+import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { defer } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
 import { connectRaw } from '../support/raw-connection.ts';
-import { createRegistryClient, OCI_MANIFEST } from '../support/registry-client.ts';
+import { createRegistryClient, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';
 
 const HITS = 'berth_answer_cache_hits_total';
@@ -90,6 +93,66 @@ test('a change is seen by the next request, whether this process or another one 
   assert.deepEqual(JSON.parse((await registry.send('GET', '/v2/team/app/tags/list')).body.toString()).tags, [
     '2',
   ]);
+});
+
+/** Makes the grace period of everything one that began long ago, and tells which ones began anew since. */
+async function graceOf(t: TestContext, registry: InProcessRegistry) {
+  const database = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+  defer(t, () => database.destroy());
+  return {
+    age: () => database('blob_links').update({ touched_at: 1 }),
+    renewed: (): Promise<string[]> => database('blob_links').where('touched_at', '>', 1).pluck('digest'),
+  };
+}
+
+for (const method of ['GET', 'HEAD']) {
+  test(`whoever may push has a manifest renewed by ${method}, also when it is in memory`, async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const registry = await startInProcessRegistry(t);
+    const { digest } = await registry.pushImage('team/app', '1');
+    const grace = await graceOf(t, registry);
+    for (const reference of ['1', digest]) {
+      const ask = () => registry.send(method, `/v2/team/app/manifests/${reference}`);
+      t.mock.timers.tick(61_000);
+      await grace.age();
+      assert.equal((await ask()).status, 200);
+      assert.deepEqual(await grace.renewed(), [digest]);
+      await grace.age();
+      assert.equal((await fromMemory(registry, ask)).status, 200);
+      assert.deepEqual(await grace.renewed(), [], 'within a minute nothing is written');
+      t.mock.timers.tick(60_000);
+      assert.equal((await ask()).status, 200);
+      assert.deepEqual(await grace.renewed(), [digest]);
+      await fromMemory(registry, ask);
+    }
+  });
+}
+
+test('a member that a pusher has looked at is there when its index is pushed, whatever is swept', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const registry = await startInProcessRegistry(t);
+  const { digest, bytes, manifest } = await registry.pushImage('team/app', '1');
+  const member = { mediaType: OCI_MANIFEST, digest, size: bytes.length };
+  await registry.send('DELETE', '/v2/team/app/manifests/1');
+  const path = `/v2/team/app/manifests/${digest}`;
+  const store = await openStoredRegistry({ data: registry.data });
+  defer(t, async () => {
+    await store[Symbol.asyncDispose]();
+  });
+  const sweep = () => collectGarbage({ ...store, policy: garbagePolicy(60 * 60_000, true) });
+  await registry.send('GET', path);
+  t.mock.timers.tick(59 * 60_000);
+  // Out of memory first, if it could be.
+  for (const method of ['HEAD', 'GET']) assert.equal((await registry.send(method, path)).status, 200);
+  t.mock.timers.tick(57 * 60_000);
+  assert.equal((await sweep())?.manifests, 0);
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [member] };
+  await registry.pushManifest('team/app', 'all', index, OCI_INDEX);
+  t.mock.timers.tick(9 * 60 * 60_000);
+  assert.equal((await sweep())?.manifests, 0);
+  assert.deepEqual((await registry.send('GET', path)).body, bytes);
+  const layer = manifest.layers[0]?.digest;
+  assert.equal((await registry.send('GET', `/v2/team/app/blobs/${layer}`)).status, 200);
 });
 
 test('while blobs are pushed answers stay in memory', async (t) => {

@@ -33,7 +33,7 @@ test('ten thousand uploads that were left two days ago are swept while the regis
     }
   });
 
-  const registry = await startInProcessRegistry(t, { data: first.data });
+  const registry = await startInProcessRegistry(t, { data: first.data, gcInterval: 500 });
   const left = async () => Number((await database('uploads').count({ count: '*' }).first())?.count);
   const atStart = await left();
   assert.ok(atStart > 1, 'the sweep is no part of the start');

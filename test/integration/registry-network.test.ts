@@ -98,6 +98,21 @@ test('CORS: an allowed page may read answers and errors, and asks ahead without 
   }
 });
 
+test('CORS: answers out of memory to who is no page say that pages get others', async (t) => {
+  const registry = await startInProcessRegistry(t, { corsOrigins: ['https://ui.example'] });
+  await registry.pushImage('team/app', '1');
+  for (const path of ['manifests/1', 'tags/list']) {
+    for (const time of ['first', 'second']) {
+      const hits = await registry.metric('berth_answer_cache_hits_total');
+      const answer = await registry.send('GET', `/v2/team/app/${path}`);
+      assert.equal(answer.headers.vary, 'Origin', `${path}, the ${time} time`);
+      assert.equal(answer.headers['access-control-allow-origin'], undefined);
+      const found = (await registry.metric('berth_answer_cache_hits_total')) - hits;
+      assert.equal(found, time === 'first' ? 0 : 1);
+    }
+  }
+});
+
 test('CORS is off unless it is told so', async (t) => {
   const registry = await startInProcessRegistry(t);
   const headers = { Origin: 'https://ui.example', 'Access-Control-Request-Method': 'GET' };

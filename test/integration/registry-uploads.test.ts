@@ -115,6 +115,30 @@ test('a sha512 digest, decided at the closing PUT', async (t) => {
   assert.equal(pulled.headers['docker-content-digest'], digest);
 });
 
+test('closing an upload again is answered as the first time, where the repository has the blob', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const location = await registry.begin('team/app');
+  const close = (digest: string, body = '') => registry.send('PUT', `${location}?digest=${digest}`, { body });
+  const digest = digestOf('content');
+  const first = await close(digest, 'content');
+  assert.equal(first.status, 201);
+  // go-containerregistry sends the request again when the connection breaks before the answer.
+  for (const body of ['', 'content']) {
+    const again = await close(digest, body);
+    assert.equal(again.status, 201, again.body.toString());
+    assert.equal(again.headers.location, first.headers.location);
+    assert.equal(again.headers['docker-content-digest'], digest);
+  }
+  expectError(await close(digestOf('other')), 404, 'BLOB_UPLOAD_UNKNOWN');
+  const elsewhere = location.replace('team/app', 'team/other');
+  expectError(await registry.send('PUT', `${elsewhere}?digest=${digest}`), 404, 'BLOB_UPLOAD_UNKNOWN');
+  for (const method of ['GET', 'PATCH', 'DELETE']) {
+    expectError(await registry.send(method, location), 404, 'BLOB_UPLOAD_UNKNOWN');
+  }
+  assert.equal((await registry.send('DELETE', `/v2/team/app/blobs/${digest}`)).status, 202);
+  expectError(await close(digest), 404, 'BLOB_UPLOAD_UNKNOWN');
+});
+
 test('an empty blob, by PUT and by single POST', async (t) => {
   const registry = await startInProcessRegistry(t);
   const digest = digestOf('');

@@ -29,6 +29,8 @@ export type InProcessOptions = Partial<
     | 'adminPassword'
     | 'deletes'
     | 'gcInterval'
+    | 'gcGrace'
+    | 'gcUntagged'
     | 'corsOrigins'
     | 'pathPrefix'
     | 'trustedProxies'
@@ -50,6 +52,8 @@ export async function startInProcessRegistry(
       auth: 'none',
       logLevel: 'info',
       deletes: true,
+      gcGrace: 24 * 60 * 60 * 1000,
+      gcUntagged: false,
       corsOrigins: [],
       pathPrefix: '',
       trustedProxies: NO_PROXIES,

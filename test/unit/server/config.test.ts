@@ -18,6 +18,8 @@ test('defaults of an ordinary user', () => {
     logLevel: 'info',
     deletes: true,
     gcInterval: 86_400_000,
+    gcGrace: 86_400_000,
+    gcUntagged: false,
     corsOrigins: [],
     pathPrefix: '',
     trustedProxies: NO_PROXIES,

@@ -118,6 +118,10 @@ test('layers that may lie elsewhere are read, and not required', () => {
     read.references.filter(({ kind }) => kind === 'layer').map(({ digest }) => digest),
     [digestOf('layer'), digestOf('d')],
   );
+  assert.deepEqual(
+    read.references.filter(({ kind }) => kind === 'foreign-layer').map(({ digest }) => digest),
+    [digestOf('a'), digestOf('b'), digestOf('c')],
+  );
 });
 
 test('null stands for what is not there', () => {

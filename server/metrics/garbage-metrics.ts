@@ -1,0 +1,41 @@
+import type { EndedCollection } from '../background/collect-garbage-on-schedule.ts';
+import type { MetricSet } from './metric-set.ts';
+
+/**
+ * Counts the garbage collections of this process in `set`; the function that it answers is to be called for each
+ * that has ended. What `berth gc` does beside it is told by that command.
+ */
+export function countGarbage(set: MetricSet): (collection: EndedCollection) => void {
+  const counter = (name: string, help: string) =>
+    set.counter({ name: `berth_gc_${name}_total`, help }).with();
+  const last = { seconds: 0, endedAt: 0 };
+  const runs = counter('runs', 'Garbage collections that have gone through everything.');
+  const failures = counter('failures', 'Garbage collections that have failed.');
+  const manifests = counter('deleted_manifests', 'Untagged manifests that were deleted.');
+  const blobs = counter('deleted_blobs', 'Blobs that were deleted.');
+  const leftovers = counter('deleted_leftovers', 'Files that nothing named and that were deleted.');
+  const bytes = counter('deleted_bytes', 'Bytes of blobs and leftovers that were deleted.');
+  const uploads = counter('swept_uploads', 'Abandoned uploads that were dropped.');
+  set.gauge(
+    { name: 'berth_gc_last_duration_seconds', help: 'How long the last garbage collection took.' },
+    () => last.seconds,
+  );
+  set.gauge(
+    { name: 'berth_gc_last_success_time_seconds', help: 'When one last ended well, since 1970; 0: never.' },
+    () => last.endedAt,
+  );
+  return ({ report, seconds }) => {
+    last.seconds = seconds;
+    if (report === undefined) {
+      failures.value += 1;
+      return;
+    }
+    last.endedAt = Date.now() / 1000;
+    runs.value += 1;
+    manifests.value += report.manifests;
+    blobs.value += report.blobs;
+    leftovers.value += report.leftovers;
+    bytes.value += report.bytes;
+    uploads.value += report.uploads;
+  };
+}
