@@ -61,9 +61,12 @@ test('gc gives way to another one that runs, and takes over from one that has di
 });
 
 test('untagged manifests go by the setting of the server, and /metrics tells what went', async (t) => {
-  const registry = await startInProcessRegistry(t, { gcInterval: 100, gcGrace: 0, gcUntagged: true });
-  const old = await registry.pushImage('team/app', '1');
-  assert.equal((await registry.send('DELETE', '/v2/team/app/manifests/1')).status, 202);
+  const first = await startInProcessRegistry(t);
+  const old = await first.pushImage('team/app', '1');
+  assert.equal((await first.send('DELETE', '/v2/team/app/manifests/1')).status, 202);
+  await first.stop();
+  const options = { data: first.data, gcInterval: 100, gcGrace: 0, gcUntagged: true };
+  const registry = await startInProcessRegistry(t, options);
   await eventually('the manifest is gone', async () => {
     const { status } = await registry.send('HEAD', `/v2/team/app/manifests/${old.digest}`);
     return status === 404 || undefined;
