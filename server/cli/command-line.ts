@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
-import { HELP } from './help.ts';
+import { COMMAND_HELP, HELP } from './help.ts';
+import { advice } from './parse-options.ts';
 
 /** A command of the program: its arguments in, its exit code out. Throws ConfigError when it was called wrongly. */
 type Command = (args: readonly string[]) => Promise<number>;
 
 /** Each is loaded when it is called: `--help` needs no database. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   catalog: async () => (await import('./catalog.ts')).catalog,
   fsck: async () => (await import('./fsck.ts')).fsck,
@@ -15,7 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   import: async () => (await import('./import.ts')).importFrom,
 };
 
-const HELP_WORDS: readonly string[] = ['--help', '-h', 'help'];
+const HELP_WORDS: readonly string[] = ['--help', '-h'];
 
 /**
  * Runs what `args` (without node and the script) ask for and answers the exit code; a mistake in them or in
@@ -25,21 +26,26 @@ export async function runCommandLine(args: readonly string[], root: string): Pro
   const [name, ...rest] = args;
   try {
     if (name === '--version' || rest.includes('--version')) return print(`${await readVersion(root)}\n`);
-    if (HELP_WORDS.includes(name ?? '') || rest.includes('--help')) return print(HELP);
     if (name === undefined)
       throw new ConfigError('no command was given: try "berth serve" or "berth --help"');
-    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (load === undefined) {
-      const what = name.startsWith('-') ? 'option' : 'command';
-      throw new ConfigError(`the ${what} "${name}" is not known: try "berth --help"`);
-    }
-    const command = await load();
+    if (HELP_WORDS.includes(name)) return print(HELP);
+    if (name === 'help') return print(rest[0] === undefined ? HELP : COMMAND_HELP[commandOf(rest[0])]);
+    const known = commandOf(name);
+    if (rest.some((word) => HELP_WORDS.includes(word))) return print(COMMAND_HELP[known]);
+    const command = await COMMANDS[known]();
     return await command(rest);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`berth: ${error.message}\n`);
     return 2;
   }
+}
+
+function commandOf(name: string): keyof typeof COMMAND_HELP {
+  if (Object.hasOwn(COMMAND_HELP, name)) return name as keyof typeof COMMAND_HELP;
+  const what = name.startsWith('-') ? 'option' : 'command';
+  const known = what === 'option' ? ['--help', '--version'] : Object.keys(COMMAND_HELP);
+  throw new ConfigError(`the ${what} "${name}" is not known: ${advice(name, known, '"berth --help"')}`);
 }
 
 async function readVersion(root: string): Promise<string> {

@@ -7,7 +7,23 @@ Usage: berth serve [options]            run the registry
        berth import [options]           copy repositories of another registry, also beside a running registry
        berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
 
-Options of serve, each with the environment variable that does the same:
+  berth COMMAND --help  tells the options of a command
+  berth --version       prints the version
+`;
+
+/** Options that every command has. */
+const COMMON = `  --data DIR            the data folder of the registry (default: what BERTH_DATA says, otherwise
+                        /var/lib/berth for root, $XDG_DATA_HOME/berth or ~/.local/share/berth for others)
+  --config FILE         the configuration file of the registry
+`;
+
+/** What `berth COMMAND --help` prints. */
+export const COMMAND_HELP = {
+  serve: `Runs the registry until SIGTERM or SIGINT.
+
+Usage: berth serve [options]
+
+Each option has an environment variable that does the same:
   --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
   --data DIR            BERTH_DATA       folder that holds everything (default /var/lib/berth for root,
                                          otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth)
@@ -31,25 +47,45 @@ Options of serve, each with the environment variable that does the same:
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
   --config FILE                          JSON object with the keys listen, data, auth, logLevel, metrics, deletes,
-                                         gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy and corsOrigin (lists as arrays)
-Options of the other commands, beside --data and --config:
-  gc --grace TIME       keep for so long what was pushed, looked at or lost its last tag (default 24h); below 2h
-                        a push that is running may have to be repeated
-  gc --untagged         also delete manifests without a tag that no index refers to
-  gc --dry-run          only tell what would be deleted
-  import --from SOURCE  the URL of a registry, or the rootdirectory in which docker-registry keeps its storage
-  import --repository NAME
-                        only this repository; repeat it for more (default: all)
-  import --user NAME    log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
-  import --untagged     also manifests without a tag, which only a storage can list
-  import --jobs NUMBER  things to read at once, 1 to 64 (default 4)
-  fsck --repair         mend what can be mended; move what cannot into quarantine/, so that it can be pushed again
-  catalog rebuild --force
-                        also when there is a database with content, which is kept beside the new one
-  --help                                 print this
-  --version                              print the version
+                                         gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy
+                                         and corsOrigin (lists as arrays)
 
-BERTH_ADMIN_PASSWORD sets the password of the user "admin" at the first start. Without it a password is made
-and printed once. /healthz and /readyz answer without a password. Of successful GET and HEAD requests 100 a
-second are logged, and beyond that one in 100, whose "unlogged" counts the others. Flags win over the environment, and that over the file.
-`;
+Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
+at the first start. Without it a password is made and printed once. /healthz and /readyz answer without a password.
+Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100, whose "unlogged" counts the
+others.
+`,
+  gc: `Deletes what nothing refers to, also beside a running registry. Exit code 1: it was interrupted, or another
+garbage collection runs.
+
+Usage: berth gc [options]
+
+${COMMON}  --grace TIME          keep for so long what was pushed, looked at or lost its last tag (default 24h); below 2h
+                        a push that is running may have to be repeated
+  --untagged            also delete manifests without a tag that no index refers to
+  --dry-run             only tell what would be deleted
+`,
+  fsck: `Verifies everything that is kept, also beside a running registry. Exit code 1: something is damaged.
+
+Usage: berth fsck [options]
+
+${COMMON}  --repair              mend what can be mended; move what cannot into quarantine/, so that it can be pushed
+                        again
+`,
+  import: `Copies repositories of another registry, also beside a running registry.
+
+Usage: berth import --from SOURCE [options]
+
+${COMMON}  --from SOURCE         the URL of a registry, or the rootdirectory in which docker-registry keeps its storage
+  --repository NAME     only this repository; repeat it for more (default: all)
+  --user NAME           log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
+  --untagged            also manifests without a tag, which only a storage can list
+  --jobs NUMBER         things to read at once, 1 to 64 (default 4)
+`,
+  catalog: `Makes a lost database anew from the content, while no registry runs. Exit code 1: something is missing.
+
+Usage: berth catalog rebuild [options]
+
+${COMMON}  --force               also when there is a database with content, which is kept beside the new one
+`,
+} as const;

@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ConfigError } from '../config.ts';
+import { nearest } from './nearest.ts';
 
 /** The options of a command. Throws ConfigError when there are others, or arguments that are no options. */
 export function parseOptions<Options extends NonNullable<ParseArgsConfig['options']>>(
@@ -10,6 +11,17 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
-    throw new ConfigError(`${why}: try "berth --help"`, { cause });
+    const unknown = /^Unknown option '(.*)'$/.exec(why)?.[1];
+    if (unknown === undefined) throw new ConfigError(`${why}: --help tells the options`, { cause });
+    const known = [...Object.keys(options), 'help', 'version'].map((name) => `--${name}`);
+    throw new ConfigError(`the option "${unknown}" is not known: ${advice(unknown, known, '--help')}`, {
+      cause,
+    });
   }
+}
+
+/** The end of a sentence that refuses `word`. */
+export function advice(word: string, known: readonly string[], help: string): string {
+  const meant = nearest(word, known);
+  return meant === undefined ? `${help} tells those that are` : `did you mean "${meant}"?`;
 }

@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util';
-import { ConfigError, loadConfig } from '../config.ts';
+import { loadConfig } from '../config.ts';
 import { createLog } from '../log.ts';
 import { startRegistry } from '../start-registry.ts';
+import { parseOptions } from './parse-options.ts';
 
 /** How long running requests may go on after SIGTERM or SIGINT. */
 const GRACE_MS = 30_000;
@@ -53,37 +53,29 @@ function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
 }
 
 function parseFlags(args: readonly string[]) {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        listen: { type: 'string' },
-        data: { type: 'string' },
-        auth: { type: 'string' },
-        config: { type: 'string' },
-        metrics: { type: 'string' },
-        deletes: { type: 'string' },
-        'gc-interval': { type: 'string' },
-        'gc-grace': { type: 'string' },
-        'gc-untagged': { type: 'string' },
-        'cors-origin': { type: 'string', multiple: true },
-        'log-level': { type: 'string' },
-        'path-prefix': { type: 'string' },
-        'trusted-proxy': { type: 'string', multiple: true },
-      },
-    });
-    return {
-      ...values,
-      gcInterval: values['gc-interval'],
-      gcGrace: values['gc-grace'],
-      gcUntagged: values['gc-untagged'],
-      corsOrigin: values['cors-origin']?.join(','),
-      logLevel: values['log-level'],
-      pathPrefix: values['path-prefix'],
-      trustedProxy: values['trusted-proxy']?.join(','),
-    };
-  } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
-    throw new ConfigError(`${why}: try "berth --help"`, { cause });
-  }
+  const values = parseOptions(args, {
+    listen: { type: 'string' },
+    data: { type: 'string' },
+    auth: { type: 'string' },
+    config: { type: 'string' },
+    metrics: { type: 'string' },
+    deletes: { type: 'string' },
+    'gc-interval': { type: 'string' },
+    'gc-grace': { type: 'string' },
+    'gc-untagged': { type: 'string' },
+    'cors-origin': { type: 'string', multiple: true },
+    'log-level': { type: 'string' },
+    'path-prefix': { type: 'string' },
+    'trusted-proxy': { type: 'string', multiple: true },
+  });
+  return {
+    ...values,
+    gcInterval: values['gc-interval'],
+    gcGrace: values['gc-grace'],
+    gcUntagged: values['gc-untagged'],
+    corsOrigin: values['cors-origin']?.join(','),
+    logLevel: values['log-level'],
+    pathPrefix: values['path-prefix'],
+    trustedProxy: values['trusted-proxy']?.join(','),
+  };
 }

@@ -25,7 +25,7 @@ function expectRefusal(result: CommandResult, pattern: RegExp): void {
 }
 
 test('help and version', async () => {
-  for (const args of [['--help'], ['help'], ['serve', '--help'], ['-h']]) {
+  for (const args of [['--help'], ['help'], ['-h']]) {
     const result = await berth(args);
     assert.equal(result.exitCode, 0);
     assert.match(result.stdout, /Usage: berth serve/);
@@ -33,6 +33,54 @@ test('help and version', async () => {
   const version = await berth(['--version']);
   assert.equal(version.exitCode, 0);
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('each command tells its own options and those only, whatever else is asked', async () => {
+  const own = [
+    ['serve', '--listen'],
+    ['gc', '--dry-run'],
+    ['fsck', '--repair'],
+    ['import', '--jobs'],
+    ['catalog', '--force'],
+  ] as const;
+  const others = own.map(([, option]) => option);
+  for (const [command, option] of own) {
+    for (const args of [
+      [command, '--help'],
+      [command, '--nonsense', '-h'],
+      ['help', command],
+    ]) {
+      const { exitCode, stdout, stderr } = await berth(args);
+      assert.deepEqual([exitCode, stderr], [0, '']);
+      assert.match(stdout, new RegExp(`^Usage: berth ${command} `, 'm'));
+      assert.deepEqual(
+        others.filter((other) => stdout.includes(other)),
+        [option],
+      );
+      assert.ok(stdout.split('\n').every((line) => line.length <= 120));
+    }
+  }
+  expectRefusal(await berth(['help', 'gd']), /the command "gd" is not known: did you mean "gc"\?/);
+});
+
+test('an option that is not known: exit code 2, and the one that was meant', async () => {
+  for (const [args, meant] of [
+    [['serve', '--lisen', 'x'], '--listen'],
+    [['serve', '--gc-untaged=on'], '--gc-untagged'],
+    [['serve', '--dry-run'], undefined],
+    [['gc', '--dryrun'], '--dry-run'],
+    [['gc', '--garce', '1h'], '--grace'],
+    [['fsck', '--repiar'], '--repair'],
+    [['import', '--form', 'x'], '--from'],
+    [['catalog', 'rebuild', '--forced'], '--force'],
+    [['gc', '--hepl'], '--help'],
+    [['-x'], undefined],
+    [['--vresion'], '--version'],
+    [['srve'], 'serve'],
+  ] as const) {
+    const end = meant === undefined ? 'tells those that are' : `did you mean "${meant}"\\?`;
+    expectRefusal(await berth(args), new RegExp(`is not known: .*${end}\n$`));
+  }
 });
 
 test('the launcher runs the same program', async () => {
@@ -47,7 +95,7 @@ test('unknown commands, options and values: exit code 2 and one sentence', async
   expectRefusal(await berth(['server']), /"server" is not known/);
   expectRefusal(await berth(['toString']), /"toString" is not known/);
   expectRefusal(await berth(['--serve']), /option "--serve" is not known/);
-  expectRefusal(await berth(['serve', '--port', '1']), /'--port'/);
+  expectRefusal(await berth(['serve', '--port', '1']), /"--port" is not known/);
   expectRefusal(await berth(['serve', 'now']), /'now'/);
   expectRefusal(await berth(['serve', '--listen']), /--listen/);
   expectRefusal(await berth(['serve', '--listen', 'nowhere', '--data', data]), /HOST:PORT/);
