@@ -34,6 +34,8 @@ export interface Config {
   readonly metrics?: ListenAddress;
   /** Absolute path of the folder that holds everything. */
   readonly data: string;
+  /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
+  readonly database?: string;
   readonly auth: AuthMode;
   readonly logLevel: LogLevel;
   /** Whether tags, manifests and blobs can be deleted. */
@@ -59,6 +61,7 @@ type Settings = { readonly [Name in SettingName]?: string | undefined };
 const SETTING_NAMES = [
   'listen',
   'data',
+  'database',
   'auth',
   'logLevel',
   'metrics',
@@ -86,6 +89,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const environment: Settings = {
     listen: env.BERTH_LISTEN,
     data: env.BERTH_DATA,
+    database: env.BERTH_DATABASE,
     auth: env.BERTH_AUTH,
     logLevel: env.BERTH_LOG_LEVEL,
     metrics: env.BERTH_METRICS,
@@ -101,6 +105,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const data = setting('data') ?? defaultData(env, isRoot);
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
+  const database = setting('database');
   const metrics = setting('metrics');
   const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
   return Object.freeze({
@@ -114,6 +119,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
     trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
+    ...(database !== undefined && { database: parseDatabase(database) }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),
@@ -139,6 +145,18 @@ export function parseGrace(text: string | undefined): number {
     throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
   }
   return grace;
+}
+
+/** The text is not repeated: it may hold a password. */
+function parseDatabase(text: string): string {
+  const url = URL.parse(text);
+  const isPostgres = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
+  if (!isPostgres || url.pathname.length < 2) {
+    throw new ConfigError(
+      'the database is not given as a URL of PostgreSQL: write postgres://USER:PASSWORD@HOST:PORT/DATABASE',
+    );
+  }
+  return text;
 }
 
 function parseListen(text: string): ListenAddress {

@@ -39,6 +39,12 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   BLOB_UPLOAD_INVALID: { code: 'BLOB_UPLOAD_INVALID', status: 400, message: 'the upload cannot go on' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
   CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
+  // Docker's.
+  DATABASE_UNAVAILABLE: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: "the registry's database cannot be reached: try again soon",
+  },
   DENIED: { code: 'DENIED', status: 403, message: 'you may not do this' },
   DIGEST_INVALID: { code: 'DIGEST_INVALID', status: 400, message: 'the digest is not valid' },
   DIGEST_MISMATCH: { code: 'DIGEST_INVALID', status: 400, message: 'the content has another digest' },

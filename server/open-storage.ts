@@ -7,11 +7,14 @@ import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
 import { openCatalog } from '../storage/catalog/knex-catalog.ts';
+import { openPostgres } from '../storage/catalog/postgres/open-postgres.ts';
+import { openPostgresVersion } from '../storage/catalog/postgres/postgres-version.ts';
+import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import { type Config, ConfigError } from './config.ts';
 
 /** What decides where things are kept. */
-export type StorageConfig = Pick<Config, 'data'>;
+export type StorageConfig = Pick<Config, 'data' | 'database'>;
 
 /** What a registry keeps, open. */
 export interface OpenedStorage extends AsyncDisposable {
@@ -27,12 +30,12 @@ export interface OpenedStorage extends AsyncDisposable {
  */
 export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
   await using opened = new AsyncDisposableStack();
-  const lock = takeDataFolder(config.data);
+  const lock = takeDataFolder(config);
   opened.defer(() => lock.release());
   const database = await openCatalogDatabase(config);
   opened.defer(() => database.destroy());
   const catalog = await openCatalog(database);
-  const version = openCatalogVersion(sqliteFile(config));
+  const version = await openVersion(config);
   opened.defer(() => version.close());
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
@@ -41,9 +44,14 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   return { database, catalog, version, blobs, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-/** The database of the catalog and of accounts; made when it is not there. */
+/** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
 export async function openCatalogDatabase(config: StorageConfig): Promise<Database> {
-  return openDatabase({ file: sqliteFile(config) });
+  if (config.database === undefined) return openDatabase({ file: sqliteFile(config) });
+  try {
+    return await openPostgres(config.database);
+  } catch (cause) {
+    throw new ConfigError(refusalOf(config.database, cause), { cause });
+  }
 }
 
 /** Where blobs lie. */
@@ -56,15 +64,22 @@ export function sqliteFile({ data }: Pick<StorageConfig, 'data'>): string {
   return join(data, 'catalog.sqlite');
 }
 
-function takeDataFolder(folder: string): FolderLock {
+async function openVersion(config: StorageConfig): Promise<CatalogVersion> {
+  return config.database === undefined
+    ? openCatalogVersion(sqliteFile(config))
+    : openPostgresVersion(config.database);
+}
+
+/** Registries that have their catalog in one database share the folder of their blobs. */
+function takeDataFolder({ data, database }: StorageConfig): FolderLock {
   try {
-    return lockFolder(folder);
+    return lockFolder(data, database === undefined ? 'alone' : 'shared');
   } catch (cause) {
     if (cause instanceof FolderInUseError) {
-      throw new ConfigError(`another berth is already running on the data folder ${folder}`, { cause });
+      throw new ConfigError(`another berth is already running on the data folder ${data}`, { cause });
     }
     const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`the data folder ${folder} cannot be used (${code}): choose another with --data`, {
+    throw new ConfigError(`the data folder ${data} cannot be used (${code}): choose another with --data`, {
       cause,
     });
   }

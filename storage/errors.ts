@@ -11,6 +11,7 @@ export type StorageErrorCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
   | 'BLOB_UPLOAD_UNKNOWN'
+  | 'DATABASE_UNAVAILABLE'
   | 'DIGEST_INVALID'
   | 'DIGEST_MISMATCH'
   | 'MANIFEST_BLOB_UNKNOWN'
@@ -103,6 +104,20 @@ export class ReferenceInvalidError extends StorageError {
 /** The device is full or over quota; nothing was changed and the caller may try again. */
 export class StorageFullError extends StorageError {
   readonly code = 'STORAGE_FULL';
+}
+
+/** The database cannot be reached, or takes too long; the caller may try again. */
+export class DatabaseUnavailableError extends StorageError {
+  readonly code = 'DATABASE_UNAVAILABLE';
+  /** Whether what was asked may have been done nevertheless. */
+  readonly inDoubt: boolean;
+  constructor(
+    message: string,
+    { inDoubt = false, ...options }: ErrorOptions & { readonly inDoubt?: boolean },
+  ) {
+    super(message, options);
+    this.inDoubt = inDoubt;
+  }
 }
 
 /** Somebody else has taken a lease over, because its holder seemed to have stopped. */

@@ -5,6 +5,7 @@ import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** Names that one line gives. */
@@ -16,8 +17,7 @@ const MOST_NAMES = 10;
  */
 export async function fsck(args: readonly string[]): Promise<number> {
   const { repair, ...flags } = parseOptions(args, {
-    data: { type: 'string' },
-    config: { type: 'string' },
+    ...STORAGE_OPTIONS,
     repair: { type: 'boolean' },
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });

@@ -15,6 +15,7 @@ import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
 /** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */
@@ -25,21 +26,23 @@ const PATIENCE = 8_000;
  * gone through everything, 1 when it was interrupted or another garbage collection runs.
  */
 export async function gc(args: readonly string[]): Promise<number> {
-  const options = parseOptions(args, {
-    data: { type: 'string' },
-    config: { type: 'string' },
+  const {
+    grace,
+    untagged,
+    'dry-run': dryRun,
+    ...flags
+  } = parseOptions(args, {
+    ...STORAGE_OPTIONS,
     grace: { type: 'string' },
     untagged: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   });
-  const { data, config } = options;
   const storage = loadConfig({
-    flags: { data, config },
+    flags,
     env: process.env,
     isRoot: process.getuid?.() === 0,
   });
-  const policy = garbagePolicy(parseGrace(options.grace), options.untagged === true);
-  const dryRun = options['dry-run'] === true;
+  const policy = garbagePolicy(parseGrace(grace), untagged === true);
   await using registry = await openStoredRegistry(storage);
   const signal = interruption();
   const progress = new Progress();

@@ -14,6 +14,7 @@ Usage: berth serve [options]            run the registry
 /** Options that every command has. */
 const COMMON = `  --data DIR            the data folder of the registry (default: what BERTH_DATA says, otherwise
                         /var/lib/berth for root, $XDG_DATA_HOME/berth or ~/.local/share/berth for others)
+  --database URL        where its catalog is in PostgreSQL (default: what BERTH_DATABASE says, otherwise the data folder)
   --config FILE         the configuration file of the registry
 `;
 
@@ -27,6 +28,9 @@ Each option has an environment variable that does the same:
   --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
   --data DIR            BERTH_DATA       folder that holds everything (default /var/lib/berth for root,
                                          otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth)
+  --database URL        BERTH_DATABASE   keep catalog and accounts in the PostgreSQL database
+                                         postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or
+                                         verify-full for TLS (default: in the data folder)
   --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all
   --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
@@ -46,7 +50,7 @@ Each option has an environment variable that does the same:
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
-  --config FILE                          JSON object with the keys listen, data, auth, logLevel, metrics, deletes,
+  --config FILE                          JSON object with the keys listen, data, database, auth, logLevel, metrics, deletes,
                                          gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy
                                          and corsOrigin (lists as arrays)
 

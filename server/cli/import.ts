@@ -11,6 +11,7 @@ import { openImportSource } from './import-source.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 const DEFAULT_JOBS = 4;
@@ -27,8 +28,7 @@ export async function importFrom(args: readonly string[]): Promise<number> {
     user: { type: 'string' },
     untagged: { type: 'boolean' },
     jobs: { type: 'string' },
-    data: { type: 'string' },
-    config: { type: 'string' },
+    ...STORAGE_OPTIONS,
   });
   if (from === undefined)
     throw new ConfigError('where to import from was not said: give --from FOLDER or --from URL');

@@ -56,6 +56,7 @@ function parseFlags(args: readonly string[]) {
   const values = parseOptions(args, {
     listen: { type: 'string' },
     data: { type: 'string' },
+    database: { type: 'string' },
     auth: { type: 'string' },
     config: { type: 'string' },
     metrics: { type: 'string' },

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ConfigError } from '../config.ts';
 import {
   type OpenedStorage,
@@ -21,6 +21,11 @@ export async function openStoredRegistry(
   if (!make) await expectFile(config);
   const database = await openCatalogDatabase(config);
   try {
+    if (config.database !== undefined && !make && !(await hasCatalog(database))) {
+      throw new ConfigError(
+        'the database is not one of a registry: give the --database that berth serve has',
+      );
+    }
     const catalog = await openCatalog(database);
     const blobs = new BlobStore(await openBlobDriver(config));
     return { database, catalog, blobs, [Symbol.asyncDispose]: () => database.destroy() };
@@ -31,6 +36,7 @@ export async function openStoredRegistry(
 }
 
 async function expectFile(config: StorageConfig): Promise<void> {
+  if (config.database !== undefined) return;
   try {
     await access(sqliteFile(config));
   } catch (cause) {

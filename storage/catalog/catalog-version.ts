@@ -10,7 +10,12 @@ export interface CatalogVersion {
   names(): number;
   /** Another number after any change to the database at all. */
   everything(): number;
-  close(): void;
+  /**
+   * Brings both numbers up to what they are after the call, where that is not so at any moment; then whoever compares
+   * them has to call it before. Throws DatabaseUnavailableError.
+   */
+  readonly refresh?: () => Promise<void>;
+  close(): Promise<void> | void;
 }
 
 /** Of an SQLite catalog that has been opened. A connection of its own sees what every other one commits. */

@@ -3,6 +3,7 @@ import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { linkBlob } from './blobs.ts';
 import type { CheckCatalog, Listed } from './check-catalog.ts';
+import { isPostgres } from './dialect.ts';
 import type { ManifestName } from './garbage-catalog.ts';
 import { removeManifests } from './manifests.ts';
 import { ensureRepository } from './repositories.ts';
@@ -43,7 +44,7 @@ export class KnexCheck implements CheckCatalog {
 
   async databaseErrors(): Promise<readonly string[]> {
     // PostgreSQL verifies its pages and keys by itself.
-    if (this.#knex.client.config.client === 'pg') return [];
+    if (isPostgres(this.#knex)) return [];
     const integrity: readonly { integrity_check: string }[] = await this.#knex.raw('pragma integrity_check');
     const keys: readonly ForeignKeyRow[] = await this.#knex.raw('pragma foreign_key_check');
     return [
@@ -110,10 +111,10 @@ export class KnexCheck implements CheckCatalog {
   }
 
   async dependants(digest: Digest): Promise<readonly string[]> {
-    const rows: readonly { repository: string; digest: string; tag: string | null }[] = await this.#knex.raw(
-      DEPENDANTS,
-      [digest, digest],
-    );
+    const answer = await this.#knex.raw(DEPENDANTS, [digest, digest]);
+    const rows: readonly { repository: string; digest: string; tag: string | null }[] = isPostgres(this.#knex)
+      ? answer.rows
+      : answer;
     return rows.map((row) =>
       row.tag === null ? `${row.repository}@${row.digest}` : `${row.repository}:${row.tag}`,
     );

@@ -14,9 +14,11 @@ import { KnexRepositories } from './repositories.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
 
+const MIGRATIONS_TABLE = 'catalog_migrations';
+
 /** Brings the database's catalog tables up to date and opens them. The catalog's `close` also closes `knex`. */
 export async function openCatalog(knex: Knex): Promise<Catalog> {
-  await migrate(knex, 'catalog_migrations', [createCatalog, countNameChanges, createHistoryAndLeases]);
+  await migrate(knex, MIGRATIONS_TABLE, [createCatalog, countNameChanges, createHistoryAndLeases]);
   return {
     repositories: new KnexRepositories(knex),
     blobs: new KnexBlobs(knex),
@@ -28,6 +30,11 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     names: new KnexNames(knex),
     close: () => knex.destroy(),
   };
+}
+
+/** Whether a catalog has been made in the database, by this version or another. */
+export function hasCatalog(knex: Knex): Promise<boolean> {
+  return knex.schema.hasTable(MIGRATIONS_TABLE);
 }
 
 /** A catalog in an SQLite file of its own. */

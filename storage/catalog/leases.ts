@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { LeaseLostError } from '../errors.ts';
+import { sharedNow } from './dialect.ts';
 import type { Lease } from './garbage-catalog.ts';
 
 /** Takes a lease that is free, has run out or is the caller's already; false when somebody else holds it. */
@@ -8,8 +9,8 @@ export async function takeLease(
   { name, holder }: Lease,
   milliseconds: number,
 ): Promise<boolean> {
-  const now = Date.now();
-  const expires_at = now + milliseconds;
+  const now = sharedNow(trx);
+  const expires_at = trx.raw('? + ?', [now, milliseconds]);
   const renewed = await trx('leases')
     .where({ name })
     .where((mine) => mine.where({ holder }).orWhere('expires_at', '<=', now))

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { isPostgres } from './dialect.ts';
 import { inTransaction } from './transaction.ts';
 
 /** One step of a schema. Once released, neither its name nor what it does may change. */
@@ -18,7 +19,7 @@ export async function migrate(
   tableName: string,
   migrations: readonly Migration[],
 ): Promise<void> {
-  await inTransaction(knex, async (trx) => {
+  await inMigration(knex, async (trx) => {
     if (!(await trx.schema.hasTable(tableName))) {
       await trx.schema.createTable(tableName, (table) => {
         table.string('name', 255).primary();
@@ -38,4 +39,21 @@ export async function migrate(
       );
     }
   });
+}
+
+/** Any number: the processes that start at the same time must have the same. */
+const MIGRATION_LOCK = 4_281_903_117;
+
+/** One process at a time. What a serialisable transaction sees is of before it has waited for a lock: this is none. */
+async function inMigration(knex: Knex, work: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
+  if (!isPostgres(knex)) return inTransaction(knex, work);
+  await knex.transaction(
+    async (trx) => {
+      await trx.raw('set local lock_timeout = 0');
+      await trx.raw('set local statement_timeout = 0');
+      await trx.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+      await work(trx);
+    },
+    { isolationLevel: 'read committed' },
+  );
 }

@@ -1,6 +1,8 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../oci/digest.ts';
+import { isPostgres } from './dialect.ts';
 import type { NameLine, NamesCatalog } from './names-catalog.ts';
+import { NAME_CHANGES } from './postgres/name-changes.ts';
 
 /** Rows that one statement reads: about a millisecond's work. */
 const WINDOW = 250;
@@ -29,8 +31,8 @@ export class KnexNames implements NamesCatalog {
   }
 
   async version(): Promise<number> {
-    const { count } = await this.#knex('name_changes').first('count');
-    return Number(count);
+    if (!isPostgres(this.#knex)) return (await this.#knex('name_changes').first('count')).count;
+    return (await this.#knex.raw(NAME_CHANGES)).rows[0].total;
   }
 
   async *lines(): AsyncGenerator<NameLine, void, undefined> {

@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
-import { StorageFullError } from '../errors.ts';
+import { DatabaseUnavailableError, StorageFullError } from '../errors.ts';
+import { isPostgres } from './dialect.ts';
 import type { LogSync } from './log-sync.ts';
+import type { Place, RetryLane } from './retry-lane.ts';
 
 /** Milliseconds after which a transaction that others keep from running fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
+
+const FULL = 'the device of the database has no space left: free some and try again';
 
 export interface TransactionOptions {
   /**
@@ -19,14 +23,14 @@ export interface TransactionOptions {
  * Runs `work` in one transaction, as if no other ran meanwhile, and commits it: others see it at once, and when
  * the promise resolves it survives a power cut. When the database gives way to
  * another process (a lock, a stale snapshot, a deadlock) it is run again from the start, so `work` must do
- * nothing outside the database. Throws StorageFullError, and what `work` throws.
+ * nothing outside the database. Throws StorageFullError, DatabaseUnavailableError, and what `work` throws.
  */
 export async function inTransaction<T>(
   knex: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
   { durable = true }: TransactionOptions = {},
 ): Promise<T> {
-  const result = await untilItPasses(() =>
+  const result = await untilItPasses(knex, () =>
     logOf(knex) === undefined
       ? knex.transaction(work, isolationOf(knex))
       : withoutSync(knex, (connection) => knex.transaction(work, { connection })),
@@ -41,7 +45,7 @@ export async function inStatement<Outcome>(
   statement: () => PromiseLike<Outcome> & Connectable<Outcome>,
   { durable = true }: TransactionOptions = {},
 ): Promise<Outcome> {
-  const outcome = await untilItPasses(async () => {
+  const outcome = await untilItPasses(knex, async () => {
     if (logOf(knex) === undefined) return statement();
     return withoutSync(knex, async (connection) => statement().connection(connection));
   });
@@ -57,6 +61,11 @@ interface Connectable<Outcome> {
 /** SQLite's, which is synced apart from the transactions. */
 function logOf(knex: Knex): LogSync | undefined {
   return knex.client.config.logSync;
+}
+
+/** PostgreSQL's. */
+function laneOf(knex: Knex): RetryLane | undefined {
+  return knex.client.config.retryLane;
 }
 
 /** The part of a better-sqlite3 connection that is needed here. */
@@ -76,26 +85,28 @@ async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Prom
   }
 }
 
-async function untilItPasses<T>(run: () => Promise<T>): Promise<T> {
+async function untilItPasses<T>(knex: Knex, run: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + PATIENCE;
-  for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
-    try {
-      return await run();
-    } catch (error) {
-      if (isFull(error)) {
-        throw new StorageFullError('the device of the database has no space left: free some and try again', {
-          cause: error,
-        });
+  let place: Place | undefined;
+  try {
+    for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      try {
+        return await run();
+      } catch (cause) {
+        if (isFull(cause)) throw new StorageFullError(FULL, { cause });
+        if (!isPassing(cause) || performance.now() > giveUpAt) throw cause;
+        if (!(cause instanceof DatabaseUnavailableError)) place ??= await laneOf(knex)?.take();
       }
-      if (!isPassing(error) || performance.now() > giveUpAt) throw error;
+      await sleep(Math.random() * pause);
     }
-    await sleep(Math.random() * pause);
+  } finally {
+    place?.leave();
   }
 }
 
 /** SQLite's transactions are serialisable as they are. */
 function isolationOf(knex: Knex): Knex.TransactionConfig {
-  return knex.client.config.client === 'pg' ? { isolationLevel: 'serializable' } : {};
+  return isPostgres(knex) ? { isolationLevel: 'serializable' } : {};
 }
 
 /** SQLite, and PostgreSQL's class 53 (insufficient resources), code disk_full. */
@@ -105,6 +116,7 @@ function isFull(error: unknown): boolean {
 
 /** Whether the same transaction may well succeed when it is tried again. */
 function isPassing(error: unknown): boolean {
+  if (error instanceof DatabaseUnavailableError) return !error.inDoubt;
   const code = codeOf(error);
   return code.startsWith('SQLITE_BUSY') || code === '40001' || code === '40P01';
 }

@@ -32,12 +32,12 @@ const PACKAGE_RULES: readonly PackageRule[] = [
     reason: 'storage/ and auth/ know no HTTP',
   },
   {
-    packages: /^(knex|better-sqlite3|node:sqlite)$/,
+    packages: /^(knex|knex\/.*|pg|better-sqlite3|node:sqlite)$/,
     files: ['storage/', 'auth/', 'runtime-agent/', 'test/'],
     reason: 'server/ knows no SQL',
   },
   {
-    packages: /^better-sqlite3$/,
+    packages: /^(better-sqlite3|pg|knex\/.*)$/,
     files: ['storage/catalog/', 'test/'],
     reason: 'only the catalog knows which database it is',
   },

@@ -25,6 +25,7 @@ export type InProcessOptions = Partial<
   Pick<
     Config,
     | 'data'
+    | 'database'
     | 'auth'
     | 'adminPassword'
     | 'deletes'

@@ -27,14 +27,14 @@ async function createRepositories(knex: Knex.Transaction): Promise<void> {
 
 async function createBlobs(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('blobs', (table) => {
-    table.string('digest', DIGEST).primary();
+    byteOrdered(knex, table.string('digest', DIGEST)).primary();
     table.bigInteger('size').notNullable();
     table.text('location').notNullable();
     table.bigInteger('created_at').notNullable();
   });
   await knex.schema.createTable('blob_links', (table) => {
     table.integer('repository_id').notNullable().references('id').inTable('repositories');
-    table.string('digest', DIGEST).notNullable().references('digest').inTable('blobs');
+    byteOrdered(knex, table.string('digest', DIGEST)).notNullable().references('digest').inTable('blobs');
     table.bigInteger('created_at').notNullable();
     // When it was pushed, mounted or asked for by a pusher last, or lost what referred to it: begins the grace period.
     table.bigInteger('touched_at').notNullable();
@@ -46,11 +46,11 @@ async function createBlobs(knex: Knex.Transaction): Promise<void> {
 async function createManifests(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('manifests', (table) => {
     table.integer('repository_id').notNullable().references('id').inTable('repositories');
-    table.string('digest', DIGEST).notNullable().references('digest').inTable('blobs');
+    byteOrdered(knex, table.string('digest', DIGEST)).notNullable().references('digest').inTable('blobs');
     table.text('media_type').notNullable();
     table.text('artifact_type');
     table.text('annotations');
-    table.string('subject', DIGEST);
+    byteOrdered(knex, table.string('subject', DIGEST));
     table.bigInteger('pushed_at').notNullable();
     table.primary(['repository_id', 'digest']);
     table.index(['digest']);
@@ -58,11 +58,11 @@ async function createManifests(knex: Knex.Transaction): Promise<void> {
   });
   await knex.schema.createTable('manifest_references', (table) => {
     table.integer('repository_id').notNullable();
-    table.string('manifest_digest', DIGEST).notNullable();
+    byteOrdered(knex, table.string('manifest_digest', DIGEST)).notNullable();
     table.integer('position').notNullable();
     table.string('kind', 16).notNullable();
     // No foreign key: a subject, and with sparse indexes a manifest, may be missing.
-    table.string('digest', DIGEST).notNullable();
+    byteOrdered(knex, table.string('digest', DIGEST)).notNullable();
     table.primary(['repository_id', 'manifest_digest', 'position']);
     table
       .foreign(['repository_id', 'manifest_digest'])
@@ -74,7 +74,7 @@ async function createManifests(knex: Knex.Transaction): Promise<void> {
   await knex.schema.createTable('tags', (table) => {
     table.integer('repository_id').notNullable();
     byteOrdered(knex, table.string('name', 128).notNullable());
-    table.string('manifest_digest', DIGEST).notNullable();
+    byteOrdered(knex, table.string('manifest_digest', DIGEST)).notNullable();
     table.bigInteger('updated_at').notNullable();
     table.primary(['repository_id', 'name']);
     table

@@ -1,4 +1,8 @@
+import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
+import { createChangeLog } from '../postgres/name-changes.ts';
+
+const COUNTED = ['tags', 'manifests'] as const;
 
 /**
  * A number that grows with every change of tags and manifests, for whoever keeps answers made of them. By
@@ -11,7 +15,11 @@ export const countNameChanges: Migration = {
       table.bigInteger('count').notNullable();
     });
     await knex('name_changes').insert({ count: 0 });
-    for (const table of ['tags', 'manifests']) {
+    if (isPostgres(knex)) {
+      await knex.raw(createChangeLog(COUNTED));
+      return;
+    }
+    for (const table of COUNTED) {
       for (const change of ['insert', 'update', 'delete']) {
         await knex.raw(
           `create trigger ${table}_count_${change} after ${change} on ${table} ` +

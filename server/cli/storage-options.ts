@@ -1,0 +1,6 @@
+/** Options by which a command finds what a registry keeps; the rest is loadConfig's. */
+export const STORAGE_OPTIONS = {
+  data: { type: 'string' },
+  database: { type: 'string' },
+  config: { type: 'string' },
+} as const;

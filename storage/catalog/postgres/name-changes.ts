@@ -1,0 +1,30 @@
+/**
+ * Changes of names as PostgreSQL counts them: writers, which must not wait for each other, add rows to a log, and
+ * who reads the count folds a long log into the total, which changes nothing about their sum.
+ */
+export const NAME_CHANGES = `
+  select count + logged as total, logged
+  from name_changes, (select count(*) as logged from name_change_log) as log`;
+
+/** To be run by itself; two at once do no harm. */
+export const FOLD_CHANGES = `
+  with folded as (delete from name_change_log returning id)
+  update name_changes set count = count + (select count(*) from folded)`;
+
+/** What makes the log, and has every change of `tables` written to it. */
+export function createChangeLog(tables: readonly string[]): string {
+  const triggers = tables.map(
+    (table) => `
+      create trigger ${table}_count after insert or update or delete or truncate on ${table}
+        for each statement execute function count_name_change();`,
+  );
+  return `
+    create table name_change_log (id bigint generated always as identity primary key);
+    create function count_name_change() returns trigger language plpgsql as $$
+      begin
+        insert into name_change_log default values;
+        return null;
+      end
+    $$;
+    ${triggers.join('')}`;
+}

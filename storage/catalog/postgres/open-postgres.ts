@@ -1,0 +1,83 @@
+import knex, { type Knex } from 'knex';
+import { Client, type ClientConfig, type CustomTypesConfig, types } from 'pg';
+import { RetryLane } from '../retry-lane.ts';
+import { PATIENCE, PatientClient } from './patient-client.ts';
+
+/** Connections of one process, beside the one of its PostgresVersion. */
+const CONNECTIONS = 10;
+/** Milliseconds. */
+const STATEMENT_TIME = 30_000;
+/** Whoever waits for a row in a serialisable transaction has to begin anew anyway, unless the other one fails. */
+const LOCK_TIME = 250;
+const IDLE_TIME = 30_000;
+const CONNECT_TIME = 5_000;
+/** Beyond the server's own limits: it has gone without a word. */
+const ANSWER_TIME = 45_000;
+
+const INT8 = 20;
+/** Counts and times in milliseconds: all are below 2^53. */
+const TYPES: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8 ? Number : types.getTypeParser(oid, format)) as typeof types.getTypeParser,
+};
+
+/**
+ * Serialisable transactions remember what they have read, and a scan of a whole table reads all of it: on a small
+ * table, where the planner likes them, everybody would be in everybody's way.
+ */
+const SESSION = `
+  set statement_timeout = ${STATEMENT_TIME};
+  set lock_timeout = ${LOCK_TIME};
+  set idle_in_transaction_session_timeout = ${IDLE_TIME};
+  set enable_seqscan = off;
+  set random_page_cost = 1`;
+
+/** How to connect to the database of a URL (`postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`). */
+export function postgresConnection(url: string): ClientConfig {
+  const lenient = new URL(url);
+  // sslmode as PostgreSQL documents it: `require` encrypts, `verify-full` also verifies the server.
+  lenient.searchParams.set('uselibpqcompat', 'true');
+  return {
+    connectionString: lenient.href,
+    application_name: 'berth',
+    connectionTimeoutMillis: CONNECT_TIME,
+    query_timeout: ANSWER_TIME,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    types: TYPES,
+  };
+}
+
+/**
+ * Opens a PostgreSQL database, which is there: a pool that connects again by itself. Queries wait for a server
+ * that restarts, and fail with DatabaseUnavailableError when it takes too long. Throws the driver's error when
+ * the first connection fails. Close it with `destroy()`.
+ */
+export async function openPostgres(url: string): Promise<Knex> {
+  const connection = postgresConnection(url);
+  const first = new Client(connection);
+  first.on('error', () => undefined);
+  try {
+    await first.connect();
+  } finally {
+    await first.end().catch(() => undefined);
+  }
+  const config: Knex.Config & { readonly retryLane: RetryLane } = {
+    retryLane: new RetryLane(),
+    client: PatientClient,
+    connection: connection as Knex.PgConnectionConfig,
+    acquireConnectionTimeout: PATIENCE,
+    // Its messages would hold the values of statements, such as hashes of passwords.
+    compileSqlOnError: false,
+    pool: { min: 0, max: CONNECTIONS, propagateCreateError: false, afterCreate: configure },
+    log: QUIET,
+  };
+  return knex(config);
+}
+
+/** Whatever goes wrong is also thrown. */
+const QUIET: Knex.Logger = { warn: () => undefined, error: () => undefined, deprecate: () => undefined };
+
+function configure(connection: Client, done: (error: unknown, connection: Client) => void): void {
+  connection.query(SESSION, (error) => done(error, connection));
+}
