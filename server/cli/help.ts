@@ -5,6 +5,8 @@ Usage: berth serve [options]            run the registry
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
        berth import [options]           copy repositories of another registry, also beside a running registry
+       berth backup [options]           bring a backup up to date, also beside a running registry
+       berth restore [options]          fill an empty data folder from a backup
        berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
 
   berth COMMAND --help  tells the options of a command
@@ -85,6 +87,20 @@ ${COMMON}  --from SOURCE         the URL of a registry, or the rootdirectory in 
   --user NAME           log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
   --untagged            also manifests without a tag, which only a storage can list
   --jobs NUMBER         things to read at once, 1 to 64 (default 4)
+`,
+  backup: `Brings a backup up to date, also beside a running registry: only content that is not there yet is copied, every
+byte of it verified. Every push that was answered before it began is in it. Exit code 1: something is damaged, or it
+was interrupted and the backup is what it was before.
+
+Usage: berth backup --to FOLDER [options]
+
+${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
+`,
+  restore: `Fills an empty data folder from a backup, every byte of it verified. Exit code 1: something in it is damaged.
+
+Usage: berth restore --from FOLDER [options]
+
+${COMMON}  --from FOLDER         the backup
 `,
   catalog: `Makes a lost database anew from the content, while no registry runs. Exit code 1: something is missing.
 

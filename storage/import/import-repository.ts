@@ -1,10 +1,11 @@
 import type { ManifestRecord } from '../catalog/catalog.ts';
+import { concurrently } from '../concurrently.ts';
 import { BlobUnknownError, ManifestBlobUnknownError, ManifestInvalidError } from '../errors.ts';
+import { isForeign } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../oci/manifest.ts';
 import { isTag } from '../oci/tag.ts';
 import { refuseAmbiguousJson } from '../oci/unambiguous-json.ts';
-import { concurrently } from './concurrently.ts';
 import { type ImportEnds, importBlob } from './import-blob.ts';
 import type { ImportReport } from './import-report.ts';
 import { SourceContentError } from './import-source.ts';
@@ -191,22 +192,21 @@ export class RepositoryImporter {
     return whole;
   }
 
-  async #bringBlobs({ config, layers, references }: Manifest): Promise<void> {
-    const needed = new Set(references.map(({ digest }) => digest));
+  async #bringBlobs({ config, layers }: Manifest): Promise<void> {
     const blobs = [...(config === undefined ? [] : [config]), ...layers];
-    await concurrently(
-      // Foreign layers are no references: a registry need not have them.
-      blobs.filter(({ digest }) => needed.has(digest)),
-      this.#run.jobs,
-      (blob) => {
-        const { report, repository, signal } = this.#run;
-        const running =
-          this.#blobs.get(blob.digest) ??
-          this.#slots.run(() => importBlob(this.#run, repository, blob, report, signal));
-        this.#blobs.set(blob.digest, running);
-        return running;
-      },
-    );
+    await concurrently(blobs, this.#run.jobs, async (blob) => {
+      const { report, repository, signal } = this.#run;
+      const running =
+        this.#blobs.get(blob.digest) ??
+        this.#slots.run(() => importBlob(this.#run, repository, blob, report, signal));
+      this.#blobs.set(blob.digest, running);
+      try {
+        await running;
+      } catch (error) {
+        // Such a layer may lie elsewhere: a registry need not have it.
+        if (!(error instanceof SourceContentError && isForeign(blob))) throw error;
+      }
+    });
   }
 
   /** Tells what cannot be brought, and goes on; answers whether all went well. */

@@ -1,0 +1,13 @@
+import { readdir } from 'node:fs/promises';
+import { ConfigError } from '../config.ts';
+
+/** The names in a folder; none when there is no such folder. Throws ConfigError. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    throw new ConfigError(`${folder} cannot be read (${code})`, { cause });
+  }
+}

@@ -1,0 +1,70 @@
+import { copyFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { readBackup } from '../../storage/backup/read-backup.ts';
+import { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
+import { StorageFullError } from '../../storage/errors.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { openBlobDriver, sqliteFile } from '../open-storage.ts';
+import { byteCount } from './byte-count.ts';
+import { describeUncopied } from './describe-uncopied.ts';
+import { interruption } from './interruption.ts';
+import { namesIn } from './names-in.ts';
+import { parseOptions } from './parse-options.ts';
+import { Progress } from './progress.ts';
+import { takeFolder } from './take-folder.ts';
+
+/**
+ * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is there, 1 when something
+ * in the backup is lost or damaged, or it was interrupted.
+ */
+export async function restore(args: readonly string[]): Promise<number> {
+  const { from, ...flags } = parseOptions(args, {
+    from: { type: 'string' },
+    data: { type: 'string' },
+    config: { type: 'string' },
+  });
+  if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const folder = resolve(from);
+  if (!(await namesIn(folder)).includes('catalog.sqlite')) {
+    throw new ConfigError(`${folder} is no backup: it has no catalog.sqlite`);
+  }
+  if ((await namesIn(config.data)).length > 0) {
+    throw new ConfigError(
+      `the data folder ${config.data} is not empty: choose a new one, or delete it first`,
+    );
+  }
+  const backupLock = takeFolder(folder);
+  const lock = takeFolder(config.data);
+  const signal = interruption();
+  const progress = new Progress();
+  try {
+    const { lost, blobs, bytes } = await readBackup({
+      backup: {
+        blobs: new BlobStore(await openFilesystemDriver(folder)),
+        copyCatalog: (file) => copyFile(sqliteFile({ data: folder }), file),
+      },
+      target: { blobs: new BlobStore(await openBlobDriver(config)), catalogFile: sqliteFile(config) },
+      signal,
+      onProgress: (report) => progress.show(`${report.blobs} blobs copied (${byteCount(report.bytes)})`),
+    });
+    progress.clear();
+    for (const blob of lost) process.stdout.write(`${describeUncopied(blob)}\n`);
+    process.stdout.write(`restored into ${config.data}: ${blobs} blobs (${byteCount(bytes)})\n`);
+    if (lost.length === 0) return 0;
+    process.stdout.write(
+      `${lost.length} blobs are lost, which are told above: "berth fsck" tells what needs them\n`,
+    );
+    return 1;
+  } catch (error) {
+    progress.clear();
+    if (!signal.aborted && !(error instanceof StorageFullError)) throw error;
+    const why = signal.aborted ? 'interrupted' : (error as Error).message;
+    process.stderr.write(`berth: ${why}: delete ${config.data} and begin again\n`);
+    return 1;
+  } finally {
+    lock.release();
+    backupLock.release();
+  }
+}

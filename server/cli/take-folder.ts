@@ -1,0 +1,17 @@
+import { FolderInUseError, type FolderLock, lockFolder } from '../../storage/folder-lock.ts';
+import { ConfigError } from '../config.ts';
+
+/** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */
+export function takeFolder(folder: string): FolderLock {
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (cause instanceof FolderInUseError) {
+      throw new ConfigError(`another berth is working on ${folder}: wait until it has ended, or stop it`, {
+        cause,
+      });
+    }
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(`${folder} cannot be used (${code})`, { cause });
+  }
+}

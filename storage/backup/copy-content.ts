@@ -1,0 +1,100 @@
+import type { StoredBlob } from '../blobs/blob-driver.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Database } from '../catalog/database.ts';
+import { BLOB_COLUMNS, type BlobRow, blobOfRow } from '../catalog/rows.ts';
+import { concurrently } from '../concurrently.ts';
+import { BlobUnknownError, DigestMismatchError } from '../errors.ts';
+import type { Digest } from '../oci/digest.ts';
+
+/** Rows that are read, and written, at a time. */
+const PAGE = 500;
+const JOBS = 4;
+
+export interface ContentCopy {
+  /** A catalog of its own, whose blobs lie in `from`; afterwards they lie in `to`. */
+  readonly catalog: Database;
+  readonly from: BlobStore;
+  readonly to: BlobStore;
+  /** Where blobs lie in `to`; those that are copied are added. */
+  readonly present: Map<Digest, string>;
+  readonly signal: AbortSignal;
+  readonly onCopied: (blob: StoredBlob) => void;
+}
+
+/** A blob that could not be copied, and why, as a clause; its record still says where it lay. */
+export interface UncopiedBlob {
+  readonly blob: StoredBlob;
+  readonly message: string;
+  /** Whether its file is gone, rather than damaged. */
+  readonly isMissing: boolean;
+}
+
+/** Copies every blob that a catalog records, verifying it. Throws StorageFullError, the signal's reason. */
+export async function copyContent(copy: ContentCopy): Promise<readonly UncopiedBlob[]> {
+  const uncopied: UncopiedBlob[] = [];
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const rows: readonly BlobRow[] = await copy
+      .catalog('blobs')
+      .where('digest', '>', after)
+      .orderBy('digest')
+      .limit(PAGE)
+      .select(BLOB_COLUMNS);
+    const locations = new Map<string, string>();
+    await concurrently(rows.map(blobOfRow), JOBS, async (blob) => {
+      const location = copy.present.get(blob.digest) ?? (await copyOne(copy, blob, uncopied));
+      if (location !== undefined) locations.set(blob.digest, location);
+    });
+    await copy.catalog.transaction(async (trx) => {
+      for (const [digest, location] of locations) await trx('blobs').where({ digest }).update({ location });
+    });
+    after = rows.at(-1)?.digest;
+  }
+  return uncopied;
+}
+
+async function copyOne(
+  copy: ContentCopy,
+  blob: StoredBlob,
+  uncopied: UncopiedBlob[],
+): Promise<string | undefined> {
+  try {
+    const { location } = await copy.to.put(await open(copy, blob), blob.digest, copy.signal);
+    copy.present.set(blob.digest, location);
+    copy.onCopied(blob);
+    return location;
+  } catch (error) {
+    copy.signal.throwIfAborted();
+    const isMissing = error instanceof BlobUnknownError;
+    if (!isMissing && !(error instanceof DigestMismatchError) && !(error instanceof UnreadableError))
+      throw error;
+    uncopied.push({ blob, isMissing, message: error.message });
+    return undefined;
+  }
+}
+
+/** By the record, or where another push has put the same content since. Throws BlobUnknownError. */
+async function open({ from, signal }: ContentCopy, blob: StoredBlob): Promise<AsyncIterable<Uint8Array>> {
+  try {
+    return readable(await from.read(blob, undefined, signal));
+  } catch (error) {
+    if (!(error instanceof BlobUnknownError)) throw new UnreadableError(error);
+    const other = await from.find(blob.digest);
+    if (other === undefined) throw error;
+    return readable(await from.read(other, undefined, signal));
+  }
+}
+
+/** Reading failed, as on a bad sector: one blob's trouble, where a failure to write is that of all. */
+class UnreadableError extends Error {
+  constructor(cause: unknown) {
+    super(`it cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+async function* readable(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const chunk of content) yield chunk;
+  } catch (error) {
+    throw new UnreadableError(error);
+  }
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoredBlob } from '../blobs/blob-driver.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { openDatabase } from '../catalog/database.ts';
+import { openCatalog } from '../catalog/knex-catalog.ts';
+import { GarbageLease } from '../gc/garbage-lease.ts';
+import { inBatches } from '../gc/in-batches.ts';
+import type { Digest } from '../oci/digest.ts';
+import { forgetPassing, replaceCatalogFile } from './catalog-file.ts';
+import { copyContent, type UncopiedBlob } from './copy-content.ts';
+
+/** Milliseconds between two tries to hold garbage collection off, and between two renewals of that. */
+const RETRY_AFTER = 500;
+const RENEW_EVERY = 1_000;
+
+export interface BackupRun {
+  readonly catalog: Pick<Catalog, 'garbage'>;
+  /** Writes the catalog as it is at one moment into a new SQLite file. */
+  readonly copyCatalog: (file: string) => Promise<void>;
+  readonly blobs: BlobStore;
+  /** The backup: blobs and the catalog file. */
+  readonly target: { readonly blobs: BlobStore; readonly catalogFile: string };
+  readonly signal: AbortSignal;
+  readonly onProgress: (report: Readonly<BackupReport>) => void;
+}
+
+export interface BackupReport {
+  /** Copied now; the others were there from the last time. */
+  blobs: number;
+  bytes: number;
+  /** Deleted, because nothing names them any more. */
+  deleted: number;
+}
+
+/**
+ * Brings a backup up to date, while pushes and garbage collection go on. The catalog is copied first, at one moment:
+ * every push that had been answered by then is in it. Then follows the content that the copy names. A blob that
+ * garbage collection has taken meanwhile makes it begin again, with collections held off and with what has been
+ * copied kept. Only then the new catalog takes the place of the old one, and content that only the old one
+ * named goes: stopped at any moment, the backup is the last one that was whole. Answers with what could not be
+ * copied, which is lost or damaged. Throws LeaseLostError when the process was held up for so long that a collection took
+ * over, StorageFullError, the signal's reason.
+ */
+export async function writeBackup(
+  run: BackupRun,
+): Promise<BackupReport & { readonly lost: readonly UncopiedBlob[] }> {
+  const report: BackupReport = { blobs: 0, bytes: 0, deleted: 0 };
+  const present = new Map<Digest, string>();
+  for await (const { digest, location } of run.target.blobs.list(run.signal)) present.set(digest, location);
+  const onCopied = ({ size }: StoredBlob) => {
+    report.blobs += 1;
+    report.bytes += size;
+    run.onProgress(report);
+  };
+  const pass = (onMissing: () => Promise<void>) =>
+    replaceCatalogFile(run.target.catalogFile, run.copyCatalog, async (database) => {
+      await forgetPassing(database);
+      const { signal, blobs: from } = run;
+      const to = run.target.blobs;
+      const uncopied = await copyContent({ catalog: database, from, to, present, signal, onCopied });
+      if (uncopied.some(({ isMissing }) => isMissing)) await onMissing();
+      return uncopied;
+    });
+  const lost = await pass(() => Promise.reject(new TakenError())).catch((error: unknown) => {
+    if (!(error instanceof TakenError)) throw error;
+    return withoutCollections(run, pass);
+  });
+  report.deleted = await deleteUnnamed(run);
+  return { ...report, lost };
+}
+
+/** Garbage collection may have taken something that the copy of the catalog names. */
+class TakenError extends Error {}
+
+/**
+ * Runs `work` while no garbage collection runs, in this process or in others; what it is given throws
+ * LeaseLostError when one does all the same.
+ */
+async function withoutCollections<Result>(
+  { catalog, signal }: BackupRun,
+  work: (check: () => Promise<void>) => Promise<Result>,
+): Promise<Result> {
+  let lease = await GarbageLease.take(catalog.garbage);
+  while (lease === undefined) {
+    await sleep(RETRY_AFTER, undefined, { signal });
+    lease = await GarbageLease.take(catalog.garbage);
+  }
+  const held = lease;
+  const failures: unknown[] = [];
+  const renew = () => held.renew().catch((error: unknown) => failures.push(error));
+  const renewing = setInterval(renew, RENEW_EVERY);
+  try {
+    return await work(async () => {
+      await renew();
+      if (failures.length > 0) throw failures[0];
+    });
+  } finally {
+    clearInterval(renewing);
+    await held.drop();
+  }
+}
+
+async function deleteUnnamed({ target, signal }: BackupRun): Promise<number> {
+  const database = await openDatabase({ file: target.catalogFile });
+  try {
+    const { garbage } = await openCatalog(database);
+    let deleted = 0;
+    for await (const files of inBatches(target.blobs.list(signal), () => true)) {
+      const named = await garbage.namedOf(files);
+      for (const file of files)
+        if (!named.has(file.location) && (await target.blobs.delete(file))) deleted += 1;
+    }
+    return deleted;
+  } finally {
+    await database.destroy();
+  }
+}

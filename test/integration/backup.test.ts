@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runBerth } from '../support/berth-command.ts';
+import { defer } from '../support/cleanup.ts';
+import { sendRequest } from '../support/http-client.ts';
+import { startProcess } from '../support/managed-process.ts';
+import { RacingPusher } from '../support/racing-pusher.ts';
+import { createRegistryClient } from '../support/registry-client.ts';
+import { startRegistry } from '../support/registry-process.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+
+const PUSHERS = 3;
+const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
+
+test('a backup under pushes and sweeps has all that was pushed before it, and nothing half', async (t) => {
+  const server = await startRegistry(t, { args: ['--gc-interval', 'off', '--log-level', 'warn'] });
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir]);
+  await sweeper.waitForLine(/sweeping/);
+  const client = createRegistryClient(server.url);
+  const folder = await makeTempDir(t, 'backup');
+  const backup = join(folder, 'backup');
+  const stopping = new AbortController();
+  const pushers = Array.from(
+    { length: PUSHERS },
+    (_, index) =>
+      new RacingPusher({
+        url: server.url,
+        repository: `race/${index}`,
+        neighbour: `race/${(index + 1) % PUSHERS}`,
+        contents: 40,
+        tags: 6,
+      }),
+  );
+  defer(t, () => {
+    for (const pusher of pushers) pusher.close();
+  });
+  const pushing = Promise.all(
+    pushers.map(async (pusher) => {
+      while (!stopping.signal.aborted) await pusher.act();
+    }),
+  );
+  const kept = new Map<string, string>();
+  for (let round = 0; round < 2; round += 1) {
+    const before = pushers.reduce((sum, { pushes }) => sum + pushes, 0);
+    for (let image = 0; image < 4; image += 1) {
+      const tag = `${round}-${image}`;
+      kept.set(tag, (await pushUnderSweeps(client, tag)).digest);
+    }
+    const result = await runBerth('backup', '--data', server.dataDir, '--to', backup);
+    assert.equal(result.exitCode, 0, result.stdout + result.stderr);
+    assert.ok(pushers.reduce((sum, { pushes }) => sum + pushes, 0) > before, 'pushes went on');
+    const restored = join(folder, `restored-${round}`);
+    const restore = await runBerth('restore', '--from', backup, '--data', restored);
+    assert.equal(restore.exitCode, 0, restore.stdout + restore.stderr);
+    for (const data of [backup, restored]) {
+      const checked = await runBerth('fsck', '--data', data);
+      assert.match(checked.stdout, /^checked \d+ blobs \(.*\) and \d+ manifests: clean$/m);
+    }
+    const registry = await startRegistry(t, { dataDir: restored });
+    for (const [tag, digest] of kept) {
+      const answer = await sendRequest(`${registry.url}/v2/kept/app/manifests/${tag}`, { method: 'HEAD' });
+      assert.equal(answer.headers['docker-content-digest'], digest, tag);
+    }
+    await registry.stop();
+  }
+  stopping.abort();
+  await pushing;
+  assert.equal((await sweeper.end('SIGTERM')).code, 0, sweeper.output());
+});
+
+test('a backup copies what is new, and deletes what nothing names any more', async (t) => {
+  const server = await startRegistry(t, { adminPassword: 'right-password' });
+  const client = createRegistryClient(server.url, { name: 'admin', password: 'right-password' });
+  const folder = await makeTempDir(t, 'backup');
+  const to = join(folder, 'backup');
+  const backup = async () => (await runBerth('backup', '--data', server.dataDir, '--to', to)).stdout;
+  await client.pushImage('team/app', '1');
+  assert.match(await backup(), /: 3 blobs copied \(.*\), 0 deleted$/m);
+  await client.pushImage('team/app', '2');
+  assert.match(await backup(), /: 3 blobs copied \(.*\), 0 deleted$/m);
+  assert.match(await backup(), /: 0 blobs copied \(0 B\), 0 deleted$/m);
+  await client.send('DELETE', '/v2/team/app/manifests/1');
+  await runBerth('gc', '--data', server.dataDir, '--grace', '0s', '--untagged');
+  assert.match(await backup(), /: 0 blobs copied \(0 B\), 3 deleted$/m);
+
+  const data = join(folder, 'restored');
+  const restored = await runBerth('restore', '--from', to, '--data', data);
+  assert.match(restored.stdout, /: 3 blobs \(/);
+  const again = await startRegistry(t, { dataDir: data, adminPassword: 'ignored-password' });
+  const user = { name: 'admin', password: 'right-password' };
+  assert.equal(
+    (await sendRequest(`${again.url}/v2/team/app/manifests/2`, { user })).status,
+    200,
+    'accounts too',
+  );
+});
+
+test('what is damaged in a backup is told; folders that are in use or not empty are refused', async (t) => {
+  const server = await startRegistry(t);
+  const client = createRegistryClient(server.url);
+  const { manifest } = await client.pushImage('team/app', '1');
+  const folder = await makeTempDir(t, 'backup');
+  const to = join(folder, 'backup');
+  const refused = async (...args: string[]) => {
+    const result = await runBerth(...args);
+    assert.equal(result.exitCode, 2, result.stdout);
+    return result.stderr;
+  };
+  const other = await startRegistry(t);
+  assert.match(
+    await refused('backup', '--data', server.dataDir, '--to', other.dataDir),
+    /is neither empty nor a backup/,
+  );
+  assert.match(
+    await refused('backup', '--data', server.dataDir, '--to', join(server.dataDir, 'backup')),
+    /must not be in the data folder/,
+  );
+  assert.equal((await runBerth('backup', '--data', server.dataDir, '--to', to)).exitCode, 0);
+  assert.match(await refused('restore', '--from', to, '--data', server.dataDir), /is not empty/);
+  assert.match(await refused('restore', '--from', folder, '--data', join(folder, 'new')), /is no backup/);
+
+  const [layer] = manifest.layers;
+  const hex = layer?.digest.slice(7) ?? '';
+  const shelf = join(to, 'blobs/sha256', hex.slice(0, 2));
+  const [file = ''] = await readdir(shelf);
+  const bytes = await readFile(join(shelf, file));
+  await writeFile(join(shelf, file), bytes.fill(0x21));
+  const data = join(folder, 'restored');
+  const result = await runBerth('restore', '--from', to, '--data', data);
+  assert.equal(result.exitCode, 1);
+  assert.match(result.stdout, new RegExp(`^damaged: ${layer?.digest}: `, 'm'));
+  assert.match(result.stdout, /^1 blobs are lost/m);
+  assert.equal((await runBerth('fsck', '--data', data)).exitCode, 1);
+});
+
+/** A sweep without grace may take a part of a push before it ends; the push is made again then. */
+async function pushUnderSweeps(client: ReturnType<typeof createRegistryClient>, tag: string) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await client.pushImage('kept/app', tag);
+    } catch (error) {
+      if (attempt === 50 || !String(error).includes('MANIFEST_BLOB_UNKNOWN')) throw error;
+    }
+  }
+}
