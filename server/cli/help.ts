@@ -16,7 +16,7 @@ Usage: berth serve [options]            run the registry
 /** Options that every command has. */
 const COMMON = `  --data DIR            the data folder of the registry (default: what BERTH_DATA says, otherwise
                         /var/lib/berth for root, $XDG_DATA_HOME/berth or ~/.local/share/berth for others)
-  --database URL        where its catalog is in PostgreSQL (default: what BERTH_DATABASE says, otherwise the data folder)
+  --database URL        where its catalog is in PostgreSQL (default: what BERTH_DATABASE says, or the data folder)
   --config FILE         the configuration file of the registry
 `;
 
@@ -52,8 +52,8 @@ Each option has an environment variable that does the same:
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
-  --config FILE                          JSON object with the keys listen, data, database, auth, logLevel, metrics, deletes,
-                                         gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy
+  --config FILE                          JSON object with the keys listen, data, database, auth, logLevel, metrics,
+                                         deletes, gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy
                                          and corsOrigin (lists as arrays)
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
