@@ -38,6 +38,8 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_INVALID: { code: 'BLOB_UPLOAD_INVALID', status: 400, message: 'the upload cannot go on' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
+  // A failure of the server, of which its log tells.
+  CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'what is stored here is damaged' },
   CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
   // Docker's.
   DATABASE_UNAVAILABLE: {

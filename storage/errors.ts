@@ -12,6 +12,7 @@ export type StorageErrorCode =
   | 'BLOB_UPLOAD_INVALID'
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'DATABASE_UNAVAILABLE'
+  | 'CONTENT_DAMAGED'
   | 'DIGEST_INVALID'
   | 'DIGEST_MISMATCH'
   | 'MANIFEST_BLOB_UNKNOWN'
@@ -28,6 +29,11 @@ export type StorageErrorCode =
 /** No such blob in this repository, or in the store. */
 export class BlobUnknownError extends StorageError {
   readonly code = 'BLOB_UNKNOWN';
+}
+
+/** What is stored under a digest is not its content any more. */
+export class ContentDamagedError extends StorageError {
+  readonly code = 'CONTENT_DAMAGED';
 }
 
 /** The upload cannot go on as asked; its stored state is unchanged. */

@@ -1,5 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { DigestMismatchError, ManifestInvalidError, UploadBusyError, UploadUnknownError } from '../errors.ts';
+import {
+  ContentDamagedError,
+  DigestMismatchError,
+  ManifestInvalidError,
+  UploadBusyError,
+  UploadUnknownError,
+} from '../errors.ts';
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
@@ -159,8 +165,8 @@ export class BlobStore {
   }
 
   /**
-   * The whole blob, such as a manifest or a configuration. Throws ManifestInvalidError when it has more than
-   * `limit` bytes, BlobUnknownError.
+   * The whole blob, such as a manifest or a configuration, verified. Throws ManifestInvalidError when it has more
+   * than `limit` bytes, BlobUnknownError, ContentDamagedError.
    */
   async readAll(blob: StoredBlob, limit: number): Promise<Buffer> {
     if (blob.size > limit) {
@@ -171,7 +177,14 @@ export class BlobStore {
     if (blob.size === 0) return Buffer.alloc(0);
     const chunks: Uint8Array[] = [];
     for await (const chunk of await this.#driver.readBlob(blob)) chunks.push(chunk);
-    return Buffer.concat(chunks);
+    const bytes = Buffer.concat(chunks);
+    const algorithm = digestAlgorithm(blob.digest);
+    if (`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` !== blob.digest) {
+      throw new ContentDamagedError(
+        `what is stored of ${blob.digest} is damaged: "berth fsck" tells who needs it`,
+      );
+    }
+    return bytes;
   }
 
   /** Deletes, unless a power cut brings it back; answers whether there was something to delete. */

@@ -115,6 +115,51 @@ test('a manifest that one repository has is not in another one, in memory or not
   expectError(await registry.send('GET', '/v2/team/other/manifests/1'), 404, 'MANIFEST_UNKNOWN');
 });
 
+test('pushes and deletes of one tag and its manifests that race: no error of the server, and what is left is whole', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { manifest } = await registry.pushImage('team/app', '0');
+  const bodies = Array.from({ length: 8 }, (_, n) =>
+    JSON.stringify({ ...manifest, annotations: { n: String(n) } }),
+  );
+  const headers = { 'Content-Type': OCI_MANIFEST };
+  const path = '/v2/team/app/manifests';
+  const seen = new Map<string, Set<number>>();
+  const send = async (method: string, reference: string, body?: string) => {
+    const options = body === undefined ? {} : { body, headers };
+    const { status } = await registry.send(method, `${path}/${reference}`, options);
+    seen.set(method, (seen.get(method) ?? new Set()).add(status));
+  };
+  const client = async (body: string, index: number) => {
+    const digest = digestOf(body);
+    for (let round = 0; round < 6; round += 1) {
+      await send('PUT', round % 2 === 0 ? 'race' : `${digest}?tag=race&tag=own-${index}`, body);
+      await send(round % 3 === 0 ? 'GET' : 'HEAD', 'race');
+      if (index % 2 === 0) await send('DELETE', round % 2 === 0 ? 'race' : digest);
+    }
+  };
+  await Promise.all(bodies.map(client));
+  assert.deepEqual(seen.get('PUT'), new Set([201]));
+  for (const status of seen.get('DELETE') ?? []) assert.ok([202, 404].includes(status), `${status}`);
+  for (const method of ['GET', 'HEAD']) {
+    for (const status of seen.get(method) ?? []) assert.ok([200, 404].includes(status), `${status}`);
+  }
+  const { tags } = JSON.parse((await registry.send('GET', '/v2/team/app/tags/list')).body.toString());
+  for (const [index, body] of bodies.entries()) {
+    // Nobody has deleted those with an odd number.
+    if (index % 2 === 1) assert.ok(tags.includes(`own-${index}`));
+    const own = await registry.send('GET', `${path}/own-${index}`);
+    assert.equal(own.status, tags.includes(`own-${index}`) ? 200 : 404);
+    if (own.status === 200) assert.equal(own.body.toString(), body);
+  }
+  const last = await registry.send('GET', `${path}/race`);
+  assert.equal(last.status, tags.includes('race') ? 200 : 404);
+  if (last.status === 200) assert.ok(bodies.includes(last.body.toString()));
+  assert.deepEqual(
+    registry.logged.filter((line) => JSON.parse(line).level >= 50),
+    [],
+  );
+});
+
 test('pushes of one tag that race: each is answered, and the tag is one of them', async (t) => {
   const registry = await startInProcessRegistry(t);
   const { manifest } = await registry.pushImage('team/app', '0');

@@ -10,7 +10,8 @@ import { expectError } from '../support/registry-error.ts';
 /** What the uploads of one repository should be. */
 interface Model {
   readonly open: { location: string; content: string }[];
-  readonly ended: string[];
+  /** With the digest of the blob that each became; those that were cancelled have none. */
+  readonly ended: { location: string; digest?: string }[];
   readonly blobs: Map<string, string>;
 }
 
@@ -68,9 +69,9 @@ function expectStatus(answer: HttpAnswer, upload: Model['open'][number]): void {
   assert.ok(answer.headers.location?.startsWith(upload.location.split('?')[0] ?? ''));
 }
 
-function forget(model: Model, upload: Model['open'][number]): void {
+function forget(model: Model, upload: Model['open'][number], digest?: string): void {
   model.open.splice(model.open.indexOf(upload), 1);
-  model.ended.push(upload.location);
+  model.ended.push({ location: upload.location, ...(digest !== undefined && { digest }) });
 }
 
 const begin = (query: string) =>
@@ -120,7 +121,7 @@ const put = (pick: number, text: string, order: Order, digest: 'sha256' | 'sha51
     assert.equal(answer.status, 201, answer.body.toString());
     assert.equal(answer.headers.location, `/v2/${repository}/blobs/${name}`);
     model.blobs.set(name, whole);
-    forget(model, upload);
+    forget(model, upload, name);
   });
 
 const status = (pick: number) =>
@@ -137,12 +138,23 @@ const cancel = (pick: number) =>
   });
 
 const look = command('look', async ({ ended, blobs }, { registry, repository }) => {
-  for (const location of ended) {
+  for (const { location } of ended) {
     expectError(await registry.send('GET', location), 404, 'BLOB_UPLOAD_UNKNOWN');
   }
   for (const [digest, content] of blobs) {
     const pulled = await registry.send('GET', `/v2/${repository}/blobs/${digest}`);
     assert.equal(pulled.body.toString(), content);
+  }
+});
+
+/** What a client does that has not got the answer to its closing PUT. */
+const closeAgain = command('close again', async ({ ended }, { registry, repository }) => {
+  for (const { location, digest } of ended) {
+    const name = digest ?? digestOf('never pushed');
+    const closing = `${location}${location.includes('?') ? '&' : '?'}digest=${name}`;
+    const again = await registry.send('PUT', closing);
+    if (digest === undefined) expectError(again, 404, 'BLOB_UPLOAD_UNKNOWN');
+    else assert.equal(again.headers.location, `/v2/${repository}/blobs/${digest}`);
   }
 });
 
@@ -194,6 +206,7 @@ test('uploads do what a model of them does, in any order of requests and restart
         const model: Model = { open: [], ended: [], blobs: new Map() };
         await fc.asyncModelRun(() => ({ model, real }), commands);
         await look.run(model, real);
+        await closeAgain.run(model, real);
         for (const upload of model.open) expectStatus(await registry.send('GET', upload.location), upload);
       }),
       { numRuns: 60 },
