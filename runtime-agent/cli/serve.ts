@@ -9,6 +9,7 @@ import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
+import { openVolumes } from '../volumes/local-volumes.ts';
 import { checkHost } from './check-host.ts';
 import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
@@ -50,10 +51,12 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
   const images = await createImages({ dataDirectory, knex, snapshotter, registry, events });
+  const volumes = await openVolumes({ knex, events, dataDirectory });
   const containers = await createContainers({
     knex,
     images,
     snapshotter,
+    volumes,
     events,
     dataDirectory,
     runtime,
@@ -63,6 +66,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const server = createEngineServer({
     images,
     containers,
+    volumes,
     events,
     host: {
       ...facts,

@@ -51,6 +51,12 @@ export interface HostConfig {
   /** Bytes of /dev/shm. */
   readonly ShmSize: number;
   readonly Tmpfs: Readonly<Record<string, string>>;
+  /** `SOURCE:DESTINATION[:OPTIONS]`, where the source is a path of the host or a volume. */
+  readonly Binds: readonly string[];
+  readonly Mounts: readonly MountRequest[];
+  /** `CONTAINER[:ro|:rw]`. */
+  readonly VolumesFrom: readonly string[];
+  readonly VolumeDriver: string;
   readonly Ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
   readonly Sysctls: Readonly<Record<string, string>>;
   readonly Init: boolean;
@@ -59,6 +65,47 @@ export interface HostConfig {
   readonly ConsoleSize?: readonly [rows: number, columns: number];
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
+}
+
+/** One `--mount`, with the fields that the client sent. */
+export interface MountRequest {
+  readonly Type: 'bind' | 'volume' | 'tmpfs';
+  readonly Source: string;
+  readonly Target: string;
+  readonly ReadOnly: boolean;
+  readonly BindOptions?: {
+    readonly Propagation: string;
+    readonly NonRecursive: boolean;
+    readonly CreateMountpoint: boolean;
+  };
+  readonly VolumeOptions?: {
+    readonly NoCopy: boolean;
+    readonly Labels: Readonly<Record<string, string>>;
+    readonly DriverConfig?: { readonly Name: string; readonly Options: Readonly<Record<string, string>> };
+    readonly Subpath: string;
+  };
+  /** Size in bytes, 0 for the kernel's default; mode as the permission bits. */
+  readonly TmpfsOptions?: { readonly SizeBytes: number; readonly Mode: number };
+}
+
+/** Where a container sees a volume, or a file or folder of the host. */
+export interface MountPoint {
+  readonly type: 'bind' | 'volume';
+  /** Of the volume. */
+  readonly name?: string;
+  /** Path on the host. */
+  readonly source: string;
+  readonly destination: string;
+  /** The options as the client wrote them. */
+  readonly mode: string;
+  readonly writable: boolean;
+  readonly propagation: '' | 'rprivate' | 'private' | 'rslave' | 'slave';
+  /** With what is mounted below the source. */
+  readonly recursive: boolean;
+  /** An empty volume gets what the image has at the destination. */
+  readonly copyUp: boolean;
+  /** A folder or file inside the volume that stands for it; '' for all of it. */
+  readonly subpath: string;
 }
 
 export type ContainerStatus =
@@ -98,4 +145,5 @@ export interface Container {
   readonly args: readonly string[];
   readonly state: ContainerState;
   readonly logPath: string;
+  readonly mounts: readonly MountPoint[];
 }

@@ -9,6 +9,7 @@ import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
 import { attachTo } from './lifecycle/attach-container.ts';
@@ -35,8 +36,9 @@ export interface ContainersDeps {
   readonly knex: Knex;
   readonly images: Images;
   readonly snapshotter: Snapshotter;
+  readonly volumes: Volumes;
   readonly events: EventBus;
-  /** The agent's own folder; containers/, exits/ and runtime/ are made in it. */
+  /** The agent's own folder; containers/, exits/, runtime/ and parts/ are made in it. */
   readonly dataDirectory: string;
   readonly runtime: Runtime;
   readonly log: Logger;
@@ -63,6 +65,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   const context: ContainerContext = {
     images: deps.images,
     snapshotter: deps.snapshotter,
+    volumes: deps.volumes,
     events: deps.events,
     log: deps.log,
     runtime: deps.runtime,
@@ -111,7 +114,7 @@ function containersOver(context: ContainerContext): Containers {
     },
     stop: async (ref, options) => stopContainer(context, find(ref), options),
     kill: async (ref, signal) => killContainer(context, find(ref), signal),
-    remove: async (ref, { force }) => removeContainer(context, find(ref), force),
+    remove: async (ref, options) => removeContainer(context, find(ref), options),
     wait: async (ref, condition, signal) => {
       const live = find(ref);
       const { status, exitCode } = live.container.state;

@@ -29,4 +29,12 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0002-mounts',
+    async up(knex) {
+      await knex.schema.alterTable('containers', (table) => {
+        table.text('mounts').notNullable().defaultTo('[]');
+      });
+    },
+  },
 ];

@@ -15,6 +15,7 @@ import { imagePullRoutes } from './routes/image-pull.ts';
 import { imageRoutes } from './routes/images.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
+import { volumeRoutes } from './routes/volumes.ts';
 
 /** The Docker Engine API as a Koa application; attach is apart, in streams/attach.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {
@@ -28,6 +29,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);
   containerRoutes(router, deps);
+  volumeRoutes(router, deps);
   unsupportedRoutes(router);
   imageRoutes(router, deps);
 

@@ -3,12 +3,14 @@ import type { Digest } from '../../storage/oci/digest.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
+import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
 
 /** What the Engine API is made over. */
 export interface EngineDeps {
   readonly images: Images;
   readonly containers: Containers;
+  readonly volumes: Volumes;
   readonly events: EventBus;
   readonly host: HostFacts;
   /** Bytes that a layer takes on disk, 0 when it is not here. */

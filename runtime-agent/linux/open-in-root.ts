@@ -40,11 +40,21 @@ function readInRoot(
   }
 }
 
-function openInRoot(libc: Libc, root: string, path: string): number | undefined {
+/**
+ * Opens a folder, or anything, of a tree that a stranger filled, with every link resolved inside `root`. The caller closes
+ * the descriptor. Undefined when there is no such thing.
+ */
+export function openInRoot(
+  libc: Libc,
+  root: string,
+  path: string,
+  kind: 'anything' | 'folder' = 'anything',
+): number | undefined {
   const directory = openSync(root, constants.O_DIRECTORY | constants.O_RDONLY);
   try {
+    const only = kind === 'folder' ? constants.O_DIRECTORY : 0;
     // Neither a FIFO nor a terminal in the tree may hold this process up.
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | CLOSE_ON_EXEC;
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | CLOSE_ON_EXEC | only;
     const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
     const fd = libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
     if (fd >= 0) return fd;

@@ -15,6 +15,7 @@ import type { Image } from '../../runtime-agent/images/image.ts';
 import type { Images } from '../../runtime-agent/images/images.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { openVolumes } from '../../runtime-agent/volumes/local-volumes.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
@@ -92,6 +93,7 @@ async function openOver(
     knex,
     images,
     snapshotter,
+    volumes: await openVolumes({ knex, events, dataDirectory }),
     events,
     dataDirectory,
     runtime,

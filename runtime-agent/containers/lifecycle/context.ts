@@ -4,6 +4,7 @@ import type { Images } from '../../images/images.ts';
 import type { CgroupLayout } from '../../linux/cgroups.ts';
 import type { Libc } from '../../linux/libc.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { Volumes } from '../../volumes/volume.ts';
 import type { AttachHub } from '../attach/attach-hub.ts';
 import type { SeccompSource } from '../plan/seccomp-types.ts';
 import type { SharedPaths } from '../runtime/run-paths.ts';
@@ -16,6 +17,7 @@ import type { ContainerRegistry } from './registry.ts';
 export interface ContainerContext {
   readonly images: Images;
   readonly snapshotter: Snapshotter;
+  readonly volumes: Volumes;
   readonly events: EventBus;
   readonly log: Logger;
   readonly runtime: Runtime;

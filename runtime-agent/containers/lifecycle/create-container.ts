@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname as osHostname } from 'node:os';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
-import type { Container, HostConfig } from '../container.ts';
+import type { Container, HostConfig, MountPoint } from '../container.ts';
 import type { CreateRequest, CreateResult } from '../containers.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
@@ -12,6 +12,7 @@ import { planNetwork } from '../plan/network-mode.ts';
 import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
+import { acquireMounts, releaseMounts } from './acquire-mounts.ts';
 import type { ContainerContext } from './context.ts';
 import { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
@@ -35,19 +36,24 @@ export async function createContainer(
     ...limitWarnings(request.hostConfig, context.cgroups.swapLimit),
   ];
   const id = randomBytes(32).toString('hex');
-  const container = newContainer(id, request, image, runPaths(context.paths, id).log);
+  const paths = runPaths(context.paths, id);
+  const container = newContainer(id, request, image, paths.log);
   const name = givenName ?? inventName((candidate) => registry.isTaken(candidate));
   registry.reserve(name, id);
-  const live = new LiveContainer(
-    { container: { ...container, name }, run: undefined, stoppedByUser: false },
-    runPaths(context.paths, id),
-  );
+  let mounts: readonly MountPoint[] = [];
+  let live: LiveContainer;
   try {
-    await mkdir(live.paths.home, { mode: 0o700 });
+    mounts = await acquireMounts(context, id, container.config, container.hostConfig);
+    live = new LiveContainer(
+      { container: { ...container, name, mounts }, run: undefined, stoppedByUser: false },
+      paths,
+    );
+    await mkdir(paths.home, { mode: 0o700 });
     await context.table.insert(live.stored);
   } catch (error) {
     registry.remove(id, name);
-    await rm(live.paths.home, { recursive: true, force: true });
+    await releaseMounts(context, id, mounts, true);
+    await rm(paths.home, { recursive: true, force: true });
     throw error;
   }
   registry.add(live);
@@ -80,6 +86,7 @@ function newContainer(id: string, request: CreateRequest, image: Image, logPath:
     path,
     args,
     logPath,
+    mounts: [],
     state: {
       status: 'created',
       pid: 0,

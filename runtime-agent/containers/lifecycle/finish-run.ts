@@ -51,7 +51,7 @@ export async function finishRunLocked(
   });
   live.waiters.ended({ exitCode: exit.exitCode });
   if (removes) {
-    await removeLocked(context, live, thoroughness);
+    await removeLocked(context, live, { run: thoroughness });
     return;
   }
   await Promise.all([context.table.update(live.stored), clearRun(context, live.paths, thoroughness)]);

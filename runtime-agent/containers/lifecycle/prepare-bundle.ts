@@ -8,7 +8,7 @@ import { containerCapabilities } from '../plan/capabilities.ts';
 import { hostnameFile, hostsFile } from '../plan/etc-files.ts';
 import { planNetwork } from '../plan/network-mode.ts';
 import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
-import type { OciSpec } from '../plan/oci-types.ts';
+import type { OciMount, OciSpec } from '../plan/oci-types.ts';
 import { seccompProfile } from '../plan/seccomp-profile.ts';
 import { parseSecurityOptions } from '../plan/security.ts';
 import { resolveUser } from '../plan/user.ts';
@@ -35,6 +35,7 @@ export async function writeBundle(
   container: Container,
   paths: RunPaths,
   rootfs: string,
+  mounts: readonly OciMount[],
 ): Promise<OciSpec> {
   const { hostConfig } = container;
   const read = (path: string) =>
@@ -49,6 +50,7 @@ export async function writeBundle(
   const target = { machine: arch, kernel: release(), capabilities };
   const spec = ociSpec(container, {
     rootfs,
+    mounts,
     files: {
       hosts: paths.hosts,
       hostname: paths.hostname,

@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors.ts';
+import { releaseMounts } from './acquire-mounts.ts';
 import { clearContainer, type Thoroughness } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
@@ -9,7 +10,7 @@ import { killAndWait } from './stop-container.ts';
 export async function removeContainer(
   context: ContainerContext,
   live: LiveContainer,
-  force: boolean,
+  { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
 ): Promise<void> {
   const { name } = live.container;
   const { status } = live.container.state;
@@ -25,18 +26,21 @@ export async function removeContainer(
   await live.mutex.run(async () => {
     // It may have gone meanwhile, by AutoRemove or another client.
     if (context.registry.byId(live.id) !== live) return;
-    await removeLocked(context, live);
+    await removeLocked(context, live, { volumes });
   });
 }
 
 /**
  * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `run` is the state
- * of its last run, if that has not been cleared yet.
+ * of its last run, if that has not been cleared yet; `volumes` takes with it those that nobody named, as AutoRemove does.
  */
 export async function removeLocked(
   context: ContainerContext,
   live: LiveContainer,
-  run: Thoroughness | 'no-run' = 'no-run',
+  {
+    run = 'no-run',
+    volumes = false,
+  }: { readonly run?: Thoroughness | 'no-run'; readonly volumes?: boolean } = {},
 ): Promise<void> {
   const { container, id } = live;
   const { exitCode } = container.state;
@@ -50,6 +54,7 @@ export async function removeLocked(
   }
   live.session?.end();
   live.session = undefined;
+  await releaseMounts(context, id, container.mounts, volumes || container.hostConfig.AutoRemove);
   context.registry.remove(id, container.name);
   publishContainerEvent(context.events, container, 'destroy');
   live.waiters.removed({ exitCode });

@@ -9,6 +9,7 @@ import { checkExecutable } from './check-executable.ts';
 import { clearRun } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
+import { openMountSources } from './mount-sources.ts';
 import { prepareFolders, writeBundle } from './prepare-bundle.ts';
 import { publishContainerEvent } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
@@ -69,19 +70,25 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     prepareFolders(container, paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  const spec = await writeBundle(context, container, paths, rootfs.path);
-  if (!isHostPlatform(image.platform))
-    await checkExecutable(context, container, rootfs.path, spec.process.env);
-  return startMonitor({
-    id: live.id,
-    name: container.name,
-    runtime: context.runtime,
-    paths,
-    tty: config.Tty,
-    stdin: config.OpenStdin,
-    keepStdin: config.Tty || !config.StdinOnce,
-    logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
-  });
+  const opened = await openMountSources(context, container, rootfs.path);
+  try {
+    const spec = await writeBundle(context, container, paths, rootfs.path, opened.mounts);
+    if (!isHostPlatform(image.platform)) {
+      await checkExecutable(context, container, rootfs.path, spec.process.env);
+    }
+    return await startMonitor({
+      id: live.id,
+      name: container.name,
+      runtime: context.runtime,
+      paths,
+      tty: config.Tty,
+      stdin: config.OpenStdin,
+      keepStdin: config.Tty || !config.StdinOnce,
+      logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
+    });
+  } finally {
+    await opened.close();
+  }
 }
 
 /** Brings the container back to rest, tells all who wait, and throws what the client is to read. */

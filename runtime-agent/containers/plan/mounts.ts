@@ -1,4 +1,5 @@
 import type { HostConfig } from '../container.ts';
+import { planTmpfs } from './mount-points.ts';
 import type { OciMount } from './oci-types.ts';
 import { tmpfsMount } from './tmpfs.ts';
 
@@ -13,8 +14,12 @@ export interface ContainerFiles {
 /** Where the init program appears, as in Docker. */
 export const INIT_PATH = '/sbin/docker-init';
 
-/** The mounts of a container, in the order in which the runtime makes them. */
-export function containerMounts(hostConfig: HostConfig, files: ContainerFiles): readonly OciMount[] {
+/** The mounts of a container, `points` those of its mount points, in the order in which the runtime makes them. */
+export function containerMounts(
+  hostConfig: HostConfig,
+  files: ContainerFiles,
+  points: readonly OciMount[],
+): readonly OciMount[] {
   const access = hostConfig.Privileged ? 'rw' : 'ro';
   const shm = `size=${hostConfig.ShmSize > 0 ? hostConfig.ShmSize : 64 << 20}`;
   const mounts: OciMount[] = [
@@ -52,7 +57,11 @@ export function containerMounts(hostConfig: HostConfig, files: ContainerFiles): 
   if (files.init !== undefined) {
     mounts.push({ ...bind(INIT_PATH, files.init), options: ['bind', 'ro', 'rprivate'] });
   }
-  const wanted = Object.entries(hostConfig.Tmpfs).map(([path, options]) => tmpfsMount(path, options));
+  const wanted = [
+    ...points,
+    ...Object.entries(hostConfig.Tmpfs).map(([path, options]) => tmpfsMount(path, options)),
+    ...planTmpfs(hostConfig.Mounts).map(({ destination, options }) => tmpfsMount(destination, options)),
+  ];
   wanted.sort((a, b) => depth(a.destination) - depth(b.destination));
   const replaced = new Set(wanted.map((mount) => mount.destination));
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...wanted];

@@ -2,7 +2,7 @@ import type { Container } from '../container.ts';
 import { processEnvironment } from './environment.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH } from './mounts.ts';
 import { planNetwork } from './network-mode.ts';
-import type { OciDevice, OciSpec } from './oci-types.ts';
+import type { OciDevice, OciMount, OciSpec } from './oci-types.ts';
 import { type CgroupAbilities, containerResources } from './resources.ts';
 import type { SeccompProfile } from './seccomp-types.ts';
 import type { ProcessUser } from './user.ts';
@@ -11,6 +11,8 @@ import type { ProcessUser } from './user.ts';
 export interface SpecInputs {
   readonly rootfs: string;
   readonly files: ContainerFiles;
+  /** Of the container's mount points. */
+  readonly mounts: readonly OciMount[];
   readonly user: ProcessUser;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
@@ -92,7 +94,7 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
       noNewPrivileges: inputs.noNewPrivileges,
       oomScoreAdj: hostConfig.OomScoreAdj,
     },
-    mounts: containerMounts(hostConfig, inputs.files),
+    mounts: containerMounts(hostConfig, inputs.files, inputs.mounts),
     linux: {
       namespaces: [
         { type: 'mount' },

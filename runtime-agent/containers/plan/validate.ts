@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
+import { planMountPoints, planTmpfs } from './mount-points.ts';
 import { planNetwork } from './network-mode.ts';
 import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
@@ -43,6 +44,8 @@ export function validateRequest(config: ContainerConfig, hostConfig: HostConfig,
     }
     tmpfsMount(path, options);
   }
+  planMountPoints(config, hostConfig, []);
+  planTmpfs(hostConfig.Mounts);
   if (hostConfig.ShmSize < 0) refuse('SHM size can not be less than 0');
   if (hostConfig.OomScoreAdj < -1000 || hostConfig.OomScoreAdj > 1000) {
     refuse(`Invalid value ${hostConfig.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);
@@ -72,12 +75,6 @@ function validateConfig(config: ContainerConfig): void {
   }
   if (config.Domainname.includes('\0')) refuse('invalid domainname');
   if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
-  if (Object.keys(config.Volumes ?? {}).length > 0) {
-    throw new EngineError(
-      'not-implemented',
-      'volumes are not available on this agent yet: leave out -v and --mount',
-    );
-  }
 }
 
 function validateMemory(hostConfig: HostConfig): void {

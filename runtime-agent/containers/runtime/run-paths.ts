@@ -29,6 +29,8 @@ export interface SharedPaths {
   readonly containers: string;
   readonly exits: string;
   readonly runtimeRoot: string;
+  /** Where parts of volumes are mounted while a container is made. */
+  readonly parts: string;
 }
 
 export function sharedPaths(dataDirectory: string): SharedPaths {
@@ -36,6 +38,7 @@ export function sharedPaths(dataDirectory: string): SharedPaths {
     containers: join(dataDirectory, 'containers'),
     exits: join(dataDirectory, 'exits'),
     runtimeRoot: join(dataDirectory, 'runtime'),
+    parts: join(dataDirectory, 'parts'),
   };
 }
 

@@ -1,8 +1,10 @@
 import type { Knex } from 'knex';
-import type { Container, ContainerConfig, ContainerStatus, HostConfig } from '../container.ts';
+import type { Container, ContainerConfig, ContainerStatus, HostConfig, MountPoint } from '../container.ts';
 import type { Run, StoredContainer } from './stored-container.ts';
 
 const TABLE = 'containers';
+/** Fields that containers of an earlier agent do not have. */
+const OLDER_HOST_CONFIG = { Binds: [], Mounts: [], VolumesFrom: [], VolumeDriver: '' };
 
 interface Row {
   readonly id: string;
@@ -13,6 +15,7 @@ interface Row {
   readonly args: string;
   readonly config: string;
   readonly host_config: string;
+  readonly mounts: string;
   readonly status: string;
   readonly exit_code: number;
   readonly oom_killed: number;
@@ -49,6 +52,7 @@ export class ContainerTable {
       args: JSON.stringify(container.args),
       config: JSON.stringify(container.config),
       host_config: JSON.stringify(container.hostConfig),
+      mounts: JSON.stringify(container.mounts),
       ...changing(stored),
     });
   }
@@ -72,7 +76,8 @@ export class ContainerTable {
       path: row.path,
       args: JSON.parse(row.args) as readonly string[],
       config: JSON.parse(row.config) as ContainerConfig,
-      hostConfig: JSON.parse(row.host_config) as HostConfig,
+      hostConfig: { ...OLDER_HOST_CONFIG, ...(JSON.parse(row.host_config) as HostConfig) },
+      mounts: JSON.parse(row.mounts) as readonly MountPoint[],
       logPath: this.#logPath(row.id),
       state: {
         status: row.status as ContainerStatus,

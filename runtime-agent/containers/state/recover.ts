@@ -1,5 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
 import { isProcessAlive } from '../../linux/proc.ts';
+import { releaseParts } from '../../volumes/held-part.ts';
 import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import { finishRunLocked, scheduleRestart } from '../lifecycle/finish-run.ts';
@@ -19,9 +20,13 @@ const KILLED = 137;
  * what a killed agent left half done is cleared. One container that cannot be recovered does not keep the others back.
  */
 export async function recover(context: ContainerContext): Promise<void> {
+  await releaseParts(context.paths.parts);
   const stored = await context.table.list();
   for (const entry of stored) {
     context.registry.reserve(entry.container.name, entry.container.id);
+    for (const { name } of entry.container.mounts) {
+      if (name !== undefined) context.volumes.resume(name, entry.container.id);
+    }
     context.registry.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
   }
   await Promise.all(
@@ -41,7 +46,7 @@ export async function recover(context: ContainerContext): Promise<void> {
 async function recoverOne(context: ContainerContext, live: LiveContainer): Promise<void> {
   const { status } = live.container.state;
   if (status === 'removing' || status === 'dead') {
-    await removeLocked(context, live, 'found');
+    await removeLocked(context, live, { run: 'found' });
     return;
   }
   if (live.run === undefined) {

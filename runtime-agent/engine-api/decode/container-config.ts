@@ -32,6 +32,7 @@ const HANDLED = new Set([
   'StopTimeout',
   'Tty',
   'User',
+  'Volumes',
   'WorkingDir',
 ]);
 
@@ -47,6 +48,7 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
   const stopSignal = readString(body, 'StopSignal', '');
   const stopTimeout = readInteger(body, 'StopTimeout', '');
   const exposedPorts = readSet(body, 'ExposedPorts', '');
+  const volumes = readSet(body, 'Volumes', '');
   for (const port of Object.keys(exposedPorts)) checkPort(port);
   return {
     Hostname: readString(body, 'Hostname', ''),
@@ -67,6 +69,7 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
     ...(stopSignal === '' ? {} : { StopSignal: stopSignal }),
     ...((body.StopTimeout ?? null) === null ? {} : { StopTimeout: stopTimeout }),
     ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
+    ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
   };
 }
 

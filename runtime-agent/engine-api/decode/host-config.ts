@@ -3,6 +3,7 @@ import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { isJsonObject, type JsonObject } from '../http/json-body.ts';
 import { readBoolean, readInteger, readObject, readString, readStringList, readStringMap } from './fields.ts';
+import { decodeMounts } from './mounts.ts';
 import { decodeNetworkMode } from './networking.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
@@ -10,6 +11,7 @@ const AT = 'HostConfig.';
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 const HANDLED = new Set([
   'AutoRemove',
+  'Binds',
   'CapAdd',
   'CapDrop',
   'CgroupnsMode',
@@ -25,6 +27,7 @@ const HANDLED = new Set([
   'Memory',
   'MemoryReservation',
   'MemorySwap',
+  'Mounts',
   'NanoCpus',
   'NetworkMode',
   'OomKillDisable',
@@ -39,6 +42,8 @@ const HANDLED = new Set([
   'Sysctls',
   'Tmpfs',
   'Ulimits',
+  'VolumeDriver',
+  'VolumesFrom',
 ]);
 
 /** What a create body's host part is read against. */
@@ -79,6 +84,10 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     GroupAdd: readStringList(body, 'GroupAdd', AT),
     ShmSize: readInteger(body, 'ShmSize', AT) || DEFAULT_SHM_SIZE,
     Tmpfs: readStringMap(body, 'Tmpfs', AT),
+    Binds: readStringList(body, 'Binds', AT),
+    Mounts: decodeMounts(body.Mounts ?? []),
+    VolumesFrom: readStringList(body, 'VolumesFrom', AT),
+    VolumeDriver: readString(body, 'VolumeDriver', AT),
     Ulimits: decodeUlimits(body.Ulimits ?? []),
     Sysctls: readStringMap(body, 'Sysctls', AT),
     Init: readBoolean(body, 'Init', AT),

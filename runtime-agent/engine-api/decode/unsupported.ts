@@ -10,12 +10,10 @@ interface Unsupported {
 const CONFIG: Readonly<Record<string, Unsupported>> = {
   Healthcheck: { title: 'a health check (--health-cmd)' },
   MacAddress: { title: 'a fixed MAC address (--mac-address)' },
-  Volumes: { title: 'an anonymous volume (-v PATH)' },
 };
 
 const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   Annotations: { title: 'an annotation (--annotation)' },
-  Binds: { title: 'a volume or a folder of the host (-v)' },
   BlkioWeight: { title: 'a block I/O weight (--blkio-weight)' },
   CgroupParent: { title: 'a parent cgroup (--cgroup-parent)' },
   CpuRealtimePeriod: { title: 'real-time scheduling (--cpu-rt-period)' },
@@ -33,7 +31,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   // Only null is the default of these two: an empty list asks for all of /proc to be shown.
   MaskedPaths: { title: 'unmasked system paths (systempaths=unconfined)', defaults: [null] },
   MemorySwappiness: { title: 'a swappiness (--memory-swappiness)', defaults: [-1, null] },
-  Mounts: { title: 'a mount (--mount)' },
   PidMode: { title: 'another pid namespace (--pid)', defaults: ['private'] },
   PortBindings: { title: 'publishing a port (-p)' },
   PublishAllPorts: { title: 'publishing all ports (-P)' },
@@ -41,8 +38,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   StorageOpt: { title: 'a storage option (--storage-opt)' },
   UTSMode: { title: 'another UTS namespace (--uts)', defaults: ['private'] },
   UsernsMode: { title: 'another user namespace (--userns)' },
-  VolumeDriver: { title: 'a volume driver (--volume-driver)' },
-  VolumesFrom: { title: "another container's volumes (--volumes-from)" },
 };
 
 /** These three tell an empty value from the default. */

@@ -25,13 +25,12 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker system df', path: /^\/system\/df$/ },
   { title: 'docker manifest inspect', path: /^\/distribution\/.+\/json$/ },
   { title: 'docker network', path: /^\/networks\/.+$/ },
-  { title: 'docker volume', path: /^\/volumes\/.+$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
 ];
 
 /**
- * Clean answers for what is not there: no networks, volumes or plugins (`docker inspect NAME` looks for each),
+ * Clean answers for what is not there: no networks or plugins (`docker inspect NAME` looks for each),
  * and 501 with a sentence for routes of later work. Comes after all other routes.
  */
 export function unsupportedRoutes(router: Router): void {
@@ -40,12 +39,6 @@ export function unsupportedRoutes(router: Router): void {
   });
   router.get('/networks/:id', (ctx) => {
     throw new EngineError('not-found', `network ${ctx.params.id} not found`);
-  });
-  router.get('/volumes', (ctx) => {
-    ctx.body = { Volumes: [], Warnings: null };
-  });
-  router.get('/volumes/:name', (ctx) => {
-    throw new EngineError('not-found', `get ${ctx.params.name}: no such volume`);
   });
   router.get('/plugins', (ctx) => {
     ctx.body = [];

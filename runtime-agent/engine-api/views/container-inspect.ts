@@ -1,6 +1,7 @@
 import type { Container } from '../../containers/container.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
+import { mountPointsView } from './mount-view.ts';
 import { networkSettings } from './network-settings.ts';
 import { runConfigView } from './run-config-view.ts';
 import { isUp, shownStatus } from './status-text.ts';
@@ -41,7 +42,7 @@ export function containerInspect(container: Container, host: HostFacts): object 
     ExecIDs: null,
     HostConfig: hostConfigView(container.hostConfig, host),
     GraphDriver: { Data: null, Name: host.storageDriver },
-    Mounts: [],
+    Mounts: mountPointsView(container),
     Config: runConfigView(container.config),
     NetworkSettings: networkSettings(),
   };

@@ -1,4 +1,5 @@
 import type { Container } from '../../containers/container.ts';
+import { mountPointsView } from './mount-view.ts';
 import { networkSettings } from './network-settings.ts';
 import { shownStatus, statusText } from './status-text.ts';
 
@@ -17,7 +18,7 @@ export function containerSummary(container: Container, now: number): object {
     Status: statusText(container.state, now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
     NetworkSettings: { Networks: networkSettings().Networks },
-    Mounts: [],
+    Mounts: mountPointsView(container),
   };
 }
 

@@ -1,21 +1,22 @@
 import type { HostConfig } from '../../containers/container.ts';
 import { hiddenPaths } from '../../containers/plan/oci-spec.ts';
 import type { HostFacts } from '../host-facts.ts';
+import { mountRequestView } from './mount-view.ts';
 
 /** What inspect shows of HostConfig: the part that the agent acts on, and the defaults of all the rest. */
 export function hostConfigView(config: HostConfig, host: HostFacts): object {
   const hidden = hiddenPaths(config.Privileged);
   const orNull = (list: readonly string[]) => (list.length === 0 ? null : list);
   return {
-    Binds: null,
+    Binds: orNull(config.Binds),
     ContainerIDFile: '',
     LogConfig: config.LogConfig,
     NetworkMode: config.NetworkMode,
     PortBindings: {},
     RestartPolicy: config.RestartPolicy,
     AutoRemove: config.AutoRemove,
-    VolumeDriver: '',
-    VolumesFrom: null,
+    VolumeDriver: config.VolumeDriver,
+    VolumesFrom: orNull(config.VolumesFrom),
     ConsoleSize: config.ConsoleSize ?? [0, 0],
     CapAdd: orNull(config.CapAdd),
     CapDrop: orNull(config.CapDrop),
@@ -34,6 +35,7 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     PublishAllPorts: false,
     ReadonlyRootfs: config.ReadonlyRootfs,
     SecurityOpt: orNull(config.SecurityOpt),
+    ...(config.Mounts.length === 0 ? {} : { Mounts: config.Mounts.map(mountRequestView) }),
     ...(Object.keys(config.Tmpfs).length === 0 ? {} : { Tmpfs: config.Tmpfs }),
     UTSMode: '',
     UsernsMode: '',

@@ -143,7 +143,6 @@ describe('what is not there', () => {
       ['POST', '/images/127.0.0.1:5000/team/app/push', 'docker push'],
       ['GET', '/images/get?names=x', 'docker save'],
       ['POST', '/networks/create', 'docker network'],
-      ['POST', '/volumes/create', 'docker volume'],
       ['GET', '/system/df', 'docker system df'],
     ] as const) {
       const answer = await call(method, `/v1.45${path}`);

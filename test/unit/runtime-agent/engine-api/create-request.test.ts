@@ -78,8 +78,6 @@ describe('the body of docker run', () => {
 
 describe('what the agent cannot do is refused by name', () => {
   const asked: readonly [name: string, value: unknown, message: RegExp][] = [
-    ['Binds', ['/a:/b'], /\(-v\) is not supported yet by berth-agent: leave HostConfig\.Binds unset/],
-    ['Mounts', [{ Type: 'bind' }], /--mount/],
     ['PortBindings', { '80/tcp': [] }, /\(-p\)/],
     ['PublishAllPorts', true, /\(-P\)/],
     ['PidMode', 'host', /--pid/],
@@ -88,7 +86,6 @@ describe('what the agent cannot do is refused by name', () => {
     ['UsernsMode', 'host', /--userns/],
     ['CgroupnsMode', 'private', /--cgroupns/],
     ['Devices', [{ PathOnHost: '/dev/null' }], /--device/],
-    ['VolumesFrom', ['a'], /--volumes-from/],
     ['Links', ['a'], /--link/],
     ['Dns', ['1.1.1.1'], /--dns/],
     ['ExtraHosts', ['a:1.1.1.1'], /--add-host/],
@@ -103,8 +100,6 @@ describe('what the agent cannot do is refused by name', () => {
   }
   test('Healthcheck', () =>
     refusal(dockerRunBody({ Healthcheck: { Test: ['CMD', 'x'] } }), 'not-implemented', /--health-cmd/));
-  test('an anonymous volume', () =>
-    refusal(dockerRunBody({ Volumes: { '/x': {} } }), 'not-implemented', /-v PATH/));
   test('a fixed address', () =>
     refusal(
       dockerRunBody({

@@ -24,6 +24,7 @@ const INPUTS: SpecInputs = {
   seccomp: undefined,
   cgroups: { version: 1, swapLimit: true },
   devices: [],
+  mounts: [],
 };
 
 function make(
@@ -41,6 +42,7 @@ function make(
     path: '/bin/app',
     args: ['-x', 'unlimited'],
     logPath: '',
+    mounts: [],
     state: {
       status: 'created',
       pid: 0,

@@ -74,6 +74,8 @@ describe('validateRequest', () => {
     [{}, { Tmpfs: { '/run': 'uid=1,nosuch=2' } }, /Invalid tmpfs option "nosuch=2"/],
     [{}, { OomScoreAdj: 1001 }, /range for oom score adj/],
     [{}, { ShmSize: -1 }, /SHM size/],
+    [{ Volumes: { data: {} } }, {}, /must be absolute/],
+    [{}, { Binds: ['/a:/b', 'c:/b'] }, /Duplicate mount point: \/b/],
   ];
   for (const [config, host, message] of refused) {
     it(`refuses ${JSON.stringify({ ...config, ...host }).slice(0, 90)}`, () => {
@@ -82,7 +84,6 @@ describe('validateRequest', () => {
   }
 
   const missing: readonly (readonly [object, object, RegExp])[] = [
-    [{ Volumes: { '/data': {} } }, {}, /volumes are not available/],
     [{}, { NetworkMode: 'container:x' }, /network container:x is not available/],
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }, /seccomp with this value/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],

@@ -79,6 +79,7 @@ export class FakeContainers implements Containers {
         finishedAt: ZERO_TIME,
       },
       logPath: '/log',
+      mounts: [],
     };
     this.#held.unshift({
       container,

@@ -3,6 +3,8 @@ import { pino } from 'pino';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
+import { openVolumes } from '../../../../../runtime-agent/volumes/local-volumes.ts';
+import { openDatabase } from '../../../../../storage/catalog/database.ts';
 import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 import { FakeContainers } from './fake-containers.ts';
@@ -36,14 +38,18 @@ export interface FakeEngine {
 }
 
 export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> {
-  const socket = join(await makeTempDir(scope, 'engine'), 'e.sock');
+  const folder = await makeTempDir(scope, 'engine');
+  const socket = join(folder, 'e.sock');
   const events = new EventBus();
   const images = new FakeImages();
   const containers = new FakeContainers(images, events);
+  const knex = await openDatabase({ file: join(folder, 'state.sqlite') });
+  const volumes = await openVolumes({ knex, events, dataDirectory: folder });
   const stopping = new AbortController();
   const server = createEngineServer({
     images,
     containers,
+    volumes,
     events,
     host: FAKE_HOST,
     layerSize: async () => 4096,
@@ -59,6 +65,7 @@ export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> 
   defer(scope, async () => {
     await containers.close();
     if (server.http.listening) await stop();
+    await knex.destroy();
   });
   return { socket, images, containers, events, stop };
 }

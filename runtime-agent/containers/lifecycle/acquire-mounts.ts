@@ -1,0 +1,102 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
+import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
+import type { ContainerContext } from './context.ts';
+
+/**
+ * Makes the volumes that a container wants, which it uses from then on, and checks what it wants of the host. When one
+ * fails, the container uses none. Throws EngineError 'bad-request', 'not-found' (container of --volumes-from).
+ */
+export async function acquireMounts(
+  context: ContainerContext,
+  id: string,
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+): Promise<readonly MountPoint[]> {
+  const inherited = hostConfig.VolumesFrom.flatMap((text) => volumesFrom(context, text));
+  const points: MountPoint[] = [];
+  try {
+    for (const plan of planMountPoints(config, hostConfig, inherited)) {
+      points.push(await acquire(context, id, plan));
+    }
+  } catch (error) {
+    await releaseMounts(context, id, points, true);
+    throw error;
+  }
+  return points;
+}
+
+/** The container uses its volumes no longer; those that nobody named go, when `removes` says so and no other has them. */
+export async function releaseMounts(
+  context: ContainerContext,
+  id: string,
+  points: readonly MountPoint[],
+  removes: boolean,
+): Promise<void> {
+  for (const { name } of points) {
+    if (name === undefined) continue;
+    context.volumes.release(name, id);
+    if (!removes || context.volumes.users(name).length > 0) continue;
+    const volume = await context.volumes.get(name).catch(unlessMissing);
+    if (volume?.anonymous) await context.volumes.remove(name, true);
+  }
+}
+
+/** Makes the folder of a `-v` source that is not there, as dockerd does; a file that is there stays. */
+export async function ensureSource(path: string): Promise<void> {
+  try {
+    await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(path, error);
+    await mkdir(path, { recursive: true, mode: 0o755 }).catch((cause) => {
+      throw unusable(path, cause);
+    });
+  }
+}
+
+async function acquire(
+  context: ContainerContext,
+  id: string,
+  { from, ...point }: MountPlan,
+): Promise<MountPoint> {
+  if (from.kind === 'volume') {
+    const volume = await context.volumes.acquire(from.request, id);
+    return { ...point, name: volume.name, source: volume.mountpoint };
+  }
+  if (from.missing === 'make') await ensureSource(from.path);
+  else {
+    await stat(from.path).catch((cause) => {
+      throw new EngineError(
+        'bad-request',
+        `invalid mount config for type "bind": bind source path does not exist: ${from.path}`,
+        { cause },
+      );
+    });
+  }
+  return { ...point, source: from.path };
+}
+
+function volumesFrom(context: ContainerContext, text: string): readonly MountPoint[] {
+  const [, ref = '', mode = ''] = /^(.+?)(?::([^:]*))?$/.exec(text) ?? [];
+  if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) {
+    throw new EngineError('bad-request', `invalid mode: ${mode.slice(0, 80)}`);
+  }
+  return context.registry.find(ref).container.mounts.map((point) => ({
+    ...point,
+    writable: point.writable && mode !== 'ro',
+    copyUp: false,
+  }));
+}
+
+function unusable(path: string, cause: unknown): EngineError {
+  const { message } = cause as Error;
+  return new EngineError('bad-request', `the folder ${path} of the host cannot be mounted: ${message}`, {
+    cause,
+  });
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (error instanceof EngineError && error.code === 'not-found') return undefined;
+  throw error;
+}

@@ -1,0 +1,91 @@
+import { EngineError } from '../../errors.ts';
+import type { MountPoint } from '../container.ts';
+
+/** What `-v` says: a path of the host or a volume (undefined: one without a name), and how it is mounted. */
+export interface ParsedBind {
+  readonly source: { readonly path: string } | { readonly volume: string | undefined };
+  readonly destination: string;
+  readonly mode: string;
+  readonly writable: boolean;
+  readonly propagation: MountPoint['propagation'];
+  readonly copyUp: boolean;
+}
+
+const PROPAGATIONS = new Set(['private', 'rprivate', 'slave', 'rslave']);
+/** Labels of SELinux and hints of Docker Desktop: they ask for nothing here. */
+const WITHOUT_MEANING = new Set(['z', 'Z', 'consistent', 'cached', 'delegated']);
+
+/** Reads `[SOURCE:]DESTINATION[:OPTIONS]`, the source a volume unless it is a path. Throws EngineError 'bad-request'. */
+export function parseBind(text: string): ParsedBind {
+  const parts = text.split(':');
+  const [first = '', second, mode = ''] = parts;
+  if (parts.length > 3 || parts.some((part, index) => part === '' && index !== 2)) refuse(text);
+  const destination = second ?? first;
+  if (second !== undefined && parts.length === 2 && !second.startsWith('/')) refuse(text);
+  const isPath = second !== undefined && first.startsWith('/');
+  return {
+    source: isPath ? { path: cleanPath(first) } : { volume: second === undefined ? undefined : first },
+    destination: checkDestination(destination),
+    ...parseBindOptions(mode, isPath, text),
+  };
+}
+
+/** The options behind the second colon, and of `--volumes-from`. */
+function parseBindOptions(
+  mode: string,
+  isPath: boolean,
+  text: string,
+): Pick<ParsedBind, 'mode' | 'writable' | 'propagation' | 'copyUp'> {
+  let access: string | undefined;
+  let propagation: MountPoint['propagation'] = isPath ? 'rprivate' : '';
+  let copyUp = !isPath;
+  for (const option of mode === '' ? [] : mode.split(',')) {
+    if (option === 'ro' || option === 'rw') {
+      if (access !== undefined) refuse(text);
+      access = option;
+    } else if (isPath && PROPAGATIONS.has(option)) propagation = option as MountPoint['propagation'];
+    else if (isPath && (option === 'shared' || option === 'rshared')) refuseShared();
+    else if (!isPath && option === 'nocopy') copyUp = false;
+    else if (!WITHOUT_MEANING.has(option)) {
+      throw new EngineError('bad-request', `invalid mode: ${option.slice(0, 80)}`);
+    }
+  }
+  return { mode, writable: access !== 'ro', propagation, copyUp };
+}
+
+/** An absolute path inside the container, without its needless parts. Throws EngineError 'bad-request'. */
+export function checkDestination(path: string): string {
+  if (!path.startsWith('/')) {
+    throw new EngineError(
+      'bad-request',
+      `invalid volume specification: '${path.slice(0, 80)}': the mount path must be absolute`,
+    );
+  }
+  const clean = cleanPath(path);
+  if (clean === '/') {
+    throw new EngineError('bad-request', "invalid volume specification: destination can't be '/'");
+  }
+  return clean;
+}
+
+/** As Go's path.Clean does it with an absolute path. */
+export function cleanPath(path: string): string {
+  const kept: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') kept.pop();
+    else if (part !== '' && part !== '.') kept.push(part);
+  }
+  return `/${kept.join('/')}`;
+}
+
+/** Containers' mounts never reach the host. */
+export function refuseShared(): never {
+  throw new EngineError(
+    'not-implemented',
+    'the propagation shared is not supported by berth-agent: use rprivate or rslave',
+  );
+}
+
+function refuse(text: string): never {
+  throw new EngineError('bad-request', `invalid volume specification: '${text.slice(0, 200)}'`);
+}

@@ -1,0 +1,169 @@
+import { EngineError } from '../../errors.ts';
+import type { VolumeRequest } from '../../volumes/volume.ts';
+import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container.ts';
+import { checkDestination, cleanPath, parseBind, refuseShared } from './bind-text.ts';
+
+/** A mount point before its volume is made, or its source looked at. */
+export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
+  readonly from:
+    | { readonly kind: 'volume'; readonly request: VolumeRequest }
+    /** A missing source is made as a folder, or is an error. */
+    | { readonly kind: 'bind'; readonly path: string; readonly missing: 'make' | 'refuse' };
+}
+
+/** A `--mount type=tmpfs` in the words of `--tmpfs`. */
+export interface TmpfsPlan {
+  readonly destination: string;
+  readonly options: string;
+}
+
+const WHOLE = { recursive: true, subpath: '' } as const;
+
+/**
+ * All mount points that a container is created with, in dockerd's order of precedence: those of other containers
+ * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at places that are still free.
+ * Throws EngineError 'bad-request' where two want the same place, 'not-implemented'.
+ */
+export function planMountPoints(
+  config: Pick<ContainerConfig, 'Volumes'>,
+  hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs' | 'VolumeDriver'>,
+  inherited: readonly MountPoint[],
+): readonly MountPlan[] {
+  const driver = hostConfig.VolumeDriver;
+  const plans = new Map<string, MountPlan>();
+  for (const point of inherited) plans.set(point.destination, inheritedPlan(point));
+  const taken = new Set([
+    ...Object.keys(hostConfig.Tmpfs).map(cleanPath),
+    ...hostConfig.Mounts.filter(({ Type }) => Type === 'tmpfs').map(({ Target }) => cleanPath(Target)),
+  ]);
+  const add = (plan: MountPlan) => {
+    if (taken.has(plan.destination)) {
+      throw new EngineError('bad-request', `Duplicate mount point: ${plan.destination}`);
+    }
+    taken.add(plan.destination);
+    plans.set(plan.destination, plan);
+  };
+  for (const text of hostConfig.Binds) add(bindPlan(text, driver));
+  for (const request of hostConfig.Mounts) {
+    const plan = requestPlan(request, driver);
+    if (plan !== undefined) add(plan);
+  }
+  for (const path of Object.keys(config.Volumes ?? {})) {
+    const destination = checkDestination(path);
+    if (taken.has(destination) || plans.has(destination)) continue;
+    plans.set(destination, volumePlan(destination, { driver }));
+  }
+  return [...plans.values()];
+}
+
+/** The tmpfs mounts among `--mount`. Throws EngineError 'bad-request'. */
+export function planTmpfs(mounts: readonly MountRequest[]): readonly TmpfsPlan[] {
+  return mounts
+    .filter(({ Type }) => Type === 'tmpfs')
+    .map(({ Target, Source, ReadOnly, TmpfsOptions }) => {
+      if (Source !== '') refuse('tmpfs', 'field Source must not be specified');
+      const { SizeBytes = 0, Mode = 0 } = TmpfsOptions ?? {};
+      const options = [
+        ...(SizeBytes > 0 ? [`size=${SizeBytes}`] : []),
+        ...(Mode > 0 ? [`mode=${Mode.toString(8)}`] : []),
+        ...(ReadOnly ? ['ro'] : []),
+      ];
+      return { destination: checkDestination(Target), options: options.join(',') };
+    });
+}
+
+function bindPlan(text: string, driver: string): MountPlan {
+  const { source, ...bind } = parseBind(text);
+  return 'path' in source
+    ? { type: 'bind', ...WHOLE, ...bind, from: { kind: 'bind', path: source.path, missing: 'make' } }
+    : { type: 'volume', ...WHOLE, ...bind, from: { kind: 'volume', request: named(source.volume, driver) } };
+}
+
+function requestPlan(request: MountRequest, driver: string): MountPlan | undefined {
+  const { Type: type, Source: source, Target, ReadOnly, BindOptions, VolumeOptions } = request;
+  if (Target === '') refuse(type, 'field Target must not be empty');
+  if (type === 'tmpfs') return undefined;
+  const destination = checkDestination(Target);
+  if (type === 'volume') {
+    const own = VolumeOptions?.DriverConfig;
+    const plan = volumePlan(destination, {
+      ...named(source === '' ? undefined : source, own?.Name || driver),
+      labels: VolumeOptions?.Labels ?? {},
+      options: own?.Options ?? {},
+    });
+    return {
+      ...plan,
+      mode: 'z',
+      writable: !ReadOnly,
+      copyUp: VolumeOptions?.NoCopy !== true,
+      subpath: VolumeOptions?.Subpath ?? '',
+    };
+  }
+  if (source === '') refuse('bind', 'field Source must not be empty');
+  if (!source.startsWith('/')) {
+    refuse('bind', `invalid mount path: '${source.slice(0, 80)}' mount path must be absolute`);
+  }
+  return {
+    type,
+    destination,
+    mode: '',
+    writable: !ReadOnly,
+    propagation: propagationOf(BindOptions?.Propagation ?? ''),
+    recursive: BindOptions?.NonRecursive !== true,
+    copyUp: false,
+    subpath: '',
+    from: {
+      kind: 'bind',
+      path: cleanPath(source),
+      missing: BindOptions?.CreateMountpoint === true ? 'make' : 'refuse',
+    },
+  };
+}
+
+function volumePlan(destination: string, request: VolumeRequest): MountPlan {
+  return {
+    type: 'volume',
+    destination,
+    mode: '',
+    writable: true,
+    propagation: '',
+    copyUp: true,
+    ...WHOLE,
+    from: { kind: 'volume', request },
+  };
+}
+
+function inheritedPlan({ name, source, ...point }: MountPoint): MountPlan {
+  return {
+    ...point,
+    from:
+      name === undefined
+        ? { kind: 'bind', path: source, missing: 'make' }
+        : { kind: 'volume', request: { name } },
+  };
+}
+
+function named(name: string | undefined, driver: string): VolumeRequest {
+  return { driver, ...(name === undefined ? {} : { name }) };
+}
+
+function propagationOf(text: string): MountPoint['propagation'] {
+  switch (text) {
+    case '':
+      return 'rprivate';
+    case 'private':
+    case 'rprivate':
+    case 'slave':
+    case 'rslave':
+      return text;
+    case 'shared':
+    case 'rshared':
+      return refuseShared();
+    default:
+      return refuse('bind', `invalid propagation mode: ${text.slice(0, 80)}`);
+  }
+}
+
+function refuse(type: string, why: string): never {
+  throw new EngineError('bad-request', `invalid mount config for type "${type}": ${why}`);
+}

@@ -1,0 +1,83 @@
+import type { Router } from '@koa/router';
+import { folderSize } from '../../volumes/folder-size.ts';
+import { ANONYMOUS_LABEL, type Volume } from '../../volumes/volume.ts';
+import { readString, readStringMap } from '../decode/fields.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { booleanFilter, matchLabels, readFilters } from '../http/filters.ts';
+import { readJsonObject } from '../http/json-body.ts';
+import { queryBoolean } from '../http/query.ts';
+
+/** Create, list, inspect, remove and prune (Engine API, "Volumes"). */
+export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
+  router.get('/volumes', async (ctx) => {
+    const filters = readFilters(ctx.URL.searchParams, ['dangling', 'driver', 'label', 'name']);
+    const dangling = booleanFilter(filters, 'dangling');
+    const names = filters.get('name');
+    const drivers = filters.get('driver');
+    const all = await volumes.list();
+    ctx.body = {
+      Volumes: all
+        .filter(
+          ({ name, labels }) =>
+            (dangling === undefined || dangling === (volumes.users(name).length === 0)) &&
+            (names === undefined || names.some((part) => name.includes(part))) &&
+            (drivers === undefined || drivers.includes('local')) &&
+            matchLabels(filters.get('label'), labels),
+        )
+        .map(volumeJson),
+      Warnings: null,
+    };
+  });
+
+  router.post('/volumes/create', async (ctx) => {
+    const body = await readJsonObject(ctx.req);
+    const volume = await volumes.create({
+      name: readString(body, 'Name', ''),
+      driver: readString(body, 'Driver', ''),
+      labels: readStringMap(body, 'Labels', ''),
+      options: readStringMap(body, 'DriverOpts', ''),
+    });
+    ctx.status = 201;
+    ctx.body = volumeJson(volume);
+  });
+
+  router.post('/volumes/prune', async (ctx) => {
+    const filters = readFilters(ctx.URL.searchParams, ['all', 'label', 'label!']);
+    const all = booleanFilter(filters, 'all') === true;
+    const unwanted = filters.get('label!');
+    const deleted: string[] = [];
+    let reclaimed = 0;
+    for (const { name, labels, anonymous, mountpoint, options } of await volumes.list()) {
+      if (volumes.users(name).length > 0 || (!anonymous && !all)) continue;
+      if (!matchLabels(filters.get('label'), labels)) continue;
+      if (unwanted?.some((label) => matchLabels([label], labels))) continue;
+      const size = Object.keys(options).length === 0 ? await folderSize(mountpoint) : 0;
+      await volumes.remove(name, true);
+      reclaimed += size;
+      deleted.push(name);
+    }
+    ctx.body = { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
+  });
+
+  router.get('/volumes/:name', async (ctx) => {
+    ctx.body = volumeJson(await volumes.get(String(ctx.params.name)));
+  });
+
+  router.delete('/volumes/:name', async (ctx) => {
+    await volumes.remove(String(ctx.params.name), queryBoolean(ctx.URL.searchParams, 'force'));
+    ctx.status = 204;
+  });
+}
+
+function volumeJson(volume: Volume): object {
+  const orNull = (map: Readonly<Record<string, string>>) => (Object.keys(map).length === 0 ? null : map);
+  return {
+    CreatedAt: volume.createdAt,
+    Driver: 'local',
+    Labels: volume.anonymous ? { [ANONYMOUS_LABEL]: '', ...volume.labels } : orNull(volume.labels),
+    Mountpoint: volume.mountpoint,
+    Name: volume.name,
+    Options: orNull(volume.options),
+    Scope: 'local',
+  };
+}

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Knex } from 'knex';
+import { migrate } from '../../storage/catalog/migrate.ts';
+import { EngineError } from '../errors.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
+import { VOLUME_MIGRATIONS } from './migrations.ts';
+import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from './volume.ts';
+import { boundFolder, checkVolumeName } from './volume-options.ts';
+
+const TABLE = 'volumes';
+/** Folders of removed volumes, until they are empty. No volume has such a name. */
+const REMOVED = '.removed-';
+
+interface Row {
+  readonly name: string;
+  readonly created_at: string;
+  readonly labels: string;
+  readonly options: string;
+  readonly anonymous: number;
+}
+
+export interface VolumesDeps {
+  readonly knex: Knex;
+  readonly events: EventBus;
+  /** The agent's own folder; volumes/ is made in it. */
+  readonly dataDirectory: string;
+}
+
+/** Brings the database to its schema, and removes what a removal that was cut short has left. */
+export async function openVolumes({ knex, events, dataDirectory }: VolumesDeps): Promise<Volumes> {
+  const folder = join(dataDirectory, 'volumes');
+  await migrate(knex, 'volume_migrations', VOLUME_MIGRATIONS);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const known = new Set((await knex(TABLE).select<{ name: string }[]>('name')).map(({ name }) => name));
+  for (const name of await readdir(folder)) {
+    if (!known.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+  return new LocalVolumes(knex, events, folder);
+}
+
+/** Volumes as folders `volumes/NAME/_data`, which is what the driver `local` of dockerd makes. */
+class LocalVolumes implements Volumes {
+  readonly #knex: Knex;
+  readonly #events: EventBus;
+  readonly #folder: string;
+  readonly #locks = new KeyedLock();
+  readonly #users = new Map<string, Set<string>>();
+
+  constructor(knex: Knex, events: EventBus, folder: string) {
+    this.#knex = knex;
+    this.#events = events;
+    this.#folder = folder;
+  }
+
+  create(request: VolumeRequest): Promise<Volume> {
+    const name = request.name || randomBytes(32).toString('hex');
+    return this.#locks.run(name, () => this.#findOrMake(name, request));
+  }
+
+  acquire(request: VolumeRequest, containerId: string): Promise<Volume> {
+    const name = request.name || randomBytes(32).toString('hex');
+    return this.#locks.run(name, async () => {
+      const volume = await this.#findOrMake(name, request);
+      this.resume(name, containerId);
+      return volume;
+    });
+  }
+
+  resume(name: string, containerId: string): void {
+    const users = this.#users.get(name) ?? new Set();
+    this.#users.set(name, users.add(containerId));
+  }
+
+  release(name: string, containerId: string): void {
+    const users = this.#users.get(name);
+    users?.delete(containerId);
+    if (users?.size === 0) this.#users.delete(name);
+  }
+
+  async get(name: string): Promise<Volume> {
+    const volume = await this.#find(name);
+    if (volume === undefined) throw noSuchVolume(name);
+    return volume;
+  }
+
+  async list(): Promise<readonly Volume[]> {
+    const rows: Row[] = await this.#knex(TABLE).select().orderBy('name');
+    return rows.map((row) => this.#fromRow(row));
+  }
+
+  users(name: string): readonly string[] {
+    return [...(this.#users.get(name) ?? [])];
+  }
+
+  remove(name: string, force: boolean): Promise<void> {
+    return this.#locks.run(name, async () => {
+      if ((await this.#find(name)) === undefined) {
+        if (force) return;
+        throw noSuchVolume(name);
+      }
+      const users = this.users(name);
+      if (users.length > 0) {
+        throw new EngineError(
+          'conflict',
+          `remove ${name}: volume is in use - [${users.join(', ')}]: remove those containers first`,
+        );
+      }
+      const removed = join(this.#folder, `${REMOVED}${randomBytes(8).toString('hex')}`);
+      await this.#knex(TABLE).where({ name }).delete();
+      // Whoever makes a volume of this name next gets a folder of its own, however long this one takes.
+      await rename(join(this.#folder, name), removed);
+      this.#events.publish({
+        type: 'volume',
+        action: 'destroy',
+        id: name,
+        attributes: { driver: 'local' },
+      });
+      await rm(removed, { recursive: true, force: true });
+    });
+  }
+
+  async #findOrMake(name: string, request: VolumeRequest): Promise<Volume> {
+    const { driver = '', labels = {}, options = {} } = request;
+    if (driver !== '' && driver !== 'local') {
+      throw new EngineError(
+        'not-found',
+        `create ${name}: volume driver "${driver.slice(0, 80)}" not found: use local`,
+      );
+    }
+    const known = await this.#find(name);
+    if (known !== undefined) return known;
+    checkVolumeName(name);
+    boundFolder(options);
+    const anonymous = !request.name;
+    const row: Row = {
+      name,
+      created_at: `${new Date().toISOString().slice(0, 19)}Z`,
+      labels: JSON.stringify(anonymous ? { ...labels, [ANONYMOUS_LABEL]: '' } : labels),
+      options: JSON.stringify(options),
+      anonymous: Number(anonymous),
+    };
+    const data = join(this.#folder, name, '_data');
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    // Containers see the inner folder, whatever the agent's umask; the outer one keeps the host's users out.
+    await chmod(data, 0o755);
+    await this.#knex(TABLE).insert(row);
+    this.#events.publish({ type: 'volume', action: 'create', id: name, attributes: { driver: 'local' } });
+    return this.#fromRow(row);
+  }
+
+  async #find(name: string): Promise<Volume | undefined> {
+    const row: Row | undefined = await this.#knex(TABLE).where({ name }).first();
+    return row && this.#fromRow(row);
+  }
+
+  #fromRow(row: Row): Volume {
+    const options = JSON.parse(row.options) as Readonly<Record<string, string>>;
+    return {
+      name: row.name,
+      createdAt: row.created_at,
+      labels: JSON.parse(row.labels) as Readonly<Record<string, string>>,
+      options,
+      anonymous: row.anonymous !== 0,
+      mountpoint: boundFolder(options) ?? join(this.#folder, row.name, '_data'),
+    };
+  }
+}
+
+function noSuchVolume(name: string): EngineError {
+  return new EngineError('not-found', `get ${name.slice(0, 300)}: no such volume`);
+}

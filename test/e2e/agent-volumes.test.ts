@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+describe('volumes', { skip: unlessRoot(), timeout: 180_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const { docker } = agent;
+  const host = await makeTempDir({ after }, 'host');
+  const out = async (...args: string[]) => (await docker(args)).stdout;
+  const sh = (script: string, ...options: string[]) =>
+    out('run', '--rm', ...options, image, 'sh', '-c', script);
+  const refused = async (args: string[], expectExit = 1) => (await docker(args, { expectExit })).stderr;
+
+  test('create, ls with filters, inspect, rm; a second create changes nothing', async () => {
+    assert.equal(await out('volume', 'create', '--label', 'tier=db', 'data'), 'data\n');
+    assert.equal(await out('volume', 'create', 'data'), 'data\n');
+    await docker(['volume', 'create', 'other']);
+    assert.equal(await out('volume', 'ls', '-q'), 'data\nother\n');
+    assert.equal(await out('volume', 'ls', '-q', '--filter', 'label=tier=db'), 'data\n');
+    assert.equal(await out('volume', 'ls', '-q', '--filter', 'name=oth'), 'other\n');
+    const [volume] = JSON.parse(await out('volume', 'inspect', 'data'));
+    assert.deepEqual(
+      { ...volume, CreatedAt: '' },
+      {
+        CreatedAt: '',
+        Driver: 'local',
+        Labels: { tier: 'db' },
+        Mountpoint: join(agent.dataDir, 'volumes/data/_data'),
+        Name: 'data',
+        Options: null,
+        Scope: 'local',
+      },
+    );
+    assert.equal(await out('volume', 'rm', 'data', 'other'), 'data\nother\n');
+    assert.match(await refused(['volume', 'rm', 'data']), /get data: no such volume/);
+    assert.match(await refused(['volume', 'inspect', 'data']), /get data: no such volume/);
+    assert.deepEqual(await readdir(join(agent.dataDir, 'volumes')), []);
+  });
+
+  test('what a container writes to a volume, the next one reads; the volume cannot go while it is used', async () => {
+    await sh('echo kept > /data/file; chown 1000:1000 /data/file', '-v', 'shared:/data');
+    assert.equal(await sh('cat /data/file; stat -c %u /data/file', '-v', 'shared:/data:ro'), 'kept\n1000\n');
+    assert.match(
+      await refused(['run', '--rm', '-v', 'shared:/data:ro', image, 'touch', '/data/x']),
+      /Read-only file system/,
+    );
+    await docker(['run', '-d', '--name', 'one', '-v', 'shared:/data', image, 'sleep', '1000']);
+    await docker([
+      'run',
+      '-d',
+      '--name',
+      'two',
+      '--volumes-from',
+      'one:ro',
+      image,
+      'sh',
+      '-c',
+      'while :; do cat /data/live 2>&1; sleep 0.1; done',
+    ]);
+    assert.equal(
+      await out(
+        'inspect',
+        '-f',
+        '{{range .Mounts}}{{.Type}} {{.Name}} {{.Destination}} {{.RW}}{{end}}',
+        'two',
+      ),
+      'volume shared /data false\n',
+    );
+    await sh('echo live > /data/live', '-v', 'shared:/data');
+    await waitUntil('the other container sees it', async () => (await out('logs', 'two')).includes('live\n'));
+    assert.match(
+      await refused(['volume', 'rm', 'shared']),
+      /volume is in use - \[[0-9a-f]{64}, [0-9a-f]{64}\]/,
+    );
+    await agent.kill();
+    await agent.restart();
+    assert.match(await refused(['volume', 'rm', 'shared']), /volume is in use/);
+    assert.equal(await out('volume', 'ls', '-q', '--filter', 'dangling=false'), 'shared\n');
+    await docker(['rm', '-f', 'one', 'two']);
+    assert.equal(await out('volume', 'rm', 'shared'), 'shared\n');
+  });
+
+  test('an empty volume gets what the image has there, once, as it is', async () => {
+    const list =
+      'cd /etc && find . -mindepth 1 ! -name hosts ! -name hostname ! -name resolv.conf -exec stat -c "%n %a %u %g %h" {} + | sort';
+    assert.equal(await sh(list, '-v', 'filled:/etc'), await sh(list));
+    await sh('rm /etc/passwd', '-v', 'filled:/etc');
+    assert.equal(await sh('ls /etc/passwd 2>/dev/null || echo gone', '-v', 'filled:/etc'), 'gone\n');
+    assert.equal(await sh('ls -A /etc | grep -c passwd || :', '-v', 'bare:/etc:nocopy'), '0\n');
+    await docker(['volume', 'rm', 'filled', 'bare']);
+  });
+
+  test('volumes without a name go with rm -v, --rm and prune', async () => {
+    await sh('true', '-v', '/data');
+    assert.equal(await out('volume', 'ls', '-q'), '');
+    await docker(['run', '--name', 'anon', '-v', '/data', image, 'true']);
+    const [name] = (await out('volume', 'ls', '-q')).split('\n');
+    assert.match(String(name), /^[0-9a-f]{64}$/);
+    await docker(['rm', 'anon']);
+    assert.equal(await out('volume', 'ls', '-q', '--filter', 'dangling=true'), `${name}\n`);
+    await docker(['volume', 'create', 'named']);
+    assert.match(
+      await out('volume', 'prune', '-f'),
+      new RegExp(`Deleted Volumes:\n${name}\n\nTotal reclaimed space: 0B`),
+    );
+    assert.equal(await out('volume', 'ls', '-q'), 'named\n');
+    assert.match(await out('volume', 'prune', '-af'), /Deleted Volumes:\nnamed\n/);
+    await docker(['run', '--name', 'anon', '-v', '/data', image, 'true']);
+    await docker(['rm', '-v', 'anon']);
+    assert.equal(await out('volume', 'ls', '-q'), '');
+  });
+
+  test('folders and files of the host', async () => {
+    const folder = join(host, 'made/by/-v');
+    assert.equal(await sh('echo out > /host/file; cat /host/file', '-v', `${folder}:/host`), 'out\n');
+    assert.equal(await readFile(join(folder, 'file'), 'utf8'), 'out\n');
+    assert.equal(await sh('cat /one', '--mount', `type=bind,src=${folder}/file,dst=/one,readonly`), 'out\n');
+    assert.match(
+      await refused(['run', '--rm', '--mount', `type=bind,src=${host}/nosuch,dst=/x`, image, 'true'], 125),
+      /bind source path does not exist: .*nosuch/,
+    );
+    assert.match(
+      await refused(['run', '--rm', '-v', `${folder}:/host:ro`, image, 'touch', '/host/x']),
+      /Read-only file system/,
+    );
+    assert.equal(
+      await sh(
+        'stat -f -c %T /scratch; stat -c %a /scratch',
+        '--mount',
+        'type=tmpfs,dst=/scratch,tmpfs-mode=1770',
+      ),
+      'tmpfs\n1770\n',
+    );
+  });
+
+  test('part of a volume, and never what a link in it points at', async () => {
+    await sh('mkdir -p /v/a/b; echo part > /v/a/b/file; ln -s / /v/out; ln -s a /v/in', '-v', 'parts:/v');
+    const part = (subpath: string) => `type=volume,src=parts,dst=/p,volume-subpath=${subpath}`;
+    assert.equal(await sh('cat /p/file', '--mount', part('a/b')), 'part\n');
+    assert.equal(await sh('cat /p/b/file', '--mount', part('in')), 'part\n');
+    assert.equal(await sh('ls /p', '--mount', part('out')), 'a\nin\nout\n');
+    for (const wrong of ['nosuch', '../x']) {
+      assert.match(await refused(['run', '--rm', '--mount', part(wrong), image, 'true'], 125), /volume/);
+    }
+    await docker(['volume', 'rm', 'parts']);
+  });
+
+  test('a volume over a folder of the host', async () => {
+    const folder = join(host, 'device');
+    await mkdir(folder);
+    await writeFile(join(folder, 'file'), 'there\n');
+    const create = [
+      'volume',
+      'create',
+      '--opt',
+      'type=none',
+      '--opt',
+      'o=bind',
+      '--opt',
+      `device=${folder}`,
+      'over',
+    ];
+    await docker(create);
+    assert.equal(await sh('cat /v/file', '-v', 'over:/v'), 'there\n');
+    await docker(['volume', 'rm', 'over']);
+    assert.deepEqual(await readdir(folder), ['file']);
+    assert.match(
+      await refused(['volume', 'create', '--opt', 'type=nfs', '--opt', 'o=addr=x', 'far']),
+      /type=none/,
+    );
+    assert.match(await refused(['volume', 'create', '-d', 'nosuch', 'far']), /driver "nosuch" not found/);
+    assert.match(await refused(['volume', 'create', '../x']), /invalid characters for a local volume name/);
+  });
+});

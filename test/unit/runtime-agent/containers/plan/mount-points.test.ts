@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { MountRequest } from '../../../../../runtime-agent/containers/container.ts';
+import { cleanPath, parseBind } from '../../../../../runtime-agent/containers/plan/bind-text.ts';
+import { planMountPoints, planTmpfs } from '../../../../../runtime-agent/containers/plan/mount-points.ts';
+
+const NOTHING = { Binds: [], Mounts: [], Tmpfs: {}, VolumeDriver: '' } as const;
+const request = (changes: Partial<MountRequest>): MountRequest => ({
+  Type: 'volume',
+  Source: '',
+  Target: '/data',
+  ReadOnly: false,
+  ...changes,
+});
+
+describe('parseBind', () => {
+  it('tells a path of the host from a volume', () => {
+    assert.deepEqual(parseBind('/srv//a/./b/../c:/data:ro'), {
+      source: { path: '/srv/a/c' },
+      destination: '/data',
+      mode: 'ro',
+      writable: false,
+      propagation: 'rprivate',
+      copyUp: false,
+    });
+    assert.deepEqual(parseBind('data:/data/'), {
+      source: { volume: 'data' },
+      destination: '/data',
+      mode: '',
+      writable: true,
+      propagation: '',
+      copyUp: true,
+    });
+    assert.deepEqual(parseBind('/data').source, { volume: undefined });
+    assert.equal(parseBind('data:/data:nocopy,z').copyUp, false);
+    assert.equal(parseBind('/a:/b:rslave').propagation, 'rslave');
+  });
+
+  for (const text of [
+    '',
+    ':',
+    'a:',
+    ':/a',
+    'a:b:c:d',
+    'a:b',
+    '/a:/b:ro:rw',
+    '/a:/b:ro,rw',
+    '/a:/',
+    'a:/..',
+    '/a:/b:x',
+  ]) {
+    it(`refuses ${JSON.stringify(text)}`, () => {
+      assert.throws(() => parseBind(text), { code: 'bad-request', message: /invalid/ });
+    });
+  }
+
+  it('says that nothing is shared with the host', () => {
+    assert.throws(() => parseBind('/a:/b:rshared'), { code: 'not-implemented', message: /rslave/ });
+  });
+});
+
+describe('planMountPoints', () => {
+  it('gives the places of the image a volume each, where nothing else is', () => {
+    const plans = planMountPoints(
+      { Volumes: { '/data': {}, '/logs/': {}, '/scratch': {} } },
+      { ...NOTHING, Binds: ['named:/data'], Tmpfs: { '/scratch': '' } },
+      [],
+    );
+    assert.deepEqual(
+      plans.map(({ destination, from }) => [destination, from]),
+      [
+        ['/data', { kind: 'volume', request: { driver: '', name: 'named' } }],
+        ['/logs', { kind: 'volume', request: { driver: '' } }],
+      ],
+    );
+  });
+
+  it('lets what is asked for win over what comes from another container', () => {
+    const inherited = {
+      type: 'volume' as const,
+      name: 'old',
+      source: '/v/old/_data',
+      destination: '/data',
+      mode: '',
+      writable: true,
+      propagation: '' as const,
+      recursive: true,
+      copyUp: false,
+      subpath: '',
+    };
+    assert.deepEqual(planMountPoints({}, NOTHING, [inherited])[0]?.from, {
+      kind: 'volume',
+      request: { name: 'old' },
+    });
+    const [own, ...others] = planMountPoints({}, { ...NOTHING, Binds: ['/a:/data'] }, [inherited]);
+    assert.equal(own?.type, 'bind');
+    assert.equal(others.length, 0);
+  });
+
+  it('reads --mount', () => {
+    const [volume, bind] = planMountPoints(
+      {},
+      {
+        ...NOTHING,
+        Mounts: [
+          request({
+            Source: 'data',
+            ReadOnly: true,
+            VolumeOptions: { NoCopy: true, Labels: { a: 'b' }, Subpath: 'x/y' },
+          }),
+          request({
+            Type: 'bind',
+            Source: '/srv/',
+            Target: '/srv',
+            BindOptions: { Propagation: 'rslave', NonRecursive: true, CreateMountpoint: false },
+          }),
+        ],
+      },
+      [],
+    );
+    assert.deepEqual(volume?.from, {
+      kind: 'volume',
+      request: { driver: '', name: 'data', labels: { a: 'b' }, options: {} },
+    });
+    assert.deepEqual([volume?.writable, volume?.copyUp, volume?.subpath], [false, false, 'x/y']);
+    assert.deepEqual(bind?.from, { kind: 'bind', path: '/srv', missing: 'refuse' });
+    assert.deepEqual([bind?.propagation, bind?.recursive], ['rslave', false]);
+  });
+
+  const refused: readonly (readonly [Partial<typeof NOTHING> | object, RegExp])[] = [
+    [{ Binds: ['/a:/data', 'b:/data/'] }, /Duplicate mount point: \/data/],
+    [{ Binds: ['/a:/data'], Tmpfs: { '/data': '' } }, /Duplicate mount point: \/data/],
+    [{ Binds: ['/a:/data'], Mounts: [request({ Type: 'tmpfs' })] }, /Duplicate mount point: \/data/],
+    [{ Mounts: [request({ Target: '' })] }, /field Target must not be empty/],
+    [{ Mounts: [request({ Target: 'data' })] }, /must be absolute/],
+    [{ Mounts: [request({ Type: 'bind' })] }, /field Source must not be empty/],
+    [{ Mounts: [request({ Type: 'bind', Source: 'srv' })] }, /must be absolute/],
+  ];
+  for (const [host, message] of refused) {
+    it(`refuses ${JSON.stringify(host).slice(0, 90)}`, () => {
+      assert.throws(() => planMountPoints({}, { ...NOTHING, ...host }, []), { code: 'bad-request', message });
+    });
+  }
+});
+
+describe('planTmpfs', () => {
+  it('writes --mount type=tmpfs in the words of --tmpfs', () => {
+    const mounts = [
+      request({ Type: 'tmpfs', ReadOnly: true, TmpfsOptions: { SizeBytes: 4096, Mode: 0o1770 } }),
+    ];
+    assert.deepEqual(planTmpfs(mounts), [{ destination: '/data', options: 'size=4096,mode=1770,ro' }]);
+    assert.throws(() => planTmpfs([request({ Type: 'tmpfs', Source: 'x' })]), /Source must not be specified/);
+  });
+});
+
+describe('cleanPath', () => {
+  it('leaves nothing that leads up', () => {
+    assert.equal(cleanPath('/a/../../b/./c//'), '/b/c');
+    assert.equal(cleanPath('/..'), '/');
+  });
+});
