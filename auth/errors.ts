@@ -7,7 +7,14 @@ export abstract class AuthError extends Error {
   }
 }
 
-export type AuthErrorCode = 'ACCOUNT_EXISTS' | 'CREDENTIALS_INVALID' | 'PASSWORD_REFUSED';
+export type AuthErrorCode =
+  | 'ACCOUNT_EXISTS'
+  | 'CREDENTIALS_INVALID'
+  | 'ENTRY_EXISTS'
+  | 'ENTRY_UNKNOWN'
+  | 'PASSWORD_REFUSED'
+  | 'SETTING_INVALID'
+  | 'TOKEN_INVALID';
 
 /** The credentials were given and are wrong. Never says which part of them. */
 export class CredentialsInvalidError extends AuthError {
@@ -15,6 +22,11 @@ export class CredentialsInvalidError extends AuthError {
   constructor(message = 'the user name or the password is wrong') {
     super(message);
   }
+}
+
+/** The bearer token was given and is not one that counts here, or no more. */
+export class TokenInvalidError extends AuthError {
+  readonly code = 'TOKEN_INVALID';
 }
 
 /** The password may not be chosen. */
@@ -25,4 +37,19 @@ export class PasswordRefusedError extends AuthError {
 /** There is an account of this name already. */
 export class AccountExistsError extends AuthError {
   readonly code = 'ACCOUNT_EXISTS';
+}
+
+/** There is a team, robot or the like of this name already. */
+export class EntryExistsError extends AuthError {
+  readonly code = 'ENTRY_EXISTS';
+}
+
+/** There is no account, team, token or the like of this name. */
+export class EntryUnknownError extends AuthError {
+  readonly code = 'ENTRY_UNKNOWN';
+}
+
+/** A name, pattern, role or the like that cannot be. */
+export class SettingInvalidError extends AuthError {
+  readonly code = 'SETTING_INVALID';
 }

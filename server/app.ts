@@ -1,6 +1,7 @@
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import type { ChallengePolicy } from './challenges.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
@@ -15,35 +16,45 @@ import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { createRegistryRouter } from './registry/registry-router.ts';
 import type { RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
+import { createTokenRouter, type TokenDependencies } from './token/token-router.ts';
 
 export interface AppDependencies {
   readonly registry: RegistryDependencies;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
+  readonly challenges: ChallengePolicy;
   readonly corsOrigins: AllowedOrigins;
   readonly health: Health;
   readonly log: Logger;
   readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
+  /** Absent where there is no token server. */
+  readonly tokens: TokenDependencies | undefined;
   readonly isDraining: () => boolean;
 }
 
 /** The HTTP application: what happens to every request, in order. */
 export function createApp(dependencies: AppDependencies): Koa<RequestState> {
-  const { registry, authenticator, corsOrigins, health, isDraining, log, proxies, recorder } = dependencies;
+  const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
+  const { proxies, recorder, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
     if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
     else log.error({ err: error }, 'an answer failed');
   });
-  app.use(beginRequest(registry.pathPrefix, proxies));
+  app.use(beginRequest(registry.pathPrefix, proxies, challenges));
   app.use(answerHealth(health));
   app.use(recordRequests(recorder));
   app.use(announceVersion);
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use(answerErrors(log));
   app.use(refuseWhileDraining(isDraining));
+  if (tokens !== undefined) {
+    const router = createTokenRouter(tokens, registry.pathPrefix);
+    app.use(router.routes());
+    app.use(router.allowedMethods());
+  }
   app.use(authenticate(authenticator));
   const router = createRegistryRouter(registry);
   app.use(router.routes());

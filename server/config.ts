@@ -1,25 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DEFAULT_GRACE } from '../storage/gc/garbage-policy.ts';
+import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
+import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 
 /** Timers of Node count to 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
 
-/** The configuration cannot be used. The message is one sentence; the program ends with exit code 2. */
-export class ConfigError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ConfigError';
-  }
-}
+export { ConfigError };
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export const AUTH_MODES = ['accounts', 'none'] as const;
-/** `none`: everybody may do everything. */
+export const AUTH_MODES = ['accounts', 'token', 'none'] as const;
+/** `token`: another token server says who may do what. `none`: everybody may do everything. */
 export type AuthMode = (typeof AUTH_MODES)[number];
 
 export interface ListenAddress {
@@ -37,6 +33,7 @@ export interface Config {
   /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
   readonly database?: string;
   readonly auth: AuthMode;
+  readonly tokens: TokenConfig;
   readonly logLevel: LogLevel;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
@@ -72,9 +69,15 @@ const SETTING_NAMES = [
   'corsOrigin',
   'pathPrefix',
   'trustedProxy',
+  'challenge',
+  'tokenIssuer',
+  'tokenJwks',
+  'tokenLife',
+  'tokenRealm',
+  'tokenService',
 ] as const;
 /** These may be given more than once: as text they are separated by commas, in the file they may be arrays. */
-const LIST_NAMES: readonly string[] = ['corsOrigin', 'trustedProxy'] satisfies SettingName[];
+const LIST_NAMES: readonly string[] = ['corsOrigin', 'trustedProxy', 'tokenService'] satisfies SettingName[];
 type SettingName = (typeof SETTING_NAMES)[number];
 
 export interface ConfigSources {
@@ -100,6 +103,12 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     corsOrigin: env.BERTH_CORS_ORIGIN,
     pathPrefix: env.BERTH_PATH_PREFIX,
     trustedProxy: env.BERTH_TRUSTED_PROXY,
+    challenge: env.BERTH_CHALLENGE,
+    tokenIssuer: env.BERTH_TOKEN_ISSUER,
+    tokenJwks: env.BERTH_TOKEN_JWKS,
+    tokenLife: env.BERTH_TOKEN_LIFE,
+    tokenRealm: env.BERTH_TOKEN_REALM,
+    tokenService: env.BERTH_TOKEN_SERVICE,
   };
   const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
   const data = setting('data') ?? defaultData(env, isRoot);
@@ -107,11 +116,24 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
   const database = setting('database');
   const metrics = setting('metrics');
+  const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);
   const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
   return Object.freeze({
     listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
     data: resolve(data),
-    auth: oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES),
+    auth,
+    tokens: parseTokenConfig(
+      {
+        outside: auth === 'token',
+        challenge: setting('challenge'),
+        issuer: setting('tokenIssuer'),
+        jwks: setting('tokenJwks'),
+        life: setting('tokenLife'),
+        realm: setting('tokenRealm'),
+        services: listOf(setting('tokenService')),
+      },
+      (path) => readFileSync(path, 'utf8'),
+    ),
     logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
     gcGrace: parseGrace(setting('gcGrace')),
     gcUntagged: oneOf('setting of gc-untagged', setting('gcUntagged') ?? 'off', ['on', 'off']) === 'on',

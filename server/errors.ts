@@ -2,10 +2,14 @@ import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
 import { StorageError } from '../storage/errors.ts';
+import { TokenRefusal } from './token/token-refusal.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
 interface ErrorEntry {
-  /** distribution-spec, "Error Codes", whose table is all that a 4xx may have; a 5xx has Docker's. */
+  /**
+   * distribution-spec, "Error Codes", whose table is all that a 4xx of the distribution API may have; a 5xx has
+   * Docker's. The management API has two of its own.
+   */
   readonly code: string;
   readonly status: number;
   readonly message: string;
@@ -25,16 +29,14 @@ type ServerErrorKind =
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
 
-export type ErrorKind =
-  | ServerErrorKind
-  | StorageErrorCode
-  | Exclude<AuthErrorCode, 'ACCOUNT_EXISTS' | 'PASSWORD_REFUSED'>;
+export type ErrorKind = ServerErrorKind | StorageErrorCode | AuthErrorCode;
 
 /**
  * Every error that an answer can hold. go-containerregistry tries again on UNKNOWN, BLOB_UPLOAD_INVALID,
  * TOOMANYREQUESTS and UNAVAILABLE, so only what may pass has those codes.
  */
 const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
+  ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_INVALID: { code: 'BLOB_UPLOAD_INVALID', status: 400, message: 'the upload cannot go on' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
@@ -50,6 +52,8 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   DENIED: { code: 'DENIED', status: 403, message: 'you may not do this' },
   DIGEST_INVALID: { code: 'DIGEST_INVALID', status: 400, message: 'the digest is not valid' },
   DIGEST_MISMATCH: { code: 'DIGEST_INVALID', status: 400, message: 'the content has another digest' },
+  ENTRY_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
+  ENTRY_UNKNOWN: { code: 'UNKNOWN_NAME', status: 404, message: 'there is nothing of this name' },
   HEADERS_TOO_LARGE: {
     code: 'UNSUPPORTED',
     status: 431,
@@ -77,10 +81,12 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 400,
     message: 'the page size is not valid',
   },
+  PASSWORD_REFUSED: { code: 'UNSUPPORTED', status: 400, message: 'the password cannot be used' },
   RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
   REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },
   ROUTE_UNKNOWN: { code: 'UNSUPPORTED', status: 404, message: 'there is nothing at this path' },
+  SETTING_INVALID: { code: 'UNSUPPORTED', status: 400, message: 'a value is not valid' },
   // Docker's.
   SHUTTING_DOWN: {
     code: 'UNAVAILABLE',
@@ -95,6 +101,7 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
+  TOKEN_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the token is not valid' },
   TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
@@ -124,10 +131,15 @@ export class RegistryError extends Error {
   }
 }
 
+/** What is sent for every error. */
+export interface ErrorBody {
+  readonly errors: readonly [{ code: string; message: string; detail?: unknown }];
+}
+
 /** An error as it is sent. */
 export interface ErrorAnswer {
   readonly status: number;
-  readonly body: { readonly errors: readonly [{ code: string; message: string; detail?: unknown }] };
+  readonly body: ErrorBody;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -136,6 +148,7 @@ export interface ErrorAnswer {
  * with the table's sentence only: theirs may tell paths and the like.
  */
 export function errorAnswer(error: unknown): ErrorAnswer {
+  if (error instanceof TokenRefusal) return tokenRefusal(error);
   const known = asRegistryError(error);
   const { code, status, message } = ERRORS[known.kind];
   const retry = status === 503 ? { 'Retry-After': '10' } : {};
@@ -153,8 +166,18 @@ function asRegistryError(error: unknown): RegistryError {
     const detail = 'missing' in error ? { missing: error.missing } : undefined;
     return new RegistryError(error.code, error.message, { cause: error, detail });
   }
-  if (error instanceof AuthError && error.code === 'CREDENTIALS_INVALID') {
+  if (error instanceof AuthError) {
     return new RegistryError(error.code, error.message, { cause: error });
   }
   return new RegistryError('UNKNOWN', undefined, { cause: error });
+}
+
+function tokenRefusal({ code, message, headers }: TokenRefusal): ErrorAnswer {
+  const wrong = code === 'invalid_grant';
+  const body = {
+    error: code,
+    error_description: message,
+    errors: [{ code: wrong ? 'UNAUTHORIZED' : 'UNSUPPORTED', message }],
+  } as const;
+  return { status: wrong ? 401 : 400, body, headers };
 }

@@ -1,21 +1,38 @@
-import { type Access, ADMIN_ACCESS, OPEN_ACCESS } from '../auth/access/access.ts';
+import { type Access, OPEN_ACCESS, RIGHTS_ACCESS } from '../auth/access/access.ts';
+import { ALL_RIGHTS } from '../auth/access/rights.ts';
 import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
 import type { AccountStore } from '../auth/accounts/account-store.ts';
+import { Directory } from '../auth/accounts/directory.ts';
 import { ensureAdmin } from '../auth/accounts/first-admin.ts';
-import { KnexAccountStore } from '../auth/accounts/knex-account-store.ts';
+import { type AuthStore, openAuthStore } from '../auth/auth-store.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import { BearerAuthenticator } from '../auth/authenticators/bearer-authenticator.ts';
+import { CredentialLogin } from '../auth/authenticators/credential-login.ts';
+import { HeaderAuthenticator } from '../auth/authenticators/header-authenticator.ts';
 import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
-import { PasswordAuthenticator } from '../auth/authenticators/password-authenticator.ts';
+import { LoginMethods } from '../auth/authenticators/login-methods.ts';
+import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
+import { KeyRing } from '../auth/tokens/key-ring.ts';
+import { outsideKeys } from '../auth/tokens/outside-keys.ts';
+import { TokenServer } from '../auth/tokens/token-server.ts';
+import { TokenVerifier } from '../auth/tokens/token-verifier.ts';
+import type { Database } from '../storage/catalog/database.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
+import { inTransaction } from '../storage/catalog/transaction.ts';
+import type { ChallengePolicy } from './challenges.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { OpenedStorage } from './open-storage.ts';
+import type { TokenDependencies } from './token/token-router.ts';
 
 /** Who may do what in a running registry. */
 export interface OpenedAuth {
   readonly access: Access;
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
+  readonly challenges: ChallengePolicy;
+  /** Absent where there is no token server. */
+  readonly tokens: TokenDependencies | undefined;
 }
 
 /**
@@ -23,16 +40,75 @@ export interface OpenedAuth {
  * log in. Throws ConfigError.
  */
 export async function openAuth(
-  config: Pick<Config, 'adminPassword' | 'auth'>,
+  config: Pick<Config, 'adminPassword' | 'auth' | 'tokens'>,
   { database, version }: Pick<OpenedStorage, 'database' | 'version'>,
   say: (line: string) => void,
 ): Promise<OpenedAuth> {
+  const store = await openAccounts(database);
+  if (config.auth === 'none') {
+    return {
+      access: OPEN_ACCESS,
+      authenticator: undefined,
+      challenges: { kind: 'basic' },
+      tokens: undefined,
+    };
+  }
+  const { challenge, issuer, life, outsideKeys: outside, realm, services } = config.tokens;
+  const [service] = services;
+  const challenges: ChallengePolicy =
+    challenge === 'basic'
+      ? { kind: 'basic' }
+      : { kind: 'bearer', service, ...(realm !== undefined && { realm }) };
+  if (outside !== undefined) {
+    const tokens = new TokenVerifier({
+      issuer,
+      audience: service,
+      keys: outsideKeys(outside),
+      // As distribution has it: whoever may list at all sees everything.
+      seenBy: async () => ALL_RIGHTS,
+    });
+    return {
+      access: RIGHTS_ACCESS,
+      authenticator: new BearerAuthenticator(tokens),
+      challenges,
+      tokens: undefined,
+    };
+  }
+  await makeAdmin(store.accounts, config.adminPassword, say);
+  const everything = () => version.everything();
+  const directory = new Directory(store, everything);
+  const keys = new KeyRing(store.keys);
+  const methods = new LoginMethods([
+    new CredentialLogin(store.credentials, directory),
+    new PasswordLogin(store.accounts, directory),
+  ]);
+  const authenticator = new HeaderAuthenticator({
+    directory,
+    methods,
+    known: new KnownCredentials(everything),
+    tokens: new TokenVerifier({
+      issuer,
+      audience: service,
+      keys,
+      seenBy: async (claims) => (await directory.named(claims))?.rights,
+    }),
+  });
+  const server = new TokenServer({ issuer, services, life, keys, logins: store.logins, directory });
+  return {
+    access: RIGHTS_ACCESS,
+    authenticator,
+    challenges,
+    tokens: { authenticator, keys, methods, server },
+  };
+}
+
+/** The accounts of a registry, after their tables have been brought up to date. */
+export async function openAccounts(database: Database): Promise<AuthStore> {
   await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
-  if (config.auth === 'none') return { access: OPEN_ACCESS, authenticator: undefined };
-  const accounts = new KnexAccountStore(database);
-  await makeAdmin(accounts, config.adminPassword, say);
-  const known = new KnownCredentials(() => version.everything());
-  return { access: ADMIN_ACCESS, authenticator: new PasswordAuthenticator(accounts, known) };
+  return openAuthStore({
+    read: database,
+    write: (work, options) => inTransaction(database, work, options),
+  });
 }
 
 async function makeAdmin(

@@ -1,9 +1,12 @@
 import type { RouterContext } from '@koa/router';
 import type { Identity } from '../auth/access/identity.ts';
+import type { ChallengeKind } from '../auth/challenge.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 
 /** What the middleware of app.ts knows about a request by the time a route handles it. */
 export interface RequestState {
+  /** How its client is asked for credentials. */
+  challenge: ChallengeKind;
   identity: Identity;
   /** Where it came from, as far as that can be believed. */
   origin: RequestOrigin;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
-import type { Identity } from '../auth/access/identity.ts';
+import { type Identity, nameOf } from '../auth/access/identity.ts';
 import { requestOrigin } from './http/forwarded.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
 import type { LogSampler } from './log-sampler.ts';
@@ -76,7 +76,7 @@ export class RequestRecorder {
           bytesIn,
           bytesOut,
           remote,
-          ...(identity.kind === 'user' && { user: identity.name }),
+          user: nameOf(identity),
           ...(aborted && { aborted: true }),
           ...(unlogged > 0 && { unlogged }),
         },

@@ -51,7 +51,7 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
-  const { access, authenticator } = await openAuth(config, storage, say);
+  const { access, authenticator, challenges, tokens } = await openAuth(config, storage, say);
 
   const files = new FileSender();
   opened.defer(() => files.close());
@@ -75,6 +75,8 @@ export async function startRegistry(
   };
   const app = createApp({
     ...shared,
+    challenges,
+    tokens,
     health: { isReady: () => !server.draining && Number.isInteger(version.everything()) },
     registry: {
       access,

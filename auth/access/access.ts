@@ -1,19 +1,46 @@
 import type { Identity } from './identity.ts';
-import type { Scope } from './scope.ts';
+import { prefixOf } from './pattern.ts';
+import { allowsScope, type Rights } from './rights.ts';
+import { repositoryScope, type Scope } from './scope.ts';
 
 /** Decides who may do what. Pure: an answer depends on nothing but its arguments. */
 export interface Access {
   /** True when `identity` may do every action of `scope`. */
   allows(identity: Identity, scope: Scope): boolean;
+  /** What a list may show that is made for `identity`. */
+  visible(identity: Identity): Visible;
   /** True when nobody has to say who they are. */
   readonly open: boolean;
 }
 
-/** Everybody may do everything (`--auth none`). */
-export const OPEN_ACCESS: Access = Object.freeze({ open: true, allows: () => true });
+/** The repositories that somebody may see. */
+export interface Visible {
+  /** All of them begin with one of these; '' is among them when they can be any. */
+  readonly prefixes: readonly string[];
+  includes(repository: string): boolean;
+}
 
-/** Administrators may do everything, others nothing. */
-export const ADMIN_ACCESS: Access = Object.freeze({
-  open: false,
-  allows: (identity: Identity) => identity.kind === 'user' && identity.admin,
+/** Everybody may do everything (`--auth none`). */
+export const OPEN_ACCESS: Access = Object.freeze({
+  open: true,
+  allows: () => true,
+  visible: () => ({ prefixes: [''], includes: () => true }),
 });
+
+/** Everybody may do what their rights say. */
+export const RIGHTS_ACCESS: Access = Object.freeze({
+  open: false,
+  allows: ({ rights }: Identity, scope: Scope) => allowsScope(rights, scope),
+  visible: ({ rights: { sees, ...rights } }: Identity) => {
+    const shown = sees ?? rights;
+    return {
+      prefixes: prefixesOf(shown),
+      includes: (repository: string) => allowsScope(shown, repositoryScope(repository, 'pull')),
+    };
+  },
+});
+
+function prefixesOf({ admin, grants, within }: Rights): readonly string[] {
+  if (admin) return within === undefined ? [''] : prefixesOf(within);
+  return grants.filter(({ actions }) => actions.includes('pull')).map(({ pattern }) => prefixOf(pattern));
+}

@@ -1,6 +1,38 @@
-/** Who makes a request, once the credentials have been verified. */
-export type Identity =
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'user'; readonly name: string; readonly admin: boolean };
+import { NO_RIGHTS, type Rights } from './rights.ts';
 
-export const ANONYMOUS: Identity = Object.freeze({ kind: 'anonymous' });
+/** Who makes a request and what they may do, once the credentials have been verified. */
+export type Identity =
+  | (Holding & { readonly kind: 'anonymous' })
+  | (Holding & { readonly kind: NamedKind; readonly name: string; readonly proof: Proof });
+
+interface Holding {
+  readonly rights: Rights;
+  /** When this ends by itself, in milliseconds since 1970; undefined when it does not. */
+  readonly until?: number;
+}
+
+/** A person, a robot account, or a job that another system vouches for. */
+export type NamedKind = 'user' | 'robot' | 'job';
+
+/** What somebody has shown to be who they are. */
+export type Proof =
+  | { readonly kind: 'password' }
+  /** A long-lived secret, by its id: a personal token or that of a robot. */
+  | { readonly kind: 'credential'; readonly id: string }
+  /** A token of the token server, which says itself what its bearer may do. */
+  | { readonly kind: 'bearer' }
+  /** The word of an identity provider. */
+  | { readonly kind: 'provider' };
+
+/** Somebody who gave no credentials, where nothing is public. */
+export const ANONYMOUS: Identity = Object.freeze({ kind: 'anonymous', rights: NO_RIGHTS });
+
+/** The name for logs; undefined when nobody was named. */
+export function nameOf(identity: Identity): string | undefined {
+  return identity.kind === 'anonymous' ? undefined : identity.name;
+}
+
+/** Whether an identity that was found out before still holds at a time, in milliseconds since 1970. */
+export function holdsAt({ until }: Identity, now: number): boolean {
+  return until === undefined || now < until;
+}

@@ -1,5 +1,8 @@
 export type RepositoryAction = 'pull' | 'push' | 'delete';
 
+/** `search` is what docker asks for when it searches with an identity token. */
+export type CatalogAction = '*' | 'search';
+
 /** What a request wants to do, in the words of the Docker token protocol ("Requesting a Token", scope). */
 export type Scope =
   | {
@@ -7,9 +10,14 @@ export type Scope =
       readonly name: string;
       readonly actions: readonly RepositoryAction[];
     }
-  | { readonly type: 'registry'; readonly name: 'catalog'; readonly actions: readonly ['*'] };
+  | { readonly type: 'registry'; readonly name: 'catalog'; readonly actions: readonly CatalogAction[] };
 
-const REPOSITORY_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
+export const REPOSITORY_ACTIONS: readonly RepositoryAction[] = ['pull', 'push', 'delete'];
+const CATALOG_ACTIONS: readonly CatalogAction[] = ['*', 'search'];
+
+const LONGEST_NAME = 255;
+/** distribution-spec, "Pulling manifests": a component of `<name>`. Decided character by character: linear time. */
+const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 /** The scope of some actions on one repository. */
 export function repositoryScope(name: string, ...actions: readonly RepositoryAction[]): Scope {
@@ -18,11 +26,13 @@ export function repositoryScope(name: string, ...actions: readonly RepositoryAct
 
 /** Listing which repositories there are. */
 export const CATALOG_SCOPE: Scope = { type: 'registry', name: 'catalog', actions: ['*'] };
+/** Searching for repositories. */
+export const SEARCH_SCOPE: Scope = { type: 'registry', name: 'catalog', actions: ['search'] };
 
 /**
- * Reads `TYPE:NAME:ACTION,ACTION`, such as `repository:team/app:pull,push`. The name may hold colons (a host's
- * port). Unknown actions are left out and `*` stands for all; undefined when the text is no scope or nothing
- * of it is known, since a client may ask for more than this registry has.
+ * Reads `TYPE:NAME:ACTION,ACTION`, such as `repository:team/app:pull,push`, or `repository(plugin):…`, which is the
+ * same. Unknown actions are left out and `*` stands for all; undefined when the text is no scope, its name is no
+ * repository's, or nothing of it is known, since a client may ask for more than this registry has.
  */
 export function parseScope(text: string): Scope | undefined {
   const first = text.indexOf(':');
@@ -31,8 +41,20 @@ export function parseScope(text: string): Scope | undefined {
   const type = text.slice(0, first);
   const name = text.slice(first + 1, last);
   const asked = text.slice(last + 1).split(',');
-  if (type === 'registry') return name === 'catalog' && asked.includes('*') ? CATALOG_SCOPE : undefined;
-  if (type !== 'repository' || name === '') return undefined;
+  if (type === 'registry' && name === 'catalog') {
+    const actions = CATALOG_ACTIONS.filter((action) => asked.includes(action));
+    return actions.length === 0 ? undefined : { type, name, actions };
+  }
+  if (!/^repository(?:\([a-z]{1,32}\))?$/.test(type) || !isName(name)) return undefined;
   const actions = REPOSITORY_ACTIONS.filter((action) => asked.includes(action) || asked.includes('*'));
-  return actions.length === 0 ? undefined : { type, name, actions };
+  return actions.length === 0 ? undefined : { type: 'repository', name, actions };
+}
+
+/** As parseScope reads it. */
+export function formatScope({ type, name, actions }: Scope): string {
+  return `${type}:${name}:${actions.join(',')}`;
+}
+
+function isName(text: string): boolean {
+  return text.length <= LONGEST_NAME && text.split('/').every((part) => COMPONENT.test(part));
 }

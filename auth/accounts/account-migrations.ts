@@ -6,6 +6,13 @@ export interface AccountMigration {
   up(trx: Knex.Transaction): Promise<void>;
 }
 
+/** Times are ISO 8601 texts of equal length, which sort as they should in any database. */
+const TIME = 32;
+const NAME = 128;
+const PATTERN = 255;
+const ID = 64;
+const HASH = 64;
+
 export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
   {
     name: '0001-accounts',
@@ -15,6 +22,61 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
         table.string('password_hash', 512).notNullable();
         table.boolean('admin').notNullable();
         table.string('created_at', 32).notNullable();
+      });
+    },
+  },
+  {
+    name: '0002-roles-and-tokens',
+    up: async (trx) => {
+      await trx.schema.createTable('teams', (table) => {
+        table.string('name', NAME).primary();
+        table.string('created_at', TIME).notNullable();
+      });
+      await trx.schema.createTable('team_members', (table) => {
+        table.string('team', NAME).notNullable();
+        table.string('account', NAME).notNullable().index();
+        table.primary(['team', 'account']);
+      });
+      await trx.schema.createTable('role_grants', (table) => {
+        table.string('holder_kind', 16).notNullable();
+        table.string('holder_name', NAME).notNullable();
+        table.string('pattern', PATTERN).notNullable();
+        table.string('role', 16).notNullable();
+        table.primary(['holder_kind', 'holder_name', 'pattern']);
+      });
+      await trx.schema.createTable('credentials', (table) => {
+        table.string('id', ID).primary();
+        table.string('kind', 16).notNullable();
+        table.string('name', PATTERN).notNullable();
+        // What a robot logs in as; null for personal tokens, whose names may be equal.
+        table.string('login_name', PATTERN).nullable().unique();
+        table.string('owner_kind', 16).notNullable();
+        table.string('owner_name', NAME).notNullable();
+        table.string('secret_hash', HASH).notNullable().unique();
+        table.text('limits').nullable();
+        table.string('created_at', TIME).notNullable();
+        table.string('expires_at', TIME).nullable();
+        table.string('last_used_at', TIME).nullable();
+        table.index(['owner_kind', 'owner_name']);
+      });
+      await trx.schema.createTable('logins', (table) => {
+        table.string('secret_hash', HASH).primary();
+        table.string('family', ID).notNullable().index();
+        table.string('subject_kind', 16).notNullable();
+        table.string('subject_name', PATTERN).notNullable();
+        table.string('credential', ID).nullable().index();
+        table.string('service', PATTERN).notNullable();
+        table.string('client', PATTERN).notNullable();
+        table.string('created_at', TIME).notNullable();
+        table.string('expires_at', TIME).notNullable().index();
+        table.boolean('replaced').notNullable();
+        table.index(['subject_kind', 'subject_name']);
+      });
+      await trx.schema.createTable('signing_keys', (table) => {
+        table.string('id', ID).primary();
+        table.text('private_key').notNullable();
+        table.string('created_at', TIME).notNullable();
+        table.string('retires_at', TIME).nullable();
       });
     },
   },

@@ -16,7 +16,10 @@ export type FirstAdmin =
  * Makes the administrator when there is none yet, with `chosenPassword` or else a password of its own making.
  * Once made, the account is left as it is. Throws PasswordRefusedError, also for a choice that comes too late.
  */
-export async function ensureAdmin(accounts: AccountStore, chosenPassword?: string): Promise<FirstAdmin> {
+export async function ensureAdmin(
+  accounts: Pick<AccountStore, 'create' | 'find'>,
+  chosenPassword?: string,
+): Promise<FirstAdmin> {
   if (chosenPassword !== undefined) checkPassword(chosenPassword, 'the password of the administrator');
   if ((await accounts.find(ADMIN_NAME)) !== undefined) return { kind: 'present' };
   const password = chosenPassword ?? makePassword();

@@ -1,46 +1,95 @@
-import type { Knex } from 'knex';
-import { AccountExistsError } from '../errors.ts';
+import type { AuthDatabase } from '../auth-database.ts';
+import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
+import { AccountExistsError, EntryUnknownError, SettingInvalidError } from '../errors.ts';
 import type { Account, AccountStore } from './account-store.ts';
 
 interface AccountRow {
   readonly name: string;
+  /** '' for nobody's password. */
   readonly password_hash: string;
   readonly admin: boolean | number;
   readonly created_at: string;
 }
 
-/** Accounts in the table that ACCOUNT_MIGRATIONS make. Says nothing that only one database understands. */
+/** Accounts in the tables that ACCOUNT_MIGRATIONS make. */
 export class KnexAccountStore implements AccountStore {
-  readonly #db: Knex;
+  readonly #db: AuthDatabase;
 
-  constructor(db: Knex) {
+  constructor(db: AuthDatabase) {
     this.#db = db;
   }
 
   async find(name: string): Promise<Account | undefined> {
-    const row = await this.#db<AccountRow>('accounts').where({ name }).first();
-    if (row === undefined) return undefined;
-    return {
-      name: row.name,
-      passwordHash: row.password_hash,
-      admin: Boolean(row.admin),
-      createdAt: new Date(row.created_at),
-    };
+    const row = await this.#db.read<AccountRow>('accounts').where({ name }).first();
+    return row && accountOf(row);
+  }
+
+  async list(): Promise<readonly Account[]> {
+    const rows: readonly AccountRow[] = await this.#db.read('accounts').orderBy('name');
+    return rows.map(accountOf);
   }
 
   async create(account: Account): Promise<void> {
     const row: AccountRow = {
       name: account.name,
-      password_hash: account.passwordHash,
+      password_hash: account.passwordHash ?? '',
       admin: account.admin,
       created_at: account.createdAt.toISOString(),
     };
-    try {
-      await this.#db('accounts').insert(row);
-    } catch (error) {
-      // Each database words a broken primary key differently; whether the name is taken can be asked of all.
-      if ((await this.find(account.name)) === undefined) throw error;
-      throw new AccountExistsError(`there is an account named "${account.name}" already`, { cause: error });
-    }
+    await this.#db.write(async (trx) => {
+      const taken = await trx('accounts').where({ name: row.name }).first('name');
+      if (taken !== undefined) {
+        throw new AccountExistsError(`there is an account named "${row.name}" already`);
+      }
+      await trx('accounts').insert(row);
+    });
   }
+
+  async update(name: string, change: Partial<Pick<Account, 'admin' | 'passwordHash'>>): Promise<void> {
+    await this.#db.write(async (trx) => {
+      const row = await trx<AccountRow>('accounts').where({ name }).first();
+      if (row === undefined) throw unknownAccount(name);
+      if ('passwordHash' in change) {
+        await trx('accounts')
+          .where({ name })
+          .update({ password_hash: change.passwordHash ?? '' });
+        await trx('logins').where({ subject_kind: 'user', subject_name: name }).delete();
+      }
+      if (change.admin === undefined) return;
+      await trx('accounts').where({ name }).update({ admin: change.admin });
+      if (row.admin && !change.admin) await keepAnAdmin(trx);
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#db.write(async (trx) => {
+      const row = await trx<AccountRow>('accounts').where({ name }).first();
+      if (row === undefined) throw unknownAccount(name);
+      await trx('accounts').where({ name }).delete();
+      if (row.admin) await keepAnAdmin(trx);
+      await trx('team_members').where({ account: name }).delete();
+      await trx('role_grants').where({ holder_kind: 'user', holder_name: name }).delete();
+      await removeCredentialsOf(trx, { kind: 'user', name });
+      await trx('logins').where({ subject_kind: 'user', subject_name: name }).delete();
+    });
+  }
+}
+
+export function unknownAccount(name: string): EntryUnknownError {
+  return new EntryUnknownError(`there is no account named "${name}"`);
+}
+
+/** Throws, so that the transaction changes nothing, when nobody is left who could change anything. */
+async function keepAnAdmin(trx: Parameters<Parameters<AuthDatabase['write']>[0]>[0]): Promise<void> {
+  if ((await trx('accounts').where({ admin: true }).first('name')) !== undefined) return;
+  throw new SettingInvalidError('this is the last administrator: make another one first');
+}
+
+function accountOf(row: AccountRow): Account {
+  return {
+    name: row.name,
+    passwordHash: row.password_hash === '' ? undefined : row.password_hash,
+    admin: Boolean(row.admin),
+    createdAt: new Date(row.created_at),
+  };
 }

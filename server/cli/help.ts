@@ -33,7 +33,21 @@ Each option has an environment variable that does the same:
   --database URL        BERTH_DATABASE   keep catalog and accounts in the PostgreSQL database
                                          postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or
                                          verify-full for TLS (default: in the data folder)
-  --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all
+  --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all; token: with
+                                         tokens of another token server (see --token-issuer)
+  --challenge KIND      BERTH_CHALLENGE  bearer: clients log in at the token server (default); basic: they send their
+                                         password each time, which they may do in any case
+  --token-life TIME     BERTH_TOKEN_LIFE how long a token counts, 1m to 60m: as long what was revoked may go on
+                                         (default 5m)
+  --token-service NAME  BERTH_TOKEN_SERVICE
+                                         what tokens are for (default berth); give more than one, this registry's
+                                         first, for others that verify them by /.well-known/jwks.json
+  --token-realm URL     BERTH_TOKEN_REALM
+                                         URL of the token server (default: /token of this registry, by the name that
+                                         the client calls it)
+  --token-issuer NAME   BERTH_TOKEN_ISSUER
+                                         who issues the tokens (default berth)
+  --token-jwks SOURCE   BERTH_TOKEN_JWKS with --auth token: the token server's keys, as a URL or a file
   --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
                                          choose an address that clients do not reach (default: off)
@@ -53,8 +67,9 @@ Each option has an environment variable that does the same:
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
   --config FILE                          JSON object with the keys listen, data, database, auth, logLevel, metrics,
-                                         deletes, gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy
-                                         and corsOrigin (lists as arrays)
+                                         deletes, gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy,
+                                         corsOrigin, challenge, tokenLife, tokenService, tokenRealm,
+                                         tokenIssuer and tokenJwks (lists as arrays)
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
 at the first start. Without it a password is made and printed once. /healthz and /readyz answer without a password.

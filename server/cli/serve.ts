@@ -58,6 +58,7 @@ function parseFlags(args: readonly string[]) {
     data: { type: 'string' },
     database: { type: 'string' },
     auth: { type: 'string' },
+    challenge: { type: 'string' },
     config: { type: 'string' },
     metrics: { type: 'string' },
     deletes: { type: 'string' },
@@ -67,6 +68,11 @@ function parseFlags(args: readonly string[]) {
     'cors-origin': { type: 'string', multiple: true },
     'log-level': { type: 'string' },
     'path-prefix': { type: 'string' },
+    'token-issuer': { type: 'string' },
+    'token-jwks': { type: 'string' },
+    'token-life': { type: 'string' },
+    'token-realm': { type: 'string' },
+    'token-service': { type: 'string', multiple: true },
     'trusted-proxy': { type: 'string', multiple: true },
   });
   return {
@@ -77,6 +83,11 @@ function parseFlags(args: readonly string[]) {
     corsOrigin: values['cors-origin']?.join(','),
     logLevel: values['log-level'],
     pathPrefix: values['path-prefix'],
+    tokenIssuer: values['token-issuer'],
+    tokenJwks: values['token-jwks'],
+    tokenLife: values['token-life'],
+    tokenRealm: values['token-realm'],
+    tokenService: values['token-service']?.join(','),
     trustedProxy: values['trusted-proxy']?.join(','),
   };
 }

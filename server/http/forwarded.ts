@@ -87,7 +87,7 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): readonly string
 }
 
 /** What may stand in a URL between `://` and the path. */
-function isHost(text: string): boolean {
+export function isHost(text: string): boolean {
   return /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
 }
 

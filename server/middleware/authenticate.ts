@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
-import { CredentialsInvalidError } from '../../auth/errors.ts';
+import { CredentialsInvalidError, TokenInvalidError } from '../../auth/errors.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestState } from '../request-context.ts';
 
@@ -8,14 +8,18 @@ import type { RequestState } from '../request-context.ts';
 export function authenticate(authenticator: Authenticator | undefined): Middleware<RequestState> {
   return async (ctx, next) => {
     if (authenticator !== undefined) {
+      const { origin, signal } = ctx.state;
       try {
-        ctx.state.identity = await authenticator.authenticate(
-          ctx.req.headers.authorization,
-          ctx.state.signal,
-        );
+        ctx.state.identity = await authenticator.authenticate(ctx.req.headers.authorization, {
+          remote: origin.remote,
+          signal,
+        });
       } catch (error) {
+        if (error instanceof TokenInvalidError) {
+          throw unauthorized(ctx, { error: 'invalid_token' }, error.message, error);
+        }
         if (!(error instanceof CredentialsInvalidError)) throw error;
-        throw unauthorized(error.message, error);
+        throw unauthorized(ctx, {}, error.message, error);
       }
     }
     await next();

@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import { ANONYMOUS } from '../../auth/access/identity.ts';
+import { type ChallengePolicy, challengeFor } from '../challenges.ts';
 import { clientSignal } from '../http/client-signal.ts';
 import { discardUnread } from '../http/discard-unread.ts';
 import { requestOrigin } from '../http/forwarded.ts';
@@ -8,10 +9,15 @@ import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { RequestState } from '../request-context.ts';
 
 /** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
-export function beginRequest(pathPrefix: string, proxies: TrustedProxies): Middleware<RequestState> {
+export function beginRequest(
+  pathPrefix: string,
+  proxies: TrustedProxies,
+  challenges: ChallengePolicy,
+): Middleware<RequestState> {
   return async (ctx, next) => {
     ctx.state.identity = ANONYMOUS;
     ctx.state.origin = requestOrigin(ctx.req, proxies);
+    ctx.state.challenge = challengeFor(challenges, ctx.state.origin, pathPrefix);
     ctx.state.pathPrefix = pathPrefix;
     ctx.state.signal = clientSignal(ctx.res);
     ctx.state.sentPastNode = 0;

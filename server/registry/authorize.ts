@@ -1,21 +1,52 @@
 import type { Access } from '../../auth/access/access.ts';
-import type { Scope } from '../../auth/access/scope.ts';
-import { authenticateChallenge } from '../../auth/challenge.ts';
+import { nameOf } from '../../auth/access/identity.ts';
+import { repositoryScope, type Scope } from '../../auth/access/scope.ts';
+import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
+import { authenticateChallenge, type ChallengeTopic } from '../../auth/challenge.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
 /** The refusal of a request that has to say who makes it, with the challenge that asks for that. */
-export function unauthorized(message?: string, cause?: unknown): RegistryError {
+export function unauthorized(
+  ctx: Pick<RequestContext, 'state'>,
+  topic: ChallengeTopic = {},
+  message?: string,
+  cause?: unknown,
+): RegistryError {
   return new RegistryError('UNAUTHORIZED', message, {
     cause,
-    headers: { 'WWW-Authenticate': authenticateChallenge() },
+    headers: { 'WWW-Authenticate': authenticateChallenge(ctx.state.challenge, topic) },
   });
 }
 
-/** Goes on only when the request's identity may do all of `scope`. Throws UNAUTHORIZED or DENIED. */
-export function authorize(ctx: RequestContext, access: Access, scope: Scope): void {
+/**
+ * Goes on only when the request's identity may do all of `scope`. Throws DENIED, or UNAUTHORIZED with a challenge for
+ * `scope`, and `beside`, where the client may know more than it has said: nothing yet, or a token for less.
+ */
+export function authorize(
+  ctx: RequestContext,
+  access: Access,
+  scope: Scope,
+  beside: readonly Scope[] = [],
+): void {
   const { identity } = ctx.state;
   if (access.allows(identity, scope)) return;
-  if (identity.kind === 'anonymous') throw unauthorized();
-  throw new RegistryError('DENIED', `${identity.name} may not do this: ${scope.actions.join(', ')}`);
+  const byToken = bearerToken(ctx.req.headers.authorization ?? '') !== undefined;
+  if (identity.kind === 'anonymous' || byToken) {
+    throw unauthorized(
+      ctx,
+      {
+        scopes: [askedFor(scope), ...beside],
+        ...(byToken && { error: 'insufficient_scope' }),
+      },
+      byToken ? `the token does not allow this: ${scope.actions.join(', ')}` : undefined,
+    );
+  }
+  throw new RegistryError('DENIED', `${nameOf(identity)} may not do this: ${scope.actions.join(', ')}`);
+}
+
+/** Whoever pushes also looks whether things are there. */
+function askedFor(scope: Scope): Scope {
+  if (scope.type !== 'repository' || !scope.actions.includes('push')) return scope;
+  return repositoryScope(scope.name, 'pull', 'push');
 }

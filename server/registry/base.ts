@@ -9,7 +9,8 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
  */
 export function addBaseRoutes(router: RegistryRouter, { access }: RegistryDependencies): void {
   const handle = (ctx: RequestContext) => {
-    if (!access.open && ctx.state.identity.kind === 'anonymous') throw unauthorized();
+    // A token that grants nothing is an answer to the challenge as well.
+    if (!access.open && ctx.req.headers.authorization === undefined) throw unauthorized(ctx);
     answerJson(ctx, 200, {});
   };
   router.head('/v2/', handle).get('/v2/', handle);

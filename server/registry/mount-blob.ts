@@ -25,10 +25,16 @@ export async function mountBlob(
   if (digest === undefined || !isDigest(digest)) return undefined;
   const { access, catalog } = dependencies;
   const { identity } = ctx.state;
-  const from = queryOf(ctx, 'from');
-  if (from === undefined) return mountFromAny(ctx, dependencies, repository, digest);
-  if (!isRepositoryName(from) || !access.allows(identity, repositoryScope(from, 'pull'))) return undefined;
+  if (queryOf(ctx, 'from') === undefined) return mountFromAny(ctx, dependencies, repository, digest);
+  const from = mountSourceOf(ctx);
+  if (from === undefined || !access.allows(identity, repositoryScope(from, 'pull'))) return undefined;
   return catalog.blobs.mount(from, repository, digest);
+}
+
+/** The repository that `from` names, if it is the name of one. */
+export function mountSourceOf(ctx: RequestContext): string | undefined {
+  const from = queryOf(ctx, 'from');
+  return from !== undefined && isRepositoryName(from) ? from : undefined;
 }
 
 async function mountFromAny(

@@ -1,9 +1,9 @@
-import { repositoryScope } from '../../auth/access/scope.ts';
+import { SEARCH_SCOPE } from '../../auth/access/scope.ts';
 import type { DescribedRepository } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import type { RequestContext } from '../request-context.ts';
-import { unauthorized } from './authorize.ts';
+import { authorize } from './authorize.ts';
 import { queryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 
@@ -28,7 +28,7 @@ export function addSearchRoutes(router: RegistryRouter, dependencies: RegistryDe
   router.get('/v1/_ping', ping);
 
   router.get('/v1/search', async (ctx) => {
-    if (!access.open && ctx.state.identity.kind === 'anonymous') throw unauthorized();
+    authorize(ctx, access, SEARCH_SCOPE);
     const query = queryOf(ctx, 'q') ?? '';
     const size = Math.min(numberOf(ctx, 'n', USUAL_RESULTS), MOST_RESULTS);
     const page = numberOf(ctx, 'page', 1);
@@ -51,6 +51,7 @@ async function search(
   { access, catalog }: RegistryDependencies,
   text: string,
 ): Promise<readonly DescribedRepository[]> {
+  const visible = access.visible(ctx.state.identity);
   const found: DescribedRepository[] = [];
   let after: string | undefined;
   for (let matches = 0; matches < MOST_MATCHES; matches += AT_ONCE) {
@@ -58,7 +59,7 @@ async function search(
     const page = after === undefined ? { limit: AT_ONCE } : { limit: AT_ONCE, after };
     const repositories = await catalog.repositories.search(text, page);
     for (const repository of repositories) {
-      if (access.allows(ctx.state.identity, repositoryScope(repository.name, 'pull'))) found.push(repository);
+      if (visible.includes(repository.name)) found.push(repository);
     }
     if (repositories.length < AT_ONCE) break;
     after = repositories.at(-1)?.name;

@@ -12,7 +12,7 @@ import { answerEmpty } from '../http/answer.ts';
 import { hasBody, passingBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
-import { mountBlob } from './mount-blob.ts';
+import { mountBlob, mountSourceOf } from './mount-blob.ts';
 import { queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 import { registryPath } from './registry-path.ts';
@@ -26,7 +26,9 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
 
   const authorizePush = (ctx: RequestContext): string => {
     const repository = repositoryOf(ctx);
-    authorize(ctx, access, repositoryScope(repository, 'push'));
+    const from = mountSourceOf(ctx);
+    const beside = from === undefined ? [] : [repositoryScope(from, 'pull')];
+    authorize(ctx, access, repositoryScope(repository, 'push'), beside);
     return repository;
   };
 

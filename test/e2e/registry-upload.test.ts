@@ -190,7 +190,7 @@ test(
     const uploads = `${url}/v2/a/b/blobs/uploads/`;
     const anonymous = await sendRequest(uploads, { method: 'POST', body: '' });
     assert.equal(anonymous.status, 401);
-    assert.match(String(anonymous.headers['www-authenticate']), /^Basic realm=/);
+    assert.match(String(anonymous.headers['www-authenticate']), /^Bearer realm=/);
     const begun = await sendRequest(uploads, { method: 'POST', body: '', user });
     assert.equal(begun.status, 202);
     const put = { method: 'PUT', headers: octets, body: content };

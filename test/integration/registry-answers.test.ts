@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { KnexAccountStore } from '../../auth/accounts/knex-account-store.ts';
 import { hashPassword } from '../../auth/accounts/password-hash.ts';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
+import { openTestAuthStore } from '../support/auth-store.ts';
 import { defer } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
@@ -185,10 +185,8 @@ test('out of memory only those are answered who may have it', async (t) => {
 test('a password that another process changes is wrong at once', async (t) => {
   const { registry, admin } = await withAccounts(t);
   await fromMemory(registry, () => admin.send('GET', MANIFEST));
-  const database = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
-  defer(t, () => database.destroy());
-  await database('accounts').update({ password_hash: await hashPassword('a new password') });
-  assert.notEqual(await new KnexAccountStore(database).find('admin'), undefined);
+  const { accounts } = await openTestAuthStore(t, join(registry.data, 'catalog.sqlite'));
+  await accounts.update('admin', { passwordHash: await hashPassword('a new password') });
   expectError(await admin.send('GET', MANIFEST), 401, 'UNAUTHORIZED');
 });
 

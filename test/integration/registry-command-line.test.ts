@@ -95,7 +95,7 @@ test('unknown commands, options and values: exit code 2 and one sentence', async
   expectRefusal(await berth(['serve', 'now']), /'now'/);
   expectRefusal(await berth(['serve', '--listen']), /--listen/);
   expectRefusal(await berth(['serve', '--listen', 'nowhere', '--data', data]), /HOST:PORT/);
-  expectRefusal(await berth(['serve', '--auth', 'maybe', '--data', data]), /accounts, none/);
+  expectRefusal(await berth(['serve', '--auth', 'maybe', '--data', data]), /accounts, token, none/);
   expectRefusal(await berth(['serve', '--config', '/nowhere.json']), /ENOENT/);
   expectRefusal(
     await berth(['serve', '--listen', '203.0.113.1:0', '--data', data, '--auth', 'none']),

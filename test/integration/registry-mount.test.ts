@@ -24,6 +24,7 @@ async function mounting(
   for (const name of holders) await catalog.blobs.link(name, LAYER);
   const access: Access = {
     open: false,
+    visible: () => ({ prefixes: [''], includes: mayPull }),
     allows: (_, scope) =>
       scope.type === 'repository' && scope.actions.includes('pull') && mayPull(scope.name),
   };

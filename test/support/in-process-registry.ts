@@ -28,6 +28,7 @@ export type InProcessOptions = Partial<
     | 'database'
     | 'auth'
     | 'adminPassword'
+    | 'tokens'
     | 'deletes'
     | 'gcInterval'
     | 'gcGrace'
@@ -37,6 +38,13 @@ export type InProcessOptions = Partial<
     | 'trustedProxies'
   >
 >;
+
+const OWN_TOKENS: Config['tokens'] = {
+  challenge: 'bearer',
+  issuer: 'berth',
+  life: 300,
+  services: ['berth'],
+};
 
 /** The whole registry, over a real file system, database and socket, inside this process. Open unless told otherwise. */
 export async function startInProcessRegistry(
@@ -51,6 +59,7 @@ export async function startInProcessRegistry(
       listen: { host: '127.0.0.1', port: 0 },
       data: folder,
       auth: 'none',
+      tokens: OWN_TOKENS,
       logLevel: 'info',
       deletes: true,
       gcGrace: 24 * 60 * 60 * 1000,

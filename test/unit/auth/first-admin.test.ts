@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import { ensureAdmin } from '../../../auth/accounts/first-admin.ts';
 import { verifyPassword } from '../../../auth/accounts/password-hash.ts';
 import { PasswordRefusedError } from '../../../auth/errors.ts';
-import { MemoryAccountStore } from './memory-account-store.ts';
+import { openTestAuthStore } from '../../support/auth-store.ts';
 
-test('without a chosen password one is made, told once, and is right', async () => {
-  const accounts = new MemoryAccountStore();
+test('without a chosen password one is made, told once, and is right', async (t) => {
+  const { accounts } = await openTestAuthStore(t);
   const first = await ensureAdmin(accounts);
   assert.ok(first.kind === 'made-with-password');
   const account = await accounts.find('admin');
@@ -15,8 +15,8 @@ test('without a chosen password one is made, told once, and is right', async () 
   assert.deepEqual(await ensureAdmin(accounts), { kind: 'present' });
 });
 
-test('a chosen password counts at the first start only', async () => {
-  const accounts = new MemoryAccountStore();
+test('a chosen password counts at the first start only', async (t) => {
+  const { accounts } = await openTestAuthStore(t);
   assert.deepEqual(await ensureAdmin(accounts, 'chosen first'), { kind: 'made', name: 'admin' });
   assert.deepEqual(await ensureAdmin(accounts, 'chosen later'), { kind: 'present' });
   const hash = (await accounts.find('admin'))?.passwordHash ?? '';
@@ -24,15 +24,15 @@ test('a chosen password counts at the first start only', async () => {
   assert.equal(await verifyPassword('chosen later', hash), false);
 });
 
-test('a bad choice is refused and makes no account', async () => {
-  const accounts = new MemoryAccountStore();
+test('a bad choice is refused and makes no account', async (t) => {
+  const { accounts } = await openTestAuthStore(t);
   await assert.rejects(ensureAdmin(accounts, ''), PasswordRefusedError);
   await assert.rejects(ensureAdmin(accounts, 'short'), (error: Error) => !error.message.includes('"short"'));
-  assert.equal(accounts.accounts.size, 0);
+  assert.deepEqual(await accounts.list(), []);
 });
 
-test('two servers that start at the same time make one administrator', async () => {
-  const accounts = new MemoryAccountStore();
+test('two servers that start at the same time make one administrator', async (t) => {
+  const { accounts } = await openTestAuthStore(t);
   const outcomes = await Promise.all([ensureAdmin(accounts), ensureAdmin(accounts)]);
   assert.deepEqual(outcomes.map(({ kind }) => kind).sort(), ['made-with-password', 'present']);
 });

@@ -1,36 +1,47 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import type { AccountStore } from '../../../auth/accounts/account-store.ts';
+import { type TestContext, test } from 'node:test';
+import { ALL_RIGHTS } from '../../../auth/access/rights.ts';
+import { Directory } from '../../../auth/accounts/directory.ts';
 import { hashPassword } from '../../../auth/accounts/password-hash.ts';
+import type { AuthStore } from '../../../auth/auth-store.ts';
 import { parseBasicCredentials } from '../../../auth/authenticators/basic-credentials.ts';
-import { PasswordAuthenticator } from '../../../auth/authenticators/password-authenticator.ts';
+import { HeaderAuthenticator } from '../../../auth/authenticators/header-authenticator.ts';
+import { PasswordLogin } from '../../../auth/authenticators/password-login.ts';
 import { CredentialsInvalidError } from '../../../auth/errors.ts';
-import { MemoryAccountStore } from './memory-account-store.ts';
+import { openTestAuthStore } from '../../support/auth-store.ts';
 
-const { signal } = new AbortController();
+const context = { remote: undefined, signal: new AbortController().signal };
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
-async function accountsWith(name: string, password: string): Promise<MemoryAccountStore> {
-  const accounts = new MemoryAccountStore();
-  const passwordHash = await hashPassword(password);
-  await accounts.create({ name, passwordHash, admin: true, createdAt: new Date() });
-  return accounts;
+function authenticatorOver(store: AuthStore): HeaderAuthenticator {
+  const directory = new Directory(store);
+  return new HeaderAuthenticator({ directory, methods: new PasswordLogin(store.accounts, directory) });
 }
 
-test('who gives no credentials is anonymous; who gives the right ones is known', async () => {
-  const authenticator = new PasswordAuthenticator(await accountsWith('ada', 'pass:wörd'));
-  assert.deepEqual(await authenticator.authenticate(undefined, signal), { kind: 'anonymous' });
-  const ada = { kind: 'user', name: 'ada', admin: true };
-  assert.deepEqual(await authenticator.authenticate(basic('ada:pass:wörd'), signal), ada);
-  assert.deepEqual(await authenticator.authenticate(basic('ada:pass:wörd'), signal), ada);
+async function storeWith(t: TestContext, name: string, password: string): Promise<AuthStore> {
+  const store = await openTestAuthStore(t);
+  const passwordHash = await hashPassword(password);
+  await store.accounts.create({ name, passwordHash, admin: true, createdAt: new Date() });
+  return store;
+}
+
+test('who gives no credentials is anonymous; who gives the right ones is known', async (t) => {
+  const authenticator = authenticatorOver(await storeWith(t, 'ada', 'pass:wörd'));
+  assert.deepEqual(await authenticator.authenticate(undefined, context), {
+    kind: 'anonymous',
+    rights: { admin: false, grants: [], lists: false },
+  });
+  const ada = { kind: 'user', name: 'ada', rights: ALL_RIGHTS, proof: { kind: 'password' } };
+  assert.deepEqual(await authenticator.authenticate(basic('ada:pass:wörd'), context), ada);
+  assert.deepEqual(await authenticator.authenticate(basic('ada:pass:wörd'), context), ada);
 });
 
-test('what is wrong is refused with the same words for user and password, also after a right login', async () => {
-  const authenticator = new PasswordAuthenticator(await accountsWith('ada', 'password'));
-  await authenticator.authenticate(basic('ada:password'), signal);
+test('what is wrong is refused with the same words for user and password, also after a right login', async (t) => {
+  const authenticator = authenticatorOver(await storeWith(t, 'ada', 'password'));
+  await authenticator.authenticate(basic('ada:password'), context);
   const messages = new Set<string>();
   for (const text of ['ada:Password', 'ada:', 'bob:password', ':password', 'ADA:password']) {
-    await assert.rejects(authenticator.authenticate(basic(text), signal), (error: Error) => {
+    await assert.rejects(authenticator.authenticate(basic(text), context), (error: Error) => {
       messages.add(error.message);
       return error instanceof CredentialsInvalidError;
     });
@@ -47,48 +58,44 @@ for (const header of [
   basic('no-colon'),
   'Basic YQ==, Basic YQ==',
 ]) {
-  test(`"${header}" is refused`, async () => {
-    const authenticator = new PasswordAuthenticator(new MemoryAccountStore());
-    await assert.rejects(authenticator.authenticate(header, signal), CredentialsInvalidError);
+  test(`"${header}" is refused`, async (t) => {
+    const authenticator = authenticatorOver(await openTestAuthStore(t));
+    await assert.rejects(authenticator.authenticate(header, context), CredentialsInvalidError);
   });
 }
 
-test('a password that was changed no longer works, although it was verified before', async () => {
-  const accounts = await accountsWith('ada', 'old password');
-  const authenticator = new PasswordAuthenticator(accounts);
-  await authenticator.authenticate(basic('ada:old password'), signal);
-  const account = await accounts.find('ada');
-  assert.ok(account);
-  accounts.accounts.set('ada', { ...account, passwordHash: await hashPassword('new password') });
-  await assert.rejects(
-    authenticator.authenticate(basic('ada:old password'), signal),
-    CredentialsInvalidError,
-  );
-  await authenticator.authenticate(basic('ada:new password'), signal);
-  accounts.accounts.delete('ada');
-  await assert.rejects(
-    authenticator.authenticate(basic('ada:new password'), signal),
-    CredentialsInvalidError,
-  );
+test('a password that was changed no longer works, although it was verified before', async (t) => {
+  const store = await storeWith(t, 'ada', 'old password');
+  await store.accounts.create({ name: 'bob', passwordHash: undefined, admin: true, createdAt: new Date() });
+  const authenticator = authenticatorOver(store);
+  const logIn = (text: string) => authenticator.authenticate(basic(text), context);
+  await logIn('ada:old password');
+  await store.accounts.update('ada', { passwordHash: await hashPassword('new password') });
+  await assert.rejects(logIn('ada:old password'), CredentialsInvalidError);
+  await logIn('ada:new password');
+  await store.accounts.remove('ada');
+  await assert.rejects(logIn('ada:new password'), CredentialsInvalidError);
+  await assert.rejects(logIn('bob:'), CredentialsInvalidError);
 });
 
-test('whoever gives up while waiting does no work, and holds up nobody', async () => {
-  const authenticator = new PasswordAuthenticator(await accountsWith('ada', 'password'));
+test('whoever gives up while waiting does no work, and holds up nobody', async (t) => {
+  const authenticator = authenticatorOver(await storeWith(t, 'ada', 'password'));
   const gone = AbortSignal.abort(new Error('gone'));
-  const many = Array.from({ length: 8 }, () => authenticator.authenticate(basic('ada:wrong'), gone));
+  const many = Array.from({ length: 8 }, () =>
+    authenticator.authenticate(basic('ada:wrong'), { ...context, signal: gone }),
+  );
   for (const outcome of await Promise.allSettled(many)) {
     assert.equal(outcome.status, 'rejected');
     assert.equal(outcome.status === 'rejected' && outcome.reason.message, 'gone');
   }
-  assert.equal((await authenticator.authenticate(basic('ada:password'), signal)).kind, 'user');
+  assert.equal((await authenticator.authenticate(basic('ada:password'), context)).kind, 'user');
 });
 
-test('a store that fails is no wrong password', async () => {
-  const broken: AccountStore = {
-    find: () => Promise.reject(new Error('disk')),
-    create: () => Promise.reject(new Error('disk')),
-  };
-  await assert.rejects(new PasswordAuthenticator(broken).authenticate(basic('a:b'), signal), /disk/);
+test('a store that fails is no wrong password', async (t) => {
+  const store = await openTestAuthStore(t);
+  const accounts = { ...store.accounts, find: () => Promise.reject(new Error('disk')) };
+  const authenticator = authenticatorOver({ ...store, accounts });
+  await assert.rejects(authenticator.authenticate(basic('a:b'), context), /disk/);
 });
 
 test('Basic credentials are read as RFC 7617 has them', () => {

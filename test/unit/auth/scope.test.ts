@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ADMIN_ACCESS, OPEN_ACCESS } from '../../../auth/access/access.ts';
+import { OPEN_ACCESS, RIGHTS_ACCESS } from '../../../auth/access/access.ts';
 import { ANONYMOUS } from '../../../auth/access/identity.ts';
+import { ALL_RIGHTS, NO_RIGHTS } from '../../../auth/access/rights.ts';
 import { CATALOG_SCOPE, parseScope, repositoryScope } from '../../../auth/access/scope.ts';
 
 test('scopes of repositories', () => {
   assert.deepEqual(parseScope('repository:team/app:pull,push'), repositoryScope('team/app', 'pull', 'push'));
-  assert.deepEqual(parseScope('repository:host:5000/app:pull'), repositoryScope('host:5000/app', 'pull'));
+  assert.deepEqual(parseScope('repository(plugin):app:pull'), repositoryScope('app', 'pull'));
   assert.deepEqual(parseScope('repository:app:*'), repositoryScope('app', 'pull', 'push', 'delete'));
   assert.deepEqual(parseScope('repository:app:push,fly,push'), repositoryScope('app', 'push'));
 });
@@ -27,19 +28,32 @@ for (const text of [
   'repository:app:',
   'plugin:app:pull',
   ':app:pull',
+  'repository:team/../app:pull',
+  'repository:team/%2e%2e/app:pull',
+  'repository:/app:pull',
+  'repository:team//app:pull',
+  'repository:app/:pull',
+  'repository:Team/app:pull',
+  'repository:team/*:pull',
+  'repository:host:5000/app:pull',
+  'repository:team/app\n:pull',
+  'repository:team/app\0:pull',
+  `repository:${'a'.repeat(256)}:pull`,
+  'repository(plugin:app:pull',
+  'Repository:app:pull',
 ]) {
-  test(`"${text}" is no scope`, () => {
+  test(`${JSON.stringify(text.slice(0, 40))} is no scope`, () => {
     assert.equal(parseScope(text), undefined);
   });
 }
 
 test('who may do what', () => {
-  const admin = { kind: 'user', name: 'admin', admin: true } as const;
-  const other = { kind: 'user', name: 'bob', admin: false } as const;
+  const admin = { kind: 'user', name: 'admin', rights: ALL_RIGHTS, proof: { kind: 'password' } } as const;
+  const other = { kind: 'user', name: 'bob', rights: NO_RIGHTS, proof: { kind: 'password' } } as const;
   for (const scope of [CATALOG_SCOPE, repositoryScope('app', 'pull'), repositoryScope('app', 'delete')]) {
-    assert.equal(ADMIN_ACCESS.allows(admin, scope), true);
-    assert.equal(ADMIN_ACCESS.allows(other, scope), false);
-    assert.equal(ADMIN_ACCESS.allows(ANONYMOUS, scope), false);
+    assert.equal(RIGHTS_ACCESS.allows(admin, scope), true);
+    assert.equal(RIGHTS_ACCESS.allows(other, scope), false);
+    assert.equal(RIGHTS_ACCESS.allows(ANONYMOUS, scope), false);
     assert.equal(OPEN_ACCESS.allows(ANONYMOUS, scope), true);
   }
 });

@@ -15,6 +15,7 @@ test('defaults of an ordinary user', () => {
     listen: { host: '127.0.0.1', port: 5000 },
     data: '/home/ada/.local/share/berth',
     auth: 'accounts',
+    tokens: { challenge: 'bearer', issuer: 'berth', life: 300, services: ['berth'] },
     logLevel: 'info',
     deletes: true,
     gcInterval: 86_400_000,
@@ -47,6 +48,46 @@ test('flags win over the environment, and that over the file', async (t) => {
   assert.equal(config.logLevel, 'warn');
 });
 
+test('whose tokens count', async (t) => {
+  const folder = await makeTempDir(t);
+  const jwks = join(folder, 'keys.json');
+  await writeFile(jwks, '{"keys":[{"kty":"EC"}]}');
+  await writeFile(join(folder, 'empty.json'), '{}');
+  const flags = {
+    auth: 'token',
+    tokenRealm: 'https://id.example/token',
+    tokenIssuer: 'id.example',
+    tokenService: 'registry.example,other',
+    tokenJwks: jwks,
+  };
+  assert.deepEqual(load({ flags }).tokens, {
+    challenge: 'bearer',
+    issuer: 'id.example',
+    life: 300,
+    services: ['registry.example', 'other'],
+    realm: 'https://id.example/token',
+    outsideKeys: { set: { keys: [{ kty: 'EC' }] } },
+  });
+  const url = 'https://id.example/keys';
+  assert.deepEqual(load({ flags: { ...flags, tokenJwks: url } }).tokens.outsideKeys, { url: new URL(url) });
+  for (const wrong of [
+    { tokenJwks: undefined },
+    { tokenJwks: join(folder, 'absent.json') },
+    { tokenJwks: join(folder, 'empty.json') },
+    { tokenIssuer: undefined },
+    { tokenRealm: undefined },
+    { tokenRealm: 'ftp://id.example' },
+    { tokenService: 'a"b' },
+    { auth: 'accounts' },
+    { challenge: 'digest' },
+    { tokenLife: '59s' },
+    { tokenLife: '61m' },
+    { tokenLife: 'long' },
+  ]) {
+    assert.throws(() => load({ flags: { ...flags, ...wrong } }), ConfigError, JSON.stringify(wrong));
+  }
+});
+
 test('addresses to listen on', () => {
   const listen = (text: string) => load({ flags: { listen: text } }).listen;
   assert.deepEqual(listen('0.0.0.0:80'), { host: '0.0.0.0', port: 80 });
@@ -71,7 +112,7 @@ test('addresses to listen on', () => {
 test('unknown values are refused', () => {
   assert.throws(
     () => load({ flags: { auth: 'off' } }),
-    /"off" is not a known auth: choose one of accounts, none/,
+    /"off" is not a known auth: choose one of accounts, token, none/,
   );
   assert.throws(() => load({ env: { BERTH_LOG_LEVEL: 'loud', HOME: '/' } }), ConfigError);
   assert.throws(() => load({ flags: { data: '' } }), ConfigError);

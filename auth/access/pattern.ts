@@ -1,0 +1,60 @@
+import { SettingInvalidError } from '../errors.ts';
+
+const LONGEST = 255;
+/** Each star makes matching slower; nobody needs many. */
+const MOST_STARS = 5;
+const CHARACTERS = /^[a-z0-9*][a-z0-9._/*-]*$/;
+
+/**
+ * A set of repositories: a name in which `*` stands for any run of characters, slashes too, so that `team/*` is all
+ * below `team/`. Throws SettingInvalidError for what can match no repository or could be misread.
+ */
+export function parsePattern(text: string): string {
+  const stars = text.split('*').length - 1;
+  if (
+    text.length > LONGEST ||
+    stars > MOST_STARS ||
+    !CHARACTERS.test(text) ||
+    /\*\*|\/\/|\/$|\.\./.test(text)
+  ) {
+    throw new SettingInvalidError(
+      `${JSON.stringify(text.slice(0, 80))} is no pattern of repositories: write a name in which * stands for any ` +
+        'characters, such as team/*, or * for all',
+    );
+  }
+  return text;
+}
+
+/**
+ * Whether `name` is in the set of `pattern`. Given another pattern as `name`: whether all that it matches is. Takes
+ * time in proportion to the lengths of both, whatever they are.
+ */
+export function matchesPattern(pattern: string, name: string): boolean {
+  let inPattern = 0;
+  let inName = 0;
+  let star = -1;
+  let resume = 0;
+  while (inName < name.length) {
+    if (pattern[inPattern] === '*') {
+      star = inPattern;
+      resume = inName;
+      inPattern += 1;
+    } else if (pattern[inPattern] === name[inName]) {
+      inPattern += 1;
+      inName += 1;
+    } else if (star >= 0) {
+      // The last star takes one character more.
+      resume += 1;
+      inName = resume;
+      inPattern = star + 1;
+    } else return false;
+  }
+  while (pattern[inPattern] === '*') inPattern += 1;
+  return inPattern === pattern.length;
+}
+
+/** What every name that `pattern` matches begins with. */
+export function prefixOf(pattern: string): string {
+  const star = pattern.indexOf('*');
+  return star < 0 ? pattern : pattern.slice(0, star);
+}

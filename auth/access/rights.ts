@@ -1,0 +1,57 @@
+import { matchesPattern } from './pattern.ts';
+import type { GrantedAction } from './role.ts';
+import type { Scope } from './scope.ts';
+
+/** Actions on all repositories that a pattern matches. */
+export interface Grant {
+  readonly pattern: string;
+  readonly actions: readonly GrantedAction[];
+}
+
+/** What somebody may do, as data: found out once, when they say who they are. */
+export interface Rights {
+  /** Everything, on every repository and on the registry itself. */
+  readonly admin: boolean;
+  readonly grants: readonly Grant[];
+  /** Whether they may ask for lists of repositories, which show what they may see. */
+  readonly lists: boolean;
+  /** What lists show, where that is more than `grants`: a token for the list names no repositories. */
+  readonly sees?: Rights;
+  /** Nothing beyond this, whatever the rest says. */
+  readonly within?: Rights;
+}
+
+export const NO_RIGHTS: Rights = Object.freeze({ admin: false, grants: [], lists: false });
+export const ALL_RIGHTS: Rights = Object.freeze({ admin: true, grants: [], lists: true });
+
+/** Whether `rights` hold every action of `scope`. */
+export function allowsScope(rights: Rights, scope: Scope): boolean {
+  if (rights.within !== undefined && !allowsScope(rights.within, scope)) return false;
+  if (rights.admin) return true;
+  if (scope.type === 'registry') return rights.lists;
+  return scope.actions.every((action) => isGranted(rights.grants, scope.name, action));
+}
+
+/** Whether `rights` hold one action on a repository, or on all that a pattern matches. */
+export function allowsAction(rights: Rights, pattern: string, action: GrantedAction): boolean {
+  if (rights.within !== undefined && !allowsAction(rights.within, pattern, action)) return false;
+  return rights.admin || isGranted(rights.grants, pattern, action);
+}
+
+/** Whether all of the registry is theirs: accounts, teams, keys. */
+export function isAdmin(rights: Rights): boolean {
+  return rights.admin && (rights.within === undefined || isAdmin(rights.within));
+}
+
+/** The same rights, and nothing beyond `grants`; as they are without. */
+export function limitedTo(rights: Rights, grants: readonly Grant[] | undefined): Rights {
+  if (grants === undefined) return rights;
+  return {
+    ...rights,
+    within: { admin: false, grants, lists: true, ...(rights.within && { within: rights.within }) },
+  };
+}
+
+function isGranted(grants: readonly Grant[], pattern: string, action: GrantedAction): boolean {
+  return grants.some((grant) => grant.actions.includes(action) && matchesPattern(grant.pattern, pattern));
+}

@@ -1,0 +1,85 @@
+import type { AuthDatabase } from '../auth-database.ts';
+import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
+import { EntryExistsError, EntryUnknownError } from '../errors.ts';
+import { unknownAccount } from './knex-account-store.ts';
+import type { Team, TeamStore } from './team-store.ts';
+
+interface MemberRow {
+  readonly team: string;
+  readonly account: string;
+}
+
+/** Teams in the tables that ACCOUNT_MIGRATIONS make. */
+export class KnexTeamStore implements TeamStore {
+  readonly #db: AuthDatabase;
+
+  constructor(db: AuthDatabase) {
+    this.#db = db;
+  }
+
+  async find(name: string): Promise<Team | undefined> {
+    if ((await this.#db.read('teams').where({ name }).first('name')) === undefined) return undefined;
+    const members = await this.#db
+      .read('team_members')
+      .where({ team: name })
+      .orderBy('account')
+      .pluck('account');
+    return { name, members };
+  }
+
+  async list(): Promise<readonly Team[]> {
+    const names: readonly string[] = await this.#db.read('teams').orderBy('name').pluck('name');
+    const rows: readonly MemberRow[] = await this.#db.read('team_members').orderBy('account');
+    const byTeam = Map.groupBy(rows, ({ team }) => team);
+    return names.map((name) => ({ name, members: (byTeam.get(name) ?? []).map(({ account }) => account) }));
+  }
+
+  async create(name: string): Promise<void> {
+    await this.#db.write(async (trx) => {
+      if ((await trx('teams').where({ name }).first('name')) !== undefined) {
+        throw new EntryExistsError(`there is a team named "${name}" already`);
+      }
+      await trx('teams').insert({ name, created_at: new Date().toISOString() });
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#db.write(async (trx) => {
+      if ((await trx('teams').where({ name }).delete()) === 0) throw unknownTeam(name);
+      await trx('team_members').where({ team: name }).delete();
+      await trx('role_grants').where({ holder_kind: 'team', holder_name: name }).delete();
+      await removeCredentialsOf(trx, { kind: 'team', name });
+    });
+  }
+
+  async join(team: string, account: string): Promise<void> {
+    await this.#db.write(async (trx) => {
+      if ((await trx('teams').where({ name: team }).first('name')) === undefined) throw unknownTeam(team);
+      if ((await trx('accounts').where({ name: account }).first('name')) === undefined) {
+        throw unknownAccount(account);
+      }
+      await trx('team_members').insert({ team, account }).onConflict(['team', 'account']).ignore();
+    });
+  }
+
+  async leave(team: string, account: string): Promise<boolean> {
+    return this.#db.write(async (trx) => (await trx('team_members').where({ team, account }).delete()) > 0);
+  }
+
+  async setTeamsOf(account: string, teams: readonly string[]): Promise<void> {
+    await this.#db.write(async (trx) => {
+      if ((await trx('accounts').where({ name: account }).first('name')) === undefined) {
+        throw unknownAccount(account);
+      }
+      const present: readonly string[] = await trx('teams')
+        .whereIn('name', [...teams])
+        .pluck('name');
+      await trx('team_members').where({ account }).delete();
+      if (present.length > 0) await trx('team_members').insert(present.map((team) => ({ team, account })));
+    });
+  }
+}
+
+export function unknownTeam(name: string): EntryUnknownError {
+  return new EntryUnknownError(`there is no team named "${name}"`);
+}

@@ -1,0 +1,23 @@
+/** People who have roles together. */
+export interface Team {
+  readonly name: string;
+  /** Names of accounts, in order. */
+  readonly members: readonly string[];
+}
+
+/** Where teams are kept. Each method is one durable step. */
+export interface TeamStore {
+  find(name: string): Promise<Team | undefined>;
+  /** All, by name. */
+  list(): Promise<readonly Team[]>;
+  /** Throws EntryExistsError. */
+  create(name: string): Promise<void>;
+  /** With its roles and robots. Throws EntryUnknownError. */
+  remove(name: string): Promise<void>;
+  /** Nothing happens when they are a member already. Throws EntryUnknownError for the team or the account. */
+  join(team: string, account: string): Promise<void>;
+  /** Answers whether they were a member. */
+  leave(team: string, account: string): Promise<boolean>;
+  /** Makes the account a member of exactly those of `teams` that there are, as another system has it. */
+  setTeamsOf(account: string, teams: readonly string[]): Promise<void>;
+}

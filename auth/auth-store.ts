@@ -1,0 +1,35 @@
+import type { AccountStore } from './accounts/account-store.ts';
+import { KnexAccountStore } from './accounts/knex-account-store.ts';
+import { KnexRoleStore } from './accounts/knex-role-store.ts';
+import { KnexTeamStore } from './accounts/knex-team-store.ts';
+import type { RoleStore } from './accounts/role-store.ts';
+import type { TeamStore } from './accounts/team-store.ts';
+import type { AuthDatabase } from './auth-database.ts';
+import type { CredentialStore } from './credentials/credential-store.ts';
+import { KnexCredentialStore } from './credentials/knex-credential-store.ts';
+import type { KeyStore } from './tokens/key-store.ts';
+import { KnexKeyStore } from './tokens/knex-key-store.ts';
+import { KnexLoginStore } from './tokens/knex-login-store.ts';
+import type { LoginStore } from './tokens/login-store.ts';
+
+/** All that auth/ keeps. */
+export interface AuthStore {
+  readonly accounts: AccountStore;
+  readonly teams: TeamStore;
+  readonly roles: RoleStore;
+  readonly credentials: CredentialStore;
+  readonly logins: LoginStore;
+  readonly keys: KeyStore;
+}
+
+/** In a database in which ACCOUNT_MIGRATIONS have run. */
+export function openAuthStore(database: AuthDatabase): AuthStore {
+  return Object.freeze({
+    accounts: new KnexAccountStore(database),
+    teams: new KnexTeamStore(database),
+    roles: new KnexRoleStore(database),
+    credentials: new KnexCredentialStore(database),
+    logins: new KnexLoginStore(database),
+    keys: new KnexKeyStore(database),
+  });
+}

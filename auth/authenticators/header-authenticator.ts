@@ -1,0 +1,58 @@
+import type { Identity } from '../access/identity.ts';
+import type { Directory } from '../accounts/directory.ts';
+import { CredentialsInvalidError } from '../errors.ts';
+import type { TokenVerifier } from '../tokens/token-verifier.ts';
+import type { AttemptContext, Authenticator } from './authenticator.ts';
+import { parseBasicCredentials } from './basic-credentials.ts';
+import type { KnownCredentials } from './known-credentials.ts';
+import type { LoginMethod } from './login-method.ts';
+
+export interface HeaderAuthenticatorParts {
+  readonly directory: Directory;
+  readonly methods: LoginMethod;
+  /** Without it Basic credentials are verified for each request. */
+  readonly known?: KnownCredentials;
+  /** Without it bearer tokens are refused. */
+  readonly tokens?: TokenVerifier;
+}
+
+/** The Authorization header of a request: nothing, HTTP Basic, or a bearer token of the token server. */
+export class HeaderAuthenticator implements Authenticator {
+  readonly #parts: HeaderAuthenticatorParts;
+
+  constructor(parts: HeaderAuthenticatorParts) {
+    this.#parts = parts;
+  }
+
+  known(authorization: string | undefined): Identity | undefined {
+    const { directory, known, tokens } = this.#parts;
+    if (authorization === undefined) return directory.knownAnonymous();
+    const token = bearerToken(authorization);
+    return token === undefined ? known?.find(authorization) : tokens?.known(token);
+  }
+
+  async authenticate(authorization: string | undefined, context: AttemptContext): Promise<Identity> {
+    const { directory, known, methods, tokens } = this.#parts;
+    if (authorization === undefined) return directory.anonymous();
+    const token = bearerToken(authorization);
+    if (token !== undefined && tokens !== undefined) return tokens.verify(token);
+    const credentials = parseBasicCredentials(authorization);
+    if (credentials === undefined) {
+      throw new CredentialsInvalidError(
+        'the Authorization header holds neither a user and a password (HTTP Basic) nor a token of this registry',
+      );
+    }
+    const remembered = known?.find(authorization);
+    if (remembered !== undefined) return remembered;
+    const keep = known?.begin(authorization);
+    const identity = await methods.logIn(credentials, context);
+    if (identity === undefined) throw new CredentialsInvalidError();
+    keep?.(identity);
+    return identity;
+  }
+}
+
+/** What comes after `Bearer` (RFC 6750, section 2.1); undefined when the header is of another kind. */
+export function bearerToken(authorization: string): string | undefined {
+  return /^bearer +(\S+)$/i.exec(authorization)?.[1];
+}

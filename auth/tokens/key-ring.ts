@@ -1,0 +1,122 @@
+import {
+  type CryptoKey,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTVerifyGetKey,
+} from 'jose';
+import { makeId } from '../credentials/secret.ts';
+import type { KeySource } from './key-source.ts';
+import type { KeyStore, SigningKey } from './key-store.ts';
+
+export const SIGNING_ALGORITHM = 'ES256';
+
+/** Milliseconds for which the keys are used as they were read: so long a key that was withdrawn may still count. */
+const FRESH = 10_000;
+/** Milliseconds between two looks for a key that is not known, whoever makes up its name. */
+const LOOK_EVERY = 1000;
+
+interface LoadedKey {
+  readonly id: string;
+  readonly privateKey: CryptoKey;
+  readonly publicKey: CryptoKey;
+  readonly publicJwk: JWK;
+  /** Milliseconds since 1970; Infinity for the one that signs. */
+  readonly retiresAt: number;
+}
+
+/** The keys of this token server, as they were within the last ten seconds. Every process on a store has the same. */
+export class KeyRing implements KeySource {
+  readonly #store: KeyStore;
+  readonly #now: () => number;
+  #keys: readonly LoadedKey[] = [];
+  #loadedAt = Number.NEGATIVE_INFINITY;
+  #loading: Promise<void> | undefined;
+  #generation = 0;
+
+  constructor(store: KeyStore, now: () => number = Date.now) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  readonly find: JWTVerifyGetKey = async ({ kid }) => {
+    await this.#refresh(FRESH);
+    const known = this.#counting(kid);
+    if (known !== undefined) return known.publicKey;
+    await this.#refresh(LOOK_EVERY);
+    const found = this.#counting(kid);
+    if (found === undefined) throw new errors.JWKSNoMatchingKey();
+    return found.publicKey;
+  };
+
+  generation(): number | undefined {
+    const age = this.#now() - this.#loadedAt;
+    return age < FRESH && !this.#keys.some(({ retiresAt }) => retiresAt <= this.#now())
+      ? this.#generation
+      : undefined;
+  }
+
+  /** The key to sign with; made when there is none. */
+  async signer(): Promise<Pick<LoadedKey, 'id' | 'privateKey'>> {
+    await this.#refresh(FRESH);
+    if (this.#keys[0]?.retiresAt !== Number.POSITIVE_INFINITY) {
+      await this.#store.createFirst(await makeSigningKey(new Date(this.#now())));
+      await this.#refresh(0);
+    }
+    const [signer] = this.#keys;
+    if (signer === undefined) throw new Error('there is no key to sign tokens with');
+    return signer;
+  }
+
+  /** The public keys that tokens are verified with (RFC 7517, section 5). */
+  async published(): Promise<readonly JWK[]> {
+    await this.signer();
+    return this.#keys.filter(({ retiresAt }) => retiresAt > this.#now()).map(({ publicJwk }) => publicJwk);
+  }
+
+  #counting(id: string | undefined): LoadedKey | undefined {
+    return this.#keys.find((key) => key.id === id && key.retiresAt > this.#now());
+  }
+
+  /** Reads the keys unless that was done within the last `age` milliseconds. */
+  async #refresh(age: number): Promise<void> {
+    if (this.#now() - this.#loadedAt < age) return;
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+    });
+    await this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const now = this.#now();
+    const stored = await this.#store.list(new Date(now));
+    const known = new Map(this.#keys.map((key) => [key.id, key]));
+    const keys = await Promise.all(stored.map(async (key) => loadKey(key, known.get(key.id))));
+    const ids = new Set(keys.map(({ id }) => id));
+    if (this.#keys.some(({ id }) => !ids.has(id))) this.#generation += 1;
+    this.#keys = keys.sort((one, other) => other.retiresAt - one.retiresAt);
+    this.#loadedAt = now;
+  }
+}
+
+/** A new pair of keys for ES256 (RFC 7518, section 3.4). */
+export async function makeSigningKey(createdAt: Date): Promise<SigningKey> {
+  const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true });
+  return { id: makeId(), privateKey: await exportJWK(privateKey), createdAt };
+}
+
+async function loadKey(stored: SigningKey, known: LoadedKey | undefined): Promise<LoadedKey> {
+  const retiresAt = stored.retiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
+  if (known !== undefined) return { ...known, retiresAt };
+  const { d: _private, ...publicPart } = stored.privateKey;
+  const publicJwk: JWK = { ...publicPart, kid: stored.id, alg: SIGNING_ALGORITHM, use: 'sig' };
+  return {
+    id: stored.id,
+    privateKey: (await importJWK(stored.privateKey, SIGNING_ALGORITHM)) as CryptoKey,
+    publicKey: (await importJWK(publicJwk, SIGNING_ALGORITHM)) as CryptoKey,
+    publicJwk,
+    retiresAt,
+  };
+}

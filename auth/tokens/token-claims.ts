@@ -1,0 +1,72 @@
+import type { JWTPayload } from 'jose';
+import type { Identity, NamedKind } from '../access/identity.ts';
+import { type Grant, NO_RIGHTS, type Rights } from '../access/rights.ts';
+import { parseScope, type Scope } from '../access/scope.ts';
+
+/** An element of the claim `access` (Docker token protocol, "Token Authentication Implementation"). */
+interface AccessEntry {
+  readonly type: string;
+  readonly name: string;
+  readonly actions: readonly string[];
+}
+
+/** What a token says beside the registered claims. */
+export interface TokenClaims {
+  /** '' for nobody. */
+  readonly subject: string;
+  readonly kind: NamedKind;
+  readonly scopes: readonly Scope[];
+}
+
+/** The claims of a token, to be signed. */
+export function payloadOf({ subject, kind, scopes }: TokenClaims): JWTPayload {
+  return { sub: subject, access: scopes.map(({ type, name, actions }) => ({ type, name, actions })), kind };
+}
+
+/**
+ * What the claims of a verified token say, also one of another token server. Entries of `access` that name no
+ * repository, or know only unknown actions, grant nothing.
+ */
+export function claimsOf(payload: JWTPayload): TokenClaims {
+  const { kind, access } = payload;
+  const entries: readonly unknown[] = Array.isArray(access) ? access : [];
+  return {
+    subject: typeof payload.sub === 'string' ? payload.sub : '',
+    kind: kind === 'robot' || kind === 'job' ? kind : 'user',
+    scopes: entries.flatMap((entry) => (isEntry(entry) ? (parseScope(formatEntry(entry)) ?? []) : [])),
+  };
+}
+
+/** The bearer of a token: they may do what it says until it ends, whoever they are. */
+export function bearerOf({ subject, kind, scopes }: TokenClaims, until: number, sees?: Rights): Identity {
+  const rights: Rights = {
+    ...NO_RIGHTS,
+    grants: scopes.flatMap((scope): readonly Grant[] =>
+      scope.type === 'repository' ? [{ pattern: scope.name, actions: scope.actions }] : [],
+    ),
+    lists: listsOf(scopes),
+    ...(sees !== undefined && { sees }),
+  };
+  if (subject === '') return { kind: 'anonymous', rights, until };
+  return { kind, name: subject, rights, proof: { kind: 'bearer' }, until };
+}
+
+/** Whether a token with these scopes may ask for lists. */
+export function listsOf(scopes: readonly Scope[]): boolean {
+  return scopes.some(({ type }) => type === 'registry');
+}
+
+function isEntry(value: unknown): value is AccessEntry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, name, actions } = value as Partial<Record<keyof AccessEntry, unknown>>;
+  return (
+    typeof type === 'string' &&
+    typeof name === 'string' &&
+    Array.isArray(actions) &&
+    actions.every((action) => typeof action === 'string')
+  );
+}
+
+function formatEntry({ type, name, actions }: AccessEntry): string {
+  return `${type}:${name}:${actions.join(',')}`;
+}

@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { type Identity, nameOf } from '../access/identity.ts';
+import { allowsScope, type Rights } from '../access/rights.ts';
+import { CATALOG_SCOPE, parseScope, type Scope } from '../access/scope.ts';
+import type { Directory } from '../accounts/directory.ts';
+import { hashSecret, makeId, makeSecret, secretKind } from '../credentials/secret.ts';
+import { CredentialsInvalidError, SettingInvalidError } from '../errors.ts';
+import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
+import type { Login, LoginStore, LoginSubject } from './login-store.ts';
+import { payloadOf } from './token-claims.ts';
+
+/** Scopes of one request that are looked at: a token has to fit into a header. */
+const MOST_SCOPES = 64;
+/** Logins that one person or robot can have, on as many machines. */
+const MOST_LOGINS = 100;
+const DAY = 24 * 60 * 60 * 1000;
+/** Days after its last use on which a login ends. */
+const LOGIN_DAYS = 90;
+
+export interface TokenServerOptions {
+  readonly issuer: string;
+  /** Those that tokens are given for; the first is this registry, which is meant when none is named. */
+  readonly services: readonly [string, ...string[]];
+  /** Seconds that a token counts. */
+  readonly life: number;
+  readonly keys: KeyRing;
+  readonly logins: LoginStore;
+  readonly directory: Directory;
+}
+
+/** What a program asks for (Docker token protocol, "Requesting a Token"). */
+export interface TokenRequest {
+  readonly service: string | undefined;
+  /** As they were written. */
+  readonly scopes: readonly string[];
+  /** Whether an identity (refresh) token is asked for as well. */
+  readonly offline: boolean;
+  /** What the program says it is. */
+  readonly client: string;
+}
+
+export interface TokenAnswer {
+  readonly token: string;
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly issuedAt: Date;
+  /** What the token grants: what was asked for and may be. */
+  readonly granted: readonly Scope[];
+  readonly refreshToken?: string;
+}
+
+/** Gives tokens: what is asked for as far as it is allowed, and never a refusal for asking too much. */
+export class TokenServer {
+  readonly #options: TokenServerOptions;
+
+  constructor(options: TokenServerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A token for somebody who has said who they are, and a login when they ask for one and were not vouched for by
+   * another system. Throws SettingInvalidError for a service that is not one of these.
+   */
+  async grant(identity: Identity, request: TokenRequest): Promise<TokenAnswer> {
+    const service = this.#serviceOf(request);
+    const subject = request.offline ? loginSubject(identity) : undefined;
+    const answer = await this.#sign(identity, service, request.scopes);
+    if (subject === undefined) return answer;
+    const { secret, login } = newLogin(subject, service, request.client, makeId(), endOf(identity));
+    await this.#options.logins.create(login, MOST_LOGINS);
+    return { ...answer, refreshToken: secret };
+  }
+
+  /**
+   * A token for whoever shows a refresh token. Where they ask for another refresh token (`offline`), that takes the
+   * place of the first, which ends its family when it is used again; docker, which cannot keep another one, does not
+   * ask. Throws CredentialsInvalidError, SettingInvalidError.
+   */
+  async refresh(refreshToken: string, request: TokenRequest): Promise<TokenAnswer> {
+    const { directory, logins } = this.#options;
+    const service = this.#serviceOf(request);
+    const secretHash = hashSecret(refreshToken);
+    const login = secretKind(refreshToken) === 'ref' ? await logins.find(secretHash) : undefined;
+    if (login === undefined || login.expiresAt.getTime() <= Date.now() || login.service !== service) {
+      throw new CredentialsInvalidError(
+        'the refresh token is wrong, has expired or was revoked: log in again',
+      );
+    }
+    if (login.replaced) return this.#endReused(login);
+    const identity = await directory.subject(login.subject);
+    if (identity === undefined) {
+      throw new CredentialsInvalidError('the account of the refresh token is gone: log in again');
+    }
+    const answer = await this.#sign(identity, service, request.scopes);
+    const end = endOf(identity);
+    if (!request.offline) {
+      if (end.getTime() - login.expiresAt.getTime() > DAY) await logins.extend(secretHash, end);
+      return answer;
+    }
+    const next = newLogin(login.subject, service, request.client, login.family, end);
+    if (!(await logins.replace(secretHash, next.login))) return this.#endReused(login);
+    return { ...answer, refreshToken: next.secret };
+  }
+
+  async #endReused({ family }: Login): Promise<never> {
+    await this.#options.logins.endFamily(family);
+    throw new CredentialsInvalidError(
+      'the refresh token was used after another had taken its place: somebody may have copied it, so all of them ' +
+        'were revoked: log in again',
+    );
+  }
+
+  #serviceOf({ service }: TokenRequest): string {
+    const { services } = this.#options;
+    if (service === undefined || service === '') return services[0];
+    if (services.includes(service)) return service;
+    throw new SettingInvalidError('this token server gives no tokens for that service');
+  }
+
+  async #sign(identity: Identity, service: string, asked: readonly string[]): Promise<TokenAnswer> {
+    const { issuer, keys, life } = this.#options;
+    const granted = grantedScopes(identity.rights, asked);
+    const { id, privateKey } = await keys.signer();
+    const now = Math.floor(Date.now() / 1000);
+    const end = Math.min(now + life, Math.floor((identity.until ?? Number.POSITIVE_INFINITY) / 1000));
+    const token = await new SignJWT(
+      payloadOf({
+        subject: nameOf(identity) ?? '',
+        kind: identity.kind === 'anonymous' ? 'user' : identity.kind,
+        scopes: granted,
+      }),
+    )
+      .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid: id, typ: 'JWT' })
+      .setIssuer(issuer)
+      .setAudience(service)
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(end)
+      .setJti(randomUUID())
+      .sign(privateKey);
+    return { token, expiresIn: end - now, issuedAt: new Date(now * 1000), granted };
+  }
+}
+
+/** What of `asked` may be, each repository once. What is no scope is left out. */
+export function grantedScopes(rights: Rights, asked: readonly string[]): readonly Scope[] {
+  const merged = new Map<string, Scope>();
+  for (const text of asked.flatMap((part) => part.split(' ')).slice(0, MOST_SCOPES)) {
+    const scope = parseScope(text);
+    if (scope === undefined) continue;
+    const key = `${scope.type}:${scope.name}`;
+    const allowed = allowedPart(rights, scope, merged.get(key));
+    if (allowed !== undefined) merged.set(key, allowed);
+  }
+  return [...merged.values()];
+}
+
+function allowedPart(rights: Rights, scope: Scope, before: Scope | undefined): Scope | undefined {
+  if (scope.type === 'registry') {
+    if (!allowsScope(rights, CATALOG_SCOPE)) return undefined;
+    const asked = before?.type === 'registry' ? [...before.actions, ...scope.actions] : scope.actions;
+    return { ...scope, actions: [...new Set(asked)] };
+  }
+  const actions = scope.actions.filter((action) => allowsScope(rights, { ...scope, actions: [action] }));
+  if (actions.length === 0) return undefined;
+  const earlier = before?.type === 'repository' ? before.actions : [];
+  return { ...scope, actions: [...new Set([...earlier, ...actions])] };
+}
+
+/** Whom a login would stand for; undefined for nobody and for whom another system vouches. */
+function loginSubject(identity: Identity): LoginSubject | undefined {
+  if (identity.kind === 'anonymous' || identity.kind === 'job') return undefined;
+  const { kind, name, proof } = identity;
+  if (proof.kind === 'password') return kind === 'user' ? { kind, name } : undefined;
+  return proof.kind === 'credential' ? { kind, name, credential: proof.id } : undefined;
+}
+
+function newLogin(subject: LoginSubject, service: string, client: string, family: string, expiresAt: Date) {
+  const secret = makeSecret('ref');
+  const login: Login = {
+    secretHash: hashSecret(secret),
+    family,
+    subject,
+    service,
+    client: client.slice(0, 255),
+    createdAt: new Date(),
+    expiresAt,
+    replaced: false,
+  };
+  return { secret, login };
+}
+
+/** When a login ends that is not used from now on. */
+function endOf({ until = Number.POSITIVE_INFINITY }: Identity): Date {
+  return new Date(Math.min(until, Date.now() + LOGIN_DAYS * DAY));
+}

@@ -1,0 +1,24 @@
+import type { ChallengeKind } from '../auth/challenge.ts';
+import type { RequestOrigin } from './http/forwarded.ts';
+import { isHost } from './http/forwarded.ts';
+
+/** How clients are asked for credentials. */
+export type ChallengePolicy =
+  | { readonly kind: 'basic' }
+  /** Without `realm` the token server is this server, under the name that the client calls it by. */
+  | { readonly kind: 'bearer'; readonly service: string; readonly realm?: string };
+
+/** Path of the token server, after the path prefix. */
+export const TOKEN_PATH = '/token';
+
+/** The challenge for one request. A client that names no host that could stand in a URL is asked for Basic. */
+export function challengeFor(
+  policy: ChallengePolicy,
+  { protocol, host }: RequestOrigin,
+  pathPrefix: string,
+): ChallengeKind {
+  if (policy.kind === 'basic') return policy;
+  if (policy.realm === undefined && !isHost(host)) return { kind: 'basic' };
+  const { service, realm = `${protocol}://${host}${pathPrefix}${TOKEN_PATH}` } = policy;
+  return { kind: 'bearer', realm, service };
+}

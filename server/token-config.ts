@@ -1,0 +1,109 @@
+import type { JSONWebKeySet } from 'jose';
+import { ConfigError } from './config-error.ts';
+import { parseDuration } from './duration.ts';
+
+/** Seconds; docker takes a token for one of 60 seconds at least, whatever it is told. */
+const SHORTEST_LIFE = 60;
+const LONGEST_LIFE = 60 * 60;
+
+/** How clients are asked for credentials, and whose tokens count. */
+export interface TokenConfig {
+  /** `basic`: clients send user and password with each request. */
+  readonly challenge: 'bearer' | 'basic';
+  /** Seconds that a token of this registry's own token server counts. */
+  readonly life: number;
+  /** What tokens are for; the first is this registry, the others may verify by its keys. */
+  readonly services: readonly [string, ...string[]];
+  readonly issuer: string;
+  /** Absolute URL of the token server; absent: this server, as the client calls it. */
+  readonly realm?: string;
+  /** Of a token server that is not this one. */
+  readonly outsideKeys?: OutsideKeys;
+}
+
+/** The public keys (RFC 7517, section 5), or where they are asked for. */
+export type OutsideKeys = { readonly url: URL } | { readonly set: JSONWebKeySet };
+
+/** Settings as text. */
+export interface TokenSettings {
+  /** Whether another token server is used. */
+  readonly outside: boolean;
+  readonly challenge: string | undefined;
+  readonly issuer: string | undefined;
+  readonly jwks: string | undefined;
+  readonly life: string | undefined;
+  readonly realm: string | undefined;
+  readonly services: readonly string[];
+}
+
+/** `readFile` gives the text of a file. Throws ConfigError. */
+export function parseTokenConfig(settings: TokenSettings, readFile: (path: string) => string): TokenConfig {
+  const { outside, challenge = 'bearer', issuer = 'berth', jwks, realm } = settings;
+  const [service = 'berth', ...others] = settings.services;
+  if (challenge !== 'bearer' && challenge !== 'basic') {
+    throw new ConfigError(`"${challenge}" is not a known challenge: choose bearer or basic`);
+  }
+  if (!outside && jwks !== undefined) {
+    throw new ConfigError('--token-jwks is of another token server: use it with --auth token');
+  }
+  if (outside && (jwks === undefined || realm === undefined || settings.issuer === undefined)) {
+    throw new ConfigError(
+      '--auth token needs --token-realm (the URL of the token server), --token-issuer and --token-jwks (its keys)',
+    );
+  }
+  for (const name of [issuer, service, ...others]) {
+    if (!/^[\x21-\x7e]{1,255}$/.test(name) || /["\\]/.test(name)) {
+      throw new ConfigError(`"${name}" cannot name an issuer or a service: use letters, digits and :/._-`);
+    }
+  }
+  return Object.freeze({
+    challenge,
+    issuer,
+    life: parseLife(settings.life ?? '5m'),
+    services: [service, ...others] as const,
+    ...(realm !== undefined && { realm: parseRealm(realm) }),
+    ...(jwks !== undefined && { outsideKeys: parseKeys(jwks, readFile) }),
+  });
+}
+
+function parseLife(text: string): number {
+  const life = (parseDuration(text) ?? 0) / 1000;
+  if (life < SHORTEST_LIFE || life > LONGEST_LIFE) {
+    throw new ConfigError(`"${text}" is no life of a token: write 1m to 60m, such as 5m`);
+  }
+  return life;
+}
+
+function parseRealm(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || /["\\\s]/.test(text)) {
+    throw new ConfigError(`"${text}" is not the URL of a token server: write it as https://HOST/token`);
+  }
+  return text;
+}
+
+/** A URL, or the path of a file. */
+function parseKeys(text: string, readFile: (path: string) => string): OutsideKeys {
+  if (/^https?:\/\//.test(text)) {
+    const url = URL.parse(text);
+    if (url === null) throw new ConfigError(`"${text}" is not the URL of a key set`);
+    return { url };
+  }
+  try {
+    const set: unknown = JSON.parse(readFile(text));
+    if (isKeySet(set)) return { set };
+  } catch (cause) {
+    throw new ConfigError(`the key set ${text} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  throw new ConfigError(`the key set ${text} has no list of "keys" (RFC 7517)`);
+}
+
+function isKeySet(value: unknown): value is JSONWebKeySet {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'keys' in value &&
+    Array.isArray(value.keys) &&
+    value.keys.length > 0
+  );
+}

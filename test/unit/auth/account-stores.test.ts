@@ -1,4 +1,0 @@
-import { describeAccountStore } from '../../contract/account-store.ts';
-import { MemoryAccountStore } from './memory-account-store.ts';
-
-describeAccountStore('in memory', async () => new MemoryAccountStore());
