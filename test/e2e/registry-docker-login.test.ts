@@ -18,7 +18,7 @@ test('docker logs in as admin, pushes and pulls; logged out it may do neither', 
   const login = ['login', '--username=admin', '--password-stdin', registry.host];
 
   const before = await docker(['push', reference], { expectExit: 1 });
-  assert.match(before.stderr, /no basic auth credentials/);
+  assert.match(before.stderr, /unauthorized|denied/);
   const entered = await docker(login, { input: adminPassword });
   assert.match(entered.stdout, /Login Succeeded/);
   await docker(['push', reference]);
@@ -28,7 +28,7 @@ test('docker logs in as admin, pushes and pulls; logged out it may do neither', 
   await docker(['logout', registry.host]);
   await docker(['rmi', reference]);
   const after = await docker(['pull', reference], { expectExit: 1 });
-  assert.match(after.stderr, /no basic auth credentials|unauthorized/);
+  assert.match(after.stderr, /unauthorized|denied/);
 });
 
 test('docker is refused with a wrong password or another user', options, async (t) => {
