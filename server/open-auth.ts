@@ -75,7 +75,8 @@ export async function openAuth(
     };
   }
   await makeAdmin(store.accounts, config.adminPassword, say);
-  const everything = () => version.everything();
+  // A version that is not right by itself at any moment is no help to what has no time to wait.
+  const everything = version.refresh === undefined ? () => version.everything() : undefined;
   const directory = new Directory(store, everything);
   const keys = new KeyRing(store.keys);
   const methods = new LoginMethods([
@@ -85,7 +86,7 @@ export async function openAuth(
   const authenticator = new HeaderAuthenticator({
     directory,
     methods,
-    known: new KnownCredentials(everything),
+    ...(everything && { known: new KnownCredentials(everything) }),
     tokens: new TokenVerifier({
       issuer,
       audience: service,
