@@ -14,6 +14,7 @@ import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { takeFolder } from './take-folder.ts';
 
 /** A file that only backups have. */
@@ -26,8 +27,7 @@ const MARK = 'BACKUP';
 export async function backup(args: readonly string[]): Promise<number> {
   const { to, ...flags } = parseOptions(args, {
     to: { type: 'string' },
-    data: { type: 'string' },
-    config: { type: 'string' },
+    ...STORAGE_OPTIONS,
   });
   if (to === undefined) throw new ConfigError('where the backup is was not said: give --to FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });

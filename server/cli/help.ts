@@ -103,15 +103,15 @@ ${COMMON}  --from SOURCE         the URL of a registry, or the rootdirectory in 
   --untagged            also manifests without a tag, which only a storage can list
   --jobs NUMBER         things to read at once, 1 to 64 (default 4)
 `,
-  backup: `Brings a backup up to date, also beside a running registry: only content that is not there yet is copied, every
-byte of it verified. Every push that was answered before it began is in it. Exit code 1: something is damaged, or it
+  backup: `Brings a backup up to date, also beside a running registry. Only content that is not there yet is copied, and
+verified on the way. Every push that was answered before it began is in it. Exit code 1: something is damaged, or it
 was interrupted and the backup is what it was before.
 
 Usage: berth backup --to FOLDER [options]
 
 ${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
 `,
-  restore: `Fills an empty data folder from a backup, every byte of it verified. Exit code 1: something in it is damaged.
+  restore: `Fills an empty data folder from a backup, and verifies every byte of it. Exit code 1: something is damaged.
 
 Usage: berth restore --from FOLDER [options]
 

@@ -12,6 +12,7 @@ import { interruption } from './interruption.ts';
 import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { takeFolder } from './take-folder.ts';
 
 /**
@@ -21,8 +22,7 @@ import { takeFolder } from './take-folder.ts';
 export async function restore(args: readonly string[]): Promise<number> {
   const { from, ...flags } = parseOptions(args, {
     from: { type: 'string' },
-    data: { type: 'string' },
-    config: { type: 'string' },
+    ...STORAGE_OPTIONS,
   });
   if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
