@@ -5,6 +5,7 @@ import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
+import type { CertificateFiles } from './tls/certificate.ts';
 
 /** Timers of Node count to 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
@@ -24,8 +25,18 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+export interface TlsConfig {
+  readonly files: CertificateFiles;
+  /** Where clients of plain HTTP are sent on; absent: nowhere. */
+  readonly redirect?: ListenAddress;
+  /** Whether browsers are told to use nothing but HTTPS for a year. */
+  readonly hsts: boolean;
+}
+
 export interface Config {
   readonly listen: ListenAddress;
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsConfig;
   /** Where Prometheus asks; absent: nowhere. */
   readonly metrics?: ListenAddress;
   /** Absolute path of the folder that holds everything. */
@@ -61,6 +72,10 @@ const SETTING_NAMES = [
   'database',
   'auth',
   'logLevel',
+  'tlsCert',
+  'tlsKey',
+  'httpRedirect',
+  'hsts',
   'metrics',
   'deletes',
   'gcInterval',
@@ -95,6 +110,10 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     database: env.BERTH_DATABASE,
     auth: env.BERTH_AUTH,
     logLevel: env.BERTH_LOG_LEVEL,
+    tlsCert: env.BERTH_TLS_CERT,
+    tlsKey: env.BERTH_TLS_KEY,
+    httpRedirect: env.BERTH_HTTP_REDIRECT,
+    hsts: env.BERTH_HSTS,
     metrics: env.BERTH_METRICS,
     deletes: env.BERTH_DELETES,
     gcInterval: env.BERTH_GC_INTERVAL,
@@ -117,6 +136,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const database = setting('database');
   const metrics = setting('metrics');
   const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);
+  const tls = parseTls(setting);
   const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
   return Object.freeze({
     listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
@@ -142,10 +162,36 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
     trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
     ...(database !== undefined && { database: parseDatabase(database) }),
+    ...(tls !== undefined && { tls }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),
   });
+}
+
+function parseTls(setting: (name: SettingName) => string | undefined): TlsConfig | undefined {
+  const certificate = setting('tlsCert');
+  const key = setting('tlsKey');
+  const redirect = setting('httpRedirect');
+  const hsts = setting('hsts');
+  if (certificate === undefined || key === undefined) {
+    const alone = [
+      certificate && '--tls-cert',
+      key && '--tls-key',
+      redirect && '--http-redirect',
+      hsts && '--hsts',
+    ];
+    const [first] = alone.flatMap((name) => name || []);
+    if (first === undefined) return undefined;
+    throw new ConfigError(
+      `${first} needs both --tls-cert and --tls-key: give the certificate and its private key`,
+    );
+  }
+  return {
+    files: { certificate: resolve(certificate), key: resolve(key) },
+    hsts: oneOf('setting of hsts', hsts ?? 'on', ['on', 'off']) === 'on',
+    ...(redirect !== undefined && { redirect: parseListen(redirect) }),
+  };
 }
 
 /** Milliseconds; undefined for `off`. */

@@ -5,7 +5,7 @@ import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NameSnapshots } from './background/name-snapshots.ts';
-import { type Config, ConfigError, type ListenAddress } from './config.ts';
+import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
 import { LogSampler } from './log-sampler.ts';
@@ -25,15 +25,20 @@ import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
 import { RequestRecorder } from './request-recorder.ts';
 import { FileSender } from './sendfile/file-sender.ts';
+import { type Certificate, followCertificate, readCertificate } from './tls/certificate.ts';
+import { startRedirectServer } from './tls/redirect-server.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
 /** Of successful GET and HEAD requests. */
 const LOG_SAMPLING = { always: 100, oneIn: 100 };
 
+/** Of browsers, for a year. */
+const STRICT_TRANSPORT = 'max-age=31536000';
+
 /** A registry that answers. */
 export interface RunningRegistry {
-  /** `http://HOST:PORT`. */
+  /** `http://HOST:PORT`, or `https://…`. */
   readonly url: string;
   /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
   readonly metricsUrl?: string;
@@ -95,8 +100,11 @@ export async function startRegistry(
   });
   const answerQuickly = createQuickAnswers({ ...shared, access, answers });
   const answerAtLength = app.callback();
+  const certificate = config.tls && (await onCertificate(config.tls));
   const server = new HttpServer({
+    ...(certificate && { certificate }),
     handle: (req, res) => {
+      if (config.tls?.hsts) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
       if (!answerQuickly(req, res)) answerAtLength(req, res);
     },
     malformedAnswer,
@@ -105,12 +113,20 @@ export async function startRegistry(
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 
+  if (config.tls?.redirect) {
+    const { close } = await onAddress(config.tls.redirect, (to) => startRedirectServer(to, port));
+    opened.defer(close);
+  }
   if (config.auth === 'none') {
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
   }
   const background = new AbortController();
   const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log);
   const running = [snapshots.keep(background.signal)];
+  if (config.tls && certificate) {
+    const use = (replaced: Certificate) => server.useCertificate(replaced);
+    running.push(followCertificate(config.tls.files, certificate, use, log, background.signal));
+  }
   if (config.gcInterval !== undefined) {
     const { gcInterval: interval, gcGrace: graceMs, gcUntagged: untagged } = config;
     running.push(
@@ -129,7 +145,7 @@ export async function startRegistry(
 
   const resources = opened.move();
   return {
-    url: urlOf(config.listen.host, port),
+    url: urlOf(config.tls ? 'https' : 'http', config.listen.host, port),
     ...(metricsUrl !== undefined && { metricsUrl }),
     stop: async (graceMs) => {
       const finished = await server.drain(graceMs);
@@ -146,11 +162,19 @@ async function serveMetrics(
 ): Promise<string> {
   const { port, close } = await onAddress(address, (to) => startMetricsServer(metrics, to));
   opened.defer(close);
-  return `${urlOf(address.host, port)}/metrics`;
+  return `${urlOf('http', address.host, port)}/metrics`;
 }
 
-function urlOf(host: string, port: number): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+function urlOf(scheme: 'http' | 'https', host: string, port: number): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function onCertificate({ files }: TlsConfig): Promise<Certificate> {
+  try {
+    return await readCertificate(files);
+  } catch (cause) {
+    throw new ConfigError((cause as Error).message, { cause });
+  }
 }
 
 /** Runs what listens on an address; throws ConfigError when the system refuses it. */

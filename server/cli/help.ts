@@ -48,6 +48,12 @@ Each option has an environment variable that does the same:
   --token-issuer NAME   BERTH_TOKEN_ISSUER
                                          who issues the tokens (default berth)
   --token-jwks SOURCE   BERTH_TOKEN_JWKS with --auth token: the token server's keys, as a URL or a file
+  --tls-cert FILE       BERTH_TLS_CERT   serve HTTPS with this certificate and its chain, in PEM (default: plain HTTP)
+  --tls-key FILE        BERTH_TLS_KEY    its private key; both files are read again when they change
+  --http-redirect HOST:PORT
+                        BERTH_HTTP_REDIRECT
+                                         send clients of plain HTTP that come here to HTTPS (default: nowhere)
+  --hsts on|off         BERTH_HSTS       tell browsers to use HTTPS only (default on with a certificate)
   --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
                                          choose an address that clients do not reach (default: off)
@@ -66,10 +72,8 @@ Each option has an environment variable that does the same:
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)
-  --config FILE                          JSON object with the keys listen, data, database, auth, logLevel, metrics,
-                                         deletes, gcInterval, gcGrace, gcUntagged, pathPrefix, trustedProxy,
-                                         corsOrigin, challenge, tokenLife, tokenService, tokenRealm,
-                                         tokenIssuer and tokenJwks (lists as arrays)
+  --config FILE                          JSON object whose keys are these options without their dashes, such as
+                                         listen and gcInterval (lists as arrays)
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
 at the first start. Without it a password is made and printed once. /healthz and /readyz answer without a password.

@@ -61,6 +61,10 @@ function parseFlags(args: readonly string[]) {
     challenge: { type: 'string' },
     config: { type: 'string' },
     metrics: { type: 'string' },
+    'tls-cert': { type: 'string' },
+    'tls-key': { type: 'string' },
+    'http-redirect': { type: 'string' },
+    hsts: { type: 'string' },
     deletes: { type: 'string' },
     'gc-interval': { type: 'string' },
     'gc-grace': { type: 'string' },
@@ -77,6 +81,9 @@ function parseFlags(args: readonly string[]) {
   });
   return {
     ...values,
+    tlsCert: values['tls-cert'],
+    tlsKey: values['tls-key'],
+    httpRedirect: values['http-redirect'],
     gcInterval: values['gc-interval'],
     gcGrace: values['gc-grace'],
     gcUntagged: values['gc-untagged'],

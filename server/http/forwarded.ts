@@ -18,13 +18,17 @@ export interface RequestOrigin {
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;
-  const direct: RequestOrigin = { protocol: 'http', host: req.headers.host ?? '', remote: peer };
+  const direct: RequestOrigin = {
+    protocol: 'encrypted' in req.socket ? 'https' : 'http',
+    host: req.headers.host ?? '',
+    remote: peer,
+  };
   if (!trusted.includes(peer)) return direct;
   const [forwarded] = parseForwarded(textOf(req, 'forwarded'));
-  const protocol = (forwarded?.proto ?? firstOf(textOf(req, 'x-forwarded-proto'))).toLowerCase();
+  const protocol = (forwarded?.proto || firstOf(textOf(req, 'x-forwarded-proto'))).toLowerCase();
   const host = forwarded?.host ?? firstOf(textOf(req, 'x-forwarded-host'));
   return {
-    protocol: protocol === 'https' ? 'https' : 'http',
+    protocol: protocol === 'https' || protocol === 'http' ? protocol : direct.protocol,
     host: isHost(host) ? host : direct.host,
     remote: remoteOf(req, trusted) ?? peer,
   };
@@ -86,7 +90,7 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): readonly string
   return parts;
 }
 
-/** What may stand in a URL between `://` and the path. */
+/** Whether a text may stand in a URL between `://` and the path. */
 export function isHost(text: string): boolean {
   return /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
 }

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { listen } from './listen.ts';
 
@@ -7,6 +8,8 @@ const HEADERS_TIMEOUT_MS = 60_000;
 /** Longer than the minute for which proxies keep idle connections, so that they never write to a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const STALLED_TIMEOUT_MS = 120_000;
+/** Time for a client to agree on keys. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 export interface HttpServerOptions {
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
@@ -17,11 +20,13 @@ export interface HttpServerOptions {
    * progress; two minutes unless given.
    */
   readonly stalledTimeoutMs?: number;
+  /** PEM texts; absent: plain HTTP. */
+  readonly certificate?: { readonly cert: string; readonly key: string };
 }
 
 /** An HTTP server for long transfers: no limit on the time of a request as long as bytes move. */
 export class HttpServer {
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
   readonly #stalledTimeoutMs: number;
   #draining = false;
@@ -33,15 +38,19 @@ export class HttpServer {
       this.#track(res);
       options.handle(req, res);
     };
-    this.#server = createServer(
-      {
-        requestTimeout: 0,
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-        noDelay: true,
-      },
-      onRequest,
-    );
+    const settings = {
+      requestTimeout: 0,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      noDelay: true,
+    };
+    this.#server =
+      options.certificate === undefined
+        ? createServer(settings, onRequest)
+        : createSecureServer(
+            { ...settings, ...options.certificate, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
+            onRequest,
+          );
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
     this.#server.setTimeout(this.#stalledTimeoutMs, (socket: Socket) => this.#onStalled(socket));
@@ -54,6 +63,11 @@ export class HttpServer {
   /** True once `drain` has been called: new requests are to be refused. */
   get draining(): boolean {
     return this.#draining;
+  }
+
+  /** New connections get this certificate from now on; only where there was one from the start. */
+  useCertificate(certificate: NonNullable<HttpServerOptions['certificate']>): void {
+    if ('setSecureContext' in this.#server) this.#server.setSecureContext(certificate);
   }
 
   /** Listens, and answers with the port, which the system chooses when `port` is 0. Rejects with the system's error. */

@@ -1,0 +1,26 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './run-command.ts';
+
+/** PEM files of a certificate for localhost and 127.0.0.1 that signs itself. */
+export interface TestCertificate {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** Makes a certificate in `folder`, over the one of that name. */
+export async function makeCertificate(folder: string, name = 'server'): Promise<TestCertificate> {
+  const certificate = join(folder, `${name}.crt`);
+  const key = join(folder, `${name}.key`);
+  const config = join(folder, `${name}.cnf`);
+  await writeFile(
+    config,
+    `[req]\ndistinguished_name = dn\nprompt = no\nx509_extensions = ext\n[dn]\nCN = ${name}\n[ext]\n` +
+      'subjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:TRUE\n',
+  );
+  await runCommand('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+    ...['-config', config, '-keyout', key, '-out', certificate],
+  ]);
+  return { certificate, key };
+}
