@@ -4,8 +4,8 @@ import { DEFAULT_GRACE } from '../storage/gc/garbage-policy.ts';
 import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
-import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 import type { CertificateFiles } from './tls/certificate.ts';
+import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 
 /** Timers of Node count to 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;

@@ -56,6 +56,7 @@ const PACKAGE_RULES: readonly PackageRule[] = [
       'server/main.ts',
       'server/config.ts',
       'server/cli/',
+      'server/tls/',
     ],
     reason: 'the routes of server/ and auth/ touch no files',
   },
