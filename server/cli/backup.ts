@@ -13,8 +13,8 @@ import { interruption } from './interruption.ts';
 import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
-import { openStoredRegistry } from './stored-registry.ts';
 import { STORAGE_OPTIONS } from './storage-options.ts';
+import { openStoredRegistry } from './stored-registry.ts';
 import { takeFolder } from './take-folder.ts';
 
 /** A file that only backups have. */
