@@ -37,7 +37,7 @@ fi
 
 agent_packages="crun conmon erofs-utils isal golang-github-containers-common tini util-linux"
 test_packages="runc containerd docker.io docker-cli docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
-  busybox-static attr libcap2-bin postgresql wrk zstd iproute2 nftables procps git"
+  nginx haproxy caddy openssl busybox-static attr libcap2-bin postgresql wrk zstd iproute2 nftables procps git"
 
 packages=""
 if [ "$(uname -s)" = Linux ]; then
