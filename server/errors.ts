@@ -20,6 +20,7 @@ type ServerErrorKind =
   | 'MALFORMED_REQUEST'
   | 'HEADERS_TOO_LARGE'
   | 'MANIFEST_TOO_LARGE'
+  | 'MEDIA_TYPE_UNSUPPORTED'
   | 'METHOD_UNSUPPORTED'
   | 'PAGINATION_NUMBER_INVALID'
   | 'REQUEST_TIMEOUT'
@@ -73,6 +74,7 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 404,
     message: 'the manifest is not in this repository',
   },
+  MEDIA_TYPE_UNSUPPORTED: { code: 'UNSUPPORTED', status: 415, message: 'the media type is not supported' },
   METHOD_UNSUPPORTED: { code: 'UNSUPPORTED', status: 405, message: 'this method is not supported here' },
   NAME_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the repository name is not valid' },
   NAME_UNKNOWN: { code: 'NAME_UNKNOWN', status: 404, message: 'there is no such repository' },

@@ -22,6 +22,7 @@ import { migrate } from '../storage/catalog/migrate.ts';
 import { inTransaction } from '../storage/catalog/transaction.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import { type Config, ConfigError } from './config.ts';
+import type { ManagementDependencies } from './management/management-router.ts';
 import type { OpenedStorage } from './open-storage.ts';
 import type { TokenDependencies } from './token/token-router.ts';
 
@@ -31,6 +32,8 @@ export interface OpenedAuth {
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
+  /** Absent where there are no accounts. */
+  readonly management: ManagementDependencies | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
 }
@@ -50,6 +53,7 @@ export async function openAuth(
       access: OPEN_ACCESS,
       authenticator: undefined,
       challenges: { kind: 'basic' },
+      management: undefined,
       tokens: undefined,
     };
   }
@@ -71,6 +75,7 @@ export async function openAuth(
       access: RIGHTS_ACCESS,
       authenticator: new BearerAuthenticator(tokens),
       challenges,
+      management: undefined,
       tokens: undefined,
     };
   }
@@ -99,6 +104,7 @@ export async function openAuth(
     access: RIGHTS_ACCESS,
     authenticator,
     challenges,
+    management: { authenticator, store },
     tokens: { authenticator, keys, methods, server },
   };
 }

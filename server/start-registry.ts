@@ -56,7 +56,7 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
-  const { access, authenticator, challenges, tokens } = await openAuth(config, storage, say);
+  const { access, authenticator, challenges, management, tokens } = await openAuth(config, storage, say);
 
   const files = new FileSender();
   opened.defer(() => files.close());
@@ -81,6 +81,7 @@ export async function startRegistry(
   const app = createApp({
     ...shared,
     challenges,
+    management,
     tokens,
     health: { isReady: () => !server.draining && Number.isInteger(version.everything()) },
     registry: {

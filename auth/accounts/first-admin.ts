@@ -13,15 +13,15 @@ export type FirstAdmin =
   | { readonly kind: 'made-with-password'; readonly name: string; readonly password: string };
 
 /**
- * Makes the administrator when there is none yet, with `chosenPassword` or else a password of its own making.
+ * Makes an administrator when there is none yet, with `chosenPassword` or else a password of its own making.
  * Once made, the account is left as it is. Throws PasswordRefusedError, also for a choice that comes too late.
  */
 export async function ensureAdmin(
-  accounts: Pick<AccountStore, 'create' | 'find'>,
+  accounts: Pick<AccountStore, 'create' | 'list'>,
   chosenPassword?: string,
 ): Promise<FirstAdmin> {
   if (chosenPassword !== undefined) checkPassword(chosenPassword, 'the password of the administrator');
-  if ((await accounts.find(ADMIN_NAME)) !== undefined) return { kind: 'present' };
+  if ((await accounts.list()).some(({ admin }) => admin)) return { kind: 'present' };
   const password = chosenPassword ?? makePassword();
   const passwordHash = await hashPassword(password);
   try {

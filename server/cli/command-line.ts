@@ -16,6 +16,11 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   fsck: async () => (await import('./fsck.ts')).fsck,
   gc: async () => (await import('./gc.ts')).gc,
   import: async () => (await import('./import.ts')).importFrom,
+  user: async () => (await import('./user.ts')).user,
+  team: async () => (await import('./team.ts')).team,
+  grant: async () => (await import('./grant.ts')).grant,
+  token: async () => (await import('./token.ts')).token,
+  robot: async () => (await import('./robot.ts')).robot,
 };
 
 const HELP_WORDS: readonly string[] = ['--help', '-h'];

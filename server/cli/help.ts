@@ -1,7 +1,11 @@
+import { ACCOUNTS_HELP } from './accounts-help.ts';
+
 /** What `berth --help` prints. */
 export const HELP = `Berth, a private OCI registry.
 
 Usage: berth serve [options]            run the registry
+       berth user | team | grant        people, their teams, and who may do what
+       berth token | robot              tokens of people, accounts of programs
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
        berth import [options]           copy repositories of another registry, also beside a running registry
@@ -127,4 +131,5 @@ Usage: berth catalog rebuild [options]
 
 ${COMMON}  --force               also when there is a database with content, which is kept beside the new one
 `,
+  ...ACCOUNTS_HELP,
 } as const;

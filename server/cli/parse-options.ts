@@ -10,14 +10,19 @@ export function parseOptions<Options extends NonNullable<ParseArgsConfig['option
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
-    const unknown = /^Unknown option '(.*)'$/.exec(why)?.[1];
-    if (unknown === undefined) throw new ConfigError(`${why}: --help tells the options`, { cause });
-    const known = [...Object.keys(options), 'help', 'version'].map((name) => `--${name}`);
-    throw new ConfigError(`the option "${unknown}" is not known: ${advice(unknown, known, '--help')}`, {
-      cause,
-    });
+    throw refusedOption(cause, options);
   }
+}
+
+/** The refusal of what parseArgs could not read. */
+export function refusedOption(cause: unknown, options: NonNullable<ParseArgsConfig['options']>): ConfigError {
+  const why = cause instanceof Error ? (cause.message.split(/[.\n]/)[0] ?? '') : String(cause);
+  const unknown = /^Unknown option '(.*)'$/.exec(why)?.[1];
+  if (unknown === undefined) return new ConfigError(`${why}: --help tells the options`, { cause });
+  const known = [...Object.keys(options), 'help', 'version'].map((name) => `--${name}`);
+  return new ConfigError(`the option "${unknown}" is not known: ${advice(unknown, known, '--help')}`, {
+    cause,
+  });
 }
 
 /** The end of a sentence that refuses `word`. */

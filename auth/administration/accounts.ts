@@ -1,0 +1,45 @@
+import type { AccountStore } from '../accounts/account-store.ts';
+import { checkPassword, makePassword } from '../accounts/password.ts';
+import { hashPassword } from '../accounts/password-hash.ts';
+import { parseAccountName } from './names.ts';
+
+export interface NewAccount {
+  readonly name: string;
+  /** One is made unless given. */
+  readonly password?: string;
+  readonly admin?: boolean;
+}
+
+/**
+ * Makes an account and answers its password when it was made up, to be shown once. Throws AccountExistsError,
+ * PasswordRefusedError, SettingInvalidError.
+ */
+export async function addAccount(
+  accounts: AccountStore,
+  { name, password, admin = false }: NewAccount,
+): Promise<string | undefined> {
+  parseAccountName(name);
+  const chosen = await passwordOf(password);
+  await accounts.create({ name, passwordHash: chosen.hash, admin, createdAt: new Date() });
+  return chosen.made;
+}
+
+/**
+ * Gives an account another password, made up unless given, and answers it then. Its logins end; its tokens do not.
+ * Throws EntryUnknownError, PasswordRefusedError.
+ */
+export async function changePassword(
+  accounts: AccountStore,
+  name: string,
+  password?: string,
+): Promise<string | undefined> {
+  const chosen = await passwordOf(password);
+  await accounts.update(name, { passwordHash: chosen.hash });
+  return chosen.made;
+}
+
+async function passwordOf(given: string | undefined): Promise<{ hash: string; made: string | undefined }> {
+  if (given !== undefined) checkPassword(given, 'the password');
+  const made = given === undefined ? makePassword() : undefined;
+  return { hash: await hashPassword(given ?? made ?? ''), made };
+}

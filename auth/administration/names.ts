@@ -1,0 +1,49 @@
+import type { Holder } from '../accounts/role-store.ts';
+import type { Owner } from '../credentials/credential-store.ts';
+import { SettingInvalidError } from '../errors.ts';
+
+/** Neither a colon, which ends the name in HTTP Basic, nor a plus, which a robot's name has. */
+const ACCOUNT = /^[a-z0-9][a-z0-9._@-]{0,99}$/;
+const TEAM = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+
+/** The name of a person. Throws SettingInvalidError. */
+export function parseAccountName(text: string): string {
+  return matching(ACCOUNT, text, 'name of an account: use lower-case letters, digits and . _ @ -');
+}
+
+/** Throws SettingInvalidError. */
+export function parseTeamName(text: string): string {
+  return matching(TEAM, text, 'name of a team: use lower-case letters, digits and . _ -');
+}
+
+/** What a robot logs in as: its owner's name, a plus, and its own. Throws SettingInvalidError. */
+export function robotName(owner: Owner, text: string): string {
+  return `${owner.name}+${matching(TEAM, text, 'name of a robot: use lower-case letters, digits and . _ -')}`;
+}
+
+/** Reads `user:NAME`, `team:NAME` or `public`. Throws SettingInvalidError. */
+export function parseHolder(text: string): Holder {
+  return text === 'public' ? { kind: 'public' } : parseOwner(text, ' or public');
+}
+
+/** Reads `user:NAME` or `team:NAME`. Throws SettingInvalidError. */
+export function parseOwner(text: string, others = ''): Owner {
+  const [kind, name = ''] = text.split(/:(.*)/s);
+  if (kind === 'user') return { kind, name: parseAccountName(name) };
+  if (kind === 'team') return { kind, name: parseTeamName(name) };
+  throw new SettingInvalidError(`${shown(text)} names nobody: write user:NAME, team:NAME${others}`);
+}
+
+/** As parseHolder reads it. */
+export function formatHolder(holder: Holder): string {
+  return holder.kind === 'public' ? 'public' : `${holder.kind}:${holder.name}`;
+}
+
+function matching(form: RegExp, text: string, what: string): string {
+  if (form.test(text)) return text;
+  throw new SettingInvalidError(`${shown(text)} is no ${what}, at most 100`);
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}

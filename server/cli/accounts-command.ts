@@ -1,0 +1,82 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import type { AuthStore } from '../../auth/auth-store.ts';
+import { AuthError } from '../../auth/errors.ts';
+import { ConfigError, loadConfig } from '../config.ts';
+import { openAccounts } from '../open-auth.ts';
+import { refusedOption } from './parse-options.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
+import { openStoredRegistry } from './stored-registry.ts';
+
+/** What an action of a command about accounts works with. */
+export interface ActionInput {
+  readonly store: AuthStore;
+  /** As many as the action has names for. */
+  readonly words: readonly string[];
+  readonly option: (name: string) => string | undefined;
+  readonly options: (name: string) => readonly string[];
+  readonly flag: (name: string) => boolean;
+  readonly print: (line: string) => void;
+  /** For people who look on: not part of what the command answers. */
+  readonly tell: (line: string) => void;
+}
+
+/** Such as `add` of `berth user add NAME`. */
+export interface Action {
+  /** Names of its words, for the sentence that asks for them. */
+  readonly words: readonly string[];
+  readonly options?: NonNullable<ParseArgsConfig['options']>;
+  run(input: ActionInput): Promise<void>;
+}
+
+/**
+ * Runs an action on the accounts of a registry, beside a running server or without one. Exit code 1, with a sentence,
+ * for what cannot be done. Throws ConfigError when it was called wrongly.
+ */
+export async function runAccountsCommand(
+  noun: string,
+  actions: Readonly<Record<string, Action>>,
+  args: readonly string[],
+): Promise<number> {
+  const [name = '', ...rest] = args;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) {
+    const known = Object.keys(actions).join(', ');
+    throw new ConfigError(`what to do was not said: berth ${noun} has ${known}: try "berth ${noun} --help"`);
+  }
+  const { values, positionals } = parseAction(rest, { ...STORAGE_OPTIONS, ...action.options });
+  if (positionals.length !== action.words.length) {
+    throw new ConfigError(`write: berth ${[noun, name, ...action.words].join(' ')}`);
+  }
+  const { data, database, config } = values as Readonly<Record<string, string | undefined>>;
+  const storage = loadConfig({
+    flags: { data, database, config },
+    env: process.env,
+    isRoot: process.getuid?.() === 0,
+  });
+  await using registry = await openStoredRegistry(storage);
+  const given = (option: string) => values[option];
+  try {
+    await action.run({
+      store: await openAccounts(registry.database),
+      words: positionals,
+      option: (option) => given(option) as string | undefined,
+      options: (option) => (given(option) as readonly string[] | undefined) ?? [],
+      flag: (option) => given(option) === true,
+      print: (line) => process.stdout.write(`${line}\n`),
+      tell: (line) => process.stderr.write(`${line}\n`),
+    });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof AuthError)) throw error;
+    process.stderr.write(`berth: ${error.message}\n`);
+    return 1;
+  }
+}
+
+function parseAction(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>) {
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (cause) {
+    throw refusedOption(cause, options);
+  }
+}

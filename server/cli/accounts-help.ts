@@ -1,0 +1,64 @@
+const COMMON = `They work on the registry's database, beside a running server, and hold at once for whoever logs in from now on;
+what was revoked may go on for as long as a token counts (--token-life of berth serve). Options of all of them:
+--data DIR, --database URL and --config FILE, as berth serve has them.
+`;
+
+const SECRETS = `  --expires TIME        when it ends, such as 12h, or never (default 90d)
+  --kubernetes          print the Secret for imagePullSecrets instead, with --server HOST[:PORT] as image names begin,
+                        and --secret-name NAME (default berth) and --namespace NAME
+`;
+
+/** What `berth COMMAND --help` prints for the commands about accounts. */
+export const ACCOUNTS_HELP = {
+  user: `The people who can log in.
+
+Usage: berth user list
+       berth user add NAME [--admin] [--password-stdin]
+       berth user password NAME [--password-stdin]   its logins end
+       berth user admin NAME on|off                  whether they may do everything
+       berth user remove NAME                        with its roles, tokens, robots and logins
+
+A password is made and printed unless it is given on standard input.
+${COMMON}`,
+  team: `Teams: people who have roles together.
+
+Usage: berth team list
+       berth team add TEAM
+       berth team remove TEAM
+       berth team join TEAM USER
+       berth team leave TEAM USER
+
+${COMMON}`,
+  grant: `Who may do what with which repositories. What nobody was granted is private.
+
+Usage: berth grant list
+       berth grant add HOLDER PATTERN ROLE
+       berth grant remove HOLDER PATTERN
+
+HOLDER is user:NAME, team:NAME, or public for everybody without logging in. PATTERN is the name of a repository in
+which * stands for any characters, slashes too, such as team/*. ROLE is reader (pulls), writer (pushes as well),
+maintainer (deletes as well) or admin (grants roles on the same repositories as well); public can be a reader.
+${COMMON}`,
+  token: `Personal tokens, which programs use in place of a password; the logins that docker keeps; the keys of the token server.
+
+Usage: berth token list USER
+       berth token create USER [--name TEXT] [--scope PATTERN:ACTIONS]… [options]
+       berth token revoke ID                         of a token or a login
+       berth token rotate-keys [--now]               sign with a new key; --now: all tokens of the others are void
+
+  --name TEXT           what it is for
+  --scope SCOPE         nothing beyond this, such as team/*:pull,push; repeat it for more (default: all that the user may)
+${SECRETS}
+${COMMON}`,
+  robot: `Robot accounts: programs with a name of their own, within the rights of a person or a team.
+
+Usage: berth robot list
+       berth robot create OWNER NAME --scope PATTERN:ACTIONS… [options]
+                                                     OWNER is user:NAME or team:NAME; it logs in as OWNER+NAME
+       berth robot rotate ROBOT [options]            another secret; the one of before counts no longer
+       berth robot remove ROBOT
+
+  --scope SCOPE         what it may do, as far as its owner may, such as team/*:pull,push; repeat it for more
+${SECRETS}
+${COMMON}`,
+} as const;

@@ -1,0 +1,70 @@
+import { parseLimits } from '../../auth/administration/limits.ts';
+import type { CredentialTerms, MadeCredential } from '../../auth/administration/make-credential.ts';
+import { ConfigError } from '../config.ts';
+import { parseDuration } from '../duration.ts';
+import type { ActionInput } from './accounts-command.ts';
+import { pullSecret } from './pull-secret.ts';
+
+/** What commands take that make a secret. */
+export const CREDENTIAL_OPTIONS = {
+  expires: { type: 'string' },
+  kubernetes: { type: 'boolean' },
+  namespace: { type: 'string' },
+  'secret-name': { type: 'string' },
+  server: { type: 'string' },
+} as const;
+
+export const SCOPE_OPTION = { scope: { type: 'string', multiple: true } } as const;
+
+const USUAL_LIFE = '90d';
+
+/** Throws ConfigError, SettingInvalidError. */
+export function termsOf({ option, options }: ActionInput): CredentialTerms {
+  const scopes = options('scope');
+  const expiresAt = endOf(option('expires') ?? USUAL_LIFE);
+  return {
+    ...(scopes.length > 0 && { limits: parseLimits(scopes) }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+/** Prints the secret alone, or the Secret of Kubernetes that holds it. Throws ConfigError. */
+export function printSecret(input: ActionInput, user: string, { secret }: MadeCredential): void {
+  const { flag, print, tell } = input;
+  if (!flag('kubernetes')) {
+    tell(`The secret, which is not shown again, for the user ${user}:`);
+    print(secret);
+    return;
+  }
+  print(pullSecret({ ...kubernetesOptions(input), user, secret }));
+}
+
+/** To be called before a secret is made. Throws ConfigError when the options do not go together. */
+export function kubernetesOptions({ option, flag }: ActionInput) {
+  const server = option('server');
+  if (flag('kubernetes') !== (server !== undefined)) {
+    throw new ConfigError('--kubernetes and --server HOST[:PORT], as image names begin, go together');
+  }
+  const name = option('secret-name') ?? 'berth';
+  const namespace = option('namespace');
+  for (const text of [name, ...(namespace === undefined ? [] : [namespace])]) {
+    if (!/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(text)) {
+      throw new ConfigError(
+        `"${text}" is no name that Kubernetes takes: use lower-case letters, digits, . and -`,
+      );
+    }
+  }
+  if (server !== undefined && !/^[A-Za-z0-9.[\]:_-]+$/.test(server)) {
+    throw new ConfigError(`"${server}" is not how image names begin: write HOST or HOST:PORT`);
+  }
+  return { server: server ?? '', name, ...(namespace !== undefined && { namespace }) };
+}
+
+function endOf(text: string): Date | undefined {
+  if (text === 'never') return undefined;
+  const life = parseDuration(text);
+  if (life === undefined || life === 0) {
+    throw new ConfigError(`"${text}" is no time after which a token ends: write such as 90d, 12h, or never`);
+  }
+  return new Date(Date.now() + life);
+}

@@ -1,0 +1,64 @@
+import { text } from 'node:stream/consumers';
+import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
+import { SettingInvalidError } from '../../auth/errors.ts';
+import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
+
+const PASSWORD = { 'password-stdin': { type: 'boolean' } } as const;
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ store, print }) => {
+      for (const { name, admin } of await store.accounts.list())
+        print(admin ? `${name} (administrator)` : name);
+    },
+  },
+  add: {
+    words: ['NAME'],
+    options: { admin: { type: 'boolean' }, ...PASSWORD },
+    run: async (input) => {
+      const [name = ''] = input.words;
+      const password = await givenPassword(input);
+      const admin = input.flag('admin');
+      tellPassword(input, await addAccount(input.store.accounts, { name, admin, ...password }));
+    },
+  },
+  password: {
+    words: ['NAME'],
+    options: PASSWORD,
+    run: async (input) => {
+      const [name = ''] = input.words;
+      const { password } = await givenPassword(input);
+      tellPassword(input, await changePassword(input.store.accounts, name, password));
+    },
+  },
+  admin: {
+    words: ['NAME', 'on|off'],
+    run: async ({ store, words: [name = '', state = ''] }) => {
+      if (state !== 'on' && state !== 'off') {
+        throw new SettingInvalidError('say whether the account is an administrator: on or off');
+      }
+      await store.accounts.update(name, { admin: state === 'on' });
+    },
+  },
+  remove: {
+    words: ['NAME'],
+    run: async ({ store, words: [name = ''] }) => store.accounts.remove(name),
+  },
+};
+
+/** `berth user`: the people who can log in. */
+export function user(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('user', ACTIONS, args);
+}
+
+async function givenPassword({ flag }: ActionInput): Promise<{ readonly password?: string }> {
+  if (!flag('password-stdin')) return {};
+  return { password: (await text(process.stdin)).replace(/\r?\n$/, '') };
+}
+
+function tellPassword({ print, tell }: ActionInput, made: string | undefined): void {
+  if (made === undefined) return;
+  tell('The password, which is not shown again:');
+  print(made);
+}

@@ -1,0 +1,74 @@
+import Router from '@koa/router';
+import type { Middleware } from 'koa';
+import type { AuthStore } from '../../auth/auth-store.ts';
+import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import { RegistryError } from '../errors.ts';
+import { answerJson } from '../http/answer.ts';
+import { authenticate } from '../middleware/authenticate.ts';
+import { unauthorized } from '../registry/authorize.ts';
+import type { RequestState } from '../request-context.ts';
+import { addGrantRoutes } from './grants.ts';
+import { addKeyRoutes } from './keys.ts';
+import { addLoginRoutes } from './logins.ts';
+import openApi from './openapi.json' with { type: 'json' };
+import { addRobotRoutes } from './robots.ts';
+import { addTeamRoutes } from './teams.ts';
+import { addTokenRoutes } from './tokens.ts';
+import { addUserRoutes } from './users.ts';
+
+export interface ManagementDependencies {
+  readonly authenticator: Authenticator;
+  readonly store: AuthStore;
+}
+
+/** The router of the management API. */
+export type ManagementRouter = Router<RequestState>;
+
+export const MANAGEMENT_PATH = '/api/v1';
+
+/**
+ * The management API, which server/management/openapi.json describes. It takes HTTP Basic and no tokens of the token
+ * server. A page of another site can neither read it nor change anything: there are no cookies, and what changes
+ * something has a JSON body or a method that browsers ask about first.
+ */
+export function createManagementRouter(
+  dependencies: ManagementDependencies,
+  pathPrefix: string,
+): ManagementRouter {
+  const router: ManagementRouter = new Router<RequestState>({
+    sensitive: true,
+    prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
+  });
+  router.get('/openapi.json', (ctx) => answerJson(ctx, 200, openApi));
+  router.use(askForBasic, authenticate(dependencies.authenticator), refuseStrangers, refuseForms);
+  addUserRoutes(router, dependencies);
+  addTeamRoutes(router, dependencies);
+  addGrantRoutes(router, dependencies);
+  addTokenRoutes(router, dependencies);
+  addLoginRoutes(router, dependencies);
+  addRobotRoutes(router, dependencies);
+  addKeyRoutes(router, dependencies);
+  return router;
+}
+
+const askForBasic: Middleware<RequestState> = async (ctx, next) => {
+  ctx.state.challenge = { kind: 'basic' };
+  await next();
+};
+
+const refuseStrangers: Middleware<RequestState> = async (ctx, next) => {
+  const { identity } = ctx.state;
+  if (identity.kind === 'anonymous' || identity.proof.kind === 'bearer') throw unauthorized(ctx);
+  if (identity.kind === 'job') throw new RegistryError('DENIED', 'a job has no business here');
+  await next();
+};
+
+/** What a page of another site can send without being asked is a form or plain text. */
+const refuseForms: Middleware<RequestState> = async (ctx, next) => {
+  const changes = ['POST', 'PUT', 'PATCH'].includes(ctx.method);
+  const type = ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase();
+  if (changes && type !== 'application/json') {
+    throw new RegistryError('MEDIA_TYPE_UNSUPPORTED', 'the Content-Type must be application/json');
+  }
+  await next();
+};

@@ -1,0 +1,34 @@
+import { isAdmin } from '../../auth/access/rights.ts';
+import { RegistryError } from '../errors.ts';
+import type { RequestContext } from '../request-context.ts';
+
+/** Goes on only for administrators. Throws DENIED. */
+export function requireAdmin(ctx: RequestContext): void {
+  if (isAdmin(ctx.state.identity.rights)) return;
+  throw new RegistryError('DENIED', 'this is for administrators');
+}
+
+/** Goes on only for administrators and the person themselves. Throws DENIED. */
+export function requireSelfOrAdmin(ctx: RequestContext, account: string): void {
+  if (isPerson(ctx, account)) return;
+  requireAdmin(ctx);
+}
+
+/** Whether the request was made by this person and not by a robot. */
+export function isPerson({ state: { identity } }: RequestContext, account: string): boolean {
+  return identity.kind === 'user' && identity.name === account;
+}
+
+/**
+ * Goes on only for somebody who has shown a password, or for whom an identity provider has spoken: a token that was
+ * stolen makes no others that outlive it. Answers their name. Throws DENIED.
+ */
+export function requirePerson({ state: { identity } }: RequestContext): string {
+  if (
+    identity.kind === 'user' &&
+    (identity.proof.kind === 'password' || identity.proof.kind === 'provider')
+  ) {
+    return identity.name;
+  }
+  throw new RegistryError('DENIED', 'a token cannot do this: log in with a password');
+}

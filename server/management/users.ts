@@ -1,0 +1,81 @@
+import { nameOf } from '../../auth/access/identity.ts';
+import { isAdmin } from '../../auth/access/rights.ts';
+import type { Account } from '../../auth/accounts/account-store.ts';
+import { unknownAccount } from '../../auth/accounts/knex-account-store.ts';
+import { verifyPassword } from '../../auth/accounts/password-hash.ts';
+import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
+import { RegistryError } from '../errors.ts';
+import { answerEmpty, answerJson } from '../http/answer.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import { fieldsOf, required } from './request-fields.ts';
+import { isPerson, requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
+
+/** The people who can log in, and whoever asks. */
+export function addUserRoutes(router: ManagementRouter, { store }: ManagementDependencies): void {
+  const { accounts } = store;
+
+  router.get('/me', (ctx) => {
+    const { identity } = ctx.state;
+    answerJson(ctx, 200, { kind: identity.kind, name: nameOf(identity), admin: isAdmin(identity.rights) });
+  });
+
+  router.get('/users', async (ctx) => {
+    requireAdmin(ctx);
+    answerJson(ctx, 200, { users: (await accounts.list()).map(shown) });
+  });
+
+  router.post('/users', async (ctx) => {
+    requireAdmin(ctx);
+    const fields = await fieldsOf(ctx, { name: 'string', password: 'string', admin: 'boolean' });
+    const name = required('name', fields.name);
+    const { admin = false, password } = fields;
+    const made = await addAccount(accounts, { name, admin, ...(password !== undefined && { password }) });
+    answerJson(ctx, 201, { name, admin, ...(made !== undefined && { password: made }) });
+  });
+
+  router.get('/users/:name', async (ctx) => {
+    const { name = '' } = ctx.params;
+    requireSelfOrAdmin(ctx, name);
+    const account = await accounts.find(name);
+    if (account === undefined) throw unknownAccount(name);
+    answerJson(ctx, 200, shown(account));
+  });
+
+  router.patch('/users/:name', async (ctx) => {
+    const { name = '' } = ctx.params;
+    requireSelfOrAdmin(ctx, name);
+    const fields = await fieldsOf(ctx, { password: 'string', currentPassword: 'string', admin: 'boolean' });
+    if (fields.admin !== undefined) requireAdmin(ctx);
+    if (fields.password !== undefined) {
+      await requireCurrentPassword(ctx, name, fields.currentPassword);
+      await changePassword(accounts, name, fields.password);
+    }
+    if (fields.admin !== undefined) await accounts.update(name, { admin: fields.admin });
+    answerEmpty(ctx, 204);
+  });
+
+  router.delete('/users/:name', async (ctx) => {
+    requireAdmin(ctx);
+    await accounts.remove(ctx.params.name ?? '');
+    answerEmpty(ctx, 204);
+  });
+
+  /** Whoever changes their own password shows the one of before, which a browser that was left open does not know. */
+  async function requireCurrentPassword(
+    ctx: RequestContext,
+    name: string,
+    current: string | undefined,
+  ): Promise<void> {
+    if (!isPerson(ctx, name)) return;
+    requirePerson(ctx);
+    const hash = (await accounts.find(name))?.passwordHash;
+    if (hash === undefined) return;
+    if (current !== undefined && (await verifyPassword(current, hash))) return;
+    throw new RegistryError('DENIED', 'currentPassword is not the password of this account');
+  }
+}
+
+function shown({ name, admin, createdAt, passwordHash }: Account) {
+  return { name, admin, createdAt: createdAt.toISOString(), hasPassword: passwordHash !== undefined };
+}
