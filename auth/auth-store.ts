@@ -7,6 +7,8 @@ import type { TeamStore } from './accounts/team-store.ts';
 import type { AuthDatabase } from './auth-database.ts';
 import type { CredentialStore } from './credentials/credential-store.ts';
 import { KnexCredentialStore } from './credentials/knex-credential-store.ts';
+import type { JobRuleStore } from './jobs/job-rule.ts';
+import { KnexJobRuleStore } from './jobs/knex-job-rule-store.ts';
 import type { KeyStore } from './tokens/key-store.ts';
 import { KnexKeyStore } from './tokens/knex-key-store.ts';
 import { KnexLoginStore } from './tokens/knex-login-store.ts';
@@ -20,6 +22,7 @@ export interface AuthStore {
   readonly credentials: CredentialStore;
   readonly logins: LoginStore;
   readonly keys: KeyStore;
+  readonly jobRules: JobRuleStore;
 }
 
 /** In a database in which ACCOUNT_MIGRATIONS have run. */
@@ -31,5 +34,6 @@ export function openAuthStore(database: AuthDatabase): AuthStore {
     credentials: new KnexCredentialStore(database),
     logins: new KnexLoginStore(database),
     keys: new KnexKeyStore(database),
+    jobRules: new KnexJobRuleStore(database),
   });
 }

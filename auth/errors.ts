@@ -13,6 +13,7 @@ export type AuthErrorCode =
   | 'ENTRY_EXISTS'
   | 'ENTRY_UNKNOWN'
   | 'PASSWORD_REFUSED'
+  | 'PROVIDER_UNREACHABLE'
   | 'SETTING_INVALID'
   | 'TOKEN_INVALID';
 
@@ -32,6 +33,11 @@ export class TokenInvalidError extends AuthError {
 /** The password may not be chosen. */
 export class PasswordRefusedError extends AuthError {
   readonly code = 'PASSWORD_REFUSED';
+}
+
+/** An identity provider does not answer, or not as it should. */
+export class ProviderUnreachableError extends AuthError {
+  readonly code = 'PROVIDER_UNREACHABLE';
 }
 
 /** There is an account of this name already. */

@@ -84,6 +84,12 @@ const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     message: 'the page size is not valid',
   },
   PASSWORD_REFUSED: { code: 'UNSUPPORTED', status: 400, message: 'the password cannot be used' },
+  // Docker's.
+  PROVIDER_UNREACHABLE: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the identity provider cannot be reached: try again soon',
+  },
   RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
   REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },

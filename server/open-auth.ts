@@ -13,6 +13,7 @@ import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
 import { LoginMethods } from '../auth/authenticators/login-methods.ts';
 import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
+import { JobLogin } from '../auth/jobs/job-login.ts';
 import { KeyRing } from '../auth/tokens/key-ring.ts';
 import { outsideKeys } from '../auth/tokens/outside-keys.ts';
 import { TokenServer } from '../auth/tokens/token-server.ts';
@@ -86,6 +87,7 @@ export async function openAuth(
   const keys = new KeyRing(store.keys);
   const methods = new LoginMethods([
     new CredentialLogin(store.credentials, directory),
+    new JobLogin(store.jobRules),
     new PasswordLogin(store.accounts, directory),
   ]);
   const authenticator = new HeaderAuthenticator({

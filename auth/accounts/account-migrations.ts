@@ -80,4 +80,17 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
       });
     },
   },
+  {
+    name: '0003-job-rules',
+    up: async (trx) => {
+      await trx.schema.createTable('job_rules', (table) => {
+        table.string('name', 128).primary();
+        table.string('issuer', 512).notNullable();
+        table.string('audience', 512).notNullable();
+        table.text('claims').notNullable();
+        table.string('role', 16).notNullable();
+        table.string('pattern', 255).notNullable();
+      });
+    },
+  },
 ];

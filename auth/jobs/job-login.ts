@@ -1,0 +1,96 @@
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { Identity } from '../access/identity.ts';
+import { matchesPattern } from '../access/pattern.ts';
+import { actionsOf } from '../access/role.ts';
+import type { BasicCredentials } from '../authenticators/basic-credentials.ts';
+import type { LoginMethod } from '../authenticators/login-method.ts';
+import { CredentialsInvalidError, ProviderUnreachableError } from '../errors.ts';
+import { IssuerKeys } from './issuer-keys.ts';
+import type { JobRule, JobRuleStore } from './job-rule.ts';
+
+/** Seconds by which the clocks of the issuer and this machine may differ. */
+const CLOCK_TOLERANCE = 30;
+const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
+const LONGEST_NAME = 255;
+
+/** Tokens of jobs, with any user name: they have the roles of all rules that they match, until they end. */
+export class JobLogin implements LoginMethod {
+  readonly #rules: JobRuleStore;
+  readonly #keys = new IssuerKeys();
+
+  constructor(rules: JobRuleStore) {
+    this.#rules = rules;
+  }
+
+  async logIn({ password }: BasicCredentials): Promise<Identity | undefined> {
+    const issuer = issuerOf(password);
+    if (issuer === undefined) return undefined;
+    const trusted = (await this.#rules.list()).filter((rule) => rule.issuer === issuer);
+    if (trusted.length === 0) throw new CredentialsInvalidError('no rule trusts the issuer of this token');
+    const payload = await this.#verify(password, issuer, trusted);
+    const matching = trusted.filter((rule) => matches(rule, payload));
+    if (matching.length === 0) throw new CredentialsInvalidError('no rule matches what this token says');
+    return {
+      kind: 'job',
+      name: (payload.sub ?? '').slice(0, LONGEST_NAME) || 'job',
+      proof: { kind: 'provider' },
+      rights: {
+        admin: false,
+        grants: matching.map(({ pattern, role }) => ({ pattern, actions: actionsOf(role) })),
+        lists: true,
+      },
+      until: ((payload.exp ?? 0) + CLOCK_TOLERANCE) * 1000,
+    };
+  }
+
+  async #verify(token: string, issuer: string, rules: readonly JobRule[]): Promise<JWTPayload> {
+    try {
+      const { payload } = await jwtVerify(token, await this.#keys.of(issuer), {
+        algorithms: ALGORITHMS,
+        issuer,
+        audience: rules.map(({ audience }) => audience),
+        clockTolerance: CLOCK_TOLERANCE,
+        requiredClaims: ['exp'],
+      });
+      return payload;
+    } catch (cause) {
+      if (cause instanceof ProviderUnreachableError) throw cause;
+      if (cause instanceof errors.JWKSTimeout || !(cause instanceof errors.JOSEError)) {
+        throw new ProviderUnreachableError(
+          `the identity provider ${issuer} cannot be asked for its keys: try again soon`,
+          { cause },
+        );
+      }
+      throw new CredentialsInvalidError(complaint(cause));
+    }
+  }
+}
+
+/** The issuer that a signed token names, whoever made it; undefined when it is no such token. */
+function issuerOf(text: string): string | undefined {
+  if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)) return undefined;
+  try {
+    return decodeJwt(text).iss;
+  } catch {
+    return undefined;
+  }
+}
+
+function matches({ audience, claims }: JobRule, payload: JWTPayload): boolean {
+  const audiences = typeof payload.aud === 'string' ? [payload.aud] : (payload.aud ?? []);
+  return (
+    audiences.includes(audience) &&
+    Object.entries(claims).every(([name, wanted]) => {
+      const said = Object.hasOwn(payload, name) ? payload[name] : undefined;
+      return ['string', 'number', 'boolean'].includes(typeof said) && matchesPattern(wanted, String(said));
+    })
+  );
+}
+
+function complaint(error: errors.JOSEError): string {
+  if (error instanceof errors.JWTExpired) return 'the token of the job has expired';
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return `the token of the job does not count here: its claim ${error.claim} is not as it must be`;
+  }
+  return 'the token of the job was not signed by its issuer';
+}
