@@ -39,6 +39,19 @@ HOLDER is user:NAME, team:NAME, or public for everybody without logging in. PATT
 which * stands for any characters, slashes too, such as team/*. ROLE is reader (pulls), writer (pushes as well),
 maintainer (deletes as well) or admin (grants roles on the same repositories as well); public can be a reader.
 ${COMMON}`,
+  rule: `Jobs of other systems (CI, clusters) that have a role here, on the word of these: a job logs in with any user name
+and the OpenID Connect token that its system gives it as the password. There is no secret to keep.
+
+Usage: berth rule list
+       berth rule add NAME PATTERN ROLE --issuer URL --audience TEXT --claim NAME=VALUE…
+       berth rule remove NAME
+
+  --issuer URL          the system, as its tokens have it in "iss"; its keys are looked up there
+  --audience TEXT       for whom the tokens are made, such as the URL of this registry
+  --claim NAME=VALUE    what the token must say, such as repository=team/app; * stands for any characters; repeat it
+                        for more, of which all must hold
+PATTERN and ROLE are as berth grant has them.
+${COMMON}`,
   token: `Personal tokens, which programs use in place of a password; the logins that docker keeps; the keys of the token server.
 
 Usage: berth token list USER

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   user: async () => (await import('./user.ts')).user,
   team: async () => (await import('./team.ts')).team,
   grant: async () => (await import('./grant.ts')).grant,
+  rule: async () => (await import('./rule.ts')).rule,
   token: async () => (await import('./token.ts')).token,
   robot: async () => (await import('./robot.ts')).robot,
 };

@@ -5,6 +5,7 @@ export const HELP = `Berth, a private OCI registry.
 
 Usage: berth serve [options]            run the registry
        berth user | team | grant        people, their teams, and who may do what
+       berth rule                       jobs of other systems, which need no secret
        berth token | robot              tokens of people, accounts of programs
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry

@@ -12,6 +12,7 @@ import { addKeyRoutes } from './keys.ts';
 import { addLoginRoutes } from './logins.ts';
 import openApi from './openapi.json' with { type: 'json' };
 import { addRobotRoutes } from './robots.ts';
+import { addRuleRoutes } from './rules.ts';
 import { addTeamRoutes } from './teams.ts';
 import { addTokenRoutes } from './tokens.ts';
 import { addUserRoutes } from './users.ts';
@@ -47,6 +48,7 @@ export function createManagementRouter(
   addTokenRoutes(router, dependencies);
   addLoginRoutes(router, dependencies);
   addRobotRoutes(router, dependencies);
+  addRuleRoutes(router, dependencies);
   addKeyRoutes(router, dependencies);
   return router;
 }

@@ -4,13 +4,15 @@ import type { RequestContext } from '../request-context.ts';
 
 const LARGEST_BODY = 64 * 1024;
 
-type FieldKind = 'string' | 'boolean' | 'strings' | 'time';
+type FieldKind = 'string' | 'boolean' | 'strings' | 'texts' | 'time';
 
 /** What a field of each kind is; a `time` is RFC 3339, or null for never. */
 interface FieldTypes {
   readonly string: string;
   readonly boolean: boolean;
   readonly strings: readonly string[];
+  /** An object whose values are strings. */
+  readonly texts: Readonly<Record<string, string>>;
   readonly time: Date | null;
 }
 
@@ -59,6 +61,11 @@ function readField(name: string, kind: FieldKind, value: unknown): unknown {
   if (kind === 'strings') {
     if (Array.isArray(value) && value.every((part) => typeof part === 'string')) return value;
     throw new SettingInvalidError(`the field "${name}" must be a list of strings`);
+  }
+  if (kind === 'texts') {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    if (isObject && Object.values(value).every((part) => typeof part === 'string')) return value;
+    throw new SettingInvalidError(`the field "${name}" must be an object of strings`);
   }
   if (kind === 'time') {
     if (value === null) return null;

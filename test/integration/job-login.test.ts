@@ -8,7 +8,6 @@ import type { JobRule, JobRuleStore } from '../../auth/jobs/job-rule.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 
 const AUDIENCE = 'https://registry.example';
-const CONTEXT = { remote: '127.0.0.1', signal: new AbortController().signal };
 
 describe('tokens of jobs', async () => {
   const provider = await startIdentityProvider({ after });
@@ -43,7 +42,7 @@ describe('tokens of jobs', async () => {
     repository_owner: 'team',
     ref: 'refs/heads/main',
   };
-  const present = (password: string) => login.logIn({ user: 'anything', password }, CONTEXT);
+  const present = (password: string) => login.logIn({ user: 'anything', password });
   const refused = (token: string, message: RegExp) =>
     assert.rejects(present(token), { code: 'CREDENTIALS_INVALID', message });
 
