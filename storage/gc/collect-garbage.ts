@@ -1,4 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
@@ -8,6 +8,9 @@ import { dropIdleUploads, sweepUploadFiles } from './sweep-uploads.ts';
 
 /** Rows that one step looks at: about a millisecond's work. */
 const WINDOW = 250;
+
+/** Milliseconds: for as long as a step has kept others from writing they get their turn, but no longer than this. */
+const LONGEST_PAUSE = 50;
 
 /** What garbage collection needs of a store of content. */
 export type GarbageBlobs = Pick<BlobStore, 'abort' | 'delete' | 'list' | 'listUploads'>;
@@ -103,7 +106,9 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
   ) => {
     for (let next: string | undefined = ''; next !== undefined; ) {
       const window = { lease: lease.lease, limit: WINDOW, ...(next !== '' && { after: next }) };
+      const began = performance.now();
       const swept: Swept<Item> = await step(window);
+      if (swept.items.length > 0) await sleep(Math.min(performance.now() - began, LONGEST_PAUSE));
       await take(swept.items);
       await after(stage);
       next = swept.next;
