@@ -191,7 +191,7 @@ function refuse(response: Response, what: string): void {
   if (response.ok) return;
   response.body?.cancel().catch(() => undefined);
   const { status } = response;
-  const hint = status === 401 || status === 403 ? ': the login may not read it' : '';
+  const hint = status === 401 || status === 403 ? ': it wants another login (--user, or docker login)' : '';
   const why = status === 404 ? 'is missing' : `was answered with status ${status}${hint}`;
   throw new SourceContentError(`${what} ${why}`);
 }
