@@ -10,6 +10,8 @@ import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 /** Timers of Node count to 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
 
+const LONGEST_DELAY = 5 * 60 * 1000;
+
 export { ConfigError };
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -46,6 +48,8 @@ export interface Config {
   readonly auth: AuthMode;
   readonly tokens: TokenConfig;
   readonly logLevel: LogLevel;
+  /** Milliseconds for which the server goes on after it was told to stop, so that whoever sends requests notices. */
+  readonly shutdownDelay: number;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
   /** Milliseconds between two garbage collections; absent: none by itself. */
@@ -83,6 +87,7 @@ const SETTING_NAMES = [
   'gcUntagged',
   'corsOrigin',
   'pathPrefix',
+  'shutdownDelay',
   'trustedProxy',
   'challenge',
   'tokenIssuer',
@@ -121,6 +126,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     gcUntagged: env.BERTH_GC_UNTAGGED,
     corsOrigin: env.BERTH_CORS_ORIGIN,
     pathPrefix: env.BERTH_PATH_PREFIX,
+    shutdownDelay: env.BERTH_SHUTDOWN_DELAY,
     trustedProxy: env.BERTH_TRUSTED_PROXY,
     challenge: env.BERTH_CHALLENGE,
     tokenIssuer: env.BERTH_TOKEN_ISSUER,
@@ -160,6 +166,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     deletes: oneOf('setting of deletes', setting('deletes') ?? 'on', ['on', 'off']) === 'on',
     corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
+    shutdownDelay: parseDelay(setting('shutdownDelay') ?? '0s'),
     trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
     ...(database !== undefined && { database: parseDatabase(database) }),
     ...(tls !== undefined && { tls }),
@@ -213,6 +220,15 @@ export function parseGrace(text: string | undefined): number {
     throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
   }
   return grace;
+}
+
+/** Milliseconds. */
+function parseDelay(text: string): number {
+  const delay = parseDuration(text);
+  if (delay === undefined || delay > LONGEST_DELAY) {
+    throw new ConfigError(`"${text}" is no delay of the end: write 0s to 5m, such as 5s`);
+  }
+  return delay;
 }
 
 /** The text is not repeated: it may hold a password. */

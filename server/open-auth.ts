@@ -81,8 +81,7 @@ export async function openAuth(
     };
   }
   await makeAdmin(store.accounts, config.adminPassword, say);
-  // A version that is not right by itself at any moment is no help to what has no time to wait.
-  const everything = version.refresh === undefined ? () => version.everything() : undefined;
+  const everything = () => version.everything();
   const directory = new Directory(store, everything);
   const keys = new KeyRing(store.keys);
   const methods = new LoginMethods([
@@ -93,7 +92,7 @@ export async function openAuth(
   const authenticator = new HeaderAuthenticator({
     directory,
     methods,
-    ...(everything && { known: new KnownCredentials(everything) }),
+    known: new KnownCredentials(everything),
     tokens: new TokenVerifier({
       issuer,
       audience: service,

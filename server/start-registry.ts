@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
@@ -6,6 +8,7 @@ import { createApp } from './app.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NameSnapshots } from './background/name-snapshots.ts';
 import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
+import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
 import { LogSampler } from './log-sampler.ts';
@@ -42,7 +45,9 @@ export interface RunningRegistry {
   readonly url: string;
   /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
   readonly metricsUrl?: string;
-  /** Finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish. */
+  /**
+   * Goes on for the time that the configuration says, finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish.
+   */
   stop(graceMs: number): Promise<boolean>;
 }
 
@@ -83,7 +88,7 @@ export async function startRegistry(
     challenges,
     management,
     tokens,
-    health: { isReady: () => !server.draining && Number.isInteger(version.everything()) },
+    health: { isReady: async () => !server.leaving && (await canBeRead(version)) },
     registry: {
       access,
       answers,
@@ -99,14 +104,14 @@ export async function startRegistry(
     corsOrigins: config.corsOrigins,
     proxies: config.trustedProxies,
   });
-  const answerQuickly = createQuickAnswers({ ...shared, access, answers });
-  const answerAtLength = app.callback();
+  const quickly = createQuickAnswers({ ...shared, access, answers });
+  const handle = createRequestHandler({ quickly, atLength: app.callback(), version });
   const certificate = config.tls && (await onCertificate(config.tls));
   const server = new HttpServer({
     ...(certificate && { certificate }),
     handle: (req, res) => {
       if (config.tls?.hsts) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
-      if (!answerQuickly(req, res)) answerAtLength(req, res);
+      handle(req, res);
     },
     malformedAnswer,
   });
@@ -149,11 +154,22 @@ export async function startRegistry(
     url: urlOf(config.tls ? 'https' : 'http', config.listen.host, port),
     ...(metricsUrl !== undefined && { metricsUrl }),
     stop: async (graceMs) => {
+      server.leave();
+      await sleep(config.shutdownDelay);
       const finished = await server.drain(graceMs);
       await resources.disposeAsync();
       return finished;
     },
   };
+}
+
+async function canBeRead(version: CatalogVersion): Promise<boolean> {
+  try {
+    await version.refresh?.();
+    return Number.isInteger(version.everything());
+  } catch {
+    return false;
+  }
 }
 
 async function serveMetrics(

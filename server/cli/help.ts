@@ -74,6 +74,9 @@ Each option has an environment variable that does the same:
   --trusted-proxy NET   BERTH_TRUSTED_PROXY
                                          believe Forwarded and X-Forwarded-* from this network or address;
                                          repeat it, or separate by commas (default: nobody)
+  --shutdown-delay TIME BERTH_SHUTDOWN_DELAY
+                                         when told to stop, go on for so long with /readyz at 503, so that a load
+                                         balancer sends requests elsewhere first (default 0s)
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)

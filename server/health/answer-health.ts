@@ -3,8 +3,8 @@ import { answerJson } from '../http/answer.ts';
 import type { RequestState } from '../request-context.ts';
 
 export interface Health {
-  /** False while the server must get no new requests, such as when it drains; throws when it cannot work. */
-  readonly isReady: () => boolean;
+  /** False while the server must get no new requests: when it ends, and when it cannot work. */
+  readonly isReady: () => Promise<boolean>;
 }
 
 /**
@@ -16,7 +16,7 @@ export function answerHealth({ isReady }: Health): Middleware<RequestState> {
     const asked = ctx.method === 'GET' || ctx.method === 'HEAD';
     if (asked && ctx.path === '/healthz') answerJson(ctx, 200, { status: 'ok' });
     else if (asked && ctx.path === '/readyz') {
-      const ready = isReady();
+      const ready = await isReady();
       answerJson(ctx, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready' });
     } else await next();
   };

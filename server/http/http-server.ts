@@ -29,13 +29,14 @@ export class HttpServer {
   readonly #server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
   readonly #stalledTimeoutMs: number;
-  #draining = false;
+  #state: 'serving' | 'leaving' | 'draining' = 'serving';
   #whenIdle: (() => void) | undefined;
 
   constructor(options: HttpServerOptions) {
     this.#stalledTimeoutMs = options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS;
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
       this.#track(res);
+      if (this.#state !== 'serving') res.shouldKeepAlive = false;
       options.handle(req, res);
     };
     const settings = {
@@ -62,7 +63,18 @@ export class HttpServer {
 
   /** True once `drain` has been called: new requests are to be refused. */
   get draining(): boolean {
-    return this.#draining;
+    return this.#state === 'draining';
+  }
+
+  /** True once `leave` or `drain` has been called: new requests are to be sent elsewhere. */
+  get leaving(): boolean {
+    return this.#state !== 'serving';
+  }
+
+  /** Goes on serving, and has every connection closed after its next answer. */
+  leave(): void {
+    this.#state = 'leaving';
+    for (const res of this.#running) if (!res.headersSent) res.shouldKeepAlive = false;
   }
 
   /** New connections get this certificate from now on; only where there was one from the start. */
@@ -85,7 +97,8 @@ export class HttpServer {
    * is cut. Answers whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
-    this.#draining = true;
+    this.leave();
+    this.#state = 'draining';
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
@@ -106,8 +119,7 @@ export class HttpServer {
     this.#running.add(res);
     res.once('close', () => {
       this.#running.delete(res);
-      if (!this.#draining) return;
-      if (this.#running.size === 0) this.#whenIdle?.();
+      if (this.#state === 'draining' && this.#running.size === 0) this.#whenIdle?.();
     });
   }
 

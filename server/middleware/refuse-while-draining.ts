@@ -2,13 +2,10 @@ import type { Middleware } from 'koa';
 import { RegistryError } from '../errors.ts';
 import type { RequestState } from '../request-context.ts';
 
-/** Refuses requests that begin after the server was told to stop, and has their connections closed. */
+/** Refuses requests that begin after the server has begun to drain. */
 export function refuseWhileDraining(isDraining: () => boolean): Middleware<RequestState> {
-  return async (ctx, next) => {
-    if (isDraining()) {
-      throw new RegistryError('SHUTTING_DOWN', undefined, { headers: { Connection: 'close' } });
-    }
+  return async (_ctx, next) => {
+    if (isDraining()) throw new RegistryError('SHUTTING_DOWN');
     await next();
-    if (isDraining() && !ctx.res.headersSent) ctx.set('Connection', 'close');
   };
 }

@@ -11,8 +11,8 @@ export interface CatalogVersion {
   /** Another number after any change to the database at all. */
   everything(): number;
   /**
-   * Brings both numbers up to what they are after the call, where that is not so at any moment; then whoever compares
-   * them has to call it before. Throws DatabaseUnavailableError.
+   * Brings both numbers up to what they are after the call, where that is not so at any moment. When it fails, with
+   * DatabaseUnavailableError, they are others than any before.
    */
   readonly refresh?: () => Promise<void>;
   close(): Promise<void> | void;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { startConformanceRegistry } from '../support/conformance-registry.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { digestOf, OCI_MANIFEST } from '../support/registry-client.ts';
 
 // distribution-spec, "Conformance", "Content Management". Each test is named by its section and the rule that it checks.
-const registry = await startInProcessRegistry({ after });
+const registry = await startConformanceRegistry({ after });
 const repository = 'conformance/delete';
 const manifests = `/v2/${repository}/manifests`;
 const disabled = await startInProcessRegistry({ after }, { deletes: false });

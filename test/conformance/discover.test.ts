@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { startConformanceRegistry } from '../support/conformance-registry.ts';
 import { digestOf, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 
 // distribution-spec, "Conformance", "Content Discovery". Each test is named by its section and the rule that it checks.
-const registry = await startInProcessRegistry({ after });
+const registry = await startConformanceRegistry({ after });
 const repository = 'conformance/list';
 const list = `/v2/${repository}/tags/list`;
 const sorted = ['0.9', '1.0', '1.0-alpha', '1.1', 'Beta', 'alpha', 'latest'];

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { startConformanceRegistry } from '../support/conformance-registry.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { digestOf, OCI_MANIFEST } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';
 
 // distribution-spec, "Error Codes": each code of the table that this registry can give, in the form that MUST be.
-const registry = await startInProcessRegistry({ after });
+const registry = await startConformanceRegistry({ after });
 const closed = await startInProcessRegistry({ after }, { auth: 'accounts', adminPassword: 'right-password' });
 const { bytes } = await registry.pushImage('conformance/errors', 'latest');
 const absent = digestOf('absent');

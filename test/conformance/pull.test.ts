@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { startConformanceRegistry } from '../support/conformance-registry.ts';
 import { digestOf, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 
 // distribution-spec, "Conformance", "Pull". Each test is named by its section and the rule that it checks.
-const registry = await startInProcessRegistry({ after });
+const registry = await startConformanceRegistry({ after });
 const { digest, bytes, manifest } = await registry.pushImage('conformance/pull', 'latest');
 const [layer] = manifest.layers;
 assert.ok(layer);

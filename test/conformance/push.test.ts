@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { startConformanceRegistry } from '../support/conformance-registry.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
-import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { digestOf, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 
 // distribution-spec, "Conformance", "Push". Each test is named by its section and the rule that it checks.
-const registry = await startInProcessRegistry({ after });
+const registry = await startConformanceRegistry({ after });
 const repository = 'conformance/push';
 const uploads = `/v2/${repository}/blobs/uploads/`;
 const octets = { 'Content-Type': 'application/octet-stream' };

@@ -66,6 +66,7 @@ export async function startInProcessRegistry(
       gcUntagged: false,
       corsOrigins: [],
       pathPrefix: '',
+      shutdownDelay: 0,
       trustedProxies: NO_PROXIES,
       metrics: { host: '127.0.0.1', port: 0 },
       ...options,

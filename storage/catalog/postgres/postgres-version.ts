@@ -31,6 +31,7 @@ export class PostgresVersion implements CatalogVersion {
   readonly #url: string;
   #client: Client | undefined;
   #look: Look | undefined;
+  #names = 0;
   #everything = 0;
   #closed = false;
   #running: Promise<void> = Promise.resolve();
@@ -43,7 +44,7 @@ export class PostgresVersion implements CatalogVersion {
   }
 
   names(): number {
-    return this.#look?.total ?? 0;
+    return this.#names;
   }
 
   everything(): number {
@@ -68,7 +69,14 @@ export class PostgresVersion implements CatalogVersion {
   async #after(running: Promise<void>): Promise<void> {
     await running;
     this.#next = undefined;
-    const look = await this.#ask();
+    const look = await this.#ask().catch((error: unknown) => {
+      // Nobody knows what has changed: nothing that was kept may be used.
+      this.#everything += 1;
+      this.#names = -this.#everything;
+      this.#look = undefined;
+      throw error;
+    });
+    this.#names = look.total;
     if (look.snapshot !== this.#look?.snapshot) this.#everything += 1;
     this.#look = look;
     if (look.logged > LONG_LOG) this.#client?.query(FOLD_CHANGES).catch(() => {});

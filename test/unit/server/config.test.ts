@@ -23,6 +23,7 @@ test('defaults of an ordinary user', () => {
     gcUntagged: false,
     corsOrigins: [],
     pathPrefix: '',
+    shutdownDelay: 0,
     trustedProxies: NO_PROXIES,
   });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen));

@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
+
+type Handle = (req: IncomingMessage, res: ServerResponse) => void;
+
+export interface RequestHandlers {
+  /** Answers false, with nothing done, when it cannot. */
+  readonly quickly: (req: IncomingMessage, res: ServerResponse) => boolean;
+  readonly atLength: Handle;
+  readonly version: CatalogVersion;
+}
+
+/**
+ * Sends each request the quick way, and where that does not lead to an answer the long way. Where the version of
+ * the catalog is not known at any moment it is asked for after the request has come: what is kept in memory and
+ * used for an answer is never older than its request, whichever replica gives it.
+ */
+export function createRequestHandler({ quickly, atLength, version }: RequestHandlers): Handle {
+  const answer: Handle = (req, res) => {
+    if (!quickly(req, res)) atLength(req, res);
+  };
+  if (version.refresh === undefined) return answer;
+  return (req, res) => {
+    version.refresh?.().then(
+      () => answer(req, res),
+      () => atLength(req, res),
+    );
+  };
+}
