@@ -11,8 +11,10 @@ export class ClientGoneError extends Error {
 /** A signal that aborts, with ClientGoneError, when the connection closes before the answer is complete. */
 export function clientSignal(res: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  res.once('close', () => {
+  const onClose = () => {
     if (!res.writableFinished) controller.abort(new ClientGoneError());
-  });
+  };
+  if (res.closed) onClose();
+  else res.once('close', onClose);
   return controller.signal;
 }
