@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { Client } from 'pg';
 import { DatabaseUnavailableError } from '../../errors.ts';
 import type { CatalogVersion } from '../catalog-version.ts';
@@ -68,6 +68,8 @@ export class PostgresVersion implements CatalogVersion {
 
   async #after(running: Promise<void>): Promise<void> {
     await running;
+    // Whoever asks in the same turn of the event loop is served too.
+    await turn();
     this.#next = undefined;
     const look = await this.#ask().catch((error: unknown) => {
       // Nobody knows what has changed: nothing that was kept may be used.
