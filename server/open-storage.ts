@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
@@ -30,6 +31,7 @@ export interface OpenedStorage extends AsyncDisposable {
  */
 export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
   await using opened = new AsyncDisposableStack();
+  if (config.database !== undefined) await replayWhenIdle(config.data);
   const lock = takeDataFolder(config);
   opened.defer(() => lock.release());
   const database = await openCatalogDatabase(config);
@@ -39,7 +41,10 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   opened.defer(() => version.close());
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
-  const blobs = new BlobStore(await openBlobDriver(config), hashes);
+  // A journal is written by one process: registries that share a folder have none.
+  const driver = await openFilesystemDriver(config.data, { journal: config.database === undefined });
+  opened.defer(() => driver.close());
+  const blobs = new BlobStore(driver, hashes);
   const resources = opened.move();
   return { database, catalog, version, blobs, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }

@@ -37,6 +37,7 @@ export interface NewManifest extends Omit<ManifestRecord, 'blob'> {
  *    uploads are random and never come again. A file without an upload record (claim `deadline`) gets its record
  *    within CLAIM_TIME of its commit, measured while the transaction keeps others from writing, or never; the
  *    sweep takes orphans for such only when they are ORPHAN_AGE old, which is twice as long.
+ *    What a power cut or the journal of a filesystem driver brings back of deleted files nothing names, so it is one.
  * From B, C and D: a record that is there has its file, whole; and a manifest that is there has its records.
  */
 export class ContentStore {
@@ -49,11 +50,19 @@ export class ContentStore {
   }
 
   /**
-   * Ends an upload: its content becomes a blob of the repository, its record goes. Throws DigestMismatchError,
+   * Ends an upload: its content becomes a blob of the repository, its record goes. An empty upload may be given `content`
+   * of at most BlobStore.smallLimit bytes as its first and last. Throws DigestMismatchError,
    * after which the upload is as it was, UploadBusyError, UploadUnknownError, StorageFullError.
    */
-  async commitUpload(repository: string, upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
-    const file = await this.#blobs.commit(upload, digest);
+  async commitUpload(
+    repository: string,
+    upload: DriverUpload,
+    digest: Digest,
+    content?: Uint8Array,
+  ): Promise<StoredBlob> {
+    const file = await (content === undefined
+      ? this.#blobs.commit(upload, digest)
+      : this.#blobs.commitSmall(upload, content, digest));
     return this.#record(file, { kind: 'upload', id: upload.id }, (claim) =>
       this.#catalog.blobs.link(repository, file, claim),
     );

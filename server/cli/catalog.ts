@@ -91,7 +91,7 @@ async function rebuildInto(file: string, data: string): Promise<RebuildReport> {
     await database.raw('pragma synchronous = off');
     const report = await rebuildCatalog({
       catalog: await openCatalog(database),
-      blobs: new BlobStore(await openFilesystemDriver(data)),
+      blobs: new BlobStore(await openFilesystemDriver(data, { journal: true })),
       names: snapshot?.lines ?? [],
       signal: interruption(),
       onProblem: say,

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { replayWhenIdle } from '../../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ConfigError } from '../config.ts';
 import {
@@ -27,6 +28,7 @@ export async function openStoredRegistry(
       );
     }
     const catalog = await openCatalog(database);
+    await replayWhenIdle(config.data);
     const blobs = new BlobStore(await openBlobDriver(config));
     return { database, catalog, blobs, [Symbol.asyncDispose]: () => database.destroy() };
   } catch (error) {

@@ -30,6 +30,38 @@ export async function* passingBody(req: IncomingMessage, res: ServerResponse): A
   }
 }
 
+/**
+ * The whole body of a request that announces `length` bytes, few enough for memory. Throws what `signal` aborts with, and
+ * when the client hangs up before the end.
+ */
+export function wholeBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+  length: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  signal.throwIfAborted();
+  if (expectsContinue(req) && !res.headersSent) res.writeContinue();
+  const body = Buffer.allocUnsafe(length);
+  let size = 0;
+  return new Promise<Buffer>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    req.on('data', (chunk: Buffer) => {
+      size += chunk.copy(body, size);
+    });
+    req.once('end', () => resolve(body));
+    req.once('error', reject);
+    req.once('close', () => reject(new Error('the client hung up before the end of the body')));
+  });
+}
+
+/** Bytes that the request says its body has; undefined when it does not say. */
+export function announcedLength(req: IncomingMessage): number | undefined {
+  if (req.headers['transfer-encoding'] !== undefined) return undefined;
+  const length = req.headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
 export function expectsContinue(req: IncomingMessage): boolean {
   return req.headers.expect?.toLowerCase() === '100-continue';
 }

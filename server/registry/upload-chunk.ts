@@ -1,7 +1,7 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
 import { type ContentRange, parseContentRange } from '../http/content-range.ts';
-import { passingBody } from '../http/request-body.ts';
+import { announcedLength, passingBody, wholeBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { UploadChunk } from './upload-sessions.ts';
 
@@ -13,7 +13,11 @@ import type { UploadChunk } from './upload-sessions.ts';
 export function chunkOf(ctx: RequestContext): UploadChunk {
   const body = passingBody(ctx.req, ctx.res);
   const header = ctx.get('Content-Range');
-  if (header === '') return { content: body, check: () => undefined };
+  if (header === '') {
+    const length = announcedLength(ctx.req);
+    const whole = (signal: AbortSignal) => wholeBody(ctx.req, ctx.res, length ?? 0, signal);
+    return { content: body, check: () => undefined, ...(length !== undefined && { length, whole }) };
+  }
   const range = parseContentRange(header);
   // What the upload has is known once it is this request's turn to write to it.
   const turn: { size: number } = { size: 0 };

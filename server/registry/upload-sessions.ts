@@ -2,7 +2,12 @@ import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.t
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
-import { RangeInvalidError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
+import {
+  DigestMismatchError,
+  RangeInvalidError,
+  UploadBusyError,
+  UploadUnknownError,
+} from '../../storage/errors.ts';
 import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
 import { UploadProgress } from './upload-progress.ts';
 
@@ -14,6 +19,9 @@ export interface UploadChunk {
   readonly check: (upload: DriverUpload) => void;
   /** Of the digest that the whole will have, as far as is known. */
   readonly algorithm?: DigestAlgorithm;
+  /** Bytes that `content` certainly has, and a way to have them at once instead; where that is known. */
+  readonly length?: number;
+  readonly whole?: (signal: AbortSignal) => Promise<Uint8Array>;
 }
 
 interface ActiveUpload {
@@ -90,17 +98,35 @@ export class UploadSessions {
       if (ended) return ended;
       const { upload } = record ?? (await this.find(repository, id));
       if (chunk === undefined) return this.#content.commitUpload(repository, upload, digest);
-      const progress = new UploadProgress(this.#catalog.uploads, upload);
-      const whole = await this.#append(upload, chunk, combined, progress, (state) =>
-        progress.postpone(state),
-      );
+      if (upload.size > 0 || chunk.whole === undefined || (chunk.length ?? 0) > this.#blobs.smallLimit) {
+        return this.#completeBy(repository, upload, digest, chunk, combined);
+      }
+      const content = await chunk.whole(combined);
       try {
-        return await this.#content.commitUpload(repository, whole, digest);
+        return await this.#content.commitUpload(repository, upload, digest, content);
       } catch (error) {
-        if (!(error instanceof UploadUnknownError)) await progress.catchUp();
-        throw error;
+        if (!(error instanceof DigestMismatchError)) throw error;
+        // The same again, but so that the upload has the chunk.
+        return this.#completeBy(repository, upload, digest, { ...chunk, content: single(content) }, combined);
       }
     });
+  }
+
+  async #completeBy(
+    repository: string,
+    upload: DriverUpload,
+    digest: Digest,
+    chunk: UploadChunk,
+    signal: AbortSignal,
+  ): Promise<StoredBlob> {
+    const progress = new UploadProgress(this.#catalog.uploads, upload);
+    const whole = await this.#append(upload, chunk, signal, progress, (state) => progress.postpone(state));
+    try {
+      return await this.#content.commitUpload(repository, whole, digest);
+    } catch (error) {
+      if (!(error instanceof UploadUnknownError)) await progress.catchUp();
+      throw error;
+    }
   }
 
   /** Drops an upload; a request that is writing to it is cut off. Throws UploadUnknownError. */
@@ -153,4 +179,8 @@ export class UploadSessions {
       end();
     }
   }
+}
+
+async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield content;
 }

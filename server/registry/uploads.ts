@@ -9,7 +9,7 @@ import {
 } from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { hasBody, passingBody } from '../http/request-body.ts';
+import { announcedLength, hasBody, passingBody, wholeBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { mountBlob, mountSourceOf } from './mount-blob.ts';
@@ -22,7 +22,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Pushing blobs (distribution-spec, "Pushing Blobs", "Mounting a blob from another repository"). */
 export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, content, uploads } = dependencies;
+  const { access, blobs, content, uploads } = dependencies;
 
   const authorizePush = (ctx: RequestContext): string => {
     const repository = repositoryOf(ctx);
@@ -42,8 +42,14 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     }
     const digest = queryOf(ctx, 'digest');
     if (digest !== undefined) {
-      const body = passingBody(ctx.req, ctx.res);
-      const blob = await content.putBlob(repository, body, parseDigest(digest), ctx.state.signal);
+      const { signal } = ctx.state;
+      const expected = parseDigest(digest);
+      const length = announcedLength(ctx.req) ?? Number.POSITIVE_INFINITY;
+      const body =
+        length > blobs.smallLimit
+          ? passingBody(ctx.req, ctx.res)
+          : await wholeBody(ctx.req, ctx.res, length, signal);
+      const blob = await content.putBlob(repository, body, expected, signal);
       answerCreated(ctx, repository, blob);
       return;
     }

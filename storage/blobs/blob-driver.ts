@@ -39,7 +39,10 @@ export interface DriverUpload {
  * test/contract/blob-driver.ts.
  */
 export interface BlobDriver {
-  /** Begins an empty upload. `id` is a UUID that no other upload of this driver has. */
+  /**
+   * Begins an empty upload. `id` is a UUID that no other upload of this driver has. A driver may keep nothing until the
+   * first append, and then knows every empty upload: UploadUnknownError is certain only where bytes are missing.
+   */
   beginUpload(id: string): Promise<DriverUpload>;
 
   /**

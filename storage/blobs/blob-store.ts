@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import {
   ContentDamagedError,
   DigestMismatchError,
@@ -13,6 +13,7 @@ import { type Hasher, INLINE_HASHER } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
 import { hasLocalFiles, type LocalFile } from './local-files.ts';
 import { SegmentedSource } from './segmented-source.ts';
+import { takesSmallContent } from './small-content.ts';
 
 /** Bytes that an upload may be ahead of its last checkpoint. */
 export const SEGMENT_SIZE = 64 * 1024 * 1024;
@@ -87,13 +88,29 @@ export class BlobStore {
    */
   commit(upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
     return this.#exclusively(upload, async () => {
-      const actual = await this.#digestOf(upload, digest);
-      if (actual !== digest) {
-        throw new DigestMismatchError(
-          `the content has the digest ${actual}, not ${digest}: it was damaged on its way, or the digest is wrong`,
-        );
-      }
+      refuseOther(await this.#digestOf(upload, digest), digest);
       const blob = await this.#driver.commitUpload(upload, digest);
+      this.#hashes.forget(upload);
+      return blob;
+    });
+  }
+
+  /** The most bytes of content that `commitSmall` takes; less than 0 when it takes none. */
+  get smallLimit(): number {
+    return takesSmallContent(this.#driver) ? this.#driver.smallLimit : -1;
+  }
+
+  /**
+   * As append and commit of an upload that is empty, in one step. Throws DigestMismatchError, UploadBusyError,
+   * StorageFullError, each of which leaves the upload as it is.
+   */
+  commitSmall(upload: DriverUpload, content: Uint8Array, digest: Digest): Promise<StoredBlob> {
+    return this.#exclusively(upload, async () => {
+      const driver = this.#driver;
+      if (upload.size > 0 || !takesSmallContent(driver))
+        throw new Error('the upload cannot be stored in one step');
+      refuseOther(digestOf(content, digestAlgorithm(digest)), digest);
+      const blob = await driver.storeSmall(upload.id, digest, content);
       this.#hashes.forget(upload);
       return blob;
     });
@@ -118,6 +135,9 @@ export class BlobStore {
   ): Promise<StoredBlob> {
     signal?.throwIfAborted();
     const upload = await this.begin();
+    if (content instanceof Uint8Array && content.byteLength <= this.smallLimit) {
+      return this.commitSmall(upload, content, digest);
+    }
     let state = upload;
     try {
       state = await this.append(upload, content instanceof Uint8Array ? single(content) : content, {
@@ -178,8 +198,7 @@ export class BlobStore {
     const chunks: Uint8Array[] = [];
     for await (const chunk of await this.#driver.readBlob(blob)) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    const algorithm = digestAlgorithm(blob.digest);
-    if (`${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` !== blob.digest) {
+    if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) {
       throw new ContentDamagedError(
         `what is stored of ${blob.digest} is damaged: "berth fsck" tells who needs it`,
       );
@@ -236,6 +255,17 @@ export class BlobStore {
       this.#busy.delete(upload.id);
     }
   }
+}
+
+function digestOf(content: Uint8Array, algorithm: DigestAlgorithm): Digest {
+  return `${algorithm}:${hash(algorithm, content, 'hex')}`;
+}
+
+function refuseOther(actual: Digest, expected: Digest): void {
+  if (actual === expected) return;
+  throw new DigestMismatchError(
+    `the content has the digest ${actual}, not ${expected}: it was damaged on its way, or the digest is wrong`,
+  );
 }
 
 async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

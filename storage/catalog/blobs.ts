@@ -107,10 +107,11 @@ export async function linkBlob(
   claim: FileClaim | undefined,
 ): Promise<StoredBlob> {
   const { digest, size, location } = blob;
-  await trx('blobs').insert({ digest, size, location, created_at: Date.now() }).onConflict('digest').ignore();
+  const row = { digest, size, location, created_at: Date.now() };
+  const inserted = await trx('blobs').insert(row).onConflict('digest').ignore().returning('digest');
   if (claim !== undefined) await enforceClaim(trx, claim);
   await addLink(trx, repositoryId, digest);
-  return blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
+  return inserted.length > 0 ? blob : blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
 }
 
 /** Removes links; answers how many there were. */

@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
 import { LogSync } from './log-sync.ts';
 import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
+import { onConnection } from './transaction.ts';
+import { TransactionGroup } from './transaction-group.ts';
 
 const STATEMENTS_KEPT = 200;
 
@@ -29,15 +31,26 @@ export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
   await (await open(file, 'a', 0o600)).close();
   await syncFolderOf(file);
-  const config: Knex.Config & { readonly logSync: LogSync } = {
+  const transactionGroup: TransactionGroup<Knex.Transaction> = new TransactionGroup((work) =>
+    onConnection(opened, work),
+  );
+  const config: Knex.Config & OfSqlite = {
     client: 'better-sqlite3',
     logSync: new LogSync(file),
+    transactionGroup,
     connection: { filename: file },
     useNullAsDefault: true,
     // One connection: transactions of this process queue here instead of failing on each other's locks.
     pool: { min: 1, max: 1, afterCreate: configure },
   };
-  return knex(config);
+  const opened = knex(config);
+  return opened;
+}
+
+/** What transaction.ts finds in the configuration. */
+interface OfSqlite {
+  readonly logSync: LogSync;
+  readonly transactionGroup: TransactionGroup<Knex.Transaction>;
 }
 
 function configure(connection: Connection, done: (error: unknown, connection: Connection) => void): void {

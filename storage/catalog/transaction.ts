@@ -4,6 +4,7 @@ import { DatabaseUnavailableError, StorageFullError } from '../errors.ts';
 import { isPostgres } from './dialect.ts';
 import type { LogSync } from './log-sync.ts';
 import type { Place, RetryLane } from './retry-lane.ts';
+import type { TransactionGroup } from './transaction-group.ts';
 
 /** Milliseconds after which a transaction that others keep from running fails. */
 const PATIENCE = 10_000;
@@ -30,13 +31,17 @@ export async function inTransaction<T>(
   work: (trx: Knex.Transaction) => Promise<T>,
   { durable = true }: TransactionOptions = {},
 ): Promise<T> {
-  const result = await untilItPasses(knex, () =>
-    logOf(knex) === undefined
-      ? knex.transaction(work, isolationOf(knex))
-      : withoutSync(knex, (connection) => knex.transaction(work, { connection })),
-  );
+  const group = groupOf(knex);
+  const result = await (group === undefined
+    ? untilItPasses(knex, () => knex.transaction(work, isolationOf(knex)))
+    : group.run(work));
   if (durable) await logOf(knex)?.sync();
   return result;
+}
+
+/** Runs `work` in a transaction on SQLite's connection, as inTransaction does, without making it durable. */
+export function onConnection<T>(knex: Knex, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  return untilItPasses(knex, () => withoutSync(knex, (connection) => knex.transaction(work, { connection })));
 }
 
 /** As inTransaction, for what one statement does: `statement` makes it anew each time. It costs half as much. */
@@ -56,6 +61,11 @@ export async function inStatement<Outcome>(
 /** A statement of knex that can be told which connection to run on. */
 interface Connectable<Outcome> {
   connection(connection: unknown): PromiseLike<Outcome>;
+}
+
+/** SQLite's, for its one connection. */
+function groupOf(knex: Knex): TransactionGroup<Knex.Transaction> | undefined {
+  return knex.client.config.transactionGroup;
 }
 
 /** SQLite's, which is synced apart from the transactions. */

@@ -171,7 +171,7 @@ export function describeBlobDriver(
             closed = true;
           }
         }
-        await assert.rejects(driver.appendUpload({ id: randomUUID(), size: 0, detail: '' }, source()));
+        await assert.rejects(driver.appendUpload({ id: randomUUID(), size: 1, detail: '' }, source()));
         const abort = new AbortController();
         const upload = await begin();
         let seen = 0;
@@ -187,7 +187,8 @@ export function describeBlobDriver(
       });
 
       test('that are unknown are refused as such', async () => {
-        const unknown: DriverUpload = { ...(await begin()), id: randomUUID() };
+        const appended = await driver.appendUpload(await begin(), streamOf(patternBytes(10, 12)));
+        const unknown: DriverUpload = { ...appended, id: randomUUID() };
         const strange: DriverUpload = { id: '../../etc/passwd', size: 0, detail: '' };
         for (const upload of [unknown, strange]) {
           await assert.rejects(driver.appendUpload(upload, streamOf(Buffer.from('a'))), UploadUnknownError);

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
@@ -5,9 +6,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
 import type { LocalFiles } from '../local-files.ts';
+import type { SmallContent } from '../small-content.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';
+import { replayJournals } from './journal/replay-journals.ts';
+import { SmallFiles } from './journal/small-files.ts';
+import { filesystemSync } from './journal/sync-filesystem.ts';
 import {
   BLOBS,
   blobLocation,
@@ -21,40 +26,76 @@ import {
 import { findBlobFiles, listBlobFiles } from './list-blob-files.ts';
 import { BufferPool, WriteBehind } from './write-behind.ts';
 
+/** Bytes that storeSmall takes at most; what is larger gains little by it. */
+const SMALL_LIMIT = 32 * 1024;
+/** Bytes of each of two files. */
+const JOURNAL_SIZE = 2 * 1024 * 1024;
+
+export interface FilesystemOptions {
+  /**
+   * True for the one driver of the folder, among all processes, that stores small content by way of a journal. What
+   * the journal of an earlier one holds is brought back first. It is to be closed.
+   */
+  readonly journal?: boolean;
+}
+
 /**
  * Opens a folder as a blob driver and makes it when it is not there: `blobs/<algorithm>/<2 hex>/<hex>.<uuid>`
  * and `uploads/<uuid>`, all on one file system. One process at a time may write to an upload; each may delete
  * blobs. Throws StorageFullError.
  */
-export async function openFilesystemDriver(root: string): Promise<FilesystemDriver> {
+export async function openFilesystemDriver(
+  root: string,
+  { journal = false }: FilesystemOptions = {},
+): Promise<FilesystemDriver> {
   const absolute = resolve(root);
   const folders = new DurableFolders();
   await onDevice(async () => {
     await folders.ensure(join(absolute, BLOBS));
     await folders.ensure(join(absolute, UPLOADS));
+    if (journal) await replayJournals(absolute);
   });
-  return new FilesystemDriver(absolute, folders);
+  const syncFilesystem = journal ? filesystemSync(absolute) : undefined;
+  const small =
+    syncFilesystem && new SmallFiles({ root: absolute, folders, journalSize: JOURNAL_SIZE, syncFilesystem });
+  return new FilesystemDriver(absolute, folders, small);
 }
 
 /**
  * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
- * failed to store, when it was asked to, is gone: UploadUnknownError.
+ * failed to store, when it was asked to, is gone: UploadUnknownError. An upload has its file when it gets bytes.
  */
-export class FilesystemDriver implements BlobDriver, LocalFiles {
+export class FilesystemDriver implements BlobDriver, LocalFiles, SmallContent {
+  readonly smallLimit = SMALL_LIMIT;
   readonly #root: string;
   readonly #folders: DurableFolders;
+  readonly #small: SmallFiles | undefined;
   readonly #buffers = new BufferPool(32);
 
   /** For openFilesystemDriver; `root` is absolute and has its folders. */
-  constructor(root: string, folders: DurableFolders) {
+  constructor(root: string, folders: DurableFolders, small: SmallFiles | undefined) {
     this.#root = root;
     this.#folders = folders;
+    this.#small = small;
+  }
+
+  /** Waits for what storeSmall began; it works without a journal from then on. */
+  async close(): Promise<void> {
+    await this.#small?.close();
   }
 
   async beginUpload(id: string): Promise<DriverUpload> {
-    const path = uploadPath(this.#root, id);
-    await onDevice(async () => (await open(path, 'wx', 0o600)).close());
     return { id, size: 0, detail: '' };
+  }
+
+  async storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob> {
+    const location = blobLocation({ digest, uploadId: id });
+    const small = this.#small;
+    if (small !== undefined && (await onDevice(() => small.store({ location, content })))) {
+      return { digest, size: content.byteLength, location };
+    }
+    const upload = await this.beginUpload(id);
+    return this.commitUpload(await this.appendUpload(upload, single(content)), digest);
   }
 
   async appendUpload(
@@ -62,7 +103,7 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
     content: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<DriverUpload> {
-    const file = await this.#openUpload(upload, 'drop the rest');
+    const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
     try {
       return await onDevice(async () => {
         const sync = () => syncContent(file, uploadPath(this.#root, upload.id));
@@ -171,7 +212,8 @@ export class FilesystemDriver implements BlobDriver, LocalFiles {
     const path = uploadPath(this.#root, upload.id);
     let file: FileHandle;
     try {
-      file = await open(path, 'r+');
+      // What has no bytes has no file, unless an append failed.
+      file = await open(path, upload.size > 0 ? 'r+' : constants.O_RDWR | constants.O_CREAT, 0o600);
     } catch (error) {
       if (isMissing(error)) throw new UploadUnknownError(`there is no upload ${upload.id}`, { cause: error });
       throw error;
@@ -221,6 +263,10 @@ async function syncContent(file: FileHandle, path: string): Promise<void> {
     await removeFile(path);
     throw error;
   }
+}
+
+async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield content;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

@@ -6,6 +6,7 @@ import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../oci/dig
 export const BLOBS = 'blobs';
 export const UPLOADS = 'uploads';
 export const QUARANTINE = 'quarantine';
+export const JOURNAL = 'journal';
 
 /** What the location of a blob says. */
 export interface BlobName {

@@ -192,7 +192,7 @@ describe('the blob store', () => {
   });
 
   test('does not begin when the signal has aborted', async () => {
-    const upload = await store.begin();
+    const upload = await store.append(await store.begin(), streamOf(patternBytes(10, 8)));
     const signal = AbortSignal.abort(new Error('too late'));
     await assert.rejects(store.append(upload, streamOf(patternBytes(10, 8)), { signal }), /too late/);
     await assert.rejects(store.put(patternBytes(10, 8), digestOf('x'), signal), /too late/);

@@ -67,7 +67,7 @@ describe('on a device of 8 MiB and 24 files', { skip: reason }, () => {
     const upload = await store.append(await store.begin(), streamOf(bytes));
     const fillers: DriverUpload[] = [];
     await assert.rejects(async () => {
-      for (;;) fillers.push(await store.begin());
+      for (;;) fillers.push(await store.append(await store.begin(), streamOf(patternBytes(1, 6))));
     }, StorageFullError);
     await assert.rejects(store.commit(upload, digestOf(bytes)), StorageFullError);
     assert.equal(await store.find(digestOf(bytes)), undefined);

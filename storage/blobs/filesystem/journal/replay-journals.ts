@@ -1,0 +1,54 @@
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isMissing } from '../device-errors.ts';
+import { JOURNAL } from '../layout.ts';
+import { FilePlacer } from './file-placer.ts';
+import { readJournal } from './journal-file.ts';
+import { filesystemSync } from './sync-filesystem.ts';
+
+/**
+ * Brings back the small blobs whose files a power cut may have taken, and empties the journals. What was deleted in
+ * the meantime comes back too, as a file that nothing names. Files that are there are written anew: the kernel shows
+ * content that the device has failed to store as if it had. Nobody else may commit to the folder meanwhile.
+ */
+export async function replayJournals(root: string): Promise<void> {
+  const paths = await journalPaths(root);
+  const placer = new FilePlacer(root);
+  let found = false;
+  for (const path of paths) {
+    for (const record of await readJournal(path)) {
+      await placer.place(record);
+      found = true;
+    }
+  }
+  if (!found) return;
+  const sync = filesystemSync(root);
+  if (sync === undefined)
+    throw new Error(`${join(root, JOURNAL)} is not of this system: it has no syncfs(2)`);
+  await sync();
+  for (const path of paths) await forget(path);
+}
+
+/** Whether a journal has records that may have to be brought back. */
+export async function hasJournalRecords(root: string): Promise<boolean> {
+  for (const path of await journalPaths(root)) if ((await readJournal(path)).length > 0) return true;
+  return false;
+}
+
+async function journalPaths(root: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(join(root, JOURNAL))).map((name) => join(root, JOURNAL, name));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function forget(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.write(Buffer.alloc(8), 0, 8, 0);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import type { DurableFolders } from '../durable-folders.ts';
+import { JOURNAL } from '../layout.ts';
+import { FilePlacer } from './file-placer.ts';
+import { JournalFile } from './journal-file.ts';
+import { type JournalRecord, recordSize } from './journal-records.ts';
+
+/** Records that one sync of the journal makes durable at most. */
+const MOST_AT_ONCE = 32;
+
+export interface SmallFilesOptions {
+  /** The driver's root; it has its folders. Nobody else commits small blobs in it, and its journals are replayed. */
+  readonly root: string;
+  readonly folders: DurableFolders;
+  /** Bytes of each of the two journals: more than the largest record has. */
+  readonly journalSize: number;
+  /** Makes everything durable that was written to the root's file system before the call. */
+  readonly syncFilesystem: () => Promise<void>;
+}
+
+interface Waiting {
+  readonly record: JournalRecord;
+  readonly resolve: (stored: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A journal, and the files of its records that are being written. */
+interface Filling {
+  readonly journal: JournalFile;
+  readonly writing: Set<Promise<void>>;
+}
+
+/**
+ * Stores small blobs: files as all others, which nobody waits for the device for, and at the same time records in a
+ * journal, of which one sync makes many durable. When a journal is full the other one takes its place, all files are
+ * synced together in the background, and then the full one is empty again. So at every moment an answered blob is in a
+ * synced file or in a journal, which replayJournals reads when the folder is opened next.
+ */
+export class SmallFiles {
+  readonly #options: SmallFilesOptions;
+  readonly #placer: FilePlacer;
+  readonly #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #current: Filling | undefined;
+  /** Empty. */
+  #spare: JournalFile | undefined;
+  #retiring: Promise<void> | undefined;
+  /** After a failure nobody knows what is stored: the journals stay as they are, for the next start. */
+  #broken = false;
+  #opened = 0;
+
+  constructor(options: SmallFilesOptions) {
+    this.#options = options;
+    this.#placer = new FilePlacer(options.root);
+  }
+
+  /**
+   * Stores a blob whose content has the digest that its location says; the promise resolves when it is durable. False, and
+   * nothing has happened, while there is no journal for it. Throws what the device fails with.
+   */
+  store(record: JournalRecord): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.#waiting.push({ record, resolve, reject });
+    this.#running ??= this.#run();
+    return promise;
+  }
+
+  /** Waits for what is being stored, then has no need of the journals any more. */
+  async close(): Promise<void> {
+    await this.#running;
+    await this.#retiring;
+    const spare = this.#takeSpare();
+    if (this.#current !== undefined) await this.#retire(this.#current);
+    await spare?.close();
+    await this.#takeSpare()?.close();
+    this.#broken = true;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, this.#groupSize());
+      const filling = await this.#fillingFor(group.map(({ record }) => record)).catch(() => {
+        this.#broken = true;
+        return undefined;
+      });
+      if (filling === undefined) for (const { resolve } of group) resolve(false);
+      else await this.#storeAll(filling, group);
+    }
+    this.#running = undefined;
+  }
+
+  /** How many of those who wait fit into one sync, and into an empty journal. */
+  #groupSize(): number {
+    let count = 0;
+    let bytes = 0;
+    for (const { record } of this.#waiting) {
+      bytes += recordSize(record);
+      if (count === MOST_AT_ONCE || (count > 0 && bytes > this.#options.journalSize)) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  async #storeAll({ journal, writing }: Filling, group: readonly Waiting[]): Promise<void> {
+    const journalled = journal.append(group.map(({ record }) => record));
+    for (const { record, resolve, reject } of group) {
+      const written = this.#placer.place(record);
+      const settled = written
+        .then(() => journalled)
+        .then(() => resolve(true), reject)
+        .finally(() => writing.delete(settled));
+      writing.add(settled);
+    }
+    try {
+      await journalled;
+    } catch {
+      this.#broken = true;
+    }
+  }
+
+  /** A journal with room for the records, if there is one. */
+  async #fillingFor(records: readonly JournalRecord[]): Promise<Filling | undefined> {
+    if (this.#broken) return undefined;
+    if (this.#current?.journal.hasRoom(records)) return this.#current;
+    const full = this.#current;
+    const next = await this.#emptyJournal();
+    if (next === undefined) return undefined;
+    this.#current = { journal: next, writing: new Set() };
+    if (full !== undefined) this.#retiring = this.#retire(full);
+    return this.#current;
+  }
+
+  async #emptyJournal(): Promise<JournalFile | undefined> {
+    const spare = this.#takeSpare();
+    if (spare !== undefined || this.#opened === 2) return spare;
+    const folder = join(this.#options.root, JOURNAL);
+    await this.#options.folders.ensure(folder);
+    this.#opened += 1;
+    return JournalFile.open(join(folder, String(this.#opened)), this.#options.journalSize);
+  }
+
+  #takeSpare(): JournalFile | undefined {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    return spare;
+  }
+
+  async #retire({ journal, writing }: Filling): Promise<void> {
+    await Promise.all(writing);
+    try {
+      if (this.#broken) throw new Error('a journal could not be written');
+      await this.#options.syncFilesystem();
+      await journal.clear();
+      this.#spare = journal;
+    } catch {
+      this.#broken = true;
+      await journal.close();
+    }
+  }
+}
