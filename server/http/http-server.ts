@@ -20,6 +20,8 @@ export interface HttpServerOptions {
    * progress; two minutes unless given.
    */
   readonly stalledTimeoutMs?: number;
+  /** Milliseconds in which all headers of a request must have come; one minute unless given. */
+  readonly headersTimeoutMs?: number;
   /** PEM texts; absent: plain HTTP. */
   readonly certificate?: { readonly cert: string; readonly key: string };
 }
@@ -39,9 +41,11 @@ export class HttpServer {
       if (this.#state !== 'serving') res.shouldKeepAlive = false;
       options.handle(req, res);
     };
+    const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
     const settings = {
       requestTimeout: 0,
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      headersTimeout,
+      connectionsCheckingInterval: headersTimeout / 2,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
     };

@@ -9,7 +9,12 @@ import { connectRaw } from '../../support/raw-connection.ts';
 const STALLED_MS = 250;
 
 async function listen(t: TestContext, handle: (req: IncomingMessage, res: ServerResponse) => void) {
-  const server = new HttpServer({ handle, malformedAnswer: () => '', stalledTimeoutMs: STALLED_MS });
+  const server = new HttpServer({
+    handle,
+    malformedAnswer: (error) => `refused: ${error.code}`,
+    stalledTimeoutMs: STALLED_MS,
+    headersTimeoutMs: 4 * STALLED_MS,
+  });
   const port = await server.listen('127.0.0.1', 0);
   defer(t, async () => {
     await server.drain(0);
@@ -23,6 +28,19 @@ test('a client that owes the rest of its body is cut off', async (t) => {
   connection.write('PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 10\r\n\r\n01234');
   await connection.closed();
   assert.equal(connection.received(), '');
+});
+
+test('a client that sends its headers a byte at a time is refused, and others are served meanwhile', async (t) => {
+  const { connect } = await listen(t, (_req, res) => res.end('served'));
+  const slow = await connect();
+  const drip = setInterval(() => slow.write('a'), STALLED_MS / 5);
+  t.after(() => clearInterval(drip));
+  slow.write('GET / HTTP/1.1\r\nHost: r\r\nX-Slow: ');
+  const other = await connect();
+  other.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await other.waitFor(/served$/);
+  await slow.closed();
+  assert.match(slow.received(), /^refused: ERR_HTTP_REQUEST_TIMEOUT/);
 });
 
 test('a client that does not take its answer is cut off', async (t) => {
