@@ -36,10 +36,9 @@ export type ErrorKind = ServerErrorKind | StorageErrorCode | AuthErrorCode;
  * Every error that an answer can hold. go-containerregistry tries again on UNKNOWN, BLOB_UPLOAD_INVALID,
  * TOOMANYREQUESTS and UNAVAILABLE, so only what may pass has those codes.
  */
-const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
+export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
-  BLOB_UPLOAD_INVALID: { code: 'BLOB_UPLOAD_INVALID', status: 400, message: 'the upload cannot go on' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
   // A failure of the server, of which its log tells.
   CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'what is stored here is damaged' },

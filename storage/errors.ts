@@ -9,7 +9,6 @@ export abstract class StorageError extends Error {
 
 export type StorageErrorCode =
   | 'BLOB_UNKNOWN'
-  | 'BLOB_UPLOAD_INVALID'
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'DATABASE_UNAVAILABLE'
   | 'CONTENT_DAMAGED'
@@ -34,11 +33,6 @@ export class BlobUnknownError extends StorageError {
 /** What is stored under a digest is not its content any more. */
 export class ContentDamagedError extends StorageError {
   readonly code = 'CONTENT_DAMAGED';
-}
-
-/** The upload cannot go on as asked; its stored state is unchanged. */
-export class UploadInvalidError extends StorageError {
-  readonly code = 'BLOB_UPLOAD_INVALID';
 }
 
 export class UploadUnknownError extends StorageError {
