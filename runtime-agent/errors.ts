@@ -2,6 +2,7 @@
 export type EngineErrorCode =
   | 'bad-request'
   | 'unauthorized'
+  | 'forbidden'
   | 'not-found'
   | 'conflict'
   | 'not-modified'

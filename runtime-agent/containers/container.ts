@@ -1,3 +1,5 @@
+import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
+
 /** What `docker create` sends and `docker inspect` shows: the Engine API's field names are kept. */
 export interface ContainerConfig {
   readonly Hostname: string;
@@ -61,6 +63,13 @@ export interface HostConfig {
   readonly Sysctls: Readonly<Record<string, string>>;
   readonly Init: boolean;
   readonly NetworkMode: string;
+  readonly PortBindings: PortBindings;
+  readonly PublishAllPorts: boolean;
+  readonly Dns: readonly string[];
+  readonly DnsOptions: readonly string[];
+  readonly DnsSearch: readonly string[];
+  /** `name:address`, as `--add-host` has it. */
+  readonly ExtraHosts: readonly string[];
   /** Rows and columns of the terminal at its start; absent: the client says later. */
   readonly ConsoleSize?: readonly [rows: number, columns: number];
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
@@ -139,6 +148,10 @@ export interface Container {
   readonly createdAt: string;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** The networks that it is in whenever it runs, by name; none where NetworkMode has it share or lack a network. */
+  readonly networks: Readonly<Record<string, EndpointSettings>>;
+  /** What it has of them now; undefined when it does not run. */
+  readonly activeNetwork: ActiveNetwork | undefined;
   readonly imageId: string;
   /** What runs: entrypoint and command after the image's defaults. */
   readonly path: string;

@@ -1,3 +1,4 @@
+import type { EndpointSettings } from '../networks/network.ts';
 import type { Container, ContainerConfig, HostConfig } from './container.ts';
 
 /** What a client asks of `create`; fields that it left out have the Engine API's defaults. */
@@ -6,6 +7,8 @@ export interface CreateRequest {
   readonly name?: string;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
+  /** By name or ID; the network of NetworkMode need not be among them. */
+  readonly networks?: Readonly<Record<string, EndpointSettings>>;
   readonly platform?: string;
 }
 
@@ -93,6 +96,10 @@ export interface Containers {
   logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>;
   /** Terminal size. 'conflict' when it does not run. */
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  /** Puts a container into a further network, at once where it runs. Throws EngineError 'not-found', 'forbidden', 'bad-request'. */
+  connect(ref: string, network: string, settings: EndpointSettings): Promise<void>;
+  /** Takes a container out of a network. Throws EngineError 'not-found', 'forbidden'. */
+  disconnect(ref: string, network: string): Promise<void>;
   get(ref: string): Promise<Container>;
   /** Newest first. */
   list(): Promise<readonly Container[]>;

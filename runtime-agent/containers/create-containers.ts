@@ -8,6 +8,7 @@ import type { Images } from '../images/images.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
@@ -15,6 +16,7 @@ import type { Containers } from './containers.ts';
 import { attachTo } from './lifecycle/attach-container.ts';
 import type { ContainerContext } from './lifecycle/context.ts';
 import { createContainer } from './lifecycle/create-container.ts';
+import { connectContainer, disconnectContainer } from './lifecycle/connect-container.ts';
 import { finishRunLocked } from './lifecycle/finish-run.ts';
 import { ContainerRegistry } from './lifecycle/registry.ts';
 import { removeContainer } from './lifecycle/remove-container.ts';
@@ -37,6 +39,7 @@ export interface ContainersDeps {
   readonly images: Images;
   readonly snapshotter: Snapshotter;
   readonly volumes: Volumes;
+  readonly networks: ContainerNetworks;
   readonly events: EventBus;
   /** The agent's own folder; containers/, exits/, runtime/ and parts/ are made in it. */
   readonly dataDirectory: string;
@@ -66,6 +69,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
+    networks: deps.networks,
     events: deps.events,
     log: deps.log,
     runtime: deps.runtime,
@@ -140,6 +144,8 @@ function containersOver(context: ContainerContext): Containers {
         throw new EngineError('conflict', `Container ${live.id} is not running`);
       }
     },
+    connect: async (ref, network, settings) => connectContainer(context, find(ref), network, settings),
+    disconnect: async (ref, network) => disconnectContainer(context, find(ref), network),
     get: async (ref) => find(ref).container,
     list: async () =>
       context.registry

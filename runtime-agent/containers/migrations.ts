@@ -37,4 +37,13 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0003-networks',
+    async up(knex) {
+      await knex.schema.alterTable('containers', (table) => {
+        // Container.networks as JSON.
+        table.text('networks').notNullable().defaultTo('{}');
+      });
+    },
+  },
 ];

@@ -3,6 +3,7 @@ import { EngineError, type EngineErrorCode } from '../errors.ts';
 const STATUS: Readonly<Record<EngineErrorCode, number>> = {
   'bad-request': 400,
   unauthorized: 401,
+  forbidden: 403,
   'not-found': 404,
   conflict: 409,
   'not-modified': 304,

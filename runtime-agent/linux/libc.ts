@@ -4,6 +4,9 @@ import koffi from 'koffi';
 export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Uint8Array, length: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   shutdown(fd: number, how: number): number;
@@ -31,6 +34,11 @@ export function loadLibc(): Libc {
   return {
     socket: library.func('int socket(int domain, int type, int protocol)'),
     connect: library.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
+    bind: library.func('int bind(int fd, const uint8_t *address, uint32_t length)'),
+    listen: library.func('int listen(int fd, int backlog)'),
+    setsockopt: library.func(
+      'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
+    ),
     recv: library.func('long recv(int fd, uint8_t *buffer, size_t length, int flags)'),
     send: library.func('long send(int fd, const uint8_t *buffer, size_t length, int flags)'),
     shutdown: library.func('int shutdown(int fd, int how)'),

@@ -3,6 +3,7 @@ import type { EventBus } from '../../events/event-bus.ts';
 import type { Images } from '../../images/images.ts';
 import type { CgroupLayout } from '../../linux/cgroups.ts';
 import type { Libc } from '../../linux/libc.ts';
+import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { Volumes } from '../../volumes/volume.ts';
 import type { AttachHub } from '../attach/attach-hub.ts';
@@ -18,6 +19,7 @@ export interface ContainerContext {
   readonly images: Images;
   readonly snapshotter: Snapshotter;
   readonly volumes: Volumes;
+  readonly networks: ContainerNetworks;
   readonly events: EventBus;
   readonly log: Logger;
   readonly runtime: Runtime;

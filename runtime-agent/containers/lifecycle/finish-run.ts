@@ -33,6 +33,7 @@ export async function finishRunLocked(
   const restarts = willRestart(context, live, exit.exitCode, duration);
   live.stopping = false;
   releaseSession(live);
+  await context.networks.close(live.id);
   live.change({
     state: {
       status: restarts ? 'restarting' : 'exited',

@@ -43,12 +43,18 @@ export class LiveContainer {
   change(changes: {
     readonly state?: Partial<ContainerState>;
     readonly run?: Run | undefined;
+    readonly networks?: Container['networks'];
     readonly stoppedByUser?: boolean;
   }): void {
     const { container } = this.#stored;
     const run = 'run' in changes ? changes.run : this.#stored.run;
     this.#stored = {
-      container: { ...container, state: { ...container.state, ...changes.state, pid: run?.pid ?? 0 } },
+      container: {
+        ...container,
+        networks: changes.networks ?? container.networks,
+        activeNetwork: run?.network,
+        state: { ...container.state, ...changes.state, pid: run?.pid ?? 0 },
+      },
       run,
       stoppedByUser: changes.stoppedByUser ?? this.#stored.stoppedByUser,
     };

@@ -4,7 +4,18 @@ import type { Run, StoredContainer } from './stored-container.ts';
 
 const TABLE = 'containers';
 /** Fields that containers of an earlier agent do not have. */
-const OLDER_HOST_CONFIG = { Binds: [], Mounts: [], VolumesFrom: [], VolumeDriver: '' };
+const OLDER_HOST_CONFIG = {
+  Binds: [],
+  Mounts: [],
+  VolumesFrom: [],
+  VolumeDriver: '',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: [],
+  PortBindings: {},
+  PublishAllPorts: false,
+};
 
 interface Row {
   readonly id: string;
@@ -16,6 +27,7 @@ interface Row {
   readonly config: string;
   readonly host_config: string;
   readonly mounts: string;
+  readonly networks: string;
   readonly status: string;
   readonly exit_code: number;
   readonly oom_killed: number;
@@ -57,7 +69,7 @@ export class ContainerTable {
     });
   }
 
-  /** Writes what changes in a container's life: its state, and its run. */
+  /** Writes what changes in a container's life: its state, its run and its networks. */
   async update(stored: StoredContainer): Promise<void> {
     await this.#knex(TABLE).where({ id: stored.container.id }).update(changing(stored));
   }
@@ -78,6 +90,8 @@ export class ContainerTable {
       config: JSON.parse(row.config) as ContainerConfig,
       hostConfig: { ...OLDER_HOST_CONFIG, ...(JSON.parse(row.host_config) as HostConfig) },
       mounts: JSON.parse(row.mounts) as readonly MountPoint[],
+      networks: JSON.parse(row.networks) as Container['networks'],
+      activeNetwork: run?.network,
       logPath: this.#logPath(row.id),
       state: {
         status: row.status as ContainerStatus,
@@ -104,5 +118,6 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
     finished_at: state.finishedAt,
     stopped_by_user: Number(stoppedByUser),
     run: run === undefined ? null : JSON.stringify(run),
+    networks: JSON.stringify(container.networks),
   };
 }

@@ -40,6 +40,7 @@ export async function recover(context: ContainerContext): Promise<void> {
       }),
     ),
   );
+  await context.networks.restore();
   await removeStrays(context, stored);
 }
 
@@ -55,6 +56,9 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     return;
   }
   await checkRun(context, live);
+  if (live.run?.network !== undefined) {
+    context.networks.adopt({ container: live.container, pid: live.run.pid }, live.run.network);
+  }
   // The agent was killed after it had recorded the start and before the runtime let the process run.
   if (live.run !== undefined && (await context.commands.isCreated(live.id))) {
     await context.commands.start(live.id);

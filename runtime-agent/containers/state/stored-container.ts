@@ -1,3 +1,4 @@
+import type { ActiveNetwork } from '../../networks/network.ts';
 import type { Container } from '../container.ts';
 
 /** The processes of a running container, told apart from later ones that take their numbers. */
@@ -8,6 +9,8 @@ export interface Run {
   readonly conmonStartTime: number;
   /** No process of another boot is alive. */
   readonly bootId: string;
+  /** Absent where it has no networks of its own. */
+  readonly network?: ActiveNetwork;
 }
 
 /** What outlives the agent. */

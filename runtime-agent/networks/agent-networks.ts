@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { EngineError } from '../errors.ts';
+import { hostRoutes } from './default-bridge.ts';
+import type { Network } from './network.ts';
+import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
+import type { Networks, NetworkWithMembers } from './networks.ts';
+import { type NetworkRequest, planNetwork } from './plan/new-network.ts';
+import { bridgeAlias, bridgeSpec } from './plan/place-container.ts';
+import { timestamp } from '../containers/lifecycle/timestamps.ts';
+
+/** The networks of this host, over the kernel. */
+export class AgentNetworks implements Networks {
+  readonly #context: NetworkContext;
+
+  constructor(context: NetworkContext) {
+    this.#context = context;
+  }
+
+  async create(request: NetworkRequest): Promise<string> {
+    const { store, kernel, filter } = this.#context;
+    const id = randomBytes(32).toString('hex');
+    const plan = (routes: Parameters<typeof planNetwork>[4]) =>
+      planNetwork(id, timestamp(), request, store.all(), routes);
+    // Bad input is told before the kernel is asked for anything.
+    plan([]);
+    const network = plan(await hostRoutes(kernel));
+    await store.put(network);
+    try {
+      await kernel.run('bridges', { bridges: [bridgeSpec(network)], links: [] });
+      await filter.ensure();
+      await filter.addNetwork(network);
+    } catch (error) {
+      await this.#takeBack(network);
+      throw new EngineError('runtime', `the network cannot be made: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    publishNetworkEvent(this.#context, network, 'create');
+    return id;
+  }
+
+  list(): readonly NetworkWithMembers[] {
+    return this.#context.store
+      .all()
+      .map((network) => this.#withMembers(network))
+      .sort((a, b) => (a.network.name < b.network.name ? -1 : 1));
+  }
+
+  get(ref: string): NetworkWithMembers {
+    return this.#withMembers(this.#context.store.find(ref));
+  }
+
+  async remove(ref: string): Promise<void> {
+    const network = this.#context.store.find(ref);
+    if (network.predefined) {
+      throw new EngineError('forbidden', `${network.name} is a pre-defined network and cannot be removed`);
+    }
+    if (membersOf(this.#context, network.id).length > 0) {
+      throw new EngineError(
+        'forbidden',
+        `error while removing network: network ${network.name} id ${network.id} has active endpoints`,
+      );
+    }
+    await this.#takeBack(network);
+    publishNetworkEvent(this.#context, network, 'destroy');
+  }
+
+  async prune(matches: (network: Network) => boolean): Promise<readonly string[]> {
+    const removed: string[] = [];
+    for (const network of this.#context.store.all()) {
+      if (network.predefined || membersOf(this.#context, network.id).length > 0 || !matches(network)) continue;
+      await this.remove(network.id);
+      removed.push(network.name);
+    }
+    return removed;
+  }
+
+  /** The row goes last: an agent that is killed before finds the network again, and makes its bridge when it is used. */
+  async #takeBack(network: Network): Promise<void> {
+    const { store, kernel, filter, addresses } = this.#context;
+    await filter.removeNetwork(network);
+    await kernel.run('remove-bridge', { name: network.bridge, alias: bridgeAlias(network) });
+    addresses.forget(network.id);
+    await store.delete(network.id);
+  }
+
+  #withMembers(network: Network): NetworkWithMembers {
+    return {
+      network,
+      members: membersOf(this.#context, network.id).flatMap(({ id, name, endpoints }) => {
+        const endpoint = endpoints.find((candidate) => candidate.network.id === network.id);
+        return endpoint === undefined ? [] : [{ container: { id, name }, endpoint }];
+      }),
+    };
+  }
+}

@@ -1,0 +1,136 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Knex } from 'knex';
+import type { Logger } from 'pino';
+import { migrate } from '../../storage/catalog/migrate.ts';
+import { timestamp } from '../containers/lifecycle/timestamps.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import { AddressBook } from './address-book.ts';
+import { AgentContainerNetworks } from './agent-container-networks.ts';
+import { AgentNetworks } from './agent-networks.ts';
+import type { ContainerNetworks } from './container-networks.ts';
+import { HostResolvers } from './host-resolvers.ts';
+import { NetworkThread } from './kernel/network-thread.ts';
+import { NETWORK_MIGRATIONS, NETWORK_MIGRATIONS_TABLE } from './migrations.ts';
+import type { Network } from './network.ts';
+import type { NetworkContext } from './network-context.ts';
+import type { Networks } from './networks.ts';
+import { PacketFilter } from './packet-filter.ts';
+import { choosePool } from './plan/address-pools.ts';
+import { defaultBridgeOptions } from './plan/bridge-options.ts';
+import { bridgeAlias } from './plan/place-container.ts';
+import { PortPublisher } from './publish/port-publisher.ts';
+import { restoreBridges } from './restore-sandboxes.ts';
+import { NetworkStore } from './state/network-store.ts';
+import { NetworkTable } from './state/network-table.ts';
+
+export interface NetworksDeps {
+  readonly knex: Knex;
+  readonly events: EventBus;
+  /** Tells this agent's table in the packet filter apart from those of others on the host. */
+  readonly dataDirectory: string;
+  readonly log: Logger;
+}
+
+export interface AgentNetworking {
+  readonly networks: Networks;
+  readonly containerNetworks: ContainerNetworks;
+  /**
+   * Stops answering; what the kernel does goes on for the containers that run. With `idle` nothing of the networks is left in
+   * the kernel; the next use makes it again.
+   */
+  close(options: { readonly idle: boolean }): Promise<void>;
+}
+
+/** Milliseconds between two looks at whether bridges and packet filter are as they should be. */
+const WATCH_INTERVAL = 2_000;
+
+/** Brings the database to its schema and reads the networks. Nothing is done in the kernel before a network is used. */
+export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworking> {
+  const { knex, events, log } = deps;
+  await migrate(knex, NETWORK_MIGRATIONS_TABLE, NETWORK_MIGRATIONS);
+  const table = new NetworkTable(knex);
+  const store = new NetworkStore(table, await table.list());
+  for (const network of predefinedNetworks(store.all())) await store.put(network);
+  const kernel = new NetworkThread();
+  const context: NetworkContext = {
+    store,
+    kernel,
+    filter: new PacketFilter(kernel, tableName(deps.dataDirectory), () => store.all()),
+    publisher: new PortPublisher(),
+    addresses: new AddressBook(),
+    resolvers: new HostResolvers(),
+    sandboxes: new Map(),
+    events,
+    log,
+  };
+  const watch = setInterval(() => void restoreKernel(context), WATCH_INTERVAL).unref();
+  return {
+    networks: new AgentNetworks(context),
+    containerNetworks: new AgentContainerNetworks(context),
+    close: async ({ idle }) => {
+      clearInterval(watch);
+      for (const { resolver } of context.sandboxes.values()) resolver?.close();
+      await context.publisher.close();
+      if (idle) await leaveKernel(context);
+      await kernel.close();
+    },
+  };
+}
+
+/** Somebody may have flushed the packet filter or deleted a bridge. */
+async function restoreKernel(context: NetworkContext): Promise<void> {
+  if (context.sandboxes.size === 0) return;
+  try {
+    await restoreBridges(context);
+    if (await context.filter.restore()) context.log.warn('the packet filter was changed from outside, and set up again');
+  } catch (error) {
+    context.log.error({ err: error }, 'bridges and packet filter could not be checked');
+  }
+}
+
+/** Takes bridges and table away, also those of an agent before this one. */
+async function leaveKernel({ store, kernel, filter }: NetworkContext): Promise<void> {
+  const bridges = store.all().filter(({ driver }) => driver === 'bridge');
+  const interfaces = readFileSync('/proc/self/net/dev', 'latin1');
+  if (!filter.isMade && !bridges.some(({ bridge }) => interfaces.includes(`${bridge}:`))) return;
+  for (const network of bridges) {
+    await kernel.run('remove-bridge', { name: network.bridge, alias: bridgeAlias(network) });
+  }
+  await filter.remove();
+}
+
+function tableName(dataDirectory: string): string {
+  return `berth_${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 8)}`;
+}
+
+/** The three that every host has, as far as they are not there. */
+function predefinedNetworks(existing: readonly Network[]): readonly Network[] {
+  const names = new Set(existing.map(({ name }) => name));
+  const make = (name: string, driver: Network['driver'], more: Partial<Network> = {}): Network => ({
+    id: randomBytes(32).toString('hex'),
+    name,
+    createdAt: timestamp(),
+    driver,
+    predefined: true,
+    enableIpv6: false,
+    internal: false,
+    attachable: false,
+    ipamOptions: null,
+    subnets: [],
+    subnetChosen: false,
+    options: {},
+    labels: {},
+    bridge: '',
+    ...more,
+  });
+  return [
+    make('bridge', 'bridge', {
+      bridge: 'berth0',
+      options: defaultBridgeOptions('berth0'),
+      subnets: [choosePool([])],
+    }),
+    make('host', 'host'),
+    make('none', 'null'),
+  ].filter(({ name }) => !names.has(name));
+}

@@ -1,0 +1,65 @@
+import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
+import { DNS_CODE, emptyAnswer } from './dns-message.ts';
+import { framed, readFrames } from './tcp-frames.ts';
+
+/** Milliseconds that one server has to answer. */
+const PATIENCE = 4_000;
+const PORT = 53;
+
+/**
+ * Asks the servers one after the other until one answers, over the same protocol as the client, from the host's network.
+ * The answer of one that failed inside is kept for the case that no other does better.
+ */
+export async function forwardQuery(
+  query: Buffer,
+  servers: readonly string[],
+  protocol: 'udp' | 'tcp',
+  signal: AbortSignal,
+): Promise<Buffer> {
+  let worst = emptyAnswer(query, DNS_CODE.serverFailure);
+  for (const server of servers) {
+    const ask = protocol === 'udp' ? askByUdp : askByTcp;
+    const reply = await ask(query, server, AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)])).catch(
+      () => undefined,
+    );
+    if (signal.aborted) break;
+    if (reply === undefined || reply.length < 4) continue;
+    const code = reply.readUInt16BE(2) & 0xf;
+    if (code !== DNS_CODE.serverFailure && code !== DNS_CODE.refused) return reply;
+    worst = reply;
+  }
+  return worst;
+}
+
+function askByUdp(query: Buffer, server: string, signal: AbortSignal): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(server.includes(':') ? 'udp6' : 'udp4');
+    const end = (settle: () => void) => {
+      signal.removeEventListener('abort', abort);
+      socket.removeAllListeners();
+      socket.on('error', () => undefined);
+      socket.close();
+      settle();
+    };
+    const abort = () => end(() => reject(signal.reason));
+    signal.addEventListener('abort', abort, { once: true });
+    socket.on('error', (error) => end(() => reject(error)));
+    // Connected, it takes answers of that server only, and hears of a port that nobody listens on.
+    socket.connect(PORT, server, () => socket.send(query));
+    socket.on('message', (reply) => {
+      if (reply.length >= 2 && reply.readUInt16BE(0) === query.readUInt16BE(0)) end(() => resolve(reply));
+    });
+  });
+}
+
+async function askByTcp(query: Buffer, server: string, signal: AbortSignal): Promise<Buffer> {
+  const socket = connect({ host: server, port: PORT, signal });
+  try {
+    socket.write(framed(query));
+    for await (const reply of readFrames(socket)) return reply;
+    throw new Error(`${server} ended without an answer`);
+  } finally {
+    socket.destroy();
+  }
+}

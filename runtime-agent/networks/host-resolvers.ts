@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { parseResolvConf, type ResolverSettings } from './plan/resolv-conf.ts';
+
+/** Milliseconds for which what was read is believed. */
+const FRESH = 5_000;
+
+/** The host's own name servers. They change with the host's network, under containers that run. */
+export class HostResolvers {
+  readonly #path: string;
+  #settings: ResolverSettings = { nameservers: [], search: [], options: [] };
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(path = '/etc/resolv.conf') {
+    this.#path = path;
+  }
+
+  /** Without the file there are none. */
+  settings(): ResolverSettings {
+    const now = performance.now();
+    if (now - this.#readAt > FRESH) {
+      this.#settings = parseResolvConf(readOrEmpty(this.#path));
+      this.#readAt = now;
+    }
+    return this.#settings;
+  }
+}
+
+/** The text of a file of the host, '' where there is none. */
+export function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import { addAddress } from '../../linux/network/addresses.ts';
+import { addBridge, findLink } from '../../linux/network/links.ts';
+import type { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { addressBytes, parsePrefixed } from '../plan/ip-address.ts';
+import type { BridgeSpec } from './network-jobs.ts';
+import { readSysctl, writeSysctl } from './sysctl.ts';
+
+/** Makes a bridge unless it is there; answers whether it was made. Throws an Error where the name is somebody else's. */
+export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean {
+  const found = findLink(socket, bridge.name);
+  if (found?.alias === bridge.alias) return false;
+  if (found !== undefined && !bridge.adopt) {
+    throw Object.assign(new Error(`the name ${bridge.name} belongs to another network interface`), {
+      code: 'EEXIST',
+    });
+  }
+  if (found === undefined) addBridge(socket, bridge);
+  const { index } = found ?? findLink(socket, bridge.name) ?? { index: 0 };
+  // Packets to a published port of 127.0.0.1 come in by it; the filter keeps what containers make up out.
+  writeSysctl(`ipv4/conf/${bridge.name}/route_localnet`, '1');
+  writeSysctl(`ipv6/conf/${bridge.name}/disable_ipv6`, bridge.ipv6 ? '0' : '1');
+  for (const text of bridge.addresses) {
+    const parsed = parsePrefixed(text);
+    if (parsed === undefined) throw new Error(`${text} is no address`);
+    addAddress(socket, index, { bytes: addressBytes(parsed.address), prefix: parsed.prefix });
+  }
+  if (readSysctl('ipv4/ip_forward') === '0') writeSysctl('ipv4/ip_forward', '1');
+  if (bridge.ipv6 && readSysctl('ipv6/conf/all/forwarding') === '0') {
+    writeSysctl('ipv6/conf/all/forwarding', '1');
+  }
+  return found === undefined;
+}

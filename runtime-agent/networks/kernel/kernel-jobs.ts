@@ -1,0 +1,129 @@
+import { closeSync, openSync } from 'node:fs';
+import { type Libc, loadLibc } from '../../linux/libc.ts';
+import { listRoutes } from '../../linux/network/addresses.ts';
+import { deleteLink, findLink, setMaster, setUp } from '../../linux/network/links.ts';
+import { NamespaceMover } from '../../linux/network/namespace.ts';
+import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { Nftables } from '../../linux/network/nftables.ts';
+import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
+import { ensureBridge } from './ensure-bridge.ts';
+import type { EndpointSpec, Gateways, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
+import { openResolver } from './open-resolver.ts';
+import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
+
+const LOOPBACK = 1;
+
+/** Does the jobs of NetworkKernel, each to its end, in the thread that calls it. Needs root. */
+export class KernelJobs {
+  readonly #libc: Libc = loadLibc();
+  readonly #mover = new NamespaceMover();
+  readonly #host = new NetlinkSocket(this.#libc);
+  #filter: Nftables | undefined;
+
+  run(message: JobMessage): unknown {
+    switch (message.kind) {
+      case 'open':
+        return this.#open(message.request);
+      case 'join':
+        return this.#join(message.request);
+      case 'leave':
+        return this.#leave(message.request);
+      case 'resolver':
+        return this.#at(message.request.namespace, (namespace) => this.#resolver(namespace));
+      case 'bridges':
+        return this.#bridges(message.request);
+      case 'remove-bridge': {
+        const { name, alias } = message.request;
+        if (findLink(this.#host, name)?.alias === alias) deleteLink(this.#host, name);
+        return undefined;
+      }
+      case 'owner-of':
+        return findLink(this.#host, message.request.name)?.alias;
+      case 'unlink':
+        for (const link of message.request.links) deleteLink(this.#host, link);
+        return undefined;
+      case 'filter':
+        this.#filter ??= new Nftables();
+        return this.#filter.run(message.request.commands);
+      case 'routes':
+        return listRoutes(this.#host).map(({ bytes, prefix }) =>
+          formatBlock(blockOf(addressFromBytes(bytes), prefix)),
+        );
+    }
+  }
+
+  #open({ bridges, endpoints, gateways, resolver }: JobRequest<'open'>): JobAnswer<'open'> {
+    for (const bridge of bridges) ensureBridge(this.#host, bridge);
+    const namespace = this.#mover.make();
+    try {
+      this.#inside(namespace, (inner) => setUp(inner, LOOPBACK));
+      for (const endpoint of endpoints) this.#connect(namespace, endpoint);
+      this.#inside(namespace, (inner) => setGateways(inner, gateways));
+      return { namespace, ...(resolver ? { resolver: this.#resolver(namespace) } : {}) };
+    } catch (error) {
+      // The namespace goes with its last holder, and its links with it, only later.
+      for (const { link } of endpoints) deleteLink(this.#host, link);
+      closeSync(namespace);
+      throw error;
+    }
+  }
+
+  #join({ namespace: path, bridge, endpoint, gateways }: JobRequest<'join'>): undefined {
+    ensureBridge(this.#host, bridge);
+    this.#at(path, (namespace) => {
+      try {
+        this.#connect(namespace, endpoint);
+        this.#inside(namespace, (inner) => setGateways(inner, gateways));
+      } catch (error) {
+        deleteLink(this.#host, endpoint.link);
+        throw error;
+      }
+    });
+  }
+
+  #leave({ namespace: path, link, gateways }: JobRequest<'leave'>): undefined {
+    deleteLink(this.#host, link);
+    this.#at(path, (namespace) => this.#inside(namespace, (inner) => setGateways(inner, gateways)));
+  }
+
+  #bridges({ bridges, links }: JobRequest<'bridges'>): JobAnswer<'bridges'> {
+    const made = bridges.filter((bridge) => ensureBridge(this.#host, bridge)).map(({ name }) => name);
+    for (const { link, bridge } of links) {
+      const port = findLink(this.#host, link);
+      const master = findLink(this.#host, bridge);
+      if (port !== undefined && master !== undefined) setMaster(this.#host, port, master.index);
+    }
+    return made;
+  }
+
+  #connect(namespace: number, endpoint: EndpointSpec): void {
+    this.#mover.inside(namespace, () => allowIpv6(endpoint.ipv6));
+    connectEndpoint(this.#host, namespace, endpoint);
+    this.#inside(namespace, (inner) => addressEndpoint(inner, endpoint));
+  }
+
+  #resolver(namespace: number): ResolverSockets {
+    return this.#mover.inside(namespace, () => openResolver(this.#libc));
+  }
+
+  #at<T>(path: string, work: (namespace: number) => T): T {
+    const namespace = openSync(path, 'r');
+    try {
+      return work(namespace);
+    } finally {
+      closeSync(namespace);
+    }
+  }
+
+  /** With a netlink socket of the namespace. */
+  #inside(namespace: number, work: (socket: NetlinkSocket) => void): void {
+    this.#mover.inside(namespace, () => {
+      const socket = new NetlinkSocket(this.#libc);
+      try {
+        work(socket);
+      } finally {
+        socket.close();
+      }
+    });
+  }
+}

@@ -1,0 +1,110 @@
+import type { NftAnswer } from '../../linux/network/nftables.ts';
+
+/** A bridge as it has to be. */
+export interface BridgeSpec {
+  readonly name: string;
+  /** Says in the kernel whose bridge it is: one with another alias is not the agent's. */
+  readonly alias: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Its own addresses, such as `172.17.0.1/16`. */
+  readonly addresses: readonly string[];
+  readonly ipv6: boolean;
+  /** A client named the bridge: one that somebody else has made is used. */
+  readonly adopt: boolean;
+}
+
+/** A container's place on a bridge as it has to be. */
+export interface EndpointSpec {
+  readonly link: string;
+  readonly bridge: string;
+  readonly interface: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** `172.17.0.2/16` */
+  readonly addresses: readonly string[];
+  readonly ipv6: boolean;
+}
+
+/** Where a container's default routes lead; a family that is absent has none. */
+export interface Gateways {
+  readonly ipv4?: Route;
+  readonly ipv6?: Route;
+}
+
+export interface Route {
+  readonly address: string;
+  readonly interface: string;
+}
+
+/** The sockets of a container's resolver: descriptors, which the receiver closes. */
+export interface ResolverSockets {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+/** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */
+export interface NetworkJobs {
+  /** Makes a namespace with its endpoints. The receiver closes the descriptor. */
+  open: {
+    readonly request: {
+      readonly bridges: readonly BridgeSpec[];
+      readonly endpoints: readonly EndpointSpec[];
+      readonly gateways: Gateways;
+      readonly resolver: boolean;
+    };
+    readonly answer: { readonly namespace: number; readonly resolver?: ResolverSockets };
+  };
+  /** Adds an endpoint to a namespace. */
+  join: {
+    readonly request: {
+      readonly namespace: string;
+      readonly bridge: BridgeSpec;
+      readonly endpoint: EndpointSpec;
+      readonly gateways: Gateways;
+    };
+    readonly answer: undefined;
+  };
+  /** Takes an endpoint away. */
+  leave: {
+    readonly request: {
+      readonly namespace: string;
+      readonly link: string;
+      readonly gateways: Gateways;
+    };
+    readonly answer: undefined;
+  };
+  /** Opens the sockets of a resolver in a namespace. */
+  resolver: { readonly request: { readonly namespace: string }; readonly answer: ResolverSockets };
+  /** Makes the bridges that are not there, and puts links back under them. Answers the names of those it made. */
+  bridges: {
+    readonly request: {
+      readonly bridges: readonly BridgeSpec[];
+      readonly links: readonly { readonly link: string; readonly bridge: string }[];
+    };
+    readonly answer: readonly string[];
+  };
+  /** Removes a bridge, unless it is somebody else's. */
+  'remove-bridge': { readonly request: { readonly name: string; readonly alias: string }; readonly answer: undefined };
+  /** Whose bridge or other link a name is; undefined: nobody's. */
+  'owner-of': { readonly request: { readonly name: string }; readonly answer: string | undefined };
+  unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
+  /** Runs commands of nft(8) in the host's namespace. */
+  filter: { readonly request: { readonly commands: string }; readonly answer: NftAnswer };
+  /** Destinations of the host's IPv4 routes. */
+  routes: { readonly request: Record<never, never>; readonly answer: readonly string[] };
+}
+
+export type JobKind = keyof NetworkJobs;
+export type JobRequest<K extends JobKind> = NetworkJobs[K]['request'];
+export type JobAnswer<K extends JobKind> = NetworkJobs[K]['answer'];
+
+/** One job on its way to the thread. */
+export type JobMessage = {
+  readonly [K in JobKind]: { readonly id: number; readonly kind: K; readonly request: JobRequest<K> };
+}[JobKind];
+
+/** What comes back. */
+export type JobReport =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly failure: string; readonly code?: string };

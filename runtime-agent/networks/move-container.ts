@@ -1,0 +1,110 @@
+import { EngineError } from '../errors.ts';
+import { endpointHosts, planFor } from './container-files.ts';
+import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
+import { Resolver } from './dns/resolver.ts';
+import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
+import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
+import { aimPorts } from './open-sandbox.ts';
+import { checkEndpoint } from './plan/check-endpoint.ts';
+import { bridgeSpec, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
+import { resolverSource } from './resolver-source.ts';
+import { dnsNames, type Sandbox } from './sandbox.ts';
+import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
+
+/** Puts a running container into a further network. See ContainerNetworks.join. */
+export async function joinNetwork(
+  context: NetworkContext,
+  { container, pid }: RunningContainer,
+  network: Network,
+  settings: EndpointSettings,
+): Promise<JoinedNetwork> {
+  const sandbox = sandboxOf(context, container.id);
+  if (sandbox.endpoints.some((endpoint) => endpoint.network.id === network.id)) {
+    throw new EngineError(
+      'forbidden',
+      `endpoint with name ${container.name} already exists in network ${network.name}`,
+    );
+  }
+  checkEndpoint(network, settings);
+  const { endpoint, stale } = takeEndpoint(
+    context.addresses,
+    network,
+    container.id,
+    settings,
+    nextInterface(sandbox.endpoints),
+  );
+  const endpoints = [...sandbox.endpoints, endpoint];
+  const namespace = `/proc/${pid}/ns/net`;
+  try {
+    if (stale.length > 0) await context.kernel.run('unlink', { links: stale });
+    await context.kernel.run('join', {
+      namespace,
+      bridge: bridgeSpec(network),
+      endpoint: endpointSpec(network, endpoint),
+      gateways: planGateways(endpoints),
+    });
+  } catch (error) {
+    releaseEndpoint(context.addresses, container.id, endpoint);
+    throw new EngineError('runtime', `the network cannot be joined: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  sandbox.endpoints = endpoints;
+  sandbox.names.set(network.id, dnsNames(container, settings.aliases));
+  const resolvConf = await openLateResolver(context, sandbox, namespace, !network.predefined);
+  await aimPorts(context, sandbox);
+  publishNetworkEvent(context, network, 'connect', container.id);
+  return {
+    active: { endpoints, ports: sandbox.ports },
+    hosts: endpointHosts(container, endpoint),
+    ...(resolvConf === undefined ? {} : { resolvConf }),
+  };
+}
+
+/** Takes a running container out of a network. See ContainerNetworks.leave. */
+export async function leaveNetwork(
+  context: NetworkContext,
+  { container, pid }: RunningContainer,
+  ref: string,
+): Promise<LeftNetwork> {
+  const sandbox = sandboxOf(context, container.id);
+  const gone = sandbox.endpoints.find(({ network }) => network.name === ref || network.id === ref);
+  if (gone === undefined) {
+    throw new EngineError('forbidden', `container ${container.id} is not connected to network ${ref}`);
+  }
+  const endpoints = sandbox.endpoints.filter((endpoint) => endpoint !== gone);
+  await context.kernel.run('leave', {
+    namespace: `/proc/${pid}/ns/net`,
+    link: gone.link,
+    gateways: planGateways(endpoints),
+  });
+  sandbox.endpoints = endpoints;
+  sandbox.names.delete(gone.network.id);
+  releaseEndpoint(context.addresses, container.id, gone);
+  await aimPorts(context, sandbox);
+  publishNetworkEvent(context, gone.network, 'disconnect', container.id);
+  return { active: { endpoints, ports: sandbox.ports }, addresses: addressesOf(gone) };
+}
+
+/** A container that came without the agent's resolver gets it with its first network that has names. */
+async function openLateResolver(
+  context: NetworkContext,
+  sandbox: Sandbox,
+  namespace: string,
+  hasNames: boolean,
+): Promise<string | undefined> {
+  if (!hasNames || sandbox.resolver !== undefined) return undefined;
+  const sockets = await context.kernel.run('resolver', { namespace });
+  sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
+  return planFor(sandbox.container, context.resolvers.settings(), true).text;
+}
+
+function sandboxOf(context: NetworkContext, id: string): Sandbox {
+  const sandbox = context.sandboxes.get(id);
+  if (sandbox === undefined) throw new EngineError('conflict', `Container ${id} has no networks`);
+  return sandbox;
+}
+
+function addressesOf({ ipv4, ipv6 }: ActiveEndpoint): readonly string[] {
+  return [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [text.split('/')[0] ?? '']));
+}

@@ -1,0 +1,50 @@
+import type { Logger } from 'pino';
+import type { EventBus } from '../events/event-bus.ts';
+import type { AddressBook } from './address-book.ts';
+import type { HostResolvers } from './host-resolvers.ts';
+import type { NetworkKernel } from './kernel/kernel.ts';
+import type { Network } from './network.ts';
+import type { PacketFilter } from './packet-filter.ts';
+import type { PortPublisher } from './publish/port-publisher.ts';
+import type { Sandbox } from './sandbox.ts';
+import type { NetworkStore } from './state/network-store.ts';
+
+/** What every piece of work on networks works with. */
+export interface NetworkContext {
+  readonly store: NetworkStore;
+  readonly kernel: NetworkKernel;
+  readonly filter: PacketFilter;
+  readonly publisher: PortPublisher;
+  readonly addresses: AddressBook;
+  readonly resolvers: HostResolvers;
+  /** By the container's ID. */
+  readonly sandboxes: Map<string, Sandbox>;
+  readonly events: EventBus;
+  readonly log: Logger;
+}
+
+/** Tells of a network, and of the container that it is about. */
+export function publishNetworkEvent(
+  { events }: NetworkContext,
+  network: Pick<Network, 'id' | 'name'>,
+  action: 'create' | 'connect' | 'disconnect' | 'destroy',
+  container?: string,
+): void {
+  events.publish({
+    type: 'network',
+    action,
+    id: network.id,
+    attributes: {
+      ...(container === undefined ? {} : { container }),
+      name: network.name,
+      type: 'bridge',
+    },
+  });
+}
+
+/** The containers that run in a network. */
+export function membersOf({ sandboxes }: NetworkContext, network: string): readonly Sandbox[] {
+  return [...sandboxes.values()].filter(({ endpoints }) =>
+    endpoints.some((endpoint) => endpoint.network.id === network),
+  );
+}

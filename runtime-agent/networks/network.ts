@@ -1,0 +1,84 @@
+/** One subnet of a network, as the Engine API writes it (IPAMConfig). */
+export interface Subnet {
+  /** `172.18.0.0/16` */
+  readonly subnet: string;
+  /** Containers get addresses of this part only. */
+  readonly range?: string;
+  /** The bridge's own address; absent where an IPv6 subnet was given without one. */
+  readonly gateway?: string;
+  /** Addresses that are not given to containers, by names that say whose they are. */
+  readonly auxiliary?: Readonly<Record<string, string>>;
+}
+
+/** A network of this host: what is stored, whether or not its bridge is there at the moment. */
+export interface Network {
+  /** 64 lower-case hex digits. */
+  readonly id: string;
+  readonly name: string;
+  /** RFC 3339 with nanoseconds. */
+  readonly createdAt: string;
+  readonly driver: 'bridge' | 'host' | 'null';
+  /** Made by the agent itself: `bridge`, `host`, `none`. */
+  readonly predefined: boolean;
+  readonly enableIpv6: boolean;
+  readonly internal: boolean;
+  readonly attachable: boolean;
+  /** Null where no client said anything, as Go tells it from an empty map. */
+  readonly ipamOptions: Readonly<Record<string, string>> | null;
+  readonly subnets: readonly Subnet[];
+  /** A client chose the subnet, so that it may choose addresses as well. */
+  readonly subnetChosen: boolean;
+  readonly options: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Name of the bridge; '' for `host` and `none`. */
+  readonly bridge: string;
+}
+
+/** What a client wants of a container's place in a network (EndpointSettings). */
+export interface EndpointSettings {
+  /** Null and empty are told apart, as inspect shows them. */
+  readonly aliases: readonly string[] | null;
+  readonly ipam: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
+  /** '' where the address decides. */
+  readonly mac: string;
+  readonly driverOptions: Readonly<Record<string, string>> | null;
+}
+
+/** A running container's place in a network. */
+export interface ActiveEndpoint {
+  readonly network: { readonly id: string; readonly name: string };
+  readonly endpointId: string;
+  /** The bridge's end of the pair, in the host's namespace. */
+  readonly link: string;
+  /** The container's end: `eth0`. */
+  readonly interface: string;
+  readonly mac: string;
+  /** With the bits of the subnet: `172.18.0.2/16`. */
+  readonly ipv4: string;
+  readonly gateway4: string;
+  /** '' without IPv6. */
+  readonly ipv6: string;
+  readonly gateway6: string;
+}
+
+/** A port of the host that leads to one of a container. */
+export interface PublishedPort {
+  readonly protocol: Protocol;
+  readonly containerPort: number;
+  /** `0.0.0.0`, `::` or an address of the host. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+export type Protocol = 'tcp' | 'udp';
+
+/** All that a running container has of the network; it is stored with the run and goes with it. */
+export interface ActiveNetwork {
+  readonly endpoints: readonly ActiveEndpoint[];
+  readonly ports: readonly PublishedPort[];
+}
+
+/** HostConfig.PortBindings: by `80/tcp`. */
+export type PortBindings = Readonly<
+  Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>
+>;

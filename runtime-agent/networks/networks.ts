@@ -1,0 +1,29 @@
+import type { ActiveEndpoint, Network } from './network.ts';
+import type { NetworkRequest } from './plan/new-network.ts';
+
+/** A network with the running containers that are in it. */
+export interface NetworkWithMembers {
+  readonly network: Network;
+  readonly members: readonly NetworkMember[];
+}
+
+export interface NetworkMember {
+  readonly container: { readonly id: string; readonly name: string };
+  readonly endpoint: ActiveEndpoint;
+}
+
+/**
+ * The networks of this host. `ref` is an ID, a name or a unique prefix of an ID; one that is not there: EngineError
+ * 'not-found' (`network x not found`). Events go to the EventBus.
+ */
+export interface Networks {
+  /** Answers the ID. Throws EngineError 'bad-request', 'conflict' (name), 'forbidden' (subnet, predefined), 'not-implemented'. */
+  create(request: NetworkRequest): Promise<string>;
+  /** In the order of their names. */
+  list(): readonly NetworkWithMembers[];
+  get(ref: string): NetworkWithMembers;
+  /** 'forbidden' while containers run in it, and for those that the agent makes itself. */
+  remove(ref: string): Promise<void>;
+  /** Removes the networks without running containers that match; answers their names. */
+  prune(matches: (network: Network) => boolean): Promise<readonly string[]>;
+}

@@ -1,0 +1,148 @@
+import { closeSync } from 'node:fs';
+import type { Container } from '../containers/container.ts';
+import { EngineError } from '../errors.ts';
+import { containerFiles, hostGatewayOf } from './container-files.ts';
+import type { OpenedNetwork } from './container-networks.ts';
+import { Resolver } from './dns/resolver.ts';
+import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
+import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
+import { bridgeOptions } from './plan/bridge-options.ts';
+import {
+  bridgeSpec,
+  endpointSpec,
+  gatewayEndpoint,
+  planGateways,
+} from './plan/place-container.ts';
+import { planPorts } from './plan/port-bindings.ts';
+import { publishedTargets } from './port-targets.ts';
+import { resolverSource } from './resolver-source.ts';
+import { dnsNames, type Sandbox } from './sandbox.ts';
+import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
+
+/** A network that a container is put into, with what it wants there. */
+export interface Place {
+  readonly network: Network;
+  readonly settings: EndpointSettings;
+}
+
+/** Makes the namespace of a container, its endpoints and ports. See ContainerNetworks.open. */
+export async function openSandbox(
+  context: NetworkContext,
+  container: Container,
+  places: readonly Place[],
+): Promise<OpenedNetwork> {
+  const { endpoints, stale } = takeAll(context, container, places);
+  const sandbox: Sandbox = {
+    id: container.id,
+    name: container.name,
+    container,
+    endpoints,
+    ports: [],
+    names: new Map(
+      places.map(({ network, settings }) => [network.id, dnsNames(container, settings.aliases)]),
+    ),
+    resolver: undefined,
+    opening: Promise.resolve(),
+  };
+  context.sandboxes.set(container.id, sandbox);
+  const files = containerFiles(
+    container,
+    endpoints,
+    context.resolvers.settings(),
+    places.some(({ network }) => !network.predefined),
+    hostGatewayOf(context.store.find('bridge')),
+  );
+  const published = publish(context, sandbox);
+  const unlinked = stale.length === 0 ? undefined : context.kernel.run('unlink', { links: stale });
+  const opened = context.kernel.run('open', {
+    bridges: places.map(({ network }) => bridgeSpec(network)),
+    endpoints: places.flatMap(({ network }, index) => {
+      const endpoint = endpoints[index];
+      return endpoint === undefined ? [] : [endpointSpec(network, endpoint)];
+    }),
+    gateways: planGateways(endpoints),
+    resolver: files.resolver,
+  });
+  const work = Promise.allSettled([opened, published, unlinked]);
+  sandbox.opening = work;
+  const [namespace, ports] = await work;
+  if (namespace.status === 'fulfilled' && namespace.value.resolver !== undefined) {
+    sandbox.resolver = new Resolver(namespace.value.resolver, resolverSource(context, sandbox));
+  }
+  if (namespace.status === 'rejected' || ports.status === 'rejected') {
+    if (namespace.status === 'fulfilled') closeSync(namespace.value.namespace);
+    throw failure(namespace, ports);
+  }
+  for (const { network } of endpoints) publishNetworkEvent(context, network, 'connect', container.id);
+  const { namespace: fd } = namespace.value;
+  return {
+    namespace: `/proc/${process.pid}/fd/${fd}`,
+    active: { endpoints, ports: sandbox.ports },
+    files,
+    release: () => closeSync(fd),
+  };
+}
+
+function takeAll(
+  context: NetworkContext,
+  container: Container,
+  places: readonly Place[],
+): { readonly endpoints: readonly ActiveEndpoint[]; readonly stale: readonly string[] } {
+  const endpoints: ActiveEndpoint[] = [];
+  const stale: string[] = [];
+  try {
+    for (const { network, settings } of places) {
+      const taken = takeEndpoint(context.addresses, network, container.id, settings, `eth${endpoints.length}`);
+      endpoints.push(taken.endpoint);
+      stale.push(...taken.stale);
+    }
+  } catch (error) {
+    for (const endpoint of endpoints) releaseEndpoint(context.addresses, container.id, endpoint);
+    throw error;
+  }
+  return { endpoints, stale };
+}
+
+/** Ports are published where the container has a way out; in internal networks alone there is none, as with dockerd. */
+async function publish(context: NetworkContext, sandbox: Sandbox): Promise<void> {
+  const outward = gatewayEndpoint(sandbox.endpoints, 4) ?? gatewayEndpoint(sandbox.endpoints, 6);
+  if (outward === undefined) return;
+  const { hostConfig, config } = sandbox.container;
+  const network = context.store.byId(outward.network.id);
+  const wishes = planPorts(
+    {
+      bindings: hostConfig.PortBindings,
+      publishAll: hostConfig.PublishAllPorts,
+      exposed: Object.keys(config.ExposedPorts ?? {}),
+    },
+    bridgeOptions(network?.options ?? {}).hostBinding,
+  );
+  if (wishes.length === 0) return;
+  try {
+    sandbox.ports = await context.publisher.publish(sandbox.id, wishes);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    const where = `endpoint ${sandbox.name} (${outward.endpointId})`;
+    throw new EngineError(
+      error.code,
+      `driver failed programming external connectivity on ${where}: ${error.message}`,
+      { cause: error },
+    );
+  }
+  await aimPorts(context, sandbox);
+}
+
+/** Leads a container's ports to the endpoint by which it reaches the outside. */
+export async function aimPorts(context: NetworkContext, sandbox: Sandbox): Promise<void> {
+  const { relay, targets } = publishedTargets(sandbox.endpoints, sandbox.ports);
+  context.publisher.aim(sandbox.id, relay);
+  await context.filter.setPorts(sandbox.id, targets);
+}
+
+function failure(...results: readonly PromiseSettledResult<unknown>[]): unknown {
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const [first] = reasons;
+  const chosen = reasons.find((reason) => reason instanceof EngineError) ?? first;
+  if (chosen instanceof EngineError) return chosen;
+  return new EngineError('runtime', `the network cannot be set up: ${(chosen as Error).message}`, { cause: chosen });
+}

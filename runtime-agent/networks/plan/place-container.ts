@@ -1,0 +1,83 @@
+import type { ActiveEndpoint, Network } from '../network.ts';
+import type { BridgeSpec, EndpointSpec, Gateways, Route } from '../kernel/network-jobs.ts';
+import { bridgeOptions } from './bridge-options.ts';
+import { gatewayOf, withPrefix } from './gateway-address.ts';
+import { macOf } from './mac-address.ts';
+
+/** In the kernel, a bridge of the agent says so by this text. */
+export function bridgeAlias(network: Network): string {
+  return `berth:${network.id}`;
+}
+
+/** A network's bridge as the kernel has to have it. */
+export function bridgeSpec(network: Network): BridgeSpec {
+  const { mtu, name } = bridgeOptions(network.options);
+  const subnets = network.subnets.filter(({ subnet }) => network.enableIpv6 || !subnet.includes(':'));
+  return {
+    name: network.bridge,
+    alias: bridgeAlias(network),
+    // Locally administered, and the same whenever the bridge is made again.
+    mac: `02:42:${network.id.slice(0, 8).replace(/..(?=.)/g, '$&:')}`,
+    mtu,
+    addresses: subnets.map((subnet) => withPrefix(gatewayOf(subnet), subnet)),
+    ipv6: network.enableIpv6,
+    adopt: name !== undefined && !network.predefined,
+  };
+}
+
+/** A container's endpoint as the kernel has to have it. */
+export function endpointSpec(network: Network, endpoint: ActiveEndpoint): EndpointSpec {
+  return {
+    link: endpoint.link,
+    bridge: network.bridge,
+    interface: endpoint.interface,
+    mac: endpoint.mac,
+    mtu: bridgeOptions(network.options).mtu,
+    addresses: [endpoint.ipv4, endpoint.ipv6].filter((address) => address !== ''),
+    ipv6: endpoint.ipv6 !== '',
+  };
+}
+
+/** The name of the bridge's end of an endpoint's pair; it fits the 15 bytes that the kernel has for it. */
+export function linkName(endpointId: string): string {
+  return `veth${endpointId.slice(0, 11)}`;
+}
+
+/** The endpoint by which a container reaches what is in none of its networks: the first by name, as in Docker. */
+export function gatewayEndpoint(
+  endpoints: readonly ActiveEndpoint[],
+  family: 4 | 6,
+): ActiveEndpoint | undefined {
+  return endpoints
+    .filter((endpoint) => (family === 4 ? endpoint.gateway4 : endpoint.gateway6) !== '')
+    .sort((a, b) => (a.network.name < b.network.name ? -1 : 1))[0];
+}
+
+/** Where a container's default routes lead. */
+export function planGateways(endpoints: readonly ActiveEndpoint[]): Gateways {
+  const ipv4 = routeBy(gatewayEndpoint(endpoints, 4), 'gateway4');
+  const ipv6 = routeBy(gatewayEndpoint(endpoints, 6), 'gateway6');
+  return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
+}
+
+function routeBy(
+  endpoint: ActiveEndpoint | undefined,
+  gateway: 'gateway4' | 'gateway6',
+): Route | undefined {
+  return endpoint === undefined
+    ? undefined
+    : { address: endpoint[gateway], interface: endpoint.interface };
+}
+
+/** The lowest `ethN` that no endpoint has. */
+export function nextInterface(endpoints: readonly ActiveEndpoint[]): string {
+  for (let index = 0; ; index += 1) {
+    const name = `eth${index}`;
+    if (!endpoints.some((endpoint) => endpoint.interface === name)) return name;
+  }
+}
+
+/** The MAC address of an endpoint: chosen, or made of its IPv4 address. */
+export function endpointMac(chosen: string, ipv4: string): string {
+  return chosen === '' ? macOf(ipv4) : chosen;
+}

@@ -1,0 +1,124 @@
+import type { Network, PublishedPort } from '../network.ts';
+import { bridgeOptions } from './bridge-options.ts';
+
+/** A published port with the container that it leads to. */
+export interface PortTarget extends PublishedPort {
+  /** Of the container; of the family of `hostIp`. */
+  readonly address: string;
+}
+
+/** What one element of a map in the filter holds. */
+interface MapElement {
+  readonly map: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** The sets of a network's bridge and subnets. */
+interface SetElement {
+  readonly set: string;
+  readonly element: string;
+}
+
+/**
+ * The whole table in the language of nft(8), as one transaction that replaces the one that is there. It is Berth's own, of
+ * family inet, and touches nothing of others. What passes between networks, or from outside to a container, is dropped unless
+ * a published port led it there; each such port is one element of one map.
+ */
+export function ruleset(table: string, networks: readonly Network[], ports: readonly PortTarget[]): string {
+  const t = `inet ${table}`;
+  return [
+    `add table ${t}`,
+    `delete table ${t}`,
+    `add table ${t}`,
+    `add set ${t} bridges { type ifname; }`,
+    `add set ${t} internal { type ifname; }`,
+    `add set ${t} same { type ifname . ifname; }`,
+    `add set ${t} subnets4 { type ipv4_addr; flags interval; }`,
+    `add set ${t} subnets6 { type ipv6_addr; flags interval; }`,
+    `add set ${t} masquerade4 { type ipv4_addr; flags interval; }`,
+    `add set ${t} masquerade6 { type ipv6_addr; flags interval; }`,
+    `add map ${t} ports4 { type inet_proto . inet_service : ipv4_addr . inet_service; }`,
+    `add map ${t} ports6 { type inet_proto . inet_service : ipv6_addr . inet_service; }`,
+    `add map ${t} chosen4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
+    `add map ${t} chosen6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }`,
+    // Bridges take packets from and to the host's loopback for published ports; containers must not make such up.
+    `add chain ${t} guard { type filter hook prerouting priority raw; }`,
+    `add rule ${t} guard iifname @bridges ip saddr 127.0.0.0/8 drop`,
+    `add rule ${t} guard iifname @bridges ip daddr 127.0.0.0/8 drop`,
+    `add chain ${t} to_ports`,
+    `add rule ${t} to_ports dnat ip to ip daddr . meta l4proto . th dport map @chosen4`,
+    `add rule ${t} to_ports dnat ip6 to ip6 daddr . meta l4proto . th dport map @chosen6`,
+    `add rule ${t} to_ports meta nfproto ipv4 dnat ip to meta l4proto . th dport map @ports4`,
+    `add rule ${t} to_ports meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @ports6`,
+    `add chain ${t} prerouting { type nat hook prerouting priority dstnat; }`,
+    `add rule ${t} prerouting meta l4proto { tcp, udp } fib daddr type local jump to_ports`,
+    `add chain ${t} output { type nat hook output priority -100; }`,
+    `add rule ${t} output ip6 daddr ::1 return`,
+    `add rule ${t} output meta l4proto { tcp, udp } fib daddr type local jump to_ports`,
+    `add chain ${t} postrouting { type nat hook postrouting priority srcnat; }`,
+    `add rule ${t} postrouting ip saddr @masquerade4 oifname != @bridges masquerade`,
+    `add rule ${t} postrouting ip6 saddr @masquerade6 oifname != @bridges masquerade`,
+    // A container that reaches another by a published port must get the answer by way of the host.
+    `add rule ${t} postrouting oifname @bridges ct status dnat ip saddr @subnets4 masquerade`,
+    `add rule ${t} postrouting oifname @bridges ct status dnat ip6 saddr @subnets6 masquerade`,
+    `add rule ${t} postrouting oifname @bridges ip saddr 127.0.0.0/8 masquerade`,
+    `add chain ${t} forward { type filter hook forward priority filter; policy accept; }`,
+    `add rule ${t} forward iifname . oifname @same accept`,
+    `add rule ${t} forward iifname @internal drop`,
+    `add rule ${t} forward oifname @internal drop`,
+    `add rule ${t} forward ct state established,related accept`,
+    `add rule ${t} forward oifname @bridges ct status dnat accept`,
+    `add rule ${t} forward oifname @bridges drop`,
+    ...networks.flatMap((network) => networkElements(network).map((element) => change('add', table, element))),
+    ...ports.map((port) => change('add', table, portElement(port))),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** Adds or removes networks and ports, as one transaction. */
+export function rulesetChange(
+  action: 'add' | 'delete',
+  table: string,
+  networks: readonly Network[],
+  ports: readonly PortTarget[],
+): string {
+  return [...networks.flatMap(networkElements), ...ports.map(portElement)]
+    .map((element) => `${change(action, table, element)}\n`)
+    .join('');
+}
+
+function change(action: 'add' | 'delete', table: string, element: MapElement | SetElement): string {
+  if ('set' in element) return `${action} element inet ${table} ${element.set} { ${element.element} }`;
+  const { map, key, value } = element;
+  return `${action} element inet ${table} ${map} { ${key}${action === 'add' ? ` : ${value}` : ''} }`;
+}
+
+function networkElements(network: Network): readonly SetElement[] {
+  if (network.driver !== 'bridge') return [];
+  const { icc, masquerade } = bridgeOptions(network.options);
+  const name = `"${network.bridge}"`;
+  return [
+    { set: 'bridges', element: name },
+    ...(network.internal ? [{ set: 'internal', element: name }] : []),
+    ...(icc ? [{ set: 'same', element: `${name} . ${name}` }] : []),
+    ...network.subnets.flatMap(({ subnet }) => {
+      const family = subnet.includes(':') ? '6' : '4';
+      return [
+        { set: `subnets${family}`, element: subnet },
+        ...(masquerade && !network.internal ? [{ set: `masquerade${family}`, element: subnet }] : []),
+      ];
+    }),
+  ];
+}
+
+function portElement({ protocol, hostIp, hostPort, address, containerPort }: PortTarget): MapElement {
+  const family = hostIp.includes(':') ? '6' : '4';
+  const everywhere = hostIp === '0.0.0.0' || hostIp === '::';
+  return {
+    map: `${everywhere ? 'ports' : 'chosen'}${family}`,
+    key: `${everywhere ? '' : `${hostIp} . `}${protocol} . ${hostPort}`,
+    value: `${address} . ${containerPort}`,
+  };
+}

@@ -1,0 +1,46 @@
+import { connect, createServer, type Socket } from 'node:net';
+import type { Relay, RelayTarget } from './relay.ts';
+
+/** See openRelay. Either side may end its half first. */
+export function openTcpRelay(host: string, port: number): Promise<Relay> {
+  let target: RelayTarget | undefined;
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    if (target === undefined) {
+      client.destroy();
+      return;
+    }
+    const inner = connect({ host: target.address, port: target.port, allowHalfOpen: true });
+    for (const [socket, other] of [
+      [client, inner],
+      [inner, client],
+    ] as const) {
+      open.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.once('close', (failed) => {
+        open.delete(socket);
+        if (failed) other.destroy();
+      });
+      socket.pipe(other);
+    }
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, ipv6Only: host.includes(':') }, () => {
+      server.off('error', reject);
+      // A connection that the kernel cannot hand over, for want of descriptors, is that client's loss alone.
+      server.on('error', () => undefined);
+      server.unref();
+      resolve({
+        aim: (next) => {
+          target = next;
+        },
+        close: () =>
+          new Promise((done) => {
+            for (const socket of open) socket.destroy();
+            server.close(() => done());
+          }),
+      });
+    });
+  });
+}

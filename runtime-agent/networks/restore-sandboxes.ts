@@ -1,0 +1,92 @@
+import type { RunningContainer } from './container-networks.ts';
+import { Resolver } from './dns/resolver.ts';
+import type { ActiveNetwork, Network } from './network.ts';
+import type { NetworkContext } from './network-context.ts';
+import { bridgeSpec } from './plan/place-container.ts';
+import { publishedTargets } from './port-targets.ts';
+import { resolverSource } from './resolver-source.ts';
+import { dnsNames, type Sandbox } from './sandbox.ts';
+import { planFor } from './container-files.ts';
+
+/** See ContainerNetworks.adopt. */
+export function adoptSandbox(
+  context: NetworkContext,
+  { container, pid }: RunningContainer,
+  { endpoints, ports }: ActiveNetwork,
+): void {
+  const sandbox: Sandbox = {
+    id: container.id,
+    name: container.name,
+    container,
+    endpoints,
+    ports,
+    names: new Map(
+      endpoints.map(({ network }) => [
+        network.id,
+        dnsNames(container, container.networks[network.name]?.aliases ?? null),
+      ]),
+    ),
+    resolver: undefined,
+    opening: Promise.resolve(),
+    adoptedPid: pid,
+  };
+  for (const { network, ipv4, ipv6 } of endpoints) {
+    for (const text of [ipv4, ipv6]) {
+      const [address = ''] = text.split('/');
+      if (address !== '') context.addresses.adopt(network.id, address);
+    }
+  }
+  context.filter.adoptPorts(container.id, publishedTargets(endpoints, ports).targets);
+  context.sandboxes.set(container.id, sandbox);
+}
+
+/** See ContainerNetworks.restore. What fails for one container is logged, and the others go on. */
+export async function restoreSandboxes(context: NetworkContext): Promise<void> {
+  const sandboxes = [...context.sandboxes.values()].filter(({ adoptedPid }) => adoptedPid !== undefined);
+  if (sandboxes.length === 0) return;
+  const attempt = async (what: string, container: string | undefined, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      context.log.error({ container, err: error }, what);
+    }
+  };
+  await attempt('the bridges of the networks could not be restored', undefined, () => restoreBridges(context));
+  await attempt('the packet filter could not be restored', undefined, () => context.filter.ensure());
+  await Promise.all(
+    sandboxes.map((sandbox) =>
+      attempt('the network of a container could not be restored', sandbox.id, () =>
+        restoreOne(context, sandbox),
+      ),
+    ),
+  );
+}
+
+/** Bridges that have gone are made again, with the links of the running containers under them. */
+export async function restoreBridges(context: NetworkContext): Promise<void> {
+  const endpoints = [...context.sandboxes.values()].flatMap((sandbox) => sandbox.endpoints);
+  const used = new Map<string, Network>();
+  const links = endpoints.flatMap(({ network: { id }, link }) => {
+    const network = context.store.byId(id);
+    if (network === undefined) return [];
+    used.set(id, network);
+    return [{ link, bridge: network.bridge }];
+  });
+  if (used.size === 0) return;
+  const made = await context.kernel.run('bridges', { bridges: [...used.values()].map(bridgeSpec), links });
+  if (made.length > 0) context.log.info({ bridges: made }, 'bridges were made again');
+}
+
+async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<void> {
+  const { container, endpoints, ports, adoptedPid } = sandbox;
+  const named = endpoints.some(({ network }) => context.store.byId(network.id)?.predefined === false);
+  if (planFor(container, context.resolvers.settings(), named).resolver) {
+    const sockets = await context.kernel.run('resolver', { namespace: `/proc/${adoptedPid}/ns/net` });
+    sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
+  }
+  const failed = await context.publisher.adopt(sandbox.id, ports);
+  context.publisher.aim(sandbox.id, publishedTargets(endpoints, ports).relay);
+  if (failed.length > 0) {
+    context.log.warn({ container: sandbox.id, ports: failed }, 'another program has published ports of a container');
+  }
+}

@@ -1,0 +1,76 @@
+import type { Container } from '../containers/container.ts';
+import type { Names } from './dns/answer-query.ts';
+import type { Resolver } from './dns/resolver.ts';
+import type { ActiveEndpoint, PublishedPort } from './network.ts';
+
+/** A container that runs, or is being started, in networks of this agent. */
+export interface Sandbox {
+  readonly id: string;
+  name: string;
+  container: Container;
+  endpoints: readonly ActiveEndpoint[];
+  ports: readonly PublishedPort[];
+  /** The names by which others find it, by the ID of the network. */
+  readonly names: Map<string, readonly string[]>;
+  resolver: Resolver | undefined;
+  /** Settles when what was begun for it has come to its end, well or not. */
+  opening: Promise<unknown>;
+  /** Its first process, where it has been running since before this agent. */
+  readonly adoptedPid?: number;
+}
+
+/** The names that a container has in a network: its own, those that its user gave, and its short ID. */
+export function dnsNames(
+  container: Pick<Container, 'id' | 'name' | 'config'>,
+  aliases: readonly string[] | null,
+): readonly string[] {
+  return [
+    ...new Set([container.name, ...(aliases ?? []), container.id.slice(0, 12), container.config.Hostname]),
+  ].filter((name) => name !== '');
+}
+
+/** What a container can find out about the others: who is in a network with it. */
+export function namesFor(sandbox: Sandbox, sandboxes: Iterable<Sandbox>, isNamed: (network: string) => boolean): Names {
+  const neighbours = function* () {
+    const all = [...sandboxes];
+    for (const { network } of sandbox.endpoints) {
+      if (!isNamed(network.id)) continue;
+      for (const other of all) {
+        const endpoint = other.endpoints.find((candidate) => candidate.network.id === network.id);
+        if (endpoint !== undefined) yield { network, endpoint, names: other.names.get(network.id) ?? [] };
+      }
+    }
+  };
+  return {
+    addressesOf(name) {
+      const found = new Map<string, string[]>();
+      for (const { network, endpoint, names } of neighbours()) {
+        const known = names.some((candidate) => {
+          const lower = candidate.toLowerCase();
+          return lower === name || `${lower}.${network.name.toLowerCase()}` === name;
+        });
+        if (known) found.set(network.id, [...(found.get(network.id) ?? []), ...addresses(endpoint)]);
+      }
+      // The first network that knows the name answers, and who asks again gets another order of its containers.
+      const [first] = found.values();
+      return first === undefined ? undefined : shuffled(first);
+    },
+    nameOf(address) {
+      for (const { network, endpoint, names } of neighbours()) {
+        if (addresses(endpoint).includes(address)) return `${names[0]}.${network.name}`;
+      }
+      return undefined;
+    },
+  };
+}
+
+function addresses({ ipv4, ipv6 }: ActiveEndpoint): readonly string[] {
+  return [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [text.split('/')[0] ?? '']));
+}
+
+function shuffled(list: readonly string[]): readonly string[] {
+  return list
+    .map((value) => ({ value, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ value }) => value);
+}
