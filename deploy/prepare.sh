@@ -35,9 +35,9 @@ if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
   printf '%s' "$lock" >"$installed"
 fi
 
-agent_packages="crun conmon erofs-utils isal golang-github-containers-common tini util-linux"
+agent_packages="crun conmon erofs-utils isal golang-github-containers-common nftables tini util-linux"
 test_packages="runc containerd docker.io docker-cli docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
-  nginx haproxy caddy openssl busybox-static attr libcap2-bin postgresql wrk zstd iproute2 nftables procps git"
+  nginx haproxy caddy openssl busybox-static attr libcap2-bin postgresql wrk zstd iproute2 procps git"
 
 packages=""
 if [ "$(uname -s)" = Linux ]; then

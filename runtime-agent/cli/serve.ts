@@ -7,6 +7,7 @@ import { createEngineServer } from '../engine-api/engine-server.ts';
 import { EventBus } from '../events/event-bus.ts';
 import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
+import { createNetworks } from '../networks/create-networks.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
@@ -52,11 +53,13 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
   const images = await createImages({ dataDirectory, knex, snapshotter, registry, events });
   const volumes = await openVolumes({ knex, events, dataDirectory });
+  const networking = await createNetworks({ knex, events, dataDirectory, log });
   const containers = await createContainers({
     knex,
     images,
     snapshotter,
     volumes,
+    networks: networking.containerNetworks,
     events,
     dataDirectory,
     runtime,
@@ -67,6 +70,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     images,
     containers,
     volumes,
+    networks: networking.networks,
     events,
     host: {
       ...facts,
@@ -92,6 +96,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   await server.close(GRACE);
   const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();
+  await networking.close({ idle });
   registry.close();
   await knex.destroy();
   if (idle) await mounts.release();

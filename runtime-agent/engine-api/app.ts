@@ -13,6 +13,7 @@ import { eventRoutes } from './routes/events.ts';
 import { imageListRoutes } from './routes/image-list.ts';
 import { imagePullRoutes } from './routes/image-pull.ts';
 import { imageRoutes } from './routes/images.ts';
+import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -29,6 +30,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);
   containerRoutes(router, deps);
+  networkRoutes(router, deps);
   volumeRoutes(router, deps);
   unsupportedRoutes(router);
   imageRoutes(router, deps);

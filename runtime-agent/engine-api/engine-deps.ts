@@ -3,6 +3,7 @@ import type { Digest } from '../../storage/oci/digest.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
+import type { Networks } from '../networks/networks.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -11,6 +12,7 @@ export interface EngineDeps {
   readonly images: Images;
   readonly containers: Containers;
   readonly volumes: Volumes;
+  readonly networks: Networks;
   readonly events: EventBus;
   readonly host: HostFacts;
   /** Bytes that a layer takes on disk, 0 when it is not here. */

@@ -33,8 +33,7 @@ export class AddressBook {
     const released = this.#cooling(network.id);
     const address = wanted
       ? chooseAddress(subnet, held, wanted)
-      : (lastOf(released, container, held, family) ??
-        this.#coolest(subnet, held, released));
+      : (lastOf(released, container, held, family) ?? this.#coolest(subnet, held, released));
     held.add(address);
     const before = released.get(address);
     released.delete(address);

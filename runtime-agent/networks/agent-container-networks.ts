@@ -1,5 +1,5 @@
-import { EngineError } from '../errors.ts';
 import type { Container } from '../containers/container.ts';
+import { EngineError } from '../errors.ts';
 import { closeSandbox } from './close-sandbox.ts';
 import { extraHosts, filesWithoutNetworks, hostGatewayOf } from './container-files.ts';
 import type {
@@ -73,11 +73,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
     await restoreSandboxes(this.#context);
   }
 
-  async join(
-    running: RunningContainer,
-    ref: string,
-    settings: EndpointSettings,
-  ): Promise<JoinedNetwork> {
+  async join(running: RunningContainer, ref: string, settings: EndpointSettings): Promise<JoinedNetwork> {
     const network = await this.#preparation.prepare(ref);
     return joinNetwork(this.#context, running, network, settings);
   }
@@ -102,6 +98,10 @@ export class AgentContainerNetworks implements ContainerNetworks {
     }
     checkEndpoint(network, settings);
     return network.name;
+  }
+
+  nameOf(ref: string): string {
+    return this.#context.store.find(ref).name;
   }
 
   rename(id: string, name: string): void {

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { timestamp } from '../containers/lifecycle/timestamps.ts';
 import { EngineError } from '../errors.ts';
 import { hostRoutes } from './default-bridge.ts';
 import type { Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import type { Networks, NetworkWithMembers } from './networks.ts';
+import { droppingChains } from './plan/dropping-chains.ts';
 import { type NetworkRequest, planNetwork } from './plan/new-network.ts';
 import { bridgeAlias, bridgeSpec } from './plan/place-container.ts';
-import { timestamp } from '../containers/lifecycle/timestamps.ts';
 
 /** The networks of this host, over the kernel. */
 export class AgentNetworks implements Networks {
@@ -68,11 +69,22 @@ export class AgentNetworks implements Networks {
   async prune(matches: (network: Network) => boolean): Promise<readonly string[]> {
     const removed: string[] = [];
     for (const network of this.#context.store.all()) {
-      if (network.predefined || membersOf(this.#context, network.id).length > 0 || !matches(network)) continue;
+      if (network.predefined || membersOf(this.#context, network.id).length > 0 || !matches(network))
+        continue;
       await this.remove(network.id);
       removed.push(network.name);
     }
     return removed;
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    const { kernel, filter } = this.#context;
+    if (!filter.isMade) return [];
+    const { output } = await kernel.run('filter', { commands: 'list chains' });
+    return droppingChains(output).map(
+      (chain) =>
+        `WARNING: the packet filter's chain "${chain}" drops what passes through this host, so containers reach nothing beyond it: allow the bridges of berth-agent there`,
+    );
   }
 
   /** The row goes last: an agent that is killed before finds the network again, and makes its bridge when it is used. */

@@ -14,7 +14,10 @@ export async function closeSandbox(context: NetworkContext, id: string): Promise
   sandbox.resolver?.close();
   if (sandbox.ports.length > 0) {
     await context.filter.setPorts(id, []).catch((error: unknown) => {
-      log.error({ container: id, err: error }, 'the ports of a container could not be taken off the packet filter');
+      log.error(
+        { container: id, err: error },
+        'the ports of a container could not be taken off the packet filter',
+      );
     });
   }
   await context.publisher.release(id);

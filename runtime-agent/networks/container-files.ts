@@ -75,7 +75,8 @@ export function extraHosts(hosts: readonly string[], hostGateway: string): reado
     const name = text.slice(0, at);
     const given = text.slice(at + 1).replace(/^\[(.*)\]$/, '$1');
     const address = given === 'host-gateway' ? hostGateway : given;
-    if (at <= 0 || /\s/.test(name)) throw new EngineError('bad-request', `bad format for add-host: "${text.slice(0, 80)}"`);
+    if (at <= 0 || /\s/.test(name))
+      throw new EngineError('bad-request', `bad format for add-host: "${text.slice(0, 80)}"`);
     if (parseAddress(address) === undefined) {
       throw new EngineError('bad-request', `invalid IP address in add-host: "${given.slice(0, 80)}"`);
     }

@@ -4,8 +4,8 @@ import type { HostsEntry } from './plan/hosts-file.ts';
 
 /** What a container that is being started gets. */
 export interface OpenedNetwork {
-  /** Path of the namespace, for as long as `release` has not been called or the container's process holds it. */
-  readonly namespace: string;
+  /** Path of the namespace; undefined: the runtime makes one that has loopback only. It is there for as long as `release` has not been called or the container's process holds it. */
+  readonly namespace: string | undefined;
   readonly active: ActiveNetwork;
   readonly files: NetworkFiles;
   /** Lets go of the namespace: after that it lasts as long as the container's processes. */
@@ -46,6 +46,8 @@ export interface ContainerNetworks {
   join(running: RunningContainer, network: string, settings: EndpointSettings): Promise<JoinedNetwork>;
   /** Takes a running container out of a network. */
   leave(running: RunningContainer, network: string): Promise<LeftNetwork>;
+  /** Throws EngineError 'not-found'. */
+  nameOf(ref: string): string;
   /** The name of a network that a container may be put into, with these settings. Throws EngineError. */
   checkJoin(ref: string, settings: EndpointSettings): string;
   /** A container was renamed: others find it by its new name. */

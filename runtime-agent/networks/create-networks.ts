@@ -83,7 +83,8 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
   if (context.sandboxes.size === 0) return;
   try {
     await restoreBridges(context);
-    if (await context.filter.restore()) context.log.warn('the packet filter was changed from outside, and set up again');
+    if (await context.filter.restore())
+      context.log.warn('the packet filter was changed from outside, and set up again');
   } catch (error) {
     context.log.error({ err: error }, 'bridges and packet filter could not be checked');
   }

@@ -44,6 +44,9 @@ export interface EndpointSettings {
   readonly driverOptions: Readonly<Record<string, string>> | null;
 }
 
+/** Where a client says nothing. */
+export const DEFAULT_ENDPOINT: EndpointSettings = { aliases: null, ipam: null, mac: '', driverOptions: null };
+
 /** A running container's place in a network. */
 export interface ActiveEndpoint {
   readonly network: { readonly id: string; readonly name: string };

@@ -24,6 +24,8 @@ export interface Networks {
   get(ref: string): NetworkWithMembers;
   /** 'forbidden' while containers run in it, and for those that the agent makes itself. */
   remove(ref: string): Promise<void>;
+  /** What on this host keeps networks from working, each as a sentence for `docker info`. */
+  warnings(): Promise<readonly string[]>;
   /** Removes the networks without running containers that match; answers their names. */
   prune(matches: (network: Network) => boolean): Promise<readonly string[]>;
 }

@@ -7,12 +7,7 @@ import { Resolver } from './dns/resolver.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
-import {
-  bridgeSpec,
-  endpointSpec,
-  gatewayEndpoint,
-  planGateways,
-} from './plan/place-container.ts';
+import { bridgeSpec, endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
 import { publishedTargets } from './port-targets.ts';
 import { resolverSource } from './resolver-source.ts';
@@ -92,7 +87,13 @@ function takeAll(
   const stale: string[] = [];
   try {
     for (const { network, settings } of places) {
-      const taken = takeEndpoint(context.addresses, network, container.id, settings, `eth${endpoints.length}`);
+      const taken = takeEndpoint(
+        context.addresses,
+        network,
+        container.id,
+        settings,
+        `eth${endpoints.length}`,
+      );
       endpoints.push(taken.endpoint);
       stale.push(...taken.stale);
     }
@@ -140,9 +141,13 @@ export async function aimPorts(context: NetworkContext, sandbox: Sandbox): Promi
 }
 
 function failure(...results: readonly PromiseSettledResult<unknown>[]): unknown {
-  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const reasons = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
   const [first] = reasons;
   const chosen = reasons.find((reason) => reason instanceof EngineError) ?? first;
   if (chosen instanceof EngineError) return chosen;
-  return new EngineError('runtime', `the network cannot be set up: ${(chosen as Error).message}`, { cause: chosen });
+  return new EngineError('runtime', `the network cannot be set up: ${(chosen as Error).message}`, {
+    cause: chosen,
+  });
 }

@@ -1,12 +1,13 @@
+import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
 import { Resolver } from './dns/resolver.ts';
 import type { ActiveNetwork, Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
+import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { publishedTargets } from './port-targets.ts';
 import { resolverSource } from './resolver-source.ts';
 import { dnsNames, type Sandbox } from './sandbox.ts';
-import { planFor } from './container-files.ts';
 
 /** See ContainerNetworks.adopt. */
 export function adoptSandbox(
@@ -51,7 +52,9 @@ export async function restoreSandboxes(context: NetworkContext): Promise<void> {
       context.log.error({ container, err: error }, what);
     }
   };
-  await attempt('the bridges of the networks could not be restored', undefined, () => restoreBridges(context));
+  await attempt('the bridges of the networks could not be restored', undefined, () =>
+    restoreBridges(context),
+  );
   await attempt('the packet filter could not be restored', undefined, () => context.filter.ensure());
   await Promise.all(
     sandboxes.map((sandbox) =>
@@ -70,7 +73,7 @@ export async function restoreBridges(context: NetworkContext): Promise<void> {
     const network = context.store.byId(id);
     if (network === undefined) return [];
     used.set(id, network);
-    return [{ link, bridge: network.bridge }];
+    return [{ link, bridge: network.bridge, isolated: !bridgeOptions(network.options).icc }];
   });
   if (used.size === 0) return;
   const made = await context.kernel.run('bridges', { bridges: [...used.values()].map(bridgeSpec), links });
@@ -87,6 +90,9 @@ async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<vo
   const failed = await context.publisher.adopt(sandbox.id, ports);
   context.publisher.aim(sandbox.id, publishedTargets(endpoints, ports).relay);
   if (failed.length > 0) {
-    context.log.warn({ container: sandbox.id, ports: failed }, 'another program has published ports of a container');
+    context.log.warn(
+      { container: sandbox.id, ports: failed },
+      'another program has published ports of a container',
+    );
   }
 }

@@ -30,7 +30,11 @@ export function dnsNames(
 }
 
 /** What a container can find out about the others: who is in a network with it. */
-export function namesFor(sandbox: Sandbox, sandboxes: Iterable<Sandbox>, isNamed: (network: string) => boolean): Names {
+export function namesFor(
+  sandbox: Sandbox,
+  sandboxes: Iterable<Sandbox>,
+  isNamed: (network: string) => boolean,
+): Names {
   const neighbours = function* () {
     const all = [...sandboxes];
     for (const { network } of sandbox.endpoints) {

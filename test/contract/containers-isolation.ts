@@ -128,8 +128,7 @@ export function describeIsolation(name: string, agent: () => AgentContainers): v
       const { stdout } = await sh('cat /etc/hostname; cat /etc/hosts | head -1; cat /etc/resolv.conf', {
         config: { Hostname: 'ship' },
       });
-      const resolv = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
-      assert.equal(stdout, `ship\n127.0.0.1\tlocalhost\n${resolv}`);
+      assert.equal(stdout, 'ship\n127.0.0.1\tlocalhost\nnameserver 127.0.0.1\n');
     });
 
     it('can have a read-only root with tmpfs folders', async () => {

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgent } from '../support/agent-process.ts';
 import { imageFolder } from '../support/image-cache.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { hostArchitecture } from '../support/test-image.ts';
 import { makeBigImage, makeBusyboxImage, makeMultiArchImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
+
+enterOwnNetwork();
 
 describe('images', { skip: unlessRoot(), timeout: 240_000 }, async () => {
   if (unlessRoot() !== false) return;

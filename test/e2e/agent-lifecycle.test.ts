@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
+
+enterOwnNetwork();
 
 describe('the life of a container', { skip: unlessRoot(), timeout: 180_000 }, async () => {
   if (unlessRoot() !== false) return;

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
 
 /** IDs, names that a daemon invents, times and the runtime's own words differ; what is left must not. */
 function normalize(text: string): string {

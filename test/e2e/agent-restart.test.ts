@@ -6,9 +6,12 @@ import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { agentMounts, removeRunDirectory } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { defer } from '../support/cleanup.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
 
 const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 const options = { skip: unlessRoot(), timeout: 180_000 };

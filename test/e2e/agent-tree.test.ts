@@ -3,12 +3,15 @@ import { after, describe, test } from 'node:test';
 import { agentMounts, startAgent } from '../support/agent-process.ts';
 import { describeTree } from '../support/describe-tree.ts';
 import { imageFolder } from '../support/image-cache.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { setUpPodman } from '../support/podman.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import type { TestImage } from '../support/test-image.ts';
 import { makeDebianImage, makeTreeImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
 
 /** What the runtime mounts over the image or makes as its mount points. */
 const OF_THE_RUNTIME = /^(proc|sys|dev)(\/|$)|^etc\/(hosts|hostname|resolv\.conf)$|^etc$/;

@@ -3,9 +3,12 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
+
+enterOwnNetwork();
 
 describe('volumes', { skip: unlessRoot(), timeout: 180_000 }, async () => {
   if (unlessRoot() !== false) return;

@@ -21,6 +21,7 @@ import type { Digest } from '../../storage/oci/digest.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { containerConfig, hostConfig, IMAGE } from './container-requests.ts';
+import { loopbackNetworks } from './loopback-networks.ts';
 import { tarTree } from './tar-tree.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -93,6 +94,7 @@ async function openOver(
     knex,
     images,
     snapshotter,
+    networks: loopbackNetworks(),
     volumes: await openVolumes({ knex, events, dataDirectory }),
     events,
     dataDirectory,

@@ -3,12 +3,13 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname as osHostname } from 'node:os';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
+import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container, HostConfig, MountPoint } from '../container.ts';
 import type { CreateRequest, CreateResult } from '../containers.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
 import { inventName, parseContainerName } from '../plan/names.ts';
-import { planNetwork } from '../plan/network-mode.ts';
 import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
@@ -33,11 +34,13 @@ export async function createContainer(
   const image = await context.images.get(request.config.Image);
   const warnings = [
     ...checkPlatform(request.config.Image, image.platform, request.platform),
+    ...portWarnings(request.hostConfig),
     ...limitWarnings(request.hostConfig, context.cgroups.swapLimit),
   ];
   const id = randomBytes(32).toString('hex');
   const paths = runPaths(context.paths, id);
-  const container = newContainer(id, request, image, paths.log);
+  const made = newContainer(context, id, request, image, paths.log);
+  const container = { ...made, networks: context.networks.admit(made) };
   const name = givenName ?? inventName((candidate) => registry.isTaken(candidate));
   registry.reserve(name, id);
   let mounts: readonly MountPoint[] = [];
@@ -66,11 +69,22 @@ export function capabilityOptions(hostConfig: HostConfig): Parameters<typeof con
   return { add: hostConfig.CapAdd, drop: hostConfig.CapDrop, privileged: hostConfig.Privileged };
 }
 
-function newContainer(id: string, request: CreateRequest, image: Image, logPath: string): Container {
+function newContainer(
+  context: ContainerContext,
+  id: string,
+  request: CreateRequest,
+  image: Image,
+  logPath: string,
+): Container {
   const merged = mergeImageConfig(request.config, image.config);
   const { path, args } = commandLine(merged);
-  const { hostConfig } = request;
-  const hostname = planNetwork(hostConfig.NetworkMode) === 'host' ? osHostname() : id.slice(0, 12);
+  const mode = networkMode(request.hostConfig.NetworkMode);
+  const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;
+  const hostname = shared?.config.Hostname ?? (mode.kind === 'host' ? osHostname() : id.slice(0, 12));
+  const hostConfig =
+    shared === undefined
+      ? request.hostConfig
+      : { ...request.hostConfig, NetworkMode: `container:${shared.id}` };
   return {
     id,
     name: '',
@@ -87,6 +101,8 @@ function newContainer(id: string, request: CreateRequest, image: Image, logPath:
     args,
     logPath,
     mounts: [],
+    networks: mode.kind === 'networks' ? { [mode.first]: DEFAULT_ENDPOINT, ...request.networks } : {},
+    activeNetwork: undefined,
     state: {
       status: 'created',
       pid: 0,
@@ -97,6 +113,21 @@ function newContainer(id: string, request: CreateRequest, image: Image, logPath:
       finishedAt: NEVER,
     },
   };
+}
+
+/** One that is not there is told at the start, as dockerd does. */
+function sharedContainer(context: ContainerContext, ref: string): Container | undefined {
+  try {
+    return context.registry.find(ref).container;
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function portWarnings({ NetworkMode, PortBindings }: HostConfig): readonly string[] {
+  if (networkMode(NetworkMode).kind !== 'host' || Object.keys(PortBindings).length === 0) return [];
+  return ['Published ports are discarded when using host network mode'];
 }
 
 function limitWarnings(hostConfig: HostConfig, swapLimit: boolean): readonly string[] {

@@ -1,12 +1,10 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
 import { hostDevices } from '../../linux/host-devices.ts';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Container } from '../container.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
-import { hostnameFile, hostsFile } from '../plan/etc-files.ts';
-import { planNetwork } from '../plan/network-mode.ts';
 import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
 import type { OciMount, OciSpec } from '../plan/oci-types.ts';
 import { seccompProfile } from '../plan/seccomp-profile.ts';
@@ -14,18 +12,18 @@ import { parseSecurityOptions } from '../plan/security.ts';
 import { resolveUser } from '../plan/user.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import { STATIC_INIT } from '../runtime/try-runtime.ts';
+import type { RunNetwork } from './container-network.ts';
 import type { ContainerContext } from './context.ts';
 import { capabilityOptions } from './create-container.ts';
 
 /** Bytes of an image's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
 
-/** The folders of a run, and the files that the container gets from the host. */
-export async function prepareFolders(container: Container, paths: RunPaths): Promise<void> {
+/** The folders of a run. */
+export async function prepareFolders(paths: RunPaths): Promise<void> {
   await Promise.all([
     mkdir(paths.bundle, { recursive: true, mode: 0o700 }),
     mkdir(paths.persist, { recursive: true, mode: 0o700 }),
-    writeEtcFiles(container, paths),
   ]);
 }
 
@@ -34,9 +32,13 @@ export async function writeBundle(
   context: ContainerContext,
   container: Container,
   paths: RunPaths,
-  rootfs: string,
-  mounts: readonly OciMount[],
+  parts: {
+    readonly rootfs: string;
+    readonly mounts: readonly OciMount[];
+    readonly network: RunNetwork;
+  },
 ): Promise<OciSpec> {
+  const { rootfs, mounts, network } = parts;
   const { hostConfig } = container;
   const read = (path: string) =>
     readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
@@ -52,11 +54,10 @@ export async function writeBundle(
     rootfs,
     mounts,
     files: {
-      hosts: paths.hosts,
-      hostname: paths.hostname,
-      resolvConf: paths.resolvConf,
+      ...network.files,
       ...(hostConfig.Init ? { init: STATIC_INIT } : {}),
     },
+    network: network.namespace,
     user,
     capabilities,
     noNewPrivileges: security.noNewPrivileges,
@@ -66,29 +67,4 @@ export async function writeBundle(
   });
   await writeFile(paths.spec, writeOciSpec(spec), { mode: 0o600 });
   return spec;
-}
-
-async function writeEtcFiles(container: Container, paths: RunPaths): Promise<void> {
-  const shared = planNetwork(container.hostConfig.NetworkMode) === 'host';
-  const hosts = shared ? await readHostFile('/etc/hosts') : hostsFile();
-  await Promise.all([
-    writeReadable(paths.hosts, hosts),
-    writeReadable(paths.hostname, hostnameFile(container.config.Hostname)),
-    writeReadable(paths.resolvConf, await readHostFile('/etc/resolv.conf')),
-  ]);
-}
-
-/** Every user of the container can read it, whatever the agent's umask. */
-async function writeReadable(path: string, text: string): Promise<void> {
-  await writeFile(path, text);
-  await chmod(path, 0o644);
-}
-
-async function readHostFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
-  }
 }

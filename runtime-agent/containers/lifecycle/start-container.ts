@@ -3,10 +3,12 @@ import { EngineError } from '../../errors.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import { isHostPlatform } from '../plan/platform.ts';
-import { type Monitored, RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
+import { RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
 import { readCreateFailure } from '../runtime/runtime-error.ts';
+import type { Run } from '../state/stored-container.ts';
 import { checkExecutable } from './check-executable.ts';
 import { clearRun } from './clear-run.ts';
+import { openRunNetwork } from './container-network.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { openMountSources } from './mount-sources.ts';
@@ -26,7 +28,7 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
   }
   clearTimeout(live.restartTimer);
   try {
-    const monitored = await createProcess(context, live);
+    const run = await createProcess(context, live);
     const session = sessionOf(context, live);
     if (session.hasClients) await session.connect(live.paths.attach);
     live.stopping = false;
@@ -39,7 +41,7 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
         startedAt: timestamp(),
         finishedAt: live.container.state.finishedAt ?? NEVER,
       },
-      run: { ...monitored, bootId: context.bootId },
+      run,
       stoppedByUser: false,
     });
     // Killed between the two, the agent leaves a container that is recorded and waits, whose start recovery completes,
@@ -61,22 +63,29 @@ export function sessionOf(context: ContainerContext, live: LiveContainer): Attac
   return live.session;
 }
 
-async function createProcess(context: ContainerContext, live: LiveContainer): Promise<Monitored> {
+async function createProcess(context: ContainerContext, live: LiveContainer): Promise<Run> {
   const { container, paths } = live;
   const { config, hostConfig } = container;
   const image = await context.images.get(container.imageId);
-  const [rootfs] = await Promise.all([
+  const opening = openRunNetwork(context, container, paths);
+  const letGo = () => opening.then(({ release }) => release()).catch(() => undefined);
+  const [rootfs, network] = await orFirst(letGo, [
     context.snapshotter.mountRootfs(live.id, image.diffIds),
-    prepareFolders(container, paths),
+    opening,
+    prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  const opened = await openMountSources(context, container, rootfs.path);
+  const [opened] = await orFirst(letGo, [openMountSources(context, container, rootfs.path)]);
   try {
-    const spec = await writeBundle(context, container, paths, rootfs.path, opened.mounts);
+    const spec = await writeBundle(context, container, paths, {
+      rootfs: rootfs.path,
+      mounts: opened.mounts,
+      network,
+    });
     if (!isHostPlatform(image.platform)) {
       await checkExecutable(context, container, rootfs.path, spec.process.env);
     }
-    return await startMonitor({
+    const monitored = await startMonitor({
       id: live.id,
       name: container.name,
       runtime: context.runtime,
@@ -86,8 +95,27 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       keepStdin: config.Tty || !config.StdinOnce,
       logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
     });
+    return {
+      ...monitored,
+      bootId: context.bootId,
+      ...(network.active === undefined ? {} : { network: network.active }),
+    };
   } finally {
+    network.release();
     await opened.close();
+  }
+}
+
+/** As Promise.all; when one fails, `undo` is done before the failure is told. */
+async function orFirst<const T extends readonly unknown[]>(
+  undo: () => Promise<unknown>,
+  steps: T,
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  try {
+    return await Promise.all(steps);
+  } catch (error) {
+    await undo();
+    throw error;
   }
 }
 
@@ -98,6 +126,7 @@ async function failStart(context: ContainerContext, live: LiveContainer, cause: 
       ? readCreateFailure(context.runtime.name, cause.stderr)
       : { exitCode: 128, message: (cause as Error).message };
   try {
+    await context.networks.close(live.id);
     await clearRun(context, live.paths, 'found');
   } catch (error) {
     // The next start, removal or recovery tries again; who waits must be told now.

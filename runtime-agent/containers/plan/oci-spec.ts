@@ -1,11 +1,18 @@
 import type { Container } from '../container.ts';
 import { processEnvironment } from './environment.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH } from './mounts.ts';
-import { planNetwork } from './network-mode.ts';
 import type { OciDevice, OciMount, OciSpec } from './oci-types.ts';
 import { type CgroupAbilities, containerResources } from './resources.ts';
 import type { SeccompProfile } from './seccomp-types.ts';
 import type { ProcessUser } from './user.ts';
+
+/** The network namespace of a container: the host's, one that the runtime makes, or one that is there already. */
+export type SpecNetwork =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'new' }
+  | { readonly kind: 'made'; readonly path: string }
+  /** Another container's, which has its settings already. */
+  | { readonly kind: 'shared'; readonly path: string };
 
 /** What a specification is made of besides the container itself. */
 export interface SpecInputs {
@@ -13,6 +20,7 @@ export interface SpecInputs {
   readonly files: ContainerFiles;
   /** Of the container's mount points. */
   readonly mounts: readonly OciMount[];
+  readonly network: SpecNetwork;
   readonly user: ProcessUser;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
@@ -61,7 +69,8 @@ export function cgroupPath(id: string): string {
 /** The OCI runtime configuration of a container (runtime-spec, config.md), with Docker's defaults. */
 export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   const { config, hostConfig } = container;
-  const ownNetwork = planNetwork(hostConfig.NetworkMode) === 'loopback';
+  const { network } = inputs;
+  const ownNetwork = network.kind === 'new' || network.kind === 'made';
   const { uid, gid, additionalGids, home } = inputs.user;
   // What execve gives a process that is not root, so that it makes no difference how it came to be so.
   const held = uid === 0 ? inputs.capabilities : [];
@@ -101,7 +110,9 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
         { type: 'pid' },
         { type: 'ipc' },
         { type: 'uts' },
-        ...(ownNetwork ? [{ type: 'network' }] : []),
+        ...(network.kind === 'host'
+          ? []
+          : [{ type: 'network', ...(network.kind === 'new' ? {} : { path: network.path }) }]),
         ...(inputs.cgroups.version === 2 && !hostConfig.Privileged ? [{ type: 'cgroup' }] : []),
       ],
       cgroupsPath: cgroupPath(container.id),

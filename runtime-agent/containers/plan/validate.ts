@@ -1,7 +1,8 @@
 import { EngineError } from '../../errors.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
+import { checkNetworkMode } from './check-network-mode.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';
-import { planNetwork } from './network-mode.ts';
 import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
 import { parseSignal } from './signals.ts';
@@ -32,8 +33,8 @@ export function validateRequest(config: ContainerConfig, hostConfig: HostConfig,
   validateConfig(config);
   validateMemory(hostConfig);
   validateCpu(hostConfig, cpus);
-  const network = planNetwork(hostConfig.NetworkMode);
-  validateSysctls(hostConfig.Sysctls, network === 'host');
+  checkNetworkMode(config, hostConfig);
+  validateSysctls(hostConfig.Sysctls, networkMode(hostConfig.NetworkMode).kind === 'host');
   validateUlimits(hostConfig);
   parseSecurityOptions(hostConfig.SecurityOpt);
   parseRestartPolicy(hostConfig);

@@ -29,6 +29,12 @@ export async function recover(context: ContainerContext): Promise<void> {
     }
     context.registry.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
   }
+  // Before any container is started again: it must not get the address of one that runs.
+  for (const { container, run } of stored) {
+    if (run?.network !== undefined && run.bootId === context.bootId) {
+      context.networks.adopt({ container, pid: run.pid }, run.network);
+    }
+  }
   await Promise.all(
     context.registry.all().map((live) =>
       live.mutex.run(async () => {
@@ -56,9 +62,6 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     return;
   }
   await checkRun(context, live);
-  if (live.run?.network !== undefined) {
-    context.networks.adopt({ container: live.container, pid: live.run.pid }, live.run.network);
-  }
   // The agent was killed after it had recorded the start and before the runtime let the process run.
   if (live.run !== undefined && (await context.commands.isCreated(live.id))) {
     await context.commands.start(live.id);

@@ -25,6 +25,7 @@ const HANDLED = new Set([
   'Hostname',
   'Image',
   'Labels',
+  'MacAddress',
   'NetworkingConfig',
   'OpenStdin',
   'StdinOnce',

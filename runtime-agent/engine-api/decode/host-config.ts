@@ -4,7 +4,7 @@ import type { HostFacts } from '../host-facts.ts';
 import { isJsonObject, type JsonObject } from '../http/json-body.ts';
 import { readBoolean, readInteger, readObject, readString, readStringList, readStringMap } from './fields.ts';
 import { decodeMounts } from './mounts.ts';
-import { decodeNetworkMode } from './networking.ts';
+import { decodeNetworkMode, decodePortBindings } from './networking.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 const AT = 'HostConfig.';
@@ -21,6 +21,10 @@ const HANDLED = new Set([
   'CpuShares',
   'CpusetCpus',
   'CpusetMems',
+  'Dns',
+  'DnsOptions',
+  'DnsSearch',
+  'ExtraHosts',
   'GroupAdd',
   'Init',
   'LogConfig',
@@ -33,7 +37,9 @@ const HANDLED = new Set([
   'OomKillDisable',
   'OomScoreAdj',
   'PidsLimit',
+  'PortBindings',
   'Privileged',
+  'PublishAllPorts',
   'ReadonlyRootfs',
   'RestartPolicy',
   'Runtime',
@@ -92,6 +98,12 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     Sysctls: readStringMap(body, 'Sysctls', AT),
     Init: readBoolean(body, 'Init', AT),
     NetworkMode: decodeNetworkMode(readString(body, 'NetworkMode', AT)),
+    PortBindings: decodePortBindings(body, AT),
+    PublishAllPorts: readBoolean(body, 'PublishAllPorts', AT),
+    Dns: readStringList(body, 'Dns', AT),
+    DnsOptions: readStringList(body, 'DnsOptions', AT),
+    DnsSearch: readStringList(body, 'DnsSearch', AT),
+    ExtraHosts: readStringList(body, 'ExtraHosts', AT),
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
     RestartPolicy: decodeRestartPolicy(readObject(body, 'RestartPolicy', AT)),
     LogConfig: decodeLogConfig(readObject(body, 'LogConfig', AT)),

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
+import type { EndpointSettings, PortBindings } from '../../networks/network.ts';
 import { isJsonObject, type JsonObject } from '../http/json-body.ts';
-import { readObject } from './fields.ts';
-import { isEmpty } from './unsupported.ts';
+import { readObject, readOptionalStringList, readString, readStringList, readStringMap } from './fields.ts';
 
 /** What NetworkMode of a create body means: `default` and '' are `bridge`, as inspect shows it. */
 export function decodeNetworkMode(mode: string): string {
@@ -9,26 +9,80 @@ export function decodeNetworkMode(mode: string): string {
 }
 
 /**
- * Checks NetworkingConfig: the CLI names the network of NetworkMode there too, with empty settings. Throws
- * EngineError 'not-found' for a further network, which this host does not have, and 'not-implemented' for settings
- * such as a fixed address.
+ * NetworkingConfig of a create body by network: the CLI names the network of NetworkMode there too. `mac` is the container's
+ * own address of older clients, for that network. Throws EngineError 'bad-request', 'not-implemented'.
  */
-export function checkNetworkingConfig(body: JsonObject, networkMode: string): void {
+export function decodeEndpoints(
+  body: JsonObject,
+  networkMode: string,
+): Readonly<Record<string, EndpointSettings>> {
   const networking = readObject(body, 'NetworkingConfig', '');
   const endpoints = readObject(networking, 'EndpointsConfig', 'NetworkingConfig.');
-  for (const [network, settings] of Object.entries(endpoints)) {
-    if (![networkMode, 'default', 'bridge', 'host', 'none'].includes(network)) {
-      throw new EngineError('not-found', `network ${network.slice(0, 200)} not found`);
-    }
-    if (settings === null) continue;
+  const mac = readString(body, 'MacAddress', '');
+  const decoded = Object.entries(endpoints).map(([network, value]) => {
     const at = `NetworkingConfig.EndpointsConfig.${network}`;
-    if (!isJsonObject(settings)) throw new EngineError('bad-request', `${at} must be an object`);
-    const asked = Object.entries(settings).find(([, value]) => !isEmpty(value));
-    if (asked !== undefined) {
-      throw new EngineError(
-        'not-implemented',
-        `a setting of a network endpoint is not supported yet by berth-agent: leave ${at}.${asked[0]} unset`,
-      );
+    if (value !== null && !isJsonObject(value)) {
+      throw new EngineError('bad-request', `${at} must be an object`);
     }
+    return [decodeNetworkMode(network), decodeEndpoint(value ?? {}, `${at}.`)] as const;
+  });
+  const all = Object.fromEntries(decoded);
+  if (mac === '') return all;
+  const first = all[networkMode] ?? decodeEndpoint({}, '');
+  return { ...all, [networkMode]: { ...first, mac: first.mac === '' ? mac : first.mac } };
+}
+
+/**
+ * EndpointSettings. What only inspect fills in (addresses, IDs, names) is not read. Throws EngineError 'bad-request' for a
+ * wrong field, 'not-implemented' for links.
+ */
+export function decodeEndpoint(value: JsonObject, at: string): EndpointSettings {
+  if (readStringList(value, 'Links', at).length > 0) {
+    throw new EngineError(
+      'not-implemented',
+      'links between containers are not supported by berth-agent: on a network of their own, containers know each other by name',
+    );
   }
+  const ipam = value.IPAMConfig ?? null;
+  if (ipam !== null && !isJsonObject(ipam)) {
+    throw new EngineError('bad-request', `${at}IPAMConfig must be an object`);
+  }
+  return {
+    aliases: readOptionalStringList(value, 'Aliases', at),
+    ipam: ipam === null ? null : decodeAddresses(ipam, `${at}IPAMConfig.`),
+    mac: readString(value, 'MacAddress', at),
+    driverOptions: (value.DriverOpts ?? null) === null ? null : readStringMap(value, 'DriverOpts', at),
+  };
+}
+
+function decodeAddresses(ipam: JsonObject, at: string): NonNullable<EndpointSettings['ipam']> {
+  if (readStringList(ipam, 'LinkLocalIPs', at).length > 0) {
+    throw new EngineError(
+      'not-implemented',
+      'link-local addresses (--link-local-ip) are not supported by berth-agent',
+    );
+  }
+  const ipv4 = readString(ipam, 'IPv4Address', at);
+  const ipv6 = readString(ipam, 'IPv6Address', at);
+  return {
+    ...(ipv4 === '' ? {} : { IPv4Address: ipv4 }),
+    ...(ipv6 === '' ? {} : { IPv6Address: ipv6 }),
+  };
+}
+
+/** HostConfig.PortBindings; a port without bindings gets one of any port, as dockerd does. Throws EngineError 'bad-request'. */
+export function decodePortBindings(body: JsonObject, at: string): PortBindings {
+  const entries = Object.entries(readObject(body, 'PortBindings', at)).map(([key, value]) => {
+    const field = `${at}PortBindings.${key}`;
+    const list: unknown = value ?? [];
+    if (!Array.isArray(list) || !list.every(isJsonObject)) {
+      throw new EngineError('bad-request', `${field} must be a list of objects`);
+    }
+    const bindings = list.map((binding) => ({
+      HostIp: readString(binding, 'HostIp', `${field}.`),
+      HostPort: readString(binding, 'HostPort', `${field}.`),
+    }));
+    return [key.includes('/') ? key : `${key}/tcp`, bindings] as const;
+  });
+  return Object.fromEntries(entries);
 }

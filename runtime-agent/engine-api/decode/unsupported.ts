@@ -9,7 +9,6 @@ interface Unsupported {
 
 const CONFIG: Readonly<Record<string, Unsupported>> = {
   Healthcheck: { title: 'a health check (--health-cmd)' },
-  MacAddress: { title: 'a fixed MAC address (--mac-address)' },
 };
 
 const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
@@ -21,10 +20,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   DeviceCgroupRules: { title: 'a device rule (--device-cgroup-rule)' },
   DeviceRequests: { title: 'a device request (--gpus)' },
   Devices: { title: 'a device of the host (--device)' },
-  Dns: { title: 'a DNS server (--dns)' },
-  DnsOptions: { title: 'a DNS option (--dns-option)' },
-  DnsSearch: { title: 'a DNS search domain (--dns-search)' },
-  ExtraHosts: { title: 'an extra host name (--add-host)' },
   IpcMode: { title: 'another IPC namespace (--ipc)', defaults: ['private'] },
   Isolation: { title: 'another isolation (--isolation)', defaults: ['default'] },
   Links: { title: 'a link (--link)' },
@@ -32,8 +27,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   MaskedPaths: { title: 'unmasked system paths (systempaths=unconfined)', defaults: [null] },
   MemorySwappiness: { title: 'a swappiness (--memory-swappiness)', defaults: [-1, null] },
   PidMode: { title: 'another pid namespace (--pid)', defaults: ['private'] },
-  PortBindings: { title: 'publishing a port (-p)' },
-  PublishAllPorts: { title: 'publishing all ports (-P)' },
   ReadonlyPaths: { title: 'writable system paths (systempaths=unconfined)', defaults: [null] },
   StorageOpt: { title: 'a storage option (--storage-opt)' },
   UTSMode: { title: 'another UTS namespace (--uts)', defaults: ['private'] },

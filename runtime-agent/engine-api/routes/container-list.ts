@@ -93,12 +93,12 @@ async function select(
       any('status', (value) => shownStatus(state) === value) &&
       any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
       any('ancestor', (value) => container.config.Image === value || ancestors.has(container.imageId)) &&
-      any('network', (value) => container.hostConfig.NetworkMode === value) &&
+      any('network', (value) => isIn(container, value)) &&
       any('health', (value) => value === 'none') &&
       any('is-task', (value) => value === 'false' || value === '0') &&
       any('isolation', (value) => value === 'default') &&
       any('expose', (value) => exposes(container, value)) &&
-      !filters.has('publish') &&
+      any('publish', (value) => publishes(container, value)) &&
       !filters.has('volume') &&
       matchLabels(filters.get('label'), container.config.Labels)
     );
@@ -114,6 +114,28 @@ function matchesName(name: string, pattern: string): boolean {
   } catch {
     return name.includes(pattern);
   }
+}
+
+/** By name or ID, whether it runs or not. */
+function isIn(container: Container, network: string): boolean {
+  return (
+    Object.hasOwn(container.networks, network) ||
+    (container.activeNetwork?.endpoints.some(({ network: { id } }) => id === network) ?? false) ||
+    (container.hostConfig.NetworkMode === network && ['host', 'none'].includes(network))
+  );
+}
+
+function publishes(container: Container, value: string): boolean {
+  const [port = '', protocol = 'tcp'] = value.split('/');
+  return (container.activeNetwork?.ports ?? []).some(
+    ({ containerPort, protocol: other }) => other === protocol && inRange(port, containerPort),
+  );
+}
+
+/** `80` or `80-90`. */
+function inRange(text: string, port: number): boolean {
+  const [from, to = from] = text.split('-').map(Number);
+  return from !== undefined && to !== undefined && from <= port && port <= to;
 }
 
 function exposes(container: Container, port: string): boolean {

@@ -47,8 +47,12 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.get('/info', async (ctx) => {
-    const [containers, images] = await Promise.all([deps.containers.list(), deps.images.list()]);
-    ctx.body = systemInfo(host, containers, images.length, new Date());
+    const [containers, images, warnings] = await Promise.all([
+      deps.containers.list(),
+      deps.images.list(),
+      deps.networks.warnings(),
+    ]);
+    ctx.body = systemInfo(host, containers, images.length, warnings, new Date());
   });
 
   router.post('/auth', async (ctx: Context) => {

@@ -24,22 +24,15 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker image prune', path: /^\/images\/prune$/ },
   { title: 'docker system df', path: /^\/system\/df$/ },
   { title: 'docker manifest inspect', path: /^\/distribution\/.+\/json$/ },
-  { title: 'docker network', path: /^\/networks\/.+$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
 ];
 
 /**
- * Clean answers for what is not there: no networks or plugins (`docker inspect NAME` looks for each),
+ * Clean answers for what is not there: no plugins (`docker inspect NAME` looks for one too),
  * and 501 with a sentence for routes of later work. Comes after all other routes.
  */
 export function unsupportedRoutes(router: Router): void {
-  router.get('/networks', (ctx) => {
-    ctx.body = [];
-  });
-  router.get('/networks/:id', (ctx) => {
-    throw new EngineError('not-found', `network ${ctx.params.id} not found`);
-  });
   router.get('/plugins', (ctx) => {
     ctx.body = [];
   });

@@ -44,6 +44,6 @@ export function containerInspect(container: Container, host: HostFacts): object 
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),
     Config: runConfigView(container.config),
-    NetworkSettings: networkSettings(),
+    NetworkSettings: networkSettings(container),
   };
 }

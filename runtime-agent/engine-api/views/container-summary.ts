@@ -1,6 +1,6 @@
 import type { Container } from '../../containers/container.ts';
 import { mountPointsView } from './mount-view.ts';
-import { networkSettings } from './network-settings.ts';
+import { networksView, portList } from './network-settings.ts';
 import { shownStatus, statusText } from './status-text.ts';
 
 /** One element of `GET /containers/json` (Engine API, ContainerSummary) at `now`, milliseconds since 1970. */
@@ -12,12 +12,12 @@ export function containerSummary(container: Container, now: number): object {
     ImageID: container.imageId,
     Command: commandText(container),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),
-    Ports: [],
+    Ports: portList(container),
     Labels: container.config.Labels,
     State: shownStatus(container.state),
     Status: statusText(container.state, now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: networkSettings().Networks },
+    NetworkSettings: { Networks: networksView(container, false) },
     Mounts: mountPointsView(container),
   };
 }

@@ -1,23 +1,106 @@
-/** What inspect shows of a container's network: none beyond its loopback interface. */
-export function networkSettings(): { readonly Networks: object } & Readonly<Record<string, unknown>> {
+import type { Container } from '../../containers/container.ts';
+import { type ActiveEndpoint, DEFAULT_ENDPOINT, type EndpointSettings } from '../../networks/network.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
+import { dnsNames } from '../../networks/sandbox.ts';
+
+/** What inspect shows of a container's network (Engine API, NetworkSettings). */
+export function networkSettings(container: Container): object {
+  const { activeNetwork, state } = container;
+  const onBridge = activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
+  const main = endpointView(container, onBridge, DEFAULT_ENDPOINT);
   return {
     Bridge: '',
     SandboxID: '',
-    SandboxKey: '',
-    Ports: {},
+    SandboxKey: activeNetwork === undefined ? '' : `/proc/${state.pid}/ns/net`,
+    Ports: portsView(container),
     HairpinMode: false,
     LinkLocalIPv6Address: '',
     LinkLocalIPv6PrefixLen: 0,
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
-    EndpointID: '',
-    Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: '',
-    IPPrefixLen: 0,
-    IPv6Gateway: '',
-    MacAddress: '',
-    Networks: {},
+    EndpointID: main.EndpointID,
+    Gateway: main.Gateway,
+    GlobalIPv6Address: main.GlobalIPv6Address,
+    GlobalIPv6PrefixLen: main.GlobalIPv6PrefixLen,
+    IPAddress: main.IPAddress,
+    IPPrefixLen: main.IPPrefixLen,
+    IPv6Gateway: main.IPv6Gateway,
+    MacAddress: main.MacAddress,
+    Networks: networksView(container, true),
   };
+}
+
+/** A container's networks by name; lists leave the names out that it has there. */
+export function networksView(container: Container, showNames: boolean): Readonly<Record<string, object>> {
+  const { activeNetwork, hostConfig, networks } = container;
+  const mode = networkMode(hostConfig.NetworkMode);
+  const wanted = mode.kind === 'host' || mode.kind === 'none' ? { [mode.kind]: DEFAULT_ENDPOINT } : networks;
+  return Object.fromEntries(
+    Object.entries(wanted).map(([name, settings]) => {
+      const active = activeNetwork?.endpoints.find(({ network }) => network.name === name);
+      const view = endpointView(container, active, settings);
+      return [name, showNames ? view : { ...view, Aliases: null, DNSNames: null }];
+    }),
+  );
+}
+
+/** One element for each published port and address, and one for each port that is exposed only (ContainerSummary). */
+export function portList(container: Container): readonly object[] {
+  if (container.activeNetwork === undefined) return [];
+  const { ports } = container.activeNetwork;
+  const published = ports.map(({ hostIp, containerPort, hostPort, protocol }) => ({
+    IP: hostIp,
+    PrivatePort: containerPort,
+    PublicPort: hostPort,
+    Type: protocol,
+  }));
+  const exposed = exposedPorts(Object.keys(container.config.ExposedPorts ?? {})).filter(
+    ({ port, protocol }) =>
+      !ports.some((other) => other.containerPort === port && other.protocol === protocol),
+  );
+  return [...published, ...exposed.map(({ port, protocol }) => ({ PrivatePort: port, Type: protocol }))];
+}
+
+function portsView(container: Container): Readonly<Record<string, readonly object[] | null>> {
+  const { activeNetwork, config } = container;
+  if (activeNetwork === undefined) return {};
+  const view = new Map<string, { HostIp: string; HostPort: string }[] | null>();
+  for (const exposed of exposedPorts(Object.keys(config.ExposedPorts ?? {})))
+    view.set(portKey(exposed), null);
+  for (const { containerPort: port, protocol, hostIp, hostPort } of activeNetwork.ports) {
+    const key = portKey({ port, protocol });
+    view.set(key, [...(view.get(key) ?? []), { HostIp: hostIp, HostPort: String(hostPort) }]);
+  }
+  return Object.fromEntries([...view].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function endpointView(
+  container: Container,
+  active: ActiveEndpoint | undefined,
+  { aliases, ipam, driverOptions, mac }: EndpointSettings,
+) {
+  const [ipv4 = '', bits4 = '0'] = (active?.ipv4 ?? '').split('/');
+  const [ipv6 = '', bits6 = '0'] = (active?.ipv6 ?? '').split('/');
+  const named = active?.network.name !== 'bridge' && aliases !== null;
+  return {
+    IPAMConfig: ipam,
+    Links: null,
+    Aliases: aliases,
+    MacAddress: active?.mac ?? mac,
+    NetworkID: active?.network.id ?? '',
+    EndpointID: active?.endpointId ?? '',
+    Gateway: active?.gateway4 ?? '',
+    IPAddress: ipv4,
+    IPPrefixLen: Number(bits4),
+    IPv6Gateway: active?.gateway6 ?? '',
+    GlobalIPv6Address: ipv6,
+    GlobalIPv6PrefixLen: Number(bits6),
+    DriverOpts: driverOptions,
+    DNSNames: named || isUserDefined(active) ? dnsNames(container, aliases) : null,
+  };
+}
+
+function isUserDefined(active: ActiveEndpoint | undefined): boolean {
+  return active !== undefined && active.network.name !== 'bridge';
 }

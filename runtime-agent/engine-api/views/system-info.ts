@@ -6,6 +6,7 @@ export function systemInfo(
   host: HostFacts,
   containers: readonly Container[],
   images: number,
+  warnings: readonly string[],
   now: Date,
 ): object {
   const running = count(containers, 'running') + count(containers, 'restarting');
@@ -19,7 +20,12 @@ export function systemInfo(
     Images: images,
     Driver: host.storageDriver,
     DriverStatus: [['Root file system', 'overlay']],
-    Plugins: { Volume: [], Network: [], Authorization: null, Log: ['json-file'] },
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file'],
+    },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -65,7 +71,7 @@ export function systemInfo(
     InitCommit: { ID: '', Expected: '' },
     SecurityOptions: ['name=seccomp,profile=builtin'],
     CDISpecDirs: [],
-    Warnings: ['WARNING: Containers have no network beyond their loopback interface yet'],
+    Warnings: warnings.length === 0 ? null : warnings,
   };
 }
 

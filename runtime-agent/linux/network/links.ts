@@ -33,6 +33,7 @@ const INFO_KIND = 1;
 const INFO_DATA = 2;
 const VETH_PEER = 1;
 const BRIDGE_PORT_HAIRPIN = 4;
+const BRIDGE_PORT_ISOLATED = 33;
 
 /** A network interface of the namespace that is spoken with. */
 export interface Link {
@@ -49,6 +50,8 @@ export interface VethRequest {
   readonly name: string;
   readonly bridge: number;
   readonly mtu: number;
+  /** It reaches the bridge itself, and no other isolated port. */
+  readonly isolated: boolean;
   readonly peer: {
     readonly name: string;
     /** `02:42:ac:11:00:02` */
@@ -61,7 +64,12 @@ export interface VethRequest {
 /** Undefined when there is no link of that name. */
 export function findLink(socket: NetlinkSocket, name: string): Link | undefined {
   try {
-    const answer = socket.ask(`cannot look for ${name}`, GETLINK, linkHeader(0), textAttribute(IFLA.name, name));
+    const answer = socket.ask(
+      `cannot look for ${name}`,
+      GETLINK,
+      linkHeader(0),
+      textAttribute(IFLA.name, name),
+    );
     return answer === undefined ? undefined : readLink(answer.body);
   } catch (error) {
     if (error instanceof NetlinkError && error.code === 'ENODEV') return undefined;
@@ -134,11 +142,11 @@ export function addVeth(socket: NetlinkSocket, request: VethRequest): void {
   );
   const link = findLink(socket, request.name);
   if (link === undefined) throw new Error(`the link ${request.name} has gone`);
-  setHairpin(socket, link);
+  setPort(socket, link, request.isolated);
 }
 
 /** Puts a link under a bridge, where it is not there yet. */
-export function setMaster(socket: NetlinkSocket, link: Link, bridge: number): void {
+export function setMaster(socket: NetlinkSocket, link: Link, bridge: number, isolated: boolean): void {
   if (link.master === bridge) return;
   socket.request(
     `cannot connect ${link.name} to its bridge`,
@@ -147,7 +155,7 @@ export function setMaster(socket: NetlinkSocket, link: Link, bridge: number): vo
     linkHeader(link.index),
     numberAttribute(IFLA.master, bridge),
   );
-  setHairpin(socket, link);
+  setPort(socket, link, isolated);
 }
 
 export function setUp(socket: NetlinkSocket, index: number): void {
@@ -163,13 +171,17 @@ export function deleteLink(socket: NetlinkSocket, name: string): void {
   }
 }
 
-function setHairpin(socket: NetlinkSocket, link: Link): void {
+function setPort(socket: NetlinkSocket, link: Link, isolated: boolean): void {
   socket.request(
-    `cannot let ${link.name} send back`,
+    `cannot set ${link.name} up as a port of its bridge`,
     SETLINK,
     0,
     linkHeader(link.index, 0, AF_BRIDGE),
-    nested(IFLA.protocolInfo, attribute(BRIDGE_PORT_HAIRPIN, Buffer.from([1]))),
+    nested(
+      IFLA.protocolInfo,
+      attribute(BRIDGE_PORT_HAIRPIN, Buffer.from([1])),
+      attribute(BRIDGE_PORT_ISOLATED, Buffer.from([isolated ? 1 : 0])),
+    ),
   );
 }
 

@@ -14,12 +14,7 @@ const SO_REUSEADDR = 2;
  * Opens a socket of the namespace in which the thread is now, on an IPv4 address, and answers its descriptor, which
  * Node's own sockets can be made of. Throws an Error.
  */
-export function listenOn(
-  libc: Libc,
-  kind: 'tcp' | 'udp',
-  address: readonly number[],
-  port: number,
-): number {
+export function listenOn(libc: Libc, kind: 'tcp' | 'udp', address: readonly number[], port: number): number {
   const type = kind === 'tcp' ? STREAM : DATAGRAM;
   const fd = libc.socket(AF_INET, type | NON_BLOCKING | CLOSE_ON_EXEC, 0);
   if (fd < 0) throw failure(kind, port, libc.errno());

@@ -45,7 +45,10 @@ export function readQuestion(query: Buffer): DnsQuestion | undefined {
 /** An answer without records, or with `code` why there are none. */
 export function emptyAnswer(query: Buffer, code: number): Buffer {
   const end = readQuestion(query)?.end;
-  return Buffer.concat([answerHeader(query, end === undefined ? 0 : 1, 0, code), query.subarray(HEADER, end ?? HEADER)]);
+  return Buffer.concat([
+    answerHeader(query, end === undefined ? 0 : 1, 0, code),
+    query.subarray(HEADER, end ?? HEADER),
+  ]);
 }
 
 /** An answer with these addresses, all of the question's family. */

@@ -1,10 +1,10 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ResolverSockets } from '../kernel/network-jobs.ts';
 import { answerQuery, type Names } from './answer-query.ts';
 import { DNS_CODE, emptyAnswer, fitUdp } from './dns-message.ts';
 import { forwardQuery } from './forward-query.ts';
 import { framed, readFrames } from './tcp-frames.ts';
-import type { ResolverSockets } from '../kernel/network-jobs.ts';
 
 /** Queries of one container that wait for other servers; dockerd's limit is the same. */
 const MAX_FORWARDED = 1024;

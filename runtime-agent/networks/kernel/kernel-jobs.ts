@@ -7,7 +7,7 @@ import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { Nftables } from '../../linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
 import { ensureBridge } from './ensure-bridge.ts';
-import type { EndpointSpec, Gateways, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
+import type { EndpointSpec, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
 import { openResolver } from './open-resolver.ts';
 import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
 
@@ -88,10 +88,10 @@ export class KernelJobs {
 
   #bridges({ bridges, links }: JobRequest<'bridges'>): JobAnswer<'bridges'> {
     const made = bridges.filter((bridge) => ensureBridge(this.#host, bridge)).map(({ name }) => name);
-    for (const { link, bridge } of links) {
+    for (const { link, bridge, isolated } of links) {
       const port = findLink(this.#host, link);
       const master = findLink(this.#host, bridge);
-      if (port !== undefined && master !== undefined) setMaster(this.#host, port, master.index);
+      if (port !== undefined && master !== undefined) setMaster(this.#host, port, master.index, isolated);
     }
     return made;
   }

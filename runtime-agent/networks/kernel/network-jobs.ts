@@ -24,6 +24,8 @@ export interface EndpointSpec {
   /** `172.17.0.2/16` */
   readonly addresses: readonly string[];
   readonly ipv6: boolean;
+  /** It does not reach other containers of its network. */
+  readonly isolated: boolean;
 }
 
 /** Where a container's default routes lead; a family that is absent has none. */
@@ -80,12 +82,15 @@ export interface NetworkJobs {
   bridges: {
     readonly request: {
       readonly bridges: readonly BridgeSpec[];
-      readonly links: readonly { readonly link: string; readonly bridge: string }[];
+      readonly links: readonly Pick<EndpointSpec, 'link' | 'bridge' | 'isolated'>[];
     };
     readonly answer: readonly string[];
   };
   /** Removes a bridge, unless it is somebody else's. */
-  'remove-bridge': { readonly request: { readonly name: string; readonly alias: string }; readonly answer: undefined };
+  'remove-bridge': {
+    readonly request: { readonly name: string; readonly alias: string };
+    readonly answer: undefined;
+  };
   /** Whose bridge or other link a name is; undefined: nobody's. */
   'owner-of': { readonly request: { readonly name: string }; readonly answer: string | undefined };
   unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };

@@ -35,9 +35,10 @@ export class NetworkThread implements NetworkKernel {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(new URL('./network-worker.ts', import.meta.url));
+    // It hands descriptors over, which Node would close with it.
+    const worker = new Worker(new URL('./network-worker.ts', import.meta.url), { trackUnmanagedFds: false });
     worker.on('message', (report: JobReport) => this.#settle(report));
-    worker.on('error', (error) => this.#fail(error));
+    worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => this.#fail(new Error('the thread of the networks has ended')));
     this.#worker = worker;
     return worker;

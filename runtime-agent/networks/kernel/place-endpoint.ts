@@ -14,11 +14,12 @@ export function allowIpv6(allowed: boolean): void {
 export function connectEndpoint(host: NetlinkSocket, namespace: number, endpoint: EndpointSpec): void {
   const bridge = findLink(host, endpoint.bridge);
   if (bridge === undefined) throw new Error(`the bridge ${endpoint.bridge} is not there`);
-  const { link, mtu, mac } = endpoint;
+  const { link, mtu, mac, isolated } = endpoint;
   addVeth(host, {
     name: link,
     bridge: bridge.index,
     mtu,
+    isolated,
     peer: { name: endpoint.interface, mac, namespace },
   });
 }

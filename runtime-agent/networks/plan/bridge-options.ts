@@ -36,7 +36,10 @@ export function bridgeOptions(options: Readonly<Record<string, string>>): Bridge
   }
   const name = options[`${BRIDGE}name`];
   if (name !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/.test(name)) {
-    throw new EngineError('bad-request', `invalid bridge name ${name.slice(0, 80)}: at most 15 letters, digits and ._-`);
+    throw new EngineError(
+      'bad-request',
+      `invalid bridge name ${name.slice(0, 80)}: at most 15 letters, digits and ._-`,
+    );
   }
   const binding = options[`${BRIDGE}host_binding_ipv4`];
   return {

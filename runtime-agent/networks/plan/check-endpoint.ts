@@ -25,9 +25,10 @@ function addressFaults(network: Network, { ipam }: EndpointSettings): readonly s
     { family: 4, text: ipam?.IPv4Address },
     { family: 6, text: ipam?.IPv6Address },
   ].filter(({ text }) => text !== undefined && text !== '');
-  const faults = wanted.length > 0 && network.predefined ? [
-    'user specified IP address is supported on user defined networks only',
-  ] : [];
+  const faults =
+    wanted.length > 0 && network.predefined
+      ? ['user specified IP address is supported on user defined networks only']
+      : [];
   return faults.concat(
     wanted.flatMap(({ family, text = '' }) => {
       const address = parseAddress(text);
@@ -44,7 +45,9 @@ function addressFaults(network: Network, { ipam }: EndpointSettings): readonly s
           const block = parseBlock(subnet);
           return block !== undefined && contains(block, address);
         });
-      return inside ? invalid : [...invalid, `no configured subnet or ip-range contain the IP address ${text}`];
+      return inside
+        ? invalid
+        : [...invalid, `no configured subnet or ip-range contain the IP address ${text}`];
     }),
   );
 }

@@ -16,7 +16,10 @@ export function chooseAddress(subnet: Subnet, taken: ReadonlySet<string>, wanted
   if (wanted !== undefined) {
     const address = parseAddress(wanted);
     if (address === undefined || !contains(block, address)) {
-      throw new EngineError('bad-request', `Invalid address ${wanted}: It does not belong to any of this network's subnets`);
+      throw new EngineError(
+        'bad-request',
+        `Invalid address ${wanted}: It does not belong to any of this network's subnets`,
+      );
     }
     const text = formatAddress(address);
     if (taken.has(text) || reserved.has(text)) throw new EngineError('forbidden', 'Address already in use');
@@ -29,7 +32,10 @@ export function chooseAddress(subnet: Subnet, taken: ReadonlySet<string>, wanted
     const text = formatAddress({ family: block.family, value });
     if (!taken.has(text) && !reserved.has(text)) return text;
   }
-  throw new EngineError('runtime', `no available IPv${block.family} addresses on this network's address pools`);
+  throw new EngineError(
+    'runtime',
+    `no available IPv${block.family} addresses on this network's address pools`,
+  );
 }
 
 /** The network's own address and the one of all its members are no host's; blocks of one or two have neither (RFC 3021). */

@@ -92,7 +92,10 @@ function checkName(name: string, existing: readonly Network[]): void {
     throw new EngineError('forbidden', `operation is not permitted on predefined ${name} network`);
   }
   if (name.trim() === '' || name.length > 255 || name.includes('\0')) {
-    throw new EngineError('bad-request', `invalid name: ${name.trim() === '' ? 'name is empty' : name.slice(0, 80)}`);
+    throw new EngineError(
+      'bad-request',
+      `invalid name: ${name.trim() === '' ? 'name is empty' : name.slice(0, 80)}`,
+    );
   }
   if (existing.some((network) => network.name === name)) {
     throw new EngineError('conflict', `network with name ${name} already exists`);
@@ -105,7 +108,10 @@ function checkDriver(driver: string): void {
     throw new EngineError('forbidden', `only one instance of "${driver}" network is allowed`);
   }
   if (['macvlan', 'ipvlan', 'overlay'].includes(driver)) {
-    throw new EngineError('not-implemented', `the network driver ${driver} is not supported by berth-agent: use bridge`);
+    throw new EngineError(
+      'not-implemented',
+      `the network driver ${driver} is not supported by berth-agent: use bridge`,
+    );
   }
   throw new EngineError('not-found', `plugin "${driver.slice(0, 80)}" not found`);
 }

@@ -1,5 +1,5 @@
-import type { ActiveEndpoint, Network } from '../network.ts';
 import type { BridgeSpec, EndpointSpec, Gateways, Route } from '../kernel/network-jobs.ts';
+import type { ActiveEndpoint, Network } from '../network.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import { gatewayOf, withPrefix } from './gateway-address.ts';
 import { macOf } from './mac-address.ts';
@@ -27,14 +27,16 @@ export function bridgeSpec(network: Network): BridgeSpec {
 
 /** A container's endpoint as the kernel has to have it. */
 export function endpointSpec(network: Network, endpoint: ActiveEndpoint): EndpointSpec {
+  const { mtu, icc } = bridgeOptions(network.options);
   return {
     link: endpoint.link,
     bridge: network.bridge,
     interface: endpoint.interface,
     mac: endpoint.mac,
-    mtu: bridgeOptions(network.options).mtu,
+    mtu,
     addresses: [endpoint.ipv4, endpoint.ipv6].filter((address) => address !== ''),
     ipv6: endpoint.ipv6 !== '',
+    isolated: !icc,
   };
 }
 
@@ -60,13 +62,8 @@ export function planGateways(endpoints: readonly ActiveEndpoint[]): Gateways {
   return { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) };
 }
 
-function routeBy(
-  endpoint: ActiveEndpoint | undefined,
-  gateway: 'gateway4' | 'gateway6',
-): Route | undefined {
-  return endpoint === undefined
-    ? undefined
-    : { address: endpoint[gateway], interface: endpoint.interface };
+function routeBy(endpoint: ActiveEndpoint | undefined, gateway: 'gateway4' | 'gateway6'): Route | undefined {
+  return endpoint === undefined ? undefined : { address: endpoint[gateway], interface: endpoint.interface };
 }
 
 /** The lowest `ethN` that no endpoint has. */

@@ -9,12 +9,21 @@ export interface ResolverSettings {
 }
 
 export function parseResolvConf(text: string): ResolverSettings {
-  const lines = text.split('\n').map((line) => line.replace(/[#;].*$/, '').trim().split(/\s+/));
+  const lines = text.split('\n').map((line) =>
+    line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/),
+  );
   const all = (key: string) => lines.filter(([first]) => first === key).map(([, ...rest]) => rest);
   return {
     nameservers: all('nameserver').flatMap(([server]) => (server === undefined ? [] : [server])),
     // The last line wins; `domain` is the older word for one.
-    search: lines.filter(([key]) => key === 'search' || key === 'domain').at(-1)?.slice(1) ?? [],
+    search:
+      lines
+        .filter(([key]) => key === 'search' || key === 'domain')
+        .at(-1)
+        ?.slice(1) ?? [],
     options: all('options').flat(),
   };
 }

@@ -70,7 +70,9 @@ export function ruleset(table: string, networks: readonly Network[], ports: read
     `add rule ${t} forward ct state established,related accept`,
     `add rule ${t} forward oifname @bridges ct status dnat accept`,
     `add rule ${t} forward oifname @bridges drop`,
-    ...networks.flatMap((network) => networkElements(network).map((element) => change('add', table, element))),
+    ...networks.flatMap((network) =>
+      networkElements(network).map((element) => change('add', table, element)),
+    ),
     ...ports.map((port) => change('add', table, portElement(port))),
   ]
     .map((line) => `${line}\n`)

@@ -55,7 +55,8 @@ export class PortPublisher {
   /** Where what arrives at a container's ports goes from now on; undefined: nowhere. */
   aim(owner: string, address: string | undefined): void {
     for (const { relays, containerPort } of this.#of(owner)) {
-      for (const relay of relays) relay.aim(address === undefined ? undefined : { address, port: containerPort });
+      for (const relay of relays)
+        relay.aim(address === undefined ? undefined : { address, port: containerPort });
     }
   }
 
@@ -79,7 +80,8 @@ export class PortPublisher {
 
   async #take(owner: string, wish: PortWish): Promise<readonly Published[]> {
     for (const hostIp of wish.hostIps) {
-      if (isIP(hostIp) === 0) throw new EngineError('bad-request', `invalid IP address: ${hostIp.slice(0, 80)}`);
+      if (isIP(hostIp) === 0)
+        throw new EngineError('bad-request', `invalid IP address: ${hostIp.slice(0, 80)}`);
     }
     const { hostPorts } = wish;
     if (hostPorts !== undefined && hostPorts.from === hostPorts.to) {
@@ -124,7 +126,10 @@ export class PortPublisher {
     const { protocol, containerPort, hostIps } = wish;
     const holder = this.#holder(wish, hostPort);
     if (holder !== undefined) {
-      throw new EngineError('runtime', `Bind for ${bracketed(holder)}:${hostPort} failed: port is already allocated`);
+      throw new EngineError(
+        'runtime',
+        `Bind for ${bracketed(holder)}:${hostPort} failed: port is already allocated`,
+      );
     }
     const listened: Published[] = [];
     for (const hostIp of hostIps) {

@@ -78,8 +78,6 @@ describe('the body of docker run', () => {
 
 describe('what the agent cannot do is refused by name', () => {
   const asked: readonly [name: string, value: unknown, message: RegExp][] = [
-    ['PortBindings', { '80/tcp': [] }, /\(-p\)/],
-    ['PublishAllPorts', true, /\(-P\)/],
     ['PidMode', 'host', /--pid/],
     ['IpcMode', 'host', /--ipc/],
     ['UTSMode', 'host', /--uts/],
@@ -87,8 +85,6 @@ describe('what the agent cannot do is refused by name', () => {
     ['CgroupnsMode', 'private', /--cgroupns/],
     ['Devices', [{ PathOnHost: '/dev/null' }], /--device/],
     ['Links', ['a'], /--link/],
-    ['Dns', ['1.1.1.1'], /--dns/],
-    ['ExtraHosts', ['a:1.1.1.1'], /--add-host/],
     ['MemorySwappiness', 0, /--memory-swappiness/],
     ['MaskedPaths', [], /systempaths/],
     ['ReadonlyPaths', [], /systempaths/],
@@ -100,19 +96,11 @@ describe('what the agent cannot do is refused by name', () => {
   }
   test('Healthcheck', () =>
     refusal(dockerRunBody({ Healthcheck: { Test: ['CMD', 'x'] } }), 'not-implemented', /--health-cmd/));
-  test('a fixed address', () =>
+  test('a link', () =>
     refusal(
-      dockerRunBody({
-        NetworkingConfig: { EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: '10.0.0.2' } } } },
-      }),
+      dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: { Links: ['db'] } } } }),
       'not-implemented',
-      /NetworkingConfig\.EndpointsConfig\.bridge\.IPAMConfig/,
-    ));
-  test('a further network', () =>
-    refusal(
-      dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: {} } } }),
-      'not-found',
-      /^network back not found$/,
+      /links between containers/,
     ));
   test('another runtime', () =>
     refusal(dockerRunBody({}, { Runtime: 'kata' }), 'bad-request', /runtime name: kata/));

@@ -17,6 +17,7 @@ const MEGABYTE = 1 << 20;
 
 const INPUTS: SpecInputs = {
   rootfs: '/snapshots/x/merged',
+  network: { kind: 'new' },
   files: { hosts: '/c/hosts', hostname: '/c/hostname', resolvConf: '/c/resolv.conf' },
   user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
   capabilities: ['CAP_CHOWN'],
@@ -43,6 +44,8 @@ function make(
     args: ['-x', 'unlimited'],
     logPath: '',
     mounts: [],
+    networks: {},
+    activeNetwork: undefined,
     state: {
       status: 'created',
       pid: 0,
@@ -69,12 +72,20 @@ describe('ociSpec', () => {
   });
 
   it('has a cgroup namespace on version 2, and the host network where asked', () => {
-    const { linux } = make({}, { NetworkMode: 'host' }, { cgroups: { version: 2, swapLimit: true } });
+    const { linux } = make({}, {}, { network: { kind: 'host' }, cgroups: { version: 2, swapLimit: true } });
     assert.deepEqual(
       linux.namespaces.map(({ type }) => type),
       ['mount', 'pid', 'ipc', 'uts', 'cgroup'],
     );
     assert.deepEqual(linux.sysctl, {});
+  });
+
+  it('enters a network namespace that was made for it, or that of another container', () => {
+    for (const kind of ['made', 'shared'] as const) {
+      const { linux } = make({}, {}, { network: { kind, path: '/proc/7/ns/net' } });
+      assert.deepEqual(linux.namespaces.at(4), { type: 'network', path: '/proc/7/ns/net' });
+      assert.equal(Object.hasOwn(linux.sysctl, 'net.ipv4.ping_group_range'), kind === 'made');
+    }
   });
 
   it('gives capabilities to root only', () => {

@@ -84,7 +84,6 @@ describe('validateRequest', () => {
   }
 
   const missing: readonly (readonly [object, object, RegExp])[] = [
-    [{}, { NetworkMode: 'container:x' }, /network container:x is not available/],
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }, /seccomp with this value/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],

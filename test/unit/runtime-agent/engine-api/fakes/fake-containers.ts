@@ -80,6 +80,8 @@ export class FakeContainers implements Containers {
       },
       logPath: '/log',
       mounts: [],
+      networks: request.networks ?? {},
+      activeNetwork: undefined,
     };
     this.#held.unshift({
       container,
@@ -151,6 +153,14 @@ export class FakeContainers implements Containers {
       throw new EngineError('conflict', `Cannot kill container: ${ref}: container is not running`);
     }
     signalAll(held.process, `SIG${signal.replace(/^SIG/, '')}` as NodeJS.Signals);
+  }
+
+  async connect(): Promise<void> {
+    throw new Error('not part of this test');
+  }
+
+  async disconnect(): Promise<void> {
+    throw new Error('not part of this test');
   }
 
   async remove(ref: string, options: { readonly force: boolean }): Promise<void> {

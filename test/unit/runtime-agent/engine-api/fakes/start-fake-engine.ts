@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
+import { createNetworks } from '../../../../../runtime-agent/networks/create-networks.ts';
 import { openVolumes } from '../../../../../runtime-agent/volumes/local-volumes.ts';
 import { openDatabase } from '../../../../../storage/catalog/database.ts';
 import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
@@ -45,16 +46,20 @@ export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> 
   const containers = new FakeContainers(images, events);
   const knex = await openDatabase({ file: join(folder, 'state.sqlite') });
   const volumes = await openVolumes({ knex, events, dataDirectory: folder });
+  const log = pino({ level: 'silent' });
+  // Its networks stay names in the database: nothing here runs in them.
+  const networking = await createNetworks({ knex, events, dataDirectory: folder, log });
   const stopping = new AbortController();
   const server = createEngineServer({
     images,
     containers,
     volumes,
+    networks: networking.networks,
     events,
     host: FAKE_HOST,
     layerSize: async () => 4096,
     checkLogin: async () => {},
-    log: pino({ level: 'silent' }),
+    log,
     stopping: stopping.signal,
   });
   await new Promise<void>((resolve) => server.http.listen(socket, resolve));
@@ -65,6 +70,7 @@ export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> 
   defer(scope, async () => {
     await containers.close();
     if (server.http.listening) await stop();
+    await networking.close({ idle: false });
     await knex.destroy();
   });
   return { socket, images, containers, events, stop };

@@ -1,0 +1,83 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import type { ActiveNetwork } from '../../networks/network.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import type { Container } from '../container.ts';
+import type { ContainerFiles } from '../plan/mounts.ts';
+import type { SpecNetwork } from '../plan/oci-spec.ts';
+import type { RunPaths } from '../runtime/run-paths.ts';
+import type { ContainerContext } from './context.ts';
+
+/** The network of a run that is being made. */
+export interface RunNetwork {
+  readonly namespace: SpecNetwork;
+  readonly files: Pick<ContainerFiles, 'hosts' | 'hostname' | 'resolvConf'>;
+  readonly active?: ActiveNetwork;
+  /** The runtime has the namespace, or never will. */
+  release(): void;
+}
+
+/**
+ * Makes what a container has of the network, and writes its /etc/hosts, hostname and resolv.conf. Throws EngineError; what was
+ * made is `context.networks.close`'s to clear.
+ */
+export async function openRunNetwork(
+  context: ContainerContext,
+  container: Container,
+  paths: RunPaths,
+): Promise<RunNetwork> {
+  const mode = networkMode(container.hostConfig.NetworkMode);
+  if (mode.kind === 'container') return shareNetwork(context, mode.container);
+  if (mode.kind !== 'networks') {
+    const files = await writeEtcFiles(container, paths, context.networks.filesWithout(container));
+    return { namespace: { kind: mode.kind === 'host' ? 'host' : 'new' }, files, release: () => undefined };
+  }
+  const opened = await context.networks.open(container);
+  try {
+    const files = await writeEtcFiles(container, paths, opened.files);
+    const namespace =
+      opened.namespace === undefined
+        ? ({ kind: 'new' } as const)
+        : ({ kind: 'made', path: opened.namespace } as const);
+    return { namespace, files, active: opened.active, release: opened.release };
+  } catch (error) {
+    opened.release();
+    throw error;
+  }
+}
+
+/** The namespace and the files of another container, which must run. */
+function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
+  const other = context.registry.find(ref);
+  if (other.run === undefined) {
+    throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
+  }
+  const mode = networkMode(other.container.hostConfig.NetworkMode);
+  const { hosts, hostname, resolvConf } = other.paths;
+  return {
+    namespace:
+      mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: `/proc/${other.run.pid}/ns/net` },
+    files: { hosts, hostname, resolvConf },
+    release: () => undefined,
+  };
+}
+
+async function writeEtcFiles(
+  container: Container,
+  paths: RunPaths,
+  texts: { readonly hosts: string; readonly resolvConf: string },
+): Promise<RunNetwork['files']> {
+  const { hosts, hostname, resolvConf } = paths;
+  await Promise.all([
+    writeReadable(hosts, texts.hosts),
+    writeReadable(hostname, `${container.config.Hostname}\n`),
+    writeReadable(resolvConf, texts.resolvConf),
+  ]);
+  return { hosts, hostname, resolvConf };
+}
+
+/** Every user of the container can read it, whatever the agent's umask. */
+async function writeReadable(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  await chmod(path, 0o644);
+}

@@ -1,0 +1,28 @@
+import { EngineError } from '../../errors.ts';
+import type { Filters } from './filters.ts';
+
+const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/**
+ * The moment of a filter `until`, in milliseconds since 1970: RFC 3339, seconds since 1970, or a Go duration before `now`
+ * such as `1h30m`. Undefined where it was not given. Throws EngineError 'bad-request'.
+ */
+export function untilFilter(filters: Filters, now: number): number | undefined {
+  const values = filters.get('until');
+  if (values === undefined) return undefined;
+  const [text = '', ...more] = values;
+  if (more.length > 0) throw new EngineError('bad-request', 'more than one until filter specified');
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  if (parts.length > 0 && parts.map(([part]) => part).join('') === text) {
+    return now - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0);
+  }
+  const moment = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(moment)) {
+    throw new EngineError(
+      'bad-request',
+      `invalid filter 'until=${text.slice(0, 80)}': expected a time or a duration`,
+    );
+  }
+  return moment;
+}

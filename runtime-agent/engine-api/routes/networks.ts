@@ -1,0 +1,100 @@
+import type { Router } from '@koa/router';
+import { EngineError } from '../../errors.ts';
+import type { NetworkWithMembers } from '../../networks/networks.ts';
+import { readBoolean, readObject, readString } from '../decode/fields.ts';
+import { decodeNetworkRequest } from '../decode/network-request.ts';
+import { decodeEndpoint } from '../decode/networking.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { readJsonObject } from '../http/json-body.ts';
+import { untilFilter } from '../http/until-filter.ts';
+import { networkView } from '../views/network-view.ts';
+
+/** Create, list, inspect, remove, prune, connect and disconnect (Engine API, "Networks"). */
+export function networkRoutes(router: Router, { networks, containers }: EngineDeps): void {
+  router.get('/networks', (ctx) => {
+    const filters = readFilters(ctx.URL.searchParams, [
+      'dangling',
+      'driver',
+      'id',
+      'label',
+      'name',
+      'scope',
+      'type',
+    ]);
+    for (const type of filters.get('type') ?? []) {
+      if (type !== 'builtin' && type !== 'custom') {
+        throw new EngineError('bad-request', `invalid filter: 'type'='${type.slice(0, 80)}'`);
+      }
+    }
+    const dangling = booleanFilter(filters, 'dangling');
+    ctx.body = networks
+      .list()
+      .filter((entry) => matches(entry, filters, dangling))
+      .map((entry) => networkView(entry, false));
+  });
+
+  router.post('/networks/create', async (ctx) => {
+    const request = decodeNetworkRequest(await readJsonObject(ctx.req));
+    const id = await networks.create(request);
+    ctx.status = 201;
+    ctx.body = { Id: id, Warning: '' };
+  });
+
+  router.post('/networks/prune', async (ctx) => {
+    const filters = readFilters(ctx.URL.searchParams, ['label', 'label!', 'until']);
+    const until = untilFilter(filters, Date.now());
+    const unwanted = filters.get('label!');
+    const deleted = await networks.prune(
+      ({ labels, createdAt }) =>
+        matchLabels(filters.get('label'), labels) &&
+        !(unwanted?.some((label) => matchLabels([label], labels)) ?? false) &&
+        (until === undefined || Date.parse(createdAt) < until),
+    );
+    ctx.body = { NetworksDeleted: deleted.length === 0 ? null : deleted };
+  });
+
+  router.get('/networks/:id', (ctx) => {
+    ctx.body = networkView(networks.get(String(ctx.params.id)), true);
+  });
+
+  router.delete('/networks/:id', async (ctx) => {
+    await networks.remove(String(ctx.params.id));
+    ctx.status = 204;
+  });
+
+  router.post('/networks/:id/connect', async (ctx) => {
+    const body = await readJsonObject(ctx.req);
+    const settings = decodeEndpoint(readObject(body, 'EndpointConfig', ''), 'EndpointConfig.');
+    const network = String(ctx.params.id);
+    await containers.connect(readString(body, 'Container', ''), network, settings);
+    ctx.status = 200;
+    ctx.body = '';
+  });
+
+  router.post('/networks/:id/disconnect', async (ctx) => {
+    const body = await readJsonObject(ctx.req);
+    readBoolean(body, 'Force', '');
+    const { network } = networks.get(String(ctx.params.id));
+    await containers.disconnect(readString(body, 'Container', ''), network.name);
+    ctx.status = 200;
+    ctx.body = '';
+  });
+}
+
+function matches(
+  { network, members }: NetworkWithMembers,
+  filters: Filters,
+  dangling: boolean | undefined,
+): boolean {
+  const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
+  return (
+    any('id', (value) => network.id.includes(value)) &&
+    any('name', (value) => network.name.includes(value)) &&
+    any('driver', (value) => network.driver === value) &&
+    any('scope', (value) => value === 'local') &&
+    any('type', (value) => (value === 'builtin') === network.predefined) &&
+    (dangling === undefined || dangling === (!network.predefined && members.length === 0)) &&
+    matchLabels(filters.get('label'), network.labels)
+  );
+}
