@@ -546,6 +546,72 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       });
     });
 
+    describe('garbage', () => {
+      const lease = { name: 'garbage-collection', holder: 'test' };
+      const future = new Date(Date.now() + 3_600_000);
+
+      /** One step of each kind; what it has deleted. */
+      async function sweep({ garbage }: Catalog, before: Date) {
+        const window = { lease, limit: 10 };
+        return {
+          manifests: (await garbage.sweepManifests(window, before)).items,
+          links: (await garbage.sweepLinks(window, before)).items,
+          changes: (await garbage.sweepHistory(window, before)).items,
+          repositories: (await garbage.sweepRepositories(window, before)).items,
+          blobs: (await garbage.sweepBlobs(window)).items,
+        };
+      }
+
+      test('is what nothing refers to, what was known of tags, and repositories without anything', async () => {
+        await catalog.garbage.takeLease(lease, 60_000);
+        await catalog.blobs.link('team/app', blobOf('layer'));
+        await catalog.blobs.link('team/app', blobOf('foreign'));
+        const record = manifestOf('kept', [refer('layer', 'layer'), refer('foreign-layer', 'foreign')]);
+        await catalog.manifests.put('team/app', record, { ...PLAIN, tags: ['v1'] });
+        await catalog.blobs.link('team/empty', blobOf('loose'));
+        await put('team/left', 'left', 'v1');
+        await catalog.tags.delete('team/left', 'v1');
+        const none = { manifests: [], links: [], changes: [], repositories: [], blobs: [] };
+        assert.deepEqual(await sweep(catalog, new Date(0)), none);
+        assert.deepEqual(await sweep(catalog, future), {
+          manifests: [{ repository: 'team/left', digest: digestOf('left') }],
+          links: [{ repository: 'team/empty', digest: digestOf('loose') }],
+          changes: [
+            { repository: 'team/left', tag: 'v1' },
+            { repository: 'team/left', tag: 'v1' },
+          ],
+          repositories: ['team/empty', 'team/left'],
+          blobs: [blobOf('left'), blobOf('loose')].sort((a, b) => (a.digest < b.digest ? -1 : 1)),
+        });
+        assert.deepEqual(await sweep(catalog, future), none);
+        assert.deepEqual(await catalog.manifests.findByTag('team/app', 'v1'), record);
+        assert.equal(await catalog.repositories.exists('team/left'), false);
+      });
+
+      test('that races with pushes never takes what they have made, nor fails either of them', async () => {
+        await catalog.garbage.takeLease(lease, 60_000);
+        const other = await harness.reopen();
+        let pushing = true;
+        const push = async (repository: string) => {
+          for (let round = 0; round < 8; round += 1) {
+            await put(repository, `manifest ${round}`, 'v1');
+            assert.ok(await catalog.manifests.findByTag(repository, 'v1'));
+            await catalog.manifests.delete(repository, digestOf(`manifest ${round}`));
+          }
+        };
+        const sweeping = (async () => {
+          for (; pushing; await sleep(1)) await sweep(other, future);
+        })();
+        await Promise.all(['team/a', 'team/b', 'team/c'].map(push)).finally(() => {
+          pushing = false;
+        });
+        await sweeping;
+        await sweep(other, future);
+        await sweep(other, future);
+        assert.equal(await catalog.repositories.exists('team/a'), false);
+      });
+    });
+
     describe('races', () => {
       test('within a process and between two all succeed', async () => {
         const other = await harness.reopen();
