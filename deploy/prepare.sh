@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up what `npm start` (prepare.sh start) and `npm test` (prepare.sh test) need, and nothing twice:
-# node_modules when the lock file changed, and, as root on Debian, the packages that are missing.
+# node_modules when the lock file changed, and, as root on Debian, the packages that are missing. For an image of
+# the registry (prepare.sh image) node_modules alone, without what only development needs.
 set -eu
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 purpose=${1:-start}
@@ -18,7 +19,10 @@ installed="$root/node_modules/.berth-lock"
 if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
   say "installing the npm packages of package-lock.json"
   log=$(mktemp)
-  (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$log" 2>&1 || {
+  omit=""
+  [ "$purpose" = image ] && omit=--omit=dev
+  # shellcheck disable=SC2086 # nothing when it is empty
+  (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error $omit) >"$log" 2>&1 || {
     cat "$log" >&2
     rm -f "$log"
     fail "npm ci failed; its output is above"
@@ -37,10 +41,10 @@ fi
 
 agent_packages="crun conmon erofs-utils isal golang-github-containers-common nftables tini util-linux"
 test_packages="runc containerd docker.io docker-cli docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
-  nginx haproxy caddy openssl busybox-static attr libcap2-bin postgresql wrk zstd iproute2 procps git"
+  docker-compose nginx haproxy caddy openssl busybox-static attr libcap2-bin postgresql wrk zstd iproute2 procps git"
 
 packages=""
-if [ "$(uname -s)" = Linux ]; then
+if [ "$(uname -s)" = Linux ] && [ "$purpose" != image ]; then
   packages=$agent_packages
   [ "$purpose" = test ] && packages="$packages $test_packages"
 fi

@@ -1,147 +1,18 @@
-import { access, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
-import { openDatabase } from '../../storage/catalog/database.ts';
-import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { FolderInUseError, type FolderLock, lockFolder } from '../../storage/folder-lock.ts';
-import { readLatestSnapshot } from '../../storage/names/read-snapshot.ts';
-import { namesFolder } from '../../storage/names/snapshot-files.ts';
-import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
-import { ConfigError, loadConfig } from '../config.ts';
-import { interruption } from './interruption.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
+import { ConfigError } from '../config.ts';
+import { rebuild } from './catalog-rebuild.ts';
+import { upgrade } from './catalog-upgrade.ts';
+import { advice } from './parse-options.ts';
 
-const PARTS = ['', '-wal', '-shm'];
+const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { rebuild, upgrade };
 
-/**
- * `berth catalog rebuild`: makes the database of a data folder anew from the content in it, while no server
- * runs. Exit code 0 when everything is back under its name, 1 when something is not, which it tells.
- */
+/** `berth catalog`: what is done to the database as a whole. */
 export async function catalog(args: readonly string[]): Promise<number> {
-  const [action, ...rest] = args;
-  if (action !== 'rebuild') {
-    throw new ConfigError('what to do with the catalog was not said: try "berth catalog rebuild"');
-  }
-  const { force, ...flags } = parseOptions(rest, {
-    data: { type: 'string' },
-    config: { type: 'string' },
-    force: { type: 'boolean' },
-  });
-  const { data } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
-  if (!(await exists(join(data, 'blobs')))) {
-    throw new ConfigError(`${data} has no folder blobs: give the data folder of a registry with --data`);
-  }
-  const lock = takeFolder(data);
-  try {
-    const file = join(data, 'catalog.sqlite');
-    if (force !== true && (await hasContent(file))) {
-      throw new ConfigError(
-        `${file} has content: look at it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
-      );
-    }
-    const report = await rebuildInto(`${file}.new`, data);
-    const aside = await setAside(file);
-    await rename(`${file}.new`, file);
-    await syncFolder(data);
-    tell(report, aside);
-    return report.problems === 0 ? 0 : 1;
-  } finally {
-    lock.release();
-  }
-}
-
-function takeFolder(data: string): FolderLock {
-  try {
-    return lockFolder(data);
-  } catch (cause) {
-    if (!(cause instanceof FolderInUseError)) throw cause;
-    throw new ConfigError(`a berth is running on the data folder ${data}: stop it first`, { cause });
-  }
-}
-
-/** Whether a database can be read and has names in it. One that cannot is as good as lost. */
-async function hasContent(file: string): Promise<boolean> {
-  if (!(await exists(file))) return false;
-  const database = await openDatabase({ file });
-  try {
-    return (await database('blobs').first('digest')) !== undefined;
-  } catch {
-    return false;
-  } finally {
-    await database.destroy();
-  }
-}
-
-async function rebuildInto(file: string, data: string): Promise<RebuildReport> {
-  for (const part of PARTS) await rm(`${file}${part}`, { force: true });
-  const progress = new Progress();
-  const say = (line: string) => {
-    progress.clear();
-    process.stdout.write(`${line}\n`);
-  };
-  const snapshot = await readLatestSnapshot(namesFolder(data), (broken) =>
-    say(`the snapshot of names ${broken} is damaged: an earlier one is used`),
+  const [action = '', ...rest] = args;
+  const run = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+  if (run !== undefined) return run(rest);
+  if (action === '')
+    throw new ConfigError('what to do with the catalog was not said: try "berth catalog --help"');
+  throw new ConfigError(
+    `"${action}" is nothing that can be done to the catalog: ${advice(action, Object.keys(ACTIONS), '"berth catalog --help"')}`,
   );
-  say(snapshot ? `names are taken from names/${snapshot.file}` : 'there is no snapshot of names');
-  const database = await openDatabase({ file });
-  try {
-    // Until it has its name nobody relies on it.
-    await database.raw('pragma synchronous = off');
-    const report = await rebuildCatalog({
-      catalog: await openCatalog(database),
-      blobs: new BlobStore(await openFilesystemDriver(data, { journal: true })),
-      names: snapshot?.lines ?? [],
-      signal: interruption(),
-      onProblem: say,
-      onFile: (count) => progress.show(`${count} files verified`),
-    });
-    progress.clear();
-    await database.raw('pragma wal_checkpoint(truncate)');
-    return report;
-  } finally {
-    await database.destroy();
-    const handle = await open(file, 'r+');
-    await handle.sync();
-    await handle.close();
-  }
-}
-
-/** Moves the old database out of the way; answers its new path, or undefined when there was none. */
-async function setAside(file: string): Promise<string | undefined> {
-  const aside = `${file}.old-${new Date().toISOString().replaceAll(':', '-')}`;
-  let moved = false;
-  for (const part of PARTS) {
-    if (!(await exists(`${file}${part}`))) continue;
-    await rename(`${file}${part}`, `${aside}${part}`);
-    moved = true;
-  }
-  return moved ? aside : undefined;
-}
-
-function tell({ blobs, manifests, tags, recovered }: RebuildReport, aside: string | undefined): void {
-  process.stdout.write(`rebuilt from ${blobs} blobs: ${manifests} manifests, ${tags} tags\n`);
-  if (recovered > 0) process.stdout.write(`${recovered} manifests without a name are in ${RECOVERED}\n`);
-  if (aside !== undefined) process.stdout.write(`the old database is ${aside}\n`);
-  process.stdout.write('accounts are not part of it: the next start makes the user admin anew\n');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await access(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -12,6 +12,7 @@ Usage: berth serve [options]            run the registry
        berth import [options]           copy repositories of another registry, also beside a running registry
        berth backup [options]           bring a backup up to date, also beside a running registry
        berth restore [options]          fill an empty data folder from a backup
+       berth catalog upgrade [options]  bring the tables of the database up to date
        berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
 
   berth COMMAND --help  tells the options of a command
@@ -129,11 +130,13 @@ Usage: berth restore --from FOLDER [options]
 
 ${COMMON}  --from FOLDER         the backup
 `,
-  catalog: `Makes a lost database anew from the content, while no registry runs. Exit code 1: something is missing.
+  catalog: `Works on the database.
 
-Usage: berth catalog rebuild [options]
+Usage: berth catalog rebuild [options]  make a lost one anew from the content, while no registry runs (exit code 1:
+                                        something is missing)
+       berth catalog upgrade [options]  bring its tables up to date, as the start of a registry does
 
-${COMMON}  --force               also when there is a database with content, which is kept beside the new one
+${COMMON}  --force               rebuild also when there is one with content, which is kept beside the new one
 `,
   ...ACCOUNTS_HELP,
 } as const;

@@ -1,0 +1,24 @@
+import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { loadConfig } from '../config.ts';
+import { openAccounts } from '../open-auth.ts';
+import { openCatalogDatabase } from '../open-storage.ts';
+import { parseOptions } from './parse-options.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
+
+/**
+ * `berth catalog upgrade`: brings the tables of catalog and accounts up to date, as the start of a registry does,
+ * and makes them in an empty database. Others may work on them meanwhile.
+ */
+export async function upgrade(args: readonly string[]): Promise<number> {
+  const flags = parseOptions(args, STORAGE_OPTIONS);
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const database = await openCatalogDatabase(config);
+  try {
+    await openCatalog(database);
+    await openAccounts(database);
+  } finally {
+    await database.destroy();
+  }
+  process.stdout.write('the tables of the database are up to date\n');
+  return 0;
+}
