@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { S3Settings } from '../storage/blobs/s3/s3-settings.ts';
 import { DEFAULT_GRACE } from '../storage/gc/garbage-policy.ts';
 import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
+import type { RedirectRules } from './http/redirect-rules.ts';
 import { parseTrustedProxies, type TrustedProxies } from './http/trusted-proxies.ts';
+import { parseRedirects, parseStorage } from './storage-config.ts';
 import type { CertificateFiles } from './tls/certificate.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 
@@ -41,10 +44,14 @@ export interface Config {
   readonly tls?: TlsConfig;
   /** Where Prometheus asks; absent: nowhere. */
   readonly metrics?: ListenAddress;
-  /** Absolute path of the folder that holds everything. */
+  /** Absolute path of the folder that holds everything that is not kept elsewhere. */
   readonly data: string;
   /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
   readonly database?: string;
+  /** Where blobs lie; absent: in the data folder. */
+  readonly storage?: S3Settings;
+  /** Which clients fetch blobs from there themselves; absent: none. */
+  readonly redirects?: RedirectRules;
   readonly auth: AuthMode;
   readonly tokens: TokenConfig;
   readonly logLevel: LogLevel;
@@ -74,6 +81,8 @@ const SETTING_NAMES = [
   'listen',
   'data',
   'database',
+  'storage',
+  'redirect',
   'auth',
   'logLevel',
   'tlsCert',
@@ -97,7 +106,12 @@ const SETTING_NAMES = [
   'tokenService',
 ] as const;
 /** These may be given more than once: as text they are separated by commas, in the file they may be arrays. */
-const LIST_NAMES: readonly string[] = ['corsOrigin', 'trustedProxy', 'tokenService'] satisfies SettingName[];
+const LIST_NAMES: readonly string[] = [
+  'corsOrigin',
+  'redirect',
+  'trustedProxy',
+  'tokenService',
+] satisfies SettingName[];
 type SettingName = (typeof SETTING_NAMES)[number];
 
 export interface ConfigSources {
@@ -113,6 +127,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     listen: env.BERTH_LISTEN,
     data: env.BERTH_DATA,
     database: env.BERTH_DATABASE,
+    storage: env.BERTH_STORAGE,
+    redirect: env.BERTH_REDIRECT,
     auth: env.BERTH_AUTH,
     logLevel: env.BERTH_LOG_LEVEL,
     tlsCert: env.BERTH_TLS_CERT,
@@ -138,6 +154,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
   const data = setting('data') ?? defaultData(env, isRoot);
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
+  const storage = parseStorage(setting('storage'));
+  const redirects = parseRedirects(listOf(setting('redirect')), storage);
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
   const database = setting('database');
   const metrics = setting('metrics');
@@ -170,6 +188,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     trustedProxies: parseProxies(listOf(setting('trustedProxy'))),
     ...(database !== undefined && { database: parseDatabase(database) }),
     ...(tls !== undefined && { tls }),
+    ...(storage !== undefined && { storage }),
+    ...(redirects !== undefined && { redirects }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),

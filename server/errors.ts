@@ -1,7 +1,7 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
-import { StorageError } from '../storage/errors.ts';
+import { StorageError, StorageUnavailableError } from '../storage/errors.ts';
 import { TokenRefusal } from './token/token-refusal.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
@@ -26,6 +26,7 @@ type ServerErrorKind =
   | 'REQUEST_TIMEOUT'
   | 'ROUTE_UNKNOWN'
   | 'SHUTTING_DOWN'
+  | 'STORAGE_UNAVAILABLE'
   | 'TAGS_TOO_MANY'
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
@@ -38,6 +39,7 @@ export type ErrorKind = ServerErrorKind | StorageErrorCode | AuthErrorCode;
  */
 export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
+  BLOB_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the blob is too large' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
   // A failure of the server, of which its log tells.
@@ -105,6 +107,12 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     code: 'UNAVAILABLE',
     status: 503,
     message: 'the registry has no space left: try again later',
+  },
+  // Docker's. The storage is another server.
+  STORAGE_UNAVAILABLE: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the storage of the registry does not answer: try again soon',
   },
   // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
@@ -174,6 +182,9 @@ function asRegistryError(error: unknown): RegistryError {
     return new RegistryError(error.code, error.message, { cause: error, detail });
   }
   if (error instanceof AuthError) {
+    return new RegistryError(error.code, error.message, { cause: error });
+  }
+  if (error instanceof StorageUnavailableError) {
     return new RegistryError(error.code, error.message, { cause: error });
   }
   return new RegistryError('UNKNOWN', undefined, { cause: error });

@@ -4,6 +4,7 @@ import { BlobStore } from '../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
 import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
+import { S3SettingsError } from '../storage/blobs/s3/s3-settings.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
@@ -14,8 +15,11 @@ import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import { type Config, ConfigError } from './config.ts';
 
+/** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */
+const S3_SEGMENT_SIZE = 512 * 1024 * 1024;
+
 /** What decides where things are kept. */
-export type StorageConfig = Pick<Config, 'data' | 'database'>;
+export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
 
 /** What a registry keeps, open. */
 export interface OpenedStorage extends AsyncDisposable {
@@ -42,9 +46,10 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
   // A journal is written by one process: registries that share a folder have none.
-  const driver = await openFilesystemDriver(config.data, { journal: config.database === undefined });
+  const driver = await openBlobDriver(config, config.database === undefined ? 'alone' : 'beside others');
   opened.defer(() => driver.close());
-  const blobs = new BlobStore(driver, hashes);
+  const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
+  const blobs = new BlobStore(driver, hashes, segmentSize);
   const resources = opened.move();
   return { database, catalog, version, blobs, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
@@ -59,9 +64,20 @@ export async function openCatalogDatabase(config: StorageConfig): Promise<Databa
   }
 }
 
-/** Where blobs lie. */
-export async function openBlobDriver(config: StorageConfig): Promise<BlobDriver> {
-  return openFilesystemDriver(config.data);
+/** Where blobs lie; `use` says whether other processes write there. Throws ConfigError when that cannot be used. */
+export async function openBlobDriver(
+  { data, storage }: StorageConfig,
+  use: 'alone' | 'beside others' = 'beside others',
+): Promise<BlobDriver & { close(): Promise<void> }> {
+  if (storage === undefined) return openFilesystemDriver(data, { journal: use === 'alone' });
+  // The libraries of S3 take long to load.
+  const { openS3Driver } = await import('../storage/blobs/s3/open-s3-driver.ts');
+  try {
+    return await openS3Driver(storage);
+  } catch (cause) {
+    if (!(cause instanceof S3SettingsError)) throw cause;
+    throw new ConfigError(`the storage cannot be used: ${cause.message}`, { cause });
+  }
 }
 
 /** Where the catalog is while no other database is configured. */

@@ -11,6 +11,7 @@ import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './
 import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
+import { NEVER } from './http/redirect-rules.ts';
 import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
@@ -99,6 +100,7 @@ export async function startRegistry(
       deletes: config.deletes,
       manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
       pathPrefix: config.pathPrefix,
+      redirects: config.redirects ?? NEVER,
       uploads,
     },
     corsOrigins: config.corsOrigins,

@@ -8,6 +8,7 @@ export abstract class StorageError extends Error {
 }
 
 export type StorageErrorCode =
+  | 'BLOB_TOO_LARGE'
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'DATABASE_UNAVAILABLE'
@@ -24,6 +25,11 @@ export type StorageErrorCode =
   | 'STORAGE_FULL'
   | 'TAG_INVALID'
   | 'UPLOAD_BUSY';
+
+/** The blob is larger than the storage can take. */
+export class BlobTooLargeError extends StorageError {
+  readonly code = 'BLOB_TOO_LARGE';
+}
 
 /** No such blob in this repository, or in the store. */
 export class BlobUnknownError extends StorageError {
@@ -118,6 +124,15 @@ export class DatabaseUnavailableError extends StorageError {
     super(message, options);
     this.inDoubt = inDoubt;
   }
+}
+
+/**
+ * The storage does not answer, or not as it should; the caller may try again later. No StorageError: whether what
+ * was asked for has been done is not certain.
+ */
+export class StorageUnavailableError extends Error {
+  readonly code = 'STORAGE_UNAVAILABLE';
+  override readonly name = 'StorageUnavailableError';
 }
 
 /** Somebody else has taken a lease over, because its holder seemed to have stopped. */

@@ -1,13 +1,13 @@
 import { access, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { readLatestSnapshot } from '../../storage/names/read-snapshot.ts';
 import { namesFolder } from '../../storage/names/snapshot-files.ts';
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
 import { ConfigError, loadConfig } from '../config.ts';
+import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -22,11 +22,13 @@ const PARTS = ['', '-wal', '-shm'];
 export async function rebuild(args: readonly string[]): Promise<number> {
   const { force, ...flags } = parseOptions(args, {
     data: { type: 'string' },
+    storage: { type: 'string' },
     config: { type: 'string' },
     force: { type: 'boolean' },
   });
-  const { data } = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
-  if (!(await exists(join(data, 'blobs')))) {
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const { data } = config;
+  if (config.storage === undefined && !(await exists(join(data, 'blobs')))) {
     throw new ConfigError(`${data} has no folder blobs: give the data folder of a registry with --data`);
   }
   const lock = takeFolder(data);
@@ -37,7 +39,7 @@ export async function rebuild(args: readonly string[]): Promise<number> {
         `${file} has content: look at it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
       );
     }
-    const report = await rebuildInto(`${file}.new`, data);
+    const report = await rebuildInto(`${file}.new`, config);
     const aside = await setAside(file);
     await rename(`${file}.new`, file);
     await syncFolder(data);
@@ -61,14 +63,14 @@ async function hasContent(file: string): Promise<boolean> {
   }
 }
 
-async function rebuildInto(file: string, data: string): Promise<RebuildReport> {
+async function rebuildInto(file: string, config: StorageConfig): Promise<RebuildReport> {
   for (const part of PARTS) await rm(`${file}${part}`, { force: true });
   const progress = new Progress();
   const say = (line: string) => {
     progress.clear();
     process.stdout.write(`${line}\n`);
   };
-  const snapshot = await readLatestSnapshot(namesFolder(data), (broken) =>
+  const snapshot = await readLatestSnapshot(namesFolder(config.data), (broken) =>
     say(`the snapshot of names ${broken} is damaged: an earlier one is used`),
   );
   say(snapshot ? `names are taken from names/${snapshot.file}` : 'there is no snapshot of names');
@@ -78,7 +80,7 @@ async function rebuildInto(file: string, data: string): Promise<RebuildReport> {
     await database.raw('pragma synchronous = off');
     const report = await rebuildCatalog({
       catalog: await openCatalog(database),
-      blobs: new BlobStore(await openFilesystemDriver(data, { journal: true })),
+      blobs: new BlobStore(await openBlobDriver(config, 'alone')),
       names: snapshot?.lines ?? [],
       signal: interruption(),
       onProblem: say,

@@ -23,6 +23,7 @@ Usage: berth serve [options]            run the registry
 const COMMON = `  --data DIR            the data folder of the registry (default: what BERTH_DATA says, otherwise
                         /var/lib/berth for root, $XDG_DATA_HOME/berth or ~/.local/share/berth for others)
   --database URL        where its catalog is in PostgreSQL (default: what BERTH_DATABASE says, or the data folder)
+  --storage URL         where its blobs are on S3 (default: what BERTH_STORAGE says, or the data folder)
   --config FILE         the configuration file of the registry
 `;
 
@@ -39,6 +40,13 @@ Each option has an environment variable that does the same:
   --database URL        BERTH_DATABASE   keep catalog and accounts in the PostgreSQL database
                                          postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or
                                          verify-full for TLS (default: in the data folder)
+  --storage URL         BERTH_STORAGE    keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST
+                                         with pathStyle=true|false, publicEndpoint=https://HOST for redirects and
+                                         partSize=8MiB where that is needed; credentials as the tools of AWS find
+                                         them (default: in the data folder)
+  --redirect RULE       BERTH_REDIRECT   which clients fetch blobs from S3 themselves: never (default), always, or
+                                         those of a network:10.0.0.0/8 or an agent:containerd/*, with ! in front
+                                         not those; repeat it, or separate by commas
   --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all; token: with
                                          tokens of another token server (see --token-issuer)
   --challenge KIND      BERTH_CHALLENGE  bearer: clients log in at the token server (default); basic: they send their

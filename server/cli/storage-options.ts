@@ -2,5 +2,6 @@
 export const STORAGE_OPTIONS = {
   data: { type: 'string' },
   database: { type: 'string' },
+  storage: { type: 'string' },
   config: { type: 'string' },
 } as const;

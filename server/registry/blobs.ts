@@ -12,7 +12,7 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 
 /** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */
 export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobBodies, catalog } = dependencies;
+  const { access, blobBodies, blobs, catalog, redirects } = dependencies;
 
   const find = async (ctx: RequestContext, purpose: 'to read' | 'to look'): Promise<StoredBlob> => {
     const repository = repositoryOf(ctx);
@@ -42,6 +42,14 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
     const blob = await find(ctx, 'to read');
     if (isUnchanged(ctx, blob)) {
       answerEmpty(ctx, 304, headersOf(blob));
+      return;
+    }
+    const asker = { userAgent: ctx.get('User-Agent'), address: ctx.state.origin.remote };
+    const url = redirects.includes(asker) ? await blobs.downloadUrl(blob) : undefined;
+    if (url !== undefined) {
+      // The storage answers ranges itself. Whoever keeps this answer would use an address that has expired.
+      const { 'Docker-Content-Digest': digest } = headersOf(blob);
+      answerEmpty(ctx, 307, { Location: url, 'Docker-Content-Digest': digest, 'Cache-Control': 'no-store' });
       return;
     }
     const range = requestedRange(ctx, blob);

@@ -3,6 +3,7 @@ import type { Access } from '../../auth/access/access.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
+import type { RedirectRules } from '../http/redirect-rules.ts';
 import type { RequestState } from '../request-context.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { BlobBodies } from './blob-bodies.ts';
@@ -22,6 +23,8 @@ export interface RegistryDependencies {
   readonly manifestCache: ManifestCache;
   /** Before `/v2/` in every path; '' for none. */
   readonly pathPrefix: string;
+  /** Which clients fetch blobs from the storage, where they can. */
+  readonly redirects: RedirectRules;
   readonly uploads: UploadSessions;
 }
 

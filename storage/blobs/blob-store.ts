@@ -8,11 +8,14 @@ import {
 } from '../errors.ts';
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
+import { hasBatchDeletes } from './batch-deletes.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
 import { type Hasher, INLINE_HASHER } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
 import { hasLocalFiles, type LocalFile } from './local-files.ts';
+import { hasOneListing, type StoredEntry } from './one-listing.ts';
 import { SegmentedSource } from './segmented-source.ts';
+import { hasSignedDownloads } from './signed-downloads.ts';
 import { takesSmallContent } from './small-content.ts';
 
 /** Bytes that an upload may be ahead of its last checkpoint. */
@@ -31,11 +34,13 @@ export interface AppendOptions {
 export class BlobStore {
   readonly #driver: BlobDriver;
   readonly #hashes: RunningHashes;
+  readonly #segmentSize: number;
   readonly #busy = new Set<string>();
 
-  /** `hasher` hashes what is uploaded; on this thread unless given. */
-  constructor(driver: BlobDriver, hasher: Hasher = INLINE_HASHER) {
+  /** `hasher` hashes what is uploaded; on this thread unless given. `segmentSize` is what an upload may be ahead of a checkpoint. */
+  constructor(driver: BlobDriver, hasher: Hasher = INLINE_HASHER, segmentSize: number = SEGMENT_SIZE) {
     this.#driver = driver;
+    this.#segmentSize = segmentSize;
     this.#hashes = new RunningHashes(hasher, HASHES_KEPT);
   }
 
@@ -45,7 +50,7 @@ export class BlobStore {
   }
 
   /**
-   * Appends `content` and answers the new state. `checkpoint` gets the state after each SEGMENT_SIZE bytes
+   * Appends `content` and answers the new state. `checkpoint` gets the state after each segment of bytes
    * and at the end. When `content` fails or `signal` aborts, what came before is kept, checkpointed, and the
    * failure is thrown on. When the device fails, the last checkpointed state stays valid. `content` is read
    * by its iterator, whose `return` is called when it is not read to the end.
@@ -59,7 +64,7 @@ export class BlobStore {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
       const hash = this.#hashes.take(upload, options.algorithm ?? 'sha256');
-      const source = new SegmentedSource(abortable(content, options.signal), SEGMENT_SIZE, (chunk) =>
+      const source = new SegmentedSource(abortable(content, options.signal), this.#segmentSize, (chunk) =>
         hash?.update(chunk),
       );
       let state = upload;
@@ -211,6 +216,17 @@ export class BlobStore {
     return this.#driver.deleteBlob(blob);
   }
 
+  /** Deletes many blobs, in few requests where the driver can; unless a power cut brings some back. */
+  async deleteAll(blobs: readonly StoredBlob[]): Promise<void> {
+    if (hasBatchDeletes(this.#driver)) await this.#driver.deleteBlobs(blobs);
+    else await Promise.all(blobs.map((blob) => this.#driver.deleteBlob(blob)));
+  }
+
+  /** An address from which clients can fetch the blob for some minutes; undefined where the driver has none. */
+  async downloadUrl(blob: StoredBlob): Promise<string | undefined> {
+    return hasSignedDownloads(this.#driver) ? this.#driver.signDownload(blob) : undefined;
+  }
+
   /** Takes a damaged blob out of the store and keeps it for people to look at. */
   setAside(blob: StoredBlob): Promise<void> {
     return this.#driver.setAside(blob);
@@ -221,9 +237,15 @@ export class BlobStore {
     return this.#driver.listBlobs(signal);
   }
 
-  /** Uploads that have bytes here, also those that no catalog knows. */
-  listUploads(signal?: AbortSignal): ReturnType<BlobDriver['listUploads']> {
-    return this.#driver.listUploads(signal);
+  /** Every copy of every blob and every upload that has bytes here, also those that no catalog knows. */
+  async *listStored(signal?: AbortSignal): AsyncGenerator<StoredEntry, void, undefined> {
+    const driver = this.#driver;
+    if (hasOneListing(driver)) {
+      yield* driver.listStored(signal);
+      return;
+    }
+    for await (const upload of driver.listUploads(signal)) yield { kind: 'upload', ...upload };
+    for await (const file of driver.listBlobs(signal)) yield { kind: 'blob', file };
   }
 
   async #digestOf(upload: DriverUpload, expected: Digest): Promise<Digest> {

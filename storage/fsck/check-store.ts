@@ -41,16 +41,18 @@ export async function checkStore(run: CheckRun): Promise<CheckSummary> {
 }
 
 async function countLeftovers({ blobs, catalog, signal }: CheckRun, summary: CheckSummary): Promise<void> {
-  for await (const files of inBatches(blobs.list(signal), () => true)) {
-    const named = await catalog.garbage.namedOf(files);
+  for await (const entries of inBatches(blobs.listStored(signal), () => true)) {
+    const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
+    const ids = entries.flatMap((entry) => (entry.kind === 'upload' ? entry.id : []));
+    const [named, known] = await Promise.all([
+      catalog.garbage.namedOf(files),
+      catalog.garbage.knownUploads(ids),
+    ]);
     for (const { location, size } of files) {
       if (named.has(location)) continue;
       summary.leftovers += 1;
       summary.leftoverBytes += size;
     }
-  }
-  for await (const uploads of inBatches(blobs.listUploads(signal), () => true)) {
-    const known = await catalog.garbage.knownUploads(uploads.map(({ id }) => id));
-    summary.uploads += uploads.length - known.size;
+    summary.uploads += ids.length - known.size;
   }
 }

@@ -1,19 +1,22 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
 import { GarbageLease } from './garbage-lease.ts';
-import { sweepFiles } from './sweep-files.ts';
-import { dropIdleUploads, sweepUploadFiles } from './sweep-uploads.ts';
+import { sweepStored } from './sweep-stored.ts';
+import { dropIdleUploads } from './sweep-uploads.ts';
 
 /** Rows that one step looks at: about a millisecond's work. */
 const WINDOW = 250;
+/** Blobs that are deleted in one go: what one request to S3 takes. */
+const DELETED_AT_ONCE = 500;
 
 /** Milliseconds: for as long as a step has kept others from writing they get their turn, but no longer than this. */
 const LONGEST_PAUSE = 50;
 
 /** What garbage collection needs of a store of content. */
-export type GarbageBlobs = Pick<BlobStore, 'abort' | 'delete' | 'list' | 'listUploads'>;
+export type GarbageBlobs = Pick<BlobStore, 'abort' | 'deleteAll' | 'listStored'>;
 
 export interface GarbagePolicy {
   /** Milliseconds for which what nothing refers to is kept, from when it was pushed or lost what referred to it. */
@@ -151,28 +154,33 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
       report.repositories += items.length;
     },
   );
+  // Their records have gone and nobody makes new ones of these locations.
+  let unrecorded: readonly StoredBlob[] = [];
+  const deleteUnrecorded = async (atLeast: number) => {
+    if (unrecorded.length < atLeast) return;
+    await blobs.deleteAll(unrecorded);
+    report.blobs += unrecorded.length;
+    for (const { size } of unrecorded) report.bytes += size;
+    unrecorded = [];
+  };
   await walk(
     'blobs',
     (window) => garbage.sweepBlobs(window),
     async (items) => {
-      // Their records have gone and nobody makes new ones of these locations.
-      await Promise.all(items.map((blob) => blobs.delete(blob)));
-      report.blobs += items.length;
-      for (const { size } of items) report.bytes += size;
+      unrecorded = [...unrecorded, ...items];
+      await deleteUnrecorded(DELETED_AT_ONCE);
     },
   );
+  await deleteUnrecorded(1);
   for await (const dropped of dropIdleUploads(uploads, blobs, policy.idleUploadMs)) {
     report.uploads += dropped;
     await after('uploads');
   }
-  for await (const dropped of sweepUploadFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
-    report.uploads += dropped;
-    await after('uploads');
-  }
   // Last: an upload that was dropped may have been committed and not recorded.
-  for await (const deleted of sweepFiles(garbage, blobs, policy.orphanAgeMs, run.signal)) {
-    report.leftovers += deleted.length;
-    for (const { size } of deleted) report.bytes += size;
+  for await (const swept of sweepStored(garbage, blobs, policy.orphanAgeMs, run.signal)) {
+    report.uploads += swept.uploads;
+    report.leftovers += swept.files.length;
+    for (const { size } of swept.files) report.bytes += size;
     await after('leftovers');
   }
   return report;

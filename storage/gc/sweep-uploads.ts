@@ -1,9 +1,7 @@
 import type { DriverUpload } from '../blobs/blob-driver.ts';
 import type { UploadCatalog } from '../catalog/catalog.ts';
-import type { GarbageCatalog } from '../catalog/garbage-catalog.ts';
 import { UploadBusyError } from '../errors.ts';
 import type { GarbageBlobs } from './collect-garbage.ts';
-import { inBatches } from './in-batches.ts';
 
 /** Uploads that are dropped in one step. */
 const STEP = 20;
@@ -26,27 +24,8 @@ export async function* dropIdleUploads(
   }
 }
 
-/** Deletes the bytes of uploads that have no record and got nothing for `ageMs`; yields how many, now and then. */
-export async function* sweepUploadFiles(
-  catalog: GarbageCatalog,
-  blobs: GarbageBlobs,
-  ageMs: number,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<number, void, undefined> {
-  const before = Date.now() - ageMs;
-  for await (const uploads of inBatches(
-    blobs.listUploads(signal),
-    ({ touchedAt }) => touchedAt.getTime() <= before,
-  )) {
-    const known = await catalog.knownUploads(uploads.map(({ id }) => id));
-    const lost = uploads.filter(({ id }) => !known.has(id));
-    for (const { id } of lost) await abortUnlessBusy(blobs, { id, size: 0, detail: '' });
-    yield lost.length;
-  }
-}
-
 /** A request that still writes to it fails at its next step, and what it leaves is swept later. */
-async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
+export async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
   try {
     await blobs.abort(upload);
   } catch (error) {

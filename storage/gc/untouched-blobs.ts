@@ -1,5 +1,6 @@
-import type { StoredFile } from '../blobs/blob-driver.ts';
+import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
+import type { StoredEntry } from '../blobs/one-listing.ts';
 import type { GarbageBlobs } from './collect-garbage.ts';
 
 /**
@@ -14,17 +15,14 @@ export class UntouchedBlobs implements GarbageBlobs {
     this.#blobs = blobs;
   }
 
-  async *list(signal?: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
-    for await (const file of this.#blobs.list(signal)) if (!this.#gone.has(file.location)) yield file;
+  async *listStored(signal?: AbortSignal): AsyncGenerator<StoredEntry, void, undefined> {
+    for await (const entry of this.#blobs.listStored(signal)) {
+      if (!this.#gone.has(entry.kind === 'blob' ? entry.file.location : entry.id)) yield entry;
+    }
   }
 
-  async *listUploads(signal?: AbortSignal): ReturnType<GarbageBlobs['listUploads']> {
-    for await (const upload of this.#blobs.listUploads(signal)) if (!this.#gone.has(upload.id)) yield upload;
-  }
-
-  async delete({ location }: { readonly location: string }): Promise<boolean> {
-    this.#gone.add(location);
-    return true;
+  async deleteAll(blobs: readonly StoredBlob[]): Promise<void> {
+    for (const { location } of blobs) this.#gone.add(location);
   }
 
   async abort({ id }: { readonly id: string }): Promise<void> {

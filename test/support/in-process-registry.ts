@@ -35,6 +35,8 @@ export type InProcessOptions = Partial<
     | 'gcUntagged'
     | 'corsOrigins'
     | 'pathPrefix'
+    | 'redirects'
+    | 'storage'
     | 'trustedProxies'
   >
 >;

@@ -1,0 +1,55 @@
+import { parseTrustedProxies } from './trusted-proxies.ts';
+
+/** Who asks, as far as that decides about a redirect. */
+export interface Asker {
+  readonly userAgent: string;
+  readonly address: string | undefined;
+}
+
+/** Which clients fetch blobs from the storage themselves. */
+export interface RedirectRules {
+  includes(asker: Asker): boolean;
+}
+
+export const NEVER: RedirectRules = Object.freeze({ includes: () => false });
+
+interface Rule {
+  readonly excludes: boolean;
+  readonly matches: (asker: Asker) => boolean;
+}
+
+/**
+ * Reads `never`, `always`, or rules such as `network:10.0.0.0/8` and `agent:containerd/*`, each of which `!` may
+ * turn round: `!agent:skopeo/*`. A client is redirected when one of the rules without `!` says so, or there is
+ * none, and none of those with `!` does. Throws Error with a sentence that says what cannot be read.
+ */
+export function parseRedirectRules(texts: readonly string[]): RedirectRules {
+  const [only] = texts;
+  if (only === undefined || (texts.length === 1 && only === 'never')) return NEVER;
+  if (texts.length === 1 && only === 'always') return Object.freeze({ includes: () => true });
+  const rules = texts.map(parseRule);
+  const wanted = rules.filter(({ excludes }) => !excludes);
+  const unwanted = rules.filter(({ excludes }) => excludes);
+  return Object.freeze({
+    includes: (asker: Asker) =>
+      (wanted.length === 0 || wanted.some(({ matches }) => matches(asker))) &&
+      !unwanted.some(({ matches }) => matches(asker)),
+  });
+}
+
+function parseRule(text: string): Rule {
+  const [, not, kind, value = ''] = /^(!?)(agent|network):(.+)$/.exec(text) ?? [];
+  if (kind === undefined) {
+    throw new Error(
+      `"${text}" says not who is redirected: write never, always, or rules such as network:10.0.0.0/8 and !agent:skopeo/*`,
+    );
+  }
+  const excludes = not === '!';
+  if (kind === 'network') {
+    const network = parseTrustedProxies([value]);
+    return { excludes, matches: ({ address }) => network.includes(address) };
+  }
+  const parts = value.split('*').map((part) => RegExp.escape(part));
+  const pattern = new RegExp(`^${parts.join('.*')}$`, 'is');
+  return { excludes, matches: ({ userAgent }) => pattern.test(userAgent) };
+}

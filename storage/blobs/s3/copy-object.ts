@@ -1,0 +1,39 @@
+import type { NumberedPart, S3Bucket } from './s3-bucket.ts';
+
+/** What one CopyObject takes at most, and each UploadPartCopy. */
+const MOST_COPIED = 5 * 1024 ** 3;
+const COPIED_PART = 1024 ** 3;
+const COPIES_AT_ONCE = 4;
+
+/** Copies an object of any size within S3. Throws NotThereError. */
+export async function copyObject(bucket: S3Bucket, from: string, size: number, to: string): Promise<void> {
+  if (size <= MOST_COPIED) {
+    await bucket.copy(from, to);
+    return;
+  }
+  const multipartId = await bucket.beginParts(to);
+  await bucket.joinParts(
+    to,
+    multipartId,
+    await copyParts(bucket, { from, size, partSize: COPIED_PART }, { to, multipartId }),
+  );
+}
+
+/** Makes the first `size` bytes of an object the first parts of a multipart upload, within S3. */
+export async function copyParts(
+  bucket: S3Bucket,
+  { from, size, partSize }: { readonly from: string; readonly size: number; readonly partSize: number },
+  { to, multipartId }: { readonly to: string; readonly multipartId: string },
+): Promise<readonly NumberedPart[]> {
+  const parts: NumberedPart[] = [];
+  const copy = async (start: number) => {
+    const range = { start, end: Math.min(size, start + partSize) - 1 };
+    const number = start / partSize + 1;
+    return { number, etag: await bucket.copyPart(from, range, to, multipartId, number) };
+  };
+  const starts = Array.from({ length: Math.ceil(size / partSize) }, (_, index) => index * partSize);
+  for (let first = 0; first < starts.length; first += COPIES_AT_ONCE) {
+    parts.push(...(await Promise.all(starts.slice(first, first + COPIES_AT_ONCE).map(copy))));
+  }
+  return parts;
+}

@@ -1,0 +1,94 @@
+import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../../oci/digest.ts';
+import type { StoredBlob } from '../blob-driver.ts';
+
+const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const CONTENT = /^[0-9a-z]{1,16}$/;
+const WHOLE = /^blob\.(sha256|sha512)-([0-9a-f]{64,128})$/;
+const MARKER = /^([0-9a-z]{1,16})\.(sha256|sha512)-([0-9a-f]{64,128})$/;
+
+/** The name of the object that says that its upload is being dropped. */
+export const TOMBSTONE = 'dropped!';
+
+/** What a name within the group of an upload says. */
+export type ObjectName =
+  | { readonly kind: 'content'; readonly name: string }
+  /** Says that the content of that name is the content of a digest. Has no bytes. */
+  | { readonly kind: 'marker'; readonly content: string; readonly digest: Digest }
+  /** Content that is the content of a digest without a marker. */
+  | { readonly kind: 'whole'; readonly digest: Digest }
+  | { readonly kind: 'other' };
+
+/**
+ * The keys of a storage's objects. All objects of an upload have one prefix, its group, so that one listing shows
+ * together what belongs together:
+ *
+ *     blobs/<upload id>/<name>                       content: a blob, or the bytes of an upload so far
+ *     blobs/<upload id>/<name>.<algorithm>-<hex>     the marker that makes that content the blob of a digest
+ *     blobs/<upload id>/blob.<algorithm>-<hex>       a small blob that was known when it was stored: its own marker
+ *     quarantine/<hex>.<upload id>.<name>            what was set aside
+ *
+ * Upload ids are random, so keys are spread evenly. A location is `<upload id>/<name>`.
+ */
+export class ObjectKeys {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** The prefix of all groups. */
+  get groups(): string {
+    return `${this.#prefix}blobs/`;
+  }
+
+  /** The prefix of the objects of one upload. */
+  group(uploadId: string): string {
+    return `${this.groups}${uploadId}/`;
+  }
+
+  /** The key of a location. */
+  content(location: string): string {
+    return this.groups + location;
+  }
+
+  marker({ location, digest }: Pick<StoredBlob, 'location' | 'digest'>): string {
+    return `${this.content(location)}.${digestAlgorithm(digest)}-${digestHex(digest)}`;
+  }
+
+  quarantine({ location, digest }: StoredBlob): string {
+    return `${this.#prefix}quarantine/${digestHex(digest)}.${location.replace('/', '.')}`;
+  }
+
+  probe(id: string): string {
+    return `${this.#prefix}probe/${id}`;
+  }
+
+  /** What a key is the key of; undefined when it is none of a group. */
+  parse(key: string): { readonly uploadId: string; readonly name: string } | undefined {
+    const [uploadId = '', name = '', ...more] = key.slice(this.groups.length).split('/');
+    if (!isUploadId(uploadId) || name === '' || more.length > 0) return undefined;
+    return { uploadId, name };
+  }
+}
+
+/** The name of content that needs no marker. */
+export function wholeName(digest: Digest): string {
+  return `blob.${digestAlgorithm(digest)}-${digestHex(digest)}`;
+}
+
+export function isWhole({ digest, location }: StoredBlob): boolean {
+  return location.endsWith(`/${wholeName(digest)}`);
+}
+
+export function isUploadId(text: string): boolean {
+  return UPLOAD_ID.test(text);
+}
+
+export function parseName(name: string): ObjectName {
+  if (CONTENT.test(name)) return { kind: 'content', name };
+  const whole = WHOLE.exec(name);
+  if (whole !== null) return { kind: 'whole', digest: parseDigest(`${whole[1]}:${whole[2]}`) };
+  const [, content, algorithm, hex] = MARKER.exec(name) ?? [];
+  if (content === undefined) return { kind: 'other' };
+  return { kind: 'marker', content, digest: parseDigest(`${algorithm}:${hex}`) };
+}

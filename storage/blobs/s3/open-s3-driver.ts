@@ -1,0 +1,66 @@
+import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { checkBucket } from './check-bucket.ts';
+import { ObjectKeys } from './object-keys.ts';
+import { PartMemory } from './part-memory.ts';
+import { patientRetries } from './patient-retries.ts';
+import { S3Bucket } from './s3-bucket.ts';
+import { S3Driver } from './s3-driver.ts';
+import type { S3Settings } from './s3-settings.ts';
+
+/** Bytes of all parts that are filled or sent at once; never fewer than three parts. */
+const PART_MEMORY = 80 * 1024 * 1024;
+/** Seconds for which the address of a download is good. */
+const DOWNLOAD_TIME = 20 * 60;
+/** Milliseconds: to reach the server, without a byte either way, and until an answer begins (the second is for what is sent). */
+const CONNECT_TIME = 5_000;
+const SILENCE_TIME = 20_000;
+const ANSWER_TIME = 60_000;
+const LEAST_BYTES_PER_MS = 100;
+const CONNECTIONS = 256;
+
+/**
+ * Opens a storage on S3, with the credentials that the environment, the profile or the machine has, and tries out
+ * every operation that it will need. Throws S3SettingsError with a clause that says what is wrong and what to do.
+ */
+export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
+  const { bucket: name, partSize, publicEndpoint } = settings;
+  const client = new S3Client(clientConfig(settings, settings.endpoint));
+  const bucket = new S3Bucket(client, name);
+  const keys = new ObjectKeys(settings.prefix);
+  await checkBucket(bucket, keys, settings);
+  const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
+  const signer = publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint));
+  const sign = (key: string) =>
+    getSignedUrl(signer, new GetObjectCommand({ Bucket: name, Key: key }), { expiresIn: DOWNLOAD_TIME });
+  return new S3Driver({ bucket, keys, memory }, sign, () => {
+    client.destroy();
+    signer.destroy();
+  });
+}
+
+function clientConfig(
+  { region, pathStyle, partSize }: S3Settings,
+  endpoint: string | undefined,
+): S3ClientConfig {
+  const agent = { keepAlive: true, maxSockets: CONNECTIONS };
+  // Servers other than Amazon's have one region, whatever it is called.
+  const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
+  return {
+    forcePathStyle: pathStyle,
+    // Ceph keeps what the newer checksums wrap a body in.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    retryStrategy: patientRetries(),
+    requestHandler: {
+      connectionTimeout: CONNECT_TIME,
+      socketTimeout: SILENCE_TIME,
+      requestTimeout: ANSWER_TIME + partSize / LEAST_BYTES_PER_MS,
+      throwOnRequestTimeout: true,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+    ...(regionOr !== undefined && { region: regionOr }),
+    ...(endpoint !== undefined && { endpoint }),
+  };
+}

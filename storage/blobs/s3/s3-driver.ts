@@ -1,0 +1,247 @@
+import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { BatchDeletes } from '../batch-deletes.ts';
+import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
+import type { OneListing, StoredEntry } from '../one-listing.ts';
+import type { SignedDownloads } from '../signed-downloads.ts';
+import type { SmallContent } from '../small-content.ts';
+import { copyObject } from './copy-object.ts';
+import { finishUpload } from './finish-upload.ts';
+import { isUploadId, isWhole, TOMBSTONE, wholeName } from './object-keys.ts';
+import { openObject } from './object-reader.ts';
+import type { PartStore } from './part-store.ts';
+import { PartWriter } from './part-writer.ts';
+import { ifThere } from './s3-bucket.ts';
+import { NotThereError } from './s3-errors.ts';
+import { blobsOf, leftoversOf, listGroups, touchedAt } from './stored-groups.ts';
+import { emptyDetail, encodeDetail, parseDetail, type UploadDetail } from './upload-detail.ts';
+
+/**
+ * Milliseconds in which an upload that was touched cannot be taken for abandoned by a sweep: half the age at which
+ * garbage collection drops what no catalog knows.
+ */
+const SURELY_KEPT = 30 * 60 * 1000;
+
+/**
+ * Blobs as objects of a bucket. Uploads are multipart uploads whose parts are stored while they stream; what does
+ * not fill a part is an object of its own, the tail. Both get unguessable names, under which they stay: a commit
+ * ends the multipart upload (a small upload's tail is its content as it is) and puts a marker beside it that says
+ * of which digest it is the content. The marker is the decisive step. Nothing is ever overwritten with other bytes and no
+ * condition is needed, so any server will do that lists what it was given. After each commit and delete whoever lists sees it.
+ *
+ * An abort by a sweep and a commit at the same time: the one puts a tombstone and then looks for the marker, the
+ * other, unless its upload is too young for a sweep, puts the marker and then looks for the tombstone. One of them sees
+ * what the other did and gives way.
+ */
+export class S3Driver implements BlobDriver, BatchDeletes, OneListing, SignedDownloads, SmallContent {
+  readonly #store: PartStore;
+  readonly #sign: (key: string) => Promise<string>;
+  readonly #disconnect: () => void;
+  readonly smallLimit = 256 * 1024;
+
+  /** For openS3Driver. `sign` makes the address of a download. */
+  constructor(store: PartStore, sign: (key: string) => Promise<string>, disconnect: () => void) {
+    this.#store = store;
+    this.#sign = sign;
+    this.#disconnect = disconnect;
+  }
+
+  /** Lets go of the connections. */
+  async close(): Promise<void> {
+    this.#disconnect();
+  }
+
+  /** One request: the object's name says of which digest it is the content. */
+  async storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob> {
+    const blob = { digest, size: content.byteLength, location: `${id}/${wholeName(digest)}` };
+    await this.#store.bucket.put(this.#store.keys.content(blob.location), content);
+    return blob;
+  }
+
+  /** Asks S3 nothing: what comes first begins the upload there. */
+  async beginUpload(id: string): Promise<DriverUpload> {
+    return { id, size: 0, detail: encodeDetail(emptyDetail(id)) };
+  }
+
+  async appendUpload(
+    upload: DriverUpload,
+    content: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<DriverUpload> {
+    signal?.throwIfAborted();
+    const before = parseDetail(upload);
+    const detail = await unlessGone(upload.id, new PartWriter(this.#store, before).append(content, signal));
+    return { id: upload.id, size: sizeOf(detail), detail: encodeDetail(detail) };
+  }
+
+  /** What has parts becomes one object first: S3 does not give out parts. The upload can be gone on with. */
+  async *readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const detail = parseDetail(upload);
+    const { size } = upload;
+    if (size === 0) return;
+    const name = await finishUpload(this.#store, upload, detail);
+    const key = this.#store.keys.group(upload.id) + name;
+    const part = { key, size, range: { start: 0, end: size - 1 } };
+    yield* await unlessGone(upload.id, openObject(this.#store.bucket, part, signal));
+  }
+
+  async commitUpload(upload: DriverUpload, digest: Digest): Promise<StoredBlob> {
+    const detail = parseDetail(upload);
+    const { bucket, keys } = this.#store;
+    const name = await finishUpload(this.#store, upload, detail);
+    const blob = { digest, size: upload.size, location: `${upload.id}/${name}` };
+    await bucket.put(keys.marker(blob), new Uint8Array(0));
+    if (Date.now() - detail.at > SURELY_KEPT) await this.#giveWayToAbort(upload.id, blob);
+    const used = [detail.object?.name, detail.tail?.name, ...detail.stale].filter(
+      (other) => other !== undefined,
+    );
+    const left = used.filter((other) => other !== name);
+    await bucket.delete(left.map((other) => keys.group(upload.id) + other));
+    return blob;
+  }
+
+  async abortUpload({ id }: DriverUpload): Promise<void> {
+    if (!isUploadId(id)) return;
+    const { bucket, keys } = this.#store;
+    const prefix = keys.group(id);
+    await bucket.put(prefix + TOMBSTONE, new Uint8Array(0));
+    for await (const { key, multipartId } of bucket.listMultiparts(prefix))
+      await bucket.dropParts(key, multipartId);
+    for await (const group of listGroups(bucket, keys, prefix, undefined)) {
+      await bucket.delete(leftoversOf(group));
+    }
+  }
+
+  /** Lists the whole bucket: whoever has a catalog knows where a blob is. */
+  async findBlobs(digest: Digest): Promise<readonly StoredFile[]> {
+    const files: StoredFile[] = [];
+    for await (const file of this.listBlobs()) if (file.digest === digest) files.push(file);
+    return files;
+  }
+
+  storedSize({ location }: StoredBlob): Promise<number | undefined> {
+    return this.#store.bucket.sizeOf(this.#store.keys.content(location));
+  }
+
+  async readBlob(
+    { digest, size, location }: StoredBlob,
+    range?: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    signal?.throwIfAborted();
+    const { bucket, keys } = this.#store;
+    const part = { key: keys.content(location), size, range: range ?? { start: 0, end: size - 1 } };
+    const content = await ifThere(openObject(bucket, part, signal));
+    if (content === undefined) throw new BlobUnknownError(`there is no blob ${digest}`);
+    return content;
+  }
+
+  async deleteBlob(blob: StoredBlob): Promise<boolean> {
+    const isThere = (await this.storedSize(blob)) !== undefined;
+    await this.deleteBlobs([blob]);
+    return isThere;
+  }
+
+  async deleteBlobs(blobs: readonly StoredBlob[]): Promise<void> {
+    const { bucket, keys } = this.#store;
+    await bucket.delete(
+      blobs.flatMap((blob) => {
+        const content = keys.content(blob.location);
+        return isWhole(blob) ? content : [content, keys.marker(blob)];
+      }),
+    );
+  }
+
+  async setAside(blob: StoredBlob): Promise<void> {
+    const { bucket, keys } = this.#store;
+    const size = await this.storedSize(blob);
+    if (size !== undefined) {
+      await copyObject(bucket, keys.content(blob.location), size, keys.quarantine(blob));
+    }
+    await this.deleteBlobs([blob]);
+  }
+
+  async *listBlobs(signal?: AbortSignal): AsyncGenerator<StoredFile, void, undefined> {
+    signal?.throwIfAborted();
+    const { bucket, keys } = this.#store;
+    for await (const group of listGroups(bucket, keys, keys.groups, signal)) yield* blobsOf(group);
+  }
+
+  async *listUploads(signal?: AbortSignal): ReturnType<BlobDriver['listUploads']> {
+    for await (const entry of this.listStored(signal)) {
+      if (entry.kind === 'upload') yield { id: entry.id, touchedAt: entry.touchedAt };
+    }
+  }
+
+  async *listStored(signal?: AbortSignal): AsyncGenerator<StoredEntry, void, undefined> {
+    signal?.throwIfAborted();
+    const { bucket, keys } = this.#store;
+    const parted = await this.#partedUploads(signal);
+    for await (const group of listGroups(bucket, keys, keys.groups, signal)) {
+      const { uploadId } = group;
+      const files = blobsOf(group);
+      for (const file of files) yield { kind: 'blob', file };
+      const partedAt = parted.get(uploadId);
+      parted.delete(uploadId);
+      // A multipart upload beside a blob was either left behind, or has become the blob since it was listed.
+      const isParted = partedAt !== undefined && (files.length === 0 || (await this.#hasParts(uploadId)));
+      if (!isParted && leftoversOf(group).length === 0) continue;
+      const storedAt = touchedAt(group);
+      yield {
+        kind: 'upload',
+        id: uploadId,
+        touchedAt: partedAt !== undefined && partedAt > storedAt ? partedAt : storedAt,
+      };
+    }
+    for (const [id, at] of parted) yield { kind: 'upload', id, touchedAt: at };
+  }
+
+  signDownload({ location }: StoredBlob): Promise<string> {
+    return this.#sign(this.#store.keys.content(location));
+  }
+
+  /** Uploads with parts, and when the last part of each came. */
+  async #partedUploads(signal: AbortSignal | undefined): Promise<Map<string, Date>> {
+    const { bucket, keys } = this.#store;
+    const found = new Map<string, Date>();
+    for await (const { key, multipartId, begunAt } of bucket.listMultiparts(keys.groups, signal)) {
+      const id = keys.parse(key)?.uploadId;
+      if (id === undefined) continue;
+      const isYoung = Date.now() - begunAt.getTime() < SURELY_KEPT;
+      const parts = isYoung ? [] : await ifThere(Array.fromAsync(bucket.listParts(key, multipartId)));
+      const times = [...(parts ?? []).map(({ storedAt }) => storedAt), begunAt, found.get(id) ?? begunAt];
+      found.set(id, new Date(Math.max(...times.map((time) => time.getTime()))));
+    }
+    return found;
+  }
+
+  async #hasParts(uploadId: string): Promise<boolean> {
+    const { bucket, keys } = this.#store;
+    for await (const _ of bucket.listMultiparts(keys.group(uploadId))) return true;
+    return false;
+  }
+
+  /** Throws UploadUnknownError, and takes the marker back, when somebody drops the upload or has done so. */
+  async #giveWayToAbort(id: string, blob: StoredBlob): Promise<void> {
+    const { bucket, keys } = this.#store;
+    for await (const group of listGroups(bucket, keys, keys.group(id), undefined)) {
+      const isThere = blobsOf(group).some(({ location }) => location === blob.location);
+      if (isThere && !group.objects.has(TOMBSTONE)) return;
+    }
+    await bucket.delete([keys.marker(blob)]);
+    throw new UploadUnknownError(`the upload ${id} was left for too long and has been dropped`);
+  }
+}
+
+function sizeOf({ object, tail }: UploadDetail): number {
+  return (object === undefined ? 0 : object.etags.length * object.partSize) + (tail?.size ?? 0);
+}
+
+async function unlessGone<Result>(id: string, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof NotThereError)) throw error;
+    throw new UploadUnknownError(`there is no upload ${id}`, { cause: error });
+  }
+}

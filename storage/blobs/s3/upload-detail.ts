@@ -1,0 +1,68 @@
+import { UploadUnknownError } from '../../errors.ts';
+import type { DriverUpload } from '../blob-driver.ts';
+import { isUploadId } from './object-keys.ts';
+
+/** A multipart upload of S3 that has begun. */
+export interface PartedObject {
+  readonly name: string;
+  /** By which S3 knows it. */
+  readonly multipartId: string;
+  /** Bytes of each part. */
+  readonly partSize: number;
+  /** Of the parts that S3 has, in order. */
+  readonly etags: readonly string[];
+}
+
+/** An object that holds what does not fill a part. */
+export interface Tail {
+  readonly name: string;
+  /** Bytes, fewer than a part has. */
+  readonly size: number;
+}
+
+/** The state of an upload beside its size: its bytes are the parts, and after them the tail. */
+export interface UploadDetail {
+  readonly id: string;
+  /** When bytes of it were last made durable, by this registry's clock: milliseconds since 1970. */
+  readonly at: number;
+  readonly object?: PartedObject;
+  readonly tail?: Tail;
+  /** Names of objects that belonged to the state before. They are deleted when this state is certain to be recorded. */
+  readonly stale: readonly string[];
+}
+
+export function emptyDetail(id: string): UploadDetail {
+  return { id, at: Date.now(), stale: [] };
+}
+
+/** Entity tags are long, and there may be thousands: they are joined. */
+export function encodeDetail(detail: UploadDetail): string {
+  const { object } = detail;
+  return JSON.stringify({
+    ...detail,
+    ...(object && { object: { ...object, etags: object.etags.join(' ') } }),
+  });
+}
+
+/** Throws UploadUnknownError when the upload's detail is not one that a driver of this kind has made for it. */
+export function parseDetail(upload: DriverUpload): UploadDetail {
+  const detail = decode(upload.detail);
+  if (detail === undefined || detail.id !== upload.id || !isUploadId(upload.id)) {
+    throw new UploadUnknownError(`there is no upload ${upload.id}`);
+  }
+  const { object, tail } = detail;
+  const size = (object === undefined ? 0 : object.etags.length * object.partSize) + (tail?.size ?? 0);
+  if (size !== upload.size) {
+    throw new UploadUnknownError(
+      `the upload ${upload.id} has ${size} bytes, not ${upload.size}: begin it anew`,
+    );
+  }
+  return detail;
+}
+
+function decode(text: string): UploadDetail | undefined {
+  if (text === '') return undefined;
+  const { object, ...rest } = JSON.parse(text);
+  if (object === undefined) return rest;
+  return { ...rest, object: { ...object, etags: object.etags === '' ? [] : object.etags.split(' ') } };
+}

@@ -1,0 +1,38 @@
+import type { StoredFile } from '../blobs/blob-driver.ts';
+import type { StoredEntry } from '../blobs/one-listing.ts';
+import type { GarbageCatalog } from '../catalog/garbage-catalog.ts';
+import type { GarbageBlobs } from './collect-garbage.ts';
+import { inBatches } from './in-batches.ts';
+import { abortUnlessBusy } from './sweep-uploads.ts';
+
+/** What a step has deleted. */
+export interface SweptStored {
+  readonly files: readonly StoredFile[];
+  readonly uploads: number;
+}
+
+/**
+ * Deletes files older than `ageMs` that nothing names, and the bytes of uploads that have no record and got nothing
+ * for as long; yields what it has deleted, now and then.
+ */
+export async function* sweepStored(
+  catalog: GarbageCatalog,
+  blobs: GarbageBlobs,
+  ageMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SweptStored, void, undefined> {
+  const before = Date.now() - ageMs;
+  const isOld = (entry: StoredEntry) =>
+    (entry.kind === 'blob' ? entry.file.storedAt : entry.touchedAt).getTime() <= before;
+  for await (const entries of inBatches(blobs.listStored(signal), isOld)) {
+    const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
+    const ids = entries.flatMap((entry) => (entry.kind === 'upload' ? entry.id : []));
+    // They were seen first: a record that is made from now on is of something younger.
+    const [named, known] = await Promise.all([catalog.namedOf(files), catalog.knownUploads(ids)]);
+    const orphans = files.filter(({ location }) => !named.has(location));
+    const lost = ids.filter((id) => !known.has(id));
+    for (const id of lost) await abortUnlessBusy(blobs, { id, size: 0, detail: '' });
+    await blobs.deleteAll(orphans);
+    yield { files: orphans, uploads: lost.length };
+  }
+}
