@@ -39,7 +39,9 @@ export function authorize(
         scopes: [askedFor(scope), ...beside],
         ...(byToken && { error: 'insufficient_scope' }),
       },
-      byToken ? `the token does not allow this: ${scope.actions.join(', ')}` : undefined,
+      identity.kind === 'anonymous'
+        ? undefined
+        : `the token does not allow this: ${scope.actions.join(', ')}`,
     );
   }
   throw new RegistryError('DENIED', `${nameOf(identity)} may not do this: ${scope.actions.join(', ')}`);

@@ -71,5 +71,5 @@ test('podman logs in, and is refused with a wrong password', options, async (t) 
   await podman(['push', '--tls-verify=false', loaded.stdout.trim(), reference]);
   await podman(['logout', registry.host]);
   const anonymous = await podman(['pull', '--tls-verify=false', reference], { expectExit: 125 });
-  assert.match(anonymous.stderr, /unauthorized|authentication required/i);
+  assert.match(anonymous.stderr, /unauthorized|authentication required|access to the resource is denied/i);
 });
