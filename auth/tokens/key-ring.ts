@@ -30,15 +30,13 @@ interface LoadedKey {
 /** The keys of this token server, as they were within the last ten seconds. Every process on a store has the same. */
 export class KeyRing implements KeySource {
   readonly #store: KeyStore;
-  readonly #now: () => number;
   #keys: readonly LoadedKey[] = [];
   #loadedAt = Number.NEGATIVE_INFINITY;
   #loading: Promise<void> | undefined;
   #generation = 0;
 
-  constructor(store: KeyStore, now: () => number = Date.now) {
+  constructor(store: KeyStore) {
     this.#store = store;
-    this.#now = now;
   }
 
   readonly find: JWTVerifyGetKey = async ({ kid }) => {
@@ -52,8 +50,7 @@ export class KeyRing implements KeySource {
   };
 
   generation(): number | undefined {
-    const age = this.#now() - this.#loadedAt;
-    return age < FRESH && !this.#keys.some(({ retiresAt }) => retiresAt <= this.#now())
+    return this.#age() < FRESH && !this.#keys.some(({ retiresAt }) => retiresAt <= Date.now())
       ? this.#generation
       : undefined;
   }
@@ -62,7 +59,7 @@ export class KeyRing implements KeySource {
   async signer(): Promise<Pick<LoadedKey, 'id' | 'privateKey'>> {
     await this.#refresh(FRESH);
     if (this.#keys[0]?.retiresAt !== Number.POSITIVE_INFINITY) {
-      await this.#store.createFirst(await makeSigningKey(new Date(this.#now())));
+      await this.#store.createFirst(await makeSigningKey(new Date(Date.now())));
       await this.#refresh(0);
     }
     const [signer] = this.#keys;
@@ -73,16 +70,21 @@ export class KeyRing implements KeySource {
   /** The public keys that tokens are verified with (RFC 7517, section 5). */
   async published(): Promise<readonly JWK[]> {
     await this.signer();
-    return this.#keys.filter(({ retiresAt }) => retiresAt > this.#now()).map(({ publicJwk }) => publicJwk);
+    return this.#keys.filter(({ retiresAt }) => retiresAt > Date.now()).map(({ publicJwk }) => publicJwk);
+  }
+
+  /** Milliseconds since the keys were read, if the clock was not set meanwhile. */
+  #age(): number {
+    return Math.abs(Date.now() - this.#loadedAt);
   }
 
   #counting(id: string | undefined): LoadedKey | undefined {
-    return this.#keys.find((key) => key.id === id && key.retiresAt > this.#now());
+    return this.#keys.find((key) => key.id === id && key.retiresAt > Date.now());
   }
 
   /** Reads the keys unless that was done within the last `age` milliseconds. */
   async #refresh(age: number): Promise<void> {
-    if (this.#now() - this.#loadedAt < age) return;
+    if (this.#age() < age) return;
     this.#loading ??= this.#load().finally(() => {
       this.#loading = undefined;
     });
@@ -90,7 +92,7 @@ export class KeyRing implements KeySource {
   }
 
   async #load(): Promise<void> {
-    const now = this.#now();
+    const now = Date.now();
     const stored = await this.#store.list(new Date(now));
     const known = new Map(this.#keys.map((key) => [key.id, key]));
     const keys = await Promise.all(stored.map(async (key) => loadKey(key, known.get(key.id))));

@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import {
+  createManagementRouter,
+  type ManagementDependencies,
+} from '../../server/management/management-router.ts';
+import type { RegistryDependencies } from '../../server/registry/registry-dependencies.ts';
+import { createRegistryRouter } from '../../server/registry/registry-router.ts';
+import { createTokenRouter, type TokenDependencies } from '../../server/token/token-router.ts';
+import { basicAuthorization } from '../support/http-client.ts';
+import { OCI_MANIFEST } from '../support/registry-client.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+// Who may do what, as one table: what each identity may do with the repository, and what each route needs.
+const MAY = {
+  anonymous: [],
+  outsider: ['login'],
+  reader: ['login', 'pull'],
+  robot: ['login', 'pull', 'push'],
+  writer: ['login', 'pull', 'push'],
+  maintainer: ['login', 'pull', 'push', 'delete'],
+  'repository admin': ['login', 'pull', 'push', 'delete', 'manage'],
+  admin: ['login', 'pull', 'push', 'delete', 'manage', 'admin'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+type Who = keyof typeof MAY;
+
+const registry = await startRegistryWithAccounts({ after });
+const { digest, manifest } = await registry.admin.pushImage('team/app', '1');
+const [layer] = manifest.layers;
+const AUTHORIZATION: Readonly<Record<Who, string | undefined>> = {
+  anonymous: undefined,
+  outsider: await registry.addUser('outsider', { 'other/*': 'maintainer' }),
+  reader: await registry.addUser('reader', { 'team/*': 'reader' }),
+  robot: await registry.addRobot('ci', 'team/*:pull,push'),
+  writer: await registry.addUser('writer', { 'team/*': 'writer' }),
+  maintainer: await registry.addUser('maintainer', { 'team/*': 'maintainer' }),
+  'repository admin': await registry.addUser('owner', { 'team/*': 'admin' }),
+  admin: basicAuthorization('admin', ADMIN_PASSWORD),
+};
+
+const UPLOAD = '/v2/team/app/blobs/uploads/00000000-0000-4000-8000-000000000000';
+const GONE = `sha256:${'0'.repeat(64)}`;
+const json = (value: object) => ({
+  body: JSON.stringify(value),
+  headers: { 'Content-Type': 'application/json' },
+});
+const image = { body: JSON.stringify(manifest), headers: { 'Content-Type': OCI_MANIFEST } };
+const NEW_GRANT = { holder: 'user:nobody', pattern: 'team/app', role: 'reader' };
+const scope = (action: string) => `repository:team/app:${action}`;
+
+/** Method, path, the pattern of the route, what it needs, and the status for whoever has that. */
+type Row = readonly [
+  method: string,
+  path: string,
+  pattern: string,
+  needs: string | undefined,
+  allowed: number,
+  options?: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+];
+
+const DISTRIBUTION: readonly Row[] = [
+  ['GET', '/v2/', '/v2/', 'credentials', 200],
+  ['HEAD', '/v2/', '/v2/', 'credentials', 200],
+  ['GET', '/v2/_catalog', '/v2/_catalog', 'login', 200],
+  ['GET', '/v2/team/app/tags/list', '/v2/*name/tags/list', 'pull', 200],
+  ['GET', '/v2/team/app/manifests/1', '/v2/*name/manifests/:reference', 'pull', 200],
+  ['HEAD', '/v2/team/app/manifests/1', '/v2/*name/manifests/:reference', 'pull', 200],
+  ['GET', `/v2/team/app/manifests/${digest}`, '/v2/*name/manifests/:reference', 'pull', 200],
+  ['PUT', '/v2/team/app/manifests/2', '/v2/*name/manifests/:reference', 'push', 201, image],
+  ['DELETE', '/v2/team/app/manifests/gone', '/v2/*name/manifests/:reference', 'delete', 404],
+  ['GET', `/v2/team/app/blobs/${layer?.digest}`, '/v2/*name/blobs/:digest', 'pull', 200],
+  ['HEAD', `/v2/team/app/blobs/${layer?.digest}`, '/v2/*name/blobs/:digest', 'pull', 200],
+  ['DELETE', `/v2/team/app/blobs/${GONE}`, '/v2/*name/blobs/:digest', 'delete', 404],
+  ['POST', '/v2/team/app/blobs/uploads/', '/v2/*name/blobs/uploads/', 'push', 202],
+  ['GET', UPLOAD, '/v2/*name/blobs/uploads/:id', 'push', 404],
+  ['PATCH', UPLOAD, '/v2/*name/blobs/uploads/:id', 'push', 404],
+  ['PUT', `${UPLOAD}?digest=${GONE}`, '/v2/*name/blobs/uploads/:id', 'push', 404],
+  ['DELETE', UPLOAD, '/v2/*name/blobs/uploads/:id', 'push', 404],
+  ['GET', `/v2/team/app/referrers/${digest}`, '/v2/*name/referrers/:digest', 'pull', 200],
+  ['GET', '/v1/_ping', '/v1/_ping', undefined, 200],
+  ['GET', '/v1/search?q=app', '/v1/search', 'login', 200],
+];
+
+const MANAGEMENT: readonly Row[] = [
+  ['GET', '/api/v1/openapi.json', '/api/v1/openapi.json', undefined, 200],
+  ['GET', '/api/v1/me', '/api/v1/me', 'login', 200],
+  ['GET', '/api/v1/users', '/api/v1/users', 'admin', 200],
+  ['POST', '/api/v1/users', '/api/v1/users', 'admin', 400, json({})],
+  ['GET', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404],
+  ['PATCH', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404, json({ admin: false })],
+  ['DELETE', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404],
+  ['GET', '/api/v1/teams', '/api/v1/teams', 'admin', 200],
+  ['POST', '/api/v1/teams', '/api/v1/teams', 'admin', 400, json({})],
+  ['GET', '/api/v1/teams/nobody', '/api/v1/teams/:team', 'admin', 404],
+  ['DELETE', '/api/v1/teams/nobody', '/api/v1/teams/:team', 'admin', 404],
+  ['PUT', '/api/v1/teams/x/members/y', '/api/v1/teams/:team/members/:name', 'admin', 404, json({})],
+  ['DELETE', '/api/v1/teams/x/members/y', '/api/v1/teams/:team/members/:name', 'admin', 404],
+  ['GET', '/api/v1/grants', '/api/v1/grants', 'login', 200],
+  ['PUT', '/api/v1/grants', '/api/v1/grants', 'manage', 404, json(NEW_GRANT)],
+  ['DELETE', '/api/v1/grants?holder=public&pattern=team/x*', '/api/v1/grants', 'manage', 404],
+  ['GET', '/api/v1/tokens', '/api/v1/tokens', 'person', 200],
+  ['GET', '/api/v1/tokens?user=nobody', '/api/v1/tokens', 'admin', 200],
+  ['POST', '/api/v1/tokens', '/api/v1/tokens', 'person', 400, json({})],
+  ['DELETE', '/api/v1/tokens/gone', '/api/v1/tokens/:id', 'admin', 404],
+  ['GET', '/api/v1/logins?user=nobody', '/api/v1/logins', 'admin', 200],
+  ['DELETE', '/api/v1/logins/gone?user=nobody', '/api/v1/logins/:id', 'admin', 404],
+  ['GET', '/api/v1/robots', '/api/v1/robots', 'login', 200],
+  ['POST', '/api/v1/robots', '/api/v1/robots', 'person', 400, json({})],
+  ['POST', '/api/v1/robots/gone/secret', '/api/v1/robots/:name/secret', 'admin', 404, json({})],
+  ['DELETE', '/api/v1/robots/gone', '/api/v1/robots/:name', 'admin', 404],
+  ['POST', '/api/v1/keys', '/api/v1/keys', 'admin', 400, json({ now: 'yes' })],
+];
+
+const TOKENS: readonly Row[] = [
+  ['GET', '/token', '/token', undefined, 200],
+  ['POST', '/token', '/token', undefined, 400],
+  ['GET', '/.well-known/jwks.json', '/.well-known/jwks.json', undefined, 200],
+];
+
+function has(who: Who, needs: string | undefined): boolean {
+  if (needs === undefined) return true;
+  if (needs === 'credentials') return who !== 'anonymous';
+  if (needs === 'person') return who !== 'anonymous' && who !== 'robot';
+  return (MAY[who] as readonly string[]).includes(needs);
+}
+
+async function statuses(
+  rows: readonly Row[],
+  authorizationOf: (who: Who, row: Row) => Promise<string | undefined>,
+  who: Who,
+) {
+  const lines: string[] = [];
+  for (const row of rows) {
+    const [method, path, , , , options] = row;
+    const authorization = await authorizationOf(who, row);
+    const headers = { ...options?.headers, ...(authorization !== undefined && { authorization }) };
+    const { status } = await registry.send(method, path, {
+      ...(options !== undefined && { body: options.body }),
+      headers,
+    });
+    lines.push(`${method} ${path} ${status}`);
+  }
+  return lines;
+}
+
+function expected(rows: readonly Row[], who: Who, refused: number): readonly string[] {
+  return rows.map(([method, path, , needs, allowed]) => {
+    const status = has(who, needs) ? allowed : refused;
+    return `${method} ${path} ${status}`;
+  });
+}
+
+for (const who of Object.keys(MAY) as Who[]) {
+  test(`${who}: every route by user and password`, async () => {
+    const rows = [...DISTRIBUTION, ...MANAGEMENT, ...TOKENS];
+    const given = async () => AUTHORIZATION[who];
+    assert.deepEqual(await statuses(rows, given, who), expected(rows, who, who === 'anonymous' ? 401 : 403));
+  });
+
+  test(`${who}: every route by a token that was asked for it`, async () => {
+    const given = async (_: Who, [, , , needs]: Row) => {
+      const asked = needs === 'login' ? 'registry:catalog:*,search' : scope(needs ?? 'pull');
+      return `Bearer ${await registry.token(AUTHORIZATION[who], asked)}`;
+    };
+    // Any token answers the challenge of the base, one for nothing too.
+    const base = DISTRIBUTION.slice(0, 2);
+    const others = DISTRIBUTION.slice(2);
+    assert.deepEqual(await statuses(base, given, who), expected(base, 'admin', 401));
+    assert.deepEqual(await statuses(others, given, who), expected(others, who, 401));
+    const closed = MANAGEMENT.filter(([, , , needs]) => needs !== undefined);
+    assert.deepEqual(
+      await statuses(closed, given, who),
+      closed.map(([method, path]) => `${method} ${path} 401`),
+    );
+  });
+}
+
+test('the table has every route and method of the server', () => {
+  const none = { pathPrefix: '', deletes: true } as unknown as RegistryDependencies;
+  const routers = [
+    createRegistryRouter(none),
+    createManagementRouter({ store: registry.store } as unknown as ManagementDependencies, ''),
+    createTokenRouter({} as TokenDependencies, ''),
+  ];
+  const routes = routers.flatMap(({ stack }) =>
+    stack.flatMap(({ methods, path }) => methods.map((method) => `${method} ${path}`)),
+  );
+  const table = [...DISTRIBUTION, ...MANAGEMENT, ...TOKENS].map(
+    ([method, , pattern]) => `${method} ${pattern}`,
+  );
+  // The router adds HEAD to every GET; where none has its own route it says what GET says.
+  const implied = routes.filter((route) => route.startsWith('HEAD ') && !table.includes(route));
+  for (const route of implied) assert.ok(table.includes(route.replace('HEAD', 'GET')), route);
+  const missing = routes.filter((route) => !table.includes(route) && !implied.includes(route));
+  assert.deepEqual(missing, []);
+  assert.deepEqual(
+    table.filter((line) => !routes.includes(line)),
+    [],
+  );
+});

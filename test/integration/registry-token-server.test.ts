@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { makePersonalToken } from '../../auth/administration/make-credential.ts';
+import { basicAuthorization } from '../support/http-client.ts';
+import { expectError } from '../support/registry-error.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+const registry = await startRegistryWithAccounts({ after });
+const ada = await registry.addUser('ada', { 'team/*': 'writer' });
+await registry.store.roles.put({ holder: { kind: 'public' }, pattern: 'pub/*', role: 'reader' });
+await registry.admin.pushImage('team/app', '1');
+await registry.admin.pushImage('pub/app', '1');
+const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+
+async function post(fields: Readonly<Record<string, string>>, headers: Record<string, string> = form) {
+  const answer = await registry.send('POST', '/token', {
+    body: new URLSearchParams(fields).toString(),
+    headers,
+  });
+  return { answer, json: JSON.parse(answer.body.toString()) };
+}
+
+async function get(query: string, authorization?: string) {
+  const headers = authorization === undefined ? {} : { authorization };
+  const answer = await registry.send('GET', `/token?${query}`, { headers });
+  return { answer, json: JSON.parse(answer.body.toString()) };
+}
+
+const refresh = (refresh_token: string, more: Readonly<Record<string, string>> = {}) =>
+  post({ grant_type: 'refresh_token', service: 'berth', refresh_token, ...more });
+
+const login = async () =>
+  (await get('service=berth&offline_token=true&client_id=docker', ada)).json.refresh_token;
+
+test('what is granted is what was asked for and may be, each repository once', async () => {
+  const scopes = [
+    'repository:team/app:pull,push,delete',
+    'repository:other/app:pull',
+    'repository:team/b:pull repository:team/b:push',
+    'repository(plugin):team/plugin:pull',
+    'registry:catalog:*',
+    'nonsense',
+    'repository:team/../other/app:pull',
+    'repository:team/*:pull',
+    'repository:pub/app:pull,push',
+  ];
+  const query = new URLSearchParams(scopes.map((scope) => ['scope', scope]));
+  const { answer, json } = await get(`service=berth&account=ada&${query}`, ada);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers['cache-control'], 'no-store');
+  assert.equal(json.token, json.access_token);
+  assert.equal(json.expires_in, 300);
+  assert.ok(Math.abs(Date.parse(json.issued_at) - Date.now()) < 60_000);
+  assert.equal(json.refresh_token, undefined);
+  const { access, sub, aud, iss, exp = 0, iat = 0 } = decodeJwt(json.token);
+  assert.deepEqual(access, [
+    { type: 'repository', name: 'team/app', actions: ['pull', 'push'] },
+    { type: 'repository', name: 'team/b', actions: ['pull', 'push'] },
+    { type: 'repository', name: 'team/plugin', actions: ['pull'] },
+    { type: 'registry', name: 'catalog', actions: ['*'] },
+    { type: 'repository', name: 'pub/app', actions: ['pull'] },
+  ]);
+  assert.deepEqual([sub, aud, iss, exp - iat], ['ada', 'berth', 'berth', 300]);
+});
+
+test('nobody gets a token for what is public, and nothing else', async () => {
+  const token = await registry.token(
+    undefined,
+    'repository:pub/app:pull,push',
+    'repository:team/app:pull',
+    'registry:catalog:*',
+  );
+  assert.deepEqual(decodeJwt(token).access, [{ type: 'repository', name: 'pub/app', actions: ['pull'] }]);
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await registry.send('GET', '/v2/', { headers })).status, 200);
+  assert.equal((await registry.send('GET', '/v2/pub/app/manifests/1', { headers })).status, 200);
+  assert.equal((await registry.send('GET', '/v2/pub/app/manifests/1')).status, 200);
+  const refused = await registry.send('GET', '/v2/team/app/manifests/1', { headers });
+  expectError(refused, 401, 'UNAUTHORIZED');
+  assert.equal(
+    refused.headers['www-authenticate'],
+    `Bearer realm="${registry.url}/token",service="berth",scope="repository:team/app:pull",error="insufficient_scope"`,
+  );
+  const { answer } = await get('service=berth&offline_token=true');
+  assert.equal(JSON.parse(answer.body.toString()).refresh_token, undefined);
+});
+
+test('the challenge names what the request needs, and the realm as the client calls this server', async () => {
+  const mount = '/v2/team/app/blobs/uploads/?mount=sha256:0&from=other/app';
+  const answer = await registry.send('POST', mount, { headers: { host: 'registry.example:8443' } });
+  assert.equal(
+    answer.headers['www-authenticate'],
+    'Bearer realm="http://registry.example:8443/token",service="berth",' +
+      'scope="repository:team/app:pull,push repository:other/app:pull"',
+  );
+  const strange = await registry.send('GET', '/v2/', { headers: { host: 'a"b' } });
+  assert.equal(strange.headers['www-authenticate'], 'Basic realm="berth"');
+});
+
+test('wrong credentials are refused in the words of both protocols', async () => {
+  for (const { answer, json } of [
+    await get('service=berth', basicAuthorization('ada', 'wrong')),
+    await get('service=berth', `Bearer ${await registry.token(ada)}`),
+    await get('service=berth', 'nonsense'),
+    await post({ grant_type: 'password', service: 'berth', username: 'ada', password: 'wrong' }),
+    await refresh('berth_ref_wrong'),
+    await refresh(''),
+  ]) {
+    assert.equal(answer.status, 401);
+    assert.equal(json.error, 'invalid_grant');
+    assert.equal(json.errors[0].code, 'UNAUTHORIZED');
+  }
+});
+
+test('what is no request for a token is 400', async () => {
+  for (const { answer, json } of [
+    await get('service=another', ada),
+    await post({ grant_type: 'client_credentials' }),
+    await post({}),
+    await post({ grant_type: 'password', username: 'ada' }, { 'Content-Type': 'application/json' }),
+    await post({ grant_type: 'password', padding: 'x'.repeat(20_000) }),
+  ]) {
+    assert.equal(answer.status, 400);
+    assert.match(json.error, /^(invalid_request|unsupported_grant_type)$/);
+  }
+});
+
+test('OAuth2: a password gives a token, and a login when it is asked for', async () => {
+  const fields = { grant_type: 'password', service: 'berth', username: 'ada', password: ADMIN_PASSWORD };
+  const scope = 'repository:team/app:pull repository:team/b:pull,delete';
+  const once = (await post({ ...fields, scope })).json;
+  assert.equal(once.scope, 'repository:team/app:pull repository:team/b:pull');
+  assert.equal(once.refresh_token, undefined);
+  const kept = (await post({ ...fields, access_type: 'offline' })).json.refresh_token;
+  assert.match(kept, /^berth_ref_[0-9A-Za-z]{36}$/);
+  assert.equal(
+    (await refresh(kept, { scope: 'repository:team/app:push' })).json.scope,
+    'repository:team/app:push',
+  );
+});
+
+test('docker keeps one refresh token and uses it again and again', async () => {
+  const token = await login();
+  for (let round = 0; round < 3; round += 1) {
+    const { answer, json } = await refresh(token, { scope: 'repository:team/app:pull' });
+    assert.equal(answer.status, 200);
+    assert.equal(json.refresh_token, undefined);
+  }
+});
+
+test('a refresh token that was rotated ends all of its family when it is used again', async () => {
+  const [first, bystander] = [await login(), await login()];
+  const second = (await refresh(first, { access_type: 'offline' })).json.refresh_token;
+  const third = (await refresh(second, { access_type: 'offline' })).json.refresh_token;
+  assert.equal(new Set([first, second, third]).size, 3);
+  assert.equal((await refresh(third)).answer.status, 200);
+  const reused = await refresh(second);
+  assert.equal(reused.answer.status, 401);
+  assert.match(reused.json.error_description, /used after another had taken its place/);
+  for (const token of [first, second, third]) assert.equal((await refresh(token)).answer.status, 401);
+  assert.equal((await refresh(bystander)).answer.status, 200);
+});
+
+test('of two who rotate the same refresh token at the same time none keeps it', async () => {
+  const token = await login();
+  const answers = await Promise.all([
+    refresh(token, { access_type: 'offline' }),
+    refresh(token, { access_type: 'offline' }),
+  ]);
+  assert.deepEqual(answers.map(({ answer }) => answer.status).sort(), [200, 401]);
+  const won = answers.find(({ answer }) => answer.status === 200);
+  assert.equal((await refresh(won?.json.refresh_token)).answer.status, 401);
+});
+
+test('a refresh token ends with the password, the token it was made with, and the account', async () => {
+  const bob = await registry.addUser('bob', { 'team/*': 'reader' });
+  const offline = 'service=berth&offline_token=true';
+  const { credential, secret } = await makePersonalToken(registry.store.credentials, 'bob', 'x', {});
+  const byPassword = (await get(offline, bob)).json.refresh_token;
+  const byToken = (await get(offline, basicAuthorization('bob', secret))).json.refresh_token;
+  const all = async () => [(await refresh(byPassword)).answer.status, (await refresh(byToken)).answer.status];
+  assert.deepEqual(await all(), [200, 200]);
+  await registry.store.credentials.remove(credential.id);
+  assert.deepEqual(await all(), [200, 401]);
+  await registry.store.accounts.update('bob', {
+    passwordHash: (await registry.store.accounts.find('ada'))?.passwordHash,
+  });
+  assert.deepEqual(await all(), [401, 401]);
+  const again = (await get(offline, bob)).json.refresh_token;
+  assert.equal((await refresh(again)).answer.status, 200);
+  await registry.store.accounts.remove('bob');
+  assert.equal((await refresh(again)).answer.status, 401);
+});
+
+test('roles that change hold for the next token', async () => {
+  const eve = await registry.addUser('eve', { 'team/*': 'writer' });
+  const kept = (await get('service=berth&offline_token=true', eve)).json.refresh_token;
+  const scope = 'repository:team/app:pull,push';
+  assert.equal((await refresh(kept, { scope })).json.scope, scope);
+  const holder = { kind: 'user', name: 'eve' } as const;
+  await registry.store.roles.put({ holder, pattern: 'team/*', role: 'reader' });
+  assert.equal((await refresh(kept, { scope })).json.scope, 'repository:team/app:pull');
+  await registry.store.roles.remove(holder, 'team/*');
+  assert.equal((await refresh(kept, { scope })).json.scope, '');
+  await registry.store.teams.create('crew');
+  await registry.store.teams.join('crew', 'eve');
+  await registry.store.roles.put({ holder: { kind: 'team', name: 'crew' }, pattern: '*', role: 'writer' });
+  assert.equal((await refresh(kept, { scope })).json.scope, scope);
+});
+
+test('a credential bounds its tokens and their lives', async () => {
+  const expiresAt = new Date(Date.now() + 100_000);
+  const limits = [{ pattern: 'team/a*', actions: ['pull', 'push'] }] as const;
+  const { secret } = await makePersonalToken(registry.store.credentials, 'ada', 'short', {
+    limits,
+    expiresAt,
+  });
+  const authorization = basicAuthorization('ada', secret);
+  const token = await registry.token(
+    authorization,
+    'repository:team/app:pull,delete',
+    'repository:team/b:pull',
+  );
+  const { access, exp = 0 } = decodeJwt(token);
+  assert.deepEqual(access, [{ type: 'repository', name: 'team/app', actions: ['pull'] }]);
+  assert.ok(exp * 1000 <= expiresAt.getTime());
+  const direct = (path: string) => registry.send('GET', path, { headers: { authorization } });
+  assert.equal((await direct('/v2/team/app/manifests/1')).status, 200);
+  expectError(await direct('/v2/pub/app/manifests/1'), 403, 'DENIED');
+  const stolen = basicAuthorization('bob', secret);
+  assert.equal((await registry.send('GET', '/v2/', { headers: { authorization: stolen } })).status, 401);
+});
+
+test('the keys are published, without their private part', async () => {
+  const answer = await registry.send('GET', '/.well-known/jwks.json');
+  const { keys } = JSON.parse(answer.body.toString());
+  const { kid, alg } = decodeProtectedHeader(await registry.token(undefined));
+  assert.equal(alg, 'ES256');
+  assert.deepEqual(
+    keys.map((key: Record<string, unknown>) => [key.kid, key.alg, key.use, Object.keys(key).includes('d')]),
+    [[kid, 'ES256', 'sig', false]],
+  );
+});
