@@ -2,16 +2,20 @@ import { after } from 'node:test';
 import { openAccounts } from '../../server/open-auth.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { describeAccountStore } from '../contract/account-store.ts';
+import { describeAuthStore } from '../contract/auth-store.ts';
 import { openTestAuthStore } from '../support/auth-store.ts';
-import { defer } from '../support/cleanup.ts';
+import { type CleanupScope, defer } from '../support/cleanup.ts';
 import { startPostgres } from '../support/postgres.ts';
 
 const postgres = await startPostgres({ after });
 
-describeAccountStore('knex on SQLite', async (t) => (await openTestAuthStore(t)).accounts);
-
-describeAccountStore('knex on PostgreSQL', async (t) => {
+async function openOnPostgres(scope: CleanupScope) {
   const database = await openPostgres(await postgres.createDatabase());
-  defer(t, () => database.destroy());
-  return (await openAccounts(database)).accounts;
-});
+  defer(scope, () => database.destroy());
+  return openAccounts(database);
+}
+
+describeAccountStore('knex on SQLite', async (t) => (await openTestAuthStore(t)).accounts);
+describeAccountStore('knex on PostgreSQL', async (t) => (await openOnPostgres(t)).accounts);
+describeAuthStore('knex on SQLite', (t) => openTestAuthStore(t));
+describeAuthStore('knex on PostgreSQL', openOnPostgres);
