@@ -108,6 +108,9 @@ const MANAGEMENT: readonly Row[] = [
   ['POST', '/api/v1/robots', '/api/v1/robots', 'person', 400, json({})],
   ['POST', '/api/v1/robots/gone/secret', '/api/v1/robots/:name/secret', 'admin', 404, json({})],
   ['DELETE', '/api/v1/robots/gone', '/api/v1/robots/:name', 'admin', 404],
+  ['GET', '/api/v1/rules', '/api/v1/rules', 'admin', 200],
+  ['POST', '/api/v1/rules', '/api/v1/rules', 'admin', 400, json({})],
+  ['DELETE', '/api/v1/rules/gone', '/api/v1/rules/:name', 'admin', 404],
   ['POST', '/api/v1/keys', '/api/v1/keys', 'admin', 400, json({ now: 'yes' })],
 ];
 
