@@ -4,7 +4,10 @@ import { pageOfNames } from './rows.ts';
 import { searchRepositories } from './search-repositories.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Repositories, by name. Those that have neither manifests nor tags exist, but are not listed. */
+/**
+ * Repositories, by name. Those that have neither manifests nor tags exist, but are not listed: whoever asks for the
+ * tags of one gets an empty list, until garbage collection has taken its last blob and what was known of its tags.
+ */
 export class KnexRepositories implements RepositoryCatalog {
   readonly #knex: Knex;
 

@@ -189,3 +189,14 @@ for (const flags of [
     assert.throws(() => load({ flags }), ConfigError);
   });
 }
+
+test('garbage collection by itself keeps as long, and goes as far, as it is told', () => {
+  const { gcGrace, gcUntagged } = load({
+    flags: { gcGrace: '0s' },
+    env: { HOME: '/x', BERTH_GC_GRACE: '1h', BERTH_GC_UNTAGGED: 'on' },
+  });
+  assert.deepEqual([gcGrace, gcUntagged], [0, true]);
+  assert.equal(load({ flags: { gcGrace: '90m' } }).gcGrace, 5_400_000);
+  assert.throws(() => load({ flags: { gcGrace: 'soon' } }), /"soon" is no grace period/);
+  assert.throws(() => load({ flags: { gcUntagged: 'yes' } }), /"yes" is not a known setting of gc-untagged/);
+});
