@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { CleanupScope } from './cleanup.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
@@ -63,11 +64,19 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   let running: ManagedProcess;
-  const start = async () => {
+  const startOnce = async () => {
     running = startProcess(scope, ...as(user, join(bin, 'postgres'), ['-D', data, ...flags]), {
       endSignal: 'SIGQUIT',
     });
     await running.waitForLine(/database system is ready to accept connections/);
+  };
+  // After a kill the processes of its connections take a moment to notice, and keep the memory that they share.
+  const start = async (attempts = 20): Promise<void> => {
+    await startOnce().catch(async (error: unknown) => {
+      if (attempts <= 1 || running.exit() === undefined) throw error;
+      await sleep(250);
+      await start(attempts - 1);
+    });
   };
   await start();
   const urlOf = (database: string) => `postgres://berth:${password}@127.0.0.1:${port}/${database}`;
@@ -84,7 +93,7 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
     kill: async () => {
       await running.end('SIGKILL');
     },
-    start,
+    start: () => start(),
   };
 }
 

@@ -26,7 +26,7 @@ const ATTEMPTS = 50;
 /**
  * Pushes small images, indexes and artifacts under tags of a repository that nobody else writes to, deletes
  * some, and knows at any moment what each tag may lead to: what was answered, or one of two where the connection
- * broke before the answer.
+ * broke before the answer, or that was 502 or 503.
  */
 export class RacingPusher {
   readonly #options: PusherOptions;
@@ -212,13 +212,13 @@ export class RacingPusher {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.once('error', reject);
-        response.once('end', () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            location: response.headers.location ?? '',
-            body: Buffer.concat(chunks),
-          }),
-        );
+        response.once('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          const body = Buffer.concat(chunks);
+          // Whether it was done is as uncertain as when the connection breaks.
+          if (status === 502 || status === 503) reject(new Error(`${method} ${path}: ${status} ${body}`));
+          else resolve({ status, location: headers.location ?? '', body });
+        });
       });
       request.end(body);
     });

@@ -1,0 +1,19 @@
+import { type CleanupScope, defer } from './cleanup.ts';
+import { RacingPusher } from './racing-pusher.ts';
+
+/** Some pushers, each with a repository of its own and the next one's as its neighbour. */
+export function racingPushers(
+  scope: CleanupScope,
+  url: string,
+  { count, contents, tags }: { readonly count: number; readonly contents: number; readonly tags: number },
+): readonly RacingPusher[] {
+  const repositoryOf = (index: number) => `race/${index % count}`;
+  const pushers = Array.from({ length: count }, (_, index) => {
+    const neighbour = repositoryOf(index + 1);
+    return new RacingPusher({ url, repository: repositoryOf(index), neighbour, contents, tags });
+  });
+  defer(scope, () => {
+    for (const pusher of pushers) pusher.close();
+  });
+  return pushers;
+}
