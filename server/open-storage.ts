@@ -3,8 +3,10 @@ import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
 import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-idle.ts';
+import { FileUploadLocks } from '../storage/blobs/filesystem/upload-locks.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import { S3SettingsError } from '../storage/blobs/s3/s3-settings.ts';
+import type { UploadLocks } from '../storage/blobs/upload-locks.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
@@ -27,6 +29,8 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
+  /** Of uploads, where registries share what they write to. */
+  readonly uploadLocks?: UploadLocks;
 }
 
 /**
@@ -51,7 +55,14 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
   const blobs = new BlobStore(driver, hashes, segmentSize);
   const resources = opened.move();
-  return { database, catalog, version, blobs, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return {
+    database,
+    catalog,
+    version,
+    blobs,
+    ...(sharesFolder(config) && { uploadLocks: new FileUploadLocks(config.data) }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
 }
 
 /** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
@@ -89,6 +100,10 @@ async function openVersion(config: StorageConfig): Promise<CatalogVersion> {
   return config.database === undefined
     ? openCatalogVersion(sqliteFile(config))
     : openPostgresVersion(config.database);
+}
+
+function sharesFolder({ database, storage }: StorageConfig): boolean {
+  return database !== undefined && storage === undefined;
 }
 
 /** Registries that have their catalog in one database share the folder of their blobs. */

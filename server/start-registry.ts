@@ -72,7 +72,7 @@ export async function startRegistry(
     ...(config.corsOrigins.length > 0 && corsHeaders(undefined, config.corsOrigins)),
   });
   const content = new ContentStore(catalog, blobs);
-  const uploads = new UploadSessions(catalog, blobs, content);
+  const uploads = new UploadSessions(catalog, blobs, content, storage.uploadLocks);
   const shared = {
     authenticator,
     isDraining: () => server.draining,

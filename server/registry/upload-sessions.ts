@@ -1,5 +1,6 @@
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { UploadLocks } from '../../storage/blobs/upload-locks.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import {
@@ -10,6 +11,8 @@ import {
 } from '../../storage/errors.ts';
 import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
 import { UploadProgress } from './upload-progress.ts';
+
+const BUSY = 'another request is writing to this upload';
 
 /** A piece of an upload. */
 export interface UploadChunk {
@@ -37,9 +40,12 @@ export class UploadSessions {
   readonly #catalog: Catalog;
   readonly #blobs: BlobStore;
   readonly #content: ContentStore;
+  readonly #locks: UploadLocks | undefined;
   readonly #active = new Map<string, ActiveUpload>();
 
-  constructor(catalog: Catalog, blobs: BlobStore, content: ContentStore) {
+  /** `locks` keep other processes off an upload that a request is writing to. */
+  constructor(catalog: Catalog, blobs: BlobStore, content: ContentStore, locks?: UploadLocks) {
+    this.#locks = locks;
     this.#catalog = catalog;
     this.#blobs = blobs;
     this.#content = content;
@@ -168,7 +174,9 @@ export class UploadSessions {
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     // The state is read under this lock: an append from a state of the past would cut off what came since.
-    if (this.#active.has(id)) throw new UploadBusyError('another request is writing to this upload');
+    if (this.#active.has(id)) throw new UploadBusyError(BUSY);
+    const unlock = this.#locks?.take(id);
+    if (this.#locks !== undefined && unlock === undefined) throw new UploadBusyError(BUSY);
     const controller = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     this.#active.set(id, { controller, ended });
@@ -176,6 +184,7 @@ export class UploadSessions {
       return await work(AbortSignal.any([signal, controller.signal]));
     } finally {
       this.#active.delete(id);
+      unlock?.();
       end();
     }
   }
