@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { CleanupScope } from './cleanup.ts';
+import { type CleanupScope, defer } from './cleanup.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { runCommand } from './run-command.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -64,10 +64,19 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   let running: ManagedProcess;
+  // Whoever was started after the server ends before it, also when it was started again meanwhile.
+  const ends: (() => Promise<void> | void)[] = [];
+  defer(scope, async () => {
+    for (const end of ends) await end();
+  });
   const startOnce = async () => {
-    running = startProcess(scope, ...as(user, join(bin, 'postgres'), ['-D', data, ...flags]), {
-      endSignal: 'SIGQUIT',
-    });
+    running = startProcess(
+      { after: (end) => ends.push(end) },
+      ...as(user, join(bin, 'postgres'), ['-D', data, ...flags]),
+      {
+        endSignal: 'SIGQUIT',
+      },
+    );
     await running.waitForLine(/database system is ready to accept connections/);
   };
   // After a kill the processes of its connections take a moment to notice, and keep the memory that they share.
