@@ -51,7 +51,7 @@ export function createQuickAnswers(
     }
     if (found === undefined) return false;
     const { kept, identity } = found;
-    recorder.follow(req, res, () => ({ route: kept.route, identity, sentPastNode: 0 }));
+    recorder.follow(req, res, () => ({ route: kept.route, identity, sentPastNode: 0, receivedPastNode: 0 }));
     sendPrepared(kept.answer, req, res);
     return true;
   };

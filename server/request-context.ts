@@ -16,6 +16,8 @@ export interface RequestState {
   signal: AbortSignal;
   /** Bytes of the answer that went out past Node's socket, which does not count them. */
   sentPastNode: number;
+  /** Bytes of the request that came in so. */
+  receivedPastNode: number;
 }
 
 export type RequestContext = RouterContext<RequestState>;

@@ -24,6 +24,8 @@ export interface RequestNotes {
   readonly identity: Identity;
   /** Bytes of the answer that went out past Node. */
   readonly sentPastNode: number;
+  /** Bytes of the request that came in so. */
+  readonly receivedPastNode: number;
 }
 
 /** Follows requests to their end, then counts and logs them: neither query nor headers, which may hold secrets. */
@@ -56,9 +58,9 @@ export class RequestRecorder {
     const { remote } = requestOrigin(req, this.#proxies);
     res.once('close', () => {
       const milliseconds = performance.now() - started;
-      const { route, identity, sentPastNode } = notes();
+      const { route, identity, sentPastNode, receivedPastNode } = notes();
       const { bytesRead } = socket;
-      const bytesIn = bytesRead - (this.#bytesRead.get(socket) ?? 0);
+      const bytesIn = bytesRead - (this.#bytesRead.get(socket) ?? 0) + receivedPastNode;
       this.#bytesRead.set(socket, bytesRead);
       const bytesOut = socket.bytesWritten - written + sentPastNode;
       const status = res.statusCode;

@@ -19,18 +19,6 @@ export async function* requestBody(req: IncomingMessage, res: ServerResponse): A
 }
 
 /**
- * As requestBody, for bodies of any length: a chunk's memory is gone when the next chunk is asked for. Node makes
- * each chunk anew, and left to the garbage collector they make it search the whole heap time and again.
- */
-export async function* passingBody(req: IncomingMessage, res: ServerResponse): AsyncGenerator<Uint8Array> {
-  for await (const chunk of requestBody(req, res)) {
-    yield chunk;
-    const { buffer } = chunk;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
-  }
-}
-
-/**
  * The whole body of a request that announces `length` bytes, few enough for memory. Throws what `signal` aborts with, and
  * when the client hangs up before the end.
  */

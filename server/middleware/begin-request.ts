@@ -21,6 +21,7 @@ export function beginRequest(
     ctx.state.pathPrefix = pathPrefix;
     ctx.state.signal = clientSignal(ctx.res);
     ctx.state.sentPastNode = 0;
+    ctx.state.receivedPastNode = 0;
     await next();
     discardUnread(ctx.req);
     // The client was not told to go on: whether its body still comes, nobody can know (RFC 9110, 10.1.1).

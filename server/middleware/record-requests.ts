@@ -9,6 +9,7 @@ export function recordRequests(recorder: RequestRecorder): Middleware<RequestSta
       route: String((ctx as RequestContext)._matchedRoute ?? 'none'),
       identity: ctx.state.identity,
       sentPastNode: ctx.state.sentPastNode,
+      receivedPastNode: ctx.state.receivedPastNode,
     }));
     await next();
   };

@@ -1,8 +1,9 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
 import { type ContentRange, parseContentRange } from '../http/content-range.ts';
-import { announcedLength, passingBody, wholeBody } from '../http/request-body.ts';
+import { announcedLength, wholeBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
+import { UploadBody } from './upload-body.ts';
 import type { UploadChunk } from './upload-sessions.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { UploadChunk } from './upload-sessions.ts';
  * comes next. What does not hold is refused with RangeInvalidError, when the chunk is added.
  */
 export function chunkOf(ctx: RequestContext): UploadChunk {
-  const body = passingBody(ctx.req, ctx.res);
+  const body = new UploadBody(ctx);
   const header = ctx.get('Content-Range');
   if (header === '') {
     const length = announcedLength(ctx.req);
@@ -21,8 +22,10 @@ export function chunkOf(ctx: RequestContext): UploadChunk {
   const range = parseContentRange(header);
   // What the upload has is known once it is this request's turn to write to it.
   const turn: { size: number } = { size: 0 };
+  // A body of a length that it announces has that length, or its client has hung up.
+  const bounded = range === undefined || ctx.request.length !== undefined;
   return {
-    content: range === undefined ? body : exactly(body, lengthOf(range), turn),
+    content: bounded ? body : exactly(body, lengthOf(range), turn),
     check: (upload) => {
       turn.size = upload.size;
       checkRange(upload, range, ctx.request.length);

@@ -9,13 +9,14 @@ import {
 } from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { announcedLength, hasBody, passingBody, wholeBody } from '../http/request-body.ts';
+import { announcedLength, hasBody, wholeBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { mountBlob, mountSourceOf } from './mount-blob.ts';
 import { queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 import { registryPath } from './registry-path.ts';
+import { UploadBody } from './upload-body.ts';
 import { chunkOf } from './upload-chunk.ts';
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -46,9 +47,7 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
       const expected = parseDigest(digest);
       const length = announcedLength(ctx.req) ?? Number.POSITIVE_INFINITY;
       const body =
-        length > blobs.smallLimit
-          ? passingBody(ctx.req, ctx.res)
-          : await wholeBody(ctx.req, ctx.res, length, signal);
+        length > blobs.smallLimit ? new UploadBody(ctx) : await wholeBody(ctx.req, ctx.res, length, signal);
       const blob = await content.putBlob(repository, body, expected, signal);
       answerCreated(ctx, repository, blob);
       return;

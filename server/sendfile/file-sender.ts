@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { plainDescriptor } from '../http/plain-descriptor.ts';
 import { SendfileThread } from './sendfile-thread.ts';
 import { isLoopback } from './tune-socket.ts';
 
@@ -19,7 +20,7 @@ export class FileSender {
 
   /** Whether a file of `length` bytes can and should be sent so; otherwise it is to be read and written. */
   canSend(res: ServerResponse, length: number): boolean {
-    return process.platform === 'linux' && length >= SMALLEST && descriptorOf(res) !== undefined;
+    return process.platform === 'linux' && length >= SMALLEST && plainDescriptor(res.socket) !== undefined;
   }
 
   /**
@@ -30,7 +31,7 @@ export class FileSender {
     res.flushHeaders();
     await written(res);
     signal.throwIfAborted();
-    const socket = descriptorOf(res);
+    const socket = plainDescriptor(res.socket);
     if (socket === undefined) throw new Error('the connection was closed before the answer began');
     const { start, end, fd: file } = part;
     const onProgress = () => res.socket?.setTimeout(res.socket.timeout ?? 0);
@@ -63,15 +64,4 @@ function written(res: ServerResponse): Promise<void> {
     if (socket === null) reject(new Error('the connection was closed before the answer began'));
     else socket.write('', (error) => (error ? reject(error) : resolve()));
   });
-}
-
-/**
- * The descriptor of a plain socket that this answer has for itself. Undefined for TLS, whose bytes are not those of
- * the file; for an answer that has to wait for another one on its connection; and where Node does not tell.
- */
-function descriptorOf({ socket }: ServerResponse): number | undefined {
-  if (socket === null || socket.destroyed || 'encrypted' in socket) return undefined;
-  const handle = '_handle' in socket ? socket._handle : undefined;
-  const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
-  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }

@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads';
-import { type Libc, loadLibc } from './libc.ts';
+import type { Worker } from 'node:worker_threads';
+import { type Libc, loadLibc } from '../../storage/linux/libc.ts';
+import { startThread } from '../../storage/start-thread.ts';
 import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';
 import { tuneSocket } from './tune-socket.ts';
 
@@ -42,11 +43,7 @@ export class SendfileThread {
     this.#wakeFd = this.#libc.eventfd();
     if (this.#wakeFd < 0) throw new Error(`eventfd(2) failed with error number ${this.#libc.errno()}`);
     const workerData: SendfileWorkerData = { wakeFd: this.#wakeFd };
-    this.#worker = new Worker(new URL('./sendfile-worker.ts', import.meta.url), {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
-    });
-    this.#worker.unref();
+    this.#worker = startThread(new URL('./sendfile-worker.ts', import.meta.url), workerData);
     process.once('exit', this.#onExit);
     this.#worker.on('message', (report: SendfileReport) => this.#onReport(report));
     this.#worker.on('error', (error: Error) => this.#fail(error));

@@ -1,9 +1,8 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { type Libc, loadLibc } from './libc.ts';
+import { type Libc, loadLibc } from '../../storage/linux/libc.ts';
+import { POLLIN, POLLOUT, waitForEvents } from '../../storage/linux/poll.ts';
 import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';
 
-const POLLIN = 1;
-const POLLOUT = 4;
 const EINTR = 4;
 const EAGAIN = 11;
 /** Bytes that one client gets before it is the next one's turn. */
@@ -40,20 +39,15 @@ class SendfileLoop {
 
   run(): void {
     while (!this.#stopped) {
-      const watched = [...this.#transfers.values()];
-      const fds = new DataView(new ArrayBuffer(8 * (watched.length + 1)));
-      setPollfd(fds, 0, this.#wakeFd, POLLIN);
-      watched.forEach(({ socket }, index) => {
-        setPollfd(fds, index + 1, socket, POLLOUT);
+      const transfers = [...this.#transfers.values()];
+      const [commanded, ...writable] = waitForEvents(this.#libc, [
+        { fd: this.#wakeFd, events: POLLIN },
+        ...transfers.map(({ socket }) => ({ fd: socket, events: POLLOUT })),
+      ]);
+      transfers.forEach((transfer, index) => {
+        if (writable[index]) this.#sendSlice(transfer);
       });
-      if (this.#libc.poll(new Uint8Array(fds.buffer), watched.length + 1, -1) < 0) {
-        if (this.#libc.errno() === EINTR) continue;
-        throw new Error(`poll(2) failed with error number ${this.#libc.errno()}`);
-      }
-      watched.forEach((transfer, index) => {
-        if (readyEvents(fds, index + 1) !== 0) this.#sendSlice(transfer);
-      });
-      if (readyEvents(fds, 0) !== 0) {
+      if (commanded) {
         this.#libc.drain(this.#wakeFd);
         this.#obey();
       }
@@ -107,16 +101,6 @@ class SendfileLoop {
   #report(report: SendfileReport): void {
     this.#port.postMessage(report);
   }
-}
-
-/** struct pollfd: int fd, short events, short revents, in the machine's byte order (little-endian on both). */
-function setPollfd(fds: DataView, index: number, fd: number, events: number): void {
-  fds.setInt32(index * 8, fd, true);
-  fds.setInt16(index * 8 + 4, events, true);
-}
-
-function readyEvents(fds: DataView, index: number): number {
-  return fds.getInt16(index * 8 + 6, true);
 }
 
 if (parentPort !== null) {

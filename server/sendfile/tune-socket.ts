@@ -1,4 +1,4 @@
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../storage/linux/libc.ts';
 
 const IPPROTO_TCP = 6;
 const TCP_CONGESTION = 13;

@@ -10,17 +10,28 @@ import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/diges
 import { abortable } from './abortable.ts';
 import { hasBatchDeletes } from './batch-deletes.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
-import { type Hasher, INLINE_HASHER } from './hashing/content-hash.ts';
+import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
-import { hasLocalFiles, type LocalFile } from './local-files.ts';
+import { hasLocalFiles, type LocalFile, type LocalFiles } from './local-files.ts';
 import { hasOneListing, type StoredEntry } from './one-listing.ts';
+import { receiveUpload } from './receive-upload.ts';
 import { SegmentedSource } from './segmented-source.ts';
 import { hasSignedDownloads } from './signed-downloads.ts';
 import { takesSmallContent } from './small-content.ts';
+import { isSocketContent, type TakenContent } from './socket-content.ts';
 
 /** Bytes that an upload may be ahead of its last checkpoint. */
 export const SEGMENT_SIZE = 64 * 1024 * 1024;
 const HASHES_KEPT = 4096;
+/** Content of which less is to come is not worth taking over from the socket. */
+const SMALLEST_TAKEN = 1024 * 1024;
+
+/** Content that is read from its socket past this thread. */
+interface Intake {
+  readonly content: TakenContent;
+  readonly receive: SocketReceiver;
+  readonly files: LocalFiles;
+}
 
 export interface AppendOptions {
   readonly signal?: AbortSignal;
@@ -64,15 +75,24 @@ export class BlobStore {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
       const hash = this.#hashes.take(upload, options.algorithm ?? 'sha256');
-      const source = new SegmentedSource(abortable(content, options.signal), this.#segmentSize, (chunk) =>
+      const intake = hash && this.#takeOver(content, hash);
+      const seen = intake === undefined ? content : each(intake.content.begun);
+      const source = new SegmentedSource(abortable(seen, options.signal), this.#segmentSize, (chunk) =>
         hash?.update(chunk),
       );
+      const checkpoint = async (reached: DriverUpload) => options.checkpoint?.(reached);
       let state = upload;
+      let failure: { readonly reason: unknown } | undefined;
       try {
         while (await source.hasMore()) {
           // Without the signal: a sender who has gone stops the source, and the driver keeps what came.
           state = await this.#driver.appendUpload(state, source.segment());
-          await options.checkpoint?.(state);
+          await checkpoint(state);
+        }
+        if (intake !== undefined) {
+          const signal = options.signal ?? new AbortController().signal;
+          const rest = { ...intake, segmentSize: this.#segmentSize, signal, checkpoint };
+          ({ upload: state, failure } = await receiveUpload(state, intake.content, rest));
         }
       } catch (error) {
         // The upload may belong to someone else now, who can bring it to this size with other bytes.
@@ -80,9 +100,11 @@ export class BlobStore {
         throw error;
       } finally {
         await source.close();
+        intake?.content.release();
       }
       if (hash !== undefined) this.#hashes.keep(state, hash);
       source.throwFailure();
+      if (failure !== undefined) throw failure.reason;
       return state;
     });
   }
@@ -145,7 +167,7 @@ export class BlobStore {
     }
     let state = upload;
     try {
-      state = await this.append(upload, content instanceof Uint8Array ? single(content) : content, {
+      state = await this.append(upload, content instanceof Uint8Array ? each([content]) : content, {
         algorithm: digestAlgorithm(digest),
         ...(signal && { signal }),
         checkpoint: async (reached) => {
@@ -266,6 +288,14 @@ export class BlobStore {
     return `${algorithm}:${hash.digest('hex')}`;
   }
 
+  #takeOver(content: AsyncIterable<Uint8Array>, hash: ContentHash): Intake | undefined {
+    const files = this.#driver;
+    if (!hasLocalFiles(files) || !isSocketContent(content) || content.takeable < SMALLEST_TAKEN)
+      return undefined;
+    const receive = hash.receiver();
+    return receive && { content: content.takeOver(), receive, files };
+  }
+
   async #exclusively<T>(upload: DriverUpload, work: () => Promise<T>): Promise<T> {
     if (this.#busy.has(upload.id)) {
       throw new UploadBusyError('another request is writing to this upload: wait until it has ended');
@@ -290,6 +320,6 @@ function refuseOther(actual: Digest, expected: Digest): void {
   );
 }
 
-async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield content;
+async function* each(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* chunks;
 }

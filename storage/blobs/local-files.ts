@@ -1,4 +1,4 @@
-import type { BlobDriver, StoredBlob } from './blob-driver.ts';
+import type { BlobDriver, DriverUpload, StoredBlob } from './blob-driver.ts';
 
 /** A blob's file, open for reading. It belongs to whoever opened it. */
 export interface LocalFile {
@@ -13,6 +13,16 @@ export interface LocalFiles {
    * reading them. Throws BlobUnknownError, and an error when the file has another size.
    */
   openFile(blob: StoredBlob): Promise<LocalFile>;
+
+  /**
+   * As BlobDriver.appendUpload, for bytes that this process does not see: `write` puts them into the file that is open
+   * as `fd`, from `position` on, and answers how many. Throws UploadUnknownError, StorageFullError when `write`
+   * fails with the system's error for that, and what else it fails with.
+   */
+  appendFile(
+    upload: DriverUpload,
+    write: (fd: number, position: number) => Promise<number>,
+  ): Promise<DriverUpload>;
 }
 
 export function hasLocalFiles(driver: BlobDriver): driver is BlobDriver & LocalFiles {

@@ -43,8 +43,8 @@ const PACKAGE_RULES: readonly PackageRule[] = [
   },
   {
     packages: /^koffi$/,
-    files: ['runtime-agent/linux/', 'server/sendfile/', 'storage/blobs/filesystem/journal/', 'test/'],
-    reason: 'system calls are made in runtime-agent/linux/, server/sendfile/ and the journal of small blobs',
+    files: ['runtime-agent/linux/', 'storage/linux/', 'storage/blobs/filesystem/journal/', 'test/'],
+    reason: 'system calls are made in runtime-agent/linux/, storage/linux/ and the journal of small blobs',
   },
   {
     packages: /^node:fs(\/promises)?$/,

@@ -120,6 +120,21 @@ export class FilesystemDriver implements BlobDriver, LocalFiles, SmallContent {
     }
   }
 
+  async appendFile(
+    upload: DriverUpload,
+    write: (fd: number, position: number) => Promise<number>,
+  ): Promise<DriverUpload> {
+    const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
+    try {
+      return await onDevice(async () => ({
+        ...upload,
+        size: upload.size + (await write(file.fd, upload.size)),
+      }));
+    } finally {
+      await file.close();
+    }
+  }
+
   async *readUpload(upload: DriverUpload, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const file = await this.#openUpload(upload, 'leave the rest');
     yield* new FileReader(file, 0, upload.size, signal);

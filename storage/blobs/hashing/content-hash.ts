@@ -1,11 +1,24 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { SocketTransfer, TransferResult } from '../intake/intake-thread.ts';
+
+/** Receives bytes from a socket into a file, and puts them into a hash. */
+export type SocketReceiver = (
+  transfer: SocketTransfer,
+  onProgress: () => void,
+  signal: AbortSignal,
+) => Promise<TransferResult>;
 
 /** A hash of bytes that come piece by piece. It ends by `digest` or `drop`, and is not used afterwards. */
 export interface ContentHash {
   readonly algorithm: DigestAlgorithm;
   /** Is done with `chunk` at once, or when the promise resolves; no other call before that. */
   update(chunk: Uint8Array): Promise<void> | undefined;
+  /**
+   * How bytes get into it past this thread, or undefined when they cannot. It is used when no `update` runs, and takes
+   * what IntakeThread.receive takes. What was received counts as put into the hash, also when it could not be written.
+   */
+  receiver(): SocketReceiver | undefined;
   /** Nothing comes for a while: lets go of what only a growing hash needs. */
   rest(): void;
   /** Lower-case hex. */
@@ -36,6 +49,8 @@ class InlineHash implements ContentHash {
   update(chunk: Uint8Array): undefined {
     this.#hash.update(chunk);
   }
+
+  receiver(): undefined {}
 
   rest(): void {}
 

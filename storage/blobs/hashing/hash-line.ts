@@ -1,5 +1,8 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { DigestAlgorithm } from '../../oci/digest.ts';
+import { startThread } from '../../start-thread.ts';
+import { IntakeRing } from '../intake/intake-ring.ts';
+import { IntakeThread, type SocketTransfer, type TransferResult } from '../intake/intake-thread.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
 
@@ -16,6 +19,10 @@ interface Waiting {
 export class HashLine {
   readonly #worker: Worker;
   readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
+  readonly #intakeRing = new IntakeRing();
+  #intake: IntakeThread | undefined;
+  /** How often the intake ring has been filled, as far as is known: all that was told to have been received. */
+  #received = 0;
   readonly #waiting = new Map<number, Waiting[]>();
   readonly #rings: HashRing[] = [];
   /** Those who wait for something else than a report. */
@@ -26,12 +33,8 @@ export class HashLine {
   #lastKey = 0;
 
   constructor() {
-    const workerData: HashWorkerData = { doorbell: this.#doorbell.buffer };
-    this.#worker = new Worker(new URL('./hash-worker.ts', import.meta.url), {
-      workerData,
-      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 2 },
-    });
-    this.#worker.unref();
+    const workerData: HashWorkerData = { doorbell: this.#doorbell.buffer, intake: this.#intakeRing.memory };
+    this.#worker = startThread(new URL('./hash-worker.ts', import.meta.url), workerData);
     this.#worker.on('message', ({ key, digest }: HashReport) => this.#take(key)?.done(digest));
     this.#worker.on('error', (error: Error) => this.#fail(error));
     this.#exited = new Promise((resolve) => {
@@ -57,7 +60,7 @@ export class HashLine {
   /** A ring to fill with the bytes of a hash that has none. `ring` is to be called after it was filled. */
   feed(key: number): HashRing {
     const ring = this.#rings.pop() ?? new HashRing();
-    this.#tell({ kind: 'feed', key, ring: ring.memory });
+    this.#tell({ kind: 'feed', key, ring: ring.memory, after: this.#received });
     return ring;
   }
 
@@ -67,10 +70,23 @@ export class HashLine {
     Atomics.notify(this.#doorbell, 0);
   }
 
+  /** Receives bytes of a hash that has no ring: as IntakeThread does. */
+  async receive(
+    key: number,
+    transfer: SocketTransfer,
+    onProgress: () => void,
+    signal: AbortSignal,
+  ): Promise<TransferResult> {
+    this.#intake ??= new IntakeThread({ ring: this.#intakeRing.memory, doorbell: this.#doorbell.buffer });
+    const { filled, ...result } = await this.#intake.receive(key, transfer, onProgress, signal);
+    if (((filled - this.#received) | 0) > 0) this.#received = filled;
+    return result;
+  }
+
   /** No more bytes come for now; the ring is not to be filled any more. */
   rest(key: number, ring: HashRing): void {
     this.#await(key, { done: () => this.#giveBack(ring), failed: () => {} });
-    this.#tell({ kind: 'rest', key });
+    this.#tell({ kind: 'rest', key, after: this.#received });
   }
 
   /** Lower-case hex of all that was put into the hash's rings. */
@@ -82,7 +98,7 @@ export class HashLine {
       resolve(digest);
     };
     this.#await(key, { done, failed: reject });
-    this.#tell({ kind: 'digest', key });
+    this.#tell({ kind: 'digest', key, after: this.#received });
     this.#digests += 1;
     this.#worker.ref();
     try {
@@ -95,7 +111,7 @@ export class HashLine {
 
   drop(key: number, ring: HashRing | undefined): void {
     this.#await(key, { done: () => ring && this.#giveBack(ring), failed: () => {} });
-    this.#tell({ kind: 'drop', key });
+    this.#tell({ kind: 'drop', key, after: this.#received });
   }
 
   /** The outcome of `promise`, unless the thread ends first. */
@@ -113,6 +129,7 @@ export class HashLine {
   }
 
   async close(): Promise<void> {
+    await this.#intake?.close();
     this.#tell({ kind: 'stop' });
     this.#worker.ref();
     await this.#exited;
@@ -143,6 +160,7 @@ export class HashLine {
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#intake?.terminate();
     for (const reject of this.#onFailure) reject(this.#failure);
     const waiting = [...this.#waiting.values()].flat();
     this.#waiting.clear();

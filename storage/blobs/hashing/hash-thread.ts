@@ -1,5 +1,5 @@
 import type { DigestAlgorithm } from '../../oci/digest.ts';
-import { type ContentHash, type Hasher, INLINE_HASHER } from './content-hash.ts';
+import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './content-hash.ts';
 import { HashLine } from './hash-line.ts';
 import type { HashRing } from './hash-ring.ts';
 
@@ -43,6 +43,12 @@ class UndecidedHash implements ContentHash {
     return this.#hash.update(chunk);
   }
 
+  receiver(): SocketReceiver | undefined {
+    if (process.platform !== 'linux') return undefined;
+    this.#hash ??= this.#beginOnThread();
+    return this.#hash.receiver();
+  }
+
   rest(): void {
     this.#hash?.rest();
   }
@@ -73,6 +79,13 @@ class ThreadHash implements ContentHash {
     const taken = this.#ring.fill(chunk, 0);
     this.#line.ring();
     return taken === chunk.byteLength ? undefined : this.#updateRest(this.#ring, chunk, taken);
+  }
+
+  receiver(): SocketReceiver {
+    return (transfer, onProgress, signal) => {
+      this.rest();
+      return this.#line.receive(this.#key, transfer, onProgress, signal);
+    };
   }
 
   rest(): void {

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { IntakeRing } from '../intake/intake-ring.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
 
@@ -10,21 +11,26 @@ import { HashRing } from './hash-ring.ts';
 class HashLoop {
   readonly #port: MessagePort;
   readonly #doorbell: Int32Array;
+  readonly #intake: IntakeRing;
   readonly #hashes = new Map<number, Hash>();
   /** Of those that grow. */
   readonly #rings = new Map<number, HashRing>();
   #stopped = false;
 
-  constructor(port: MessagePort, doorbell: Int32Array) {
+  constructor(port: MessagePort, { doorbell, intake }: HashWorkerData) {
     this.#port = port;
-    this.#doorbell = doorbell;
+    this.#doorbell = new Int32Array(doorbell);
+    this.#intake = new IntakeRing(intake);
   }
 
   run(): void {
     for (;;) {
       const rung = Atomics.load(this.#doorbell, 0);
+      // In this order: the commands that a slot relies on were given before it was filled.
+      const { filled } = this.#intake;
       this.#obeyAll();
       if (this.#stopped) return;
+      this.#emptyIntake(filled);
       for (const [key, ring] of this.#rings) emptyInto(this.#hashOf(key), ring);
       Atomics.wait(this.#doorbell, 0, rung);
     }
@@ -45,11 +51,14 @@ class HashLoop {
     }
     const { key } = command;
     if (command.kind === 'begin') this.#hashes.set(key, createHash(command.algorithm));
-    else if (command.kind === 'feed') this.#rings.set(key, new HashRing(command.ring));
-    else this.#rest(key, command.kind);
+    else if (command.kind === 'feed') {
+      this.#emptyIntake(command.after);
+      this.#rings.set(key, new HashRing(command.ring));
+    } else this.#rest(command);
   }
 
-  #rest(key: number, kind: 'rest' | 'digest' | 'drop'): void {
+  #rest({ key, kind, after }: Extract<HashCommand, { kind: 'rest' | 'digest' | 'drop' }>): void {
+    this.#emptyIntake(after);
     const hash = this.#hashOf(key);
     const ring = this.#rings.get(key);
     if (ring !== undefined) emptyInto(hash, ring);
@@ -57,6 +66,10 @@ class HashLoop {
     if (kind !== 'rest') this.#hashes.delete(key);
     const report: HashReport = kind === 'digest' ? { key, digest: hash.digest('hex') } : { key };
     this.#port.postMessage(report);
+  }
+
+  #emptyIntake(end: number): void {
+    this.#intake.emptyUpTo(end, (key, bytes) => this.#hashOf(key).update(bytes));
   }
 
   #hashOf(key: number): Hash {
@@ -71,5 +84,5 @@ function emptyInto(hash: Hash, ring: HashRing): void {
 }
 
 if (parentPort !== null) {
-  new HashLoop(parentPort, new Int32Array((workerData as HashWorkerData).doorbell)).run();
+  new HashLoop(parentPort, workerData as HashWorkerData).run();
 }

@@ -16,10 +16,13 @@ export interface Libc {
   sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
   /** setsockopt(2). */
   setOption(socket: number, level: number, option: number, value: Uint8Array): number;
+  /** Has the system begin to write dirty pages of a file to its device, without waiting for the end. */
+  beginWriteback(file: number, offset: number, length: number): number;
   errno(): number;
 }
 
 const F_DUPFD_CLOEXEC = 1030;
+const SYNC_FILE_RANGE_WRITE = 2;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
 
@@ -30,6 +33,9 @@ export function loadLibc(): Libc {
   const eventfd = library.func('int eventfd(unsigned int initial, int flags)');
   const read = library.func('long read(int fd, _Out_ uint8_t *buffer, size_t length)');
   const write = library.func('long write(int fd, const uint8_t *buffer, size_t length)');
+  const syncFileRange = library.func(
+    'int sync_file_range(int fd, int64_t offset, int64_t length, unsigned int flags)',
+  );
   const setsockopt = library.func(
     'int setsockopt(int socket, int level, int option, const uint8_t *value, unsigned int length)',
   );
@@ -44,6 +50,7 @@ export function loadLibc(): Libc {
     poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
     sendfile: (socket, file, offset, count) => Number(sendfile(socket, file, offset, count)),
     setOption: (socket, level, option, value) => setsockopt(socket, level, option, value, value.length),
+    beginWriteback: (file, offset, length) => syncFileRange(file, offset, length, SYNC_FILE_RANGE_WRITE),
     errno: () => koffi.errno(),
   };
 }

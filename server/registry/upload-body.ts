@@ -1,0 +1,73 @@
+import type { SocketContent, TakenContent } from '../../storage/blobs/socket-content.ts';
+import { plainDescriptor } from '../http/plain-descriptor.ts';
+import { expectsContinue, requestBody } from '../http/request-body.ts';
+import type { RequestContext } from '../request-context.ts';
+
+/**
+ * The body of a request, of any length: a chunk's memory is gone when the next chunk is asked for. One of known length
+ * on a plain connection can be taken over from Node; that connection ends with the answer.
+ */
+export class UploadBody implements SocketContent {
+  readonly #ctx: RequestContext;
+
+  constructor(ctx: RequestContext) {
+    this.#ctx = ctx;
+  }
+
+  get takeable(): number {
+    const { req, res } = this.#ctx;
+    const chunked = req.headers['transfer-encoding'] !== undefined;
+    // An answer that has to wait for another one on its connection has no socket yet.
+    return chunked || plainDescriptor(res.socket) === undefined
+      ? 0
+      : Number(req.headers['content-length'] ?? 0);
+  }
+
+  /** Node makes each chunk anew, and left to the garbage collector they make it search the whole heap time and again. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of requestBody(this.#ctx.req, this.#ctx.res)) {
+      yield chunk;
+      const { buffer } = chunk;
+      if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) buffer.transfer(0);
+    }
+  }
+
+  takeOver(): TakenContent {
+    const { req, res, state } = this.#ctx;
+    const { socket } = req;
+    if (expectsContinue(req) && !res.headersSent) res.writeContinue();
+    // Node's parser never sees the end of this request, and would take the next one for more of its body.
+    res.setHeader('Connection', 'close');
+    let left = this.takeable;
+    // Whatever asks the request for more, Node is not to read on: it would do so a little later.
+    req._read = () => undefined;
+    socket.pause();
+    const begun: Uint8Array[] = [];
+    for (let chunk = req.read(); chunk !== null; chunk = req.read()) {
+      begun.push(chunk);
+      left -= chunk.byteLength;
+    }
+    let missing = left;
+    return {
+      begun,
+      left,
+      descriptor: () => plainDescriptor(socket),
+      onProgress: () => socket.setTimeout(socket.timeout ?? 0),
+      onReceived: (count) => {
+        missing -= count;
+        state.receivedPastNode += count;
+      },
+      onEarlyEnd: () => {
+        req.destroy();
+      },
+      release: () => {
+        if (missing === 0) {
+          // The client owes nothing more; it waits.
+          socket.setTimeout(0);
+          return;
+        }
+        Reflect.deleteProperty(req, '_read');
+      },
+    };
+  }
+}

@@ -1,0 +1,73 @@
+/** Bytes in one slot. Files are written in these pieces: of larger ones the kernel makes pages that cost more. */
+const SLOT_SIZE = 128 * 1024;
+const SLOTS = 16;
+
+/** Indexes of the header's numbers: how many slots have been filled and emptied so far, */
+const FILLED = 0;
+const EMPTIED = 1;
+/** and of each slot whose bytes it has, and how many. */
+const KEYS = 2;
+const LENGTHS = KEYS + SLOTS;
+const HEADER = 4 * (LENGTHS + SLOTS);
+
+/**
+ * Content of any number of uploads on its way from the thread that receives to the one that hashes, in order, in
+ * shared memory of fixed size. The counts may wrap.
+ */
+export class IntakeRing {
+  readonly memory: SharedArrayBuffer;
+  readonly #header: Int32Array;
+  readonly #bytes: Uint8Array;
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(HEADER + SLOTS * SLOT_SIZE)) {
+    this.memory = memory;
+    this.#header = new Int32Array(memory, 0, HEADER / 4);
+    this.#bytes = new Uint8Array(memory, HEADER);
+  }
+
+  /** How many slots have been filled so far. */
+  get filled(): number {
+    return Atomics.load(this.#header, FILLED);
+  }
+
+  /** The slot to fill next. Blocks the thread while there is none. */
+  free(): Uint8Array {
+    for (;;) {
+      const emptied = Atomics.load(this.#header, EMPTIED);
+      if (((this.filled - emptied) | 0) < SLOTS) break;
+      Atomics.wait(this.#header, EMPTIED, emptied);
+    }
+    return this.#slot(this.filled);
+  }
+
+  /** Hands on the first `length` bytes of the slot that `free` has given. */
+  publish(key: number, length: number): void {
+    const { filled } = this;
+    const index = slotOf(filled);
+    this.#header[KEYS + index] = key;
+    this.#header[LENGTHS + index] = length;
+    Atomics.store(this.#header, FILLED, (filled + 1) | 0);
+  }
+
+  /** Hands every slot up to number `end` that is not emptied yet to `take`, which is done with it when it returns. */
+  emptyUpTo(end: number, take: (key: number, bytes: Uint8Array) => void): void {
+    for (;;) {
+      const emptied = Atomics.load(this.#header, EMPTIED);
+      if (((end - emptied) | 0) <= 0) return;
+      const index = slotOf(emptied);
+      const length = this.#header[LENGTHS + index] ?? 0;
+      take(this.#header[KEYS + index] ?? 0, this.#slot(emptied).subarray(0, length));
+      Atomics.store(this.#header, EMPTIED, (emptied + 1) | 0);
+      Atomics.notify(this.#header, EMPTIED);
+    }
+  }
+
+  #slot(count: number): Uint8Array {
+    const start = slotOf(count) * SLOT_SIZE;
+    return this.#bytes.subarray(start, start + SLOT_SIZE);
+  }
+}
+
+function slotOf(count: number): number {
+  return (count >>> 0) % SLOTS;
+}
