@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 /** Works that share one transaction at most: each of them waits for all. */
 const MOST_SHARED = 16;
 
@@ -33,6 +35,8 @@ export class TransactionGroup<Trx> {
   async #runAll(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
+      // Whose requests came in the same turn of the event loop as the first one's is here then.
+      await turn();
       const group = this.#waiting.splice(0, MOST_SHARED);
       if (!(await this.#runShared(group))) for (const entry of group) await this.#runAlone(entry);
     }

@@ -27,7 +27,7 @@ export class KnexUploads implements UploadCatalog {
   async create(repository: string, upload: DriverUpload): Promise<void> {
     const now = Date.now();
     const row = { ...upload, repository, started_at: now, touched_at: now };
-    await inStatement(this.#knex, () => this.#knex('uploads').insert(row), UNSYNCED);
+    await inTransaction(this.#knex, async (trx) => trx('uploads').insert(row), UNSYNCED);
   }
 
   async find(repository: string, id: string): Promise<UploadRecord | undefined> {

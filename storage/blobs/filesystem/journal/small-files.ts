@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { DurableFolders } from '../durable-folders.ts';
 import { JOURNAL } from '../layout.ts';
 import { FilePlacer } from './file-placer.ts';
@@ -78,6 +79,8 @@ export class SmallFiles {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
+      // Whose requests came in the same turn of the event loop as the first one's is here then.
+      await turn();
       const group = this.#waiting.splice(0, this.#groupSize());
       const filling = await this.#fillingFor(group.map(({ record }) => record)).catch(() => {
         this.#broken = true;

@@ -4,6 +4,7 @@ import { cpSync, existsSync } from 'node:fs';
 import { cp, mkdir, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { DurableFolders } from '../../../../../../storage/blobs/filesystem/durable-folders.ts';
 import { openFilesystemDriver } from '../../../../../../storage/blobs/filesystem/filesystem-driver.ts';
 import { hasJournalRecords } from '../../../../../../storage/blobs/filesystem/journal/replay-journals.ts';
@@ -11,13 +12,16 @@ import { SmallFiles } from '../../../../../../storage/blobs/filesystem/journal/s
 import { blobLocation } from '../../../../../../storage/blobs/filesystem/layout.ts';
 import { collect, digestOf, patternBytes } from '../../../../../support/content.ts';
 import { makeTempDir } from '../../../../../support/temp-dir.ts';
+import { waitUntil } from '../../../../../support/wait-until.ts';
 
 const JOURNAL_SIZE = 16 * 1024;
 
 /** Small files whose file system stores nothing but journals until it is told to: a power cut takes all the rest. */
 async function startOnVolatileDevice(t: TestContext) {
-  const root = join(await makeTempDir(t, 'journal'), 'store');
-  const device = join(await makeTempDir(t, 'journal'), 'device');
+  const folder = await makeTempDir(t, 'journal');
+  const root = join(folder, 'store');
+  const device = join(folder, 'device');
+  let cuts = 0;
   for (const folder of ['blobs', 'uploads']) await mkdir(join(root, folder), { recursive: true });
   const state = { syncs: 0, fails: false };
   const syncFilesystem = async () => {
@@ -38,8 +42,9 @@ async function startOnVolatileDevice(t: TestContext) {
     small,
     state,
     /** What a power cut leaves at this moment, in the middle of a sync or not. */
-    cutPower: async () => {
-      const left = await makeTempDir(t, 'journal');
+    cutPower: () => {
+      cuts += 1;
+      const left = join(folder, `left-${cuts}`);
       if (existsSync(device)) cpSync(device, left, { recursive: true });
       cpSync(join(root, 'journal'), join(left, 'journal'), { recursive: true });
       return left;
@@ -67,19 +72,19 @@ async function expectAll(root: string, records: readonly ReturnType<typeof recor
 test('whenever the power fails, every blob that was answered is there when the folder is opened', async (t) => {
   const { small, state, cutPower } = await startOnVolatileDevice(t);
   const answered: ReturnType<typeof recordOf>[] = [];
-  let next = 0;
-  let refused = 0;
+  const cuts: { readonly left: string; readonly expected: typeof answered }[] = [];
+  const store = async (record: ReturnType<typeof recordOf>) => {
+    // Refused while both journals are full.
+    await waitUntil('a journal is empty again', () => small.store(record));
+    answered.push(record);
+    // At once: the others are on their way.
+    if (answered.length % 17 === 5) cuts.push({ left: cutPower(), expected: [...answered] });
+  };
   for (let round = 0; round < 12; round += 1) {
-    const records = Array.from({ length: 10 }, () => recordOf(next++));
-    const stored = await Promise.all(records.map((record) => small.store(record)));
-    for (const [index, record] of records.entries()) {
-      if (stored[index] === true) answered.push(record);
-      else refused += 1;
-    }
-    if (round % 3 === 2) await expectAll(await cutPower(), answered);
+    await Promise.all(Array.from({ length: 10 }, (_, index) => store(recordOf(round * 10 + index))));
   }
+  for (const { left, expected } of cuts) await expectAll(left, expected);
   assert.ok(state.syncs >= 2, `both journals were used again: ${state.syncs}`);
-  assert.ok(answered.length > refused, `${refused} refused`);
 });
 
 test('what a power cut has torn ends the journal, and the records before it count', async (t) => {
@@ -88,7 +93,7 @@ test('what a power cut has torn ends the journal, and the records before it coun
   for (const record of whole) assert.equal(await small.store(record), true);
   const torn = recordOf(3);
   assert.equal(await small.store(torn), true);
-  const left = await cutPower();
+  const left = cutPower();
   const path = join(left, 'journal/1');
   const bytes = await readFile(path);
   const at = bytes.lastIndexOf(Buffer.from(torn.content.subarray(0, 64)));
@@ -114,7 +119,7 @@ test('a device that cannot be synced keeps its journals for the next start; what
   state.fails = false;
   await small.close();
   assert.equal(state.syncs, 0);
-  await expectAll(await cutPower(), answered);
+  await expectAll(cutPower(), answered);
   assert.equal(await hasJournalRecords(root), true);
 });
 
@@ -138,4 +143,32 @@ test('a blob that cannot be written fails alone', async (t) => {
     outcomes.map(({ status }) => status),
     ['rejected', 'fulfilled'],
   );
+});
+
+test('a blob is answered when the device has the journal, and not at all when it fails; the next is stored otherwise', async (t) => {
+  const { small, state } = await startOnVolatileDevice(t);
+  assert.equal(await small.store(recordOf(1)), true);
+  const handle = await open(import.meta.filename);
+  const handles: typeof handle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const device = Promise.withResolvers<void>();
+  const synced = t.mock.method(handles, 'datasync', () => device.promise);
+  const storing = small.store(recordOf(2));
+  let answered = false;
+  storing.then(
+    () => {
+      answered = true;
+    },
+    () => {},
+  );
+  await waitUntil('the device is asked', () => synced.mock.callCount() === 1);
+  await setTimeout(100);
+  const early = answered;
+  device.reject(new Error('EIO'));
+  await assert.rejects(storing, /EIO/);
+  assert.equal(early, false);
+  t.mock.restoreAll();
+  assert.equal(await small.store(recordOf(3)), false);
+  await small.close();
+  assert.equal(state.syncs, 0, 'the journal is left to the next start');
 });
