@@ -17,6 +17,7 @@ const BY_COMMAND: Readonly<Record<string, readonly string[]>> = {
   verify: ['--key=cosign.pub', '--insecure-ignore-tlog=true', ...PLAIN],
   'verify-attestation': ['--key=cosign.pub', '--insecure-ignore-tlog=true', ...PLAIN],
   'generate-key-pair': [],
+  login: [],
 };
 
 /** Sets up cosign apart from the logins, keys and caches of the machine, and makes it a key pair. */

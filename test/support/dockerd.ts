@@ -11,6 +11,8 @@ export interface Dockerd {
   readonly host: string;
   /** The docker CLI against this daemon, with a configuration (logins) of its own. Throws CommandError. */
   docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** Its folder, with the CLI's configuration in `cli`; removed at the end. */
+  readonly directory: string;
 }
 
 /**
@@ -54,6 +56,7 @@ address = "${containerd}"
 
   const host = `unix://${directory}/d.sock`;
   return {
+    directory,
     host,
     docker: (args, options = {}) =>
       runCommand('docker', ['-H', host, ...args], {
