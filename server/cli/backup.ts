@@ -1,15 +1,15 @@
-import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { writeCatalogFile } from '../../storage/backup/catalog-file.ts';
+import { resolve } from 'node:path';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
-import { LeaseLostError, StorageFullError } from '../../storage/errors.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { sqliteFile } from '../open-storage.ts';
+import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';
+import { copyToFile } from './catalog-copies.ts';
 import { describeUncopied } from './describe-uncopied.ts';
 import { interruption } from './interruption.ts';
+import { isRefusal } from './is-refusal.ts';
 import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -17,16 +17,14 @@ import { STORAGE_OPTIONS } from './storage-options.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 import { takeFolder } from './take-folder.ts';
 
-/** A file that only backups have. */
-const MARK = 'BACKUP';
-
 /**
  * `berth backup`: brings a backup up to date, beside a running server or without one. Exit code 0 when it is whole,
  * 1 when something in the registry is lost or damaged, or it was interrupted.
  */
 export async function backup(args: readonly string[]): Promise<number> {
-  const { to, ...flags } = parseOptions(args, {
+  const { to, content, ...flags } = parseOptions(args, {
     to: { type: 'string' },
+    content: { type: 'boolean' },
     ...STORAGE_OPTIONS,
   });
   if (to === undefined) throw new ConfigError('where the backup is was not said: give --to FOLDER');
@@ -37,21 +35,23 @@ export async function backup(args: readonly string[]): Promise<number> {
       `the backup ${folder} must not be in the data folder itself: choose another with --to`,
     );
   }
-  await refuseOther(folder);
+  // What is in a bucket is kept there by other means, unless it is asked for.
+  const mark = config.storage === undefined || content === true ? WITH_CONTENT : CATALOG_ALONE;
+  await refuseOther(folder, mark);
   await using registry = await openStoredRegistry(config);
   const lock = takeFolder(folder);
   const signal = interruption();
   const progress = new Progress();
   try {
-    await writeFile(join(folder, MARK), 'A backup of a registry, made by "berth backup".\n');
+    await writeMark(folder, mark);
     const report = await writeBackup({
       catalog: registry.catalog,
-      copyCatalog: (file) => writeCatalogFile(registry.database, file),
-      blobs: registry.blobs,
-      target: {
-        blobs: new BlobStore(await openFilesystemDriver(folder)),
-        catalogFile: sqliteFile({ data: folder }),
-      },
+      copyCatalog: (file) => copyToFile(config, registry.database, file),
+      catalogFile: sqliteFile({ data: folder }),
+      content:
+        mark === WITH_CONTENT
+          ? { from: registry.blobs, to: new BlobStore(await openFilesystemDriver(folder)) }
+          : undefined,
       signal,
       onProgress: ({ blobs, bytes }) => progress.show(`${blobs} blobs copied (${byteCount(bytes)})`),
     });
@@ -65,8 +65,7 @@ export async function backup(args: readonly string[]): Promise<number> {
     return report.lost.length === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
-    const isKnown = error instanceof LeaseLostError || error instanceof StorageFullError;
-    if (!signal.aborted && !isKnown) throw error;
+    if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
     process.stderr.write(
       `berth: ${why}: the backup is what it was before; run the same command again to go on\n`,
@@ -77,10 +76,14 @@ export async function backup(args: readonly string[]): Promise<number> {
   }
 }
 
-/** A backup replaces what is there, which must not be a registry's. */
-async function refuseOther(folder: string): Promise<void> {
-  const names = await namesIn(folder);
-  if (names.length > 0 && !names.includes(MARK)) {
-    throw new ConfigError(`${folder} is neither empty nor a backup: choose another folder with --to`);
-  }
+/** A backup replaces what is there, which must not be a registry's, nor a backup of the other kind. */
+async function refuseOther(folder: string, mark: BackupMark): Promise<void> {
+  if ((await namesIn(folder)).length === 0) return;
+  const found = await readMark(folder);
+  if (found === mark) return;
+  throw new ConfigError(
+    found === undefined
+      ? `${folder} is neither empty nor a backup: choose another folder with --to`
+      : `the backup in ${folder} was made ${found === WITH_CONTENT ? 'with' : 'without'} content: choose another folder with --to`,
+  );
 }

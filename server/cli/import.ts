@@ -1,6 +1,5 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { ContentStore } from '../../storage/content-store.ts';
-import { StorageFullError } from '../../storage/errors.ts';
 import { importRegistry } from '../../storage/import/import-registry.ts';
 import type { ImportReport } from '../../storage/import/import-report.ts';
 import { SourceContentError, SourceUnavailableError } from '../../storage/import/import-source.ts';
@@ -9,6 +8,7 @@ import { recordDescription } from '../registry/repository-description.ts';
 import { byteCount } from './byte-count.ts';
 import { openImportSource } from './import-source.ts';
 import { interruption } from './interruption.ts';
+import { isRefusal } from './is-refusal.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
 import { STORAGE_OPTIONS } from './storage-options.ts';
@@ -106,8 +106,6 @@ function problemsOf({ problems }: Readonly<ImportReport>): string {
 }
 
 function reasonToStop(error: unknown): string | undefined {
-  const isKnown = [SourceContentError, SourceUnavailableError, StorageFullError].some(
-    (kind) => error instanceof kind,
-  );
-  return isKnown ? (error as Error).message : undefined;
+  const isSource = error instanceof SourceContentError || error instanceof SourceUnavailableError;
+  return isSource || isRefusal(error) ? error.message : undefined;
 }

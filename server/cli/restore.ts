@@ -1,14 +1,17 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readBackup } from '../../storage/backup/read-backup.ts';
+import type { ContentEnds } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
-import { StorageFullError } from '../../storage/errors.ts';
 import { ConfigError, loadConfig } from '../config.ts';
-import { openBlobDriver, sqliteFile } from '../open-storage.ts';
+import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.ts';
+import { CATALOG_ALONE, readMark, WITH_CONTENT } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';
+import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { describeUncopied } from './describe-uncopied.ts';
 import { interruption } from './interruption.ts';
+import { isRefusal } from './is-refusal.ts';
 import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -27,28 +30,36 @@ export async function restore(args: readonly string[]): Promise<number> {
   if (from === undefined) throw new ConfigError('where the backup is was not said: give --from FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(from);
-  if (!(await namesIn(folder)).includes('catalog.sqlite')) {
-    throw new ConfigError(`${folder} is no backup: it has no catalog.sqlite`);
+  const mark = await readMark(folder);
+  if (mark === undefined || !(await namesIn(folder)).includes('catalog.sqlite')) {
+    throw new ConfigError(`${folder} is no backup that "berth backup" has finished`);
+  }
+  if (mark === CATALOG_ALONE && config.storage === undefined) {
+    throw new ConfigError(`the backup in ${folder} has no content: give the --storage where that is`);
   }
   if ((await namesIn(config.data)).length > 0) {
     throw new ConfigError(
       `the data folder ${config.data} is not empty: choose a new one, or delete it first`,
     );
   }
+  await refuseUsedDatabase(config);
   const backupLock = takeFolder(folder);
   const lock = takeFolder(config.data);
   const signal = interruption();
   const progress = new Progress();
+  const catalogFile = fileToFill(config);
   try {
     const { lost, blobs, bytes } = await readBackup({
-      backup: {
-        blobs: new BlobStore(await openFilesystemDriver(folder)),
-        copyCatalog: (file) => copyFile(sqliteFile({ data: folder }), file),
-      },
-      target: { blobs: new BlobStore(await openBlobDriver(config)), catalogFile: sqliteFile(config) },
+      copyCatalog: (file) => copyFile(sqliteFile({ data: folder }), file),
+      catalogFile,
+      content: mark === WITH_CONTENT ? await contentEnds(folder, config) : undefined,
       signal,
       onProgress: (report) => progress.show(`${report.blobs} blobs copied (${byteCount(report.bytes)})`),
     });
+    if (config.database !== undefined) {
+      await copyFromFile(config, catalogFile);
+      await rm(catalogFile);
+    }
     progress.clear();
     for (const blob of lost) process.stdout.write(`${describeUncopied(blob)}\n`);
     process.stdout.write(`restored into ${config.data}: ${blobs} blobs (${byteCount(bytes)})\n`);
@@ -59,7 +70,7 @@ export async function restore(args: readonly string[]): Promise<number> {
     return 1;
   } catch (error) {
     progress.clear();
-    if (!signal.aborted && !(error instanceof StorageFullError)) throw error;
+    if (!signal.aborted && !isRefusal(error)) throw error;
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
     process.stderr.write(`berth: ${why}: delete ${config.data} and begin again\n`);
     return 1;
@@ -67,4 +78,12 @@ export async function restore(args: readonly string[]): Promise<number> {
     lock.release();
     backupLock.release();
   }
+}
+
+async function contentEnds(folder: string, config: StorageConfig): Promise<ContentEnds> {
+  const to = new BlobStore(await openBlobDriver(config));
+  for await (const _ of to.list()) {
+    throw new ConfigError('the storage has content already: choose another bucket or prefix with --storage');
+  }
+  return { from: new BlobStore(await openFilesystemDriver(folder)), to };
 }

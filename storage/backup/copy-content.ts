@@ -3,7 +3,7 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalog/database.ts';
 import { BLOB_COLUMNS, type BlobRow, blobOfRow } from '../catalog/rows.ts';
 import { concurrently } from '../concurrently.ts';
-import { BlobUnknownError, DigestMismatchError } from '../errors.ts';
+import { BlobUnknownError, DigestMismatchError, StorageUnavailableError } from '../errors.ts';
 import type { Digest } from '../oci/digest.ts';
 
 /** Rows that are read, and written, at a time. */
@@ -29,7 +29,7 @@ export interface UncopiedBlob {
   readonly isMissing: boolean;
 }
 
-/** Copies every blob that a catalog records, verifying it. Throws StorageFullError, the signal's reason. */
+/** Copies every blob that a catalog records, verifying it. Throws StorageFullError, StorageUnavailableError, the signal's reason. */
 export async function copyContent(copy: ContentCopy): Promise<readonly UncopiedBlob[]> {
   const uncopied: UncopiedBlob[] = [];
   for (let after: string | undefined = ''; after !== undefined; ) {
@@ -77,7 +77,7 @@ async function open({ from, signal }: ContentCopy, blob: StoredBlob): Promise<As
   try {
     return readable(await from.read(blob, undefined, signal));
   } catch (error) {
-    if (!(error instanceof BlobUnknownError)) throw new UnreadableError(error);
+    if (!(error instanceof BlobUnknownError)) throw unreadable(error);
     const other = await from.find(blob.digest);
     if (other === undefined) throw error;
     return readable(await from.read(other, undefined, signal));
@@ -91,10 +91,15 @@ class UnreadableError extends Error {
   }
 }
 
+/** A storage that does not answer has not lost anything. */
+function unreadable(error: unknown): unknown {
+  return error instanceof StorageUnavailableError ? error : new UnreadableError(error);
+}
+
 async function* readable(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const chunk of content) yield chunk;
   } catch (error) {
-    throw new UnreadableError(error);
+    throw unreadable(error);
   }
 }

@@ -1,11 +1,14 @@
-import type { BlobStore } from '../blobs/blob-store.ts';
 import { forgetPassing, replaceCatalogFile } from './catalog-file.ts';
 import { copyContent, type UncopiedBlob } from './copy-content.ts';
+import type { ContentEnds } from './write-backup.ts';
 
 export interface RestoreRun {
-  readonly backup: { readonly blobs: BlobStore; readonly copyCatalog: (file: string) => Promise<void> };
-  /** Empty. */
-  readonly target: { readonly blobs: BlobStore; readonly catalogFile: string };
+  /** Writes the backup's catalog into a new SQLite file. */
+  readonly copyCatalog: (file: string) => Promise<void>;
+  /** Where the registry's is made. */
+  readonly catalogFile: string;
+  /** The backup's blobs and the registry's, which has none yet; absent when the backup is of the catalog alone. */
+  readonly content: ContentEnds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (report: Readonly<RestoreReport>) => void;
 }
@@ -24,13 +27,13 @@ export async function readBackup(
   run: RestoreRun,
 ): Promise<RestoreReport & { readonly lost: readonly UncopiedBlob[] }> {
   const report: RestoreReport = { blobs: 0, bytes: 0 };
-  const { backup, target, signal } = run;
-  return replaceCatalogFile(target.catalogFile, backup.copyCatalog, async (database) => {
-    await forgetPassing(database);
+  const { content, signal } = run;
+  return replaceCatalogFile(run.catalogFile, run.copyCatalog, async (catalog) => {
+    await forgetPassing(catalog);
+    if (content === undefined) return { ...report, lost: [] };
     const lost = await copyContent({
-      catalog: database,
-      from: backup.blobs,
-      to: target.blobs,
+      catalog,
+      ...content,
       present: new Map(),
       signal,
       onCopied: ({ size }) => {

@@ -18,11 +18,18 @@ export interface BackupRun {
   readonly catalog: Pick<Catalog, 'garbage'>;
   /** Writes the catalog as it is at one moment into a new SQLite file. */
   readonly copyCatalog: (file: string) => Promise<void>;
-  readonly blobs: BlobStore;
-  /** The backup: blobs and the catalog file. */
-  readonly target: { readonly blobs: BlobStore; readonly catalogFile: string };
+  /** The backup's. */
+  readonly catalogFile: string;
+  /** Where blobs are and where they are copied to; absent when only the catalog is wanted. */
+  readonly content: ContentEnds | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (report: Readonly<BackupReport>) => void;
+}
+
+/** A store of blobs, and one that gets copies of them. */
+export interface ContentEnds {
+  readonly from: BlobStore;
+  readonly to: BlobStore;
 }
 
 export interface BackupReport {
@@ -46,19 +53,21 @@ export async function writeBackup(
   run: BackupRun,
 ): Promise<BackupReport & { readonly lost: readonly UncopiedBlob[] }> {
   const report: BackupReport = { blobs: 0, bytes: 0, deleted: 0 };
+  const { content, signal } = run;
   const present = new Map<Digest, string>();
-  for await (const { digest, location } of run.target.blobs.list(run.signal)) present.set(digest, location);
+  if (content !== undefined) {
+    for await (const { digest, location } of content.to.list(signal)) present.set(digest, location);
+  }
   const onCopied = ({ size }: StoredBlob) => {
     report.blobs += 1;
     report.bytes += size;
     run.onProgress(report);
   };
   const pass = (onMissing: () => Promise<void>) =>
-    replaceCatalogFile(run.target.catalogFile, run.copyCatalog, async (database) => {
-      await forgetPassing(database);
-      const { signal, blobs: from } = run;
-      const to = run.target.blobs;
-      const uncopied = await copyContent({ catalog: database, from, to, present, signal, onCopied });
+    replaceCatalogFile(run.catalogFile, run.copyCatalog, async (catalog) => {
+      await forgetPassing(catalog);
+      if (content === undefined) return [];
+      const uncopied = await copyContent({ catalog, ...content, present, signal, onCopied });
       if (uncopied.some(({ isMissing }) => isMissing)) await onMissing();
       return uncopied;
     });
@@ -66,7 +75,7 @@ export async function writeBackup(
     if (!(error instanceof TakenError)) throw error;
     return withoutCollections(run, pass);
   });
-  report.deleted = await deleteUnnamed(run);
+  if (content !== undefined) report.deleted = await deleteUnnamed(run.catalogFile, content.to, signal);
   return { ...report, lost };
 }
 
@@ -101,15 +110,16 @@ async function withoutCollections<Result>(
   }
 }
 
-async function deleteUnnamed({ target, signal }: BackupRun): Promise<number> {
-  const database = await openDatabase({ file: target.catalogFile });
+async function deleteUnnamed(catalogFile: string, blobs: BlobStore, signal: AbortSignal): Promise<number> {
+  const database = await openDatabase({ file: catalogFile });
   try {
     const { garbage } = await openCatalog(database);
     let deleted = 0;
-    for await (const files of inBatches(target.blobs.list(signal), () => true)) {
+    for await (const files of inBatches(blobs.list(signal), () => true)) {
       const named = await garbage.namedOf(files);
-      for (const file of files)
-        if (!named.has(file.location) && (await target.blobs.delete(file))) deleted += 1;
+      for (const file of files) {
+        if (!named.has(file.location) && (await blobs.delete(file))) deleted += 1;
+      }
     }
     return deleted;
   } finally {

@@ -56,11 +56,11 @@ test('a backup that is stopped is the last one that was whole', async (t) => {
 });
 
 test('a blob whose file is lost is told, and the rest is in the backup', async (t) => {
-  const { run, backedUp, pushBlob } = await makeRegistry(t);
+  const { run, blobs, backedUp, pushBlob } = await makeRegistry(t);
   await pushBlob('lost');
   await pushBlob('stays');
-  const lost = await run.blobs.find(digestOf('lost'));
-  assert.ok(lost !== undefined && (await run.blobs.delete(lost)));
+  const lost = await blobs.find(digestOf('lost'));
+  assert.ok(lost !== undefined && (await blobs.delete(lost)));
   const report = await writeBackup(run);
   assert.deepEqual(
     report.lost.map(({ blob, isMissing }) => [blob.digest, isMissing]),
@@ -77,20 +77,19 @@ async function makeRegistry(t: TestContext) {
   const catalog = await openCatalog(database);
   const blobs = new BlobStore(await openFilesystemDriver(join(folder, 'data')));
   const content = new ContentStore(catalog, blobs);
-  const target = {
-    blobs: new BlobStore(await openFilesystemDriver(join(folder, 'backup'))),
-    catalogFile: join(folder, 'backup/catalog.sqlite'),
-  };
+  const copies = new BlobStore(await openFilesystemDriver(join(folder, 'backup')));
+  const catalogFile = join(folder, 'backup/catalog.sqlite');
   const run: BackupRun = {
     catalog,
     copyCatalog: (file) => writeCatalogFile(database, file),
-    blobs,
-    target,
+    catalogFile,
+    content: { from: blobs, to: copies },
     signal: new AbortController().signal,
     onProgress: () => {},
   };
   return {
     run,
+    blobs,
     sweep: () => collectGarbage({ catalog, blobs, policy: garbagePolicy(0, true) }),
     pushBlob: (text: string) => content.putBlob('app', Buffer.from(text), digestOf(text)),
     /** A manifest that needs nothing. */
@@ -103,11 +102,11 @@ async function makeRegistry(t: TestContext) {
     unlink: (text: string) => catalog.blobs.unlink('app', digestOf(text)),
     /** What the backup has, by its own catalog and in its own files. */
     backedUp: async () => {
-      const copy = await openSqliteCatalog({ file: target.catalogFile });
+      const copy = await openSqliteCatalog({ file: catalogFile });
       const found: string[] = [];
       for (const text of ['goes', 'lost', 'new', 'old', 'stays']) {
         const blob = await copy.blobs.find('app', digestOf(text));
-        if (blob !== undefined && (await target.blobs.holds(blob))) found.push(text);
+        if (blob !== undefined && (await copies.holds(blob))) found.push(text);
       }
       await copy.close();
       return found;

@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { writeCatalogFile } from '../../storage/backup/catalog-file.ts';
+import { copyTables } from '../../storage/catalog/copy-tables.ts';
+import { type Database, openDatabase } from '../../storage/catalog/database.ts';
+import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { ConfigError } from '../config.ts';
+import { openAccounts } from '../open-auth.ts';
+import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
+
+/**
+ * Writes catalog and accounts, as they are at one moment, into a new SQLite file. Others may read and write
+ * meanwhile.
+ */
+export async function copyToFile({ database }: StorageConfig, from: Database, file: string): Promise<void> {
+  if (database === undefined) return writeCatalogFile(from, file);
+  await openAccounts(from);
+  const copy = await openDatabase({ file });
+  try {
+    await makeTables(copy);
+    await copyTables(from, copy);
+  } finally {
+    await copy.destroy();
+  }
+}
+
+/** Fills the empty database of a configuration from an SQLite file. */
+export async function copyFromFile(config: StorageConfig, file: string): Promise<void> {
+  const [copy, target] = [await openDatabase({ file }), await openCatalogDatabase(config)];
+  try {
+    await makeTables(copy);
+    await makeTables(target);
+    await copyTables(copy, target);
+  } finally {
+    await copy.destroy();
+    await target.destroy();
+  }
+}
+
+/** Throws ConfigError when a PostgreSQL database has a registry in it, or something else has tables there. */
+export async function refuseUsedDatabase(config: StorageConfig): Promise<void> {
+  if (config.database === undefined) return;
+  const database = await openCatalogDatabase(config);
+  try {
+    if (await hasCatalog(database)) {
+      throw new ConfigError('the database is not empty: choose a new one, or empty it first');
+    }
+  } finally {
+    await database.destroy();
+  }
+}
+
+/** Where the catalog of a restored registry is made: its file, or one from which its database is filled. */
+export function fileToFill({ data, database }: StorageConfig): string {
+  return join(data, database === undefined ? 'catalog.sqlite' : 'restored.sqlite');
+}
+
+async function makeTables(database: Database): Promise<void> {
+  await openCatalog(database);
+  await openAccounts(database);
+}
