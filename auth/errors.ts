@@ -15,13 +15,24 @@ export type AuthErrorCode =
   | 'PASSWORD_REFUSED'
   | 'PROVIDER_UNREACHABLE'
   | 'SETTING_INVALID'
-  | 'TOKEN_INVALID';
+  | 'TOKEN_INVALID'
+  | 'TOO_MANY_ATTEMPTS';
 
 /** The credentials were given and are wrong. Never says which part of them. */
 export class CredentialsInvalidError extends AuthError {
   readonly code = 'CREDENTIALS_INVALID';
   constructor(message = 'the user name or the password is wrong') {
     super(message);
+  }
+}
+
+/** Too many attempts have failed; the next one is looked at after `retryAfter` seconds. */
+export class TooManyAttemptsError extends AuthError {
+  readonly code = 'TOO_MANY_ATTEMPTS';
+  readonly retryAfter: number;
+  constructor(retryAfter: number) {
+    super(`too many logins have failed: try again in ${retryAfter} seconds`);
+    this.retryAfter = retryAfter;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
-import { AuthError } from '../auth/errors.ts';
+import { AuthError, TooManyAttemptsError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
 import { StorageError, StorageUnavailableError } from '../storage/errors.ts';
 import { TokenRefusal } from './token/token-refusal.ts';
@@ -118,6 +118,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
   TOKEN_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the token is not valid' },
   TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
+  TOO_MANY_ATTEMPTS: {
+    code: 'TOOMANYREQUESTS',
+    status: 429,
+    message: 'too many logins have failed: try again later',
+  },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
   // Another request still writes to the upload: the code is one on which clients try again.
@@ -182,7 +187,8 @@ function asRegistryError(error: unknown): RegistryError {
     return new RegistryError(error.code, error.message, { cause: error, detail });
   }
   if (error instanceof AuthError) {
-    return new RegistryError(error.code, error.message, { cause: error });
+    const wait = error instanceof TooManyAttemptsError ? { 'Retry-After': String(error.retryAfter) } : {};
+    return new RegistryError(error.code, error.message, { cause: error, headers: wait });
   }
   if (error instanceof StorageUnavailableError) {
     return new RegistryError(error.code, error.message, { cause: error });

@@ -14,6 +14,7 @@ import { LoginMethods } from '../auth/authenticators/login-methods.ts';
 import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';
+import { LimitedLogin } from '../auth/limits/limited-login.ts';
 import { KeyRing } from '../auth/tokens/key-ring.ts';
 import { outsideKeys } from '../auth/tokens/outside-keys.ts';
 import { TokenServer } from '../auth/tokens/token-server.ts';
@@ -84,11 +85,13 @@ export async function openAuth(
   const everything = () => version.everything();
   const directory = new Directory(store, everything);
   const keys = new KeyRing(store.keys);
-  const methods = new LoginMethods([
-    new CredentialLogin(store.credentials, directory),
-    new JobLogin(store.jobRules),
-    new PasswordLogin(store.accounts, directory),
-  ]);
+  const methods = new LimitedLogin(
+    new LoginMethods([
+      new CredentialLogin(store.credentials, directory),
+      new JobLogin(store.jobRules),
+      new PasswordLogin(store.accounts, directory),
+    ]),
+  );
   const authenticator = new HeaderAuthenticator({
     directory,
     methods,

@@ -94,3 +94,18 @@ test('an open registry needs no credentials, looks at none, and warns in its log
   assert.ok(registry.logged.some((line) => JSON.parse(line).level === 40 && line.includes('--auth none')));
   assert.deepEqual(registry.printed, []);
 });
+
+test('who fails too often is told to wait: 429, on every way to log in', async (t) => {
+  const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
+  const wrong = basicAuthorization('admin', 'wrong');
+  const attempt = (path: string) => registry.send('GET', path, { headers: { Authorization: wrong } });
+  const statuses = await Promise.all(Array.from({ length: 40 }, async () => (await attempt('/v2/')).status));
+  assert.deepEqual([...new Set(statuses)].sort(), [401, 429]);
+  for (const path of ['/v2/', '/token?service=berth']) {
+    // On a slow machine some have been forgiven meanwhile.
+    let answer = await attempt(path);
+    for (let turn = 0; turn < 30 && answer.status === 401; turn++) answer = await attempt(path);
+    expectError(answer, 429, 'TOOMANYREQUESTS');
+    assert.match(answer.headers['retry-after'] ?? '', /^[1-9]\d*$/);
+  }
+});
