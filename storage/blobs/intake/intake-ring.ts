@@ -1,12 +1,14 @@
 /** Bytes in one slot. Files are written in these pieces: of larger ones the kernel makes pages that cost more. */
 const SLOT_SIZE = 128 * 1024;
-const SLOTS = 16;
+const SLOTS = 32;
 
 /** Indexes of the header's numbers: how many slots have been filled and emptied so far, */
 const FILLED = 0;
 const EMPTIED = 1;
+/** how often who fills has been woken, */
+const WAKES = 2;
 /** and of each slot whose bytes it has, and how many. */
-const KEYS = 2;
+const KEYS = 3;
 const LENGTHS = KEYS + SLOTS;
 const HEADER = 4 * (LENGTHS + SLOTS);
 
@@ -30,14 +32,16 @@ export class IntakeRing {
     return Atomics.load(this.#header, FILLED);
   }
 
-  /** The slot to fill next. Blocks the thread while there is none. */
+  /** The slot to fill next. When there is none it blocks the thread until half are empty: waking it costs much. */
   free(): Uint8Array {
+    const { filled } = this;
+    const used = () => (filled - Atomics.load(this.#header, EMPTIED)) | 0;
+    if (used() < SLOTS) return this.#slot(filled);
     for (;;) {
-      const emptied = Atomics.load(this.#header, EMPTIED);
-      if (((this.filled - emptied) | 0) < SLOTS) break;
-      Atomics.wait(this.#header, EMPTIED, emptied);
+      const woken = Atomics.load(this.#header, WAKES);
+      if (used() <= SLOTS / 2) return this.#slot(filled);
+      Atomics.wait(this.#header, WAKES, woken);
     }
-    return this.#slot(this.filled);
   }
 
   /** Hands on the first `length` bytes of the slot that `free` has given. */
@@ -58,7 +62,10 @@ export class IntakeRing {
       const length = this.#header[LENGTHS + index] ?? 0;
       take(this.#header[KEYS + index] ?? 0, this.#slot(emptied).subarray(0, length));
       Atomics.store(this.#header, EMPTIED, (emptied + 1) | 0);
-      Atomics.notify(this.#header, EMPTIED);
+      const used = (Atomics.load(this.#header, FILLED) - emptied - 1) | 0;
+      if (used !== SLOTS / 2) continue;
+      Atomics.add(this.#header, WAKES, 1);
+      Atomics.notify(this.#header, WAKES);
     }
   }
 
