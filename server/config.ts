@@ -251,8 +251,8 @@ function parseDelay(text: string): number {
   return delay;
 }
 
-/** The text is not repeated: it may hold a password. */
-function parseDatabase(text: string): string {
+/** Throws ConfigError, which does not repeat the text: it may hold a password. */
+export function parseDatabase(text: string): string {
   const url = URL.parse(text);
   const isPostgres = url?.protocol === 'postgres:' || url?.protocol === 'postgresql:';
   if (!isPostgres || url.pathname.length < 2) {

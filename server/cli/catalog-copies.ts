@@ -17,7 +17,7 @@ export async function copyToFile({ database }: StorageConfig, from: Database, fi
   const copy = await openDatabase({ file });
   try {
     await makeTables(copy);
-    await copyTables(from, copy);
+    await copyTables({ from, to: copy });
   } finally {
     await copy.destroy();
   }
@@ -29,7 +29,7 @@ export async function copyFromFile(config: StorageConfig, file: string): Promise
   try {
     await makeTables(copy);
     await makeTables(target);
-    await copyTables(copy, target);
+    await copyTables({ from: copy, to: target });
   } finally {
     await copy.destroy();
     await target.destroy();
@@ -54,7 +54,8 @@ export function fileToFill({ data, database }: StorageConfig): string {
   return join(data, database === undefined ? 'catalog.sqlite' : 'restored.sqlite');
 }
 
-async function makeTables(database: Database): Promise<void> {
+/** Brings the tables of catalog and accounts up to date, and makes them where they are not there. */
+export async function makeTables(database: Database): Promise<void> {
   await openCatalog(database);
   await openAccounts(database);
 }

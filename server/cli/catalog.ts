@@ -1,9 +1,14 @@
 import { ConfigError } from '../config.ts';
+import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
 import { upgrade } from './catalog-upgrade.ts';
 import { advice } from './parse-options.ts';
 
-const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { rebuild, upgrade };
+const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  migrate,
+  rebuild,
+  upgrade,
+};
 
 /** `berth catalog`: what is done to the database as a whole. */
 export async function catalog(args: readonly string[]): Promise<number> {

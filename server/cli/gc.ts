@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { copyDatabase } from '../../storage/catalog/copy-database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { openCopy } from '../../storage/catalog/open-copy.ts';
 import {
   collectGarbage,
   type GarbagePolicy,
@@ -11,7 +11,9 @@ import {
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
 import { loadConfig, parseGrace } from '../config.ts';
+import type { StorageConfig } from '../open-storage.ts';
 import { byteCount } from './byte-count.ts';
+import { copyToFile } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -49,7 +51,7 @@ export async function gc(args: readonly string[]): Promise<number> {
   const onStep: GarbageRun['onStep'] = (stage, report) => progress.show(`${stage}: ${summary(report)}`);
   try {
     const report = dryRun
-      ? await tryOut(registry, storage.data, policy, { signal, onStep })
+      ? await tryOut(registry, storage, policy, { signal, onStep })
       : await collect({ ...registry, policy, signal, onStep });
     progress.clear();
     if (report === undefined) {
@@ -81,11 +83,13 @@ async function collect(run: GarbageRun): Promise<GarbageReport | undefined> {
 /** Collects the garbage of a copy of the catalog, and no files. */
 async function tryOut(
   { database, blobs }: StoredRegistry,
-  folder: string,
+  config: StorageConfig,
   policy: GarbagePolicy,
   run: Pick<GarbageRun, 'signal' | 'onStep'>,
 ): Promise<GarbageReport | undefined> {
-  await using copy = await copyDatabase(database, join(folder, `dry-run-${process.pid}.sqlite`));
+  await using copy = await openCopy(join(config.data, `dry-run-${process.pid}.sqlite`), (file) =>
+    copyToFile(config, database, file),
+  );
   const catalog = await openCatalog(copy.knex);
   await copy.knex('leases').delete();
   // Awaited here: the copy is closed when this function ends.

@@ -144,6 +144,9 @@ ${COMMON}  --from FOLDER         the backup
 Usage: berth catalog rebuild [options]  make a lost one anew from the content, while no registry runs (exit code 1:
                                         something is missing)
        berth catalog upgrade [options]  bring its tables up to date, as the start of a registry does
+       berth catalog migrate --from FOLDER --to URL, or --from URL --to FOLDER
+                                        copy catalog and accounts from a data folder into an empty PostgreSQL
+                                        database, or back, while no registry runs; content stays where it is
 
 ${COMMON}  --force               rebuild also when there is one with content, which is kept beside the new one
 `,

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { replayWhenIdle } from '../../storage/blobs/filesystem/journal/replay-when-idle.ts';
+import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ConfigError } from '../config.ts';
 import {
@@ -19,18 +20,25 @@ export async function openStoredRegistry(
   config: StorageConfig,
   { make = false }: { readonly make?: boolean } = {},
 ): Promise<StoredRegistry> {
-  if (!make) await expectFile(config);
-  const database = await openCatalogDatabase(config);
+  const database = make ? await openCatalogDatabase(config) : await openStoredDatabase(config);
   try {
-    if (config.database !== undefined && !make && !(await hasCatalog(database))) {
-      throw new ConfigError(
-        'the database is not one of a registry: give the --database that berth serve has',
-      );
-    }
     const catalog = await openCatalog(database);
     await replayWhenIdle(config.data);
     const blobs = new BlobStore(await openBlobDriver(config));
     return { database, catalog, blobs, [Symbol.asyncDispose]: () => database.destroy() };
+  } catch (error) {
+    await database.destroy();
+    throw error;
+  }
+}
+
+/** Opens the database that a server has made. Throws ConfigError when there is none. */
+export async function openStoredDatabase(config: StorageConfig): Promise<Database> {
+  await expectFile(config);
+  const database = await openCatalogDatabase(config);
+  try {
+    if (await hasCatalog(database)) return database;
+    throw new ConfigError('the database is not one of a registry: give the one that berth serve has');
   } catch (error) {
     await database.destroy();
     throw error;

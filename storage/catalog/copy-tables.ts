@@ -1,76 +1,97 @@
 import type { Knex } from 'knex';
 import { isPostgres } from './dialect.ts';
+import { NAME_CHANGES } from './postgres/name-changes.ts';
+import { batches } from './rows.ts';
+import { type CopiedTable, tablesToCopy } from './tables-to-copy.ts';
 
-/** Rows that are read, and written, at a time. */
-const PAGE = 500;
+/** Rows that are in memory at a time. */
+const ROWS = 1000;
+/** Rows of one statement, which databases bound. */
+const AT_ONCE = 200;
 
-type Row = Readonly<Record<string, unknown>>;
+/** The target is not what a copy can be made into; its message says why. */
+export class CopyRefusedError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'CopyRefusedError';
+  }
+}
+
+export interface CopyRun {
+  readonly from: Knex;
+  /** Has the same tables, empty. */
+  readonly to: Knex;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (table: string, rows: number) => void;
+}
 
 /**
- * Copies every table between a database in SQLite and one in PostgreSQL, as they are at one moment, in place of what
- * the other one has; in one transaction there. Both have the tables of this version. Others may read and write `from`
- * meanwhile. Throws the signal's reason.
+ * Copies all tables that the target has, as they are at one moment, from SQLite to PostgreSQL or back; leases are
+ * left out. All or nothing: it is one transaction. Answers the rows of each table, which have been counted in the
+ * target. Throws CopyRefusedError when the target holds something already or has not the same tables.
  */
-export async function copyTables(from: Knex, to: Knex, signal?: AbortSignal): Promise<void> {
-  const tables = await tablesInOrder(isPostgres(from) ? to : from);
-  await from.transaction(
-    (source) =>
-      to.transaction(async (target) => {
-        for (const table of tables.toReversed()) await target(table).delete();
-        for (const table of tables) {
-          const booleans = await booleanColumns(target, table);
-          for await (const rows of pagesOf(source, table)) {
-            signal?.throwIfAborted();
-            await target(table).insert(rows.map((row) => withBooleans(row, booleans)));
-          }
-          await goOnCounting(target, table);
+export async function copyTables({
+  from,
+  to,
+  signal,
+  onProgress,
+}: CopyRun): Promise<ReadonlyMap<string, number>> {
+  const tables = await tablesToCopy(from, to);
+  return from.transaction(
+    async (source) => {
+      await endureLongWork(source);
+      return to.transaction(async (target) => {
+        await endureLongWork(target);
+        const copied = new Map<string, number>();
+        for (const { name } of tables) {
+          if ((await target(name).first()) === undefined) continue;
+          throw new CopyRefusedError(`the database to copy into is in use: its table ${name} is not empty`);
         }
-      }),
+        for (const table of tables) {
+          let rows = 0;
+          for await (const batch of rowsOf(source, table.name)) {
+            signal?.throwIfAborted();
+            await insert(target, table, batch);
+            rows += batch.length;
+            onProgress?.(table.name, rows);
+          }
+          await expectCount(target, table.name, rows);
+          await continueNumbers(target, table);
+          copied.set(table.name, rows);
+        }
+        await setNameChanges(target, await nameChanges(source));
+        return copied;
+      });
+    },
+    // One snapshot for all that is read; SQLite's transactions have no other.
     isPostgres(from) ? { isolationLevel: 'repeatable read', readOnly: true } : {},
   );
 }
 
-/** The tables of an SQLite database, those that others refer to first; not the lists of migrations. */
-async function tablesInOrder(sqlite: Knex): Promise<readonly string[]> {
-  const names: readonly string[] = await sqlite('sqlite_master')
-    .where({ type: 'table' })
-    .whereNot('name', 'like', 'sqlite%')
-    .whereNot('name', 'like', '%migrations')
-    .orderBy('name')
-    .pluck('name');
-  const ordered: string[] = [];
-  const visit = async (name: string) => {
-    if (ordered.includes(name)) return;
-    const targets: readonly { readonly table: string }[] = await sqlite.raw('pragma foreign_key_list(??)', [
-      name,
-    ]);
-    for (const { table } of targets) if (table !== name) await visit(table);
-    ordered.push(name);
-  };
-  for (const name of names) await visit(name);
-  return ordered;
+/** One side waits while the other works. */
+async function endureLongWork(trx: Knex.Transaction): Promise<void> {
+  if (!isPostgres(trx)) return;
+  await trx.raw('set local idle_in_transaction_session_timeout = 0');
+  await trx.raw('set local statement_timeout = 0');
 }
 
-async function* pagesOf(
-  source: Knex.Transaction,
-  table: string,
-): AsyncGenerator<readonly Row[], void, undefined> {
+async function* rowsOf(source: Knex.Transaction, table: string): AsyncGenerator<readonly object[]> {
   if (isPostgres(source)) {
     await source.raw('declare copied no scroll cursor for select * from ??', [table]);
     for (;;) {
-      const { rows }: { readonly rows: readonly Row[] } = await source.raw(`fetch ${PAGE} from copied`);
+      const { rows } = await source.raw(`fetch ${ROWS} from copied`);
       if (rows.length === 0) break;
       yield rows;
     }
     await source.raw('close copied');
     return;
   }
-  for (let after = -1; ; ) {
-    const rows: readonly (Row & { readonly copied_rowid: number })[] = await source(table)
-      .select('*', source.raw('rowid as copied_rowid'))
-      .where(source.raw('rowid'), '>', after)
-      .orderByRaw('rowid')
-      .limit(PAGE);
+  for (let after = 0; ; ) {
+    const rows: readonly { readonly copied_rowid: number }[] = await source(table)
+      .where('rowid', '>', after)
+      .orderBy('rowid')
+      .limit(ROWS)
+      .select('*', source.raw('rowid as copied_rowid'));
     const last = rows.at(-1);
     if (last === undefined) return;
     yield rows.map(({ copied_rowid: _, ...row }) => row);
@@ -78,31 +99,43 @@ async function* pagesOf(
   }
 }
 
-/** SQLite has numbers in their place. */
-async function booleanColumns(target: Knex.Transaction, table: string): Promise<readonly string[]> {
-  if (!isPostgres(target)) return [];
-  const columns = await target(table).columnInfo();
-  return Object.entries(columns).flatMap(([name, { type }]) => (type === 'boolean' ? [name] : []));
-}
-
-function withBooleans(row: Row, booleans: readonly string[]): Row {
-  if (booleans.length === 0) return row;
-  const changed = booleans.map((name) => [name, row[name] === null ? null : Boolean(row[name])] as const);
-  return { ...row, ...Object.fromEntries(changed) };
-}
-
-/** PostgreSQL hands out numbers of its own, and does not look at those that rows came with. SQLite does. */
-async function goOnCounting(target: Knex.Transaction, table: string): Promise<void> {
-  if (!isPostgres(target)) return;
-  const { rows }: { readonly rows: readonly { readonly column_name: string }[] } = await target.raw(
-    `select column_name from information_schema.columns
-      where table_schema = current_schema() and table_name = ? and column_default like 'nextval(%'`,
-    [table],
-  );
-  for (const { column_name: column } of rows) {
-    await target.raw(
-      'select setval(pg_get_serial_sequence(?, ?), greatest((select max(??) from ??), 1), (select count(*) > 0 from ??))',
-      [table, column, column, table, table],
-    );
+async function insert(target: Knex.Transaction, table: CopiedTable, rows: readonly object[]): Promise<void> {
+  for (const batch of batches(rows, AT_ONCE)) {
+    await target(table.name).insert(batch.map((row) => ({ ...row, ...inWordsOf(target, table, row) })));
   }
+}
+
+/** SQLite has 0 and 1 for false and true. */
+function inWordsOf(target: Knex, { booleans }: CopiedTable, row: object): object {
+  const values: Record<string, unknown> = {};
+  for (const [column, value] of Object.entries(row)) {
+    if (booleans.has(column) && value !== null)
+      values[column] = isPostgres(target) ? Boolean(value) : Number(value);
+  }
+  return values;
+}
+
+async function expectCount(target: Knex.Transaction, table: string, rows: number): Promise<void> {
+  const [counted] = await target(table).count({ rows: '*' });
+  if (Number(counted?.rows) === rows) return;
+  throw new Error(`${rows} rows were copied into ${table}, and ${counted?.rows} are there`);
+}
+
+/** PostgreSQL's numbers begin anew otherwise; SQLite's go on after the largest by themselves. */
+async function continueNumbers(target: Knex.Transaction, { name, numbered }: CopiedTable): Promise<void> {
+  if (!isPostgres(target) || numbered === undefined) return;
+  await target.raw(
+    'select setval(pg_get_serial_sequence(?, ?), coalesce(max(??), 1), max(??) is not null) from ??',
+    [name, numbered, numbered, numbered, name],
+  );
+}
+
+async function nameChanges(knex: Knex): Promise<number> {
+  if (isPostgres(knex)) return (await knex.raw(NAME_CHANGES)).rows[0].total;
+  return (await knex('name_changes').first('count')).count;
+}
+
+async function setNameChanges(target: Knex.Transaction, count: number): Promise<void> {
+  if (isPostgres(target)) await target('name_change_log').delete();
+  await target('name_changes').update({ count });
 }

@@ -40,6 +40,8 @@ export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
     transactionGroup,
     connection: { filename: file },
     useNullAsDefault: true,
+    // Its messages would hold the values of statements, such as hashes of passwords.
+    compileSqlOnError: false,
     // One connection: transactions of this process queue here instead of failing on each other's locks.
     pool: { min: 1, max: 1, afterCreate: configure },
   };
