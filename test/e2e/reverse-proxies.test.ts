@@ -25,14 +25,16 @@ const MOST_WRITTEN = 20_000_000;
 const DOWNLOAD = 256 * 1024 * 1024;
 
 const tls = await makeCertificate(scope);
+const user = { name: 'admin', password: 'right-password' };
 const registry = await startRegistry(scope, {
+  adminPassword: user.password,
   args: ['--trusted-proxy', '127.0.0.1', '--gc-interval', 'off', '--log-level', 'warn'],
 });
 
 for (const kind of PROXIES) {
   test(`a layer of 2 GiB goes through ${kind}, which keeps none of it`, options, async (t) => {
     const proxy = await startReverseProxy(t, kind, registry.host, tls);
-    const client = await secureClient(proxy.host, tls.authority);
+    const client = await secureClient(proxy.host, tls.authority, user);
     t.after(() => client.close());
     const begun = await client.send('POST', `/v2/${kind}/large/blobs/uploads/`);
     assert.equal(begun.statusCode, 202);
@@ -65,16 +67,23 @@ test('docker, podman and skopeo push and pull through each of them', options, as
   const id = (await podman(['pull', '--quiet', source])).stdout.trim();
   for (const kind of PROXIES) {
     const { host } = await startReverseProxy(t, kind, registry.host, tls);
+    await checkRealm(host);
+    const login = ['login', '--username', user.name, '--password-stdin'];
+    await podman([...login, ...trusting, host], { input: user.password });
+    await docker([...login, host], { input: user.password });
+    const creds = `${user.name}:${user.password}`;
     const name = (client: string) => `${host}/${kind}/${client}:1`;
     const skopeo = (...args: string[]) =>
       runCommand('skopeo', ['copy', '--all', '--preserve-digests', ...args], { env: { TMPDIR: work } });
-    await skopeo(`--dest-cert-dir=${tls.authorityFolder}`, source, `docker://${name('skopeo')}`);
+    const toProxy = [`--dest-cert-dir=${tls.authorityFolder}`, `--dest-creds=${creds}`];
+    await skopeo(...toProxy, source, `docker://${name('skopeo')}`);
     await skopeo(
       `--src-cert-dir=${tls.authorityFolder}`,
+      `--src-creds=${creds}`,
       `docker://${name('skopeo')}`,
       `dir:${join(work, kind)}`,
     );
-    assert.equal(await manifestDigest(registry.url, `${kind}/skopeo`, '1'), image.digest);
+    assert.equal(await manifestDigest(registry.url, `${kind}/skopeo`, '1', user), image.digest);
 
     await podman(['push', ...trusting, id, name('podman')]);
     await podman(['rmi', name('podman')]).catch(() => undefined);
@@ -88,6 +97,20 @@ test('docker, podman and skopeo push and pull through each of them', options, as
     await docker(['pull', '--quiet', name('docker')]);
   }
 });
+
+/** Clients are sent for tokens to where they came, whatever they say about that themselves. */
+async function checkRealm(host: string): Promise<void> {
+  const client = await secureClient(host, tls.authority);
+  const lies = {
+    forwarded: 'host=elsewhere.example;proto=http',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'elsewhere.example',
+  };
+  const { statusCode, headers } = await client.send('GET', '/v2/', undefined, lies);
+  client.close();
+  assert.equal(statusCode, 401);
+  assert.match(headers['www-authenticate'] ?? '', new RegExp(`^Bearer realm="https://${host}/token"`));
+}
 
 /** The path of where an answer leads, which must be the proxy by TLS. */
 function locationOf({ headers }: IncomingMessage, host: string): string {

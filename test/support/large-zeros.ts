@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { basicAuthorization, type HttpRequest } from './http-client.ts';
 
 /** A layer of 2 GiB that costs no disk where it is sent. */
 export const ZEROS = {
@@ -24,13 +25,23 @@ export interface SecureClient {
 }
 
 /** Speaks HTTPS with `https://HOST`, whose certificate `authority` (a PEM file) must vouch for. */
-export async function secureClient(host: string, authority: string): Promise<SecureClient> {
+export async function secureClient(
+  host: string,
+  authority: string,
+  user?: NonNullable<HttpRequest['user']>,
+): Promise<SecureClient> {
+  const login = user === undefined ? {} : { authorization: basicAuthorization(user.name, user.password) };
   const agent = new Agent({ keepAlive: true, ca: await readFile(authority) });
   return {
     close: () => agent.destroy(),
     send: (method, path, body, headers = {}) =>
       new Promise((resolve, reject) => {
-        const sent = request(`https://${host}${path}`, { method, agent, headers, timeout: 60_000 });
+        const sent = request(`https://${host}${path}`, {
+          method,
+          agent,
+          headers: { ...login, ...headers },
+          timeout: 60_000,
+        });
         sent.once('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path}`)));
         sent.once('error', reject);
         sent.once('response', resolve);
