@@ -23,7 +23,7 @@ export async function closeSandbox(context: NetworkContext, id: string): Promise
   await context.publisher.release(id);
   for (const endpoint of sandbox.endpoints) {
     releaseEndpoint(context.addresses, id, endpoint);
-    publishNetworkEvent(context, endpoint.network, 'disconnect', id);
+    if (sandbox.connected) publishNetworkEvent(context, endpoint.network, 'disconnect', id);
   }
   const links = sandbox.endpoints.map(({ link }) => link);
   if (links.length === 0) return;

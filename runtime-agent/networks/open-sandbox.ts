@@ -38,6 +38,7 @@ export async function openSandbox(
     ),
     resolver: undefined,
     opening: Promise.resolve(),
+    connected: false,
   };
   context.sandboxes.set(container.id, sandbox);
   const files = containerFiles(
@@ -68,6 +69,7 @@ export async function openSandbox(
     if (namespace.status === 'fulfilled') closeSync(namespace.value.namespace);
     throw failure(namespace, ports);
   }
+  sandbox.connected = true;
   for (const { network } of endpoints) publishNetworkEvent(context, network, 'connect', container.id);
   const { namespace: fd } = namespace.value;
   return {

@@ -29,6 +29,7 @@ export function adoptSandbox(
     ),
     resolver: undefined,
     opening: Promise.resolve(),
+    connected: true,
     adoptedPid: pid,
   };
   for (const { network, ipv4, ipv6 } of endpoints) {

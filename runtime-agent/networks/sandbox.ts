@@ -15,6 +15,8 @@ export interface Sandbox {
   resolver: Resolver | undefined;
   /** Settles when what was begun for it has come to its end, well or not. */
   opening: Promise<unknown>;
+  /** Its endpoints were told of; only then their end is. */
+  connected: boolean;
   /** Its first process, where it has been running since before this agent. */
   readonly adoptedPid?: number;
 }

@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { Subnet } from '../network.ts';
+import { gatewayOf } from './gateway-address.ts';
 import { blockSize, contains, formatAddress, type IpBlock, parseAddress, parseBlock } from './ip-address.ts';
 
 /**
@@ -9,8 +10,8 @@ import { blockSize, contains, formatAddress, type IpBlock, parseAddress, parseBl
 export function chooseAddress(subnet: Subnet, taken: ReadonlySet<string>, wanted?: string): string {
   const block = parsed(subnet.subnet);
   const reserved = new Set(
-    [subnet.gateway, ...Object.values(subnet.auxiliary ?? {})]
-      .map((text) => parseAddress(text ?? ''))
+    [gatewayOf(subnet), ...Object.values(subnet.auxiliary ?? {})]
+      .map(parseAddress)
       .flatMap((address) => (address === undefined ? [] : [formatAddress(address)])),
   );
   if (wanted !== undefined) {
