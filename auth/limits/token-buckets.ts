@@ -30,9 +30,9 @@ export class TokenBuckets {
     return over <= 0 ? 0 : Math.ceil(over * this.#rate.interval);
   }
 
-  /** Counts one; with -1 it takes one back. */
-  count(key: string, by: 1 | -1 = 1): void {
-    const used = Math.min(Math.max(this.#used(key) + by, 0), this.#rate.burst);
+  /** Counts one. */
+  take(key: string): void {
+    const used = Math.min(this.#used(key) + 1, this.#rate.burst);
     // At the end of the map, whose beginning is what was idle for longest.
     this.#buckets.delete(key);
     if (this.#buckets.size >= MOST_KEYS) this.#buckets.delete(this.#buckets.keys().next().value ?? '');
