@@ -36,8 +36,9 @@ export class JournalFile {
         await handle.truncate(0);
         await handle.writeFile(Buffer.alloc(size));
         await handle.sync();
-        await syncFolder(dirname(path));
       }
+      // Also when it was there: whoever made it may have been killed before this.
+      await syncFolder(dirname(path));
       return new JournalFile(handle, size);
     } catch (error) {
       await handle.close();

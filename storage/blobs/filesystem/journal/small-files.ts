@@ -46,6 +46,7 @@ export class SmallFiles {
   /** Empty. */
   #spare: JournalFile | undefined;
   #retiring: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
   /** After a failure nobody knows what is stored: the journals stay as they are, for the next start. */
   #broken = false;
   #opened = 0;
@@ -69,6 +70,7 @@ export class SmallFiles {
   /** Waits for what is being stored, then has no need of the journals any more. */
   async close(): Promise<void> {
     await this.#running;
+    await this.#opening;
     await this.#retiring;
     const spare = this.#takeSpare();
     if (this.#current !== undefined) await this.#retire(this.#current);
@@ -82,10 +84,7 @@ export class SmallFiles {
       // Whose requests came in the same turn of the event loop as the first one's is here then.
       await turn();
       const group = this.#waiting.splice(0, this.#groupSize());
-      const filling = await this.#fillingFor(group.map(({ record }) => record)).catch(() => {
-        this.#broken = true;
-        return undefined;
-      });
+      const filling = this.#fillingFor(group.map(({ record }) => record));
       if (filling === undefined) for (const { resolve } of group) resolve(false);
       else await this.#storeAll(filling, group);
     }
@@ -122,24 +121,31 @@ export class SmallFiles {
   }
 
   /** A journal with room for the records, if there is one. */
-  async #fillingFor(records: readonly JournalRecord[]): Promise<Filling | undefined> {
+  #fillingFor(records: readonly JournalRecord[]): Filling | undefined {
     if (this.#broken) return undefined;
     if (this.#current?.journal.hasRoom(records)) return this.#current;
     const full = this.#current;
-    const next = await this.#emptyJournal();
-    if (next === undefined) return undefined;
+    const next = this.#takeSpare();
+    if (next === undefined) {
+      if (this.#opened < 2) this.#opening ??= this.#openAnother();
+      return undefined;
+    }
     this.#current = { journal: next, writing: new Set() };
     if (full !== undefined) this.#retiring = this.#retire(full);
     return this.#current;
   }
 
-  async #emptyJournal(): Promise<JournalFile | undefined> {
-    const spare = this.#takeSpare();
-    if (spare !== undefined || this.#opened === 2) return spare;
-    const folder = join(this.#options.root, JOURNAL);
-    await this.#options.folders.ensure(folder);
+  /** Nobody waits for it: on a busy device making a journal may take long. */
+  async #openAnother(): Promise<void> {
+    const { root, folders, journalSize } = this.#options;
     this.#opened += 1;
-    return JournalFile.open(join(folder, String(this.#opened)), this.#options.journalSize);
+    try {
+      await folders.ensure(join(root, JOURNAL));
+      this.#spare = await JournalFile.open(join(root, JOURNAL, String(this.#opened)), journalSize);
+    } catch {
+      this.#broken = true;
+    }
+    this.#opening = undefined;
   }
 
   #takeSpare(): JournalFile | undefined {
