@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Identity } from '../access/identity.ts';
 import type { Account, AccountStore } from '../accounts/account-store.ts';
 import type { Directory } from '../accounts/directory.ts';
@@ -10,8 +11,11 @@ import type { LoginMethod } from './login-method.ts';
 import { Turnstile } from './turnstile.ts';
 import { VerifiedPasswords } from './verified-passwords.ts';
 
-/** argon2 runs in the few threads that also read and write files: most stay free for them. */
-const HASHES_AT_ONCE = 2;
+/**
+ * argon2 runs in the few threads that also read and write files, and takes a whole processor: most threads, and a
+ * processor for everything else, stay free.
+ */
+const HASHES_AT_ONCE = Math.min(4, Math.max(1, availableParallelism() - 1));
 
 /**
  * Passwords of accounts. An unknown user costs as much as a wrong password, and neither blocks the main thread. The

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { parse } from 'yaml';
+import { runBerth } from '../support/berth-command.ts';
+import { basicAuthorization } from '../support/http-client.ts';
+import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+// The commands work on the database of a server that runs.
+const registry = await startRegistryWithAccounts({ after });
+await registry.admin.pushImage('team/app', '1');
+
+async function berth(...args: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await runBerth(...args, '--data', registry.data);
+  assert.equal(exitCode, 0, stderr);
+  return stdout.trim();
+}
+
+async function refused(exitCode: number, message: RegExp, ...args: readonly string[]): Promise<void> {
+  const result = await runBerth(...args, '--data', registry.data);
+  assert.equal(result.exitCode, exitCode, result.stdout);
+  assert.match(result.stderr, message);
+  assert.equal(result.stderr.trim().split('\n').length, 1);
+}
+
+const status = async (path: string, authorization: string) =>
+  (await registry.send('GET', path, { headers: { authorization } })).status;
+const MANIFEST = '/v2/team/app/manifests/1';
+
+test('a person, a team and a role, and all of it taken back', async () => {
+  const password = await berth('user', 'add', 'ada');
+  const ada = basicAuthorization('ada', password);
+  assert.equal(await status(MANIFEST, ada), 403);
+  await berth('team', 'add', 'crew');
+  await berth('team', 'join', 'crew', 'ada');
+  await berth('grant', 'add', 'team:crew', 'team/*', 'reader');
+  assert.equal(await status(MANIFEST, ada), 200);
+  assert.equal(await berth('user', 'list'), 'ada\nadmin (administrator)');
+  assert.equal(await berth('team', 'list'), 'crew: ada');
+  assert.equal(await berth('grant', 'list'), 'team:crew team/* reader');
+  await berth('team', 'leave', 'crew', 'ada');
+  assert.equal(await status(MANIFEST, ada), 403);
+  await berth('grant', 'add', 'public', 'team/app', 'reader');
+  assert.equal((await registry.send('GET', MANIFEST)).status, 200);
+  await berth('grant', 'remove', 'public', 'team/app');
+  assert.equal((await registry.send('GET', MANIFEST)).status, 401);
+  const changed = await berth('user', 'password', 'ada');
+  assert.equal(await status('/v2/', ada), 401);
+  assert.equal(await status('/v2/', basicAuthorization('ada', changed)), 200);
+});
+
+test('tokens and robots, their lists and ends', async () => {
+  await berth('grant', 'add', 'user:ada', '*', 'writer');
+  const secret = await berth('token', 'create', 'ada', '--name', 'laptop', '--scope', 'team/*:pull');
+  const token = basicAuthorization('ada', secret);
+  assert.equal(await status(MANIFEST, token), 200);
+  const line = await berth('token', 'list', 'ada');
+  assert.match(
+    line,
+    /^[0-9A-Za-z]{10} token "laptop" team\/\*:pull, last used \d{4}-\d\d-\d\d, ends \d{4}-\d\d-\d\d$/,
+  );
+  await berth('token', 'revoke', line.split(' ')[0] ?? '');
+  assert.equal(await status(MANIFEST, token), 401);
+
+  const first = await berth(
+    'robot',
+    'create',
+    'user:ada',
+    'ci',
+    '--scope',
+    'team/app:pull',
+    '--expires',
+    'never',
+  );
+  const second = await berth('robot', 'rotate', 'ada+ci');
+  assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', first)), 401);
+  assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', second)), 200);
+  assert.match(await berth('robot', 'list'), /^ada\+ci team\/app:pull, last used/);
+  await berth('robot', 'remove', 'ada+ci');
+  assert.equal(await status(MANIFEST, basicAuthorization('ada+ci', second)), 401);
+});
+
+test('the Secret of Kubernetes holds a login for the images', async () => {
+  const where = ['--kubernetes', '--server', 'registry.example:5000', '--namespace', 'prod'];
+  const text = await berth('token', 'create', 'ada', ...where, '--secret-name', 'pull');
+  const { data, ...rest } = parse(text);
+  assert.deepEqual(rest, {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'pull', namespace: 'prod' },
+    type: 'kubernetes.io/dockerconfigjson',
+  });
+  assert.deepEqual(Object.keys(data), ['.dockerconfigjson']);
+  const { auths } = JSON.parse(Buffer.from(data['.dockerconfigjson'], 'base64').toString());
+  assert.deepEqual(Object.keys(auths), ['registry.example:5000']);
+  const { username, password, auth } = auths['registry.example:5000'];
+  assert.equal(Buffer.from(auth, 'base64').toString(), `${username}:${password}`);
+  assert.equal(await status(MANIFEST, `Basic ${auth}`), 200);
+});
+
+test('keys are rotated under a server', async () => {
+  const before = await registry.token(undefined);
+  await berth('token', 'rotate-keys');
+  assert.equal(await status('/v2/', `Bearer ${before}`), 200);
+  assert.equal((await registry.store.keys.list(new Date())).length, 2);
+});
+
+test('what cannot be done is said in one sentence', async () => {
+  await refused(1, /there is no account named "gone"/, 'user', 'remove', 'gone');
+  await refused(1, /last administrator/, 'user', 'admin', 'admin', 'off');
+  await refused(
+    1,
+    /is no role: choose one of reader, writer, maintainer, admin/,
+    'grant',
+    'add',
+    'public',
+    '*',
+    'king',
+  );
+  await refused(1, /neither a token nor a login/, 'token', 'revoke', 'gone');
+  await refused(1, /needs scopes/, 'robot', 'create', 'user:ada', 'x');
+  await refused(2, /berth user has list, add, password, admin, remove/, 'user');
+  await refused(2, /write: berth team join TEAM USER/, 'team', 'join', 'crew');
+  await refused(2, /go together/, 'token', 'create', 'ada', '--kubernetes');
+  await refused(2, /is no time after which a token ends/, 'token', 'create', 'ada', '--expires', 'soon');
+  await refused(
+    2,
+    /the option "--scoop" is not known: did you mean "--scope"/,
+    'token',
+    'create',
+    'ada',
+    '--scoop',
+    'x',
+  );
+});

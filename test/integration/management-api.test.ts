@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import {
+  createManagementRouter,
+  type ManagementDependencies,
+} from '../../server/management/management-router.ts';
+import openApi from '../../server/management/openapi.json' with { type: 'json' };
+import { basicAuthorization } from '../support/http-client.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+const registry = await startRegistryWithAccounts({ after });
+const admin = basicAuthorization('admin', ADMIN_PASSWORD);
+const ada = await registry.addUser('ada', { 'team/*': 'admin' });
+
+type Operation = {
+  readonly responses: Readonly<
+    Record<string, { readonly content?: { 'application/json': { schema: object } } }>
+  >;
+  readonly requestBody?: { content: { 'application/json': { schema: object } } };
+};
+const PATHS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = openApi.paths;
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema({ $id: 'openapi', ...openApi });
+
+/** The operation that openapi.json describes for a request. */
+function operationOf(method: string, path: string): Operation {
+  const bare = path.split('?')[0] ?? '';
+  const matching = Object.keys(PATHS).filter((pattern) =>
+    new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+')}$`).test(bare),
+  );
+  const pattern = matching.includes(bare) ? bare : matching[0];
+  const operation = PATHS[pattern ?? '']?.[method.toLowerCase()];
+  assert.ok(operation !== undefined, `${method} ${path} is not described`);
+  return operation as Operation;
+}
+
+function expectShape(schema: object, value: unknown, what: string): void {
+  const reference =
+    '$ref' in schema
+      ? { $ref: `openapi${String(schema.$ref)}` }
+      : JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/'));
+  const validate = ajv.compile(reference);
+  assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}: ${JSON.stringify(value)}`);
+}
+
+/** Sends a request and holds it and its answer against openapi.json. */
+async function call(authorization: string, method: string, path: string, body?: object) {
+  const answer = await registry.send(method, `/api/v1${path}`, {
+    headers: { authorization, 'Content-Type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = answer.body.toString();
+  const json = text === '' ? undefined : JSON.parse(text);
+  const { responses, requestBody } = operationOf(method, path);
+  const response = responses[answer.status] ?? responses.default;
+  assert.ok(
+    answer.status >= 400 || responses[answer.status] !== undefined,
+    `${method} ${path}: ${answer.status}`,
+  );
+  if (response?.content !== undefined)
+    expectShape(response.content['application/json'].schema, json, `${method} ${path}`);
+  else assert.equal(json, undefined);
+  if (answer.status < 400 && requestBody !== undefined) {
+    expectShape(requestBody.content['application/json'].schema, body, `the body of ${method} ${path}`);
+  }
+  return { status: answer.status, json };
+}
+
+test('openapi.json has the routes of the server, and no others', async () => {
+  const router = createManagementRouter({ store: registry.store } as unknown as ManagementDependencies, '');
+  const routes = router.stack
+    .flatMap(({ methods, path }) =>
+      methods.map((method) => `${method} ${String(path).replace('/api/v1', '')}`),
+    )
+    .filter((route) => !route.startsWith('HEAD '))
+    .map((route) => route.replace(/:(\w+)/g, '{$1}'));
+  const described = Object.entries(PATHS).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((name) => name !== 'parameters')
+      .map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  assert.deepEqual(described.sort(), routes.sort());
+  const served = await registry.send('GET', '/api/v1/openapi.json');
+  assert.deepEqual(JSON.parse(served.body.toString()), openApi);
+});
+
+test('people: made, found, changed, removed', async () => {
+  const made = await call(admin, 'POST', '/users', { name: 'bob' });
+  assert.equal(made.status, 201);
+  const bob = basicAuthorization('bob', made.json.password);
+  assert.deepEqual((await call(bob, 'GET', '/me')).json, { kind: 'user', name: 'bob', admin: false });
+  assert.equal((await call(admin, 'POST', '/users', { name: 'bob' })).status, 409);
+  assert.equal((await call(bob, 'GET', '/users/bob')).json.hasPassword, true);
+  assert.equal((await call(bob, 'GET', '/users/ada')).status, 403);
+  assert.equal((await call(admin, 'GET', '/users')).json.users.length, 3);
+
+  const password = 'a new password of bob';
+  assert.equal((await call(bob, 'PATCH', '/users/bob', { password })).status, 403);
+  const change = { password, currentPassword: made.json.password };
+  assert.equal((await call(bob, 'PATCH', '/users/bob', { ...change, admin: true })).status, 403);
+  assert.equal((await call(bob, 'PATCH', '/users/bob', change)).status, 204);
+  assert.equal((await call(bob, 'GET', '/me')).status, 401);
+  assert.equal((await call(admin, 'PATCH', '/users/bob', { admin: true })).status, 204);
+  const again = basicAuthorization('bob', password);
+  assert.equal((await call(again, 'GET', '/users')).status, 200);
+  assert.equal((await call(again, 'DELETE', '/users/admin')).status, 204);
+  assert.equal((await call(again, 'DELETE', '/users/bob')).status, 400);
+  assert.equal(
+    (await call(again, 'POST', '/users', { name: 'admin', password: ADMIN_PASSWORD, admin: true })).status,
+    201,
+  );
+  assert.equal((await call(admin, 'DELETE', '/users/bob')).status, 204);
+  assert.equal((await call(again, 'GET', '/me')).status, 401);
+});
+
+test('teams and roles: what is granted holds at once', async () => {
+  const eve = await registry.addUser('eve');
+  const mayPull = async () =>
+    (await registry.send('GET', '/v2/crew/app/tags/list', { headers: { authorization: eve } })).status !==
+    403;
+  assert.equal((await call(admin, 'POST', '/teams', { name: 'crew' })).status, 201);
+  assert.equal((await call(admin, 'PUT', '/teams/crew/members/eve', {})).status, 204);
+  assert.deepEqual((await call(admin, 'GET', '/teams/crew')).json, { name: 'crew', members: ['eve'] });
+  assert.equal(await mayPull(), false);
+  const grant = { holder: 'team:crew', pattern: 'crew/*', role: 'reader' };
+  assert.deepEqual((await call(admin, 'PUT', '/grants', grant)).json, grant);
+  assert.equal(await mayPull(), true);
+  assert.equal((await call(admin, 'DELETE', '/teams/crew/members/eve')).status, 204);
+  assert.equal(await mayPull(), false);
+  assert.equal((await call(admin, 'DELETE', '/teams/crew/members/eve')).status, 404);
+  assert.equal((await call(admin, 'GET', '/teams')).json.teams.length, 1);
+  assert.equal((await call(admin, 'DELETE', '/teams/crew')).status, 204);
+});
+
+test('an admin of repositories grants roles on these, and on no others', async () => {
+  const on = (pattern: string, holder = 'user:eve') => ({ holder, pattern, role: 'writer' });
+  assert.equal((await call(ada, 'PUT', '/grants', on('team/x*'))).status, 200);
+  for (const pattern of ['*', 'team*', 'other/app', '*/team/x']) {
+    assert.equal((await call(ada, 'PUT', '/grants', on(pattern))).status, 403, pattern);
+  }
+  const { grants } = (await call(ada, 'GET', '/grants')).json;
+  assert.deepEqual(
+    grants.map(({ pattern }: { pattern: string }) => pattern),
+    ['team/*', 'team/x*'],
+  );
+  assert.equal((await call(ada, 'DELETE', '/grants?holder=user:eve&pattern=team/x*')).status, 204);
+  assert.equal((await call(admin, 'PUT', '/grants', { ...on('pub/*', 'public') })).status, 400);
+  assert.equal(
+    (await call(admin, 'PUT', '/grants', { ...on('pub/*', 'public'), role: 'reader' })).status,
+    200,
+  );
+});
+
+test('tokens: made by people, and by no token', async () => {
+  const fields = { name: 'laptop', scopes: ['team/*:pull'], expiresAt: null };
+  const { status, json } = await call(ada, 'POST', '/tokens', fields);
+  assert.equal(status, 201);
+  assert.match(json.secret, /^berth_pat_/);
+  const byToken = basicAuthorization('ada', json.secret);
+  assert.equal((await call(byToken, 'GET', '/me')).status, 200);
+  assert.equal((await call(byToken, 'POST', '/tokens', fields)).status, 403);
+  assert.equal((await call(byToken, 'PATCH', '/users/ada', { password: 'stolen password' })).status, 403);
+  assert.deepEqual((await call(byToken, 'GET', '/grants')).json, { grants: [] });
+  const listed = (await call(ada, 'GET', '/tokens')).json.tokens;
+  assert.deepEqual(
+    listed.map(({ id, scopes, secret }: Record<string, unknown>) => [id, scopes, secret]),
+    [[json.id, ['team/*:pull'], undefined]],
+  );
+  const eve = basicAuthorization('eve', ADMIN_PASSWORD);
+  assert.equal((await call(eve, 'DELETE', `/tokens/${json.id}`)).status, 403);
+  assert.equal((await call(eve, 'DELETE', '/tokens/gone')).status, 403);
+  assert.equal((await call(ada, 'DELETE', `/tokens/${json.id}`)).status, 204);
+  assert.equal((await call(byToken, 'GET', '/me')).status, 401);
+  for (const wrong of [
+    { expiresAt: '2020-01-01T00:00:00Z' },
+    { scopes: ['team/*:fly'] },
+    { scopes: ['../x:pull'] },
+    { name: ' ' },
+  ]) {
+    assert.equal(
+      (await call(ada, 'POST', '/tokens', { ...fields, ...wrong })).status,
+      400,
+      JSON.stringify(wrong),
+    );
+  }
+});
+
+test('logins: listed and ended', async () => {
+  const query = '/token?service=berth&offline_token=true&client_id=docker';
+  await registry.send('GET', query, { headers: { authorization: ada } });
+  const [login] = (await call(ada, 'GET', '/logins')).json.logins;
+  assert.equal(login.client, 'docker');
+  const eve = basicAuthorization('eve', ADMIN_PASSWORD);
+  assert.equal((await call(eve, 'DELETE', `/logins/${login.id}`)).status, 404);
+  assert.equal((await call(ada, 'DELETE', `/logins/${login.id}`)).status, 204);
+  assert.deepEqual((await call(ada, 'GET', '/logins')).json, { logins: [] });
+});
+
+test('robots: of people by themselves, of teams by administrators', async () => {
+  const fields = { owner: 'user:ada', name: 'ci', scopes: ['team/app:pull,push'] };
+  const made = (await call(ada, 'POST', '/robots', fields)).json;
+  assert.equal(made.name, 'ada+ci');
+  const robot = basicAuthorization('ada+ci', made.secret);
+  assert.deepEqual((await call(robot, 'GET', '/me')).json, { kind: 'robot', name: 'ada+ci', admin: false });
+  assert.equal((await call(robot, 'POST', '/robots', fields)).status, 403);
+  assert.equal((await call(ada, 'POST', '/robots', fields)).status, 409);
+  assert.equal((await call(ada, 'POST', '/robots', { ...fields, owner: 'user:eve' })).status, 403);
+  assert.equal((await call(ada, 'POST', '/robots', { ...fields, name: 'x', scopes: [] })).status, 400);
+  const renewed = (await call(ada, 'POST', '/robots/ada+ci/secret', {})).json;
+  assert.equal((await call(robot, 'GET', '/me')).status, 401);
+  assert.equal((await call(basicAuthorization('ada+ci', renewed.secret), 'GET', '/me')).status, 200);
+  await call(admin, 'POST', '/teams', { name: 'ops' });
+  assert.equal((await call(ada, 'POST', '/robots', { ...fields, owner: 'team:ops' })).status, 403);
+  assert.equal((await call(admin, 'POST', '/robots', { ...fields, owner: 'team:ops' })).status, 201);
+  assert.equal((await call(ada, 'GET', '/robots')).json.robots.length, 1);
+  assert.equal((await call(admin, 'GET', '/robots')).json.robots.length, 2);
+  assert.equal((await call(ada, 'DELETE', '/robots/ops+ci')).status, 403);
+  assert.equal((await call(ada, 'DELETE', '/robots/ada+ci')).status, 204);
+});
+
+test('keys are rotated by administrators', async () => {
+  const before = await registry.token(ada);
+  assert.equal((await call(admin, 'POST', '/keys', { now: false })).status, 201);
+  const headers = { authorization: `Bearer ${before}` };
+  assert.equal((await registry.send('GET', '/v2/', { headers })).status, 200);
+});
+
+test('a page of another site can change nothing', async () => {
+  for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', '']) {
+    for (const [method, path] of [
+      ['POST', '/users'],
+      ['PUT', '/grants'],
+      ['PATCH', '/users/ada'],
+    ] as const) {
+      const headers = { authorization: admin, ...(type !== '' && { 'Content-Type': type }) };
+      const body = JSON.stringify({ name: 'mallory', admin: true });
+      const { status } = await registry.send(method, `/api/v1${path}`, { headers, body });
+      assert.equal(status, 415, `${method} ${type}`);
+    }
+  }
+  const preflight = await registry.send('OPTIONS', '/api/v1/users/ada', {
+    headers: { origin: 'https://evil.example', 'access-control-request-method': 'DELETE' },
+  });
+  assert.equal(preflight.headers['access-control-allow-origin'], undefined);
+});
+
+test('what is no JSON object of known fields is refused', async () => {
+  for (const body of [
+    '',
+    '{',
+    '[]',
+    'null',
+    '"x"',
+    '{"name":1}',
+    '{"name":"x","more":1}',
+    `{"name":"${'x'.repeat(70_000)}"}`,
+  ]) {
+    const answer = await registry.send('POST', '/api/v1/users', {
+      headers: { authorization: admin, 'Content-Type': 'application/json' },
+      body,
+    });
+    assert.equal(answer.status, 400, body.slice(0, 40));
+  }
+  for (const name of ['', 'Ada', 'a:b', 'a+b', 'a/b', '.a', 'a b', 'x'.repeat(200)]) {
+    assert.equal((await call(admin, 'POST', '/users', { name })).status, 400, name);
+  }
+  assert.equal((await call(admin, 'POST', '/users', { name: 'short', password: 'short' })).status, 400);
+});

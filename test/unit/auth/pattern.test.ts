@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { matchesPattern, parsePattern, prefixOf } from '../../../auth/access/pattern.ts';
+import { SettingInvalidError } from '../../../auth/errors.ts';
+
+for (const [pattern, matching, others] of [
+  ['team/app', ['team/app'], ['team/app2', 'team', 'team/app/x', 'xteam/app']],
+  ['team/*', ['team/app', 'team/app/x'], ['team', 'teams/app', 'x/team/app']],
+  ['*', ['team', 'team/app'], []],
+  ['*/shared', ['a/shared', 'a/b/shared'], ['shared', 'a/shared2']],
+  ['team/*-dev/*', ['team/a-dev/b', 'team/a/b-dev/c/d'], ['team/a-dev', 'team/dev/a']],
+  ['a*b*c', ['abc', 'aXbXbc', 'abbcc'], ['ab', 'acb', 'abcd']],
+] as const) {
+  test(`${pattern} matches what it should`, () => {
+    for (const name of matching) assert.equal(matchesPattern(pattern, name), true, name);
+    for (const name of others) assert.equal(matchesPattern(pattern, name), false, name);
+    assert.ok(matching.every((name) => name.startsWith(prefixOf(pattern))));
+  });
+}
+
+test('matching agrees with a regular expression', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', '*'), maxLength: 8 });
+  const name = fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 10 });
+  fc.assert(
+    fc.property(text, name, (pattern, candidate) => {
+      const expression = new RegExp(`^${pattern.replaceAll('*', '.*')}$`);
+      assert.equal(matchesPattern(pattern, candidate), expression.test(candidate));
+    }),
+  );
+});
+
+test('a pattern that holds another matches all that the other does', () => {
+  const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*'), minLength: 1, maxLength: 5 });
+  const name = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 6 });
+  fc.assert(
+    fc.property(pattern, pattern, name, (outer, inner, candidate) => {
+      fc.pre(matchesPattern(outer, inner) && matchesPattern(inner, candidate));
+      assert.equal(matchesPattern(outer, candidate), true);
+    }),
+  );
+  assert.equal(matchesPattern('team/*', 'team*'), false);
+  assert.equal(matchesPattern('team/a*', 'team/*'), false);
+});
+
+for (const text of [
+  '',
+  'Team/*',
+  '/team',
+  'team/',
+  'a//b',
+  '../a',
+  'a/../b',
+  'a**',
+  'a b',
+  'a:b',
+  'a%',
+  '-a',
+  '*'.repeat(3),
+  'a*b*c*d*e*f*',
+  'a'.repeat(256),
+]) {
+  test(`${JSON.stringify(text.slice(0, 20))} is no pattern`, () => {
+    assert.throws(() => parsePattern(text), SettingInvalidError);
+  });
+}
