@@ -24,19 +24,46 @@ const CONNECTIONS = 256;
  * every operation that it will need. Throws S3SettingsError with a clause that says what is wrong and what to do.
  */
 export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
-  const { bucket: name, partSize, publicEndpoint } = settings;
-  const client = new S3Client(clientConfig(settings, settings.endpoint));
-  const bucket = new S3Bucket(client, name);
-  const keys = new ObjectKeys(settings.prefix);
-  await checkBucket(bucket, keys, settings);
-  const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
+  const connection = connect(settings);
+  try {
+    await checkBucket(connection.bucket, connection.keys, settings);
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return driverOf(settings, connection);
+}
+
+/** As openS3Driver, without asking S3 for anything. */
+export function openUncheckedS3Driver(settings: S3Settings): S3Driver {
+  return driverOf(settings, connect(settings));
+}
+
+interface Connection {
+  readonly bucket: S3Bucket;
+  readonly keys: ObjectKeys;
+  readonly signer: S3Client;
+  close(): void;
+}
+
+function connect(settings: S3Settings): Connection {
+  const { bucket, endpoint, prefix, publicEndpoint } = settings;
+  const client = new S3Client(clientConfig(settings, endpoint));
   const signer = publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint));
-  const sign = (key: string) =>
-    getSignedUrl(signer, new GetObjectCommand({ Bucket: name, Key: key }), { expiresIn: DOWNLOAD_TIME });
-  return new S3Driver({ bucket, keys, memory }, sign, () => {
+  const close = () => {
     client.destroy();
     signer.destroy();
-  });
+  };
+  return { bucket: new S3Bucket(client, bucket), keys: new ObjectKeys(prefix), signer, close };
+}
+
+function driverOf({ partSize }: S3Settings, { bucket, keys, signer, close }: Connection): S3Driver {
+  const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
+  const sign = (key: string) =>
+    getSignedUrl(signer, new GetObjectCommand({ Bucket: bucket.name, Key: key }), {
+      expiresIn: DOWNLOAD_TIME,
+    });
+  return new S3Driver({ bucket, keys, memory }, sign, close);
 }
 
 function clientConfig(
