@@ -7,6 +7,7 @@ const HEADER = 12;
 const IN = 1;
 const RESPONSE = 0x8000;
 const RECURSION_AVAILABLE = 0x80;
+const OPCODE_AND_RECURSION = 0x7900;
 /** Seconds, as dockerd says it. */
 const TTL = 600;
 /** What a client takes by UDP unless it says more. */
@@ -99,10 +100,9 @@ function answer(query: Buffer, question: DnsQuestion, records: readonly Buffer[]
 
 function answerHeader(query: Buffer, questions: number, answers: number, code: number): Buffer {
   const header = Buffer.alloc(HEADER);
-  if (query.length >= 4) {
-    header.writeUInt16BE(query.readUInt16BE(0), 0);
-    header.writeUInt16BE((query.readUInt16BE(2) & 0x7900) | RESPONSE | RECURSION_AVAILABLE | code, 2);
-  }
+  const asked = query.length < 4 ? 0 : query.readUInt16BE(2) & OPCODE_AND_RECURSION;
+  if (query.length >= 2) header.writeUInt16BE(query.readUInt16BE(0), 0);
+  header.writeUInt16BE(asked | RESPONSE | RECURSION_AVAILABLE | code, 2);
   header.writeUInt16BE(questions, 4);
   header.writeUInt16BE(answers, 6);
   return header;
