@@ -14,13 +14,13 @@ major=$(node -p 'process.versions.node.split(".")[0]')
 [ "$major" -ge 20 ] || fail "Node.js $major is too old to set Berth up; version 20 or later is needed"
 
 # The pinned Node comes by an optional dependency, so the lock file decides about it too.
-lock=$(cksum <"$root/package-lock.json")
+omit=""
+[ "$purpose" = image ] && omit=--omit=dev
+lock="$(cksum <"$root/package-lock.json")$omit"
 installed="$root/node_modules/.berth-lock"
 if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
   say "installing the npm packages of package-lock.json"
   log=$(mktemp)
-  omit=""
-  [ "$purpose" = image ] && omit=--omit=dev
   # shellcheck disable=SC2086 # nothing when it is empty
   (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error $omit) >"$log" 2>&1 || {
     cat "$log" >&2

@@ -118,7 +118,8 @@ ${COMMON}  --repair              mend what can be mended; move what cannot into 
 
 Usage: berth import --from SOURCE [options]
 
-${COMMON}  --from SOURCE         the URL of a registry, or the rootdirectory in which docker-registry keeps its storage
+${COMMON}  --from SOURCE         the URL of a registry; or the rootdirectory in which docker-registry keeps its storage, or its
+                        bucket as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST (credentials as AWS has them)
   --repository NAME     only this repository; repeat it for more (default: all)
   --user NAME           log in with the password in BERTH_IMPORT_PASSWORD (default: what docker login has kept)
   --untagged            also manifests without a tag, which only a storage can list

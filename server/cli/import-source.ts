@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blobs/s3/s3-settings.ts';
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
@@ -9,11 +10,14 @@ import { RegistrySource } from '../import/registry-source.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
 import { dockerCredentials } from './docker-credentials.ts';
 
+/** Milliseconds in which a bucket has to answer for the first time. */
+const BUCKET_TIME = 60_000;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What `--from` names: the URL of a registry, or a folder that docker-registry has written. Throws ConfigError
- * when it is neither.
+ * What `--from` names: the URL of a registry, or a folder or bucket that docker-registry has written. Throws
+ * ConfigError when it is none of these.
  */
 export async function openImportSource(
   from: string,
@@ -21,12 +25,40 @@ export async function openImportSource(
   env: Environment,
 ): Promise<ImportSource> {
   if (/^https?:\/\//i.test(from)) return openRegistry(from, user, env);
-  if (user !== undefined) throw new ConfigError('--user is for registries: --from names a folder');
+  if (user !== undefined) throw new ConfigError('--user is for registries: --from names a storage');
+  if (from.startsWith('s3:')) return openBucket(from);
   if (await isFolder(join(from, DOCKER_REGISTRY_ROOT))) return new DockerRegistrySource(new FolderTree(from));
   throw new ConfigError(
-    `${from} has no folder ${DOCKER_REGISTRY_ROOT}: give the rootdirectory of docker-registry, or the URL of a ` +
-      'registry, such as https://registry.example',
+    `${from} has no folder ${DOCKER_REGISTRY_ROOT}: give the rootdirectory of docker-registry, its bucket as ` +
+      's3://BUCKET/PREFIX, or the URL of a registry, such as https://registry.example',
   );
+}
+
+async function openBucket(from: string): Promise<ImportSource> {
+  // The libraries of S3 take long to load.
+  const { BucketTree } = await import('../../storage/import/bucket-tree.ts');
+  const settings = settingsOf(from);
+  const tree = new BucketTree(settings);
+  try {
+    for await (const { name } of tree.list(DOCKER_REGISTRY_ROOT, AbortSignal.timeout(BUCKET_TIME))) {
+      if (name === 'repositories') return new DockerRegistrySource(tree);
+    }
+  } catch (cause) {
+    throw new ConfigError((cause as Error).message, { cause });
+  }
+  throw new ConfigError(
+    `the bucket ${settings.bucket} has nothing below ${settings.prefix}${DOCKER_REGISTRY_ROOT}/repositories/: ` +
+      'give the rootdirectory of docker-registry as the prefix',
+  );
+}
+
+function settingsOf(from: string): S3Settings {
+  try {
+    return parseS3Url(from);
+  } catch (cause) {
+    if (!(cause instanceof S3SettingsError)) throw cause;
+    throw new ConfigError(`--from cannot be used: ${cause.message}`, { cause });
+  }
 }
 
 async function openRegistry(from: string, user: string | undefined, env: Environment): Promise<ImportSource> {
