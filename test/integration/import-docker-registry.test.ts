@@ -5,12 +5,14 @@ import { after, test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { sendRequest } from '../support/http-client.ts';
+import { startProcess } from '../support/managed-process.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry-process.ts';
 import { attachedTo, type FilledRegistry, fillRegistry } from '../support/source-registry.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 const options = { timeout: 180_000 };
+const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 const scope = { after };
 const source = await startDockerRegistry(scope);
 const filled = await fillRegistry(scope, source.host);
@@ -82,6 +84,16 @@ test('what is damaged or missing in the source is named, and the rest is brought
   const registry = await startRegistry(t, { dataDir: data });
   const whole = new Map([...images].filter(([name]) => name !== 'team/app:moved' && name !== 'solo:docker'));
   await checkImages(registry, { ...filled, images: whole });
+});
+
+test('sweeps without grace take nothing of what is being imported', options, async (t) => {
+  const registry = await startRegistry(t, { args: ['--gc-interval', 'off'] });
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, registry.dataDir]);
+  await sweeper.waitForLine(/sweeping/);
+  const result = await runBerth('import', '--from', source.url, '--data', registry.dataDir);
+  assert.equal(result.exitCode, 0, result.stdout + result.stderr);
+  assert.equal((await sweeper.end('SIGTERM')).code, 0, sweeper.output());
+  await checkImages(registry, filled);
 });
 
 test('a source that is none, or cannot be reached, is told in one sentence', options, async (t) => {
