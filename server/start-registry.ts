@@ -6,7 +6,8 @@ import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
-import { NameSnapshots } from './background/name-snapshots.ts';
+import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
+import { SharedDuty } from './background/shared-duty.ts';
 import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
 import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';
@@ -129,7 +130,11 @@ export async function startRegistry(
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
   }
   const background = new AbortController();
-  const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log);
+  const duty =
+    config.database === undefined
+      ? undefined
+      : new SharedDuty(catalog.garbage, 'name-snapshots', NAMES_LEASE);
+  const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log, duty);
   const running = [snapshots.keep(background.signal)];
   if (config.tls && certificate) {
     const use = (replaced: Certificate) => server.useCertificate(replaced);

@@ -2,18 +2,24 @@ import type { Logger } from 'pino';
 import type { NamesCatalog } from '../../storage/catalog/names-catalog.ts';
 import { writeSnapshot } from '../../storage/names/write-snapshot.ts';
 import { repeat } from './repeat.ts';
+import type { SharedDuty } from './shared-duty.ts';
 
 const RHYTHM = { first: 60 * 1000, every: 10 * 60 * 1000 };
+/** After which the duty of a registry that was killed goes to another one, in milliseconds. */
+export const NAMES_LEASE = 15 * 60 * 1000;
 
 /** Keeps the names of the catalog beside the content, so that a lost database can be rebuilt. */
 export class NameSnapshots {
   readonly #names: NamesCatalog;
   readonly #folder: string;
   readonly #log: Logger;
+  readonly #duty: SharedDuty | undefined;
   /** Of the last snapshot; undefined before the first of this process. */
   #version: number | undefined;
 
-  constructor(names: NamesCatalog, folder: string, log: Logger) {
+  /** `duty` is given where several registries have one catalog. */
+  constructor(names: NamesCatalog, folder: string, log: Logger, duty?: SharedDuty) {
+    this.#duty = duty;
     this.#names = names;
     this.#folder = folder;
     this.#log = log;
@@ -24,9 +30,11 @@ export class NameSnapshots {
     const fail = (error: unknown) => this.#log.error({ err: error }, 'the names could not be kept');
     await repeat((stopping) => this.#write(stopping), RHYTHM, signal, fail);
     await this.#write(undefined).catch(fail);
+    await this.#duty?.drop().catch(fail);
   }
 
   async #write(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#duty !== undefined && !(await this.#duty.take())) return;
     const version = await this.#names.version();
     if (version === this.#version || (this.#version === undefined && version === 0)) return;
     const file = await writeSnapshot(this.#folder, this.#names.lines(), signal);

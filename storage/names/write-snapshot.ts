@@ -1,4 +1,5 @@
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NameLine } from '../catalog/names-catalog.ts';
 import { listSnapshots, snapshotName } from './snapshot-files.ts';
@@ -18,7 +19,9 @@ export async function writeSnapshot(
 ): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, snapshotName(new Date()));
-  const part = join(folder, `part-${process.pid}`);
+  // Processes of several machines may have the same number.
+  const part = join(folder, `part-${randomUUID()}`);
+  await removeParts(folder);
   try {
     await writeLines(part, lines, signal);
     await rename(part, path);
@@ -34,6 +37,13 @@ export async function writeSnapshot(
   }
   for (const old of (await listSnapshots(folder)).slice(KEPT)) await rm(join(folder, old), { force: true });
   return path;
+}
+
+/** Those of processes that were killed: one writes at a time. */
+async function removeParts(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith('part-')) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** The last line tells that none is missing. */

@@ -20,8 +20,8 @@ export interface PostgresOptions {
 
 /** A PostgreSQL server of Debian's package, on a free port of 127.0.0.1, which stays the same over restarts. */
 export interface Postgres {
-  /** Of a fresh, empty database. */
-  createDatabase(): Promise<string>;
+  /** Answers the URL of a fresh, empty database, with its files in `folder` where that is given. */
+  createDatabase(folder?: string): Promise<string>;
   /** The running process; another one after each restart. */
   process(): ManagedProcess;
   /** SIGINT: running transactions are cut off. */
@@ -90,9 +90,13 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
   await start();
   const urlOf = (database: string) => `postgres://berth:${password}@127.0.0.1:${port}/${database}`;
   return {
-    createDatabase: async () => {
+    createDatabase: async (place) => {
       const name = `test_${randomBytes(6).toString('hex')}`;
-      await queryPostgres(urlOf('postgres'), `create database ${name}`);
+      if (place !== undefined) {
+        await queryPostgres(urlOf('postgres'), `create tablespace ${name} location '${place}'`);
+      }
+      const space = place === undefined ? '' : ` tablespace ${name}`;
+      await queryPostgres(urlOf('postgres'), `create database ${name}${space}`);
       return urlOf(name);
     },
     process: () => running,

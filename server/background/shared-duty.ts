@@ -1,0 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import type { GarbageCatalog } from '../../storage/catalog/garbage-catalog.ts';
+
+/**
+ * What one of several registries on one catalog does for all of them. It is another's when its holder has ended, or
+ * has not called `take` for `leaseMs`.
+ */
+export class SharedDuty {
+  readonly #leases: Pick<GarbageCatalog, 'takeLease' | 'dropLease'>;
+  readonly #lease: { readonly name: string; readonly holder: string };
+  readonly #leaseMs: number;
+
+  constructor(leases: Pick<GarbageCatalog, 'takeLease' | 'dropLease'>, name: string, leaseMs: number) {
+    this.#leases = leases;
+    this.#lease = { name, holder: randomUUID() };
+    this.#leaseMs = leaseMs;
+  }
+
+  /** Whether it is this registry's. */
+  take(): Promise<boolean> {
+    return this.#leases.takeLease(this.#lease, this.#leaseMs);
+  }
+
+  drop(): Promise<void> {
+    return this.#leases.dropLease(this.#lease);
+  }
+}
