@@ -47,7 +47,7 @@ test(
       if (answer.status === 201) pushed.push(digestOf(`content ${index}`));
       else refused = answer;
     }
-    assert.equal(refused?.status, 503, refused?.body.toString());
+    assert.equal(refused?.status, 503, String(refused?.body));
     assert.match(String(refused?.body), /"code":"UNAVAILABLE","message":"the registry has no space left/);
     assert.ok(refused?.headers['retry-after'] !== undefined);
     const pulled = await registry.send('GET', '/v2/team/app/manifests/1');

@@ -14,7 +14,7 @@ import { racingPushers } from '../support/racing-pushers.ts';
 import { type Replicas, startReplicas } from '../support/replicas.ts';
 
 /** BERTH_KILLS=100 is what is run by hand before a release. */
-const KILLS = Number(process.env.BERTH_KILLS ?? 9);
+const KILLS = Number(process.env.BERTH_KILLS ?? 6);
 const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 
 test(`kill -9 of replicas and PostgreSQL at ${KILLS} moments: all that was answered is there`, async (t) => {
