@@ -16,11 +16,15 @@ export interface Dockerd {
 }
 
 /**
- * Starts Debian's dockerd, and a containerd for it alone, over a fresh folder, without any network set-up,
+ * Starts Debian's dockerd, and a containerd for it alone, over a fresh folder, without any network set-up unless asked,
  * and waits until it answers. It takes registries on 127.0.0.0/8 as insecure ones, as dockerd always does.
  * Needs root.
  */
-export async function startDockerd(scope: CleanupScope): Promise<Dockerd> {
+export async function startDockerd(
+  scope: CleanupScope,
+  /** `own`: in a namespace of its own, where it makes bridges and rules as it likes, and reaches no registry. */
+  { network = 'none' }: { readonly network?: 'none' | 'own' } = {},
+): Promise<Dockerd> {
   // Sockets lie in here, and their paths must stay under 108 bytes.
   const directory = await makeTempDir(scope, 'dockerd');
   const containerd = join(directory, 'c.sock');
@@ -41,16 +45,16 @@ address = "${containerd}"
 
   const first = startProcess(scope, 'containerd', ['--config', containerdConfig]);
   await first.waitForLine(/containerd successfully booted/);
-  const daemon = startProcess(scope, 'dockerd', [
+  const apart = ['--net', '--', '/bin/sh', '-c', 'ip link set lo up && exec "$@"', 'sh', 'dockerd'];
+  const daemon = startProcess(scope, network === 'own' ? 'unshare' : 'dockerd', [
+    ...(network === 'own' ? apart : []),
     `--config-file=${directory}/daemon.json`,
     `--data-root=${directory}/data`,
     `--exec-root=${directory}/run`,
     `--pidfile=${directory}/pid`,
     `--host=unix://${directory}/d.sock`,
     `--containerd=${containerd}`,
-    '--iptables=false',
-    '--ip6tables=false',
-    '--bridge=none',
+    ...(network === 'own' ? [] : ['--iptables=false', '--ip6tables=false', '--bridge=none']),
   ]);
   await daemon.waitForLine(/API listen on/, 60_000);
 

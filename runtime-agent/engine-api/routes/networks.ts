@@ -75,8 +75,7 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
   router.post('/networks/:id/disconnect', async (ctx) => {
     const body = await readJsonObject(ctx.req);
     readBoolean(body, 'Force', '');
-    const { network } = networks.get(String(ctx.params.id));
-    await containers.disconnect(readString(body, 'Container', ''), network.name);
+    await containers.disconnect(readString(body, 'Container', ''), String(ctx.params.id));
     ctx.status = 200;
     ctx.body = '';
   });

@@ -1,5 +1,10 @@
 import type { Container } from '../../containers/container.ts';
-import { type ActiveEndpoint, DEFAULT_ENDPOINT, type EndpointSettings } from '../../networks/network.ts';
+import {
+  type ActiveEndpoint,
+  type ActiveNetwork,
+  DEFAULT_ENDPOINT,
+  type EndpointSettings,
+} from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
 import { dnsNames } from '../../networks/sandbox.ts';
@@ -47,8 +52,9 @@ export function networksView(container: Container, showNames: boolean): Readonly
 
 /** One element for each published port and address, and one for each port that is exposed only (ContainerSummary). */
 export function portList(container: Container): readonly object[] {
-  if (container.activeNetwork === undefined) return [];
-  const { ports } = container.activeNetwork;
+  const { activeNetwork } = container;
+  if (!isConnected(activeNetwork)) return [];
+  const { ports } = activeNetwork;
   const published = ports.map(({ hostIp, containerPort, hostPort, protocol }) => ({
     IP: hostIp,
     PrivatePort: containerPort,
@@ -64,7 +70,7 @@ export function portList(container: Container): readonly object[] {
 
 function portsView(container: Container): Readonly<Record<string, readonly object[] | null>> {
   const { activeNetwork, config } = container;
-  if (activeNetwork === undefined) return {};
+  if (!isConnected(activeNetwork)) return {};
   const view = new Map<string, { HostIp: string; HostPort: string }[] | null>();
   for (const exposed of exposedPorts(Object.keys(config.ExposedPorts ?? {})))
     view.set(portKey(exposed), null);
@@ -99,6 +105,11 @@ function endpointView(
     DriverOpts: driverOptions,
     DNSNames: named || isUserDefined(active) ? dnsNames(container, aliases) : null,
   };
+}
+
+/** One that was taken out of all its networks keeps its ports for the next, and shows none. */
+function isConnected(network: ActiveNetwork | undefined): network is ActiveNetwork {
+  return network !== undefined && network.endpoints.length > 0;
 }
 
 function isUserDefined(active: ActiveEndpoint | undefined): boolean {
