@@ -103,7 +103,15 @@ export async function openAuth(
       seenBy: async (claims) => (await directory.named(claims))?.rights,
     }),
   });
-  const server = new TokenServer({ issuer, services, life, keys, logins: store.logins, directory });
+  const server = new TokenServer({
+    issuer,
+    services,
+    life,
+    keys,
+    logins: store.logins,
+    directory,
+    version: everything,
+  });
   return {
     access: RIGHTS_ACCESS,
     authenticator,

@@ -4,6 +4,7 @@ import { type Identity, nameOf } from '../access/identity.ts';
 import { allowsScope, type Rights } from '../access/rights.ts';
 import { CATALOG_SCOPE, parseScope, type Scope } from '../access/scope.ts';
 import type { Directory } from '../accounts/directory.ts';
+import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
 import { hashSecret, makeId, makeSecret, secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError, SettingInvalidError } from '../errors.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
@@ -27,6 +28,8 @@ export interface TokenServerOptions {
   readonly keys: KeyRing;
   readonly logins: LoginStore;
   readonly directory: Directory;
+  /** Another number after any change of the stores: with it no login is looked up twice. */
+  readonly version?: () => number;
 }
 
 /** What a program asks for (Docker token protocol, "Requesting a Token"). */
@@ -53,9 +56,11 @@ export interface TokenAnswer {
 /** Gives tokens: what is asked for as far as it is allowed, and never a refusal for asking too much. */
 export class TokenServer {
   readonly #options: TokenServerOptions;
+  readonly #logins: WhileUnchanged<Login> | undefined;
 
   constructor(options: TokenServerOptions) {
     this.#options = options;
+    this.#logins = options.version && new WhileUnchanged(options.version);
   }
 
   /**
@@ -81,7 +86,7 @@ export class TokenServer {
     const { directory, logins } = this.#options;
     const service = this.#serviceOf(request);
     const secretHash = hashSecret(refreshToken);
-    const login = secretKind(refreshToken) === 'ref' ? await logins.find(secretHash) : undefined;
+    const login = secretKind(refreshToken) === 'ref' ? await this.#findLogin(secretHash) : undefined;
     if (login === undefined || login.expiresAt.getTime() <= Date.now() || login.service !== service) {
       throw new CredentialsInvalidError(
         'the refresh token is wrong, has expired or was revoked: log in again',
@@ -101,6 +106,15 @@ export class TokenServer {
     const next = newLogin(login.subject, service, request.client, login.family, end);
     if (!(await logins.replace(secretHash, next.login))) return this.#endReused(login);
     return { ...answer, refreshToken: next.secret };
+  }
+
+  async #findLogin(secretHash: string): Promise<Login | undefined> {
+    const known = this.#logins?.find(secretHash);
+    if (known !== undefined) return known;
+    const keep = this.#logins?.begin(secretHash);
+    const login = await this.#options.logins.find(secretHash);
+    if (login !== undefined) keep?.(login);
+    return login;
   }
 
   async #endReused({ family }: Login): Promise<never> {

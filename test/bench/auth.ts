@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { hashPassword } from '../../auth/accounts/password-hash.ts';
+import { openTestAuthStore } from '../support/auth-store.ts';
 import { type CleanupScope, withCleanup } from '../support/cleanup.ts';
 import { basicAuthorization, sendRequest } from '../support/http-client.ts';
 import { createRegistryClient } from '../support/registry-client.ts';
@@ -16,7 +18,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 
 const PASSWORD = 'a password of the bench';
 const MANIFEST = '/v2/bench/app/manifests/1';
-/** People who log in at once, with passwords that nobody has verified yet. */
+/** People who log in at once. */
 const LOGINS = 50;
 
 interface Load {
@@ -28,6 +30,7 @@ interface Load {
 
 interface Server {
   readonly url: string;
+  readonly data: string;
   cpuSeconds(): Promise<number>;
 }
 
@@ -56,6 +59,7 @@ async function run(scope: CleanupScope): Promise<void> {
     `wrk.method = "POST"\nwrk.body = "${form}"\nwrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n`,
   );
 
+  const people = await addPeople(scope, closed.data, rounds * seconds * 120);
   const results = new Map<string, Load[]>();
   for (let round = 0; round < rounds; round += 1) {
     const token = await bearer();
@@ -68,7 +72,7 @@ async function run(scope: CleanupScope): Promise<void> {
       ],
       ['POST /token, refresh token', () => load(closed, '/token', ['-s', script])],
       ['manifest GET, 4 clients', () => load(closed, MANIFEST, ['-c4', '-H', `Authorization: ${token}`])],
-      [`manifest GET, 4 clients, ${LOGINS} logins at once`, () => besideLogins(closed, token)],
+      [`manifest GET, 4 clients, ${LOGINS} logins at once`, () => besideLogins(closed, token, people)],
     ];
     for (const [name, step] of steps) results.set(name, [...(results.get(name) ?? []), await step()]);
   }
@@ -85,7 +89,17 @@ async function startServer(scope: CleanupScope, adminPassword: string | undefine
   const registry = await startRegistry(scope, adminPassword === undefined ? {} : { adminPassword });
   const user = adminPassword === undefined ? undefined : { name: 'admin', password: adminPassword };
   await createRegistryClient(registry.url, user).pushImage('bench/app', '1');
-  return { url: registry.url, cpuSeconds: () => registry.process().cpuSeconds() };
+  return { url: registry.url, data: registry.dataDir, cpuSeconds: () => registry.process().cpuSeconds() };
+}
+
+/** Accounts with the password PASSWORD that nobody has verified yet. */
+async function addPeople(scope: CleanupScope, data: string, count: number): Promise<string[]> {
+  const { accounts } = await openTestAuthStore(scope, join(data, 'catalog.sqlite'));
+  const passwordHash = await hashPassword(PASSWORD);
+  const names = Array.from({ length: count }, (_, number) => `somebody-${number}`);
+  for (const name of names)
+    await accounts.create({ name, passwordHash, admin: false, createdAt: new Date() });
+  return names;
 }
 
 async function load(server: Server, path: string, more: readonly string[] = []): Promise<Load> {
@@ -105,21 +119,25 @@ async function load(server: Server, path: string, more: readonly string[] = []):
   };
 }
 
-async function besideLogins(server: Server, token: string): Promise<Load> {
+/** Everybody of `people` logs in once, and waits to be told: after that the password is known. */
+async function besideLogins(server: Server, token: string, people: string[]): Promise<Load> {
   const end = new AbortController();
-  const logIn = async (name: string) => {
-    while (!end.signal.aborted) {
-      const user = { name, password: 'wrong' };
-      await sendRequest(`${server.url}/token?service=berth`, { user, signal: end.signal }).catch(
-        () => undefined,
-      );
+  let logins = 0;
+  const logInOthers = async () => {
+    for (let name = people.pop(); name !== undefined && !end.signal.aborted; name = people.pop()) {
+      const { status } = await sendRequest(`${server.url}/token?service=berth`, {
+        user: { name, password: PASSWORD },
+      });
+      if (status !== 200) throw new Error(`a login was answered with ${status}`);
+      logins += 1;
     }
   };
-  const people = Array.from({ length: LOGINS }, (_, number) => logIn(`somebody-${number}`));
+  const running = Promise.all(Array.from({ length: LOGINS }, logInOthers));
   try {
     return await load(server, MANIFEST, ['-c4', '-H', `Authorization: ${token}`]);
   } finally {
+    console.error(`${logins} logins, ${people.length} people left`);
     end.abort();
-    await Promise.all(people);
+    await running;
   }
 }
