@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
+import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { expectError } from '../support/registry-error.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
@@ -241,4 +242,27 @@ test('the keys are published, without their private part', async () => {
     keys.map((key: Record<string, unknown>) => [key.kid, key.alg, key.use, Object.keys(key).includes('d')]),
     [[kid, 'ES256', 'sig', false]],
   );
+});
+
+test('behind a proxy, below a path, and for clients that shall send their password each time', async (t) => {
+  const proxied = await startRegistryWithAccounts(t, {
+    pathPrefix: '/registry',
+    trustedProxies: parseTrustedProxies(['127.0.0.1']),
+  });
+  const headers = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'registry.example' };
+  const asked = await proxied.send('GET', '/registry/v2/', { headers });
+  assert.equal(
+    asked.headers['www-authenticate'],
+    'Bearer realm="https://registry.example/registry/token",service="berth"',
+  );
+  assert.equal((await proxied.send('GET', '/registry/token')).status, 200);
+  assert.equal((await proxied.send('GET', '/token')).status, 404);
+  assert.equal((await proxied.send('GET', '/registry/.well-known/jwks.json')).status, 200);
+
+  const tokens = { challenge: 'basic', issuer: 'berth', life: 300, services: ['berth'] } as const;
+  const basic = await startRegistryWithAccounts(t, { tokens });
+  assert.equal((await basic.send('GET', '/v2/')).headers['www-authenticate'], 'Basic realm="berth"');
+  assert.equal((await basic.admin.send('GET', '/v2/')).status, 200);
+  const authorization = `Bearer ${await basic.token(basicAuthorization('admin', ADMIN_PASSWORD))}`;
+  assert.equal((await basic.send('GET', '/v2/', { headers: { authorization } })).status, 200);
 });
