@@ -7,6 +7,7 @@ import { sqliteFile } from '../open-storage.ts';
 import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';
 import { copyToFile } from './catalog-copies.ts';
+import { count } from './count.ts';
 import { describeUncopied } from './describe-uncopied.ts';
 import { interruption } from './interruption.ts';
 import { isRefusal } from './is-refusal.ts';
@@ -53,14 +54,14 @@ export async function backup(args: readonly string[]): Promise<number> {
           ? { from: registry.blobs, to: new BlobStore(await openFilesystemDriver(folder)) }
           : undefined,
       signal,
-      onProgress: ({ blobs, bytes }) => progress.show(`${blobs} blobs copied (${byteCount(bytes)})`),
+      onProgress: ({ blobs, bytes }) => progress.show(`${count(blobs, 'blob')} copied (${byteCount(bytes)})`),
     });
     progress.clear();
     for (const lost of report.lost) process.stdout.write(`${describeUncopied(lost)}\n`);
     const { blobs, bytes, deleted } = report;
     process.stdout.write(
-      `backup in ${folder}: ${blobs} blobs copied (${byteCount(bytes)}), ${deleted} deleted` +
-        `${report.lost.length === 0 ? '' : `; ${report.lost.length} blobs are damaged, which are told above`}\n`,
+      `backup in ${folder}: ${count(blobs, 'blob')} copied (${byteCount(bytes)}), ${deleted} deleted` +
+        `${report.lost.length === 0 ? '' : `; ${count(report.lost.length, 'damaged blob')}: see above`}\n`,
     );
     return report.lost.length === 0 ? 0 : 1;
   } catch (error) {

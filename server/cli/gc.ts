@@ -14,6 +14,7 @@ import { loadConfig, parseGrace } from '../config.ts';
 import type { StorageConfig } from '../open-storage.ts';
 import { byteCount } from './byte-count.ts';
 import { copyToFile } from './catalog-copies.ts';
+import { count } from './count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -102,8 +103,4 @@ function summary(report: Readonly<GarbageReport>): string {
     `${count(manifests, 'manifest')}, ${count(links, 'unused link')}, ${count(blobs, 'blob')}, ` +
     `${count(leftovers, 'leftover file')}, ${count(uploads, 'abandoned upload')}: ${byteCount(bytes)}`
   );
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

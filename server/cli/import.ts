@@ -6,6 +6,7 @@ import { SourceContentError, SourceUnavailableError } from '../../storage/import
 import { ConfigError, loadConfig } from '../config.ts';
 import { recordDescription } from '../registry/repository-description.ts';
 import { byteCount } from './byte-count.ts';
+import { count } from './count.ts';
 import { openImportSource } from './import-source.ts';
 import { interruption } from './interruption.ts';
 import { isRefusal } from './is-refusal.ts';
@@ -67,13 +68,13 @@ export async function importFrom(args: readonly string[]): Promise<number> {
         showing = setInterval(() => {
           const bytes = byteCount(before.bytes + current.bytes);
           progress.show(
-            `${name}: ${contents(current)}; ${before.repositories} repositories done, ${bytes} copied`,
+            `${name}: ${contents(current)}; ${count(before.repositories, 'repository')} done, ${bytes} copied`,
           );
         }, 250);
       },
       onRepository: (name, done) => say(`${name}: ${contents(done)}`),
     });
-    say(`${report.repositories} repositories: ${contents(report)}${problemsOf(report)}`);
+    say(`${count(report.repositories, 'repository')}: ${contents(report)}${problemsOf(report)}`);
     return report.problems === 0 ? 0 : 1;
   } catch (error) {
     progress.clear();
@@ -98,11 +99,11 @@ function trustSystemAuthorities(): void {
 }
 
 function contents({ tags, manifests, blobs, bytes }: Readonly<ImportReport>): string {
-  return `${tags} tags; new: ${manifests} manifests, ${blobs} blobs (${byteCount(bytes)})`;
+  return `${count(tags, 'tag')}; new: ${count(manifests, 'manifest')}, ${count(blobs, 'blob')} (${byteCount(bytes)})`;
 }
 
 function problemsOf({ problems }: Readonly<ImportReport>): string {
-  return problems === 0 ? '' : `; ${problems} problems, which are told above`;
+  return problems === 0 ? '' : `; ${count(problems, 'problem')}: see above`;
 }
 
 function reasonToStop(error: unknown): string | undefined {

@@ -9,6 +9,7 @@ import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.
 import { CATALOG_ALONE, readMark, WITH_CONTENT } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
+import { count } from './count.ts';
 import { describeUncopied } from './describe-uncopied.ts';
 import { interruption } from './interruption.ts';
 import { isRefusal } from './is-refusal.ts';
@@ -54,7 +55,8 @@ export async function restore(args: readonly string[]): Promise<number> {
       catalogFile,
       content: mark === WITH_CONTENT ? await contentEnds(folder, config) : undefined,
       signal,
-      onProgress: (report) => progress.show(`${report.blobs} blobs copied (${byteCount(report.bytes)})`),
+      onProgress: (report) =>
+        progress.show(`${count(report.blobs, 'blob')} copied (${byteCount(report.bytes)})`),
     });
     if (config.database !== undefined) {
       await copyFromFile(config, catalogFile);
@@ -62,10 +64,10 @@ export async function restore(args: readonly string[]): Promise<number> {
     }
     progress.clear();
     for (const blob of lost) process.stdout.write(`${describeUncopied(blob)}\n`);
-    process.stdout.write(`restored into ${config.data}: ${blobs} blobs (${byteCount(bytes)})\n`);
+    process.stdout.write(`restored into ${config.data}: ${count(blobs, 'blob')} (${byteCount(bytes)})\n`);
     if (lost.length === 0) return 0;
     process.stdout.write(
-      `${lost.length} blobs are lost, which are told above: "berth fsck" tells what needs them\n`,
+      `${count(lost.length, 'blob')} lost, see above: "berth fsck" tells what needs them\n`,
     );
     return 1;
   } catch (error) {

@@ -131,7 +131,7 @@ test('what is damaged in a backup is told; folders that are in use or not empty 
   const result = await runBerth('restore', '--from', to, '--data', data);
   assert.equal(result.exitCode, 1);
   assert.match(result.stdout, new RegExp(`^damaged: ${layer?.digest}: `, 'm'));
-  assert.match(result.stdout, /^1 blobs are lost/m);
+  assert.match(result.stdout, /^1 blob lost, see above/m);
   assert.equal((await runBerth('fsck', '--data', data)).exitCode, 1);
 });
 

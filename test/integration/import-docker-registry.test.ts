@@ -29,7 +29,7 @@ test('a folder of docker-registry is imported: every image pulls with its digest
 
   const again = await runBerth('import', '--from', source.dataDir, '--data', data, '--untagged');
   assert.match(again.stdout, /^solo: 2 tags; new: 0 manifests, 0 blobs \(0 B\)$/m);
-  assert.match(again.stdout, /^team\/app: 4 tags; new: 1 manifests, 1 blobs /m);
+  assert.match(again.stdout, /^team\/app: 4 tags; new: 1 manifest, 1 blob /m);
   assert.equal(await manifestDigest(registry.url, 'team/app', filled.untagged), filled.untagged);
   await checkAbsent(registry, filled.deleted);
   assert.equal((await runBerth('fsck', '--data', data)).exitCode, 0);
@@ -44,7 +44,7 @@ test(
       runBerth('import', '--from', source.url, '--data', registry.dataDir, ...args);
     const one = await bring('--repository', 'solo');
     assert.equal(one.exitCode, 0, one.stdout + one.stderr);
-    assert.match(one.stdout, /^1 repositories: 2 tags; new: 2 manifests/m);
+    assert.match(one.stdout, /^1 repository: 2 tags; new: 2 manifests/m);
     const rest = await bring();
     assert.match(rest.stdout, /^solo: 2 tags; new: 0 manifests, 0 blobs \(0 B\)$/m);
     await checkImages(registry, filled);

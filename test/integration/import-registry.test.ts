@@ -46,7 +46,7 @@ test('a berth with a login is imported, with what refers to its images', options
   assert.match(wrong.stderr, /^berth: 127\.0\.0\.1:\d+ gives no token \(status 401\): look at the login/);
 
   const one = await bring({ BERTH_IMPORT_PASSWORD: password }, '--user', 'admin', '--repository', 'solo');
-  assert.match(one.stdout, /^1 repositories: 2 tags; new: 2 manifests/m);
+  assert.match(one.stdout, /^1 repository: 2 tags; new: 2 manifests/m);
   const folder = await makeTempDir(t, 'docker-config');
   const auth = Buffer.from(`admin:${password}`).toString('base64');
   await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [source.host]: { auth } } }));
@@ -97,7 +97,7 @@ test('tokens, pages, refusals to be repeated and connections that break', option
   const data = join(await makeTempDir(t, 'imported'), 'data');
   const result = await runBerth('import', '--from', `http://${source.host}`, '--data', data);
   assert.equal(result.exitCode, 0, result.stdout + result.stderr);
-  assert.match(result.stdout, /^team\/app: 2 tags; new: 1 manifests, 3 blobs /m);
+  assert.match(result.stdout, /^team\/app: 2 tags; new: 1 manifest, 3 blobs /m);
   assert.deepEqual({ tokens, refusals, cuts: cuts > 0 }, { tokens: 2, refusals: 2, cuts: true });
   const registry = await startRegistry(t, { dataDir: data });
   assert.equal(await manifestDigest(registry.url, 'team/app', 'other'), image.digest);
@@ -167,7 +167,7 @@ test(
       result.stdout,
       /^not imported: team\/app:\S+, team\/app:\S+: sha256:\w+ is damaged in the source/m,
     );
-    assert.match(result.stdout, /; 1 problems, which are told above$/m);
+    assert.match(result.stdout, /; 1 problem: see above$/m);
   },
 );
 
