@@ -8,6 +8,8 @@ export interface OpenedNetwork {
   readonly namespace: string | undefined;
   readonly active: ActiveNetwork;
   readonly files: NetworkFiles;
+  /** Settles when the container's process may run; it can be made before that. */
+  readonly ready: Promise<void>;
   /** Lets go of the namespace: after that it lasts as long as the container's processes. */
   release(): void;
 }

@@ -1,13 +1,11 @@
 import { EngineError } from '../errors.ts';
 import { endpointHosts, planFor } from './container-files.ts';
 import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
-import { Resolver } from './dns/resolver.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
-import { aimPorts } from './open-sandbox.ts';
+import { aimPorts, openResolver } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { bridgeSpec, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
-import { resolverSource } from './resolver-source.ts';
 import { dnsNames, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
@@ -94,8 +92,7 @@ async function openLateResolver(
   hasNames: boolean,
 ): Promise<string | undefined> {
   if (!hasNames || sandbox.resolver !== undefined) return undefined;
-  const sockets = await context.kernel.run('resolver', { namespace });
-  sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
+  await openResolver(context, sandbox, namespace);
   return planFor(sandbox.container, context.resolvers.settings(), true).text;
 }
 

@@ -57,27 +57,41 @@ export async function openSandbox(
       return endpoint === undefined ? [] : [endpointSpec(network, endpoint)];
     }),
     gateways: planGateways(endpoints),
-    resolver: files.resolver,
   });
   const work = Promise.allSettled([opened, published, unlinked]);
   sandbox.opening = work;
   const [namespace, ports] = await work;
-  if (namespace.status === 'fulfilled' && namespace.value.resolver !== undefined) {
-    sandbox.resolver = new Resolver(namespace.value.resolver, resolverSource(context, sandbox));
-  }
   if (namespace.status === 'rejected' || ports.status === 'rejected') {
-    if (namespace.status === 'fulfilled') closeSync(namespace.value.namespace);
+    if (namespace.status === 'fulfilled') closeSync(namespace.value);
     throw failure(namespace, ports);
   }
   sandbox.connected = true;
   for (const { network } of endpoints) publishNetworkEvent(context, network, 'connect', container.id);
-  const { namespace: fd } = namespace.value;
+  const fd = namespace.value;
+  const path = `/proc/${process.pid}/fd/${fd}`;
+  // It takes the kernel longer than all the rest, and the runtime need not wait for it.
+  const ready = files.resolver ? openResolver(context, sandbox, path) : Promise.resolve();
+  const settled = Promise.allSettled([ready]);
+  sandbox.opening = settled;
   return {
-    namespace: `/proc/${process.pid}/fd/${fd}`,
+    namespace: path,
     active: { endpoints, ports: sandbox.ports },
     files,
-    release: () => closeSync(fd),
+    ready,
+    release: () => {
+      void settled.then(() => closeSync(fd));
+    },
   };
+}
+
+/** Lets a container's resolver answer in its namespace. */
+export async function openResolver(
+  context: NetworkContext,
+  sandbox: Sandbox,
+  namespace: string,
+): Promise<void> {
+  const sockets = await context.kernel.run('resolver', { namespace });
+  sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
 }
 
 function takeAll(

@@ -1,12 +1,11 @@
 import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
-import { Resolver } from './dns/resolver.ts';
 import type { ActiveNetwork, Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
+import { openResolver } from './open-sandbox.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { publishedTargets } from './port-targets.ts';
-import { resolverSource } from './resolver-source.ts';
 import { dnsNames, type Sandbox } from './sandbox.ts';
 
 /** See ContainerNetworks.adopt. */
@@ -85,8 +84,7 @@ async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<vo
   const { container, endpoints, ports, adoptedPid } = sandbox;
   const named = endpoints.some(({ network }) => context.store.byId(network.id)?.predefined === false);
   if (planFor(container, context.resolvers.settings(), named).resolver) {
-    const sockets = await context.kernel.run('resolver', { namespace: `/proc/${adoptedPid}/ns/net` });
-    sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
+    await openResolver(context, sandbox, `/proc/${adoptedPid}/ns/net`);
   }
   const failed = await context.publisher.adopt(sandbox.id, ports);
   context.publisher.aim(sandbox.id, publishedTargets(endpoints, ports).relay);

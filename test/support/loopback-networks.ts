@@ -11,6 +11,7 @@ export function loopbackNetworks(): ContainerNetworks {
       namespace: undefined,
       active: { endpoints: [], ports: [] },
       files,
+      ready: Promise.resolve(),
       release: () => undefined,
     }),
     filesWithout: () => files,

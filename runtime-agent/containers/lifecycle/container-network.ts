@@ -13,6 +13,8 @@ export interface RunNetwork {
   readonly namespace: SpecNetwork;
   readonly files: Pick<ContainerFiles, 'hosts' | 'hostname' | 'resolvConf'>;
   readonly active?: ActiveNetwork;
+  /** Settles when the container's process may run. */
+  readonly ready: Promise<void>;
   /** The runtime has the namespace, or never will. */
   release(): void;
 }
@@ -30,7 +32,12 @@ export async function openRunNetwork(
   if (mode.kind === 'container') return shareNetwork(context, mode.container);
   if (mode.kind !== 'networks') {
     const files = await writeEtcFiles(container, paths, context.networks.filesWithout(container));
-    return { namespace: { kind: mode.kind === 'host' ? 'host' : 'new' }, files, release: () => undefined };
+    return {
+      namespace: { kind: mode.kind === 'host' ? 'host' : 'new' },
+      files,
+      ready: Promise.resolve(),
+      release: () => undefined,
+    };
   }
   const opened = await context.networks.open(container);
   try {
@@ -39,7 +46,8 @@ export async function openRunNetwork(
       opened.namespace === undefined
         ? ({ kind: 'new' } as const)
         : ({ kind: 'made', path: opened.namespace } as const);
-    return { namespace, files, active: opened.active, release: opened.release };
+    const { active, ready, release } = opened;
+    return { namespace, files, active, ready, release };
   } catch (error) {
     opened.release();
     throw error;
@@ -58,6 +66,7 @@ function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
     namespace:
       mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: `/proc/${other.run.pid}/ns/net` },
     files: { hosts, hostname, resolvConf },
+    ready: Promise.resolve(),
     release: () => undefined,
   };
 }

@@ -95,6 +95,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       keepStdin: config.Tty || !config.StdinOnce,
       logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
     });
+    await network.ready;
     return {
       ...monitored,
       bootId: context.bootId,

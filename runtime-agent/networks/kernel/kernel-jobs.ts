@@ -52,14 +52,14 @@ export class KernelJobs {
     }
   }
 
-  #open({ bridges, endpoints, gateways, resolver }: JobRequest<'open'>): JobAnswer<'open'> {
+  #open({ bridges, endpoints, gateways }: JobRequest<'open'>): JobAnswer<'open'> {
     for (const bridge of bridges) ensureBridge(this.#host, bridge);
     const namespace = this.#mover.make();
     try {
       this.#inside(namespace, (inner) => setUp(inner, LOOPBACK));
       for (const endpoint of endpoints) this.#connect(namespace, endpoint);
       this.#inside(namespace, (inner) => setGateways(inner, gateways));
-      return { namespace, ...(resolver ? { resolver: this.#resolver(namespace) } : {}) };
+      return namespace;
     } catch (error) {
       // The namespace goes with its last holder, and its links with it, only later.
       for (const { link } of endpoints) deleteLink(this.#host, link);

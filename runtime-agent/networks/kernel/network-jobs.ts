@@ -47,15 +47,14 @@ export interface ResolverSockets {
 
 /** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */
 export interface NetworkJobs {
-  /** Makes a namespace with its endpoints. The receiver closes the descriptor. */
+  /** Makes a namespace with its endpoints; answers its descriptor, which the receiver closes. */
   open: {
     readonly request: {
       readonly bridges: readonly BridgeSpec[];
       readonly endpoints: readonly EndpointSpec[];
       readonly gateways: Gateways;
-      readonly resolver: boolean;
     };
-    readonly answer: { readonly namespace: number; readonly resolver?: ResolverSockets };
+    readonly answer: number;
   };
   /** Adds an endpoint to a namespace. */
   join: {
