@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -74,6 +75,8 @@ async function pass(url: URL, req: IncomingMessage, res: ServerResponse, fault: 
   }
   if (fault.lateBy !== undefined) await sleep(fault.lateBy);
   res.writeHead(answer.statusCode ?? 502, answer.headers);
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
   let sent = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     const left = (fault.cutAfter ?? fault.stallAfter ?? Number.POSITIVE_INFINITY) - sent;
@@ -82,7 +85,7 @@ async function pass(url: URL, req: IncomingMessage, res: ServerResponse, fault: 
       return;
     }
     sent += chunk.length;
-    if (!res.write(chunk)) await new Promise((resolve) => res.once('drain', resolve).once('close', resolve));
+    if (!res.write(chunk)) await once(res, 'drain', { signal: gone.signal });
   }
   res.end();
 }

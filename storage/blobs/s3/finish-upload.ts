@@ -39,6 +39,7 @@ export async function finishUpload(
     // An earlier try may have done it: one whose answer was lost, or that of another process.
     const present = await bucket.sizeOf(key);
     if (present === size) return object.name;
+    if ((await bucket.sizeOf(`${key}${CUT}`)) === size) return `${object.name}${CUT}`;
     if (present !== undefined && present < object.etags.length * object.partSize) {
       throw new UploadUnknownError(`the upload ${id} has lost bytes: begin it anew`, { cause: error });
     }
@@ -46,7 +47,7 @@ export async function finishUpload(
       present === undefined ? await ifThere(Array.fromAsync(bucket.listParts(key, object.multipartId))) : [];
     if (parts === undefined) throw new UploadUnknownError(`there is no upload ${id}`, { cause: error });
     if (!(error instanceof NotThereError)) throw error;
-    return finishWithoutRest(store, { id, size }, detail, object, parts);
+    return finishWithoutRest(store, detail, object, parts);
   }
 }
 
@@ -56,17 +57,16 @@ export async function finishUpload(
  */
 async function finishWithoutRest(
   store: PartStore,
-  { id, size }: Pick<DriverUpload, 'id' | 'size'>,
   detail: UploadDetail,
   object: PartedObject,
   parts: readonly NumberedPart[],
 ): Promise<string> {
   const { bucket, keys, memory } = store;
+  const { id } = detail;
   const { multipartId, etags, partSize } = object;
   const from = keys.group(id) + object.name;
   const name = `${object.name}${CUT}`;
   const to = keys.group(id) + name;
-  if ((await bucket.sizeOf(to)) === size) return name;
   if (parts.length > 0) {
     if (etags.some((etag, index) => parts[index]?.etag !== etag)) {
       throw new UploadUnknownError(`the upload ${id} has lost bytes: begin it anew`);

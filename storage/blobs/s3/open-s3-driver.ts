@@ -34,9 +34,9 @@ export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
   return driverOf(settings, connection);
 }
 
-/** As openS3Driver, without asking S3 for anything. */
-export function openUncheckedS3Driver(settings: S3Settings): S3Driver {
-  return driverOf(settings, connect(settings));
+/** As openS3Driver, without asking S3 for anything. `silence` is how many milliseconds may pass without a byte. */
+export function openUncheckedS3Driver(settings: S3Settings, silence: number = SILENCE_TIME): S3Driver {
+  return driverOf(settings, connect(settings, silence));
 }
 
 interface Connection {
@@ -46,10 +46,11 @@ interface Connection {
   close(): void;
 }
 
-function connect(settings: S3Settings): Connection {
+function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connection {
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
-  const client = new S3Client(clientConfig(settings, endpoint));
-  const signer = publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint));
+  const client = new S3Client(clientConfig(settings, endpoint, silence));
+  const signer =
+    publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint, silence));
   const close = () => {
     client.destroy();
     signer.destroy();
@@ -69,6 +70,7 @@ function driverOf({ partSize }: S3Settings, { bucket, keys, signer, close }: Con
 function clientConfig(
   { region, pathStyle, partSize }: S3Settings,
   endpoint: string | undefined,
+  silence: number,
 ): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: CONNECTIONS };
   // Servers other than Amazon's have one region, whatever it is called.
@@ -81,7 +83,7 @@ function clientConfig(
     retryStrategy: patientRetries(),
     requestHandler: {
       connectionTimeout: CONNECT_TIME,
-      socketTimeout: SILENCE_TIME,
+      socketTimeout: silence,
       requestTimeout: ANSWER_TIME + partSize / LEAST_BYTES_PER_MS,
       throwOnRequestTimeout: true,
       httpAgent: agent,
