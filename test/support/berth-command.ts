@@ -3,7 +3,15 @@ import { type CommandResult, runCommand } from './run-command.ts';
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
+/** Runs `berth` in an environment with `env`; otherwise as runBerth. */
+export function runBerthIn(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<CommandResult> {
+  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any', timeoutMs: 120_000 });
+}
+
 /** Runs `berth` with these arguments to its end, whatever its exit code. */
 export function runBerth(...args: readonly string[]): Promise<CommandResult> {
-  return runCommand(process.execPath, [MAIN, ...args], { expectExit: 'any', timeoutMs: 120_000 });
+  return runBerthIn({}, ...args);
 }
