@@ -2,6 +2,11 @@ import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { RegistryConnection } from '../../server/import/registry-connection.ts';
+import { RegistrySource } from '../../server/import/registry-source.ts';
+import { DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
+import { FolderTree } from '../../storage/import/folder-tree.ts';
+import { describeImportSource } from '../contract/import-source.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { sendRequest } from '../support/http-client.ts';
@@ -16,6 +21,18 @@ const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 const scope = { after };
 const source = await startDockerRegistry(scope);
 const filled = await fillRegistry(scope, source.host);
+
+describeImportSource('a folder of docker-registry', async () => ({
+  source: new DockerRegistrySource(new FolderTree(source.dataDir)),
+  filled,
+  lists: { manifests: true, referrers: false },
+}));
+
+describeImportSource('docker-registry over HTTP', async () => ({
+  source: new RegistrySource(new RegistryConnection(new URL(`${source.url}/`), undefined)),
+  filled,
+  lists: { manifests: false, referrers: false },
+}));
 
 test('a folder of docker-registry is imported: every image pulls with its digest', options, async (t) => {
   const data = await freshFolder(t);

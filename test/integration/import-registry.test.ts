@@ -4,7 +4,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
+import { RegistryConnection } from '../../server/import/registry-connection.ts';
+import { RegistrySource } from '../../server/import/registry-source.ts';
 import { parseDigest } from '../../storage/oci/digest.ts';
+import { describeImportSource } from '../contract/import-source.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { eventually } from '../support/eventually.ts';
 import { imageFolder } from '../support/image-cache.ts';
@@ -23,9 +26,17 @@ const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const LAYER_SIZE = 3_000_000;
 const image = await makeBigImage(await imageFolder({ after }), LAYER_SIZE);
 
+const open = await startRegistry({ after });
+const filled = await fillRegistry({ after }, open.host);
+
+describeImportSource('berth over HTTP', async () => ({
+  source: new RegistrySource(new RegistryConnection(new URL(`${open.url}/`), undefined)),
+  filled,
+  lists: { manifests: false, referrers: true },
+}));
+
 test('a berth with a login is imported, with what refers to its images', options, async (t) => {
-  const open = await startRegistry(t);
-  const { images, untagged } = await fillRegistry(t, open.host);
+  const { images, untagged } = filled;
   await open.stop();
   const password = 'right-password';
   const source = await startRegistry(t, { dataDir: open.dataDir, adminPassword: password });

@@ -3,6 +3,10 @@ import { glob, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { parseS3Url } from '../../storage/blobs/s3/s3-settings.ts';
+import { BucketTree } from '../../storage/import/bucket-tree.ts';
+import { DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
+import { describeImportSource } from '../contract/import-source.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { createRegistryClient } from '../support/registry-client.ts';
@@ -19,10 +23,18 @@ useCredentials(server);
 await makeBucket(server, 'moving');
 const urlOf = (prefix: string) => storageUrl(server.endpoint, 'moving', prefix);
 
+const old = await startDockerRegistry({ after });
+const filled = await fillRegistry({ after }, old.host);
+await copyToBucket(old.dataDir, 'old/registry');
+
+describeImportSource('a bucket of docker-registry', async () => ({
+  source: new DockerRegistrySource(new BucketTree(parseS3Url(urlOf('old/registry')))),
+  filled,
+  lists: { manifests: true, referrers: false },
+}));
+
 test('a bucket of docker-registry is imported', options, async (t) => {
-  const source = await startDockerRegistry(t);
-  const { images, deleted } = await fillRegistry(t, source.host);
-  await copyToBucket(source.dataDir, 'old/registry');
+  const { images, deleted } = filled;
   const data = join(await makeTempDir(t, 'imported'), 'data');
   const result = await runBerth('import', '--from', urlOf('old/registry'), '--data', data);
   assert.equal(result.exitCode, 0, result.stdout + result.stderr);
