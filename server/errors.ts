@@ -91,6 +91,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the identity provider cannot be reached: try again soon',
   },
+  QUOTA_EXCEEDED: { code: 'DENIED', status: 403, message: 'the quota is used up' },
   RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
   REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },
@@ -116,6 +117,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
+  TAG_REFUSED: { code: 'DENIED', status: 403, message: 'a rule keeps the tag as it is' },
   TOKEN_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the token is not valid' },
   TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
   TOO_MANY_ATTEMPTS: {

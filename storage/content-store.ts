@@ -1,7 +1,8 @@
 import type { DriverUpload, StoredBlob } from './blobs/blob-driver.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
-import type { Catalog, FileClaim, ManifestRecord } from './catalog/catalog.ts';
-import { StorageError } from './errors.ts';
+import type { Actor } from './catalog/actor.ts';
+import type { Catalog, FileClaim, ManifestPutOptions, ManifestRecord } from './catalog/catalog.ts';
+import { QuotaExceededError, StorageError } from './errors.ts';
 import type { Digest } from './oci/digest.ts';
 
 /** Milliseconds in which a file that no upload record claims must get its record. */
@@ -52,41 +53,52 @@ export class ContentStore {
   /**
    * Ends an upload: its content becomes a blob of the repository, its record goes. An empty upload may be given `content`
    * of at most BlobStore.smallLimit bytes as its first and last. Throws DigestMismatchError,
-   * after which the upload is as it was, UploadBusyError, UploadUnknownError, StorageFullError.
+   * after which the upload is as it was, QuotaExceededError, UploadBusyError, UploadUnknownError, StorageFullError.
    */
   async commitUpload(
     repository: string,
     upload: DriverUpload,
     digest: Digest,
     content?: Uint8Array,
+    by?: Actor,
   ): Promise<StoredBlob> {
     const file = await (content === undefined
       ? this.#blobs.commit(upload, digest)
       : this.#blobs.commitSmall(upload, content, digest));
-    return this.#record(file, { kind: 'upload', id: upload.id }, (claim) =>
-      this.#catalog.blobs.link(repository, file, claim),
-    );
+    try {
+      return await this.#record(file, { kind: 'upload', id: upload.id }, (claim) =>
+        this.#catalog.blobs.link(repository, file, claim, by),
+      );
+    } catch (error) {
+      // Its content is committed, so that it cannot go on: both are gone (see C.1 above).
+      if (error instanceof QuotaExceededError) {
+        await this.#catalog.uploads.delete(upload.id);
+        await this.#blobs.delete(file).catch(() => {});
+      }
+      throw error;
+    }
   }
 
-  /** Stores content in one go as a blob of the repository. Throws as BlobStore.put does. */
+  /** Stores content in one go as a blob of the repository. Throws as BlobStore.put does, QuotaExceededError. */
   async putBlob(
     repository: string,
     content: AsyncIterable<Uint8Array> | Uint8Array,
     digest: Digest,
     signal?: AbortSignal,
+    by?: Actor,
   ): Promise<StoredBlob> {
     const file = await this.#blobs.put(content, digest, signal);
-    return this.#record(file, deadline(), (claim) => this.#catalog.blobs.link(repository, file, claim));
+    return this.#record(file, deadline(), (claim) => this.#catalog.blobs.link(repository, file, claim, by));
   }
 
   /**
    * Stores a manifest, whose `digest` has been verified, and points `tags` at it. Throws
-   * ManifestBlobUnknownError, StorageFullError.
+   * ManifestBlobUnknownError, QuotaExceededError, StorageFullError, TagRefusedError.
    */
   async putManifest(
     repository: string,
     { bytes, digest, ...manifest }: NewManifest,
-    options: { readonly tags: readonly string[]; readonly requireManifests: boolean },
+    options: Omit<ManifestPutOptions, 'claim'>,
     signal?: AbortSignal,
   ): Promise<StoredBlob> {
     const file = await this.#blobs.put(bytes, digest, signal);

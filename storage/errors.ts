@@ -20,10 +20,12 @@ export type StorageErrorCode =
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
+  | 'QUOTA_EXCEEDED'
   | 'RANGE_INVALID'
   | 'REFERENCE_INVALID'
   | 'STORAGE_FULL'
   | 'TAG_INVALID'
+  | 'TAG_REFUSED'
   | 'UPLOAD_BUSY';
 
 /** The blob is larger than the storage can take. */
@@ -100,6 +102,16 @@ export class NameUnknownError extends StorageError {
 
 export class TagInvalidError extends StorageError {
   readonly code = 'TAG_INVALID';
+}
+
+/** A rule keeps whoever asks from changing a tag, or from deleting what it needs. */
+export class TagRefusedError extends StorageError {
+  readonly code = 'TAG_REFUSED';
+}
+
+/** The repositories of a quota would have more bytes than they may. */
+export class QuotaExceededError extends StorageError {
+  readonly code = 'QUOTA_EXCEEDED';
 }
 
 /** The text is no image reference, such as `host:5000/team/app:1`. */

@@ -1,12 +1,14 @@
 import type { Identity } from './identity.ts';
 import { prefixOf } from './pattern.ts';
-import { allowsScope, type Rights } from './rights.ts';
+import { allowsScope, type Rights, type Standing, standingOf } from './rights.ts';
 import { repositoryScope, type Scope } from './scope.ts';
 
 /** Decides who may do what. Pure: an answer depends on nothing but its arguments. */
 export interface Access {
   /** True when `identity` may do every action of `scope`. */
   allows(identity: Identity, scope: Scope): boolean;
+  /** What somebody who may write to a repository is to it. */
+  standing(identity: Identity, repository: string): Standing;
   /** What a list may show that is made for `identity`. */
   visible(identity: Identity): Visible;
   /** True when nobody has to say who they are. */
@@ -24,6 +26,7 @@ export interface Visible {
 export const OPEN_ACCESS: Access = Object.freeze({
   open: true,
   allows: () => true,
+  standing: () => 'admin' as const,
   visible: () => ({ prefixes: [''], includes: () => true }),
 });
 
@@ -31,6 +34,7 @@ export const OPEN_ACCESS: Access = Object.freeze({
 export const RIGHTS_ACCESS: Access = Object.freeze({
   open: false,
   allows: ({ rights }: Identity, scope: Scope) => allowsScope(rights, scope),
+  standing: ({ rights }: Identity, repository: string) => standingOf(rights, repository),
   visible: ({ rights: { sees, ...rights } }: Identity) => {
     const shown = sees ?? rights;
     return {

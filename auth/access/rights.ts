@@ -6,7 +6,13 @@ import type { Scope } from './scope.ts';
 export interface Grant {
   readonly pattern: string;
   readonly actions: readonly GrantedAction[];
+  /** Of whoever holds this, where that is more than `actions` say: a token is for what its bearer asked for only. */
+  readonly standing?: Standing;
 }
+
+export const STANDINGS = ['writer', 'maintainer', 'admin'] as const;
+/** What somebody who writes to a repository is to it: rules of tags go by that. */
+export type Standing = (typeof STANDINGS)[number];
 
 /** What somebody may do, as data: found out once, when they say who they are. */
 export interface Rights {
@@ -36,6 +42,25 @@ export function allowsScope(rights: Rights, scope: Scope): boolean {
 export function allowsAction(rights: Rights, pattern: string, action: GrantedAction): boolean {
   if (rights.within !== undefined && !allowsAction(rights.within, pattern, action)) return false;
   return rights.admin || isGranted(rights.grants, pattern, action);
+}
+
+/** What somebody who may write to a repository is to it. */
+export function standingOf({ admin, grants, within }: Rights, repository: string): Standing {
+  const bound = within === undefined ? 'admin' : standingOf(within, repository);
+  if (admin) return bound;
+  const held = grants
+    .filter(({ pattern }) => matchesPattern(pattern, repository))
+    .map(({ actions, standing }) => rankOf(standing ?? standingBy(actions)));
+  return STANDINGS[Math.min(rankOf(bound), Math.max(0, ...held))] ?? 'writer';
+}
+
+function standingBy(actions: readonly GrantedAction[]): Standing {
+  if (actions.includes('manage')) return 'admin';
+  return actions.includes('delete') ? 'maintainer' : 'writer';
+}
+
+function rankOf(standing: Standing): number {
+  return STANDINGS.indexOf(standing);
 }
 
 /** Whether all of the registry is theirs: accounts, teams, keys. */

@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose';
 import type { Identity, NamedKind } from '../access/identity.ts';
-import { type Grant, NO_RIGHTS, type Rights } from '../access/rights.ts';
+import { type Grant, NO_RIGHTS, type Rights, STANDINGS, type Standing } from '../access/rights.ts';
 import { parseScope, type Scope } from '../access/scope.ts';
 
 /** An element of the claim `access` (Docker token protocol, "Token Authentication Implementation"). */
@@ -8,6 +8,8 @@ interface AccessEntry {
   readonly type: string;
   readonly name: string;
   readonly actions: readonly string[];
+  /** This registry's own: what the bearer is to the repository. */
+  readonly standing?: unknown;
 }
 
 /** What a token says beside the registered claims. */
@@ -16,11 +18,17 @@ export interface TokenClaims {
   readonly subject: string;
   readonly kind: NamedKind;
   readonly scopes: readonly Scope[];
+  /** By repository, for those of `scopes` that may be written to. */
+  readonly standings?: ReadonlyMap<string, Standing>;
 }
 
 /** The claims of a token, to be signed. */
-export function payloadOf({ subject, kind, scopes }: TokenClaims): JWTPayload {
-  return { sub: subject, access: scopes.map(({ type, name, actions }) => ({ type, name, actions })), kind };
+export function payloadOf({ subject, kind, scopes, standings }: TokenClaims): JWTPayload {
+  const access = scopes.map(({ type, name, actions }): AccessEntry => {
+    const standing = type === 'repository' ? standings?.get(name) : undefined;
+    return { type, name, actions, ...(standing !== undefined && { standing }) };
+  });
+  return { sub: subject, access, kind };
 }
 
 /**
@@ -30,7 +38,13 @@ export function payloadOf({ subject, kind, scopes }: TokenClaims): JWTPayload {
 export function claimsOf(payload: JWTPayload): TokenClaims {
   const { kind, access } = payload;
   const entries: readonly unknown[] = Array.isArray(access) ? access : [];
+  const standings = new Map<string, Standing>();
+  for (const entry of entries) {
+    const standing = isEntry(entry) ? STANDINGS.find((one) => one === entry.standing) : undefined;
+    if (isEntry(entry) && standing !== undefined) standings.set(entry.name, standing);
+  }
   return {
+    standings,
     subject: typeof payload.sub === 'string' ? payload.sub : '',
     kind: kind === 'robot' || kind === 'job' ? kind : 'user',
     scopes: entries.flatMap((entry) => (isEntry(entry) ? (parseScope(formatEntry(entry)) ?? []) : [])),
@@ -38,12 +52,18 @@ export function claimsOf(payload: JWTPayload): TokenClaims {
 }
 
 /** The bearer of a token: they may do what it says until it ends, whoever they are. */
-export function bearerOf({ subject, kind, scopes }: TokenClaims, until: number, sees?: Rights): Identity {
+export function bearerOf(
+  { subject, kind, scopes, standings }: TokenClaims,
+  until: number,
+  sees?: Rights,
+): Identity {
   const rights: Rights = {
     ...NO_RIGHTS,
-    grants: scopes.flatMap((scope): readonly Grant[] =>
-      scope.type === 'repository' ? [{ pattern: scope.name, actions: scope.actions }] : [],
-    ),
+    grants: scopes.flatMap((scope): readonly Grant[] => {
+      if (scope.type !== 'repository') return [];
+      const standing = standings?.get(scope.name);
+      return [{ pattern: scope.name, actions: scope.actions, ...(standing && { standing }) }];
+    }),
     lists: listsOf(scopes),
     ...(sees !== undefined && { sees }),
   };

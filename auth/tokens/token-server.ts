@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { type Identity, nameOf } from '../access/identity.ts';
-import { allowsScope, type Rights } from '../access/rights.ts';
+import { allowsScope, type Rights, type Standing, standingOf } from '../access/rights.ts';
 import { CATALOG_SCOPE, parseScope, type Scope } from '../access/scope.ts';
 import type { Directory } from '../accounts/directory.ts';
 import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
@@ -143,6 +143,7 @@ export class TokenServer {
         subject: nameOf(identity) ?? '',
         kind: identity.kind === 'anonymous' ? 'user' : identity.kind,
         scopes: granted,
+        standings: standingsOf(identity.rights, granted),
       }),
     )
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid: id, typ: 'JWT' })
@@ -155,6 +156,18 @@ export class TokenServer {
       .sign(privateKey);
     return { token, expiresIn: end - now, issuedAt: new Date(now * 1000), granted };
   }
+}
+
+/** What whoever has `rights` is to the repositories that they may write to by `scopes`, where that is not a writer. */
+function standingsOf(rights: Rights, scopes: readonly Scope[]): ReadonlyMap<string, Standing> {
+  const standings = new Map<string, Standing>();
+  for (const { type, name, actions } of scopes) {
+    const standing = standingOf(rights, name);
+    if (type === 'repository' && actions.some((action) => action !== 'pull') && standing !== 'writer') {
+      standings.set(name, standing);
+    }
+  }
+  return standings;
 }
 
 /** What of `asked` may be, each repository once. What is no scope is left out. */

@@ -1,6 +1,7 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { BlobUnknownError } from '../../storage/errors.ts';
+import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, setHeaders } from '../http/answer.ts';
 import { matchesEntityTag } from '../http/conditional.ts';
@@ -73,7 +74,7 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const digest = digestOf(ctx);
-    if (!(await catalog.blobs.unlink(repository, digest))) {
+    if (!(await catalog.blobs.unlink(repository, digest, actorOf(ctx, access, repository)))) {
       throw new BlobUnknownError(`${repository} has no blob ${digest}`);
     }
     answerEmpty(ctx, 202, { 'Docker-Content-Digest': digest });

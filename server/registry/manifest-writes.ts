@@ -6,6 +6,7 @@ import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/dig
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
 import { isTag } from '../../storage/oci/tag.ts';
 import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
+import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { readAtMost, requestBody } from '../http/request-body.ts';
@@ -58,7 +59,7 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
         ...(annotations !== undefined && { annotations }),
       },
       // Members of an index may follow it, or stay with another registry (a sparse index).
-      { tags, requireManifests: false },
+      { tags, requireManifests: false, by: actorOf(ctx, access, repository) },
       ctx.state.signal,
     );
     if (tags.length > 0) await recordDescription(dependencies, repository, manifest);
@@ -75,10 +76,11 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const reference = manifestReferenceOf(ctx);
+    const by = actorOf(ctx, access, repository);
     const deleted =
       reference.kind === 'digest'
-        ? await catalog.manifests.delete(repository, reference.digest)
-        : reference.kind === 'tag' && (await catalog.tags.delete(repository, reference.tag));
+        ? await catalog.manifests.delete(repository, reference.digest, by)
+        : reference.kind === 'tag' && (await catalog.tags.delete(repository, reference.tag, by));
     if (!deleted) throw unknownManifest(repository, reference);
     answerEmpty(ctx, 202);
   });

@@ -2,6 +2,7 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { isRepositoryName } from '../../storage/oci/repository-name.ts';
+import { actorOf } from '../actor.ts';
 import type { RequestContext } from '../request-context.ts';
 import { queryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
@@ -28,7 +29,7 @@ export async function mountBlob(
   if (queryOf(ctx, 'from') === undefined) return mountFromAny(ctx, dependencies, repository, digest);
   const from = mountSourceOf(ctx);
   if (from === undefined || !access.allows(identity, repositoryScope(from, 'pull'))) return undefined;
-  return catalog.blobs.mount(from, repository, digest);
+  return catalog.blobs.mount(from, repository, digest, actorOf(ctx, access, repository));
 }
 
 /** The repository that `from` names, if it is the name of one. */
@@ -45,7 +46,7 @@ async function mountFromAny(
 ): Promise<StoredBlob | undefined> {
   for (const name of await catalog.blobs.holders(digest, MOST_LOOKED_AT)) {
     if (!access.allows(ctx.state.identity, repositoryScope(name, 'pull'))) continue;
-    const mounted = await catalog.blobs.mount(name, repository, digest);
+    const mounted = await catalog.blobs.mount(name, repository, digest, actorOf(ctx, access, repository));
     if (mounted !== undefined) return mounted;
   }
   return undefined;

@@ -1,10 +1,12 @@
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { UploadLocks } from '../../storage/blobs/upload-locks.ts';
+import type { Actor } from '../../storage/catalog/actor.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import {
   DigestMismatchError,
+  QuotaExceededError,
   RangeInvalidError,
   UploadBusyError,
   UploadUnknownError,
@@ -25,6 +27,14 @@ export interface UploadChunk {
   /** Bytes that `content` certainly has, and a way to have them at once instead; where that is known. */
   readonly length?: number;
   readonly whole?: (signal: AbortSignal) => Promise<Uint8Array>;
+}
+
+/** How an upload ends. */
+export interface UploadEnd {
+  readonly digest: Digest;
+  /** The last one, if there is one more. */
+  readonly chunk?: UploadChunk | undefined;
+  readonly by?: Actor;
 }
 
 interface ActiveUpload {
@@ -86,51 +96,53 @@ export class UploadSessions {
   }
 
   /**
-   * Adds the last chunk, if there is one, verifies the whole and makes it a blob of the repository: the
+   * Adds the last chunk, verifies the whole and makes it a blob of the repository: the
    * content is durable first, then the catalog. Of an upload that has ended it answers what the repository has
    * under the digest: the client that closes it again has not got the answer to the first time. Throws
-   * DigestMismatchError, after which the upload can still be asked for and cancelled, and all that `append` throws.
+   * DigestMismatchError, after which the upload can still be asked for and cancelled, QuotaExceededError, after which
+   * it is gone, and all that `append` throws.
    */
   complete(
     repository: string,
     id: string,
-    digest: Digest,
-    chunk: UploadChunk | undefined,
+    { digest, chunk, by }: UploadEnd,
     signal: AbortSignal,
   ): Promise<StoredBlob> {
+    const ending = (upload: DriverUpload, content?: Uint8Array) =>
+      this.#content.commitUpload(repository, upload, digest, content, by);
     return this.#exclusively(id, signal, async (combined) => {
       const record = await this.#catalog.uploads.find(repository, id);
       const ended = record === undefined && (await this.#catalog.blobs.findToRefer(repository, digest));
       if (ended) return ended;
       const { upload } = record ?? (await this.find(repository, id));
-      if (chunk === undefined) return this.#content.commitUpload(repository, upload, digest);
+      if (chunk === undefined) return ending(upload);
       if (upload.size > 0 || chunk.whole === undefined || (chunk.length ?? 0) > this.#blobs.smallLimit) {
-        return this.#completeBy(repository, upload, digest, chunk, combined);
+        return this.#completeBy(upload, chunk, combined, ending);
       }
       const content = await chunk.whole(combined);
       try {
-        return await this.#content.commitUpload(repository, upload, digest, content);
+        return await ending(upload, content);
       } catch (error) {
         if (!(error instanceof DigestMismatchError)) throw error;
         // The same again, but so that the upload has the chunk.
-        return this.#completeBy(repository, upload, digest, { ...chunk, content: single(content) }, combined);
+        return this.#completeBy(upload, { ...chunk, content: single(content) }, combined, ending);
       }
     });
   }
 
   async #completeBy(
-    repository: string,
     upload: DriverUpload,
-    digest: Digest,
     chunk: UploadChunk,
     signal: AbortSignal,
+    ending: (whole: DriverUpload) => Promise<StoredBlob>,
   ): Promise<StoredBlob> {
     const progress = new UploadProgress(this.#catalog.uploads, upload);
     const whole = await this.#append(upload, chunk, signal, progress, (state) => progress.postpone(state));
     try {
-      return await this.#content.commitUpload(repository, whole, digest);
+      return await ending(whole);
     } catch (error) {
-      if (!(error instanceof UploadUnknownError)) await progress.catchUp();
+      const gone = error instanceof UploadUnknownError || error instanceof QuotaExceededError;
+      if (!gone) await progress.catchUp();
       throw error;
     }
   }

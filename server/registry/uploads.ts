@@ -7,6 +7,7 @@ import {
   isDigestAlgorithm,
   parseDigest,
 } from '../../storage/oci/digest.ts';
+import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { announcedLength, hasBody, wholeBody } from '../http/request-body.ts';
@@ -23,7 +24,7 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Pushing blobs (distribution-spec, "Pushing Blobs", "Mounting a blob from another repository"). */
 export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
-  const { access, blobs, content, uploads } = dependencies;
+  const { access, blobs, catalog, content, uploads } = dependencies;
 
   const authorizePush = (ctx: RequestContext): string => {
     const repository = repositoryOf(ctx);
@@ -36,6 +37,7 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
   router.post('/v2/*name/blobs/uploads/', async (ctx) => {
     const repository = authorizePush(ctx);
     announcedAlgorithm(ctx);
+    await catalog.quotas.refuseIfFull(repository);
     const mounted = await mountBlob(ctx, dependencies, repository);
     if (mounted !== undefined) {
       answerCreated(ctx, repository, mounted);
@@ -46,9 +48,10 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
       const { signal } = ctx.state;
       const expected = parseDigest(digest);
       const length = announcedLength(ctx.req) ?? Number.POSITIVE_INFINITY;
+      const by = actorOf(ctx, access, repository);
       const body =
         length > blobs.smallLimit ? new UploadBody(ctx) : await wholeBody(ctx.req, ctx.res, length, signal);
-      const blob = await content.putBlob(repository, body, expected, signal);
+      const blob = await content.putBlob(repository, body, expected, signal, by);
       answerCreated(ctx, repository, blob);
       return;
     }
@@ -78,8 +81,9 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     const digest = parseDigest(queryOf(ctx, 'digest') ?? '');
     const algorithm = digestAlgorithm(digest);
     const chunk = hasBody(ctx.req) ? { ...chunkOf(ctx), algorithm } : undefined;
+    const by = actorOf(ctx, access, repository);
     const blob = await inOrder(ctx, repository, id, () =>
-      uploads.complete(repository, id, digest, chunk, ctx.state.signal),
+      uploads.complete(repository, id, { digest, chunk, by }, ctx.state.signal),
     );
     answerCreated(ctx, repository, blob);
   });

@@ -1,11 +1,15 @@
 import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Actor } from './actor.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
+import { guardsOf, NO_GUARDS, withinQuotas } from './guards.ts';
+import { refuseLoss } from './needed-by-tags.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
+import { recordWrite } from './write-record.ts';
 
 /** Databases bound the number of values in one statement. */
 const SIZES_AT_ONCE = 200;
@@ -18,10 +22,16 @@ export class KnexBlobs implements BlobCatalog {
     this.#knex = knex;
   }
 
-  link(repository: string, blob: StoredBlob, claim?: FileClaim): Promise<StoredBlob> {
-    return inTransaction(this.#knex, async (trx) =>
-      linkBlob(trx, await ensureRepository(trx, repository), blob, claim),
-    );
+  link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob> {
+    return inTransaction(this.#knex, async (trx) => {
+      const id = await ensureRepository(trx, repository);
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      const linked = await withinQuotas(trx, guards, by, () => linkBlob(trx, id, blob, claim));
+      const { digest, size } = blob;
+      // Webhooks are told of the manifest that makes an image of its blobs.
+      await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
+      return linked;
+    });
   }
 
   async find(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
@@ -70,20 +80,31 @@ export class KnexBlobs implements BlobCatalog {
     return row === undefined ? undefined : blobOfRow(row);
   }
 
-  mount(from: string, to: string, digest: Digest): Promise<StoredBlob | undefined> {
+  mount(from: string, to: string, digest: Digest, by?: Actor): Promise<StoredBlob | undefined> {
     return inTransaction(this.#knex, async (trx) => {
       const found = await findLinked(trx, from, digest);
-      if (found !== undefined) await addLink(trx, await ensureRepository(trx, to), digest);
-      return found?.blob;
+      if (found === undefined) return undefined;
+      const id = await ensureRepository(trx, to);
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, to);
+      await withinQuotas(trx, guards, by, () => addLink(trx, id, digest));
+      const { size } = found.blob;
+      const write = { action: 'mount', repository: to, digest, size, whole: true } as const;
+      await recordWrite(trx, by, write, guards.hooks);
+      return found.blob;
     });
   }
 
-  unlink(repository: string, digest: Digest): Promise<boolean> {
+  unlink(repository: string, digest: Digest, by?: Actor): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
-      return manifest === undefined && (await removeLinks(trx, id, [digest])) > 0;
+      if (manifest !== undefined) return false;
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      await refuseLoss(trx, id, digest, by, guards);
+      if ((await removeLinks(trx, id, [digest])) === 0) return false;
+      await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
+      return true;
     });
   }
 

@@ -1,12 +1,19 @@
 import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Actor } from './actor.ts';
+import type { AuditCatalog } from './audit-catalog.ts';
 import type { CheckCatalog } from './check-catalog.ts';
 import type { GarbageCatalog } from './garbage-catalog.ts';
 import type { NamesCatalog } from './names-catalog.ts';
+import type { QuotaCatalog } from './quota-catalog.ts';
+import type { TagRuleCatalog } from './tag-rule-catalog.ts';
+import type { WebhookCatalog } from './webhook-catalog.ts';
 
 /**
  * What is kept, under which name, and what refers to what. Each method is one transaction: it happens wholly
  * or not at all, and is durable when its promise resolves. Names and tags are taken as validated.
+ * Changes that are made for somebody (`by`) are recorded in `audit` and queued for `webhooks` by the same transaction,
+ * and refused with TagRefusedError and QuotaExceededError, with nothing changed, where `tagRules` and `quotas` say so.
  * Every implementation passes test/contract/catalog.ts.
  */
 export interface Catalog {
@@ -18,6 +25,10 @@ export interface Catalog {
   readonly garbage: GarbageCatalog;
   readonly check: CheckCatalog;
   readonly names: NamesCatalog;
+  readonly audit: AuditCatalog;
+  readonly webhooks: WebhookCatalog;
+  readonly tagRules: TagRuleCatalog;
+  readonly quotas: QuotaCatalog;
   close(): Promise<void>;
 }
 
@@ -66,7 +77,7 @@ export interface BlobCatalog {
    * digest is recorded already. Answers the blob as it is recorded: where its location is another one, the
    * caller's file is of no use. Throws UploadUnknownError, and nothing changes, when `claim` does not hold.
    */
-  link(repository: string, blob: StoredBlob, claim?: FileClaim): Promise<StoredBlob>;
+  link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob>;
   /** The blob, if this repository has a link to it. */
   find(repository: string, digest: Digest): Promise<StoredBlob | undefined>;
   /**
@@ -81,12 +92,12 @@ export interface BlobCatalog {
   /** At most `limit` of the repositories that have a link to the blob, in no order. */
   holders(digest: Digest, limit: number): Promise<readonly string[]>;
   /** Links a blob of `from` to `to` as well; undefined, and nothing changed, when `from` does not have it. */
-  mount(from: string, to: string, digest: Digest): Promise<StoredBlob | undefined>;
+  mount(from: string, to: string, digest: Digest, by?: Actor): Promise<StoredBlob | undefined>;
   /**
    * Removes the repository's link; the content stays until garbage collection. Answers whether it was there;
    * a manifest is not, for it is deleted as one.
    */
-  unlink(repository: string, digest: Digest): Promise<boolean>;
+  unlink(repository: string, digest: Digest, by?: Actor): Promise<boolean>;
   /**
    * Makes the record of `lost` name another file of the same digest; false, and nothing changed, when it names
    * a third one or is gone. Throws UploadUnknownError when `claim` does not hold.
@@ -121,6 +132,7 @@ export interface ManifestPutOptions {
   readonly requireManifests: boolean;
   /** Of the manifest's own file. */
   readonly claim?: FileClaim;
+  readonly by?: Actor;
 }
 
 export interface ManifestCatalog {
@@ -134,7 +146,7 @@ export interface ManifestCatalog {
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
   /** Removes the manifest and every tag that points at it. Answers whether it was there. */
-  delete(repository: string, digest: Digest): Promise<boolean>;
+  delete(repository: string, digest: Digest, by?: Actor): Promise<boolean>;
   /** Manifests of the repository whose subject is `digest`, ordered by their own. */
   referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly ManifestRecord[]>;
 }
@@ -142,7 +154,7 @@ export interface ManifestCatalog {
 export interface TagCatalog {
   list(repository: string, page: Page): Promise<NamePage>;
   /** Answers whether the tag was there. */
-  delete(repository: string, tag: string): Promise<boolean>;
+  delete(repository: string, tag: string, by?: Actor): Promise<boolean>;
   /** What the tag was made to point at, the latest change first; at least the last hundred changes are kept. */
   history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
 }

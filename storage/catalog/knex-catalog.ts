@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { KnexAudit } from './audit.ts';
 import { KnexBlobs } from './blobs.ts';
 import type { Catalog } from './catalog.ts';
 import { KnexCheck } from './check.ts';
@@ -9,16 +10,25 @@ import { migrate } from './migrate.ts';
 import { createCatalog } from './migrations/0001-catalog.ts';
 import { countNameChanges } from './migrations/0002-name-changes.ts';
 import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts';
+import { createGuards } from './migrations/0004-guards.ts';
 import { KnexNames } from './names.ts';
+import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
+import { KnexTagRules } from './tag-rules.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
+import { KnexWebhooks } from './webhooks.ts';
 
 const MIGRATIONS_TABLE = 'catalog_migrations';
 
 /** Brings the database's catalog tables up to date and opens them. The catalog's `close` also closes `knex`. */
 export async function openCatalog(knex: Knex): Promise<Catalog> {
-  await migrate(knex, MIGRATIONS_TABLE, [createCatalog, countNameChanges, createHistoryAndLeases]);
+  await migrate(knex, MIGRATIONS_TABLE, [
+    createCatalog,
+    countNameChanges,
+    createHistoryAndLeases,
+    createGuards,
+  ]);
   return {
     repositories: new KnexRepositories(knex),
     blobs: new KnexBlobs(knex),
@@ -28,6 +38,10 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     garbage: new KnexGarbage(knex),
     check: new KnexCheck(knex),
     names: new KnexNames(knex),
+    audit: new KnexAudit(knex),
+    webhooks: new KnexWebhooks(knex),
+    tagRules: new KnexTagRules(knex),
+    quotas: new KnexQuotas(knex),
     close: () => knex.destroy(),
   };
 }

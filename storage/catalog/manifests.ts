@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { ManifestBlobUnknownError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Actor } from './actor.ts';
 import { linkBlob, removeLinks, touchLinks } from './blobs.ts';
 import type {
   ManifestCatalog,
@@ -10,10 +11,13 @@ import type {
   ManifestReference,
   ReferrerPage,
 } from './catalog.ts';
+import { guardsOf, NO_GUARDS, withinQuotas } from './guards.ts';
+import { refuseLoss } from './needed-by-tags.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { pointTags, recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
+import { recordWrite } from './write-record.ts';
 
 /** Rows in one statement: databases bound the number of its values. */
 const BATCH = 200;
@@ -35,12 +39,18 @@ export class KnexManifests implements ManifestCatalog {
 
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
     return inTransaction(this.#knex, async (trx) => {
+      const { by, tags } = options;
       const id = await ensureRepository(trx, repository);
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      const blob = await linkBlob(trx, id, manifest.blob, options.claim);
+      const blob = await withinQuotas(trx, guards, by, () => linkBlob(trx, id, manifest.blob, options.claim));
       await writeManifest(trx, id, manifest);
-      await pointTags(trx, id, options.tags, manifest.blob.digest);
+      const { digest, size } = manifest.blob;
+      await pointTags(trx, id, tags, digest, { by, guards });
+      const { mediaType } = manifest;
+      const write = { action: 'push', repository, digest, size, mediaType, tags, whole: true } as const;
+      await recordWrite(trx, by, write, guards.hooks);
       return blob;
     });
   }
@@ -64,10 +74,12 @@ export class KnexManifests implements ManifestCatalog {
     return row === undefined ? undefined : this.#recordOf(row);
   }
 
-  delete(repository: string, digest: Digest): Promise<boolean> {
+  delete(repository: string, digest: Digest, by?: Actor): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      await refuseLoss(trx, id, digest, by, guards);
       const referring = { repository_id: id, manifest_digest: digest };
       // What it held on to, and what is about it, begins its grace period now.
       await touchLinks(trx, id, trx('manifest_references').where(referring).select('digest'));
@@ -76,9 +88,16 @@ export class KnexManifests implements ManifestCatalog {
         id,
         trx('manifests').where({ repository_id: id, subject: digest }).select('digest'),
       );
-      await recordTagsOf(trx, id, digest);
+      await recordTagsOf(trx, id, digest, by);
+      const tags: readonly string[] = await trx('tags').where(referring).orderBy('name').pluck('name');
       await trx('tags').where(referring).delete();
-      return (await removeManifests(trx, id, [digest])) > 0;
+      const row = await trx('manifests').where({ repository_id: id, digest }).first('media_type');
+      if (row === undefined) return false;
+      await removeManifests(trx, id, [digest]);
+      const mediaType: string = row.media_type;
+      const write = { action: 'delete', repository, digest, mediaType, tags, whole: true } as const;
+      await recordWrite(trx, by, write, guards.hooks);
+      return true;
     });
   }
 

@@ -1,10 +1,13 @@
 import type { Knex } from 'knex';
 import { type Digest, parseDigest } from '../oci/digest.ts';
+import type { Actor } from './actor.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
+import { type Guards, guardsOf, NO_GUARDS, refuseTagChange } from './guards.ts';
 import { findRepositoryId } from './repositories.ts';
 import { pageOfNames } from './rows.ts';
 import { inTransaction } from './transaction.ts';
+import { recordWrite } from './write-record.ts';
 
 /** Changes that are kept of each tag. */
 const HISTORY_KEPT = 100;
@@ -28,14 +31,19 @@ export class KnexTags implements TagCatalog {
     return pageOfNames(await query.pluck('name'), limit);
   }
 
-  delete(repository: string, tag: string): Promise<boolean> {
+  delete(repository: string, tag: string, by?: Actor): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const pointed = await pointedAt(trx, id, tag);
       if (pointed === undefined) return false;
+      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      refuseTagChange(guards, by, { tag, before: pointed, after: undefined });
       await trx('tags').where({ repository_id: id, name: tag }).delete();
-      await recordChange(trx, id, tag, pointed, null);
+      await recordChange(trx, id, { tag, before: pointed, after: null, by });
+      const digest = parseDigest(pointed);
+      const write = { action: 'delete', repository, digest, tags: [tag], whole: false } as const;
+      await recordWrite(trx, by, write, guards.hooks);
       return true;
     });
   }
@@ -56,20 +64,28 @@ export class KnexTags implements TagCatalog {
   }
 }
 
-/** Points tags at a manifest of the repository, wherever they pointed before. */
+/** For whom tags are set, and what concerns their repository. */
+export interface TagGuard {
+  readonly by: Actor | undefined;
+  readonly guards: Guards;
+}
+
+/** Points tags at a manifest of the repository, wherever they pointed before. Throws TagRefusedError. */
 export async function pointTags(
   trx: Knex.Transaction,
   repositoryId: number,
   tags: readonly string[],
   digest: Digest,
+  { by, guards }: TagGuard,
 ): Promise<void> {
   for (const name of tags) {
     const before = await pointedAt(trx, repositoryId, name);
+    refuseTagChange(guards, by, { tag: name, before, after: digest });
     await trx('tags')
       .insert({ repository_id: repositoryId, name, manifest_digest: digest, updated_at: Date.now() })
       .onConflict(['repository_id', 'name'])
       .merge(['manifest_digest', 'updated_at']);
-    if (before !== digest) await recordChange(trx, repositoryId, name, before, digest);
+    if (before !== digest) await recordChange(trx, repositoryId, { tag: name, before, after: digest, by });
   }
 }
 
@@ -78,11 +94,13 @@ export async function recordTagsOf(
   trx: Knex.Transaction,
   repositoryId: number,
   digest: Digest,
+  by?: Actor,
 ): Promise<void> {
-  await trx(trx.raw('?? (??, ??, ??)', ['tag_history', 'repository_id', 'name', 'changed_at'])).insert(
+  const columns = ['tag_history', 'repository_id', 'name', 'changed_at', 'who'];
+  await trx(trx.raw('?? (??, ??, ??, ??)', columns)).insert(
     trx('tags')
       .where({ repository_id: repositoryId, manifest_digest: digest })
-      .select('repository_id', 'name', trx.raw('?', [Date.now()])),
+      .select('repository_id', 'name', trx.raw('?', [Date.now()]), trx.raw('?', [by?.name ?? null])),
   );
 }
 
@@ -95,16 +113,22 @@ async function pointedAt(
   return row?.manifest_digest;
 }
 
+interface RecordedChange {
+  readonly tag: string;
+  readonly before: string | undefined;
+  readonly after: Digest | null;
+  readonly by: Actor | undefined;
+}
+
 /** Writes a line of history; the manifest that has lost the tag begins its grace period. */
 async function recordChange(
   trx: Knex.Transaction,
   repositoryId: number,
-  name: string,
-  before: string | undefined,
-  after: Digest | null,
+  { tag: name, before, after, by }: RecordedChange,
 ): Promise<void> {
   const tag = { repository_id: repositoryId, name };
-  await trx('tag_history').insert({ ...tag, manifest_digest: after, changed_at: Date.now() });
+  const change = { ...tag, manifest_digest: after, changed_at: Date.now(), who: by?.name ?? null };
+  await trx('tag_history').insert(change);
   if (before === undefined) return;
   await touchLinks(trx, repositoryId, [before]);
   const oldest = trx('tag_history')

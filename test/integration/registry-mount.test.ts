@@ -24,12 +24,13 @@ async function mounting(
   for (const name of holders) await catalog.blobs.link(name, LAYER);
   const access: Access = {
     open: false,
+    standing: () => 'writer' as const,
     visible: () => ({ prefixes: [''], includes: mayPull }),
     allows: (_, scope) =>
       scope.type === 'repository' && scope.actions.includes('pull') && mayPull(scope.name),
   };
   const mount = (query: Readonly<Record<string, string | string[]>>) => {
-    const ctx = { state: { identity: ANONYMOUS }, query } as unknown as RequestContext;
+    const ctx = { state: { identity: ANONYMOUS, origin: {} }, query } as unknown as RequestContext;
     return mountBlob(ctx, { access, catalog }, 'team/to');
   };
   return { mount, has: () => catalog.blobs.find('team/to', LAYER.digest) };

@@ -48,7 +48,12 @@ test('a client that goes away leaves what has arrived, and the next one goes on 
   await assert.rejects(broke, /the client has gone/);
   assert.equal((await sessions.find('team/app', id)).upload.size, 8);
   const digest = parseDigest(digestOf('arrived and more'));
-  const blob = await sessions.complete('team/app', id, digest, { content: piece('and more'), check }, signal);
+  const blob = await sessions.complete(
+    'team/app',
+    id,
+    { digest, chunk: { content: piece('and more'), check } },
+    signal,
+  );
   assert.equal(blob.size, 16);
 });
 
@@ -78,7 +83,7 @@ test('a request that has read a state of the past never writes over what came si
   );
   goOn.resolve();
   assert.equal((await first).size, 4);
-  await sessions.complete('team/app', id, parseDigest(digestOf('slow')), undefined, signal);
+  await sessions.complete('team/app', id, { digest: parseDigest(digestOf('slow')) }, signal);
 });
 
 test('completing again after a crash between content and catalog', async (t) => {
@@ -87,12 +92,12 @@ test('completing again after a crash between content and catalog', async (t) => 
   await sessions.append('team/app', id, { content: piece('content'), check: () => undefined }, signal);
   const { upload } = await sessions.find('team/app', id);
   const digest = parseDigest(digestOf('content'));
-  await sessions.complete('team/app', id, digest, undefined, signal);
+  await sessions.complete('team/app', id, { digest }, signal);
   // As it stands when the process dies after the rename: the row is there, the bytes are the blob already.
   await catalog.blobs.unlink('team/app', digest);
   await catalog.uploads.create('team/app', { ...upload, size: 0 });
   await catalog.uploads.update(upload, 0);
-  const blob = await sessions.complete('team/app', id, digest, undefined, signal);
+  const blob = await sessions.complete('team/app', id, { digest }, signal);
   assert.equal(blob.digest, digest);
   assert.ok(await catalog.blobs.find('team/app', digest));
 });

@@ -91,14 +91,13 @@ export class World {
     readonly content: ContentStore;
   } {
     const catalog: Catalog = {
+      ...this.catalog,
       repositories: actor.stepping(this.catalog.repositories, 'repositories'),
       blobs: actor.stepping(this.catalog.blobs, 'blobs'),
       manifests: actor.stepping(this.#promising(), 'manifests'),
       tags: actor.stepping(this.catalog.tags, 'tags'),
       uploads: actor.stepping(this.catalog.uploads, 'uploads'),
       garbage: actor.stepping(this.catalog.garbage, 'garbage'),
-      check: this.catalog.check,
-      names: this.catalog.names,
       close: async () => {},
     };
     const driver = new MemoryBlobDriver(this.disk);

@@ -1,0 +1,52 @@
+import type { Digest } from '../oci/digest.ts';
+
+/** `manage` is a change of accounts and rules, `login` an attempt to get a token. */
+export const AUDIT_ACTIONS = ['push', 'mount', 'delete', 'pull', 'manage', 'login'] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+
+/** `denied`: whoever asked may not (403). `unauthorized`: nobody knew who asked (401). */
+export type AuditOutcome = 'done' | 'denied' | 'unauthorized';
+
+/** What somebody did, or tried to. */
+export interface AuditEntry {
+  readonly at: Date;
+  readonly who?: string;
+  /** Of the client. */
+  readonly address?: string;
+  readonly action: AuditAction;
+  readonly outcome: AuditOutcome;
+  readonly repository?: string;
+  readonly digest?: Digest;
+  readonly tag?: string;
+  /** Of a manifest; absent for blobs. */
+  readonly mediaType?: string;
+  /** In bytes. */
+  readonly size?: number;
+  /** A sentence, or for `manage` what was asked for. */
+  readonly detail?: string;
+  /** How many alike this stands for: refusals come together. */
+  readonly count: number;
+}
+
+export interface AuditEvent extends AuditEntry {
+  /** Grows with time. */
+  readonly id: string;
+}
+
+export interface AuditPage {
+  readonly limit: number;
+  /** The id of the event before. */
+  readonly after?: string;
+  readonly repository?: string;
+  readonly who?: string;
+}
+
+/** What was done by whom. Writes of the distribution API are recorded by the very transactions that make them. */
+export interface AuditCatalog {
+  /** Records what changes nothing in the catalog, such as refusals. */
+  record(entries: readonly AuditEntry[]): Promise<void>;
+  /** In the order of their ids; whoever goes on after the last one of a page misses none. */
+  list(page: AuditPage): Promise<readonly AuditEvent[]>;
+  /** Deletes some events of before a time, the oldest first; answers how many, 0 when there are no more. */
+  prune(before: Date): Promise<number>;
+}

@@ -1,0 +1,100 @@
+import type { Knex } from 'knex';
+import { parseDigest } from '../oci/digest.ts';
+import type { AuditCatalog, AuditEntry, AuditEvent, AuditPage } from './audit-catalog.ts';
+import { settledOnly } from './dialect.ts';
+import { inTransaction } from './transaction.ts';
+
+/** Rows that one transaction deletes: whoever else wants to write waits for it. */
+const PRUNED_AT_ONCE = 500;
+const LONGEST_DETAIL = 500;
+
+interface AuditRow {
+  readonly id: number | string;
+  readonly at: number | string;
+  readonly who: string | null;
+  readonly address: string | null;
+  readonly action: AuditEvent['action'];
+  readonly outcome: AuditEvent['outcome'];
+  readonly repository: string | null;
+  readonly digest: string | null;
+  readonly tag: string | null;
+  readonly media_type: string | null;
+  readonly size: number | string | null;
+  readonly detail: string | null;
+  readonly count: number;
+}
+
+/** What was done by whom. */
+export class KnexAudit implements AuditCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async record(entries: readonly AuditEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await inTransaction(this.#knex, (trx) => insertEntries(trx, entries));
+  }
+
+  async list({ limit, after = '0', repository, who }: AuditPage): Promise<readonly AuditEvent[]> {
+    const query = this.#knex('audit_events').where('id', '>', after).orderBy('id').limit(limit);
+    if (repository !== undefined) query.where({ repository });
+    if (who !== undefined) query.where({ who });
+    const rows: readonly AuditRow[] = await settledOnly(query, this.#knex);
+    return rows.map(eventOfRow);
+  }
+
+  prune(before: Date): Promise<number> {
+    return inTransaction(
+      this.#knex,
+      async (trx) => {
+        const old = trx('audit_events')
+          .where('at', '<', before.getTime())
+          .orderBy('at')
+          .limit(PRUNED_AT_ONCE)
+          .select('id');
+        return trx('audit_events').whereIn('id', old).delete();
+      },
+      { durable: false },
+    );
+  }
+}
+
+/** Adds entries to the record, as part of a transaction. */
+export async function insertEntries(trx: Knex.Transaction, entries: readonly AuditEntry[]): Promise<void> {
+  await trx('audit_events').insert(
+    entries.map((entry) => ({
+      at: entry.at.getTime(),
+      who: entry.who?.slice(0, 255) ?? null,
+      address: entry.address?.slice(0, 64) ?? null,
+      action: entry.action,
+      outcome: entry.outcome,
+      repository: entry.repository ?? null,
+      digest: entry.digest ?? null,
+      tag: entry.tag ?? null,
+      media_type: entry.mediaType?.slice(0, 255) ?? null,
+      size: entry.size ?? null,
+      detail: entry.detail?.slice(0, LONGEST_DETAIL) ?? null,
+      count: entry.count,
+    })),
+  );
+}
+
+function eventOfRow(row: AuditRow): AuditEvent {
+  return {
+    id: String(row.id),
+    at: new Date(Number(row.at)),
+    ...(row.who !== null && { who: row.who }),
+    ...(row.address !== null && { address: row.address }),
+    action: row.action,
+    outcome: row.outcome,
+    ...(row.repository !== null && { repository: row.repository }),
+    ...(row.digest !== null && { digest: parseDigest(row.digest) }),
+    ...(row.tag !== null && { tag: row.tag }),
+    ...(row.media_type !== null && { mediaType: row.media_type }),
+    ...(row.size !== null && { size: Number(row.size) }),
+    ...(row.detail !== null && { detail: row.detail }),
+    count: row.count,
+  };
+}

@@ -1,0 +1,105 @@
+import type { Knex } from 'knex';
+import { isPostgres } from '../dialect.ts';
+import type { Migration } from '../migrate.ts';
+import { COUNT_QUOTAS as COUNT_ON_POSTGRES } from '../postgres/quota-triggers.ts';
+import { byteOrdered } from './byte-ordered.ts';
+import { COUNT_QUOTAS } from './quota-triggers.ts';
+
+/** What was done by whom, who is told of it, and what is refused. Times are milliseconds since 1970. */
+export const createGuards: Migration = {
+  name: '0004-guards',
+  async up(knex) {
+    await createAudit(knex);
+    await createWebhooks(knex);
+    await createTagRules(knex);
+    await createQuotas(knex);
+  },
+};
+
+async function createAudit(knex: Knex.Transaction): Promise<void> {
+  await knex.schema.createTable('audit_events', (table) => {
+    table.bigIncrements('id');
+    table.bigInteger('at').notNullable().index();
+    // Null when nobody was logged in.
+    table.string('who', 255);
+    table.string('address', 64);
+    table.string('action', 16).notNullable();
+    table.string('outcome', 16).notNullable();
+    table.string('repository', 255);
+    table.string('digest', 135);
+    table.string('tag', 128);
+    table.string('media_type', 255);
+    table.bigInteger('size');
+    table.text('detail');
+    // How many events of the same kind this line stands for.
+    table.integer('count').notNullable();
+  });
+}
+
+async function createWebhooks(knex: Knex.Transaction): Promise<void> {
+  await knex.schema.createTable('webhooks', (table) => {
+    table.increments('id');
+    table.string('name', 128).notNullable().unique();
+    table.text('url').notNullable();
+    table.string('events', 64).notNullable();
+    matching(knex, table);
+    // What signs needs it as it is: it cannot be a hash.
+    table.text('secret').notNullable();
+    table.bigInteger('created_at').notNullable();
+  });
+  // Apart, so that pushes, which read who is to be told, do not meet those who tell.
+  await knex.schema.createTable('webhook_state', (table) => {
+    table.integer('webhook_id').primary();
+    table.bigInteger('dropped').notNullable();
+    table.bigInteger('delivered_at');
+    table.bigInteger('failed_at');
+    table.text('failure');
+  });
+  await knex.schema.createTable('webhook_events', (table) => {
+    table.bigIncrements('id');
+    table.integer('webhook_id').notNullable();
+    table.string('repository', 255).notNullable();
+    table.text('event').notNullable();
+    table.bigInteger('created_at').notNullable();
+    table.index(['webhook_id', 'id']);
+  });
+}
+
+async function createTagRules(knex: Knex.Transaction): Promise<void> {
+  await knex.schema.createTable('tag_rules', (table) => {
+    table.increments('id');
+    matching(knex, table);
+    table.string('tags', 128).notNullable();
+    table.string('kind', 16).notNullable();
+    table.unique(['pattern', 'tags']);
+  });
+}
+
+async function createQuotas(knex: Knex.Transaction): Promise<void> {
+  await knex.schema.createTable('quotas', (table) => {
+    table.increments('id');
+    matching(knex, table);
+    table.bigInteger('bytes').notNullable();
+    table.unique(['pattern']);
+  });
+  await knex.schema.createTable('quota_use', (table) => {
+    table.integer('quota_id').primary();
+    table.bigInteger('used').notNullable();
+  });
+  // The blobs that count, each once, with the number of links to it.
+  await knex.schema.createTable('quota_blobs', (table) => {
+    table.integer('quota_id').notNullable();
+    byteOrdered(knex, table.string('digest', 135)).notNullable();
+    table.bigInteger('size').notNullable();
+    table.integer('links').notNullable();
+    table.primary(['quota_id', 'digest']);
+    table.index(['digest']);
+  });
+  for (const statement of isPostgres(knex) ? COUNT_ON_POSTGRES : COUNT_QUOTAS) await knex.raw(statement);
+}
+
+/** A pattern of repositories as it was written, and as LIKE takes it. */
+function matching(knex: Knex.Transaction, table: Knex.CreateTableBuilder): void {
+  table.string('pattern', 255).notNullable();
+  byteOrdered(knex, table.string('matches', 512).notNullable());
+}

@@ -1,0 +1,118 @@
+import type { Knex } from 'knex';
+import { isPostgres } from './dialect.ts';
+import { exceeded } from './guards.ts';
+import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
+import { inTransaction } from './transaction.ts';
+import { likeOf, matchesWildcard } from './wildcard.ts';
+
+/** Milliseconds for which it is remembered which quotas are used up. */
+const REMEMBERED = 1000;
+
+/** The blobs of the repositories of a quota, each once. */
+const LINKED = `
+  select q.id, l.digest, b.size, count(*) from quotas q
+    join repositories r on r.name like q.matches escape '!'
+    join blob_links l on l.repository_id = r.id
+    join blobs b on b.digest = l.digest
+    where q.id = ? group by q.id, l.digest, b.size`;
+
+const COMPARED = `
+  select q.id, q.pattern, u.used as counted, coalesce((select sum(size) from (
+      select distinct l.digest, b.size from repositories r
+        join blob_links l on l.repository_id = r.id
+        join blobs b on b.digest = l.digest
+        where r.name like q.matches escape '!') as linked), 0) as actual
+    from quotas q join quota_use u on u.quota_id = q.id order by q.pattern`;
+
+interface UseRow {
+  readonly pattern: string;
+  readonly bytes: number | string;
+  readonly used: number | string;
+}
+
+interface DriftRow {
+  readonly id: number;
+  readonly pattern: string;
+  readonly counted: number | string;
+  readonly actual: number | string;
+}
+
+/** Quotas; triggers count what is used. */
+export class KnexQuotas implements QuotaCatalog {
+  readonly #knex: Knex;
+  #full: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list(): Promise<readonly QuotaUse[]> {
+    const rows: readonly UseRow[] = await this.#knex('quotas')
+      .join('quota_use', 'quota_use.quota_id', 'quotas.id')
+      .orderBy('pattern')
+      .select('pattern', 'bytes', 'used');
+    return rows.map(({ pattern, bytes, used }) => ({ pattern, bytes: Number(bytes), used: Number(used) }));
+  }
+
+  async put({ pattern, bytes }: Quota): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      if ((await trx('quotas').where({ pattern }).update({ bytes })) > 0) return;
+      await trx('quotas').insert({ pattern, matches: likeOf(pattern), bytes });
+      const { id } = await trx('quotas').where({ pattern }).first('id');
+      await count(trx, id);
+    });
+    this.#full = undefined;
+  }
+
+  async remove(pattern: string): Promise<boolean> {
+    const removed = await inTransaction(this.#knex, async (trx) => {
+      const row = await trx('quotas').where({ pattern }).first('id');
+      if (row === undefined) return false;
+      await forget(trx, row.id);
+      await trx('quotas').where({ pattern }).delete();
+      return true;
+    });
+    this.#full = undefined;
+    return removed;
+  }
+
+  async refuseIfFull(repository: string): Promise<void> {
+    const now = performance.now();
+    if (this.#full === undefined || now - this.#full.at > REMEMBERED) {
+      const quotas = this.list().then((all) => all.filter(({ bytes, used }) => used >= bytes));
+      this.#full = { at: now, quotas };
+    }
+    for (const { pattern, bytes, used } of await this.#full.quotas) {
+      if (matchesWildcard(pattern, repository)) throw exceeded(pattern, used, bytes);
+    }
+  }
+
+  check(repair: boolean): Promise<readonly QuotaDrift[]> {
+    return inTransaction(this.#knex, async (trx) => {
+      const answer = await trx.raw(COMPARED);
+      const rows: readonly DriftRow[] = isPostgres(trx) ? answer.rows : answer;
+      const wrong = rows.filter(({ counted, actual }) => Number(counted) !== Number(actual));
+      if (repair) {
+        for (const { id } of wrong) {
+          await forget(trx, id);
+          await count(trx, id);
+        }
+      }
+      return wrong.map(({ pattern, counted, actual }) => ({
+        pattern,
+        counted: Number(counted),
+        actual: Number(actual),
+      }));
+    });
+  }
+}
+
+async function count(trx: Knex.Transaction, id: number): Promise<void> {
+  await trx('quota_use').insert({ quota_id: id, used: 0 });
+  await trx.raw(`insert into quota_blobs (quota_id, digest, size, links) ${LINKED}`, [id]);
+}
+
+async function forget(trx: Knex.Transaction, id: number): Promise<void> {
+  await trx('quota_blobs').where({ quota_id: id }).delete();
+  await trx('quota_use').where({ quota_id: id }).delete();
+}

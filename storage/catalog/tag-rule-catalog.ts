@@ -1,0 +1,22 @@
+export const TAG_RULE_KINDS = ['immutable', 'protected'] as const;
+/**
+ * `immutable`: a tag that is there stays where it is, and only an administrator deletes it. `protected`: only
+ * maintainers set and delete it.
+ */
+export type TagRuleKind = (typeof TAG_RULE_KINDS)[number];
+
+/** What may not be done to some tags of some repositories; in both patterns `*` stands for any characters. */
+export interface TagRule {
+  readonly pattern: string;
+  readonly tags: string;
+  readonly kind: TagRuleKind;
+}
+
+/** Rules of tags, which hold in the transactions that set and delete tags. */
+export interface TagRuleCatalog {
+  list(): Promise<readonly TagRule[]>;
+  /** In place of another one with the same patterns. */
+  put(rule: TagRule): Promise<void>;
+  /** Answers whether it was there. */
+  remove(rule: Pick<TagRule, 'pattern' | 'tags'>): Promise<boolean>;
+}

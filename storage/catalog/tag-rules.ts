@@ -1,0 +1,33 @@
+import type { Knex } from 'knex';
+import type { TagRule, TagRuleCatalog } from './tag-rule-catalog.ts';
+import { inTransaction } from './transaction.ts';
+import { likeOf } from './wildcard.ts';
+
+/** Rules of tags. */
+export class KnexTagRules implements TagRuleCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list(): Promise<readonly TagRule[]> {
+    return this.#knex('tag_rules').orderBy(['pattern', 'tags']).select('pattern', 'tags', 'kind');
+  }
+
+  async put({ pattern, tags, kind }: TagRule): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      await trx('tag_rules')
+        .insert({ pattern, matches: likeOf(pattern), tags, kind })
+        .onConflict(['pattern', 'tags'])
+        .merge(['kind']);
+    });
+  }
+
+  remove({ pattern, tags }: Pick<TagRule, 'pattern' | 'tags'>): Promise<boolean> {
+    return inTransaction(
+      this.#knex,
+      async (trx) => (await trx('tag_rules').where({ pattern, tags }).delete()) > 0,
+    );
+  }
+}

@@ -1,0 +1,82 @@
+import type { AuditEntry } from './audit-catalog.ts';
+
+export const WEBHOOK_EVENTS = ['push', 'delete', 'mount', 'pull'] as const;
+export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
+
+/** Somebody who is told of what happens in the repositories of a pattern. */
+export interface Webhook {
+  readonly name: string;
+  readonly url: string;
+  readonly events: readonly WebhookEvent[];
+  /** `*` stands for any characters. */
+  readonly pattern: string;
+}
+
+export interface NewWebhook extends Webhook {
+  /** What its events are signed with. */
+  readonly secret: string;
+}
+
+export interface KeptWebhook extends NewWebhook {
+  readonly id: number;
+}
+
+/** A webhook and how it fares. */
+export interface WebhookState extends Webhook {
+  /** Events that wait. */
+  readonly waiting: number;
+  /** Events that nobody was told of, because they had waited for too long or were too many. */
+  readonly dropped: number;
+  readonly deliveredAt?: Date;
+  /** Of the last failure, when it came after the last success. */
+  readonly failedAt?: Date;
+  readonly failure?: string;
+}
+
+/** What a webhook is told; `id` is the same however often it is sent. */
+export interface ToldEvent extends Pick<AuditEntry, 'who' | 'digest' | 'tag' | 'mediaType' | 'size'> {
+  readonly id: string;
+  readonly action: WebhookEvent | 'test';
+  readonly repository: string;
+  /** RFC 3339. */
+  readonly at: string;
+  /** How many alike it stands for: pulls are sampled. */
+  readonly count: number;
+}
+
+/** An event that waits to be told. */
+export interface WaitingEvent {
+  /** Its place in the queue. */
+  readonly id: string;
+  readonly event: ToldEvent;
+}
+
+export interface QueueLimits {
+  readonly events: number;
+  readonly since: Date;
+}
+
+/**
+ * Who is told of what, and what they have yet to be told. Events of writes are put in the queues by the very
+ * transactions that make these, for the webhooks that match then.
+ */
+export interface WebhookCatalog {
+  list(): Promise<readonly WebhookState[]>;
+  /** False, and nothing changed, when the name is taken. */
+  create(webhook: NewWebhook): Promise<boolean>;
+  /** With what waits for it. Answers whether it was there. */
+  remove(name: string): Promise<boolean>;
+  find(name: string): Promise<KeptWebhook | undefined>;
+  all(): Promise<readonly KeptWebhook[]>;
+  /** Queues what changes nothing in the catalog for the webhooks that match; a power cut may take it away. */
+  tell(events: readonly ToldEvent[]): Promise<void>;
+  /** At most `limit` of the queue, in order, leaving out some repositories. */
+  waiting(id: number, without: readonly string[], limit: number): Promise<readonly WaitingEvent[]>;
+  /** Which webhooks have events that wait. */
+  pending(): Promise<ReadonlySet<number>>;
+  /** Takes an event that was told off the queue; a power cut may bring it back. */
+  told(id: number, event: WaitingEvent): Promise<void>;
+  failed(id: number, failure: string): Promise<void>;
+  /** Drops the oldest beyond the limits; answers how many. */
+  trim(id: number, limits: QueueLimits): Promise<number>;
+}

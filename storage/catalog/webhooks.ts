@@ -1,0 +1,185 @@
+import type { Knex } from 'knex';
+import { settledOnly } from './dialect.ts';
+import { inTransaction } from './transaction.ts';
+import type {
+  KeptWebhook,
+  NewWebhook,
+  QueueLimits,
+  ToldEvent,
+  WaitingEvent,
+  WebhookCatalog,
+  WebhookEvent,
+  WebhookState,
+} from './webhook-catalog.ts';
+import { likeOf, matchesWildcard } from './wildcard.ts';
+import { queueEvents } from './write-record.ts';
+
+/** Told again after a power cut: every event comes at least once. */
+const UNSYNCED = { durable: false };
+
+interface WebhookRow {
+  readonly id: number;
+  readonly name: string;
+  readonly url: string;
+  readonly events: string;
+  readonly pattern: string;
+  readonly secret: string;
+}
+
+interface StateRow extends WebhookRow {
+  readonly dropped: number | string;
+  readonly delivered_at: number | string | null;
+  readonly failed_at: number | string | null;
+  readonly failure: string | null;
+  readonly waiting: number | string;
+}
+
+/** Who is told of what, and what they have yet to be told. */
+export class KnexWebhooks implements WebhookCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list(): Promise<readonly WebhookState[]> {
+    const rows: readonly StateRow[] = await this.#knex('webhooks as w')
+      .join('webhook_state as s', 's.webhook_id', 'w.id')
+      .orderBy('w.name')
+      .select('w.*', 's.*')
+      .select(this.#knex.raw('(select count(*) from webhook_events e where e.webhook_id = w.id) as waiting'));
+    return rows.map((row) => ({
+      name: row.name,
+      url: row.url,
+      events: eventsOf(row),
+      pattern: row.pattern,
+      waiting: Number(row.waiting),
+      dropped: Number(row.dropped),
+      ...(row.delivered_at !== null && { deliveredAt: new Date(Number(row.delivered_at)) }),
+      ...(row.failed_at !== null && { failedAt: new Date(Number(row.failed_at)) }),
+      ...(row.failure !== null && { failure: row.failure }),
+    }));
+  }
+
+  create({ name, url, events, pattern, secret }: NewWebhook): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      if ((await trx('webhooks').where({ name }).first('id')) !== undefined) return false;
+      await trx('webhooks').insert({
+        name,
+        url,
+        events: events.join(','),
+        pattern,
+        matches: likeOf(pattern),
+        secret,
+        created_at: Date.now(),
+      });
+      const { id } = await trx('webhooks').where({ name }).first('id');
+      await trx('webhook_state').insert({ webhook_id: id, dropped: 0 });
+      return true;
+    });
+  }
+
+  remove(name: string): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      const row = await trx('webhooks').where({ name }).first('id');
+      if (row === undefined) return false;
+      await trx('webhook_events').where({ webhook_id: row.id }).delete();
+      await trx('webhook_state').where({ webhook_id: row.id }).delete();
+      await trx('webhooks').where({ name }).delete();
+      return true;
+    });
+  }
+
+  async find(name: string): Promise<KeptWebhook | undefined> {
+    const row: WebhookRow | undefined = await this.#knex('webhooks').where({ name }).first();
+    return row && keptOf(row);
+  }
+
+  async all(): Promise<readonly KeptWebhook[]> {
+    const rows: readonly WebhookRow[] = await this.#knex('webhooks').orderBy('id');
+    return rows.map(keptOf);
+  }
+
+  async tell(events: readonly ToldEvent[]): Promise<void> {
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        const rows: readonly WebhookRow[] = await trx('webhooks');
+        for (const row of rows) {
+          const wanted = events.filter(
+            ({ action, repository }) =>
+              eventsOf(row).some((event) => event === action) && matchesWildcard(row.pattern, repository),
+          );
+          await queueEvents(trx, [row], wanted);
+        }
+      },
+      UNSYNCED,
+    );
+  }
+
+  async waiting(id: number, without: readonly string[], limit: number): Promise<readonly WaitingEvent[]> {
+    const query = this.#knex('webhook_events').where({ webhook_id: id }).orderBy('id').limit(limit);
+    if (without.length > 0) query.whereNotIn('repository', [...without]);
+    const rows: readonly { id: number | string; event: string }[] = await settledOnly(query, this.#knex);
+    return rows.map((row) => ({ id: String(row.id), event: JSON.parse(row.event) }));
+  }
+
+  async pending(): Promise<ReadonlySet<number>> {
+    const waits = this.#knex('webhook_events as e').whereRaw('e.webhook_id = webhooks.id').select('e.id');
+    return new Set<number>(await this.#knex('webhooks').whereExists(waits).pluck('id'));
+  }
+
+  async told(id: number, event: WaitingEvent): Promise<void> {
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        await trx('webhook_events').where({ id: event.id }).delete();
+        const success = { delivered_at: Date.now(), failed_at: null, failure: null };
+        await trx('webhook_state').where({ webhook_id: id }).update(success);
+      },
+      UNSYNCED,
+    );
+  }
+
+  async failed(id: number, failure: string): Promise<void> {
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        const row = { failed_at: Date.now(), failure: failure.slice(0, 500) };
+        await trx('webhook_state').where({ webhook_id: id }).update(row);
+      },
+      UNSYNCED,
+    );
+  }
+
+  trim(id: number, { events, since }: QueueLimits): Promise<number> {
+    return inTransaction(
+      this.#knex,
+      async (trx) => {
+        const mine = { webhook_id: id };
+        const surplus = trx('webhook_events')
+          .where(mine)
+          .orderBy('id', 'desc')
+          .offset(events)
+          .limit(1)
+          .select('id');
+        const dropped = await trx('webhook_events')
+          .where(mine)
+          .where((old) => old.where('id', '<=', surplus).orWhere('created_at', '<', since.getTime()))
+          .delete();
+        if (dropped > 0) await trx('webhook_state').where(mine).increment('dropped', dropped);
+        return dropped;
+      },
+      UNSYNCED,
+    );
+  }
+}
+
+function keptOf(row: WebhookRow): KeptWebhook {
+  const { id, name, url, pattern, secret } = row;
+  return { id, name, url, pattern, secret, events: eventsOf(row) };
+}
+
+function eventsOf({ events }: WebhookRow): readonly WebhookEvent[] {
+  return events.split(',') as WebhookEvent[];
+}
