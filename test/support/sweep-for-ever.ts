@@ -1,18 +1,20 @@
 /**
- * Collects garbage of the data folder that the first argument names (its catalog is in BERTH_DATABASE, if set), without a grace period and one time after
+ * Collects garbage of the data folder that the first argument names (and what else BERTH_* says of it), without a grace period and one time after
  * the other, until SIGTERM. Prints `sweeping` when it has begun and in the end how often it was through.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
+import { loadConfig } from '../../server/config.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 
 const [data] = process.argv.slice(2);
-const { BERTH_DATABASE: database } = process.env;
 if (data === undefined) throw new Error('usage: sweep-for-ever FOLDER');
 const stopping = new AbortController();
 process.once('SIGTERM', () => stopping.abort());
-await using registry = await openStoredRegistry({ data, ...(database !== undefined && { database }) });
+await using registry = await openStoredRegistry(
+  loadConfig({ flags: { data }, env: process.env, isRoot: false }),
+);
 const deleted = { manifests: 0, links: 0, blobs: 0 };
 let sweeps = 0;
 process.stdout.write('sweeping\n');
