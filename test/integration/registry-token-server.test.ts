@@ -233,6 +233,54 @@ test('a credential bounds its tokens and their lives', async () => {
   assert.equal((await registry.send('GET', '/v2/', { headers: { authorization: stolen } })).status, 401);
 });
 
+test('a token of a person ends in time, also one that is remembered', async (t) => {
+  const { credentials } = registry.store;
+  const expiresAt = new Date(Date.now() + 100_000);
+  const [used, unused] = await Promise.all([
+    makePersonalToken(credentials, 'ada', 'used', { expiresAt }),
+    makePersonalToken(credentials, 'ada', 'unused', { expiresAt }),
+  ]);
+  const ask = async ({ secret }: typeof used) => {
+    const headers = { authorization: basicAuthorization('ada', secret) };
+    return (await registry.send('GET', '/v2/', { headers })).status;
+  };
+  for (let round = 0; round < 3; round += 1) assert.equal(await ask(used), 200);
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 101_000 });
+  assert.deepEqual([await ask(used), await ask(unused)], [401, 401]);
+});
+
+test('a login ends 90 days after its last use', async (t) => {
+  const [used, unused] = [await login(), await login()];
+  const day = 24 * 60 * 60 * 1000;
+  const begun = Date.now();
+  t.mock.timers.enable({ apis: ['Date'], now: begun + 60 * day });
+  assert.equal((await refresh(used)).answer.status, 200);
+  t.mock.timers.setTime(begun + 91 * day);
+  assert.deepEqual([(await refresh(used)).answer.status, (await refresh(unused)).answer.status], [200, 401]);
+  t.mock.timers.setTime(begun + 200 * day);
+  assert.equal((await refresh(used)).answer.status, 401);
+});
+
+test('a login counts for the service that it was made for', async (t) => {
+  const tokens = { challenge: 'bearer', issuer: 'berth', life: 300, services: ['berth', 'other'] } as const;
+  const both = await startRegistryWithAccounts(t, { tokens });
+  const authorization = basicAuthorization('admin', ADMIN_PASSWORD);
+  const answer = await both.send('GET', '/token?service=other&offline_token=true', {
+    headers: { authorization },
+  });
+  const { token, refresh_token } = JSON.parse(answer.body.toString());
+  assert.equal(decodeJwt(token).aud, 'other');
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await both.send('GET', '/v2/', { headers })).status, 401);
+  for (const [service, status] of [
+    ['other', 200],
+    ['berth', 401],
+  ] as const) {
+    const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token, service }).toString();
+    assert.equal((await both.send('POST', '/token', { headers: form, body })).status, status);
+  }
+});
+
 test('the keys are published, without their private part', async () => {
   const answer = await registry.send('GET', '/.well-known/jwks.json');
   const { keys } = JSON.parse(answer.body.toString());
