@@ -36,13 +36,17 @@ export async function copyFromFile(config: StorageConfig, file: string): Promise
   }
 }
 
-/** Throws ConfigError when a PostgreSQL database has a registry in it, or something else has tables there. */
+/** Throws ConfigError when a PostgreSQL database has repositories; one that a registry has only begun may be filled. */
 export async function refuseUsedDatabase(config: StorageConfig): Promise<void> {
   if (config.database === undefined) return;
   const database = await openCatalogDatabase(config);
   try {
-    if (await hasCatalog(database)) {
-      throw new ConfigError('the database is not empty: choose a new one, or empty it first');
+    if (!(await hasCatalog(database))) return;
+    const { names } = await (await openCatalog(database)).repositories.list({ limit: 1 });
+    if (names.length > 0) {
+      throw new ConfigError(
+        `the database is not empty, it has the repository ${names[0]}: choose another with --database`,
+      );
     }
   } finally {
     await database.destroy();
