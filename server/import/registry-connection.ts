@@ -19,6 +19,9 @@ const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 60_000;
 const TRANSIENT: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
+/** Of connections that are refused for a reason which stays: a name or a certificate. */
+const FINAL = /^(?:ENOTFOUND|CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
+
 /**
  * Requests to a registry with what it wants for a login (distribution-spec, "Pull"; Docker's token protocol): each
  * token is fetched when its scope is refused, and kept. Redirects are followed, without the login to other hosts.
@@ -60,7 +63,7 @@ export class RegistryConnection {
     } catch (cause) {
       request.signal.throwIfAborted();
       if (cause instanceof SourceUnavailableError) throw cause;
-      if (!isLast) return undefined;
+      if (!isLast && !isFinal(cause)) return undefined;
       throw new SourceUnavailableError(`${this.#base.origin} cannot be reached: ${reasonOf(cause)}`, {
         cause,
       });
@@ -118,4 +121,9 @@ export class RegistryConnection {
       `${this.host} wants a login: give --user and BERTH_IMPORT_PASSWORD, or use "docker login"`,
     );
   }
+}
+
+function isFinal(error: unknown): boolean {
+  const { cause } = error as Error;
+  return FINAL.test((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
 }

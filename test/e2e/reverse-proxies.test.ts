@@ -8,6 +8,7 @@ import { startDockerd } from '../support/dockerd.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { secureClient, ZEROS, zeros } from '../support/large-zeros.ts';
 import { setUpPodman } from '../support/podman.ts';
+import { pushLayout } from '../support/push-layout.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { startRegistry } from '../support/registry-process.ts';
 import { PROXIES, startReverseProxy } from '../support/reverse-proxy.ts';
@@ -16,6 +17,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { makeMultiArchImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
+const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const options = { skip: unlessRoot(), timeout: 240_000 };
 const scope = { after };
 /** What a proxy may need for a client that sends and one that receives. */
@@ -97,6 +99,33 @@ test('docker, podman and skopeo push and pull through each of them', options, as
     await docker(['pull', '--quiet', name('docker')]);
   }
 });
+
+test(
+  'import takes a registry over TLS from an authority that it trusts, and from no other',
+  options,
+  async (t) => {
+    const image = await makeMultiArchImage(await imageFolder(t));
+    const from = await startRegistry(t, {
+      adminPassword: user.password,
+      args: ['--trusted-proxy', '127.0.0.1'],
+    });
+    await pushLayout(image, `${from.host}/team/app:1`, user);
+    const { host } = await startReverseProxy(t, 'nginx', from.host, tls);
+    const data = join(await makeTempDir(t, 'imported'), 'data');
+    const bring = (env: Readonly<Record<string, string>>) =>
+      runCommand(
+        process.execPath,
+        [MAIN, 'import', '--from', `https://${host}`, '--user', user.name, '--data', data],
+        { env: { BERTH_IMPORT_PASSWORD: user.password, ...env }, expectExit: 'any' },
+      );
+    const refused = await bring({});
+    assert.equal(refused.exitCode, 1);
+    assert.match(refused.stderr, /^berth: https:\S+ cannot be reached: .*certificate/);
+    const taken = await bring({ NODE_EXTRA_CA_CERTS: tls.authority });
+    assert.equal(taken.exitCode, 0, taken.stdout + taken.stderr);
+    assert.match(taken.stdout, /^team\/app: 1 tag; new: 3 manifests, 5 blobs/m);
+  },
+);
 
 /** Clients are sent for tokens to where they came, whatever they say about that themselves. */
 async function checkRealm(host: string): Promise<void> {
