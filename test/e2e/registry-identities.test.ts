@@ -119,6 +119,34 @@ test('an identity token that was revoked lets docker in no more', options, async
   await isRefused(docker(['pull', `${host}/team/app:1`], { expectExit: 'any' }));
 });
 
+/** A credential helper that keeps what it is given in a file (docker-credential-helpers, "Development"). */
+const HELPER = `#!/bin/sh
+file="$(dirname "$0")/kept"
+case "$1" in
+  store) cat >"$file" ;;
+  get) cat >/dev/null; [ -e "$file" ] && cat "$file" || { echo 'credentials not found in native keychain'; exit 1; } ;;
+  erase) cat >/dev/null; rm -f "$file" ;;
+  list) echo '{}' ;;
+esac
+`;
+
+test('docker keeps the identity token with a credential helper', options, async (t) => {
+  const { docker, directory } = await startDockerd(t);
+  const bin = join(directory, 'bin');
+  await mkdir(bin);
+  await writeFile(join(bin, 'docker-credential-berth-test'), HELPER, { mode: 0o755 });
+  const config = { credHelpers: { [host]: 'berth-test' } };
+  await writeFile(join(directory, 'cli/config.json'), JSON.stringify(config));
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  await docker(['login', '--username=ada', '--password-stdin', host], { input: password, env });
+  const kept = JSON.parse(await readFile(join(bin, 'kept'), 'utf8'));
+  assert.match(kept.Secret, /^berth_ref_/);
+  await docker(['pull', `${host}/team/app:1`], { env });
+  await isRefused(docker(['pull', `${host}/other/app:1`], { env, expectExit: 'any' }));
+  await docker(['logout', host], { env });
+  await isRefused(docker(['pull', `${host}/team/app:1`], { env, expectExit: 'any' }));
+});
+
 test('podman: passwords, tokens, robots and identity tokens', options, async (t) => {
   const { podman, root } = await setUpPodman(t);
   const loaded = (await podman(['pull', '--quiet', `oci:${image.layout}:${image.refName}`])).stdout.trim();
@@ -220,7 +248,7 @@ test('cosign signs as whoever may write, and verifies as whoever may read', opti
 });
 
 test('ctr of containerd: passwords, tokens, robots and refresh tokens', options, async (t) => {
-  const { ctr } = await startContainerd(t);
+  const { ctr, directory } = await startContainerd(t);
   const pull = (name: string, ...args: readonly string[]) =>
     ctr(['images', 'pull', '--plain-http', '--snapshotter=native', ...args, `${host}/${name}`], {
       expectExit: 'any',
@@ -245,6 +273,16 @@ test('ctr of containerd: passwords, tokens, robots and refresh tokens', options,
   const reader = `--user=${ROBOT.user}:${ROBOT.secret}`;
   await succeeds(pull('team/app:1', reader));
   await isRefused(push('team/ctr:1', reader));
+  const hosts = join(directory, 'certs.d');
+  await mkdir(join(hosts, host), { recursive: true });
+  const mirror = `[host."${registry.url}"]\n  capabilities = ["pull", "resolve"]\n`;
+  await writeFile(join(hosts, host, 'hosts.toml'), `server = "${registry.url}"\n${mirror}`);
+  const byHosts = (...args: readonly string[]) =>
+    ctr(['images', 'pull', '--snapshotter=native', `--hosts-dir=${hosts}`, ...args, `${host}/team/app:1`], {
+      expectExit: 'any',
+    });
+  await succeeds(byHosts(reader));
+  await isRefused(byHosts());
   const refresh = `--refresh=${await identityToken('ada', token)}`;
   await succeeds(push('team/ctr-refresh:1', refresh));
   await isRefused(push('other/ctr:1', refresh));
