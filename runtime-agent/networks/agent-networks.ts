@@ -5,7 +5,6 @@ import { hostRoutes } from './default-bridge.ts';
 import type { Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import type { Networks, NetworkWithMembers } from './networks.ts';
-import { droppingChains } from './plan/dropping-chains.ts';
 import { type NetworkRequest, planNetwork } from './plan/new-network.ts';
 import { bridgeAlias, bridgeSpec } from './plan/place-container.ts';
 
@@ -78,10 +77,9 @@ export class AgentNetworks implements Networks {
   }
 
   async warnings(): Promise<readonly string[]> {
-    const { kernel, filter } = this.#context;
+    const { filter } = this.#context;
     if (!filter.isMade) return [];
-    const { output } = await kernel.run('filter', { commands: 'list chains' });
-    return droppingChains(output).map(
+    return (await filter.overruledBy()).map(
       (chain) =>
         `WARNING: the packet filter's chain "${chain}" drops what passes through this host, so containers reach nothing beyond it: allow the bridges of berth-agent there`,
     );

@@ -80,7 +80,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
 
 /** Somebody may have flushed the packet filter or deleted a bridge. */
 async function restoreKernel(context: NetworkContext): Promise<void> {
-  if (context.sandboxes.size === 0) return;
+  if (!context.filter.isMade) return;
   try {
     await restoreBridges(context);
     if (await context.filter.restore())

@@ -1,5 +1,6 @@
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
+import { droppingChains } from './plan/dropping-chains.ts';
 import { type PortTarget, ruleset, rulesetChange } from './plan/ruleset.ts';
 
 /** The agent's own table in the host's packet filter. It is made at the first use. */
@@ -69,6 +70,12 @@ export class PacketFilter {
   /** Notes where a container's ports lead since before this agent; the table gets them when it is made. */
   adoptPorts(container: string, ports: readonly PortTarget[]): void {
     if (ports.length > 0) this.#ports.set(container, ports);
+  }
+
+  /** Chains of others that drop what this one accepts, such as `ip filter FORWARD`. */
+  async overruledBy(): Promise<readonly string[]> {
+    const { output } = await this.#kernel.run('filter', { commands: 'list chains' });
+    return droppingChains(output);
   }
 
   /** Removes the table. */

@@ -9,6 +9,7 @@ import { membersOf, type NetworkContext } from './network-context.ts';
 export class NetworkPreparation {
   readonly #context: NetworkContext;
   #settling: Promise<unknown> | undefined;
+  #look: Promise<void> | undefined;
 
   constructor(context: NetworkContext) {
     this.#context = context;
@@ -19,7 +20,19 @@ export class NetworkPreparation {
     const { id, predefined, name } = store.find(ref);
     if (predefined && name === 'bridge') await this.#settle(id);
     await filter.ensure();
+    this.#look ??= this.#lookAtOthers();
     return store.find(id);
+  }
+
+  /** Once: the operator should not have to find out by connections that hang. */
+  async #lookAtOthers(): Promise<void> {
+    const { filter, log } = this.#context;
+    const chains = await filter.overruledBy().catch(() => []);
+    if (chains.length === 0) return;
+    log.warn(
+      { chains },
+      'chains of the packet filter drop what passes this host: containers reach nothing beyond it',
+    );
   }
 
   /** Once for each agent: from then on the bridge is there, and its name and subnet are the agent's. */

@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { fetchPage } from '../support/host-network.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { enterOwnNetwork, HOST_ADDRESS } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
@@ -366,6 +367,31 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
       '{{.Action}} {{.Actor.Attributes.type}}',
     ]);
     assert.equal(events.stdout, 'create bridge\nconnect bridge\ndisconnect bridge\ndestroy bridge\n');
+  });
+
+  test("the host's loopback is out of reach, whatever a container makes up", async () => {
+    const server = createServer((socket) => socket.end('secret'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const pretend = [
+      'ip addr del 127.0.0.1/8 dev lo',
+      'for i in all eth0; do echo 1 > /proc/sys/net/ipv4/conf/$i/route_localnet; done',
+      'ip route add 127.0.0.1/32 via $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p")',
+      `timeout 2 nc 127.0.0.1 ${port} </dev/null || echo no`,
+    ].join(' && ');
+    assert.equal(await sh(pretend, '--privileged'), 'no\n');
+    server.close();
+  });
+
+  test('info tells of a packet filter that lets nothing through the host', async () => {
+    const nft = (text: string) => runCommand('nft', [text]);
+    assert.doesNotMatch((await docker(['info'])).stdout, /drops what passes/);
+    await nft(
+      'add table ip other; add chain ip other FORWARD { type filter hook forward priority 0; policy drop; }',
+    );
+    const { stdout, stderr } = await docker(['info']);
+    await nft('delete table ip other');
+    assert.match(stdout + stderr, /WARNING: the packet filter's chain "ip other FORWARD" drops what passes/);
   });
 
   test('eight at once get addresses of their own', async () => {

@@ -9,17 +9,17 @@ interface Waiting {
 
 /**
  * The thread that changes links, addresses and packet filters: it moves between network namespaces, which the agent's main
- * thread must not, and waits for the kernel, which takes its time under load. It starts at the first job.
+ * thread must not, and waits for the kernel, which takes its time under load. It starts at the first job, and again after it failed.
  */
 export class NetworkThread implements NetworkKernel {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
-  #failure: Error | undefined;
+  #closed = false;
   #lastId = 0;
 
   run<K extends JobKind>(kind: K, request: JobRequest<K>): Promise<JobAnswer<K>> {
     return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure);
+      if (this.#closed) return reject(new Error('the agent stops'));
       const worker = this.#start();
       this.#lastId += 1;
       this.#waiting.set(this.#lastId, { resolve: resolve as Waiting['resolve'], reject });
@@ -29,7 +29,7 @@ export class NetworkThread implements NetworkKernel {
   }
 
   async close(): Promise<void> {
-    this.#failure ??= new Error('the agent stops');
+    this.#closed = true;
     await this.#worker?.terminate();
   }
 
@@ -39,7 +39,10 @@ export class NetworkThread implements NetworkKernel {
     const worker = new Worker(new URL('./network-worker.ts', import.meta.url), { trackUnmanagedFds: false });
     worker.on('message', (report: JobReport) => this.#settle(report));
     worker.on('error', (error: Error) => this.#fail(error));
-    worker.on('exit', () => this.#fail(new Error('the thread of the networks has ended')));
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined;
+      this.#fail(new Error('the thread of the networks has ended'));
+    });
     this.#worker = worker;
     return worker;
   }
@@ -56,7 +59,6 @@ export class NetworkThread implements NetworkKernel {
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

@@ -10,20 +10,22 @@ import type { ResolverSockets } from './network-jobs.ts';
  */
 const PORT = 61053;
 
+const TABLE = 'ip berth_resolver';
 const REDIRECT = `
-add table ip berth_resolver
-delete table ip berth_resolver
-add table ip berth_resolver
-add chain ip berth_resolver output { type nat hook output priority -100; }
-add rule ip berth_resolver output ip daddr ${RESOLVER_ADDRESS} udp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
-add rule ip berth_resolver output ip daddr ${RESOLVER_ADDRESS} tcp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
+add table ${TABLE}
+add chain ${TABLE} output { type nat hook output priority -100; }
+add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} udp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
+add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} tcp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
 `;
 
 /** Opens the resolver of the namespace in which the thread is. */
 export function openResolver(libc: Libc): ResolverSockets {
   const filter = new Nftables();
   try {
-    const { ok, error } = filter.run(REDIRECT);
+    // After a restart of the agent it is there, and to make it anew takes the kernel long.
+    const { ok, error } = filter.run(`list table ${TABLE}`).ok
+      ? { ok: true, error: '' }
+      : filter.run(REDIRECT);
     if (!ok) throw new Error(`the container's resolver cannot be set up: ${error}`);
   } finally {
     filter.close();
