@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
+import { readlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
+import { addressAnswer, DNS_TYPE, readQuestion } from '../../runtime-agent/networks/dns/dns-message.ts';
+import { framed, readFrames } from '../../runtime-agent/networks/dns/tcp-frames.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchPage } from '../support/host-network.ts';
@@ -369,6 +372,39 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
     assert.equal(events.stdout, 'create bridge\nconnect bridge\ndisconnect bridge\ndestroy bridge\n');
   });
 
+  test('other names are asked of the resolvers that the host or the client names', async () => {
+    const asked: string[] = [];
+    const answer = (query: Buffer, protocol: string) => {
+      const { name, type } = readQuestion(query) ?? { name: '', type: 0 };
+      asked.push(`${protocol} ${name}`);
+      const question = { id: 0, name, type, end: query.length };
+      return addressAnswer(query, question, type === DNS_TYPE.A ? ['203.0.113.7'] : []);
+    };
+    const udp = createSocket('udp4', (query, from) =>
+      udp.send(answer(query, 'udp'), from.port, from.address),
+    );
+    udp.bind(53, HOST_ADDRESS);
+    const tcp = createServer(async (socket) => {
+      for await (const query of readFrames(socket)) socket.end(framed(answer(query, 'tcp')));
+    });
+    await new Promise<void>((resolve) => tcp.listen(53, HOST_ADDRESS, resolve));
+    await docker(['network', 'create', 'asking']);
+    const flags = ['--network', 'asking', '--dns', HOST_ADDRESS];
+    assert.match(await sh('nslookup far.example', ...flags), /Address: 203\.0\.113\.7/);
+    const byTcp =
+      'printf "\\0\\31\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7distant\\0\\0\\1\\0\\1" | nc -w 2 127.0.0.11 53 | wc -c';
+    assert.equal(await sh(byTcp, ...flags), '43\n');
+    assert.ok(asked.includes('udp far.example') && asked.includes('tcp distant'), asked.join(', '));
+    // Without names to know, the container asks the server itself.
+    assert.match(
+      await sh('nslookup far.example', '--dns', HOST_ADDRESS),
+      new RegExp(`Server:\\s+${HOST_ADDRESS}`),
+    );
+    udp.close();
+    tcp.close();
+    await docker(['network', 'rm', 'asking']);
+  });
+
   test("the host's loopback is out of reach, whatever a container makes up", async () => {
     const server = createServer((socket) => socket.end('secret'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -399,6 +435,33 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
       Array.from({ length: 8 }, () => sh('ip -o -4 addr show eth0 | sed "s/.*inet \\([0-9.]*\\).*/\\1/"')),
     );
     assert.equal(new Set(addresses).size, 8, addresses.join(' '));
+  });
+
+  // Last: the link to the outside goes with the other host.
+  test('another host reaches published ports only, and is reached', async () => {
+    const other = startProcess({ after }, 'unshare', ['--net', 'sleep', '600']);
+    await eventually('it has a namespace', async () =>
+      (await readlink(`/proc/${other.pid}/ns/net`)) === (await readlink('/proc/self/ns/net'))
+        ? undefined
+        : true,
+    );
+    const there = async (...command: readonly string[]) =>
+      (await runCommand('nsenter', [`--net=/proc/${other.pid}/ns/net`, ...command], { expectExit: 'any' }))
+        .stdout;
+    await runCommand('ip', ['link', 'set', 'outside1', 'netns', String(other.pid)]);
+    await there('ip', 'addr', 'add', '198.51.100.2/24', 'dev', 'outside1');
+    await there('ip', 'link', 'set', 'outside1', 'up');
+    await there('ip', 'route', 'add', '172.16.0.0/12', 'via', HOST_ADDRESS);
+    await web('shop', '-p', '8088:80');
+    const { stdout } = await docker(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'shop']);
+    const fetchThere = (url: string) => there('busybox', 'wget', '-T', '2', '-qO-', url);
+    assert.equal(await fetchThere(`http://${HOST_ADDRESS}:8088`), 'shop\n');
+    assert.equal(await fetchThere(`http://${stdout.trim()}`), '');
+    // What a container sends comes from the host's address: the other host knows no way to the container's own.
+    await there('ip', 'route', 'del', '172.16.0.0/12');
+    assert.match(await sh('ping -c 1 -W 3 198.51.100.2'), / 0% packet loss/);
+    await docker(['rm', '-f', 'shop']);
+    await other.end('SIGTERM');
   });
 });
 
