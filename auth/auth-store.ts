@@ -9,6 +9,14 @@ import type { CredentialStore } from './credentials/credential-store.ts';
 import { KnexCredentialStore } from './credentials/knex-credential-store.ts';
 import type { JobRuleStore } from './jobs/job-rule.ts';
 import { KnexJobRuleStore } from './jobs/knex-job-rule-store.ts';
+import { KnexLinkedAccountStore } from './providers/knex-linked-account-store.ts';
+import { KnexProviderStore } from './providers/knex-provider-store.ts';
+import type { LinkedAccountStore } from './providers/linked-account-store.ts';
+import type { ProviderStore } from './providers/provider.ts';
+import type { DeviceLoginStore } from './sessions/device-login-store.ts';
+import { KnexDeviceLoginStore } from './sessions/knex-device-login-store.ts';
+import { KnexSessionStore } from './sessions/knex-session-store.ts';
+import type { SessionStore } from './sessions/session-store.ts';
 import type { KeyStore } from './tokens/key-store.ts';
 import { KnexKeyStore } from './tokens/knex-key-store.ts';
 import { KnexLoginStore } from './tokens/knex-login-store.ts';
@@ -23,6 +31,10 @@ export interface AuthStore {
   readonly logins: LoginStore;
   readonly keys: KeyStore;
   readonly jobRules: JobRuleStore;
+  readonly providers: ProviderStore;
+  readonly linkedAccounts: LinkedAccountStore;
+  readonly sessions: SessionStore;
+  readonly deviceLogins: DeviceLoginStore;
 }
 
 /** In a database in which ACCOUNT_MIGRATIONS have run. */
@@ -35,5 +47,9 @@ export function openAuthStore(database: AuthDatabase): AuthStore {
     logins: new KnexLoginStore(database),
     keys: new KnexKeyStore(database),
     jobRules: new KnexJobRuleStore(database),
+    providers: new KnexProviderStore(database),
+    linkedAccounts: new KnexLinkedAccountStore(database),
+    sessions: new KnexSessionStore(database),
+    deviceLogins: new KnexDeviceLoginStore(database),
   });
 }

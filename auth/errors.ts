@@ -12,6 +12,7 @@ export type AuthErrorCode =
   | 'CREDENTIALS_INVALID'
   | 'ENTRY_EXISTS'
   | 'ENTRY_UNKNOWN'
+  | 'LOGIN_REFUSED'
   | 'PASSWORD_REFUSED'
   | 'PROVIDER_UNREACHABLE'
   | 'SETTING_INVALID'
@@ -49,6 +50,11 @@ export class PasswordRefusedError extends AuthError {
 /** An identity provider does not answer, or not as it should. */
 export class ProviderUnreachableError extends AuthError {
   readonly code = 'PROVIDER_UNREACHABLE';
+}
+
+/** What came back from an identity provider leads to no login here. */
+export class LoginRefusedError extends AuthError {
+  readonly code = 'LOGIN_REFUSED';
 }
 
 /** There is an account of this name already. */

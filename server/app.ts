@@ -5,6 +5,7 @@ import type { ChallengePolicy } from './challenges.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
+import { createLoginRouter, type LoginDependencies } from './login/login-router.ts';
 import { createManagementRouter, type ManagementDependencies } from './management/management-router.ts';
 import { allowOrigins } from './middleware/allow-origins.ts';
 import { answerErrors } from './middleware/answer-errors.ts';
@@ -28,6 +29,8 @@ export interface AppDependencies {
   readonly health: Health;
   readonly log: Logger;
   /** Absent where there are no accounts. */
+  readonly login: LoginDependencies | undefined;
+  /** Absent where there are no accounts. */
   readonly management: ManagementDependencies | undefined;
   readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
@@ -39,7 +42,7 @@ export interface AppDependencies {
 /** The HTTP application: what happens to every request, in order. */
 export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
-  const { management, proxies, recorder, tokens } = dependencies;
+  const { login, management, proxies, recorder, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
@@ -60,6 +63,11 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   }
   if (management !== undefined) {
     const router = createManagementRouter(management, registry.pathPrefix);
+    app.use(router.routes());
+    app.use(router.allowedMethods());
+  }
+  if (login !== undefined) {
+    const router = createLoginRouter(login, registry.pathPrefix, log);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }

@@ -15,6 +15,9 @@ import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';
 import { LimitedLogin } from '../auth/limits/limited-login.ts';
+import { ProviderClient } from '../auth/providers/provider-client.ts';
+import { DeviceLogins } from '../auth/sessions/device-logins.ts';
+import { Sessions } from '../auth/sessions/sessions.ts';
 import { KeyRing } from '../auth/tokens/key-ring.ts';
 import { outsideKeys } from '../auth/tokens/outside-keys.ts';
 import { TokenServer } from '../auth/tokens/token-server.ts';
@@ -24,6 +27,7 @@ import { migrate } from '../storage/catalog/migrate.ts';
 import { inTransaction } from '../storage/catalog/transaction.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import { type Config, ConfigError } from './config.ts';
+import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
 import type { OpenedStorage } from './open-storage.ts';
 import type { TokenDependencies } from './token/token-router.ts';
@@ -34,6 +38,8 @@ export interface OpenedAuth {
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
+  /** Absent where there are no accounts. */
+  readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
   readonly management: ManagementDependencies | undefined;
   /** Absent where there is no token server. */
@@ -55,6 +61,7 @@ export async function openAuth(
       access: OPEN_ACCESS,
       authenticator: undefined,
       challenges: { kind: 'basic' },
+      login: undefined,
       management: undefined,
       tokens: undefined,
     };
@@ -77,6 +84,7 @@ export async function openAuth(
       access: RIGHTS_ACCESS,
       authenticator: new BearerAuthenticator(tokens),
       challenges,
+      login: undefined,
       management: undefined,
       tokens: undefined,
     };
@@ -103,6 +111,7 @@ export async function openAuth(
       seenBy: async (claims) => (await directory.named(claims))?.rights,
     }),
   });
+  const sessions = new Sessions(store.sessions, directory);
   const server = new TokenServer({
     issuer,
     services,
@@ -116,7 +125,8 @@ export async function openAuth(
     access: RIGHTS_ACCESS,
     authenticator,
     challenges,
-    management: { authenticator, store },
+    login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
+    management: { authenticator, sessions, store },
     tokens: { authenticator, keys, methods, server },
   };
 }

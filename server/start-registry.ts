@@ -63,7 +63,11 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
-  const { access, authenticator, challenges, management, tokens } = await openAuth(config, storage, say);
+  const { access, authenticator, challenges, login, management, tokens } = await openAuth(
+    config,
+    storage,
+    say,
+  );
 
   const files = new FileSender();
   opened.defer(() => files.close());
@@ -88,6 +92,7 @@ export async function startRegistry(
   const app = createApp({
     ...shared,
     challenges,
+    login,
     management,
     tokens,
     health: { isReady: async () => !server.leaving && (await canBeRead(version)) },

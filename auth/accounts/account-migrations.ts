@@ -93,4 +93,41 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
       });
     },
   },
+  {
+    name: '0004-providers',
+    up: async (trx) => {
+      await trx.schema.createTable('providers', (table) => {
+        table.string('name', NAME).primary();
+        table.string('issuer', 512).notNullable();
+        table.string('client_id', 512).notNullable();
+        // As it is: the provider wants to hear it.
+        table.text('client_secret').notNullable();
+        table.string('name_claim', NAME).notNullable();
+        table.string('groups_claim', NAME).notNullable();
+        table.text('groups').notNullable();
+      });
+      await trx.schema.createTable('linked_accounts', (table) => {
+        table.string('issuer', 512).notNullable();
+        table.string('subject', PATTERN).notNullable();
+        table.string('account', NAME).notNullable().index();
+        table.primary(['issuer', 'subject']);
+      });
+      await trx.schema.createTable('sessions', (table) => {
+        table.string('secret_hash', HASH).primary();
+        table.string('account', NAME).notNullable().index();
+        table.string('provider', NAME).notNullable().index();
+        table.string('created_at', TIME).notNullable();
+        table.string('expires_at', TIME).notNullable().index();
+      });
+      await trx.schema.createTable('device_logins', (table) => {
+        table.string('device_hash', HASH).primary();
+        table.string('user_code_hash', HASH).notNullable().unique();
+        table.string('client', PATTERN).notNullable();
+        // Null until somebody has said yes or no.
+        table.string('account', NAME).nullable().index();
+        table.boolean('denied').notNullable();
+        table.string('expires_at', TIME).notNullable().index();
+      });
+    },
+  },
 ];

@@ -16,6 +16,6 @@ export interface AccountStore {
   create(account: Account): Promise<void>;
   /** Ends the account's logins when the password changes. Throws EntryUnknownError. */
   update(name: string, change: Partial<Pick<Account, 'admin' | 'passwordHash'>>): Promise<void>;
-  /** With its memberships, roles, tokens, robots and logins. Throws EntryUnknownError. */
+  /** With its memberships, roles, tokens, robots, logins, sessions and links to providers. Throws EntryUnknownError. */
   remove(name: string): Promise<void>;
 }

@@ -71,6 +71,9 @@ export class KnexAccountStore implements AccountStore {
       await trx('role_grants').where({ holder_kind: 'user', holder_name: name }).delete();
       await removeCredentialsOf(trx, { kind: 'user', name });
       await trx('logins').where({ subject_kind: 'user', subject_name: name }).delete();
+      for (const table of ['linked_accounts', 'sessions', 'device_logins']) {
+        await trx(table).where({ account: name }).delete();
+      }
     });
   }
 }

@@ -66,15 +66,21 @@ export class KnexTeamStore implements TeamStore {
     return this.#db.write(async (trx) => (await trx('team_members').where({ team, account }).delete()) > 0);
   }
 
-  async setTeamsOf(account: string, teams: readonly string[]): Promise<void> {
+  async setTeamsOf(account: string, among: readonly string[], teams: readonly string[]): Promise<void> {
     await this.#db.write(async (trx) => {
       if ((await trx('accounts').where({ name: account }).first('name')) === undefined) {
         throw unknownAccount(account);
       }
       const present: readonly string[] = await trx('teams')
-        .whereIn('name', [...teams])
+        .whereIn(
+          'name',
+          teams.filter((team) => among.includes(team)),
+        )
         .pluck('name');
-      await trx('team_members').where({ account }).delete();
+      await trx('team_members')
+        .where({ account })
+        .whereIn('team', [...among])
+        .delete();
       if (present.length > 0) await trx('team_members').insert(present.map((team) => ({ team, account })));
     });
   }

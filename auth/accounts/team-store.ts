@@ -18,6 +18,9 @@ export interface TeamStore {
   join(team: string, account: string): Promise<void>;
   /** Answers whether they were a member. */
   leave(team: string, account: string): Promise<boolean>;
-  /** Makes the account a member of exactly those of `teams` that there are, as another system has it. */
-  setTeamsOf(account: string, teams: readonly string[]): Promise<void>;
+  /**
+   * Of the teams `among`, makes the account a member of exactly those in `teams` that there are, as another system has
+   * it. Throws EntryUnknownError for the account.
+   */
+  setTeamsOf(account: string, among: readonly string[], teams: readonly string[]): Promise<void>;
 }

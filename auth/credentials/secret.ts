@@ -1,14 +1,17 @@
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-/** `pat`: a personal token; `bot`: of a robot account; `ref`: an identity (refresh) token. */
-export type SecretKind = 'pat' | 'bot' | 'ref';
+/**
+ * `pat`: a personal token; `bot`: of a robot account; `ref`: an identity (refresh) token; `ses`: a session of a browser;
+ * `dev`: what a terminal waits with until its login is confirmed.
+ */
+export type SecretKind = 'pat' | 'bot' | 'ref' | 'ses' | 'dev';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const RANDOM_LENGTH = 30;
 const CHECKSUM_LENGTH = 6;
 /** What a secret scanner looks for; the checksum tells a secret from a text that looks like one. */
-const SECRET = /^berth_(pat|bot|ref)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/;
+const SECRET = /^berth_(pat|bot|ref|ses|dev)_([0-9A-Za-z]{30})([0-9A-Za-z]{6})$/;
 
 /** A new secret, such as `berth_pat_` and 36 letters and digits: 178 random bits and a CRC-32 of all before it. */
 export function makeSecret(kind: SecretKind): string {

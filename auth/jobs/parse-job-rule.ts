@@ -1,6 +1,7 @@
 import { parsePattern } from '../access/pattern.ts';
 import { isRole, ROLES } from '../access/role.ts';
 import { SettingInvalidError } from '../errors.ts';
+import { isIssuer } from '../issuer.ts';
 import type { JobRule } from './job-rule.ts';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
@@ -42,14 +43,6 @@ export function parseJobRule(text: JobRuleText): JobRule {
     );
   }
   return { name, issuer, audience, claims: { ...claims }, role, pattern: parsePattern(text.pattern) };
-}
-
-/** Plain http is for an issuer on this machine. */
-function isIssuer(text: string): boolean {
-  const url = URL.parse(text);
-  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '') return false;
-  const isLocal = url.hostname === 'localhost' || url.hostname === '127.0.0.1' || url.hostname === '[::1]';
-  return text.length <= LONGEST_VALUE && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal));
 }
 
 function quoted(text: string): string {

@@ -52,6 +52,21 @@ Usage: berth rule list
                         for more, of which all must hold
 PATTERN and ROLE are as berth grant has them.
 ${COMMON}`,
+  provider: `OpenID Connect providers whose people log in at /auth/ of the registry, or with "berth login" in a terminal. A first
+login makes an account; a name that an account has already is refused. The provider must know the registry as a client
+that comes back to https://REGISTRY/auth/callback.
+
+Usage: berth provider list
+       berth provider add NAME --issuer URL --client-id ID --client-secret-stdin [options]
+       berth provider remove NAME                    its sessions end; accounts and tokens stay
+
+  --issuer URL          below which /.well-known/openid-configuration is
+  --client-id ID        under which the provider knows the registry
+  --client-secret-stdin read the client's secret from standard input; it is kept as it is, in the database
+  --name-claim CLAIM    what names the account (default preferred_username)
+  --groups-claim CLAIM  what lists somebody's groups (default groups)
+  --group GROUP=TEAM    whoever is in the group when they log in is in the team, and others leave it; repeat it for more
+${COMMON}`,
   token: `Personal tokens, which programs use in place of a password; the logins that docker keeps; the keys of the token server.
 
 Usage: berth token list USER

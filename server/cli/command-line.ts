@@ -20,6 +20,8 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   team: async () => (await import('./team.ts')).team,
   grant: async () => (await import('./grant.ts')).grant,
   rule: async () => (await import('./rule.ts')).rule,
+  provider: async () => (await import('./provider.ts')).provider,
+  login: async () => (await import('./login.ts')).login,
   token: async () => (await import('./token.ts')).token,
   robot: async () => (await import('./robot.ts')).robot,
 };

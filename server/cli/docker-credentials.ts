@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
+import { isJsonObject } from '../../storage/oci/json-object.ts';
 import { ConfigError } from '../config.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
+import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
 
 /** What docker calls its own registry. */
 const DOCKER_HUB = 'https://index.docker.io/v1/';
@@ -16,8 +14,8 @@ export async function dockerCredentials(
   host: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<RegistryCredentials | undefined> {
-  const file = join(env.DOCKER_CONFIG || join(homedir(), '.docker'), 'config.json');
-  const { auths } = await readConfig(file);
+  const file = dockerConfigFile(env);
+  const { auths } = await readDockerConfig(file);
   if (!isJsonObject(auths)) return undefined;
   const isHub = host === 'registry-1.docker.io' || host === 'docker.io';
   const entry = auths[host] ?? auths[`https://${host}`] ?? (isHub ? auths[DOCKER_HUB] : undefined);
@@ -30,21 +28,4 @@ export async function dockerCredentials(
   const colon = pair.indexOf(':');
   if (colon < 1) throw new ConfigError(`${file} holds no user and password for ${host}: log in again`);
   return { kind: 'password', user: pair.slice(0, colon), password: pair.slice(colon + 1) };
-}
-
-async function readConfig(file: string): Promise<JsonObject> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
-  }
-  try {
-    const config: unknown = JSON.parse(text);
-    if (isJsonObject(config)) return config;
-  } catch (cause) {
-    throw new ConfigError(`${file} is not JSON`, { cause });
-  }
-  throw new ConfigError(`${file} must hold a JSON object`);
 }

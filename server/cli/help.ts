@@ -6,6 +6,8 @@ export const HELP = `Berth, a private OCI registry.
 Usage: berth serve [options]            run the registry
        berth user | team | grant        people, their teams, and who may do what
        berth rule                       jobs of other systems, which need no secret
+       berth provider                   OpenID Connect providers whose people log in
+       berth login URL                  log docker in to a registry, by a browser
        berth token | robot              tokens of people, accounts of programs
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
@@ -96,6 +98,15 @@ Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD set
 at the first start. Without it a password is made and printed once. /healthz and /readyz answer without a password.
 Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100, whose "unlogged" counts the
 others.
+`,
+  login: `Logs docker, podman and the like in to a registry, by a browser on any machine: it shows a code and an address, waits
+until somebody confirms the code there, and keeps the personal token that it gets where docker looks for it:
+$DOCKER_CONFIG/config.json (default ~/.docker/config.json), or the credential helper that this names. Exit code 1: it
+was refused, or nobody confirmed in time.
+
+Usage: berth login https://REGISTRY [options]
+
+  --name TEXT           what the token is for, as the list of tokens shows it (default: the name of this machine)
 `,
   gc: `Deletes what nothing refers to, also beside a running registry. Exit code 1: it was interrupted, or another
 garbage collection runs.

@@ -2,15 +2,19 @@ import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
+import { isCrossSite } from '../login/own-origin.ts';
+import { sessionOf } from '../login/session-of.ts';
 import { authenticate } from '../middleware/authenticate.ts';
 import { unauthorized } from '../registry/authorize.ts';
-import type { RequestState } from '../request-context.ts';
+import type { RequestContext, RequestState } from '../request-context.ts';
 import { addGrantRoutes } from './grants.ts';
 import { addKeyRoutes } from './keys.ts';
 import { addLoginRoutes } from './logins.ts';
 import openApi from './openapi.json' with { type: 'json' };
+import { addProviderRoutes } from './providers.ts';
 import { addRobotRoutes } from './robots.ts';
 import { addRuleRoutes } from './rules.ts';
 import { addTeamRoutes } from './teams.ts';
@@ -19,6 +23,7 @@ import { addUserRoutes } from './users.ts';
 
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;
+  readonly sessions: Sessions;
   readonly store: AuthStore;
 }
 
@@ -28,9 +33,10 @@ export type ManagementRouter = Router<RequestState>;
 export const MANAGEMENT_PATH = '/api/v1';
 
 /**
- * The management API, which server/management/openapi.json describes. It takes HTTP Basic and no tokens of the token
- * server. A page of another site can neither read it nor change anything: there are no cookies, and what changes
- * something has a JSON body or a method that browsers ask about first.
+ * The management API, which server/management/openapi.json describes. It takes HTTP Basic, or the session cookie of a
+ * browser, and no tokens of the token server. A page of another site can neither read it nor change anything: what it
+ * sends with the cookie is refused, and beside that the cookie stays away from all but links; what changes something
+ * has a JSON body or a method that browsers ask about first.
  */
 export function createManagementRouter(
   dependencies: ManagementDependencies,
@@ -41,7 +47,7 @@ export function createManagementRouter(
     prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
   });
   router.get('/openapi.json', (ctx) => answerJson(ctx, 200, openApi));
-  router.use(askForBasic, authenticate(dependencies.authenticator), refuseStrangers, refuseForms);
+  router.use(askForBasic, identify(dependencies), refuseStrangers, refuseForms);
   addUserRoutes(router, dependencies);
   addTeamRoutes(router, dependencies);
   addGrantRoutes(router, dependencies);
@@ -49,6 +55,7 @@ export function createManagementRouter(
   addLoginRoutes(router, dependencies);
   addRobotRoutes(router, dependencies);
   addRuleRoutes(router, dependencies);
+  addProviderRoutes(router, dependencies);
   addKeyRoutes(router, dependencies);
   return router;
 }
@@ -57,6 +64,30 @@ const askForBasic: Middleware<RequestState> = async (ctx, next) => {
   ctx.state.challenge = { kind: 'basic' };
   await next();
 };
+
+/** Whoever says who they are by a header is not looked for in a cookie. */
+function identify({ authenticator, sessions }: ManagementDependencies): Middleware<RequestState> {
+  const byHeader = authenticate(authenticator);
+  return async (context, next) => {
+    const ctx = context as RequestContext;
+    const asks = ctx.req.headers.authorization === undefined;
+    const session = asks ? await sessionOf(ctx, sessions) : undefined;
+    if (session === undefined) return byHeader(context, next);
+    refuseOtherSites(ctx);
+    await next();
+  };
+}
+
+/** A header of its own can only be set by a page that this server has allowed to (Fetch standard, "CORS protocol"). */
+function refuseOtherSites(ctx: RequestContext): void {
+  const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
+  const shown = ctx.req.headers.origin !== undefined || ctx.get('X-Berth-CSRF') !== '';
+  if (!isCrossSite(ctx) && (reads || shown)) return;
+  throw new RegistryError(
+    'DENIED',
+    'with a session cookie, what changes something needs the header X-Berth-CSRF, or an Origin that is this registry',
+  );
+}
 
 const refuseStrangers: Middleware<RequestState> = async (ctx, next) => {
   const { identity } = ctx.state;

@@ -73,10 +73,13 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
     ]);
     assert.equal(await teams.leave('ops', 'root'), true);
     assert.equal(await teams.leave('ops', 'root'), false);
-    await teams.setTeamsOf('ada', ['dev', 'gone']);
+    await teams.setTeamsOf('ada', ['dev', 'gone'], ['dev', 'gone', 'ops']);
+    assert.deepEqual(await teams.find('ops'), { name: 'ops', members: ['ada'] });
+    await teams.setTeamsOf('ada', ['dev', 'ops', 'gone'], ['dev', 'gone']);
     assert.deepEqual(await teams.find('ops'), { name: 'ops', members: [] });
     assert.deepEqual(await teams.find('dev'), { name: 'dev', members: ['ada'] });
-    await teams.setTeamsOf('ada', []);
+    await teams.setTeamsOf('ada', ['dev'], []);
+    assert.deepEqual(await teams.find('dev'), { name: 'dev', members: [] });
     await teams.remove('dev');
     assert.equal(await teams.find('dev'), undefined);
     await assert.rejects(teams.remove('dev'), EntryUnknownError);

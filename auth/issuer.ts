@@ -1,0 +1,19 @@
+const LONGEST = 512;
+
+/**
+ * Whether a text can be the issuer of tokens: an https URL without query and fragment (OpenID Connect Discovery,
+ * section 4), or plain http for an issuer on this machine.
+ */
+export function isIssuer(text: string): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.search !== '' || url.hash !== '' || url.username !== '') return false;
+  return (
+    text.length <= LONGEST &&
+    (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))
+  );
+}
+
+/** Whether a host name, as URL has it, means this machine. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
+}

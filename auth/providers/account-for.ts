@@ -1,0 +1,57 @@
+import { parseAccountName } from '../administration/names.ts';
+import type { AuthStore } from '../auth-store.ts';
+import { LoginRefusedError, SettingInvalidError } from '../errors.ts';
+import type { Provider } from './provider.ts';
+
+/** What a provider has said about somebody, after it was verified. */
+export type PersonClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string };
+
+/** As `linked_accounts` has it; OpenID Connect allows 255 characters. */
+const LONGEST_SUBJECT = 255;
+
+/**
+ * The name of the account of somebody for whom a provider has spoken: the one that belongs to them there, or one that
+ * is made now. Its teams, of those that the provider's groups stand for, become what the provider says; who is in no
+ * group, or of whom it says nothing, leaves all of these. Throws LoginRefusedError, AccountExistsError.
+ */
+export async function accountFor(
+  { linkedAccounts, teams }: Pick<AuthStore, 'linkedAccounts' | 'teams'>,
+  provider: Provider,
+  claims: PersonClaims,
+): Promise<string> {
+  const subject = { issuer: claims.iss, subject: claims.sub };
+  if (claims.sub === '' || claims.sub.length > LONGEST_SUBJECT) {
+    throw new LoginRefusedError('the identity provider does not say who you are in "sub"');
+  }
+  const name =
+    (await linkedAccounts.find(subject)) ?? (await linkedAccounts.create(subject, newName(provider, claims)));
+  const groups = groupsOf(claims[provider.groupsClaim]);
+  const joined = Object.entries(provider.groups).flatMap(([group, team]) =>
+    groups.includes(group) ? team : [],
+  );
+  await teams.setTeamsOf(name, Object.values(provider.groups), joined);
+  return name;
+}
+
+function newName({ nameClaim }: Provider, claims: PersonClaims): string {
+  const said = claims[nameClaim];
+  if (typeof said !== 'string' || said === '') {
+    throw new LoginRefusedError(`the identity provider gives no name in the claim "${nameClaim}"`);
+  }
+  if (nameClaim === 'email' && claims.email_verified === false) {
+    throw new LoginRefusedError('the identity provider has not verified your address: have it do that first');
+  }
+  try {
+    return parseAccountName(said.toLowerCase());
+  } catch (error) {
+    if (!(error instanceof SettingInvalidError)) throw error;
+    throw new LoginRefusedError(
+      `the identity provider calls you what no account can be called: ${error.message}`,
+    );
+  }
+}
+
+function groupsOf(said: unknown): readonly string[] {
+  if (typeof said === 'string') return [said];
+  return Array.isArray(said) ? said.filter((group) => typeof group === 'string') : [];
+}

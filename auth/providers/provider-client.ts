@@ -1,0 +1,170 @@
+import {
+  AuthorizationResponseError,
+  allowInsecureRequests,
+  authorizationCodeGrant,
+  buildAuthorizationUrl,
+  type ClientAuth,
+  ClientError,
+  ClientSecretBasic,
+  ClientSecretPost,
+  type Configuration,
+  calculatePKCECodeChallenge,
+  discovery,
+  enableNonRepudiationChecks,
+  fetchUserInfo,
+  ResponseBodyError,
+  randomNonce,
+  randomPKCECodeVerifier,
+  randomState,
+} from 'openid-client';
+import { hashSecret } from '../credentials/secret.ts';
+import { LoginRefusedError, ProviderUnreachableError } from '../errors.ts';
+import type { PersonClaims } from './account-for.ts';
+import type { Provider } from './provider.ts';
+
+/** Seconds. */
+const TIMEOUT = 5;
+/** Milliseconds after which a provider is asked anew where its end points are. */
+const REMEMBERED = 10 * 60 * 1000;
+const MOST_PROVIDERS = 100;
+const SCOPES = ['openid', 'profile', 'email', 'groups'];
+const USUAL_SCOPES = ['openid', 'profile', 'email'];
+
+/** What a browser must show when it comes back from the provider; secrets of that browser. */
+export interface LoginChecks {
+  readonly state: string;
+  readonly nonce: string;
+  /** Of PKCE (RFC 7636). */
+  readonly verifier: string;
+}
+
+/**
+ * Speaks to providers by authorization code with PKCE, state and nonce (OpenID Connect Core, section 3.1). The ID token's
+ * signature is verified as well. Its errors hold nothing of what was sent or received: that may be secret.
+ */
+export class ProviderClient {
+  readonly #found = new Map<
+    string,
+    { readonly at: number; readonly configuration: Promise<Configuration> }
+  >();
+
+  /** Where the browser is to go; `redirectUri` is where it comes back. Throws ProviderUnreachableError. */
+  async begin(provider: Provider, redirectUri: string): Promise<{ url: URL; checks: LoginChecks }> {
+    return explained(provider, async () => {
+      const configuration = await this.#configurationOf(provider);
+      const checks = { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() };
+      const offered = configuration.serverMetadata().scopes_supported;
+      const scopes = offered === undefined ? USUAL_SCOPES : SCOPES.filter((scope) => offered.includes(scope));
+      const url = buildAuthorizationUrl(configuration, {
+        redirect_uri: redirectUri,
+        scope: scopes.join(' '),
+        state: checks.state,
+        nonce: checks.nonce,
+        code_challenge: await calculatePKCECodeChallenge(checks.verifier),
+        code_challenge_method: 'S256',
+      });
+      return { url, checks };
+    });
+  }
+
+  /**
+   * What the provider says about whoever came back; `callback` is `redirectUri` with the query that they brought. Throws
+   * LoginRefusedError, ProviderUnreachableError.
+   */
+  async finish(
+    provider: Provider,
+    callback: URL,
+    { state, nonce, verifier }: LoginChecks,
+  ): Promise<PersonClaims> {
+    return explained(provider, async () => {
+      const configuration = await this.#configurationOf(provider);
+      const tokens = await authorizationCodeGrant(configuration, callback, {
+        expectedState: state,
+        expectedNonce: nonce,
+        pkceCodeVerifier: verifier,
+        idTokenExpected: true,
+      });
+      const claims = tokens.claims();
+      if (claims === undefined) throw new LoginRefusedError('the identity provider gave no ID token');
+      const wanted = [provider.nameClaim, provider.groupsClaim];
+      const complete = wanted.every((claim) => Object.hasOwn(claims, claim));
+      if (complete || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
+      return { ...(await fetchUserInfo(configuration, tokens.access_token, claims.sub)), ...claims };
+    });
+  }
+
+  #configurationOf(provider: Provider): Promise<Configuration> {
+    const key = [provider.issuer, provider.clientId, hashSecret(provider.clientSecret)].join(' ');
+    const known = this.#found.get(key);
+    if (known !== undefined && performance.now() - known.at < REMEMBERED) return known.configuration;
+    const configuration = discover(provider);
+    if (this.#found.size >= MOST_PROVIDERS) this.#found.clear();
+    this.#found.set(key, { at: performance.now(), configuration });
+    configuration.catch(() => this.#found.delete(key));
+    return configuration;
+  }
+}
+
+function discover({ issuer, clientId, clientSecret }: Provider): Promise<Configuration> {
+  const server = new URL(issuer);
+  const plain = server.protocol === 'http:' ? [allowInsecureRequests] : [];
+  return discovery(server, clientId, undefined, clientAuthentication(clientSecret), {
+    timeout: TIMEOUT,
+    execute: [enableNonRepudiationChecks, ...plain],
+  });
+}
+
+/** What OpenID Connect has as the default, and the other way where only that is offered. */
+function clientAuthentication(secret: string): ClientAuth {
+  const [basic, post] = [ClientSecretBasic(secret), ClientSecretPost(secret)];
+  return (server, client, body, headers) => {
+    const offered = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    return (offered.includes('client_secret_basic') ? basic : post)(server, client, body, headers);
+  };
+}
+
+async function explained<Result>({ name }: Provider, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof LoginRefusedError) throw error;
+    if (error instanceof AuthorizationResponseError) {
+      const denied = error.error === 'access_denied';
+      throw new LoginRefusedError(
+        denied
+          ? `you were not let in by ${name}`
+          : `the identity provider ${name} refused the login (${shown(error.error)}): begin it again`,
+      );
+    }
+    if (error instanceof ResponseBodyError) {
+      if (error.error === 'invalid_grant') {
+        throw new LoginRefusedError('this login was used already or took too long: begin it again');
+      }
+      throw new ProviderUnreachableError(
+        `the identity provider ${name} refuses this registry (${shown(error.error)}): tell an administrator`,
+      );
+    }
+    if (error instanceof ClientError && !isOutage(error)) {
+      throw new LoginRefusedError(
+        `what ${name} sent does not belong to this login (${error.message}): begin it again`,
+      );
+    }
+    throw new ProviderUnreachableError(`the identity provider ${name} cannot be reached: try again soon`, {
+      cause: new Error((error as Error).message),
+    });
+  }
+}
+
+/** Whether the provider has not answered, or not as a provider does; without a code it is a failure of the network. */
+function isOutage({ code }: ClientError): boolean {
+  return (
+    code === undefined ||
+    ['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON'].includes(
+      code,
+    )
+  );
+}
+
+function shown(text: string): string {
+  return text.replace(/[^\w.-]/g, '').slice(0, 60);
+}

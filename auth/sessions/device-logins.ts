@@ -1,0 +1,146 @@
+import { randomInt } from 'node:crypto';
+import { makePersonalToken } from '../administration/make-credential.ts';
+import type { AuthStore } from '../auth-store.ts';
+import { hashSecret, makeSecret } from '../credentials/secret.ts';
+import { EntryUnknownError, TooManyAttemptsError } from '../errors.ts';
+import { networkOf } from '../limits/network-of.ts';
+import { TokenBuckets } from '../limits/token-buckets.ts';
+import type { DeviceLogin } from './device-login-store.ts';
+
+/** Milliseconds within which somebody must confirm. */
+export const DEVICE_LOGIN_LIFE = 10 * 60 * 1000;
+/** Seconds between two questions of a terminal. */
+export const POLL_INTERVAL = 2;
+
+const MOST_WAITING = 10_000;
+/** Milliseconds that the token which a terminal gets lasts. */
+const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
+/** Without vowels, so that no words come about, and without what is mistaken for something else (RFC 8628, 6.1). */
+const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
+const CODE_LENGTH = 8;
+
+/** What a terminal is told when it begins. */
+export interface BegunDeviceLogin {
+  readonly deviceCode: string;
+  /** Such as `WDJB-MJHT`. */
+  readonly userCode: string;
+}
+
+/** What a terminal hears when it asks (RFC 8628, section 3.5). */
+export type DeviceAnswer =
+  | { readonly kind: 'pending' | 'slow-down' | 'denied' | 'expired' }
+  | { readonly kind: 'token'; readonly user: string; readonly secret: string };
+
+/**
+ * Logins of terminals (RFC 8628): the terminal shows a code, somebody who has logged in confirms it in a browser, and
+ * the terminal gets a personal token of theirs. A code counts once and for ten minutes; codes cannot be tried out,
+ * since whoever confirms is counted by account and by address.
+ */
+export class DeviceLogins {
+  readonly #store: Pick<AuthStore, 'credentials' | 'deviceLogins'>;
+  readonly #now: () => number;
+  readonly #begun = new TokenBuckets({ burst: 20, interval: 5_000 });
+  readonly #polls = new TokenBuckets({ burst: 3, interval: POLL_INTERVAL * 1000 - 500 });
+  readonly #guesses = new TokenBuckets({ burst: 20, interval: 15_000 });
+
+  constructor(store: Pick<AuthStore, 'credentials' | 'deviceLogins'>, now: () => number = Date.now) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** `client` is what the terminal calls itself. Throws TooManyAttemptsError. */
+  async begin(client: string, remote: string | undefined): Promise<BegunDeviceLogin> {
+    const network = networkOf(remote);
+    refuseWaiting(this.#begun.wait(network));
+    this.#begun.take(network);
+    const deviceCode = makeSecret('dev');
+    const userCode = makeUserCode();
+    const now = this.#now();
+    const login: DeviceLogin = {
+      deviceHash: hashSecret(deviceCode),
+      userCodeHash: hashUserCode(userCode),
+      client,
+      denied: false,
+      expiresAt: new Date(now + DEVICE_LOGIN_LIFE),
+    };
+    const begun = await this.#store.deviceLogins.create(login, new Date(now), MOST_WAITING);
+    if (!begun) throw new TooManyAttemptsError(60);
+    return { deviceCode, userCode };
+  }
+
+  /** For the terminal: a token as soon as somebody has confirmed, and that once. */
+  async poll(deviceCode: string): Promise<DeviceAnswer> {
+    const hash = hashSecret(deviceCode);
+    const login = await this.#store.deviceLogins.find(hash);
+    if (login === undefined || login.expiresAt.getTime() <= this.#now()) return { kind: 'expired' };
+    if (this.#polls.wait(hash) > 0) return { kind: 'slow-down' };
+    this.#polls.take(hash);
+    if (!login.denied && login.account === undefined) return { kind: 'pending' };
+    if (!(await this.#store.deviceLogins.take(hash))) return { kind: 'expired' };
+    if (login.denied || login.account === undefined) return { kind: 'denied' };
+    const expiresAt = new Date(this.#now() + TOKEN_LIFE);
+    const { credentials } = this.#store;
+    const { secret } = await makePersonalToken(credentials, login.account, login.client, { expiresAt });
+    return { kind: 'token', user: login.account, secret };
+  }
+
+  /** What waits under a code, for the person who is asked. Throws as `answer` does. */
+  async find(userCode: string, account: string, remote: string | undefined): Promise<DeviceLogin> {
+    return this.#guess(account, remote, async () => {
+      const login = await this.#store.deviceLogins.findByUserCode(hashUserCode(userCode));
+      return login !== undefined && login.expiresAt.getTime() > this.#now() ? login : undefined;
+    });
+  }
+
+  /**
+   * What somebody says to the login under a code: yes gives the terminal a token of theirs. Throws EntryUnknownError for a
+   * code that does not wait, and TooManyAttemptsError for whoever has named too many of these.
+   */
+  async answer(
+    userCode: string,
+    account: string,
+    says: 'yes' | 'no',
+    remote: string | undefined,
+  ): Promise<void> {
+    await this.#guess(account, remote, async () => {
+      const { deviceLogins } = this.#store;
+      const hash = hashUserCode(userCode);
+      const now = new Date(this.#now());
+      const done = await (says === 'yes'
+        ? deviceLogins.confirm(hash, account, now)
+        : deviceLogins.deny(hash, now));
+      return done || undefined;
+    });
+  }
+
+  async #guess<Found>(
+    account: string,
+    remote: string | undefined,
+    look: () => Promise<Found | undefined>,
+  ): Promise<Found> {
+    const keys = [`account ${account}`, `network ${networkOf(remote)}`];
+    refuseWaiting(Math.max(...keys.map((key) => this.#guesses.wait(key))));
+    // Counted before it is known, so that many at once do not slip through.
+    for (const key of keys) this.#guesses.take(key);
+    const found = await look();
+    if (found === undefined) {
+      throw new EntryUnknownError('no terminal waits under this code, or no longer: begin again there');
+    }
+    return found;
+  }
+}
+
+function refuseWaiting(milliseconds: number): void {
+  if (milliseconds > 0) throw new TooManyAttemptsError(Math.ceil(milliseconds / 1000));
+}
+
+function makeUserCode(): string {
+  let code = '';
+  while (code.length < CODE_LENGTH) code += LETTERS[randomInt(LETTERS.length)];
+  return `${code.slice(0, CODE_LENGTH / 2)}-${code.slice(CODE_LENGTH / 2)}`;
+}
+
+/** However the person writes it. */
+function hashUserCode(userCode: string): string {
+  return hashSecret(`user code ${userCode.toUpperCase().replace(/[^A-Z]/g, '')}`);
+}

@@ -1,0 +1,88 @@
+import type { AuthDatabase } from '../auth-database.ts';
+import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
+
+interface DeviceLoginRow {
+  readonly device_hash: string;
+  readonly user_code_hash: string;
+  readonly client: string;
+  readonly account: string | null;
+  readonly denied: boolean | number;
+  readonly expires_at: string;
+}
+
+/** Logins of terminals in the table that ACCOUNT_MIGRATIONS make. */
+export class KnexDeviceLoginStore implements DeviceLoginStore {
+  readonly #db: AuthDatabase;
+
+  constructor(db: AuthDatabase) {
+    this.#db = db;
+  }
+
+  async find(deviceHash: string): Promise<DeviceLogin | undefined> {
+    return this.#first({ device_hash: deviceHash });
+  }
+
+  async findByUserCode(userCodeHash: string): Promise<DeviceLogin | undefined> {
+    return this.#first({ user_code_hash: userCodeHash, account: null, denied: false });
+  }
+
+  async create(login: DeviceLogin, now: Date, most: number): Promise<boolean> {
+    const row: DeviceLoginRow = {
+      device_hash: login.deviceHash,
+      user_code_hash: login.userCodeHash,
+      client: login.client,
+      account: login.account ?? null,
+      denied: login.denied,
+      expires_at: login.expiresAt.toISOString(),
+    };
+    return this.#db.write(async (trx) => {
+      await trx('device_logins').where('expires_at', '<', now.toISOString()).delete();
+      const waiting = await trx('device_logins').limit(most).pluck('device_hash');
+      if (waiting.length >= most) return false;
+      await trx('device_logins').insert(row);
+      return true;
+    });
+  }
+
+  async confirm(userCodeHash: string, account: string, now: Date): Promise<boolean> {
+    return this.#answer(userCodeHash, { account }, now);
+  }
+
+  async deny(userCodeHash: string, now: Date): Promise<boolean> {
+    return this.#answer(userCodeHash, { denied: true }, now);
+  }
+
+  async take(deviceHash: string): Promise<boolean> {
+    return this.#db.write(
+      async (trx) => (await trx('device_logins').where({ device_hash: deviceHash }).delete()) > 0,
+    );
+  }
+
+  async #answer(
+    userCodeHash: string,
+    change: Partial<Pick<DeviceLoginRow, 'account' | 'denied'>>,
+    now: Date,
+  ): Promise<boolean> {
+    return this.#db.write(async (trx) => {
+      const changed = await trx('device_logins')
+        .where({ user_code_hash: userCodeHash, account: null, denied: false })
+        .where('expires_at', '>', now.toISOString())
+        .update(change);
+      return changed > 0;
+    });
+  }
+
+  async #first(where: Partial<DeviceLoginRow>): Promise<DeviceLogin | undefined> {
+    const row = await this.#db.read<DeviceLoginRow>('device_logins').where(where).first();
+    return (
+      row && {
+        deviceHash: row.device_hash,
+        userCodeHash: row.user_code_hash,
+        client: row.client,
+        ...(row.account !== null && { account: row.account }),
+        denied: Boolean(row.denied),
+        expiresAt: new Date(row.expires_at),
+      }
+    );
+  }
+}

@@ -1,0 +1,150 @@
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { isLoopback } from '../../auth/issuer.ts';
+import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
+import { ConfigError } from '../config.ts';
+import { refusedOption } from './parse-options.ts';
+import { storeDockerLogin } from './store-docker-login.ts';
+
+const OPTIONS = { name: { type: 'string' } } as const;
+const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
+/** Milliseconds. */
+const TIMEOUT = 30_000;
+const SLOWER = 5_000;
+
+/** The registry does not log the terminal in. Its message is a sentence for the person who asked. */
+class LoginFailedError extends Error {}
+
+/**
+ * `berth login`: logs docker in to a registry by a browser (RFC 8628). Exit code 1, with a sentence, when that does not
+ * come about. Throws ConfigError when it was called wrongly, or docker's settings cannot be used.
+ */
+export async function login(args: readonly string[]): Promise<number> {
+  const { registry, name } = parse(args);
+  try {
+    const begun = await post(registry, 'auth/device', { client_name: name });
+    if (begun.error !== undefined) throw new LoginFailedError(`the registry refuses: ${sentenceOf(begun)}`);
+    process.stderr.write(
+      `Open this page in a browser:\n\n  ${pageOf(begun, registry)}\n\nand enter the code ${textOf(begun, 'user_code')} there, or compare it.\n`,
+    );
+    const { user, secret } = await waitForToken(registry, begun);
+    const kept = await storeDockerLogin({ server: registry.host, user, secret }, process.env);
+    process.stderr.write(`Logged in to ${registry.host} as ${user}; the token is in ${kept}.\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof LoginFailedError)) throw error;
+    process.stderr.write(`berth: ${error.message}\n`);
+    return 1;
+  }
+}
+
+function parse(args: readonly string[]): { readonly registry: URL; readonly name: string } {
+  const { values, positionals } = parseWords(args);
+  const [text] = positionals;
+  if (text === undefined || positionals.length !== 1)
+    throw new ConfigError('write: berth login https://REGISTRY');
+  const registry = URL.parse(text.includes('://') ? text : `https://${text}`);
+  if (registry === null || !/^https?:$/.test(registry.protocol) || registry.username !== '') {
+    throw new ConfigError(`"${text}" is not the address of a registry: write https://HOST[:PORT]`);
+  }
+  if (registry.protocol === 'http:' && !isLoopback(registry.hostname)) {
+    throw new ConfigError(
+      'a token over plain http would be open to all on the way: write https://HOST[:PORT]',
+    );
+  }
+  registry.pathname = registry.pathname.replace(/\/*$/, '/');
+  return { registry, name: values.name ?? `berth login on ${hostname()}` };
+}
+
+function parseWords(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: true });
+  } catch (cause) {
+    throw refusedOption(cause, OPTIONS);
+  }
+}
+
+async function waitForToken(
+  registry: URL,
+  begun: JsonObject,
+): Promise<{ readonly user: string; readonly secret: string }> {
+  const form = { grant_type: GRANT_TYPE, device_code: textOf(begun, 'device_code') };
+  const end = performance.now() + numberOf(begun, 'expires_in', 600) * 1000;
+  let pause = numberOf(begun, 'interval', 5) * 1000;
+  while (performance.now() < end) {
+    await sleep(pause);
+    const answer = await post(registry, 'auth/device/token', form);
+    switch (answer.error) {
+      case undefined:
+        return { user: textOf(answer, 'username'), secret: textOf(answer, 'access_token') };
+      case 'authorization_pending':
+        break;
+      case 'slow_down':
+        pause += SLOWER;
+        break;
+      case 'access_denied':
+        throw new LoginFailedError('the login was refused in the browser');
+      case 'expired_token':
+        throw new LoginFailedError('nobody confirmed the code in time: run "berth login" again');
+      default:
+        throw new LoginFailedError(`the registry refuses: ${sentenceOf(answer)}`);
+    }
+  }
+  throw new LoginFailedError('nobody confirmed the code in time: run "berth login" again');
+}
+
+async function post(
+  registry: URL,
+  path: string,
+  form: Readonly<Record<string, string>>,
+): Promise<JsonObject> {
+  let answer: Response;
+  let value: unknown;
+  try {
+    answer = await fetch(new URL(path, registry), {
+      method: 'POST',
+      body: new URLSearchParams(form),
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    value = await answer.json();
+  } catch (cause) {
+    const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message;
+    throw new LoginFailedError(`${registry.host} does not answer as a Berth registry does: ${why}`, {
+      cause,
+    });
+  }
+  if (!isJsonObject(value))
+    throw new LoginFailedError(`${registry.host} does not answer as a Berth registry does`);
+  return answer.ok || typeof value.error === 'string' ? value : { ...value, error: 'refused' };
+}
+
+/** What an answer says, without what a terminal would take for a command. */
+function sentenceOf(answer: JsonObject): string {
+  const [first] = Array.isArray(answer.errors) ? answer.errors : [];
+  const said = isJsonObject(first) ? first.message : (answer.error_description ?? answer.error);
+  return String(said)
+    .replace(/[^\x20-\x7e]/g, '')
+    .slice(0, 300);
+}
+
+/** Where to confirm; only ever a page of the registry itself. */
+function pageOf(begun: JsonObject, registry: URL): string {
+  const page = URL.parse(textOf(begun, 'verification_uri_complete'));
+  if (page?.origin === registry.origin) return page.href;
+  throw new LoginFailedError(
+    `${registry.host} names a page of another server: log in at the address that it has itself`,
+  );
+}
+
+function textOf(answer: JsonObject, name: string): string {
+  const value = answer[name];
+  if (typeof value === 'string' && /^[\x21-\x7e]{1,1000}$/.test(value)) return value;
+  throw new LoginFailedError(`the answer of the registry has no "${name}"`);
+}
+
+function numberOf(answer: JsonObject, name: string, usual: number): number {
+  const value = answer[name];
+  return typeof value === 'number' && value >= 0 && value <= 3600 ? value : usual;
+}

@@ -1,0 +1,72 @@
+import { text } from 'node:stream/consumers';
+import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
+import { parseProvider } from '../../auth/providers/parse-provider.ts';
+import { ConfigError } from '../config.ts';
+import { type Action, runAccountsCommand } from './accounts-command.ts';
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ store, print }) => {
+      for (const provider of await store.providers.list()) {
+        const { name, issuer, clientId, nameClaim, groupsClaim, groups } = provider;
+        const mapped = Object.entries(groups).map(([group, team]) => ` ${group}=${team}`);
+        print(
+          `${name} issuer ${issuer} client ${clientId} names ${nameClaim} groups ${groupsClaim}${mapped.join('')}`,
+        );
+      }
+    },
+  },
+  add: {
+    words: ['NAME'],
+    options: {
+      issuer: { type: 'string' },
+      'client-id': { type: 'string' },
+      'client-secret-stdin': { type: 'boolean' },
+      'name-claim': { type: 'string' },
+      'groups-claim': { type: 'string' },
+      group: { type: 'string', multiple: true },
+    },
+    run: async ({ store, words: [name = ''], option, options, flag }) => {
+      const groups = Object.fromEntries(options('group').map(parseGroup));
+      if (!flag('client-secret-stdin')) {
+        throw new ConfigError("write --client-secret-stdin, and give the client's secret on standard input");
+      }
+      const clientSecret = (await text(process.stdin)).replace(/\r?\n$/, '');
+      const [issuer, clientId] = [option('issuer') ?? '', option('client-id') ?? ''];
+      const [nameClaim, groupsClaim] = [option('name-claim'), option('groups-claim')];
+      const provider = parseProvider({
+        name,
+        issuer,
+        clientId,
+        clientSecret,
+        nameClaim,
+        groupsClaim,
+        groups,
+      });
+      await store.providers.create(provider);
+    },
+  },
+  remove: {
+    words: ['NAME'],
+    run: async ({ store, words: [name = ''] }) => {
+      if (!(await store.providers.remove(name))) {
+        throw new EntryUnknownError(`there is no provider named "${name}"`);
+      }
+    },
+  },
+};
+
+/** `berth provider`: OpenID Connect providers whose people log in. */
+export function provider(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('provider', ACTIONS, args);
+}
+
+/** The last equals sign: groups may be distinguished names, teams have none. */
+function parseGroup(text: string): readonly [group: string, team: string] {
+  const equals = text.lastIndexOf('=');
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw new SettingInvalidError(
+    `"${text.slice(0, 80)}" is no group: write GROUP=TEAM, such as developers=dev`,
+  );
+}

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
+import { ConfigError } from '../config.ts';
+import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
+
+/** A login as `docker login` would keep it. */
+export interface DockerLogin {
+  /** As image names begin: `HOST` or `HOST:PORT`. */
+  readonly server: string;
+  readonly user: string;
+  readonly secret: string;
+}
+
+/**
+ * Keeps a login where docker looks for it: with the credential helper that `config.json` names for the server, or in
+ * that file (0600), which is replaced as a whole and keeps what else is in it. Answers where it is. Throws ConfigError.
+ */
+export async function storeDockerLogin(
+  login: DockerLogin,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  const { server, user, secret } = login;
+  const file = dockerConfigFile(env);
+  const config = await readDockerConfig(file);
+  const helper = helperOf(config, server);
+  const auths = isJsonObject(config.auths) ? config.auths : {};
+  if (helper === undefined) {
+    const auth = Buffer.from(`${user}:${secret}`).toString('base64');
+    await replaceFile(file, { ...config, auths: { ...auths, [server]: { auth } } });
+    return file;
+  }
+  await storeWithHelper(helper, login, env);
+  // As docker has it: an empty entry says that the helper knows the server.
+  await replaceFile(file, { ...config, auths: { ...auths, [server]: {} } });
+  return `the credential helper ${helper}`;
+}
+
+function helperOf({ credHelpers, credsStore }: JsonObject, server: string): string | undefined {
+  const own = isJsonObject(credHelpers) ? credHelpers[server] : undefined;
+  const name = own ?? credsStore;
+  if (typeof name !== 'string' || name === '') return undefined;
+  if (!/^[\w.-]+$/.test(name)) throw new ConfigError(`"${name}" is no name of a credential helper`);
+  return `docker-credential-${name}`;
+}
+
+/** The protocol of credential helpers (docker-credential-helpers, "Development"). */
+async function storeWithHelper(
+  helper: string,
+  { server, user, secret }: DockerLogin,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
+  const child = spawn(helper, ['store'], { env: { ...env }, stdio: ['pipe', 'ignore', 'ignore'] });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code));
+  });
+  // A helper that ends early says why by its exit code.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(JSON.stringify({ ServerURL: server, Username: user, Secret: secret }));
+  let code: number | null;
+  try {
+    code = await ended;
+  } catch (cause) {
+    throw new ConfigError(
+      `the credential helper ${helper} cannot be run: install it, or take it out of config.json`,
+      {
+        cause,
+      },
+    );
+  }
+  if (code !== 0)
+    throw new ConfigError(`the credential helper ${helper} did not keep the login (exit code ${code})`);
+}
+
+async function replaceFile(file: string, config: JsonObject): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+  const written = `${target}.${randomUUID()}`;
+  try {
+    await using handle = await open(written, 'wx', 0o600);
+    await handle.writeFile(`${JSON.stringify(config, undefined, '\t')}\n`);
+    await handle.sync();
+    await rename(written, target);
+  } catch (error) {
+    await rm(written, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Logger } from 'pino';
+import { EntryUnknownError, LoginRefusedError, TooManyAttemptsError } from '../../auth/errors.ts';
+import { networkOf } from '../../auth/limits/network-of.ts';
+import { TokenBuckets } from '../../auth/limits/token-buckets.ts';
+import { accountFor } from '../../auth/providers/account-for.ts';
+import type { Provider } from '../../auth/providers/provider.ts';
+import { SESSION_LIFE } from '../../auth/sessions/sessions.ts';
+import { answerEmpty } from '../http/answer.ts';
+import { queryOf } from '../registry/parameters.ts';
+import type { RequestContext } from '../request-context.ts';
+import { answerErrorsAsPages } from './answer-page.ts';
+import { keepBegunLogin, takeBegunLogin } from './begun-login.ts';
+import { clearCookie, readCookie, setCookie } from './cookies.ts';
+import { readSessionForm } from './forms.ts';
+import type { LoginDependencies, LoginRouter } from './login-router.ts';
+import { ownOrigin } from './own-origin.ts';
+import { returnPath } from './return-path.ts';
+import { sessionOf } from './session-of.ts';
+
+/** Of logins that came to nothing, by address. */
+const FAILURES = { burst: 30, interval: 3_000 };
+const NOT_STORED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'same-origin' };
+
+/** From here to the provider, and back to a session. */
+export function addBrowserRoutes(router: LoginRouter, dependencies: LoginDependencies, log: Logger): void {
+  const { store, sessions, providers } = dependencies;
+  const pages = answerErrorsAsPages(log);
+  const failures = new TokenBuckets(FAILURES);
+
+  router.get('/login', pages, async (ctx) => {
+    const back = callbackOf(ctx);
+    const returnTo = returnPath(queryOf(ctx, 'return'), ctx.state.pathPrefix) ?? homeOf(ctx);
+    const provider = await providerOf(queryOf(ctx, 'provider') ?? '');
+    const { url, checks } = await counted(ctx, () => providers.begin(provider, back.href));
+    keepBegunLogin(ctx, { checks, provider: provider.name, returnTo });
+    answerEmpty(ctx, 303, { ...NOT_STORED, Location: url.href });
+  });
+
+  router.get('/callback', pages, async (ctx) => {
+    const callback = callbackOf(ctx);
+    callback.search = ctx.querystring;
+    const begun = takeBegunLogin(ctx);
+    const { provider, account } = await counted(ctx, async () => {
+      if (begun === undefined) {
+        throw new LoginRefusedError('this browser has begun no login here, or too long ago: begin it again');
+      }
+      const provider = await providerOf(begun.provider);
+      const claims = await providers.finish(provider, callback, begun.checks);
+      return { provider, account: await accountFor(store, provider, claims) };
+    });
+    const before = readCookie(ctx, 'berth-session');
+    if (before !== undefined) await sessions.end(before);
+    setCookie(ctx, 'berth-session', await sessions.begin(account, provider.name), SESSION_LIFE / 1000);
+    const path = returnPath(begun?.returnTo, ctx.state.pathPrefix) ?? homeOf(ctx);
+    answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${callback.origin}${path}` });
+  });
+
+  router.post('/logout', pages, async (ctx) => {
+    const origin = ownOrigin(ctx);
+    const session = await sessionOf(ctx, sessions);
+    if (session !== undefined) {
+      await readSessionForm(ctx, session.secret);
+      await sessions.end(session.secret);
+    }
+    clearCookie(ctx, 'berth-session');
+    answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${origin}${homeOf(ctx)}` });
+  });
+
+  async function providerOf(name: string): Promise<Provider> {
+    const provider = await store.providers.find(name);
+    if (provider === undefined) throw new EntryUnknownError('there is no identity provider of this name');
+    return provider;
+  }
+
+  /** Refuses an address from which too much has failed: each attempt is work for the provider, too. */
+  async function counted<Result>(ctx: RequestContext, work: () => Promise<Result>): Promise<Result> {
+    const network = networkOf(ctx.state.origin.remote);
+    const wait = failures.wait(network);
+    if (wait > 0) throw new TooManyAttemptsError(Math.ceil(wait / 1000));
+    try {
+      return await work();
+    } catch (error) {
+      failures.take(network);
+      throw error;
+    }
+  }
+}
+
+/** Where providers send browsers back to; what the provider must know of this registry. */
+function callbackOf(ctx: RequestContext): URL {
+  return new URL(`${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/callback`);
+}
+
+function homeOf(ctx: RequestContext): string {
+  return `${ctx.state.pathPrefix}/auth/`;
+}

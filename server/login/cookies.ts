@@ -1,0 +1,37 @@
+import type { RequestContext } from '../request-context.ts';
+
+/** What this server keeps in browsers: who has logged in, and a login that has begun. */
+export type CookieName = 'berth-session' | 'berth-login';
+
+/** Of the cookie that this server has set; undefined when there is none. */
+export function readCookie(ctx: RequestContext, name: CookieName): string | undefined {
+  const wanted = `${fullName(ctx, name)}=`;
+  for (const part of (ctx.req.headers.cookie ?? '').split(';')) {
+    const pair = part.trim();
+    if (pair.startsWith(wanted)) return pair.slice(wanted.length);
+  }
+  return undefined;
+}
+
+/**
+ * Sends a cookie that no script reads, no other host and no plain connection gets or sets (`__Host-`, RFC 6265bis), and
+ * that comes from other sites only when somebody follows a link here. `value` is of letters, digits, `-`, `_` and `.`.
+ */
+export function setCookie(ctx: RequestContext, name: CookieName, value: string, maxAge: number): void {
+  const secure = isSecure(ctx) ? '; Secure' : '';
+  const attributes = `Path=/; Max-Age=${maxAge}; HttpOnly; SameSite=Lax${secure}`;
+  ctx.append('Set-Cookie', `${fullName(ctx, name)}=${value}; ${attributes}`);
+}
+
+export function clearCookie(ctx: RequestContext, name: CookieName): void {
+  setCookie(ctx, name, '', 0);
+}
+
+function fullName(ctx: RequestContext, name: CookieName): string {
+  return isSecure(ctx) ? `__Host-${name}` : name;
+}
+
+/** Without it this server is on this machine: own-origin.ts sees to that. */
+function isSecure(ctx: RequestContext): boolean {
+  return ctx.state.origin.protocol === 'https';
+}

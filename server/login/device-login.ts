@@ -1,0 +1,133 @@
+import type { Logger } from 'pino';
+import { DEVICE_LOGIN_LIFE, POLL_INTERVAL } from '../../auth/sessions/device-logins.ts';
+import { answerEmpty, answerJson } from '../http/answer.ts';
+import { queryOf } from '../registry/parameters.ts';
+import type { RequestContext } from '../request-context.ts';
+import { answerErrorsAsPages, answerPage } from './answer-page.ts';
+import { readForm, readSessionForm, sessionField } from './forms.ts';
+import { html } from './html.ts';
+import type { LoginDependencies, LoginRouter } from './login-router.ts';
+import { ownOrigin } from './own-origin.ts';
+import { requireSession, sessionOf } from './session-of.ts';
+
+const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
+/** RFC 6749, section 5.1. */
+const NOT_STORED = { 'Cache-Control': 'no-store' };
+const REFUSALS = {
+  pending: 'authorization_pending',
+  'slow-down': 'slow_down',
+  denied: 'access_denied',
+  expired: 'expired_token',
+} as const;
+
+/**
+ * What a terminal asks for: `POST /auth/device` and `POST /auth/device/token` (RFC 8628, sections 3.1 and 3.4). What it
+ * gets is no bearer token but a personal token, with the `username` beside which it is the password.
+ */
+export function addDeviceRoutes(router: LoginRouter, { devices }: LoginDependencies): void {
+  router.post('/device', async (ctx) => {
+    const page = `${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/device`;
+    const client = labelOf((await readForm(ctx)).get('client_name'));
+    const { deviceCode, userCode } = await devices.begin(client, ctx.state.origin.remote);
+    const body = {
+      device_code: deviceCode,
+      user_code: userCode,
+      verification_uri: page,
+      verification_uri_complete: `${page}?user_code=${userCode}`,
+      expires_in: DEVICE_LOGIN_LIFE / 1000,
+      interval: POLL_INTERVAL,
+    };
+    answerJson(ctx, 200, body, NOT_STORED);
+  });
+
+  router.post('/device/token', async (ctx) => {
+    ownOrigin(ctx);
+    const form = await readForm(ctx);
+    if (form.get('grant_type') !== GRANT_TYPE) {
+      answerJson(
+        ctx,
+        400,
+        { error: 'unsupported_grant_type', error_description: `use ${GRANT_TYPE}` },
+        NOT_STORED,
+      );
+      return;
+    }
+    const answer = await devices.poll(form.get('device_code') ?? '');
+    if (answer.kind !== 'token') {
+      answerJson(ctx, 400, { error: REFUSALS[answer.kind] }, NOT_STORED);
+      return;
+    }
+    const body = { access_token: answer.secret, token_type: 'Basic', username: answer.user };
+    answerJson(ctx, 200, body, NOT_STORED);
+  });
+}
+
+/** Where somebody confirms the login of their terminal. */
+export function addDevicePages(
+  router: LoginRouter,
+  { devices, sessions }: LoginDependencies,
+  log: Logger,
+): void {
+  const pages = answerErrorsAsPages(log);
+
+  router.get('/device', pages, async (ctx) => {
+    const origin = ownOrigin(ctx);
+    const { pathPrefix } = ctx.state;
+    const code = queryOf(ctx, 'user_code');
+    const session = await sessionOf(ctx, sessions);
+    if (session === undefined) {
+      const here = `${pathPrefix}/auth/device${code === undefined ? '' : `?user_code=${encodeURIComponent(code)}`}`;
+      const query = new URLSearchParams({ return: here });
+      answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${origin}${pathPrefix}/auth/?${query}` });
+      return;
+    }
+    if (code === undefined) {
+      showCodeForm(ctx);
+      return;
+    }
+    const { client } = await devices.find(code, session.name, ctx.state.origin.remote);
+    answerPage(
+      ctx,
+      200,
+      'A terminal asks',
+      html`<h1>A terminal asks to log in as ${session.name}</h1>
+<p>It calls itself <strong id="client">${client}</strong> and must show the code <strong id="user-code">${code}</strong>.
+Say yes only if you have run <code>berth login</code> there just now, and the code is the same: it gets a token that
+may do what you may.</p>
+<form id="confirm" method="post" action="${pathPrefix}/auth/device/answer">${sessionField(session.secret)}
+<input type="hidden" name="user_code" value="${code}">
+<button name="says" value="yes">Yes, log it in</button> <button name="says" value="no">No</button></form>`,
+    );
+  });
+
+  router.post('/device/answer', pages, async (ctx) => {
+    ownOrigin(ctx);
+    const session = await requireSession(ctx, sessions);
+    const form = await readSessionForm(ctx, session.secret);
+    const says = form.get('says') === 'yes' ? 'yes' : 'no';
+    await devices.answer(form.get('user_code') ?? '', session.name, says, ctx.state.origin.remote);
+    const sentence =
+      says === 'yes' ? 'The terminal is logged in: go on there.' : 'The terminal was not logged in.';
+    answerPage(ctx, 200, 'Done', html`<h1>Done</h1><p id="done">${sentence}</p>`);
+  });
+}
+
+function showCodeForm(ctx: RequestContext): void {
+  answerPage(
+    ctx,
+    200,
+    'The code',
+    html`<h1>A terminal that waits</h1>
+<form id="code" method="get" action="${ctx.state.pathPrefix}/auth/device">
+<label>The code that it shows: <input name="user_code" autocomplete="off" required></label> <button>Go on</button></form>`,
+  );
+}
+
+/** As somebody reads it on the page and in the list of their tokens. */
+function labelOf(text: string | null): string {
+  const label = (text ?? '')
+    .replace(/[^\x20-\x7e]/g, '')
+    .trim()
+    .slice(0, 80);
+  return label === '' ? 'berth login' : label;
+}

@@ -1,0 +1,41 @@
+import Router from '@koa/router';
+import type { Logger } from 'pino';
+import type { AuthStore } from '../../auth/auth-store.ts';
+import type { ProviderClient } from '../../auth/providers/provider-client.ts';
+import type { DeviceLogins } from '../../auth/sessions/device-logins.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
+import type { RequestState } from '../request-context.ts';
+import { addBrowserRoutes } from './browser-login.ts';
+import { addDevicePages, addDeviceRoutes } from './device-login.ts';
+import { addHomePage } from './home-page.ts';
+
+export interface LoginDependencies {
+  readonly store: AuthStore;
+  readonly sessions: Sessions;
+  readonly providers: ProviderClient;
+  readonly devices: DeviceLogins;
+}
+
+export const LOGIN_PATH = '/auth';
+
+export type LoginRouter = Router<RequestState>;
+
+/**
+ * How people log in with a browser, by an OpenID Connect provider, and what they do there: pages without scripts, a
+ * session in a cookie, and the confirmation of terminals (RFC 8628).
+ */
+export function createLoginRouter(
+  dependencies: LoginDependencies,
+  pathPrefix: string,
+  log: Logger,
+): LoginRouter {
+  const router: LoginRouter = new Router<RequestState>({
+    sensitive: true,
+    prefix: `${pathPrefix}${LOGIN_PATH}`,
+  });
+  addDeviceRoutes(router, dependencies);
+  addHomePage(router, dependencies, log);
+  addBrowserRoutes(router, dependencies, log);
+  addDevicePages(router, dependencies, log);
+  return router;
+}

@@ -1,0 +1,27 @@
+import { isLoopback } from '../../auth/issuer.ts';
+import { RegistryError } from '../errors.ts';
+import { isHost } from '../http/forwarded.ts';
+import type { RequestContext } from '../request-context.ts';
+
+/** This server as the browser calls it, such as `https://registry.example`. Throws DENIED where that is not private. */
+export function ownOrigin({ state: { origin } }: Pick<RequestContext, 'state'>): string {
+  const { protocol, host } = origin;
+  const url = isHost(host) ? URL.parse(`${protocol}://${host}`) : null;
+  if (url === null || (protocol === 'http' && !isLoopback(url.hostname))) {
+    throw new RegistryError(
+      'DENIED',
+      'logging in with a browser needs https: use the https address of this registry; if a proxy takes https off, name it with --trusted-proxy',
+    );
+  }
+  return url.origin;
+}
+
+/**
+ * Whether a page of another site, or of another port of this host, has sent a request: what a browser says about it, which
+ * pages cannot change (Fetch standard, "Origin header"; Fetch Metadata, "Sec-Fetch-Site").
+ */
+export function isCrossSite(ctx: RequestContext): boolean {
+  const { origin } = ctx.req.headers;
+  if (origin !== undefined && origin !== ownOrigin(ctx)) return true;
+  return !['', 'same-origin', 'none'].includes(ctx.get('Sec-Fetch-Site'));
+}
