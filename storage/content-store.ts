@@ -36,7 +36,8 @@ export interface NewManifest extends Omit<ManifestRecord, 'blob'> {
  *    own (claim `upload`), and isNamed looks at both in one statement, so it sees one of them; when the upload
  *    record is dropped instead, as idle or cancelled, the pusher's transaction finds it gone and fails. Ids of
  *    uploads are random and never come again. A file without an upload record (claim `deadline`) gets its record
- *    within CLAIM_TIME of its commit, measured while the transaction keeps others from writing, or never; the
+ *    within CLAIM_TIME of its commit, or never: in SQLite it is measured while the transaction keeps others from
+ *    writing, on PostgreSQL in a transaction that ends a few minutes later at most (transaction.ts). The
  *    sweep takes orphans for such only when they are ORPHAN_AGE old, which is twice as long.
  *    What a power cut or the journal of a filesystem driver brings back of deleted files nothing names, so it is one.
  * From B, C and D: a record that is there has its file, whole; and a manifest that is there has its records.

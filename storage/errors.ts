@@ -131,7 +131,7 @@ export class DatabaseUnavailableError extends StorageError {
   readonly inDoubt: boolean;
   constructor(
     message: string,
-    { inDoubt = false, ...options }: ErrorOptions & { readonly inDoubt?: boolean },
+    { inDoubt = false, ...options }: ErrorOptions & { readonly inDoubt?: boolean } = {},
   ) {
     super(message, options);
     this.inDoubt = inDoubt;

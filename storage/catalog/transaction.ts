@@ -10,6 +10,12 @@ import type { TransactionGroup } from './transaction-group.ts';
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
 
+/**
+ * Milliseconds that a transaction takes at most: what it has found out about the time (enforceClaim) is not of long
+ * ago when it commits. In SQLite it keeps others from writing meanwhile; PostgreSQL ends a session that says nothing.
+ */
+const LONGEST_WORK = 5 * 60 * 1000;
+
 const FULL = 'the device of the database has no space left: free some and try again';
 
 export interface TransactionOptions {
@@ -33,10 +39,17 @@ export async function inTransaction<T>(
 ): Promise<T> {
   const group = groupOf(knex);
   const result = await (group === undefined
-    ? untilItPasses(knex, () => knex.transaction(work, isolationOf(knex)))
+    ? untilItPasses(knex, () => knex.transaction((trx) => inTime(trx, work), isolationOf(knex)))
     : group.run(work));
   if (durable) await logOf(knex)?.sync();
   return result;
+}
+
+async function inTime<T>(trx: Knex.Transaction, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const result = await work(trx);
+  if (performance.now() - began <= LONGEST_WORK) return result;
+  throw new DatabaseUnavailableError('a transaction has taken too long');
 }
 
 /** Runs `work` in a transaction on SQLite's connection, as inTransaction does, without making it durable. */
