@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
 import { migrate } from '../../storage/catalog/migrate.ts';
@@ -15,6 +14,7 @@ import { NETWORK_MIGRATIONS, NETWORK_MIGRATIONS_TABLE } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { Networks } from './networks.ts';
+import { hasBridges } from './own-bridges.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { choosePool } from './plan/address-pools.ts';
 import { defaultBridgeOptions } from './plan/bridge-options.ts';
@@ -92,10 +92,8 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
 
 /** Takes bridges and table away, also those of an agent before this one. */
 async function leaveKernel({ store, kernel, filter }: NetworkContext): Promise<void> {
-  const bridges = store.all().filter(({ driver }) => driver === 'bridge');
-  const interfaces = readFileSync('/proc/self/net/dev', 'latin1');
-  if (!filter.isMade && !bridges.some(({ bridge }) => interfaces.includes(`${bridge}:`))) return;
-  for (const network of bridges) {
+  if (!filter.isMade && !hasBridges(store.all())) return;
+  for (const network of store.all().filter(({ driver }) => driver === 'bridge')) {
     await kernel.run('remove-bridge', { name: network.bridge, alias: bridgeAlias(network) });
   }
   await filter.remove();

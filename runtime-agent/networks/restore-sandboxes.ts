@@ -3,6 +3,7 @@ import type { RunningContainer } from './container-networks.ts';
 import type { ActiveNetwork, Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { openResolver } from './open-sandbox.ts';
+import { hasBridges } from './own-bridges.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { publishedTargets } from './port-targets.ts';
@@ -44,7 +45,8 @@ export function adoptSandbox(
 /** See ContainerNetworks.restore. What fails for one container is logged, and the others go on. */
 export async function restoreSandboxes(context: NetworkContext): Promise<void> {
   const sandboxes = [...context.sandboxes.values()].filter(({ adoptedPid }) => adoptedPid !== undefined);
-  if (sandboxes.length === 0) return;
+  // Ports that an earlier agent led to containers that have ended are the host's again.
+  if (sandboxes.length === 0 && !hasBridges(context.store.all())) return;
   const attempt = async (what: string, container: string | undefined, work: () => Promise<void>) => {
     try {
       await work();

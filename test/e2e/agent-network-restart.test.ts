@@ -78,6 +78,7 @@ describe('networks outlive what happens to the agent', { skip: unlessRoot(), tim
     process.kill(Number(stdout), 'SIGKILL');
     await agent.restart();
     assert.equal(await fetchPage('http://127.0.0.1:8081'), undefined);
+    assert.doesNotMatch((await readHostNetwork()).filter, /tcp \. 8081/);
     assert.equal((await docker(['network', 'inspect', '-f', '{{len .Containers}}', 'sea'])).stdout, '0\n');
     await docker(['start', 'keeper']);
     await reach('http://[::1]:8081');
