@@ -23,23 +23,28 @@ interface LargeBlob {
   chunks(): Generator<Buffer>;
 }
 
-/** Pushes a blob of `size` bytes by POST and one PUT, then pulls it, once and by eight clients at once. The first piece makes it another one each round. */
-export function measureLargeBlob(size: number): Measurement {
+/**
+ * Pushes a blob of `size` bytes by POST and one PUT, then pulls it, once and by eight clients at once, unless told
+ * otherwise. The first piece makes it another one each round.
+ */
+export function measureLargeBlob(size: number, { many = true } = {}): Measurement {
   return async (server, round, signal) => {
     const blob = await makeBlob(size, `${server.name} ${round}`);
     const session = await beginUpload(server, blob.digest);
     const put = await timed(server, signal, () => putBlob(session, blob, signal));
     const url = `${server.url}/v2/${REPOSITORY}/blobs/${blob.digest}`;
     const get = await timed(server, signal, () => getAndDiscard(url, size, signal));
-    const getMany = await timed(server, signal, async () => {
-      await Promise.all(Array.from({ length: CLIENT_THREADS }, () => getInThread(url, size, signal)));
-    });
+    const getMany =
+      many &&
+      (await timed(server, signal, async () => {
+        await Promise.all(Array.from({ length: CLIENT_THREADS }, () => getInThread(url, size, signal)));
+      }));
     // Or the disk would fill with the rounds.
     await sendRequest(url, { method: 'DELETE' });
     return [
       ...figuresOf('blob PUT', size, put),
       ...figuresOf('blob GET', size, get),
-      ...figuresOf(`blob GET, ${CLIENTS} clients`, size * CLIENTS, getMany),
+      ...(getMany === false ? [] : figuresOf(`blob GET, ${CLIENTS} clients`, size * CLIENTS, getMany)),
     ];
   };
 }

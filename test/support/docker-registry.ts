@@ -12,10 +12,14 @@ export interface DockerRegistry {
 }
 
 /**
- * Starts Debian's docker-registry (package docker-registry), open to all, on a free port over a fresh folder or
- * the one given.
+ * Starts Debian's docker-registry (package docker-registry), open to all, on a free port over a fresh folder, the one
+ * given, or the `storage` that is given as its configuration has it.
  */
-export async function startDockerRegistry(scope: CleanupScope, folder?: string): Promise<DockerRegistry> {
+export async function startDockerRegistry(
+  scope: CleanupScope,
+  folder?: string,
+  storage?: Readonly<Record<string, unknown>>,
+): Promise<DockerRegistry> {
   const directory = await makeTempDir(scope, 'docker-registry');
   const dataDir = folder ?? join(directory, 'data');
   const config = join(directory, 'config.yml');
@@ -26,7 +30,7 @@ export async function startDockerRegistry(scope: CleanupScope, folder?: string):
       log: { level: 'info', accesslog: { disabled: true } },
       storage: {
         cache: { blobdescriptor: 'inmemory' },
-        filesystem: { rootdirectory: dataDir },
+        ...(storage ?? { filesystem: { rootdirectory: dataDir } }),
         delete: { enabled: true },
       },
       http: { addr: '127.0.0.1:0' },
