@@ -5,7 +5,7 @@ export interface BufferHolder {
 }
 
 /** Milliseconds for which a buffer is left to whoever fills it while others wait for one. */
-const HOLD_TIME = 2_000;
+const HOLD_TIME = 5_000;
 
 /**
  * The buffers of all parts that are being filled or sent: at most `limit` of `size` bytes. Whoever wants one when
