@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Context } from 'koa';
 
@@ -11,5 +12,20 @@ export async function sendContent(
   signal: AbortSignal,
 ): Promise<void> {
   ctx.respond = false;
-  await pipeline(content, ctx.res, { signal });
+  await pipeline(passing(content, ctx.res), ctx.res, { signal });
+}
+
+/**
+ * Lets go of the memory of large chunks as soon as they are with the system: left to the garbage collector they make
+ * it work all the time. One that is as large as what may be buffered is there when the next one is asked for.
+ */
+async function* passing(content: AsyncIterable<Uint8Array>, res: ServerResponse): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    const isSentBeforeNext = chunk.byteLength >= res.writableHighWaterMark;
+    yield chunk;
+    const { buffer } = chunk;
+    if (isSentBeforeNext && buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength) {
+      buffer.transfer(0);
+    }
+  }
 }
