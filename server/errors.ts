@@ -1,7 +1,7 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError, TooManyAttemptsError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
-import { StorageError, StorageUnavailableError } from '../storage/errors.ts';
+import { DatabaseUnavailableError, StorageError, StorageUnavailableError } from '../storage/errors.ts';
 import { TokenRefusal } from './token/token-refusal.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
@@ -26,6 +26,7 @@ type ServerErrorKind =
   | 'REQUEST_TIMEOUT'
   | 'ROUTE_UNKNOWN'
   | 'SHUTTING_DOWN'
+  | 'DATABASE_UNAVAILABLE'
   | 'STORAGE_UNAVAILABLE'
   | 'TAGS_TOO_MANY'
   | 'UNAUTHORIZED'
@@ -193,7 +194,7 @@ function asRegistryError(error: unknown): RegistryError {
     const wait = error instanceof TooManyAttemptsError ? { 'Retry-After': String(error.retryAfter) } : {};
     return new RegistryError(error.code, error.message, { cause: error, headers: wait });
   }
-  if (error instanceof StorageUnavailableError) {
+  if (error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError) {
     return new RegistryError(error.code, error.message, { cause: error });
   }
   return new RegistryError('UNKNOWN', undefined, { cause: error });

@@ -11,7 +11,6 @@ export type StorageErrorCode =
   | 'BLOB_TOO_LARGE'
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_UNKNOWN'
-  | 'DATABASE_UNAVAILABLE'
   | 'CONTENT_DAMAGED'
   | 'DIGEST_INVALID'
   | 'DIGEST_MISMATCH'
@@ -124,9 +123,13 @@ export class StorageFullError extends StorageError {
   readonly code = 'STORAGE_FULL';
 }
 
-/** The database cannot be reached, or takes too long; the caller may try again. */
-export class DatabaseUnavailableError extends StorageError {
+/**
+ * The database cannot be reached, or takes too long; the caller may try again. No StorageError: whether what was
+ * asked for has been done is not certain.
+ */
+export class DatabaseUnavailableError extends Error {
   readonly code = 'DATABASE_UNAVAILABLE';
+  override readonly name = 'DatabaseUnavailableError';
   /** Whether what was asked may have been done nevertheless. */
   readonly inDoubt: boolean;
   constructor(
