@@ -8,8 +8,8 @@ import { S3Bucket } from './s3-bucket.ts';
 import { S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
 
-/** Bytes of all parts that are filled or sent at once; never fewer than three parts. */
-const PART_MEMORY = 48 * 1024 * 1024;
+/** Bytes of all parts that are filled or sent at once: eight uploads keep a registry below 200 MB. Never fewer than three parts. */
+const PART_MEMORY = 32 * 1024 * 1024;
 /** Seconds for which the address of a download is good. */
 const DOWNLOAD_TIME = 20 * 60;
 /** Milliseconds: to reach the server, without a byte either way, and until an answer begins (the second is for what is sent). */
