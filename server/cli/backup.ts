@@ -1,7 +1,10 @@
 import { resolve } from 'node:path';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
+import {
+  type FilesystemDriver,
+  openFilesystemDriver,
+} from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { sqliteFile } from '../open-storage.ts';
 import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
@@ -40,7 +43,9 @@ export async function backup(args: readonly string[]): Promise<number> {
   const mark = config.storage === undefined || content === true ? WITH_CONTENT : CATALOG_ALONE;
   await refuseOther(folder, mark);
   await using registry = await openStoredRegistry(config);
+  await using opened = new AsyncDisposableStack();
   const lock = takeFolder(folder);
+  opened.defer(() => lock.release());
   const signal = interruption();
   const progress = new Progress();
   try {
@@ -51,7 +56,7 @@ export async function backup(args: readonly string[]): Promise<number> {
       catalogFile: sqliteFile({ data: folder }),
       content:
         mark === WITH_CONTENT
-          ? { from: registry.blobs, to: new BlobStore(await openFilesystemDriver(folder)) }
+          ? { from: registry.blobs, to: new BlobStore(await openDriver(folder, opened)) }
           : undefined,
       signal,
       onProgress: ({ blobs, bytes }) => progress.show(`${count(blobs, 'blob')} copied (${byteCount(bytes)})`),
@@ -72,9 +77,14 @@ export async function backup(args: readonly string[]): Promise<number> {
       `berth: ${why}: the backup is what it was before; run the same command again to go on\n`,
     );
     return 1;
-  } finally {
-    lock.release();
   }
+}
+
+/** Alone in the folder, so that many small blobs need not wait for the device one by one. */
+async function openDriver(folder: string, opened: AsyncDisposableStack): Promise<FilesystemDriver> {
+  const driver = await openFilesystemDriver(folder, { journal: true });
+  opened.defer(() => driver.close());
+  return driver;
 }
 
 /** A backup replaces what is there, which must not be a registry's, nor a backup of the other kind. */

@@ -44,8 +44,11 @@ export async function restore(args: readonly string[]): Promise<number> {
     );
   }
   await refuseUsedDatabase(config);
-  const backupLock = takeFolder(folder);
-  const lock = takeFolder(config.data);
+  await using opened = new AsyncDisposableStack();
+  for (const used of [folder, config.data]) {
+    const lock = takeFolder(used);
+    opened.defer(() => lock.release());
+  }
   const signal = interruption();
   const progress = new Progress();
   const catalogFile = fileToFill(config);
@@ -53,7 +56,7 @@ export async function restore(args: readonly string[]): Promise<number> {
     const { lost, blobs, bytes } = await readBackup({
       copyCatalog: (file) => copyFile(sqliteFile({ data: folder }), file),
       catalogFile,
-      content: mark === WITH_CONTENT ? await contentEnds(folder, config) : undefined,
+      content: mark === WITH_CONTENT ? await contentEnds(folder, config, opened) : undefined,
       signal,
       onProgress: (report) =>
         progress.show(`${count(report.blobs, 'blob')} copied (${byteCount(report.bytes)})`),
@@ -76,16 +79,21 @@ export async function restore(args: readonly string[]): Promise<number> {
     const why = signal.aborted ? 'interrupted' : (error as Error).message;
     process.stderr.write(`berth: ${why}: delete ${config.data} and begin again\n`);
     return 1;
-  } finally {
-    lock.release();
-    backupLock.release();
   }
 }
 
-async function contentEnds(folder: string, config: StorageConfig): Promise<ContentEnds> {
-  const to = new BlobStore(await openBlobDriver(config));
+async function contentEnds(
+  folder: string,
+  config: StorageConfig,
+  opened: AsyncDisposableStack,
+): Promise<ContentEnds> {
+  const target = await openBlobDriver(config, 'alone');
+  opened.defer(() => target.close());
+  const to = new BlobStore(target);
   for await (const _ of to.list()) {
     throw new ConfigError('the storage has content already: choose another bucket or prefix with --storage');
   }
-  return { from: new BlobStore(await openFilesystemDriver(folder)), to };
+  const source = await openFilesystemDriver(folder, { journal: true });
+  opened.defer(() => source.close());
+  return { from: new BlobStore(source), to };
 }

@@ -8,7 +8,7 @@ import type { Digest } from '../oci/digest.ts';
 
 /** Rows that are read, and written, at a time. */
 const PAGE = 500;
-const JOBS = 4;
+const JOBS = 16;
 
 export interface ContentCopy {
   /** A catalog of its own, whose blobs lie in `from`; afterwards they lie in `to`. */
@@ -58,7 +58,14 @@ async function copyOne(
   uncopied: UncopiedBlob[],
 ): Promise<string | undefined> {
   try {
-    const { location } = await copy.to.put(await open(copy, blob), blob.digest, copy.signal);
+    const content = await open(copy, blob);
+    // As a whole, it may share a sync of the device with others.
+    const isSmall = blob.size <= copy.to.smallLimit;
+    const { location } = await copy.to.put(
+      isSmall ? await whole(content) : content,
+      blob.digest,
+      copy.signal,
+    );
     copy.present.set(blob.digest, location);
     copy.onCopied(blob);
     return location;
@@ -102,4 +109,8 @@ async function* readable(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   } catch (error) {
     throw unreadable(error);
   }
+}
+
+async function whole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(content));
 }
