@@ -80,6 +80,14 @@ describe('networks outlive what happens to the agent', { skip: unlessRoot(), tim
     assert.equal(await fetchPage('http://127.0.0.1:8081'), undefined);
     assert.doesNotMatch((await readHostNetwork()).filter, /tcp \. 8081/);
     assert.equal((await docker(['network', 'inspect', '-f', '{{len .Containers}}', 'sea'])).stdout, '0\n');
+    // As after a reboot, when the kernel knows of nothing.
+    await agent.kill();
+    await runCommand('nft', ['flush', 'ruleset']);
+    const { links } = await readHostNetwork();
+    for (const name of links.filter((link) => link.startsWith('br-') || link.startsWith('berth'))) {
+      await runCommand('ip', ['link', 'delete', name]);
+    }
+    await agent.restart();
     await docker(['start', 'keeper']);
     await reach('http://[::1]:8081');
     assert.equal(await sh('wget -T 3 -qO- http://light', '--network', 'sea'), 'keeper\n');

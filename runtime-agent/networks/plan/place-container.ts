@@ -2,7 +2,7 @@ import type { BridgeSpec, EndpointSpec, Gateways, Route } from '../kernel/networ
 import type { ActiveEndpoint, Network } from '../network.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import { gatewayOf, withPrefix } from './gateway-address.ts';
-import { macOf } from './mac-address.ts';
+import { macOf, parseMac } from './mac-address.ts';
 
 /** In the kernel, a bridge of the agent says so by this text. */
 export function bridgeAlias(network: Network): string {
@@ -76,5 +76,5 @@ export function nextInterface(endpoints: readonly ActiveEndpoint[]): string {
 
 /** The MAC address of an endpoint: chosen, or made of its IPv4 address. */
 export function endpointMac(chosen: string, ipv4: string): string {
-  return chosen === '' ? macOf(ipv4) : chosen;
+  return chosen === '' ? macOf(ipv4) : parseMac(chosen);
 }
