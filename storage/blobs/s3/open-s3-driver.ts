@@ -7,6 +7,7 @@ import { patientRetries } from './patient-retries.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
+import { leavePayloadUnsigned } from './unsigned-payload.ts';
 
 /** Bytes of all parts that are filled or sent at once: eight uploads keep a registry below 200 MB. Never fewer than three parts. */
 const PART_MEMORY = 32 * 1024 * 1024;
@@ -49,6 +50,7 @@ interface Connection {
 function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connection {
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
   const client = new S3Client(clientConfig(settings, endpoint, silence));
+  if (endpoint === undefined || endpoint.startsWith('https:')) leavePayloadUnsigned(client);
   const signer =
     publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint, silence));
   const close = () => {
