@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
 import { rotateKeys } from '../../auth/administration/rotate-keys.ts';
@@ -207,4 +210,43 @@ test('tokens of another token server count by its keys, and nothing else does', 
   expectError(await send('Basic YWRtaW46YSBwYXNzd29yZCBvZiB0ZXN0cw=='), 401, 'UNAUTHORIZED');
   assert.equal((await send(undefined, '/token')).status, 404);
   assert.equal((await send(undefined, '/api/v1/me')).status, 404);
+});
+
+test('while the keys of another token server cannot be had, tokens that were verified go on', async (t) => {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
+  const set = { keys: [{ ...(await exportJWK(publicKey)), kid: 'outside', alg: 'ES256', use: 'sig' }] };
+  const keys = createServer((_, response) => response.end(JSON.stringify(set)));
+  keys.listen(0, '127.0.0.1');
+  await once(keys, 'listening');
+  t.after(() => keys.close());
+  const { port } = keys.address() as AddressInfo;
+  const startWith = (url: string) =>
+    startInProcessRegistry(t, {
+      auth: 'token',
+      tokens: {
+        challenge: 'bearer',
+        issuer: 'id.example',
+        life: 300,
+        services: ['berth'],
+        realm: 'https://id.example/token',
+        outsideKeys: { url: new URL(url) },
+      },
+    });
+  const outside = await startWith(`http://127.0.0.1:${port}/keys`);
+  const claims = { ...GOOD, iss: 'id.example', exp: now() + 300 };
+  const token = async (sub: string, kid = 'outside') =>
+    `Bearer ${await sign({ ...claims, sub }, privateKey, { kid })}`;
+  const status = async (registry: typeof outside, authorization: string) =>
+    (await registry.send('GET', '/v2/', { headers: { authorization } })).status;
+  const ada = await token('ada');
+  assert.equal(await status(outside, ada), 200);
+  keys.closeAllConnections();
+  keys.close();
+  assert.equal(await status(outside, ada), 200);
+  assert.equal(await status(outside, await token('bob')), 200);
+  assert.equal(await status(outside, await token('bob', 'another')), 401);
+  const blind = await startWith(`http://127.0.0.1:${port}/keys`);
+  const refused = await blind.send('GET', '/v2/', { headers: { authorization: ada } });
+  expectError(refused, 503, 'UNAVAILABLE');
+  assert.equal(refused.headers['retry-after'], '10');
 });
