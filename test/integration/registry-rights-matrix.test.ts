@@ -111,6 +111,9 @@ const MANAGEMENT: readonly Row[] = [
   ['GET', '/api/v1/rules', '/api/v1/rules', 'admin', 200],
   ['POST', '/api/v1/rules', '/api/v1/rules', 'admin', 400, json({})],
   ['DELETE', '/api/v1/rules/gone', '/api/v1/rules/:name', 'admin', 404],
+  ['GET', '/api/v1/providers', '/api/v1/providers', 'admin', 200],
+  ['POST', '/api/v1/providers', '/api/v1/providers', 'admin', 400, json({})],
+  ['DELETE', '/api/v1/providers/gone', '/api/v1/providers/:name', 'admin', 404],
   ['POST', '/api/v1/keys', '/api/v1/keys', 'admin', 400, json({ now: 'yes' })],
 ];
 
