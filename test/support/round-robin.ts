@@ -50,6 +50,8 @@ export async function startRoundRobin(scope: CleanupScope, urls: readonly string
   // What is too large is for the servers to refuse.
   const proxy = createServer({ maxHeaderSize: 1_000_000 }, answer).on('checkContinue', answer);
   proxy.requestTimeout = 0;
+  // Whoever waits between two requests shall not write to a connection that is being closed.
+  proxy.keepAliveTimeout = 10 * 60 * 1000;
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const address = proxy.address();
   if (address === null || typeof address === 'string') throw new Error('the balancer has no port');
