@@ -90,13 +90,15 @@ export class S3Driver implements BlobDriver, BatchDeletes, OneListing, SignedDow
     const { bucket, keys } = this.#store;
     const name = await finishUpload(this.#store, upload, detail);
     const blob = { digest, size: upload.size, location: `${upload.id}/${name}` };
-    await bucket.put(keys.marker(blob), new Uint8Array(0));
-    if (Date.now() - detail.at > SURELY_KEPT) await this.#giveWayToAbort(upload.id, blob);
     const used = [detail.object?.name, detail.tail?.name, ...detail.stale].filter(
       (other) => other !== undefined,
     );
     const left = used.filter((other) => other !== name);
-    await bucket.delete(left.map((other) => keys.group(upload.id) + other));
+    await Promise.all([
+      bucket.put(keys.marker(blob), new Uint8Array(0)),
+      bucket.delete(left.map((other) => keys.group(upload.id) + other)),
+    ]);
+    if (Date.now() - detail.at > SURELY_KEPT) await this.#giveWayToAbort(upload.id, blob);
     return blob;
   }
 
