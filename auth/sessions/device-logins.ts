@@ -33,8 +33,8 @@ export type DeviceAnswer =
 
 /**
  * Logins of terminals (RFC 8628): the terminal shows a code, somebody who has logged in confirms it in a browser, and
- * the terminal gets a personal token of theirs. A code counts once and for ten minutes; codes cannot be tried out,
- * since whoever confirms is counted by account and by address.
+ * the terminal gets a personal token of theirs. A code counts once and for ten minutes. Codes cannot be tried out: only
+ * people ask, and each only so often.
  */
 export class DeviceLogins {
   readonly #store: Pick<AuthStore, 'credentials' | 'deviceLogins'>;
@@ -85,8 +85,8 @@ export class DeviceLogins {
   }
 
   /** What waits under a code, for the person who is asked. Throws as `answer` does. */
-  async find(userCode: string, account: string, remote: string | undefined): Promise<DeviceLogin> {
-    return this.#guess(account, remote, async () => {
+  async find(userCode: string, account: string): Promise<DeviceLogin> {
+    return this.#guess(account, async () => {
       const login = await this.#store.deviceLogins.findByUserCode(hashUserCode(userCode));
       return login !== undefined && login.expiresAt.getTime() > this.#now() ? login : undefined;
     });
@@ -96,13 +96,8 @@ export class DeviceLogins {
    * What somebody says to the login under a code: yes gives the terminal a token of theirs. Throws EntryUnknownError for a
    * code that does not wait, and TooManyAttemptsError for whoever has named too many of these.
    */
-  async answer(
-    userCode: string,
-    account: string,
-    says: 'yes' | 'no',
-    remote: string | undefined,
-  ): Promise<void> {
-    await this.#guess(account, remote, async () => {
+  async answer(userCode: string, account: string, says: 'yes' | 'no'): Promise<void> {
+    await this.#guess(account, async () => {
       const { deviceLogins } = this.#store;
       const hash = hashUserCode(userCode);
       const now = new Date(this.#now());
@@ -113,15 +108,10 @@ export class DeviceLogins {
     });
   }
 
-  async #guess<Found>(
-    account: string,
-    remote: string | undefined,
-    look: () => Promise<Found | undefined>,
-  ): Promise<Found> {
-    const keys = [`account ${account}`, `network ${networkOf(remote)}`];
-    refuseWaiting(Math.max(...keys.map((key) => this.#guesses.wait(key))));
+  async #guess<Found>(account: string, look: () => Promise<Found | undefined>): Promise<Found> {
+    refuseWaiting(this.#guesses.wait(account));
     // Counted before it is known, so that many at once do not slip through.
-    for (const key of keys) this.#guesses.take(key);
+    this.#guesses.take(account);
     const found = await look();
     if (found === undefined) {
       throw new EntryUnknownError('no terminal waits under this code, or no longer: begin again there');

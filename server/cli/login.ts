@@ -26,7 +26,7 @@ export async function login(args: readonly string[]): Promise<number> {
     const begun = await post(registry, 'auth/device', { client_name: name });
     if (begun.error !== undefined) throw new LoginFailedError(`the registry refuses: ${sentenceOf(begun)}`);
     process.stderr.write(
-      `Open this page in a browser:\n\n  ${pageOf(begun, registry)}\n\nand enter the code ${textOf(begun, 'user_code')} there, or compare it.\n`,
+      `Open this page in a browser, and confirm if it shows the code ${textOf(begun, 'user_code')}:\n\n  ${pageOf(begun, registry)}\n\n`,
     );
     const { user, secret } = await waitForToken(registry, begun);
     const kept = await storeDockerLogin({ server: registry.host, user, secret }, process.env);

@@ -85,7 +85,7 @@ export function addDevicePages(
       showCodeForm(ctx);
       return;
     }
-    const { client } = await devices.find(code, session.name, ctx.state.origin.remote);
+    const { client } = await devices.find(code, session.name);
     answerPage(
       ctx,
       200,
@@ -105,7 +105,7 @@ may do what you may.</p>
     const session = await requireSession(ctx, sessions);
     const form = await readSessionForm(ctx, session.secret);
     const says = form.get('says') === 'yes' ? 'yes' : 'no';
-    await devices.answer(form.get('user_code') ?? '', session.name, says, ctx.state.origin.remote);
+    await devices.answer(form.get('user_code') ?? '', session.name, says);
     const sentence =
       says === 'yes' ? 'The terminal is logged in: go on there.' : 'The terminal was not logged in.';
     answerPage(ctx, 200, 'Done', html`<h1>Done</h1><p id="done">${sentence}</p>`);

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Credential } from '../../auth/credentials/credential-store.ts';
-import { EntryExistsError, EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
+import {
+  AccountExistsError,
+  EntryExistsError,
+  EntryUnknownError,
+  SettingInvalidError,
+} from '../../auth/errors.ts';
 import { makeSigningKey } from '../../auth/tokens/key-ring.ts';
 import type { Login } from '../../auth/tokens/login-store.ts';
 
@@ -217,5 +222,91 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
     assert.deepEqual(await ids(createdAt), [third.id, kept.id]);
     assert.deepEqual(await ids(later), [third.id]);
     assert.equal(await keys.createFirst(first), false);
+  });
+
+  test(`${name}: providers, and the sessions that they began`, async (t) => {
+    const { providers, sessions } = await withAda(t);
+    const provider = {
+      name: 'work',
+      issuer: 'https://id.example',
+      clientId: 'berth',
+      clientSecret: 'secret',
+      nameClaim: 'preferred_username',
+      groupsClaim: 'groups',
+      groups: { 'cn=devs,dc=x': 'dev' },
+    };
+    const session = { secretHash: 'a', account: 'ada', provider: 'work', createdAt, expiresAt: later };
+    await providers.create(provider);
+    await assert.rejects(providers.create(provider), EntryExistsError);
+    assert.deepEqual(await providers.list(), [provider]);
+    assert.deepEqual(await providers.find('work'), provider);
+    assert.equal(await providers.find('other'), undefined);
+    const expired = { ...session, secretHash: 'b', expiresAt: new Date(createdAt.getTime() - 1) };
+    await sessions.create(expired);
+    assert.deepEqual(await sessions.find('b'), expired);
+    await sessions.create(session);
+    assert.equal(await sessions.find('b'), undefined);
+    assert.deepEqual(await sessions.find('a'), session);
+    await sessions.create({ ...session, secretHash: 'c' });
+    assert.equal(await sessions.remove('c'), true);
+    assert.equal(await sessions.remove('c'), false);
+    assert.equal(await providers.remove('work'), true);
+    assert.equal(await providers.remove('work'), false);
+    assert.equal(await sessions.find('a'), undefined);
+  });
+
+  test(`${name}: accounts of people whom providers know`, async (t) => {
+    const { accounts, linkedAccounts, sessions } = await withAda(t);
+    const eve = { issuer: 'https://id.example', subject: 'eve' };
+    await assert.rejects(linkedAccounts.create(eve, 'ada'), AccountExistsError);
+    assert.equal(await linkedAccounts.find(eve), undefined);
+    assert.equal(await linkedAccounts.create(eve, 'eve'), 'eve');
+    assert.equal(await linkedAccounts.create(eve, 'another'), 'eve');
+    assert.equal(await linkedAccounts.find(eve), 'eve');
+    assert.equal(await linkedAccounts.find({ ...eve, issuer: 'https://other.example' }), undefined);
+    assert.deepEqual({ ...(await accounts.find('eve')), createdAt }, account('eve'));
+    await sessions.create({
+      secretHash: 'a',
+      account: 'eve',
+      provider: 'work',
+      createdAt,
+      expiresAt: later,
+    });
+    await accounts.remove('eve');
+    assert.equal(await linkedAccounts.find(eve), undefined);
+    assert.equal(await sessions.find('a'), undefined);
+  });
+
+  test(`${name}: logins of terminals are answered once, in time`, async (t) => {
+    const { accounts, deviceLogins } = await withAda(t);
+    const waiting = (deviceHash: string, expiresAt = later) => ({
+      deviceHash,
+      userCodeHash: `code of ${deviceHash}`,
+      client: 'laptop',
+      denied: false,
+      expiresAt,
+    });
+    const soon = new Date(createdAt.getTime() + 1);
+    assert.equal(await deviceLogins.create(waiting('a'), createdAt, 3), true);
+    assert.equal(await deviceLogins.create(waiting('b'), createdAt, 3), true);
+    assert.equal(await deviceLogins.create(waiting('old', soon), createdAt, 3), true);
+    assert.equal(await deviceLogins.create(waiting('d'), createdAt, 3), false);
+    assert.deepEqual(await deviceLogins.findByUserCode('code of a'), waiting('a'));
+    assert.equal(await deviceLogins.confirm('code of old', 'ada', soon), false);
+    assert.equal(await deviceLogins.create(waiting('d'), new Date(soon.getTime() + 1), 3), true);
+    assert.equal(await deviceLogins.find('old'), undefined);
+    const confirmed = await Promise.all(
+      ['ada', 'root'].map((name) => deviceLogins.confirm('code of a', name, createdAt)),
+    );
+    assert.deepEqual(confirmed.toSorted(), [false, true]);
+    assert.equal(await deviceLogins.findByUserCode('code of a'), undefined);
+    assert.equal(await deviceLogins.deny('code of a', createdAt), false);
+    assert.equal(await deviceLogins.deny('code of b', createdAt), true);
+    assert.deepEqual(await deviceLogins.find('b'), { ...waiting('b'), denied: true });
+    const taken = await Promise.all([deviceLogins.take('a'), deviceLogins.take('a')]);
+    assert.deepEqual(taken.toSorted(), [false, true]);
+    await deviceLogins.confirm('code of d', 'ada', createdAt);
+    await accounts.remove('ada');
+    assert.equal(await deviceLogins.find('d'), undefined);
   });
 }

@@ -226,6 +226,45 @@ test('keys are rotated by administrators', async () => {
   assert.equal((await registry.send('GET', '/v2/', { headers })).status, 200);
 });
 
+test('providers: made by administrators, whose secret is never shown', async () => {
+  const clientSecret = 'a secret of the client';
+  const fields = {
+    name: 'work',
+    issuer: 'https://id.example',
+    clientId: 'berth',
+    clientSecret: 'client-secret',
+  };
+  const shown = {
+    name: 'work',
+    issuer: 'https://id.example',
+    clientId: 'berth',
+    nameClaim: 'preferred_username',
+    groupsClaim: 'groups',
+    groups: {},
+  };
+  assert.equal((await call(ada, 'POST', '/providers', fields)).status, 403);
+  assert.equal((await call(ada, 'GET', '/providers')).status, 403);
+  assert.deepEqual((await call(admin, 'POST', '/providers', fields)).json, shown);
+  assert.equal((await call(admin, 'POST', '/providers', fields)).status, 409);
+  assert.deepEqual((await call(admin, 'GET', '/providers')).json, { providers: [shown] });
+  for (const wrong of [
+    { name: 'Work' },
+    { issuer: 'http://id.example' },
+    { issuer: 'https://id.example/?x' },
+    { clientId: '' },
+    { clientSecret },
+    { nameClaim: 'a b' },
+    { groups: { developers: 'No Team' } },
+  ]) {
+    const answer = await call(admin, 'POST', '/providers', { ...fields, name: 'other', ...wrong });
+    assert.equal(answer.status, 400, JSON.stringify(wrong));
+    assert.doesNotMatch(JSON.stringify(answer.json), new RegExp(clientSecret));
+  }
+  assert.equal((await call(ada, 'DELETE', '/providers/work')).status, 403);
+  assert.equal((await call(admin, 'DELETE', '/providers/work')).status, 204);
+  assert.equal((await call(admin, 'DELETE', '/providers/work')).status, 404);
+});
+
 test('a page of another site can change nothing', async () => {
   for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'multipart/form-data', '']) {
     for (const [method, path] of [
