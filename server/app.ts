@@ -1,6 +1,7 @@
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import type { Refusal } from './audit/refusals.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
@@ -37,12 +38,14 @@ export interface AppDependencies {
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
   readonly isDraining: () => boolean;
+  /** Told of every request that is refused with 401 or 403. */
+  readonly refused: (refusal: Refusal) => void;
 }
 
 /** The HTTP application: what happens to every request, in order. */
 export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
-  const { login, management, proxies, recorder, tokens } = dependencies;
+  const { login, management, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
@@ -54,7 +57,7 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   app.use(recordRequests(recorder));
   app.use(announceVersion);
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
-  app.use(answerErrors(log));
+  app.use(answerErrors(log, refused));
   app.use(refuseWhileDraining(isDraining));
   if (tokens !== undefined) {
     const router = createTokenRouter(tokens, registry.pathPrefix);

@@ -65,6 +65,10 @@ export interface Config {
   readonly gcGrace: number;
   /** Whether those delete manifests without a tag as well. */
   readonly gcUntagged: boolean;
+  /** Milliseconds for which it is known who did what. */
+  readonly auditRetention: number;
+  /** Whether webhooks may be on this machine and in private networks. */
+  readonly webhookPrivate: boolean;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
   /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
@@ -94,6 +98,8 @@ const SETTING_NAMES = [
   'gcInterval',
   'gcGrace',
   'gcUntagged',
+  'auditRetention',
+  'webhookPrivate',
   'corsOrigin',
   'pathPrefix',
   'shutdownDelay',
@@ -140,6 +146,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     gcInterval: env.BERTH_GC_INTERVAL,
     gcGrace: env.BERTH_GC_GRACE,
     gcUntagged: env.BERTH_GC_UNTAGGED,
+    auditRetention: env.BERTH_AUDIT_RETENTION,
+    webhookPrivate: env.BERTH_WEBHOOK_PRIVATE,
     corsOrigin: env.BERTH_CORS_ORIGIN,
     pathPrefix: env.BERTH_PATH_PREFIX,
     shutdownDelay: env.BERTH_SHUTDOWN_DELAY,
@@ -181,6 +189,9 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
     gcGrace: parseGrace(setting('gcGrace')),
     gcUntagged: oneOf('setting of gc-untagged', setting('gcUntagged') ?? 'off', ['on', 'off']) === 'on',
+    auditRetention: parseRetention(setting('auditRetention') ?? '90d'),
+    webhookPrivate:
+      oneOf('setting of webhook-private', setting('webhookPrivate') ?? 'off', ['on', 'off']) === 'on',
     deletes: oneOf('setting of deletes', setting('deletes') ?? 'on', ['on', 'off']) === 'on',
     corsOrigins: parseOrigins(listOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
@@ -240,6 +251,15 @@ export function parseGrace(text: string | undefined): number {
     throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
   }
   return grace;
+}
+
+/** Milliseconds. */
+function parseRetention(text: string): number {
+  const retention = parseDuration(text);
+  if (retention === undefined || retention < 60_000) {
+    throw new ConfigError(`"${text}" is no time to keep the audit log for: write 1m or more, such as 90d`);
+  }
+  return retention;
 }
 
 /** Milliseconds. */

@@ -41,7 +41,7 @@ export interface OpenedAuth {
   /** Absent where there are no accounts. */
   readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
-  readonly management: ManagementDependencies | undefined;
+  readonly management: Omit<ManagementDependencies, 'catalog' | 'deliver' | 'isDraining'> | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
 }

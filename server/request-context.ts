@@ -14,6 +14,8 @@ export interface RequestState {
   pathPrefix: string;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
+  /** What a change by the management API asked for, without secrets. */
+  asked?: Readonly<Record<string, unknown>>;
   /** Bytes of the answer that went out past Node's socket, which does not count them. */
   sentPastNode: number;
   /** Bytes of the request that came in so. */

@@ -9,6 +9,10 @@ import type { LogSampler } from './log-sampler.ts';
 /** What is known of a request when it has ended. */
 export interface EndedRequest {
   readonly method: string;
+  /** Without the query. */
+  readonly path: string;
+  /** Who asked; undefined when nobody was logged in. */
+  readonly user: string | undefined;
   /** The pattern of the route that answered, or `none`. */
   readonly route: string;
   readonly status: number;
@@ -64,7 +68,9 @@ export class RequestRecorder {
       this.#bytesRead.set(socket, bytesRead);
       const bytesOut = socket.bytesWritten - written + sentPastNode;
       const status = res.statusCode;
-      this.#count({ method, route, status, seconds: milliseconds / 1000, bytesIn, bytesOut });
+      const path = pathOf(req);
+      const user = nameOf(identity);
+      this.#count({ method, path, user, route, status, seconds: milliseconds / 1000, bytesIn, bytesOut });
       const aborted = !res.writableFinished;
       const ordinary = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
       const unlogged = ordinary ? this.#sampler.take() : 0;
@@ -72,13 +78,13 @@ export class RequestRecorder {
       this.#log.info(
         {
           method,
-          path: pathOf(req),
+          path,
           status,
           ms: Math.round(milliseconds * 10) / 10,
           bytesIn,
           bytesOut,
           remote,
-          user: nameOf(identity),
+          user,
           ...(aborted && { aborted: true }),
           ...(unlogged > 0 && { unlogged }),
         },

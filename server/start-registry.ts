@@ -5,6 +5,7 @@ import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
 import { createApp } from './app.ts';
+import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
@@ -32,6 +33,9 @@ import { RequestRecorder } from './request-recorder.ts';
 import { FileSender } from './sendfile/file-sender.ts';
 import { type Certificate, followCertificate, readCertificate } from './tls/certificate.ts';
 import { startRedirectServer } from './tls/redirect-server.ts';
+import { COURIER_LEASE, Courier } from './webhooks/courier.ts';
+import { createDeliver } from './webhooks/deliver.ts';
+import { PullSamples } from './webhooks/pull-samples.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
@@ -76,24 +80,27 @@ export async function startRegistry(
     ...REGISTRY_HEADERS,
     ...(config.corsOrigins.length > 0 && corsHeaders(undefined, config.corsOrigins)),
   });
+  const pulls = new PullSamples();
+  const count = countRequests(metrics);
+  const deliver = createDeliver({ allowPrivate: config.webhookPrivate });
+  const refusals = new Refusals(catalog.audit, log);
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content, storage.uploadLocks);
   const shared = {
     authenticator,
     isDraining: () => server.draining,
     log,
-    recorder: new RequestRecorder(
-      log,
-      new LogSampler(LOG_SAMPLING),
-      config.trustedProxies,
-      countRequests(metrics),
-    ),
+    recorder: new RequestRecorder(log, new LogSampler(LOG_SAMPLING), config.trustedProxies, (request) => {
+      count(request);
+      pulls.note(request);
+    }),
   };
   const app = createApp({
     ...shared,
     challenges,
     login,
-    management,
+    management: management && { ...management, catalog, deliver, isDraining: () => server.leaving },
+    refused: (refusal) => refusals.note(refusal),
     tokens,
     health: { isReady: async () => !server.leaving && (await canBeRead(version)) },
     registry: {
@@ -135,12 +142,23 @@ export async function startRegistry(
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
   }
   const background = new AbortController();
-  const duty =
-    config.database === undefined
-      ? undefined
-      : new SharedDuty(catalog.garbage, 'name-snapshots', NAMES_LEASE);
+  const dutyOf = (name: string, leaseMs: number) =>
+    config.database === undefined ? undefined : new SharedDuty(catalog.garbage, name, leaseMs);
+  const duty = dutyOf('name-snapshots', NAMES_LEASE);
+  const telling = dutyOf('webhooks', COURIER_LEASE);
+  const courier = new Courier({
+    webhooks: catalog.webhooks,
+    deliver,
+    pulls,
+    log,
+    ...(telling && { duty: telling }),
+  });
   const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log, duty);
-  const running = [snapshots.keep(background.signal)];
+  const running = [
+    snapshots.keep(background.signal),
+    courier.keep(background.signal),
+    refusals.keep(background.signal),
+  ];
   if (config.tls && certificate) {
     const use = (replaced: Certificate) => server.useCertificate(replaced);
     running.push(followCertificate(config.tls.files, certificate, use, log, background.signal));
@@ -149,7 +167,13 @@ export async function startRegistry(
     const { gcInterval: interval, gcGrace: graceMs, gcUntagged: untagged } = config;
     running.push(
       collectGarbageOnSchedule(
-        { catalog, blobs, policy: garbagePolicy(graceMs, untagged), signal: background.signal },
+        {
+          catalog,
+          blobs,
+          policy: garbagePolicy(graceMs, untagged),
+          signal: background.signal,
+          auditRetention: config.auditRetention,
+        },
         interval,
         log,
         countGarbage(metrics),

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import { AuthError } from '../../auth/errors.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { refusedOption } from './parse-options.ts';
@@ -10,6 +11,7 @@ import { openStoredRegistry } from './stored-registry.ts';
 /** What an action of a command about accounts works with. */
 export interface ActionInput {
   readonly store: AuthStore;
+  readonly catalog: Catalog;
   /** As many as the action has names for. */
   readonly words: readonly string[];
   readonly option: (name: string) => string | undefined;
@@ -29,7 +31,7 @@ export interface Action {
 }
 
 /**
- * Runs an action on the accounts of a registry, beside a running server or without one. Exit code 1, with a sentence,
+ * Runs an action on the accounts and rules of a registry and has it recorded, beside a running server or without one. Exit code 1, with a sentence,
  * for what cannot be done. Throws ConfigError when it was called wrongly.
  */
 export async function runAccountsCommand(
@@ -58,6 +60,7 @@ export async function runAccountsCommand(
   try {
     await action.run({
       store: await openAccounts(registry.database),
+      catalog: registry.catalog,
       words: positionals,
       option: (option) => given(option) as string | undefined,
       options: (option) => (given(option) as readonly string[] | undefined) ?? [],
@@ -65,6 +68,12 @@ export async function runAccountsCommand(
       print: (line) => process.stdout.write(`${line}\n`),
       tell: (line) => process.stderr.write(`${line}\n`),
     });
+    if (!['list', 'test'].includes(name)) {
+      const detail = ['berth', noun, name, ...positionals].join(' ');
+      await registry.catalog.audit.record([
+        { at: new Date(), action: 'manage', outcome: 'done', detail, count: 1 },
+      ]);
+    }
     return 0;
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;

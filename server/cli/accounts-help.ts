@@ -67,6 +67,41 @@ Usage: berth provider list
   --groups-claim CLAIM  what lists somebody's groups (default groups)
   --group GROUP=TEAM    whoever is in the group when they log in is in the team, and others leave it; repeat it for more
 ${COMMON}`,
+  webhook: `Who is told of what happens in repositories: events in the JSON form of CloudEvents (structured mode), at least once,
+those of a repository in their order. They wait, at most 10,000 of them and for 7 days, while the receiver is down.
+
+Usage: berth webhook list
+       berth webhook add NAME URL [--event EVENT]… [--repository PATTERN] [--secret-stdin]
+       berth webhook remove NAME                     with what waits for it
+       berth webhook test NAME [--webhook-private on]  send an event of the type berth.test now
+
+  --event EVENT         push or delete (of manifests and tags), mount (of a blob) or pull (some of them); repeat it for
+                        more (default: push, delete and mount)
+  --repository PATTERN  which repositories, such as team/* (default: all)
+  --secret-stdin        sign with the secret on standard input; otherwise one is made and printed
+A receiver checks X-Berth-Signature-256: "sha256=" and the HMAC-SHA256 in hexadecimal digits, under the secret, of
+X-Berth-Timestamp, a dot and the body; and that the timestamp, in seconds since 1970, is of now. Private addresses are
+refused unless berth serve has --webhook-private on.
+${COMMON}`,
+  'tag-rule': `Which tags stay where they are, and which only maintainers set.
+
+Usage: berth tag-rule list
+       berth tag-rule add PATTERN [--tags TAGS] --immutable|--protected
+       berth tag-rule remove PATTERN [--tags TAGS]
+
+  --tags TAGS           which tags, such as v*; * stands for any characters (default: all)
+  --immutable           a tag that is there is never moved; only admins of the repository delete it, or what it needs
+  --protected           only maintainers and admins of the repository set and delete it
+PATTERN is as berth grant has it.
+${COMMON}`,
+  quota: `How many bytes repositories may have together. Content that several of them have counts once.
+
+Usage: berth quota list
+       berth quota set PATTERN SIZE                  such as team/* 20GiB; what is there already stays
+       berth quota remove PATTERN
+
+What is deleted counts until garbage collection has taken it. PATTERN is as berth grant has it.
+${COMMON}`,
   token: `Personal tokens, which programs use in place of a password; the logins that docker keeps; the keys of the token server.
 
 Usage: berth token list USER

@@ -24,6 +24,9 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   login: async () => (await import('./login.ts')).login,
   token: async () => (await import('./token.ts')).token,
   robot: async () => (await import('./robot.ts')).robot,
+  webhook: async () => (await import('./webhook.ts')).webhook,
+  'tag-rule': async () => (await import('./tag-rule.ts')).tagRule,
+  quota: async () => (await import('./quota.ts')).quota,
 };
 
 const HELP_WORDS: readonly string[] = ['--help', '-h'];

@@ -9,6 +9,8 @@ Usage: berth serve [options]            run the registry
        berth provider                   OpenID Connect providers whose people log in
        berth login URL                  log docker in to a registry, by a browser
        berth token | robot              tokens of people, accounts of programs
+       berth webhook                    who is told of what happens in repositories
+       berth tag-rule | quota           tags that stay where they are, bytes that repositories may have
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
        berth import [options]           copy repositories of another registry, also beside a running registry
@@ -80,6 +82,13 @@ Each option has an environment variable that does the same:
   --gc-untagged on|off  BERTH_GC_UNTAGGED
                                          whether manifests without a tag that no index refers to are garbage
                                          (default off)
+  --audit-retention TIME
+                        BERTH_AUDIT_RETENTION
+                                         keep the record of who did what for so long; garbage collections prune it
+                                         (default 90d)
+  --webhook-private on|off
+                        BERTH_WEBHOOK_PRIVATE
+                                         whether webhooks may be on this machine and in private networks (default off)
   --path-prefix PATH    BERTH_PATH_PREFIX
                                          answer below PATH/v2/, for a proxy that passes the path on (default: none)
   --trusted-proxy NET   BERTH_TRUSTED_PROXY

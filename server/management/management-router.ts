@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { isCrossSite } from '../login/own-origin.ts';
@@ -10,21 +11,30 @@ import { sessionOf } from '../login/session-of.ts';
 import { authenticate } from '../middleware/authenticate.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
+import type { Deliver } from '../webhooks/deliver.ts';
+import { addAuditRoutes } from './audit.ts';
 import { addGrantRoutes } from './grants.ts';
 import { addKeyRoutes } from './keys.ts';
 import { addLoginRoutes } from './logins.ts';
 import openApi from './openapi.json' with { type: 'json' };
 import { addProviderRoutes } from './providers.ts';
+import { addQuotaRoutes } from './quotas.ts';
+import { recordChanges } from './record-changes.ts';
 import { addRobotRoutes } from './robots.ts';
 import { addRuleRoutes } from './rules.ts';
+import { addTagRuleRoutes } from './tag-rules.ts';
 import { addTeamRoutes } from './teams.ts';
 import { addTokenRoutes } from './tokens.ts';
 import { addUserRoutes } from './users.ts';
+import { addWebhookRoutes } from './webhooks.ts';
 
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;
   readonly sessions: Sessions;
   readonly store: AuthStore;
+  readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
+  readonly deliver: Deliver;
+  readonly isDraining: () => boolean;
 }
 
 /** The router of the management API. */
@@ -48,6 +58,7 @@ export function createManagementRouter(
   });
   router.get('/openapi.json', (ctx) => answerJson(ctx, 200, openApi));
   router.use(askForBasic, identify(dependencies), refuseStrangers, refuseForms);
+  router.use(recordChanges(dependencies.catalog.audit));
   addUserRoutes(router, dependencies);
   addTeamRoutes(router, dependencies);
   addGrantRoutes(router, dependencies);
@@ -57,6 +68,10 @@ export function createManagementRouter(
   addRuleRoutes(router, dependencies);
   addProviderRoutes(router, dependencies);
   addKeyRoutes(router, dependencies);
+  addAuditRoutes(router, dependencies);
+  addWebhookRoutes(router, dependencies);
+  addTagRuleRoutes(router, dependencies);
+  addQuotaRoutes(router, dependencies);
   return router;
 }
 

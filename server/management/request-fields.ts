@@ -4,7 +4,7 @@ import type { RequestContext } from '../request-context.ts';
 
 const LARGEST_BODY = 64 * 1024;
 
-type FieldKind = 'string' | 'boolean' | 'strings' | 'texts' | 'time';
+type FieldKind = 'string' | 'boolean' | 'strings' | 'texts' | 'time' | 'count';
 
 /** What a field of each kind is; a `time` is RFC 3339, or null for never. */
 interface FieldTypes {
@@ -14,7 +14,12 @@ interface FieldTypes {
   /** An object whose values are strings. */
   readonly texts: Readonly<Record<string, string>>;
   readonly time: Date | null;
+  /** A whole number, 0 or more. */
+  readonly count: number;
 }
+
+/** Fields that may hold secrets: an address may too. */
+const SECRETS = /password|secret|url/i;
 
 type Fields<Kinds extends Readonly<Record<string, FieldKind>>> = {
   readonly [Name in keyof Kinds]?: FieldTypes[Kinds[Name]];
@@ -33,6 +38,7 @@ export async function fieldsOf<const Kinds extends Readonly<Record<string, Field
     }
     fields[name] = readField(name, kind, value);
   }
+  ctx.state.asked = Object.fromEntries(Object.entries(fields).filter(([name]) => !SECRETS.test(name)));
   return fields as Fields<Kinds>;
 }
 
@@ -72,6 +78,10 @@ function readField(name: string, kind: FieldKind, value: unknown): unknown {
     const time = typeof value === 'string' ? new Date(value) : undefined;
     if (time !== undefined && !Number.isNaN(time.getTime())) return time;
     throw new SettingInvalidError(`the field "${name}" must be a time such as 2030-01-31T00:00:00Z, or null`);
+  }
+  if (kind === 'count') {
+    if (Number.isSafeInteger(value) && Number(value) >= 0) return value;
+    throw new SettingInvalidError(`the field "${name}" must be a whole number, 0 or more`);
   }
   if (typeof value === kind) return value;
   throw new SettingInvalidError(`the field "${name}" must be a ${kind}`);

@@ -9,7 +9,7 @@ const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** Counts requests in `set`; the function that it answers is to be called for each that has ended. */
-export function countRequests(set: MetricSet): (request: EndedRequest) => void {
+export function countRequests(set: MetricSet): (request: Omit<EndedRequest, 'path' | 'user'>) => void {
   const requests = set.counter({
     name: 'berth_http_requests_total',
     help: 'Requests that have ended, by method, route and status.',

@@ -1,11 +1,16 @@
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
-import { errorAnswer, RegistryError } from '../errors.ts';
+import { refusalOf } from '../audit/refusal-of.ts';
+import type { Refusal } from '../audit/refusals.ts';
+import { type ErrorBody, errorAnswer, RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import type { RequestState } from '../request-context.ts';
 
-/** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. */
-export function answerErrors(log: Logger): Middleware<RequestState> {
+/** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. Notes refusals. */
+export function answerErrors(
+  log: Logger,
+  note: (refusal: Refusal) => void = () => {},
+): Middleware<RequestState> {
   return async (ctx, next) => {
     try {
       await next();
@@ -19,6 +24,10 @@ export function answerErrors(log: Logger): Middleware<RequestState> {
       }
       const { status, body, headers } = errorAnswer(error);
       if (status >= 500) log.error({ err: error, method: ctx.method, path: ctx.path }, 'a request failed');
+      if (status === 401 || status === 403) {
+        const refusal = refusalOf(ctx, status, messageOf(body));
+        if (refusal !== undefined) note(refusal);
+      }
       if (ctx.res.headersSent) {
         ctx.respond = false;
         ctx.res.destroy();
@@ -28,6 +37,10 @@ export function answerErrors(log: Logger): Middleware<RequestState> {
       answerJson(ctx, status, body, headers);
     }
   };
+}
+
+function messageOf({ errors: [error] }: ErrorBody): string {
+  return error.message;
 }
 
 /** What no route has answered: koa would send a plain text, or the router an empty 405 with its Allow header. */

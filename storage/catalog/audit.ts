@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../oci/digest.ts';
 import type { AuditCatalog, AuditEntry, AuditEvent, AuditPage } from './audit-catalog.ts';
-import { settledOnly } from './dialect.ts';
+import { isPostgres } from './dialect.ts';
+import { settledAudit } from './postgres/settled-audit.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
@@ -39,9 +40,11 @@ export class KnexAudit implements AuditCatalog {
 
   async list({ limit, after = '0', repository, who }: AuditPage): Promise<readonly AuditEvent[]> {
     const query = this.#knex('audit_events').where('id', '>', after).orderBy('id').limit(limit);
+    // SQLite's ids are committed in their order as it is.
+    if (isPostgres(this.#knex)) query.where('id', '<=', await settledAudit(this.#knex));
     if (repository !== undefined) query.where({ repository });
     if (who !== undefined) query.where({ who });
-    const rows: readonly AuditRow[] = await settledOnly(query, this.#knex);
+    const rows: readonly AuditRow[] = await query;
     return rows.map(eventOfRow);
   }
 

@@ -1,5 +1,4 @@
 import type { Knex } from 'knex';
-import { settledOnly } from './dialect.ts';
 import { inTransaction } from './transaction.ts';
 import type {
   KeptWebhook,
@@ -120,7 +119,7 @@ export class KnexWebhooks implements WebhookCatalog {
   async waiting(id: number, without: readonly string[], limit: number): Promise<readonly WaitingEvent[]> {
     const query = this.#knex('webhook_events').where({ webhook_id: id }).orderBy('id').limit(limit);
     if (without.length > 0) query.whereNotIn('repository', [...without]);
-    const rows: readonly { id: number | string; event: string }[] = await settledOnly(query, this.#knex);
+    const rows: readonly { id: number | string; event: string }[] = await query;
     return rows.map((row) => ({ id: String(row.id), event: JSON.parse(row.event) }));
   }
 

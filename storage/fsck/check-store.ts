@@ -19,7 +19,7 @@ export interface CheckRun {
 
 /**
  * Verifies that everything the catalog promises is there: the file of every blob with its size and digest,
- * what every manifest refers to, the database itself. May run beside a server, also when it repairs. Throws the
+ * what every manifest refers to, the database itself and what it counts. May run beside a server, also when it repairs. Throws the
  * signal's reason.
  */
 export async function checkStore(run: CheckRun): Promise<CheckSummary> {
@@ -36,6 +36,10 @@ export async function checkStore(run: CheckRun): Promise<CheckSummary> {
   }
   for await (const finding of checkBlobs(run, summary)) run.onFinding(finding);
   for await (const finding of checkManifests(run, summary)) run.onFinding(finding);
+  for (const { pattern, counted, actual } of await run.catalog.quotas.check(run.repair)) {
+    const message = `the quota of ${pattern} counts ${counted} bytes where there are ${actual}`;
+    run.onFinding({ kind: 'database', message, outcome: run.repair ? 'mended' : 'kept' });
+  }
   await countLeftovers(run, summary);
   return summary;
 }

@@ -114,6 +114,18 @@ const MANAGEMENT: readonly Row[] = [
   ['GET', '/api/v1/providers', '/api/v1/providers', 'admin', 200],
   ['POST', '/api/v1/providers', '/api/v1/providers', 'admin', 400, json({})],
   ['DELETE', '/api/v1/providers/gone', '/api/v1/providers/:name', 'admin', 404],
+  ['GET', '/api/v1/audit', '/api/v1/audit', 'admin', 200],
+  ['GET', '/api/v1/audit/stream?after=x', '/api/v1/audit/stream', 'admin', 400],
+  ['GET', '/api/v1/webhooks', '/api/v1/webhooks', 'admin', 200],
+  ['POST', '/api/v1/webhooks', '/api/v1/webhooks', 'admin', 400, json({})],
+  ['DELETE', '/api/v1/webhooks/gone', '/api/v1/webhooks/:name', 'admin', 404],
+  ['POST', '/api/v1/webhooks/gone/test', '/api/v1/webhooks/:name/test', 'admin', 404, json({})],
+  ['GET', '/api/v1/tag-rules', '/api/v1/tag-rules', 'admin', 200],
+  ['PUT', '/api/v1/tag-rules', '/api/v1/tag-rules', 'admin', 400, json({})],
+  ['DELETE', '/api/v1/tag-rules?pattern=gone&tags=v*', '/api/v1/tag-rules', 'admin', 404],
+  ['GET', '/api/v1/quotas', '/api/v1/quotas', 'admin', 200],
+  ['PUT', '/api/v1/quotas', '/api/v1/quotas', 'admin', 400, json({})],
+  ['DELETE', '/api/v1/quotas?pattern=gone', '/api/v1/quotas', 'admin', 404],
   ['POST', '/api/v1/keys', '/api/v1/keys', 'admin', 400, json({ now: 'yes' })],
 ];
 
@@ -185,7 +197,7 @@ test('the table has every route and method of the server', () => {
   const none = { pathPrefix: '', deletes: true } as unknown as RegistryDependencies;
   const routers = [
     createRegistryRouter(none),
-    createManagementRouter({ store: registry.store } as unknown as ManagementDependencies, ''),
+    createManagementRouter({ store: registry.store, catalog: {} } as unknown as ManagementDependencies, ''),
     createTokenRouter({} as TokenDependencies, ''),
   ];
   const routes = routers.flatMap(({ stack }) =>

@@ -33,6 +33,8 @@ export type InProcessOptions = Partial<
     | 'gcInterval'
     | 'gcGrace'
     | 'gcUntagged'
+    | 'auditRetention'
+    | 'webhookPrivate'
     | 'corsOrigins'
     | 'pathPrefix'
     | 'redirects'
@@ -66,6 +68,8 @@ export async function startInProcessRegistry(
       deletes: true,
       gcGrace: 24 * 60 * 60 * 1000,
       gcUntagged: false,
+      auditRetention: 90 * 24 * 60 * 60 * 1000,
+      webhookPrivate: false,
       corsOrigins: [],
       pathPrefix: '',
       shutdownDelay: 0,

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
 import { COUNT_QUOTAS as COUNT_ON_POSTGRES } from '../postgres/quota-triggers.ts';
+import { ANNOUNCE_AUDIT } from '../postgres/settled-audit.ts';
 import { byteOrdered } from './byte-ordered.ts';
 import { COUNT_QUOTAS } from './quota-triggers.ts';
 
@@ -34,6 +35,7 @@ async function createAudit(knex: Knex.Transaction): Promise<void> {
     // How many events of the same kind this line stands for.
     table.integer('count').notNullable();
   });
+  if (isPostgres(knex)) for (const statement of ANNOUNCE_AUDIT) await knex.raw(statement);
 }
 
 async function createWebhooks(knex: Knex.Transaction): Promise<void> {

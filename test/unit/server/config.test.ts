@@ -21,6 +21,8 @@ test('defaults of an ordinary user', () => {
     gcInterval: 86_400_000,
     gcGrace: 86_400_000,
     gcUntagged: false,
+    auditRetention: 90 * 24 * 60 * 60 * 1000,
+    webhookPrivate: false,
     corsOrigins: [],
     pathPrefix: '',
     shutdownDelay: 0,

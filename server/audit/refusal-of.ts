@@ -1,0 +1,38 @@
+import { nameOf } from '../../auth/access/identity.ts';
+import { isRepositoryName } from '../../storage/oci/repository-name.ts';
+import { TOKEN_PATH } from '../challenges.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Refusal } from './refusals.ts';
+
+const REPOSITORY_PATH = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)(?:\/|$)/;
+
+/**
+ * What is recorded of a request that is refused with 401 or 403; undefined for the request with which a client finds
+ * out how to log in.
+ */
+export function refusalOf(
+  ctx: Pick<RequestContext, 'method' | 'path' | 'req' | 'state'>,
+  status: 401 | 403,
+  message: string,
+): Refusal | undefined {
+  const { identity, origin, pathPrefix } = ctx.state;
+  const path = ctx.path.slice(pathPrefix.length);
+  if (path === '/v2/' && ctx.req.headers.authorization === undefined) return undefined;
+  const name = nameOf(identity);
+  const repository = REPOSITORY_PATH.exec(path)?.[1];
+  const known = repository !== undefined && isRepositoryName(repository);
+  const manages = path.startsWith('/api/');
+  return {
+    ...(name !== undefined && { who: name }),
+    ...(origin.remote !== undefined && { address: origin.remote }),
+    action: path === TOKEN_PATH ? 'login' : manages ? 'manage' : actionOf(ctx.method),
+    outcome: status === 401 ? 'unauthorized' : 'denied',
+    ...(known && { repository }),
+    detail: manages ? `${ctx.method} ${path}: ${message}` : message,
+  };
+}
+
+function actionOf(method: string): Refusal['action'] {
+  if (method === 'DELETE') return 'delete';
+  return method === 'GET' || method === 'HEAD' ? 'pull' : 'push';
+}

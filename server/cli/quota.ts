@@ -1,0 +1,33 @@
+import { parsePattern } from '../../auth/access/pattern.ts';
+import { EntryUnknownError } from '../../auth/errors.ts';
+import { parseSize } from '../guards/parse-size.ts';
+import { type Action, runAccountsCommand } from './accounts-command.ts';
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ catalog, print }) => {
+      for (const { pattern, bytes, used } of await catalog.quotas.list()) {
+        print(`${pattern} ${used} of ${bytes} bytes`);
+      }
+    },
+  },
+  set: {
+    words: ['PATTERN', 'SIZE'],
+    run: async ({ catalog, words: [pattern = '', size = ''] }) => {
+      await catalog.quotas.put({ pattern: parsePattern(pattern), bytes: parseSize(size) });
+    },
+  },
+  remove: {
+    words: ['PATTERN'],
+    run: async ({ catalog, words: [pattern = ''] }) => {
+      if (!(await catalog.quotas.remove(pattern)))
+        throw new EntryUnknownError(`there is no quota of ${pattern}`);
+    },
+  },
+};
+
+/** `berth quota`: how many bytes repositories may have. */
+export function quota(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('quota', ACTIONS, args);
+}

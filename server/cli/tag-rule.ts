@@ -1,0 +1,38 @@
+import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
+import { parseTagRule } from '../guards/parse-tag-rule.ts';
+import { type Action, runAccountsCommand } from './accounts-command.ts';
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ catalog, print }) => {
+      for (const { pattern, tags, kind } of await catalog.tagRules.list())
+        print(`${pattern} ${tags} ${kind}`);
+    },
+  },
+  add: {
+    words: ['PATTERN'],
+    options: { tags: { type: 'string' }, immutable: { type: 'boolean' }, protected: { type: 'boolean' } },
+    run: async ({ catalog, words: [pattern = ''], option, flag }) => {
+      if (flag('immutable') === flag('protected')) {
+        throw new SettingInvalidError('say what the tags are: --immutable or --protected');
+      }
+      const kind = flag('immutable') ? 'immutable' : 'protected';
+      await catalog.tagRules.put(parseTagRule({ pattern, tags: option('tags') ?? '*', kind }));
+    },
+  },
+  remove: {
+    words: ['PATTERN'],
+    options: { tags: { type: 'string' } },
+    run: async ({ catalog, words: [pattern = ''], option }) => {
+      const tags = option('tags') ?? '*';
+      if (await catalog.tagRules.remove({ pattern, tags })) return;
+      throw new EntryUnknownError(`there is no rule of the tags ${tags} of ${pattern}`);
+    },
+  },
+};
+
+/** `berth tag-rule`: which tags stay where they are, and which only maintainers set. */
+export function tagRule(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('tag-rule', ACTIONS, args);
+}

@@ -1,0 +1,70 @@
+import { text } from 'node:stream/consumers';
+import { EntryExistsError, SettingInvalidError } from '../../auth/errors.ts';
+import { parseWebhook } from '../guards/parse-webhook.ts';
+import { unknownWebhook } from '../management/webhooks.ts';
+import { testEvent } from '../webhooks/cloud-event.ts';
+import { createDeliver } from '../webhooks/deliver.ts';
+import { type Action, runAccountsCommand } from './accounts-command.ts';
+
+const ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ catalog, print }) => {
+      for (const hook of await catalog.webhooks.list()) {
+        const { name, url, events, pattern, waiting, dropped, failure } = hook;
+        const trouble = failure === undefined ? '' : `; ${failure}`;
+        print(
+          `${name} ${url} ${pattern} ${events.join(',')} ${waiting} waiting, ${dropped} dropped${trouble}`,
+        );
+      }
+    },
+  },
+  add: {
+    words: ['NAME', 'URL'],
+    options: {
+      event: { type: 'string', multiple: true },
+      repository: { type: 'string' },
+      'secret-stdin': { type: 'boolean' },
+    },
+    run: async ({ catalog, words: [name = '', url = ''], option, options, flag, print, tell }) => {
+      const given = flag('secret-stdin') ? (await text(process.stdin)).replace(/\r?\n$/, '') : undefined;
+      const events = options('event');
+      const webhook = parseWebhook({
+        name,
+        url,
+        events: events.length === 0 ? ['push', 'delete', 'mount'] : events,
+        pattern: option('repository') ?? '*',
+        secret: given,
+      });
+      if (!(await catalog.webhooks.create(webhook))) {
+        throw new EntryExistsError(`there is a webhook ${name} already: remove it first`);
+      }
+      if (given !== undefined) return;
+      tell('The secret with which its events are signed:');
+      print(webhook.secret);
+    },
+  },
+  remove: {
+    words: ['NAME'],
+    run: async ({ catalog, words: [name = ''] }) => {
+      if (!(await catalog.webhooks.remove(name))) throw unknownWebhook(name);
+    },
+  },
+  test: {
+    words: ['NAME'],
+    options: { 'webhook-private': { type: 'string' } },
+    run: async ({ catalog, words: [name = ''], option, print }) => {
+      const webhook = await catalog.webhooks.find(name);
+      if (webhook === undefined) throw unknownWebhook(name);
+      const deliver = createDeliver({ allowPrivate: option('webhook-private') === 'on' });
+      const outcome = await deliver(webhook, testEvent(webhook), new AbortController().signal);
+      if (outcome.kind !== 'told') throw new SettingInvalidError(outcome.failure);
+      print('the receiver has taken the event');
+    },
+  },
+};
+
+/** `berth webhook`: who is told of what happens in repositories. */
+export function webhook(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('webhook', ACTIONS, args);
+}

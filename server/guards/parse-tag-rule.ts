@@ -1,0 +1,22 @@
+import { parsePattern } from '../../auth/access/pattern.ts';
+import { SettingInvalidError } from '../../auth/errors.ts';
+import { TAG_RULE_KINDS, type TagRule } from '../../storage/catalog/tag-rule-catalog.ts';
+
+const TAGS = /^[A-Za-z0-9_*][A-Za-z0-9._*-]{0,127}$/;
+
+/** Throws SettingInvalidError, which says what to write instead. */
+export function parseTagRule(text: { readonly [Field in keyof TagRule]: string }): TagRule {
+  const kind = TAG_RULE_KINDS.find((one) => one === text.kind);
+  if (kind === undefined) {
+    throw new SettingInvalidError(`the kind of a rule of tags is one of ${TAG_RULE_KINDS.join(', ')}`);
+  }
+  return { pattern: parsePattern(text.pattern), tags: parseTagPattern(text.tags), kind };
+}
+
+/** A set of tags, in which `*` stands for any characters. Throws SettingInvalidError. */
+export function parseTagPattern(text: string): string {
+  if (TAGS.test(text) && !text.includes('**')) return text;
+  throw new SettingInvalidError(
+    `${JSON.stringify(text.slice(0, 80))} is no pattern of tags: write a tag in which * stands for any characters, such as v*`,
+  );
+}

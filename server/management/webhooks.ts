@@ -1,0 +1,72 @@
+import { EntryExistsError, EntryUnknownError } from '../../auth/errors.ts';
+import type { WebhookState } from '../../storage/catalog/webhook-catalog.ts';
+import { parseWebhook } from '../guards/parse-webhook.ts';
+import { answerEmpty, answerJson } from '../http/answer.ts';
+import { testEvent } from '../webhooks/cloud-event.ts';
+import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import { fieldsOf, required } from './request-fields.ts';
+import { requireAdmin } from './require.ts';
+
+/** Who is told of what happens in repositories. For administrators. */
+export function addWebhookRoutes(
+  router: ManagementRouter,
+  { catalog, deliver }: Pick<ManagementDependencies, 'catalog' | 'deliver'>,
+): void {
+  router.get('/webhooks', async (ctx) => {
+    requireAdmin(ctx);
+    answerJson(ctx, 200, { webhooks: (await catalog.webhooks.list()).map(shown) });
+  });
+
+  router.post('/webhooks', async (ctx) => {
+    requireAdmin(ctx);
+    const fields = await fieldsOf(ctx, {
+      name: 'string',
+      url: 'string',
+      events: 'strings',
+      pattern: 'string',
+      secret: 'string',
+    });
+    const webhook = parseWebhook({
+      name: required('name', fields.name),
+      url: required('url', fields.url),
+      events: required('events', fields.events),
+      pattern: required('pattern', fields.pattern),
+      secret: fields.secret,
+    });
+    if (!(await catalog.webhooks.create(webhook))) {
+      throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
+    }
+    answerJson(ctx, 201, webhook);
+  });
+
+  router.delete('/webhooks/:name', async (ctx) => {
+    requireAdmin(ctx);
+    const name = String(ctx.params.name);
+    if (!(await catalog.webhooks.remove(name))) throw unknownWebhook(name);
+    answerEmpty(ctx, 204);
+  });
+
+  router.post('/webhooks/:name/test', async (ctx) => {
+    requireAdmin(ctx);
+    const name = String(ctx.params.name);
+    const webhook = await catalog.webhooks.find(name);
+    if (webhook === undefined) throw unknownWebhook(name);
+    const outcome = await deliver(webhook, testEvent(webhook), ctx.state.signal);
+    const delivered = outcome.kind === 'told';
+    answerJson(ctx, 200, { delivered, failure: delivered ? null : outcome.failure });
+  });
+}
+
+/** The refusal of a name that no webhook has. */
+export function unknownWebhook(name: string): EntryUnknownError {
+  return new EntryUnknownError(`there is no webhook named ${JSON.stringify(name.slice(0, 80))}`);
+}
+
+function shown({ deliveredAt, failedAt, failure, ...state }: WebhookState) {
+  return {
+    ...state,
+    deliveredAt: deliveredAt?.toISOString() ?? null,
+    failedAt: failedAt?.toISOString() ?? null,
+    failure: failure ?? null,
+  };
+}

@@ -1,0 +1,149 @@
+import type { Logger } from 'pino';
+import type { KeptWebhook, WaitingEvent, WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
+import { repeat } from '../background/repeat.ts';
+import type { SharedDuty } from '../background/shared-duty.ts';
+import type { Deliver } from './deliver.ts';
+import type { PullSamples } from './pull-samples.ts';
+
+const RHYTHM = { first: 500, every: 500 };
+const AT_ONCE = 50;
+
+/** Milliseconds for which the duty is held, and after which it is asked for anew. */
+export const COURIER_LEASE = 10_000;
+const RENEW_AFTER = 3_000;
+
+/** What waits for a webhook at most; the oldest goes first. */
+const MOST_WAITING = 10_000;
+const LONGEST_WAIT = 7 * 24 * 60 * 60 * 1000;
+
+/** Milliseconds between two attempts: each time twice as many. */
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 5 * 60 * 1000;
+
+export interface CourierParts {
+  readonly webhooks: WebhookCatalog;
+  readonly deliver: Deliver;
+  readonly pulls: PullSamples;
+  readonly log: Logger;
+  /** Given where several registries have one catalog: one of them delivers. */
+  readonly duty?: SharedDuty;
+}
+
+interface Pause {
+  readonly until: number;
+  readonly failures: number;
+}
+
+/**
+ * Tells webhooks what waits for them: each event at least once, those of a repository in their order. A receiver that
+ * does not answer is left alone for a while; one that refuses an event gets those of other repositories meanwhile.
+ */
+export class Courier {
+  readonly #parts: CourierParts;
+  readonly #running = new Map<number, Promise<void>>();
+  /** By webhook, or webhook and repository. */
+  readonly #pauses = new Map<string, Pause>();
+  #heldUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: CourierParts) {
+    this.#parts = parts;
+  }
+
+  /** Delivers until `signal` aborts; resolves when nothing is on its way any more. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const { log, duty } = this.#parts;
+    await repeat(
+      () => this.#look(signal),
+      RHYTHM,
+      signal,
+      (error) => log.error({ err: error }, 'webhooks could not be told'),
+    );
+    await Promise.all(this.#running.values());
+    await duty?.drop().catch(() => {});
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { log, pulls, webhooks } = this.#parts;
+    const all = await webhooks.all();
+    pulls.wanted = all.some(({ events }) => events.includes('pull'));
+    if (all.length === 0) return;
+    const sampled = pulls.take();
+    if (sampled.length > 0) await webhooks.tell(sampled);
+    const pending = await webhooks.pending();
+    if (pending.size === 0 || !(await this.#mine())) return;
+    for (const webhook of all) {
+      const { id, name } = webhook;
+      if (!pending.has(id) || this.#running.has(id) || this.#isPaused(String(id))) continue;
+      const work = this.#serve(webhook, signal)
+        .catch((error: unknown) => {
+          if (!signal.aborted) log.error({ err: error, webhook: name }, 'a webhook could not be told');
+        })
+        .finally(() => this.#running.delete(id));
+      this.#running.set(id, work);
+    }
+  }
+
+  async #serve(webhook: KeptWebhook, signal: AbortSignal): Promise<void> {
+    const { log, webhooks } = this.#parts;
+    const { id, name } = webhook;
+    const since = new Date(Date.now() - LONGEST_WAIT);
+    const dropped = await webhooks.trim(id, { events: MOST_WAITING, since });
+    if (dropped > 0) log.warn({ webhook: name, dropped }, 'events that waited for too long were dropped');
+    for (;;) {
+      const prefix = `${id} `;
+      const paused = [...this.#pauses.keys()]
+        .filter((key) => key.startsWith(prefix) && this.#isPaused(key))
+        .map((key) => key.slice(prefix.length));
+      const events = await webhooks.waiting(id, paused, AT_ONCE);
+      if (events.length === 0) return;
+      for (const event of events) {
+        if (signal.aborted || performance.now() > this.#heldUntil) return;
+        if (this.#isPaused(prefix + event.event.repository)) continue;
+        if (!(await this.#tell(webhook, event, signal))) return;
+      }
+    }
+  }
+
+  /** False when the receiver is to be left alone. */
+  async #tell(webhook: KeptWebhook, event: WaitingEvent, signal: AbortSignal): Promise<boolean> {
+    const { deliver, log, webhooks } = this.#parts;
+    const { id, name } = webhook;
+    const outcome = await deliver(webhook, event.event, signal);
+    const { repository } = event.event;
+    if (outcome.kind === 'told') {
+      await webhooks.told(id, event);
+      this.#pauses.delete(String(id));
+      this.#pauses.delete(`${id} ${repository}`);
+      return true;
+    }
+    const { failure } = outcome;
+    log.warn({ webhook: name, repository, failure }, 'a webhook could not be told: it is tried again');
+    await webhooks.failed(id, failure);
+    this.#pause(outcome.kind === 'refused' ? `${id} ${repository}` : String(id));
+    return outcome.kind === 'refused';
+  }
+
+  #isPaused(key: string): boolean {
+    return performance.now() < (this.#pauses.get(key)?.until ?? 0);
+  }
+
+  #pause(key: string): void {
+    const failures = this.#pauses.get(key)?.failures ?? 0;
+    const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures);
+    const until = performance.now() + longest * (0.5 + Math.random() / 2);
+    this.#pauses.set(key, { until, failures: failures + 1 });
+  }
+
+  async #mine(): Promise<boolean> {
+    const { duty } = this.#parts;
+    const now = performance.now();
+    if (duty === undefined) {
+      this.#heldUntil = Number.POSITIVE_INFINITY;
+      return true;
+    }
+    if (this.#heldUntil - now > COURIER_LEASE - RENEW_AFTER) return true;
+    const taken = await duty.take();
+    this.#heldUntil = taken ? now + COURIER_LEASE : Number.NEGATIVE_INFINITY;
+    return taken;
+  }
+}

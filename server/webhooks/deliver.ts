@@ -1,0 +1,89 @@
+import { createHmac } from 'node:crypto';
+import { request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import { isIP } from 'node:net';
+import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
+import { CLOUD_EVENT_TYPE, cloudEvent } from './cloud-event.ts';
+import { isPublicAddress, lookupPublic, PrivateAddressError } from './public-addresses.ts';
+
+/** Milliseconds for all of it, from the look-up of the name to the head of the answer. */
+const TIMEOUT = 10_000;
+
+/** `refused` is about this event, `unreachable` about the receiver. */
+export type DeliveryOutcome =
+  | { readonly kind: 'told' }
+  | { readonly kind: 'refused' | 'unreachable'; readonly failure: string };
+
+/** Sends an event to a webhook, once. Throws nothing but the signal's reason. */
+export type Deliver = (
+  webhook: Pick<KeptWebhook, 'secret' | 'url'>,
+  event: ToldEvent,
+  signal: AbortSignal,
+) => Promise<DeliveryOutcome>;
+
+/**
+ * A Deliver over HTTP, which follows no redirects. The receiver checks `X-Berth-Signature-256: sha256=HEX`, the
+ * HMAC-SHA256 of `X-Berth-Timestamp`, a dot and the body under the shared secret, and that the timestamp (seconds
+ * since 1970) is of now.
+ */
+export function createDeliver({ allowPrivate }: { readonly allowPrivate: boolean }): Deliver {
+  return async ({ secret, url }, event, signal) => {
+    const body = cloudEvent(event);
+    const timestamp = String(Math.floor(Date.now() / 1000));
+    const signature = createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
+    const headers = {
+      'Content-Type': CLOUD_EVENT_TYPE,
+      'Content-Length': Buffer.byteLength(body),
+      'User-Agent': 'berth',
+      'X-Berth-Event': event.action,
+      'X-Berth-Timestamp': timestamp,
+      'X-Berth-Signature-256': `sha256=${signature}`,
+    };
+    try {
+      const status = await post(new URL(url), headers, body, allowPrivate, signal);
+      if (status >= 200 && status < 300) return { kind: 'told' };
+      const passes = status >= 500 || status === 408 || status === 429;
+      return { kind: passes ? 'unreachable' : 'refused', failure: `the receiver answered ${status}` };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: 'unreachable', failure: failureOf(error) };
+    }
+  };
+}
+
+async function post(
+  url: URL,
+  headers: Readonly<Record<string, string | number>>,
+  body: string,
+  allowPrivate: boolean,
+  signal: AbortSignal,
+): Promise<number> {
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  // Addresses are not looked up.
+  if (!allowPrivate && isIP(host) !== 0 && !isPublicAddress(host)) throw new PrivateAddressError(host);
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const request = url.protocol === 'https:' ? requestSecure : requestPlain;
+  const sent = request(url, {
+    method: 'POST',
+    headers,
+    agent: false,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
+    ...(!allowPrivate && { lookup: lookupPublic }),
+  });
+  sent.on('error', reject);
+  sent.on('response', (response) => {
+    resolve(response.statusCode ?? 0);
+    // What it says beyond that is of no interest.
+    response.on('error', () => {});
+    sent.destroy();
+  });
+  sent.end(body);
+  return promise;
+}
+
+function failureOf(error: unknown): string {
+  if (error instanceof PrivateAddressError) return error.message;
+  const { code, name } = error as NodeJS.ErrnoException;
+  if (name === 'AbortError' || name === 'TimeoutError') return `no answer within ${TIMEOUT / 1000} seconds`;
+  return `the receiver cannot be reached (${code ?? name})`;
+}

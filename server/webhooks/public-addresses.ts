@@ -1,0 +1,70 @@
+import { lookup } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** Networks that are not the internet's (IANA's registries of special-purpose addresses). */
+const IPV4: readonly (readonly [network: string, prefix: number])[] = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+];
+
+/** Of IPv6 only what is handed out for the internet is public, without what leads to IPv4 or is for documents. */
+const IPV6_PUBLIC = ['2000::', 3] as const;
+const IPV6: readonly (readonly [network: string, prefix: number])[] = [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+];
+
+const blocked = new BlockList();
+for (const [network, prefix] of IPV4) blocked.addSubnet(network, prefix, 'ipv4');
+for (const [network, prefix] of IPV6) blocked.addSubnet(network, prefix, 'ipv6');
+const handedOut = new BlockList();
+handedOut.addSubnet(...IPV6_PUBLIC, 'ipv6');
+
+/** Whether an address is one of the internet: neither this machine's nor of a private or a special network. */
+export function isPublicAddress(address: string): boolean {
+  switch (isIP(address)) {
+    case 4:
+      return !blocked.check(address, 'ipv4');
+    case 6:
+      return handedOut.check(address, 'ipv6') && !blocked.check(address, 'ipv6');
+    default:
+      return false;
+  }
+}
+
+/** The refusal of an address. */
+export class PrivateAddressError extends Error {
+  constructor(host: string) {
+    super(`${host} is not on the internet: berth serve --webhook-private on allows private addresses`);
+    this.name = 'PrivateAddressError';
+  }
+}
+
+/** Looks up a name for a connection, which then goes to what was checked here: to public addresses only. */
+export const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, found) => {
+    if (error !== null) {
+      callback(error, '');
+      return;
+    }
+    const addresses = found.filter(({ address }) => isPublicAddress(address));
+    const [first] = addresses;
+    if (first === undefined) callback(new PrivateAddressError(hostname), '');
+    else if (options.all) callback(null, addresses);
+    else callback(null, first.address, first.family);
+  });
+};

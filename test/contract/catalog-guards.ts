@@ -1,0 +1,359 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import type { Actor } from '../../storage/catalog/actor.ts';
+import type { Catalog, ManifestReference } from '../../storage/catalog/catalog.ts';
+import type { TagRuleKind } from '../../storage/catalog/tag-rule-catalog.ts';
+import { QuotaExceededError, TagRefusedError } from '../../storage/errors.ts';
+import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
+import { digestOf } from '../support/content.ts';
+import type { CatalogHarness } from './catalog.ts';
+
+const WRITER: Actor = { name: 'wendy', address: '192.0.2.7', standing: 'writer' };
+const MAINTAINER: Actor = { name: 'mary', standing: 'maintainer' };
+const ADMIN: Actor = { name: 'ada', standing: 'admin' };
+const HOOK = {
+  name: 'hook',
+  url: 'https://ci.example/',
+  events: ['push', 'delete', 'mount'],
+  pattern: 'team/*',
+  secret: 'sixteen or more characters',
+} as const;
+
+function blobOf(text: string, size = text.length): StoredBlob {
+  return { digest: digestOf(text), size, location: `somewhere/${text}` };
+}
+
+/** What a Catalog promises of changes that are made for somebody; see storage/catalog/catalog.ts. */
+export function describeCatalogGuards(name: string, open: () => Promise<CatalogHarness>): void {
+  describe(`${name}: records, rules of tags, quotas and webhooks`, () => {
+    let harness: CatalogHarness;
+    let catalog: Catalog;
+
+    beforeEach(async () => {
+      harness = await open();
+      catalog = harness.catalog;
+    });
+
+    afterEach(() => harness.close());
+
+    const put = (
+      by: Actor | undefined,
+      repository: string,
+      text: string,
+      tags: readonly string[],
+      references: readonly ManifestReference[] = [],
+    ) =>
+      catalog.manifests.put(
+        repository,
+        { blob: blobOf(text), mediaType: MEDIA_TYPES.ociManifest, references },
+        { tags, requireManifests: true, ...(by && { by }) },
+      );
+
+    const recorded = async () =>
+      (await catalog.audit.list({ limit: 1000 })).map(({ action, outcome, who, repository, tag, digest }) =>
+        [action, outcome, who, repository, tag, digest].join(' '),
+      );
+
+    const told = async (from = catalog) => {
+      const { id = 0 } = (await from.webhooks.find('hook')) ?? {};
+      return (await from.webhooks.waiting(id, [], 1000)).map(
+        ({ event: { action, repository, tag } }) => `${action} ${repository} ${tag}`,
+      );
+    };
+
+    const used = async () => (await catalog.quotas.list()).map((quota) => quota.used);
+
+    test('every change for somebody is recorded with it, and the program’s own are not', async () => {
+      await put(undefined, 'team/own', 'own', ['1']);
+      await catalog.blobs.link('team/app', blobOf('layer'), undefined, WRITER);
+      await put(WRITER, 'team/app', 'image', ['1', '2']);
+      await put(WRITER, 'team/app', 'untagged', []);
+      await catalog.blobs.mount('team/app', 'team/other', digestOf('layer'), WRITER);
+      await catalog.tags.delete('team/app', '2', MAINTAINER);
+      await catalog.manifests.delete('team/app', digestOf('image'), MAINTAINER);
+      await catalog.blobs.unlink('team/other', digestOf('layer'), ADMIN);
+      // What is not there changes nothing.
+      assert.equal(await catalog.tags.delete('team/app', 'none', ADMIN), false);
+      assert.equal(await catalog.manifests.delete('team/app', digestOf('none'), ADMIN), false);
+      assert.equal(await catalog.blobs.unlink('team/app', digestOf('none'), ADMIN), false);
+      const [layer, image, untagged] = ['layer', 'image', 'untagged'].map((text) => digestOf(text));
+      assert.deepEqual(await recorded(), [
+        `push done wendy team/app  ${layer}`,
+        `push done wendy team/app 1 ${image}`,
+        `push done wendy team/app 2 ${image}`,
+        `push done wendy team/app  ${untagged}`,
+        `mount done wendy team/other  ${layer}`,
+        `delete done mary team/app 2 ${image}`,
+        `delete done mary team/app  ${image}`,
+        `delete done mary team/app 1 ${image}`,
+        `delete done ada team/other  ${layer}`,
+      ]);
+      const [first, second] = await catalog.audit.list({ limit: 2 });
+      assert.equal(first?.address, '192.0.2.7');
+      assert.equal(first?.size, 5);
+      assert.equal(second?.mediaType, MEDIA_TYPES.ociManifest);
+      const history = await catalog.tags.history('team/app', '2', 10);
+      assert.deepEqual(
+        history.map(({ who }) => who),
+        ['mary', 'wendy'],
+      );
+    });
+
+    test('records come in pages, by repository and account, and are pruned by age', async () => {
+      for (const text of ['1', '2', '3']) await put(WRITER, `team/${text}`, text, [text]);
+      await put(ADMIN, 'team/1', 'more', ['more']);
+      const first = await catalog.audit.list({ limit: 2 });
+      const rest = await catalog.audit.list({ limit: 10, after: first.at(-1)?.id ?? '' });
+      assert.deepEqual(
+        [...first, ...rest].map(({ tag }) => tag),
+        ['1', '2', '3', 'more'],
+      );
+      const of1 = await catalog.audit.list({ limit: 10, repository: 'team/1' });
+      assert.deepEqual(
+        of1.map(({ tag }) => tag),
+        ['1', 'more'],
+      );
+      const ofWendy = await catalog.audit.list({ limit: 10, who: 'wendy', repository: 'team/1' });
+      assert.deepEqual(
+        ofWendy.map(({ tag }) => tag),
+        ['1'],
+      );
+      assert.equal(await catalog.audit.prune(new Date(0)), 0);
+      assert.equal(await catalog.audit.prune(new Date(Date.now() + 1000)), 4);
+      assert.deepEqual(await catalog.audit.list({ limit: 10 }), []);
+    });
+
+    test('whoever reads on after the last record misses none, however many write at once', async () => {
+      const other = await harness.reopen();
+      const seen: string[] = [];
+      let writing = true;
+      const reading = (async () => {
+        for (let last = false; ; last = !writing) {
+          await sleep(1);
+          const after = seen.at(-1) ?? '0';
+          const events = await other.audit.list({ limit: 10, after });
+          seen.push(...events.map(({ id }) => id));
+          if (last && events.length === 0) return;
+        }
+      })();
+      const texts = Array.from({ length: 40 }, (_, index) => `racing ${index}`);
+      await Promise.all(
+        texts.map((text, index) =>
+          (index % 2 === 0 ? catalog : other).blobs.link('team/app', blobOf(text), undefined, WRITER),
+        ),
+      );
+      writing = false;
+      await reading;
+      const all = (await catalog.audit.list({ limit: 1000 })).map(({ id }) => id);
+      assert.equal(all.length, texts.length);
+      assert.deepEqual(seen, all);
+    });
+
+    describe('an immutable tag', () => {
+      const rule = (kind: TagRuleKind, tags = 'v*') =>
+        catalog.tagRules.put({ pattern: 'team/*', tags, kind });
+
+      test('is set once, whoever pushes, and everywhere else tags move', async () => {
+        await rule('immutable');
+        await put(WRITER, 'team/app', 'one', ['v1', 'latest']);
+        await put(WRITER, 'team/app', 'one', ['v1']);
+        for (const by of [WRITER, MAINTAINER, ADMIN]) {
+          await assert.rejects(put(by, 'team/app', 'two', ['latest', 'v1']), TagRefusedError);
+        }
+        const { blob } = (await catalog.manifests.findByTag('team/app', 'latest')) ?? {};
+        assert.equal(blob?.digest, digestOf('one'), 'a refusal changes nothing');
+        assert.equal(await catalog.manifests.findByDigest('team/app', digestOf('two')), undefined);
+        await put(WRITER, 'team/app', 'two', ['latest']);
+        await put(WRITER, 'other/app', 'one', ['v1']);
+        await put(WRITER, 'other/app', 'two', ['v1']);
+        // The program's own changes are what rebuilds a catalog.
+        await put(undefined, 'team/app', 'two', ['v1']);
+      });
+
+      test('is deleted by an admin only, by itself and with what it needs', async () => {
+        await rule('immutable');
+        await catalog.blobs.link('team/app', blobOf('layer'), undefined, WRITER);
+        const layer: ManifestReference = { kind: 'layer', digest: digestOf('layer') };
+        await put(WRITER, 'team/app', 'member', [], [layer]);
+        const member: ManifestReference = { kind: 'manifest', digest: digestOf('member') };
+        await put(WRITER, 'team/app', 'index', ['v1'], [member]);
+        await put(WRITER, 'team/app', 'free', ['latest'], [layer]);
+        const deletes = (by: Actor) => [
+          () => catalog.tags.delete('team/app', 'v1', by),
+          () => catalog.manifests.delete('team/app', digestOf('index'), by),
+          () => catalog.manifests.delete('team/app', digestOf('member'), by),
+          () => catalog.blobs.unlink('team/app', digestOf('layer'), by),
+        ];
+        for (const attempt of deletes(MAINTAINER)) await assert.rejects(attempt(), TagRefusedError);
+        assert.equal(await catalog.manifests.delete('team/app', digestOf('free'), WRITER), true);
+        assert.equal(await catalog.tags.delete('team/app', 'v1', ADMIN), true);
+        assert.equal(await catalog.manifests.delete('team/app', digestOf('member'), MAINTAINER), true);
+      });
+
+      test('is one of two that are pushed at once', async () => {
+        await rule('immutable', '*');
+        const other = await harness.reopen();
+        for (let round = 0; round < 5; round += 1) {
+          const tag = `round${round}`;
+          const outcomes = await Promise.allSettled(
+            ['one', 'two', 'three', 'four'].map((text, index) =>
+              (index % 2 === 0 ? catalog : other).manifests.put(
+                'team/app',
+                { blob: blobOf(text), mediaType: MEDIA_TYPES.ociManifest, references: [] },
+                { tags: [tag], requireManifests: true, by: WRITER },
+              ),
+            ),
+          );
+          assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
+          const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? outcome.reason : []));
+          for (const error of failed) assert.ok(error instanceof TagRefusedError, String(error));
+          assert.equal((await catalog.tags.history('team/app', tag, 10)).length, 1);
+        }
+      });
+
+      test('that is protected is set and deleted by maintainers', async () => {
+        await rule('protected', 'release-*');
+        await assert.rejects(put(WRITER, 'team/app', 'one', ['release-1']), /only maintainers/);
+        await put(MAINTAINER, 'team/app', 'one', ['release-1']);
+        await put(MAINTAINER, 'team/app', 'two', ['release-1']);
+        await assert.rejects(put(WRITER, 'team/app', 'two', ['release-1']), TagRefusedError);
+        await assert.rejects(catalog.tags.delete('team/app', 'release-1', WRITER), TagRefusedError);
+        assert.equal(await catalog.tags.delete('team/app', 'release-1', MAINTAINER), true);
+        assert.deepEqual(await catalog.tagRules.list(), [
+          { pattern: 'team/*', tags: 'release-*', kind: 'protected' },
+        ]);
+        assert.equal(await catalog.tagRules.remove({ pattern: 'team/*', tags: 'release-*' }), true);
+        await put(WRITER, 'team/app', 'one', ['release-1']);
+      });
+    });
+
+    describe('a quota', () => {
+      test('counts each blob once, from before it was set and after', async () => {
+        await catalog.blobs.link('team/old', blobOf('old', 100), undefined, WRITER);
+        await catalog.blobs.link('team/app', blobOf('old', 100), undefined, WRITER);
+        await catalog.blobs.link('team_x/app', blobOf('elsewhere', 1000), undefined, WRITER);
+        await catalog.quotas.put({ pattern: 'team/*', bytes: 10_000 });
+        assert.deepEqual(await used(), [100]);
+        await catalog.blobs.link('team/app', blobOf('new', 50), undefined, WRITER);
+        await catalog.blobs.link('team/app', blobOf('new', 50), undefined, WRITER);
+        await catalog.blobs.mount('team/app', 'team/third', digestOf('new'), WRITER);
+        await catalog.blobs.mount('team_x/app', 'team/third', digestOf('elsewhere'), WRITER);
+        assert.deepEqual(await used(), [1150]);
+        await catalog.blobs.unlink('team/app', digestOf('new'), WRITER);
+        assert.deepEqual(await used(), [1150]);
+        await catalog.blobs.unlink('team/third', digestOf('new'), WRITER);
+        assert.deepEqual(await used(), [1100]);
+        await put(WRITER, 'team/app', 'image', ['1']);
+        await catalog.manifests.delete('team/app', digestOf('image'), MAINTAINER);
+        assert.deepEqual(await used(), [1100]);
+        assert.deepEqual(await catalog.quotas.check(false), []);
+      });
+
+      test('refuses what would go over it, and then nothing has changed', async () => {
+        await catalog.quotas.put({ pattern: 'team/*', bytes: 100 });
+        await catalog.blobs.link('team/app', blobOf('most', 95), undefined, WRITER);
+        await catalog.blobs.link('other/app', blobOf('large', 50), undefined, WRITER);
+        await catalog.quotas.refuseIfFull('team/app');
+        await assert.rejects(
+          catalog.blobs.link('team/app', blobOf('more', 6), undefined, WRITER),
+          /the quota of team\/\* is 100 bytes and this would make 101/,
+        );
+        const mount = catalog.blobs.mount('other/app', 'team/app', digestOf('large'), WRITER);
+        await assert.rejects(mount, QuotaExceededError);
+        await assert.rejects(put(WRITER, 'team/app', 'manifest', ['1']), QuotaExceededError);
+        assert.deepEqual(await used(), [95]);
+        assert.equal(await catalog.blobs.find('team/app', digestOf('more')), undefined);
+        assert.equal(await catalog.blobs.findAnywhere(digestOf('more')), undefined);
+        // What is there counts already.
+        await catalog.quotas.put({ pattern: 'team/*', bytes: 10 });
+        await catalog.blobs.link('team/again', blobOf('most', 95), undefined, WRITER);
+        await assert.rejects(catalog.quotas.refuseIfFull('team/app'), QuotaExceededError);
+        await catalog.quotas.refuseIfFull('other/app');
+        assert.equal(await catalog.quotas.remove('team/*'), true);
+        await catalog.blobs.link('team/app', blobOf('more', 6), undefined, WRITER);
+      });
+
+      test('does not drift, and is not exceeded, however many push and delete at once', async () => {
+        await catalog.quotas.put({ pattern: 'team/*', bytes: 100 });
+        await catalog.quotas.put({ pattern: '*', bytes: 100_000 });
+        const other = await harness.reopen();
+        const outcomes = await Promise.allSettled(
+          Array.from({ length: 24 }, async (_, index) => {
+            const from = index % 2 === 0 ? catalog : other;
+            const blob = blobOf(`blob ${index % 16}`, 10);
+            await from.blobs.link(`team/${index % 3}`, blob, undefined, WRITER);
+            if (index % 4 === 0) await from.blobs.unlink(`team/${index % 3}`, blob.digest, WRITER);
+          }),
+        );
+        for (const outcome of outcomes) {
+          if (outcome.status === 'rejected')
+            assert.ok(outcome.reason instanceof QuotaExceededError, outcome.reason);
+        }
+        const [all = 0, team = 0] = await used();
+        assert.ok(team <= 100 && all === team, `${all} ${team}`);
+        assert.deepEqual(await catalog.quotas.check(false), []);
+      });
+    });
+
+    describe('webhooks', () => {
+      beforeEach(() => catalog.webhooks.create(HOOK));
+
+      test('are told of what they match, in order, until they were told', async () => {
+        assert.equal(await catalog.webhooks.create(HOOK), false);
+        await catalog.blobs.link('team/app', blobOf('layer'), undefined, WRITER);
+        await put(WRITER, 'team/app', 'one', ['1', '2']);
+        await put(WRITER, 'other/app', 'one', ['1']);
+        await put(undefined, 'team/app', 'two', ['1']);
+        await catalog.blobs.mount('team/app', 'team/next', digestOf('layer'), WRITER);
+        await catalog.tags.delete('team/app', '2', WRITER);
+        const expected = [
+          'push team/app 1',
+          'push team/app 2',
+          'mount team/next undefined',
+          'delete team/app 2',
+        ];
+        assert.deepEqual(await told(), expected);
+        const { id } = (await catalog.webhooks.find('hook')) ?? assert.fail();
+        assert.deepEqual(await catalog.webhooks.pending(), new Set([id]));
+        const [first] = await catalog.webhooks.waiting(id, [], 1);
+        await catalog.webhooks.failed(id, 'it did not answer');
+        assert.equal((await catalog.webhooks.list())[0]?.failure, 'it did not answer');
+        await catalog.webhooks.told(id, first ?? assert.fail());
+        assert.deepEqual(await told(), expected.slice(1));
+        const [state] = await catalog.webhooks.list();
+        assert.equal(state?.failure, undefined);
+        assert.equal(state?.waiting, 3);
+        const elsewhere = await catalog.webhooks.waiting(id, ['team/app'], 10);
+        assert.deepEqual(
+          elsewhere.map(({ event }) => event.repository),
+          ['team/next'],
+        );
+        assert.equal(await catalog.webhooks.remove('hook'), true);
+        assert.deepEqual(await catalog.webhooks.pending(), new Set());
+      });
+
+      test('are told of pulls where they want that, and lose the oldest beyond the limits', async () => {
+        await catalog.webhooks.create({ ...HOOK, name: 'pulls', events: ['pull'] });
+        const at = new Date().toISOString();
+        const pull = { action: 'pull', repository: 'team/app', at, count: 3 } as const;
+        await catalog.webhooks.tell(['1', '2', '3'].map((id) => ({ ...pull, id, tag: id })));
+        assert.deepEqual(await told(), []);
+        const { id } = (await catalog.webhooks.find('pulls')) ?? assert.fail();
+        assert.equal(await catalog.webhooks.trim(id, { events: 3, since: new Date(0) }), 0);
+        assert.equal(await catalog.webhooks.trim(id, { events: 2, since: new Date(0) }), 1);
+        const left = await catalog.webhooks.waiting(id, [], 10);
+        assert.deepEqual(
+          left.map(({ event }) => [event.id, event.count]),
+          [
+            ['2', 3],
+            ['3', 3],
+          ],
+        );
+        assert.equal(await catalog.webhooks.trim(id, { events: 2, since: new Date(Date.now() + 1000) }), 2);
+        assert.equal((await catalog.webhooks.list()).find((hook) => hook.name === 'pulls')?.dropped, 3);
+      });
+    });
+  });
+}

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { eventually } from '../support/eventually.ts';
+import { basicAuthorization, type HttpAnswer } from '../support/http-client.ts';
+import { createRegistryClient, digestOf, OCI_MANIFEST } from '../support/registry-client.ts';
+import { expectError } from '../support/registry-error.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+import { startWebhookReceiver } from '../support/webhook-receiver.ts';
+
+const SECRET = 'a secret of tests';
+const registry = await startRegistryWithAccounts({ after }, { webhookPrivate: true });
+const receiver = await startWebhookReceiver({ after }, SECRET);
+const authorization = basicAuthorization('admin', ADMIN_PASSWORD);
+await registry.addUser('wendy', { '*': 'writer' });
+await registry.addUser('mary', { '*': 'maintainer' });
+const wendy = createRegistryClient(registry.url, { name: 'wendy', password: ADMIN_PASSWORD });
+const mary = createRegistryClient(registry.url, { name: 'mary', password: ADMIN_PASSWORD });
+
+async function api(method: string, path: string, body?: object) {
+  const answer = await registry.send(method, `/api/v1${path}`, {
+    headers: { authorization, 'Content-Type': 'application/json' },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.body}`);
+  return answer.body.length === 0 ? undefined : JSON.parse(answer.body.toString());
+}
+
+interface Shown {
+  readonly id: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly who?: string;
+  readonly address?: string;
+  readonly repository?: string;
+  readonly tag?: string;
+  readonly detail?: string;
+  readonly count: number;
+}
+
+async function audited(query: string): Promise<readonly Shown[]> {
+  return (await api('GET', `/audit?limit=1000&${query}`)).events;
+}
+
+test('who pushed what from where is exported, and streamed as JSON lines', async () => {
+  const stream = await fetch(`${registry.url}/api/v1/audit/stream?repository=audit/app`, {
+    headers: { authorization },
+  });
+  assert.equal(stream.headers.get('content-type'), 'application/jsonl');
+  const { digest } = await wendy.pushImage('audit/app', '1');
+  await mary.send('DELETE', '/v2/audit/app/manifests/1');
+  const events = await audited('repository=audit/app');
+  assert.deepEqual(
+    events.map(({ action, who, tag, address }) => [action, who, tag, address]),
+    [
+      ['push', 'wendy', undefined, '127.0.0.1'],
+      ['push', 'wendy', undefined, '127.0.0.1'],
+      ['push', 'wendy', '1', '127.0.0.1'],
+      ['delete', 'mary', '1', '127.0.0.1'],
+    ],
+  );
+  const first = await api('GET', '/audit?limit=2&repository=audit/app');
+  const rest = await api('GET', `/audit?after=${first.next}&repository=audit/app`);
+  assert.deepEqual([...first.events, ...rest.events], events);
+  assert.equal(rest.next, null);
+  let text = '';
+  const reader = stream.body?.getReader() ?? assert.fail();
+  while (text.split('\n').length < 5) text += new TextDecoder().decode((await reader.read()).value);
+  await reader.cancel();
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(lines, events);
+  assert.equal(lines[2].digest, digest);
+});
+
+test('refusals are recorded, alike ones together, and so are changes by the management API', async () => {
+  for (let time = 0; time < 5; time += 1) {
+    await wendy.send('DELETE', '/v2/refused/app/manifests/1');
+    await registry.send('GET', '/v2/refused/app/manifests/1');
+  }
+  await registry.send('GET', '/v2/refused/app/tags/list', {
+    headers: { authorization: basicAuthorization('wendy', 'wrong') },
+  });
+  await registry.send('GET', '/token', { headers: { authorization: basicAuthorization('wendy', 'wrong') } });
+  await registry.send('GET', '/v2/');
+  await eventually('refusals are recorded', async () => {
+    const found = (await audited('repository=refused/app')).map(({ action, outcome, who }) => [
+      action,
+      outcome,
+      who,
+    ]);
+    return found.length >= 3 ? found : undefined;
+  });
+  const refused = await audited('repository=refused/app');
+  const counted = (action: string, outcome: string) =>
+    refused
+      .filter((event) => event.action === action && event.outcome === outcome)
+      .reduce((sum, { count }) => sum + count, 0);
+  assert.equal(counted('delete', 'denied'), 5);
+  assert.equal(counted('pull', 'unauthorized'), 6);
+  assert.ok(refused.length < 11);
+  assert.ok(refused.some(({ who, detail }) => who === 'wendy' && detail?.includes('may not do this')));
+  const all = await audited('');
+  assert.ok(all.some(({ action, outcome }) => action === 'login' && outcome === 'unauthorized'));
+  await api('POST', '/users', { name: 'newcomer', password: 'not to be recorded' });
+  const managed = (await audited('who=admin')).filter(({ action }) => action === 'manage');
+  assert.ok(managed.some(({ detail }) => detail === 'POST /api/v1/users {"name":"newcomer"}'));
+  assert.ok(!JSON.stringify(await audited('')).includes('not to be recorded'));
+});
+
+test('an immutable tag is refused to be moved with a sentence, by password and by token', async () => {
+  await api('PUT', '/tag-rules', { pattern: 'rules/*', tags: 'v*', kind: 'immutable' });
+  await api('PUT', '/tag-rules', { pattern: 'rules/*', tags: 'release', kind: 'protected' });
+  const { manifest } = await wendy.pushImage('rules/app', 'v1');
+  await wendy.pushManifest('rules/app', 'v1', manifest);
+  const other = JSON.stringify({ ...manifest, annotations: { changed: 'yes' } });
+  const headers = { 'Content-Type': OCI_MANIFEST };
+  const denied = (answer: HttpAnswer, sentence: RegExp) =>
+    assert.match(expectError(answer, 403, 'DENIED').message, sentence);
+  denied(await wendy.send('PUT', '/v2/rules/app/manifests/v1', { body: other, headers }), /v1 is immutable/);
+  const several = `/v2/rules/app/manifests/${digestOf(other)}?tag=new&tag=v1`;
+  denied(await registry.admin.send('PUT', several, { body: other, headers }), /v1 is immutable/);
+  assert.equal((await wendy.send('GET', '/v2/rules/app/manifests/new')).status, 404);
+  denied(await mary.send('DELETE', '/v2/rules/app/manifests/v1'), /only an administrator/);
+  denied(
+    await mary.send('DELETE', `/v2/rules/app/blobs/${manifest.layers[0]?.digest}`),
+    /only an administrator/,
+  );
+  denied(
+    await wendy.send('PUT', '/v2/rules/app/manifests/release', { body: other, headers }),
+    /only maintainers/,
+  );
+
+  // docker asks for a token to pull and push, whoever it is for.
+  const push = async (name: string) => {
+    const token = await registry.token(
+      basicAuthorization(name, ADMIN_PASSWORD),
+      'repository:rules/app:pull,push',
+    );
+    return registry.send('PUT', '/v2/rules/app/manifests/release', {
+      body: other,
+      headers: { ...headers, authorization: `Bearer ${token}` },
+    });
+  };
+  denied(await push('wendy'), /only maintainers/);
+  assert.equal((await push('mary')).status, 201);
+  assert.equal((await registry.admin.send('DELETE', '/v2/rules/app/manifests/v1')).status, 202);
+  const refused = (await audited('repository=rules/app')).filter(({ outcome }) => outcome === 'denied');
+  if (refused.length > 0) assert.match(refused[0]?.detail ?? '', /immutable|protected/);
+});
+
+test('a quota refuses uploads and mounts with a sentence, and leaves nothing behind', async () => {
+  await api('PUT', '/quotas', { pattern: 'small/*', bytes: 1000 });
+  await wendy.pushBlob('small/app', Buffer.alloc(900));
+  await wendy.pushBlob('large/app', Buffer.alloc(500));
+  const location = await wendy.begin('small/app');
+  const content = Buffer.alloc(101, 1);
+  const end = `${location}?digest=${digestOf(content)}`;
+  const over = await wendy.send('PUT', end, { body: content });
+  assert.match(
+    expectError(over, 403, 'DENIED').message,
+    /the quota of small\/\* is 1000 bytes and this would make 1001/,
+  );
+  assert.equal((await wendy.send('PUT', end, { body: content })).status, 404, 'the upload is gone');
+  const chunked = await wendy.begin('small/app');
+  const patched = await wendy.send('PATCH', chunked, { body: content });
+  assert.equal(patched.status, 202);
+  const closed = await wendy.send('PUT', `${patched.headers.location}?digest=${digestOf(content)}`);
+  assert.equal(closed.status, 403);
+  const mount = `/v2/small/app/blobs/uploads/?mount=${digestOf(Buffer.alloc(500))}&from=large/app`;
+  assert.equal((await wendy.send('POST', mount)).status, 403);
+  assert.deepEqual((await api('GET', '/quotas')).quotas, [{ pattern: 'small/*', bytes: 1000, used: 900 }]);
+  await wendy.pushBlob('small/app', Buffer.alloc(100, 2));
+  await eventually('a full repository begins no upload', async () => {
+    const { status } = await wendy.send('POST', '/v2/small/app/blobs/uploads/');
+    return status === 403 ? true : undefined;
+  });
+});
+
+test('a webhook gets signed CloudEvents of pushes, mounts, deletes and some pulls', async () => {
+  const events = ['push', 'mount', 'delete', 'pull'];
+  const made = await api('POST', '/webhooks', {
+    name: 'ci',
+    url: receiver.url,
+    events,
+    pattern: 'hooked/*',
+    secret: SECRET,
+  });
+  assert.equal(made.secret, SECRET);
+  const tried = await api('POST', '/webhooks/ci/test', {});
+  assert.deepEqual(tried, { delivered: true, failure: null });
+  const { digest, manifest } = await wendy.pushImage('hooked/app', '1');
+  await wendy.pushImage('unhooked/app', '1');
+  const [layer] = manifest.layers;
+  await wendy.send('POST', `/v2/hooked/next/blobs/uploads/?mount=${layer?.digest}&from=hooked/app`);
+  await mary.send('DELETE', '/v2/hooked/app/manifests/1');
+  await eventually('three events have come', () => (receiver.received.length >= 4 ? true : undefined));
+  const [test, ...rest] = receiver.received;
+  assert.equal(test?.type, 'berth.test');
+  assert.ok(receiver.received.every(({ signed }) => signed));
+  assert.equal(test?.contentType, 'application/cloudevents+json; charset=utf-8');
+  assert.deepEqual(
+    rest.map(({ type, source, subject, data }) => [type, source, subject, data.who]),
+    [
+      ['berth.push', '/v2/hooked/app', '1', 'wendy'],
+      ['berth.mount', '/v2/hooked/next', layer?.digest, 'wendy'],
+      ['berth.delete', '/v2/hooked/app', '1', 'mary'],
+    ],
+  );
+  assert.equal(rest[0]?.data.digest, digest);
+  await wendy.send('GET', `/v2/hooked/app/manifests/${digest}`);
+  const pull = await eventually('a pull is told', () =>
+    receiver.received.find(({ type }) => type === 'berth.pull'),
+  );
+  assert.deepEqual([pull.data.digest, pull.data.who, pull.data.count], [digest, 'wendy', 1]);
+});
+
+test('a receiver that refuses an event gets those of other repositories meanwhile', async () => {
+  receiver.received.length = 0;
+  receiver.answer = ({ source }) => (source === '/v2/hooked/bad' ? 302 : 204);
+  await wendy.pushImage('hooked/bad', '1');
+  await wendy.pushImage('hooked/good', '1');
+  await eventually('the other repository is told of', () => receiver.received.length > 0 || undefined);
+  assert.deepEqual(
+    receiver.received.map(({ source }) => source),
+    ['/v2/hooked/good'],
+  );
+  const [state] = (await api('GET', '/webhooks')).webhooks;
+  assert.equal(state.waiting, 1);
+  receiver.answer = () => 204;
+  await eventually('it is tried again', () => receiver.received.length > 1 || undefined);
+  await api('DELETE', '/webhooks/ci');
+});
