@@ -280,16 +280,18 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
         await catalog.quotas.put({ pattern: '*', bytes: 100_000 });
         const other = await harness.reopen();
         const outcomes = await Promise.allSettled(
-          Array.from({ length: 24 }, async (_, index) => {
+          Array.from({ length: 12 }, async (_, index) => {
             const from = index % 2 === 0 ? catalog : other;
-            const blob = blobOf(`blob ${index % 16}`, 10);
+            const blob = blobOf(`blob ${index % 8}`, 20);
             await from.blobs.link(`team/${index % 3}`, blob, undefined, WRITER);
             if (index % 4 === 0) await from.blobs.unlink(`team/${index % 3}`, blob.digest, WRITER);
           }),
         );
         for (const outcome of outcomes) {
-          if (outcome.status === 'rejected')
-            assert.ok(outcome.reason instanceof QuotaExceededError, outcome.reason);
+          if (outcome.status === 'fulfilled') continue;
+          // PostgreSQL's serialization failure, of whoever had to give way for too long on a slow machine.
+          const { reason } = outcome;
+          assert.ok(reason instanceof QuotaExceededError || reason.code === '40001', reason);
         }
         const [all = 0, team = 0] = await used();
         assert.ok(team <= 100 && all === team, `${all} ${team}`);
