@@ -12,6 +12,8 @@ const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Milliseconds. */
 const TIMEOUT = 30_000;
 const SLOWER = 5_000;
+/** In a row, after which the registry is not asked again: it may just be starting anew. */
+const MOST_FAILURES = 5;
 
 /** The registry does not log the terminal in. Its message is a sentence for the person who asked. */
 class LoginFailedError extends Error {}
@@ -72,9 +74,18 @@ async function waitForToken(
   const form = { grant_type: GRANT_TYPE, device_code: textOf(begun, 'device_code') };
   const end = performance.now() + numberOf(begun, 'expires_in', 600) * 1000;
   let pause = numberOf(begun, 'interval', 5) * 1000;
+  let failures = 0;
   while (performance.now() < end) {
     await sleep(pause);
-    const answer = await post(registry, 'auth/device/token', form);
+    let answer: JsonObject;
+    try {
+      answer = await post(registry, 'auth/device/token', form);
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      if (!(error instanceof LoginFailedError) || failures > MOST_FAILURES) throw error;
+      continue;
+    }
     switch (answer.error) {
       case undefined:
         return { user: textOf(answer, 'username'), secret: textOf(answer, 'access_token') };
@@ -117,6 +128,7 @@ async function post(
   }
   if (!isJsonObject(value))
     throw new LoginFailedError(`${registry.host} does not answer as a Berth registry does`);
+  if (answer.status >= 500) throw new LoginFailedError(`${registry.host} fails: ${sentenceOf(value)}`);
   return answer.ok || typeof value.error === 'string' ? value : { ...value, error: 'refused' };
 }
 

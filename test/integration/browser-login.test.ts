@@ -157,9 +157,14 @@ describe('people log in by a provider', async () => {
   test('the session is an identity of the management API, for pages of this server', async () => {
     const browser = new CookieBrowser();
     await logInAs(browser, start, 'sub-ada');
-    const api = async (method: 'GET' | 'POST', path: string, headers: Record<string, string> = {}) => {
+    const api = async (
+      method: 'GET' | 'POST' | 'PATCH',
+      path: string,
+      headers: Record<string, string> = {},
+      fields: object = { name: 'api' },
+    ) => {
       const cookie = `berth-session=${browser.cookies.get(registry.url)?.get('berth-session')}`;
-      const body = method === 'POST' ? { body: JSON.stringify({ name: 'api' }) } : {};
+      const body = method === 'GET' ? {} : { body: JSON.stringify(fields) };
       return registry.send(method, `/api/v1${path}`, {
         headers: { cookie, 'content-type': 'application/json', ...headers },
         ...body,
@@ -180,6 +185,8 @@ describe('people log in by a provider', async () => {
     assert.equal((await api('POST', '/tokens', { 'x-berth-csrf': '1' })).status, 201);
     assert.equal((await api('POST', '/tokens', { origin: registry.url })).status, 201);
     assert.equal((await api('GET', '/users')).status, 403);
+    const password = { password: 'a way past the provider' };
+    assert.equal((await api('PATCH', '/users/ada', { origin: registry.url }, password)).status, 403);
     // The registry itself takes no cookies.
     const cookie = `berth-session=${browser.cookies.get(registry.url)?.get('berth-session')}`;
     assert.equal((await registry.send('GET', '/v2/', { headers: { cookie } })).status, 401);

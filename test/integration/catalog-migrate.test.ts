@@ -13,7 +13,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 const TABLES = [
   ...['repositories', 'blobs', 'blob_links', 'manifests', 'manifest_references', 'tags', 'tag_history'],
   ...['uploads', 'accounts', 'teams', 'team_members', 'role_grants', 'credentials', 'logins'],
-  ...['signing_keys', 'job_rules'],
+  ...['signing_keys', 'job_rules', 'providers', 'linked_accounts', 'sessions', 'device_logins'],
 ];
 
 /** All rows, each as text, in the words of neither database. */
