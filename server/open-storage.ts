@@ -10,7 +10,7 @@ import type { UploadLocks } from '../storage/blobs/upload-locks.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
-import { openCatalog } from '../storage/catalog/knex-catalog.ts';
+import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../storage/catalog/postgres/open-postgres.ts';
 import { openPostgresVersion } from '../storage/catalog/postgres/postgres-version.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
@@ -44,14 +44,17 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   opened.defer(() => lock.release());
   const database = await openCatalogDatabase(config);
   opened.defer(() => database.destroy());
-  const catalog = await openCatalog(database);
-  const version = await openVersion(config);
-  opened.defer(() => version.close());
+  const isNew = !(await hasCatalog(database));
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
   // A journal is written by one process: registries that share a folder have none.
   const driver = await openBlobDriver(config, config.database === undefined ? 'alone' : 'beside others');
   opened.defer(() => driver.close());
+  // Content that a catalog does not know is garbage to it: a new one would have all of it swept.
+  if (isNew) await refuseContent(driver);
+  const catalog = await openCatalog(database);
+  const version = await openVersion(config);
+  opened.defer(() => version.close());
   const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
   const blobs = new BlobStore(driver, hashes, segmentSize);
   const resources = opened.move();
@@ -63,6 +66,16 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     ...(sharesFolder(config) && { uploadLocks: new FileUploadLocks(config.data) }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Throws ConfigError when there is content already. */
+async function refuseContent(driver: BlobDriver): Promise<void> {
+  for await (const { digest } of driver.listBlobs()) {
+    throw new ConfigError(
+      `the database is new, but the storage holds content (${digest}) that another one knows: give that one by ` +
+        '--data or --database, or make it anew by "berth catalog rebuild"',
+    );
+  }
 }
 
 /** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */

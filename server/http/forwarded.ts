@@ -92,7 +92,9 @@ function splitOutsideQuotes(text: string, separator: ',' | ';'): readonly string
 
 /** Whether a text may stand in a URL between `://` and the path. */
 export function isHost(text: string): boolean {
-  return /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
+  const isHostShaped = /^(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/.test(text);
+  // Names such as `.0` are read as numbers, which they are not.
+  return isHostShaped && URL.canParse(`http://${text}`);
 }
 
 function firstOf(list: string): string {

@@ -57,6 +57,12 @@ test('a lost database comes back with all names after a graceful stop', async (t
   const before = await registry.send('GET', `/v2/team/app/referrers/${one.digest}`);
   await server.stop();
   await loseDatabase();
+  const refused = await runBerth('serve', '--listen', '127.0.0.1:0', '--data', server.dataDir);
+  assert.equal(refused.exitCode, 2);
+  assert.match(
+    refused.stderr,
+    /the database is new, but the storage holds content .*"berth catalog rebuild"/,
+  );
   const { exitCode, stdout } = await rebuild();
   assert.equal(exitCode, 0, stdout);
   assert.match(stdout, /names are taken from names\/.*\nrebuilt from 7 blobs: 3 manifests, 3 tags\n/);

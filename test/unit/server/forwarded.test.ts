@@ -103,6 +103,12 @@ test('Forwarded: what is written comes back, whatever the values', () => {
   );
 });
 
+test('a host that no URL can have is none', () => {
+  for (const host of ['.0', '1.2.3.4.5', '[::', '[1]', 'a:99999']) {
+    assert.equal(origin({ 'x-forwarded-host': host }).host, origin({}).host, host);
+  }
+});
+
 test('whatever the headers, the origin can stand in a URL', () => {
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.string(), (forwarded, host, proto) => {
