@@ -69,7 +69,9 @@ export async function runAccountsCommand(
       tell: (line) => process.stderr.write(`${line}\n`),
     });
     if (!['list', 'test'].includes(name)) {
-      const detail = ['berth', noun, name, ...positionals].join(' ');
+      // An address may hold a secret.
+      const words = positionals.filter((word) => !word.includes('://'));
+      const detail = ['berth', noun, name, ...words].join(' ');
       await registry.catalog.audit.record([
         { at: new Date(), action: 'manage', outcome: 'done', detail, count: 1 },
       ]);
