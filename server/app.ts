@@ -70,7 +70,12 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
     app.use(router.allowedMethods());
   }
   if (login !== undefined) {
-    const router = createLoginRouter(login, registry.pathPrefix, log);
+    const router = createLoginRouter(login, {
+      pathPrefix: registry.pathPrefix,
+      log,
+      audit: registry.catalog.audit,
+      refused,
+    });
     app.use(router.routes());
     app.use(router.allowedMethods());
   }

@@ -25,7 +25,8 @@ export function refusalOf(
   return {
     ...(name !== undefined && { who: name }),
     ...(origin.remote !== undefined && { address: origin.remote }),
-    action: path === TOKEN_PATH ? 'login' : manages ? 'manage' : actionOf(ctx.method),
+    action:
+      path === TOKEN_PATH || path.startsWith('/auth/') ? 'login' : manages ? 'manage' : actionOf(ctx.method),
     outcome: status === 401 ? 'unauthorized' : 'denied',
     ...(known && { repository }),
     detail: manages ? `${ctx.method} ${path}: ${message}` : message,

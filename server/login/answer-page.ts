@@ -1,6 +1,8 @@
 import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { LoginRefusedError } from '../../auth/errors.ts';
+import { refusalOf } from '../audit/refusal-of.ts';
+import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
 import { answerBytes } from '../http/answer.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
@@ -11,7 +13,10 @@ export function answerPage(ctx: RequestContext, status: number, title: string, b
 }
 
 /** Turns whatever goes wrong below into a page that says so in a sentence; what the server is at fault for is logged. */
-export function answerErrorsAsPages(log: Logger): Middleware<RequestState> {
+export function answerErrorsAsPages(
+  log: Logger,
+  note: (refusal: Refusal) => void = () => {},
+): Middleware<RequestState> {
   return async (ctx, next) => {
     try {
       await next();
@@ -20,6 +25,8 @@ export function answerErrorsAsPages(log: Logger): Middleware<RequestState> {
       const { status, body, headers } = errorAnswer(error);
       if (status >= 500) log.error({ err: error, method: ctx.method, path: ctx.path }, 'a request failed');
       const [{ message }] = body.errors;
+      const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
+      if (refusal !== undefined) note(refusal);
       const sentence = error instanceof LoginRefusedError ? error.message : message;
       const stays = status === 503 ? html`<p>Tokens and sessions that there are go on counting.</p>` : html``;
       answerPage(

@@ -1,4 +1,4 @@
-import type { Logger } from 'pino';
+import type { Middleware } from 'koa';
 import { EntryUnknownError, LoginRefusedError, TooManyAttemptsError } from '../../auth/errors.ts';
 import { networkOf } from '../../auth/limits/network-of.ts';
 import { TokenBuckets } from '../../auth/limits/token-buckets.ts';
@@ -7,8 +7,7 @@ import type { Provider } from '../../auth/providers/provider.ts';
 import { SESSION_LIFE } from '../../auth/sessions/sessions.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext } from '../request-context.ts';
-import { answerErrorsAsPages } from './answer-page.ts';
+import type { RequestContext, RequestState } from '../request-context.ts';
 import { keepBegunLogin, takeBegunLogin } from './begun-login.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { readSessionForm } from './forms.ts';
@@ -22,9 +21,12 @@ const FAILURES = { burst: 30, interval: 3_000 };
 const NOT_STORED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'same-origin' };
 
 /** From here to the provider, and back to a session. */
-export function addBrowserRoutes(router: LoginRouter, dependencies: LoginDependencies, log: Logger): void {
+export function addBrowserRoutes(
+  router: LoginRouter,
+  dependencies: LoginDependencies,
+  pages: Middleware<RequestState>,
+): void {
   const { store, sessions, providers } = dependencies;
-  const pages = answerErrorsAsPages(log);
   const failures = new TokenBuckets(FAILURES);
 
   router.get('/login', pages, async (ctx) => {
@@ -50,7 +52,9 @@ export function addBrowserRoutes(router: LoginRouter, dependencies: LoginDepende
     });
     const before = readCookie(ctx, 'berth-session');
     if (before !== undefined) await sessions.end(before);
-    setCookie(ctx, 'berth-session', await sessions.begin(account, provider.name), SESSION_LIFE / 1000);
+    const secret = await sessions.begin(account, provider.name);
+    ctx.state.identity = (await sessions.identify(secret)) ?? ctx.state.identity;
+    setCookie(ctx, 'berth-session', secret, SESSION_LIFE / 1000);
     const path = returnPath(begun?.returnTo, ctx.state.pathPrefix) ?? homeOf(ctx);
     answerEmpty(ctx, 303, { ...NOT_STORED, Location: `${callback.origin}${path}` });
   });

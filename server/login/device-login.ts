@@ -1,9 +1,9 @@
-import type { Logger } from 'pino';
+import type { Middleware } from 'koa';
 import { DEVICE_LOGIN_LIFE, POLL_INTERVAL } from '../../auth/sessions/device-logins.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext } from '../request-context.ts';
-import { answerErrorsAsPages, answerPage } from './answer-page.ts';
+import type { RequestContext, RequestState } from '../request-context.ts';
+import { answerPage } from './answer-page.ts';
 import { readForm, readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
 import type { LoginDependencies, LoginRouter } from './login-router.ts';
@@ -66,10 +66,8 @@ export function addDeviceRoutes(router: LoginRouter, { devices }: LoginDependenc
 export function addDevicePages(
   router: LoginRouter,
   { devices, sessions }: LoginDependencies,
-  log: Logger,
+  pages: Middleware<RequestState>,
 ): void {
-  const pages = answerErrorsAsPages(log);
-
   router.get('/device', pages, async (ctx) => {
     const origin = ownOrigin(ctx);
     const { pathPrefix } = ctx.state;

@@ -1,8 +1,8 @@
-import type { Logger } from 'pino';
+import type { Middleware } from 'koa';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext } from '../request-context.ts';
-import { answerErrorsAsPages, answerPage } from './answer-page.ts';
+import type { RequestContext, RequestState } from '../request-context.ts';
+import { answerPage } from './answer-page.ts';
 import { readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
 import type { LoginDependencies, LoginRouter } from './login-router.ts';
@@ -14,9 +14,12 @@ import { type BrowserSession, requireSession, sessionOf } from './session-of.ts'
 const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 
 /** The page at which people log in, see who they are, and make tokens for docker. */
-export function addHomePage(router: LoginRouter, dependencies: LoginDependencies, log: Logger): void {
+export function addHomePage(
+  router: LoginRouter,
+  dependencies: LoginDependencies,
+  pages: Middleware<RequestState>,
+): void {
   const { store, sessions } = dependencies;
-  const pages = answerErrorsAsPages(log);
 
   router.get('/', pages, async (ctx) => {
     ownOrigin(ctx);

@@ -252,7 +252,12 @@ describe('people log in by a provider', async () => {
     await refused(new CookieBrowser(), start, /no identity provider of this name/, 404);
   });
 
-  test('neither codes nor secrets are logged', () => {
+  test('neither codes nor secrets are logged; who logged in is recorded', async () => {
+    const audit = await registry.admin.send('GET', '/api/v1/audit?limit=100');
+    const recorded = audit.body.toString();
+    assert.match(recorded, /"who":"ada"[^}]*"action":"login"[^}]*"detail":"GET \/auth\/callback"/);
+    assert.match(recorded, /"who":"ada"[^}]*"detail":"POST \/auth\/tokens"/);
+    assert.doesNotMatch(recorded, /code=|state=|berth_(?:pat|ses|dev)_/);
     const logged = registry.logged.join('');
     assert.match(logged, /"path":"\/auth\/callback","status":303/);
     assert.doesNotMatch(logged, /code=|state=|berth_(?:pat|ses|dev)_|a-client-secret-of-tests/);
