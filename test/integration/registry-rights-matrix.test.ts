@@ -4,6 +4,7 @@ import {
   createManagementRouter,
   type ManagementDependencies,
 } from '../../server/management/management-router.ts';
+import openApi from '../../server/management/openapi.json' with { type: 'json' };
 import type { RegistryDependencies } from '../../server/registry/registry-dependencies.ts';
 import { createRegistryRouter } from '../../server/registry/registry-router.ts';
 import { createTokenRouter, type TokenDependencies } from '../../server/token/token-router.ts';
@@ -215,4 +216,14 @@ test('the table has every route and method of the server', () => {
     table.filter((line) => !routes.includes(line)),
     [],
   );
+});
+
+test('openapi.json has every route and method of the management API', () => {
+  const described = Object.entries(openApi.paths).flatMap(([path, operations]) =>
+    Object.keys(operations)
+      .filter((method) => method !== 'parameters')
+      .map((method) => `${method.toUpperCase()} /api/v1${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+  );
+  const routes = new Set(MANAGEMENT.map(([method, , pattern]) => `${method} ${pattern}`));
+  assert.deepEqual(described.toSorted(), [...routes].toSorted());
 });
