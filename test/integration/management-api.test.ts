@@ -68,7 +68,10 @@ async function call(authorization: string, method: string, path: string, body?: 
 }
 
 test('openapi.json has the routes of the server, and no others', async () => {
-  const router = createManagementRouter({ store: registry.store } as unknown as ManagementDependencies, '');
+  const router = createManagementRouter(
+    { store: registry.store, catalog: {} } as unknown as ManagementDependencies,
+    '',
+  );
   const routes = router.stack
     .flatMap(({ methods, path }) =>
       methods.map((method) => `${method} ${String(path).replace('/api/v1', '')}`),
