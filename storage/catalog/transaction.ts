@@ -117,7 +117,8 @@ async function untilItPasses<T>(knex: Knex, run: () => Promise<T>): Promise<T> {
         return await run();
       } catch (cause) {
         if (isFull(cause)) throw new StorageFullError(FULL, { cause });
-        if (!isPassing(cause) || performance.now() > giveUpAt) throw cause;
+        if (!isPassing(cause)) throw cause;
+        if (performance.now() > giveUpAt) throw givenUp(cause);
         if (!(cause instanceof DatabaseUnavailableError)) place ??= await laneOf(knex)?.take();
       }
       await sleep(Math.random() * pause);
@@ -125,6 +126,12 @@ async function untilItPasses<T>(knex: Knex, run: () => Promise<T>): Promise<T> {
   } finally {
     place?.leave();
   }
+}
+
+/** What has given way to others for all of PATIENCE has changed nothing. */
+function givenUp(cause: unknown): DatabaseUnavailableError {
+  if (cause instanceof DatabaseUnavailableError) return cause;
+  return new DatabaseUnavailableError('the database is too busy: try again soon', { cause });
 }
 
 /** SQLite's transactions are serialisable as they are. */

@@ -291,7 +291,7 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
           if (outcome.status === 'fulfilled') continue;
           // PostgreSQL's serialization failure, of whoever had to give way for too long on a slow machine.
           const { reason } = outcome;
-          assert.ok(reason instanceof QuotaExceededError || reason.code === '40001', reason);
+          assert.ok(reason instanceof QuotaExceededError || reason.code === 'DATABASE_UNAVAILABLE', reason);
         }
         const [all = 0, team = 0] = await used();
         assert.ok(team <= 100 && all === team, `${all} ${team}`);
