@@ -372,7 +372,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
     assert.equal(events.stdout, 'create bridge\nconnect bridge\ndisconnect bridge\ndestroy bridge\n');
   });
 
-  test('other names are asked of the resolvers that the host or the client names', async () => {
+  test('other names are asked of the resolvers that the host or the client names', async (t) => {
     const asked: string[] = [];
     const answer = (query: Buffer, protocol: string) => {
       const { name, type } = readQuestion(query) ?? { name: '', type: 0 };
@@ -383,10 +383,12 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
     const udp = createSocket('udp4', (query, from) =>
       udp.send(answer(query, 'udp'), from.port, from.address),
     );
+    t.after(() => udp.close());
     udp.bind(53, HOST_ADDRESS);
     const tcp = createServer(async (socket) => {
       for await (const query of readFrames(socket)) socket.end(framed(answer(query, 'tcp')));
     });
+    t.after(() => tcp.close());
     await new Promise<void>((resolve) => tcp.listen(53, HOST_ADDRESS, resolve));
     await docker(['network', 'create', 'asking']);
     const flags = ['--network', 'asking', '--dns', HOST_ADDRESS];
@@ -400,13 +402,12 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
       await sh('nslookup far.example', '--dns', HOST_ADDRESS),
       new RegExp(`Server:\\s+${HOST_ADDRESS}`),
     );
-    udp.close();
-    tcp.close();
     await docker(['network', 'rm', 'asking']);
   });
 
-  test("the host's loopback is out of reach, whatever a container makes up", async () => {
+  test("the host's loopback is out of reach, whatever a container makes up", async (t) => {
     const server = createServer((socket) => socket.end('secret'));
+    t.after(() => server.close());
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
     const pretend = [
@@ -416,7 +417,6 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 300_000 }, asyn
       `timeout 2 nc 127.0.0.1 ${port} </dev/null || echo no`,
     ].join(' && ');
     assert.equal(await sh(pretend, '--privileged'), 'no\n');
-    server.close();
   });
 
   test('info tells of a packet filter that lets nothing through the host', async () => {

@@ -38,7 +38,8 @@ export class Resolver {
     this.#udp.on('error', () => undefined);
     this.#udp.bind({ fd: sockets.udp, exclusive: true });
     this.#udp.unref();
-    this.#tcp = createServer((connection) => void this.#serve(connection));
+    // A client may close its side as soon as it has asked.
+    this.#tcp = createServer({ allowHalfOpen: true }, (connection) => void this.#serve(connection));
     this.#tcp.on('error', () => undefined);
     this.#tcp.listen({ fd: sockets.tcp });
     this.#tcp.unref();
@@ -57,12 +58,12 @@ export class Resolver {
     connection.on('error', () => undefined);
     connection.setTimeout(IDLE, () => connection.destroy());
     try {
-      for await (const query of readFrames(connection)) {
+      for await (const query of readFrames(connection.iterator({ destroyOnReturn: false }))) {
         connection.write(framed(await this.#answer(query, 'tcp')));
       }
+      connection.end();
     } catch {
       // The container's program went away.
-    } finally {
       connection.destroy();
     }
   }
