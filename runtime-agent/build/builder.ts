@@ -1,0 +1,119 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { Platform } from '../images/image.ts';
+import type { RegistryCredentials } from '../images/images.ts';
+
+/** A folder of files on this host that a build reads, and never writes. */
+export interface ContextFolder {
+  /** Absolute; owners, modes and link targets are the client's. */
+  readonly path: string;
+  /** The build reads it no more. */
+  release(): Promise<void>;
+}
+
+/** Which files of a context a build reads. */
+export interface ContextWant {
+  /** Patterns as COPY has them, without the leading slash; undefined is all. A source may bring more. */
+  readonly include?: readonly string[];
+  /** The lines of the ignore file, in their order. */
+  readonly exclude: readonly string[];
+}
+
+/** What the client has: its Dockerfile, its context, its secrets. The classic door unpacks a tar, BuildKit's asks the session. */
+export interface BuildSource {
+  /** A small file beside the Dockerfile; undefined when it is not there. At most 1 MiB, else EngineError 'bad-request'. */
+  readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined>;
+  /** `name` is undefined for the main context, else one of `BuildRequest.namedContexts`. */
+  openContext(name: string | undefined, want: ContextWant, signal: AbortSignal): Promise<ContextFolder>;
+  /** The value of `RUN --mount=type=secret,id=…`; undefined when the client did not give it. */
+  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** What a registry is asked with; undefined is anonymously. */
+  credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
+  /** A unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined when there is none. */
+  sshSocket(
+    id: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly path: string; release(): Promise<void> } | undefined>;
+}
+
+export interface BuildRequest {
+  readonly source: BuildSource;
+  /** Path in the context, `Dockerfile` where the client names none. */
+  readonly dockerfile: string;
+  /** A stage by name or number; undefined is the last. */
+  readonly target?: string;
+  /** A value of undefined is one that the client named and has not set. */
+  readonly buildArguments: ReadonlyMap<string, string | undefined>;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly platform?: Platform;
+  /** Steps that must run again: none, all, or those of the stages named. */
+  readonly noCache: false | true | readonly string[];
+  /** Asks the registry for base images although they are here. */
+  readonly pull: boolean;
+  /** `default`, `none`, `host`, or a network's name (classic door only). */
+  readonly network: string;
+  /** Name to `HOST:IP`s, as --add-host gives them. */
+  readonly extraHosts: readonly string[];
+  readonly shmSize?: number;
+  /** Named contexts that are no local folders: an image by reference (`docker-image://…`) ; a folder has the value undefined. */
+  readonly namedContexts: ReadonlyMap<string, string | undefined>;
+  /** References of images or cache artifacts whose steps may be taken over. */
+  readonly cacheFrom: readonly string[];
+  /** Where the cache goes afterwards: a reference; `max` keeps the steps of all stages. */
+  readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
+  /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
+  readonly sourceDateEpoch?: number;
+  readonly compression: 'gzip' | 'zstd';
+}
+
+/** One step as clients show it. A step's id stays the same from `planned` to its end. */
+export type BuildProgress =
+  | {
+      readonly kind: 'planned';
+      readonly id: string;
+      /** As BuildKit words it: `[build 2/4] RUN make`. */
+      readonly name: string;
+      readonly inputs: readonly string[];
+      /** As the classic builder words it: instruction and number, absent for internal steps. */
+      readonly instruction?: { readonly text: string; readonly number: number; readonly count: number };
+    }
+  | { readonly kind: 'started'; readonly id: string; readonly at: Date }
+  | { readonly kind: 'cached'; readonly id: string; readonly at: Date }
+  | {
+      readonly kind: 'log';
+      readonly id: string;
+      readonly stream: 'stdout' | 'stderr';
+      readonly data: Uint8Array;
+    }
+  | {
+      readonly kind: 'progress';
+      readonly id: string;
+      readonly what: string;
+      readonly current: number;
+      readonly total?: number;
+    }
+  | { readonly kind: 'warning'; readonly id: string; readonly message: string; readonly line?: number }
+  | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly imageId?: Digest }
+  | { readonly kind: 'failed'; readonly id: string; readonly at: Date; readonly message: string };
+
+/** A finished image, not yet named. It is kept from the sweep until `release`. */
+export interface BuiltImage {
+  /** Digest of the configuration. */
+  readonly id: Digest;
+  readonly manifestDigest: Digest;
+  /** A statement of what went in, for `--provenance`. */
+  readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
+  release(): Promise<void>;
+}
+
+/** Makes images of Dockerfiles. Both doors use it and it knows neither. */
+export interface Builder {
+  /**
+   * Builds; the image is in the store when it answers. An abort stops the running step within a second and leaves nothing.
+   * Throws EngineError 'bad-request' that names file, line and instruction, 'not-found' for a base image or target.
+   */
+  build(
+    request: BuildRequest,
+    progress: (step: BuildProgress) => void,
+    signal: AbortSignal,
+  ): Promise<BuiltImage>;
+}
