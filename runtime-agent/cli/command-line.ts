@@ -5,9 +5,10 @@ import { type AgentConfig, ConfigError, readConfig } from '../config.ts';
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
-  | { readonly kind: 'serve'; readonly config: AgentConfig };
+  | { readonly kind: 'serve'; readonly config: AgentConfig }
+  | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean };
 
-/** Reads the arguments after the script, and for `serve` its configuration. Throws ConfigError. */
+/** Reads the arguments after the script, and for `serve` and `doctor` the configuration. Throws ConfigError. */
 export function readCommandLine(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
@@ -16,11 +17,16 @@ export function readCommandLine(
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   const [command, extra] = positionals;
-  if (command !== 'serve') {
+  if (command !== 'serve' && command !== 'doctor') {
     const asked = command === undefined ? 'no command was given' : `there is no command "${command}"`;
-    throw new ConfigError(`${asked}: use "berth-agent serve", or "berth-agent --help" for its options.`);
+    throw new ConfigError(
+      `${asked}: use "berth-agent serve" or "berth-agent doctor", or "berth-agent --help" for their options.`,
+    );
   }
-  if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: serve takes options only.`);
+  if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: ${command} takes options only.`);
+  if (values.json !== undefined && command !== 'doctor') {
+    throw new ConfigError('--json is an option of "berth-agent doctor" alone.');
+  }
   const registries = values['insecure-registry'];
   const flags = {
     ...(values.socket === undefined ? {} : { socket: values.socket }),
@@ -30,7 +36,10 @@ export function readCommandLine(
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
     ...(values.config === undefined ? {} : { config: values.config }),
   };
-  return { kind: 'serve', config: readConfig(flags, environment) };
+  const config = readConfig(flags, environment);
+  return command === 'serve'
+    ? { kind: 'serve', config }
+    : { kind: 'doctor', config, json: values.json === true };
 }
 
 function parse(args: readonly string[]) {
@@ -43,6 +52,7 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         'insecure-registry': { type: 'string', multiple: true },
+        json: { type: 'boolean' },
         'log-level': { type: 'string' },
         socket: { type: 'string' },
         'socket-group': { type: 'string' },

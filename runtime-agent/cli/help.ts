@@ -2,8 +2,9 @@
 export const HELP = `berth-agent answers the Docker Engine API and runs images as containers on this host.
 
 Usage: berth-agent serve [options]
+       berth-agent doctor [--json] [options]   tells what this host lacks, and the command that mends it
 
-Options of serve, and the environment variables that they win over:
+Options, and the environment variables that they win over:
   --socket PATH                 unix socket of the API (BERTH_AGENT_SOCKET; /run/berth-agent.sock)
   --socket-group GROUP          group that may use the socket (BERTH_AGENT_SOCKET_GROUP; root alone)
   --data DIR                    images, containers and state (BERTH_AGENT_DATA; /var/lib/berth-agent)

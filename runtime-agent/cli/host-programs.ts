@@ -2,25 +2,33 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
+import { PROGRAMS } from '../doctor/programs.ts';
 
-/** What the agent runs, as alternatives, and the Debian package of the first. */
-const PROGRAMS: readonly { readonly names: readonly string[]; readonly debianPackage: string }[] = [
-  { names: ['conmon'], debianPackage: 'conmon' },
-  { names: ['crun', 'runc'], debianPackage: 'crun' },
-  { names: ['mkfs.erofs'], debianPackage: 'erofs-utils' },
-  { names: ['nsenter'], debianPackage: 'util-linux' },
-  { names: ['unshare'], debianPackage: 'util-linux' },
-];
+/** The runtimes, of which one must be there; the agent tries which of them works. */
+const RUNTIMES = ['crun', 'runc'];
 
-/** Throws ConfigError that names the first program that the agent needs and this host lacks, and its Debian package. */
+/** Throws ConfigError that names the first program that the agent cannot do without and this host lacks, and its Debian package. */
 export async function checkHostPrograms(searchPath: string): Promise<void> {
-  for (const { names, debianPackage } of PROGRAMS) {
-    const found = await Promise.all(names.map((name) => isInstalled(name, searchPath)));
-    if (found.includes(true)) continue;
-    throw new ConfigError(
-      `${names.join(' or ')} is not installed: run "apt-get install ${debianPackage}", or its like elsewhere.`,
-    );
-  }
+  const needed = PROGRAMS.filter((program) => program.needed);
+  const installed = await findPrograms([...RUNTIMES, ...needed.map(({ name }) => name)], searchPath);
+  if (!RUNTIMES.some((name) => installed.has(name))) throw missing(RUNTIMES.join(' or '), 'crun');
+  const absent = needed.find(({ name }) => !installed.has(name));
+  if (absent !== undefined) throw missing(absent.name, absent.debianPackage);
+}
+
+/** Which of these programs are on the search path. */
+export async function findPrograms(
+  names: readonly string[],
+  searchPath: string,
+): Promise<ReadonlySet<string>> {
+  const found = await Promise.all(names.map((name) => isInstalled(name, searchPath)));
+  return new Set(names.filter((_, index) => found[index]));
+}
+
+function missing(program: string, debianPackage: string): ConfigError {
+  return new ConfigError(
+    `${program} is not installed: run "apt-get install ${debianPackage}", or its like elsewhere.`,
+  );
 }
 
 async function isInstalled(program: string, searchPath: string): Promise<boolean> {

@@ -11,7 +11,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     const command = readCommandLine(args, process.env);
     if (command.kind === 'help') process.stdout.write(HELP);
     else if (command.kind === 'version') process.stdout.write(`berth-agent ${await readVersion()}\n`);
-    else {
+    else if (command.kind === 'doctor') {
+      const { doctor } = await import('./doctor.ts');
+      return await doctor(command.config, { json: command.json }, interrupted.signal);
+    } else {
       const { serve } = await import('./serve.ts');
       await serve(command.config, interrupted.signal);
     }

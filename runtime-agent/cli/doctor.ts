@@ -1,0 +1,38 @@
+import type { AgentConfig } from '../config.ts';
+import { examineHost } from '../doctor/examine-host.ts';
+import { printFindings } from '../doctor/print-findings.ts';
+import { readHost } from '../doctor/read-host.ts';
+import { tryHost } from '../doctor/try-host.ts';
+import { enterMountNamespace } from '../linux/mount-namespace.ts';
+import { runDirectory } from './run-directory.ts';
+
+/**
+ * Tells what this host lacks for the agent and how to mend it; as root it tries a container, a layer and the packet
+ * filter. Answers the exit code: 1 where something is lacking without which no container runs.
+ */
+export async function doctor(
+  config: AgentConfig,
+  options: { readonly json: boolean },
+  signal: AbortSignal,
+): Promise<number> {
+  const reading = await readHost(config, process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin');
+  const canTry = reading.platform === 'linux' && reading.root && reading.programs.has('unshare');
+  const trials = canTry ? await tryInNamespace(reading.data.folder, signal) : undefined;
+  const findings = examineHost({ ...reading, ...(trials !== undefined && { trials }) });
+  process.stdout.write(options.json ? `${JSON.stringify(findings, null, 2)}\n` : printFindings(findings));
+  return findings.some(({ grade }) => grade === 'lacking') ? 1 : 0;
+}
+
+/** What is mounted by the trials stays away from the host, and from an agent that runs. */
+async function tryInNamespace(folder: string, signal: AbortSignal) {
+  const namespace = await enterMountNamespace({
+    runDirectory: runDirectory('doctor'),
+    execPath: process.execPath,
+    args: [...process.execArgv, ...process.argv.slice(1)],
+  });
+  try {
+    return await tryHost(folder, signal);
+  } finally {
+    await namespace.release();
+  }
+}

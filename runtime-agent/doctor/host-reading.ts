@@ -1,0 +1,42 @@
+/** What a host is, as far as the agent depends on it. Undefined: could not be looked at, for want of root. */
+export interface HostReading {
+  readonly platform: string;
+  readonly root: boolean;
+  /** `6.12.4-amd64` */
+  readonly kernel: string;
+  readonly architecture: string;
+  /** Programs of PROGRAMS that are installed. */
+  readonly programs: ReadonlySet<string>;
+  /** Undefined where the rules are there, otherwise why not. */
+  readonly seccompFailure?: string;
+  /** Kinds of namespaces that the kernel has: names in /proc/self/ns. */
+  readonly namespaces: ReadonlySet<string>;
+  /** File systems that the kernel knows, or can load. */
+  readonly fileSystems: ReadonlySet<string>;
+  readonly cgroups: {
+    readonly version: 1 | 2 | 'none';
+    readonly controllers: ReadonlySet<string>;
+    readonly swapLimit: boolean;
+  };
+  readonly data: {
+    readonly path: string;
+    /** The folder itself, or the nearest one above it that is there: what follows is of it. */
+    readonly folder: string;
+    readonly fileSystem: string;
+    /** Bytes that root may still write. */
+    readonly free: number;
+    readonly inodesFree: number;
+  };
+  readonly trials?: {
+    readonly runtime: { readonly name: string; readonly version: string } | { readonly failure: string };
+    readonly snapshotter: { readonly kind: string; readonly fallbackReason?: string };
+    readonly packetFilter:
+      | { readonly droppingChains: readonly string[] }
+      | {
+          readonly failure: string;
+        };
+  };
+  /** Whether an agent answers on the socket. */
+  readonly agent: 'answers' | 'absent' | 'refused';
+  readonly socket: string;
+}

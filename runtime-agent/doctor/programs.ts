@@ -1,0 +1,29 @@
+/** A program that the agent runs, and the Debian package that brings it. */
+export interface NeededProgram {
+  readonly name: string;
+  readonly debianPackage: string;
+  readonly purpose: string;
+  /** False: without it something is slower or missing. */
+  readonly needed: boolean;
+}
+
+/** Of the two runtimes one suffices, which is looked at apart. */
+export const PROGRAMS: readonly NeededProgram[] = [
+  { name: 'conmon', debianPackage: 'conmon', purpose: 'it looks after each container', needed: true },
+  {
+    name: 'mkfs.erofs',
+    debianPackage: 'erofs-utils',
+    purpose: 'it makes layers that are mounted without being unpacked',
+    needed: false,
+  },
+  { name: 'nsenter', debianPackage: 'util-linux', purpose: 'it enters namespaces', needed: true },
+  { name: 'unshare', debianPackage: 'util-linux', purpose: 'it makes namespaces', needed: true },
+  { name: 'prlimit', debianPackage: 'util-linux', purpose: 'it bounds helpers', needed: true },
+  { name: 'tini-static', debianPackage: 'tini', purpose: 'it is what --init runs', needed: true },
+  {
+    name: 'igzip',
+    debianPackage: 'isal',
+    purpose: 'it makes pulls of gzip layers faster',
+    needed: false,
+  },
+];
