@@ -25,6 +25,12 @@ export interface Snapshotter {
    */
   addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 
+  /**
+   * The layer's uncompressed tar, byte for byte as addLayer took it; a layer that is removed meanwhile is still read to its end.
+   * Throws EngineError 'not-found' when it is not here, or was put here by an agent that did not keep its tar.
+   */
+  readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+
   /** Bytes that the layer takes on disk, 0 when it is not here. */
   layerSize(diffId: Digest): Promise<number>;
 

@@ -65,6 +65,28 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       }
     });
 
+    it('gives the tar of a layer back byte for byte', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const whole = writeTar([folder('d'), file('d/a', 'x'.repeat(3_000_000))]);
+      const cases = {
+        whole,
+        'with folders that have no entry': writeTar([file('e/f/b', 'x'.repeat(1500))]),
+        'without an end mark': whole.subarray(0, whole.length - TAR_END.length),
+        'with much behind its end': Buffer.concat([writeTar([file('g/h', 'y')]), Buffer.alloc(100_000)]),
+        'with a whiteout in a folder of its own': writeTar([file('i/.wh.j', ''), file('i/k', 'z')]),
+      };
+      for (const [what, tar] of Object.entries(cases)) {
+        const diffId = await add(snapshotter, tar);
+        const reopened = await open(directory);
+        assert.ok((await readTar(reopened.readLayer(diffId, never))).equals(tar), what);
+      }
+      await assert.rejects(readTar(snapshotter.readLayer(diffIdOf(Buffer.of(1)), never)), {
+        code: 'not-found',
+      });
+      const stopped = AbortSignal.abort(new Error('no longer wanted'));
+      await assert.rejects(readTar(snapshotter.readLayer(diffIdOf(whole), stopped)), /no longer wanted/);
+    });
+
     it('takes a sha512 diff ID', async (t) => {
       const { snapshotter } = await begin(t);
       const tar = writeTar([file('a', 'content')]);
@@ -569,4 +591,10 @@ async function add(snapshotter: Snapshotter, tar: Buffer, size?: number): Promis
 
 async function* pieces(content: Buffer, size = 64 << 10): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += size) yield Buffer.from(content.subarray(at, at + size));
+}
+
+async function readTar(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all);
 }

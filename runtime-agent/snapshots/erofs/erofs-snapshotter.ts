@@ -2,17 +2,18 @@ import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
-import { EngineError } from '../../errors.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { mountErofs } from '../../linux/mount-erofs.ts';
 import { KeyedLock } from '../keyed-lock.ts';
 import { LayerFolders } from '../layer-folders.ts';
+import { layerNotHere } from '../layer-not-here.ts';
 import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { indexLayer } from './index-layer.ts';
 import { INDEX, MOUNT_POINT, TAR, WHOLE } from './layer-files.ts';
+import { readTar } from './read-tar.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
@@ -46,6 +47,10 @@ export class ErofsSnapshotter implements Snapshotter {
     } catch (error) {
       throw storageFull(error) ?? error;
     }
+  }
+
+  readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return readTar(this.#layers.path(diffId), diffId, signal);
   }
 
   async layerSize(diffId: Digest): Promise<number> {
@@ -101,9 +106,7 @@ export class ErofsSnapshotter implements Snapshotter {
     if (mounted.has(target)) return target;
     return await this.#lock.run(diffId, async () => {
       if ((await readMounts()).some((mount) => mount.mountPoint === target)) return target;
-      if (!(await this.#layers.has(diffId))) {
-        throw new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
-      }
+      if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
       const whole = join(folder, WHOLE);
       if ((await sizeOf(whole)) > 0) await mountErofs({ image: whole, target });
       else await mountErofs({ image: join(folder, INDEX), device: join(folder, TAR), target });

@@ -7,7 +7,7 @@ import type { CheckedTar } from '../layer-tar.ts';
 import { encodeFolders } from '../tar-header.ts';
 import { Extraction } from '../unpacked/extraction.ts';
 import { indexTar, packTree } from './erofs-image.ts';
-import { INDEX, TAIL, TAR, WHOLE } from './layer-files.ts';
+import { INDEX, TAIL, TAIL_START, TAR, WHOLE } from './layer-files.ts';
 
 /**
  * Makes what a layer is mounted from, beside its tar: an index over the tar, or for the rare layer that mkfs.erofs does
@@ -46,6 +46,7 @@ async function completeTar(folder: string, tar: FileHandle, received: CheckedTar
   if (folders.length === 0 && received.hasEndMark) return;
   const tail = Buffer.alloc(received.size - received.entriesEnd);
   await tar.read(tail, 0, tail.length, received.entriesEnd);
+  await writeFile(join(folder, TAIL_START), `${received.entriesEnd}`, { mode: 0o600, flush: true });
   await writeFile(join(folder, TAIL), tail, { mode: 0o600, flush: true });
   const addition = encodeFolders(folders);
   await tar.write(addition, 0, addition.length, received.entriesEnd);

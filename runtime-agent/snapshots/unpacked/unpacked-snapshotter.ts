@@ -1,19 +1,22 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
-import { EngineError } from '../../errors.ts';
 import { runProcess } from '../../linux/run-process.ts';
 import { LayerFolders } from '../layer-folders.ts';
+import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
 import { checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { Extraction } from './extraction.ts';
+import { KeptTar, readKeptTar } from './kept-tar.ts';
 
 const SIZE_FILE = 'size';
+const TAR_FILE = 'tar.zst';
 
 /**
- * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff ID>/{fs,size}`.
+ * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff ID>/{fs,size,tar.zst}`.
+ * A tree does not tell what its tar was, so that is kept too, for who pushes or saves the image.
  */
 export class UnpackedSnapshotter implements Snapshotter {
   readonly kind = 'unpacked';
@@ -44,6 +47,16 @@ export class UnpackedSnapshotter implements Snapshotter {
     }
   }
 
+  async *readLayer(diffId: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
+    const file = await open(join(this.#layers.path(diffId), TAR_FILE), 'r').catch(
+      (error: NodeJS.ErrnoException) => {
+        throw error.code === 'ENOENT' ? tarNotKept(diffId) : error;
+      },
+    );
+    yield* readKeptTar(file, signal);
+  }
+
   async layerSize(diffId: Digest): Promise<number> {
     try {
       return Number(await readFile(join(this.#layers.path(diffId), SIZE_FILE), 'utf8'));
@@ -68,8 +81,7 @@ export class UnpackedSnapshotter implements Snapshotter {
   async mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
     return await this.#overlays.mount(id, diffIds, async (layers) => {
       for (const diffId of layers) {
-        if (await this.#layers.has(diffId)) continue;
-        throw new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
+        if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
       }
       return layers.map((diffId) => join(this.#layers.path(diffId), 'fs'));
     });
@@ -101,11 +113,18 @@ async function unpackLayer(
   const tree = join(folder, 'fs');
   await mkdir(tree, { mode: 0o755 });
   const extraction = new Extraction(diffId, tree);
+  const kept = new KeptTar(join(folder, TAR_FILE));
   let size: number;
   try {
-    ({ size } = await checkTar(diffId, tar, (chunk) => extraction.write(chunk), signal));
+    const write = async (chunk: Uint8Array) => {
+      await extraction.write(chunk);
+      await kept.write(chunk);
+    };
+    ({ size } = await checkTar(diffId, tar, write, signal));
     await extraction.finish();
+    await kept.finish();
   } finally {
+    await kept.stop();
     await extraction.stop();
   }
   const file = await open(join(folder, SIZE_FILE), 'wx', 0o600);

@@ -1,0 +1,47 @@
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
+import { TAIL, TAIL_START, TAR } from './layer-files.ts';
+
+const CHUNK = 1 << 20;
+
+/** The tar of the layer in `folder` as it came, without what was added to it. Throws EngineError 'not-found'. */
+export async function* readTar(
+  folder: string,
+  diffId: Digest,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const tar = await open(join(folder, TAR), 'r').catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT' ? layerNotHere(diffId) : error;
+  });
+  try {
+    const tail = await readOptional(join(folder, TAIL));
+    const start = await readOptional(join(folder, TAIL_START));
+    if (tail !== undefined && start === undefined) throw tarNotKept(diffId);
+    yield* readUpTo(tar, start === undefined ? (await tar.stat()).size : Number(start), signal);
+    if (tail !== undefined) yield tail;
+  } finally {
+    await tar.close();
+  }
+}
+
+async function* readUpTo(file: FileHandle, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let position = 0; position < end; ) {
+    signal.throwIfAborted();
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, end - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) throw new Error(`a layer's tar ends after ${position} of ${end} bytes`);
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function readOptional(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
