@@ -36,7 +36,9 @@ test('source files stay small, export no default and ignore no type error', () =
       const text = readFileSync(join(root, file), 'utf8');
       const lines = text.split('\n').length;
       return [
-        ...(lines > 400 && !file.endsWith('_pb.ts') ? [`${file} has ${lines} lines: one file owns one thing`] : []),
+        ...(lines > 400 && !file.endsWith('_pb.ts')
+          ? [`${file} has ${lines} lines: one file owns one thing`]
+          : []),
         ...(/^export default\b/m.test(text) ? [`${file} has a default export`] : []),
         ...(/@ts-(ignore|nocheck|expect-error)/.test(text) ? [`${file} silences the type checker`] : []),
         ...(/\b(TODO|FIXME|XXX)\b/.test(text) ? [`${file} has a left-over note`] : []),
