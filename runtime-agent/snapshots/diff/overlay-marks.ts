@@ -1,0 +1,47 @@
+import type { BigIntStats } from 'node:fs';
+import { WHITEOUT_PREFIX } from '../whiteout-names.ts';
+
+/** A tree holds what no layer can; the message says what, and what to do. */
+export class UnusableTreeError extends Error {
+  override readonly name = 'UnusableTreeError';
+}
+
+/** The prefixes of what overlay notes for itself, as root and in user namespaces. */
+const OVERLAY = ['trusted.overlay.', 'user.overlay.'];
+
+/** Whether an attribute belongs to the file and not to the host that it lies on. */
+export function isKept(name: string): boolean {
+  if (OVERLAY.some((prefix) => name.startsWith(prefix))) return false;
+  return name === 'security.capability' || name.startsWith('user.') || name.startsWith('system.posix_acl_');
+}
+
+/**
+ * Whether overlay hides by this file what the layers below have of its name: a device 0/0, or an empty file with a mark
+ * (Linux, filesystems/overlayfs.rst, "whiteouts and opaque directories").
+ */
+export function isWhiteout(stat: BigIntStats, xattrs: ReadonlyMap<string, string>): boolean {
+  if (stat.isCharacterDevice()) return stat.rdev === 0n;
+  return stat.isFile() && stat.size === 0n && OVERLAY.some((prefix) => xattrs.has(`${prefix}whiteout`));
+}
+
+/** Whether overlay hides all that the layers below have in this folder. */
+export function isOpaque(xattrs: ReadonlyMap<string, string>): boolean {
+  return OVERLAY.some((prefix) => xattrs.get(`${prefix}opaque`) === 'y');
+}
+
+/** Throws UnusableTreeError for what cannot be told to others: half files, renamed folders, names with a meaning. */
+export function checkForLayer(path: string, name: string, xattrs: ReadonlyMap<string, string>): void {
+  const shown = JSON.stringify(Buffer.from(path, 'latin1').toString('utf8'));
+  if (name.startsWith(WHITEOUT_PREFIX)) {
+    throw new UnusableTreeError(
+      `${shown} cannot be in a layer, where a name that begins with ${WHITEOUT_PREFIX} marks a deletion: rename it`,
+    );
+  }
+  for (const prefix of OVERLAY) {
+    if (xattrs.has(`${prefix}metacopy`) || xattrs.has(`${prefix}redirect`)) {
+      throw new UnusableTreeError(
+        `${shown} was written by an overlay that leaves parts of files in the layers below`,
+      );
+    }
+  }
+}

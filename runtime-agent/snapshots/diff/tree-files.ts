@@ -1,0 +1,54 @@
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from 'node:fs';
+
+/** Not in node:fs: a descriptor that only names a file, so that opening one has no effect on a device or FIFO. */
+const O_PATH = 0o10000000;
+
+/** What went away, or is no folder any more, while a tree is read. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/*
+ * A name is always looked up in the open descriptor of its folder, and never followed when it is a link, so that a
+ * container which swaps folders for links while its tree is read gains nothing. Each character of a name is one byte.
+ */
+
+/** The path by which the system calls that take only paths reach a name in an open folder. */
+export function pathAt(folder: number, name: string): Buffer {
+  return Buffer.from(`/proc/self/fd/${folder}/${name}`, 'latin1');
+}
+
+/** Undefined when there is nothing of that name. */
+export function statAt(folder: number, name: string): BigIntStats | undefined {
+  return lstatSync(pathAt(folder, name), { bigint: true, throwIfNoEntry: false });
+}
+
+/** Undefined when there is no folder of that name. The caller closes the descriptor. */
+export function openFolderAt(folder: number, name: string): number | undefined {
+  return unlessGone(() =>
+    openSync(pathAt(folder, name), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW),
+  );
+}
+
+/** Opens a regular file for reading; undefined when there is none of that name. The caller closes the descriptor. */
+export function openFileAt(folder: number, name: string): number | undefined {
+  const named = unlessGone(() => openSync(pathAt(folder, name), O_PATH | constants.O_NOFOLLOW));
+  if (named === undefined) return undefined;
+  try {
+    return fstatSync(named).isFile() ? openSync(`/proc/self/fd/${named}`, constants.O_RDONLY) : undefined;
+  } finally {
+    closeSync(named);
+  }
+}
+
+/** Sorted by bytes. */
+export function namesIn(folder: number): readonly string[] {
+  return readdirSync(`/proc/self/fd/${folder}`, { encoding: 'latin1' }).sort();
+}
+
+function unlessGone<T>(open: () => T): T | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (GONE.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  }
+}

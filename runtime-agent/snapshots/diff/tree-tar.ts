@@ -1,0 +1,46 @@
+/**
+ * A part of a tree that goes into a tar. Paths are text in UTF-8 without a slash at their ends; `''` is the tree's own
+ * folder.
+ */
+export interface TreeMember {
+  /** Path in the folder. It may not lead through a symlink; one at its end is taken as a symlink. */
+  readonly source: string;
+  /** Path of its entry in the tar. `''` gives no entry of its own: only what is in the folder. */
+  readonly target: string;
+  /** Whether all below a folder comes with it. */
+  readonly recursive: boolean;
+}
+
+/** Which tar is made of which tree. */
+export interface TreeTarRequest {
+  /**
+   * The tree: an absolute path, which may lead through symlinks, or the descriptor of an open folder, which stays the
+   * caller's and must stay open until the tar has ended.
+   */
+  readonly folder: string | number;
+  /** In this order; within each, depth first and sorted by bytes. Without it all that is in the folder. */
+  readonly members?: readonly TreeMember[];
+  /**
+   * Overlay's marks become those of a layer (image-spec, layer.md, "Whiteouts"), for the upper folder of an overlay.
+   * `base`, the absolute path of a tree of the layers below, leaves marks out that would hide nothing.
+   */
+  readonly overlay?: { readonly base?: string };
+  /** Given to every entry in place of its own. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Permission bits for every entry but symlinks, in place of its own. */
+  readonly mode?: number;
+  /** Seconds since 1970: a later modification time becomes this one (SOURCE_DATE_EPOCH). */
+  readonly latest?: number;
+}
+
+/** Makes tars of trees. */
+export interface TreeTars {
+  /**
+   * The tar of a tree, as it is read. No symlink of the tree is followed, whatever changes while it is read; what goes
+   * away meanwhile is left out, a file that shrinks is filled with zeros. Sockets are left out. Modification times are
+   * whole seconds, as dockerd writes them. The same tree and request give the same bytes. The descriptors of a tar that
+   * is not read to its end are closed with the iterator. Throws EngineError 'bad-request' for what no tar can hold,
+   * Error with `code` (`ENOENT` for a member that is not there), and the signal's reason.
+   */
+  read(request: TreeTarRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}

@@ -1,0 +1,32 @@
+import { parentPort } from 'node:worker_threads';
+import { loadXattrs } from '../../linux/xattrs.ts';
+import { UnusableTreeError } from './overlay-marks.ts';
+import type { TreeOrder, TreeReport } from './tree-messages.ts';
+import { TreeReader } from './tree-reader.ts';
+
+const xattrs = loadXattrs();
+const tars = new Map<number, Generator<Uint8Array, void, void>>();
+
+parentPort?.on('message', (order: TreeOrder) => {
+  const { id, kind } = order;
+  if (kind === 'close') {
+    tars.get(id)?.return();
+    tars.delete(id);
+    return;
+  }
+  if (kind === 'open') tars.set(id, new TreeReader(order.request, xattrs).read());
+  const report = step(id);
+  if (!('chunk' in report)) tars.delete(id);
+  parentPort?.postMessage(report, 'chunk' in report ? [report.chunk.buffer] : []);
+});
+
+function step(id: number): TreeReport {
+  try {
+    const result = tars.get(id)?.next();
+    if (result === undefined || result.done === true) return { id, ended: true };
+    return { id, chunk: result.value as Uint8Array<ArrayBuffer> };
+  } catch (error) {
+    const { message: failure, code } = error as NodeJS.ErrnoException;
+    return { id, failure, ...(code !== undefined && { code }), unusable: error instanceof UnusableTreeError };
+  }
+}
