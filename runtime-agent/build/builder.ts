@@ -1,6 +1,7 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { Platform } from '../images/image.ts';
 import type { RegistryCredentials } from '../images/images.ts';
+import type { FileTree } from './context/file-tree.ts';
 
 /** A folder of files on this host that a build reads, and never writes. */
 export interface ContextFolder {
@@ -23,7 +24,11 @@ export interface BuildSource {
   /** A small file beside the Dockerfile; undefined when it is not there. At most 1 MiB, else EngineError 'bad-request'. */
   readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** `name` is undefined for the main context, else one of `BuildRequest.namedContexts`. */
-  openContext(name: string | undefined, want: ContextWant, signal: AbortSignal): Promise<ContextFolder>;
+  openContext(
+    name: string | undefined,
+    want: ContextWant,
+    signal: AbortSignal,
+  ): Promise<ContextFolder | FileTree>;
   /** The value of `RUN --mount=type=secret,id=…`; undefined when the client did not give it. */
   secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /** What a registry is asked with; undefined is anonymously. */
@@ -75,6 +80,8 @@ export type BuildProgress =
       readonly inputs: readonly string[];
       /** As the classic builder words it: instruction and number, absent for internal steps. */
       readonly instruction?: { readonly text: string; readonly number: number; readonly count: number };
+      /** It changes the configuration alone (ENV, CMD …): BuildKit shows no vertex for such a step. */
+      readonly isConfigOnly?: boolean;
     }
   | { readonly kind: 'started'; readonly id: string; readonly at: Date }
   | { readonly kind: 'cached'; readonly id: string; readonly at: Date }
@@ -92,7 +99,8 @@ export type BuildProgress =
       readonly total?: number;
     }
   | { readonly kind: 'warning'; readonly id: string; readonly message: string; readonly line?: number }
-  | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly imageId?: Digest }
+  /** `layer` is the short name of what stands after the step, for those who print one. */
+  | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly layer?: string }
   | { readonly kind: 'failed'; readonly id: string; readonly at: Date; readonly message: string };
 
 /** A finished image, not yet named. It is kept from the sweep until `release`. */

@@ -1,0 +1,42 @@
+interface CommonFields {
+  /** Without a slash at the beginning; '' is the root. Each character is one byte, whatever encoding was meant. */
+  readonly path: string;
+  /** Permission bits, with set-uid, set-gid and sticky. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since 1970, with a fraction where the tree has one. */
+  readonly mtime: number;
+}
+
+/** What stands at a path of a tree. */
+export type TreeEntry = CommonFields &
+  (
+    | { readonly kind: 'file'; readonly size: number }
+    | { readonly kind: 'folder' }
+    | { readonly kind: 'symlink'; readonly target: string }
+    | { readonly kind: 'char' | 'block'; readonly major: number; readonly minor: number }
+    | { readonly kind: 'fifo' }
+  );
+
+export type FileEntry = Extract<TreeEntry, { readonly kind: 'file' }>;
+
+/**
+ * Files that a build reads and nobody writes meanwhile: a context, a stage, an image. No link is followed by any call; paths
+ * are as in TreeEntry.
+ */
+export interface FileTree {
+  /** Undefined where nothing stands there. */
+  entry(path: string): Promise<TreeEntry | undefined>;
+  /** The names in a folder, sorted by their bytes; none where it is no folder. */
+  children(path: string): Promise<readonly string[]>;
+  /** The content of a file. */
+  read(file: FileEntry): AsyncIterable<Uint8Array>;
+  /** SHA-256 of a file's content, in hex. */
+  contentDigest(file: FileEntry, signal: AbortSignal): Promise<string>;
+  /** Attributes beside the mode, such as security.capability; values as bytes in characters. */
+  xattrs(path: string): Promise<ReadonlyMap<string, string>>;
+  /** A folder of this host with these files, for a mount; it is there until `release`. */
+  folder(signal: AbortSignal): Promise<string>;
+  release(): Promise<void>;
+}

@@ -1,0 +1,43 @@
+import { type DockerfileText, dockerfileError } from './dockerfile-text.ts';
+
+/** The parser directives at the top of a Dockerfile (reference, "Parser directives"). */
+export interface Directives {
+  readonly escapeToken: '\\' | '`';
+  /** The image of a frontend; this builder is its own. */
+  readonly syntax?: string;
+}
+
+const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const KNOWN = ['escape', 'syntax', 'check'] as const;
+/** Frontends whose language is the one that this builder reads. */
+const OWN_SYNTAX = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::|@|$)/;
+
+/** Reads the directives. Throws EngineError 'bad-request' for one that is given twice, or that this builder cannot follow. */
+export function readDirectives(text: DockerfileText): Directives {
+  const found = new Map<string, string>();
+  for (const [index, line] of text.lines.entries()) {
+    const [, name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
+    const key = name.toLowerCase();
+    if (!KNOWN.some((known) => known === key)) break;
+    const at = { text, line: index + 1, endLine: index + 1 };
+    if (found.has(key)) throw dockerfileError(at, `only one ${key} parser directive can be used`);
+    if (key === 'escape' && value !== '\\' && value !== '`') {
+      throw dockerfileError(
+        at,
+        `invalid ESCAPE "${value.slice(0, 40)}": it must be a backslash or a backtick`,
+      );
+    }
+    if (key === 'syntax' && !OWN_SYNTAX.test(value)) {
+      throw dockerfileError(
+        at,
+        `the frontend ${value.slice(0, 200)} is not supported: this builder reads docker/dockerfile itself and runs no frontend images`,
+      );
+    }
+    found.set(key, value);
+  }
+  const syntax = found.get('syntax');
+  return {
+    escapeToken: found.get('escape') === '`' ? '`' : '\\',
+    ...(syntax === undefined ? {} : { syntax }),
+  };
+}

@@ -1,0 +1,38 @@
+import { EngineError } from '../../errors.ts';
+
+/** A Dockerfile as it was read, for messages that show its lines. */
+export interface DockerfileText {
+  /** As the client named it. */
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+/** Where in a Dockerfile something stands; lines count from 1, `endLine` is the last one. */
+export interface Location {
+  readonly text: DockerfileText;
+  readonly line: number;
+  readonly endLine: number;
+}
+
+/** Lines of one instruction that a message shows; a heredoc may be long. */
+const MAX_SHOWN = 12;
+
+/** An EngineError 'bad-request' that names file and line and shows the lines. */
+export function dockerfileError(at: Location, message: string, options?: ErrorOptions): EngineError {
+  return new EngineError('bad-request', locatedMessage(at, message), options);
+}
+
+/** `Dockerfile:3: message`, and below it the lines that are meant. */
+export function locatedMessage({ text, line, endLine }: Location, message: string): string {
+  const shown = text.lines.slice(line - 1, Math.min(endLine, line - 1 + MAX_SHOWN));
+  const width = String(line + shown.length - 1).length;
+  const lines = shown.map((content, index) => `  ${String(line + index).padStart(width)} | ${content}`);
+  return [`${text.name}:${line}: ${message}`, ...lines].join('\n');
+}
+
+/** Splits a Dockerfile into lines, without a byte order mark and carriage returns. */
+export function dockerfileText(name: string, content: string): DockerfileText {
+  const lines = content.replace(/^\uFEFF/, '').split(/\r?\n/);
+  if (lines.at(-1) === '') lines.pop();
+  return { name, lines };
+}

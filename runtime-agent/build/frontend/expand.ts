@@ -1,0 +1,216 @@
+import { patternExpression } from './shell-pattern.ts';
+
+/** How a word of an instruction is read. */
+export interface WordOptions {
+  readonly escapeToken: '\\' | '`';
+  /** Undefined is a variable that is not set. */
+  readonly lookup: (name: string) => string | undefined;
+  /** Keep quotes and escapes as they stand, and variables that are not set. */
+  readonly raw?: boolean;
+}
+
+/** A word that cannot be read; the message has no location. */
+export class WordError extends Error {
+  override readonly name = 'WordError';
+}
+
+/** Expands variables and takes quotes away (reference, "Environment replacement"). Throws WordError. */
+export function expandWord(word: string, options: WordOptions): string {
+  return new WordReader(word, options).whole().join('');
+}
+
+/** As expandWord, and splits at the white space that is not quoted, also where variables brought it. */
+export function expandWords(text: string, options: WordOptions): readonly string[] {
+  return new WordReader(text, options).words();
+}
+
+const SPECIAL = '@*#?-$!0';
+
+class WordReader {
+  readonly #text: string;
+  readonly #options: WordOptions;
+  #at = 0;
+
+  constructor(text: string, options: WordOptions) {
+    this.#text = text;
+    this.#options = options;
+  }
+
+  whole(): readonly string[] {
+    const parts: string[] = [];
+    while (this.#at < this.#text.length) parts.push(this.#part().text);
+    return parts;
+  }
+
+  words(): readonly string[] {
+    const words: string[] = [];
+    let current: string | undefined;
+    while (this.#at < this.#text.length) {
+      const { text, splits } = this.#part();
+      if (!splits) {
+        current = (current ?? '') + text;
+        continue;
+      }
+      for (const [index, piece] of text.split(/\s/).entries()) {
+        if (index > 0 && current !== undefined) {
+          words.push(current);
+          current = undefined;
+        }
+        if (piece !== '') current = (current ?? '') + piece;
+      }
+    }
+    if (current !== undefined) words.push(current);
+    return words;
+  }
+
+  /** The next character, quotation or variable; `splits` where white space in it ends a word. */
+  #part(): { readonly text: string; readonly splits: boolean } {
+    const { escapeToken, raw } = this.#options;
+    const char = this.#text.charAt(this.#at);
+    if (char === "'") return { text: this.#singleQuoted(), splits: false };
+    if (char === '"') return { text: this.#doubleQuoted(), splits: false };
+    if (char === '$') return { text: this.#variable(), splits: true };
+    this.#at += 1;
+    if (char !== escapeToken) return { text: char, splits: true };
+    const next = this.#text.charAt(this.#at);
+    // An escape at the end stands for nothing.
+    if (next === '') return { text: raw ? char : '', splits: false };
+    this.#at += 1;
+    return { text: raw ? char + next : next, splits: false };
+  }
+
+  #singleQuoted(): string {
+    const end = this.#text.indexOf("'", this.#at + 1);
+    if (end < 0) throw new WordError('unexpected end of statement while looking for matching single-quote');
+    const inner = this.#text.slice(this.#at + 1, end);
+    this.#at = end + 1;
+    return this.#options.raw ? `'${inner}'` : inner;
+  }
+
+  #doubleQuoted(): string {
+    const { escapeToken, raw } = this.#options;
+    let result = '';
+    this.#at += 1;
+    for (;;) {
+      const char = this.#text.charAt(this.#at);
+      if (char === '') {
+        throw new WordError('unexpected end of statement while looking for matching double-quote');
+      }
+      if (char === '"') {
+        this.#at += 1;
+        return raw ? `"${result}"` : result;
+      }
+      if (char === '$') {
+        result += this.#variable();
+        continue;
+      }
+      this.#at += 1;
+      if (char !== escapeToken) {
+        result += char;
+        continue;
+      }
+      const next = this.#text.charAt(this.#at);
+      if (next === '' || raw) {
+        result += char + next;
+        this.#at += next.length;
+        continue;
+      }
+      this.#at += 1;
+      // Within double quotes the escape takes the meaning from these alone.
+      result += next === '"' || next === '$' || next === escapeToken ? next : char + next;
+    }
+  }
+
+  #variable(): string {
+    const start = this.#at;
+    this.#at += 1;
+    if (this.#text.charAt(this.#at) !== '{') {
+      const name = this.#name();
+      if (name === '') return '$';
+      return this.#options.lookup(name) ?? (this.#options.raw ? this.#text.slice(start, this.#at) : '');
+    }
+    this.#at += 1;
+    const name = this.#name();
+    if (name === '') throw new WordError('syntax error: bad substitution');
+    const char = this.#text.charAt(this.#at);
+    if (char === '') throw new WordError('syntax error: missing }');
+    const value = this.#options.lookup(name);
+    if (char === '}') {
+      this.#at += 1;
+      return value ?? (this.#options.raw ? this.#text.slice(start, this.#at) : '');
+    }
+    return this.#modified(name, value, start);
+  }
+
+  #modified(name: string, value: string | undefined, start: number): string {
+    const rest = this.#text.slice(this.#at);
+    const [operator] = /^(?::[-+?]|[-+?]|##?|%%?|\/\/?)/.exec(rest) ?? [];
+    if (operator === undefined) {
+      throw new WordError(`unsupported modifier (${rest.slice(0, 2)}) in substitution of ${name}`);
+    }
+    this.#at += operator.length;
+    if (operator.startsWith('/')) {
+      const pattern = this.#until('/}');
+      const hasReplacement = this.#text.charAt(this.#at - 1) === '/';
+      const replacement = hasReplacement ? this.#until('}') : '';
+      if (value === undefined) return this.#options.raw ? this.#text.slice(start, this.#at) : '';
+      const flags = operator === '//' ? 'gs' : 's';
+      return value.replace(new RegExp(patternExpression(pattern, 'greedy'), flags), () => replacement);
+    }
+    const word = this.#until('}');
+    const isSet = value !== undefined && !(operator.startsWith(':') && value === '');
+    switch (operator.at(-1)) {
+      case '-':
+        return isSet ? value : word;
+      case '+':
+        return isSet ? word : '';
+      case '?':
+        if (!isSet) throw new WordError(`${name}: ${word === '' ? 'is not allowed to be unset' : word}`);
+        return value;
+      default:
+        return value === undefined ? '' : trimmed(value, operator, word);
+    }
+  }
+
+  /** The expanded text up to one of `ends`, which is passed. */
+  #until(ends: string): string {
+    let result = '';
+    for (;;) {
+      const char = this.#text.charAt(this.#at);
+      if (char === '') throw new WordError('syntax error: missing }');
+      if (ends.includes(char)) {
+        this.#at += 1;
+        return result;
+      }
+      result += this.#part().text;
+    }
+  }
+
+  #name(): string {
+    const rest = this.#text.slice(this.#at);
+    const [name = ''] = /^(?:[A-Za-z_][A-Za-z0-9_]*|[0-9]+)/.exec(rest) ?? [];
+    if (name !== '') {
+      this.#at += name.length;
+      return name;
+    }
+    const char = rest.charAt(0);
+    if (char === '' || !SPECIAL.includes(char)) return '';
+    this.#at += 1;
+    return char;
+  }
+}
+
+/** `#` and `%` take the shortest beginning or end that the pattern matches, `##` and `%%` the longest. */
+function trimmed(value: string, operator: string, pattern: string): string {
+  const greed = operator.length === 2 ? 'greedy' : 'lazy';
+  if (operator.startsWith('#')) {
+    return value.replace(new RegExp(`^(?:${patternExpression(pattern, greed)})`, 's'), '');
+  }
+  const whole = new RegExp(`^(?:${patternExpression(pattern, 'greedy')})$`, 's');
+  const lengths = Array.from({ length: value.length + 1 }, (_, index) => index);
+  for (const length of greed === 'lazy' ? lengths : lengths.reverse()) {
+    const kept = value.length - length;
+    if (whole.test(value.slice(kept))) return value.slice(0, kept);
+  }
+  return value;
+}

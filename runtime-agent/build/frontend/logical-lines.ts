@@ -1,0 +1,71 @@
+import { type DockerfileText, dockerfileError, type Location } from './dockerfile-text.ts';
+import { type Heredoc, type HeredocStart, heredocStarts } from './heredoc.ts';
+
+/** One instruction as it was written: continued lines joined, comments left out, documents apart. */
+export interface LogicalLine {
+  /** In upper case. */
+  readonly keyword: string;
+  /** What follows the keyword, trimmed at its beginning. */
+  readonly rest: string;
+  readonly heredocs: readonly Heredoc[];
+  readonly at: Location;
+}
+
+const COMMENT = /^\s*#/;
+const TAKES_HEREDOCS = /^\s*(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s/i;
+
+/** Cuts a Dockerfile into its instructions (reference, "Format"). Throws EngineError 'bad-request'. */
+export function logicalLines(text: DockerfileText, escapeToken: '\\' | '`'): readonly LogicalLine[] {
+  const continued = escapeToken === '\\' ? /(^|[^\\])\\[ \t]*$/ : /(^|[^`])`[ \t]*$/;
+  const found: LogicalLine[] = [];
+  for (let index = 0; index < text.lines.length; index += 1) {
+    const first = text.lines[index] ?? '';
+    if (first.trim() === '' || COMMENT.test(first)) continue;
+    const line = index + 1;
+    let joined = '';
+    let part = first.trimStart();
+    while (continued.test(part)) {
+      joined += part.replace(continued, '$1');
+      // Comments and empty lines do not end what is continued.
+      do index += 1;
+      while (index < text.lines.length && isSkipped(text.lines[index] ?? ''));
+      part = text.lines[index] ?? '';
+      if (index >= text.lines.length) break;
+    }
+    joined = (joined + part).trimEnd();
+    const heredocs: Heredoc[] = [];
+    if (TAKES_HEREDOCS.test(joined)) {
+      for (const start of heredocStarts(joined, escapeToken)) {
+        const at = { text, line, endLine: Math.min(index + 1, text.lines.length) };
+        const body = heredocBody(text, index + 1, start, at);
+        heredocs.push({ ...start, content: body.content });
+        index = body.end;
+      }
+    }
+    const [, keyword = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(joined) ?? [];
+    const endLine = Math.min(index + 1, text.lines.length);
+    found.push({ keyword: keyword.toUpperCase(), rest, heredocs, at: { text, line, endLine } });
+  }
+  return found;
+}
+
+function isSkipped(line: string): boolean {
+  return line.trim() === '' || COMMENT.test(line);
+}
+
+/** The lines from `begin` (from 0) to the one that is the document's name; `end` is where that stands. */
+function heredocBody(
+  text: DockerfileText,
+  begin: number,
+  start: HeredocStart,
+  at: Location,
+): { readonly content: string; readonly end: number } {
+  let content = '';
+  for (let index = begin; index < text.lines.length; index += 1) {
+    const whole = text.lines[index] ?? '';
+    const line = start.stripsTabs ? whole.replace(/^\t+/, '') : whole;
+    if (line === start.name) return { content, end: index };
+    content += `${line}\n`;
+  }
+  throw dockerfileError(at, `unterminated heredoc: no line is ${JSON.stringify(start.name)}`);
+}

@@ -1,0 +1,76 @@
+import { readDirectives } from './directives.ts';
+import { dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
+import type { Instruction } from './instruction.ts';
+import { type LogicalLine, logicalLines } from './logical-lines.ts';
+import { parseInstruction } from './parse-instruction.ts';
+
+/** A stage: a FROM and what follows it. */
+export interface Stage {
+  readonly index: number;
+  readonly from: Extract<Instruction, { readonly kind: 'from' }>;
+  readonly instructions: readonly Instruction[];
+}
+
+/** A Dockerfile that was understood. */
+export interface Dockerfile {
+  readonly escapeToken: '\\' | '`';
+  /** The ARGs before the first FROM. */
+  readonly globalArguments: readonly Extract<Instruction, { readonly kind: 'arg' }>[];
+  readonly stages: readonly Stage[];
+  /** Of the whole file, for failures that no line has. */
+  readonly at: Location;
+}
+
+/** Reads a Dockerfile. Throws EngineError 'bad-request' that names file, line and instruction. */
+export function parseDockerfile(name: string, content: string): Dockerfile {
+  const text = dockerfileText(name, content);
+  const { escapeToken } = readDirectives(text);
+  const at: Location = { text, line: 1, endLine: 1 };
+  const globalArguments: Extract<Instruction, { readonly kind: 'arg' }>[] = [];
+  const stages: { index: number; from: Stage['from']; instructions: Instruction[] }[] = [];
+  for (const line of logicalLines(text, escapeToken)) {
+    const instruction = parseInstruction(line, escapeToken);
+    const stage = stages.at(-1);
+    if (instruction.kind === 'from') {
+      const known = stages.some(({ from }) => from.name !== undefined && from.name === instruction.name);
+      if (known) {
+        throw dockerfileError(
+          line.at,
+          `FROM: the stage name ${JSON.stringify(instruction.name)} is used already`,
+        );
+      }
+      stages.push({ index: stages.length, from: instruction, instructions: [] });
+    } else if (stage !== undefined) stage.instructions.push(instruction);
+    else if (instruction.kind === 'arg') globalArguments.push(instruction);
+    else
+      throw dockerfileError(
+        line.at,
+        `${line.keyword}: no build stage in current context: a Dockerfile begins with FROM`,
+      );
+  }
+  if (stages.length === 0) {
+    throw dockerfileError(
+      at,
+      text.lines.length === 0 ? 'the Dockerfile cannot be empty' : 'the Dockerfile has no FROM',
+    );
+  }
+  return { escapeToken, globalArguments, stages, at };
+}
+
+/** Reads what a base image has left for its children (ONBUILD); `at` is the FROM that brought it. */
+export function parseTrigger(trigger: string, escapeToken: '\\' | '`', at: Location): Instruction {
+  const text = dockerfileText(`${at.text.name} (ONBUILD)`, trigger);
+  const [line, ...more] = logicalLines(text, escapeToken);
+  if (line === undefined || more.length > 0) {
+    throw dockerfileError(
+      at,
+      `the base image has an ONBUILD trigger that is no instruction: ${trigger.slice(0, 200)}`,
+    );
+  }
+  const placed: LogicalLine = { ...line, at };
+  const instruction = parseInstruction(placed, escapeToken);
+  if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
+    throw dockerfileError(at, `${line.keyword} isn't allowed as an ONBUILD trigger`);
+  }
+  return instruction;
+}

@@ -1,0 +1,49 @@
+import { heredocStart } from '../heredoc.ts';
+import type { CopyInstruction, CopySource } from '../instruction.ts';
+import { execForm, plainWords } from '../words.ts';
+import { FlagReader, refuse, type Written } from './written.ts';
+
+const COPY_FLAGS = ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'];
+const ADD_FLAGS = ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'];
+
+export function parseCopy(written: Written): CopyInstruction {
+  const isAdd = written.keyword === 'ADD';
+  const flags = new FlagReader(written, isAdd ? ADD_FLAGS : COPY_FLAGS, ['exclude']);
+  const words = execForm(written.rest) ?? plainWords(written.rest.split('\n')[0] ?? '');
+  const destination = words.at(-1);
+  if (words.length < 2 || destination === undefined) {
+    throw refuse(
+      written,
+      `${written.keyword} requires at least two arguments, but only one was provided. Destination could not be determined`,
+    );
+  }
+  const sources: string[] = [];
+  for (const word of words.slice(0, -1)) {
+    if (heredocStart(word, written.escapeToken) === undefined) sources.push(word);
+  }
+  if (flags.boolean('keep-git-dir') === true) {
+    throw refuse(written, '--keep-git-dir is not supported: this builder adds no git repositories');
+  }
+  const checksum = flags.text('checksum');
+  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum) && !checksum.includes('$')) {
+    throw refuse(written, 'the checksum must be sha256: and 64 hexadecimal digits');
+  }
+  return {
+    kind: isAdd ? 'add' : 'copy',
+    from: copySource(flags.text('from')),
+    sources,
+    documents: written.heredocs,
+    destination,
+    chown: flags.text('chown'),
+    chmod: flags.text('chmod'),
+    link: flags.boolean('link') ?? false,
+    parents: flags.boolean('parents') ?? false,
+    exclude: flags.texts('exclude'),
+    checksum,
+    unpack: flags.boolean('unpack'),
+  };
+}
+
+export function copySource(name: string | undefined): CopySource {
+  return name === undefined ? { kind: 'context' } : { kind: 'named', name };
+}

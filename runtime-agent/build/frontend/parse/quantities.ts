@@ -1,0 +1,28 @@
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+/** A Go duration such as `1m30s`, in nanoseconds; undefined where it is none. */
+export function parseDuration(text: string): number | undefined {
+  if (text === '0') return 0;
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
+  return parts.reduce(
+    (sum, [, count, unit]) => sum + Math.round(Number(count) * (UNITS[unit ?? ''] ?? 0)),
+    0,
+  );
+}
+
+/** Bytes: `64m`, `1GiB`, `4096`; undefined where it is none. */
+export function parseSize(text: string): number | undefined {
+  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
+  if (count === undefined) return undefined;
+  const power = 'kmgt'.indexOf(unit.toLowerCase()) + 1;
+  return Math.floor(Number(count) * 1024 ** (unit === '' ? 0 : power));
+}
