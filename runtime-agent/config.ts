@@ -12,6 +12,18 @@ export interface AgentConfig {
   /** `host` or `host:port` of registries that are asked by plain HTTP. */
   readonly insecureRegistries: readonly string[];
   readonly logLevel: LogLevel;
+  /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
+  readonly tcp?: TcpConfig;
+}
+
+/** Every connection is encrypted, and who connects shows a certificate that `authority` vouches for. */
+export interface TcpConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Absolute paths of PEM files. */
+  readonly authority: string;
+  readonly certificate: string;
+  readonly key: string;
 }
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -24,6 +36,11 @@ export interface ConfigFlags {
   readonly data?: string;
   readonly insecureRegistries?: readonly string[];
   readonly logLevel?: string;
+  /** `HOST:PORT` */
+  readonly listen?: string;
+  readonly tlsAuthority?: string;
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
   /** Path of a JSON file with the fields above. */
   readonly config?: string;
 }
@@ -41,7 +58,17 @@ const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
-const FILE_FIELDS = new Set(['socket', 'socketGroup', 'data', 'insecureRegistries', 'logLevel']);
+const FILE_FIELDS = new Set([
+  'socket',
+  'socketGroup',
+  'data',
+  'insecureRegistries',
+  'logLevel',
+  'listen',
+  'tlsAuthority',
+  'tlsCertificate',
+  'tlsKey',
+]);
 
 /**
  * Flags win over `BERTH_AGENT_*`, those over the file, those over the defaults. Reads the file and nothing
@@ -60,6 +87,7 @@ export function readConfig(
       `the socket path ${socket} is longer than the ${SOCKET_PATH_LIMIT} bytes that Linux allows: choose a shorter one.`,
     );
   }
+  const tcp = readTcp(merged);
   const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
   return Object.freeze({
     socket,
@@ -69,7 +97,36 @@ export function readConfig(
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
     logLevel: logLevel(merged.logLevel ?? 'info'),
+    ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
+}
+
+function readTcp(flags: ConfigFlags): TcpConfig | undefined {
+  const { listen, tlsAuthority, tlsCertificate, tlsKey } = flags;
+  if (listen === undefined) {
+    if ([tlsAuthority, tlsCertificate, tlsKey].every((file) => file === undefined)) return undefined;
+    throw new ConfigError(
+      '--tls-ca, --tls-cert and --tls-key belong to --listen HOST:PORT, which is missing.',
+    );
+  }
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^[\]:/\s]+)):(\d{1,5})$/.exec(listen);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65535) {
+    throw new ConfigError(`"${listen}" is no address: --listen takes HOST:PORT, such as 10.0.0.5:2376.`);
+  }
+  if (tlsAuthority === undefined || tlsCertificate === undefined || tlsKey === undefined) {
+    throw new ConfigError(
+      'who may use the API is root on this host, so --listen needs certificates of both sides: give --tls-ca, --tls-cert and --tls-key.',
+    );
+  }
+  return {
+    host,
+    port,
+    authority: absolute(tlsAuthority, '--tls-ca'),
+    certificate: absolute(tlsCertificate, '--tls-cert'),
+    key: absolute(tlsKey, '--tls-key'),
+  };
 }
 
 function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): ConfigFlags {
@@ -78,7 +135,15 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const data = environment.BERTH_AGENT_DATA;
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
+  const listen = environment.BERTH_AGENT_LISTEN;
+  const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
+  const tlsCertificate = environment.BERTH_AGENT_TLS_CERT;
+  const tlsKey = environment.BERTH_AGENT_TLS_KEY;
   return {
+    ...(listen ? { listen } : {}),
+    ...(tlsAuthority ? { tlsAuthority } : {}),
+    ...(tlsCertificate ? { tlsCertificate } : {}),
+    ...(tlsKey ? { tlsKey } : {}),
     ...(logLevel ? { logLevel } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),

@@ -34,6 +34,10 @@ export function readCommandLine(
     ...(values.data === undefined ? {} : { data: values.data }),
     ...(registries === undefined ? {} : { insecureRegistries: registries }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
+    ...(values.listen === undefined ? {} : { listen: values.listen }),
+    ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
+    ...(values['tls-cert'] === undefined ? {} : { tlsCertificate: values['tls-cert'] }),
+    ...(values['tls-key'] === undefined ? {} : { tlsKey: values['tls-key'] }),
     ...(values.config === undefined ? {} : { config: values.config }),
   };
   const config = readConfig(flags, environment);
@@ -52,10 +56,14 @@ function parse(args: readonly string[]) {
         data: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
         'insecure-registry': { type: 'string', multiple: true },
+        listen: { type: 'string' },
         json: { type: 'boolean' },
         'log-level': { type: 'string' },
         socket: { type: 'string' },
         'socket-group': { type: 'string' },
+        'tls-ca': { type: 'string' },
+        'tls-cert': { type: 'string' },
+        'tls-key': { type: 'string' },
         version: { type: 'boolean', short: 'v' },
       },
     });

@@ -7,12 +7,17 @@ Usage: berth-agent serve [options]
 Options, and the environment variables that they win over:
   --socket PATH                 unix socket of the API (BERTH_AGENT_SOCKET; /run/berth-agent.sock)
   --socket-group GROUP          group that may use the socket (BERTH_AGENT_SOCKET_GROUP; root alone)
+  --listen HOST:PORT            answers by TCP too, to who shows a certificate (BERTH_AGENT_LISTEN)
+  --tls-ca FILE                 authority that vouches for clients (BERTH_AGENT_TLS_CA)
+  --tls-cert, --tls-key FILE    certificate and key of this host (BERTH_AGENT_TLS_CERT, …_KEY);
+                                the files are read again on SIGHUP
   --data DIR                    images, containers and state (BERTH_AGENT_DATA; /var/lib/berth-agent)
   --insecure-registry HOST:PORT registry that is asked by plain HTTP, may be repeated
                                 (BERTH_AGENT_INSECURE_REGISTRIES, with commas)
   --log-level LEVEL             trace, debug, info, warn, error, fatal or silent
                                 (BERTH_AGENT_LOG_LEVEL; info)
-  --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel
+  --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
+                                listen, tlsAuthority, tlsCertificate, tlsKey
 
   -h, --help                    print this
   -v, --version                 print the version

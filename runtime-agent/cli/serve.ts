@@ -3,6 +3,7 @@ import { type AgentConfig, ConfigError } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { openAgentDatabase } from '../database.ts';
+import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createEngineServer } from '../engine-api/engine-server.ts';
 import { EventBus } from '../events/event-bus.ts';
 import { createImages } from '../images/create-images.ts';
@@ -15,6 +16,7 @@ import { checkHost } from './check-host.ts';
 import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
 import { clearSocketPath, listenSocket } from './listen-socket.ts';
+import { listenTcp } from './listen-tcp.ts';
 import { readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
 import { readVersion } from './version.ts';
@@ -66,7 +68,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     log,
   });
   const stopping = new AbortController();
-  const server = createEngineServer({
+  const engine: EngineDeps = {
     images,
     containers,
     volumes,
@@ -85,15 +87,18 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     checkLogin: (...request) => registry.checkLogin(...request),
     log,
     stopping: stopping.signal,
-  });
+  };
+  const server = createEngineServer(engine);
+  const tcp = config.tcp && (await listenTcp(config.tcp, engine, log));
   await listenSocket(server.http, config.socket, config.socketGroup);
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
-  process.stdout.write(`berth-agent is ready: unix://${config.socket} (data in ${dataDirectory})\n`);
+  const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
+  process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
 
   await aborted(interrupted);
   log.info('stopping; containers go on running');
   stopping.abort();
-  await server.close(GRACE);
+  await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
   const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();
   await networking.close({ idle });

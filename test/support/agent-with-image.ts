@@ -13,11 +13,14 @@ export interface AgentWithImage {
 }
 
 /** Berth's registry with busybox in it, and an agent that has pulled it. Needs root. */
-export async function startAgentWithImage(scope: CleanupScope): Promise<AgentWithImage> {
+export async function startAgentWithImage(
+  scope: CleanupScope,
+  options: { readonly agentArgs?: readonly string[] } = {},
+): Promise<AgentWithImage> {
   const registry = await startRegistry(scope);
   const image = `${registry.host}/team/busybox:1`;
   await pushLayout(await makeBusyboxImage(await imageFolder(scope)), image);
-  const agent = await startAgent(scope);
+  const agent = await startAgent(scope, options.agentArgs === undefined ? {} : { args: options.agentArgs });
   await agent.docker(['pull', '--quiet', image]);
   return { registry, agent, image };
 }
