@@ -9,8 +9,8 @@ Options, and the environment variables that they win over:
   --socket-group GROUP          group that may use the socket (BERTH_AGENT_SOCKET_GROUP; root alone)
   --listen HOST:PORT            answers by TCP too, to who shows a certificate (BERTH_AGENT_LISTEN)
   --tls-ca FILE                 authority that vouches for clients (BERTH_AGENT_TLS_CA)
-  --tls-cert, --tls-key FILE    certificate and key of this host (BERTH_AGENT_TLS_CERT, …_KEY);
-                                the files are read again on SIGHUP
+  --tls-cert, --tls-key FILE    certificate and key of this host, read again on SIGHUP
+                                (BERTH_AGENT_TLS_CERT, BERTH_AGENT_TLS_KEY)
   --data DIR                    images, containers and state (BERTH_AGENT_DATA; /var/lib/berth-agent)
   --insecure-registry HOST:PORT registry that is asked by plain HTTP, may be repeated
                                 (BERTH_AGENT_INSECURE_REGISTRIES, with commas)

@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { HELP as AGENT_HELP } from '../../runtime-agent/cli/help.ts';
 import { COMMAND_HELP } from '../../server/cli/help.ts';
 import { type KubernetesObject, kubernetesProblems } from '../support/kubernetes-schema.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -76,15 +77,16 @@ test('what Kubernetes manifests name is there: labels, ports, settings, the comm
   }
 });
 
-test('every variable of the deployment files is one that the registry reads', async () => {
-  const known = new Set(JSON.stringify(COMMAND_HELP).match(/BERTH_[A-Z_]+/g));
+test('every variable of the deployment files is one that registry or agent reads', async () => {
+  const known = new Set(`${JSON.stringify(COMMAND_HELP)} ${AGENT_HELP}`.match(/BERTH_[A-Z_]+/g));
   const files = ['Dockerfile'];
   for (const folder of ['compose', 'kubernetes', 'systemd']) {
     for (const name of await readdir(join(DEPLOY, folder))) files.push(join(folder, name));
   }
   for (const file of files) {
     const text = await readFile(join(DEPLOY, file), 'utf8');
-    for (const name of text.match(/BERTH_[A-Z_]+/g) ?? []) assert.ok(known.has(name), `${file}: ${name}`);
+    for (const name of text.match(/BERTH_[A-Z_]+\b(?!…)/g) ?? [])
+      assert.ok(known.has(name), `${file}: ${name}`);
   }
 });
 
@@ -135,7 +137,10 @@ test('systemd takes the units, and finds the registry well locked in', async (t)
   const about = (line: string) => names.some((name) => line.includes(name));
   assert.deepEqual(verified.stderr.split('\n').filter(about), []);
   assert.equal(verified.exitCode, 0, verified.stderr);
-  for (const unit of units.filter((name) => name.endsWith('.service'))) {
+  // What the agent is forbidden, its containers would be too.
+  const lockedIn = units.filter((name) => name.endsWith('.service') && !name.endsWith('berth-agent.service'));
+  assert.equal(lockedIn.length, 2);
+  for (const unit of lockedIn) {
     await runCommand('systemd-analyze', ['security', '--offline=true', '--threshold=30', '--no-pager', unit]);
   }
 });

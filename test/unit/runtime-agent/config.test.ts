@@ -55,6 +55,32 @@ describe('the configuration of the agent', () => {
       assert.throws(() => readConfig({ insecureRegistries: [host] }, {}), ConfigError));
   }
 
+  const files = { tlsAuthority: '/ca', tlsCertificate: '/crt', tlsKey: '/key' };
+  for (const [listen, host, port] of [
+    ['10.0.0.5:2376', '10.0.0.5', 2376],
+    ['[::1]:0', '::1', 0],
+    ['host.example:1', 'host.example', 1],
+  ] as const) {
+    test(`${listen} is listened on with certificates`, () =>
+      assert.deepEqual(readConfig({ listen, ...files }, {}).tcp, {
+        host,
+        port,
+        authority: '/ca',
+        certificate: '/crt',
+        key: '/key',
+      }));
+  }
+  for (const listen of ['2376', ':2376', 'a:65536', '::1:5', 'tcp://a:1', 'a:b', '']) {
+    test(`"${listen}" is not listened on`, () =>
+      assert.throws(() => readConfig({ listen, ...files }, {}), ConfigError));
+  }
+  test('TCP needs the certificates of both sides, and they need it', () => {
+    const { tlsAuthority: _, ...half } = files;
+    for (const flags of [{ listen: 'a:1' }, { listen: 'a:1', ...half }, files]) {
+      assert.throws(() => readConfig(flags, {}), ConfigError);
+    }
+  });
+
   test('a file with another shape is refused by name', async (t) => {
     const path = join(await makeTempDir(t, 'config'), 'agent.json');
     for (const [text, message] of [
@@ -94,7 +120,14 @@ describe('the command line of the agent', () => {
     assert.equal(readCommandLine(['serve', '--help'], {}).kind, 'help');
     assert.equal(readCommandLine(['-v'], {}).kind, 'version');
   });
-  for (const args of [[], ['sail'], ['serve', 'x'], ['serve', '--nosuch'], ['serve', '--data']]) {
+  for (const args of [
+    [],
+    ['sail'],
+    ['serve', 'x'],
+    ['serve', '--json'],
+    ['serve', '--nosuch'],
+    ['serve', '--data'],
+  ]) {
     test(`${args.join(' ') || 'nothing'} is refused`, () =>
       assert.throws(() => readCommandLine(args, {}), ConfigError));
   }
