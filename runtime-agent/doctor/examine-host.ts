@@ -140,7 +140,7 @@ function examineDataFolder({ data }: HostReading): readonly Finding[] {
 
 function examineTrials({ trials, programs }: HostReading): readonly Finding[] {
   if (trials === undefined) return [];
-  const { runtime, snapshotter, packetFilter } = trials;
+  const { runtime, layers, packetFilter } = trials;
   const findings: Finding[] = [];
   if ('name' in runtime) {
     const slower = runtime.name === 'runc';
@@ -151,14 +151,13 @@ function examineTrials({ trials, programs }: HostReading): readonly Finding[] {
       ...(slower && !programs.has('crun') && { remedy: 'apt-get install crun' }),
     });
   } else findings.push({ part: 'runtime', grade: 'lacking', message: runtime.failure });
-  const { kind, fallbackReason } = snapshotter;
   findings.push(
-    fallbackReason === undefined
-      ? { part: 'layers', grade: 'good', message: `layers are mounted (${kind}) and not unpacked` }
+    layers.how === 'file'
+      ? { part: 'layers', grade: 'good', message: 'layers are mounted as EROFS, not unpacked' }
       : {
           part: 'layers',
           grade: 'poorer',
-          message: `${fallbackReason}; they are unpacked, which is slower`,
+          message: layers.fallbackReason ?? 'layers are unpacked',
           remedy: 'Linux 6.12 and erofs-utils 1.8 or later',
         },
   );

@@ -29,7 +29,7 @@ export interface HostReading {
   };
   readonly trials?: {
     readonly runtime: { readonly name: string; readonly version: string } | { readonly failure: string };
-    readonly snapshotter: { readonly kind: string; readonly fallbackReason?: string };
+    readonly layers: { readonly how: 'file' | 'loop' | 'unpacked'; readonly fallbackReason?: string };
     readonly packetFilter:
       | { readonly droppingChains: readonly string[] }
       | {

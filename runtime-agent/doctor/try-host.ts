@@ -25,10 +25,10 @@ export async function tryHost(folder: string, signal: AbortSignal): Promise<Tria
       ({ name, version }) => ({ name, version }),
       (error: Error) => ({ failure: error.message }),
     );
-    const { snapshotter, fallbackReason } = await chooseSnapshotter(scratch, signal);
+    const { layers, fallbackReason } = await chooseSnapshotter(scratch, signal);
     return {
       runtime,
-      snapshotter: { kind: snapshotter.kind, ...(fallbackReason !== undefined && { fallbackReason }) },
+      layers: { how: layers, ...(fallbackReason !== undefined && { fallbackReason }) },
       packetFilter: tryPacketFilter(),
     };
   } finally {

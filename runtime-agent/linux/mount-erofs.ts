@@ -1,19 +1,42 @@
+import { openLoopDevice } from './loop-device.ts';
 import { mount } from './mount.ts';
 
-/**
- * Mounts an EROFS image, and the tar that holds its data where it is only an index, read-only, with neither device
- * files nor set-uid. Needs Linux 6.12 (file-backed mounts). Throws SystemCallError.
- */
-export async function mountErofs(request: {
+/** An EROFS image, and the tar that holds its data where it is only an index. */
+export interface ErofsMount {
   readonly image: string;
   readonly device?: string;
   readonly target: string;
-}): Promise<void> {
+}
+
+/** Mounts an image read-only, with neither device files nor set-uid. Throws SystemCallError. */
+export type ErofsMounter = (request: ErofsMount) => Promise<void>;
+
+/** From the files as they are: Linux 6.12. */
+export const mountErofsFiles: ErofsMounter = async ({ image, device, target }) => {
   await mount({
-    source: request.image,
-    target: request.target,
+    source: image,
+    target,
     type: 'erofs',
     flags: ['ro', 'nodev', 'nosuid'],
-    ...(request.device !== undefined && { data: `device=${request.device}` }),
+    ...(device !== undefined && { data: `device=${device}` }),
   });
-}
+};
+
+/** Through a loop device for each file, which ends with the mount: for older kernels. */
+export const mountErofsByLoop: ErofsMounter = async ({ image, device, target }) => {
+  const source = openLoopDevice(image);
+  try {
+    const data = device === undefined ? undefined : openLoopDevice(device);
+    try {
+      await mountErofsFiles({
+        image: source.path,
+        ...(data !== undefined && { device: data.path }),
+        target,
+      });
+    } finally {
+      data?.close();
+    }
+  } finally {
+    source.close();
+  }
+};

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
+import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../linux/mount-erofs.ts';
 import { ErofsSnapshotter } from './erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import { encodeFolders } from './tar-header.ts';
@@ -11,36 +12,52 @@ import { UnpackedSnapshotter } from './unpacked/unpacked-snapshotter.ts';
 /** The snapshotter of a host, and why it is not the better one where it is not. */
 export interface ChosenSnapshotter {
   readonly snapshotter: Snapshotter;
-  /** What keeps this host from mounting layers without unpacking them; a sentence for the log. */
+  /** `file`: mounted as they are; `loop`: through loop devices; `unpacked`: not mounted. */
+  readonly layers: 'file' | 'loop' | 'unpacked';
+  /** What keeps this host from the way before; a sentence for the log. */
   readonly fallbackReason?: string;
 }
 
+const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
+
 /**
  * Opens the snapshotter for `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
- * mkfs.erofs 1.8 and Linux 6.12), otherwise unpacked layers. Needs root.
+ * mkfs.erofs 1.8 and Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
  */
 export async function chooseSnapshotter(
   dataDirectory: string,
   signal: AbortSignal,
+  candidates: readonly ('file' | 'loop')[] = ['file', 'loop'],
 ): Promise<ChosenSnapshotter> {
-  try {
-    await tryErofs(dataDirectory, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    // Says nothing about this host, and the images on it are to be found again.
-    if (error instanceof EngineError && error.code === 'storage-full') {
-      return { snapshotter: await ErofsSnapshotter.open(dataDirectory) };
+  const reasons: string[] = [];
+  for (const layers of candidates) {
+    const mounter = MOUNTERS[layers];
+    try {
+      await tryErofs(dataDirectory, mounter, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Says nothing about this host, and the images on it are to be found again.
+      if (!(error instanceof EngineError && error.code === 'storage-full')) {
+        reasons.push((error as Error).message);
+        continue;
+      }
     }
-    const fallbackReason = `layers cannot be mounted without unpacking them: ${(error as Error).message}`;
-    return { snapshotter: await UnpackedSnapshotter.open(dataDirectory), fallbackReason };
+    const snapshotter = await ErofsSnapshotter.open(dataDirectory, mounter);
+    if (layers === 'file') return { snapshotter, layers };
+    return {
+      snapshotter,
+      layers,
+      fallbackReason: `layers are mounted through loop devices, as their files cannot be mounted: ${reasons.join('; ')}`,
+    };
   }
-  return { snapshotter: await ErofsSnapshotter.open(dataDirectory) };
+  const fallbackReason = `layers cannot be mounted without unpacking them: ${reasons.join('; ')}`;
+  return { snapshotter: await UnpackedSnapshotter.open(dataDirectory), layers: 'unpacked', fallbackReason };
 }
 
-async function tryErofs(dataDirectory: string, signal: AbortSignal): Promise<void> {
+async function tryErofs(dataDirectory: string, mounter: ErofsMounter, signal: AbortSignal): Promise<void> {
   const folder = await mkdtemp(join(dataDirectory, 'trial-'));
   try {
-    const snapshotter = await ErofsSnapshotter.open(folder);
+    const snapshotter = await ErofsSnapshotter.open(folder, mounter);
     const tar = encodeFolders(['trial']);
     const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
     await snapshotter.addLayer(diffId, only(tar), signal);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
-import { mountErofs } from '../../linux/mount-erofs.ts';
+import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
 import { KeyedLock } from '../keyed-lock.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere } from '../layer-not-here.ts';
@@ -25,15 +25,20 @@ export class ErofsSnapshotter implements Snapshotter {
   readonly #overlays: RootfsOverlays;
   readonly #lock = new KeyedLock();
 
-  private constructor(layers: LayerFolders, overlays: RootfsOverlays) {
+  readonly #mount: ErofsMounter;
+
+  private constructor(layers: LayerFolders, overlays: RootfsOverlays, mount: ErofsMounter) {
     this.#layers = layers;
     this.#overlays = overlays;
+    this.#mount = mount;
   }
 
-  static async open(directory: string): Promise<ErofsSnapshotter> {
+  /** Layers that are there may have been mounted otherwise: only the mounting differs. */
+  static async open(directory: string, mount = mountErofsFiles): Promise<ErofsSnapshotter> {
     return new ErofsSnapshotter(
       await LayerFolders.open(join(directory, 'layers')),
       await RootfsOverlays.open(join(directory, 'snapshots')),
+      mount,
     );
   }
 
@@ -108,8 +113,8 @@ export class ErofsSnapshotter implements Snapshotter {
       if ((await readMounts()).some((mount) => mount.mountPoint === target)) return target;
       if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
       const whole = join(folder, WHOLE);
-      if ((await sizeOf(whole)) > 0) await mountErofs({ image: whole, target });
-      else await mountErofs({ image: join(folder, INDEX), device: join(folder, TAR), target });
+      if ((await sizeOf(whole)) > 0) await this.#mount({ image: whole, target });
+      else await this.#mount({ image: join(folder, INDEX), device: join(folder, TAR), target });
       return target;
     });
   }

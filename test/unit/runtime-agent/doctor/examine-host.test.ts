@@ -17,7 +17,7 @@ const GOOD: HostReading = {
   data: { path: '/data', folder: '/', fileSystem: 'ext4', free: 50e9, inodesFree: 1e6 },
   trials: {
     runtime: { name: 'crun', version: '1.21' },
-    snapshotter: { kind: 'erofs' },
+    layers: { how: 'file' },
     packetFilter: { droppingChains: [] },
   },
   agent: 'answers',
@@ -164,7 +164,7 @@ describe('what a host lacks', () => {
       ...GOOD,
       trials: {
         runtime: { failure: 'no OCI runtime works' },
-        snapshotter: { kind: 'unpacked', fallbackReason: 'layers cannot be mounted' },
+        layers: { how: 'unpacked', fallbackReason: 'layers cannot be mounted' },
         packetFilter: { failure: 'Operation not supported' },
       },
     }).filter(({ grade }) => grade !== 'good');

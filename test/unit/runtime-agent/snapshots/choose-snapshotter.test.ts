@@ -18,6 +18,14 @@ describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
     assert.deepEqual(await mountsUnder(directory), []);
   });
 
+  it('mounts through loop devices where files cannot be mounted', async (t) => {
+    const directory = await makeTempDir(t);
+    const { snapshotter, layers, fallbackReason } = await chooseSnapshotter(directory, t.signal, ['loop']);
+    assert.deepEqual([snapshotter.kind, layers], ['erofs', 'loop']);
+    assert.match(fallbackReason ?? '', /through loop devices/);
+    assert.deepEqual(await mountsUnder(directory), []);
+  });
+
   it('falls back to unpacked layers, and says why', async (t) => {
     const directory = await makeTempDir(t);
     const programs = join(directory, 'programs');
