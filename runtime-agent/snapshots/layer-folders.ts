@@ -44,18 +44,21 @@ export class LayerFolders {
   }
 
   /**
-   * Lets `fill` write a layer into a new folder, which takes its name when `fill` has resolved; `fill` syncs its own
-   * files. Nothing is left when it fails. A layer that someone else has added meanwhile is kept as it is.
+   * Lets `fill` write a layer into a new folder, which takes the name of the diff ID that `fill` resolves to; `fill` syncs
+   * its own files. Nothing is left when it fails. A layer that is there already, or that someone else has added meanwhile,
+   * is kept as it is, and the new folder need not be complete then.
    */
-  async add(diffId: Digest, fill: (folder: string) => Promise<void>): Promise<void> {
+  async add(fill: (folder: string) => Promise<Digest>): Promise<Digest> {
     const folder = await mkdtemp(join(this.#root, INCOMING));
     try {
-      await fill(folder);
+      const diffId = await fill(folder);
+      if (await this.has(diffId)) return diffId;
       await syncFolder(folder);
       await rename(folder, this.path(diffId)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
       });
       await syncFolder(this.#root);
+      return diffId;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }

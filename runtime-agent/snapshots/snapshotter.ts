@@ -26,10 +26,23 @@ export interface Snapshotter {
   addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 
   /**
+   * As addLayer, for a layer that is made here: answers its diff ID (sha256), and takes no more room when such a layer is
+   * there already. `claim` is awaited before the layer can be seen, so that the caller can keep it from a sweep.
+   */
+  addNewLayer(
+    tar: AsyncIterable<Uint8Array>,
+    claim: (diffId: Digest) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Digest>;
+
+  /**
    * The layer's uncompressed tar, byte for byte as addLayer took it; a layer that is removed meanwhile is still read to its end.
    * Throws EngineError 'not-found' when it is not here, or was put here by an agent that did not keep its tar.
    */
   readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+
+  /** Bytes of what readLayer gives. Throws EngineError 'not-found' when the layer is not here. */
+  tarSize(diffId: Digest): Promise<number>;
 
   /** Bytes that the layer takes on disk, 0 when it is not here. */
   layerSize(diffId: Digest): Promise<number>;

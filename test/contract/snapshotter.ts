@@ -159,6 +159,37 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       assert.deepEqual(await listTree(directory), before);
     });
 
+    it('tells the diff ID of a new layer before it can be seen, and gives its tar back', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      // A folder without an entry, and no end mark: what is kept differs from what came.
+      const whole = writeTar([file('d/a', 'x'.repeat(1500))]);
+      for (const tar of [whole, whole.subarray(0, -1024)]) {
+        const claims: string[] = [];
+        const claim = async (diffId: Digest) => {
+          claims.push(`${diffId} ${await snapshotter.hasLayer(diffId)}`);
+        };
+        const diffId = await snapshotter.addNewLayer(pieces(tar, 700), claim, never);
+        assert.equal(diffId, diffIdOf(tar));
+        assert.equal(await snapshotter.tarSize(diffId), tar.length);
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of snapshotter.readLayer(diffId, never)) chunks.push(chunk);
+        assert.ok(Buffer.concat(chunks).equals(tar));
+        const before = await listTree(directory);
+        assert.equal(await snapshotter.addNewLayer(pieces(tar), claim, never), diffId);
+        assert.deepEqual(await listTree(directory), before, 'the same layer once more takes no room');
+        assert.deepEqual(claims, [`${diffId} false`, `${diffId} true`]);
+      }
+      const before = await listTree(directory);
+      const claim = () => Promise.reject(new Error('not wanted'));
+      await assert.rejects(snapshotter.addNewLayer(pieces(writeTar([])), claim, never), /not wanted/);
+      await assert.rejects(snapshotter.addNewLayer(pieces(Buffer.from('x'.repeat(600))), claim, never), {
+        code: 'bad-request',
+        message: /^the new layer is not a valid tar: /,
+      });
+      assert.deepEqual(await listTree(directory), before);
+      await assert.rejects(snapshotter.tarSize(diffIdOf(Buffer.from('other'))), { code: 'not-found' });
+    });
+
     it('ends with one layer when it is added twice at once', async (t) => {
       const { snapshotter } = await begin(t);
       const tar = writeTar([file('a', 'content')]);

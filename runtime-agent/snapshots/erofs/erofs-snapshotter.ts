@@ -13,7 +13,7 @@ import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { indexLayer } from './index-layer.ts';
 import { INDEX, MOUNT_POINT, TAR, WHOLE } from './layer-files.ts';
-import { readTar } from './read-tar.ts';
+import { readTar, tarSize } from './read-tar.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
@@ -47,15 +47,23 @@ export class ErofsSnapshotter implements Snapshotter {
   }
 
   async addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#layers.add(diffId, (folder) => fillLayer(folder, diffId, tar, signal));
-    } catch (error) {
-      throw storageFull(error) ?? error;
-    }
+    await this.#add(diffId, tar, undefined, signal);
+  }
+
+  async addNewLayer(
+    tar: AsyncIterable<Uint8Array>,
+    claim: (diffId: Digest) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    return await this.#add(undefined, tar, claim, signal);
   }
 
   readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return readTar(this.#layers.path(diffId), diffId, signal);
+  }
+
+  async tarSize(diffId: Digest): Promise<number> {
+    return await tarSize(this.#layers.path(diffId), diffId);
   }
 
   async layerSize(diffId: Digest): Promise<number> {
@@ -105,6 +113,29 @@ export class ErofsSnapshotter implements Snapshotter {
     return await this.#overlays.list();
   }
 
+  async #add(
+    expected: Digest | undefined,
+    tar: AsyncIterable<Uint8Array>,
+    claim: ((diffId: Digest) => Promise<void>) | undefined,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    try {
+      return await this.#layers.add(async (folder) => {
+        const file = await open(join(folder, TAR), 'wx+', 0o600);
+        try {
+          const received = await receiveTar(expected, tar, file, signal);
+          await claim?.(received.diffId);
+          if (!(await this.#layers.has(received.diffId))) await finishLayer(folder, file, received, signal);
+          return received.diffId;
+        } finally {
+          await file.close();
+        }
+      });
+    } catch (error) {
+      throw storageFull(error) ?? error;
+    }
+  }
+
   async #mountLayer(diffId: Digest, mounted: ReadonlySet<string>): Promise<string> {
     const folder = this.#layers.path(diffId);
     const target = join(folder, MOUNT_POINT);
@@ -120,32 +151,26 @@ export class ErofsSnapshotter implements Snapshotter {
   }
 }
 
-async function fillLayer(
+async function finishLayer(
   folder: string,
-  diffId: Digest,
-  tar: AsyncIterable<Uint8Array>,
+  file: FileHandle,
+  received: CheckedTar,
   signal: AbortSignal,
 ): Promise<void> {
-  const file = await open(join(folder, TAR), 'wx+', 0o600);
-  try {
-    const received = await receiveTar(diffId, tar, file, signal);
-    await indexLayer(folder, diffId, file, received, signal);
-    await file.sync();
-    await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
-  } finally {
-    await file.close();
-  }
+  await indexLayer(folder, file, received, signal);
+  await file.sync();
+  await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
 }
 
 async function receiveTar(
-  diffId: Digest,
+  expected: Digest | undefined,
   tar: AsyncIterable<Uint8Array>,
   file: FileHandle,
   signal: AbortSignal,
 ): Promise<CheckedTar> {
   const output = new WriteBehind(file, 0, new BufferPool(3), () => file.datasync());
   try {
-    return await checkTar(diffId, tar, (chunk) => output.write(chunk), signal);
+    return await checkTar(expected, tar, (chunk) => output.write(chunk), signal);
   } finally {
     await output.finish();
   }

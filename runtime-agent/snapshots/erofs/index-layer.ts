@@ -16,11 +16,11 @@ import { INDEX, TAIL, TAIL_START, TAR, WHOLE } from './layer-files.ts';
  */
 export async function indexLayer(
   folder: string,
-  diffId: Digest,
   tar: FileHandle,
   received: CheckedTar,
   signal: AbortSignal,
 ): Promise<void> {
+  const { diffId } = received;
   if (!received.shape.isIrregular) {
     await completeTar(folder, tar, received);
     try {

@@ -1,4 +1,4 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
@@ -23,6 +23,25 @@ export async function* readTar(
     if (tail !== undefined) yield tail;
   } finally {
     await tar.close();
+  }
+}
+
+/** Bytes of what readTar gives. Throws EngineError 'not-found'. */
+export async function tarSize(folder: string, diffId: Digest): Promise<number> {
+  const start = await readOptional(join(folder, TAIL_START));
+  const tail = await sizeOf(join(folder, TAIL));
+  if (tail !== undefined && start === undefined) throw tarNotKept(diffId);
+  const size = start === undefined ? await sizeOf(join(folder, TAR)) : Number(start) + (tail ?? 0);
+  if (size === undefined) throw layerNotHere(diffId);
+  return size;
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -9,13 +9,13 @@ const MAX_REPORT = 16 << 10;
 
 /** A tar that a process of its own unpacks, which has made the folder its root and so cannot leave it. */
 export class Extraction {
-  readonly #diffId: Digest;
+  readonly #diffId: Digest | undefined;
   readonly #child: ChildProcess;
   readonly #ended: Promise<number>;
   #report = '';
 
-  /** `tree` is an empty folder; it gets the layer's entries, with whiteouts as overlay wants them. */
-  constructor(diffId: Digest, tree: string) {
+  /** `diffId` is for messages, where it is known. `tree` is an empty folder; it gets the layer's entries, with whiteouts as overlay wants them. */
+  constructor(diffId: Digest | undefined, tree: string) {
     this.#diffId = diffId;
     this.#child = spawn(process.execPath, [PROGRAM, tree], {
       cwd: '/',

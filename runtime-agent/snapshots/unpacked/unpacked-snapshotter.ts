@@ -4,7 +4,7 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import { runProcess } from '../../linux/run-process.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
-import { checkTar } from '../layer-tar.ts';
+import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
@@ -40,11 +40,15 @@ export class UnpackedSnapshotter implements Snapshotter {
   }
 
   async addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#layers.add(diffId, (folder) => unpackLayer(folder, diffId, tar, signal));
-    } catch (error) {
-      throw storageFull(error) ?? error;
-    }
+    await this.#add(diffId, tar, undefined, signal);
+  }
+
+  async addNewLayer(
+    tar: AsyncIterable<Uint8Array>,
+    claim: (diffId: Digest) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    return await this.#add(undefined, tar, claim, signal);
   }
 
   async *readLayer(diffId: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -55,6 +59,11 @@ export class UnpackedSnapshotter implements Snapshotter {
       },
     );
     yield* readKeptTar(file, signal);
+  }
+
+  async tarSize(diffId: Digest): Promise<number> {
+    if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
+    return await this.layerSize(diffId);
   }
 
   async layerSize(diffId: Digest): Promise<number> {
@@ -102,38 +111,54 @@ export class UnpackedSnapshotter implements Snapshotter {
   async listRootfs(): Promise<readonly string[]> {
     return await this.#overlays.list();
   }
+
+  async #add(
+    expected: Digest | undefined,
+    tar: AsyncIterable<Uint8Array>,
+    claim: ((diffId: Digest) => Promise<void>) | undefined,
+    signal: AbortSignal,
+  ): Promise<Digest> {
+    try {
+      return await this.#layers.add((folder) => unpackLayer(folder, expected, tar, claim, signal));
+    } catch (error) {
+      throw storageFull(error) ?? error;
+    }
+  }
 }
 
 async function unpackLayer(
   folder: string,
-  diffId: Digest,
+  expected: Digest | undefined,
   tar: AsyncIterable<Uint8Array>,
+  claim: ((diffId: Digest) => Promise<void>) | undefined,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Digest> {
   const tree = join(folder, 'fs');
   await mkdir(tree, { mode: 0o755 });
-  const extraction = new Extraction(diffId, tree);
+  const extraction = new Extraction(expected, tree);
   const kept = new KeptTar(join(folder, TAR_FILE));
-  let size: number;
+  let received: CheckedTar;
   try {
     const write = async (chunk: Uint8Array) => {
       await extraction.write(chunk);
       await kept.write(chunk);
     };
-    ({ size } = await checkTar(diffId, tar, write, signal));
+    received = await checkTar(expected, tar, write, signal);
     await extraction.finish();
     await kept.finish();
   } finally {
     await kept.stop();
     await extraction.stop();
   }
+  await claim?.(received.diffId);
   const file = await open(join(folder, SIZE_FILE), 'wx', 0o600);
   try {
-    await file.writeFile(`${size}`);
+    await file.writeFile(`${received.size}`);
   } finally {
     await file.close();
   }
   // One call for the tens of thousands of files of a layer.
   const { exitCode, stderr } = await runProcess('sync', ['-f', folder], { signal });
   if (exitCode !== 0) throw new Error(`the layer cannot be written to the disk: ${stderr.trim()}`);
+  return received.diffId;
 }
