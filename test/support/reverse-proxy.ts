@@ -18,11 +18,11 @@ const EXAMPLES = join(import.meta.dirname, '../../deploy/proxies');
 
 export const PROXIES = ['nginx', 'haproxy', 'caddy'] as const;
 
-/** Runs an example of deploy/proxies with nothing changed but addresses and paths, in one process. */
+/** Runs an example of deploy/proxies with nothing changed but addresses and paths, in one process; more than one registry with HAProxy. */
 export async function startReverseProxy(
   scope: CleanupScope,
   kind: (typeof PROXIES)[number],
-  registryHost: string,
+  registryHosts: string | readonly string[],
   tls: TestCertificate,
 ): Promise<ReverseProxy> {
   const folder = await makeTempDir(scope, kind);
@@ -32,7 +32,8 @@ export async function startReverseProxy(
     ['/etc/ssl/registry/fullchain.pem', tls.certificate],
     ['/etc/ssl/registry/privkey.pem', tls.key],
   ] as const;
-  const upstream = ['127.0.0.1:5000', registryHost] as const;
+  const [first = '', ...more] = [registryHosts].flat();
+  const upstream = ['127.0.0.1:5000', first] as const;
   const config = join(folder, 'config');
   const start = {
     nginx: async () => {
@@ -46,7 +47,10 @@ export async function startReverseProxy(
     },
     haproxy: async () => {
       const pem = ['/etc/ssl/registry/registry.pem', tls.both] as const;
-      await writeExample('haproxy.cfg', config, [upstream, ['bind :443', `bind ${host}`], pem]);
+      const line = 'server berth1 127.0.0.1:5000';
+      const lines = [first, ...more].map((address, index) => `server berth${index + 1} ${address}`);
+      const servers = [line, lines.join('\n    ')] as const;
+      await writeExample('haproxy.cfg', config, [servers, ['bind :443', `bind ${host}`], pem]);
       return startProcess(scope, '/usr/sbin/haproxy', ['-db', '-f', config]);
     },
     caddy: async () => {
