@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { dropConnecting } from './drop-connecting.ts';
 import { listen } from './listen.ts';
 
 /** Time for a client to send all headers of a request. */
@@ -8,6 +10,8 @@ const HEADERS_TIMEOUT_MS = 60_000;
 /** Longer than the minute for which proxies keep idle connections, so that they never write to a closed one. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const STALLED_TIMEOUT_MS = 120_000;
+/** For which what has connected is waited for when nobody else can connect any more: a request may be on its way. */
+const LINGER_MS = 200;
 /** Time for a client to agree on keys. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
@@ -65,7 +69,7 @@ export class HttpServer {
     });
   }
 
-  /** True once `drain` has been called: new requests are to be refused. */
+  /** True when `drain` has closed what was idle: requests that still come are to be refused. */
   get draining(): boolean {
     return this.#state === 'draining';
   }
@@ -97,26 +101,36 @@ export class HttpServer {
   }
 
   /**
-   * Takes no new connections, lets running requests finish and closes what is idle. After `graceMs` the rest
-   * is cut. Answers whether everything could finish.
+   * Takes no new connections, lets running requests finish and closes what is idle, a moment later: whoever has just
+   * sent a request over a connection gets an answer, which says that it was the last one. After `graceMs` the rest is
+   * cut. Answers whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
     this.leave();
+    const ended = new AbortController();
+    const after = (time: number) => sleep(time, 'late', { signal: ended.signal }).catch(() => 'late');
+    const late = after(graceMs);
+    dropConnecting(this.#server);
+    await turn();
+    if (await this.#hasConnections()) await after(Math.min(LINGER_MS, graceMs));
     this.#state = 'draining';
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const idle = new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
       if (this.#running.size === 0) resolve();
     });
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(() => resolve('late'), graceMs);
-    });
     const outcome = await Promise.race([idle, late]);
-    clearTimeout(timer);
+    ended.abort();
     this.#server.closeAllConnections();
     await closed;
     return outcome !== 'late';
+  }
+
+  async #hasConnections(): Promise<boolean> {
+    const count = await new Promise((resolve) =>
+      this.#server.getConnections((_error, found) => resolve(found)),
+    );
+    return count !== 0;
   }
 
   #track(res: ServerResponse): void {

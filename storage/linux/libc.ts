@@ -16,6 +16,8 @@ export interface Libc {
   sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
   /** setsockopt(2). */
   setOption(socket: number, level: number, option: number, value: Uint8Array): number;
+  /** Has the system let go unanswered of whoever wants to connect to a TCP socket that listens; who has connected stays. */
+  dropConnecting(listener: number): number;
   /** Has the system begin to write dirty pages of a file to its device, without waiting for the end. */
   beginWriteback(file: number, offset: number, length: number): number;
   errno(): number;
@@ -25,6 +27,22 @@ const F_DUPFD_CLOEXEC = 1030;
 const SYNC_FILE_RANGE_WRITE = 2;
 const EFD_NONBLOCK = 0o4000;
 const EFD_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+
+/**
+ * A program of struct sock_filter { u16 code; u8 jt, jf; u32 k } (little-endian) over a TCP segment: those with the flag
+ * SYN, in byte 13, are dropped, and all others kept.
+ */
+const DROP_SYN = Buffer.from(
+  [
+    '30000000' + '0d000000', // load byte 13
+    '45000001' + '02000000', // unless it has bit 2, leave the next out
+    '06000000' + '00000000', // keep nothing
+    '06000000' + 'ffffffff', // keep all
+  ].join(''),
+  'hex',
+);
 
 /** Binds the C library of this process (Linux). Each thread binds its own. */
 export function loadLibc(): Libc {
@@ -39,6 +57,14 @@ export function loadLibc(): Libc {
   const setsockopt = library.func(
     'int setsockopt(int socket, int level, int option, const uint8_t *value, unsigned int length)',
   );
+  const socketProgram = koffi.struct({ length: 'uint16_t', filter: 'const uint8_t *' });
+  const attach = library.func('setsockopt', 'int', [
+    'int',
+    'int',
+    'int',
+    koffi.pointer(socketProgram),
+    'unsigned int',
+  ]);
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const sendfile = library.func('long sendfile(int socket, int file, _Inout_ int64_t *offset, size_t count)');
   return {
@@ -50,6 +76,14 @@ export function loadLibc(): Libc {
     poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
     sendfile: (socket, file, offset, count) => Number(sendfile(socket, file, offset, count)),
     setOption: (socket, level, option, value) => setsockopt(socket, level, option, value, value.length),
+    dropConnecting: (listener) =>
+      attach(
+        listener,
+        SOL_SOCKET,
+        SO_ATTACH_FILTER,
+        { length: DROP_SYN.length / 8, filter: DROP_SYN },
+        koffi.sizeof(socketProgram),
+      ),
     beginWriteback: (file, offset, length) => syncFileRange(file, offset, length, SYNC_FILE_RANGE_WRITE),
     errno: () => koffi.errno(),
   };

@@ -9,7 +9,7 @@ import { setUpPodman } from '../support/podman.ts';
 import { pseudoRandomStream } from '../support/pseudo-random.ts';
 import { manifestDigest } from '../support/registry-digests.ts';
 import { type Replicas, startReplicas } from '../support/replicas.ts';
-import { startReverseProxy } from '../support/reverse-proxy.ts';
+import { PROXIES, startReverseProxy } from '../support/reverse-proxy.ts';
 import { runCommand } from '../support/run-command.ts';
 import { startCeph } from '../support/s3/ceph-rgw.ts';
 import { makeBucket, storageUrl, useCredentials } from '../support/s3/s3-server.ts';
@@ -30,27 +30,40 @@ test(
   'docker and podman push without end while three replicas over a folder are restarted one by one',
   options,
   async (t) => {
-    const replicas = await startReplicas(t, { args: ['--shutdown-delay', '1s', '--log-level', 'warn'] });
+    const replicas = await startReplicas(t, { args: ['--log-level', 'warn'] });
     await pushThroughRestarts(t, replicas, { host: replicas.host, trusting: ['--tls-verify=false'] });
   },
 );
 
-test('the same over S3 and PostgreSQL, behind HAProxy as deploy/proxies has it', options, async (t) => {
+for (const kind of PROXIES) {
+  test(`the same behind ${kind} as deploy/proxies has it`, options, async (t) => {
+    const args = ['--shutdown-delay', '4s', '--trusted-proxy', '127.0.0.1', '--log-level', 'warn'];
+    await behindProxy(t, kind, await startReplicas(t, { args }));
+  });
+}
+
+test('the same over S3 and PostgreSQL', options, async (t) => {
   const s3 = await startCeph(t);
   useCredentials(s3);
   await makeBucket(s3, 'rolling');
-  const replicas = await startReplicas(t, {
-    storage: storageUrl(s3.endpoint, 'rolling', 'registry'),
-    args: ['--shutdown-delay', '4s', '--trusted-proxy', '127.0.0.1', '--log-level', 'warn'],
-  });
+  const storage = storageUrl(s3.endpoint, 'rolling', 'registry');
+  const args = ['--shutdown-delay', '4s', '--trusted-proxy', '127.0.0.1', '--log-level', 'warn'];
+  await behindProxy(t, 'haproxy', await startReplicas(t, { storage, args }));
+});
+
+async function behindProxy(
+  t: TestContext,
+  kind: (typeof PROXIES)[number],
+  replicas: Replicas,
+): Promise<void> {
   const tls = await makeCertificate(t);
   const hosts = replicas.servers.map(({ host }) => host);
-  const { host } = await startReverseProxy(t, 'haproxy', hosts, tls);
+  const { host } = await startReverseProxy(t, kind, hosts, tls);
   await pushThroughRestarts(t, replicas, {
     host,
     trusting: [`--cert-dir=${tls.authorityFolder}`, '--tls-verify=true'],
   });
-});
+}
 
 interface Entrance {
   /** Where clients push to. */

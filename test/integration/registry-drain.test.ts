@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { sendRequest } from '../support/http-client.ts';
 import { connectRaw, type RawConnection } from '../support/raw-connection.ts';
 import { createRegistryClient, digestOf } from '../support/registry-client.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry-process.ts';
@@ -58,16 +60,18 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-test('a request that begins while the server stops is refused with 503, and may be tried again', async (t) => {
+test('a request that begins when what is idle has been closed is refused with 503, and may be tried again', async (t) => {
   const { server, upload } = await withRunningUpload(t);
   const port = Number(new URL(server.url).port);
-  const late = await connectRaw(t, port);
+  const [late, idle] = [await connectRaw(t, port), await connectRaw(t, port)];
+  idle.write('GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n');
+  await idle.waitFor(/HTTP\/1\.1 200 /);
   // The headers of the second request are half sent when the server is told to stop: the connection is neither
   // idle nor at work. They travel with the first request, so they have arrived when that is answered.
   late.write('GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: r\r\n');
   await late.waitFor(/HTTP\/1\.1 200 /);
   process.kill(server.process().pid, 'SIGTERM');
-  await eventually('new connections are refused', () => refused(port));
+  await idle.closed();
   late.write('\r\n');
   await late.waitFor(/HTTP\/1\.1 503 [\s\S]*"code":"UNAVAILABLE"/);
   assert.match(late.received(), /\r\nRetry-After: \d+\r\n/);
@@ -75,6 +79,28 @@ test('a request that begins while the server stops is refused with 503, and may 
   upload.write('56789');
   await upload.waitFor(/HTTP\/1\.1 202 /);
   assert.equal((await server.process().exited).code, 0);
+});
+
+test('clients that send one request after another over their connections lose none to a stop', async (t) => {
+  const server = await startRegistry(t);
+  const agent = new Agent({ keepAlive: true });
+  t.after(() => agent.destroy());
+  let answers = 0;
+  const client = async () => {
+    for (;;) {
+      const answer = await sendRequest(`${server.url}/v2/team/app/blobs/uploads/`, {
+        method: 'POST',
+        agent,
+      }).catch((error: NodeJS.ErrnoException) => error.code ?? String(error));
+      if (typeof answer === 'string') return answer;
+      assert.equal(answer.status, 202);
+      answers += 1;
+    }
+  };
+  const clients = Promise.all(Array.from({ length: 8 }, client));
+  await eventually('all are at work', () => (answers > 100 ? true : undefined));
+  await server.stop();
+  assert.deepEqual(new Set(await clients), new Set(['ECONNREFUSED']));
 });
 
 test('a second signal ends it at once; the upload can go on afterwards', async (t) => {

@@ -1,4 +1,4 @@
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -11,6 +11,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal;
   /** Milliseconds without a byte on the connection after which the call fails; 30,000 unless given. */
   readonly idleTimeoutMs?: number;
+  /** What keeps connections for more than one request; a connection of its own unless given. */
+  readonly agent?: Agent;
 }
 
 export interface HttpAnswer {
@@ -20,7 +22,7 @@ export interface HttpAnswer {
 }
 
 /**
- * One HTTP request on a connection of its own. The path of `url` goes out as it is written (fetch would
+ * One HTTP request. The path of `url` goes out as it is written (fetch would
  * resolve `..` first), redirects are not followed, and every status is an answer. Rejects when the connection breaks.
  */
 export function sendRequest(url: string, options: HttpRequest = {}): Promise<HttpAnswer> {
@@ -32,7 +34,7 @@ export function sendRequest(url: string, options: HttpRequest = {}): Promise<Htt
       port,
       path: url.slice(origin.length) || '/',
       method: options.method ?? 'GET',
-      agent: false,
+      agent: options.agent ?? false,
       headers: {
         ...(user === undefined ? {} : { authorization: basicAuthorization(user.name, user.password) }),
         ...options.headers,

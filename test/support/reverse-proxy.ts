@@ -33,12 +33,12 @@ export async function startReverseProxy(
     ['/etc/ssl/registry/privkey.pem', tls.key],
   ] as const;
   const [first = '', ...more] = [registryHosts].flat();
-  const upstream = ['127.0.0.1:5000', first] as const;
+  const upstream = ['127.0.0.1:5000', [first, ...more].join(' ')] as const;
   const config = join(folder, 'config');
   const start = {
     nginx: async () => {
       await writeExample('nginx.conf', join(folder, 'site'), [
-        upstream,
+        ['server 127.0.0.1:5000;', [first, ...more].map((address) => `server ${address};`).join('\n    ')],
         ['listen 443', `listen ${host}`],
         ...certificate,
       ]);

@@ -86,7 +86,7 @@ test('draining waits for every running request', async (t) => {
   for (const connection of connections) connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
   await begun.promise;
   const drained = server.drain(20_000);
-  assert.equal(server.draining, true);
+  assert.equal(server.leaving, true);
   for (const [index, res] of responses.entries()) {
     res.end(`finished ${index}`);
     // The first to finish has closed before the second one goes on.
@@ -96,4 +96,22 @@ test('draining waits for every running request', async (t) => {
   for (const connection of connections) await connection.closed();
   const received = connections.map((connection) => connection.received().slice(-10));
   assert.deepEqual(received.sort(), ['finished 0', 'finished 1']);
+});
+
+test('a request that comes over an open connection just after the server began to drain is answered', async (t) => {
+  const { server, connect } = await listen(t, (_req, res) => res.end('served'));
+  const [used, fresh, idle] = [await connect(), await connect(), await connect()];
+  for (const connection of [used, idle]) {
+    connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+    await connection.waitFor(/served$/);
+    assert.doesNotMatch(connection.received(), /Connection: close/);
+  }
+  const drained = server.drain(20_000);
+  for (const connection of [used, fresh]) {
+    connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+    await connection.waitFor(/Connection: close\r\n[\s\S]*served$/);
+    await connection.closed();
+  }
+  await idle.closed();
+  assert.equal(await drained, true);
 });
