@@ -10,6 +10,7 @@ import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedu
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
+import { dropConnecting } from './drop-connecting.ts';
 import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
@@ -129,6 +130,7 @@ export async function startRegistry(
       handle(req, res);
     },
     malformedAnswer,
+    dropConnecting,
   });
   exposeGauges(metrics, { answers, server, uploads });
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));

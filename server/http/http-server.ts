@@ -2,7 +2,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { dropConnecting } from './drop-connecting.ts';
 import { listen } from './listen.ts';
 
 /** Time for a client to send all headers of a request. */
@@ -26,6 +25,8 @@ export interface HttpServerOptions {
   readonly stalledTimeoutMs?: number;
   /** Milliseconds in which all headers of a request must have come; one minute unless given. */
   readonly headersTimeoutMs?: number;
+  /** Has nobody connect any more, while those who have connected are still accepted; nothing unless given. */
+  readonly dropConnecting?: (server: Server | SecureServer) => void;
   /** PEM texts; absent: plain HTTP. */
   readonly certificate?: { readonly cert: string; readonly key: string };
 }
@@ -35,10 +36,12 @@ export class HttpServer {
   readonly #server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
   readonly #stalledTimeoutMs: number;
+  readonly #dropConnecting: HttpServerOptions['dropConnecting'];
   #state: 'serving' | 'leaving' | 'draining' = 'serving';
   #whenIdle: (() => void) | undefined;
 
   constructor(options: HttpServerOptions) {
+    this.#dropConnecting = options.dropConnecting;
     this.#stalledTimeoutMs = options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS;
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
       this.#track(res);
@@ -110,7 +113,7 @@ export class HttpServer {
     const ended = new AbortController();
     const after = (time: number) => sleep(time, 'late', { signal: ended.signal }).catch(() => 'late');
     const late = after(graceMs);
-    dropConnecting(this.#server);
+    this.#dropConnecting?.(this.#server);
     await turn();
     if (await this.#hasConnections()) await after(Math.min(LINGER_MS, graceMs));
     this.#state = 'draining';
