@@ -53,7 +53,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
-  const images = await createImages({ dataDirectory, knex, snapshotter, registry, events });
+  const { images } = await createImages({ dataDirectory, knex, snapshotter, registry, events });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
   const containers = await createContainers({

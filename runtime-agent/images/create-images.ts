@@ -5,9 +5,13 @@ import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
+import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
+import { LayerHolds } from './layer-holds.ts';
 
 export interface CreateImagesOptions {
   readonly dataDirectory: string;
@@ -18,19 +22,25 @@ export interface CreateImagesOptions {
   readonly events: EventBus;
 }
 
+/** The images of a host, and what makes new ones. */
+export interface AgentImages {
+  readonly images: ImageService;
+  readonly drafts: ImageDrafts;
+}
+
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
-export async function createImages(options: CreateImagesOptions): Promise<ImageService> {
+export async function createImages(options: CreateImagesOptions): Promise<AgentImages> {
   const driver = await openFilesystemDriver(join(options.dataDirectory, 'content'));
   for await (const { id } of driver.listUploads()) await driver.abortUpload({ id, size: 0, detail: '' });
-  const service = new ImageService({
-    catalog: new ImageCatalog(options.knex, new BlobStore(driver)),
-    snapshotter: options.snapshotter,
-    registry: options.registry,
-    events: options.events,
-    igzip: await isInstalled('igzip'),
-  });
-  await service.sweep();
-  return service;
+  const { snapshotter, registry, events } = options;
+  const catalog = new ImageCatalog(options.knex, new BlobStore(driver));
+  const holds = new LayerHolds(snapshotter);
+  const lock = new KeyedLock();
+  const igzip = await isInstalled('igzip');
+  const images = new ImageService({ catalog, snapshotter, holds, lock, registry, events, igzip });
+  await images.sweep();
+  const drafts = new AgentImageDrafts({ catalog, snapshotter, holds, lock, sweep: () => images.sweep() });
+  return { images, drafts };
 }
 
 async function isInstalled(program: string): Promise<boolean> {

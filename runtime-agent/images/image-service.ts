@@ -3,7 +3,7 @@ import { familiarName, familiarReference, type ImageReference } from '../../stor
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import { KeyedLock } from '../snapshots/keyed-lock.ts';
+import type { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../snapshots/storage-full.ts';
 import { findImage } from './find-image.ts';
@@ -12,6 +12,7 @@ import type { ImageCatalog } from './image-catalog.ts';
 import { type ImageName, type ImageRecord, imageOfRecord } from './image-record.ts';
 import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
+import type { LayerHolds } from './layer-holds.ts';
 import { readReference } from './read-reference.ts';
 import { planRemoval } from './removal-plan.ts';
 import { type ResolvedImage, resolveImage } from './resolve-image.ts';
@@ -19,8 +20,11 @@ import { type ResolvedImage, resolveImage } from './resolve-image.ts';
 export interface ImageServiceOptions {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
+  readonly holds: LayerHolds;
   readonly registry: RegistryClient;
   readonly events: EventBus;
+  /** Of the catalog, under the key 'catalog'. */
+  readonly lock: KeyedLock;
   /** Whether the program igzip is installed. */
   readonly igzip: boolean;
 }
@@ -30,10 +34,11 @@ export class ImageService implements Images {
   readonly #options: ImageServiceOptions;
   readonly #fetcher: LayerFetcher;
   /** Changes of the catalog and sweeps follow each other. */
-  readonly #lock = new KeyedLock();
+  readonly #lock: KeyedLock;
 
   constructor(options: ImageServiceOptions) {
     this.#options = options;
+    this.#lock = options.lock;
     this.#fetcher = new LayerFetcher(options);
   }
 
@@ -136,12 +141,12 @@ export class ImageService implements Images {
   }
 
   async #sweepLayers(images: readonly ImageRecord[]): Promise<readonly Digest[]> {
-    const { snapshotter } = this.#options;
+    const { snapshotter, holds } = this.#options;
     const used = new Set(images.flatMap(({ config }) => config.diffIds));
     for (const diffId of await snapshotter.listUsedLayers()) used.add(diffId);
     const removed: Digest[] = [];
     for (const diffId of await snapshotter.listLayers()) {
-      if (!used.has(diffId) && (await this.#fetcher.removeUnlessHeld(diffId))) removed.push(diffId);
+      if (!used.has(diffId) && (await holds.removeUnlessHeld(diffId))) removed.push(diffId);
     }
     return removed;
   }

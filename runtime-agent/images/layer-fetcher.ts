@@ -1,9 +1,9 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { RegistryRepository } from '../registry/registry-repository.ts';
-import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { decompress } from './decompress.ts';
 import type { PullProgress } from './images.ts';
+import type { LayerHolds } from './layer-holds.ts';
 import { MAX_LAYER_DOWNLOADS } from './limits.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 import { Semaphore } from './semaphore.ts';
@@ -15,6 +15,7 @@ export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 
 
 export interface LayerFetcherOptions {
   readonly snapshotter: Snapshotter;
+  readonly holds: LayerHolds;
   /** Whether the program igzip is installed. */
   readonly igzip: boolean;
 }
@@ -24,8 +25,6 @@ export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
   readonly #work = new SharedWork<Digest, LayerStep>();
   readonly #places = new Semaphore(MAX_LAYER_DOWNLOADS);
-  readonly #lock = new KeyedLock();
-  readonly #holds = new Map<Digest, number>();
 
   constructor(options: LayerFetcherOptions) {
     this.#options = options;
@@ -42,13 +41,13 @@ export class LayerFetcher {
     signal: AbortSignal,
     whileHeld: () => Promise<T>,
   ): Promise<T> {
-    const { snapshotter } = this.#options;
-    for (const { diffId } of layers) this.#holds.set(diffId, (this.#holds.get(diffId) ?? 0) + 1);
+    const { holds } = this.#options;
+    const held: Digest[] = [];
     try {
       const missing: PlannedLayer[] = [];
       for (const layer of layers) {
-        // A sweep that has begun to remove the layer is waited for.
-        const here = await this.#lock.run(layer.diffId, () => snapshotter.hasLayer(layer.diffId));
+        held.push(layer.diffId);
+        const here = await holds.take(layer.diffId);
         if (!here) missing.push(layer);
         const state = here ? 'already-exists' : 'pulling-fs-layer';
         progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
@@ -56,23 +55,8 @@ export class LayerFetcher {
       await this.#fetchAll(missing, repository, progress, signal);
       return await whileHeld();
     } finally {
-      for (const { diffId } of layers) this.#release(diffId);
+      for (const diffId of held) holds.release(diffId);
     }
-  }
-
-  /** Removes a layer unless a pull is about to use it, and answers whether it did. The caller knows that no image and no root file system uses it. */
-  async removeUnlessHeld(diffId: Digest): Promise<boolean> {
-    return await this.#lock.run(diffId, async () => {
-      if (this.#holds.has(diffId)) return false;
-      await this.#options.snapshotter.removeLayer(diffId);
-      return true;
-    });
-  }
-
-  #release(diffId: Digest): void {
-    const holds = (this.#holds.get(diffId) ?? 0) - 1;
-    if (holds > 0) this.#holds.set(diffId, holds);
-    else this.#holds.delete(diffId);
   }
 
   async #fetchAll(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { openAgentDatabase } from '../../runtime-agent/database.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import { createImages } from '../../runtime-agent/images/create-images.ts';
+import type { ImageDrafts } from '../../runtime-agent/images/drafts/image-drafts.ts';
 import type { Image, Platform } from '../../runtime-agent/images/image.ts';
 import type { ImageService } from '../../runtime-agent/images/image-service.ts';
 import type { PullProgress, RegistryCredentials } from '../../runtime-agent/images/images.ts';
@@ -14,6 +15,7 @@ import { makeTempDir } from './temp-dir.ts';
 /** The image part of an agent, in this process. */
 export interface AgentImages {
   readonly images: ImageService;
+  readonly drafts: ImageDrafts;
   readonly snapshotter: Snapshotter;
   readonly events: EventBus;
   readonly registry: RegistryClient;
@@ -46,9 +48,16 @@ export async function openAgentImages(scope: CleanupScope, dataDirectory?: strin
   defer(scope, close);
   const events = new EventBus();
   const snapshotter = await ErofsSnapshotter.open(directory);
-  const images = await createImages({ dataDirectory: directory, knex, snapshotter, registry, events });
+  const { images, drafts } = await createImages({
+    dataDirectory: directory,
+    knex,
+    snapshotter,
+    registry,
+    events,
+  });
   return {
     images,
+    drafts,
     snapshotter,
     events,
     registry,

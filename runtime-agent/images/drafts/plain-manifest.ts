@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+
+/** What a manifest says of one layer. */
+export interface PlainLayer {
+  readonly diffId: Digest;
+  /** Bytes of its tar. */
+  readonly size: number;
+}
+
+/** The OCI manifest of an image whose layers are not compressed, and its digest. */
+export function plainManifest(
+  config: { readonly digest: Digest; readonly size: number },
+  layers: readonly PlainLayer[],
+): { readonly digest: Digest; readonly bytes: Buffer } {
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociManifest,
+    config: { mediaType: MEDIA_TYPES.ociConfig, digest: config.digest, size: config.size },
+    layers: layers.map(({ diffId, size }) => ({ mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size })),
+  };
+  const bytes = Buffer.from(JSON.stringify(manifest));
+  return { digest: sha256(bytes), bytes };
+}
+
+export function sha256(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}

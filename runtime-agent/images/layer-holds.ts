@@ -1,0 +1,37 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+
+/** Layers that no image has yet and that somebody is about to use: a sweep leaves them. */
+export class LayerHolds {
+  readonly #snapshotter: Snapshotter;
+  readonly #lock = new KeyedLock();
+  readonly #holds = new Map<Digest, number>();
+
+  constructor(snapshotter: Snapshotter) {
+    this.#snapshotter = snapshotter;
+  }
+
+  /**
+   * Keeps a layer until as many calls of `release`, and tells whether it is here: a removal that has begun is waited for.
+   */
+  async take(diffId: Digest): Promise<boolean> {
+    this.#holds.set(diffId, (this.#holds.get(diffId) ?? 0) + 1);
+    return await this.#lock.run(diffId, () => this.#snapshotter.hasLayer(diffId));
+  }
+
+  release(diffId: Digest): void {
+    const holds = (this.#holds.get(diffId) ?? 0) - 1;
+    if (holds > 0) this.#holds.set(diffId, holds);
+    else this.#holds.delete(diffId);
+  }
+
+  /** Removes a layer unless it is held, and answers whether it did. The caller knows that no image and no root file system uses it. */
+  async removeUnlessHeld(diffId: Digest): Promise<boolean> {
+    return await this.#lock.run(diffId, async () => {
+      if (this.#holds.has(diffId)) return false;
+      await this.#snapshotter.removeLayer(diffId);
+      return true;
+    });
+  }
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, it } from 'node:test';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { openAgentImages } from '../support/agent-images.ts';
+import { writeTar } from '../support/tar-writer.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+const never = new AbortController().signal;
+
+describe('images in the making', { skip: unlessRoot() }, () => {
+  it('keep their layers from sweeps until they are released, and for good once they are recorded', async (t) => {
+    const agent = await openAgentImages(t);
+    const draft = agent.drafts.begin();
+    const first = await draft.addLayer(tarOf('first'), never);
+    const second = await draft.addLayer(tarOf('second'), never, digestOf('second'));
+    assert.deepEqual([first, second], [digestOf('first'), digestOf('second')]);
+    await agent.images.sweep();
+    assert.deepEqual([...(await agent.snapshotter.listLayers())].sort(), [first, second].sort());
+
+    const config = configOf([first]);
+    const image = await draft.finish({ config });
+    assert.equal(image.id, sha256(config));
+    assert.deepEqual([image.repoTags, image.diffIds], [[], [first]]);
+    assert.equal(agent.drafts.isDrafted(image.id), true);
+    await draft.release();
+    await draft.release();
+    assert.equal(agent.drafts.isDrafted(image.id), false);
+    assert.deepEqual(await agent.snapshotter.listLayers(), [first], 'what came into no image is gone');
+
+    const later = await agent.restart();
+    assert.deepEqual(await later.images.get(image.id), image);
+    assert.deepEqual(Buffer.from(await later.drafts.readConfig(image.id)), config);
+    await later.images.remove(image.id, { force: false, users: [] });
+    assert.deepEqual(await later.snapshotter.listLayers(), []);
+  });
+
+  it('share the layers of other images, and take names over', async (t) => {
+    const { drafts, images, snapshotter } = await openAgentImages(t);
+    const name = { registry: 'docker.io', repository: 'library/app', tag: '1' };
+    const one = drafts.begin();
+    const base = await one.addLayer(tarOf('base'), never);
+    const parent = await one.finish({ config: configOf([base]), names: [name] });
+    await one.release();
+
+    const two = drafts.begin();
+    await two.keepLayers(parent.diffIds);
+    const top = await two.addLayer(tarOf('top'), never);
+    assert.equal(await two.addLayer(tarOf('top'), never), top);
+    await images.remove(parent.id, { force: false, users: [] });
+    const child = await two.finish({ config: configOf([base, top, base]), names: [name] });
+    await two.release();
+    assert.deepEqual((await images.get('app:1')).id, child.id);
+    assert.deepEqual([...(await snapshotter.listLayers())].sort(), [base, top].sort());
+  });
+
+  it('refuse what is no image, and leave nothing of it', async (t) => {
+    const { drafts, images, snapshotter } = await openAgentImages(t);
+    const draft = drafts.begin();
+    const layer = await draft.addLayer(tarOf('layer'), never);
+    const missing = digestOf('missing');
+    await assert.rejects(draft.keepLayers([missing]), { code: 'not-found' });
+    await assert.rejects(draft.finish({ config: configOf([layer, missing]) }), { code: 'not-found' });
+    await assert.rejects(draft.finish({ config: Buffer.from('{}') }), { code: 'bad-request' });
+    await assert.rejects(draft.finish({ config: Buffer.from('[') }), { code: 'bad-request' });
+    await assert.rejects(draft.addLayer(tarOf('lie'), never, digestOf('truth')), { code: 'bad-request' });
+    await assert.rejects(drafts.readConfig(missing), { code: 'not-found' });
+    await draft.release();
+    assert.deepEqual(await images.list(), []);
+    assert.deepEqual(await snapshotter.listLayers(), []);
+  });
+
+  it('of two drafts with one layer each keeps it', async (t) => {
+    const { drafts, snapshotter } = await openAgentImages(t);
+    const one = drafts.begin();
+    const two = drafts.begin();
+    const layer = await one.addLayer(tarOf('shared'), never);
+    await two.addLayer(tarOf('shared'), never);
+    await one.release();
+    assert.equal(await snapshotter.hasLayer(layer), true);
+    await two.finish({ config: configOf([layer]) });
+    await two.release();
+    assert.equal(await snapshotter.hasLayer(layer), true);
+  });
+});
+
+function layerOf(name: string): Buffer {
+  return writeTar([{ name, type: 'file', content: name }]);
+}
+
+async function* tarOf(name: string): AsyncGenerator<Uint8Array> {
+  yield layerOf(name);
+}
+
+function digestOf(name: string): Digest {
+  return sha256(layerOf(name));
+}
+
+function configOf(diffIds: readonly Digest[]): Buffer {
+  const config = { os: 'linux', architecture: 'amd64', rootfs: { type: 'layers', diff_ids: diffIds } };
+  return Buffer.from(JSON.stringify(config));
+}
+
+function sha256(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
