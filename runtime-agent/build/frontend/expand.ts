@@ -5,8 +5,10 @@ export interface WordOptions {
   readonly escapeToken: '\\' | '`';
   /** Undefined is a variable that is not set. */
   readonly lookup: (name: string) => string | undefined;
-  /** Keep quotes and escapes as they stand, and variables that are not set. */
+  /** Quotes, escapes and variables that are not set stay as they are. */
   readonly raw?: boolean;
+  /** Quotes mean nothing, and an escape something before a `$` alone: the text of a document. */
+  readonly isDocument?: boolean;
 }
 
 /** A word that cannot be read; the message has no location. */
@@ -65,8 +67,9 @@ class WordReader {
 
   /** The next character, quotation or variable; `splits` where white space in it ends a word. */
   #part(): { readonly text: string; readonly splits: boolean } {
-    const { escapeToken, raw } = this.#options;
+    const { escapeToken, raw, isDocument = false } = this.#options;
     const char = this.#text.charAt(this.#at);
+    if (isDocument && char !== '$') return { text: this.#documentPart(char), splits: true };
     if (char === "'") return { text: this.#singleQuoted(), splits: false };
     if (char === '"') return { text: this.#doubleQuoted(), splits: false };
     if (char === '$') return { text: this.#variable(), splits: true };
@@ -77,6 +80,12 @@ class WordReader {
     if (next === '') return { text: raw ? char : '', splits: false };
     this.#at += 1;
     return { text: raw ? char + next : next, splits: false };
+  }
+
+  #documentPart(char: string): string {
+    const isEscaped = char === this.#options.escapeToken && this.#text.charAt(this.#at + 1) === '$';
+    this.#at += isEscaped ? 2 : 1;
+    return isEscaped ? '$' : char;
   }
 
   #singleQuoted(): string {

@@ -1,0 +1,69 @@
+import type { IgnoreRules } from '../frontend/ignore-rules.ts';
+import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
+import { joinPath, shownPath } from './tree-paths.ts';
+
+/** A tree without what an ignore file leaves out. */
+export class IgnoredTree implements FileTree {
+  readonly #inner: FileTree;
+  readonly #rules: IgnoreRules;
+  readonly #visible = new Map<string, Promise<boolean>>();
+
+  constructor(inner: FileTree, rules: IgnoreRules) {
+    this.#inner = inner;
+    this.#rules = rules;
+  }
+
+  async entry(path: string): Promise<TreeEntry | undefined> {
+    const entry = await this.#inner.entry(path);
+    return entry !== undefined && (await this.#isVisible(entry)) ? entry : undefined;
+  }
+
+  async children(path: string): Promise<readonly string[]> {
+    const names = await this.#inner.children(path);
+    const seen = await Promise.all(
+      names.map(async (name) => ((await this.entry(joinPath(path, name))) === undefined ? [] : [name])),
+    );
+    return seen.flat();
+  }
+
+  read(file: FileEntry): AsyncIterable<Uint8Array> {
+    return this.#inner.read(file);
+  }
+
+  async contentDigest(file: FileEntry, signal: AbortSignal): Promise<string> {
+    return await this.#inner.contentDigest(file, signal);
+  }
+
+  async xattrs(path: string): Promise<ReadonlyMap<string, string>> {
+    return await this.#inner.xattrs(path);
+  }
+
+  async folder(signal: AbortSignal): Promise<string> {
+    return await this.#inner.folder(signal);
+  }
+
+  async release(): Promise<void> {
+    await this.#inner.release();
+  }
+
+  #isVisible(entry: TreeEntry): Promise<boolean> {
+    const { path } = entry;
+    if (path === '') return Promise.resolve(true);
+    let known = this.#visible.get(path);
+    if (known === undefined) {
+      known = this.#decide(entry);
+      this.#visible.set(path, known);
+    }
+    return known;
+  }
+
+  async #decide(entry: TreeEntry): Promise<boolean> {
+    if (!this.#rules.excludes(shownPath(entry.path))) return true;
+    // An excluded folder is still seen when something in it is taken in again.
+    if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;
+    for (const name of await this.#inner.children(entry.path)) {
+      if ((await this.entry(joinPath(entry.path, name))) !== undefined) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,193 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import { type TarEntry, TarFormatError, TarParser } from '../../snapshots/tar-parser.ts';
+import type { ArchiveNode } from './archive-tree.ts';
+import type { TreeEntry } from './file-tree.ts';
+import { parentOf, shownPath } from './tree-paths.ts';
+
+/** What a client may send. */
+export interface ArchiveLimits {
+  /** Bytes of all files together, uncompressed. */
+  readonly size: number;
+  readonly entries: number;
+}
+
+const FOLDER = { mode: 0o755, uid: 0, gid: 0, mtime: 0 } as const;
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Takes a tar as it comes: contents go one after the other into `spool`, hashed on the way, names into memory. Nothing is
+ * made on the host under a name of the archive, so none can lead anywhere. Throws EngineError 'bad-request' for what is
+ * no tar, leads out of it, or is larger than the limits.
+ */
+export async function receiveArchive(
+  tar: AsyncIterable<Uint8Array>,
+  spool: FileHandle,
+  limits: ArchiveLimits,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, ArchiveNode>> {
+  const receiver = new Receiver(limits);
+  const parser = new TarParser(receiver);
+  let offset = 0;
+  let writing: Promise<unknown> = Promise.resolve();
+  try {
+    for await (const chunk of tar) {
+      signal.throwIfAborted();
+      parser.push(chunk);
+      const bytes = receiver.take();
+      await writing;
+      if (bytes.length > 0) {
+        writing = spool.write(bytes, 0, bytes.length, offset);
+        writing.catch(() => undefined);
+        offset += bytes.length;
+      }
+    }
+    await writing;
+    parser.finish();
+    return receiver.finish();
+  } catch (error) {
+    await writing.catch(() => undefined);
+    signal.throwIfAborted();
+    if (!(error instanceof TarFormatError)) throw error;
+    throw new EngineError('bad-request', `the context is not a valid tar: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+class Receiver {
+  readonly #limits: ArchiveLimits;
+  readonly #nodes = new Map<string, ArchiveNode>([['', folderNode('')]]);
+  #pending: Uint8Array[] = [];
+  #offset = 0;
+  #hash: Hash | undefined;
+  #current:
+    | { readonly entry: TreeEntry; readonly offset: number; readonly xattrs: ArchiveNode['xattrs'] }
+    | undefined;
+
+  constructor(limits: ArchiveLimits) {
+    this.#limits = limits;
+  }
+
+  entry(entry: TarEntry): void {
+    this.#endFile();
+    const path = cleanPath(entry.path);
+    if (path === '') {
+      if (entry.kind === 'folder')
+        this.#nodes.set('', { ...folderNode(''), entry: { ...folderNode('').entry, mode: entry.mode } });
+      return;
+    }
+    if (this.#nodes.size >= this.#limits.entries) {
+      throw new EngineError(
+        'bad-request',
+        `the context has more than ${this.#limits.entries} files: exclude some by .dockerignore`,
+      );
+    }
+    this.#makeParents(path);
+    const common = { path, mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: Math.floor(entry.mtime) };
+    const { xattrs } = entry;
+    switch (entry.kind) {
+      case 'hardlink': {
+        const target = this.#nodes.get(cleanPath(entry.target));
+        if (target === undefined || target.entry.kind === 'folder') {
+          throw refusal(`the hard link ${quote(path)} names a file that is not before it`);
+        }
+        this.#put(path, { ...target, entry: { ...target.entry, path } });
+        return;
+      }
+      case 'file':
+        if (this.#offset + entry.size > this.#limits.size) {
+          throw refusal(
+            `the context is larger than ${this.#limits.size} bytes: exclude files by .dockerignore, or raise the agent's limit`,
+          );
+        }
+        this.#current = {
+          entry: { ...common, kind: 'file', size: entry.size },
+          offset: this.#offset,
+          xattrs,
+        };
+        this.#hash = createHash('sha256');
+        return;
+      case 'folder':
+      case 'old-folder':
+        this.#put(path, { entry: { ...common, kind: 'folder' }, xattrs });
+        return;
+      case 'symlink':
+        this.#put(path, { entry: { ...common, kind: 'symlink', target: entry.target }, xattrs });
+        return;
+      case 'fifo':
+        this.#put(path, { entry: { ...common, kind: 'fifo' }, xattrs });
+        return;
+      default:
+        this.#put(path, {
+          entry: { ...common, kind: entry.kind, major: entry.major, minor: entry.minor },
+          xattrs,
+        });
+    }
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#hash?.update(chunk);
+    this.#pending.push(chunk);
+    this.#offset += chunk.length;
+  }
+
+  /** The contents since the last call, copied: the chunks are their sender's. */
+  take(): Buffer {
+    if (this.#pending.length === 0) return Buffer.alloc(0);
+    const bytes = Buffer.concat(this.#pending);
+    this.#pending = [];
+    return bytes;
+  }
+
+  finish(): ReadonlyMap<string, ArchiveNode> {
+    this.#endFile();
+    return this.#nodes;
+  }
+
+  #endFile(): void {
+    const { entry, offset, xattrs } = this.#current ?? {};
+    if (entry === undefined || offset === undefined || this.#hash === undefined) return;
+    const digest = this.#hash.digest('hex');
+    this.#current = undefined;
+    this.#hash = undefined;
+    this.#put(entry.path, { entry, content: { offset, digest }, xattrs: xattrs ?? NOTHING });
+  }
+
+  /** A later entry of the same name wins, as tar's readers have it; a folder keeps what is in it. */
+  #put(path: string, node: ArchiveNode): void {
+    const known = this.#nodes.get(path);
+    if (known?.entry.kind === 'folder' && node.entry.kind !== 'folder') {
+      throw refusal(`${quote(path)} is both a folder and a file`);
+    }
+    this.#nodes.set(path, node);
+  }
+
+  #makeParents(path: string): void {
+    for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
+      const node = this.#nodes.get(folder);
+      if (node?.entry.kind === 'folder') return;
+      if (node !== undefined) throw refusal(`${quote(path)} lies below ${quote(folder)}, which is no folder`);
+      this.#nodes.set(folder, folderNode(folder));
+    }
+  }
+}
+
+function folderNode(path: string): ArchiveNode {
+  return { entry: { path, kind: 'folder', ...FOLDER }, xattrs: NOTHING };
+}
+
+function cleanPath(path: string): string {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.');
+  if (names.includes('..')) throw refusal(`the path ${quote(path)} leads out of the context`);
+  return names.join('/');
+}
+
+function refusal(message: string): EngineError {
+  return new EngineError('bad-request', message);
+}
+
+function quote(path: string): string {
+  return JSON.stringify(shownPath(path).slice(0, 200));
+}

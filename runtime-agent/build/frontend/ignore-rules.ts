@@ -1,0 +1,49 @@
+import { posix } from 'node:path';
+import { pathMatcher } from './path-pattern.ts';
+
+/** Which paths of a context a build does not see. Paths have no slash at their beginning. */
+export interface IgnoreRules {
+  /** Whether the path, or a folder that it lies in, is left out. */
+  excludes(path: string): boolean;
+  /** Whether something below an excluded path may be taken in again (`!`). */
+  readonly hasExceptions: boolean;
+}
+
+/** The patterns of a `.dockerignore`: comments and empty lines left out, paths cleaned. */
+export function ignoreLines(content: string): readonly string[] {
+  const lines: string[] = [];
+  for (const line of content.replace(/^\uFEFF/, '').split(/\r?\n/)) {
+    if (line.startsWith('#')) continue;
+    const trimmed = line.trim();
+    const negated = trimmed.startsWith('!');
+    const pattern = negated ? trimmed.slice(1).trim() : trimmed;
+    if (pattern === '') continue;
+    const cleaned = posix
+      .normalize(pattern)
+      .replace(/(?<=.)\/$/, '')
+      .replace(/^\/(?=.)/, '');
+    lines.push(negated ? `!${cleaned}` : cleaned);
+  }
+  return lines;
+}
+
+/** Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws PathPatternError. */
+export function ignoreRules(patterns: readonly string[]): IgnoreRules {
+  const rules = patterns.map((line) => {
+    const negated = line.startsWith('!');
+    return { negated, matches: pathMatcher(negated ? line.slice(1) : line, { doubleStars: true }) };
+  });
+  return {
+    hasExceptions: rules.some(({ negated }) => negated),
+    excludes(path) {
+      const above = path.split('/').map((_, index, names) => names.slice(0, index + 1).join('/'));
+      let excluded = false;
+      for (const { negated, matches } of rules) {
+        // A rule that would change nothing need not be tried.
+        if (negated !== excluded) continue;
+        if (above.some(matches)) excluded = !negated;
+      }
+      return excluded;
+    },
+  };
+}

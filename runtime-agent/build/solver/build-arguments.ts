@@ -1,0 +1,97 @@
+import { EngineError } from '../../errors.ts';
+import type { Platform } from '../../images/image.ts';
+import { type Location, locatedMessage } from '../frontend/dockerfile-text.ts';
+import { expandWord, WordError, type WordOptions } from '../frontend/expand.ts';
+import type { Dockerfile } from '../frontend/parse-dockerfile.ts';
+
+/** Arguments that steps see without an ARG, and that neither the cache nor the history knows (reference, "Predefined ARGs"). */
+const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
+const PREDEFINED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
+
+/** What a client gives as `--build-arg`; undefined: it named the argument and has no value. */
+export type GivenArguments = ReadonlyMap<string, string | undefined>;
+
+/** What ARGs before the first FROM have brought about. */
+export interface GlobalScope {
+  /** Values for FROM, and for ARGs of stages that have none of their own. */
+  readonly values: ReadonlyMap<string, string>;
+  readonly platforms: ReadonlyMap<string, string>;
+}
+
+/** The proxies that were given, for the environment of steps. */
+export function givenProxies(given: GivenArguments): readonly string[] {
+  return [...given].flatMap(([name, value]) =>
+    PREDEFINED.has(name) && value !== undefined ? [`${name}=${value}`] : [],
+  );
+}
+
+export function isPredefined(name: string): boolean {
+  return PREDEFINED.has(name);
+}
+
+/** Arguments that were given and that no ARG takes; the client is told of them. */
+export function unusedArguments(given: GivenArguments, taken: ReadonlySet<string>): readonly string[] {
+  return [...given.keys()].filter(
+    (name) => !taken.has(name) && !PREDEFINED.has(name) && !/^(?:BUILDKIT_|SOURCE_DATE_EPOCH$)/.test(name),
+  );
+}
+
+/** TARGETPLATFORM and its like (reference, "Automatic platform ARGs in the global scope"). */
+export function platformArguments(
+  target: Platform,
+  build: Platform,
+  targetStage: string,
+): ReadonlyMap<string, string> {
+  const of = (prefix: string, platform: Platform): [string, string][] => [
+    [`${prefix}PLATFORM`, platformText(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}OSVERSION`, ''],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ''],
+  ];
+  return new Map([...of('TARGET', target), ...of('BUILD', build), ['TARGETSTAGE', targetStage]]);
+}
+
+/** Evaluates the ARGs before the first FROM. Throws EngineError 'bad-request'. */
+export function globalScope(
+  dockerfile: Dockerfile,
+  given: GivenArguments,
+  platforms: ReadonlyMap<string, string>,
+): GlobalScope {
+  const values = new Map<string, string>();
+  const lookup = (name: string) => values.get(name) ?? platforms.get(name);
+  for (const { pairs, at } of dockerfile.globalArguments) {
+    for (const { name, value } of pairs) {
+      const chosen =
+        given.get(name) ?? (value === undefined ? undefined : expandAt(at, 'ARG', value, dockerfile, lookup));
+      if (chosen !== undefined) values.set(name, chosen);
+      else if (!values.has(name) && platforms.has(name)) values.set(name, platforms.get(name) ?? '');
+    }
+  }
+  return { values, platforms };
+}
+
+/** Expands a text of an instruction. Throws EngineError 'bad-request' that names the instruction. */
+export function expandAt(
+  at: Location,
+  keyword: string,
+  text: string,
+  { escapeToken, isDocument = false }: Pick<WordOptions, 'escapeToken' | 'isDocument'>,
+  lookup: (name: string) => string | undefined,
+): string {
+  try {
+    return expandWord(text, { escapeToken, lookup, isDocument });
+  } catch (error) {
+    if (!(error instanceof WordError)) throw error;
+    const message = locatedMessage(
+      at,
+      `${keyword}: failed to process ${JSON.stringify(text)}: ${error.message}`,
+    );
+    throw new EngineError('bad-request', message, { cause: error });
+  }
+}
+
+/** `linux/arm/v7` */
+export function platformText({ os, architecture, variant }: Platform): string {
+  return [os, architecture, ...(variant ? [variant] : [])].join('/');
+}

@@ -1,0 +1,132 @@
+import type { Platform } from '../../images/image.ts';
+import { dockerfileError, type Location } from '../frontend/dockerfile-text.ts';
+import type { CopySource, Instruction } from '../frontend/instruction.ts';
+import type { Dockerfile, Stage } from '../frontend/parse-dockerfile.ts';
+import { suggestion } from '../frontend/suggest.ts';
+import { expandAt, type GlobalScope } from './build-arguments.ts';
+
+/** Where files of a step, or the ground of a stage, come from. */
+export type Source =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'stage'; readonly index: number }
+  | { readonly kind: 'image'; readonly reference: string; readonly platform: Platform | undefined }
+  /** Undefined is the main one. */
+  | { readonly kind: 'context'; readonly name: string | undefined };
+
+/** What names in a Dockerfile mean. */
+export interface NameScope {
+  readonly dockerfile: Dockerfile;
+  readonly global: GlobalScope;
+  /** As BuildRequest.namedContexts. */
+  readonly namedContexts: ReadonlyMap<string, string | undefined>;
+}
+
+/** What a stage stands on. Throws EngineError 'bad-request'. */
+export function stageBase(scope: NameScope, stage: Stage): Source {
+  const { dockerfile, global } = scope;
+  const { from } = stage;
+  const lookup = (name: string) => global.values.get(name) ?? global.platforms.get(name);
+  const name = expandAt(from.at, 'FROM', from.image, dockerfile, lookup);
+  if (name === '') {
+    throw dockerfileError(
+      from.at,
+      `FROM: base name (${from.image}) should not be blank: an ARG in it has no value`,
+    );
+  }
+  const platformName =
+    from.platform === undefined ? undefined : expandAt(from.at, 'FROM', from.platform, dockerfile, lookup);
+  const earlier = dockerfile.stages.find(
+    (other) => other.index < stage.index && other.from.name === name.toLowerCase(),
+  );
+  if (earlier !== undefined) return { kind: 'stage', index: earlier.index };
+  if (scope.namedContexts.has(name)) return namedContext(scope, from.at, name);
+  if (name === 'scratch') return { kind: 'scratch' };
+  return {
+    kind: 'image',
+    reference: name,
+    platform: platformName ? parsePlatform(from.at, platformName) : undefined,
+  };
+}
+
+/** What `--from` of an instruction names. Throws EngineError 'bad-request' for what cannot be. */
+export function copySource(scope: NameScope, stage: Stage, at: Location, source: CopySource): Source {
+  if (source.kind === 'context') return { kind: 'context', name: undefined };
+  const { name } = source;
+  const { stages } = scope.dockerfile;
+  if (/^\d+$/.test(name)) {
+    const index = Number(name);
+    if (index >= stage.index) {
+      throw dockerfileError(
+        at,
+        `invalid from flag value ${name}: a number names one of the ${stage.index} stages before this one`,
+      );
+    }
+    return { kind: 'stage', index };
+  }
+  const named = stages.find(({ from }) => from.name === name.toLowerCase());
+  if (named?.index === stage.index) {
+    throw dockerfileError(at, `circular dependency detected on stage: ${name} copies from itself`);
+  }
+  if (named !== undefined) return { kind: 'stage', index: named.index };
+  if (scope.namedContexts.has(name)) return namedContext(scope, at, name);
+  if (name === 'scratch') return { kind: 'scratch' };
+  return { kind: 'image', reference: name, platform: undefined };
+}
+
+/** The sources of an instruction's files. */
+export function instructionSources(
+  scope: NameScope,
+  stage: Stage,
+  instruction: Instruction,
+): readonly Source[] {
+  if (instruction.kind === 'copy' || instruction.kind === 'add') {
+    return [copySource(scope, stage, instruction.at, instruction.from)];
+  }
+  if (instruction.kind !== 'run') return [];
+  return instruction.mounts.flatMap((mount) => {
+    if (mount.type === 'bind') return [copySource(scope, stage, instruction.at, mount.from)];
+    if (mount.type !== 'cache' || mount.from === undefined) return [];
+    return [copySource(scope, stage, instruction.at, mount.from)];
+  });
+}
+
+/** The stage that is built. Throws EngineError 'bad-request' that names those there are. */
+export function targetStage({ stages, at }: Dockerfile, target: string | undefined): Stage {
+  const last = stages.at(-1);
+  if (last === undefined) throw new TypeError('a Dockerfile has a stage');
+  if (target === undefined || target === '') return last;
+  const found = stages.find(({ from }) => from.name === target.toLowerCase());
+  const numbered = /^\d+$/.test(target) ? stages[Number(target)] : undefined;
+  const stage = found ?? numbered;
+  if (stage !== undefined) return stage;
+  const names = stages.flatMap(({ from }) => (from.name === undefined ? [] : [from.name]));
+  throw dockerfileError(
+    at,
+    `target stage ${JSON.stringify(target.slice(0, 80))} could not be found${suggestion(target, names)}`,
+  );
+}
+
+/** `linux/arm64/v8` */
+export function parsePlatform(at: Location, text: string): Platform {
+  const [os = '', architecture = '', variant, ...more] = text.toLowerCase().split('/');
+  if (os !== 'linux' || !/^[a-z0-9_]+$/.test(architecture) || more.length > 0) {
+    throw dockerfileError(
+      at,
+      `failed to parse platform ${JSON.stringify(text.slice(0, 80))}: it must be linux/ARCHITECTURE`,
+    );
+  }
+  return { os, architecture, ...(variant ? { variant } : {}) };
+}
+
+function namedContext(scope: NameScope, at: Location, name: string): Source {
+  const value = scope.namedContexts.get(name);
+  if (value === undefined) return { kind: 'context', name };
+  const [, reference] = /^docker-image:\/\/(.+)$/.exec(value) ?? [];
+  if (reference === undefined) {
+    throw dockerfileError(
+      at,
+      `the named context ${name} is of a kind that is not supported (${value.slice(0, 80)}): folders and docker-image:// are`,
+    );
+  }
+  return { kind: 'image', reference, platform: undefined };
+}
