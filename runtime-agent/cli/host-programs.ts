@@ -11,9 +11,9 @@ const RUNTIMES = ['crun', 'runc'];
 export async function checkHostPrograms(searchPath: string): Promise<void> {
   const needed = PROGRAMS.filter((program) => program.needed);
   const installed = await findPrograms([...RUNTIMES, ...needed.map(({ name }) => name)], searchPath);
-  if (!RUNTIMES.some((name) => installed.has(name))) throw missing(RUNTIMES.join(' or '), 'crun');
   const absent = needed.find(({ name }) => !installed.has(name));
   if (absent !== undefined) throw missing(absent.name, absent.debianPackage);
+  if (!RUNTIMES.some((name) => installed.has(name))) throw missing(RUNTIMES.join(' or '), 'crun');
 }
 
 /** Which of these programs are on the search path. */

@@ -1,0 +1,103 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import type { AgentProcess } from './agent-process.ts';
+import { runCommand } from './run-command.ts';
+
+/** All that an agent and its containers have on the host, by kind, so that two moments can be compared. */
+export interface HostRemains {
+  readonly files: readonly string[];
+  readonly mounts: readonly string[];
+  readonly cgroups: readonly string[];
+  readonly processes: readonly string[];
+  readonly links: readonly string[];
+  readonly packetFilter: string;
+  /** What the agent has open, by kind with numbers taken out; timers and caches make no difference here. */
+  readonly descriptors: Readonly<Record<string, number>>;
+}
+
+/**
+ * What is there now of a running agent and of the containers in `ids`; others on the machine may run containers too. The
+ * test is in a network namespace of its own.
+ */
+export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
+  const { pid } = agent.process();
+  const [files, mounts, cgroups, processes, links, filter, descriptors] = await Promise.all([
+    filesOf(agent.dataDir),
+    mountsOf(pid, [agent.dataDir, runDirectory(agent.dataDir)]),
+    cgroupsOf(ids),
+    processesOf(agent.dataDir, pid),
+    runCommand('ip', ['-o', 'link']),
+    runCommand('nft', ['list', 'ruleset']),
+    descriptorsOf(pid),
+  ]);
+  return {
+    files,
+    mounts,
+    cgroups,
+    processes,
+    links: links.stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(': ')[1] ?? '')
+      .sort(),
+    packetFilter: filter.stdout,
+    descriptors,
+  };
+}
+
+async function filesOf(dataDir: string): Promise<readonly string[]> {
+  const folders = ['containers', 'exits', 'runtime', 'snapshots', 'volumes', 'parts'];
+  const names = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(dataDir, folder), { recursive: true }).catch(() => [])).map((name) =>
+        join(folder, name),
+      ),
+    ),
+  );
+  return names
+    .flat()
+    .filter((name) => !name.includes('.cache'))
+    .sort();
+}
+
+async function mountsOf(pid: number, folders: readonly string[]): Promise<readonly string[]> {
+  const table = await readFile(`/proc/${pid}/mountinfo`, 'utf8');
+  return table
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => folders.some((folder) => point.startsWith(folder)))
+    .sort();
+}
+
+async function cgroupsOf(ids: ReadonlySet<string>): Promise<readonly string[]> {
+  const root = '/sys/fs/cgroup';
+  const found = await Promise.all(
+    ['.', ...(await readdir(root))].map(async (hierarchy) => {
+      const groups = await readdir(join(root, hierarchy, 'berth')).catch(() => []);
+      return groups.filter((group) => ids.has(group)).map((group) => `${hierarchy}/${group}`);
+    }),
+  );
+  return found.flat().sort();
+}
+
+async function processesOf(dataDir: string, agent: number): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry) || Number(entry) === agent) continue;
+    const command = await readFile(`/proc/${entry}/cmdline`, 'latin1').catch(() => '');
+    if (command.includes(dataDir)) found.push(command.replaceAll('\0', ' '));
+  }
+  return found.filter((command) => !command.startsWith('docker ')).sort();
+}
+
+async function descriptorsOf(pid: number): Promise<Readonly<Record<string, number>>> {
+  const kinds: Record<string, number> = {};
+  for (const entry of await readdir(`/proc/${pid}/fd`)) {
+    const target = await readlink(`/proc/${pid}/fd/${entry}`).catch(() => undefined);
+    if (target === undefined) continue;
+    const kind = target.replace(/\d+/g, 'N');
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  return kinds;
+}
