@@ -21,7 +21,7 @@ const KILLED = 137;
  */
 export async function recover(context: ContainerContext): Promise<void> {
   await releaseParts(context.paths.parts);
-  const stored = await context.table.list();
+  const stored = await withVolumesWhereTheyAre(context, await context.table.list());
   for (const entry of stored) {
     context.registry.reserve(entry.container.name, entry.container.id);
     for (const { name } of entry.container.mounts) {
@@ -48,6 +48,21 @@ export async function recover(context: ContainerContext): Promise<void> {
   );
   await context.networks.restore();
   await removeStrays(context, stored);
+}
+
+/** The agent's folder may have been moved since the containers were made. */
+async function withVolumesWhereTheyAre(
+  context: ContainerContext,
+  stored: readonly StoredContainer[],
+): Promise<readonly StoredContainer[]> {
+  const places = new Map((await context.volumes.list()).map(({ name, mountpoint }) => [name, mountpoint]));
+  return stored.map((entry) => {
+    const mounts = entry.container.mounts.map((point) => {
+      const source = point.name === undefined ? undefined : places.get(point.name);
+      return source === undefined ? point : { ...point, source };
+    });
+    return { ...entry, container: { ...entry.container, mounts } };
+  });
 }
 
 async function recoverOne(context: ContainerContext, live: LiveContainer): Promise<void> {
