@@ -4,12 +4,10 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Definition, Platform, Range, SourceInfo } from "./ops_pb.ts";
+import type { Definition } from "./ops_pb.ts";
 import { file_ops } from "./ops_pb.ts";
 import type { Status } from "./status_pb.ts";
 import { file_status } from "./status_pb.ts";
-import type { Stat } from "./wire_pb.ts";
-import { file_wire } from "./wire_pb.ts";
 import type { WorkerRecord } from "./worker_pb.ts";
 import { file_worker } from "./worker_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gateway.proto.
  */
 export const file_gateway: GenFile = /*@__PURE__*/
-  fileDesc("Cg1nYXRld2F5LnByb3RvEhltb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kIokBCgZBUElDYXASCgoCSUQYASABKAkSDwoHRW5hYmxlZBgCIAEoCBISCgpEZXByZWNhdGVkGAMgASgIEhYKDkRpc2FibGVkUmVhc29uGAQgASgJEhkKEURpc2FibGVkUmVhc29uTXNnGAUgASgJEhsKE0Rpc2FibGVkQWx0ZXJuYXRpdmUYBiABKAkigQIKBlJlc3VsdBIXCg1yZWZEZXByZWNhdGVkGAEgASgJSAASLQoDcmVmGAMgASgLMh4ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWZIABIxCgRyZWZzGAQgASgLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWZNYXBIABJBCghtZXRhZGF0YRgKIAMoCzIvLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzdWx0Lk1ldGFkYXRhRW50cnkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBQggKBnJlc3VsdCIuCgNSZWYSCgoCaWQYASABKAkSGwoDZGVmGAIgASgLMg4ucGIuRGVmaW5pdGlvbiKQAQoGUmVmTWFwEjkKBHJlZnMYASADKAsyKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcC5SZWZzRW50cnkaSwoJUmVmc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVmOgI4ASJlCg1SZXR1cm5SZXF1ZXN0EjEKBnJlc3VsdBgBIAEoCzIhLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzdWx0EiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiEAoOUmV0dXJuUmVzcG9uc2UiDwoNSW5wdXRzUmVxdWVzdCKlAQoOSW5wdXRzUmVzcG9uc2USTwoLRGVmaW5pdGlvbnMYASADKAsyOi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLklucHV0c1Jlc3BvbnNlLkRlZmluaXRpb25zRW50cnkaQgoQRGVmaW5pdGlvbnNFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5EZWZpbml0aW9uOgI4ASJdChlSZXNvbHZlSW1hZ2VDb25maWdSZXF1ZXN0EgsKA1JlZhgBIAEoCRIeCghQbGF0Zm9ybRgCIAEoCzIMLnBiLlBsYXRmb3JtEhMKC1Jlc29sdmVNb2RlGAMgASgJIkkKGlJlc29sdmVJbWFnZUNvbmZpZ1Jlc3BvbnNlEg4KBkRpZ2VzdBgBIAEoCRIOCgZDb25maWcYAiABKAwSCwoDUmVmGAMgASgJIvEDCgxTb2x2ZVJlcXVlc3QSIgoKRGVmaW5pdGlvbhgBIAEoCzIOLnBiLkRlZmluaXRpb24SEAoIRnJvbnRlbmQYAiABKAkSTQoLRnJvbnRlbmRPcHQYAyADKAsyOC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlNvbHZlUmVxdWVzdC5Gcm9udGVuZE9wdEVudHJ5EhkKEWFsbG93UmVzdWx0UmV0dXJuGAUgASgIEhsKE2FsbG93UmVzdWx0QXJyYXlSZWYYBiABKAgSQgoMQ2FjaGVJbXBvcnRzGAwgAygLMiwubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5DYWNoZU9wdGlvbnNFbnRyeRJTCg5Gcm9udGVuZElucHV0cxgNIAMoCzI7Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU29sdmVSZXF1ZXN0LkZyb250ZW5kSW5wdXRzRW50cnkSEAoIRXZhbHVhdGUYDiABKAgaMgoQRnJvbnRlbmRPcHRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGkUKE0Zyb250ZW5kSW5wdXRzRW50cnkSCwoDa2V5GAEgASgJEh0KBXZhbHVlGAIgASgLMg4ucGIuRGVmaW5pdGlvbjoCOAEilwEKEUNhY2hlT3B0aW9uc0VudHJ5EgwKBFR5cGUYASABKAkSRgoFQXR0cnMYAiADKAsyNy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkNhY2hlT3B0aW9uc0VudHJ5LkF0dHJzRW50cnkaLAoKQXR0cnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIk8KDVNvbHZlUmVzcG9uc2USCwoDcmVmGAEgASgJEjEKBnJlc3VsdBgDIAEoCzIhLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzdWx0ImUKD1JlYWRGaWxlUmVxdWVzdBILCgNSZWYYASABKAkSEAoIRmlsZVBhdGgYAiABKAkSMwoFUmFuZ2UYAyABKAsyJC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkZpbGVSYW5nZSIrCglGaWxlUmFuZ2USDgoGT2Zmc2V0GAEgASgDEg4KBkxlbmd0aBgCIAEoAyIgChBSZWFkRmlsZVJlc3BvbnNlEgwKBERhdGEYASABKAwiRgoOUmVhZERpclJlcXVlc3QSCwoDUmVmGAEgASgJEg8KB0RpclBhdGgYAiABKAkSFgoOSW5jbHVkZVBhdHRlcm4YAyABKAkiNgoPUmVhZERpclJlc3BvbnNlEiMKB2VudHJpZXMYASADKAsyEi5mc3V0aWwudHlwZXMuU3RhdCIsCg9TdGF0RmlsZVJlcXVlc3QSCwoDUmVmGAEgASgJEgwKBFBhdGgYAiABKAkiNAoQU3RhdEZpbGVSZXNwb25zZRIgCgRzdGF0GAEgASgLMhIuZnN1dGlsLnR5cGVzLlN0YXQiHgoPRXZhbHVhdGVSZXF1ZXN0EgsKA1JlZhgBIAEoCSISChBFdmFsdWF0ZVJlc3BvbnNlIg0KC1BpbmdSZXF1ZXN0IrUBCgxQb25nUmVzcG9uc2USOgoPRnJvbnRlbmRBUElDYXBzGAEgAygLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5BUElDYXASMgoHTExCQ2FwcxgCIAMoCzIhLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQVBJQ2FwEjUKB1dvcmtlcnMYAyADKAsyJC5tb2J5LmJ1aWxka2l0LnYxLnR5cGVzLldvcmtlclJlY29yZCKRAQoLV2FyblJlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg0KBWxldmVsGAIgASgDEg0KBXNob3J0GAMgASgMEg4KBmRldGFpbBgEIAMoDBILCgN1cmwYBSABKAkSHAoEaW5mbxgGIAEoCzIOLnBiLlNvdXJjZUluZm8SGQoGcmFuZ2VzGAcgAygLMgkucGIuUmFuZ2UiDgoMV2FyblJlc3BvbnNlMuwHCglMTEJCcmlkZ2USgQEKElJlc29sdmVJbWFnZUNvbmZpZxI0Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzb2x2ZUltYWdlQ29uZmlnUmVxdWVzdBo1Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzb2x2ZUltYWdlQ29uZmlnUmVzcG9uc2USWgoFU29sdmUSJy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlNvbHZlUmVxdWVzdBooLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU29sdmVSZXNwb25zZRJjCghSZWFkRmlsZRIqLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVhZEZpbGVSZXF1ZXN0GisubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWFkRmlsZVJlc3BvbnNlEmAKB1JlYWREaXISKS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlYWREaXJSZXF1ZXN0GioubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWFkRGlyUmVzcG9uc2USYwoIU3RhdEZpbGUSKi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlN0YXRGaWxlUmVxdWVzdBorLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU3RhdEZpbGVSZXNwb25zZRJjCghFdmFsdWF0ZRIqLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuRXZhbHVhdGVSZXF1ZXN0GisubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5FdmFsdWF0ZVJlc3BvbnNlElcKBFBpbmcSJi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlBpbmdSZXF1ZXN0GicubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Qb25nUmVzcG9uc2USXQoGUmV0dXJuEigubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXR1cm5SZXF1ZXN0GikubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXR1cm5SZXNwb25zZRJdCgZJbnB1dHMSKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLklucHV0c1JlcXVlc3QaKS5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLklucHV0c1Jlc3BvbnNlElcKBFdhcm4SJi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLldhcm5SZXF1ZXN0GicubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5XYXJuUmVzcG9uc2ViBnByb3RvMw", [file_ops, file_status, file_wire, file_worker]);
+  fileDesc("Cg1nYXRld2F5LnByb3RvEhltb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kIokBCgZBUElDYXASCgoCSUQYASABKAkSDwoHRW5hYmxlZBgCIAEoCBISCgpEZXByZWNhdGVkGAMgASgIEhYKDkRpc2FibGVkUmVhc29uGAQgASgJEhkKEURpc2FibGVkUmVhc29uTXNnGAUgASgJEhsKE0Rpc2FibGVkQWx0ZXJuYXRpdmUYBiABKAkigQIKBlJlc3VsdBIXCg1yZWZEZXByZWNhdGVkGAEgASgJSAASLQoDcmVmGAMgASgLMh4ubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWZIABIxCgRyZWZzGAQgASgLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZWZNYXBIABJBCghtZXRhZGF0YRgKIAMoCzIvLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzdWx0Lk1ldGFkYXRhRW50cnkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBQggKBnJlc3VsdCIuCgNSZWYSCgoCaWQYASABKAkSGwoDZGVmGAIgASgLMg4ucGIuRGVmaW5pdGlvbiKQAQoGUmVmTWFwEjkKBHJlZnMYASADKAsyKy5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlJlZk1hcC5SZWZzRW50cnkaSwoJUmVmc0VudHJ5EgsKA2tleRgBIAEoCRItCgV2YWx1ZRgCIAEoCzIeLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVmOgI4ASJlCg1SZXR1cm5SZXF1ZXN0EjEKBnJlc3VsdBgBIAEoCzIhLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmVzdWx0EiEKBWVycm9yGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMiEAoOUmV0dXJuUmVzcG9uc2Ui8QMKDFNvbHZlUmVxdWVzdBIiCgpEZWZpbml0aW9uGAEgASgLMg4ucGIuRGVmaW5pdGlvbhIQCghGcm9udGVuZBgCIAEoCRJNCgtGcm9udGVuZE9wdBgDIAMoCzI4Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuU29sdmVSZXF1ZXN0LkZyb250ZW5kT3B0RW50cnkSGQoRYWxsb3dSZXN1bHRSZXR1cm4YBSABKAgSGwoTYWxsb3dSZXN1bHRBcnJheVJlZhgGIAEoCBJCCgxDYWNoZUltcG9ydHMYDCADKAsyLC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkNhY2hlT3B0aW9uc0VudHJ5ElMKDkZyb250ZW5kSW5wdXRzGA0gAygLMjsubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QuRnJvbnRlbmRJbnB1dHNFbnRyeRIQCghFdmFsdWF0ZRgOIAEoCBoyChBGcm9udGVuZE9wdEVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaRQoTRnJvbnRlbmRJbnB1dHNFbnRyeRILCgNrZXkYASABKAkSHQoFdmFsdWUYAiABKAsyDi5wYi5EZWZpbml0aW9uOgI4ASKXAQoRQ2FjaGVPcHRpb25zRW50cnkSDAoEVHlwZRgBIAEoCRJGCgVBdHRycxgCIAMoCzI3Lm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQ2FjaGVPcHRpb25zRW50cnkuQXR0cnNFbnRyeRosCgpBdHRyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiTwoNU29sdmVSZXNwb25zZRILCgNyZWYYASABKAkSMQoGcmVzdWx0GAMgASgLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5SZXN1bHQiHgoPRXZhbHVhdGVSZXF1ZXN0EgsKA1JlZhgBIAEoCSISChBFdmFsdWF0ZVJlc3BvbnNlIg0KC1BpbmdSZXF1ZXN0IrUBCgxQb25nUmVzcG9uc2USOgoPRnJvbnRlbmRBUElDYXBzGAEgAygLMiEubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5BUElDYXASMgoHTExCQ2FwcxgCIAMoCzIhLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuQVBJQ2FwEjUKB1dvcmtlcnMYAyADKAsyJC5tb2J5LmJ1aWxka2l0LnYxLnR5cGVzLldvcmtlclJlY29yZDKEAwoJTExCQnJpZGdlEloKBVNvbHZlEicubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5Tb2x2ZVJlcXVlc3QaKC5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLlNvbHZlUmVzcG9uc2USYwoIRXZhbHVhdGUSKi5tb2J5LmJ1aWxka2l0LnYxLmZyb250ZW5kLkV2YWx1YXRlUmVxdWVzdBorLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuRXZhbHVhdGVSZXNwb25zZRJXCgRQaW5nEiYubW9ieS5idWlsZGtpdC52MS5mcm9udGVuZC5QaW5nUmVxdWVzdBonLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUG9uZ1Jlc3BvbnNlEl0KBlJldHVybhIoLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmV0dXJuUmVxdWVzdBopLm1vYnkuYnVpbGRraXQudjEuZnJvbnRlbmQuUmV0dXJuUmVzcG9uc2ViBnByb3RvMw", [file_ops, file_status, file_worker]);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.APICap
@@ -177,90 +175,6 @@ export const ReturnResponseSchema: GenMessage<ReturnResponse> = /*@__PURE__*/
   messageDesc(file_gateway, 5);
 
 /**
- * @generated from message moby.buildkit.v1.frontend.InputsRequest
- */
-export type InputsRequest = Message<"moby.buildkit.v1.frontend.InputsRequest"> & {
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.InputsRequest.
- * Use `create(InputsRequestSchema)` to create a new message.
- */
-export const InputsRequestSchema: GenMessage<InputsRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 6);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.InputsResponse
- */
-export type InputsResponse = Message<"moby.buildkit.v1.frontend.InputsResponse"> & {
-  /**
-   * @generated from field: map<string, pb.Definition> Definitions = 1;
-   */
-  Definitions: { [key: string]: Definition };
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.InputsResponse.
- * Use `create(InputsResponseSchema)` to create a new message.
- */
-export const InputsResponseSchema: GenMessage<InputsResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 7);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ResolveImageConfigRequest
- */
-export type ResolveImageConfigRequest = Message<"moby.buildkit.v1.frontend.ResolveImageConfigRequest"> & {
-  /**
-   * @generated from field: string Ref = 1;
-   */
-  Ref: string;
-
-  /**
-   * @generated from field: pb.Platform Platform = 2;
-   */
-  Platform?: Platform | undefined;
-
-  /**
-   * @generated from field: string ResolveMode = 3;
-   */
-  ResolveMode: string;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ResolveImageConfigRequest.
- * Use `create(ResolveImageConfigRequestSchema)` to create a new message.
- */
-export const ResolveImageConfigRequestSchema: GenMessage<ResolveImageConfigRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 8);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ResolveImageConfigResponse
- */
-export type ResolveImageConfigResponse = Message<"moby.buildkit.v1.frontend.ResolveImageConfigResponse"> & {
-  /**
-   * @generated from field: string Digest = 1;
-   */
-  Digest: string;
-
-  /**
-   * @generated from field: bytes Config = 2;
-   */
-  Config: Uint8Array;
-
-  /**
-   * @generated from field: string Ref = 3;
-   */
-  Ref: string;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ResolveImageConfigResponse.
- * Use `create(ResolveImageConfigResponseSchema)` to create a new message.
- */
-export const ResolveImageConfigResponseSchema: GenMessage<ResolveImageConfigResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 9);
-
-/**
  * @generated from message moby.buildkit.v1.frontend.SolveRequest
  */
 export type SolveRequest = Message<"moby.buildkit.v1.frontend.SolveRequest"> & {
@@ -310,7 +224,7 @@ export type SolveRequest = Message<"moby.buildkit.v1.frontend.SolveRequest"> & {
  * Use `create(SolveRequestSchema)` to create a new message.
  */
 export const SolveRequestSchema: GenMessage<SolveRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 10);
+  messageDesc(file_gateway, 6);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.CacheOptionsEntry
@@ -332,7 +246,7 @@ export type CacheOptionsEntry = Message<"moby.buildkit.v1.frontend.CacheOptionsE
  * Use `create(CacheOptionsEntrySchema)` to create a new message.
  */
 export const CacheOptionsEntrySchema: GenMessage<CacheOptionsEntry> = /*@__PURE__*/
-  messageDesc(file_gateway, 11);
+  messageDesc(file_gateway, 7);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.SolveResponse
@@ -354,156 +268,7 @@ export type SolveResponse = Message<"moby.buildkit.v1.frontend.SolveResponse"> &
  * Use `create(SolveResponseSchema)` to create a new message.
  */
 export const SolveResponseSchema: GenMessage<SolveResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 12);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ReadFileRequest
- */
-export type ReadFileRequest = Message<"moby.buildkit.v1.frontend.ReadFileRequest"> & {
-  /**
-   * @generated from field: string Ref = 1;
-   */
-  Ref: string;
-
-  /**
-   * @generated from field: string FilePath = 2;
-   */
-  FilePath: string;
-
-  /**
-   * @generated from field: moby.buildkit.v1.frontend.FileRange Range = 3;
-   */
-  Range?: FileRange | undefined;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ReadFileRequest.
- * Use `create(ReadFileRequestSchema)` to create a new message.
- */
-export const ReadFileRequestSchema: GenMessage<ReadFileRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 13);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.FileRange
- */
-export type FileRange = Message<"moby.buildkit.v1.frontend.FileRange"> & {
-  /**
-   * @generated from field: int64 Offset = 1;
-   */
-  Offset: bigint;
-
-  /**
-   * @generated from field: int64 Length = 2;
-   */
-  Length: bigint;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.FileRange.
- * Use `create(FileRangeSchema)` to create a new message.
- */
-export const FileRangeSchema: GenMessage<FileRange> = /*@__PURE__*/
-  messageDesc(file_gateway, 14);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ReadFileResponse
- */
-export type ReadFileResponse = Message<"moby.buildkit.v1.frontend.ReadFileResponse"> & {
-  /**
-   * @generated from field: bytes Data = 1;
-   */
-  Data: Uint8Array;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ReadFileResponse.
- * Use `create(ReadFileResponseSchema)` to create a new message.
- */
-export const ReadFileResponseSchema: GenMessage<ReadFileResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 15);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ReadDirRequest
- */
-export type ReadDirRequest = Message<"moby.buildkit.v1.frontend.ReadDirRequest"> & {
-  /**
-   * @generated from field: string Ref = 1;
-   */
-  Ref: string;
-
-  /**
-   * @generated from field: string DirPath = 2;
-   */
-  DirPath: string;
-
-  /**
-   * @generated from field: string IncludePattern = 3;
-   */
-  IncludePattern: string;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ReadDirRequest.
- * Use `create(ReadDirRequestSchema)` to create a new message.
- */
-export const ReadDirRequestSchema: GenMessage<ReadDirRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 16);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.ReadDirResponse
- */
-export type ReadDirResponse = Message<"moby.buildkit.v1.frontend.ReadDirResponse"> & {
-  /**
-   * @generated from field: repeated fsutil.types.Stat entries = 1;
-   */
-  entries: Stat[];
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.ReadDirResponse.
- * Use `create(ReadDirResponseSchema)` to create a new message.
- */
-export const ReadDirResponseSchema: GenMessage<ReadDirResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 17);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.StatFileRequest
- */
-export type StatFileRequest = Message<"moby.buildkit.v1.frontend.StatFileRequest"> & {
-  /**
-   * @generated from field: string Ref = 1;
-   */
-  Ref: string;
-
-  /**
-   * @generated from field: string Path = 2;
-   */
-  Path: string;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.StatFileRequest.
- * Use `create(StatFileRequestSchema)` to create a new message.
- */
-export const StatFileRequestSchema: GenMessage<StatFileRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 18);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.StatFileResponse
- */
-export type StatFileResponse = Message<"moby.buildkit.v1.frontend.StatFileResponse"> & {
-  /**
-   * @generated from field: fsutil.types.Stat stat = 1;
-   */
-  stat?: Stat | undefined;
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.StatFileResponse.
- * Use `create(StatFileResponseSchema)` to create a new message.
- */
-export const StatFileResponseSchema: GenMessage<StatFileResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 19);
+  messageDesc(file_gateway, 8);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.EvaluateRequest
@@ -520,7 +285,7 @@ export type EvaluateRequest = Message<"moby.buildkit.v1.frontend.EvaluateRequest
  * Use `create(EvaluateRequestSchema)` to create a new message.
  */
 export const EvaluateRequestSchema: GenMessage<EvaluateRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 20);
+  messageDesc(file_gateway, 9);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.EvaluateResponse
@@ -533,7 +298,7 @@ export type EvaluateResponse = Message<"moby.buildkit.v1.frontend.EvaluateRespon
  * Use `create(EvaluateResponseSchema)` to create a new message.
  */
 export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 21);
+  messageDesc(file_gateway, 10);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.PingRequest
@@ -546,7 +311,7 @@ export type PingRequest = Message<"moby.buildkit.v1.frontend.PingRequest"> & {
  * Use `create(PingRequestSchema)` to create a new message.
  */
 export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 22);
+  messageDesc(file_gateway, 11);
 
 /**
  * @generated from message moby.buildkit.v1.frontend.PongResponse
@@ -573,80 +338,12 @@ export type PongResponse = Message<"moby.buildkit.v1.frontend.PongResponse"> & {
  * Use `create(PongResponseSchema)` to create a new message.
  */
 export const PongResponseSchema: GenMessage<PongResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 23);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.WarnRequest
- */
-export type WarnRequest = Message<"moby.buildkit.v1.frontend.WarnRequest"> & {
-  /**
-   * @generated from field: string digest = 1;
-   */
-  digest: string;
-
-  /**
-   * @generated from field: int64 level = 2;
-   */
-  level: bigint;
-
-  /**
-   * @generated from field: bytes short = 3;
-   */
-  short: Uint8Array;
-
-  /**
-   * @generated from field: repeated bytes detail = 4;
-   */
-  detail: Uint8Array[];
-
-  /**
-   * @generated from field: string url = 5;
-   */
-  url: string;
-
-  /**
-   * @generated from field: pb.SourceInfo info = 6;
-   */
-  info?: SourceInfo | undefined;
-
-  /**
-   * @generated from field: repeated pb.Range ranges = 7;
-   */
-  ranges: Range[];
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.WarnRequest.
- * Use `create(WarnRequestSchema)` to create a new message.
- */
-export const WarnRequestSchema: GenMessage<WarnRequest> = /*@__PURE__*/
-  messageDesc(file_gateway, 24);
-
-/**
- * @generated from message moby.buildkit.v1.frontend.WarnResponse
- */
-export type WarnResponse = Message<"moby.buildkit.v1.frontend.WarnResponse"> & {
-};
-
-/**
- * Describes the message moby.buildkit.v1.frontend.WarnResponse.
- * Use `create(WarnResponseSchema)` to create a new message.
- */
-export const WarnResponseSchema: GenMessage<WarnResponse> = /*@__PURE__*/
-  messageDesc(file_gateway, 25);
+  messageDesc(file_gateway, 12);
 
 /**
  * @generated from service moby.buildkit.v1.frontend.LLBBridge
  */
 export const LLBBridge: GenService<{
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.ResolveImageConfig
-   */
-  resolveImageConfig: {
-    methodKind: "unary";
-    input: typeof ResolveImageConfigRequestSchema;
-    output: typeof ResolveImageConfigResponseSchema;
-  },
   /**
    * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.Solve
    */
@@ -654,30 +351,6 @@ export const LLBBridge: GenService<{
     methodKind: "unary";
     input: typeof SolveRequestSchema;
     output: typeof SolveResponseSchema;
-  },
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.ReadFile
-   */
-  readFile: {
-    methodKind: "unary";
-    input: typeof ReadFileRequestSchema;
-    output: typeof ReadFileResponseSchema;
-  },
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.ReadDir
-   */
-  readDir: {
-    methodKind: "unary";
-    input: typeof ReadDirRequestSchema;
-    output: typeof ReadDirResponseSchema;
-  },
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.StatFile
-   */
-  statFile: {
-    methodKind: "unary";
-    input: typeof StatFileRequestSchema;
-    output: typeof StatFileResponseSchema;
   },
   /**
    * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.Evaluate
@@ -702,22 +375,6 @@ export const LLBBridge: GenService<{
     methodKind: "unary";
     input: typeof ReturnRequestSchema;
     output: typeof ReturnResponseSchema;
-  },
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.Inputs
-   */
-  inputs: {
-    methodKind: "unary";
-    input: typeof InputsRequestSchema;
-    output: typeof InputsResponseSchema;
-  },
-  /**
-   * @generated from rpc moby.buildkit.v1.frontend.LLBBridge.Warn
-   */
-  warn: {
-    methodKind: "unary";
-    input: typeof WarnRequestSchema;
-    output: typeof WarnResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gateway, 0);

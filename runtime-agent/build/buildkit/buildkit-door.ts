@@ -1,0 +1,63 @@
+import type { IncomingMessage } from 'node:http';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../../errors.ts';
+import type { Images } from '../../images/images.ts';
+import type { Builder } from '../builder.ts';
+import { bridgeService } from './bridge/bridge-service.ts';
+import { Builds } from './control/builds.ts';
+import { controlService } from './control/control-service.ts';
+import type { WorkerFacts } from './control/worker-record.ts';
+import { Frontend } from './frontend/frontend.ts';
+import { createGrpcServer } from './grpc/grpc-server.ts';
+import { Control } from './proto/control_pb.ts';
+import { LLBBridge } from './proto/gateway_pb.ts';
+import { TraceService } from './proto/trace_pb.ts';
+import { readSessionHeaders, Sessions } from './session/sessions.ts';
+import { SyncedFolders } from './session/synced-folders.ts';
+
+/** The door of the builder by which buildx and Compose come in: BuildKit's control API, as far as they call it. */
+export interface BuildkitDoor {
+  /**
+   * Looks at a request for an upgrade to h2c, and answers what takes its connection over once the 101 is written: on that of `POST /grpc`
+   * the agent serves, on that of `POST /session` the client does. Throws EngineError 'bad-request'.
+   */
+  accept(request: IncomingMessage): (connection: Duplex) => void;
+  /** Cuts all of its connections, which ends their builds. */
+  close(): void;
+}
+
+export interface BuildkitOptions {
+  readonly builder: Builder;
+  readonly images: Images;
+  readonly worker: WorkerFacts;
+  /** Copies of clients' folders are kept in it between builds. */
+  readonly directory: string;
+}
+
+export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
+  const { builder, images, worker } = options;
+  const sessions = new Sessions();
+  const builds = new Builds();
+  const folders = new SyncedFolders(join(options.directory, 'contexts'));
+  const frontend = new Frontend({ builder, sessions, folders, platform: worker.platform });
+  const server = createGrpcServer((router) => {
+    router.service(Control, controlService({ builds, frontend, images, worker }));
+    router.service(LLBBridge, bridgeService({ builds, frontend, worker }));
+    router.service(TraceService, { export: () => ({}) });
+  });
+  return {
+    accept(request) {
+      if (request.headers.upgrade?.toLowerCase() !== 'h2c') {
+        throw new EngineError('bad-request', 'BuildKit is spoken over an upgrade to h2c');
+      }
+      if (new URL(request.url ?? '', 'http://agent').pathname !== '/session') return server.serve;
+      const headers = readSessionHeaders(request.headers, request.rawHeaders);
+      return (connection) => sessions.add(headers, connection);
+    },
+    close() {
+      sessions.close();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import type { Platform } from '../../../images/image.ts';
+import type { BuildProgress, BuiltImage } from '../../builder.ts';
+import { StatusLog } from './status-log.ts';
+import { StepVertexes } from './step-vertexes.ts';
+
+/** What came of a frontend: an image for each platform that was asked for, by the reference that clients name it with. */
+export interface SolvedImage {
+  readonly ref: string;
+  readonly platform: Platform;
+  readonly image: BuiltImage;
+}
+
+/** What a client's callback has given back: references of solved images, or why there is none. */
+export type Returned = { readonly refs: readonly string[] } | { readonly error: Error };
+
+/** What `Control/Solve` said about a build, for the calls that come for it on the bridge. */
+export interface BuildOptions {
+  /** Its name, which the client makes up. */
+  readonly ref: string;
+  readonly session: string;
+  readonly compression: 'gzip' | 'zstd';
+  readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
+}
+
+/** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */
+export class Build {
+  readonly options: BuildOptions;
+  readonly status = new StatusLog();
+  readonly #vertexes: StepVertexes;
+  readonly #solved = new Map<string, SolvedImage>();
+  readonly #ended = new AbortController();
+  readonly #returned = Promise.withResolvers<Returned>();
+
+  constructor(options: BuildOptions) {
+    this.options = options;
+    this.#vertexes = new StepVertexes(options.ref);
+  }
+
+  /** Aborted when the build has ended, whichever way: nothing may go on for it. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  progress(step: BuildProgress): void {
+    const update = this.#vertexes.update(step);
+    if (update !== undefined) this.status.append(update);
+  }
+
+  /** Keeps an image until the build ends. */
+  keep(image: SolvedImage): void {
+    this.#solved.set(image.ref, image);
+  }
+
+  solved(ref: string): SolvedImage | undefined {
+    return this.#solved.get(ref);
+  }
+
+  /** The client's callback is done. */
+  return(returned: Returned): void {
+    this.#returned.resolve(returned);
+  }
+
+  /** Waits for the client's callback. Throws its error. */
+  async returned(signal: AbortSignal): Promise<readonly string[]> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      const returned = await Promise.race([this.#returned.promise, aborted.promise]);
+      if ('error' in returned) throw returned.error;
+      return returned.refs;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#ended.abort();
+    this.status.end();
+    for (const { image } of this.#solved.values()) await image.release();
+  }
+}

@@ -1,0 +1,102 @@
+import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
+import type { Images } from '../../../images/images.ts';
+import { exportImage } from '../exporters/export-image.ts';
+import { decodeCompression, decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
+import { decodeCacheExports } from '../frontend/cache-entries.ts';
+import type { Frontend } from '../frontend/frontend.ts';
+import { grpcError } from '../grpc/grpc-error.ts';
+import type { Control, SolveRequest } from '../proto/control_pb.ts';
+import type { Build } from './build.ts';
+import type { Builds } from './builds.ts';
+import { type WorkerFacts, workerRecord } from './worker-record.ts';
+
+/** What the control API is made over. */
+export interface ControlDeps {
+  readonly builds: Builds;
+  readonly frontend: Frontend;
+  readonly images: Images;
+  readonly worker: WorkerFacts;
+}
+
+/** The part of BuildKit's Control service that clients of an engine call. */
+export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Control>> {
+  return {
+    listWorkers: () => ({ record: [workerRecord(deps.worker)] }),
+    info: () => ({ buildkitVersion: workerRecord(deps.worker).BuildkitVersion }),
+    async *status({ Ref }, { signal }) {
+      yield* (await deps.builds.get(Ref, signal)).status.follow(signal);
+    },
+    async solve(request, { signal }) {
+      try {
+        return { ExporterResponse: await solve(deps, request, signal) };
+      } catch (error) {
+        throw grpcError(error);
+      }
+    },
+  };
+}
+
+async function solve(
+  deps: ControlDeps,
+  request: SolveRequest,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const exporters = exportersOf(request);
+  const plans = exporters.map(decodeExporter);
+  const cacheTo = decodeCacheExports(
+    (request.Cache?.Exports ?? []).map(({ Type, Attrs }) => ({
+      type: Type,
+      attributes: new Map(Object.entries(Attrs)),
+    })),
+  );
+  const build = deps.builds.start({
+    ref: request.Ref,
+    session: request.Session,
+    compression: decodeCompression(exporters),
+    cacheTo,
+  });
+  try {
+    const refs = await refsOf(deps.frontend, build, request, signal);
+    const solved = refs.map((ref) => {
+      const known = build.solved(ref);
+      if (known === undefined) throw new ConnectError(`no result ${ref} of this build`, Code.NotFound);
+      return known;
+    });
+    const answer: Record<string, string> = {};
+    for (const plan of plans) {
+      Object.assign(
+        answer,
+        await exportImage(deps.images, solved, plan.names, (step) => build.progress(step)),
+      );
+    }
+    return answer;
+  } finally {
+    await build.end();
+  }
+}
+
+/** The frontend is run by the client's callback on the bridge, or at once where the request names it. */
+async function refsOf(
+  frontend: Frontend,
+  build: Build,
+  request: SolveRequest,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (request.Frontend === '') {
+    if ((request.Definition?.def.length ?? 0) > 0) {
+      throw new ConnectError('berth-agent builds Dockerfiles, and no definitions of LLB', Code.Unimplemented);
+    }
+    return await build.returned(signal);
+  }
+  const options = new Map(Object.entries(request.FrontendAttrs));
+  const solved = await frontend.solve(build, { name: request.Frontend, options, images: new Map() }, signal);
+  return solved.map(({ ref }) => ref);
+}
+
+function exportersOf(request: SolveRequest): readonly ExporterRequest[] {
+  const exporters = request.Exporters.map(({ Type, Attrs }) => ({ type: Type, attributes: Attrs }));
+  if (exporters.length === 0 && request.ExporterDeprecated !== '') {
+    exporters.push({ type: request.ExporterDeprecated, attributes: request.ExporterAttrsDeprecated });
+  }
+  return exporters.map(({ type, attributes }) => ({ type, attributes: new Map(Object.entries(attributes)) }));
+}

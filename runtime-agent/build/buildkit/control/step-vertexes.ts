@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Timestamp, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { BuildProgress } from '../../builder.ts';
+import type { VertexStatusSchema } from '../proto/control_pb.ts';
+import type { StatusUpdate } from './status-log.ts';
+
+/** Bytes of a step's output that are passed on, as BuildKit limits them. */
+const LOG_LIMIT = 2 << 20;
+
+interface Step {
+  readonly digest: string;
+  readonly name: string;
+  readonly inputs: readonly string[];
+  started?: Timestamp;
+  logged: number;
+  readonly statuses: Map<string, MessageInitShape<typeof VertexStatusSchema>>;
+}
+
+/** Words the steps of one build as the vertexes that BuildKit's clients show. */
+export class StepVertexes {
+  readonly #build: string;
+  readonly #steps = new Map<string, Step>();
+
+  /** `build` tells steps of this build from those of others. */
+  constructor(build: string) {
+    this.#build = build;
+  }
+
+  /** Undefined where there is nothing to show: BuildKit has no vertexes for steps that change the configuration alone. */
+  update(progress: BuildProgress): StatusUpdate | undefined {
+    if (progress.kind === 'planned')
+      return progress.isConfigOnly === true ? undefined : this.#planned(progress);
+    const step = this.#steps.get(progress.id);
+    if (step === undefined) return undefined;
+    switch (progress.kind) {
+      case 'started':
+        step.started = timestampFromDate(progress.at);
+        return { vertexes: [this.#vertex(step)] };
+      case 'cached': {
+        const at = timestampFromDate(progress.at);
+        step.started ??= at;
+        return { vertexes: [{ ...this.#vertex(step), completed: at, cached: true }] };
+      }
+      case 'completed': {
+        const at = timestampFromDate(progress.at);
+        step.started ??= at;
+        return {
+          vertexes: [{ ...this.#vertex(step), completed: at }],
+          statuses: completedStatuses(step, at),
+        };
+      }
+      case 'failed': {
+        const at = timestampFromDate(progress.at);
+        step.started ??= at;
+        return { vertexes: [{ ...this.#vertex(step), completed: at, error: progress.message }] };
+      }
+      case 'progress':
+        return { statuses: [status(step, progress)] };
+      case 'log':
+        return log(step, progress);
+      case 'warning': {
+        const { line } = progress;
+        const position = { line: line ?? 0, character: 0 };
+        const ranges = line === undefined ? [] : [{ start: position, end: position }];
+        return {
+          warnings: [{ vertex: step.digest, level: 1n, short: Buffer.from(progress.message), ranges }],
+        };
+      }
+    }
+  }
+
+  #planned(progress: BuildProgress & { kind: 'planned' }): StatusUpdate {
+    const inputs = progress.inputs.flatMap((id) => this.#steps.get(id)?.digest ?? []);
+    const digest = `sha256:${createHash('sha256').update(`${this.#build}\n${progress.id}`).digest('hex')}`;
+    const step = { digest, name: progress.name, inputs, logged: 0, statuses: new Map() };
+    this.#steps.set(progress.id, step);
+    return { vertexes: [this.#vertex(step)] };
+  }
+
+  #vertex({ digest, name, inputs, started }: Step) {
+    return { digest, name, inputs: [...inputs], ...(started === undefined ? {} : { started }) };
+  }
+}
+
+function status(step: Step, progress: BuildProgress & { kind: 'progress' }) {
+  const now = timestampFromDate(new Date());
+  const { what, current, total } = progress;
+  const known = step.statuses.get(what);
+  const next = {
+    ID: what,
+    vertex: step.digest,
+    name: what,
+    current: BigInt(current),
+    total: BigInt(total ?? 0),
+    timestamp: now,
+    started: known?.started ?? step.started ?? now,
+    ...(total !== undefined && current >= total ? { completed: now } : {}),
+  };
+  step.statuses.set(what, next);
+  return next;
+}
+
+/** What a step that has ended was doing is done too. */
+function completedStatuses(step: Step, at: Timestamp) {
+  return [...step.statuses.values()]
+    .filter(({ completed }) => completed === undefined)
+    .map((known) => ({ ...known, timestamp: at, completed: at }));
+}
+
+function log(step: Step, progress: BuildProgress & { kind: 'log' }): StatusUpdate | undefined {
+  if (step.logged >= LOG_LIMIT) return undefined;
+  const rest = LOG_LIMIT - step.logged;
+  step.logged += progress.data.length;
+  const clipped = progress.data.length >= rest;
+  const msg = clipped
+    ? Buffer.concat([
+        progress.data.subarray(0, rest),
+        Buffer.from('\n[output clipped, log limit 2MiB reached]\n'),
+      ])
+    : progress.data;
+  const stream = progress.stream === 'stdout' ? 1n : 2n;
+  return { logs: [{ vertex: step.digest, timestamp: timestampFromDate(new Date()), stream, msg }] };
+}

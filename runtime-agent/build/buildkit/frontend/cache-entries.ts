@@ -1,0 +1,55 @@
+import { EngineError } from '../../../errors.ts';
+import type { FrontendOptions } from './options.ts';
+
+/** A place of the build cache as clients name it: `type=registry,ref=…`. */
+export interface CacheEntry {
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** The references of `--cache-from`. Throws EngineError 'bad-request' for a place that is no registry. */
+export function decodeCacheImports(options: FrontendOptions): readonly string[] {
+  const simple = (options.get('cache-from') ?? '').split(',').filter((reference) => reference !== '');
+  return [
+    ...simple,
+    ...parseEntries(options.get('cache-imports')).map((entry) => reference('--cache-from', entry)),
+  ];
+}
+
+/** The places of `--cache-to`. Throws EngineError 'bad-request' for a place that is no registry. */
+export function decodeCacheExports(
+  entries: readonly CacheEntry[],
+): readonly { readonly reference: string; readonly mode: 'min' | 'max' }[] {
+  return entries.map((entry) => {
+    const mode = entry.attributes.get('mode') ?? 'min';
+    if (mode !== 'min' && mode !== 'max') {
+      throw new EngineError('bad-request', `the mode "${mode}" of --cache-to is neither min nor max`);
+    }
+    return { reference: reference('--cache-to', entry), mode };
+  });
+}
+
+function reference(flag: string, { type, attributes }: CacheEntry): string {
+  if (type !== 'registry') {
+    throw new EngineError(
+      'bad-request',
+      `${flag} type=${type} is not supported: the cache is kept in a registry, with type=registry,ref=…`,
+    );
+  }
+  const ref = attributes.get('ref') ?? '';
+  if (ref === '') throw new EngineError('bad-request', `${flag} type=registry needs ref=…`);
+  return ref;
+}
+
+function parseEntries(json: string | undefined): readonly CacheEntry[] {
+  if (json === undefined || json === '') return [];
+  try {
+    const entries = JSON.parse(json) as { Type?: string; Attrs?: Record<string, string> }[];
+    return entries.map(({ Type, Attrs }) => ({
+      type: Type ?? '',
+      attributes: new Map(Object.entries(Attrs ?? {})),
+    }));
+  } catch (error) {
+    throw new EngineError('bad-request', 'the build option "cache-imports" is not JSON', { cause: error });
+  }
+}

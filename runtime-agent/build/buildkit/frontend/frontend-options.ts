@@ -1,0 +1,107 @@
+import { decodePlatform } from '../../../engine-api/decode/platform.ts';
+import { EngineError } from '../../../errors.ts';
+import type { Platform } from '../../../images/image.ts';
+import type { BuildRequest } from '../../builder.ts';
+import { type Attestations, decodeAttestations } from './attestations.ts';
+import { decodeCacheImports } from './cache-entries.ts';
+import { decodeMainContext, decodeNamedContexts, type MainContext, type NamedContext } from './contexts.ts';
+import { type FrontendOptions, optionsBelow, splitCsv } from './options.ts';
+
+/** What a client asks of the frontend `dockerfile.v0`, without what it has to send. */
+export interface FrontendPlan {
+  readonly request: Omit<BuildRequest, 'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'compression'>;
+  /** One image for each; empty is the host's own. */
+  readonly platforms: readonly Platform[];
+  /** Whether the result is an index even where it is of one platform. */
+  readonly multiPlatform: boolean;
+  readonly context: MainContext;
+  /** The folder of the client's that the Dockerfile is in; undefined where it comes with the context. */
+  readonly dockerfileFolder: string;
+  readonly isDockerfileLocal: boolean;
+  readonly namedContexts: ReadonlyMap<string, NamedContext>;
+  readonly attestations: Attestations;
+}
+
+/** Options that say nothing about the result: what the client can do, where its sources come from. */
+const WITHOUT_EFFECT =
+  /^(frontend\.caps|frontendcaps|source|cmdline|vcs:.*|input-metadata:.*|context|dockerfilekey|contextkey|local-.*)$/;
+
+const KNOWN =
+  /^(filename|target|platform|multi-platform|no-cache|image-resolve-mode|force-network-mode|add-hosts|shm-size|cache-imports|cache-from|contextsubdir|(build-arg|label|context|attest):.*)$/;
+
+/** Why an option is refused, where there is more to say than that it is not known. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'cgroup-parent': '--cgroup-parent is not supported: the steps of a build run in a cgroup of the agent',
+  hostname: 'the build argument BUILDKIT_SANDBOX_HOSTNAME is not supported',
+  requestid: 'docker build --print is not supported',
+};
+
+/**
+ * Decodes the options of the frontend (BuildKit's dockerfile frontend, "FrontendOpt"). `images` are the results of other builds that
+ * come as inputs. Throws EngineError 'bad-request' for what cannot be done.
+ */
+export function decodeFrontendOptions(
+  options: FrontendOptions,
+  images: ReadonlyMap<string, string>,
+): FrontendPlan {
+  for (const name of options.keys()) {
+    if (KNOWN.test(name) || WITHOUT_EFFECT.test(name)) continue;
+    throw new EngineError('bad-request', REFUSED[name] ?? `the build option "${name}" is not supported`);
+  }
+  const platforms = splitCsv(options.get('platform') ?? '').flatMap((text) => decodePlatform(text) ?? []);
+  const shmSize = options.get('shm-size');
+  const target = options.get('target');
+  const epoch = options.get('build-arg:SOURCE_DATE_EPOCH');
+  return {
+    request: {
+      dockerfile: options.get('filename') ?? 'Dockerfile',
+      ...(target === undefined || target === '' ? {} : { target }),
+      buildArguments: optionsBelow(options, 'build-arg:'),
+      labels: optionsBelow(options, 'label:'),
+      noCache: noCache(options.get('no-cache')),
+      pull: options.get('image-resolve-mode') === 'pull',
+      network: network(options.get('force-network-mode')),
+      extraHosts: splitCsv(options.get('add-hosts') ?? '').map((host) => host.replace('=', ':')),
+      ...(shmSize === undefined ? {} : { shmSize: wholeNumber('--shm-size', shmSize) }),
+      ...(epoch === undefined || epoch === ''
+        ? {}
+        : { sourceDateEpoch: wholeNumber('SOURCE_DATE_EPOCH', epoch) }),
+      cacheFrom: decodeCacheImports(options),
+    },
+    platforms,
+    multiPlatform: platforms.length > 1 || options.get('multi-platform') === 'true',
+    context: decodeMainContext(options),
+    dockerfileFolder: options.get('dockerfilekey') ?? 'dockerfile',
+    isDockerfileLocal: options.has('dockerfilekey'),
+    namedContexts: decodeNamedContexts(options, images),
+    attestations: decodeAttestations(optionsBelow(options, 'attest:')),
+  };
+}
+
+function noCache(value: string | undefined): BuildRequest['noCache'] {
+  if (value === undefined) return false;
+  return value === '' ? true : value.split(',');
+}
+
+function network(mode: string | undefined): string {
+  switch (mode) {
+    case undefined:
+    case '':
+    case 'sandbox':
+      return 'default';
+    case 'host':
+    case 'none':
+      return mode;
+    default:
+      throw new EngineError(
+        'bad-request',
+        `the network mode "${mode}" of a build is none of default, host and none`,
+      );
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text))
+    throw new EngineError('bad-request', `${name} is "${text}", which is no whole number`);
+  return Number(text);
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import { EngineError } from '../../../errors.ts';
+import type { Platform } from '../../../images/image.ts';
+import type { Builder } from '../../builder.ts';
+import type { Build, SolvedImage } from '../control/build.ts';
+import type { Sessions } from '../session/sessions.ts';
+import type { SyncedFolders } from '../session/synced-folders.ts';
+import { SessionSource } from '../source/session-source.ts';
+import { decodeFrontendOptions } from './frontend-options.ts';
+import type { FrontendOptions } from './options.ts';
+
+export interface FrontendCall {
+  /** `dockerfile.v0` is the one there is. */
+  readonly name: string;
+  readonly options: FrontendOptions;
+  /** Results of other builds that come as inputs: image IDs by their keys. */
+  readonly images: ReadonlyMap<string, string>;
+}
+
+/** What the frontend is made over. */
+export interface FrontendDeps {
+  readonly builder: Builder;
+  readonly sessions: Sessions;
+  readonly folders: SyncedFolders;
+  /** The host's own. */
+  readonly platform: Platform;
+}
+
+/** Runs the frontend of Dockerfiles for clients that are called back for what it reads. */
+export class Frontend {
+  readonly #deps: FrontendDeps;
+
+  constructor(deps: FrontendDeps) {
+    this.#deps = deps;
+  }
+
+  /** An image for each platform that is asked for, kept until the build ends. Throws EngineError as Builder.build() does. */
+  async solve(build: Build, call: FrontendCall, abort: AbortSignal): Promise<readonly SolvedImage[]> {
+    if (call.name !== 'dockerfile.v0') {
+      throw new EngineError(
+        'not-implemented',
+        `the frontend ${call.name} is not offered: there is dockerfile.v0`,
+      );
+    }
+    const plan = decodeFrontendOptions(call.options, call.images);
+    const { builder, sessions, folders, platform: own } = this.#deps;
+    const session = await sessions.get(build.options.session, abort);
+    const signal = AbortSignal.any([abort, build.ended, session.closed]);
+    const progress = build.progress.bind(build);
+    const source = new SessionSource(plan, session, folders, progress);
+    const { cacheTo, compression } = build.options;
+    const named = [...plan.namedContexts].map(
+      ([name, context]) =>
+        [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
+    );
+    const solved: SolvedImage[] = [];
+    for (const platform of plan.platforms.length === 0 ? [undefined] : plan.platforms) {
+      const request = {
+        ...plan.request,
+        source,
+        namedContexts: new Map(named),
+        cacheTo,
+        compression,
+        ...(platform === undefined ? {} : { platform }),
+      };
+      const image = await builder.build(request, progress, signal);
+      const result = { ref: randomUUID(), platform: platform ?? own, image };
+      build.keep(result);
+      solved.push(result);
+    }
+    return solved;
+  }
+}

@@ -1,0 +1,45 @@
+import { createServer, type ServerHttp2Session } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { ConnectRouter } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { answerUnknownMethod } from './unknown-method.ts';
+
+/** Serves gRPC on connections that something else has accepted. */
+export interface GrpcServer {
+  /** Takes over a connection on which the client will speak HTTP/2 with prior knowledge. */
+  serve(connection: Duplex): void;
+  /** Cuts all connections. */
+  close(): void;
+}
+
+/** Bytes of one message: what BuildKit's clients send is small, and the definition of a build is the largest. */
+const LARGEST_MESSAGE = 16 << 20;
+
+/** `routes` says what is served; calls of anything else are answered UNIMPLEMENTED. */
+export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcServer {
+  const sessions = new Set<ServerHttp2Session>();
+  const handler = connectNodeAdapter({
+    routes,
+    connect: false,
+    grpcWeb: false,
+    acceptCompression: [],
+    readMaxBytes: LARGEST_MESSAGE,
+    fallback: answerUnknownMethod,
+  });
+  const server = createServer(handler);
+  server.on('session', (session) => {
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  });
+  // A client that is gone; the calls that it had open are aborted by their streams.
+  server.on('sessionError', () => undefined);
+  return {
+    serve(connection) {
+      server.emit('connection', connection);
+    },
+    close() {
+      for (const session of sessions) session.destroy();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { type ClientHttp2Session, connect } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { DescService } from '@bufbuild/protobuf';
+import { type Client, createClient, type Transport } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
+import { expandMetadata } from './metadata.ts';
+
+const AUTHORITY = 'http://session';
+
+/** What a client has told about its session in the headers of `POST /session`. */
+export interface SessionHeaders {
+  readonly id: string;
+  readonly name: string;
+  /** The same for each build of the same folder of the same client; empty where it wants nothing kept. */
+  readonly sharedKey: string;
+  /** Full names of the methods that may be called, in lower case: `/moby.filesync.v1.filesync/diffcopy`. */
+  readonly methods: ReadonlySet<string>;
+}
+
+/** The services that a client offers to the builder while its build runs: it has dialled, and is called back on that connection. */
+export class ClientSession {
+  readonly headers: SessionHeaders;
+  /** Aborted when the connection has ended. */
+  readonly closed: AbortSignal;
+  readonly #http2: ClientHttp2Session;
+  readonly #transport: Transport;
+
+  constructor(headers: SessionHeaders, connection: Duplex) {
+    this.headers = headers;
+    const closed = new AbortController();
+    this.closed = closed.signal;
+    this.#http2 = connect(AUTHORITY, {
+      createConnection: () => connection,
+      settings: { initialWindowSize: STREAM_WINDOW, enablePush: false },
+    });
+    this.#http2.once('connect', () => {
+      if (!this.#http2.destroyed) this.#http2.setLocalWindowSize(CONNECTION_WINDOW);
+    });
+    // The calls that are open fail by themselves; `closed` tells the rest.
+    this.#http2.on('error', () => undefined);
+    this.#http2.once('close', () => closed.abort());
+    this.#transport = createGrpcTransport({
+      baseUrl: AUTHORITY,
+      acceptCompression: [],
+      sessionManager: {
+        authority: AUTHORITY,
+        request: async (method, path, fields, options) =>
+          this.#http2.request({ ...expandMetadata(fields), ':method': method, ':path': path }, options),
+        notifyResponseByteRead: () => undefined,
+      },
+    });
+  }
+
+  /** Whether the client offers a method of a service. */
+  offers(service: DescService, method: string): boolean {
+    return this.headers.methods.has(`/${service.typeName}/${method}`.toLowerCase());
+  }
+
+  client<T extends DescService>(service: T): Client<T> {
+    return createClient(service, this.#transport);
+  }
+
+  close(): void {
+    this.#http2.destroy();
+  }
+}
+
+/** Bytes that a client may send before they are taken: files come fast over a unix socket. */
+const STREAM_WINDOW = 4 << 20;
+const CONNECTION_WINDOW = 16 << 20;

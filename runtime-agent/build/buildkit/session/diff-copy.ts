@@ -1,0 +1,99 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { createAsyncQueue } from '../../../engine-api/http/async-queue.ts';
+import { EngineError } from '../../../errors.ts';
+import { FileSync } from '../proto/filesync_pb.ts';
+import { Packet_PacketType as Kind, PacketSchema, type Stat } from '../proto/wire_pb.ts';
+import type { ClientSession } from './client-session.ts';
+import { metadataHeader } from './metadata.ts';
+
+/** What is asked of one of the client's folders. Patterns are those of an ignore file, in their order. */
+export interface FolderQuery {
+  /** `context`, `dockerfile`, or the name of a further context. */
+  readonly folder: string;
+  /** Files and folders that are wanted, with wildcards; symbolic links among them are followed. Undefined is all. */
+  readonly follow?: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/** Takes what a client sends of a folder. Throws to end the transfer. */
+export interface FileReceiver {
+  /** One of the folder's files, in the order of a walk; true asks for its content. */
+  stat(stat: Stat, id: number): boolean;
+  data(id: number, bytes: Uint8Array): void;
+  /** All of a file's content has been given. */
+  end(id: number): void;
+}
+
+/**
+ * Fetches from a folder of the client what a receiver wants of it (BuildKit's FileSync.DiffCopy). `progress` gets the bytes that have come.
+ * Throws EngineError 'bad-request' with the client's message where it cannot read its files or has no such folder.
+ */
+export async function diffCopy(
+  session: ClientSession,
+  query: FolderQuery,
+  receiver: FileReceiver,
+  progress: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!session.offers(FileSync, 'DiffCopy')) {
+    throw new EngineError(
+      'bad-request',
+      'the client sends no files: it has given no folder as build context',
+    );
+  }
+  const requests = createAsyncQueue<MessageInitShape<typeof PacketSchema>>();
+  const headers = metadataHeader({
+    'dir-name': [query.folder],
+    followpaths: query.follow ?? [],
+    'exclude-patterns': query.exclude,
+  });
+  const packets = session.client(FileSync).diffCopy(requests, { headers, signal });
+  let next = 0;
+  let open = 0;
+  let listed = false;
+  let bytes = 0;
+  try {
+    for await (const packet of packets) {
+      switch (packet.type) {
+        case Kind.PACKET_STAT: {
+          if (packet.stat === undefined) {
+            listed = true;
+          } else {
+            const id = next++;
+            if (receiver.stat(packet.stat, id)) {
+              open++;
+              requests.push(create(PacketSchema, { type: Kind.PACKET_REQ, ID: id }));
+            }
+          }
+          break;
+        }
+        case Kind.PACKET_DATA: {
+          if (packet.data.length > 0) {
+            bytes += packet.data.length;
+            receiver.data(packet.ID, packet.data);
+          } else {
+            receiver.end(packet.ID);
+            open--;
+          }
+          break;
+        }
+        case Kind.PACKET_ERR:
+          throw new EngineError(
+            'bad-request',
+            `the client failed to send its files: ${Buffer.from(packet.data)}`,
+          );
+        case Kind.PACKET_FIN:
+          // The stream ends by itself now.
+          requests.end();
+          break;
+      }
+      progress(bytes);
+      if (listed && open === 0) {
+        listed = false;
+        requests.push(create(PacketSchema, { type: Kind.PACKET_FIN }));
+      }
+    }
+  } finally {
+    requests.end();
+  }
+}

@@ -1,0 +1,130 @@
+import { linkSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { EngineError } from '../../../errors.ts';
+import type { Stat } from '../proto/wire_pb.ts';
+import type { FileReceiver } from './diff-copy.ts';
+import { type FileIndex, type IndexedFile, indexedFile, sameFile } from './file-index.ts';
+import { fileKind } from './file-mode.ts';
+import { ReceivedFile, secondsOf, setModeAndTime } from './received-file.ts';
+
+/**
+ * Brings a folder of this host, which holds what `before` says and nothing else, to what a client sends: only files that differ are
+ * asked for and touched. Paths come from the client: each must lie in a folder that it has listed before, so none leads out.
+ *
+ * The file system is called in the agent's thread, a file at a time: each call is shorter than a turn of the thread pool.
+ */
+export class FolderReceiver implements FileReceiver {
+  readonly #root: string;
+  readonly #before: FileIndex;
+  readonly #onChange: () => void;
+  readonly #now = new Map<string, IndexedFile>();
+  readonly #folders = new Map<string, Stat | undefined>([['.', undefined]]);
+  readonly #links = new Map<string, string>();
+  readonly #changed = new Set<string>();
+  readonly #open = new Map<number, ReceivedFile>();
+
+  /** `onChange` is called once, before the first change. */
+  constructor(root: string, before: FileIndex, onChange: () => void) {
+    this.#root = root;
+    this.#before = before;
+    this.#onChange = onChange;
+  }
+
+  stat(stat: Stat, id: number): boolean {
+    const path = this.#newPath(stat.path);
+    const entry = indexedFile(stat);
+    const kind = fileKind(stat.mode);
+    this.#now.set(path, entry);
+    if (kind === 'directory') this.#folders.set(path, stat);
+    if (kind === 'file' && stat.linkname !== '') this.#links.set(path, this.#knownFile(stat.linkname));
+    const known = this.#before.get(path);
+    if (known !== undefined && sameFile(known, entry)) return false;
+    this.#change(path);
+    const stays = kind === 'directory' && known !== undefined && fileKind(known.mode) === 'directory';
+    if (known !== undefined && !stays) rmSync(this.#at(path), { recursive: true, force: true });
+    if (kind === 'directory' && !stays) mkdirSync(this.#at(path));
+    if (kind === 'symlink') {
+      symlinkSync(stat.linkname, this.#at(path));
+      lutimesSync(this.#at(path), secondsOf(stat), secondsOf(stat));
+    }
+    // Sockets, pipes and devices are left out: no image is made of them.
+    if (kind !== 'file' || stat.linkname !== '') return false;
+    this.#open.set(id, new ReceivedFile(this.#at(path), stat));
+    return true;
+  }
+
+  data(id: number, bytes: Uint8Array): void {
+    this.#openFile(id).write(bytes);
+  }
+
+  end(id: number): void {
+    this.#openFile(id).end();
+    this.#open.delete(id);
+  }
+
+  /** To be called when all has come: removes what the client has no more, and sets links and the folders' times. */
+  finish(): FileIndex {
+    for (const path of this.#before.keys()) {
+      if (this.#now.has(path) || !this.#folders.has(posix.dirname(path))) continue;
+      this.#change(path);
+      rmSync(this.#at(path), { recursive: true, force: true });
+    }
+    for (const [path, target] of this.#links) {
+      if (!this.#changed.has(path) && !this.#changed.has(target)) continue;
+      this.#change(path);
+      rmSync(this.#at(path), { recursive: true, force: true });
+      linkSync(this.#at(target), this.#at(path));
+    }
+    const inside = new Set([...this.#changed].map((path) => posix.dirname(path)));
+    // Those within others come after them in the walk, and must be done before.
+    for (const [path, stat] of [...this.#folders].reverse()) {
+      if (stat === undefined || !(inside.has(path) || this.#changed.has(path))) continue;
+      setModeAndTime(this.#at(path), stat);
+    }
+    return this.#now;
+  }
+
+  /** Lets go of files whose end will not come. */
+  abandon(): void {
+    for (const file of this.#open.values()) file.close();
+  }
+
+  #newPath(path: string): string {
+    const plain = path !== '' && path !== '.' && !path.includes('\0') && posix.normalize(path) === path;
+    if (!plain || path.startsWith('/') || path.startsWith('..') || this.#now.has(path)) {
+      throw new EngineError('bad-request', `the client sent a file with the path "${path}", which is none`);
+    }
+    if (!this.#folders.has(posix.dirname(path))) {
+      throw new EngineError('bad-request', `the client sent ${path} without the folder that it lies in`);
+    }
+    return path;
+  }
+
+  #knownFile(path: string): string {
+    const known = this.#now.get(path);
+    if (known === undefined || fileKind(known.mode) !== 'file' || known.link !== '') {
+      throw new EngineError(
+        'bad-request',
+        `the client sent a further name of ${path}, which it had not sent`,
+      );
+    }
+    return path;
+  }
+
+  #openFile(id: number): ReceivedFile {
+    const file = this.#open.get(id);
+    if (file === undefined) {
+      throw new EngineError('bad-request', 'the client sent a file that was not asked for');
+    }
+    return file;
+  }
+
+  #change(path: string): void {
+    if (this.#changed.size === 0) this.#onChange();
+    this.#changed.add(path);
+  }
+
+  #at(path: string): string {
+    return join(this.#root, path);
+  }
+}

@@ -1,0 +1,26 @@
+import type { OutgoingHttpHeaders } from 'node:http2';
+
+/** Metadata of a gRPC call in which a name may have several values, each of them any text. */
+export type Metadata = Readonly<Record<string, readonly string[]>>;
+
+/** Carries metadata through libraries that join the values of a header; expandMetadata() takes it apart again. */
+const CARRIER = 'berth-metadata';
+
+export function metadataHeader(metadata: Metadata): Record<string, string> {
+  return { [CARRIER]: Buffer.from(JSON.stringify(metadata)).toString('base64') };
+}
+
+/** The headers of a request as they go out: each value of the metadata in a field of its own. */
+export function expandMetadata(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  const { [CARRIER]: carried, ...rest } = headers;
+  if (typeof carried !== 'string') return rest;
+  const metadata = JSON.parse(Buffer.from(carried, 'base64').toString()) as Metadata;
+  for (const [name, values] of Object.entries(metadata)) {
+    if (values.length === 0) continue;
+    const plain = values.every((value) => /^[\x20-\x7e]*$/.test(value));
+    rest[name] = plain ? [...values] : values.map(encodeURIComponent);
+    // What BuildKit's clients look for before they decode (session/filesync).
+    if (!plain) rest[`${name}-encoded`] = '1';
+  }
+  return rest;
+}

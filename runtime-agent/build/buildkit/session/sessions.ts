@@ -1,0 +1,69 @@
+import { EventEmitter, once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../../../errors.ts';
+import { ClientSession, type SessionHeaders } from './client-session.ts';
+
+/** The sessions that are open, by the identifiers that their clients gave them. */
+export class Sessions {
+  readonly #open = new Map<string, ClientSession>();
+  readonly #changes = new EventEmitter<{ opened: [] }>();
+
+  constructor() {
+    // One for each build that waits for its session.
+    this.#changes.setMaxListeners(0);
+  }
+
+  /** Keeps a session until its connection ends; an earlier one of the same identifier is cut. */
+  add(headers: SessionHeaders, connection: Duplex): void {
+    this.#open.get(headers.id)?.close();
+    const session = new ClientSession(headers, connection);
+    this.#open.set(headers.id, session);
+    session.closed.addEventListener(
+      'abort',
+      () => {
+        if (this.#open.get(headers.id) === session) this.#open.delete(headers.id);
+      },
+      { once: true },
+    );
+    this.#changes.emit('opened');
+  }
+
+  /** Clients open the session and ask for the build at the same time, so this waits until it is there. */
+  async get(id: string, signal: AbortSignal): Promise<ClientSession> {
+    for (;;) {
+      signal.throwIfAborted();
+      const session = this.#open.get(id);
+      if (session !== undefined) return session;
+      await once(this.#changes, 'opened', { signal });
+    }
+  }
+
+  close(): void {
+    for (const session of this.#open.values()) session.close();
+  }
+}
+
+/**
+ * Reads what `POST /session` says of itself; `raw` has repeated fields apart. Throws EngineError 'bad-request' where the
+ * identifier is missing.
+ */
+export function readSessionHeaders(headers: IncomingHttpHeaders, raw: readonly string[]): SessionHeaders {
+  const one = (name: string): string => {
+    const value = headers[`x-docker-expose-session-${name}`];
+    return typeof value === 'string' ? value : '';
+  };
+  const id = one('uuid');
+  if (id === '') {
+    throw new EngineError('bad-request', 'a session needs the header X-Docker-Expose-Session-Uuid');
+  }
+  const methods = raw.filter(
+    (_, index) => index % 2 === 1 && raw[index - 1]?.toLowerCase() === 'x-docker-expose-session-grpc-method',
+  );
+  return {
+    id,
+    name: one('name'),
+    sharedKey: one('sharedkey'),
+    methods: new Set(methods.map((method) => method.toLowerCase())),
+  };
+}

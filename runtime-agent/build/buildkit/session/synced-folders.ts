@@ -1,0 +1,129 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContextFolder } from '../../builder.ts';
+import type { ClientSession } from './client-session.ts';
+import { diffCopy, type FolderQuery } from './diff-copy.ts';
+import { readFileIndex, writeFileIndex } from './file-index.ts';
+import { FolderReceiver } from './folder-receiver.ts';
+
+/** Copies that are kept for one folder of one client, and of all: each is as large as what its builds read. */
+const KEPT_OF_FOLDER = 2;
+const KEPT = 30;
+
+/**
+ * Copies of clients' folders, kept between builds, so that the next build of the same folder asks only for what has changed. A copy
+ * serves one build at a time; builds of one folder side by side get copies of their own.
+ */
+export class SyncedFolders {
+  readonly #directory: string;
+  /** Names of copies that a build reads or that are being received. */
+  readonly #busy = new Set<string>();
+
+  /** Nobody else may write to `directory`, which is made when it is needed. */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /**
+   * A copy of what `query` wants of a folder of the client's. `progress` gets the bytes that have come. Throws as diffCopy() does.
+   */
+  async receive(
+    session: ClientSession,
+    query: FolderQuery,
+    progress: (bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<ContextFolder> {
+    const name = await this.#claim(session, query);
+    const directory = join(this.#directory, name);
+    const path = join(directory, 'tree');
+    const indexPath = join(directory, 'index.json');
+    let kept = false;
+    try {
+      let index = await readFileIndex(indexPath);
+      if (index === undefined) {
+        await rm(path, { recursive: true, force: true });
+        await mkdir(path, { recursive: true });
+        index = new Map();
+      }
+      let changed = index.size === 0;
+      const receiver = new FolderReceiver(path, index, () => {
+        changed = true;
+        // A copy that is half one state and half another must not be taken for either.
+        rmSync(indexPath, { force: true });
+      });
+      try {
+        await diffCopy(session, query, receiver, progress, signal);
+        const now = receiver.finish();
+        if (changed) await writeFileIndex(indexPath, now);
+        else await utimes(indexPath, new Date(), new Date());
+      } finally {
+        receiver.abandon();
+      }
+      kept = true;
+    } finally {
+      if (!kept) this.#busy.delete(name);
+    }
+    return {
+      path,
+      release: async () => {
+        this.#busy.delete(name);
+        if (session.headers.sharedKey === '') await rm(directory, { recursive: true, force: true });
+        else await this.#sweep(KEPT);
+      },
+    };
+  }
+
+  /** Drops the copies that no build reads. */
+  async prune(): Promise<void> {
+    await this.#sweep(0);
+  }
+
+  /**
+   * The copy that the same build had before, else the one of this folder that was used least lately, else a new one: a Dockerfile
+   * that copies something else wants other files of the folder.
+   */
+  async #claim(session: ClientSession, query: FolderQuery): Promise<string> {
+    const { sharedKey } = session.headers;
+    const folder = digest([sharedKey === '' ? randomUUID() : sharedKey, query.folder]);
+    const want = digest([...(query.follow ?? ['*']), '', ...query.exclude]);
+    const prefix = `${folder}-${want}-`;
+    const copies = await this.#list();
+    const free = copies.filter(({ name }) => name.startsWith(folder) && !this.#busy.has(name));
+    const same = free.find(({ name }) => name.startsWith(prefix));
+    const name = same?.name ?? `${prefix}${randomUUID().slice(0, 8)}`;
+    this.#busy.add(name);
+    const other = same === undefined && free.length >= KEPT_OF_FOLDER ? free[0] : undefined;
+    if (other !== undefined) {
+      this.#busy.add(other.name);
+      await rename(join(this.#directory, other.name), join(this.#directory, name));
+      this.#busy.delete(other.name);
+    }
+    return name;
+  }
+
+  async #sweep(keep: number): Promise<void> {
+    const free = (await this.#list()).filter(({ name }) => !this.#busy.has(name));
+    for (const { name } of free.slice(0, Math.max(0, free.length - keep))) {
+      if (this.#busy.has(name)) continue;
+      this.#busy.add(name);
+      await rm(join(this.#directory, name), { recursive: true, force: true });
+      this.#busy.delete(name);
+    }
+  }
+
+  /** The one that was used longest ago first. */
+  async #list(): Promise<readonly { readonly name: string }[]> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const copies = (await readdir(this.#directory)).map(async (name) => {
+      const index = await stat(join(this.#directory, name, 'index.json')).catch(() => undefined);
+      return { name, used: index?.mtimeMs ?? 0 };
+    });
+    return (await Promise.all(copies)).sort((a, b) => a.used - b.used);
+  }
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import type { BuildProgress } from '../../builder.ts';
+
+/** A step that the door itself does, such as the transfer of the context, shown beside those of the Dockerfile. */
+export interface InternalStep {
+  /** Bytes that have come, or gone, in all. */
+  transferred(what: string, bytes: number): void;
+}
+
+/** Milliseconds between two messages about bytes. */
+const OFTEN = 100;
+
+/** Does `work` as a step of its own. Throws what it throws. */
+export async function internalStep<T>(
+  name: string,
+  progress: (step: BuildProgress) => void,
+  work: (step: InternalStep) => Promise<T>,
+): Promise<T> {
+  const id = randomUUID();
+  progress({ kind: 'planned', id, name, inputs: [] });
+  progress({ kind: 'started', id, at: new Date() });
+  let told = 0;
+  let last: (() => void) | undefined;
+  const step: InternalStep = {
+    transferred(what, current) {
+      last = () => progress({ kind: 'progress', id, what, current });
+      const now = Date.now();
+      if (now - told < OFTEN) return;
+      told = now;
+      last();
+    },
+  };
+  try {
+    const result = await work(step);
+    last?.();
+    progress({ kind: 'completed', id, at: new Date() });
+    return result;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    progress({ kind: 'failed', id, at: new Date(), message });
+    throw error;
+  }
+}
