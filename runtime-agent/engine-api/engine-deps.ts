@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
+import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
@@ -14,6 +15,8 @@ export interface EngineDeps {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;
+  /** Absent where nothing is built. */
+  readonly buildkit?: BuildkitDoor;
   readonly host: HostFacts;
   /** Bytes that a layer takes on disk, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
+import { isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
 import { mayUpgrade, serveUpgrade } from './streams/hijack.ts';
 
 /** An HTTP server of the Engine API that listens nowhere yet. */
@@ -43,7 +44,7 @@ const SERVER_OPTIONS: ServerOptions = {
   maxHeaderSize: 256 * 1024,
   keepAliveTimeout: 0,
   // An upgrade that nobody serves is an ordinary request, and gets its 404 or 501.
-  shouldUpgradeCallback: mayUpgrade,
+  shouldUpgradeCallback: (request) => mayUpgrade(request) || isBuildkit(request),
 };
 
 function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): EngineServer<S> {
@@ -53,7 +54,8 @@ function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): E
     socket.once('close', () => upgraded.delete(socket));
     socket.on('error', (error) => deps.log.debug({ err: error }, 'attached connection failed'));
     if (head.length > 0) socket.unshift(head);
-    void serveUpgrade(deps, request, socket);
+    if (isBuildkit(request)) serveBuildkit(deps, request, socket);
+    else void serveUpgrade(deps, request, socket);
   });
   return {
     http,

@@ -1,12 +1,11 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
 import { splitVersion } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { engineHeaders } from '../engine-headers.ts';
-import { errorAnswer, errorBody } from '../error-status.ts';
 import { type AttachSession, openAttach } from './attach.ts';
 import { streamContentType } from './content-type.ts';
+import { refuseUpgrade, writeHead } from './raw-answer.ts';
 
 /** Whether a request that asks for a connection upgrade gets one. */
 export function mayUpgrade(request: IncomingMessage): boolean {
@@ -23,7 +22,6 @@ export async function serveUpgrade(
   request: IncomingMessage,
   socket: Duplex,
 ): Promise<void> {
-  const headers = engineHeaders(deps.host.version);
   let session: AttachSession;
   try {
     const url = new URL(request.url ?? '', 'http://agent');
@@ -31,23 +29,11 @@ export async function serveUpgrade(
     if (ref === undefined) throw new EngineError('not-found', 'page not found');
     session = await openAttach(deps, decodeRef(ref), url.searchParams);
   } catch (error) {
-    const { status, message, expected } = errorAnswer(error);
-    if (!expected) deps.log.error({ err: error, url: request.url }, 'attach failed');
-    const body = errorBody(message);
-    const length = String(Buffer.byteLength(body));
-    const fields = {
-      ...headers,
-      'Content-Type': 'application/json',
-      'Content-Length': length,
-      Connection: 'close',
-    };
-    socket.end(`${head(`${status} ${STATUS_CODES[status] ?? ''}`, fields)}${body}`);
+    refuseUpgrade(deps, socket, request.url, error);
     return;
   }
   const type = streamContentType(session.tty);
-  socket.write(
-    head('101 UPGRADED', { 'Content-Type': type, Connection: 'Upgrade', Upgrade: 'tcp', ...headers }),
-  );
+  writeHead(deps, socket, '101 UPGRADED', { 'Content-Type': type, Connection: 'Upgrade', Upgrade: 'tcp' });
   try {
     await session.relay(socket);
   } catch (error) {
@@ -62,9 +48,4 @@ function decodeRef(ref: string): string {
   } catch (error) {
     throw new EngineError('bad-request', `invalid escape in the container name ${ref}`, { cause: error });
   }
-}
-
-function head(status: string, fields: Readonly<Record<string, string>>): string {
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
-  return `${[`HTTP/1.1 ${status}`, ...lines].join('\r\n')}\r\n\r\n`;
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
+import type { Builder } from '../../../../../runtime-agent/build/builder.ts';
+import { createBuildkitDoor } from '../../../../../runtime-agent/build/buildkit/buildkit-door.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
@@ -38,7 +40,10 @@ export interface FakeEngine {
   stop(): Promise<void>;
 }
 
-export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> {
+export async function startFakeEngine(
+  scope: CleanupScope,
+  options: { readonly builder?: Builder } = {},
+): Promise<FakeEngine> {
   const folder = await makeTempDir(scope, 'engine');
   const socket = join(folder, 'e.sock');
   const events = new EventBus();
@@ -50,7 +55,13 @@ export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> 
   // Its networks stay names in the database: nothing here runs in them.
   const networking = await createNetworks({ knex, events, dataDirectory: folder, log });
   const stopping = new AbortController();
+  const { builder } = options;
+  const platform = { os: 'linux', architecture: FAKE_HOST.architecture };
+  const worker = { ...FAKE_HOST, platform };
+  const buildkit =
+    builder === undefined ? undefined : createBuildkitDoor({ builder, images, worker, directory: folder });
   const server = createEngineServer({
+    ...(buildkit === undefined ? {} : { buildkit }),
     images,
     containers,
     volumes,
@@ -69,6 +80,7 @@ export async function startFakeEngine(scope: CleanupScope): Promise<FakeEngine> 
   };
   defer(scope, async () => {
     await containers.close();
+    buildkit?.close();
     if (server.http.listening) await stop();
     await networking.close({ idle: false });
     await knex.destroy();

@@ -1,0 +1,22 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { EngineError } from '../../errors.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { refuseUpgrade, writeHead } from './raw-answer.ts';
+
+/** Whether a request is one of BuildKit's two (Engine API, "Session"; `/grpc` is documented nowhere). No version is in their paths. */
+export function isBuildkit(request: IncomingMessage): boolean {
+  return request.method === 'POST' && /^(\/v\d+\.\d+)?\/(grpc|session)(\?|$)/.test(request.url ?? '');
+}
+
+/** Hands the connection of `POST /grpc` or `POST /session` over to the builder's door, or answers an error. */
+export function serveBuildkit(deps: EngineDeps, request: IncomingMessage, socket: Duplex): void {
+  try {
+    if (deps.buildkit === undefined) throw new EngineError('not-implemented', 'this agent builds nothing');
+    const serve = deps.buildkit.accept(request);
+    writeHead(deps, socket, '101 UPGRADED', { Connection: 'Upgrade', Upgrade: 'h2c' });
+    serve(socket);
+  } catch (error) {
+    refuseUpgrade(deps, socket, request.url, error);
+  }
+}

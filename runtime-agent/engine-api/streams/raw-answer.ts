@@ -1,0 +1,35 @@
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { EngineDeps } from '../engine-deps.ts';
+import { engineHeaders } from '../engine-headers.ts';
+import { errorAnswer, errorBody } from '../error-status.ts';
+
+/** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. */
+export function writeHead(
+  deps: EngineDeps,
+  socket: Duplex,
+  status: string,
+  fields: Readonly<Record<string, string>>,
+): void {
+  const all = { ...fields, ...engineHeaders(deps.host.version) };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  socket.write(`${[`HTTP/1.1 ${status}`, ...lines].join('\r\n')}\r\n\r\n`);
+}
+
+/** Answers a request for an upgrade with its error, and ends the connection. */
+export function refuseUpgrade(
+  deps: EngineDeps,
+  socket: Duplex,
+  url: string | undefined,
+  error: unknown,
+): void {
+  const { status, message, expected } = errorAnswer(error);
+  if (!expected) deps.log.error({ err: error, url }, 'upgrade failed');
+  const body = errorBody(message);
+  writeHead(deps, socket, `${status} ${STATUS_CODES[status] ?? ''}`, {
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+  });
+  socket.end(body);
+}
