@@ -22,6 +22,18 @@ export interface ContainerConfig {
   readonly StopTimeout?: number;
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Volumes?: Readonly<Record<string, object>>;
+  readonly Healthcheck?: HealthConfig;
+}
+
+/** How a container's health is found out. What is left out or 0 has Docker's default. Durations are nanoseconds. */
+export interface HealthConfig {
+  /** `["CMD", …]`, `["CMD-SHELL", text]` or `["NONE"]`; absent or empty: as the image says. */
+  readonly Test?: readonly string[];
+  readonly Interval?: number;
+  readonly Timeout?: number;
+  readonly StartPeriod?: number;
+  readonly StartInterval?: number;
+  readonly Retries?: number;
 }
 
 /** The part of HostConfig that the agent acts on; what it cannot do is refused at create, never dropped. */
@@ -126,6 +138,24 @@ export type ContainerStatus =
   | 'dead'
   | 'removing';
 
+/** What the probes of a container have found, as inspect shows it. */
+export interface Health {
+  readonly Status: 'starting' | 'healthy' | 'unhealthy';
+  /** Failures in a row, those of the start period not counted. */
+  readonly FailingStreak: number;
+  /** The last five probes, oldest first. */
+  readonly Log: readonly HealthLogEntry[];
+}
+
+export interface HealthLogEntry {
+  /** RFC 3339 with nanoseconds. */
+  readonly Start: string;
+  readonly End: string;
+  /** -1 where the probe could not be run or took too long. */
+  readonly ExitCode: number;
+  readonly Output: string;
+}
+
 export interface ContainerState {
   readonly status: ContainerStatus;
   /** Of the container's first process in the host's pid namespace; 0 when it does not run. */
@@ -137,6 +167,8 @@ export interface ContainerState {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` when it has not happened. */
   readonly startedAt: string;
   readonly finishedAt: string;
+  /** Absent in containers without a health check. */
+  readonly health?: Health;
 }
 
 export interface Container {

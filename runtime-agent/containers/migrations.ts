@@ -46,4 +46,13 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0004-health',
+    async up(knex) {
+      await knex.schema.alterTable('containers', (table) => {
+        // ContainerState.health as JSON; null where there is no health check.
+        table.text('health');
+      });
+    },
+  },
 ];

@@ -19,7 +19,7 @@ export interface ImageRunConfig {
   readonly Volumes?: Readonly<Record<string, object>> | null;
   readonly StopSignal?: string;
   readonly Shell?: readonly string[] | null;
-  readonly Healthcheck?: unknown;
+  readonly Healthcheck?: Readonly<Record<string, unknown>>;
 }
 
 /** A whole image that this host holds: every layer is there, verified and ready to be mounted. */

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { countOomKills } from '../../linux/cgroups.ts';
+import { endedHealth } from '../health/health-state.ts';
 import { cgroupPath } from '../plan/oci-spec.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from '../plan/restart-policy.ts';
 import type { ExitRecord } from '../runtime/exit-watch.ts';
@@ -31,6 +32,7 @@ export async function finishRunLocked(
   const duration = Math.max(0, exit.finishedAt.getTime() - Date.parse(live.container.state.startedAt));
   const removes = live.container.hostConfig.AutoRemove;
   const restarts = willRestart(context, live, exit.exitCode, duration);
+  const { health } = live.container.state;
   live.stopping = false;
   releaseSession(live);
   await context.networks.close(live.id);
@@ -40,6 +42,7 @@ export async function finishRunLocked(
       exitCode: exit.exitCode,
       oomKilled,
       finishedAt: timestamp(exit.finishedAt),
+      ...(health === undefined ? {} : { health: endedHealth(health) }),
     },
     run: undefined,
   });

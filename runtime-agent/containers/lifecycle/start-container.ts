@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
+import { startingHealth } from '../health/health-state.ts';
+import { probePlan } from '../health/probe-plan.ts';
 import { isHostPlatform } from '../plan/platform.ts';
 import { RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
 import { readCreateFailure } from '../runtime/runtime-error.ts';
@@ -40,6 +42,9 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
         error: '',
         startedAt: timestamp(),
         finishedAt: live.container.state.finishedAt ?? NEVER,
+        ...(probePlan(live.container.config) === undefined
+          ? {}
+          : { health: startingHealth(live.container.state.health) }),
       },
       run,
       stoppedByUser: false,

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { ImageRunConfig } from '../../images/image.ts';
 import type { ContainerConfig } from '../container.ts';
+import { mergeHealthcheck } from '../health/probe-plan.ts';
 
 /**
  * The container's configuration after the image's defaults, as dockerd merges them and `docker inspect` shows them.
@@ -14,6 +15,7 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig)
   const named = new Set(config.Env.map(variableName));
   const stopSignal = config.StopSignal ?? image.StopSignal;
   const exposed = { ...image.ExposedPorts, ...config.ExposedPorts };
+  const healthcheck = mergeHealthcheck(config.Healthcheck, image.Healthcheck);
   const volumes = { ...image.Volumes, ...config.Volumes };
   return {
     ...config,
@@ -26,6 +28,7 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig)
     ...(stopSignal === undefined || stopSignal === '' ? {} : { StopSignal: stopSignal }),
     ...(Object.keys(exposed).length === 0 ? {} : { ExposedPorts: exposed }),
     ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
+    ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
+import { validateHealthcheck } from '../health/probe-plan.ts';
 import { checkNetworkMode } from './check-network-mode.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';
 import { parseRestartPolicy } from './restart-policy.ts';
@@ -76,6 +77,7 @@ function validateConfig(config: ContainerConfig): void {
   }
   if (config.Domainname.includes('\0')) refuse('invalid domainname');
   if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
+  validateHealthcheck(config.Healthcheck);
 }
 
 function validateMemory(hostConfig: HostConfig): void {

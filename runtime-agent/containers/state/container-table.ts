@@ -1,5 +1,12 @@
 import type { Knex } from 'knex';
-import type { Container, ContainerConfig, ContainerStatus, HostConfig, MountPoint } from '../container.ts';
+import type {
+  Container,
+  ContainerConfig,
+  ContainerStatus,
+  Health,
+  HostConfig,
+  MountPoint,
+} from '../container.ts';
 import type { Run, StoredContainer } from './stored-container.ts';
 
 const TABLE = 'containers';
@@ -36,6 +43,7 @@ interface Row {
   readonly finished_at: string;
   readonly stopped_by_user: number;
   readonly run: string | null;
+  readonly health: string | null;
 }
 
 /** The containers in the database. Each method is one transaction. */
@@ -101,6 +109,7 @@ export class ContainerTable {
         error: row.error,
         startedAt: row.started_at,
         finishedAt: row.finished_at,
+        ...(row.health === null ? {} : { health: JSON.parse(row.health) as Health }),
       },
     };
     return { container, run, stoppedByUser: row.stopped_by_user !== 0 };
@@ -118,6 +127,7 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
     finished_at: state.finishedAt,
     stopped_by_user: Number(stoppedByUser),
     run: run === undefined ? null : JSON.stringify(run),
+    health: state.health === undefined ? null : JSON.stringify(state.health),
     networks: JSON.stringify(container.networks),
   };
 }

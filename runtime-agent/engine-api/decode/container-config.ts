@@ -10,6 +10,7 @@ import {
   readStringList,
   readStringMap,
 } from './fields.ts';
+import { decodeHealthcheck } from './healthcheck.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 const HANDLED = new Set([
@@ -21,6 +22,7 @@ const HANDLED = new Set([
   'Entrypoint',
   'Env',
   'ExposedPorts',
+  'Healthcheck',
   'HostConfig',
   'Hostname',
   'Image',
@@ -50,6 +52,7 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
   const stopTimeout = readInteger(body, 'StopTimeout', '');
   const exposedPorts = readSet(body, 'ExposedPorts', '');
   const volumes = readSet(body, 'Volumes', '');
+  const healthcheck = decodeHealthcheck(body);
   for (const port of Object.keys(exposedPorts)) checkPort(port);
   return {
     Hostname: readString(body, 'Hostname', ''),
@@ -71,6 +74,7 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
     ...((body.StopTimeout ?? null) === null ? {} : { StopTimeout: stopTimeout }),
     ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
     ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
+    ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
   };
 }
 

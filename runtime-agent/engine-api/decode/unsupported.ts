@@ -7,10 +7,6 @@ interface Unsupported {
   readonly defaults?: readonly unknown[];
 }
 
-const CONFIG: Readonly<Record<string, Unsupported>> = {
-  Healthcheck: { title: 'a health check (--health-cmd)' },
-};
-
 const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   Annotations: { title: 'an annotation (--annotation)' },
   BlkioWeight: { title: 'a block I/O weight (--blkio-weight)' },
@@ -48,10 +44,9 @@ export function refuseUnsupported(
   where: '' | 'HostConfig.',
   handled: ReadonlySet<string>,
 ): void {
-  const table = where === '' ? CONFIG : HOST_CONFIG;
   for (const [name, value] of Object.entries(object)) {
     if (handled.has(name) || MEANINGLESS.has(name)) continue;
-    const entry = table[name];
+    const entry = where === '' ? undefined : HOST_CONFIG[name];
     if (entry?.defaults?.includes(value)) continue;
     if (!EXACT.has(name) && isEmpty(value)) continue;
     throw new EngineError(

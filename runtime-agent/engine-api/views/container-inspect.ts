@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { Container, Health } from '../../containers/container.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';
@@ -26,6 +26,7 @@ export function containerInspect(container: Container, host: HostFacts): object 
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
+      ...(state.health === undefined ? {} : { Health: healthView(state.health) }),
     },
     Image: container.imageId,
     ResolvConfPath: '',
@@ -46,4 +47,9 @@ export function containerInspect(container: Container, host: HostFacts): object 
     Config: runConfigView(container.config),
     NetworkSettings: networkSettings(container),
   };
+}
+
+/** The log is null before the first probe, as Go writes an empty list. */
+function healthView(health: Health): object {
+  return { ...health, Log: health.Log.length === 0 ? null : health.Log };
 }

@@ -15,6 +15,7 @@ export function runConfigView(config: ContainerConfig): object {
     StdinOnce: config.StdinOnce,
     Env: config.Env,
     Cmd: config.Cmd,
+    ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
     Image: config.Image,
     Volumes: config.Volumes ?? null,
     WorkingDir: config.WorkingDir,

@@ -23,7 +23,7 @@ export function statusText(state: ContainerState, now: number): string {
     case 'created':
       return 'Created';
     case 'running':
-      return `Up ${since(state.startedAt, now)}`;
+      return `Up ${since(state.startedAt, now)}${healthText(state)}`;
     case 'paused':
       return `Up ${since(state.startedAt, now)} (Paused)`;
     case 'restarting':
@@ -39,4 +39,9 @@ export function statusText(state: ContainerState, now: number): string {
 
 function since(moment: string, now: number): string {
   return humanDuration(Math.max(0, now - Date.parse(moment)));
+}
+
+function healthText({ health }: ContainerState): string {
+  if (health === undefined) return '';
+  return health.Status === 'starting' ? ' (health: starting)' : ` (${health.Status})`;
 }

@@ -1,0 +1,91 @@
+import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
+import type { LiveContainer } from '../lifecycle/live-container.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+import type { ContainerRegistry } from '../lifecycle/registry.ts';
+import type { ContainerTable } from '../state/container-table.ts';
+import { afterProbe, probeDelay } from './health-state.ts';
+import { type ProbePlan, probePlan } from './probe-plan.ts';
+import type { Prober } from './prober.ts';
+import { runProbe } from './run-probe.ts';
+
+/** The longest delay that a timer of Node's can have. */
+const LONGEST_DELAY = 0x7fffffff;
+
+export interface HealthDeps {
+  readonly registry: ContainerRegistry;
+  readonly table: ContainerTable;
+  readonly events: EventBus;
+  readonly prober: Prober;
+}
+
+/**
+ * Probes every container that runs and has a health check, from the events of its life: it begins at `start` and `unpause`,
+ * and ends at `die` and `pause`. A probe that is under way is killed then.
+ */
+export class HealthChecks {
+  readonly #deps: HealthDeps;
+  readonly #probed = new Map<string, AbortController>();
+  readonly #unsubscribe: () => void;
+
+  constructor(deps: HealthDeps) {
+    this.#deps = deps;
+    this.#unsubscribe = deps.events.subscribe((event) => this.#follow(event));
+    for (const live of deps.registry.all()) this.#begin(live);
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    for (const id of this.#probed.keys()) this.#end(id);
+  }
+
+  #follow({ type, action, id }: EngineEvent): void {
+    if (type !== 'container') return;
+    const live = this.#deps.registry.byId(id);
+    if (action === 'start' || action === 'unpause') {
+      if (live !== undefined) this.#begin(live);
+    } else if (action === 'die' || action === 'pause') this.#end(id);
+  }
+
+  #begin(live: LiveContainer): void {
+    this.#end(live.id);
+    const plan = probePlan(live.container.config);
+    if (plan === undefined || live.container.state.status !== 'running') return;
+    const ending = new AbortController();
+    this.#probed.set(live.id, ending);
+    this.#schedule(live, plan, ending.signal);
+  }
+
+  #end(id: string): void {
+    this.#probed.get(id)?.abort();
+    this.#probed.delete(id);
+  }
+
+  #schedule(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): void {
+    const { health, startedAt } = live.container.state;
+    if (health === undefined) return;
+    const delay = probeDelay(health, plan, Date.parse(startedAt), Date.now());
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener('abort', cancel);
+        void this.#probe(live, plan, signal);
+      },
+      Math.min(delay, LONGEST_DELAY),
+    );
+    const cancel = () => clearTimeout(timer);
+    signal.addEventListener('abort', cancel, { once: true });
+    timer.unref();
+  }
+
+  async #probe(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): Promise<void> {
+    const entry = await runProbe(this.#deps.prober, live.id, plan, signal);
+    const before = live.container.state.health;
+    if (entry === undefined || before === undefined || signal.aborted) return;
+    const health = afterProbe(before, entry, plan, Date.parse(live.container.state.startedAt));
+    live.change({ state: { health } });
+    if (health.Status !== before.Status) {
+      publishContainerEvent(this.#deps.events, live.container, `health_status: ${health.Status}`);
+      await this.#deps.table.update(live.stored).catch(() => undefined);
+    }
+    if (!signal.aborted) this.#schedule(live, plan, signal);
+  }
+}
