@@ -85,7 +85,56 @@ export interface HostConfig {
   /** Rows and columns of the terminal at its start; absent: the client says later. */
   readonly ConsoleSize?: readonly [rows: number, columns: number];
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
+  /** '' is one of its own, else `host` or `container:ID`. */
+  readonly PidMode: string;
+  /** `private`, `shareable`, `none` (without /dev/shm), `host` or `container:ID`. */
+  readonly IpcMode: string;
+  /** '' is one of its own, else `host`. */
+  readonly UTSMode: string;
+  readonly CgroupnsMode: 'host' | 'private';
+  /** Where its cgroup lies, from the root of each hierarchy; '' is the agent's own place. */
+  readonly CgroupParent: string;
+  readonly Devices: readonly DeviceMapping[];
+  /** `TYPE MAJOR:MINOR ACCESS`, as `c 1:3 rw` or `b *:* m`. */
+  readonly DeviceCgroupRules: readonly string[];
+  readonly BlockIo: BlockIo;
+  /** Microseconds; 0 is none. */
+  readonly CpuRealtimePeriod: number;
+  readonly CpuRealtimeRuntime: number;
+  /** 0 to 100; null is the host's. */
+  readonly MemorySwappiness: number | null;
+  /** Null: those that Docker masks; a privileged container has none. */
+  readonly MaskedPaths: readonly string[] | null;
+  readonly ReadonlyPaths: readonly string[] | null;
+  /** Handed on to the OCI runtime. */
+  readonly Annotations: Readonly<Record<string, string>>;
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
+}
+
+/** One `--device`. */
+export interface DeviceMapping {
+  readonly PathOnHost: string;
+  readonly PathInContainer: string;
+  /** Letters out of `rwm`. */
+  readonly CgroupPermissions: string;
+}
+
+/** Limits of block devices, which are named by their paths on the host. */
+export interface BlockIo {
+  /** 10 to 1000; 0 is the host's. */
+  readonly BlkioWeight: number;
+  readonly BlkioWeightDevice: readonly { readonly Path: string; readonly Weight: number }[];
+  /** Bytes a second. */
+  readonly BlkioDeviceReadBps: readonly DeviceRate[];
+  readonly BlkioDeviceWriteBps: readonly DeviceRate[];
+  /** Operations a second. */
+  readonly BlkioDeviceReadIOps: readonly DeviceRate[];
+  readonly BlkioDeviceWriteIOps: readonly DeviceRate[];
+}
+
+export interface DeviceRate {
+  readonly Path: string;
+  readonly Rate: number;
 }
 
 /** One `--mount`, with the fields that the client sent. */

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -81,6 +81,24 @@ export async function removeLitter(layout: CgroupLayout, path: string): Promise<
   const unified = join(layout.root, 'unified');
   if (existsSync(join(unified, 'cgroup.procs'))) return;
   await rm(join(unified, path), { recursive: true, force: true });
+}
+
+/**
+ * Lets the members of a group have real-time scheduling, which a new group of version 1 has none of: each folder above `path`
+ * that has no time yet gets all that the root has. Does nothing where the kernel does not share out such time.
+ */
+export async function allowRealtime(layout: CgroupLayout, path: string): Promise<void> {
+  const root = join(layout.root, 'cpu');
+  const file = 'cpu.rt_runtime_us';
+  const all = await readFile(join(root, file), 'latin1').catch(() => undefined);
+  if (layout.version === 2 || all === undefined) return;
+  let folder = root;
+  for (const name of path.split('/').filter(Boolean).slice(0, -1)) {
+    folder = join(folder, name);
+    await mkdir(folder, { recursive: true });
+    if (Number(await readFile(join(folder, file), 'latin1')) === 0)
+      await writeFile(join(folder, file), all.trim());
+  }
 }
 
 async function killMembers(folder: string): Promise<void> {

@@ -1,4 +1,5 @@
-import { lstat, readdir } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** A device node of the host. */
@@ -23,20 +24,31 @@ export async function hostDevices(folder: string): Promise<readonly HostDevice[]
     const path = join(folder, entry.name);
     if (entry.isDirectory()) devices.push(...(await hostDevices(path)));
     else if (entry.isCharacterDevice() || entry.isBlockDevice()) {
-      const stat = await lstat(path).catch(() => undefined);
-      if (stat === undefined) continue;
-      devices.push({
-        path,
-        type: entry.isBlockDevice() ? 'b' : 'c',
-        major: majorOf(stat.rdev),
-        minor: minorOf(stat.rdev),
-        fileMode: stat.mode & 0o777,
-        uid: stat.uid,
-        gid: stat.gid,
-      });
+      const found = await lstat(path).catch(() => undefined);
+      if (found !== undefined) devices.push(toDevice(path, found));
     }
   }
   return devices;
+}
+
+/** The device at a path, or behind links there; undefined where there is something else, or nothing. */
+export async function readDevice(path: string): Promise<HostDevice | 'folder' | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return undefined;
+  if (found.isDirectory()) return 'folder';
+  return found.isCharacterDevice() || found.isBlockDevice() ? toDevice(path, found) : undefined;
+}
+
+function toDevice(path: string, found: Stats): HostDevice {
+  return {
+    path,
+    type: found.isBlockDevice() ? 'b' : 'c',
+    major: majorOf(found.rdev),
+    minor: minorOf(found.rdev),
+    fileMode: found.mode & 0o777,
+    uid: found.uid,
+    gid: found.gid,
+  };
 }
 
 /** As glibc's gnu_dev_major and gnu_dev_minor take a device number apart. */

@@ -1,11 +1,12 @@
+import type { Logger } from 'pino';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
+import type { Execs } from '../exec/execs.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
 import type { ContainerRegistry } from '../lifecycle/registry.ts';
 import type { ContainerTable } from '../state/container-table.ts';
 import { afterProbe, probeDelay } from './health-state.ts';
 import { type ProbePlan, probePlan } from './probe-plan.ts';
-import type { Prober } from './prober.ts';
 import { runProbe } from './run-probe.ts';
 
 /** The longest delay that a timer of Node's can have. */
@@ -15,7 +16,8 @@ export interface HealthDeps {
   readonly registry: ContainerRegistry;
   readonly table: ContainerTable;
   readonly events: EventBus;
-  readonly prober: Prober;
+  readonly execs: Pick<Execs, 'run'>;
+  readonly log: Logger;
 }
 
 /**
@@ -77,14 +79,19 @@ export class HealthChecks {
   }
 
   async #probe(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): Promise<void> {
-    const entry = await runProbe(this.#deps.prober, live.id, plan, signal);
+    const entry = await runProbe(this.#deps.execs, live.id, plan, signal);
     const before = live.container.state.health;
     if (entry === undefined || before === undefined || signal.aborted) return;
     const health = afterProbe(before, entry, plan, Date.parse(live.container.state.startedAt));
     live.change({ state: { health } });
     if (health.Status !== before.Status) {
       publishContainerEvent(this.#deps.events, live.container, `health_status: ${health.Status}`);
-      await this.#deps.table.update(live.stored).catch(() => undefined);
+      await this.#deps.table.update(live.stored).catch((error: unknown) => {
+        this.#deps.log.error(
+          { container: live.id, err: error },
+          'the health of a container could not be kept',
+        );
+      });
     }
     if (!signal.aborted) this.#schedule(live, plan, signal);
   }

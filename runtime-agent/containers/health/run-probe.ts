@@ -1,38 +1,49 @@
 import type { HealthLogEntry } from '../container.ts';
+import type { Execs } from '../exec/execs.ts';
 import { timestamp } from '../lifecycle/timestamps.ts';
 import { goDuration } from './go-duration.ts';
 import type { ProbePlan } from './probe-plan.ts';
-import type { Prober } from './prober.ts';
 
 /** Bytes of a probe's output that are kept. */
 const OUTPUT_LIMIT = 4096;
+const LONGEST_TIMEOUT = 0x7fffffff;
 
-/** One probe, to its end or its timeout; undefined when `signal` aborted it. Never throws. */
+/** One probe, to its end or its timeout; undefined when `signal` aborted it. Never rejects. */
 export async function runProbe(
-  prober: Prober,
+  execs: Pick<Execs, 'run'>,
   containerId: string,
   plan: ProbePlan,
   signal: AbortSignal,
 ): Promise<HealthLogEntry | undefined> {
   const Start = timestamp();
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), Math.min(plan.timeout, 0x7fffffff));
-  let ExitCode = -1;
-  let Output = '';
+  const outcome = await probe(execs, containerId, plan, signal);
+  return signal.aborted ? undefined : { Start, End: timestamp(), ...outcome };
+}
+
+async function probe(
+  execs: Pick<Execs, 'run'>,
+  containerId: string,
+  plan: ProbePlan,
+  signal: AbortSignal,
+): Promise<Pick<HealthLogEntry, 'ExitCode' | 'Output'>> {
+  const command = {
+    cmd: plan.command,
+    timeout: Math.min(plan.timeout, LONGEST_TIMEOUT),
+    // One more than is kept tells that there was more.
+    maxOutput: OUTPUT_LIMIT + 1,
+  };
   try {
-    const outcome = await prober.probe(containerId, plan.command, {
-      outputLimit: OUTPUT_LIMIT,
-      signal: AbortSignal.any([signal, late.signal]),
-    });
-    const text = Buffer.from(outcome.output).toString('utf8') + (outcome.truncated ? '...' : '');
-    ExitCode = late.signal.aborted ? -1 : outcome.exitCode;
-    Output = late.signal.aborted ? tooLate(plan, text) : text;
+    const { exitCode, output, timedOut } = await execs.run(containerId, command, signal);
+    const Output = bounded(output);
+    return timedOut ? { ExitCode: -1, Output: tooLate(plan, Output) } : { ExitCode: exitCode, Output };
   } catch (error) {
-    Output = late.signal.aborted ? tooLate(plan, '') : (error as Error).message;
-  } finally {
-    clearTimeout(timer);
+    return { ExitCode: -1, Output: (error as Error).message };
   }
-  return signal.aborted ? undefined : { Start, End: timestamp(), ExitCode, Output };
+}
+
+function bounded(output: string): string {
+  const bytes = Buffer.from(output);
+  return bytes.length <= OUTPUT_LIMIT ? output : `${bytes.toString('utf8', 0, OUTPUT_LIMIT)}...`;
 }
 
 function tooLate(plan: ProbePlan, output: string): string {

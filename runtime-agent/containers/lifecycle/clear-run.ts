@@ -2,9 +2,10 @@ import { readFile, rm } from 'node:fs/promises';
 import { destroyCgroup, removeLitter } from '../../linux/cgroups.ts';
 import { readProcessStat } from '../../linux/proc.ts';
 import { signalProcess } from '../../linux/signal-process.ts';
-import { cgroupPath } from '../plan/oci-spec.ts';
+import { cgroupPath } from '../plan/cgroup-path.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import type { ContainerContext } from './context.ts';
+import { releaseShm } from './join-namespaces.ts';
 
 const SIGKILL = 9;
 
@@ -47,19 +48,25 @@ async function releaseAnd(
   thoroughness: Thoroughness | 'no-run',
   others: () => readonly Promise<void>[],
 ): Promise<void> {
+  const shared = context.registry.byId(paths.id)?.container.hostConfig;
+  const cgroup = cgroupPath(paths.id, shared?.CgroupParent);
+  if (thoroughness === 'found' || shared?.IpcMode === 'shareable') await releaseShm(paths);
   if (thoroughness === 'found') {
     await killMonitor(context, paths);
     await context.commands.delete(paths.id, true);
-    await destroyCgroup(context.cgroups, cgroupPath(paths.id));
+    await destroyCgroup(context.cgroups, cgroup);
     await Promise.all(others());
     return;
   }
-  await Promise.all([thoroughness === 'ended' ? releaseEnded(context, paths.id) : undefined, ...others()]);
+  await Promise.all([
+    thoroughness === 'ended' ? releaseEnded(context, paths.id, cgroup) : undefined,
+    ...others(),
+  ]);
 }
 
-async function releaseEnded(context: ContainerContext, id: string): Promise<void> {
+async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
   await context.commands.delete(id, false);
-  await removeLitter(context.cgroups, cgroupPath(id));
+  await removeLitter(context.cgroups, cgroup);
 }
 
 async function killMonitor(context: ContainerContext, paths: RunPaths): Promise<void> {

@@ -4,7 +4,7 @@ import type { ActiveNetwork } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container } from '../container.ts';
 import type { ContainerFiles } from '../plan/mounts.ts';
-import type { SpecNetwork } from '../plan/oci-spec.ts';
+import type { SpecNetwork } from '../plan/namespaces.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import type { ContainerContext } from './context.ts';
 

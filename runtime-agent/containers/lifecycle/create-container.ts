@@ -9,6 +9,7 @@ import type { Container, HostConfig, MountPoint } from '../container.ts';
 import type { CreateRequest, CreateResult } from '../containers.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
+import { limitWarnings } from '../plan/limit-warnings.ts';
 import { inventName, parseContainerName } from '../plan/names.ts';
 import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
@@ -35,7 +36,7 @@ export async function createContainer(
   const warnings = [
     ...checkPlatform(request.config.Image, image.platform, request.platform),
     ...portWarnings(request.hostConfig),
-    ...limitWarnings(request.hostConfig, context.cgroups.swapLimit),
+    ...limitWarnings(request.hostConfig, context.cgroups),
   ];
   const id = randomBytes(32).toString('hex');
   const paths = runPaths(context.paths, id);
@@ -128,11 +129,4 @@ function sharedContainer(context: ContainerContext, ref: string): Container | un
 function portWarnings({ NetworkMode, PortBindings }: HostConfig): readonly string[] {
   if (networkMode(NetworkMode).kind !== 'host' || Object.keys(PortBindings).length === 0) return [];
   return ['Published ports are discarded when using host network mode'];
-}
-
-function limitWarnings(hostConfig: HostConfig, swapLimit: boolean): readonly string[] {
-  if (hostConfig.Memory === 0 || hostConfig.MemorySwap === -1 || swapLimit) return [];
-  return [
-    'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
-  ];
 }

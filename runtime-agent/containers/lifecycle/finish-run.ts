@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { countOomKills } from '../../linux/cgroups.ts';
 import { endedHealth } from '../health/health-state.ts';
-import { cgroupPath } from '../plan/oci-spec.ts';
+import { containerCgroup } from '../plan/cgroup-path.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from '../plan/restart-policy.ts';
 import type { ExitRecord } from '../runtime/exit-watch.ts';
 import { wasOomKilled } from '../runtime/oom-mark.ts';
@@ -27,7 +27,8 @@ export async function finishRunLocked(
   thoroughness: Thoroughness = 'ended',
 ): Promise<void> {
   const oomKilled =
-    (await countOomKills(context.cgroups, cgroupPath(live.id))) > 0 || (await wasOomKilled(live.paths));
+    (await countOomKills(context.cgroups, containerCgroup(live.container))) > 0 ||
+    (await wasOomKilled(live.paths));
   const stopped = live.stopping;
   const duration = Math.max(0, exit.finishedAt.getTime() - Date.parse(live.container.state.startedAt));
   const removes = live.container.hostConfig.AutoRemove;

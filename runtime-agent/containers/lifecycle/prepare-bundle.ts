@@ -1,20 +1,22 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
-import { hostDevices } from '../../linux/host-devices.ts';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Container } from '../container.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
 import type { OciMount, OciSpec } from '../plan/oci-types.ts';
-import { seccompProfile } from '../plan/seccomp-profile.ts';
-import { parseSecurityOptions } from '../plan/security.ts';
+import { customSeccompProfile, type SeccompTarget, seccompProfile } from '../plan/seccomp-profile.ts';
+import type { SeccompProfile } from '../plan/seccomp-types.ts';
+import { parseSecurityOptions, type SecurityOptions } from '../plan/security.ts';
 import { resolveUser } from '../plan/user.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import { STATIC_INIT } from '../runtime/try-runtime.ts';
 import type { RunNetwork } from './container-network.ts';
 import type { ContainerContext } from './context.ts';
 import { capabilityOptions } from './create-container.ts';
+import type { GatheredDevices } from './gather-devices.ts';
+import type { Joined } from './join-namespaces.ts';
 
 /** Bytes of an image's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
@@ -36,9 +38,11 @@ export async function writeBundle(
     readonly rootfs: string;
     readonly mounts: readonly OciMount[];
     readonly network: RunNetwork;
+    readonly joined: Joined;
+    readonly gathered: GatheredDevices;
   },
 ): Promise<OciSpec> {
-  const { rootfs, mounts, network } = parts;
+  const { rootfs, mounts, network, joined, gathered } = parts;
   const { hostConfig } = container;
   const read = (path: string) =>
     readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
@@ -48,7 +52,6 @@ export async function writeBundle(
   });
   const capabilities = containerCapabilities(capabilityOptions(hostConfig), context.capabilities);
   const security = parseSecurityOptions(hostConfig.SecurityOpt);
-  const confined = security.seccomp === 'default' && !hostConfig.Privileged;
   const target = { machine: arch, kernel: release(), capabilities };
   const spec = ociSpec(container, {
     rootfs,
@@ -61,10 +64,25 @@ export async function writeBundle(
     user,
     capabilities,
     noNewPrivileges: security.noNewPrivileges,
-    seccomp: confined ? seccompProfile(context.seccomp, target) : undefined,
+    seccomp: profileOf(context, security.seccomp, hostConfig.Privileged, target),
     cgroups: context.cgroups,
-    devices: hostConfig.Privileged ? await hostDevices('/dev') : [],
+    devices: gathered.devices,
+    host: gathered.resources,
+    joined: joined.namespaces,
+    shm: joined.shm,
   });
   await writeFile(paths.spec, writeOciSpec(spec), { mode: 0o600 });
   return spec;
+}
+
+/** A privileged container has the profile that it names, and none beside it, as with dockerd. */
+function profileOf(
+  context: ContainerContext,
+  asked: SecurityOptions['seccomp'],
+  privileged: boolean,
+  target: SeccompTarget,
+): SeccompProfile | undefined {
+  if (asked === 'unconfined') return undefined;
+  if (asked !== 'default') return customSeccompProfile(asked, target);
+  return privileged ? undefined : seccompProfile(context.seccomp, target);
 }

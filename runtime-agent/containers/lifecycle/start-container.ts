@@ -1,9 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
+import { allowRealtime } from '../../linux/cgroups.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import { startingHealth } from '../health/health-state.ts';
 import { probePlan } from '../health/probe-plan.ts';
+import { containerCgroup } from '../plan/cgroup-path.ts';
 import { isHostPlatform } from '../plan/platform.ts';
 import { RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
 import { readCreateFailure } from '../runtime/runtime-error.ts';
@@ -12,6 +14,8 @@ import { checkExecutable } from './check-executable.ts';
 import { clearRun } from './clear-run.ts';
 import { openRunNetwork } from './container-network.ts';
 import type { ContainerContext } from './context.ts';
+import { gatherDevices } from './gather-devices.ts';
+import { joinNamespaces } from './join-namespaces.ts';
 import type { LiveContainer } from './live-container.ts';
 import { openMountSources } from './mount-sources.ts';
 import { prepareFolders, writeBundle } from './prepare-bundle.ts';
@@ -80,12 +84,21 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  const [opened] = await orFirst(letGo, [openMountSources(context, container, rootfs.path)]);
+  const [opened, joined, gathered] = await orFirst(letGo, [
+    openMountSources(context, container, rootfs.path),
+    joinNamespaces(context, container, paths),
+    gatherDevices(hostConfig),
+    hostConfig.CpuRealtimeRuntime > 0
+      ? allowRealtime(context.cgroups, containerCgroup(container))
+      : undefined,
+  ]);
   try {
     const spec = await writeBundle(context, container, paths, {
       rootfs: rootfs.path,
       mounts: opened.mounts,
       network,
+      joined,
+      gathered,
     });
     if (!isHostPlatform(image.platform)) {
       await checkExecutable(context, container, rootfs.path, spec.process.env);

@@ -11,6 +11,12 @@ export interface ContainerFiles {
   readonly init?: string;
 }
 
+/** Where the container's /dev/shm comes from: its own, a folder of the host, or nowhere. */
+export type ShmSource =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bind'; readonly path: string };
+
 /** Where the init program appears, as in Docker. */
 export const INIT_PATH = '/sbin/docker-init';
 
@@ -19,9 +25,9 @@ export function containerMounts(
   hostConfig: HostConfig,
   files: ContainerFiles,
   points: readonly OciMount[],
+  shmSource: ShmSource = { kind: 'own' },
 ): readonly OciMount[] {
   const access = hostConfig.Privileged ? 'rw' : 'ro';
-  const shm = `size=${hostConfig.ShmSize > 0 ? hostConfig.ShmSize : 64 << 20}`;
   const mounts: OciMount[] = [
     { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
     {
@@ -44,12 +50,7 @@ export function containerMounts(
       options: [access, 'nosuid', 'noexec', 'nodev'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
-    {
-      destination: '/dev/shm',
-      type: 'tmpfs',
-      source: 'shm',
-      options: ['nosuid', 'noexec', 'nodev', 'mode=1777', shm],
-    },
+    ...shmMount(hostConfig, shmSource),
     bind('/etc/resolv.conf', files.resolvConf),
     bind('/etc/hostname', files.hostname),
     bind('/etc/hosts', files.hosts),
@@ -65,6 +66,23 @@ export function containerMounts(
   wanted.sort((a, b) => depth(a.destination) - depth(b.destination));
   const replaced = new Set(wanted.map((mount) => mount.destination));
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...wanted];
+}
+
+/** The options of a /dev/shm of the container's own. */
+export function shmOptions(hostConfig: HostConfig): readonly string[] {
+  return ['mode=1777', `size=${hostConfig.ShmSize > 0 ? hostConfig.ShmSize : 64 << 20}`];
+}
+
+function shmMount(hostConfig: HostConfig, source: ShmSource): readonly OciMount[] {
+  const destination = '/dev/shm';
+  if (source.kind === 'none') return [];
+  if (source.kind === 'bind') {
+    return [
+      { ...bind(destination, source.path), options: ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'] },
+    ];
+  }
+  const options = ['nosuid', 'noexec', 'nodev', ...shmOptions(hostConfig)];
+  return [{ destination, type: 'tmpfs', source: 'shm', options }];
 }
 
 function bind(destination: string, source: string): OciMount {

@@ -1,18 +1,13 @@
 import type { Container } from '../container.ts';
+import { containerCgroup } from './cgroup-path.ts';
 import { processEnvironment } from './environment.ts';
-import { type ContainerFiles, containerMounts, INIT_PATH } from './mounts.ts';
+import { hiddenPaths } from './hidden-paths.ts';
+import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
+import { containerNamespaces, type JoinedNamespaces, type SpecNetwork } from './namespaces.ts';
 import type { OciDevice, OciMount, OciSpec } from './oci-types.ts';
-import { type CgroupAbilities, containerResources } from './resources.ts';
+import { type CgroupAbilities, containerResources, type HostResources } from './resources.ts';
 import type { SeccompProfile } from './seccomp-types.ts';
 import type { ProcessUser } from './user.ts';
-
-/** The network namespace of a container: the host's, one that the runtime makes, or one that is there already. */
-export type SpecNetwork =
-  | { readonly kind: 'host' }
-  | { readonly kind: 'new' }
-  | { readonly kind: 'made'; readonly path: string }
-  /** Another container's, which has its settings already. */
-  | { readonly kind: 'shared'; readonly path: string };
 
 /** What a specification is made of besides the container itself. */
 export interface SpecInputs {
@@ -27,44 +22,17 @@ export interface SpecInputs {
   /** Undefined: unconfined. */
   readonly seccomp: SeccompProfile | undefined;
   readonly cgroups: CgroupAbilities;
-  /** The host's devices, for privileged containers. */
   readonly devices: readonly OciDevice[];
+  readonly host: HostResources;
+  readonly joined: JoinedNamespaces;
+  readonly shm: ShmSource;
 }
-
-const MASKED = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
-];
-
-const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** Of every network namespace that is the container's own: low ports and ping need no capability. */
 const NETWORK_SYSCTLS = {
   'net.ipv4.ip_unprivileged_port_start': '0',
   'net.ipv4.ping_group_range': '0 2147483647',
 };
-
-/** The paths that a container may not read, or not write; none when it is privileged. */
-export function hiddenPaths(privileged: boolean): {
-  readonly masked: readonly string[];
-  readonly readonly: readonly string[];
-} {
-  return privileged ? { masked: [], readonly: [] } : { masked: MASKED, readonly: READONLY };
-}
-
-/** The cgroup of a container, under the root of each hierarchy. */
-export function cgroupPath(id: string): string {
-  return `/berth/${id}`;
-}
 
 /** The OCI runtime configuration of a container (runtime-spec, config.md), with Docker's defaults. */
 export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
@@ -74,12 +42,13 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   const { uid, gid, additionalGids, home } = inputs.user;
   // What execve gives a process that is not root, so that it makes no difference how it came to be so.
   const held = uid === 0 ? inputs.capabilities : [];
-  const hidden = hiddenPaths(hostConfig.Privileged);
+  const hidden = hiddenPaths(hostConfig);
+  const ownUts = hostConfig.UTSMode !== 'host';
   const command = [container.path, ...container.args];
   const size = hostConfig.ConsoleSize;
   return {
     ociVersion: '1.0.2',
-    hostname: config.Hostname,
+    ...(ownUts ? { hostname: config.Hostname } : {}),
     root: { path: inputs.rootfs, readonly: hostConfig.ReadonlyRootfs },
     process: {
       terminal: config.Tty,
@@ -103,31 +72,23 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
       noNewPrivileges: inputs.noNewPrivileges,
       oomScoreAdj: hostConfig.OomScoreAdj,
     },
-    mounts: containerMounts(hostConfig, inputs.files, inputs.mounts),
+    mounts: containerMounts(hostConfig, inputs.files, inputs.mounts, inputs.shm),
     linux: {
-      namespaces: [
-        { type: 'mount' },
-        { type: 'pid' },
-        { type: 'ipc' },
-        { type: 'uts' },
-        ...(network.kind === 'host'
-          ? []
-          : [{ type: 'network', ...(network.kind === 'new' ? {} : { path: network.path }) }]),
-        ...(inputs.cgroups.version === 2 && !hostConfig.Privileged ? [{ type: 'cgroup' }] : []),
-      ],
-      cgroupsPath: cgroupPath(container.id),
-      resources: containerResources(hostConfig, inputs.cgroups),
-      devices: hostConfig.Privileged ? inputs.devices : [],
+      namespaces: containerNamespaces(hostConfig, network, inputs.joined),
+      cgroupsPath: containerCgroup(container),
+      resources: containerResources(hostConfig, inputs.cgroups, inputs.host),
+      devices: inputs.devices,
       sysctl: {
         ...(ownNetwork ? NETWORK_SYSCTLS : {}),
         // runc 1.1 does not know the field domainname.
-        ...(config.Domainname === '' ? {} : { 'kernel.domainname': config.Domainname }),
+        ...(config.Domainname === '' || !ownUts ? {} : { 'kernel.domainname': config.Domainname }),
         ...hostConfig.Sysctls,
       },
-      maskedPaths: hidden.masked,
-      readonlyPaths: hidden.readonly,
+      maskedPaths: hidden.masked ?? [],
+      readonlyPaths: hidden.readonly ?? [],
       ...(inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
     },
+    ...(Object.keys(hostConfig.Annotations).length === 0 ? {} : { annotations: hostConfig.Annotations }),
   };
 }
 

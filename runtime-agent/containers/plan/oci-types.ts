@@ -3,7 +3,8 @@ import type { SeccompProfile } from './seccomp-types.ts';
 /** The parts of an OCI runtime configuration (runtime-spec, config.md and config-linux.md) that the agent writes. */
 export interface OciSpec {
   readonly ociVersion: string;
-  readonly hostname: string;
+  /** Absent where it is the host's. */
+  readonly hostname?: string;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly process: OciProcess;
   readonly mounts: readonly OciMount[];
@@ -60,16 +61,39 @@ export interface OciResources {
     readonly limit?: number;
     readonly reservation?: number;
     readonly swap?: number;
+    readonly swappiness?: number;
     readonly disableOOMKiller?: boolean;
   };
   readonly cpu?: {
     readonly shares?: number;
     readonly quota?: number;
     readonly period?: number;
+    readonly realtimePeriod?: number;
+    readonly realtimeRuntime?: number;
     readonly cpus?: string;
     readonly mems?: string;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: OciBlockIo;
+}
+
+export interface OciBlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly {
+    readonly major: number;
+    readonly minor: number;
+    readonly weight: number;
+  }[];
+  readonly throttleReadBpsDevice?: readonly OciThrottle[];
+  readonly throttleWriteBpsDevice?: readonly OciThrottle[];
+  readonly throttleReadIOPSDevice?: readonly OciThrottle[];
+  readonly throttleWriteIOPSDevice?: readonly OciThrottle[];
+}
+
+export interface OciThrottle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
 }
 
 export interface OciLinux {

@@ -1,5 +1,5 @@
 import type { HostConfig } from '../container.ts';
-import type { OciDeviceRule, OciResources } from './oci-types.ts';
+import type { OciBlockIo, OciDeviceRule, OciResources } from './oci-types.ts';
 
 /** What the cgroups of this host can do. */
 export interface CgroupAbilities {
@@ -19,15 +19,26 @@ const DEVICES: readonly OciDeviceRule[] = [
 
 const ALL_DEVICES: readonly OciDeviceRule[] = [{ allow: true, access: 'rwm' }];
 
+/** What the paths of a container's devices and limits stand for on this host. */
+export interface HostResources {
+  readonly rules: readonly OciDeviceRule[];
+  readonly blockIo?: OciBlockIo;
+}
+
 /** The cgroup limits of a container. */
-export function containerResources(hostConfig: HostConfig, cgroups: CgroupAbilities): OciResources {
+export function containerResources(
+  hostConfig: HostConfig,
+  cgroups: CgroupAbilities,
+  host: HostResources = { rules: [] },
+): OciResources {
   const memory = memoryLimits(hostConfig, cgroups);
   const cpu = cpuLimits(hostConfig);
   return {
-    devices: hostConfig.Privileged ? ALL_DEVICES : DEVICES,
+    devices: hostConfig.Privileged ? ALL_DEVICES : [...DEVICES, ...host.rules],
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
     ...(hostConfig.PidsLimit > 0 ? { pids: { limit: hostConfig.PidsLimit } } : {}),
+    ...(host.blockIo === undefined ? {} : { blockIO: host.blockIo }),
   };
 }
 
@@ -38,6 +49,10 @@ function memoryLimits(hostConfig: HostConfig, cgroups: CgroupAbilities): OciReso
     ...(limit > 0 ? { limit } : {}),
     ...(reservation > 0 ? { reservation } : {}),
     ...(swap !== 0 && cgroups.swapLimit ? { swap } : {}),
+    // Version 2 has no such setting.
+    ...(hostConfig.MemorySwappiness !== null && cgroups.version === 1
+      ? { swappiness: hostConfig.MemorySwappiness }
+      : {}),
     ...(hostConfig.OomKillDisable && cgroups.version === 1 ? { disableOOMKiller: true } : {}),
   };
   return isEmpty(memory) ? undefined : memory;
@@ -51,6 +66,8 @@ function cpuLimits(hostConfig: HostConfig): OciResources['cpu'] {
     ...(hostConfig.CpuShares > 0 ? { shares: hostConfig.CpuShares } : {}),
     ...(quota !== 0 ? { quota } : {}),
     ...(period > 0 ? { period } : {}),
+    ...(hostConfig.CpuRealtimePeriod > 0 ? { realtimePeriod: hostConfig.CpuRealtimePeriod } : {}),
+    ...(hostConfig.CpuRealtimeRuntime > 0 ? { realtimeRuntime: hostConfig.CpuRealtimeRuntime } : {}),
     ...(hostConfig.CpusetCpus === '' ? {} : { cpus: hostConfig.CpusetCpus }),
     ...(hostConfig.CpusetMems === '' ? {} : { mems: hostConfig.CpusetMems }),
   };

@@ -16,7 +16,12 @@ export interface SeccompTarget {
   readonly capabilities: readonly string[];
 }
 
-const MACHINES: Readonly<Record<string, { readonly goarch: string; readonly native: string }>> = {
+interface Machine {
+  readonly goarch: string;
+  readonly native: string;
+}
+
+const MACHINES: Readonly<Record<string, Machine>> = {
   x64: { goarch: 'amd64', native: 'SCMP_ARCH_X86_64' },
   arm64: { goarch: 'arm64', native: 'SCMP_ARCH_AARCH64' },
 };
@@ -65,10 +70,7 @@ const NAMESPACE_FLAGS = 0x7e020000;
  * whose flags lie in memory where a filter cannot see them, with ENOSYS, so that libc falls back to clone.
  */
 export function seccompProfile(source: SeccompSource, target: SeccompTarget): SeccompProfile {
-  const machine = MACHINES[target.machine];
-  if (machine === undefined) {
-    throw new Error(`there is no default seccomp profile for the machine type ${target.machine}`);
-  }
+  const machine = machineOf(target);
   const denied = new Set(
     NEEDED.flatMap(([needed, names]) =>
       needed.some((capability) => target.capabilities.includes(capability)) ? [] : names,
@@ -80,12 +82,35 @@ export function seccompProfile(source: SeccompSource, target: SeccompTarget): Se
     .filter((rule) => applies(rule, target, machine.goarch))
     .map((rule) => toRule({ ...rule, names: rule.names.filter((name) => !decided.has(name)) }))
     .filter((rule) => rule.names.length > 0);
+  return profileOf(source, machine, [...kept, ...own]);
+}
+
+/** A profile of the user's own for one container: its rules that hold there, and none beside them. */
+export function customSeccompProfile(source: SeccompSource, target: SeccompTarget): SeccompProfile {
+  const machine = machineOf(target);
+  const rules = source.syscalls.filter((rule) => applies(rule, target, machine.goarch)).map(toRule);
+  return profileOf(source, machine, rules);
+}
+
+function machineOf(target: SeccompTarget): Machine {
+  const machine = MACHINES[target.machine];
+  if (machine === undefined) {
+    throw new Error(`there is no default seccomp profile for the machine type ${target.machine}`);
+  }
+  return machine;
+}
+
+function profileOf(
+  source: SeccompSource,
+  machine: Machine,
+  syscalls: readonly SeccompRule[],
+): SeccompProfile {
   const sub = source.archMap.find((entry) => entry.architecture === machine.native)?.subArchitectures ?? [];
   return {
     defaultAction: source.defaultAction,
     ...(source.defaultErrnoRet === undefined ? {} : { defaultErrnoRet: source.defaultErrnoRet }),
     architectures: [machine.native, ...sub],
-    syscalls: [...kept, ...own],
+    syscalls,
   };
 }
 

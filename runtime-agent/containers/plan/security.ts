@@ -1,9 +1,12 @@
 import { EngineError } from '../../errors.ts';
+import { parseSeccompSource } from './custom-seccomp.ts';
+import type { SeccompSource } from './seccomp-types.ts';
 
 /** What `--security-opt` asks for, as far as the agent can do it. */
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
-  readonly seccomp: 'default' | 'unconfined';
+  /** A source is what the client sent as its own profile. */
+  readonly seccomp: 'default' | 'unconfined' | SeccompSource;
 }
 
 /** Throws EngineError 'bad-request' for malformed options, 'not-implemented' for those that the agent lacks. */
@@ -21,12 +24,14 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
       seccomp = 'unconfined';
     } else if (name === 'seccomp' && value === 'builtin') {
       seccomp = 'default';
+    } else if (name === 'seccomp' && value !== undefined) {
+      seccomp = parseSeccompSource(value);
     } else if (isAlreadyTrue(name, value)) {
       // Nothing to do: the agent confines with neither AppArmor nor SELinux.
-    } else if (['seccomp', 'apparmor', 'label', 'systempaths'].includes(name)) {
+    } else if (['apparmor', 'label'].includes(name)) {
       throw new EngineError(
         'not-implemented',
-        `the security option ${name} with this value is not supported: this agent knows no-new-privileges and seccomp=unconfined`,
+        `the security option ${name} with this value is not supported: this agent confines with seccomp alone, so leave it out`,
       );
     } else {
       throw new EngineError('bad-request', `invalid --security-opt 2: "${option.slice(0, 80)}"`);

@@ -8,8 +8,8 @@ import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
 import { parseSignal } from './signals.ts';
 import { tmpfsMount } from './tmpfs.ts';
+import { validateResources } from './validate-resources.ts';
 
-const MIN_MEMORY = 6 << 20;
 const SYSCTLS = new Set([
   'kernel.msgmax',
   'kernel.msgmnb',
@@ -32,11 +32,13 @@ const ULIMITS = new Set(
  */
 export function validateRequest(config: ContainerConfig, hostConfig: HostConfig, cpus: number): void {
   validateConfig(config);
-  validateMemory(hostConfig);
-  validateCpu(hostConfig, cpus);
+  validateResources(hostConfig, cpus);
   checkNetworkMode(config, hostConfig);
   validateSysctls(hostConfig.Sysctls, networkMode(hostConfig.NetworkMode).kind === 'host');
   validateUlimits(hostConfig);
+  if (hostConfig.UTSMode === 'host' && config.Hostname !== '') {
+    refuse('conflicting options: hostname and the UTS mode');
+  }
   parseSecurityOptions(hostConfig.SecurityOpt);
   parseRestartPolicy(hostConfig);
   validateLogging(hostConfig.LogConfig);
@@ -78,48 +80,6 @@ function validateConfig(config: ContainerConfig): void {
   if (config.Domainname.includes('\0')) refuse('invalid domainname');
   if (config.StopSignal !== undefined && config.StopSignal !== '') parseSignal(config.StopSignal);
   validateHealthcheck(config.Healthcheck);
-}
-
-function validateMemory(hostConfig: HostConfig): void {
-  const { Memory: memory, MemorySwap: swap, MemoryReservation: reservation } = hostConfig;
-  if (memory < 0 || reservation < 0) refuse('memory limits cannot be negative');
-  if (memory > 0 && memory < MIN_MEMORY) refuse('Minimum memory limit allowed is 6MB');
-  if (memory === 0 && swap > 0) {
-    refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
-  }
-  if (swap > 0 && swap < memory) {
-    refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
-  }
-  if (reservation > 0 && reservation < MIN_MEMORY) refuse('Minimum memory reservation allowed is 6MB');
-  if (memory > 0 && reservation > memory) {
-    refuse('Minimum memory limit can not be less than memory reservation limit, see usage');
-  }
-}
-
-function validateCpu(hostConfig: HostConfig, cpus: number): void {
-  const { NanoCpus: nano, CpuPeriod: period, CpuQuota: quota, CpuShares: shares } = hostConfig;
-  if (nano !== 0 && period !== 0) {
-    refuse('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
-  }
-  if (nano !== 0 && quota !== 0) {
-    refuse('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
-  }
-  if (nano < 0 || nano > cpus * 1e9 || (nano > 0 && nano < 1e7)) {
-    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
-  }
-  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
-    refuse('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
-  }
-  if (quota > 0 && quota < 1000) refuse('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-  if (shares < 0) refuse(`invalid CPU shares (${shares}): value must be a positive integer`);
-  for (const [name, list] of [
-    ['cpus', hostConfig.CpusetCpus],
-    ['mems', hostConfig.CpusetMems],
-  ] as const) {
-    if (list !== '' && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) {
-      refuse(`Invalid value ${list.slice(0, 80)} for cpuset ${name}`);
-    }
-  }
 }
 
 function validateSysctls(sysctls: Readonly<Record<string, string>>, hostNetwork: boolean): void {

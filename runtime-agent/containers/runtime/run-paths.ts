@@ -22,6 +22,8 @@ export interface RunPaths {
   readonly hosts: string;
   readonly hostname: string;
   readonly resolvConf: string;
+  /** The /dev/shm that a container shares with others. */
+  readonly shm: string;
 }
 
 /** The folders that containers share. */
@@ -63,5 +65,6 @@ export function runPaths(shared: SharedPaths, id: string): RunPaths {
     hosts: join(home, 'hosts'),
     hostname: join(home, 'hostname'),
     resolvConf: join(home, 'resolv.conf'),
+    shm: join(home, 'shm'),
   };
 }

@@ -10,6 +10,14 @@ import type {
 import type { Run, StoredContainer } from './stored-container.ts';
 
 const TABLE = 'containers';
+const NO_BLOCK_IO: HostConfig['BlockIo'] = {
+  BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+};
 /** Fields that containers of an earlier agent do not have. */
 const OLDER_HOST_CONFIG = {
   Binds: [],
@@ -22,6 +30,20 @@ const OLDER_HOST_CONFIG = {
   ExtraHosts: [],
   PortBindings: {},
   PublishAllPorts: false,
+  PidMode: '',
+  IpcMode: 'private',
+  UTSMode: '',
+  CgroupnsMode: 'host' as const,
+  CgroupParent: '',
+  Devices: [],
+  DeviceCgroupRules: [],
+  BlockIo: NO_BLOCK_IO,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  MemorySwappiness: null,
+  MaskedPaths: null,
+  ReadonlyPaths: null,
+  Annotations: {},
 };
 
 interface Row {

@@ -72,6 +72,12 @@ export function readObject(object: JsonObject, name: string, where: string): Jso
   return value;
 }
 
+export function readObjectList(object: JsonObject, name: string, where: string): readonly JsonObject[] {
+  const value = object[name] ?? [];
+  if (!Array.isArray(value) || !value.every(isJsonObject)) throw wrongType(where + name, 'a list of objects');
+  return value;
+}
+
 function wrongType(field: string, wanted: string): EngineError {
   return new EngineError('bad-request', `${field} must be ${wanted}`);
 }

@@ -1,45 +1,74 @@
 import type { HostConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
-import { isJsonObject, type JsonObject } from '../http/json-body.ts';
-import { readBoolean, readInteger, readObject, readString, readStringList, readStringMap } from './fields.ts';
+import type { JsonObject } from '../http/json-body.ts';
+import { decodeBlockIo } from './block-io.ts';
+import { decodeDevices } from './devices.ts';
+import {
+  readBoolean,
+  readInteger,
+  readObject,
+  readObjectList,
+  readOptionalStringList,
+  readString,
+  readStringList,
+  readStringMap,
+} from './fields.ts';
 import { decodeMounts } from './mounts.ts';
+import { decodeNamespaces } from './namespaces.ts';
 import { decodeNetworkMode, decodePortBindings } from './networking.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 const AT = 'HostConfig.';
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 const HANDLED = new Set([
+  'Annotations',
   'AutoRemove',
   'Binds',
+  'BlkioDeviceReadBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceWriteIOps',
+  'BlkioWeight',
+  'BlkioWeightDevice',
   'CapAdd',
   'CapDrop',
+  'CgroupParent',
   'CgroupnsMode',
   'ConsoleSize',
   'CpuPeriod',
   'CpuQuota',
+  'CpuRealtimePeriod',
+  'CpuRealtimeRuntime',
   'CpuShares',
   'CpusetCpus',
   'CpusetMems',
+  'DeviceCgroupRules',
+  'Devices',
   'Dns',
   'DnsOptions',
   'DnsSearch',
   'ExtraHosts',
   'GroupAdd',
   'Init',
+  'IpcMode',
   'LogConfig',
+  'MaskedPaths',
   'Memory',
   'MemoryReservation',
   'MemorySwap',
+  'MemorySwappiness',
   'Mounts',
   'NanoCpus',
   'NetworkMode',
   'OomKillDisable',
   'OomScoreAdj',
+  'PidMode',
   'PidsLimit',
   'PortBindings',
   'Privileged',
   'PublishAllPorts',
+  'ReadonlyPaths',
   'ReadonlyRootfs',
   'RestartPolicy',
   'Runtime',
@@ -47,7 +76,9 @@ const HANDLED = new Set([
   'ShmSize',
   'Sysctls',
   'Tmpfs',
+  'UTSMode',
   'Ulimits',
+  'UsernsMode',
   'VolumeDriver',
   'VolumesFrom',
 ]);
@@ -56,15 +87,14 @@ const HANDLED = new Set([
 export type DecodeHost = Pick<HostFacts, 'cgroupVersion' | 'runtime'>;
 
 /**
- * The host's part of a create body with the Engine API's defaults; dockerd's default runtime `runc` means the one
- * that this host has. It checks types and what nobody after it would see; whether the values make sense is
+ * The host's part of a create body with the Engine API's defaults; `runc` and `crun` both mean the
+ * runtime that this host has. It checks types and what nobody after it would see; whether the values make sense is
  * containers/plan/validate.ts's to say. Throws EngineError 'bad-request' for a wrong field, 'not-implemented' for
  * one that the agent does not have.
  */
 export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig {
   refuseUnsupported(body, AT, HANDLED);
   checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
-  checkCgroupNamespace(readString(body, 'CgroupnsMode', AT), host.cgroupVersion);
   const memory = readInteger(body, 'Memory', AT);
   const consoleSize = decodeConsoleSize(body.ConsoleSize ?? [0, 0]);
   return {
@@ -94,7 +124,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     Mounts: decodeMounts(body.Mounts ?? []),
     VolumesFrom: readStringList(body, 'VolumesFrom', AT),
     VolumeDriver: readString(body, 'VolumeDriver', AT),
-    Ulimits: decodeUlimits(body.Ulimits ?? []),
+    Ulimits: decodeUlimits(body),
     Sysctls: readStringMap(body, 'Sysctls', AT),
     Init: readBoolean(body, 'Init', AT),
     NetworkMode: decodeNetworkMode(readString(body, 'NetworkMode', AT)),
@@ -106,23 +136,24 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     ExtraHosts: readStringList(body, 'ExtraHosts', AT),
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
     RestartPolicy: decodeRestartPolicy(readObject(body, 'RestartPolicy', AT)),
+    ...decodeNamespaces(body, host.cgroupVersion),
+    CgroupParent: readString(body, 'CgroupParent', AT),
+    Devices: decodeDevices(body),
+    DeviceCgroupRules: readStringList(body, 'DeviceCgroupRules', AT),
+    BlockIo: decodeBlockIo(body),
+    CpuRealtimePeriod: readInteger(body, 'CpuRealtimePeriod', AT),
+    CpuRealtimeRuntime: readInteger(body, 'CpuRealtimeRuntime', AT),
+    MemorySwappiness: decodeSwappiness(body),
+    MaskedPaths: readOptionalStringList(body, 'MaskedPaths', AT),
+    ReadonlyPaths: readOptionalStringList(body, 'ReadonlyPaths', AT),
+    Annotations: readStringMap(body, 'Annotations', AT),
     LogConfig: decodeLogConfig(readObject(body, 'LogConfig', AT)),
   };
 }
 
 function checkRuntime(asked: string, runtime: string): void {
-  if (['', 'runc', 'io.containerd.runc.v2', runtime].includes(asked)) return;
+  if (['', 'runc', 'crun', 'io.containerd.runc.v2', runtime].includes(asked)) return;
   throw new EngineError('bad-request', `unknown or invalid runtime name: ${asked.slice(0, 80)}`);
-}
-
-/** Containers see the host's cgroups on version 1 and have a namespace on version 2, as with dockerd. */
-function checkCgroupNamespace(asked: string, version: HostFacts['cgroupVersion']): void {
-  const mode = version === '1' ? 'host' : 'private';
-  if (asked === '' || asked === mode) return;
-  throw new EngineError(
-    'not-implemented',
-    `another cgroup namespace (--cgroupns) is not supported yet by berth-agent: this host has ${mode}`,
-  );
 }
 
 /** `[height, width]`; zeros are what clients without a terminal send. */
@@ -137,11 +168,8 @@ function decodeConsoleSize(value: unknown): HostConfig['ConsoleSize'] {
   return rows === 0 || columns === 0 ? undefined : [rows, columns];
 }
 
-function decodeUlimits(value: unknown): HostConfig['Ulimits'] {
-  if (!Array.isArray(value) || !value.every(isJsonObject)) {
-    throw new EngineError('bad-request', 'HostConfig.Ulimits must be a list of objects');
-  }
-  return value.map((item, index) => {
+function decodeUlimits(body: JsonObject): HostConfig['Ulimits'] {
+  return readObjectList(body, 'Ulimits', AT).map((item, index) => {
     const at = `HostConfig.Ulimits[${index}].`;
     return {
       Name: readString(item, 'Name', at),
@@ -149,6 +177,12 @@ function decodeUlimits(value: unknown): HostConfig['Ulimits'] {
       Hard: readInteger(item, 'Hard', at),
     };
   });
+}
+
+/** -1 and null leave it as it is; 0 is a value. */
+function decodeSwappiness(body: JsonObject): number | null {
+  const value = readInteger(body, 'MemorySwappiness', AT);
+  return (body.MemorySwappiness ?? null) === null || value === -1 ? null : value;
 }
 
 function decodeRestartPolicy(value: JsonObject): HostConfig['RestartPolicy'] {

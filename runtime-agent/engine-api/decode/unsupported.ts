@@ -8,29 +8,13 @@ interface Unsupported {
 }
 
 const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
-  Annotations: { title: 'an annotation (--annotation)' },
-  BlkioWeight: { title: 'a block I/O weight (--blkio-weight)' },
-  CgroupParent: { title: 'a parent cgroup (--cgroup-parent)' },
-  CpuRealtimePeriod: { title: 'real-time scheduling (--cpu-rt-period)' },
-  CpuRealtimeRuntime: { title: 'real-time scheduling (--cpu-rt-runtime)' },
-  DeviceCgroupRules: { title: 'a device rule (--device-cgroup-rule)' },
   DeviceRequests: { title: 'a device request (--gpus)' },
-  Devices: { title: 'a device of the host (--device)' },
-  IpcMode: { title: 'another IPC namespace (--ipc)', defaults: ['private'] },
   Isolation: { title: 'another isolation (--isolation)', defaults: ['default'] },
+  KernelMemory: { title: 'a limit of kernel memory (--kernel-memory)' },
+  KernelMemoryTCP: { title: 'a limit of TCP buffer memory' },
   Links: { title: 'a link (--link)' },
-  // Only null is the default of these two: an empty list asks for all of /proc to be shown.
-  MaskedPaths: { title: 'unmasked system paths (systempaths=unconfined)', defaults: [null] },
-  MemorySwappiness: { title: 'a swappiness (--memory-swappiness)', defaults: [-1, null] },
-  PidMode: { title: 'another pid namespace (--pid)', defaults: ['private'] },
-  ReadonlyPaths: { title: 'writable system paths (systempaths=unconfined)', defaults: [null] },
   StorageOpt: { title: 'a storage option (--storage-opt)' },
-  UTSMode: { title: 'another UTS namespace (--uts)', defaults: ['private'] },
-  UsernsMode: { title: 'another user namespace (--userns)' },
 };
-
-/** These three tell an empty value from the default. */
-const EXACT = new Set(['MaskedPaths', 'MemorySwappiness', 'ReadonlyPaths']);
 
 /** Fields that clients send and that ask for nothing on Linux, whatever their value. */
 const MEANINGLESS = new Set(['ArgsEscaped', 'ContainerIDFile', 'NetworkDisabled']);
@@ -48,7 +32,7 @@ export function refuseUnsupported(
     if (handled.has(name) || MEANINGLESS.has(name)) continue;
     const entry = where === '' ? undefined : HOST_CONFIG[name];
     if (entry?.defaults?.includes(value)) continue;
-    if (!EXACT.has(name) && isEmpty(value)) continue;
+    if (isEmpty(value)) continue;
     throw new EngineError(
       'not-implemented',
       `${entry?.title ?? 'this option'} is not supported yet by berth-agent: leave ${where}${name} unset`,

@@ -94,7 +94,7 @@ async function select(
       any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
       any('ancestor', (value) => container.config.Image === value || ancestors.has(container.imageId)) &&
       any('network', (value) => isIn(container, value)) &&
-      any('health', (value) => value === 'none') &&
+      any('health', (value) => value === (state.health?.Status ?? 'none')) &&
       any('is-task', (value) => value === 'false' || value === '0') &&
       any('isolation', (value) => value === 'default') &&
       any('expose', (value) => exposes(container, value)) &&

@@ -1,11 +1,11 @@
 import type { HostConfig } from '../../containers/container.ts';
-import { hiddenPaths } from '../../containers/plan/oci-spec.ts';
+import { hiddenPaths } from '../../containers/plan/hidden-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { mountRequestView } from './mount-view.ts';
 
 /** What inspect shows of HostConfig: the part that the agent acts on, and the defaults of all the rest. */
 export function hostConfigView(config: HostConfig, host: HostFacts): object {
-  const hidden = hiddenPaths(config.Privileged);
+  const hidden = hiddenPaths(config);
   const orNull = (list: readonly string[]) => (list.length === 0 ? null : list);
   return {
     Binds: orNull(config.Binds),
@@ -20,24 +20,24 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     ConsoleSize: config.ConsoleSize ?? [0, 0],
     CapAdd: orNull(config.CapAdd),
     CapDrop: orNull(config.CapDrop),
-    CgroupnsMode: host.cgroupVersion === '2' && !config.Privileged ? 'private' : 'host',
+    CgroupnsMode: config.CgroupnsMode,
     Dns: config.Dns,
     DnsOptions: config.DnsOptions,
     DnsSearch: config.DnsSearch,
     ExtraHosts: orNull(config.ExtraHosts),
     GroupAdd: orNull(config.GroupAdd),
-    IpcMode: 'private',
+    IpcMode: config.IpcMode,
     Cgroup: '',
     Links: null,
     OomScoreAdj: config.OomScoreAdj,
-    PidMode: '',
+    PidMode: config.PidMode,
     Privileged: config.Privileged,
     PublishAllPorts: config.PublishAllPorts,
     ReadonlyRootfs: config.ReadonlyRootfs,
     SecurityOpt: orNull(config.SecurityOpt),
     ...(config.Mounts.length === 0 ? {} : { Mounts: config.Mounts.map(mountRequestView) }),
     ...(Object.keys(config.Tmpfs).length === 0 ? {} : { Tmpfs: config.Tmpfs }),
-    UTSMode: '',
+    UTSMode: config.UTSMode,
     UsernsMode: '',
     ShmSize: config.ShmSize,
     ...(Object.keys(config.Sysctls).length === 0 ? {} : { Sysctls: config.Sysctls }),
@@ -46,25 +46,20 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     CpuShares: config.CpuShares,
     Memory: config.Memory,
     NanoCpus: config.NanoCpus,
-    CgroupParent: '',
-    BlkioWeight: 0,
-    BlkioWeightDevice: [],
-    BlkioDeviceReadBps: [],
-    BlkioDeviceWriteBps: [],
-    BlkioDeviceReadIOps: [],
-    BlkioDeviceWriteIOps: [],
+    CgroupParent: config.CgroupParent,
+    ...config.BlockIo,
     CpuPeriod: config.CpuPeriod,
     CpuQuota: config.CpuQuota,
-    CpuRealtimePeriod: 0,
-    CpuRealtimeRuntime: 0,
+    CpuRealtimePeriod: config.CpuRealtimePeriod,
+    CpuRealtimeRuntime: config.CpuRealtimeRuntime,
     CpusetCpus: config.CpusetCpus,
     CpusetMems: config.CpusetMems,
-    Devices: [],
-    DeviceCgroupRules: null,
+    Devices: config.Devices,
+    DeviceCgroupRules: orNull(config.DeviceCgroupRules),
     DeviceRequests: null,
     MemoryReservation: config.MemoryReservation,
     MemorySwap: config.MemorySwap,
-    MemorySwappiness: null,
+    MemorySwappiness: config.MemorySwappiness,
     OomKillDisable: config.OomKillDisable,
     PidsLimit: config.PidsLimit > 0 ? config.PidsLimit : null,
     Ulimits: config.Ulimits,
@@ -73,7 +68,8 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     IOMaximumIOps: 0,
     IOMaximumBandwidth: 0,
     ...(config.Init ? { Init: true } : {}),
-    MaskedPaths: orNull(hidden.masked),
-    ReadonlyPaths: orNull(hidden.readonly),
+    MaskedPaths: hidden.masked,
+    ReadonlyPaths: hidden.readonly,
+    ...(Object.keys(config.Annotations).length === 0 ? {} : { Annotations: config.Annotations }),
   };
 }

@@ -78,24 +78,18 @@ describe('the body of docker run', () => {
 
 describe('what the agent cannot do is refused by name', () => {
   const asked: readonly [name: string, value: unknown, message: RegExp][] = [
-    ['PidMode', 'host', /--pid/],
-    ['IpcMode', 'host', /--ipc/],
-    ['UTSMode', 'host', /--uts/],
-    ['UsernsMode', 'host', /--userns/],
-    ['CgroupnsMode', 'private', /--cgroupns/],
-    ['Devices', [{ PathOnHost: '/dev/null' }], /--device/],
+    ['UsernsMode', 'keep-id', /--userns/],
+    ['DeviceRequests', [{ Count: -1, Capabilities: [['gpu']] }], /--gpus/],
+    ['StorageOpt', { size: '10G' }, /--storage-opt/],
+    ['Isolation', 'hyperv', /--isolation/],
+    ['KernelMemory', 1 << 20, /--kernel-memory/],
     ['Links', ['a'], /--link/],
-    ['MemorySwappiness', 0, /--memory-swappiness/],
-    ['MaskedPaths', [], /systempaths/],
-    ['ReadonlyPaths', [], /systempaths/],
     ['SomethingNew', 'x', /HostConfig\.SomethingNew/],
   ];
   for (const [name, value, message] of asked) {
     test(`HostConfig.${name}`, () =>
       refusal(dockerRunBody({}, { [name]: value }), 'not-implemented', message));
   }
-  test('Healthcheck', () =>
-    refusal(dockerRunBody({ Healthcheck: { Test: ['CMD', 'x'] } }), 'not-implemented', /--health-cmd/));
   test('a link', () =>
     refusal(
       dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: { Links: ['db'] } } } }),
@@ -106,6 +100,78 @@ describe('what the agent cannot do is refused by name', () => {
     refusal(dockerRunBody({}, { Runtime: 'kata' }), 'bad-request', /runtime name: kata/));
 });
 
+describe('devices', () => {
+  const devices = (...list: readonly object[]) =>
+    decode(dockerRunBody({}, { Devices: list })).hostConfig.Devices;
+  const NULL = { PathOnHost: '/dev/null', PathInContainer: '/dev/null', CgroupPermissions: 'rwm' };
+
+  test('come in three fields, or in one that the client left whole', () => {
+    assert.deepEqual(devices(NULL), [NULL]);
+    assert.deepEqual(
+      devices(
+        { PathOnHost: '/dev/null' },
+        { PathOnHost: '/dev/null:r' },
+        { PathOnHost: '/dev/null:/dev/x' },
+        { PathOnHost: '/dev/null:/dev/x:rw', PathInContainer: '', CgroupPermissions: '' },
+      ),
+      [
+        NULL,
+        { ...NULL, CgroupPermissions: 'r' },
+        { ...NULL, PathInContainer: '/dev/x' },
+        { PathOnHost: '/dev/null', PathInContainer: '/dev/x', CgroupPermissions: 'rw' },
+      ],
+    );
+  });
+
+  test('that are none are refused', () => {
+    for (const path of ['null', '/dev/a:/dev/b:rw:x', '/dev/a:b:rw', '']) {
+      refusal(dockerRunBody({}, { Devices: [{ PathOnHost: path }] }), 'bad-request', /invalid device/);
+    }
+    refusal(
+      dockerRunBody({}, { Devices: [{ ...NULL, CgroupPermissions: 'x' }] }),
+      'bad-request',
+      /device mode/,
+    );
+  });
+});
+
+describe('namespaces', () => {
+  const modes = (host: Readonly<Record<string, unknown>>) => {
+    const { PidMode, IpcMode, UTSMode, CgroupnsMode } = decode(dockerRunBody({}, host)).hostConfig;
+    return [PidMode, IpcMode, UTSMode, CgroupnsMode];
+  };
+
+  test("are the container's own unless it asks for others", () => {
+    assert.deepEqual(modes({}), ['', 'private', '', 'host']);
+    assert.deepEqual(
+      modes({ PidMode: 'host', IpcMode: 'shareable', UTSMode: 'host', CgroupnsMode: 'private' }),
+      ['host', 'shareable', 'host', 'private'],
+    );
+    assert.deepEqual(modes({ PidMode: 'container:a', IpcMode: 'container:b' }).slice(0, 2), [
+      'container:a',
+      'container:b',
+    ]);
+  });
+
+  test('that are none are refused', () => {
+    refusal(dockerRunBody({}, { PidMode: 'container:' }), 'bad-request', /invalid PID mode/);
+    refusal(dockerRunBody({}, { IpcMode: 'x' }), 'bad-request', /invalid IPC mode: x/);
+    refusal(dockerRunBody({}, { UTSMode: 'x' }), 'bad-request', /invalid UTS mode: x/);
+    refusal(dockerRunBody({}, { CgroupnsMode: 'x' }), 'bad-request', /invalid CGROUP mode: x/);
+  });
+});
+
+test('null and zero differ where both mean something', () => {
+  const { hostConfig } = decode(
+    dockerRunBody({}, { MemorySwappiness: 0, MaskedPaths: [], ReadonlyPaths: ['/a'] }),
+  );
+  assert.equal(hostConfig.MemorySwappiness, 0);
+  assert.deepEqual(hostConfig.MaskedPaths, []);
+  assert.deepEqual(hostConfig.ReadonlyPaths, ['/a']);
+  const plain = decode(dockerRunBody({}, { MemorySwappiness: -1 })).hostConfig;
+  assert.deepEqual([plain.MemorySwappiness, plain.MaskedPaths, plain.ReadonlyPaths], [null, null, null]);
+});
+
 describe('wrong fields', () => {
   const wrong: readonly [body: Readonly<Record<string, unknown>>, message: RegExp][] = [
     [{}, /Image is empty/],
@@ -114,6 +180,8 @@ describe('wrong fields', () => {
     [dockerRunBody({ Tty: 'yes' }), /^Tty must be true or false$/],
     [dockerRunBody({ Labels: { a: 1 } }), /^Labels must be an object of strings$/],
     [dockerRunBody({ ExposedPorts: { http: {} } }), /invalid port in ExposedPorts: http/],
+    [dockerRunBody({ Healthcheck: { Test: 'true' } }), /^Healthcheck\.Test must be a list of strings$/],
+    [dockerRunBody({ Healthcheck: { Interval: '1s' } }), /^Healthcheck\.Interval must be an integer$/],
     [dockerRunBody({ StopTimeout: 1.5 }), /^StopTimeout must be an integer$/],
     [dockerRunBody({}, { Memory: '64m' }), /^HostConfig\.Memory must be an integer$/],
     [dockerRunBody({}, { Memory: 2 ** 60 }), /^HostConfig\.Memory must be an integer$/],

@@ -25,6 +25,9 @@ const INPUTS: SpecInputs = {
   seccomp: undefined,
   cgroups: { version: 1, swapLimit: true },
   devices: [],
+  host: { rules: [] },
+  joined: {},
+  shm: { kind: 'own' },
   mounts: [],
 };
 
@@ -71,8 +74,8 @@ describe('ociSpec', () => {
     assert.ok(linux.readonlyPaths.includes('/proc/sys'));
   });
 
-  it('has a cgroup namespace on version 2, and the host network where asked', () => {
-    const { linux } = make({}, {}, { network: { kind: 'host' }, cgroups: { version: 2, swapLimit: true } });
+  it('has a cgroup namespace and the host network where asked', () => {
+    const { linux } = make({}, { CgroupnsMode: 'private' }, { network: { kind: 'host' } });
     assert.deepEqual(
       linux.namespaces.map(({ type }) => type),
       ['mount', 'pid', 'ipc', 'uts', 'cgroup'],

@@ -31,6 +31,9 @@ describe('validateRequest', () => {
         SecurityOpt: ['no-new-privileges:true', 'seccomp=unconfined', 'apparmor=unconfined', 'label=disable'],
       },
     ],
+    [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }],
+    [{}, { DeviceCgroupRules: ['c 1:3 rwm', 'a *:* m', 'b 8:* r'], CgroupParent: '/mine/deep' }],
+    [{}, { MemorySwappiness: 0, CpuRealtimePeriod: 1000, CpuRealtimeRuntime: 1000 }],
     [{}, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }],
     [{}, { LogConfig: { Type: 'none', Config: {} } }],
     [{}, { Tmpfs: { '/run': 'size=1m,exec,mode=1777', '/tmp': '' } }],
@@ -41,6 +44,15 @@ describe('validateRequest', () => {
 
   const refused: readonly (readonly [object, object, RegExp])[] = [
     [{ WorkingDir: 'x' }, {}, /working directory 'x' is invalid/],
+    [{}, { SecurityOpt: ['seccomp={'] }, /Decoding seccomp profile failed/],
+    [{}, { SecurityOpt: ['seccomp={"defaultAction":7}'] }, /defaultAction must be/],
+    [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{}]}'] }, /list of rules/],
+    [{}, { DeviceCgroupRules: ['c 1:3'] }, /invalid device cgroup rule format: 'c 1:3'/],
+    [{}, { CgroupParent: '/a/../../b' }, /invalid parent cgroup/],
+    [{}, { MemorySwappiness: 101 }, /range is 0-100/],
+    [{}, { CpuRealtimePeriod: 10, CpuRealtimeRuntime: 11 }, /cannot be higher than cpu real-time period/],
+    [{ Hostname: 'a' }, { UTSMode: 'host' }, /hostname and the UTS mode/],
+    [{ Healthcheck: { Test: ['CMD', 'x'], Interval: 1 } }, {}, /Interval in Healthcheck/],
     [{ Env: ['=x'] }, {}, /invalid environment variable/],
     [{ Cmd: ['a\0b'] }, {}, /zero byte/],
     [{ Hostname: '-x' }, {}, /invalid hostname/],
@@ -84,7 +96,7 @@ describe('validateRequest', () => {
   }
 
   const missing: readonly (readonly [object, object, RegExp])[] = [
-    [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'] }, /seccomp with this value/],
+    [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x"}'] }, /listenerPath/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
     [{}, { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } }, /logging option max-size/],

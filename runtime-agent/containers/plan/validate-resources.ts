@@ -1,0 +1,100 @@
+import { EngineError } from '../../errors.ts';
+import type { HostConfig } from '../container.ts';
+
+const MIN_MEMORY = 6 << 20;
+const RATES = [
+  'BlkioDeviceReadBps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteIOps',
+] as const;
+
+/** Limits that cannot be. `cpus` is the number of the host's. Throws EngineError 'bad-request'. */
+export function validateResources(hostConfig: HostConfig, cpus: number): void {
+  validateMemory(hostConfig);
+  validateCpu(hostConfig, cpus);
+  validateRealtime(hostConfig);
+  validateBlockIo(hostConfig.BlockIo);
+  for (const rule of hostConfig.DeviceCgroupRules) {
+    if (!/^[acb] (\d{1,9}|\*):(\d{1,9}|\*) [rwm]{1,3}$/.test(rule)) {
+      refuse(`invalid device cgroup rule format: '${rule.slice(0, 80)}'`);
+    }
+  }
+  const parent = hostConfig.CgroupParent;
+  if (parent.split('/').includes('..') || parent.includes('\0') || parent.length > 1024) {
+    refuse(`invalid parent cgroup '${parent.slice(0, 80)}': it is a path from the root of the hierarchies`);
+  }
+}
+
+function validateMemory(hostConfig: HostConfig): void {
+  const { Memory: memory, MemorySwap: swap, MemoryReservation: reservation } = hostConfig;
+  if (memory < 0 || reservation < 0) refuse('memory limits cannot be negative');
+  if (memory > 0 && memory < MIN_MEMORY) refuse('Minimum memory limit allowed is 6MB');
+  if (memory === 0 && swap > 0) {
+    refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
+  }
+  if (swap > 0 && swap < memory) {
+    refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
+  }
+  const swappiness = hostConfig.MemorySwappiness ?? 0;
+  if (swappiness < 0 || swappiness > 100) {
+    refuse(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+  }
+  if (reservation > 0 && reservation < MIN_MEMORY) refuse('Minimum memory reservation allowed is 6MB');
+  if (memory > 0 && reservation > memory) {
+    refuse('Minimum memory limit can not be less than memory reservation limit, see usage');
+  }
+}
+
+function validateCpu(hostConfig: HostConfig, cpus: number): void {
+  const { NanoCpus: nano, CpuPeriod: period, CpuQuota: quota, CpuShares: shares } = hostConfig;
+  if (nano !== 0 && period !== 0) {
+    refuse('Conflicting options: Nano CPUs and CPU Period cannot both be set.');
+  }
+  if (nano !== 0 && quota !== 0) {
+    refuse('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
+  }
+  if (nano < 0 || nano > cpus * 1e9 || (nano > 0 && nano < 1e7)) {
+    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+  }
+  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
+    refuse('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
+  }
+  if (quota > 0 && quota < 1000) refuse('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  if (shares < 0) refuse(`invalid CPU shares (${shares}): value must be a positive integer`);
+  for (const [name, list] of [
+    ['cpus', hostConfig.CpusetCpus],
+    ['mems', hostConfig.CpusetMems],
+  ] as const) {
+    if (list !== '' && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) {
+      refuse(`Invalid value ${list.slice(0, 80)} for cpuset ${name}`);
+    }
+  }
+}
+
+function validateRealtime({ CpuRealtimePeriod: period, CpuRealtimeRuntime: runtime }: HostConfig): void {
+  if (period < 0 || runtime < 0) refuse('CPU real-time period and runtime cannot be negative');
+  if (period !== 0 && runtime > period) {
+    refuse('cpu real-time runtime cannot be higher than cpu real-time period');
+  }
+}
+
+function validateBlockIo(limits: HostConfig['BlockIo']): void {
+  const isWeight = (weight: number) => weight >= 10 && weight <= 1000;
+  if (limits.BlkioWeight !== 0 && !isWeight(limits.BlkioWeight)) {
+    refuse('Range of blkio weight is from 10 to 1000');
+  }
+  for (const { Path, Weight } of limits.BlkioWeightDevice) {
+    if (!isWeight(Weight)) refuse(`invalid weight for device: ${Path.slice(0, 80)}:${Weight}`);
+  }
+  for (const name of RATES) {
+    for (const { Path, Rate } of limits[name]) {
+      if (Rate <= 0)
+        refuse(`invalid rate for device: ${Path.slice(0, 80)}:${Rate}. The correct rate is more than 0`);
+    }
+  }
+}
+
+function refuse(message: string): never {
+  throw new EngineError('bad-request', message);
+}

@@ -1,0 +1,47 @@
+import type { HostConfig } from '../../containers/container.ts';
+import { EngineError } from '../../errors.ts';
+import type { HostFacts } from '../host-facts.ts';
+import type { JsonObject } from '../http/json-body.ts';
+import { readString } from './fields.ts';
+
+const AT = 'HostConfig.';
+
+/**
+ * The namespaces of HostConfig, but the network's, with the Engine API's defaults; containers see the host's cgroups on
+ * version 1 and have a namespace on version 2, as with dockerd. Throws EngineError 'bad-request', 'not-implemented'.
+ */
+export function decodeNamespaces(
+  body: JsonObject,
+  cgroupVersion: HostFacts['cgroupVersion'],
+): Pick<HostConfig, 'PidMode' | 'IpcMode' | 'UTSMode' | 'CgroupnsMode'> {
+  const pid = readString(body, 'PidMode', AT);
+  const ipc = readString(body, 'IpcMode', AT);
+  const uts = readString(body, 'UTSMode', AT);
+  const cgroup = readString(body, 'CgroupnsMode', AT);
+  const users = readString(body, 'UsernsMode', AT);
+  if (!['', 'private', 'host'].includes(pid) && !isContainer(pid)) refuse('PID', pid);
+  if (!['', 'none', 'private', 'shareable', 'host'].includes(ipc) && !isContainer(ipc)) refuse('IPC', ipc);
+  if (!['', 'private', 'host'].includes(uts)) refuse('UTS', uts);
+  if (!['', 'private', 'host'].includes(cgroup)) refuse('CGROUP', cgroup);
+  // There are no remapped users, so `host` asks for what every container has.
+  if (!['', 'host'].includes(users)) {
+    throw new EngineError(
+      'not-implemented',
+      `another user namespace (--userns) is not supported by berth-agent: leave ${AT}UsernsMode unset`,
+    );
+  }
+  return {
+    PidMode: pid === 'private' ? '' : pid,
+    IpcMode: ipc === '' ? 'private' : ipc,
+    UTSMode: uts === 'private' ? '' : uts,
+    CgroupnsMode: (cgroup || (cgroupVersion === '2' ? 'private' : 'host')) as HostConfig['CgroupnsMode'],
+  };
+}
+
+function isContainer(mode: string): boolean {
+  return /^container:./s.test(mode);
+}
+
+function refuse(what: string, mode: string): never {
+  throw new EngineError('bad-request', `invalid ${what} mode: ${mode.slice(0, 80)}`);
+}
