@@ -31,7 +31,7 @@ import { BoundedManifestCache } from './registry/manifest-cache.ts';
 import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { UploadSessions } from './registry/upload-sessions.ts';
 import { RequestRecorder } from './request-recorder.ts';
-import { FileSender } from './sendfile/file-sender.ts';
+import { BodySender } from './sendfile/body-sender.ts';
 import { type Certificate, followCertificate, readCertificate } from './tls/certificate.ts';
 import { startRedirectServer } from './tls/redirect-server.ts';
 import { COURIER_LEASE, Courier } from './webhooks/courier.ts';
@@ -74,8 +74,8 @@ export async function startRegistry(
     say,
   );
 
-  const files = new FileSender();
-  opened.defer(() => files.close());
+  const sender = new BodySender();
+  opened.defer(() => sender.close());
   const metrics = new MetricSet();
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
     ...REGISTRY_HEADERS,
@@ -107,7 +107,7 @@ export async function startRegistry(
     registry: {
       access,
       answers,
-      blobBodies: new BlobBodies(blobs, files),
+      blobBodies: new BlobBodies(blobs, sender),
       blobs,
       catalog,
       content,

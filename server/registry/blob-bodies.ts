@@ -1,8 +1,9 @@
+import type { BlobConnection } from '../../storage/blobs/blob-connections.ts';
 import type { ByteRange, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { sendContent } from '../http/send-content.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { FileSender } from '../sendfile/file-sender.ts';
+import type { BodySender } from '../sendfile/body-sender.ts';
 
 /** A body that is at hand: whether it is there has been found out before the first byte of the head. */
 export interface BlobBody {
@@ -10,14 +11,22 @@ export interface BlobBody {
   send(): Promise<void>;
 }
 
-/** Bodies of answers that are blobs: by sendfile(2) where there is a file and a plain socket, otherwise read and written. */
+/** Bytes: less comes sooner over a connection that is there already. */
+const LEAST_CONNECTED = 1024 * 1024;
+/** How often a body that breaks off is gone on with over another connection; after that it is read and written. */
+const MOST_CONNECTIONS = 5;
+
+/**
+ * Bodies of answers that are blobs: past this process where there is a file, or a connection that carries the blob, and
+ * a plain socket; otherwise read and written.
+ */
 export class BlobBodies {
   readonly #blobs: BlobStore;
-  readonly #files: FileSender;
+  readonly #sender: BodySender;
 
-  constructor(blobs: BlobStore, files: FileSender) {
+  constructor(blobs: BlobStore, sender: BodySender) {
     this.#blobs = blobs;
-    this.#files = files;
+    this.#sender = sender;
   }
 
   /** The blob, or the part in `range`, which lies within it. Throws BlobUnknownError. */
@@ -25,19 +34,60 @@ export class BlobBodies {
     const { signal } = ctx.state;
     const [start, end] = range === undefined ? [0, blob.size] : [range.start, range.end + 1];
     signal.throwIfAborted();
-    const file = this.#files.canSend(ctx.res, end - start) ? await this.#blobs.openFile(blob) : undefined;
-    if (file === undefined) {
-      const content = await this.#blobs.read(blob, range, signal);
-      return { send: () => sendContent(ctx, content, signal) };
-    }
-    const send = async () => {
-      try {
-        ctx.respond = false;
-        ctx.state.sentPastNode = await this.#files.send(ctx.res, { fd: file.fd, start, end }, signal);
-      } finally {
-        await file.close();
+    if (this.#sender.canSend(ctx.res, end - start)) {
+      const file = await this.#blobs.openFile(blob);
+      if (file !== undefined) {
+        const send = async () => {
+          try {
+            ctx.respond = false;
+            ctx.state.sentPastNode = await this.#sender.send(ctx.res, { fd: file.fd, start, end }, signal);
+          } finally {
+            await file.close();
+          }
+        };
+        return { send };
       }
-    };
-    return { send };
+      const connection =
+        end - start < LEAST_CONNECTED
+          ? undefined
+          : await this.#blobs.connect(blob, { start, end: end - 1 }, signal);
+      if (connection !== undefined) return { send: () => this.#relay(ctx, blob, { start, end }, connection) };
+    }
+    const content = await this.#blobs.read(blob, range, signal);
+    return { send: () => sendContent(ctx, content, signal) };
+  }
+
+  /** Goes on over another connection when one breaks off after it has brought something, and reads the rest otherwise. */
+  async #relay(
+    ctx: RequestContext,
+    blob: StoredBlob,
+    { start, end }: { readonly start: number; readonly end: number },
+    first: BlobConnection,
+  ): Promise<void> {
+    const { signal } = ctx.state;
+    ctx.respond = false;
+    let position = start;
+    let connection: BlobConnection | undefined = first;
+    for (let count = 1; connection !== undefined; count += 1) {
+      const { socket, begun, close }: BlobConnection = connection;
+      let sent = 0;
+      try {
+        const part = { connection: socket, begun, length: end - position };
+        sent = await this.#sender.relay(ctx.res, part, signal);
+      } finally {
+        close();
+      }
+      position += sent;
+      ctx.state.sentPastNode += sent - begun.byteLength;
+      if (position === end) {
+        ctx.res.end();
+        return;
+      }
+      const another = sent > 0 && count < MOST_CONNECTIONS;
+      connection = another
+        ? await this.#blobs.connect(blob, { start: position, end: end - 1 }, signal)
+        : undefined;
+    }
+    await sendContent(ctx, await this.#blobs.read(blob, { start: position, end: end - 1 }, signal), signal);
   }
 }

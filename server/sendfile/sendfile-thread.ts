@@ -1,7 +1,12 @@
 import type { Worker } from 'node:worker_threads';
 import { type Libc, loadLibc } from '../../storage/linux/libc.ts';
 import { startThread } from '../../storage/start-thread.ts';
-import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';
+import type {
+  SendfileCommand,
+  SendfileReport,
+  SendfileWorkerData,
+  SendingFault,
+} from './sendfile-messages.ts';
 import { tuneSocket } from './tune-socket.ts';
 
 /** Bytes `start` up to and without `end` of a file, and the socket that gets them. */
@@ -16,18 +21,30 @@ export interface FileTransfer {
   readonly end: number;
 }
 
+/** The next `length` bytes of a connection, and the socket that gets them. */
+export interface RelayTransfer {
+  /** As of a FileTransfer. */
+  readonly socket: number;
+  readonly local: boolean;
+  /** Descriptor of a socket that does not block and that nobody else reads. It may be closed meanwhile. */
+  readonly source: number;
+  readonly length: number;
+  /** Milliseconds for which the source may give nothing while it is waited for. */
+  readonly silence: number;
+}
+
 interface RunningTransfer {
   readonly onProgress: () => void;
-  readonly settle: (sent: number, error?: Error) => void;
+  readonly settle: (outcome: TransferOutcome) => void;
 }
 
-/** How a transfer ended: with all its bytes, or fewer when it was cancelled or `error` kept it from going on. */
+/** How a transfer ended: with all its bytes, or fewer when it was cancelled or `fault` kept it from going on. */
 export interface TransferOutcome {
   readonly sent: number;
-  readonly error?: Error;
+  readonly fault?: SendingFault;
 }
 
-/** The thread that sends files by sendfile(2), as the rest of the server sees it. Linux only. */
+/** The thread that sends by sendfile(2) and splice(2), as the rest of the server sees it. Linux only. */
 export class SendfileThread {
   readonly #libc: Libc = loadLibc();
   readonly #worker: Worker;
@@ -50,7 +67,7 @@ export class SendfileThread {
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         process.off('exit', this.#onExit);
-        this.#fail(new Error('the thread that sends files has ended'));
+        this.#fail(new Error('the thread that sends has ended'));
         this.#libc.close(this.#wakeFd);
         resolve();
       });
@@ -68,28 +85,20 @@ export class SendfileThread {
    * bytes have moved. The socket is duplicated at once: whoever gets its number after it was closed gets no bytes.
    */
   send(transfer: FileTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
-    if (this.#failure !== undefined) return Promise.resolve({ sent: 0, error: this.#failure });
-    const socket = this.#libc.duplicate(transfer.socket);
-    if (socket < 0) {
-      const error = new Error(`the socket could not be duplicated: error number ${this.#libc.errno()}`);
-      return Promise.resolve({ sent: 0, error });
-    }
-    tuneSocket(this.#libc, socket, transfer.local);
-    this.#lastKey += 1;
-    const key = this.#lastKey;
     const { file, start, end } = transfer;
-    return new Promise((resolve) => {
-      const cancel = () => this.#command({ kind: 'cancel', key });
-      const settle = (sent: number, error?: Error) => {
-        signal.removeEventListener('abort', cancel);
-        this.#running.delete(key);
-        resolve({ sent, ...(error !== undefined && { error }) });
-      };
-      this.#running.set(key, { onProgress, settle });
-      this.#command({ kind: 'send', key, socket, file, start, end });
-      if (signal.aborted) cancel();
-      else signal.addEventListener('abort', cancel, { once: true });
-    });
+    const command = (key: number, [socket = -1]: readonly number[]): SendfileCommand => {
+      return { kind: 'send', key, socket, file, start, end };
+    };
+    return this.#run(transfer, [transfer.socket], command, onProgress, signal);
+  }
+
+  /** As `send`. The source is duplicated too; what has been taken from it and not been sent is lost. */
+  relay(transfer: RelayTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
+    const { length, silence } = transfer;
+    const command = (key: number, [socket = -1, source = -1]: readonly number[]): SendfileCommand => {
+      return { kind: 'relay', key, socket, source, length, silence };
+    };
+    return this.#run(transfer, [transfer.socket, transfer.source], command, onProgress, signal);
   }
 
   /** Ends the thread; what it was still sending is cut short. */
@@ -97,6 +106,38 @@ export class SendfileThread {
     if (!this.broken) this.#command({ kind: 'stop' });
     this.#worker.ref();
     await this.#ended;
+  }
+
+  #run(
+    { local }: Pick<FileTransfer, 'local'>,
+    descriptors: readonly number[],
+    commandOf: (key: number, duplicates: readonly number[]) => SendfileCommand,
+    onProgress: () => void,
+    signal: AbortSignal,
+  ): Promise<TransferOutcome> {
+    if (this.#failure !== undefined) return Promise.resolve(undone(this.#failure.message));
+    const duplicates = descriptors.map((fd) => this.#libc.duplicate(fd));
+    const [socket = -1] = duplicates;
+    if (duplicates.some((fd) => fd < 0)) {
+      const error = this.#libc.errno();
+      for (const fd of duplicates) if (fd >= 0) this.#libc.close(fd);
+      return Promise.resolve(undone(`the sockets could not be duplicated: error number ${error}`));
+    }
+    tuneSocket(this.#libc, socket, local);
+    this.#lastKey += 1;
+    const key = this.#lastKey;
+    return new Promise((resolve) => {
+      const cancel = () => this.#command({ kind: 'cancel', key });
+      const settle = (outcome: TransferOutcome) => {
+        signal.removeEventListener('abort', cancel);
+        this.#running.delete(key);
+        resolve(outcome);
+      };
+      this.#running.set(key, { onProgress, settle });
+      this.#command(commandOf(key, duplicates));
+      if (signal.aborted) cancel();
+      else signal.addEventListener('abort', cancel, { once: true });
+    });
   }
 
   #command(command: SendfileCommand): void {
@@ -107,11 +148,16 @@ export class SendfileThread {
   #onReport(report: SendfileReport): void {
     const running = this.#running.get(report.key);
     if (report.kind === 'progress') running?.onProgress();
-    else running?.settle(report.sent, report.error === undefined ? undefined : new Error(report.error));
+    else running?.settle({ sent: report.sent, ...(report.fault && { fault: report.fault }) });
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const { settle } of this.#running.values()) settle(0, this.#failure);
+    for (const { settle } of this.#running.values()) settle(undone(this.#failure.message));
   }
+}
+
+/** How much was sent is not known: nobody can go on. */
+function undone(message: string): TransferOutcome {
+  return { sent: 0, fault: { side: 'client', message } };
 }

@@ -9,6 +9,7 @@ import {
 import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
 import { abortable } from './abortable.ts';
 import { hasBatchDeletes } from './batch-deletes.ts';
+import { type BlobConnection, hasBlobConnections } from './blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
@@ -209,6 +210,18 @@ export class BlobStore {
    */
   async openFile(blob: StoredBlob): Promise<LocalFile | undefined> {
     return hasLocalFiles(this.#driver) ? this.#driver.openFile(blob) : undefined;
+  }
+
+  /**
+   * The bytes in `range`, which lies within the blob, on their way over a connection; undefined where the driver gives
+   * none or they do not come at once: then read() is the way. Throws the signal's reason.
+   */
+  async connect(
+    blob: StoredBlob,
+    range: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<BlobConnection | undefined> {
+    return hasBlobConnections(this.#driver) ? this.#driver.connectBlob(blob, range, signal) : undefined;
   }
 
   /**

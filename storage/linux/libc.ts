@@ -14,6 +14,10 @@ export interface Libc {
   poll(fds: Uint8Array, count: number, timeout: number): number;
   /** Sends up to `count` bytes of `file` from `offset[0]` on, and moves that on by as many as were sent. */
   sendfile(socket: number, file: number, offset: BigInt64Array, count: number): number;
+  /** A pipe whose ends do not block, for about `capacity` bytes where the system allows that; undefined on failure. */
+  pipe(capacity: number): Pipe | undefined;
+  /** Moves up to `count` bytes from one descriptor to another, of which one is a pipe, without blocking on the pipe. */
+  splice(from: number, to: number, count: number): number;
   /** setsockopt(2). */
   setOption(socket: number, level: number, option: number, value: Uint8Array): number;
   /** Has the system let go unanswered of whoever wants to connect to a TCP socket that listens; who has connected stays. */
@@ -23,6 +27,17 @@ export interface Libc {
   errno(): number;
 }
 
+/** The descriptors of a pipe's ends. */
+export interface Pipe {
+  readonly output: number;
+  readonly input: number;
+}
+
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const F_SETPIPE_SZ = 1031;
+const SPLICE_F_MOVE = 1;
+const SPLICE_F_NONBLOCK = 2;
 const F_DUPFD_CLOEXEC = 1030;
 const SYNC_FILE_RANGE_WRITE = 2;
 const EFD_NONBLOCK = 0o4000;
@@ -65,6 +80,10 @@ export function loadLibc(): Libc {
     koffi.pointer(socketProgram),
     'unsigned int',
   ]);
+  const pipe2 = library.func('int pipe2(_Out_ int *ends, int flags)');
+  const splice = library.func(
+    'long splice(int from, int64_t *at, int to, int64_t *place, size_t count, unsigned int flags)',
+  );
   const one = new Uint8Array(new BigUint64Array([1n]).buffer);
   const sendfile = library.func('long sendfile(int socket, int file, _Inout_ int64_t *offset, size_t count)');
   return {
@@ -75,6 +94,15 @@ export function loadLibc(): Libc {
     drain: (fd) => read(fd, new Uint8Array(8), 8),
     poll: library.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int timeout)'),
     sendfile: (socket, file, offset, count) => Number(sendfile(socket, file, offset, count)),
+    pipe: (capacity) => {
+      const ends = new Int32Array(2);
+      if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0) return undefined;
+      const [output = -1, input = -1] = ends;
+      fcntl(input, F_SETPIPE_SZ, 'int', capacity);
+      return { output, input };
+    },
+    splice: (from, to, count) =>
+      Number(splice(from, null, to, null, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK)),
     setOption: (socket, level, option, value) => setsockopt(socket, level, option, value, value.length),
     dropConnecting: (listener) =>
       attach(

@@ -1,7 +1,8 @@
 import { readSync, writeSync } from 'node:fs';
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Libc, loadLibc } from '../../linux/libc.ts';
-import { POLLIN, waitForEvents } from '../../linux/poll.ts';
+import { POLLIN } from '../../linux/poll.ts';
+import { type Transfer, TransferLoop } from '../../linux/transfer-loop.ts';
 import type { IntakeCommand, IntakeReport, IntakeWorkerData } from './intake-messages.ts';
 import { IntakeRing } from './intake-ring.ts';
 
@@ -13,128 +14,113 @@ const PROGRESS_EVERY_MS = 1000;
 
 type ReceiveCommand = Extract<IntakeCommand, { kind: 'receive' }>;
 
-interface Transfer extends Omit<ReceiveCommand, 'kind'> {
-  received: number;
-  /** Bytes whose writing to the device has begun. */
-  begun: number;
-  reportedAt: number;
-}
-
 /**
  * The thread that receives uploads: it reads from sockets into the ring of the thread that hashes, and writes the same
- * memory to the files. It never returns to its event loop: it sleeps in poll(2) over the sockets, which do not block,
- * and the eventfd by which the main thread says that there are commands. So uploads of any number take the memory of
- * one ring.
+ * memory to the files. So uploads of any number take the memory of one ring.
  */
-class IntakeLoop {
-  readonly #libc: Libc;
+class Intake {
+  readonly libc: Libc;
+  readonly ring: IntakeRing;
+  readonly loop: TransferLoop<IntakeCommand>;
   readonly #port: MessagePort;
-  readonly #wakeFd: number;
-  readonly #ring: IntakeRing;
   readonly #doorbell: Int32Array;
-  readonly #transfers = new Map<number, Transfer>();
-  #stopped = false;
 
   constructor(libc: Libc, port: MessagePort, { wakeFd, ring, doorbell }: IntakeWorkerData) {
-    this.#libc = libc;
+    this.libc = libc;
     this.#port = port;
-    this.#wakeFd = wakeFd;
-    this.#ring = new IntakeRing(ring);
+    this.ring = new IntakeRing(ring);
     this.#doorbell = new Int32Array(doorbell);
+    this.loop = new TransferLoop(libc, port, wakeFd);
   }
 
   run(): void {
-    while (!this.#stopped) {
-      const transfers = [...this.#transfers.values()];
-      const [commanded, ...readable] = waitForEvents(
-        this.#libc,
-        [this.#wakeFd, ...transfers.map(({ socket }) => socket)].map((fd) => ({ fd, events: POLLIN })),
-      );
-      transfers.forEach((transfer, index) => {
-        if (readable[index]) this.#takeTurn(transfer);
-      });
-      if (commanded) {
-        this.#libc.drain(this.#wakeFd);
-        this.#obey();
-      }
-    }
+    this.loop.run((command) => {
+      if (command.kind === 'receive') this.loop.begin(command.key, new Receiving(this, command));
+      else if (command.kind === 'cancel') this.loop.cancel(command.key);
+      else this.loop.stop();
+    });
   }
 
-  #obey(): void {
-    for (;;) {
-      const received = receiveMessageOnPort(this.#port) as { message: IntakeCommand } | undefined;
-      if (received === undefined) return;
-      const command = received.message;
-      if (command.kind === 'receive') {
-        const { kind: _, ...transfer } = command;
-        const reportedAt = performance.now();
-        this.#transfers.set(command.key, { ...transfer, received: 0, begun: 0, reportedAt });
-      } else if (command.kind === 'cancel') {
-        const transfer = this.#transfers.get(command.key);
-        if (transfer !== undefined) this.#end(transfer);
-      } else {
-        this.#stopped = true;
-        for (const transfer of this.#transfers.values()) this.#end(transfer);
-      }
-    }
+  /** Hands the slot that was filled to the thread that hashes. */
+  publish(key: number, length: number): void {
+    this.ring.publish(key, length);
+    Atomics.add(this.#doorbell, 0, 1);
+    Atomics.notify(this.#doorbell, 0);
   }
 
-  #takeTurn(transfer: Transfer): void {
+  report(report: IntakeReport): void {
+    this.#port.postMessage(report);
+  }
+}
+
+/** One upload. */
+class Receiving implements Transfer {
+  readonly #intake: Intake;
+  readonly #command: ReceiveCommand;
+  #received = 0;
+  /** Bytes whose writing to the device has begun. */
+  #begun = 0;
+  #reportedAt = performance.now();
+
+  constructor(intake: Intake, command: ReceiveCommand) {
+    this.#intake = intake;
+    this.#command = command;
+  }
+
+  get watched() {
+    return { fd: this.#command.socket, events: POLLIN };
+  }
+
+  takeTurn(): void {
+    const { key, socket, length: whole } = this.#command;
     for (let turn = 0; turn < TURN; turn += 1) {
-      const slot = this.#ring.free();
-      const left = transfer.length - transfer.received;
+      const slot = this.#intake.ring.free();
+      const left = whole - this.#received;
       const wanted = Math.min(left, slot.byteLength);
-      const length = readNow(transfer.socket, slot, wanted);
+      const length = readNow(socket, slot, wanted);
       if (length === 'nothing yet') break;
       if (length === 0) {
-        this.#end(transfer);
+        this.end();
         return;
       }
-      this.#ring.publish(transfer.key, length);
-      Atomics.add(this.#doorbell, 0, 1);
-      Atomics.notify(this.#doorbell, 0);
+      this.#intake.publish(key, length);
       try {
-        this.#write(transfer, slot.subarray(0, length));
+        this.#write(slot.subarray(0, length));
       } catch (error) {
         const { message, code } = error as NodeJS.ErrnoException;
-        this.#end(transfer, { message, code });
+        this.end({ message, code });
         return;
       }
       if (length === left) {
-        this.#end(transfer);
+        this.end();
         return;
       }
       if (length < wanted) break;
     }
-    if (performance.now() - transfer.reportedAt < PROGRESS_EVERY_MS) return;
-    transfer.reportedAt = performance.now();
-    this.#report({ kind: 'progress', key: transfer.key });
+    if (performance.now() - this.#reportedAt < PROGRESS_EVERY_MS) return;
+    this.#reportedAt = performance.now();
+    this.#intake.report({ kind: 'progress', key });
   }
 
-  #write(transfer: Transfer, bytes: Uint8Array): void {
-    const { file, position } = transfer;
+  end(deviceError?: { message: string; code: string | undefined }): void {
+    const { key, socket } = this.#command;
+    this.#intake.loop.forget(key);
+    this.#intake.libc.close(socket);
+    const { filled } = this.#intake.ring;
+    const received = this.#received;
+    this.#intake.report({ kind: 'ended', key, received, filled, ...(deviceError && { deviceError }) });
+  }
+
+  #write(bytes: Uint8Array): void {
+    const { file, position } = this.#command;
     for (let written = 0; written < bytes.byteLength; ) {
-      const start = position + transfer.received + written;
+      const start = position + this.#received + written;
       written += writeSync(file, bytes, written, bytes.byteLength - written, start);
     }
-    transfer.received += bytes.byteLength;
-    if (transfer.received - transfer.begun < WRITEBACK_EVERY) return;
-    this.#libc.beginWriteback(file, position + transfer.begun, transfer.received - transfer.begun);
-    transfer.begun = transfer.received;
-  }
-
-  #end(
-    { key, socket, received }: Transfer,
-    deviceError?: { message: string; code: string | undefined },
-  ): void {
-    this.#transfers.delete(key);
-    this.#libc.close(socket);
-    const { filled } = this.#ring;
-    this.#report({ kind: 'ended', key, received, filled, ...(deviceError && { deviceError }) });
-  }
-
-  #report(report: IntakeReport): void {
-    this.#port.postMessage(report);
+    this.#received += bytes.byteLength;
+    if (this.#received - this.#begun < WRITEBACK_EVERY) return;
+    this.#intake.libc.beginWriteback(file, position + this.#begun, this.#received - this.#begun);
+    this.#begun = this.#received;
   }
 }
 
@@ -147,6 +133,4 @@ function readNow(socket: number, into: Uint8Array, length: number): number | 'no
   }
 }
 
-if (parentPort !== null) {
-  new IntakeLoop(loadLibc(), parentPort, workerData as IntakeWorkerData).run();
-}
+if (parentPort !== null) new Intake(loadLibc(), parentPort, workerData as IntakeWorkerData).run();

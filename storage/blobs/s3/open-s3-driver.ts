@@ -4,8 +4,9 @@ import { checkBucket } from './check-bucket.ts';
 import { ObjectKeys } from './object-keys.ts';
 import { PartMemory } from './part-memory.ts';
 import { patientRetries } from './patient-retries.ts';
+import { rawGet } from './raw-get.ts';
 import { S3Bucket } from './s3-bucket.ts';
-import { S3Driver } from './s3-driver.ts';
+import { type ObjectAccess, S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
 import { leavePayloadUnsigned } from './unsigned-payload.ts';
 
@@ -29,7 +30,7 @@ export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
   try {
     await checkBucket(connection.bucket, connection.keys, settings);
   } catch (error) {
-    connection.close();
+    connection.access.disconnect();
     throw error;
   }
   return driverOf(settings, connection);
@@ -43,30 +44,33 @@ export function openUncheckedS3Driver(settings: S3Settings, silence: number = SI
 interface Connection {
   readonly bucket: S3Bucket;
   readonly keys: ObjectKeys;
-  readonly signer: S3Client;
-  close(): void;
+  readonly access: ObjectAccess;
 }
 
 function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connection {
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
   const client = new S3Client(clientConfig(settings, endpoint, silence));
-  if (endpoint === undefined || endpoint.startsWith('https:')) leavePayloadUnsigned(client);
+  const isPlain = endpoint?.startsWith('http:') === true;
+  if (!isPlain) leavePayloadUnsigned(client);
   const signer =
     publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint, silence));
-  const close = () => {
-    client.destroy();
-    signer.destroy();
+  const sign = (by: S3Client, key: string) =>
+    getSignedUrl(by, new GetObjectCommand({ Bucket: bucket, Key: key }), { expiresIn: DOWNLOAD_TIME });
+  const access: ObjectAccess = {
+    sign: (key) => sign(signer, key),
+    connect: async ({ key, size, range }, signal) =>
+      isPlain ? rawGet({ url: await sign(client, key), size, range }, silence, signal) : undefined,
+    disconnect: () => {
+      client.destroy();
+      signer.destroy();
+    },
   };
-  return { bucket: new S3Bucket(client, bucket), keys: new ObjectKeys(prefix), signer, close };
+  return { bucket: new S3Bucket(client, bucket), keys: new ObjectKeys(prefix), access };
 }
 
-function driverOf({ partSize }: S3Settings, { bucket, keys, signer, close }: Connection): S3Driver {
+function driverOf({ partSize }: S3Settings, { bucket, keys, access }: Connection): S3Driver {
   const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
-  const sign = (key: string) =>
-    getSignedUrl(signer, new GetObjectCommand({ Bucket: bucket.name, Key: key }), {
-      expiresIn: DOWNLOAD_TIME,
-    });
-  return new S3Driver({ bucket, keys, memory }, sign, close);
+  return new S3Driver({ bucket, keys, memory }, access);
 }
 
 function clientConfig(

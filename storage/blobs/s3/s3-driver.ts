@@ -1,6 +1,7 @@
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BatchDeletes } from '../batch-deletes.ts';
+import type { BlobConnection, BlobConnections } from '../blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
 import type { OneListing, StoredEntry } from '../one-listing.ts';
 import type { SignedDownloads } from '../signed-downloads.ts';
@@ -8,7 +9,7 @@ import type { SmallContent } from '../small-content.ts';
 import { copyObject } from './copy-object.ts';
 import { finishUpload } from './finish-upload.ts';
 import { isUploadId, isWhole, TOMBSTONE, wholeName } from './object-keys.ts';
-import { openObject } from './object-reader.ts';
+import { type ObjectPart, openObject } from './object-reader.ts';
 import type { PartStore } from './part-store.ts';
 import { PartWriter } from './part-writer.ts';
 import { ifThere } from './s3-bucket.ts';
@@ -22,6 +23,16 @@ import { emptyDetail, encodeDetail, parseDetail, type UploadDetail } from './upl
  */
 const SURELY_KEPT = 30 * 60 * 1000;
 
+/** Ways to objects beside the requests of a bucket. */
+export interface ObjectAccess {
+  /** The address of a download. */
+  readonly sign: (key: string) => Promise<string>;
+  /** Undefined when the bytes do not come at once as they should. */
+  readonly connect: (part: ObjectPart, signal?: AbortSignal) => Promise<BlobConnection | undefined>;
+  /** Lets go of all connections but those that were given away. */
+  readonly disconnect: () => void;
+}
+
 /**
  * Blobs as objects of a bucket. Uploads are multipart uploads whose parts are stored while they stream; what does
  * not fill a part is an object of its own, the tail. Both get unguessable names, under which they stay: a commit
@@ -33,22 +44,22 @@ const SURELY_KEPT = 30 * 60 * 1000;
  * other, unless its upload is too young for a sweep, puts the marker and then looks for the tombstone. One of them sees
  * what the other did and gives way.
  */
-export class S3Driver implements BlobDriver, BatchDeletes, OneListing, SignedDownloads, SmallContent {
+export class S3Driver
+  implements BlobDriver, BatchDeletes, BlobConnections, OneListing, SignedDownloads, SmallContent
+{
   readonly #store: PartStore;
-  readonly #sign: (key: string) => Promise<string>;
-  readonly #disconnect: () => void;
+  readonly #access: ObjectAccess;
   readonly smallLimit = 256 * 1024;
 
-  /** For openS3Driver. `sign` makes the address of a download. */
-  constructor(store: PartStore, sign: (key: string) => Promise<string>, disconnect: () => void) {
+  /** For openS3Driver. */
+  constructor(store: PartStore, access: ObjectAccess) {
     this.#store = store;
-    this.#sign = sign;
-    this.#disconnect = disconnect;
+    this.#access = access;
   }
 
   /** Lets go of the connections. */
   async close(): Promise<void> {
-    this.#disconnect();
+    this.#access.disconnect();
   }
 
   /** One request: the object's name says of which digest it is the content. */
@@ -138,6 +149,14 @@ export class S3Driver implements BlobDriver, BatchDeletes, OneListing, SignedDow
     return content;
   }
 
+  connectBlob(
+    { size, location }: StoredBlob,
+    range: ByteRange,
+    signal?: AbortSignal,
+  ): Promise<BlobConnection | undefined> {
+    return this.#access.connect({ key: this.#store.keys.content(location), size, range }, signal);
+  }
+
   async deleteBlob(blob: StoredBlob): Promise<boolean> {
     const isThere = (await this.storedSize(blob)) !== undefined;
     await this.deleteBlobs([blob]);
@@ -199,7 +218,7 @@ export class S3Driver implements BlobDriver, BatchDeletes, OneListing, SignedDow
   }
 
   signDownload({ location }: StoredBlob): Promise<string> {
-    return this.#sign(this.#store.keys.content(location));
+    return this.#access.sign(this.#store.keys.content(location));
   }
 
   /** Uploads with parts, and when the last part of each came. */

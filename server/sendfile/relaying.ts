@@ -1,0 +1,106 @@
+import type { Libc, Pipe } from '../../storage/linux/libc.ts';
+import { POLLIN, POLLOUT } from '../../storage/linux/poll.ts';
+import type { Transfer } from '../../storage/linux/transfer-loop.ts';
+import type { SendfileCommand, SendingFault } from './sendfile-messages.ts';
+import type { SendingProgress } from './sending-progress.ts';
+import { mayPass } from './socket-errors.ts';
+
+/** Bytes that may be between source and client; all of a user's pipes may hold 64 MiB. */
+const PIPE_SIZE = 256 * 1024;
+/** Times that the pipe is filled before it is the next one's turn. */
+const TURN = 4;
+
+/**
+ * Bytes on their way from one connection to another, by splice(2) through a pipe: no program sees them, and no more of
+ * them wait in between than the pipe holds. What is in the pipe when either side fails is lost.
+ */
+export class Relaying implements Transfer {
+  readonly #libc: Libc;
+  readonly #command: Extract<SendfileCommand, { kind: 'relay' }>;
+  readonly #progress: SendingProgress;
+  readonly #pipe: Pipe | undefined;
+  #taken = 0;
+  #sent = 0;
+  #waitsSince = performance.now();
+
+  constructor(libc: Libc, command: Extract<SendfileCommand, { kind: 'relay' }>, progress: SendingProgress) {
+    this.#libc = libc;
+    this.#command = command;
+    this.#progress = progress;
+    this.#pipe = libc.pipe(PIPE_SIZE);
+  }
+
+  /** The client while something waits for it, and the source otherwise. */
+  get watched() {
+    const { socket, source } = this.#command;
+    return this.#isEmpty ? { fd: source, events: POLLIN } : { fd: socket, events: POLLOUT };
+  }
+
+  get deadline(): number | undefined {
+    return this.#isEmpty ? this.#waitsSince + this.#command.silence : undefined;
+  }
+
+  onDeadline(): void {
+    this.end({ side: 'source', message: 'the source has given nothing for too long' });
+  }
+
+  takeTurn(): void {
+    if (this.#pipe === undefined) {
+      this.end({ side: 'source', message: `pipe2(2) failed with error number ${this.#libc.errno()}` });
+      return;
+    }
+    for (let turn = 0; turn < TURN; turn += 1) {
+      if (this.#isEmpty && !this.#take(this.#pipe)) return;
+      if (!this.#give(this.#pipe)) return;
+    }
+    this.#progress.moved();
+  }
+
+  end(fault?: SendingFault): void {
+    const { socket, source } = this.#command;
+    for (const fd of [socket, source, this.#pipe?.input, this.#pipe?.output]) {
+      if (fd !== undefined) this.#libc.close(fd);
+    }
+    this.#progress.ended(this.#sent, fault);
+  }
+
+  get #isEmpty(): boolean {
+    return this.#taken === this.#sent;
+  }
+
+  /** Fills the pipe; false when nothing is to be done now. */
+  #take({ input }: Pipe): boolean {
+    const { source, length } = this.#command;
+    const count = this.#libc.splice(source, input, Math.min(length - this.#taken, PIPE_SIZE));
+    if (count > 0) {
+      this.#taken += count;
+      return true;
+    }
+    const errno = count < 0 ? this.#libc.errno() : 0;
+    if (!mayPass(errno)) {
+      const left = length - this.#taken;
+      const message = errno === 0 ? `it ends ${left} bytes too early` : `error number ${errno}`;
+      this.end({ side: 'source', message: `the source broke off: ${message}` });
+    }
+    return false;
+  }
+
+  /** Empties the pipe; false when that was not possible, or all is sent. */
+  #give({ output }: Pipe): boolean {
+    const { socket, length } = this.#command;
+    while (!this.#isEmpty) {
+      const count = this.#libc.splice(output, socket, this.#taken - this.#sent);
+      if (count < 0) {
+        const errno = this.#libc.errno();
+        if (!mayPass(errno))
+          this.end({ side: 'client', message: `splice(2) failed with error number ${errno}` });
+        return false;
+      }
+      this.#sent += count;
+    }
+    this.#waitsSince = performance.now();
+    if (this.#sent < length) return true;
+    this.end();
+    return false;
+  }
+}
