@@ -9,8 +9,8 @@ import { connectionFailure } from './registry-error.ts';
 export interface AuthorizationRequest {
   readonly challenges: readonly Challenge[];
   readonly credentials: RegistryCredentials;
-  /** `repository:NAME:pull` (distribution, token scope); '' asks for none. */
-  readonly scope: string;
+  /** `repository:NAME:pull` and their like (distribution, token scope). */
+  readonly scopes: readonly string[];
   /** The registry's own URL, for messages and for what its scheme promises. */
   readonly url: URL;
   readonly method: string;
@@ -70,9 +70,10 @@ async function fetchToken(
   const { credentials, signal, verifyCertificate } = request;
   const realm = tokenUrl(challenge, request);
   const service = challenge.parameters.service ?? '';
-  const parameters = new URLSearchParams({ service, ...(request.scope !== '' && { scope: request.scope }) });
+  const parameters = new URLSearchParams({ service });
   const send = () => {
     if (credentials.identityToken) {
+      if (request.scopes.length > 0) parameters.set('scope', request.scopes.join(' '));
       parameters.set('grant_type', 'refresh_token');
       parameters.set('client_id', 'berth-agent');
       parameters.set('refresh_token', credentials.identityToken);
@@ -80,6 +81,7 @@ async function fetchToken(
       const body = parameters.toString();
       return exchange.send({ method: 'POST', url: realm, headers, body, verifyCertificate, signal });
     }
+    for (const scope of request.scopes) parameters.append('scope', scope);
     for (const [name, value] of parameters) realm.searchParams.append(name, value);
     if (credentials.username) realm.searchParams.append('account', credentials.username);
     const headers = { ...(credentials.username ? { authorization: basic(credentials) } : {}) };

@@ -5,12 +5,15 @@ import { EngineError } from '../errors.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
+/** Milliseconds that a registry may take over what it was sent: storing a large layer takes some. */
+const ANSWER_TIMEOUT = 300_000;
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** Whole, or a stream that `content-length` is given for. */
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly verifyCertificate: boolean;
   readonly signal: AbortSignal;
 }
@@ -27,6 +30,14 @@ export interface HttpResponse {
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
+/** What a request's own body failed with, as its cause: no failure of the connection. */
+export class BodyError extends Error {
+  override readonly name = 'BodyError';
+  constructor(cause: unknown) {
+    super('the content that was to be sent cannot be read', { cause });
+  }
+}
+
 /** Connections to registries, kept open between requests. */
 export class HttpExchange {
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
@@ -34,7 +45,7 @@ export class HttpExchange {
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
-   * the answer's head whatever its status. Rejects with the connection's error or the signal's reason; throws EngineError
+   * the answer's head whatever its status; an answer that comes before the end of a streamed body ends the sending. Rejects with the connection's error or the signal's reason; throws EngineError
    * 'registry' for redirects that lead nowhere.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
@@ -42,8 +53,8 @@ export class HttpExchange {
     for (let redirects = 0; ; redirects++) {
       const response = await this.#sendOnce(current);
       const location = response.headers.location;
-      if (!REDIRECTS.has(response.status) || location === undefined || request.method === 'POST')
-        return response;
+      const mayFollow = request.method === 'GET' || request.method === 'HEAD';
+      if (!mayFollow || !REDIRECTS.has(response.status) || location === undefined) return response;
       response.body.destroy();
       if (redirects === MAX_REDIRECTS) throw badRedirect(request.url, `more than ${MAX_REDIRECTS} times`);
       current = redirected(current, location);
@@ -77,21 +88,76 @@ export class HttpExchange {
         agent: secure ? this.#secure : this.#plain,
         ...(secure ? { rejectUnauthorized: request.verifyCertificate } : {}),
       });
-      const timer = setTimeout(
-        () => outgoing.destroy(new Error(`no answer for ${IDLE_TIMEOUT / 1000} seconds`)),
-        IDLE_TIMEOUT,
-      );
+      const patience = new Patience(outgoing);
       outgoing.once('response', (body) => {
-        clearTimeout(timer);
+        patience.end();
+        // What was not sent would be taken for the next request on this connection.
+        body.once('close', () => !outgoing.writableEnded && outgoing.destroy());
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url });
       });
       outgoing.on('error', (error) => {
-        clearTimeout(timer);
+        patience.end();
         reject(signal.aborted ? signal.reason : error);
       });
-      outgoing.end(request.body);
+      const { body } = request;
+      if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
+      else {
+        sendBody(outgoing, body, () => patience.renew()).catch((error: unknown) => {
+          reject(signal.aborted ? signal.reason : new BodyError(error));
+          outgoing.destroy();
+        });
+      }
     });
   }
+}
+
+/** Ends a request that nothing is heard of for IDLE_TIMEOUT, or for ANSWER_TIMEOUT when all of it has been sent. */
+class Patience {
+  readonly #request: http.ClientRequest;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(request: http.ClientRequest) {
+    this.#request = request;
+    this.renew();
+    request.once('finish', () => this.renew());
+  }
+
+  renew(): void {
+    this.end();
+    const limit = this.#request.writableFinished ? ANSWER_TIMEOUT : IDLE_TIMEOUT;
+    this.#timer = setTimeout(
+      () => this.#request.destroy(new Error(`no answer for ${limit / 1000} seconds`)),
+      limit,
+    );
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Writes `body` as fast as the connection takes it, until its end or until an answer or a failure ends the request. */
+async function sendBody(
+  outgoing: http.ClientRequest,
+  body: AsyncIterable<Uint8Array>,
+  onProgress: () => void,
+): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  let answered = false;
+  outgoing.once('response', () => {
+    answered = true;
+    ended.resolve();
+  });
+  outgoing.once('close', () => ended.resolve());
+  for await (const chunk of body) {
+    if (answered || outgoing.destroyed) return;
+    if (!outgoing.write(chunk)) {
+      const drained = new Promise<void>((resolve) => outgoing.once('drain', resolve));
+      await Promise.race([drained, ended.promise]);
+    }
+    onProgress();
+  }
+  outgoing.end();
 }
 
 /** Node's own authorities and, as docker has it, those that the system's administrator trusts. */

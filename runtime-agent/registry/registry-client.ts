@@ -7,11 +7,12 @@ import { loginRegistry, registryAddress } from './registry-address.ts';
 import { readErrorBody, refusal } from './registry-error.ts';
 import { RegistryRepository } from './registry-repository.ts';
 import { RegistrySession } from './registry-session.ts';
+import { RepositoryWriter } from './repository-writer.ts';
 import { TransientError } from './retry.ts';
 
 const MAX_ERROR_BODY = 64 << 10;
 
-/** Reads from registries over the OCI distribution API. */
+/** Reads from registries, and writes to them, over the OCI distribution API. */
 export class RegistryClient {
   readonly #exchange = new HttpExchange();
   readonly #insecureRegistries: readonly string[];
@@ -28,10 +29,27 @@ export class RegistryClient {
   ): RegistryRepository {
     const { registry, repository } = reference;
     return new RegistryRepository({
-      session: this.#session(registry, credentials, `repository:${repository}:pull`),
+      session: this.#session(registry, credentials, [`repository:${repository}:pull`]),
       repository,
       familiarName: familiarName(reference),
     });
+  }
+
+  /**
+   * A repository to push to, with credentials for as long as it is used; nothing is sent yet. `mountable` are repositories of
+   * the same registry that blobs may be mounted from.
+   */
+  writer(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    credentials: RegistryCredentials,
+    mountable: readonly string[],
+  ): RepositoryWriter {
+    const { registry, repository } = reference;
+    const scopes = [
+      `repository:${repository}:pull,push`,
+      ...mountable.map((source) => `repository:${source}:pull`),
+    ];
+    return new RepositoryWriter(this.#session(registry, credentials, scopes), repository);
   }
 
   /**
@@ -39,7 +57,7 @@ export class RegistryClient {
    * configuration has it. Throws EngineError 'unauthorized', 'registry', 'bad-request'.
    */
   async checkLogin(server: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
-    const session = this.#session(loginRegistry(server), credentials, '');
+    const session = this.#session(loginRegistry(server), credentials, []);
     try {
       const response = await session.get('/v2/', {}, signal);
       const body = await readBody(response, MAX_ERROR_BODY, signal);
@@ -61,8 +79,8 @@ export class RegistryClient {
     this.#exchange.close();
   }
 
-  #session(registry: string, credentials: RegistryCredentials, scope: string): RegistrySession {
+  #session(registry: string, credentials: RegistryCredentials, scopes: readonly string[]): RegistrySession {
     const address = registryAddress(registry, this.#insecureRegistries);
-    return new RegistrySession({ exchange: this.#exchange, address, credentials, scope });
+    return new RegistrySession({ exchange: this.#exchange, address, credentials, scopes });
   }
 }

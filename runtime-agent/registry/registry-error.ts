@@ -55,6 +55,17 @@ export function refusal(status: number, detail: RegistryErrorDetail, subject: Re
   return new EngineError(refusalCode(status), `${where}: ${said}`);
 }
 
+/** Words the refusal of a push as dockerd does: the registry's own sentence, without more. */
+export function pushRefusal(
+  status: number,
+  detail: RegistryErrorDetail,
+  subject: Pick<RequestSubject, 'method' | 'url'>,
+): EngineError {
+  if (detail.code !== '') return new EngineError(refusalCode(status), wording(detail));
+  const where = `${capitalized(subject.method)} "${subject.url.origin}${subject.url.pathname}"`;
+  return new EngineError(refusalCode(status), `${where}: ${detail.message}`);
+}
+
 function refusalCode(status: number): EngineErrorCode {
   if (status === 401 || status === 403) return 'unauthorized';
   return status === 404 ? 'not-found' : 'registry';

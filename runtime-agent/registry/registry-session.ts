@@ -2,7 +2,7 @@ import { parseChallenges } from '../../auth/parse-challenges.ts';
 import { EngineError } from '../errors.ts';
 import type { RegistryCredentials } from '../images/images.ts';
 import { type Authorization, authorize } from './authorize.ts';
-import type { HttpExchange, HttpResponse } from './http-exchange.ts';
+import { BodyError, type HttpExchange, type HttpRequest, type HttpResponse } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import type { RegistryAddress } from './registry-address.ts';
 import { connectionFailure } from './registry-error.ts';
@@ -12,13 +12,22 @@ export interface RegistrySessionOptions {
   readonly exchange: HttpExchange;
   readonly address: RegistryAddress;
   readonly credentials: RegistryCredentials;
-  /** `repository:NAME:pull`, or '' for a login alone (distribution, token scope). */
-  readonly scope: string;
+  /** `repository:NAME:pull` and their like; none for a login alone (distribution, token scope). */
+  readonly scopes: readonly string[];
+}
+
+export interface SessionRequest {
+  readonly method: HttpRequest['method'];
+  /** A path of the registry, or an address that it has named. */
+  readonly target: string | URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Made anew for each time that the request is sent. */
+  readonly body?: () => NonNullable<HttpRequest['body']>;
 }
 
 const MAX_PING_BODY = 64 << 10;
 
-/** GET requests to one registry with what it wants for authorization: the scheme and the token are found once and kept. */
+/** Requests to one registry with what it wants for authorization: the scheme and the token are found once and kept. */
 export class RegistrySession {
   readonly #options: RegistrySessionOptions;
   #base: URL | undefined;
@@ -28,55 +37,63 @@ export class RegistrySession {
     this.#options = options;
   }
 
-  /**
-   * Sends `GET <path>`, after a login where the registry asks for one, and resolves with the answer whatever its status; 401 is
-   * what it says to the credentials. Throws EngineError 'unauthorized' or 'registry'; TransientError where another try may help.
-   */
+  /** As `send`, for `GET <path>`. */
   async get(
     path: string,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    this.#base ??= await this.#findBase(signal);
-    const url = new URL(path, this.#base);
-    const expired = this.#authorization !== undefined && this.#authorization.expiresAt <= Date.now();
-    if (expired) this.#authorization = undefined;
-    const response = await this.#send(url, headers, signal);
-    if (response.status !== 401) return response;
-    response.body.destroy();
-    await this.#authorize(response, signal);
-    return await this.#send(url, headers, signal);
+    return await this.send({ method: 'GET', target: path, headers }, signal);
   }
 
-  async #send(
-    url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<HttpResponse> {
+  /**
+   * Sends a request, after a login where the registry asks for one, and resolves with the answer whatever its status; 401 is
+   * what it says to the credentials, not to a token that has ended. Credentials go to the registry's own origin only. Throws
+   * EngineError 'unauthorized' or 'registry', what the body fails with, and TransientError where another try may help.
+   */
+  async send(request: SessionRequest, signal: AbortSignal): Promise<HttpResponse> {
+    this.#base ??= await this.#findBase(signal);
+    const url = targetUrl(request.target, this.#base);
+    const expired = this.#authorization !== undefined && this.#authorization.expiresAt <= Date.now();
+    if (expired) this.#authorization = undefined;
+    const used = this.#authorization;
+    const response = await this.#sendOnce(request, url, signal);
+    if (response.status !== 401 || url.origin !== this.#base.origin) return response;
+    response.body.destroy();
+    // Another request may have brought a new token meanwhile.
+    if (this.#authorization === used) await this.#authorize(response, request.method, signal);
+    return await this.#sendOnce(request, url, signal);
+  }
+
+  async #sendOnce(request: SessionRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
     const { exchange, address } = this.#options;
-    const authorization = this.#authorization?.header;
+    const { method, headers, body } = request;
+    const own = this.#base === undefined || url.origin === this.#base.origin;
+    const authorization = own ? this.#authorization?.header : undefined;
     try {
       return await exchange.send({
-        method: 'GET',
+        method,
         url,
         headers: { ...headers, ...(authorization && { authorization }) },
-        verifyCertificate: address.verifyCertificate,
+        ...(body === undefined ? {} : { body: body() }),
+        verifyCertificate: !own || address.verifyCertificate,
         signal,
       });
     } catch (error) {
       if (signal.aborted || error instanceof EngineError) throw error;
-      throw new TransientError(connectionFailure(error, { method: 'GET', url }));
+      if (error instanceof BodyError) throw error.cause;
+      throw new TransientError(connectionFailure(error, { method, url }));
     }
   }
 
-  async #authorize(response: HttpResponse, signal: AbortSignal): Promise<void> {
-    const { exchange, credentials, scope, address } = this.#options;
+  async #authorize(response: HttpResponse, method: string, signal: AbortSignal): Promise<void> {
+    const { exchange, credentials, scopes, address } = this.#options;
     this.#authorization = await authorize(exchange, {
       challenges: parseChallenges(response.headers['www-authenticate'] ?? ''),
       credentials,
-      scope,
+      scopes,
       url: response.url,
-      method: 'GET',
+      method,
       verifyCertificate: address.verifyCertificate,
       signal,
     });
@@ -99,7 +116,7 @@ export class RegistrySession {
   }
 
   async #ping(base: URL, signal: AbortSignal): Promise<void> {
-    const response = await this.#send(new URL('/v2/', base), {}, signal);
+    const response = await this.#sendOnce({ method: 'GET', target: '/v2/' }, new URL('/v2/', base), signal);
     const challenges = parseChallenges(response.headers['www-authenticate'] ?? '');
     const canAnswer =
       this.#options.credentials.username !== undefined ||
@@ -107,9 +124,18 @@ export class RegistrySession {
     // Without credentials a repository may still be open to all: it is for its own answer to say.
     if (response.status === 401 && canAnswer) {
       response.body.destroy();
-      await this.#authorize(response, signal);
+      await this.#authorize(response, 'GET', signal);
     } else await readBody(response, MAX_PING_BODY, signal).catch(() => undefined);
   }
+}
+
+/** Throws EngineError 'registry' for an address that would take what is sent out of TLS. */
+function targetUrl(target: string | URL, base: URL): URL {
+  const url = new URL(target, base);
+  if (base.protocol === 'https:' && url.protocol !== 'https:') {
+    throw new EngineError('registry', `${base.host} names ${url.origin}, which has no TLS: that is refused`);
+  }
+  return url;
 }
 
 /** Whether what failed as TLS may work without; nobody listens for a refused connection. */

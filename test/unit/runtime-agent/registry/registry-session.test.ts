@@ -47,7 +47,7 @@ describe('RegistrySession', () => {
     t.after(() => exchange.close());
     const request = {
       challenges: [{ scheme: 'bearer', parameters: { realm: 'http://127.0.0.1:1/token' } }],
-      scope: '',
+      scopes: [],
       url: new URL('https://registry.lan/v2/'),
       method: 'GET',
       verifyCertificate: true,
@@ -103,7 +103,7 @@ function open(
 ): RegistrySession {
   const exchange = new HttpExchange();
   t.after(() => exchange.close());
-  return new RegistrySession({ exchange, address, credentials, scope: 'repository:a:pull' });
+  return new RegistrySession({ exchange, address, credentials, scopes: ['repository:a:pull'] });
 }
 
 async function listen(t: TestContext, answer: RequestListener): Promise<string> {
