@@ -11,6 +11,8 @@ export interface AgentConfig {
   readonly dataDirectory: string;
   /** `host` or `host:port` of registries that are asked by plain HTTP. */
   readonly insecureRegistries: readonly string[];
+  /** Whether compressed layers are dropped once they are unpacked: an image may then be pushed with other digests than it came with. */
+  readonly discardLayerBlobs: boolean;
   readonly logLevel: LogLevel;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
@@ -35,6 +37,7 @@ export interface ConfigFlags {
   readonly socketGroup?: string;
   readonly data?: string;
   readonly insecureRegistries?: readonly string[];
+  readonly discardLayerBlobs?: boolean;
   readonly logLevel?: string;
   /** `HOST:PORT` */
   readonly listen?: string;
@@ -58,17 +61,19 @@ const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
-const FILE_FIELDS = new Set([
-  'socket',
-  'socketGroup',
-  'data',
-  'insecureRegistries',
-  'logLevel',
-  'listen',
-  'tlsAuthority',
-  'tlsCertificate',
-  'tlsKey',
-]);
+/** What each field of the file must be. */
+const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 'true or false'>> = {
+  socket: 'a string',
+  socketGroup: 'a string',
+  data: 'a string',
+  insecureRegistries: 'a list of strings',
+  discardLayerBlobs: 'true or false',
+  logLevel: 'a string',
+  listen: 'a string',
+  tlsAuthority: 'a string',
+  tlsCertificate: 'a string',
+  tlsKey: 'a string',
+};
 
 /**
  * Flags win over `BERTH_AGENT_*`, those over the file, those over the defaults. Reads the file and nothing
@@ -96,6 +101,7 @@ export function readConfig(
       : { socketGroup: nonEmpty(merged.socketGroup, '--socket-group') }),
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
+    discardLayerBlobs: merged.discardLayerBlobs ?? false,
     logLevel: logLevel(merged.logLevel ?? 'info'),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
@@ -134,6 +140,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const socketGroup = environment.BERTH_AGENT_SOCKET_GROUP;
   const data = environment.BERTH_AGENT_DATA;
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
+  const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
   const listen = environment.BERTH_AGENT_LISTEN;
   const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
@@ -144,6 +151,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(tlsAuthority ? { tlsAuthority } : {}),
     ...(tlsCertificate ? { tlsCertificate } : {}),
     ...(tlsKey ? { tlsKey } : {}),
+    ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
     ...(logLevel ? { logLevel } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),
@@ -173,21 +181,29 @@ function readConfigFile(path: string): ConfigFlags {
     throw new ConfigError(`the configuration file ${path} must hold one JSON object.`);
   }
   for (const [key, field] of Object.entries(value)) {
-    if (!FILE_FIELDS.has(key)) {
+    const wanted = FILE_FIELDS[key];
+    if (wanted === undefined) {
       throw new ConfigError(
-        `the configuration file ${path} has an unknown field "${key}": it may hold ${[...FILE_FIELDS].join(', ')}.`,
+        `the configuration file ${path} has an unknown field "${key}": it may hold ${Object.keys(FILE_FIELDS).join(', ')}.`,
       );
     }
-    const fits =
-      key === 'insecureRegistries'
-        ? Array.isArray(field) && field.every((host) => typeof host === 'string')
-        : typeof field === 'string';
-    if (!fits) {
-      const wanted = key === 'insecureRegistries' ? 'a list of strings' : 'a string';
+    if (!fits(field, wanted)) {
       throw new ConfigError(`"${key}" in the configuration file ${path} must be ${wanted}.`);
     }
   }
   return value as ConfigFlags;
+}
+
+function fits(field: unknown, wanted: 'a string' | 'a list of strings' | 'true or false'): boolean {
+  if (wanted === 'a string') return typeof field === 'string';
+  if (wanted === 'true or false') return typeof field === 'boolean';
+  return Array.isArray(field) && field.every((host) => typeof host === 'string');
+}
+
+function yesOrNo(text: string, name: string): boolean {
+  if (/^(1|true|yes)$/.test(text)) return true;
+  if (/^(0|false|no)$/.test(text)) return false;
+  throw new ConfigError(`${name} is "${text}": it takes yes or no.`);
 }
 
 function absolute(path: string, flag: string): string {

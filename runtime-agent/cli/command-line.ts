@@ -33,6 +33,7 @@ export function readCommandLine(
     ...(values['socket-group'] === undefined ? {} : { socketGroup: values['socket-group'] }),
     ...(values.data === undefined ? {} : { data: values.data }),
     ...(registries === undefined ? {} : { insecureRegistries: registries }),
+    ...(values['discard-layer-blobs'] === undefined ? {} : { discardLayerBlobs: true }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
     ...(values.listen === undefined ? {} : { listen: values.listen }),
     ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
@@ -54,6 +55,7 @@ function parse(args: readonly string[]) {
       options: {
         config: { type: 'string' },
         data: { type: 'string' },
+        'discard-layer-blobs': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         'insecure-registry': { type: 'string', multiple: true },
         listen: { type: 'string' },

@@ -53,7 +53,14 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
-  const { images } = await createImages({ dataDirectory, knex, snapshotter, registry, events });
+  const { images, push } = await createImages({
+    dataDirectory,
+    knex,
+    snapshotter,
+    registry,
+    events,
+    keepLayerBlobs: !config.discardLayerBlobs,
+  });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
   const containers = await createContainers({
@@ -70,6 +77,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const stopping = new AbortController();
   const engine: EngineDeps = {
     images,
+    push,
     containers,
     volumes,
     networks: networking.networks,

@@ -12,6 +12,7 @@ import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { imageListRoutes } from './routes/image-list.ts';
 import { imagePullRoutes } from './routes/image-pull.ts';
+import { imagePushRoutes } from './routes/image-push.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -26,6 +27,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   eventRoutes(router, deps);
   imageListRoutes(router, deps);
   imagePullRoutes(router, deps);
+  imagePushRoutes(router, deps);
   containerListRoutes(router, deps);
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);

@@ -4,6 +4,7 @@ import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
+import type { ImagePush } from '../images/push/image-push.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
@@ -11,6 +12,7 @@ import type { HostFacts } from './host-facts.ts';
 /** What the Engine API is made over. */
 export interface EngineDeps {
   readonly images: Images;
+  readonly push: ImagePush;
   readonly containers: Containers;
   readonly volumes: Volumes;
   readonly networks: Networks;

@@ -11,7 +11,11 @@ import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
 import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
+import { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerHolds } from './layer-holds.ts';
+import type { ImagePush } from './push/image-push.ts';
+import { ImagePusher } from './push/image-pusher.ts';
+import { LayerPusher } from './push/layer-pusher.ts';
 
 export interface CreateImagesOptions {
   readonly dataDirectory: string;
@@ -20,27 +24,33 @@ export interface CreateImagesOptions {
   readonly snapshotter: Snapshotter;
   readonly registry: RegistryClient;
   readonly events: EventBus;
+  /** Whether the compressed layers of pulled images are kept, so that these can be pushed as they came. */
+  readonly keepLayerBlobs: boolean;
 }
 
 /** The images of a host, and what makes new ones. */
 export interface AgentImages {
   readonly images: ImageService;
   readonly drafts: ImageDrafts;
+  readonly push: ImagePush;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
 export async function createImages(options: CreateImagesOptions): Promise<AgentImages> {
   const driver = await openFilesystemDriver(join(options.dataDirectory, 'content'));
   for await (const { id } of driver.listUploads()) await driver.abortUpload({ id, size: 0, detail: '' });
-  const { snapshotter, registry, events } = options;
-  const catalog = new ImageCatalog(options.knex, new BlobStore(driver));
-  const holds = new LayerHolds(snapshotter);
+  const { knex, snapshotter, registry, events } = options;
+  const catalog = new ImageCatalog(knex, new BlobStore(driver));
+  const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
+  const holds = new LayerHolds(snapshotter, layerBlobs);
   const lock = new KeyedLock();
   const igzip = await isInstalled('igzip');
-  const images = new ImageService({ catalog, snapshotter, holds, lock, registry, events, igzip });
+  const images = new ImageService({ catalog, snapshotter, holds, layerBlobs, lock, registry, events, igzip });
   await images.sweep();
   const drafts = new AgentImageDrafts({ catalog, snapshotter, holds, lock, sweep: () => images.sweep() });
-  return { images, drafts };
+  const layers = new LayerPusher(snapshotter, layerBlobs);
+  const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
+  return { images, drafts, push };
 }
 
 async function isInstalled(program: string): Promise<boolean> {

@@ -4,6 +4,8 @@ import { inTransaction } from '../../storage/catalog/transaction.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
 import { familiarReference } from '../../storage/oci/image-reference.ts';
+import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
+import { EngineError } from '../errors.ts';
 import {
   type DigestName,
   type ImageName,
@@ -61,6 +63,13 @@ export class ImageCatalog {
     return blob === undefined ? undefined : await this.#blobs.readAll(blob, MAX_CONFIG_SIZE);
   }
 
+  /** The manifest of an image of this host. Throws EngineError 'not-found' when it is lost. */
+  async readManifest(digest: Digest): Promise<Uint8Array> {
+    const blob = await this.#blobs.find(digest);
+    if (blob !== undefined) return await this.#blobs.readAll(blob, MAX_MANIFEST_SIZE);
+    throw new EngineError('not-found', `the manifest ${digest} is not on this host: pull the image again`);
+  }
+
   /** Records an image, or gives one that is here further names; a name that another image had goes over to it. */
   async put(image: NewImage): Promise<void> {
     await this.#keepBlob(image.id, image.configBytes);
@@ -103,7 +112,8 @@ export class ImageCatalog {
   /** Deletes the blobs that no image has: what a crash, or a pull that another one overtook, left over. */
   async sweepBlobs(): Promise<void> {
     const rows = await this.#knex<ImageRow>('images').select('id', 'manifest_digest');
-    const used = new Set(rows.flatMap((row) => [row.id, row.manifest_digest]));
+    const layers: Digest[] = await this.#knex('layer_blobs').pluck('digest');
+    const used = new Set([...rows.flatMap((row) => [row.id, row.manifest_digest]), ...layers]);
     for await (const blob of this.#blobs.list()) {
       // A second copy of one blob is of no use either.
       if (!used.delete(blob.digest)) await this.#blobs.delete(blob);

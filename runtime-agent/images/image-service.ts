@@ -11,6 +11,7 @@ import type { Image } from './image.ts';
 import type { ImageCatalog } from './image-catalog.ts';
 import { type ImageName, type ImageRecord, imageOfRecord } from './image-record.ts';
 import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
+import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
 import type { LayerHolds } from './layer-holds.ts';
 import { readReference } from './read-reference.ts';
@@ -21,6 +22,7 @@ export interface ImageServiceOptions {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
   readonly holds: LayerHolds;
+  readonly layerBlobs: LayerBlobs;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   /** Of the catalog, under the key 'catalog'. */
@@ -43,7 +45,7 @@ export class ImageService implements Images {
   }
 
   async pull(text: string, options: PullOptions): Promise<Image> {
-    const { registry, catalog, snapshotter } = this.#options;
+    const { registry, catalog, snapshotter, layerBlobs } = this.#options;
     const { signal, progress } = options;
     const reference = readReference(text);
     const repository = registry.repository(reference, options.credentials);
@@ -68,6 +70,7 @@ export class ImageService implements Images {
         return await this.#lock.run('catalog', async () => {
           const sizes = resolved.layers.map(({ diffId }) => snapshotter.layerSize(diffId));
           await catalog.put({ ...newImage(resolved), names, size: sum(await Promise.all(sizes)) });
+          await layerBlobs.record(resolved.layers, reference);
           return await this.get(resolved.id);
         });
       });

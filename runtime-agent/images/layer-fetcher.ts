@@ -3,6 +3,7 @@ import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { decompress } from './decompress.ts';
 import type { PullProgress } from './images.ts';
+import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from './layer-holds.ts';
 import { MAX_LAYER_DOWNLOADS } from './limits.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
@@ -16,6 +17,7 @@ export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 
 export interface LayerFetcherOptions {
   readonly snapshotter: Snapshotter;
   readonly holds: LayerHolds;
+  readonly layerBlobs: LayerBlobs;
   /** Whether the program igzip is installed. */
   readonly igzip: boolean;
 }
@@ -92,7 +94,7 @@ export class LayerFetcher {
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { snapshotter, igzip } = this.#options;
+    const { snapshotter, layerBlobs, igzip } = this.#options;
     if (this.#places.isFull) report({ state: 'waiting' });
     await this.#places.hold(signal, async () => {
       if (await snapshotter.hasLayer(layer.diffId)) {
@@ -102,12 +104,18 @@ export class LayerFetcher {
       // The connection ends with the layer, also when the tar is refused before the blob has come to its end.
       const local = new AbortController();
       const either = AbortSignal.any([signal, local.signal]);
+      const kept = await layerBlobs.keeping(layer);
       try {
         const content = counted(repository.readBlob(layer.blob, either), layer.blob.size, report);
-        const tar = decompress(layer.blob, verifiedBlob(layer.blob, content), { igzip });
+        const verified = verifiedBlob(layer.blob, content);
+        const tar = decompress(layer.blob, kept?.pass(verified) ?? verified, { igzip });
         await snapshotter.addLayer(layer.diffId, tar, either);
+        // A sweep leaves what is recorded, so that comes first.
+        await layerBlobs.record([layer]);
+        await kept?.commit(layer.blob.digest);
       } finally {
         local.abort(new Error('the layer has ended'));
+        await kept?.close();
       }
       report({ state: 'pull-complete' });
     });

@@ -1,15 +1,18 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 
 /** Layers that no image has yet and that somebody is about to use: a sweep leaves them. */
 export class LayerHolds {
   readonly #snapshotter: Snapshotter;
+  readonly #layerBlobs: Pick<LayerBlobs, 'forget'>;
   readonly #lock = new KeyedLock();
   readonly #holds = new Map<Digest, number>();
 
-  constructor(snapshotter: Snapshotter) {
+  constructor(snapshotter: Snapshotter, layerBlobs: Pick<LayerBlobs, 'forget'>) {
     this.#snapshotter = snapshotter;
+    this.#layerBlobs = layerBlobs;
   }
 
   /**
@@ -26,11 +29,26 @@ export class LayerHolds {
     else this.#holds.delete(diffId);
   }
 
+  /** Keeps layers, here or not, until `work` has ended. */
+  async whileHeld<T>(diffIds: readonly Digest[], work: () => Promise<T>): Promise<T> {
+    const held: Digest[] = [];
+    try {
+      for (const diffId of diffIds) {
+        held.push(diffId);
+        await this.take(diffId);
+      }
+      return await work();
+    } finally {
+      for (const diffId of held) this.release(diffId);
+    }
+  }
+
   /** Removes a layer unless it is held, and answers whether it did. The caller knows that no image and no root file system uses it. */
   async removeUnlessHeld(diffId: Digest): Promise<boolean> {
     return await this.#lock.run(diffId, async () => {
       if (this.#holds.has(diffId)) return false;
       await this.#snapshotter.removeLayer(diffId);
+      await this.#layerBlobs.forget(diffId);
       return true;
     });
   }

@@ -3,3 +3,6 @@ export const MAX_CONFIG_SIZE = 8 << 20;
 
 /** Layers that are fetched at once, over all pulls (dockerd's max-concurrent-downloads). */
 export const MAX_LAYER_DOWNLOADS = 3;
+
+/** Layers that are pushed at once, over all pushes (dockerd's max-concurrent-uploads). */
+export const MAX_LAYER_UPLOADS = 5;

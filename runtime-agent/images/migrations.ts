@@ -30,4 +30,27 @@ async function createNames(knex: Knex.Transaction, tableName: string, column: st
   });
 }
 
-export const imageMigrations: readonly Migration[] = [createImageTables];
+/** What registries know layers by, and where. */
+const createLayerTables: Migration = {
+  name: '0002-layer-blobs',
+  async up(knex) {
+    await knex.schema.createTable('layer_blobs', (table) => {
+      table.string('diff_id', DIGEST).notNullable();
+      table.string('digest', DIGEST).notNullable();
+      table.string('media_type', 255).notNullable();
+      table.bigInteger('size').notNullable();
+      table.bigInteger('seen_at').notNullable();
+      table.primary(['diff_id', 'digest']);
+      table.index(['digest']);
+    });
+    await knex.schema.createTable('layer_places', (table) => {
+      table.string('digest', DIGEST).notNullable();
+      table.string('registry', 255).notNullable();
+      table.string('repository', 255).notNullable();
+      table.bigInteger('seen_at').notNullable();
+      table.primary(['digest', 'registry', 'repository']);
+    });
+  },
+};
+
+export const imageMigrations: readonly Migration[] = [createImageTables, createLayerTables];

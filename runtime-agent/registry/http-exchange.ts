@@ -115,6 +115,7 @@ export class HttpExchange {
 class Patience {
   readonly #request: http.ClientRequest;
   #timer: NodeJS.Timeout | undefined;
+  #ended = false;
 
   constructor(request: http.ClientRequest) {
     this.#request = request;
@@ -123,7 +124,8 @@ class Patience {
   }
 
   renew(): void {
-    this.end();
+    clearTimeout(this.#timer);
+    if (this.#ended) return;
     const limit = this.#request.writableFinished ? ANSWER_TIMEOUT : IDLE_TIMEOUT;
     this.#timer = setTimeout(
       () => this.#request.destroy(new Error(`no answer for ${limit / 1000} seconds`)),
@@ -132,6 +134,7 @@ class Patience {
   }
 
   end(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
   }
 }

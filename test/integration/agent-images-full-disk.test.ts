@@ -18,8 +18,8 @@ it('images of the agent: a full disk fails the pull alone, and the same pull suc
   const registry = await startScriptedRegistry(t, small, big);
   const directory = join(await makeTempDir(t, 'full'), 'data');
   await mkdir(directory);
-  await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', directory]);
-  await writeFile(join(directory, 'ballast'), Buffer.alloc(6 << 20));
+  await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=26m', 'tmpfs', directory]);
+  await writeFile(join(directory, 'ballast'), Buffer.alloc(12 << 20));
   const agent = await openAgentImages(t, directory);
   const { image } = await agent.pull(`${registry.host}/team/app:${small.refName}`);
   const before = await readdir(join(directory, 'layers'));

@@ -6,6 +6,7 @@ import type { ImageDrafts } from '../../runtime-agent/images/drafts/image-drafts
 import type { Image, Platform } from '../../runtime-agent/images/image.ts';
 import type { ImageService } from '../../runtime-agent/images/image-service.ts';
 import type { PullProgress, RegistryCredentials } from '../../runtime-agent/images/images.ts';
+import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
 import { RegistryClient } from '../../runtime-agent/registry/registry-client.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
@@ -16,6 +17,8 @@ import { makeTempDir } from './temp-dir.ts';
 export interface AgentImages {
   readonly images: ImageService;
   readonly drafts: ImageDrafts;
+  /** Pushes, and collects the steps. */
+  push(name: string, options?: PushSettings): Promise<readonly PushProgress[]>;
   readonly snapshotter: Snapshotter;
   readonly events: EventBus;
   readonly registry: RegistryClient;
@@ -29,6 +32,13 @@ export interface AgentImages {
   restart(): Promise<AgentImages>;
 }
 
+export interface PushSettings {
+  readonly tag?: string;
+  readonly credentials?: RegistryCredentials;
+  readonly signal?: AbortSignal;
+  readonly progress?: (step: PushProgress) => void;
+}
+
 export interface PullSettings {
   readonly credentials?: RegistryCredentials;
   readonly platform?: Platform;
@@ -37,7 +47,11 @@ export interface PullSettings {
 }
 
 /** Opens the image part of an agent over a fresh folder; it ends with `scope`. Needs root. */
-export async function openAgentImages(scope: CleanupScope, dataDirectory?: string): Promise<AgentImages> {
+export async function openAgentImages(
+  scope: CleanupScope,
+  dataDirectory?: string,
+  { keepLayerBlobs = true }: { readonly keepLayerBlobs?: boolean } = {},
+): Promise<AgentImages> {
   const directory = dataDirectory ?? join(await makeTempDir(scope, 'agent'), 'data');
   const knex = await openAgentDatabase(directory);
   const registry = new RegistryClient({ insecureRegistries: [] });
@@ -48,12 +62,13 @@ export async function openAgentImages(scope: CleanupScope, dataDirectory?: strin
   defer(scope, close);
   const events = new EventBus();
   const snapshotter = await ErofsSnapshotter.open(directory);
-  const { images, drafts } = await createImages({
+  const { images, drafts, push } = await createImages({
     dataDirectory: directory,
     knex,
     snapshotter,
     registry,
     events,
+    keepLayerBlobs,
   });
   return {
     images,
@@ -74,9 +89,21 @@ export async function openAgentImages(scope: CleanupScope, dataDirectory?: strin
       });
       return { image, steps };
     },
+    push: async (name, { progress, signal, ...options } = {}) => {
+      const steps: PushProgress[] = [];
+      await push.push(name, {
+        ...options,
+        signal: signal ?? new AbortController().signal,
+        progress: (step) => {
+          steps.push(step);
+          progress?.(step);
+        },
+      });
+      return steps;
+    },
     restart: async () => {
       await close();
-      return await openAgentImages(scope, directory);
+      return await openAgentImages(scope, directory, { keepLayerBlobs });
     },
   };
 }

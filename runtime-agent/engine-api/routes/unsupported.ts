@@ -17,7 +17,6 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker container prune', path: /^\/containers\/prune$/ },
   { title: 'docker commit', path: /^\/commit$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
-  { title: 'docker push', path: /^\/images\/.+\/push$/ },
   { title: 'docker save', path: /^\/images\/(get|.+\/get)$/ },
   { title: 'docker load', path: /^\/images\/load$/ },
   { title: 'docker search', path: /^\/images\/search$/ },

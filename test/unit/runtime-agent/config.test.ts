@@ -13,6 +13,7 @@ describe('the configuration of the agent', () => {
       socket: '/run/berth-agent.sock',
       dataDirectory: '/var/lib/berth-agent',
       insecureRegistries: [],
+      discardLayerBlobs: false,
       logLevel: 'info',
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
@@ -25,6 +26,7 @@ describe('the configuration of the agent', () => {
       data: '/f',
       insecureRegistries: ['f:1'],
       socketGroup: 'f',
+      discardLayerBlobs: true,
       logLevel: 'debug',
     };
     await writeFile(path, JSON.stringify(file));
@@ -38,6 +40,7 @@ describe('the configuration of the agent', () => {
       socketGroup: 'f',
       dataDirectory: '/f',
       insecureRegistries: ['e:1', 'e:2'],
+      discardLayerBlobs: true,
       logLevel: 'debug',
     });
   });
@@ -89,6 +92,7 @@ describe('the configuration of the agent', () => {
       ['{"sockets":"/a"}', /unknown field "sockets"/],
       ['{"socket":1}', /"socket" in the configuration file .* must be a string/],
       ['{"insecureRegistries":"a"}', /must be a list of strings/],
+      ['{"discardLayerBlobs":"yes"}', /must be true or false/],
       ['{"logLevel":"loud"}', /"loud" is no log level/],
     ] as const) {
       await writeFile(path, text);

@@ -144,7 +144,6 @@ describe('what is not there', () => {
       ['POST', '/build?t=x', 'docker build'],
       ['POST', '/grpc', 'docker build'],
       ['GET', '/containers/x/archive?path=/', 'docker cp'],
-      ['POST', '/images/127.0.0.1:5000/team/app/push', 'docker push'],
       ['GET', '/images/get?names=x', 'docker save'],
       ['GET', '/system/df', 'docker system df'],
     ] as const) {

@@ -63,6 +63,7 @@ export async function startFakeEngine(
   const server = createEngineServer({
     ...(buildkit === undefined ? {} : { buildkit }),
     images,
+    push: { push: async (name, { progress }) => progress({ kind: 'pushing-to', repository: name }) },
     containers,
     volumes,
     networks: networking.networks,

@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto';
+import type { Knex } from 'knex';
+import type { BlobDriver } from '../../../storage/blobs/blob-driver.ts';
+import { inTransaction } from '../../../storage/catalog/transaction.ts';
+import type { Descriptor } from '../../../storage/oci/descriptor.ts';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { KeptContent } from './kept-content.ts';
+
+/** A form in which a layer has been pulled or pushed: compressed, or plain. */
+export interface LayerForm {
+  readonly diffId: Digest;
+  readonly blob: Pick<Descriptor, 'digest' | 'mediaType' | 'size'>;
+}
+
+/** Where a blob has been seen. */
+export interface BlobPlace {
+  readonly registry: string;
+  readonly repository: string;
+}
+
+/** Places of one blob that are remembered. */
+const MAX_PLACES = 8;
+
+/**
+ * What registries know layers by, so that an image is pushed with the digests that it was pulled with: the descriptors of
+ * its compressed layers, where they have been seen, and their bytes. Bytes may be missing; descriptors stay as long as the
+ * layer. `driver` also holds manifests and configurations.
+ */
+export class LayerBlobs {
+  readonly #knex: Knex;
+  readonly #driver: BlobDriver;
+  readonly #keep: boolean;
+
+  /** `knex` has the tables of imageMigrations. `keep` is whether bytes of pulled layers are kept. */
+  constructor(knex: Knex, driver: BlobDriver, { keep }: { readonly keep: boolean }) {
+    this.#knex = knex;
+    this.#driver = driver;
+    this.#keep = keep;
+  }
+
+  /** Every form of a layer, the latest first. */
+  async forms(diffId: Digest): Promise<readonly LayerForm['blob'][]> {
+    const rows = await this.#knex<FormRow>('layer_blobs')
+      .where({ diff_id: diffId })
+      .orderBy('seen_at', 'desc');
+    return rows.map(({ digest, media_type: mediaType, size }) => ({ digest, mediaType, size }));
+  }
+
+  /** Repositories of a registry where a blob has been seen, the latest first. */
+  async repositories(digest: Digest, registry: string): Promise<readonly string[]> {
+    return await this.#knex<PlaceRow>('layer_places')
+      .where({ digest, registry })
+      .orderBy('seen_at', 'desc')
+      .pluck('repository');
+  }
+
+  /** Remembers forms, and that all of them are at `place`. */
+  async record(forms: readonly LayerForm[], place?: BlobPlace): Promise<void> {
+    const now = Date.now();
+    await inTransaction(this.#knex, async (trx) => {
+      for (const { diffId, blob } of forms) {
+        const { digest, mediaType, size } = blob;
+        await trx('layer_blobs')
+          .insert({ diff_id: diffId, digest, media_type: mediaType, size, seen_at: now })
+          .onConflict(['diff_id', 'digest'])
+          .merge(['media_type', 'seen_at']);
+        if (place !== undefined)
+          await insertPlace(trx, {
+            digest,
+            registry: place.registry,
+            repository: place.repository,
+            seen_at: now,
+          });
+      }
+    });
+  }
+
+  /** Keeps the bytes of a pulled blob as they pass, which are checked elsewhere; undefined where bytes are not kept, or need not be. */
+  async keeping(form: LayerForm): Promise<KeptContent | undefined> {
+    // A plain layer is the tar that the snapshotter has.
+    if (!this.#keep || form.blob.digest === form.diffId) return undefined;
+    if ((await this.#driver.findBlobs(form.blob.digest)).length > 0) return undefined;
+    return await KeptContent.begin(this.#driver, randomUUID());
+  }
+
+  /** Keeps the bytes that are made here; `commit` says what they are. */
+  async keepingNew(): Promise<KeptContent> {
+    return await KeptContent.begin(this.#driver, randomUUID());
+  }
+
+  /** Whether the bytes of a blob are here. */
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.#driver.findBlobs(digest)).length > 0;
+  }
+
+  /** The bytes of a blob from `start` on. Throws BlobUnknownError. */
+  async *read(
+    blob: { readonly digest: Digest; readonly size: number },
+    start: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const [stored] = await this.#driver.findBlobs(blob.digest);
+    if (stored === undefined) throw new Error(`the bytes of ${blob.digest} are no longer here`);
+    if (start >= stored.size) return;
+    yield* await this.#driver.readBlob(stored, { start, end: stored.size - 1 }, signal);
+  }
+
+  /** Forgets a layer that is gone, and deletes the bytes that no other layer has. */
+  async forget(diffId: Digest): Promise<void> {
+    const lost = await inTransaction(this.#knex, async (trx) => {
+      const digests: Digest[] = await trx<FormRow>('layer_blobs').where({ diff_id: diffId }).pluck('digest');
+      await trx('layer_blobs').where({ diff_id: diffId }).delete();
+      const others: Digest[] = await trx<FormRow>('layer_blobs').whereIn('digest', digests).pluck('digest');
+      const gone = digests.filter((digest) => !others.includes(digest));
+      await trx('layer_places').whereIn('digest', gone).delete();
+      return gone;
+    });
+    for (const digest of lost) {
+      for (const stored of await this.#driver.findBlobs(digest)) await this.#driver.deleteBlob(stored);
+    }
+  }
+}
+
+interface FormRow {
+  readonly diff_id: Digest;
+  readonly digest: Digest;
+  readonly media_type: string;
+  readonly size: number;
+  readonly seen_at: number;
+}
+
+interface PlaceRow extends BlobPlace {
+  readonly digest: Digest;
+  readonly seen_at: number;
+}
+
+async function insertPlace(trx: Knex.Transaction, row: PlaceRow): Promise<void> {
+  const { digest } = row;
+  await trx('layer_places').insert(row).onConflict(['digest', 'registry', 'repository']).merge(['seen_at']);
+  const oldest = await trx<PlaceRow>('layer_places')
+    .where({ digest })
+    .orderBy('seen_at', 'desc')
+    .offset(MAX_PLACES)
+    .limit(1000);
+  for (const { registry, repository } of oldest) {
+    await trx('layer_places').where({ digest, registry, repository }).delete();
+  }
+}

@@ -1,0 +1,221 @@
+import { createHash } from 'node:crypto';
+import { StorageError } from '../../../storage/errors.ts';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import {
+  familiarName,
+  familiarReference,
+  type ImageReference,
+} from '../../../storage/oci/image-reference.ts';
+import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
+import { EngineError } from '../../errors.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { RegistryClient } from '../../registry/registry-client.ts';
+import type { PushedBlob } from '../../registry/repository-writer.ts';
+import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
+import type { ImageCatalog } from '../image-catalog.ts';
+import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts';
+import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
+import type { LayerHolds } from '../layer-holds.ts';
+import { MAX_LAYER_UPLOADS } from '../limits.ts';
+import { shortDigest } from '../pull-plan.ts';
+import { readReference } from '../read-reference.ts';
+import { Semaphore } from '../semaphore.ts';
+import type { ImagePush, PushOptions } from './image-push.ts';
+import type { LayerPusher, PushTarget } from './layer-pusher.ts';
+import { type LayerToPush, layersToPush, pushedManifest } from './push-plan.ts';
+
+export interface ImagePusherOptions {
+  readonly catalog: ImageCatalog;
+  readonly registry: RegistryClient;
+  readonly events: EventBus;
+  readonly layerBlobs: LayerBlobs;
+  readonly layers: LayerPusher;
+  readonly holds: LayerHolds;
+  /** Of the catalog, under the key 'catalog'. */
+  readonly lock: KeyedLock;
+}
+
+/** A tag and the image that has it. */
+interface TaggedImage {
+  readonly record: ImageRecord;
+  readonly tag: string;
+}
+
+/** Pushes images of this host (distribution-spec, "Push"): layers, then the configuration, then the manifest. */
+export class ImagePusher implements ImagePush {
+  readonly #options: ImagePusherOptions;
+  readonly #places = new Semaphore(MAX_LAYER_UPLOADS);
+
+  constructor(options: ImagePusherOptions) {
+    this.#options = options;
+  }
+
+  async push(name: string, options: PushOptions): Promise<void> {
+    const reference = repositoryOf(name, options.tag);
+    options.progress({ kind: 'pushing-to', repository: `${reference.registry}/${reference.repository}` });
+    const images = tagged(await this.#options.catalog.list(), reference, options.tag);
+    if (images.length === 0) {
+      throw new EngineError(
+        'not-found',
+        `An image does not exist locally with the tag: ${familiarName(reference)}`,
+      );
+    }
+    for (const image of images) await this.#pushTag(image, reference, options);
+  }
+
+  async #pushTag(
+    { record, tag }: TaggedImage,
+    reference: ImageReference,
+    options: PushOptions,
+  ): Promise<void> {
+    const { catalog, holds, events } = this.#options;
+    const { registry, repository } = reference;
+    await holds.whileHeld(record.config.diffIds, async () => {
+      const stored = await catalog.readManifest(record.manifestDigest);
+      const configBytes = await this.#configOf(record);
+      const { bytes } = await this.#pushContent(record, stored, configBytes, tag, reference, options);
+      const digest = bytes === stored ? record.manifestDigest : digestOf(bytes);
+      await this.#remember({ record, configBytes, digest, bytes }, { registry, repository, digest });
+      options.progress({ kind: 'pushed', tag, digest, size: bytes.byteLength });
+      events.publish({
+        type: 'image',
+        action: 'push',
+        id: familiarReference({ registry, repository, tag }),
+        attributes: { ...record.config.config.Labels, name: familiarName(reference) },
+      });
+    });
+  }
+
+  /** Layers, configuration and manifest, which is answered as it was sent. */
+  async #pushContent(
+    record: ImageRecord,
+    stored: Uint8Array,
+    configBytes: Uint8Array,
+    tag: string,
+    reference: ImageReference,
+    options: PushOptions,
+  ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }> {
+    const { layerBlobs, layers: pusher, registry } = this.#options;
+    const { diffIds } = record.config;
+    const { signal, progress } = options;
+    const forms = diffIds.map(async (diffId) => [diffId, await layerBlobs.forms(diffId)] as const);
+    const layers = layersToPush(readStored(stored), diffIds, new Map(await Promise.all(forms)));
+    const mountable = await Promise.all(layers.map((layer) => pusher.mountable(layer, reference)));
+    const writer = registry.writer(reference, options.credentials ?? {}, [...new Set(mountable.flat())]);
+    const pushed = await this.#pushLayers(layers, { ...reference, writer, progress, signal });
+    if (!(await writer.hasBlob(record.id, signal))) {
+      await writer.uploadBlob(wholeBlob(record.id, configBytes), () => undefined, signal);
+    }
+    const manifest = pushedManifest(stored, diffIds, pushed);
+    await writer.putManifest(tag, manifest, signal);
+    return manifest;
+  }
+
+  /** The image is known by the digest that its manifest has there, as if it had been pulled. */
+  async #remember(
+    image: {
+      readonly record: ImageRecord;
+      readonly configBytes: Uint8Array;
+      readonly digest: Digest;
+      readonly bytes: Uint8Array;
+    },
+    name: DigestName,
+  ): Promise<void> {
+    const { catalog, lock } = this.#options;
+    const { id, size } = image.record;
+    await lock.run('catalog', async () => {
+      // Whoever has removed the image meanwhile does not want it back.
+      if (!(await catalog.list()).some((record) => record.id === id)) return;
+      await catalog.put({
+        id,
+        configBytes: image.configBytes,
+        manifestDigest: image.digest,
+        manifestBytes: image.bytes,
+        size,
+        names: [name],
+      });
+    });
+  }
+
+  /** When one fails the others are stopped, and its failure is thrown. The top layer is told of first, as dockerd does. */
+  async #pushLayers(
+    layers: readonly LayerToPush[],
+    pushTarget: PushTarget,
+  ): Promise<ReadonlyMap<Digest, LayerToPush['forms'][number]>> {
+    const failed = new AbortController();
+    const target = { ...pushTarget, signal: AbortSignal.any([pushTarget.signal, failed.signal]) };
+    const topFirst = layers.toReversed();
+    const tell = (layer: LayerToPush, state: 'preparing' | 'waiting') =>
+      target.progress({ kind: 'layer', id: shortDigest(layer.diffId), state });
+    for (const layer of topFirst) tell(layer, 'preparing');
+    const results = await Promise.allSettled(
+      topFirst.map(async (layer) => {
+        try {
+          if (this.#places.isFull) tell(layer, 'waiting');
+          const push = () => this.#options.layers.push(layer, target);
+          return [layer.diffId, await this.#places.hold(target.signal, push)] as const;
+        } catch (error) {
+          failed.abort(error);
+          throw error;
+        }
+      }),
+    );
+    pushTarget.signal.throwIfAborted();
+    return new Map(
+      results.map((result) => {
+        if (result.status === 'rejected') throw failed.signal.reason;
+        return result.value;
+      }),
+    );
+  }
+
+  async #configOf(record: ImageRecord): Promise<Uint8Array> {
+    const bytes = await this.#options.catalog.findConfig(record.id);
+    if (bytes !== undefined) return bytes;
+    throw new EngineError('not-found', `No such image: ${record.id}`);
+  }
+}
+
+function repositoryOf(name: string, tag: string | undefined): ImageReference {
+  const reference = readReference(tag === undefined ? name : `${name}:${tag}`);
+  if (reference.digest !== undefined) throw new EngineError('bad-request', 'cannot push a digest reference');
+  return reference;
+}
+
+function tagged(
+  records: readonly ImageRecord[],
+  reference: ImageReference,
+  tag: string | undefined,
+): readonly TaggedImage[] {
+  return records.flatMap((record) =>
+    record.names
+      .filter(isTagName)
+      .filter((name) => name.registry === reference.registry && name.repository === reference.repository)
+      .filter((name) => tag === undefined || name.tag === tag)
+      .map((name) => ({ record, tag: name.tag })),
+  );
+}
+
+function wholeBlob(digest: Digest, bytes: Uint8Array): PushedBlob {
+  return {
+    digest,
+    size: bytes.byteLength,
+    async *read(start) {
+      yield bytes.subarray(start);
+    },
+  };
+}
+
+function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+/** What was stored here was read before, so that it cannot be read now is damage. */
+function readStored(bytes: Uint8Array): Manifest {
+  try {
+    return readManifest(bytes);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,140 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { PushedBlob, RepositoryWriter } from '../../registry/repository-writer.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { BlobPlace, LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
+import { shortDigest } from '../pull-plan.ts';
+import { SharedWork } from '../shared-work.ts';
+import { compressLayer } from './compress-layer.ts';
+import type { PushProgress } from './image-push.ts';
+import { isGzip, type LayerToPush } from './push-plan.ts';
+
+type Blob = LayerForm['blob'];
+type LayerStep = Omit<Extract<PushProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
+
+/** Where layers go, and what is told of it. */
+export interface PushTarget extends BlobPlace {
+  readonly writer: RepositoryWriter;
+  readonly progress: (step: PushProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Repositories that a layer is asked for before it is sent. */
+const MAX_MOUNT_TRIES = 3;
+
+/** Brings single layers of this host into repositories, by the cheapest way that works. */
+export class LayerPusher {
+  readonly #snapshotter: Snapshotter;
+  readonly #layerBlobs: LayerBlobs;
+  readonly #compressing = new SharedWork<Digest, LayerStep>();
+
+  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
+    this.#snapshotter = snapshotter;
+    this.#layerBlobs = layerBlobs;
+  }
+
+  /** The form in which the repository has the layer now. Throws as ImagePush.push does. */
+  async push(layer: LayerToPush, target: PushTarget): Promise<Blob> {
+    const id = shortDigest(layer.diffId);
+    const report = (step: LayerStep) => target.progress({ kind: 'layer', id, ...step });
+    const there = await this.#findThere(layer, target, report);
+    const blob = there ?? (await this.#send(layer, target, report));
+    await this.#layerBlobs.record([{ diffId: layer.diffId, blob }], target);
+    return blob;
+  }
+
+  /** Repositories of the target's registry that some form of the layer can perhaps be mounted from. */
+  async mountable(layer: LayerToPush, target: BlobPlace): Promise<readonly string[]> {
+    const [form] = layer.forms;
+    if (form === undefined) return [];
+    const repositories = await this.#layerBlobs.repositories(form.digest, target.registry);
+    return repositories.filter((name) => name !== target.repository).slice(0, MAX_MOUNT_TRIES);
+  }
+
+  async #findThere(
+    layer: LayerToPush,
+    target: PushTarget,
+    report: (step: LayerStep) => void,
+  ): Promise<Blob | undefined> {
+    const { writer, signal } = target;
+    const [best] = layer.forms;
+    if (best === undefined) return undefined;
+    if (await writer.hasBlob(best.digest, signal)) {
+      report({ state: 'already-exists' });
+      return best;
+    }
+    for (const from of await this.mountable(layer, target)) {
+      if (!(await writer.mountBlob(best.digest, from, signal))) continue;
+      report({ state: 'mounted', from });
+      return best;
+    }
+    return undefined;
+  }
+
+  async #send(
+    layer: LayerToPush,
+    { writer, progress, signal }: PushTarget,
+    report: (step: LayerStep) => void,
+  ): Promise<Blob> {
+    const here = await this.#formHere(layer);
+    const [best] = layer.forms;
+    if (best !== undefined && here?.digest !== best.digest) {
+      progress({ kind: 'compressed-anew', id: shortDigest(layer.diffId) });
+    }
+    const blob = here ?? (await this.#compress(layer, report, signal));
+    const { size: total } = blob;
+    report({ state: 'pushing', current: 0, total });
+    await writer.uploadBlob(
+      this.#content(layer.diffId, blob),
+      (current) => report({ state: 'pushing', current, total }),
+      signal,
+    );
+    report({ state: 'pushed' });
+    return blob;
+  }
+
+  /** The first form whose bytes are here; a plain layer is the tar itself. */
+  async #formHere(layer: LayerToPush): Promise<Blob | undefined> {
+    for (const form of layer.forms) {
+      if (form.digest === layer.diffId || (await this.#layerBlobs.has(form.digest))) return form;
+    }
+    return undefined;
+  }
+
+  async #compress(
+    { diffId, gzipType: mediaType }: LayerToPush,
+    report: (step: LayerStep) => void,
+    signal: AbortSignal,
+  ): Promise<Blob> {
+    const total = await this.#snapshotter.tarSize(diffId);
+    await this.#compressing.join(diffId, signal, report, async (shared, share) => {
+      await compressLayer({
+        diffId,
+        mediaType,
+        snapshotter: this.#snapshotter,
+        layerBlobs: this.#layerBlobs,
+        progress: (current) => share({ state: 'preparing', current, total }),
+        signal: shared,
+      });
+    });
+    for (const form of await this.#layerBlobs.forms(diffId)) {
+      if (isGzip(form.mediaType) && (await this.#layerBlobs.has(form.digest))) return { ...form, mediaType };
+    }
+    throw new Error(`layer ${diffId} was compressed and is not here`);
+  }
+
+  #content(diffId: Digest, blob: Blob): PushedBlob {
+    const read =
+      blob.digest === diffId
+        ? (start: number, signal: AbortSignal) => from(start, this.#snapshotter.readLayer(diffId, signal))
+        : (start: number, signal: AbortSignal) => this.#layerBlobs.read(blob, start, signal);
+    return { digest: blob.digest, size: blob.size, read };
+  }
+}
+
+async function* from(start: number, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = start;
+  for await (const chunk of content) {
+    if (left < chunk.length) yield chunk.subarray(left);
+    left = Math.max(0, left - chunk.length);
+  }
+}

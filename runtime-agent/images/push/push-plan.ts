@@ -1,0 +1,78 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
+import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import { EngineError } from '../../errors.ts';
+import type { LayerForm } from '../layer-blobs/layer-blobs.ts';
+
+type Blob = LayerForm['blob'];
+
+/** A layer that is to be pushed. */
+export interface LayerToPush {
+  readonly diffId: Digest;
+  /** The forms that will do, the best first; the first one of an image that was pulled leaves its manifest as it is. */
+  readonly forms: readonly Blob[];
+  /** The media type of a gzip of the layer that is made here. */
+  readonly gzipType: string;
+}
+
+/**
+ * The layers of a manifest, the lowest first, each diff ID once. `known` are the forms in which registries have had them. Throws
+ * EngineError 'bad-request' when manifest and configuration do not belong together.
+ */
+export function layersToPush(
+  manifest: Manifest,
+  diffIds: readonly Digest[],
+  known: ReadonlyMap<Digest, readonly Blob[]>,
+): readonly LayerToPush[] {
+  if (manifest.layers.length !== diffIds.length) {
+    throw new EngineError(
+      'bad-request',
+      `the image is broken: its manifest has ${manifest.layers.length} layers and its configuration ${diffIds.length}`,
+    );
+  }
+  const isDocker = manifest.mediaType === MEDIA_TYPES.dockerManifest;
+  const gzipType = isDocker ? MEDIA_TYPES.dockerLayerGzip : MEDIA_TYPES.ociLayerGzip;
+  const layers = new Map<Digest, LayerToPush>();
+  for (const [index, diffId] of diffIds.entries()) {
+    const stated = manifest.layers[index];
+    const forms = known.get(diffId) ?? [];
+    // A plain layer that no registry has had was made here, and is compressed before it goes anywhere.
+    const isLocal = stated?.digest === diffId && !forms.some(({ digest }) => digest === diffId);
+    const best = stated === undefined || isLocal ? [] : [stated];
+    const others = forms.filter(({ digest, mediaType }) => digest !== stated?.digest && isGzip(mediaType));
+    layers.set(diffId, {
+      diffId,
+      forms: [...best, ...others.map((form) => ({ ...form, mediaType: gzipType }))],
+      gzipType,
+    });
+  }
+  return [...layers.values()];
+}
+
+/** Docker and the specification call the same thing `tar.gzip` and `tar+gzip`. */
+export function isGzip(mediaType: string): boolean {
+  return mediaType.endsWith('gzip');
+}
+
+/**
+ * The manifest with the layers as they were pushed: the same bytes where nothing differs, else all its other fields as they
+ * are. `pushed` has a form for each of the configuration's `diffIds`.
+ */
+export function pushedManifest(
+  bytes: Uint8Array,
+  diffIds: readonly Digest[],
+  pushed: ReadonlyMap<Digest, Blob>,
+): { readonly bytes: Uint8Array; readonly mediaType: string } {
+  const manifest = readManifest(bytes);
+  const forms = diffIds.map((diffId) => pushed.get(diffId));
+  const { mediaType } = manifest;
+  if (manifest.layers.every(({ digest }, index) => digest === forms[index]?.digest))
+    return { bytes, mediaType };
+  const fields = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  const layers = forms.map((form) => ({
+    mediaType: form?.mediaType,
+    digest: form?.digest,
+    size: form?.size,
+  }));
+  return { bytes: Buffer.from(JSON.stringify({ ...fields, layers })), mediaType };
+}
