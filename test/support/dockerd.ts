@@ -11,6 +11,8 @@ export interface Dockerd {
   readonly host: string;
   /** The docker CLI against this daemon, with a configuration (logins) of its own. Throws CommandError. */
   docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  /** dockerd and its containerd. */
+  pids(): readonly number[];
   /** Its folder, with the CLI's configuration in `cli`; removed at the end. */
   readonly directory: string;
 }
@@ -22,8 +24,11 @@ export interface Dockerd {
  */
 export async function startDockerd(
   scope: CleanupScope,
-  /** `own`: in a namespace of its own, where it makes bridges and rules as it likes, and reaches no registry. */
-  { network = 'none' }: { readonly network?: 'none' | 'own' } = {},
+  /**
+   * `own`: in a namespace of its own, where it makes bridges and rules as it likes, and reaches no registry. `here`: it
+   * does so in the namespace of this process, which is a test's own.
+   */
+  { network = 'none' }: { readonly network?: 'none' | 'own' | 'here' } = {},
 ): Promise<Dockerd> {
   // Sockets lie in here, and their paths must stay under 108 bytes.
   const directory = await makeTempDir(scope, 'dockerd');
@@ -54,7 +59,7 @@ address = "${containerd}"
     `--pidfile=${directory}/pid`,
     `--host=unix://${directory}/d.sock`,
     `--containerd=${containerd}`,
-    ...(network === 'own' ? [] : ['--iptables=false', '--ip6tables=false', '--bridge=none']),
+    ...(network !== 'none' ? [] : ['--iptables=false', '--ip6tables=false', '--bridge=none']),
   ]);
   await daemon.waitForLine(/API listen on/, 60_000);
 
@@ -62,6 +67,7 @@ address = "${containerd}"
   return {
     directory,
     host,
+    pids: () => [first.pid, daemon.pid],
     docker: (args, options = {}) =>
       runCommand('docker', ['-H', host, ...args], {
         ...options,

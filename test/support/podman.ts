@@ -6,22 +6,30 @@ import { makeTempDir } from './temp-dir.ts';
 
 export interface Podman {
   /** Podman over storage of its own. Throws CommandError. */
-  podman(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+  podman(args: readonly string[], options?: PodmanOptions): Promise<CommandResult>;
   /** podman's storage folder. */
   readonly root: string;
+}
+
+export interface PodmanOptions extends CommandOptions {
+  /** A program that runs podman, and its arguments before podman's. */
+  readonly wrap?: readonly string[];
 }
 
 /**
  * Sets up podman with storage, locks and logins in a fresh folder, apart from the machine's own. It runs
  * containers with runc, since crun refuses machines with both cgroup versions. Needs root.
  */
-export async function setUpPodman(scope: CleanupScope): Promise<Podman> {
+export async function setUpPodman(
+  scope: CleanupScope,
+  { runtime = 'runc' }: { readonly runtime?: 'crun' | 'runc' } = {},
+): Promise<Podman> {
   const directory = await makeTempDir(scope, 'podman');
   const root = join(directory, 'root');
   await writeFile(
     join(directory, 'containers.conf'),
     `[engine]
-runtime = "runc"
+runtime = "${runtime}"
 lock_type = "file"
 events_logger = "none"
 cgroup_manager = "cgroupfs"
@@ -46,7 +54,9 @@ network_config_dir = "${directory}/networks"
   };
   return {
     root,
-    podman: (args, options = {}) =>
-      runCommand('podman', args, { ...options, env: { ...env, ...options.env } }),
+    podman: (args, { wrap = [], ...options } = {}) => {
+      const [command = '', ...rest] = [...wrap, 'podman', ...args];
+      return runCommand(command, rest, { ...options, env: { ...env, ...options.env } });
+    },
   };
 }
