@@ -1,3 +1,4 @@
+import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
 import type { BuildProgress, BuiltImage } from '../../builder.ts';
 import { StatusLog } from './status-log.ts';
@@ -13,10 +14,9 @@ export interface SolvedImage {
 /** What a client's callback has given back: references of solved images, or why there is none. */
 export type Returned = { readonly refs: readonly string[] } | { readonly error: Error };
 
-/** What `Control/Solve` said about a build, for the calls that come for it on the bridge. */
+/** What `Control/Solve` says about a build, for the calls that come for it on the bridge. */
 export interface BuildOptions {
-  /** Its name, which the client makes up. */
-  readonly ref: string;
+  /** The session of the client that is called back. */
   readonly session: string;
   readonly compression: 'gzip' | 'zstd';
   readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
@@ -24,16 +24,31 @@ export interface BuildOptions {
 
 /** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */
 export class Build {
-  readonly options: BuildOptions;
+  /** Its name, which the client makes up. */
+  readonly ref: string;
   readonly status = new StatusLog();
   readonly #vertexes: StepVertexes;
   readonly #solved = new Map<string, SolvedImage>();
   readonly #ended = new AbortController();
   readonly #returned = Promise.withResolvers<Returned>();
 
-  constructor(options: BuildOptions) {
-    this.options = options;
-    this.#vertexes = new StepVertexes(options.ref);
+  #options: BuildOptions | undefined;
+
+  constructor(ref: string) {
+    this.ref = ref;
+    this.#vertexes = new StepVertexes(ref);
+  }
+
+  configure(options: BuildOptions): void {
+    this.#options = options;
+  }
+
+  /** Throws EngineError 'conflict' where the build was refused, or has ended. */
+  get options(): BuildOptions {
+    if (this.#options === undefined || this.#ended.signal.aborted) {
+      throw new EngineError('conflict', 'the build has ended');
+    }
+    return this.#options;
   }
 
   /** Aborted when the build has ended, whichever way: nothing may go on for it. */

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { EngineError } from '../../../errors.ts';
-import { Build, type BuildOptions } from './build.ts';
+import { Build } from './build.ts';
 
 /** Builds that have ended and are still known: who asks for the status of one comes late at times. */
 const KEPT = 8;
@@ -15,16 +15,16 @@ export class Builds {
   }
 
   /** Throws EngineError 'conflict' where a build of this name is under way. */
-  start(options: BuildOptions): Build {
-    if (options.ref === '') throw new EngineError('bad-request', 'a build needs a reference');
-    if (this.#builds.get(options.ref)?.ended.aborted === false) {
-      throw new EngineError('conflict', `the build ${options.ref} is under way already`);
+  start(ref: string): Build {
+    if (ref === '') throw new EngineError('bad-request', 'a build needs a reference');
+    if (this.#builds.get(ref)?.ended.aborted === false) {
+      throw new EngineError('conflict', `the build ${ref} is under way already`);
     }
-    const build = new Build(options);
-    this.#builds.delete(options.ref);
-    this.#builds.set(options.ref, build);
+    const build = new Build(ref);
+    this.#builds.delete(ref);
+    this.#builds.set(ref, build);
     const ended = [...this.#builds.values()].filter((known) => known.ended.aborted);
-    for (const old of ended.slice(0, Math.max(0, ended.length - KEPT))) this.#builds.delete(old.options.ref);
+    for (const old of ended.slice(0, Math.max(0, ended.length - KEPT))) this.#builds.delete(old.ref);
     this.#changes.emit('started');
     return build;
   }

@@ -2,7 +2,7 @@ import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import type { Images } from '../../../images/images.ts';
 import { exportImage } from '../exporters/export-image.ts';
 import { decodeCompression, decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
-import { decodeCacheExports } from '../frontend/cache-entries.ts';
+import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend } from '../frontend/frontend.ts';
 import { grpcError } from '../grpc/grpc-error.ts';
 import type { Control, SolveRequest } from '../proto/control_pb.ts';
@@ -41,21 +41,15 @@ async function solve(
   request: SolveRequest,
   signal: AbortSignal,
 ): Promise<Record<string, string>> {
-  const exporters = exportersOf(request);
-  const plans = exporters.map(decodeExporter);
-  const cacheTo = decodeCacheExports(
-    (request.Cache?.Exports ?? []).map(({ Type, Attrs }) => ({
-      type: Type,
-      attributes: new Map(Object.entries(Attrs)),
-    })),
-  );
-  const build = deps.builds.start({
-    ref: request.Ref,
-    session: request.Session,
-    compression: decodeCompression(exporters),
-    cacheTo,
-  });
+  const build = deps.builds.start(request.Ref);
   try {
+    const exporters = exportersOf(request);
+    const plans = exporters.map(decodeExporter);
+    build.configure({
+      session: request.Session,
+      compression: decodeCompression(exporters),
+      cacheTo: decodeCacheExports(cacheExportsOf(request)),
+    });
     const refs = await refsOf(deps.frontend, build, request, signal);
     const solved = refs.map((ref) => {
       const known = build.solved(ref);
@@ -91,6 +85,11 @@ async function refsOf(
   const options = new Map(Object.entries(request.FrontendAttrs));
   const solved = await frontend.solve(build, { name: request.Frontend, options, images: new Map() }, signal);
   return solved.map(({ ref }) => ref);
+}
+
+function cacheExportsOf(request: SolveRequest): readonly CacheEntry[] {
+  const exports = request.Cache?.Exports ?? [];
+  return exports.map(({ Type, Attrs }) => ({ type: Type, attributes: new Map(Object.entries(Attrs)) }));
 }
 
 function exportersOf(request: SolveRequest): readonly ExporterRequest[] {

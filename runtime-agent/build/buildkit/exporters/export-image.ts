@@ -1,5 +1,7 @@
+import { fullReference } from '../../../../storage/oci/image-reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Images } from '../../../images/images.ts';
+import { readReference } from '../../../images/read-reference.ts';
 import type { BuildProgress } from '../../builder.ts';
 import type { SolvedImage } from '../control/build.ts';
 import { internalStep } from '../source/internal-step.ts';
@@ -21,16 +23,17 @@ export async function exportImage(
   }
   const { id } = first.image;
   return await internalStep('exporting to image', progress, async (step) => {
-    step.transferred(`writing image ${id}`, 0);
-    for (const name of names) {
+    step.did(`writing image ${id}`);
+    const full = names.map((name) => fullReference(readReference(name)));
+    for (const name of full) {
       await images.tag(id, name);
-      step.transferred(`naming to ${name}`, 0);
+      step.did(`naming to ${name}`);
     }
     return {
       // Clients compare it with the image ID, which with this agent is the digest of the configuration.
       'containerimage.digest': id,
       'containerimage.config.digest': id,
-      ...(names.length === 0 ? {} : { 'image.name': names.join(',') }),
+      ...(full.length === 0 ? {} : { 'image.name': full.join(',') }),
     };
   });
 }

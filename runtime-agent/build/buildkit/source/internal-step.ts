@@ -5,6 +5,8 @@ import type { BuildProgress } from '../../builder.ts';
 export interface InternalStep {
   /** Bytes that have come, or gone, in all. */
   transferred(what: string, bytes: number): void;
+  /** Something that the step has done. */
+  did(what: string): void;
 }
 
 /** Milliseconds between two messages about bytes. */
@@ -29,6 +31,7 @@ export async function internalStep<T>(
       told = now;
       last();
     },
+    did: (what) => progress({ kind: 'progress', id, what, current: 0 }),
   };
   try {
     const result = await work(step);
