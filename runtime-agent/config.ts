@@ -13,6 +13,8 @@ export interface AgentConfig {
   readonly insecureRegistries: readonly string[];
   /** Whether compressed layers are dropped once they are unpacked: an image may then be pushed with other digests than it came with. */
   readonly discardLayerBlobs: boolean;
+  /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
+  readonly registryAuthFiles: readonly string[];
   readonly logLevel: LogLevel;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
@@ -38,6 +40,7 @@ export interface ConfigFlags {
   readonly data?: string;
   readonly insecureRegistries?: readonly string[];
   readonly discardLayerBlobs?: boolean;
+  readonly registryAuthFiles?: readonly string[];
   readonly logLevel?: string;
   /** `HOST:PORT` */
   readonly listen?: string;
@@ -68,6 +71,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   data: 'a string',
   insecureRegistries: 'a list of strings',
   discardLayerBlobs: 'true or false',
+  registryAuthFiles: 'a list of strings',
   logLevel: 'a string',
   listen: 'a string',
   tlsAuthority: 'a string',
@@ -102,6 +106,9 @@ export function readConfig(
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
     discardLayerBlobs: merged.discardLayerBlobs ?? false,
+    registryAuthFiles: Object.freeze(
+      (merged.registryAuthFiles ?? []).map((path) => absolute(path, '--registry-auth')),
+    ),
     logLevel: logLevel(merged.logLevel ?? 'info'),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
@@ -141,6 +148,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const data = environment.BERTH_AGENT_DATA;
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
   const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
+  const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
   const listen = environment.BERTH_AGENT_LISTEN;
   const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
@@ -152,6 +160,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(tlsCertificate ? { tlsCertificate } : {}),
     ...(tlsKey ? { tlsKey } : {}),
     ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
+    ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
     ...(logLevel ? { logLevel } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),

@@ -9,6 +9,7 @@ import { EventBus } from '../events/event-bus.ts';
 import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { createNetworks } from '../networks/create-networks.ts';
+import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
@@ -52,7 +53,10 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const knex = await openAgentDatabase(dataDirectory);
   const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
   if (fallbackReason !== undefined) log.warn(fallbackReason);
-  const registry = new RegistryClient({ insecureRegistries: config.insecureRegistries });
+  const registry = new RegistryClient({
+    insecureRegistries: config.insecureRegistries,
+    credentials: new CredentialFiles(config.registryAuthFiles),
+  });
   const { images, push } = await createImages({
     dataDirectory,
     knex,

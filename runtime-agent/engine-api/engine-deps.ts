@@ -23,14 +23,15 @@ export interface EngineDeps {
   /** Bytes that a layer takes on disk, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
   /**
-   * Whether a registry takes these credentials (`docker login`). Throws EngineError 'unauthorized' or
+   * Whether a registry takes these credentials (`docker login`), and what it gives to log in with instead of a password; ''
+   * where that is nothing. Throws EngineError 'unauthorized' or
    * 'registry' where it does not.
    */
   readonly checkLogin: (
     registry: string,
     credentials: RegistryCredentials,
     signal: AbortSignal,
-  ) => Promise<void>;
+  ) => Promise<{ readonly identityToken: string }>;
   readonly log: Logger;
   /** Aborted when the agent stops: every stream ends then, and every call that waits gives up. */
   readonly stopping: AbortSignal;

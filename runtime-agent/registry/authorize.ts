@@ -11,6 +11,8 @@ export interface AuthorizationRequest {
   readonly credentials: RegistryCredentials;
   /** `repository:NAME:pull` and their like (distribution, token scope). */
   readonly scopes: readonly string[];
+  /** Whether an identity token is asked for as well (Docker token protocol, "Requesting a Token"). */
+  readonly offline: boolean;
   /** The registry's own URL, for messages and for what its scheme promises. */
   readonly url: URL;
   readonly method: string;
@@ -23,11 +25,15 @@ export interface Authorization {
   readonly header: string;
   /** Milliseconds since 1970 from which on it is not to be used. */
   readonly expiresAt: number;
+  /** Where one was asked for and given. */
+  readonly identityToken?: string;
 }
 
 const MAX_TOKEN_ANSWER = 1 << 20;
 /** distribution, "Token Response Fields": what holds where the server does not say. */
 const DEFAULT_LIFETIME = 60;
+/** What this program says it is. */
+const CLIENT = 'berth-agent';
 /** Seconds before its end from which on a token is renewed. */
 const MARGIN = 10;
 
@@ -75,13 +81,17 @@ async function fetchToken(
     if (credentials.identityToken) {
       if (request.scopes.length > 0) parameters.set('scope', request.scopes.join(' '));
       parameters.set('grant_type', 'refresh_token');
-      parameters.set('client_id', 'berth-agent');
+      parameters.set('client_id', CLIENT);
       parameters.set('refresh_token', credentials.identityToken);
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const body = parameters.toString();
       return exchange.send({ method: 'POST', url: realm, headers, body, verifyCertificate, signal });
     }
     for (const scope of request.scopes) parameters.append('scope', scope);
+    if (request.offline) {
+      parameters.set('offline_token', 'true');
+      parameters.set('client_id', CLIENT);
+    }
     for (const [name, value] of parameters) realm.searchParams.append(name, value);
     if (credentials.username) realm.searchParams.append('account', credentials.username);
     const headers = { ...(credentials.username ? { authorization: basic(credentials) } : {}) };
@@ -135,5 +145,10 @@ function readToken(answer: { readonly status: number; readonly body: string }, r
     throw new EngineError('registry', `${where}: the token server answered ${answer.status} without a token`);
   }
   const lifetime = typeof parsed.expires_in === 'number' ? parsed.expires_in : DEFAULT_LIFETIME;
-  return { header: `Bearer ${token}`, expiresAt: Date.now() + Math.max(lifetime - MARGIN, 1) * 1000 };
+  const { refresh_token: identityToken } = parsed;
+  return {
+    header: `Bearer ${token}`,
+    expiresAt: Date.now() + Math.max(lifetime - MARGIN, 1) * 1000,
+    ...(typeof identityToken === 'string' && identityToken !== '' && { identityToken }),
+  };
 }

@@ -1,6 +1,7 @@
 import { familiarName, type ImageReference } from '../../storage/oci/image-reference.ts';
 import { EngineError } from '../errors.ts';
 import type { RegistryCredentials } from '../images/images.ts';
+import type { CredentialSource } from './credentials/credential-files.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import { loginRegistry, registryAddress } from './registry-address.ts';
@@ -12,24 +13,36 @@ import { TransientError } from './retry.ts';
 
 const MAX_ERROR_BODY = 64 << 10;
 
+/** What a registry gives to who logs in. */
+export interface LoginAnswer {
+  /** To be kept instead of the password; '' where the registry gives none. */
+  readonly identityToken: string;
+}
+
+export interface RegistryClientOptions {
+  /** `host` or `host:port` of those that need no TLS. */
+  readonly insecureRegistries: readonly string[];
+  /** Asked where a caller has no credentials. */
+  readonly credentials: CredentialSource;
+}
+
 /** Reads from registries, and writes to them, over the OCI distribution API. */
 export class RegistryClient {
   readonly #exchange = new HttpExchange();
-  readonly #insecureRegistries: readonly string[];
+  readonly #options: RegistryClientOptions;
 
-  /** `insecureRegistries`: `host` or `host:port` of those that need no TLS. */
-  constructor(options: { readonly insecureRegistries: readonly string[] }) {
-    this.#insecureRegistries = options.insecureRegistries;
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
   }
 
   /** The repository of a reference, with credentials for as long as it is used; nothing is sent yet. */
   repository(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
-    credentials: RegistryCredentials = {},
+    credentials?: RegistryCredentials,
   ): RegistryRepository {
-    const { registry, repository } = reference;
+    const { repository } = reference;
     return new RegistryRepository({
-      session: this.#session(registry, credentials, [`repository:${repository}:pull`]),
+      session: this.#session(reference, credentials, [`repository:${repository}:pull`]),
       repository,
       familiarName: familiarName(reference),
     });
@@ -41,27 +54,32 @@ export class RegistryClient {
    */
   writer(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
-    credentials: RegistryCredentials,
+    credentials: RegistryCredentials | undefined,
     mountable: readonly string[],
   ): RepositoryWriter {
-    const { registry, repository } = reference;
+    const { repository } = reference;
     const scopes = [
       `repository:${repository}:pull,push`,
       ...mountable.map((source) => `repository:${source}:pull`),
     ];
-    return new RepositoryWriter(this.#session(registry, credentials, scopes), repository);
+    return new RepositoryWriter(this.#session(reference, credentials, scopes), repository);
   }
 
   /**
-   * Whether a registry takes these credentials (`docker login`). `server` is a host, or an address as docker's
-   * configuration has it. Throws EngineError 'unauthorized', 'registry', 'bad-request'.
+   * Whether a registry takes these credentials (`docker login`), and the identity token that it gives for them. `server` is a
+   * host, or an address as docker's configuration has it. Throws EngineError 'unauthorized', 'registry', 'bad-request'.
    */
-  async checkLogin(server: string, credentials: RegistryCredentials, signal: AbortSignal): Promise<void> {
-    const session = this.#session(loginRegistry(server), credentials, []);
+  async checkLogin(
+    server: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<LoginAnswer> {
+    const registry = loginRegistry(server);
+    const session = this.#session({ registry, repository: '' }, credentials, [], { offline: true });
     try {
       const response = await session.get('/v2/', {}, signal);
       const body = await readBody(response, MAX_ERROR_BODY, signal);
-      if (response.status === 200) return;
+      if (response.status === 200) return { identityToken: session.identityToken ?? '' };
       const detail = readErrorBody(response.status, body?.toString('utf8') ?? '');
       const { url } = response;
       throw refusal(response.status, detail, { method: 'GET', url, name: url.host, reference: url.host });
@@ -74,13 +92,29 @@ export class RegistryClient {
     }
   }
 
+  /** Requests to a registry itself, for what `scopes` allow. */
+  session(
+    registry: string,
+    credentials: RegistryCredentials | undefined,
+    scopes: readonly string[],
+  ): RegistrySession {
+    return this.#session({ registry, repository: '' }, credentials, scopes);
+  }
+
   /** Ends idle connections; those in use go on. */
   close(): void {
     this.#exchange.close();
   }
 
-  #session(registry: string, credentials: RegistryCredentials, scopes: readonly string[]): RegistrySession {
-    const address = registryAddress(registry, this.#insecureRegistries);
-    return new RegistrySession({ exchange: this.#exchange, address, credentials, scopes });
+  #session(
+    { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>,
+    given: RegistryCredentials | undefined,
+    scopes: readonly string[],
+    { offline = false }: { readonly offline?: boolean } = {},
+  ): RegistrySession {
+    const address = registryAddress(registry, this.#options.insecureRegistries);
+    const credentials = async (signal: AbortSignal) =>
+      given ?? (await this.#options.credentials.find(registry, repository, signal)) ?? {};
+    return new RegistrySession({ exchange: this.#exchange, address, credentials, scopes, offline });
   }
 }

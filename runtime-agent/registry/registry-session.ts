@@ -11,9 +11,12 @@ import { TransientError } from './retry.ts';
 export interface RegistrySessionOptions {
   readonly exchange: HttpExchange;
   readonly address: RegistryAddress;
-  readonly credentials: RegistryCredentials;
+  /** Asked once, when the registry asks for a login. */
+  readonly credentials: (signal: AbortSignal) => Promise<RegistryCredentials>;
   /** `repository:NAME:pull` and their like; none for a login alone (distribution, token scope). */
   readonly scopes: readonly string[];
+  /** Whether an identity token is asked for as well (`docker login`). */
+  readonly offline?: boolean;
 }
 
 export interface SessionRequest {
@@ -32,9 +35,15 @@ export class RegistrySession {
   readonly #options: RegistrySessionOptions;
   #base: URL | undefined;
   #authorization: Authorization | undefined;
+  #credentials: RegistryCredentials | undefined;
 
   constructor(options: RegistrySessionOptions) {
     this.#options = options;
+  }
+
+  /** What the token server gave to log in with from now on, instead of a password; undefined where it gave nothing. */
+  get identityToken(): string | undefined {
+    return this.#authorization?.identityToken;
   }
 
   /** As `send`, for `GET <path>`. */
@@ -87,16 +96,23 @@ export class RegistrySession {
   }
 
   async #authorize(response: HttpResponse, method: string, signal: AbortSignal): Promise<void> {
-    const { exchange, credentials, scopes, address } = this.#options;
+    const { exchange, scopes, address, offline = false } = this.#options;
+    const credentials = await this.#ownCredentials(signal);
     this.#authorization = await authorize(exchange, {
       challenges: parseChallenges(response.headers['www-authenticate'] ?? ''),
       credentials,
       scopes,
+      offline,
       url: response.url,
       method,
       verifyCertificate: address.verifyCertificate,
       signal,
     });
+  }
+
+  async #ownCredentials(signal: AbortSignal): Promise<RegistryCredentials> {
+    this.#credentials ??= await this.#options.credentials(signal);
+    return this.#credentials;
   }
 
   /** Finds the scheme that the registry speaks by `GET /v2/`, and logs in where that can be done already. */
@@ -118,11 +134,11 @@ export class RegistrySession {
   async #ping(base: URL, signal: AbortSignal): Promise<void> {
     const response = await this.#sendOnce({ method: 'GET', target: '/v2/' }, new URL('/v2/', base), signal);
     const challenges = parseChallenges(response.headers['www-authenticate'] ?? '');
-    const canAnswer =
-      this.#options.credentials.username !== undefined ||
-      challenges.some(({ scheme }) => scheme === 'bearer');
     // Without credentials a repository may still be open to all: it is for its own answer to say.
-    if (response.status === 401 && canAnswer) {
+    if (
+      response.status === 401 &&
+      (challenges.some(({ scheme }) => scheme === 'bearer') || (await this.#ownCredentials(signal)).username)
+    ) {
       response.body.destroy();
       await this.#authorize(response, 'GET', signal);
     } else await readBody(response, MAX_PING_BODY, signal).catch(() => undefined);

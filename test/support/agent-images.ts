@@ -7,6 +7,7 @@ import type { Image, Platform } from '../../runtime-agent/images/image.ts';
 import type { ImageService } from '../../runtime-agent/images/image-service.ts';
 import type { PullProgress, RegistryCredentials } from '../../runtime-agent/images/images.ts';
 import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
+import { CredentialFiles } from '../../runtime-agent/registry/credentials/credential-files.ts';
 import { RegistryClient } from '../../runtime-agent/registry/registry-client.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
@@ -32,6 +33,12 @@ export interface AgentImages {
   restart(): Promise<AgentImages>;
 }
 
+export interface AgentImagesOptions {
+  readonly keepLayerBlobs?: boolean;
+  /** The agent's own logins at registries. */
+  readonly authFiles?: readonly string[];
+}
+
 export interface PushSettings {
   readonly tag?: string;
   readonly credentials?: RegistryCredentials;
@@ -50,11 +57,14 @@ export interface PullSettings {
 export async function openAgentImages(
   scope: CleanupScope,
   dataDirectory?: string,
-  { keepLayerBlobs = true }: { readonly keepLayerBlobs?: boolean } = {},
+  { keepLayerBlobs = true, authFiles = [] }: AgentImagesOptions = {},
 ): Promise<AgentImages> {
   const directory = dataDirectory ?? join(await makeTempDir(scope, 'agent'), 'data');
   const knex = await openAgentDatabase(directory);
-  const registry = new RegistryClient({ insecureRegistries: [] });
+  const registry = new RegistryClient({
+    insecureRegistries: [],
+    credentials: new CredentialFiles(authFiles),
+  });
   const close = async () => {
     registry.close();
     await knex.destroy();
@@ -103,7 +113,7 @@ export async function openAgentImages(
     },
     restart: async () => {
       await close();
-      return await openAgentImages(scope, directory, { keepLayerBlobs });
+      return await openAgentImages(scope, directory, { keepLayerBlobs, authFiles });
     },
   };
 }

@@ -61,11 +61,11 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
     const username = readString(body, 'username', '');
     const password = readString(body, 'password', '');
     const identityToken = readString(body, 'identitytoken', '');
-    await deps.checkLogin(
+    const answer = await deps.checkLogin(
       registry,
       { ...(identityToken === '' ? { username, password } : { identityToken }) },
       requestSignal(ctx.res, deps.stopping),
     );
-    ctx.body = { IdentityToken: '', Status: 'Login Succeeded' };
+    ctx.body = { IdentityToken: answer.identityToken || identityToken, Status: 'Login Succeeded' };
   });
 }

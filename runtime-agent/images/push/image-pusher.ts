@@ -101,7 +101,7 @@ export class ImagePusher implements ImagePush {
     const forms = diffIds.map(async (diffId) => [diffId, await layerBlobs.forms(diffId)] as const);
     const layers = layersToPush(readStored(stored), diffIds, new Map(await Promise.all(forms)));
     const mountable = await Promise.all(layers.map((layer) => pusher.mountable(layer, reference)));
-    const writer = registry.writer(reference, options.credentials ?? {}, [...new Set(mountable.flat())]);
+    const writer = registry.writer(reference, options.credentials, [...new Set(mountable.flat())]);
     const pushed = await this.#pushLayers(layers, { ...reference, writer, progress, signal });
     if (!(await writer.hasBlob(record.id, signal))) {
       await writer.uploadBlob(wholeBlob(record.id, configBytes), () => undefined, signal);

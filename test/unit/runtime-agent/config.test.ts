@@ -14,6 +14,7 @@ describe('the configuration of the agent', () => {
       dataDirectory: '/var/lib/berth-agent',
       insecureRegistries: [],
       discardLayerBlobs: false,
+      registryAuthFiles: [],
       logLevel: 'info',
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
@@ -33,6 +34,7 @@ describe('the configuration of the agent', () => {
     const environment = {
       BERTH_AGENT_SOCKET: '/e.sock',
       BERTH_AGENT_INSECURE_REGISTRIES: 'e:1, e:2',
+      BERTH_AGENT_REGISTRY_AUTH: '/e/auth.json:/g',
       BERTH_AGENT_LOG_LEVEL: '',
     };
     assert.deepEqual(readConfig({ socket: '/a.sock', config: path }, environment), {
@@ -41,6 +43,7 @@ describe('the configuration of the agent', () => {
       dataDirectory: '/f',
       insecureRegistries: ['e:1', 'e:2'],
       discardLayerBlobs: true,
+      registryAuthFiles: ['/e/auth.json', '/g'],
       logLevel: 'debug',
     });
   });

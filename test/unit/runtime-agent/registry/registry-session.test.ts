@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
+import type { RegistryCredentials } from '../../../../runtime-agent/images/images.ts';
 import { authorize } from '../../../../runtime-agent/registry/authorize.ts';
 import { HttpExchange } from '../../../../runtime-agent/registry/http-exchange.ts';
+import { readBody } from '../../../../runtime-agent/registry/read-body.ts';
 import { RegistrySession } from '../../../../runtime-agent/registry/registry-session.ts';
 import { defer } from '../../../support/cleanup.ts';
 
@@ -48,6 +50,7 @@ describe('RegistrySession', () => {
     const request = {
       challenges: [{ scheme: 'bearer', parameters: { realm: 'http://127.0.0.1:1/token' } }],
       scopes: [],
+      offline: false,
       url: new URL('https://registry.lan/v2/'),
       method: 'GET',
       verifyCertificate: true,
@@ -88,6 +91,62 @@ describe('RegistrySession', () => {
     assert.equal(sent.get('refresh_token'), 'refresh');
   });
 
+  it('gets a new token before the old one ends, and when it has ended early', async (t) => {
+    let given = 0;
+    let refused = '';
+    const tokens = await listen(t, (_, response) => {
+      given++;
+      response.end(JSON.stringify({ token: `t${given}`, expires_in: given === 1 ? 11 : 600 }));
+    });
+    const host = await listen(t, (request, response) => {
+      const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+      if (token !== undefined && token !== refused) return response.end(token);
+      return response
+        .writeHead(401, { 'www-authenticate': `Bearer realm="http://${tokens}/t",service="s"` })
+        .end();
+    });
+    const session = open(t, { host, schemes: ['http'], verifyCertificate: true });
+    const ask = async () =>
+      (await readBody(await session.get('/v2/x', {}, t.signal), 100, t.signal))?.toString();
+    assert.equal(await ask(), 't1');
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 5000 });
+    assert.equal(await ask(), 't2', 'a token of 11 seconds is not used in its last ten');
+    refused = 't2';
+    assert.match((await ask()) ?? '', /^t3$/);
+  });
+
+  it('sends a body again after a login, and credentials to no other origin', async (t) => {
+    const seen: string[] = [];
+    const collect =
+      (name: string): RequestListener =>
+      async (request, response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of request) chunks.push(chunk);
+        seen.push(`${name} ${request.headers.authorization ?? '-'} ${Buffer.concat(chunks)}`);
+        if (request.headers.authorization !== undefined || name === 'other')
+          return response.writeHead(202).end();
+        return response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+      };
+    const other = await listen(t, collect('other'));
+    const host = await listen(t, (request, response) => {
+      if (request.url === '/v2/') response.end();
+      else collect('own')(request, response);
+    });
+    const session = open(
+      t,
+      { host, schemes: ['http'], verifyCertificate: true },
+      { username: 'a', password: 'b' },
+    );
+    const body = async function* () {
+      yield Buffer.from('con');
+      yield Buffer.from('tent');
+    };
+    const headers = { 'content-length': '7' };
+    await session.send({ method: 'PATCH', target: '/v2/x', headers, body }, t.signal);
+    await session.send({ method: 'PATCH', target: new URL(`http://${other}/up`), headers, body }, t.signal);
+    assert.deepEqual(seen, ['own - content', 'own Basic YTpi content', 'other - content']);
+  });
+
   it('stops when it is aborted', async (t) => {
     const controller = new AbortController();
     const host = await listen(t, () => controller.abort(new Error('no longer wanted')));
@@ -99,11 +158,16 @@ describe('RegistrySession', () => {
 function open(
   t: TestContext,
   address: ConstructorParameters<typeof RegistrySession>[0]['address'],
-  credentials: ConstructorParameters<typeof RegistrySession>[0]['credentials'] = {},
+  credentials: RegistryCredentials = {},
 ): RegistrySession {
   const exchange = new HttpExchange();
   t.after(() => exchange.close());
-  return new RegistrySession({ exchange, address, credentials, scopes: ['repository:a:pull'] });
+  return new RegistrySession({
+    exchange,
+    address,
+    credentials: async () => credentials,
+    scopes: ['repository:a:pull'],
+  });
 }
 
 async function listen(t: TestContext, answer: RequestListener): Promise<string> {

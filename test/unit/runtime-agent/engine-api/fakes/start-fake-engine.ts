@@ -70,7 +70,7 @@ export async function startFakeEngine(
     events,
     host: FAKE_HOST,
     layerSize: async () => 4096,
-    checkLogin: async () => {},
+    checkLogin: async () => ({ identityToken: '' }),
     log,
     stopping: stopping.signal,
   });
