@@ -22,6 +22,7 @@ import { ContainerRegistry } from './lifecycle/registry.ts';
 import { removeContainer } from './lifecycle/remove-container.ts';
 import { startLocked } from './lifecycle/start-container.ts';
 import { killContainer, stopContainer } from './lifecycle/stop-container.ts';
+import { LogRotation } from './logs/log-rotation.ts';
 import { readLog } from './logs/read-log.ts';
 import { CONTAINER_MIGRATIONS, CONTAINER_MIGRATIONS_TABLE } from './migrations.ts';
 import { capabilityNames } from './plan/capabilities.ts';
@@ -91,11 +92,13 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     (id) => void handleExit(context, id),
     () => void checkAll(context),
   );
+  const rotation = new LogRotation(context.registry, deps.events, deps.log);
   return {
     ...containersOver(context),
     close: async () => {
       stopping.abort();
       watch.close();
+      rotation.close();
       for (const live of context.registry.all()) clearTimeout(live.restartTimer);
       await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
       await context.hub.close();

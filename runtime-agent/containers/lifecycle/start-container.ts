@@ -6,6 +6,7 @@ import type { AttachSession } from '../attach/attach-session.ts';
 import { startingHealth } from '../health/health-state.ts';
 import { probePlan } from '../health/probe-plan.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
+import { monitorLimit, planLog } from '../plan/log-options.ts';
 import { isHostPlatform } from '../plan/platform.ts';
 import { RuntimeCreateError, startMonitor } from '../runtime/conmon.ts';
 import { readCreateFailure } from '../runtime/runtime-error.ts';
@@ -75,6 +76,7 @@ export function sessionOf(context: ContainerContext, live: LiveContainer): Attac
 async function createProcess(context: ContainerContext, live: LiveContainer): Promise<Run> {
   const { container, paths } = live;
   const { config, hostConfig } = container;
+  const logPlan = planLog(hostConfig.LogConfig);
   const image = await context.images.get(container.imageId);
   const opening = openRunNetwork(context, container, paths);
   const letGo = () => opening.then(({ release }) => release()).catch(() => undefined);
@@ -111,7 +113,8 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       tty: config.Tty,
       stdin: config.OpenStdin,
       keepStdin: config.Tty || !config.StdinOnce,
-      logPath: hostConfig.LogConfig.Type === 'none' ? undefined : paths.log,
+      logPath: logPlan.kind === 'none' ? undefined : paths.log,
+      logLimit: logPlan.kind === 'none' ? undefined : monitorLimit(logPlan),
     });
     await network.ready;
     return {

@@ -3,16 +3,28 @@ import type { FileHandle } from 'node:fs/promises';
 const BLOCK = 64 * 1024;
 const LINE_FEED = 0x0a;
 
+export interface LogTail {
+  /** In bytes. */
+  readonly start: number;
+  /** How many lines begin there; fewer than asked for when the file has no more. */
+  readonly lines: number;
+}
+
 /**
- * Where the last `count` lines of a log begin, in bytes, reading backwards from `size` no more than those lines take. Parts
- * of one line count once, and an unfinished last line counts too.
+ * Where the last `count` lines of a log begin, reading backwards from `size` no more than those lines take. Parts of one line
+ * count once, and an unfinished last line counts too where `isNewest`: in an older file its end is in the next one.
  */
-export async function findTail(file: FileHandle, size: number, count: number): Promise<number> {
-  if (count <= 0) return size;
+export async function findTail(
+  file: FileHandle,
+  size: number,
+  count: number,
+  isNewest: boolean,
+): Promise<LogTail> {
+  if (count <= 0) return { start: size, lines: 0 };
   const block = Buffer.alloc(BLOCK + HEAD);
   let ends = 0;
   let start = size;
-  let isLast = true;
+  let isLast = isNewest;
   let position = size;
   // Lines are found by the line feed before them; `position` is where the part that has been searched begins.
   while (position > 0) {
@@ -27,7 +39,7 @@ export async function findTail(file: FileHandle, size: number, count: number): P
       const line = block.subarray(index + 1, Math.min(bytesRead, index + 1 + HEAD));
       // A complete entry is the end of a line, so the line after it begins one further on.
       if (isComplete(line) || isLast) {
-        if (ends === count) return start;
+        if (ends === count) return { start, lines: ends };
         ends += 1;
       }
       isLast = false;
@@ -35,7 +47,7 @@ export async function findTail(file: FileHandle, size: number, count: number): P
     }
     position = from;
   }
-  return start;
+  return { start, lines: ends };
 }
 
 /** Enough for a timestamp, a stream and a tag. */

@@ -3,6 +3,8 @@ import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
 import { validateHealthcheck } from '../health/probe-plan.ts';
 import { checkNetworkMode } from './check-network-mode.ts';
+import { checkLogDetails } from './log-details.ts';
+import { planLog } from './log-options.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';
 import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
@@ -41,7 +43,8 @@ export function validateRequest(config: ContainerConfig, hostConfig: HostConfig,
   }
   parseSecurityOptions(hostConfig.SecurityOpt);
   parseRestartPolicy(hostConfig);
-  validateLogging(hostConfig.LogConfig);
+  planLog(hostConfig.LogConfig);
+  checkLogDetails(hostConfig.LogConfig.Config);
   for (const [path, options] of Object.entries(hostConfig.Tmpfs)) {
     if (!path.startsWith('/') || path.split('/').includes('..') || /^\/+$/.test(path)) {
       refuse(`invalid mount path: '${path.slice(0, 80)}' mount path must be absolute and not the root`);
@@ -101,19 +104,6 @@ function validateUlimits(hostConfig: HostConfig): void {
     if (Hard >= 0 && (Soft > Hard || Soft < 0)) {
       refuse(`ulimit soft limit must be less than or equal to hard limit: soft: ${Soft}, hard: ${Hard}`);
     }
-  }
-}
-
-function validateLogging({ Type: type, Config: options }: HostConfig['LogConfig']): void {
-  if (type !== '' && type !== 'json-file' && type !== 'none') {
-    throw new EngineError(
-      'not-implemented',
-      `the logging driver ${type.slice(0, 40)} is not supported: this agent has json-file and none`,
-    );
-  }
-  const [option] = Object.keys(options);
-  if (option !== undefined) {
-    throw new EngineError('not-implemented', `the logging option ${option.slice(0, 40)} is not supported`);
   }
 }
 

@@ -28,6 +28,8 @@ export interface MonitorOptions {
   readonly keepStdin: boolean;
   /** Undefined: output is not kept. */
   readonly logPath: string | undefined;
+  /** Bytes after which the log is begun anew; undefined is never. */
+  readonly logLimit: number | undefined;
 }
 
 /** The runtime refused; `stderr` is what it wrote. */
@@ -93,6 +95,7 @@ function monitorArguments(options: MonitorOptions): readonly string[] {
     paths.persist,
     '-l',
     options.logPath === undefined ? 'none' : `k8s-file:${relative(paths.bundle, options.logPath)}`,
+    ...(options.logLimit === undefined ? [] : ['--log-size-max', String(options.logLimit)]),
     '--full-attach',
     '--no-sync-log',
     '--runtime-arg',

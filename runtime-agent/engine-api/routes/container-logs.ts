@@ -1,5 +1,6 @@
 import type { Router } from '@koa/router';
 import type { LogOptions } from '../../containers/containers.ts';
+import { logDetails } from '../../containers/plan/log-details.ts';
 import { EngineError } from '../../errors.ts';
 import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -19,7 +20,10 @@ export function containerLogRoutes(router: Router, deps: EngineDeps): void {
     const lines = await deps.containers.logs(container.id, options, signal);
     const tty = container.config.Tty;
     const timestamps = queryBoolean(query, 'timestamps');
-    streamBody(ctx, streamContentType(tty), logFrames(lines, { tty, timestamps, signal }));
+    const details = queryBoolean(query, 'details')
+      ? { details: logDetails(container, container.hostConfig.LogConfig.Config) }
+      : {};
+    streamBody(ctx, streamContentType(tty), logFrames(lines, { tty, timestamps, ...details, signal }));
   });
 }
 

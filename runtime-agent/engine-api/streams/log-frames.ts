@@ -7,14 +7,19 @@ import { frame } from './frame.ts';
  */
 export async function* logFrames(
   lines: AsyncIterable<LogLine>,
-  options: { readonly tty: boolean; readonly timestamps: boolean; readonly signal: AbortSignal },
+  options: {
+    readonly tty: boolean;
+    readonly timestamps: boolean;
+    /** Printed before each line, after its time; undefined is nothing. */
+    readonly details?: string;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Uint8Array> {
   try {
     for await (const line of lines) {
-      const data = options.timestamps
-        ? Buffer.concat([Buffer.from(`${line.timestamp} `), line.data])
-        : line.data;
-      if (data.length === 0) continue;
+      if (line.data.length === 0) continue;
+      const head = `${options.timestamps ? `${line.timestamp} ` : ''}${options.details === undefined ? '' : `${options.details} `}`;
+      const data = head === '' ? line.data : Buffer.concat([Buffer.from(head), line.data]);
       yield options.tty ? data : frame(line.stream, data);
     }
   } catch (error) {

@@ -24,7 +24,7 @@ export function systemInfo(
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
-      Log: ['json-file'],
+      Log: ['json-file', 'local'],
     },
     MemoryLimit: true,
     SwapLimit: true,

@@ -36,6 +36,8 @@ describe('validateRequest', () => {
     [{}, { MemorySwappiness: 0, CpuRealtimePeriod: 1000, CpuRealtimeRuntime: 1000 }],
     [{}, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }],
     [{}, { LogConfig: { Type: 'none', Config: {} } }],
+    [{}, { LogConfig: { Type: 'local', Config: { compress: 'false' } } }],
+    [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{.Name}}/{{ .ID }}', labels: 'a,b' } } }],
     [{}, { Tmpfs: { '/run': 'size=1m,exec,mode=1777', '/tmp': '' } }],
   ];
   it('accepts what can be done', () => {
@@ -47,6 +49,17 @@ describe('validateRequest', () => {
     [{}, { SecurityOpt: ['seccomp={'] }, /Decoding seccomp profile failed/],
     [{}, { SecurityOpt: ['seccomp={"defaultAction":7}'] }, /defaultAction must be/],
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{}]}'] }, /list of rules/],
+    [
+      {},
+      { LogConfig: { Type: '', Config: { nosuch: 'x' } } },
+      /unknown log opt 'nosuch' for json-file log driver/,
+    ],
+    [
+      {},
+      { LogConfig: { Type: 'local', Config: { labels: 'x' } } },
+      /unknown log opt 'labels' for local log driver/,
+    ],
+    [{}, { LogConfig: { Type: 'json-file', Config: { 'env-regex': '(' } } }, /invalid regular expression/],
     [{}, { DeviceCgroupRules: ['c 1:3'] }, /invalid device cgroup rule format: 'c 1:3'/],
     [{}, { CgroupParent: '/a/../../b' }, /invalid parent cgroup/],
     [{}, { MemorySwappiness: 101 }, /range is 0-100/],
@@ -99,7 +112,9 @@ describe('validateRequest', () => {
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x"}'] }, /listenerPath/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
-    [{}, { LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } } }, /logging option max-size/],
+    [{}, { LogConfig: { Type: 'json-file', Config: { compress: 'true' } } }, /compress=true/],
+    [{}, { LogConfig: { Type: 'json-file', Config: { mode: 'non-blocking' } } }, /mode=non-blocking/],
+    [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{upper .Name}}' } } }, /log option tag/],
   ];
   for (const [config, host, message] of missing) {
     it(`says that it does not have ${JSON.stringify({ ...config, ...host }).slice(0, 90)}`, () => {

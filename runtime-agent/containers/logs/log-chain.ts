@@ -1,0 +1,77 @@
+import { stat } from 'node:fs/promises';
+import { closeLogFiles, type LogFile, openLogFiles } from './log-files.ts';
+import { findTail } from './log-tail.ts';
+
+/** The bytes of a log over all its files, from one place on. A rotation while it is read loses nothing that is still there. */
+export class LogChain {
+  readonly #path: string;
+  #files: readonly LogFile[];
+  #position = 0;
+
+  private constructor(path: string, files: readonly LogFile[]) {
+    this.#path = path;
+    this.#files = files;
+  }
+
+  /** From the last `tail` lines on; undefined is all of it. */
+  static async open(path: string, tail: number | undefined): Promise<LogChain> {
+    const chain = new LogChain(path, await openLogFiles(path));
+    if (tail !== undefined) await chain.#skipTo(tail);
+    return chain;
+  }
+
+  /** The next bytes, none at the end of what was there when it was opened or `advance` was called last. */
+  async read(block: Buffer): Promise<number> {
+    for (;;) {
+      const [file] = this.#files;
+      if (file === undefined) return 0;
+      const { bytesRead } = await file.handle.read(block, 0, block.length, this.#position);
+      this.#position += bytesRead;
+      if (bytesRead > 0 || this.#files.length === 1) return bytesRead;
+      await this.#leave();
+    }
+  }
+
+  /** Finds the files that came after the last one. False when there are none. */
+  async advance(): Promise<boolean> {
+    const last = this.#files.at(-1);
+    const newest = await stat(this.#path).catch(() => undefined);
+    // Without a newest file, the writer still writes to the last one.
+    if (newest === undefined || newest.ino === last?.inode) return false;
+    const files = await openLogFiles(this.#path);
+    const position = files.findIndex(({ inode }) => inode === last?.inode);
+    const later = files.slice(position + 1);
+    await closeLogFiles(files.slice(0, position + 1));
+    // What the writer wrote into the last one before it left it comes first.
+    this.#files = [...this.#files, ...later];
+    return later.length > 0;
+  }
+
+  async close(): Promise<void> {
+    await closeLogFiles(this.#files);
+    this.#files = [];
+  }
+
+  async #leave(): Promise<void> {
+    const [file, ...rest] = this.#files;
+    this.#files = rest;
+    this.#position = 0;
+    await file?.handle.close();
+  }
+
+  async #skipTo(tail: number): Promise<void> {
+    let wanted = tail;
+    for (let index = this.#files.length - 1; index >= 0; index -= 1) {
+      const file = this.#files[index] as LogFile;
+      const { size } = await file.handle.stat();
+      const isNewest = index === this.#files.length - 1;
+      const { start, lines } = await findTail(file.handle, size, wanted, isNewest);
+      wanted -= lines;
+      if (wanted > 0 && index > 0) continue;
+      await closeLogFiles(this.#files.slice(0, index));
+      this.#files = this.#files.slice(index);
+      this.#position = start;
+      return;
+    }
+  }
+}

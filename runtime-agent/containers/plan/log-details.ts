@@ -1,0 +1,93 @@
+import { EngineError } from '../../errors.ts';
+import type { Container, HostConfig } from '../container.ts';
+import { variableName } from './command.ts';
+
+type Facts = Pick<Container, 'id' | 'name' | 'imageId'> & {
+  readonly config: Pick<Container['config'], 'Labels' | 'Env' | 'Image'>;
+};
+
+/** Fields of dockerd's template for `tag`, which stand alone between braces. */
+const TAG_FIELDS: Readonly<Record<string, (container: Facts) => string>> = {
+  ID: ({ id }) => id.slice(0, 12),
+  FullID: ({ id }) => id,
+  Name: ({ name }) => name,
+  ImageID: ({ imageId }) => imageId.replace('sha256:', '').slice(0, 12),
+  ImageFullID: ({ imageId }) => imageId,
+  ImageName: ({ config }) => config.Image,
+  DaemonName: () => 'docker',
+};
+
+/**
+ * What `docker logs --details` prints before each line: the labels, variables and tag that the log options name, as
+ * `key=value` with commas between, sorted and with what is special escaped.
+ */
+export function logDetails(container: Facts, options: HostConfig['LogConfig']['Config']): string {
+  const { labels, env, tag } = options;
+  const variables = container.config.Env.map((entry) => {
+    const name = variableName(entry);
+    return [name, entry.slice(name.length + 1)] as const;
+  });
+  const picked = [
+    ...pick(Object.entries(container.config.Labels), labels, options['labels-regex']),
+    ...pick(variables, env, options['env-regex']),
+    ...(tag === undefined ? [] : ([['tag', tagText(tag, container)]] as const)),
+  ];
+  const sorted = [...new Map(picked)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([key, value]) => `${queryEscape(key)}=${queryEscape(value)}`).join(',');
+}
+
+/** Throws EngineError 'bad-request' for expressions that are none, 'not-implemented' for templates that the agent lacks. */
+export function checkLogDetails(options: HostConfig['LogConfig']['Config']): void {
+  expression(options['labels-regex']);
+  expression(options['env-regex']);
+  const { tag = '' } = options;
+  for (const [, field = ''] of tag.matchAll(/\{\{\s*(.*?)\s*\}\}/g)) {
+    if (!field.startsWith('.') || !Object.hasOwn(TAG_FIELDS, field.slice(1))) {
+      throw new EngineError(
+        'not-implemented',
+        `the log option tag with {{${field.slice(0, 40)}}} is not supported by berth-agent: it knows ${Object.keys(TAG_FIELDS).join(', ')}`,
+      );
+    }
+  }
+}
+
+function pick(
+  entries: readonly (readonly [string, string])[],
+  names: string | undefined,
+  pattern: string | undefined,
+): readonly (readonly [string, string])[] {
+  const named = new Set((names ?? '').split(',').filter(Boolean));
+  const matching = expression(pattern);
+  return entries.filter(([key]) => named.has(key) || (matching?.test(key) ?? false));
+}
+
+function expression(pattern: string | undefined): RegExp | undefined {
+  if (pattern === undefined || pattern === '') return undefined;
+  if (pattern.length > 256)
+    throw new EngineError('bad-request', 'a regular expression of the log options is too long');
+  try {
+    return new RegExp(pattern);
+  } catch (cause) {
+    throw new EngineError(
+      'bad-request',
+      `invalid regular expression in the log options: ${pattern.slice(0, 80)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function tagText(template: string, container: Facts): string {
+  return template.replace(
+    /\{\{\s*\.(\w+)\s*\}\}/g,
+    (_, field: string) => TAG_FIELDS[field]?.(container) ?? '',
+  );
+}
+
+/** As Go's url.QueryEscape. */
+function queryEscape(text: string): string {
+  return encodeURIComponent(text)
+    .replace(/%20/g, '+')
+    .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+}

@@ -1,0 +1,113 @@
+import { EngineError } from '../../errors.ts';
+import type { HostConfig } from '../container.ts';
+
+/** How a container's output is kept. */
+export type LogPlan =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'files';
+      /** Bytes of one file; undefined is no limit. */
+      readonly maxSize: number | undefined;
+      /** Files in all, the one that is written included. */
+      readonly maxFiles: number;
+    };
+
+interface Driver {
+  readonly maxSize: number | undefined;
+  readonly maxFiles: number;
+  readonly options: ReadonlySet<string>;
+}
+
+const COMMON = ['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size'];
+const DRIVERS: Readonly<Record<string, Driver>> = {
+  'json-file': {
+    maxSize: undefined,
+    maxFiles: 1,
+    options: new Set([...COMMON, 'labels', 'labels-regex', 'env', 'env-regex', 'tag']),
+  },
+  local: { maxSize: 20_000_000, maxFiles: 5, options: new Set(COMMON) },
+};
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
+/** More than anybody looks through, and few enough to be looked for one by one. */
+const MOST_FILES = 1000;
+const SLACK = 1 << 20;
+
+/** Throws EngineError 'bad-request' for options that cannot be, 'not-implemented' for drivers and options that the agent lacks. */
+export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']): LogPlan {
+  const name = type === '' ? 'json-file' : type;
+  if (name === 'none') {
+    const [option] = Object.keys(options);
+    if (option !== undefined) refuse(`unknown log opt '${option.slice(0, 40)}' for none log driver`);
+    return { kind: 'none' };
+  }
+  const driver = DRIVERS[name];
+  if (driver === undefined) {
+    throw new EngineError(
+      'not-implemented',
+      `the logging driver ${name.slice(0, 40)} is not supported: this agent has json-file, local and none`,
+    );
+  }
+  for (const option of Object.keys(options)) {
+    if (!driver.options.has(option)) {
+      refuse(`unknown log opt '${option.slice(0, 40)}' for ${name} log driver`);
+    }
+  }
+  refuseUnsupported(options);
+  const size = options['max-size'];
+  const count = options['max-file'];
+  return {
+    kind: 'files',
+    maxSize: size === undefined ? driver.maxSize : parseSize(size),
+    maxFiles: count === undefined ? driver.maxFiles : parseCount(count),
+  };
+}
+
+/** Bytes after which conmon itself begins a log anew; where the agent rotates, that is only for when there is no agent. */
+export function monitorLimit({ maxSize, maxFiles }: Extract<LogPlan, { kind: 'files' }>): number | undefined {
+  if (maxSize === undefined) return undefined;
+  return maxFiles === 1 ? maxSize : 2 * maxSize + SLACK;
+}
+
+function refuseUnsupported(options: Readonly<Record<string, string>>): void {
+  const { compress, mode } = options;
+  if (compress !== undefined && compress !== 'true' && compress !== 'false') {
+    refuse(`invalid log option compress=${compress.slice(0, 40)}: use true or false`);
+  }
+  if (compress === 'true') {
+    throw new EngineError(
+      'not-implemented',
+      'the logging option compress=true is not supported by berth-agent: rotated files stay as they are',
+    );
+  }
+  if (mode !== undefined && mode !== 'blocking' && mode !== 'non-blocking') {
+    refuse(`logger: mode must be blocking or non-blocking, not ${mode.slice(0, 40)}`);
+  }
+  if (mode === 'non-blocking' || options['max-buffer-size'] !== undefined) {
+    throw new EngineError(
+      'not-implemented',
+      'the logging option mode=non-blocking is not supported by berth-agent: output goes to a file at once',
+    );
+  }
+}
+
+/** `10m`, with decimal units as Docker has them; -1 is no limit. */
+function parseSize(text: string): number | undefined {
+  if (text === '-1') return undefined;
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([bkmgtp]?)b?$/i.exec(text) ?? [];
+  const size = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
+  if (number === '' || !Number.isSafeInteger(size)) refuse(`invalid size: '${text.slice(0, 40)}'`);
+  if (size <= 0) refuse('max-size must be a positive number');
+  return size;
+}
+
+function parseCount(text: string): number {
+  const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(count)) refuse(`invalid max-file: '${text.slice(0, 40)}' is no number`);
+  if (count < 1) refuse('max-file cannot be less than 1');
+  if (count > MOST_FILES) refuse(`max-file cannot be more than ${MOST_FILES}`);
+  return count;
+}
+
+function refuse(message: string): never {
+  throw new EngineError('bad-request', message);
+}

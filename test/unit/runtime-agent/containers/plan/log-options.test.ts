@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { logDetails } from '../../../../../runtime-agent/containers/plan/log-details.ts';
+import { monitorLimit, planLog } from '../../../../../runtime-agent/containers/plan/log-options.ts';
+
+const plan = (Config: Readonly<Record<string, string>>, Type = 'json-file') => planLog({ Type, Config });
+
+describe('log options', () => {
+  it('say how large files become and how many there are', () => {
+    assert.deepEqual(plan({}), { kind: 'files', maxSize: undefined, maxFiles: 1 });
+    assert.deepEqual(plan({}, ''), plan({}));
+    assert.deepEqual(plan({}, 'local'), { kind: 'files', maxSize: 20_000_000, maxFiles: 5 });
+    assert.deepEqual(plan({}, 'none'), { kind: 'none' });
+    assert.deepEqual(plan({ 'max-size': '10m', 'max-file': '3' }), {
+      kind: 'files',
+      maxSize: 10_000_000,
+      maxFiles: 3,
+    });
+    const size = (text: string) => {
+      const found = plan({ 'max-size': text });
+      return found.kind === 'files' ? found.maxSize : 'none';
+    };
+    assert.deepEqual(['512', '1k', '1.5K', '2GB', '-1'].map(size), [512, 1000, 1500, 2e9, undefined]);
+  });
+
+  it('that make no sense are refused', () => {
+    for (const [config, message] of [
+      [{ 'max-size': 'much' }, /invalid size: 'much'/],
+      [{ 'max-size': '0' }, /must be a positive number/],
+      [{ 'max-size': '-2k' }, /invalid size/],
+      [{ 'max-file': '0' }, /cannot be less than 1/],
+      [{ 'max-file': 'x' }, /is no number/],
+      [{ compress: 'maybe' }, /compress=maybe/],
+      [{ mode: 'x' }, /mode must be/],
+    ] as const) {
+      assert.throws(() => plan(config), { code: 'bad-request', message });
+    }
+    assert.throws(() => plan({ tag: 'x' }, 'none'), { code: 'bad-request' });
+    assert.throws(() => plan({}, 'syslog'), { code: 'not-implemented' });
+  });
+
+  it('leave to conmon what the agent does not do', () => {
+    assert.equal(monitorLimit({ kind: 'files', maxSize: undefined, maxFiles: 1 }), undefined);
+    assert.equal(monitorLimit({ kind: 'files', maxSize: 100, maxFiles: 1 }), 100);
+    assert.equal(monitorLimit({ kind: 'files', maxSize: 100, maxFiles: 2 }), 200 + (1 << 20));
+  });
+});
+
+describe('details of log lines', () => {
+  const container = {
+    id: 'f'.repeat(64),
+    name: 'web',
+    imageId: `sha256:${'a'.repeat(64)}`,
+    config: { Labels: { tier: 'front end', team: 'x' }, Env: ['B=2', 'A=1=1', 'C'], Image: 'app:1' },
+  } as const;
+
+  it('are what the options name, sorted and escaped', () => {
+    assert.equal(logDetails(container, {}), '');
+    assert.equal(
+      logDetails(container, { labels: 'tier,nosuch', env: 'B,A,C', tag: '{{.Name}}-{{ .ID }}' }),
+      'A=1%3D1,B=2,C=,tag=web-ffffffffffff,tier=front+end',
+    );
+    assert.equal(
+      logDetails(container, { 'labels-regex': '^t', 'env-regex': 'B' }),
+      'B=2,team=x,tier=front+end',
+    );
+    assert.equal(logDetails(container, { tag: '{{.ImageName}}' }), 'tag=app%3A1');
+  });
+});
