@@ -12,6 +12,7 @@ import { createNetworks } from '../networks/create-networks.ts';
 import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
+import { TreeThread } from '../snapshots/diff/tree-thread.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
 import { checkHost } from './check-host.ts';
 import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
@@ -67,6 +68,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
+  const trees = new TreeThread();
   const containers = await createContainers({
     knex,
     images,
@@ -76,6 +78,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     events,
     dataDirectory,
     runtime,
+    trees,
     log,
   });
   const stopping = new AbortController();
@@ -83,6 +86,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     images,
     push,
     containers,
+    archive: containers.archive,
     volumes,
     networks: networking.networks,
     events,
@@ -113,6 +117,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
   const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();
+  await trees.close();
   await networking.close({ idle });
   registry.close();
   await knex.destroy();

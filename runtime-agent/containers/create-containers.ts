@@ -9,10 +9,13 @@ import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
+import { AgentContainerArchive } from './files/agent-container-archive.ts';
+import type { ContainerArchive } from './files/container-archive.ts';
 import { attachTo } from './lifecycle/attach-container.ts';
 import { connectContainer, disconnectContainer } from './lifecycle/connect-container.ts';
 import type { ContainerContext } from './lifecycle/context.ts';
@@ -45,11 +48,13 @@ export interface ContainersDeps {
   /** The agent's own folder; containers/, exits/, runtime/ and parts/ are made in it. */
   readonly dataDirectory: string;
   readonly runtime: Runtime;
+  readonly trees: TreeTars;
   readonly log: Logger;
 }
 
 /** The containers of a host, until the agent stops. */
 export interface RunningContainers extends Containers {
+  readonly archive: ContainerArchive;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
 }
@@ -95,6 +100,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   const rotation = new LogRotation(context.registry, deps.events, deps.log);
   return {
     ...containersOver(context),
+    archive: new AgentContainerArchive(context, deps.trees),
     close: async () => {
       stopping.abort();
       watch.close();

@@ -5,6 +5,8 @@ import { splitVersion } from './api-version.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
+import { drainRequest } from './http/drain-request.ts';
+import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
@@ -32,6 +34,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);
   containerRoutes(router, deps);
+  if (deps.archive !== undefined) containerArchiveRoutes(router, deps, deps.archive);
   networkRoutes(router, deps);
   volumeRoutes(router, deps);
   unsupportedRoutes(router);
@@ -75,8 +78,7 @@ function answerErrors(deps: EngineDeps) {
       if (status === 304) return;
       ctx.type = 'application/json';
       ctx.body = errorBody(message);
-      // What is left of a body that was not read would be taken for the next request.
-      if (!ctx.req.complete) ctx.set('Connection', 'close');
+      drainRequest(ctx.req);
     }
   };
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { Containers } from '../containers/containers.ts';
+import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
@@ -14,6 +15,8 @@ export interface EngineDeps {
   readonly images: Images;
   readonly push: ImagePush;
   readonly containers: Containers;
+  /** Absent where no files go in or out. */
+  readonly archive?: ContainerArchive;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;

@@ -8,6 +8,7 @@ const FLAGS = {
   nosuid: 2,
   nodev: 4,
   noexec: 8,
+  remount: 32,
   bind: 4096,
   recursive: 16384,
   private: 1 << 18,

@@ -8,6 +8,8 @@ export interface TreeCalls {
   makeNode(path: Buffer, mode: number, major: number, minor: number): void;
   /** lsetxattr(2) */
   setXattr(path: Buffer, name: Buffer, value: Buffer): void;
+  /** fsetxattr(2) */
+  setDescriptorXattr(fd: number, name: Buffer, value: Buffer): void;
 }
 
 /** Binds the C library of this process. */
@@ -22,6 +24,7 @@ export function loadTreeCalls(): TreeCalls {
     'size_t',
     'int',
   ]);
+  const fsetxattr = library.func('fsetxattr', 'int', ['int', 'uint8_t *', 'uint8_t *', 'size_t', 'int']);
   return {
     enterRoot: (folder) => {
       checkResult(`cannot enter ${folder}`, chroot(folder));
@@ -33,6 +36,10 @@ export function loadTreeCalls(): TreeCalls {
     setXattr: (path, name, value) => {
       const result = lsetxattr(terminated(path), terminated(name), value, value.length, 0);
       checkResult(`cannot set ${name} of ${path}`, result);
+    },
+    setDescriptorXattr: (fd, name, value) => {
+      const result = fsetxattr(fd, terminated(name), value, value.length, 0);
+      checkResult(`cannot set ${name}`, result);
     },
   };
 }

@@ -13,6 +13,7 @@ import { EngineError } from '../../runtime-agent/errors.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import type { Image } from '../../runtime-agent/images/image.ts';
 import type { Images } from '../../runtime-agent/images/images.ts';
+import { TreeThread } from '../../runtime-agent/snapshots/diff/tree-thread.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
 import { openVolumes } from '../../runtime-agent/volumes/local-volumes.ts';
@@ -89,6 +90,7 @@ async function openOver(
   const { scope, snapshotter, log, runtime } = parts;
   const knex = await openDatabase({ file: join(dataDirectory, 'state.sqlite') });
   const events = new EventBus();
+  const trees = new TreeThread();
   const images = fakeImages({ ...testImage(parts.diffId), ...options.image });
   const containers = await createContainers({
     knex,
@@ -99,6 +101,7 @@ async function openOver(
     events,
     dataDirectory,
     runtime,
+    trees,
     log,
   });
   let closed = false;
@@ -106,6 +109,7 @@ async function openOver(
     if (closed) return;
     closed = true;
     await containers.close();
+    await trees.close();
     await knex.destroy();
   };
   const opened: AgentContainers = {

@@ -73,6 +73,8 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   }
   if (live.run === undefined) {
     if (await exists(live.paths.spec)) await clearRun(context, live.paths, 'found');
+    // Files were copied from it, or it was committed.
+    else await context.snapshotter.unmountRootfs(live.id);
     restartWherePolicySays(context, live);
     return;
   }

@@ -5,7 +5,6 @@ import { pathName } from './path-name.ts';
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
   { title: 'docker exec', path: /^\/(containers\/[^/]+\/exec|exec\/[^/]+\/(start|resize|json))$/ },
-  { title: 'docker cp', path: /^\/containers\/[^/]+\/archive$/ },
   { title: 'docker top', path: /^\/containers\/[^/]+\/top$/ },
   { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
   { title: 'docker diff', path: /^\/containers\/[^/]+\/changes$/ },

@@ -1,7 +1,5 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from 'node:fs';
-
-/** Not in node:fs: a descriptor that only names a file, so that opening one has no effect on a device or FIFO. */
-const O_PATH = 0o10000000;
+import { O_PATH } from '../../linux/in-root.ts';
 
 /** What went away, or is no folder any more, while a tree is read. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);

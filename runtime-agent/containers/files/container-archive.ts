@@ -1,0 +1,47 @@
+/** What `docker cp` asks of a path before it copies. */
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** As Go's FileMode has it. */
+  readonly mode: number;
+  /** Nanoseconds since 1970. */
+  readonly mtime: bigint;
+  /** Where a symlink leads in the end, inside the container; '' for what is none. */
+  readonly linkTarget: string;
+}
+
+export interface ExtractOptions {
+  /** Refuses to put a folder in the place of something else, or something else in the place of a folder. */
+  readonly noOverwriteDirNonDir: boolean;
+  /** Everything gets the container's user and group instead of what the tar says. */
+  readonly copyUidGid: boolean;
+}
+
+/**
+ * Files of a container as it sees them: with its volumes and the folders of the host that are mounted in it, and with its
+ * tmpfs while it runs. Every path and link is resolved inside the container, whatever its processes change meanwhile.
+ * Throws EngineError 'not-found' for a container or path that is not there.
+ */
+export interface ContainerArchive {
+  /** `HEAD /containers/N/archive`. */
+  stat(ref: string, path: string, signal: AbortSignal): Promise<PathStat>;
+
+  /** `GET /containers/N/archive`: the tar of a file, or of a folder and all in it. It must be read to its end, or its iterator returned. */
+  read(
+    ref: string,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }>;
+
+  /**
+   * `PUT /containers/N/archive`: unpacks a tar, compressed or not, in a folder of the container. Throws EngineError
+   * 'bad-request' for what is no tar, no folder or read-only, 'storage-full'.
+   */
+  extract(
+    ref: string,
+    path: string,
+    tar: AsyncIterable<Uint8Array>,
+    options: ExtractOptions,
+    signal: AbortSignal,
+  ): Promise<void>;
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, openSync } from 'node:fs';
+import { access, mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError } from '../../errors.ts';
+import { type InRoot, O_PATH } from '../../linux/in-root.ts';
+import { mount, unmount } from '../../linux/mount.ts';
+import { isProcessAlive } from '../../linux/proc.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import type { LiveContainer } from '../lifecycle/live-container.ts';
+import { openMountSources } from '../lifecycle/mount-sources.ts';
+import type { OciMount } from '../plan/oci-types.ts';
+import { mountInView } from './mount-in-view.ts';
+
+/** A container's files as the container sees them. */
+export interface ContainerView {
+  /** Descriptor of its root folder. Paths in it are for openat2's RESOLVE_IN_ROOT only. */
+  readonly root: number;
+  /** Always call it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the root of a container with all that is mounted there: in its own mount namespace while it runs, otherwise in a
+ * mount made for it, and then the container is neither started nor removed until `close`. Throws EngineError 'not-found',
+ * 'conflict' for one that is being removed.
+ */
+export async function openView(
+  context: ContainerContext,
+  inRoot: InRoot,
+  live: LiveContainer,
+): Promise<ContainerView> {
+  const root = openRunning(live);
+  if (root !== undefined) return { root, close: async () => closeSync(root) };
+  const opened = Promise.withResolvers<ContainerView>();
+  const closed = Promise.withResolvers<void>();
+  const held = live.mutex.run(async () => {
+    context.registry.find(live.id);
+    const { status } = live.container.state;
+    if (status === 'removing' || status === 'dead') {
+      throw new EngineError('conflict', `container ${live.container.name} is marked for removal`);
+    }
+    const running = openRunning(live);
+    if (running !== undefined) {
+      opened.resolve({ root: running, close: async () => closeSync(running) });
+      return;
+    }
+    await withStopped(context, inRoot, live, async (stopped) => {
+      opened.resolve({
+        root: stopped,
+        close: async () => {
+          closed.resolve();
+          await held;
+        },
+      });
+      await closed.promise;
+    });
+  });
+  held.catch(opened.reject);
+  return await opened.promise;
+}
+
+/** Undefined where it does not run. */
+function openRunning(live: LiveContainer): number | undefined {
+  const { run } = live;
+  if (run === undefined) return undefined;
+  let root: number;
+  try {
+    root = openSync(`/proc/${run.pid}/root`, O_PATH | constants.O_DIRECTORY);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+  // Looked at afterwards: the number may be another process's by now.
+  if (isProcessAlive(run.pid, run.startTime)) return root;
+  closeSync(root);
+  return undefined;
+}
+
+async function withStopped(
+  context: ContainerContext,
+  inRoot: InRoot,
+  live: LiveContainer,
+  work: (root: number) => Promise<void>,
+): Promise<void> {
+  const { container, paths } = live;
+  const { diffIds } = await context.images.get(container.imageId);
+  const rootfs = await context.snapshotter.mountRootfs(live.id, diffIds);
+  const folder = join(context.paths.parts, randomBytes(8).toString('hex'));
+  try {
+    const opened = await openMountSources(context, container, rootfs.path);
+    try {
+      await mkdir(folder);
+      await mount({ source: rootfs.path, target: folder, type: 'none', flags: ['bind'] });
+      await mount({ source: 'none', target: folder, type: 'none', flags: ['private'] });
+      const root = openSync(folder, O_PATH | constants.O_DIRECTORY);
+      try {
+        const points = opened.mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
+        for (const point of [...(await etcFiles(paths)), ...points]) await mountInView(inRoot, root, point);
+        if (container.hostConfig.ReadonlyRootfs) {
+          await mount({ source: 'none', target: folder, type: 'none', flags: ['remount', 'bind', 'ro'] });
+        }
+        await work(root);
+      } finally {
+        closeSync(root);
+      }
+    } finally {
+      await unmount(folder, { detach: true });
+      await rmdir(folder).catch(() => undefined);
+      await opened.close();
+    }
+  } finally {
+    await context.snapshotter.unmountRootfs(live.id);
+  }
+}
+
+/** The files of the last run; a container that was never started has none. */
+async function etcFiles(paths: LiveContainer['paths']): Promise<readonly OciMount[]> {
+  const mounts: OciMount[] = [];
+  for (const [destination, source] of [
+    ['/etc/hosts', paths.hosts],
+    ['/etc/hostname', paths.hostname],
+    ['/etc/resolv.conf', paths.resolvConf],
+  ] as const) {
+    const exists = await access(source).then(
+      () => true,
+      () => false,
+    );
+    if (exists) mounts.push({ destination, type: 'bind', source, options: ['bind', 'rw'] });
+  }
+  return mounts;
+}
+
+function depth(path: string): number {
+  return path.split('/').length;
+}
+
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ESRCH';
+}

@@ -1,0 +1,52 @@
+import { closeSync, constants, readlinkSync } from 'node:fs';
+import { type InRoot, O_PATH } from '../../linux/in-root.ts';
+import { pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
+
+/** As the kernel: more links than that are taken for a loop. */
+const MAX_LINKS = 40;
+
+/**
+ * Where a path leads when all its links are followed inside `root`, also past the point where nothing is there; absolute,
+ * each character one byte. It is text for a client, and may be outdated when it is told. Undefined for a loop of links.
+ */
+export function evaluateLinks(inRoot: InRoot, root: number, path: string): string | undefined {
+  let done: string[] = [];
+  const ahead = path.split('/');
+  for (let links = 0; ; ) {
+    const name = ahead.shift();
+    if (name === undefined) return `/${done.join('/')}`;
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      done.pop();
+      continue;
+    }
+    const target = readLink(inRoot, root, done.join('/'), name);
+    if (target === undefined) {
+      done.push(name);
+      continue;
+    }
+    links += 1;
+    if (links > MAX_LINKS) return undefined;
+    if (target.startsWith('/')) done = [];
+    ahead.unshift(...target.split('/'));
+  }
+}
+
+/** The target of a symlink; undefined for anything else. */
+function readLink(inRoot: InRoot, root: number, parent: string, name: string): string | undefined {
+  let folder: number;
+  try {
+    folder = inRoot.open(root, parent, O_PATH | constants.O_DIRECTORY);
+  } catch {
+    return undefined;
+  }
+  try {
+    if (statAt(folder, name)?.isSymbolicLink() !== true) return undefined;
+    return readlinkSync(pathAt(folder, name), { encoding: 'latin1' });
+  } catch {
+    // It has just been changed into something else.
+    return undefined;
+  } finally {
+    closeSync(folder);
+  }
+}

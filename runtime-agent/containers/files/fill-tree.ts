@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { decompressStream } from '../../build/context/decompress-stream.ts';
+import { EngineError } from '../../errors.ts';
+import type { FillOrder, FillReport } from './fill-messages.ts';
+import type { FillRequest } from './tree-filler.ts';
+
+/** What the device or the mount says, in words for whoever copies. */
+const REASONS: Readonly<Record<string, string>> = {
+  EROFS: 'the place is mounted read-only',
+  EPERM: 'the place does not allow it',
+  EACCES: 'the place does not allow it',
+  ENOTDIR: 'a name on the way is no folder',
+  ELOOP: 'a name on the way is a loop of links',
+  EEXIST: 'it was made by somebody else meanwhile',
+  ENOENT: 'what it links to is not there',
+};
+
+/**
+ * Unpacks a tar, compressed or not, in a thread of its own, which may have to wait for what a container has mounted. What has
+ * been unpacked stays when it fails. Throws EngineError 'bad-request', 'storage-full', and the signal's reason.
+ */
+export async function fillTree(
+  request: FillRequest,
+  tar: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  // The descriptor of the root passes through it, which Node would close with it.
+  const worker = new Worker(new URL('./fill-worker.ts', import.meta.url), {
+    workerData: request,
+    trackUnmanagedFds: false,
+  });
+  const failed = new AbortController();
+  worker.once('error', (error) => failed.abort(error));
+  const either = AbortSignal.any([signal, failed.signal]);
+  const send = async (order: FillOrder) => {
+    worker.postMessage(order);
+    const [report] = (await once(worker, 'message', { signal: either }).catch(() => {
+      throw either.reason;
+    })) as [FillReport];
+    if ('failure' in report) throw failure(report);
+  };
+  try {
+    for await (const chunk of decompressStream(tar, signal)) {
+      signal.throwIfAborted();
+      await send({ chunk });
+    }
+    await send({ end: true });
+  } finally {
+    await worker.terminate();
+  }
+}
+
+function failure(report: Extract<FillReport, { readonly failure: string }>): EngineError {
+  const { code, failure: message } = report;
+  if (report.unusable) return new EngineError('bad-request', message);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new EngineError(
+      'storage-full',
+      'no space left on device: free some on the disk of the data folder or of the volume',
+    );
+  }
+  const reason = code === undefined ? undefined : REASONS[code];
+  return new EngineError(
+    reason === undefined ? 'runtime' : 'bad-request',
+    reason ? `${message}: ${reason}` : message,
+  );
+}

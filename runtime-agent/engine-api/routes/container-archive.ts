@@ -1,0 +1,51 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import type { ContainerArchive, PathStat } from '../../containers/files/container-archive.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { queryBoolean } from '../http/query.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { streamBody } from '../http/stream-body.ts';
+import { pathStatHeader } from '../views/path-stat.ts';
+
+/** `docker cp` both ways (Engine API, ContainerArchiveInfo, ContainerArchive, PutContainerArchive). */
+export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive: ContainerArchive): void {
+  router.head('/containers/:id/archive', async (ctx) => {
+    const { id, path, signal } = asked(ctx, deps);
+    answerStat(ctx, await archive.stat(id, path, signal));
+    ctx.status = 200;
+    ctx.body = '';
+  });
+
+  router.get('/containers/:id/archive', async (ctx) => {
+    const { id, path, signal } = asked(ctx, deps);
+    const { stat, tar } = await archive.read(id, path, signal);
+    answerStat(ctx, stat);
+    streamBody(ctx, 'application/x-tar', tar);
+  });
+
+  router.put('/containers/:id/archive', async (ctx) => {
+    const { id, path, signal } = asked(ctx, deps);
+    const query = ctx.URL.searchParams;
+    const options = {
+      noOverwriteDirNonDir: queryBoolean(query, 'noOverwriteDirNonDir'),
+      copyUidGid: queryBoolean(query, 'copyUIDGID'),
+    };
+    // The socket must stay usable for the answer, also where the tar is refused before its end.
+    const body = ctx.req.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+    await archive.extract(id, path, body, options, signal);
+    ctx.status = 200;
+    ctx.body = '';
+  });
+}
+
+function asked(ctx: Context, deps: EngineDeps) {
+  return {
+    id: String(ctx.params.id),
+    path: ctx.URL.searchParams.get('path') ?? '',
+    signal: requestSignal(ctx.res, deps.stopping),
+  };
+}
+
+function answerStat(ctx: Context, stat: PathStat): void {
+  ctx.set('X-Docker-Container-Path-Stat', pathStatHeader(stat));
+}

@@ -1,0 +1,66 @@
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import koffi from 'koffi';
+import { SystemCallError } from './mount-library.ts';
+
+/** A descriptor that only names a file: opening one has no effect on a device or FIFO. Not in node:fs. */
+export const O_PATH = 0o10000000;
+
+const SYS_OPENAT2 = 437;
+const CLOSE_ON_EXEC = 0o2000000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+
+/** Opens paths of a tree that a stranger filled, as if the process were chrooted there. */
+export interface InRoot {
+  /**
+   * openat2(2) with RESOLVE_IN_ROOT: `root` is the descriptor of the tree's folder, and every link and `..` of `path`
+   * stays inside. Links of /proc that lead anywhere are refused. Neither a FIFO nor a terminal holds it up. Each character
+   * of `path` is one byte; `flags` are those of open(2). The caller closes the descriptor. Throws SystemCallError.
+   */
+  open(root: number, path: string, flags: number): number;
+}
+
+/** Binds the C library of this thread. */
+export function loadInRoot(): InRoot {
+  const openat2 = koffi.load(null).func('syscall', 'long', ['long', 'int', 'uint8_t *', 'void *', 'size_t']);
+  return {
+    open: (root, path, flags) => {
+      const always = CLOSE_ON_EXEC | ((flags & O_PATH) === 0 ? constants.O_NONBLOCK | constants.O_NOCTTY : 0);
+      const how = new BigUint64Array([
+        BigInt(flags | always),
+        0n,
+        BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
+      ]);
+      const name = Buffer.from(`${path === '' ? '.' : path}\0`, 'latin1');
+      const fd = Number(openat2(SYS_OPENAT2, root, name, new Uint8Array(how.buffer), how.byteLength));
+      if (fd >= 0) return fd;
+      throw new SystemCallError(`cannot open ${shown(path)}`, koffi.errno());
+    },
+  };
+}
+
+function shown(path: string): string {
+  return JSON.stringify(Buffer.from(path, 'latin1').toString('utf8').slice(0, 500));
+}
+
+/** The content of a regular file; undefined when there is none of that path, or it has more than `limit` bytes. */
+export function readFileAt(inRoot: InRoot, root: number, path: string, limit: number): Buffer | undefined {
+  let fd: number;
+  try {
+    fd = inRoot.open(root, path, constants.O_RDONLY);
+  } catch (error) {
+    if (ABSENT.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size > limit) return undefined;
+    const buffer = Buffer.alloc(stat.size);
+    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Nothing there, a loop of links, a socket or device without anybody behind it. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EACCES']);
