@@ -6,7 +6,11 @@ import type { SendingProgress } from './sending-progress.ts';
 import { mayPass } from './socket-errors.ts';
 
 /** Bytes that may be between source and client; all of a user's pipes may hold 64 MiB. */
-const PIPE_SIZE = 256 * 1024;
+const PIPE_SIZE = 512 * 1024;
+/** Bytes of which the system tells when so many have come, or the last ones: to be woken by each packet costs much. */
+const WORTH_WAKING = 128 * 1024;
+const SOL_SOCKET = 1;
+const SO_RCVLOWAT = 18;
 /** Times that the pipe is filled before it is the next one's turn. */
 const TURN = 4;
 
@@ -21,6 +25,8 @@ export class Relaying implements Transfer {
   readonly #pipe: Pipe | undefined;
   #taken = 0;
   #sent = 0;
+  #wakesAt = 0;
+  #ended = false;
   #waitsSince = performance.now();
 
   constructor(libc: Libc, command: Extract<SendfileCommand, { kind: 'relay' }>, progress: SendingProgress) {
@@ -28,6 +34,7 @@ export class Relaying implements Transfer {
     this.#command = command;
     this.#progress = progress;
     this.#pipe = libc.pipe(PIPE_SIZE);
+    this.#wakeWhenWorth();
   }
 
   /** The client while something waits for it, and the source otherwise. */
@@ -41,6 +48,10 @@ export class Relaying implements Transfer {
   }
 
   onDeadline(): void {
+    // Something has come, if not much.
+    const before = this.#taken;
+    this.takeTurn();
+    if (this.#taken > before || this.#ended) return;
     this.end({ side: 'source', message: 'the source has given nothing for too long' });
   }
 
@@ -57,6 +68,7 @@ export class Relaying implements Transfer {
   }
 
   end(fault?: SendingFault): void {
+    this.#ended = true;
     const { socket, source } = this.#command;
     for (const fd of [socket, source, this.#pipe?.input, this.#pipe?.output]) {
       if (fd !== undefined) this.#libc.close(fd);
@@ -99,8 +111,19 @@ export class Relaying implements Transfer {
       this.#sent += count;
     }
     this.#waitsSince = performance.now();
-    if (this.#sent < length) return true;
+    if (this.#sent < length) {
+      this.#wakeWhenWorth();
+      return true;
+    }
     this.end();
     return false;
+  }
+
+  #wakeWhenWorth(): void {
+    const { source, length } = this.#command;
+    const count = Math.min(WORTH_WAKING, length - this.#taken);
+    if (count === this.#wakesAt) return;
+    this.#wakesAt = count;
+    this.#libc.setOption(source, SOL_SOCKET, SO_RCVLOWAT, new Uint8Array(new Int32Array([count]).buffer));
   }
 }
