@@ -3,22 +3,45 @@ import type { Stat } from '../proto/wire_pb.ts';
 
 /** What is known of one file of a synced folder: as the client told it, so that an equal stat means that nothing changed. */
 export interface IndexedFile {
+  /** The bits of Go's FileMode. */
   readonly mode: number;
   readonly size: number;
   /** Nanoseconds since 1970, in decimal. */
   readonly modified: string;
+  /** The target of a symbolic link, or the first name of a file that this is a further name of. */
   readonly link: string;
+  /** Values in base64. */
+  readonly xattrs?: Readonly<Record<string, string>>;
+  /** SHA-256 of the content, in hex, of a file under its first name. */
+  readonly digest?: string;
 }
 
 /** By path. */
 export type FileIndex = ReadonlyMap<string, IndexedFile>;
 
 export function indexedFile(stat: Stat): IndexedFile {
-  return { mode: stat.mode, size: Number(stat.size), modified: String(stat.modTime), link: stat.linkname };
+  const xattrs = Object.entries(stat.xattrs).map(([name, value]) => [
+    name,
+    Buffer.from(value).toString('base64'),
+  ]);
+  return {
+    mode: stat.mode,
+    size: Number(stat.size),
+    modified: String(stat.modTime),
+    link: stat.linkname,
+    ...(xattrs.length === 0 ? {} : { xattrs: Object.fromEntries(xattrs.sort()) }),
+  };
 }
 
+/** Whether the client's file is the one that was received, by all that it tells of it. */
 export function sameFile(a: IndexedFile, b: IndexedFile): boolean {
-  return a.mode === b.mode && a.size === b.size && a.modified === b.modified && a.link === b.link;
+  return (
+    a.mode === b.mode &&
+    a.size === b.size &&
+    a.modified === b.modified &&
+    a.link === b.link &&
+    (a.xattrs === b.xattrs || JSON.stringify(a.xattrs) === JSON.stringify(b.xattrs))
+  );
 }
 
 /** Undefined where the file is missing or damaged: what it describes is unknown then. */

@@ -21,7 +21,7 @@ export class FolderReceiver implements FileReceiver {
   readonly #folders = new Map<string, Stat | undefined>([['.', undefined]]);
   readonly #links = new Map<string, string>();
   readonly #changed = new Set<string>();
-  readonly #open = new Map<number, ReceivedFile>();
+  readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
   /** `onChange` is called once, before the first change. */
   constructor(root: string, before: FileIndex, onChange: () => void) {
@@ -38,7 +38,10 @@ export class FolderReceiver implements FileReceiver {
     if (kind === 'directory') this.#folders.set(path, stat);
     if (kind === 'file' && stat.linkname !== '') this.#links.set(path, this.#knownFile(stat.linkname));
     const known = this.#before.get(path);
-    if (known !== undefined && sameFile(known, entry)) return false;
+    if (known !== undefined && sameFile(known, entry)) {
+      this.#now.set(path, known);
+      return false;
+    }
     this.#change(path);
     const stays = kind === 'directory' && known !== undefined && fileKind(known.mode) === 'directory';
     if (known !== undefined && !stays) rmSync(this.#at(path), { recursive: true, force: true });
@@ -49,16 +52,19 @@ export class FolderReceiver implements FileReceiver {
     }
     // Sockets, pipes and devices are left out: no image is made of them.
     if (kind !== 'file' || stat.linkname !== '') return false;
-    this.#open.set(id, new ReceivedFile(this.#at(path), stat));
+    this.#open.set(id, { path, file: new ReceivedFile(this.#at(path), stat) });
     return true;
   }
 
   data(id: number, bytes: Uint8Array): void {
-    this.#openFile(id).write(bytes);
+    this.#openFile(id).file.write(bytes);
   }
 
   end(id: number): void {
-    this.#openFile(id).end();
+    const { path, file } = this.#openFile(id);
+    const entry = this.#now.get(path);
+    const digest = file.end();
+    if (entry !== undefined) this.#now.set(path, { ...entry, digest });
     this.#open.delete(id);
   }
 
@@ -86,7 +92,7 @@ export class FolderReceiver implements FileReceiver {
 
   /** Lets go of files whose end will not come. */
   abandon(): void {
-    for (const file of this.#open.values()) file.close();
+    for (const { file } of this.#open.values()) file.close();
   }
 
   #newPath(path: string): string {
@@ -111,7 +117,7 @@ export class FolderReceiver implements FileReceiver {
     return path;
   }
 
-  #openFile(id: number): ReceivedFile {
+  #openFile(id: number) {
     const file = this.#open.get(id);
     if (file === undefined) {
       throw new EngineError('bad-request', 'the client sent a file that was not asked for');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { chmodSync, closeSync, fchmodSync, futimesSync, openSync, utimesSync, writeSync } from 'node:fs';
 import type { Stat } from '../proto/wire_pb.ts';
 import { permissions } from './file-mode.ts';
@@ -9,6 +10,7 @@ const COLLECTED = 256 << 10;
 export class ReceivedFile {
   readonly #path: string;
   readonly #stat: Stat;
+  readonly #hash = createHash('sha256');
   #chunks: Buffer[] = [];
   #collected = 0;
   #descriptor: number | undefined;
@@ -24,12 +26,13 @@ export class ReceivedFile {
     if (this.#collected >= COLLECTED) this.#flush();
   }
 
-  /** Writes what is left, and gives the file its mode and time. */
-  end(): void {
+  /** Writes what is left, and gives the file its mode and time. Answers the SHA-256 of the content, in hex. */
+  end(): string {
     const descriptor = this.#flush();
     fchmodSync(descriptor, permissions(this.#stat.mode));
     futimesSync(descriptor, secondsOf(this.#stat), secondsOf(this.#stat));
     this.close();
+    return this.#hash.digest('hex');
   }
 
   close(): void {
@@ -40,6 +43,7 @@ export class ReceivedFile {
   #flush(): number {
     this.#descriptor ??= openSync(this.#path, 'wx', 0o600);
     const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
+    this.#hash.update(bytes);
     for (let written = 0; written < bytes.length; ) {
       written += writeSync(this.#descriptor, bytes, written);
     }

@@ -2,11 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ContextFolder } from '../../builder.ts';
+import type { FileTree } from '../../context/file-tree.ts';
 import type { ClientSession } from './client-session.ts';
 import { diffCopy, type FolderQuery } from './diff-copy.ts';
-import { readFileIndex, writeFileIndex } from './file-index.ts';
+import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
 import { FolderReceiver } from './folder-receiver.ts';
+import { SyncedTree } from './synced-tree.ts';
 
 /** Copies that are kept for one folder of one client, and of all: each is as large as what its builds read. */
 const KEPT_OF_FOLDER = 2;
@@ -34,12 +35,12 @@ export class SyncedFolders {
     query: FolderQuery,
     progress: (bytes: number) => void,
     signal: AbortSignal,
-  ): Promise<ContextFolder> {
+  ): Promise<FileTree> {
     const name = await this.#claim(session, query);
     const directory = join(this.#directory, name);
     const path = join(directory, 'tree');
     const indexPath = join(directory, 'index.json');
-    let kept = false;
+    let received: FileIndex | undefined;
     try {
       let index = await readFileIndex(indexPath);
       if (index === undefined) {
@@ -58,21 +59,18 @@ export class SyncedFolders {
         const now = receiver.finish();
         if (changed) await writeFileIndex(indexPath, now);
         else await utimes(indexPath, new Date(), new Date());
+        received = now;
       } finally {
         receiver.abandon();
       }
-      kept = true;
     } finally {
-      if (!kept) this.#busy.delete(name);
+      if (received === undefined) this.#busy.delete(name);
     }
-    return {
-      path,
-      release: async () => {
-        this.#busy.delete(name);
-        if (session.headers.sharedKey === '') await rm(directory, { recursive: true, force: true });
-        else await this.#sweep(KEPT);
-      },
-    };
+    return new SyncedTree(path, received, async () => {
+      this.#busy.delete(name);
+      if (session.headers.sharedKey === '') await rm(directory, { recursive: true, force: true });
+      else await this.#sweep(KEPT);
+    });
   }
 
   /** Drops the copies that no build reads. */

@@ -1,6 +1,7 @@
 import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
-import type { BuildProgress, BuildSource, ContextFolder, ContextWant } from '../../builder.ts';
+import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
+import type { FileTree } from '../../context/file-tree.ts';
 import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
@@ -38,11 +39,7 @@ export class SessionSource implements BuildSource {
     return (await this.#definition).read(name);
   }
 
-  async openContext(
-    name: string | undefined,
-    want: ContextWant,
-    signal: AbortSignal,
-  ): Promise<ContextFolder> {
+  async openContext(name: string | undefined, want: ContextWant, signal: AbortSignal): Promise<FileTree> {
     const title = name === undefined ? '[internal] load build context' : `[context ${name}] load from client`;
     const folder = name === undefined ? this.#mainFolder() : this.#namedFolder(name);
     return await internalStep(title, this.#progress, async (step) => {
