@@ -1,15 +1,23 @@
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 
 /**
  * Starts a thread that runs `file`, keeps no process alive, and has a small heap: its memory is shared or outside of it.
  * A thread does not take the process's cache of compiled modules over by itself; without it, it would load Node's
  * compiler of TypeScript, which takes 10 MB.
  */
-export function startThread(file: URL, workerData: unknown): Worker {
+export function startThread(
+  file: URL,
+  workerData?: unknown,
+  more: Pick<WorkerOptions, 'trackUnmanagedFds'> = {},
+): Worker {
   const cache = getCompileCacheDir();
-  const options = { workerData, resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 } };
+  const options = {
+    ...more,
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 2 },
+  };
   // Node's folder is one for its version in the folder that it was given.
   const folder = cache && JSON.stringify(dirname(cache));
   const code = `require('node:module').enableCompileCache(${folder}); import(${JSON.stringify(file.href)});`;

@@ -1,5 +1,6 @@
 import { closeSync, writeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../../storage/start-thread.ts';
 import { type Libc, loadLibc } from '../../linux/libc.ts';
 import type { AttachCommand, AttachReport, AttachWorkerData } from './attach-messages.ts';
 
@@ -25,7 +26,7 @@ export class AttachThread {
     this.#wakeFd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (this.#wakeFd < 0) throw new Error(`eventfd(2) failed with error number ${libc.errno()}`);
     const workerData: AttachWorkerData = { wakeFd: this.#wakeFd };
-    this.#worker = new Worker(new URL('./attach-worker.ts', import.meta.url), { workerData });
+    this.#worker = startThread(new URL('./attach-worker.ts', import.meta.url), workerData);
     process.once('exit', this.#onExit);
     this.#worker.on('message', onReport);
     this.#worker.on('error', onFailure);

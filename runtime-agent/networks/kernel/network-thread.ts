@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../../storage/start-thread.ts';
 import type { NetworkKernel } from './kernel.ts';
 import type { JobAnswer, JobKind, JobReport, JobRequest } from './network-jobs.ts';
 
@@ -36,7 +37,9 @@ export class NetworkThread implements NetworkKernel {
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     // It hands descriptors over, which Node would close with it.
-    const worker = new Worker(new URL('./network-worker.ts', import.meta.url), { trackUnmanagedFds: false });
+    const worker = startThread(new URL('./network-worker.ts', import.meta.url), undefined, {
+      trackUnmanagedFds: false,
+    });
     worker.on('message', (report: JobReport) => this.#settle(report));
     worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => {

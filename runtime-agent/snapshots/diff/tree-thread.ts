@@ -1,4 +1,5 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { startThread } from '../../../storage/start-thread.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
 import type { TreeTarRequest, TreeTars } from './tree-tar.ts';
@@ -62,7 +63,9 @@ export class TreeThread implements TreeTars {
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     // Descriptors of the caller pass through it, which Node would close with it.
-    const worker = new Worker(new URL('./tree-worker.ts', import.meta.url), { trackUnmanagedFds: false });
+    const worker = startThread(new URL('./tree-worker.ts', import.meta.url), undefined, {
+      trackUnmanagedFds: false,
+    });
     worker.on('message', (report: TreeReport) => this.#settle(report));
     worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => {
