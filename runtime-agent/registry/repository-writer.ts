@@ -32,13 +32,16 @@ export class RepositoryWriter {
     this.#repository = repository;
   }
 
-  /** Whether the repository has a blob. Throws EngineError. */
+  /**
+   * Whether the repository has a blob; false also where that must not be known: the answer to what comes next says why, and
+   * an answer to HEAD has no words. Throws EngineError.
+   */
   async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
     return await withRetries(TRIES, signal, async () => {
       const response = await this.#send(
         { method: 'HEAD', target: this.#path(`blobs/${digest}`) },
         signal,
-        [200, 404],
+        [200, 404, 401, 403],
       );
       await drain(response, signal);
       return response.status === 200;

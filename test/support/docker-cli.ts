@@ -7,6 +7,8 @@ import { makeTempDir } from './temp-dir.ts';
 export interface Docker {
   /** `unix://…`, for `docker -H`. */
   readonly host: string;
+  /** The folder with the CLI's config.json. */
+  readonly config: string;
   /** Runs a command to its end. Throws CommandError unless its exit code is 0, or the one that is expected. */
   docker(args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
   /** Starts a command that goes on, such as `logs --follow`. It ends with the scope. */
@@ -14,9 +16,11 @@ export interface Docker {
 }
 
 export async function dockerAt(scope: CleanupScope, host: string): Promise<Docker> {
-  const env = { DOCKER_CONFIG: await makeTempDir(scope, 'docker-cli') };
+  const config = await makeTempDir(scope, 'docker-cli');
+  const env = { DOCKER_CONFIG: config };
   return {
     host,
+    config,
     docker: (args, options = {}) =>
       runCommand('docker', ['-H', host, ...args], { ...options, env: { ...env, ...options.env } }),
     startDocker: (args) => startProcess(scope, 'docker', ['-H', host, ...args], { env }),
