@@ -1,3 +1,5 @@
+import type { TreeEntry } from '../../context/file-tree.ts';
+
 /** The kinds of file that a client names in a stat, by Go's io/fs.FileMode. */
 export type FileKind = 'file' | 'directory' | 'symlink' | 'other';
 
@@ -24,18 +26,19 @@ export function permissions(mode: number): number {
   );
 }
 
-/** Go's FileMode of what lstat(2) says. */
-export function goFileMode(mode: number): number {
-  const kinds: Readonly<Record<number, number>> = {
-    9604: DIRECTORY,
-    21609: SYMLINK,
-    2401: 0x0200_0000,
-    26411: 0x0100_0000,
-    14406: 0x0400_0000,
-    4802: 0x0420_0000,
-  };
+const KINDS: Readonly<Record<TreeEntry['kind'], number>> = {
+  file: 0,
+  folder: DIRECTORY,
+  symlink: SYMLINK,
+  fifo: 0x0200_0000,
+  block: 0x0400_0000,
+  char: 0x0420_0000,
+};
+
+/** Go's FileMode of an entry of a tree. */
+export function goModeOf(kind: TreeEntry['kind'], mode: number): number {
   return (
-    ((kinds[mode & 0o170000] ?? 0) |
+    (KINDS[kind] |
       (mode & 0o777) |
       ((mode & 0o4000) === 0 ? 0 : SET_UID) |
       ((mode & 0o2000) === 0 ? 0 : SET_GID) |

@@ -1,0 +1,96 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { createAsyncQueue } from '../../../engine-api/http/async-queue.ts';
+import { EngineError } from '../../../errors.ts';
+import type { FileEntry, FileTree, TreeEntry } from '../../context/file-tree.ts';
+import { joinPath, shownPath } from '../../context/tree-paths.ts';
+import { FileSend } from '../proto/filesend-folder_pb.ts';
+import { Packet_PacketType as Kind, type PacketSchema } from '../proto/wire_pb.ts';
+import type { ClientSession } from './client-session.ts';
+import { exporterMetadata } from './exporter-metadata.ts';
+import { goModeOf } from './file-mode.ts';
+
+/**
+ * Sends the files of a tree into the folder that the client named as output number `exporter`; what is there stays. `progress` gets the bytes
+ * that have gone. Throws what the client says where it cannot write.
+ */
+export async function sendFolder(
+  session: ClientSession,
+  exporter: number,
+  tree: FileTree,
+  progress: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!session.offers(FileSend, 'DiffCopy')) {
+    throw new EngineError('bad-request', 'the client takes no output: it has named no file or folder for it');
+  }
+  const files: (FileEntry | undefined)[] = [];
+  const wanted = createAsyncQueue<number>();
+  let sent = 0;
+
+  async function* packets(): AsyncGenerator<MessageInitShape<typeof PacketSchema>> {
+    for await (const entry of walk(tree, '')) {
+      files.push(entry.kind === 'file' ? entry : undefined);
+      yield { type: Kind.PACKET_STAT, stat: await statOf(tree, entry) };
+    }
+    yield { type: Kind.PACKET_STAT };
+    for await (const ID of wanted) {
+      const file = files[ID];
+      if (file === undefined)
+        throw new EngineError('bad-request', `the client asked for the file ${ID}, which is none`);
+      for await (const data of tree.read(file)) {
+        sent += data.length;
+        progress(sent);
+        yield { type: Kind.PACKET_DATA, ID, data };
+      }
+      yield { type: Kind.PACKET_DATA, ID };
+    }
+    yield { type: Kind.PACKET_FIN };
+  }
+
+  const answers = session
+    .client(FileSend)
+    .diffCopy(packets(), { headers: exporterMetadata(exporter), signal });
+  try {
+    for await (const packet of answers) {
+      if (packet.type === Kind.PACKET_REQ) wanted.push(packet.ID);
+      if (packet.type === Kind.PACKET_FIN) wanted.end();
+      if (packet.type === Kind.PACKET_ERR) {
+        throw new EngineError(
+          'bad-request',
+          `the client failed to write the output: ${Buffer.from(packet.data)}`,
+        );
+      }
+    }
+  } finally {
+    wanted.end();
+  }
+}
+
+/** Every entry but the root, each folder before what is in it, names in the order of their bytes. */
+async function* walk(tree: FileTree, folder: string): AsyncGenerator<TreeEntry> {
+  for (const name of await tree.children(folder)) {
+    const entry = await tree.entry(joinPath(folder, name));
+    if (entry === undefined) continue;
+    yield entry;
+    if (entry.kind === 'folder') yield* walk(tree, entry.path);
+  }
+}
+
+async function statOf(tree: FileTree, entry: TreeEntry) {
+  const xattrs = [...(await tree.xattrs(entry.path))].map(
+    ([name, value]) => [name, Buffer.from(value, 'latin1')] as const,
+  );
+  const isDevice = entry.kind === 'char' || entry.kind === 'block';
+  return {
+    path: shownPath(entry.path),
+    mode: goModeOf(entry.kind, entry.mode),
+    uid: entry.uid,
+    gid: entry.gid,
+    size: BigInt(entry.kind === 'file' ? entry.size : 0),
+    modTime: BigInt(Math.round(entry.mtime * 1e6)) * 1000n,
+    linkname: entry.kind === 'symlink' ? shownPath(entry.target) : '',
+    devmajor: BigInt(isDevice ? entry.major : 0),
+    devminor: BigInt(isDevice ? entry.minor : 0),
+    xattrs: Object.fromEntries(xattrs),
+  };
+}
