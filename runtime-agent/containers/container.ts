@@ -216,6 +216,8 @@ export interface ContainerState {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` when it has not happened. */
   readonly startedAt: string;
   readonly finishedAt: string;
+  /** How often its restart policy has started it again since a client did. */
+  readonly restartCount: number;
   /** Absent in containers without a health check. */
   readonly health?: Health;
 }

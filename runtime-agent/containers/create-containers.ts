@@ -121,7 +121,8 @@ function containersOver(context: ContainerContext): Containers {
       await live.mutex.run(async () => {
         // It may have been removed while this start waited for its turn.
         find(live.id);
-        live.restarts = 0;
+        live.failures = 0;
+        live.change({ state: { restartCount: 0 } });
         await startLocked(context, live);
       });
     },

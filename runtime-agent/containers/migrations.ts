@@ -55,4 +55,12 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0005-restart-count',
+    async up(knex) {
+      await knex.schema.alterTable('containers', (table) => {
+        table.integer('restart_count').notNullable().defaultTo(0);
+      });
+    },
+  },
 ];

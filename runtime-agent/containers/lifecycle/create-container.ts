@@ -112,6 +112,7 @@ function newContainer(
       error: '',
       startedAt: NEVER,
       finishedAt: NEVER,
+      restartCount: 0,
     },
   };
 }

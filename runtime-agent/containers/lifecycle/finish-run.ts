@@ -78,21 +78,22 @@ function willRestart(
   duration: number,
 ): boolean {
   if (context.stopping.aborted) return false;
-  if (duration >= SETTLED) live.restarts = 0;
+  if (duration >= SETTLED) live.failures = 0;
   return shouldRestart(parseRestartPolicy(live.container.hostConfig), {
     exitCode,
     stoppedByUser: live.stored.stoppedByUser,
-    restarts: live.restarts,
+    restarts: live.container.state.restartCount,
   });
 }
 
 /** Starts the container again after its delay, unless it was stopped, started or removed before. */
 export function scheduleRestart(context: ContainerContext, live: LiveContainer): void {
-  const delay = restartDelay(live.restarts);
-  live.restarts += 1;
+  const delay = restartDelay(live.failures);
+  live.failures += 1;
   live.restartTimer = setTimeout(() => {
     void live.mutex.run(async () => {
       if (live.container.state.status !== 'restarting' || context.stopping.aborted) return;
+      live.change({ state: { restartCount: live.container.state.restartCount + 1 } });
       try {
         await startLocked(context, live);
       } catch (error) {

@@ -17,8 +17,8 @@ export class LiveContainer {
   /** Somebody asked for the container to be stopped, and its end will be told as such. */
   stopping = false;
   restartTimer: NodeJS.Timeout | undefined;
-  /** Restarts in a row. */
-  restarts = 0;
+  /** Runs in a row that ended soon, by which the next restart is delayed. */
+  failures = 0;
   #stored: StoredContainer;
 
   constructor(stored: StoredContainer, paths: RunPaths) {

@@ -30,7 +30,7 @@ export interface RestartFacts {
   readonly exitCode: number;
   /** True after `docker stop` or `docker kill`. */
   readonly stoppedByUser: boolean;
-  /** Restarts in a row so far. */
+  /** Restarts since a client started it. */
   readonly restarts: number;
 }
 

@@ -66,6 +66,7 @@ interface Row {
   readonly stopped_by_user: number;
   readonly run: string | null;
   readonly health: string | null;
+  readonly restart_count: number;
 }
 
 /** The containers in the database. Each method is one transaction. */
@@ -131,6 +132,7 @@ export class ContainerTable {
         error: row.error,
         startedAt: row.started_at,
         finishedAt: row.finished_at,
+        restartCount: row.restart_count,
         ...(row.health === null ? {} : { health: JSON.parse(row.health) as Health }),
       },
     };
@@ -149,6 +151,7 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
     finished_at: state.finishedAt,
     stopped_by_user: Number(stoppedByUser),
     run: run === undefined ? null : JSON.stringify(run),
+    restart_count: state.restartCount,
     health: state.health === undefined ? null : JSON.stringify(state.health),
     networks: JSON.stringify(container.networks),
   };

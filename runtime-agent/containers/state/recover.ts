@@ -111,9 +111,9 @@ function restartWherePolicySays(context: ContainerContext, live: LiveContainer):
   const { state, hostConfig } = live.container;
   if (state.status === 'created') return;
   const policy = parseRestartPolicy(hostConfig);
-  const { exitCode } = state;
+  const { exitCode, restartCount: restarts } = state;
   const stoppedByUser = policy.kind !== 'always' && live.stored.stoppedByUser;
-  if (!shouldRestart(policy, { exitCode, stoppedByUser, restarts: 0 })) return;
+  if (!shouldRestart(policy, { exitCode, stoppedByUser, restarts })) return;
   live.change({ state: { status: 'restarting' } });
   scheduleRestart(context, live);
 }

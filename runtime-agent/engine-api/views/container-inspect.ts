@@ -34,7 +34,7 @@ export function containerInspect(container: Container, host: HostFacts): object 
     HostsPath: '',
     LogPath: container.logPath,
     Name: `/${container.name}`,
-    RestartCount: 0,
+    RestartCount: state.restartCount,
     Driver: host.storageDriver,
     Platform: 'linux',
     MountLabel: '',

@@ -42,10 +42,19 @@ describe('the status of a container', () => {
     error: '',
     startedAt: '2026-01-01T00:00:00.123456789Z',
     finishedAt: '2026-01-01T00:05:00.5Z',
+    restartCount: 0,
     ...change,
   });
   test('says how it ended and when', () =>
     assert.equal(statusText(state({}), now), 'Exited (3) 4 minutes ago'));
+  test('says how healthy it is, where it has a health check', () => {
+    const health = (Status: 'starting' | 'healthy' | 'unhealthy') =>
+      statusText(state({ status: 'running', health: { Status, FailingStreak: 0, Log: [] } }), now);
+    assert.deepEqual(
+      [health('starting'), health('healthy'), health('unhealthy')],
+      ['Up 9 minutes (health: starting)', 'Up 9 minutes (healthy)', 'Up 9 minutes (unhealthy)'],
+    );
+  });
   test('says since when it runs', () => {
     assert.equal(statusText(state({ status: 'running' }), now), 'Up 9 minutes');
     assert.equal(statusText(state({ status: 'paused' }), now), 'Up 9 minutes (Paused)');

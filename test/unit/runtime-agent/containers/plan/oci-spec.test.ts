@@ -57,6 +57,7 @@ function make(
       error: '',
       startedAt: '',
       finishedAt: '',
+      restartCount: 0,
     },
   };
   return ociSpec(container, { ...INPUTS, ...inputs });

@@ -77,6 +77,7 @@ export class FakeContainers implements Containers {
         error: '',
         startedAt: ZERO_TIME,
         finishedAt: ZERO_TIME,
+        restartCount: 0,
       },
       logPath: '/log',
       mounts: [],
