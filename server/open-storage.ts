@@ -12,6 +12,7 @@ import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/cata
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../storage/catalog/postgres/open-postgres.ts';
+import { PostgresUploadLocks } from '../storage/catalog/postgres/postgres-upload-locks.ts';
 import { openPostgresVersion } from '../storage/catalog/postgres/postgres-version.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
@@ -57,13 +58,14 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   opened.defer(() => version.close());
   const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
   const blobs = new BlobStore(driver, hashes, segmentSize);
+  const uploadLocks = openUploadLocks(config, opened);
   const resources = opened.move();
   return {
     database,
     catalog,
     version,
     blobs,
-    ...(sharesFolder(config) && { uploadLocks: new FileUploadLocks(config.data) }),
+    ...(uploadLocks && { uploadLocks }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -115,8 +117,16 @@ async function openVersion(config: StorageConfig): Promise<CatalogVersion> {
     : openPostgresVersion(config.database);
 }
 
-function sharesFolder({ database, storage }: StorageConfig): boolean {
-  return database !== undefined && storage === undefined;
+/** Where other processes may write to the same uploads. */
+function openUploadLocks(
+  { data, database, storage }: StorageConfig,
+  opened: AsyncDisposableStack,
+): UploadLocks | undefined {
+  if (database === undefined) return undefined;
+  if (storage === undefined) return new FileUploadLocks(data);
+  const locks = new PostgresUploadLocks(database);
+  opened.defer(() => locks.close());
+  return locks;
 }
 
 /** Registries that have their catalog in one database share the folder of their blobs. */

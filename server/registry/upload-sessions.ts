@@ -187,16 +187,18 @@ export class UploadSessions {
   ): Promise<Result> {
     // The state is read under this lock: an append from a state of the past would cut off what came since.
     if (this.#active.has(id)) throw new UploadBusyError(BUSY);
-    const unlock = this.#locks?.take(id);
-    if (this.#locks !== undefined && unlock === undefined) throw new UploadBusyError(BUSY);
     const controller = new AbortController();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     this.#active.set(id, { controller, ended });
+    let unlock: (() => Promise<void>) | undefined;
     try {
+      unlock = await this.#locks?.take(id);
+      if (this.#locks !== undefined && unlock === undefined) throw new UploadBusyError(BUSY);
       return await work(AbortSignal.any([signal, controller.signal]));
     } finally {
+      // Before the answer: the next request may go to another process.
+      await unlock?.();
       this.#active.delete(id);
-      unlock?.();
       end();
     }
   }

@@ -1,8 +1,8 @@
 /**
- * Keeps processes apart that might write to one upload, where the driver itself cannot: bytes that are in a file
- * can be overwritten by somebody whom the catalog refuses only afterwards.
+ * Keeps processes apart that might write to one upload: bytes in a file, or a part of an object, can be overwritten by
+ * somebody whom the catalog refuses only afterwards.
  */
 export interface UploadLocks {
-  /** Answers what lets go of the upload; undefined while another process has it. */
-  take(id: string): (() => void) | undefined;
+  /** Answers what lets go of the upload, and does not reject; undefined while another process has it. */
+  take(id: string): Promise<(() => Promise<void>) | undefined>;
 }

@@ -16,7 +16,7 @@ export class FileUploadLocks implements UploadLocks {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
   }
 
-  take(id: string): (() => void) | undefined {
+  async take(id: string): Promise<(() => Promise<void>) | undefined> {
     const file = join(this.#folder, id);
     for (;;) {
       closeSync(openSync(file, 'a', 0o600));
@@ -25,7 +25,7 @@ export class FileUploadLocks implements UploadLocks {
       if (lock === undefined) return undefined;
       // The one before may have removed the file after it was opened here: then this is no lock of what others open.
       if (before !== undefined && before === identityOf(file)) {
-        return () => {
+        return async () => {
           rmSync(file, { force: true });
           lock.release();
         };

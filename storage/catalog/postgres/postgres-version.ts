@@ -1,13 +1,8 @@
-import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { Client } from 'pg';
-import { DatabaseUnavailableError } from '../../errors.ts';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { CatalogVersion } from '../catalog-version.ts';
+import { LastingClient } from './lasting-client.ts';
 import { FOLD_CHANGES, NAME_CHANGES } from './name-changes.ts';
-import { postgresConnection } from './open-postgres.ts';
-import { PATIENCE } from './patient-client.ts';
-import { troubleOf } from './postgres-errors.ts';
 
-const PAUSE = 200;
 /** Rows of the log of changes that are worth folding. */
 const LONG_LOG = 100;
 
@@ -28,19 +23,17 @@ interface Look {
  * all who ask while the one before it runs.
  */
 export class PostgresVersion implements CatalogVersion {
-  readonly #url: string;
-  #client: Client | undefined;
+  readonly #client: LastingClient;
   #look: Look | undefined;
   #names = 0;
   #everything = 0;
-  #closed = false;
   #running: Promise<void> = Promise.resolve();
   /** Begins when the running one has ended. */
   #next: Promise<void> | undefined;
 
   /** For openPostgresVersion. */
   constructor(url: string) {
-    this.#url = url;
+    this.#client = new LastingClient(url);
   }
 
   names(): number {
@@ -61,9 +54,9 @@ export class PostgresVersion implements CatalogVersion {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#client.close();
     await this.#running;
-    await this.#client?.end();
+    await this.#client.end();
   }
 
   async #after(running: Promise<void>): Promise<void> {
@@ -81,27 +74,13 @@ export class PostgresVersion implements CatalogVersion {
     this.#names = look.total;
     if (look.snapshot !== this.#look?.snapshot) this.#everything += 1;
     this.#look = look;
-    if (look.logged > LONG_LOG) this.#client?.query(FOLD_CHANGES).catch(() => {});
+    if (look.logged > LONG_LOG) void this.#client.tell({ text: FOLD_CHANGES });
   }
 
   async #ask(): Promise<Look> {
-    const giveUpAt = performance.now() + PATIENCE;
-    for (;;) {
-      try {
-        this.#client ??= await connect(this.#url);
-        const { rows } = await this.#client.query<Look>(LOOK);
-        if (rows[0] !== undefined) return rows[0];
-        throw new Error('the count of name changes is missing in the database');
-      } catch (cause) {
-        this.#client?.end().catch(() => {});
-        this.#client = undefined;
-        if (troubleOf(cause) === undefined) throw cause;
-        if (this.#closed || performance.now() > giveUpAt) {
-          throw new DatabaseUnavailableError('the database is unreachable', { cause });
-        }
-      }
-      await sleep(PAUSE);
-    }
+    const [look] = await this.#client.query<Look>(LOOK);
+    if (look === undefined) throw new Error('the count of name changes is missing in the database');
+    return look;
   }
 }
 
@@ -110,12 +89,4 @@ export async function openPostgresVersion(url: string): Promise<PostgresVersion>
   const version = new PostgresVersion(url);
   await version.refresh();
   return version;
-}
-
-async function connect(url: string): Promise<Client> {
-  const client = new Client(postgresConnection(url));
-  // The query that runs then fails too, or the next one.
-  client.on('error', () => {});
-  await client.connect();
-  return client;
 }
