@@ -23,8 +23,8 @@ export interface CachePruning {
   readonly usedBefore?: Date;
   /** The records used last stay, as far as they fit; 0 keeps none. */
   readonly keepBytes: number;
-  /** Undefined takes every type. */
-  readonly types?: readonly CacheRecord['type'][];
+  /** Only of these. */
+  readonly matches: (record: CacheRecord) => boolean;
 }
 
 /** What builds keep on this host. */

@@ -321,6 +321,31 @@ describe('buildx', { timeout: 120_000 }, async () => {
     });
   });
 
+  test('du and prune: what builds keep', async () => {
+    await docker(['builder', 'prune', '--all', '--force']);
+    assert.match((await docker(['buildx', 'du'])).stdout, /^Reclaimable:\s+0B\nTotal:\s+0B\n$/);
+    const context = await folder({ Dockerfile: 'FROM base\n', big: 'x'.repeat(5000) });
+    await build([context], async (request, _, signal) => {
+      await contextOf(request, signal);
+    });
+    const { stdout } = await docker(['buildx', 'du']);
+    assert.match(stdout, /^ID\s+RECLAIMABLE\s+SIZE\s+LAST ACCESSED\n\S+\*\s+true\s+5\.01kB\s+/);
+    const du = async (filter: string) => (await docker(['buildx', 'du', '--filter', filter])).stdout;
+    assert.match(await du('type=source.local'), /true/);
+    assert.doesNotMatch(await du('type=regular'), /true/);
+    await assert.rejects(du('nokey=1'), /filter "nokey==1" is not known/);
+    assert.match(
+      (await docker(['builder', 'prune', '--force', '--keep-storage', '10kb'])).stdout,
+      /Total:\s+0B/,
+    );
+    assert.match(
+      (await docker(['builder', 'prune', '--force', '--filter', 'until=1h'])).stdout,
+      /Total:\s+0B/,
+    );
+    assert.match((await docker(['buildx', 'prune', '--force'])).stdout, /Total:\s+5\.01kB/);
+    assert.match((await docker(['buildx', 'du'])).stdout, /Total:\s+0B/);
+  });
+
   test('Ctrl-C aborts the step that runs', async () => {
     const context = await folder({ Dockerfile: 'FROM base\n' });
     const running = Promise.withResolvers<void>();

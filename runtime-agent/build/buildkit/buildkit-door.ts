@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
+import type { BuildCache } from '../build-cache.ts';
 import type { Builder } from '../builder.ts';
 import { bridgeService } from './bridge/bridge-service.ts';
 import { Builds } from './control/builds.ts';
@@ -14,7 +14,7 @@ import { Control } from './proto/control_pb.ts';
 import { LLBBridge } from './proto/gateway_pb.ts';
 import { TraceService } from './proto/trace_pb.ts';
 import { readSessionHeaders, Sessions } from './session/sessions.ts';
-import { SyncedFolders } from './session/synced-folders.ts';
+import type { SyncedFolders } from './session/synced-folders.ts';
 
 /** The door of the builder by which buildx and Compose come in: BuildKit's control API, as far as they call it. */
 export interface BuildkitDoor {
@@ -31,18 +31,19 @@ export interface BuildkitOptions {
   readonly builder: Builder;
   readonly images: Images;
   readonly worker: WorkerFacts;
-  /** Copies of clients' folders are kept in it between builds. */
-  readonly directory: string;
+  /** Copies of what clients sent. */
+  readonly folders: SyncedFolders;
+  /** All that builds keep, `folders` included. */
+  readonly cache: BuildCache;
 }
 
 export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
-  const { builder, images, worker } = options;
+  const { builder, images, worker, folders, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
-  const folders = new SyncedFolders(join(options.directory, 'contexts'));
   const frontend = new Frontend({ builder, sessions, folders, platform: worker.platform });
   const server = createGrpcServer((router) => {
-    router.service(Control, controlService({ builds, frontend, images, worker }));
+    router.service(Control, controlService({ builds, frontend, images, cache, worker }));
     router.service(LLBBridge, bridgeService({ builds, frontend, worker }));
     router.service(TraceService, { export: () => ({}) });
   });

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import type { Images } from '../../../images/images.ts';
+import type { BuildCache } from '../../build-cache.ts';
 import { exportImage } from '../exporters/export-image.ts';
 import { decodeCompression, decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
@@ -8,6 +9,8 @@ import { grpcError } from '../grpc/grpc-error.ts';
 import type { Control, SolveRequest } from '../proto/control_pb.ts';
 import type { Build } from './build.ts';
 import type { Builds } from './builds.ts';
+import { readUsageFilter } from './usage-filter.ts';
+import { usageRecord } from './usage-record.ts';
 import { type WorkerFacts, workerRecord } from './worker-record.ts';
 
 /** What the control API is made over. */
@@ -15,6 +18,7 @@ export interface ControlDeps {
   readonly builds: Builds;
   readonly frontend: Frontend;
   readonly images: Images;
+  readonly cache: BuildCache;
   readonly worker: WorkerFacts;
 }
 
@@ -23,6 +27,22 @@ export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Co
   return {
     listWorkers: () => ({ record: [workerRecord(deps.worker)] }),
     info: () => ({ buildkitVersion: workerRecord(deps.worker).BuildkitVersion }),
+    async diskUsage({ filter }, { signal }) {
+      const matches = asked(() => readUsageFilter(filter));
+      return { record: (await deps.cache.records(signal)).filter(matches).map(usageRecord) };
+    },
+    async *prune({ filter, all, keepDuration, keepBytes }, { signal }) {
+      const matches = asked(() => readUsageFilter(filter));
+      // Nanoseconds; 0 is no limit.
+      const usedBefore = new Date(Date.now() - Number(keepDuration / 1_000_000n));
+      const pruning = {
+        all,
+        keepBytes: Number(keepBytes),
+        matches,
+        ...(keepDuration === 0n ? {} : { usedBefore }),
+      };
+      for (const record of await deps.cache.prune(pruning, signal)) yield usageRecord(record);
+    },
     async *status({ Ref }, { signal }) {
       yield* (await deps.builds.get(Ref, signal)).status.follow(signal);
     },
@@ -34,6 +54,15 @@ export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Co
       }
     },
   };
+}
+
+/** What was asked wrongly is told in gRPC's form. */
+function asked<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw grpcError(error);
+  }
 }
 
 async function solve(

@@ -2,7 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { BuildCache, CachePruning, CacheRecord } from '../../build-cache.ts';
 import type { FileTree } from '../../context/file-tree.ts';
+import { prunable } from '../../prunable.ts';
 import type { ClientSession } from './client-session.ts';
 import { diffCopy, type FolderQuery } from './diff-copy.ts';
 import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
@@ -13,11 +15,13 @@ import { SyncedTree } from './synced-tree.ts';
 const KEPT_OF_FOLDER = 2;
 const KEPT = 30;
 
+const INDEX = 'index.json';
+
 /**
  * Copies of clients' folders, kept between builds, so that the next build of the same folder asks only for what has changed. A copy
  * serves one build at a time; builds of one folder side by side get copies of their own.
  */
-export class SyncedFolders {
+export class SyncedFolders implements BuildCache {
   readonly #directory: string;
   /** Names of copies that a build reads or that are being received. */
   readonly #busy = new Set<string>();
@@ -37,9 +41,8 @@ export class SyncedFolders {
     signal: AbortSignal,
   ): Promise<FileTree> {
     const name = await this.#claim(session, query);
-    const directory = join(this.#directory, name);
-    const path = join(directory, 'tree');
-    const indexPath = join(directory, 'index.json');
+    const path = join(this.#directory, name, 'tree');
+    const indexPath = join(this.#directory, name, INDEX);
     let received: FileIndex | undefined;
     try {
       let index = await readFileIndex(indexPath);
@@ -68,14 +71,36 @@ export class SyncedFolders {
     }
     return new SyncedTree(path, received, async () => {
       this.#busy.delete(name);
-      if (session.headers.sharedKey === '') await rm(directory, { recursive: true, force: true });
-      else await this.#sweep(KEPT);
+      if (session.headers.sharedKey === '') await this.#remove(name);
+      else await this.#sweep();
     });
   }
 
-  /** Drops the copies that no build reads. */
-  async prune(): Promise<void> {
-    await this.#sweep(0);
+  async records(): Promise<readonly CacheRecord[]> {
+    return await Promise.all(
+      (await this.#list()).map(async ({ name, used, created }) => {
+        const index = await readFileIndex(join(this.#directory, name, INDEX));
+        return {
+          id: name,
+          type: 'source.local' as const,
+          description: "copy of a client's build context",
+          size: [...(index ?? [])].reduce((sum, [, file]) => sum + file.size, 0),
+          createdAt: new Date(created),
+          ...(used === 0 ? {} : { lastUsedAt: new Date(used) }),
+          usageCount: 1,
+          inUse: this.#busy.has(name),
+          shared: false,
+        };
+      }),
+    );
+  }
+
+  async prune(pruning: CachePruning): Promise<readonly CacheRecord[]> {
+    const removed: CacheRecord[] = [];
+    for (const record of prunable(await this.records(), pruning)) {
+      if (await this.#remove(record.id)) removed.push(record);
+    }
+    return removed;
   }
 
   /**
@@ -101,22 +126,33 @@ export class SyncedFolders {
     return name;
   }
 
-  async #sweep(keep: number): Promise<void> {
+  async #sweep(): Promise<void> {
     const free = (await this.#list()).filter(({ name }) => !this.#busy.has(name));
-    for (const { name } of free.slice(0, Math.max(0, free.length - keep))) {
-      if (this.#busy.has(name)) continue;
-      this.#busy.add(name);
-      await rm(join(this.#directory, name), { recursive: true, force: true });
-      this.#busy.delete(name);
-    }
+    for (const { name } of free.slice(0, Math.max(0, free.length - KEPT))) await this.#remove(name);
   }
 
-  /** The one that was used longest ago first. */
-  async #list(): Promise<readonly { readonly name: string }[]> {
+  /** False where a build works with it. */
+  async #remove(name: string): Promise<boolean> {
+    if (this.#busy.has(name)) return false;
+    this.#busy.add(name);
+    try {
+      await rm(join(this.#directory, name), { recursive: true, force: true });
+    } finally {
+      this.#busy.delete(name);
+    }
+    return true;
+  }
+
+  /** The one that was used longest ago first; times are milliseconds since 1970. */
+  async #list(): Promise<
+    readonly { readonly name: string; readonly used: number; readonly created: number }[]
+  > {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const copies = (await readdir(this.#directory)).map(async (name) => {
-      const index = await stat(join(this.#directory, name, 'index.json')).catch(() => undefined);
-      return { name, used: index?.mtimeMs ?? 0 };
+      const [copy, index] = await Promise.all(
+        [name, join(name, INDEX)].map((path) => stat(join(this.#directory, path)).catch(() => undefined)),
+      );
+      return { name, used: index?.mtimeMs ?? 0, created: copy?.birthtimeMs ?? 0 };
     });
     return (await Promise.all(copies)).sort((a, b) => a.used - b.used);
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Builder } from '../../../../../runtime-agent/build/builder.ts';
 import { createBuildkitDoor } from '../../../../../runtime-agent/build/buildkit/buildkit-door.ts';
+import { SyncedFolders } from '../../../../../runtime-agent/build/buildkit/session/synced-folders.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
@@ -58,8 +59,11 @@ export async function startFakeEngine(
   const { builder } = options;
   const platform = { os: 'linux', architecture: FAKE_HOST.architecture };
   const worker = { ...FAKE_HOST, platform };
+  const folders = new SyncedFolders(join(folder, 'contexts'));
   const buildkit =
-    builder === undefined ? undefined : createBuildkitDoor({ builder, images, worker, directory: folder });
+    builder === undefined
+      ? undefined
+      : createBuildkitDoor({ builder, images, worker, folders, cache: folders });
   const server = createEngineServer({
     ...(buildkit === undefined ? {} : { buildkit }),
     images,
