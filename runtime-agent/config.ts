@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { parseSize } from './build/frontend/parse/quantities.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {
@@ -15,6 +16,10 @@ export interface AgentConfig {
   readonly discardLayerBlobs: boolean;
   /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
   readonly registryAuthFiles: readonly string[];
+  /** Bytes that the context of one build may have, uncompressed. */
+  readonly buildContextLimit: number;
+  /** Bytes that the builder keeps of earlier builds; the oldest go first. */
+  readonly buildCacheLimit: number;
   readonly logLevel: LogLevel;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
@@ -41,6 +46,9 @@ export interface ConfigFlags {
   readonly insecureRegistries?: readonly string[];
   readonly discardLayerBlobs?: boolean;
   readonly registryAuthFiles?: readonly string[];
+  /** Sizes such as `20g`. */
+  readonly buildContextLimit?: string;
+  readonly buildCacheLimit?: string;
   readonly logLevel?: string;
   /** `HOST:PORT` */
   readonly listen?: string;
@@ -61,6 +69,7 @@ export class ConfigError extends Error {
 }
 
 const DEFAULT_SOCKET = '/run/berth-agent.sock';
+const DEFAULT_BUILD_LIMIT = '20g';
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
@@ -72,6 +81,8 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   insecureRegistries: 'a list of strings',
   discardLayerBlobs: 'true or false',
   registryAuthFiles: 'a list of strings',
+  buildContextLimit: 'a string',
+  buildCacheLimit: 'a string',
   logLevel: 'a string',
   listen: 'a string',
   tlsAuthority: 'a string',
@@ -109,9 +120,19 @@ export function readConfig(
     registryAuthFiles: Object.freeze(
       (merged.registryAuthFiles ?? []).map((path) => absolute(path, '--registry-auth')),
     ),
+    buildContextLimit: size(merged.buildContextLimit ?? DEFAULT_BUILD_LIMIT, '--build-context-limit'),
+    buildCacheLimit: size(merged.buildCacheLimit ?? DEFAULT_BUILD_LIMIT, '--build-cache-limit'),
     logLevel: logLevel(merged.logLevel ?? 'info'),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
+}
+
+function size(text: string, option: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined || bytes === 0) {
+    throw new ConfigError(`"${text}" is no size: ${option} takes bytes or a unit, such as 20g.`);
+  }
+  return bytes;
 }
 
 function readTcp(flags: ConfigFlags): TcpConfig | undefined {
@@ -149,6 +170,8 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
   const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
   const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
+  const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
+  const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
   const listen = environment.BERTH_AGENT_LISTEN;
   const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
@@ -161,6 +184,8 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(tlsKey ? { tlsKey } : {}),
     ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
     ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
+    ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
+    ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
     ...(logLevel ? { logLevel } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),

@@ -1,4 +1,5 @@
 import type { Digest } from '../../storage/oci/digest.ts';
+import type { HostConfig } from '../containers/container.ts';
 import type { Platform } from '../images/image.ts';
 import type { RegistryCredentials } from '../images/images.ts';
 import type { FileTree } from './context/file-tree.ts';
@@ -40,6 +41,14 @@ export interface BuildSource {
   ): Promise<{ readonly path: string; release(): Promise<void> } | undefined>;
 }
 
+/** What one RUN may take of the host; absent fields are no limits. */
+export type StepLimits = Partial<
+  Pick<
+    HostConfig,
+    'Memory' | 'MemorySwap' | 'CpuShares' | 'CpuPeriod' | 'CpuQuota' | 'CpusetCpus' | 'CpusetMems' | 'Ulimits'
+  >
+>;
+
 export interface BuildRequest {
   readonly source: BuildSource;
   /** Path in the context, `Dockerfile` where the client names none. */
@@ -59,6 +68,8 @@ export interface BuildRequest {
   /** Name to `HOST:IP`s, as --add-host gives them. */
   readonly extraHosts: readonly string[];
   readonly shmSize?: number;
+  /** Limits of each step, as those of a container (classic door only). */
+  readonly limits?: StepLimits;
   /** Named contexts that are no local folders: an image by reference (`docker-image://…`) ; a folder has the value undefined. */
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
   /** References of images or cache artifacts whose steps may be taken over. */

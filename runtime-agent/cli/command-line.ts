@@ -35,6 +35,10 @@ export function readCommandLine(
     ...(registries === undefined ? {} : { insecureRegistries: registries }),
     ...(values['discard-layer-blobs'] === undefined ? {} : { discardLayerBlobs: true }),
     ...(values['registry-auth'] === undefined ? {} : { registryAuthFiles: values['registry-auth'] }),
+    ...(values['build-context-limit'] === undefined
+      ? {}
+      : { buildContextLimit: values['build-context-limit'] }),
+    ...(values['build-cache-limit'] === undefined ? {} : { buildCacheLimit: values['build-cache-limit'] }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
     ...(values.listen === undefined ? {} : { listen: values.listen }),
     ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
@@ -54,6 +58,8 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
+        'build-cache-limit': { type: 'string' },
+        'build-context-limit': { type: 'string' },
         config: { type: 'string' },
         data: { type: 'string' },
         'discard-layer-blobs': { type: 'boolean' },

@@ -19,10 +19,15 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_REGISTRY_AUTH, with colons)
   --discard-layer-blobs         keep no compressed layers; a pulled image is then pushed with other
                                 digests (BERTH_AGENT_DISCARD_LAYER_BLOBS; kept)
+  --build-cache-limit SIZE      what the builder keeps of earlier builds
+                                (BERTH_AGENT_BUILD_CACHE_LIMIT; 20g)
+  --build-context-limit SIZE    the largest context of a build
+                                (BERTH_AGENT_BUILD_CONTEXT_LIMIT; 20g)
   --log-level LEVEL             trace, debug, info, warn, error, fatal or silent
                                 (BERTH_AGENT_LOG_LEVEL; info)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
-                                discardLayerBlobs, registryAuthFiles, listen, tlsAuthority, tlsCertificate, tlsKey
+                                discardLayerBlobs, registryAuthFiles, buildCacheLimit,
+                                buildContextLimit, listen, tlsAuthority, tlsCertificate, tlsKey
 
   -h, --help                    print this
   -v, --version                 print the version

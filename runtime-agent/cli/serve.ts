@@ -1,10 +1,13 @@
 import { pino } from 'pino';
+import { BuildCache } from '../build/cache/build-cache.ts';
+import { layersOfBuilds } from '../build/create-builder.ts';
 import { type AgentConfig, ConfigError } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { openAgentDatabase } from '../database.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createEngineServer } from '../engine-api/engine-server.ts';
+import type { HostFacts } from '../engine-api/host-facts.ts';
 import { EventBus } from '../events/event-bus.ts';
 import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
@@ -19,6 +22,7 @@ import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
 import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { listenTcp } from './listen-tcp.ts';
+import { openBuild } from './open-build.ts';
 import { readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
 import { readVersion } from './version.ts';
@@ -58,13 +62,15 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     insecureRegistries: config.insecureRegistries,
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
-  const { images, push } = await createImages({
+  const cache = await BuildCache.open(knex);
+  const { images, drafts, push, holds } = await createImages({
     dataDirectory,
     knex,
     snapshotter,
     registry,
     events,
     keepLayerBlobs: !config.discardLayerBlobs,
+    otherLayers: () => layersOfBuilds(cache),
   });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
@@ -82,6 +88,28 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     log,
   });
   const stopping = new AbortController();
+  const host: HostFacts = {
+    ...facts,
+    version,
+    id,
+    dataDirectory,
+    storageDriver: snapshotter.kind,
+    runtime,
+    insecureRegistries: config.insecureRegistries,
+  };
+  const { build, buildkit } = await openBuild({
+    images,
+    drafts,
+    holds,
+    cache,
+    snapshotter,
+    tars: trees,
+    networks: networking.containerNetworks,
+    runtime,
+    host,
+    maxContextSize: config.buildContextLimit,
+    log,
+  });
   const engine: EngineDeps = {
     images,
     push,
@@ -90,15 +118,9 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     volumes,
     networks: networking.networks,
     events,
-    host: {
-      ...facts,
-      version,
-      id,
-      dataDirectory,
-      storageDriver: snapshotter.kind,
-      runtime,
-      insecureRegistries: config.insecureRegistries,
-    },
+    build,
+    buildkit,
+    host,
     layerSize: (diffId) => snapshotter.layerSize(diffId),
     checkLogin: (...request) => registry.checkLogin(...request),
     log,
@@ -114,6 +136,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   await aborted(interrupted);
   log.info('stopping; containers go on running');
   stopping.abort();
+  buildkit.close();
   await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
   const idle = (await containers.list()).every(({ state }) => state.pid === 0);
   await containers.close();

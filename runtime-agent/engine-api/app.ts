@@ -6,6 +6,7 @@ import type { EngineDeps } from './engine-deps.ts';
 import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
 import { drainRequest } from './http/drain-request.ts';
+import { buildRoutes } from './routes/build.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
@@ -36,6 +37,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   containerRoutes(router, deps);
   if (deps.archive !== undefined) containerArchiveRoutes(router, deps, deps.archive);
   networkRoutes(router, deps);
+  if (deps.build !== undefined) buildRoutes(router, deps, deps.build);
   volumeRoutes(router, deps);
   unsupportedRoutes(router);
   imageRoutes(router, deps);

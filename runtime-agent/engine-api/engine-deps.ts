@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
+import type { Builder } from '../build/builder.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
+import type { ArchiveLimits } from '../build/context/receive-archive.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -9,6 +11,13 @@ import type { ImagePush } from '../images/push/image-push.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
+
+/** What the classic door of the builder works with. */
+export interface BuildDeps {
+  readonly builder: Builder;
+  /** Where contexts lie while they are built, and what they may be. */
+  readonly contexts: { readonly directory: string; readonly limits: ArchiveLimits };
+}
 
 /** What the Engine API is made over. */
 export interface EngineDeps {
@@ -20,7 +29,8 @@ export interface EngineDeps {
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;
-  /** Absent where nothing is built. */
+  /** Both absent where nothing is built. */
+  readonly build?: BuildDeps;
   readonly buildkit?: BuildkitDoor;
   readonly host: HostFacts;
   /** Bytes that a layer takes on disk, 0 when it is not here. */

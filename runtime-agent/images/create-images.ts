@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
@@ -26,6 +27,8 @@ export interface CreateImagesOptions {
   readonly events: EventBus;
   /** Whether the compressed layers of pulled images are kept, so that these can be pushed as they came. */
   readonly keepLayerBlobs: boolean;
+  /** Layers that are used though no image has them: no sweep takes those. */
+  readonly otherLayers?: () => Promise<readonly Digest[]>;
 }
 
 /** The images of a host, and what makes new ones. */
@@ -33,6 +36,7 @@ export interface AgentImages {
   readonly images: ImageService;
   readonly drafts: ImageDrafts;
   readonly push: ImagePush;
+  readonly holds: LayerHolds;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
@@ -45,12 +49,23 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const holds = new LayerHolds(snapshotter, layerBlobs);
   const lock = new KeyedLock();
   const igzip = await isInstalled('igzip');
-  const images = new ImageService({ catalog, snapshotter, holds, layerBlobs, lock, registry, events, igzip });
+  const otherLayers = options.otherLayers ?? (async () => []);
+  const images = new ImageService({
+    catalog,
+    snapshotter,
+    holds,
+    layerBlobs,
+    lock,
+    registry,
+    events,
+    igzip,
+    otherLayers,
+  });
   await images.sweep();
   const drafts = new AgentImageDrafts({ catalog, snapshotter, holds, lock, sweep: () => images.sweep() });
   const layers = new LayerPusher(snapshotter, layerBlobs);
   const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
-  return { images, drafts, push };
+  return { images, drafts, push, holds };
 }
 
 async function isInstalled(program: string): Promise<boolean> {

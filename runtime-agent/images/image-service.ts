@@ -29,6 +29,8 @@ export interface ImageServiceOptions {
   readonly lock: KeyedLock;
   /** Whether the program igzip is installed. */
   readonly igzip: boolean;
+  /** Layers that are used though no image has them. */
+  readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
 /** The images of this host, over a catalog and a snapshotter that nobody else changes. */
@@ -147,6 +149,7 @@ export class ImageService implements Images {
     const { snapshotter, holds } = this.#options;
     const used = new Set(images.flatMap(({ config }) => config.diffIds));
     for (const diffId of await snapshotter.listUsedLayers()) used.add(diffId);
+    for (const diffId of await this.#options.otherLayers()) used.add(diffId);
     const removed: Digest[] = [];
     for (const diffId of await snapshotter.listLayers()) {
       if (!used.has(diffId) && (await holds.removeUnlessHeld(diffId))) removed.push(diffId);

@@ -18,17 +18,15 @@ export interface ArchiveNode {
 const CHUNK = 1 << 20;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
-/** Files whose names are in memory, and whose contents lie one after the other in one file. */
+/** Files whose names are in memory, and whose contents lie one after the other in `spool`, which goes with the tree. */
 export class ArchiveTree implements FileTree {
   readonly #nodes: ReadonlyMap<string, ArchiveNode>;
   readonly #children = new Map<string, string[]>();
   readonly #spool: FileHandle;
-  readonly #options: ArchiveOptions;
 
-  constructor(nodes: ReadonlyMap<string, ArchiveNode>, spool: FileHandle, options: ArchiveOptions) {
+  constructor(nodes: ReadonlyMap<string, ArchiveNode>, spool: FileHandle) {
     this.#nodes = nodes;
     this.#spool = spool;
-    this.#options = options;
     for (const path of nodes.keys()) {
       if (path === '') continue;
       const folder = parentOf(path);
@@ -71,12 +69,8 @@ export class ArchiveTree implements FileTree {
     return this.#nodes.get(path)?.xattrs ?? NOTHING;
   }
 
-  async folder(signal: AbortSignal): Promise<string> {
-    return await this.#options.folder(this, signal);
-  }
-
   async release(): Promise<void> {
-    await this.#options.release();
+    await this.#spool.close();
   }
 
   #content(file: FileEntry): Content {
@@ -84,10 +78,4 @@ export class ArchiveTree implements FileTree {
     if (content === undefined) throw new TypeError(`${file.path} is no file of this archive`);
     return content;
   }
-}
-
-export interface ArchiveOptions {
-  /** Makes a folder of the host with the tree's files. */
-  folder(tree: FileTree, signal: AbortSignal): Promise<string>;
-  release(): Promise<void>;
 }

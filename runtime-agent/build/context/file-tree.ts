@@ -36,7 +36,5 @@ export interface FileTree {
   contentDigest(file: FileEntry, signal: AbortSignal): Promise<string>;
   /** Attributes beside the mode, such as security.capability; values as bytes in characters. */
   xattrs(path: string): Promise<ReadonlyMap<string, string>>;
-  /** A folder of this host with these files, for a mount; it is there until `release`. */
-  folder(signal: AbortSignal): Promise<string>;
   release(): Promise<void>;
 }

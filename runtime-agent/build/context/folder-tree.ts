@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { loadXattrs, type Xattrs } from '../../linux/xattrs.ts';
+import { isKept } from '../../snapshots/diff/overlay-marks.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 
 const CHUNK = 1 << 20;
@@ -67,11 +68,8 @@ export class FolderTree implements FileTree {
 
   async xattrs(path: string): Promise<ReadonlyMap<string, string>> {
     this.#xattrs ??= loadXattrs();
-    return this.#xattrs.read(this.#path(path));
-  }
-
-  async folder(): Promise<string> {
-    return this.#root;
+    const all = this.#xattrs.read(this.#path(path));
+    return all.size === 0 ? all : new Map([...all].filter(([name]) => isKept(name)));
   }
 
   async release(): Promise<void> {

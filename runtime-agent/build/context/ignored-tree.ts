@@ -38,10 +38,6 @@ export class IgnoredTree implements FileTree {
     return await this.#inner.xattrs(path);
   }
 
-  async folder(signal: AbortSignal): Promise<string> {
-    return await this.#inner.folder(signal);
-  }
-
   async release(): Promise<void> {
     await this.#inner.release();
   }

@@ -15,6 +15,8 @@ describe('the configuration of the agent', () => {
       insecureRegistries: [],
       discardLayerBlobs: false,
       registryAuthFiles: [],
+      buildContextLimit: 20 * 2 ** 30,
+      buildCacheLimit: 20 * 2 ** 30,
       logLevel: 'info',
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
@@ -28,6 +30,7 @@ describe('the configuration of the agent', () => {
       insecureRegistries: ['f:1'],
       socketGroup: 'f',
       discardLayerBlobs: true,
+      buildContextLimit: '1g',
       logLevel: 'debug',
     };
     await writeFile(path, JSON.stringify(file));
@@ -35,6 +38,7 @@ describe('the configuration of the agent', () => {
       BERTH_AGENT_SOCKET: '/e.sock',
       BERTH_AGENT_INSECURE_REGISTRIES: 'e:1, e:2',
       BERTH_AGENT_REGISTRY_AUTH: '/e/auth.json:/g',
+      BERTH_AGENT_BUILD_CACHE_LIMIT: '1m',
       BERTH_AGENT_LOG_LEVEL: '',
     };
     assert.deepEqual(readConfig({ socket: '/a.sock', config: path }, environment), {
@@ -44,6 +48,8 @@ describe('the configuration of the agent', () => {
       insecureRegistries: ['e:1', 'e:2'],
       discardLayerBlobs: true,
       registryAuthFiles: ['/e/auth.json', '/g'],
+      buildContextLimit: 2 ** 30,
+      buildCacheLimit: 2 ** 20,
       logLevel: 'debug',
     });
   });

@@ -1,0 +1,101 @@
+import type { Knex } from 'knex';
+import { migrate } from '../../../storage/catalog/migrate.ts';
+import { inTransaction } from '../../../storage/catalog/transaction.ts';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { BUILD_MIGRATIONS, BUILD_MIGRATIONS_TABLE } from './migrations.ts';
+
+/** A step that was executed once. */
+export interface CachedStep {
+  readonly key: string;
+  /** Undefined: it changed no file. */
+  readonly diffId: Digest | undefined;
+  /** The instruction. */
+  readonly description: string;
+  /** Bytes that the layer takes on disk. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly uses: number;
+}
+
+/** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
+export class BuildCache {
+  readonly #knex: Knex;
+
+  private constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  /** Brings the table to its schema. */
+  static async open(knex: Knex): Promise<BuildCache> {
+    await migrate(knex, BUILD_MIGRATIONS_TABLE, BUILD_MIGRATIONS);
+    return new BuildCache(knex);
+  }
+
+  /** The step of this key, which counts as used now. */
+  async find(key: string): Promise<CachedStep | undefined> {
+    const row = await this.#knex<StepRow>('build_steps').where({ key }).first();
+    if (row === undefined) return undefined;
+    await this.#knex('build_steps')
+      .where({ key })
+      .update({ last_used_at: Date.now(), uses: row.uses + 1 });
+    return stepOf(row);
+  }
+
+  /** Records a step, or replaces the one of its key. */
+  async put(step: Pick<CachedStep, 'key' | 'diffId' | 'description' | 'size' | 'createdAt'>): Promise<void> {
+    const row: StepRow = {
+      key: step.key,
+      diff_id: step.diffId ?? null,
+      description: step.description.slice(0, 1000),
+      size: step.size,
+      created_at: step.createdAt,
+      last_used_at: Date.now(),
+      uses: 1,
+    };
+    await this.#knex('build_steps').insert(row).onConflict('key').merge();
+  }
+
+  /** All steps, those that were used last first. */
+  async list(): Promise<readonly CachedStep[]> {
+    return (
+      await this.#knex<StepRow>('build_steps').select().orderBy('last_used_at', 'desc').orderBy('key')
+    ).map(stepOf);
+  }
+
+  /** The layers that steps have, which no sweep may take. */
+  async layers(): Promise<readonly Digest[]> {
+    const rows = await this.#knex<StepRow>('build_steps').distinct('diff_id').whereNotNull('diff_id');
+    return rows.map(({ diff_id }) => diff_id as Digest);
+  }
+
+  /** Forgets steps; their layers go with the next sweep, where no image has them. */
+  async remove(keys: readonly string[]): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      for (const key of keys) await trx('build_steps').where({ key }).delete();
+    });
+  }
+}
+
+interface StepRow {
+  readonly key: string;
+  readonly diff_id: Digest | null;
+  readonly description: string;
+  readonly size: number;
+  readonly created_at: number;
+  readonly last_used_at: number;
+  readonly uses: number;
+}
+
+function stepOf(row: StepRow): CachedStep {
+  return {
+    key: row.key,
+    diffId: row.diff_id ?? undefined,
+    description: row.description,
+    size: Number(row.size),
+    createdAt: Number(row.created_at),
+    lastUsedAt: Number(row.last_used_at),
+    uses: row.uses,
+  };
+}

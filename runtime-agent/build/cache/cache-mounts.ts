@@ -1,0 +1,173 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { KeyedLock } from '../../snapshots/keyed-lock.ts';
+import { folderSize } from '../../volumes/folder-size.ts';
+
+/** What a step wants of a cache that outlives it (`RUN --mount=type=cache`). */
+export interface CacheMountRequest {
+  readonly id: string;
+  readonly sharing: 'shared' | 'private' | 'locked';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Fills a cache that is new. */
+  readonly fill: ((folder: string) => Promise<void>) | undefined;
+}
+
+export interface OpenedCacheMount {
+  /** Absolute path of the folder. */
+  readonly folder: string;
+  /** The step uses it no longer. */
+  release(): void;
+}
+
+/** A cache as `docker system df` shows it. */
+export interface KeptCacheMount {
+  readonly key: string;
+  readonly id: string;
+  readonly size: number;
+  readonly inUse: boolean;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+}
+
+const NOTE = 'cache.json';
+const DATA = 'data';
+
+/** The folders of caches, `<root>/<key>/{data,cache.json}`. */
+export class CacheMounts {
+  readonly #root: string;
+  readonly #lock = new KeyedLock();
+  readonly #used = new Map<string, number>();
+
+  private constructor(root: string) {
+    this.#root = root;
+  }
+
+  static async open(root: string): Promise<CacheMounts> {
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    for (const name of await readdir(root)) {
+      if (name.startsWith('.')) await rm(join(root, name), { recursive: true, force: true });
+    }
+    return new CacheMounts(root);
+  }
+
+  /** Waits, where the request wants the cache for itself. Rejects with the signal's reason. */
+  async acquire(request: CacheMountRequest, signal: AbortSignal): Promise<OpenedCacheMount> {
+    const key = keyOf(request.id, 0);
+    if (request.sharing === 'locked') return await this.#acquireLocked(key, request, signal);
+    if (request.sharing === 'shared') return await this.#use(key, request);
+    for (let number = 0; ; number += 1) {
+      const own = keyOf(request.id, number);
+      if (!this.#used.has(own)) return await this.#use(own, request);
+    }
+  }
+
+  async list(): Promise<readonly KeptCacheMount[]> {
+    const kept: KeptCacheMount[] = [];
+    for (const key of await readdir(this.#root)) {
+      if (key.startsWith('.')) continue;
+      const folder = join(this.#root, key);
+      const note = await readFile(join(folder, NOTE), 'utf8').catch(unlessMissing);
+      if (note === undefined) continue;
+      const { id, createdAt } = JSON.parse(note) as { id: string; createdAt: number };
+      const { mtimeMs } = await stat(join(folder, NOTE));
+      const size = await folderSize(join(folder, DATA));
+      kept.push({ key, id, size, inUse: this.#used.has(key), createdAt, lastUsedAt: Math.round(mtimeMs) });
+    }
+    return kept;
+  }
+
+  /** Takes a cache away unless a step uses it, and answers whether it did. */
+  async remove(key: string): Promise<boolean> {
+    if (this.#used.has(key)) return false;
+    const trash = join(this.#root, `.${randomUUID()}`);
+    await rename(join(this.#root, key), trash).catch(unlessMissing);
+    await rm(trash, { recursive: true, force: true });
+    return true;
+  }
+
+  async #acquireLocked(
+    key: string,
+    request: CacheMountRequest,
+    signal: AbortSignal,
+  ): Promise<OpenedCacheMount> {
+    const entered = Promise.withResolvers<OpenedCacheMount>();
+    const left = Promise.withResolvers<void>();
+    const abort = () => entered.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    const turn = this.#lock.run(`locked ${key}`, async () => {
+      if (signal.aborted) return;
+      const opened = await this.#use(key, request);
+      entered.resolve({
+        folder: opened.folder,
+        release: () => {
+          opened.release();
+          left.resolve();
+        },
+      });
+      await left.promise;
+    });
+    turn.catch((error: unknown) => entered.reject(error));
+    try {
+      return await entered.promise;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #use(key: string, request: CacheMountRequest): Promise<OpenedCacheMount> {
+    this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
+    const release = () => {
+      const users = (this.#used.get(key) ?? 0) - 1;
+      if (users > 0) this.#used.set(key, users);
+      else this.#used.delete(key);
+    };
+    try {
+      await this.#lock.run(key, () => this.#make(key, request));
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { folder: join(this.#root, key, DATA), release };
+  }
+
+  /** A cache appears whole, under its name, when it is made. */
+  async #make(key: string, request: CacheMountRequest): Promise<void> {
+    const folder = join(this.#root, key);
+    const note = join(folder, NOTE);
+    const known = await readFile(note, 'utf8').catch(unlessMissing);
+    if (known !== undefined) {
+      await writeFile(note, known, { mode: 0o600 });
+      return;
+    }
+    const made = join(this.#root, `.${randomUUID()}`);
+    const data = join(made, DATA);
+    await mkdir(data, { recursive: true, mode: 0o700 });
+    try {
+      await request.fill?.(data);
+      await chown(data, request.uid, request.gid);
+      await chmod(data, request.mode);
+      await writeFile(join(made, NOTE), JSON.stringify({ id: request.id, createdAt: Date.now() }), {
+        mode: 0o600,
+      });
+      await rename(made, folder);
+    } finally {
+      await rm(made, { recursive: true, force: true });
+    }
+  }
+}
+
+function keyOf(id: string, number: number): string {
+  return createHash('sha256')
+    .update(JSON.stringify([id, number]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}

@@ -1,0 +1,105 @@
+import type { BuildProgress } from '../builder.ts';
+
+/** One line of the answer of `POST /build`, before it is JSON. */
+export type ClassicLine = { readonly stream: string };
+
+interface ShownStep {
+  readonly id: string;
+  readonly header: string;
+  readonly lines: string[];
+  done: boolean;
+}
+
+/**
+ * Words a build as dockerd's classic builder prints it: one step after the other, although they may have run side by side.
+ * What a later step says waits until those before it have ended.
+ */
+export class ClassicLines {
+  readonly #steps: ShownStep[] = [];
+  readonly #byId = new Map<string, ShownStep>();
+  readonly #emit: (line: ClassicLine) => void;
+  #current = 0;
+  #headerShown = false;
+
+  constructor(emit: (line: ClassicLine) => void) {
+    this.#emit = emit;
+  }
+
+  take(progress: BuildProgress): void {
+    if (progress.kind === 'planned') {
+      const { instruction, id } = progress;
+      if (instruction === undefined) return;
+      const { number, count, text } = instruction;
+      const step: ShownStep = { id, header: `Step ${number}/${count} : ${text}`, lines: [], done: false };
+      this.#steps.push(step);
+      this.#byId.set(id, step);
+      return;
+    }
+    if (progress.kind === 'warning') {
+      this.#emit({ stream: `[Warning] ${progress.message}\n` });
+      return;
+    }
+    const step = this.#byId.get(progress.id);
+    if (step === undefined) return;
+    switch (progress.kind) {
+      case 'cached':
+        this.#add(step, ' ---> Using cache\n');
+        return;
+      case 'log':
+        this.#add(step, Buffer.from(progress.data).toString('utf8'));
+        return;
+      case 'completed':
+        this.#add(
+          step,
+          progress.layer === undefined || progress.layer === '' ? ' --->\n' : ` ---> ${progress.layer}\n`,
+        );
+        step.done = true;
+        this.#advance();
+        return;
+      case 'failed':
+        this.#showUpTo(step);
+        return;
+      case 'started':
+        this.#add(step, '');
+    }
+  }
+
+  #add(step: ShownStep, text: string): void {
+    if (this.#steps[this.#current] === step) {
+      this.#showHeader(step);
+      if (text !== '') this.#emit({ stream: text });
+    } else if (text !== '') step.lines.push(text);
+  }
+
+  #advance(): void {
+    for (;;) {
+      const step = this.#steps[this.#current];
+      if (step === undefined) return;
+      this.#flush(step);
+      if (!step.done) return;
+      this.#current += 1;
+      this.#headerShown = false;
+    }
+  }
+
+  /** The step that failed is shown with what it said, whatever runs before it. */
+  #showUpTo(step: ShownStep): void {
+    if (this.#steps[this.#current] === step) return;
+    this.#current = this.#steps.indexOf(step);
+    this.#headerShown = false;
+    this.#flush(step);
+  }
+
+  #flush(step: ShownStep): void {
+    if (step.lines.length === 0 && !step.done) return;
+    this.#showHeader(step);
+    for (const text of step.lines.splice(0)) this.#emit({ stream: text });
+  }
+
+  #showHeader(step: ShownStep): void {
+    if (this.#headerShown) return;
+    this.#headerShown = true;
+    this.#emit({ stream: step.header });
+    this.#emit({ stream: '\n' });
+  }
+}

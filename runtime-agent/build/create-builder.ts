@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { ContainerConfig, HostConfig } from '../containers/container.ts';
+import { capabilityNames } from '../containers/plan/capabilities.ts';
+import { sharedPaths } from '../containers/runtime/run-paths.ts';
+import type { Runtime } from '../containers/runtime/runtime.ts';
+import { RuntimeCommands } from '../containers/runtime/runtime-commands.ts';
+import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
+import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
+import type { Images } from '../images/images.ts';
+import type { LayerHolds } from '../images/layer-holds.ts';
+import { SharedWork } from '../images/shared-work.ts';
+import { detectCgroups } from '../linux/cgroups.ts';
+import { loadLibc } from '../linux/libc.ts';
+import { readBoundingCapabilities } from '../linux/proc.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { Builder } from './builder.ts';
+import type { BuildCache } from './cache/build-cache.ts';
+import { CacheMounts } from './cache/cache-mounts.ts';
+import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
+import { stubLayer } from './execute/stub-layer.ts';
+
+export interface CreateBuilderOptions {
+  readonly dataDirectory: string;
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly holds: LayerHolds;
+  readonly snapshotter: Snapshotter;
+  readonly tars: TreeTars;
+  readonly networks: ContainerNetworks;
+  readonly runtime: Runtime;
+  readonly cache: BuildCache;
+  /** What `docker create` without options makes of a container. */
+  readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  readonly log: Logger;
+}
+
+/** The layers that builds of this host need though no image may have them. */
+export async function layersOfBuilds(cache: BuildCache): Promise<readonly Digest[]> {
+  return [...(await cache.layers()), stubLayer().diffId];
+}
+
+/** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
+export async function createBuilder(options: CreateBuilderOptions): Promise<Builder> {
+  const { dataDirectory, snapshotter, holds, runtime } = options;
+  const paths = sharedPaths(dataDirectory);
+  const stub = stubLayer();
+  await holds.take(stub.diffId);
+  if (!(await snapshotter.hasLayer(stub.diffId))) {
+    await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
+  }
+  const secretsDirectory = secretsFolder(dataDirectory);
+  await rm(secretsDirectory, { recursive: true, force: true });
+  await mkdir(secretsDirectory, { mode: 0o700 });
+  const parts: BuildRunParts = {
+    images: options.images,
+    drafts: options.drafts,
+    holds,
+    cache: options.cache,
+    cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
+    secretsDirectory,
+    running: new SharedWork(),
+    run: {
+      snapshotter,
+      tars: options.tars,
+      networks: options.networks,
+      runtime,
+      commands: new RuntimeCommands(runtime, paths.runtimeRoot),
+      paths,
+      libc: loadLibc(),
+      cgroups: detectCgroups(),
+      seccomp: await readSeccompSource(),
+      capabilities: capabilityNames(readBoundingCapabilities()),
+      defaults: options.defaults,
+      stub,
+      log: options.log,
+    },
+  };
+  return {
+    build: (request, progress, signal) => new BuildRun(parts, request, progress, signal).build(),
+  };
+}
+
+/** In memory, so that no secret comes to a disk; one for each agent of the host. */
+function secretsFolder(dataDirectory: string): string {
+  return `/dev/shm/berth-build-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
+}
+
+async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield chunk;
+}

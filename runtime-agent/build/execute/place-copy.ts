@@ -1,0 +1,180 @@
+import type { FileTree, TreeEntry } from '../context/file-tree.ts';
+import { joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
+import type { LayerEntry } from './layer-entry.ts';
+import { type CopiedEntry, type SelectedSource, SourceError } from './select-sources.ts';
+
+/** What a COPY gives its files. */
+export interface CopyRules {
+  /** Without a slash at the beginning; each character is one byte. */
+  readonly destination: string;
+  /** It ends with a slash: sources go into it. */
+  readonly isFolder: boolean;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Permission bits in place of the sources'. */
+  readonly mode: number | undefined;
+  /** The sources' owners are the client's, who has no say in the image. */
+  readonly dropsOwners: boolean;
+  /** Of folders that are made: seconds since 1970. */
+  readonly mtime: number;
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();
+const MADE_MODE = 0o755;
+
+/** Decides where in the image the files of a COPY go, over what is there; each folder is listed before what is in it. */
+export class CopyPlacement {
+  readonly #root: FileTree | undefined;
+  readonly #rules: CopyRules;
+  readonly #entries = new Map<string, LayerEntry>();
+
+  /** `root` is what the image has so far; undefined where that does not matter (`--link`). */
+  constructor(root: FileTree | undefined, rules: CopyRules) {
+    this.#root = root;
+    this.#rules = rules;
+  }
+
+  get entries(): Iterable<LayerEntry> {
+    return this.#entries.values();
+  }
+
+  /** Throws SourceError where a folder would go over a file, or a file over a folder. */
+  async add(source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
+    const { destination, isFolder } = this.#rules;
+    const above = joinPath(destination, source.above ?? '').replace(/\/$/, '');
+    const found = await this.#resolve(above);
+    const isThere = (this.#entries.get(found.path)?.kind ?? found.entry?.kind) === 'folder';
+    if (source.entry.kind !== 'folder') {
+      const inside = isFolder || isThere || found.path === '' || source.above !== undefined;
+      const path = inside ? joinPath(found.path, source.name) : found.path;
+      for await (const { entry } of copied) {
+        await this.makeFolders(parentOf(path));
+        await this.#putLeaf(path, entry, source, isThere || !inside);
+      }
+      return;
+    }
+    if (found.entry !== undefined && found.entry.kind !== 'folder') {
+      throw new SourceError(`cannot copy to non-directory: ${shownPath(`/${found.path}`)}`);
+    }
+    // With --parents a folder keeps its own name too.
+    const base = source.above === undefined ? found.path : joinPath(found.path, source.name);
+    await this.makeFolders(base);
+    await this.#addInside(base, source, copied);
+  }
+
+  /** A document of the Dockerfile. */
+  async addDocument(name: string, content: Buffer): Promise<void> {
+    const found = await this.#resolve(this.#rules.destination);
+    const inside = this.#rules.isFolder || found.entry?.kind === 'folder' || found.path === '';
+    const path = inside ? joinPath(found.path, name) : found.path;
+    await this.makeFolders(parentOf(path));
+    const { owner, mode, mtime } = this.#rules;
+    this.#entries.set(path, {
+      path,
+      kind: 'document',
+      content,
+      mode: mode ?? 0o644,
+      uid: owner?.uid ?? 0,
+      gid: owner?.gid ?? 0,
+      mtime,
+      xattrs: NOTHING,
+    });
+  }
+
+  async #addInside(base: string, source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
+    // Where each folder of the source went: what was a link to a folder in the image leads on there.
+    const targets = new Map<string, { readonly path: string; readonly isThere: boolean }>();
+    targets.set('', { path: base, isThere: (await this.#at(base))?.kind === 'folder' });
+    for await (const { path, entry } of copied) {
+      if (path === '') continue;
+      const parent = targets.get(parentOf(path)) ?? (await this.#madeFor(targets, parentOf(path)));
+      const target = joinPath(parent.path, nameOf(path));
+      if (entry.kind !== 'folder') {
+        await this.#putLeaf(target, entry, source, parent.isThere);
+        continue;
+      }
+      const there = parent.isThere ? await this.#resolve(target) : undefined;
+      if (there?.entry !== undefined && there.entry.kind !== 'folder') {
+        throw new SourceError(`cannot copy to non-directory: ${shownPath(`/${there.path}`)}`);
+      }
+      const place = { path: there?.path ?? target, isThere: there?.entry !== undefined };
+      targets.set(path, place);
+      if (place.path !== target) await this.makeFolders(place.path);
+      else this.#put(place.path, entry, await source.tree.xattrs(entry.path));
+    }
+  }
+
+  /** A folder whose own entry was excluded while something in it was not. */
+  async #madeFor(
+    targets: Map<string, { readonly path: string; readonly isThere: boolean }>,
+    path: string,
+  ): Promise<{ readonly path: string; readonly isThere: boolean }> {
+    const parent = targets.get(parentOf(path)) ?? (await this.#madeFor(targets, parentOf(path)));
+    const target = joinPath(parent.path, nameOf(path));
+    await this.makeFolders(target);
+    const place = { path: target, isThere: (await this.#at(target))?.kind === 'folder' };
+    targets.set(path, place);
+    return place;
+  }
+
+  async #putLeaf(path: string, entry: TreeEntry, source: SelectedSource, mayBeThere: boolean): Promise<void> {
+    const there = this.#entries.get(path)?.kind ?? (mayBeThere ? (await this.#at(path))?.kind : undefined);
+    if (there === 'folder') {
+      throw new SourceError(`cannot overwrite directory ${shownPath(`/${path}`)} with a file`);
+    }
+    const xattrs = await source.tree.xattrs(entry.path);
+    this.#put(path, entry, xattrs, source);
+  }
+
+  #put(path: string, entry: TreeEntry, xattrs: ReadonlyMap<string, string>, source?: SelectedSource): void {
+    const { owner, mode, dropsOwners } = this.#rules;
+    const own = dropsOwners ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid };
+    const common = { path, mode: mode ?? entry.mode, ...(owner ?? own), mtime: entry.mtime, xattrs };
+    // Written anew at its last place, so that a folder still comes before what is in it.
+    if (entry.kind === 'file') {
+      if (source === undefined) throw new TypeError('a file has a source');
+      this.#entries.set(path, { ...common, kind: 'file', tree: source.tree, file: entry });
+    } else if (entry.kind === 'symlink')
+      this.#entries.set(path, { ...common, kind: 'symlink', target: entry.target });
+    else if (entry.kind === 'char' || entry.kind === 'block') {
+      this.#entries.set(path, { ...common, kind: entry.kind, major: entry.major, minor: entry.minor });
+    } else this.#entries.set(path, { ...common, kind: entry.kind });
+  }
+
+  /** A folder and those above it. Those that are there keep what they are, and come into the layer so that they are not opened to everybody. */
+  async makeFolders(path: string): Promise<void> {
+    if (path === '' || this.#entries.has(path)) return;
+    await this.makeFolders(parentOf(path));
+    const there = await this.#at(path);
+    if (there !== undefined && there.kind !== 'folder') {
+      throw new SourceError(`cannot make the directory ${shownPath(`/${path}`)}: a file is there`);
+    }
+    const { owner, mtime } = this.#rules;
+    const made = { mode: MADE_MODE, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0, mtime, xattrs: NOTHING };
+    const kept =
+      there === undefined || this.#root === undefined
+        ? made
+        : {
+            mode: there.mode,
+            uid: there.uid,
+            gid: there.gid,
+            mtime: there.mtime,
+            xattrs: await this.#root.xattrs(path),
+          };
+    this.#entries.set(path, { path, kind: 'folder', ...kept });
+  }
+
+  async #at(path: string): Promise<TreeEntry | undefined> {
+    return await this.#root?.entry(path);
+  }
+
+  async #resolve(path: string): Promise<{ readonly path: string; readonly entry: TreeEntry | undefined }> {
+    const plain = path
+      .split('/')
+      .filter((name) => name !== '')
+      .join('/');
+    if (this.#root === undefined) return { path: plain, entry: undefined };
+    const resolved = await resolveInTree(this.#root, plain);
+    if (resolved === undefined) throw new SourceError(`too many links: ${shownPath(`/${plain}`)}`);
+    return resolved;
+  }
+}

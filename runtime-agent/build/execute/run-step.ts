@@ -1,0 +1,124 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { arch } from 'node:process';
+import { containerCapabilities } from '../../containers/plan/capabilities.ts';
+import { ociSpec, writeOciSpec } from '../../containers/plan/oci-spec.ts';
+import { seccompProfile } from '../../containers/plan/seccomp-profile.ts';
+import { resolveUser } from '../../containers/plan/user.ts';
+import { EngineError } from '../../errors.ts';
+import { readFileInRoot } from '../../linux/open-in-root.ts';
+import type { Rootfs } from '../../snapshots/snapshotter.ts';
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import type { RunWork, Step } from '../solver/step.ts';
+import type { Chain } from '../solver/step-key.ts';
+import type { RunContext } from './run-context.ts';
+import { runStepProcess, type StepOutput } from './run-process.ts';
+import { type RunSettings, stepContainer } from './step-container.ts';
+import { StepFailedError } from './step-error.ts';
+import type { OpenedMounts } from './step-mounts.ts';
+import { openStepNetwork } from './step-network.ts';
+
+/** Bytes of an image's passwd or group file that are read. */
+const ACCOUNTS_LIMIT = 4 << 20;
+
+export interface RunStepOptions {
+  /** 64 hexadecimal digits, for this run alone. */
+  readonly id: string;
+  readonly step: Step;
+  readonly work: RunWork;
+  readonly chain: Chain;
+  readonly settings: RunSettings;
+  readonly mounts: (
+    rootfs: Rootfs,
+    folder: string,
+    user: { readonly uid: number; readonly gid: number },
+  ) => Promise<OpenedMounts>;
+  readonly output: StepOutput;
+  /** Takes the difference as the tar of a layer; called only where there is one. */
+  readonly keep: (tar: AsyncIterable<Uint8Array>) => Promise<void>;
+  /** Seconds since 1970 that no file is newer than; undefined keeps their times. */
+  readonly latest: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command over the layers of its stage. Nothing of it is left when this settles, but what `keep` took. Throws
+ * StepFailedError, EngineError, the signal's reason.
+ */
+export async function runStep(context: RunContext, options: RunStepOptions): Promise<void> {
+  const { id, chain, signal } = options;
+  const folder = join(context.paths.containers, id);
+  signal.throwIfAborted();
+  await mkdir(folder, { mode: 0o700 });
+  try {
+    const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
+    await runIn(context, options, rootfs, folder);
+    if ((await readdir(rootfs.upper)).length === 0) return;
+    const latest = options.latest === undefined ? {} : { latest: options.latest };
+    await options.keep(context.tars.read({ folder: rootfs.upper, overlay: {}, ...latest }, signal));
+  } finally {
+    await context.snapshotter.removeRootfs(id);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function runIn(
+  context: RunContext,
+  options: RunStepOptions,
+  rootfs: Rootfs,
+  folder: string,
+): Promise<void> {
+  const { id, step, work, signal } = options;
+  const container = stepContainer(context, id, work, options.settings);
+  const read = (path: string) =>
+    readFileInRoot(context.libc, rootfs.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
+  const user = userOf(step, () =>
+    resolveUser(work.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
+  );
+  const capabilities = containerCapabilities({ add: [], drop: [], privileged: false }, context.capabilities);
+  const mounts = await options.mounts(rootfs, folder, user);
+  try {
+    const network = await openStepNetwork(context.networks, container, folder);
+    try {
+      const spec = ociSpec(
+        { ...container, config: { ...container.config, Env: [...container.config.Env, ...mounts.env] } },
+        {
+          rootfs: rootfs.path,
+          mounts: mounts.mounts,
+          files: network.files,
+          network: network.namespace,
+          user,
+          capabilities,
+          noNewPrivileges: false,
+          seccomp: seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
+          cgroups: context.cgroups,
+          devices: [],
+          host: { rules: [] },
+          joined: {},
+          shm: { kind: 'own' },
+        },
+      );
+      await writeFile(join(folder, 'config.json'), writeOciSpec(spec), { mode: 0o600 });
+      const exitCode = await runStepProcess(context, id, folder, options.output, signal);
+      if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
+    } catch (error) {
+      if (error instanceof StepFailedError || !(error instanceof EngineError)) throw error;
+      throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
+    } finally {
+      network.release();
+      await network.close();
+    }
+  } finally {
+    await mounts.close();
+  }
+}
+
+function userOf<T>(step: Step, resolve: () => T): T {
+  try {
+    return resolve();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
+  }
+}

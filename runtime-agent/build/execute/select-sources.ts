@@ -1,0 +1,126 @@
+import { posix } from 'node:path';
+import type { FileTree, TreeEntry } from '../context/file-tree.ts';
+import { byteText, joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
+import { type IgnoreRules, ignoreLines, ignoreRules } from '../frontend/ignore-rules.ts';
+import { isPattern, PathPatternError, pathMatcher } from '../frontend/path-pattern.ts';
+
+/** A file or folder that a COPY names, found in its tree. */
+export interface SelectedSource {
+  readonly tree: FileTree;
+  /** What it is called at the destination. */
+  readonly name: string;
+  readonly entry: TreeEntry;
+  /** Folders above it that `--parents` keeps, '' where there are none; undefined without that flag. */
+  readonly above: string | undefined;
+}
+
+/** What is copied, in the order in which it is written: each folder before what is in it. */
+export interface CopiedEntry {
+  /** Within the source; '' is the source itself. */
+  readonly path: string;
+  readonly entry: TreeEntry;
+}
+
+/** A source that is not there, or may not be read; the message has no location. */
+export class SourceError extends Error {
+  override readonly name = 'SourceError';
+}
+
+/**
+ * Finds what a pattern means in a tree, links followed within it. Throws SourceError for a path that is not there or leads out;
+ * a pattern with wildcards may mean nothing.
+ */
+export async function selectSources(
+  tree: FileTree,
+  written: string,
+  options: { readonly parents: boolean },
+): Promise<readonly SelectedSource[]> {
+  const cleaned = cleanSource(written);
+  const pattern = byteText(cleaned);
+  const paths = isPattern(cleaned) ? await matches(tree, pattern) : [pattern];
+  const selected: SelectedSource[] = [];
+  for (const path of paths) {
+    const resolved = await resolveInTree(tree, path);
+    if (resolved?.entry === undefined) {
+      throw new SourceError(`file not found: ${JSON.stringify(shownPath(`/${path}`))}`);
+    }
+    selected.push({
+      tree,
+      name: nameOf(path),
+      entry: resolved.entry,
+      above: options.parents ? parentOf(path) : undefined,
+    });
+  }
+  return selected;
+}
+
+/** Everything of a source, without what `--exclude` names. Throws PathPatternError. */
+export async function* copiedEntries(
+  source: SelectedSource,
+  exclude: readonly string[],
+): AsyncGenerator<CopiedEntry> {
+  const rules = exclude.length === 0 ? undefined : ignoreRules(ignoreLines(exclude.join('\n')));
+  if (source.entry.kind !== 'folder') {
+    if (rules?.excludes(shownPath(source.name)) !== true) yield { path: '', entry: source.entry };
+    return;
+  }
+  yield { path: '', entry: source.entry };
+  yield* below(source.tree, source.entry.path, '', rules);
+}
+
+async function* below(
+  tree: FileTree,
+  folder: string,
+  path: string,
+  rules: IgnoreRules | undefined,
+): AsyncGenerator<CopiedEntry> {
+  for (const name of await tree.children(folder)) {
+    const entry = await tree.entry(joinPath(folder, name));
+    if (entry === undefined) continue;
+    const relative = joinPath(path, name);
+    const isExcluded = rules?.excludes(shownPath(relative)) === true;
+    if (!isExcluded) yield { path: relative, entry };
+    if (entry.kind !== 'folder' || (isExcluded && rules?.hasExceptions !== true)) continue;
+    yield* below(tree, entry.path, relative, rules);
+  }
+}
+
+function cleanSource(written: string): string {
+  const cleaned = posix.normalize(written.replace(/^\/+/, '')).replace(/\/$/, '');
+  if (cleaned === '..' || cleaned.startsWith('../')) {
+    throw new SourceError(`forbidden path outside the build context: ${written}`);
+  }
+  return cleaned === '.' ? '' : cleaned;
+}
+
+/** Paths that match, one folder at a time; links on the way are followed within the tree. */
+async function matches(tree: FileTree, pattern: string): Promise<readonly string[]> {
+  let found = [''];
+  for (const part of pattern.split('/')) {
+    const next: string[] = [];
+    const test = matcherOf(part);
+    for (const folder of found) {
+      const resolved = await resolveInTree(tree, folder);
+      if (resolved?.entry?.kind !== 'folder') continue;
+      if (test === undefined) {
+        const path = joinPath(resolved.path, part);
+        if ((await tree.entry(path)) !== undefined) next.push(joinPath(folder, part));
+        continue;
+      }
+      const names = await tree.children(resolved.path);
+      next.push(...names.filter(test).map((name) => joinPath(folder, name)));
+    }
+    found = next;
+  }
+  return found;
+}
+
+function matcherOf(part: string): ((name: string) => boolean) | undefined {
+  if (!isPattern(part)) return undefined;
+  try {
+    return pathMatcher(part, { doubleStars: false });
+  } catch (error) {
+    if (!(error instanceof PathPatternError)) throw error;
+    throw new SourceError(error.message);
+  }
+}

@@ -1,0 +1,37 @@
+import { createHash } from 'node:crypto';
+import type { CopiedEntry, SelectedSource } from './select-sources.ts';
+
+/** A source with all that is copied of it. */
+export interface CopiedSource {
+  readonly source: SelectedSource;
+  readonly entries: readonly CopiedEntry[];
+}
+
+/**
+ * One digest of everything that a COPY would write: names, kinds, modes, owners, targets, attributes and contents. Times are
+ * left out, so that a fresh checkout of the same files hits the cache.
+ */
+export async function sourceDigest(
+  copied: readonly CopiedSource[],
+  options: { readonly dropsOwners: boolean },
+  signal: AbortSignal,
+): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { source, entries } of copied) {
+    hash.update(JSON.stringify([source.name, source.above ?? null, source.entry.kind]));
+    for (const { path, entry } of entries) {
+      signal.throwIfAborted();
+      const owner = options.dropsOwners ? [] : [entry.uid, entry.gid];
+      // What a folder itself is like does not matter where its content is copied.
+      const isRoot = path === '' && entry.kind === 'folder';
+      const fields: unknown[] = [path, entry.kind, ...(isRoot ? [] : [entry.mode, ...owner])];
+      if (entry.kind === 'file') fields.push(await source.tree.contentDigest(entry, signal));
+      else if (entry.kind === 'symlink') fields.push(entry.target);
+      else if (entry.kind === 'char' || entry.kind === 'block') fields.push(entry.major, entry.minor);
+      const xattrs = await source.tree.xattrs(entry.path);
+      if (xattrs.size > 0) fields.push([...xattrs].sort(([a], [b]) => (a < b ? -1 : 1)));
+      hash.update(JSON.stringify(fields));
+    }
+  }
+  return hash.digest('hex');
+}

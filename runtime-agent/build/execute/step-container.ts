@@ -1,0 +1,66 @@
+import { hostname as osHostname } from 'node:os';
+import type { Container } from '../../containers/container.ts';
+import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import type { StepLimits } from '../builder.ts';
+import type { RunWork } from '../solver/step.ts';
+import type { RunContext } from './run-context.ts';
+
+/** What the whole build gives its steps. */
+export interface RunSettings {
+  /** Of steps that name none: `default`, `none`, `host`, or a network. */
+  readonly network: string;
+  readonly extraHosts: readonly string[];
+  readonly shmSize: number | undefined;
+  readonly limits: StepLimits;
+}
+
+const NEVER = '0001-01-01T00:00:00Z';
+
+/** A step's process as a container of the agent would have it; nobody but the builder knows it. */
+export function stepContainer(
+  { defaults }: Pick<RunContext, 'defaults'>,
+  id: string,
+  work: RunWork,
+  settings: RunSettings,
+): Container {
+  const wanted = work.network === 'default' ? settings.network : work.network;
+  const mode = networkMode(wanted);
+  const [path = '', ...args] = work.args;
+  return {
+    id,
+    name: `build-${id.slice(0, 12)}`,
+    createdAt: NEVER,
+    config: {
+      ...defaults.config,
+      Hostname: mode.kind === 'host' ? osHostname() : id.slice(0, 12),
+      User: work.user,
+      Env: [...work.hiddenEnv, ...work.env],
+      Cmd: work.args,
+      WorkingDir: work.cwd,
+    },
+    hostConfig: {
+      ...defaults.hostConfig,
+      ...settings.limits,
+      NetworkMode: wanted,
+      ExtraHosts: settings.extraHosts,
+      ShmSize: settings.shmSize ?? defaults.hostConfig.ShmSize,
+    },
+    networks: mode.kind === 'networks' ? { [mode.first]: DEFAULT_ENDPOINT } : {},
+    activeNetwork: undefined,
+    imageId: '',
+    path,
+    args,
+    state: {
+      status: 'created',
+      pid: 0,
+      exitCode: 0,
+      oomKilled: false,
+      error: '',
+      startedAt: NEVER,
+      finishedAt: NEVER,
+    },
+    logPath: '',
+    mounts: [],
+  };
+}

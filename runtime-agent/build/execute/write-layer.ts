@@ -1,0 +1,66 @@
+import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
+import type { LayerEntry } from './layer-entry.ts';
+
+const CHUNK = 1 << 20;
+
+/**
+ * The tar of a layer, in chunks of about a mebibyte. No time in it lies after `latest` (seconds since 1970). The same entries
+ * give the same bytes.
+ */
+export async function* writeLayer(
+  entries: Iterable<LayerEntry>,
+  latest: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let pending: Uint8Array[] = [];
+  let length = 0;
+  const add = (bytes: Uint8Array) => {
+    pending.push(bytes);
+    length += bytes.length;
+  };
+  for (const entry of entries) {
+    signal.throwIfAborted();
+    add(header(entry, latest));
+    if (entry.kind === 'document') {
+      add(entry.content);
+      add(Buffer.alloc(paddingOf(entry.content.length)));
+    } else if (entry.kind === 'file') {
+      let size = 0;
+      for await (const chunk of entry.tree.read(entry.file)) {
+        size += chunk.length;
+        add(chunk);
+        if (length >= CHUNK) {
+          yield Buffer.concat(pending);
+          pending = [];
+          length = 0;
+        }
+      }
+      if (size !== entry.file.size) throw new Error(`${entry.path} changed while it was copied`);
+      add(Buffer.alloc(paddingOf(size)));
+    }
+    if (length >= CHUNK) {
+      yield Buffer.concat(pending);
+      pending = [];
+      length = 0;
+    }
+  }
+  add(Buffer.alloc(TAR_END_SIZE));
+  yield Buffer.concat(pending);
+}
+
+function header(entry: LayerEntry, latest: number): Buffer {
+  const isDevice = entry.kind === 'char' || entry.kind === 'block';
+  return encodeEntry({
+    path: entry.path,
+    kind: entry.kind === 'document' ? 'file' : entry.kind,
+    mode: entry.kind === 'symlink' ? 0o777 : entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    size: entry.kind === 'file' ? entry.file.size : entry.kind === 'document' ? entry.content.length : 0,
+    mtime: Math.min(entry.mtime, latest),
+    target: entry.kind === 'symlink' ? entry.target : '',
+    major: isDevice ? entry.major : 0,
+    minor: isDevice ? entry.minor : 0,
+    xattrs: entry.xattrs,
+  });
+}

@@ -1,0 +1,47 @@
+import type { BuildProgress } from '../builder.ts';
+import type { StagePlan } from './step.ts';
+
+type Planned = Extract<BuildProgress, { readonly kind: 'planned' }>;
+
+/** What clients are told of a build before it begins: its steps as both builders of the field word them, stage by stage. */
+export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[] {
+  const count = stages.reduce((sum, { steps }) => sum + steps.length + 1, 0);
+  const planned: Planned[] = [];
+  for (const stage of stages) {
+    const shown = 1 + stage.steps.filter(({ work }) => work !== undefined).length;
+    const title = (position: number) =>
+      `[${stage.title === '' ? '' : `${stage.title} `}${position}/${shown}]`;
+    const number = () => planned.length + 1;
+    planned.push({
+      kind: 'planned',
+      id: stage.fromId,
+      name: `${title(1)} ${stage.baseText}`,
+      inputs: stage.base.kind === 'stage' ? [lastOf(stages, stage.base.index)] : [],
+      instruction: { text: stage.baseText, number: number(), count },
+      // A stage on another one begins where that ends.
+      ...(stage.base.kind === 'stage' ? { isConfigOnly: true } : {}),
+    });
+    let position = 1;
+    let last = stage.fromId;
+    for (const { id, text, work } of stage.steps) {
+      if (work !== undefined) position += 1;
+      const from =
+        work?.kind === 'copy' && work.from.kind === 'stage' ? [lastOf(stages, work.from.index)] : [];
+      planned.push({
+        kind: 'planned',
+        id,
+        name: `${title(position)} ${text}`,
+        inputs: [last, ...from],
+        instruction: { text, number: number(), count },
+        ...(work === undefined ? { isConfigOnly: true } : {}),
+      });
+      if (work !== undefined) last = id;
+    }
+  }
+  return planned;
+}
+
+function lastOf(stages: readonly StagePlan[], index: number): string {
+  const stage = stages.find((candidate) => candidate.index === index);
+  return stage?.steps.findLast(({ work }) => work !== undefined)?.id ?? stage?.fromId ?? '';
+}

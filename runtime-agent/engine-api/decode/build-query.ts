@@ -1,0 +1,180 @@
+import type { BuildRequest, StepLimits } from '../../build/builder.ts';
+import { EngineError } from '../../errors.ts';
+import { readReference } from '../../images/read-reference.ts';
+import { isJsonObject } from '../http/json-body.ts';
+import { queryBoolean, queryInteger } from '../http/query.ts';
+import { decodePlatform } from './platform.ts';
+
+/** What a `POST /build` asks for, besides its context (Engine API, ImageBuild). */
+export interface BuildQuery {
+  readonly request: Omit<BuildRequest, 'source'>;
+  /** `repository:tag`, in the order in which they were given. */
+  readonly tags: readonly string[];
+  /** Only the ID is answered. */
+  readonly quiet: boolean;
+  /** For `POST /build/cancel`. */
+  readonly id: string | undefined;
+}
+
+/** Parameters that this builder has no part for; a value other than those listed is refused. */
+const UNSUPPORTED: readonly {
+  readonly name: string;
+  readonly harmless: readonly string[];
+  readonly why: string;
+}[] = [
+  { name: 'remote', harmless: [''], why: 'the agent fetches no contexts: send the files' },
+  { name: 'squash', harmless: ['', '0', 'false'], why: '--squash is not supported' },
+  { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with buildx' },
+  { name: 'version', harmless: ['', '1'], why: 'BuildKit is spoken over /grpc: build with buildx' },
+  { name: 'session', harmless: [''], why: 'sessions need BuildKit: build with buildx' },
+  { name: 'isolation', harmless: ['', 'default'], why: 'Linux has no isolation technologies to choose from' },
+  { name: 'cgroupparent', harmless: [''], why: 'a parent cgroup for builds is not supported' },
+  { name: 'securityopt', harmless: ['', '[]', 'null'], why: 'security options for builds are not supported' },
+];
+
+/** Reads the parameters. Throws EngineError 'bad-request', and 'not-implemented' for what builds cannot do. */
+export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
+  for (const { name, harmless, why } of UNSUPPORTED) {
+    if (!harmless.includes(query.get(name)?.trim().toLowerCase() ?? ''))
+      throw new EngineError('not-implemented', why);
+  }
+  const platform = decodePlatform(query.get('platform'));
+  const target = query.get('target') ?? '';
+  const shmSize = queryInteger(query, 'shmsize');
+  const buildArguments = decodeBuildArguments(query.get('buildargs'));
+  const epoch = decodeEpoch(buildArguments.get('SOURCE_DATE_EPOCH'));
+  const limits = decodeLimits(query);
+  const id = query.get('buildid') ?? '';
+  return {
+    request: {
+      dockerfile: query.get('dockerfile') || 'Dockerfile',
+      ...(target === '' ? {} : { target }),
+      buildArguments,
+      labels: decodeLabels(query.get('labels')),
+      ...(platform === undefined ? {} : { platform }),
+      noCache: queryBoolean(query, 'nocache'),
+      pull: queryBoolean(query, 'pull'),
+      network: query.get('networkmode') || 'default',
+      extraHosts: query.getAll('extrahosts').flatMap(decodeList),
+      ...(shmSize === undefined || shmSize === 0 ? {} : { shmSize }),
+      ...(Object.keys(limits).length === 0 ? {} : { limits }),
+      namedContexts: new Map(),
+      cacheFrom: decodeList(query.get('cachefrom') ?? ''),
+      cacheTo: [],
+      ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
+      compression: 'gzip',
+    },
+    tags: query
+      .getAll('t')
+      .filter((name) => name !== '')
+      .map(checkedTag),
+    quiet: queryBoolean(query, 'q'),
+    id: id === '' ? undefined : id,
+  };
+}
+
+function checkedTag(text: string): string {
+  const reference = readReference(text);
+  if (reference.digest !== undefined) {
+    throw new EngineError('bad-request', 'refusing to create a tag with a digest reference');
+  }
+  return text;
+}
+
+/** A list as JSON, or one value, as older clients send it. */
+function decodeList(text: string): readonly string[] {
+  if (!text.trim().startsWith('[')) return text === '' || text === 'null' ? [] : [text];
+  const value = parse(text, 'a list');
+  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
+    throw new EngineError('bad-request', 'a list of strings was expected in the query');
+  }
+  return value;
+}
+
+/** Values may be null: the client named the argument and its environment has none. */
+function decodeBuildArguments(text: string | null): ReadonlyMap<string, string | undefined> {
+  if (text === null || text === '') return new Map();
+  const value = parse(text, 'buildargs');
+  if (!isJsonObject(value)) throw new EngineError('bad-request', 'buildargs must be a JSON object');
+  return new Map(
+    Object.entries(value).map(([name, argument]) => {
+      if (argument === null) return [name, undefined];
+      if (typeof argument !== 'string')
+        throw new EngineError('bad-request', `the build argument ${name} must be a string`);
+      return [name, argument];
+    }),
+  );
+}
+
+function decodeLabels(text: string | null): ReadonlyMap<string, string> {
+  if (text === null || text === '') return new Map();
+  const value = parse(text, 'labels');
+  if (!isJsonObject(value)) throw new EngineError('bad-request', 'labels must be a JSON object');
+  return new Map(
+    Object.entries(value).map(([name, label]) => {
+      if (typeof label !== 'string')
+        throw new EngineError('bad-request', `the label ${name} must be a string`);
+      return [name, label];
+    }),
+  );
+}
+
+function decodeEpoch(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (!/^\d{1,11}$/.test(text)) {
+    throw new EngineError(
+      'bad-request',
+      `SOURCE_DATE_EPOCH must be seconds since 1970, not ${text.slice(0, 40)}`,
+    );
+  }
+  return Number(text);
+}
+
+function decodeLimits(query: URLSearchParams): StepLimits {
+  const numbers = [
+    ['Memory', 'memory'],
+    ['MemorySwap', 'memswap'],
+    ['CpuShares', 'cpushares'],
+    ['CpuPeriod', 'cpuperiod'],
+    ['CpuQuota', 'cpuquota'],
+  ].flatMap(([field = '', name = '']) => {
+    const value = queryInteger(query, name) ?? 0;
+    return value === 0 ? [] : [[field, value]];
+  });
+  const texts = [
+    ['CpusetCpus', 'cpusetcpus'],
+    ['CpusetMems', 'cpusetmems'],
+  ].flatMap(([field = '', name = '']) => {
+    const value = query.get(name) ?? '';
+    return value === '' ? [] : [[field, value]];
+  });
+  const ulimits = decodeUlimits(query.get('ulimits'));
+  return {
+    ...Object.fromEntries([...numbers, ...texts]),
+    ...(ulimits.length === 0 ? {} : { Ulimits: ulimits }),
+  };
+}
+
+function decodeUlimits(text: string | null): NonNullable<StepLimits['Ulimits']> {
+  if (text === null || text === '' || text === 'null') return [];
+  const value = parse(text, 'ulimits');
+  if (!Array.isArray(value)) throw new EngineError('bad-request', 'ulimits must be a list');
+  return value.map((item: unknown) => {
+    if (!isJsonObject(item)) throw new EngineError('bad-request', 'ulimits must be a list of objects');
+    const { Name, Soft, Hard } = item;
+    if (typeof Name !== 'string' || !Number.isSafeInteger(Soft) || !Number.isSafeInteger(Hard)) {
+      throw new EngineError('bad-request', 'a ulimit needs a Name, a Soft and a Hard limit');
+    }
+    return { Name, Soft: Number(Soft), Hard: Number(Hard) };
+  });
+}
+
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new EngineError('bad-request', `${what} is not valid JSON: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,98 @@
+import type { Router } from '@koa/router';
+import type { Context } from 'koa';
+import type { BuildProgress } from '../../build/builder.ts';
+import { ClassicLines } from '../../build/classic/classic-lines.ts';
+import { receiveSource } from '../../build/classic/classic-source.ts';
+import { StepFailedError } from '../../build/execute/step-error.ts';
+import { EngineError } from '../../errors.ts';
+import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
+import { decodeRegistryConfig } from '../decode/registry-config.ts';
+import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
+import { errorAnswer } from '../error-status.ts';
+import { createAsyncQueue } from '../http/async-queue.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { streamBody } from '../http/stream-body.ts';
+
+/** `POST /build` as the classic builder answers it, and its cancellation (Engine API, ImageBuild). */
+export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps): void {
+  const running = new Map<string, AbortController>();
+
+  router.post('/build', async (ctx) => {
+    const query = decodeBuildQuery(ctx.URL.searchParams);
+    const cancelled = new AbortController();
+    if (query.id !== undefined) running.set(query.id, cancelled);
+    const signal = AbortSignal.any([requestSignal(ctx.res, deps.stopping), cancelled.signal]);
+    const queue = createAsyncQueue<object>();
+    void build(ctx, deps, parts, query, queue.push, signal)
+      .then(
+        () => queue.end(),
+        (error: unknown) => queue.end(error),
+      )
+      .finally(() => {
+        if (query.id !== undefined) running.delete(query.id);
+      });
+    const lines = queue[Symbol.asyncIterator]();
+    // A failure before the first line is an ordinary error answer: nothing has been sent yet.
+    const first = await lines.next();
+
+    async function* answer(): AsyncIterable<string> {
+      try {
+        for (let line = first; !line.done; line = await lines.next())
+          yield `${JSON.stringify(line.value)}\r\n`;
+      } catch (error) {
+        if (ctx.res.destroyed) return;
+        const { message, expected } = errorAnswer(error);
+        if (!expected) deps.log.error({ err: error }, 'build failed');
+        const code = error instanceof StepFailedError ? { code: error.exitCode } : {};
+        yield `${JSON.stringify({ errorDetail: { ...code, message }, error: message })}\r\n`;
+      }
+    }
+    streamBody(ctx, 'application/json', answer());
+  });
+
+  router.post('/build/cancel', (ctx) => {
+    const id = ctx.URL.searchParams.get('id') ?? '';
+    if (id === '') throw new EngineError('bad-request', 'build ID not provided');
+    running.get(id)?.abort(new EngineError('bad-request', 'the build was cancelled'));
+    ctx.status = 200;
+    ctx.body = '';
+  });
+}
+
+async function build(
+  ctx: Context,
+  deps: EngineDeps,
+  { builder, contexts }: BuildDeps,
+  query: BuildQuery,
+  emit: (line: object) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const source = await receiveSource(ctx.req, {
+    ...contexts,
+    credentials: decodeRegistryConfig(ctx.get('X-Registry-Config')),
+    signal,
+  });
+  try {
+    const lines = new ClassicLines(emit);
+    const progress = (step: BuildProgress) => {
+      if (!query.quiet) lines.take(step);
+    };
+    const built = await builder.build({ ...query.request, source }, progress, signal);
+    try {
+      for (const tag of query.tags) await deps.images.tag(built.id, tag);
+    } finally {
+      await built.release();
+    }
+    const short = built.id.slice('sha256:'.length).slice(0, 12);
+    if (query.quiet) {
+      emit({ stream: `${built.id}\n` });
+      return;
+    }
+    emit({ aux: { ID: built.id } });
+    emit({ stream: `Successfully built ${short}\n` });
+    for (const tag of query.tags)
+      emit({ stream: `Successfully tagged ${/:[^/]+$/.test(tag) ? tag : `${tag}:latest`}\n` });
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
+
+describe('docker build by the classic door', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const classic = { env: { DOCKER_BUILDKIT: '0' } };
+  const build = (folder: string, args: readonly string[] = [], options = {}) =>
+    agent.docker(['build', ...args, folder], { ...classic, ...options });
+
+  test('builds an image that runs, and finds everything in the cache the second time', async (t) => {
+    const folder = await makeBuildContext(
+      t,
+      `FROM ${image} AS make
+WORKDIR /src
+COPY word.txt .
+ENV GREETING="hello there"
+RUN echo "$GREETING $(cat word.txt)" > /made && rm /etc/group
+
+FROM ${image} AS never
+RUN exit 1
+
+FROM ${image}
+LABEL kind=test
+COPY --from=make /made /greeting
+WORKDIR /srv/app
+RUN mkdir -p deep/er && echo x > deep/er/x && ln -s x deep/er/y
+CMD ["cat", "/greeting"]
+`,
+      { 'word.txt': 'world\n' },
+    );
+    const first = await build(folder, ['-t', 'app']);
+    assert.match(first.stdout, /Step 1\/11 : FROM .* AS make\n/);
+    assert.match(first.stdout, /Successfully built [0-9a-f]{12}\nSuccessfully tagged app:latest\n$/);
+    assert.equal((await agent.docker(['run', '--rm', 'app'])).stdout, 'hello there world\n');
+    assert.equal((await agent.docker(['run', '--rm', 'app', 'readlink', 'deep/er/y'])).stdout, 'x\n');
+
+    const id = (await agent.docker(['inspect', '-f', '{{.Id}}', 'app'])).stdout;
+    const second = await build(folder, ['-t', 'app']);
+    assert.equal(second.stdout.match(/---> Using cache/g)?.length, 6, second.stdout);
+    assert.equal((await agent.docker(['inspect', '-f', '{{.Id}}', 'app'])).stdout, id);
+
+    await writeContextFile(join(folder, 'word.txt'), 'moon\n');
+    await build(folder, ['-t', 'app']);
+    assert.equal((await agent.docker(['run', '--rm', 'app'])).stdout, 'hello there moon\n');
+  });
+});
