@@ -48,7 +48,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     want = {},
   ): Promise<Record<string, string>> {
     const context = await request.source.openContext(undefined, { exclude: [], ...want }, signal);
-    assert.ok('entry' in context);
+    assert.ok(context instanceof SyncedTree);
     const files: Record<string, string> = {};
     const folder = await context.folder(signal);
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -193,7 +193,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     const both = Promise.withResolvers<void>();
     const script: FakeBuilder['script'] = async (request, _, signal) => {
       const tree = await request.source.openContext(undefined, { exclude: [] }, signal);
-      assert.ok('entry' in tree);
+      assert.ok(tree instanceof SyncedTree);
       paths.push(await tree.folder(signal));
       if (paths.length === 2) both.resolve();
       await both.promise;
@@ -213,7 +213,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
         ['other', undefined],
       ]);
       const tree = await request.source.openContext('other', { exclude: [] }, signal);
-      assert.ok('entry' in tree);
+      assert.ok(tree instanceof SyncedTree);
       assert.equal(await readFile(join(await tree.folder(signal), 'x'), 'utf8'), 'of the other');
       await tree.release();
     });

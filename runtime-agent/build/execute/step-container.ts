@@ -59,6 +59,7 @@ export function stepContainer(
       error: '',
       startedAt: NEVER,
       finishedAt: NEVER,
+      restartCount: 0,
     },
     logPath: '',
     mounts: [],
