@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { BuildProgress, BuildRequest } from '../../runtime-agent/build/builder.ts';
+import { SyncedTree } from '../../runtime-agent/build/buildkit/session/synced-tree.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import { dockerAt } from '../support/docker-cli.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
