@@ -20,8 +20,8 @@ import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { Builder } from './builder.ts';
-import type { BuildCache } from './cache/build-cache.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
+import type { StepCache } from './cache/step-cache.ts';
 import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
 import { stubLayer } from './execute/stub-layer.ts';
 
@@ -34,14 +34,14 @@ export interface CreateBuilderOptions {
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
-  readonly cache: BuildCache;
+  readonly stepCache: StepCache;
   /** What `docker create` without options makes of a container. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
   readonly log: Logger;
 }
 
 /** The layers that builds of this host need though no image may have them. */
-export async function layersOfBuilds(cache: BuildCache): Promise<readonly Digest[]> {
+export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[]> {
   return [...(await cache.layers()), stubLayer().diffId];
 }
 
@@ -61,7 +61,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Buil
     images: options.images,
     drafts: options.drafts,
     holds,
-    cache: options.cache,
+    cache: options.stepCache,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,
     running: new SharedWork(),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
-import { createBuildkitDoor } from '../build/buildkit/buildkit-door.ts';
+import { type BuildkitDoor, createBuildkitDoor } from '../build/buildkit/buildkit-door.ts';
+import { SyncedFolders } from '../build/buildkit/session/synced-folders.ts';
 import { type CreateBuilderOptions, createBuilder } from '../build/create-builder.ts';
 import { decodeContainerConfig } from '../engine-api/decode/container-config.ts';
 import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
@@ -30,11 +30,13 @@ export async function openBuild(
     hostConfig: decodeHostConfig({}, host),
   };
   const builder = await createBuilder({ ...options, dataDirectory, defaults });
+  const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
   const buildkit = createBuildkitDoor({
     builder,
     images,
     worker: { ...host, platform: hostPlatform() },
-    directory: join(dataDirectory, 'buildkit'),
+    folders,
+    cache: folders,
   });
   const contexts = {
     directory: join(dataDirectory, 'build-contexts'),

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { BuildCache } from '../build/cache/build-cache.ts';
+import { StepCache } from '../build/cache/step-cache.ts';
 import { layersOfBuilds } from '../build/create-builder.ts';
 import { type AgentConfig, ConfigError } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
@@ -62,7 +62,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     insecureRegistries: config.insecureRegistries,
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
-  const cache = await BuildCache.open(knex);
+  const stepCache = await StepCache.open(knex);
   const { images, drafts, push, holds } = await createImages({
     dataDirectory,
     knex,
@@ -70,7 +70,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     registry,
     events,
     keepLayerBlobs: !config.discardLayerBlobs,
-    otherLayers: () => layersOfBuilds(cache),
+    otherLayers: () => layersOfBuilds(stepCache),
   });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
@@ -101,7 +101,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     images,
     drafts,
     holds,
-    cache,
+    stepCache,
     snapshotter,
     tars: trees,
     networks: networking.containerNetworks,

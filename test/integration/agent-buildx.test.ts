@@ -51,7 +51,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     const context = await request.source.openContext(undefined, { exclude: [], ...want }, signal);
     assert.ok(context instanceof SyncedTree);
     const files: Record<string, string> = {};
-    const folder = await context.folder(signal);
+    const folder = await context.folder();
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
       if (entry.isFile()) files[path.slice(folder.length + 1)] = await readFile(path, 'utf8');
@@ -195,7 +195,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     const script: FakeBuilder['script'] = async (request, _, signal) => {
       const tree = await request.source.openContext(undefined, { exclude: [] }, signal);
       assert.ok(tree instanceof SyncedTree);
-      paths.push(await tree.folder(signal));
+      paths.push(await tree.folder());
       if (paths.length === 2) both.resolve();
       await both.promise;
       await tree.release();
@@ -215,7 +215,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
       ]);
       const tree = await request.source.openContext('other', { exclude: [] }, signal);
       assert.ok(tree instanceof SyncedTree);
-      assert.equal(await readFile(join(await tree.folder(signal), 'x'), 'utf8'), 'of the other');
+      assert.equal(await readFile(join(await tree.folder(), 'x'), 'utf8'), 'of the other');
       await tree.release();
     });
   });

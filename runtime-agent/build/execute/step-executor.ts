@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { SharedWork } from '../../images/shared-work.ts';
 import type { BuildRequest } from '../builder.ts';
-import type { BuildCache } from '../cache/build-cache.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
+import type { StepCache } from '../cache/step-cache.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
@@ -34,7 +34,7 @@ export interface StepOutcome {
 /** What builds share: the same step of two builds runs once. */
 export interface SharedParts {
   readonly run: RunContext;
-  readonly cache: BuildCache;
+  readonly cache: StepCache;
   readonly cacheMounts: CacheMounts;
   readonly secretsDirectory: string;
   readonly running: SharedWork<string, StepOutputPart>;

@@ -20,7 +20,7 @@ export interface CachedStep {
 }
 
 /** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
-export class BuildCache {
+export class StepCache {
   readonly #knex: Knex;
 
   private constructor(knex: Knex) {
@@ -28,9 +28,9 @@ export class BuildCache {
   }
 
   /** Brings the table to its schema. */
-  static async open(knex: Knex): Promise<BuildCache> {
+  static async open(knex: Knex): Promise<StepCache> {
     await migrate(knex, BUILD_MIGRATIONS_TABLE, BUILD_MIGRATIONS);
-    return new BuildCache(knex);
+    return new StepCache(knex);
   }
 
   /** The step of this key, which counts as used now. */
