@@ -9,6 +9,8 @@ export interface Podman {
   podman(args: readonly string[], options?: PodmanOptions): Promise<CommandResult>;
   /** podman's storage folder. */
   readonly root: string;
+  /** What leads podman, and buildah, to its storage. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface PodmanOptions extends CommandOptions {
@@ -54,6 +56,7 @@ network_config_dir = "${directory}/networks"
   };
   return {
     root,
+    environment: env,
     podman: (args, { wrap = [], ...options } = {}) => {
       const [command = '', ...rest] = [...wrap, 'podman', ...args];
       return runCommand(command, rest, { ...options, env: { ...env, ...options.env } });
