@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseSize } from './build/frontend/parse/quantities.ts';
+import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {
@@ -14,6 +15,8 @@ export interface AgentConfig {
   readonly insecureRegistries: readonly string[];
   /** Whether compressed layers are dropped once they are unpacked: an image may then be pushed with other digests than it came with. */
   readonly discardLayerBlobs: boolean;
+  /** Of each registry the first is asked first. */
+  readonly registryMirrors: readonly RegistryMirror[];
   /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
   readonly registryAuthFiles: readonly string[];
   /** Bytes that the context of one build may have, uncompressed. */
@@ -45,6 +48,7 @@ export interface ConfigFlags {
   readonly data?: string;
   readonly insecureRegistries?: readonly string[];
   readonly discardLayerBlobs?: boolean;
+  readonly registryMirrors?: readonly string[];
   readonly registryAuthFiles?: readonly string[];
   /** Sizes such as `20g`. */
   readonly buildContextLimit?: string;
@@ -80,6 +84,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   data: 'a string',
   insecureRegistries: 'a list of strings',
   discardLayerBlobs: 'true or false',
+  registryMirrors: 'a list of strings',
   registryAuthFiles: 'a list of strings',
   buildContextLimit: 'a string',
   buildCacheLimit: 'a string',
@@ -117,6 +122,7 @@ export function readConfig(
     dataDirectory: absolute(merged.data ?? DEFAULT_DATA, '--data'),
     insecureRegistries: Object.freeze(insecureRegistries),
     discardLayerBlobs: merged.discardLayerBlobs ?? false,
+    registryMirrors: Object.freeze((merged.registryMirrors ?? []).map(registryMirror)),
     registryAuthFiles: Object.freeze(
       (merged.registryAuthFiles ?? []).map((path) => absolute(path, '--registry-auth')),
     ),
@@ -169,6 +175,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const data = environment.BERTH_AGENT_DATA;
   const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
   const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
+  const mirrors = environment.BERTH_AGENT_REGISTRY_MIRRORS;
   const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
   const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
   const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
@@ -183,6 +190,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(tlsCertificate ? { tlsCertificate } : {}),
     ...(tlsKey ? { tlsKey } : {}),
     ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
+    ...(mirrors ? { registryMirrors: mirrors.split(/[\s,]+/).filter((mirror) => mirror !== '') } : {}),
     ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
     ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
     ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
@@ -255,6 +263,14 @@ function logLevel(text: string): LogLevel {
 function nonEmpty(text: string, flag: string): string {
   if (text.trim() === '' || text.includes('\0')) throw new ConfigError(`${flag} must not be empty.`);
   return text;
+}
+
+function registryMirror(text: string): RegistryMirror {
+  const mirror = parseMirror(text);
+  if (mirror !== undefined) return mirror;
+  throw new ConfigError(
+    `"${text}" is no mirror: --registry-mirror takes [REGISTRY=]URL, such as https://mirror.lan or quay.io=https://mirror.lan:5000.`,
+  );
 }
 
 function registryHost(text: string): string {

@@ -34,6 +34,7 @@ export function readCommandLine(
     ...(values.data === undefined ? {} : { data: values.data }),
     ...(registries === undefined ? {} : { insecureRegistries: registries }),
     ...(values['discard-layer-blobs'] === undefined ? {} : { discardLayerBlobs: true }),
+    ...(values['registry-mirror'] === undefined ? {} : { registryMirrors: values['registry-mirror'] }),
     ...(values['registry-auth'] === undefined ? {} : { registryAuthFiles: values['registry-auth'] }),
     ...(values['build-context-limit'] === undefined
       ? {}
@@ -69,6 +70,7 @@ function parse(args: readonly string[]) {
         json: { type: 'boolean' },
         'log-level': { type: 'string' },
         'registry-auth': { type: 'string', multiple: true },
+        'registry-mirror': { type: 'string', multiple: true },
         socket: { type: 'string' },
         'socket-group': { type: 'string' },
         'tls-ca': { type: 'string' },

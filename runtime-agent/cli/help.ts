@@ -14,6 +14,8 @@ Options, and the environment variables that they win over:
   --data DIR                    images, containers and state (BERTH_AGENT_DATA; /var/lib/berth-agent)
   --insecure-registry HOST:PORT registry that is asked by plain HTTP, may be repeated
                                 (BERTH_AGENT_INSECURE_REGISTRIES, with commas)
+  --registry-mirror [NAME=]URL  asked first for images of registry NAME (docker.io), may be repeated
+                                (BERTH_AGENT_REGISTRY_MIRRORS, with commas)
   --registry-auth FILE          docker's config.json or containers' auth.json with the agent's own
                                 logins, for who brings none; may be repeated
                                 (BERTH_AGENT_REGISTRY_AUTH, with colons)
@@ -26,8 +28,9 @@ Options, and the environment variables that they win over:
   --log-level LEVEL             trace, debug, info, warn, error, fatal or silent
                                 (BERTH_AGENT_LOG_LEVEL; info)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
-                                discardLayerBlobs, registryAuthFiles, buildCacheLimit,
-                                buildContextLimit, listen, tlsAuthority, tlsCertificate, tlsKey
+                                discardLayerBlobs, registryAuthFiles, registryMirrors,
+                                buildCacheLimit, buildContextLimit, listen, tlsAuthority,
+                                tlsCertificate, tlsKey
 
   -h, --help                    print this
   -v, --version                 print the version

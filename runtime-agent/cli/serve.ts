@@ -14,6 +14,7 @@ import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { createNetworks } from '../networks/create-networks.ts';
 import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
+import { RemoteRegistry } from '../registry/remote-registry.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { TreeThread } from '../snapshots/diff/tree-thread.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
@@ -60,6 +61,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({
     insecureRegistries: config.insecureRegistries,
+    mirrors: config.registryMirrors,
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
@@ -113,6 +115,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   const engine: EngineDeps = {
     images,
     push,
+    registryQueries: new RemoteRegistry(registry),
     containers,
     archive: containers.archive,
     volumes,

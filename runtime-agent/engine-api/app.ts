@@ -18,6 +18,7 @@ import { imagePullRoutes } from './routes/image-pull.ts';
 import { imagePushRoutes } from './routes/image-push.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { registryQueryRoutes } from './routes/registry-queries.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -31,6 +32,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   imageListRoutes(router, deps);
   imagePullRoutes(router, deps);
   imagePushRoutes(router, deps);
+  registryQueryRoutes(router, deps);
   containerListRoutes(router, deps);
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);

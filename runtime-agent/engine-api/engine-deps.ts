@@ -9,6 +9,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
 import type { Networks } from '../networks/networks.ts';
+import type { RegistryQueries } from '../registry/registry-queries.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
 
@@ -23,6 +24,7 @@ export interface BuildDeps {
 export interface EngineDeps {
   readonly images: Images;
   readonly push: ImagePush;
+  readonly registryQueries: RegistryQueries;
   readonly containers: Containers;
   /** Absent where no files go in or out. */
   readonly archive?: ContainerArchive;

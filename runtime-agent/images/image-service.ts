@@ -3,6 +3,7 @@ import { familiarName, familiarReference, type ImageReference } from '../../stor
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
+import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../snapshots/storage-full.ts';
@@ -47,10 +48,27 @@ export class ImageService implements Images {
   }
 
   async pull(text: string, options: PullOptions): Promise<Image> {
-    const { registry, catalog, snapshotter, layerBlobs } = this.#options;
-    const { signal, progress } = options;
     const reference = readReference(text);
-    const repository = registry.repository(reference, options.credentials);
+    const sources = this.#options.registry.sources(reference, options.credentials);
+    for (const source of sources.slice(0, -1)) {
+      try {
+        return await this.#pullFrom(source, reference, options);
+      } catch (error) {
+        // Whatever is wrong with a mirror, the registry itself may do better.
+        const isItsOwn = error instanceof EngineError && error.code !== 'storage-full';
+        if (!isItsOwn || options.signal.aborted) throw error;
+      }
+    }
+    return await this.#pullFrom(sources.at(-1) as RegistryRepository, reference, options);
+  }
+
+  async #pullFrom(
+    repository: RegistryRepository,
+    reference: ImageReference,
+    options: PullOptions,
+  ): Promise<Image> {
+    const { catalog, snapshotter, layerBlobs } = this.#options;
+    const { signal, progress } = options;
     const resolved = await resolveImage({
       repository,
       reference,

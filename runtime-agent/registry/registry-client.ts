@@ -6,6 +6,7 @@ import { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
 import { loginRegistry, registryAddress } from './registry-address.ts';
 import { readErrorBody, refusal } from './registry-error.ts';
+import { mirrorAddress, type RegistryMirror } from './registry-mirror.ts';
 import { RegistryRepository } from './registry-repository.ts';
 import { RegistrySession } from './registry-session.ts';
 import { RepositoryWriter } from './repository-writer.ts';
@@ -22,6 +23,8 @@ export interface LoginAnswer {
 export interface RegistryClientOptions {
   /** `host` or `host:port` of those that need no TLS. */
   readonly insecureRegistries: readonly string[];
+  /** Of each registry the first is asked first. */
+  readonly mirrors: readonly RegistryMirror[];
   /** Asked where a caller has no credentials. */
   readonly credentials: CredentialSource;
 }
@@ -46,6 +49,26 @@ export class RegistryClient {
       repository,
       familiarName: familiarName(reference),
     });
+  }
+
+  /** Where a reference can be pulled from, the best first: its registry's mirrors, and the registry itself. Mirrors get the agent's own logins only. */
+  sources(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    credentials?: RegistryCredentials,
+  ): readonly RegistryRepository[] {
+    const { registry, repository } = reference;
+    const mirrors = this.#options.mirrors.filter(({ of }) => of === registry);
+    const mirrored = mirrors.map((mirror) => {
+      const session = new RegistrySession({
+        exchange: this.#exchange,
+        address: mirrorAddress(mirror, this.#options.insecureRegistries),
+        credentials: async (signal) =>
+          (await this.#options.credentials.find(mirror.host, repository, signal)) ?? {},
+        scopes: [`repository:${repository}:pull`],
+      });
+      return new RegistryRepository({ session, repository, familiarName: familiarName(reference) });
+    });
+    return [...mirrored, this.repository(reference, credentials)];
   }
 
   /**

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Digest, digestAlgorithm, isDigest } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
+import { isTag } from '../../storage/oci/tag.ts';
 import { EngineError } from '../errors.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import { readBody, streamBody } from './read-body.ts';
@@ -31,6 +32,8 @@ const ACCEPTED_MANIFESTS = [
   MEDIA_TYPES.dockerManifest,
 ].join(', ');
 const MANIFEST_TRIES = 4;
+const TAGS_AT_ONCE = 1000;
+const MAX_TAG_PAGES = 1000;
 /** Failures in a row, without a byte between them. */
 const BLOB_TRIES = 7;
 /** Connections for one blob, however far each gets. */
@@ -79,6 +82,25 @@ export class RegistryRepository {
       const mediaType = (response.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
       return { bytes, mediaType, digest };
     });
+  }
+
+  /** All tags, page after page (distribution-spec, "Content Discovery"). Throws EngineError. */
+  async listTags(signal: AbortSignal): Promise<readonly string[]> {
+    const tags: string[] = [];
+    let path: string | undefined = `tags/list?n=${TAGS_AT_ONCE}`;
+    for (let page = 0; path !== undefined && page < MAX_TAG_PAGES; page++) {
+      const asked: string = path;
+      const { body, link } = await withRetries(MANIFEST_TRIES, signal, async () => {
+        const response = await this.#get(asked, undefined, {}, signal);
+        const bytes = await this.#readWhole(response, MAX_MANIFEST_SIZE, signal);
+        return { body: bytes?.toString('utf8') ?? '', link: response.headers.link };
+      });
+      tags.push(...readTags(body, this.#familiarName));
+      // Only what asks for the next page counts: the path is this repository's.
+      const next = /[?&](?:[^>]*&)?last=([^&>]*)[^>]*>;\s*rel="?next"?/.exec(`${link ?? ''}`)?.[1];
+      path = next === undefined ? undefined : `tags/list?n=${TAGS_AT_ONCE}&last=${next}`;
+    }
+    return tags;
   }
 
   /**
@@ -183,6 +205,17 @@ export class RegistryRepository {
     if (reference === undefined) return this.#familiarName;
     return `${this.#familiarName}${isDigest(reference) ? '@' : ':'}${reference}`;
   }
+}
+
+function readTags(body: string, name: string): readonly string[] {
+  try {
+    const { tags } = JSON.parse(body);
+    if (tags === null) return [];
+    if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string' && isTag(tag))) return tags;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new EngineError('registry', `the registry's list of the tags of ${name} cannot be read`);
 }
 
 /** The first byte of a partial answer, which is not behind `offset`. */

@@ -9,6 +9,7 @@ import type { PullProgress, RegistryCredentials } from '../../runtime-agent/imag
 import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
 import { CredentialFiles } from '../../runtime-agent/registry/credentials/credential-files.ts';
 import { RegistryClient } from '../../runtime-agent/registry/registry-client.ts';
+import type { RegistryMirror } from '../../runtime-agent/registry/registry-mirror.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
@@ -37,6 +38,7 @@ export interface AgentImagesOptions {
   readonly keepLayerBlobs?: boolean;
   /** The agent's own logins at registries. */
   readonly authFiles?: readonly string[];
+  readonly mirrors?: readonly RegistryMirror[];
 }
 
 export interface PushSettings {
@@ -57,12 +59,13 @@ export interface PullSettings {
 export async function openAgentImages(
   scope: CleanupScope,
   dataDirectory?: string,
-  { keepLayerBlobs = true, authFiles = [] }: AgentImagesOptions = {},
+  { keepLayerBlobs = true, authFiles = [], mirrors = [] }: AgentImagesOptions = {},
 ): Promise<AgentImages> {
   const directory = dataDirectory ?? join(await makeTempDir(scope, 'agent'), 'data');
   const knex = await openAgentDatabase(directory);
   const registry = new RegistryClient({
     insecureRegistries: [],
+    mirrors,
     credentials: new CredentialFiles(authFiles),
   });
   const close = async () => {
@@ -113,7 +116,7 @@ export async function openAgentImages(
     },
     restart: async () => {
       await close();
-      return await openAgentImages(scope, directory, { keepLayerBlobs, authFiles });
+      return await openAgentImages(scope, directory, { keepLayerBlobs, authFiles, mirrors });
     },
   };
 }

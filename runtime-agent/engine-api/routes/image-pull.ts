@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
-import type { PullProgress } from '../../images/images.ts';
+import type { PullOptions, PullProgress } from '../../images/images.ts';
 import { decodePlatform } from '../decode/platform.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -10,18 +10,19 @@ import { pullLine } from '../views/pull-lines.ts';
 /** `POST /images/create?fromImage=`: a pull that tells its progress (Engine API, ImageCreate). */
 export function imagePullRoutes(router: Router, deps: EngineDeps): void {
   router.post('/images/create', async (ctx) => {
-    const reference = pullReference(ctx.URL.searchParams);
+    const { reference, hasTag } = pullReference(ctx.URL.searchParams);
     const platform = decodePlatform(ctx.URL.searchParams.get('platform'));
     const credentials = decodeRegistryAuth(ctx.get('X-Registry-Auth'));
     await streamProgress<PullProgress>(ctx, deps, {
       what: `pull of ${reference}`,
       run: async (progress, signal) => {
-        await deps.images.pull(reference, {
+        const options = {
           ...(platform === undefined ? {} : { platform }),
           ...(credentials === undefined ? {} : { credentials }),
-          progress,
           signal,
-        });
+        };
+        if (hasTag) await deps.images.pull(reference, { ...options, progress });
+        else await pullAllTags(deps, reference, { ...options, progress });
       },
       messages: (step) => [pullLine(step)],
       counts: (step) => (step.kind === 'layer' ? step : undefined),
@@ -29,7 +30,8 @@ export function imagePullRoutes(router: Router, deps: EngineDeps): void {
   });
 }
 
-function pullReference(query: URLSearchParams): string {
+/** What is to be pulled; all tags of a repository where it has none. */
+function pullReference(query: URLSearchParams): { readonly reference: string; readonly hasTag: boolean } {
   if (query.has('fromSrc')) {
     throw new EngineError(
       'not-implemented',
@@ -39,10 +41,24 @@ function pullReference(query: URLSearchParams): string {
   const image = query.get('fromImage') ?? '';
   const tag = query.get('tag') ?? '';
   if (image === '') throw new EngineError('bad-request', 'fromImage is empty: name the image to pull');
-  if (tag !== '') return tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
-  if (/@[^/]+$|:[^/:]+$/.test(image)) return image;
-  throw new EngineError(
-    'not-implemented',
-    `pulling all tags of ${image.slice(0, 200)} is not supported yet by berth-agent: name one tag`,
-  );
+  if (tag !== '')
+    return { reference: tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`, hasTag: true };
+  return { reference: image, hasTag: /@[^/]+$|:[^/:]+$/.test(image) };
+}
+
+/** `docker pull --all-tags`: one after the other, with one word about all of them at the end. */
+async function pullAllTags(deps: EngineDeps, repository: string, options: PullOptions): Promise<void> {
+  const { credentials, signal } = options;
+  const tags = await deps.registryQueries.tags(repository, { ...(credentials && { credentials }), signal });
+  let newer = false;
+  for (const tag of tags) {
+    await deps.images.pull(`${repository}:${tag}`, {
+      ...options,
+      progress: (step) => {
+        if (step.kind === 'status') newer ||= step.newer;
+        else options.progress(step);
+      },
+    });
+  }
+  options.progress({ kind: 'status', newer, reference: repository });
 }

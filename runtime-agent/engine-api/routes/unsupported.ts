@@ -18,10 +18,8 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
   { title: 'docker save', path: /^\/images\/(get|.+\/get)$/ },
   { title: 'docker load', path: /^\/images\/load$/ },
-  { title: 'docker search', path: /^\/images\/search$/ },
   { title: 'docker image prune', path: /^\/images\/prune$/ },
   { title: 'docker system df', path: /^\/system\/df$/ },
-  { title: 'docker manifest inspect', path: /^\/distribution\/.+\/json$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
 ];

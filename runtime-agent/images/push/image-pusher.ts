@@ -53,7 +53,11 @@ export class ImagePusher implements ImagePush {
   async push(name: string, options: PushOptions): Promise<void> {
     const reference = repositoryOf(name, options.tag);
     options.progress({ kind: 'pushing-to', repository: `${reference.registry}/${reference.repository}` });
-    const images = tagged(await this.#options.catalog.list(), reference, options.tag);
+    const all = tagged(await this.#options.catalog.list(), reference);
+    const images = all.filter(({ tag }) => options.tag === undefined || tag === options.tag);
+    if (images.length === 0 && all.length > 0) {
+      throw new EngineError('not-found', `tag does not exist: ${familiarReference(reference)}`);
+    }
     if (images.length === 0) {
       throw new EngineError(
         'not-found',
@@ -182,16 +186,11 @@ function repositoryOf(name: string, tag: string | undefined): ImageReference {
   return reference;
 }
 
-function tagged(
-  records: readonly ImageRecord[],
-  reference: ImageReference,
-  tag: string | undefined,
-): readonly TaggedImage[] {
+function tagged(records: readonly ImageRecord[], reference: ImageReference): readonly TaggedImage[] {
   return records.flatMap((record) =>
     record.names
       .filter(isTagName)
       .filter((name) => name.registry === reference.registry && name.repository === reference.repository)
-      .filter((name) => tag === undefined || name.tag === tag)
       .map((name) => ({ record, tag: name.tag })),
   );
 }

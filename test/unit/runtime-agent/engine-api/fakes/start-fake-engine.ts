@@ -5,6 +5,7 @@ import { createBuildkitDoor } from '../../../../../runtime-agent/build/buildkit/
 import { SyncedFolders } from '../../../../../runtime-agent/build/buildkit/session/synced-folders.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
+import { EngineError } from '../../../../../runtime-agent/errors.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
 import { createNetworks } from '../../../../../runtime-agent/networks/create-networks.ts';
 import { openVolumes } from '../../../../../runtime-agent/volumes/local-volumes.ts';
@@ -67,6 +68,13 @@ export async function startFakeEngine(
   const server = createEngineServer({
     ...(buildkit === undefined ? {} : { buildkit }),
     images,
+    registryQueries: {
+      tags: async () => [],
+      search: async () => [],
+      describe: async (name) => {
+        throw new EngineError('not-found', `manifest for ${name} not found`);
+      },
+    },
     push: { push: async (name, { progress }) => progress({ kind: 'pushing-to', repository: name }) },
     containers,
     volumes,

@@ -1,0 +1,79 @@
+import { StorageError } from '../../storage/errors.ts';
+import { readImageConfig } from '../../storage/oci/image-config.ts';
+import { type Manifest, readManifest } from '../../storage/oci/manifest.ts';
+import { EngineError } from '../errors.ts';
+import { MAX_CONFIG_SIZE } from '../images/limits.ts';
+import { readReference } from '../images/read-reference.ts';
+import { verifiedBlob } from '../images/verified-blob.ts';
+import type { RegistryClient } from './registry-client.ts';
+import type {
+  FoundRepository,
+  QueryOptions,
+  RegistryQueries,
+  RemoteImage,
+  RemotePlatform,
+} from './registry-queries.ts';
+import type { RegistryRepository } from './registry-repository.ts';
+import { searchRegistry, splitSearchTerm } from './search-registry.ts';
+
+/** Asks registries over a client. */
+export class RemoteRegistry implements RegistryQueries {
+  readonly #client: RegistryClient;
+
+  constructor(client: RegistryClient) {
+    this.#client = client;
+  }
+
+  async tags(text: string, { credentials, signal }: QueryOptions): Promise<readonly string[]> {
+    return await this.#client.repository(readReference(text), credentials).listTags(signal);
+  }
+
+  async search(
+    text: string,
+    limit: number,
+    { credentials, signal }: QueryOptions,
+  ): Promise<readonly FoundRepository[]> {
+    const { registry, term } = splitSearchTerm(text);
+    const session = this.#client.session(registry, credentials, ['registry:catalog:search']);
+    return (await searchRegistry(session, { registry, term, limit }, signal)).slice(0, limit);
+  }
+
+  async describe(text: string, { credentials, signal }: QueryOptions): Promise<RemoteImage> {
+    const reference = readReference(text);
+    const repository = this.#client.repository(reference, credentials);
+    const fetched = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
+    const { bytes, digest } = fetched;
+    const manifest = readSent(() => readManifest(bytes, fetched.mediaType || undefined));
+    const { mediaType } = manifest;
+    const platforms = await platformsOf(manifest, repository, signal);
+    return { mediaType, digest, size: bytes.byteLength, platforms };
+  }
+}
+
+async function platformsOf(
+  { config, manifests }: Manifest,
+  repository: RegistryRepository,
+  signal: AbortSignal,
+): Promise<readonly RemotePlatform[]> {
+  if (config === undefined) {
+    return manifests.flatMap(({ platform }) => (platform === undefined ? [] : [platformOf(platform)]));
+  }
+  // An artifact runs on nothing.
+  if (!/\.(image\.v1|config\.v1)\+json$/.test(config.mediaType) || config.size > MAX_CONFIG_SIZE) return [];
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of verifiedBlob(config, repository.readBlob(config, signal))) chunks.push(chunk);
+  return [platformOf(readSent(() => readImageConfig(Buffer.concat(chunks))))];
+}
+
+function platformOf({ os, architecture, variant }: RemotePlatform): RemotePlatform {
+  return { architecture, os, ...(variant && { variant }) };
+}
+
+function readSent<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
+  }
+}
