@@ -102,7 +102,9 @@ describe('errors', () => {
       ['GET', '/containers/json?size=1', 501, /size of a container/],
       ['GET', '/events?since=yesterday', 400, /since must be seconds/],
       ['POST', '/images/create', 400, /fromImage is empty/],
-      ['POST', '/images/create?fromImage=a', 501, /all tags/],
+      ['GET', '/images/search', 400, /term is empty/],
+      ['GET', '/images/search?term=a&limit=101', 400, /outside the range of \[1, 100\]/],
+      ['GET', '/images/search?term=a&filters={"stars":["many"]}', 400, /invalid filter/],
       ['POST', '/images/create?fromSrc=-', 501, /importing/],
       ['POST', '/images/create?fromImage=a&tag=1&platform=x', 400, /is not a platform/],
       ['POST', '/images/busybox/tag', 400, /repo is empty/],
@@ -140,12 +142,10 @@ describe('what is not there', () => {
   });
   test('is named as not supported yet where Docker has it', async () => {
     for (const [method, path, name] of [
-      ['POST', '/containers/x/exec', 'docker exec'],
-      ['POST', '/build?t=x', 'docker build'],
-      ['POST', '/grpc', 'docker build'],
-      ['GET', '/containers/x/archive?path=/', 'docker cp'],
-      ['GET', '/images/get?names=x', 'docker save'],
-      ['GET', '/system/df', 'docker system df'],
+      ['GET', '/containers/x/attach/ws', 'attaching by WebSocket'],
+      ['POST', '/plugins/pull', 'docker plugin'],
+      ['GET', '/swarm', 'Swarm'],
+      ['GET', '/services/x', 'Swarm'],
     ] as const) {
       const answer = await call(method, `/v1.45${path}`);
       assert.deepEqual(
