@@ -30,6 +30,16 @@ export class RuntimeCommands {
     await this.#run(['delete', ...(force ? ['--force'] : []), id]);
   }
 
+  /** Lets all processes of a running container stand still. Throws EngineError 'runtime'. */
+  async pause(id: string): Promise<void> {
+    await this.#run(['pause', id]);
+  }
+
+  /** Lets them go on. Throws EngineError 'runtime'. */
+  async resume(id: string): Promise<void> {
+    await this.#run(['resume', id]);
+  }
+
   /** Whether the container waits for its start: made, and its process not yet let run. */
   async isCreated(id: string): Promise<boolean> {
     const ran = await runProcess(this.#runtime.path, ['--root', this.#root, 'state', id], {

@@ -3,6 +3,7 @@ import type { Xattrs } from '../../linux/xattrs.ts';
 import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../tar-writer.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import { checkForLayer, isKept, isOpaque, isWhiteout, UnusableTreeError } from './overlay-marks.ts';
+import { isPlaceholder, type Place } from './placeholders.ts';
 import { namesIn, openFileAt, openFolderAt, pathAt, statAt } from './tree-files.ts';
 import type { TreeMember, TreeTarRequest } from './tree-tar.ts';
 
@@ -11,16 +12,11 @@ const MAX_PATH = 4095;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const ALL: TreeMember = { source: '', target: '', recursive: true };
 
-/** An open folder of the tree, and the one of the layers below that it lies over. */
-interface Place {
-  readonly fd: number;
-  readonly base: number | undefined;
-}
-
 /** Writes the tar of TreeTars.read in chunks of a mebibyte, in the thread that calls it. Closing the generator closes its descriptors. */
 export class TreeReader {
   readonly #request: TreeTarRequest;
   readonly #xattrs: Xattrs;
+  readonly #leftOut: ReadonlySet<string>;
   /** The first path of each file that has several, by device and inode. */
   readonly #links = new Map<string, string>();
   #chunk = Buffer.allocUnsafeSlow(CHUNK);
@@ -29,6 +25,7 @@ export class TreeReader {
   constructor(request: TreeTarRequest, xattrs: Xattrs) {
     this.#request = request;
     this.#xattrs = xattrs;
+    this.#leftOut = new Set(request.overlay?.leftOut ?? []);
   }
 
   *read(): Generator<Uint8Array, void, void> {
@@ -94,6 +91,7 @@ export class TreeReader {
   *#entry(place: Place, name: string, path: string, recursive: boolean): Generator<Uint8Array, void, void> {
     const stat = statAt(place.fd, name);
     if (stat === undefined || stat.isSocket()) return;
+    if (isPlaceholder(place, name, path, this.#leftOut)) return;
     if (path.length > MAX_PATH) {
       throw new UnusableTreeError(
         `a path is longer than ${MAX_PATH} bytes, which no layer can hold: ${shown(path)}…`,

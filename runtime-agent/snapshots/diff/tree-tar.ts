@@ -24,13 +24,31 @@ export interface TreeTarRequest {
    * Overlay's marks become those of a layer (image-spec, layer.md, "Whiteouts"), for the upper folder of an overlay.
    * `base`, the absolute path of a tree of the layers below, leaves marks out that would hide nothing.
    */
-  readonly overlay?: { readonly base?: string };
+  readonly overlay?: {
+    readonly base?: string;
+    /** Paths at which something was mounted: what is empty there, and not in `base`, is left out. */
+    readonly leftOut?: readonly string[];
+  };
   /** Given to every entry in place of its own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
   /** Permission bits for every entry but symlinks, in place of its own. */
   readonly mode?: number;
   /** Seconds since 1970: a later modification time becomes this one (SOURCE_DATE_EPOCH). */
   readonly latest?: number;
+}
+
+/** The upper folder of an overlay, and a tree of the layers below. Absolute paths. */
+export interface UpperRequest {
+  readonly upper: string;
+  readonly base: string;
+  /** As in TreeTarRequest. */
+  readonly leftOut?: readonly string[];
+}
+
+/** A path that differs from the layers below, absolute. */
+export interface UpperChange {
+  readonly path: string;
+  readonly kind: 'added' | 'modified' | 'deleted';
 }
 
 /** Makes tars of trees. */
@@ -43,4 +61,7 @@ export interface TreeTars {
    * Error with `code` (`ENOENT` for a member that is not there), and the signal's reason.
    */
   read(request: TreeTarRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+
+  /** What an upper folder changes, sorted by path. Rejects with Error with `code`, and with the signal's reason. */
+  changes(request: UpperRequest, signal: AbortSignal): Promise<readonly UpperChange[]>;
 }

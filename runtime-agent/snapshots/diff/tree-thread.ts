@@ -2,10 +2,12 @@ import type { Worker } from 'node:worker_threads';
 import { startThread } from '../../../storage/start-thread.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
-import type { TreeTarRequest, TreeTars } from './tree-tar.ts';
+import type { TreeTarRequest, TreeTars, UpperChange, UpperRequest } from './tree-tar.ts';
+
+type Done = Exclude<TreeReport, { readonly failure: string }>;
 
 interface Waiting {
-  readonly resolve: (chunk: Uint8Array | undefined) => void;
+  readonly resolve: (report: Done) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -25,18 +27,25 @@ export class TreeThread implements TreeTars {
     this.#lastId += 1;
     const id = this.#lastId;
     try {
-      let chunk = await this.#ask({ id, kind: 'open', request }, signal);
-      while (chunk !== undefined) {
+      let report = await this.#ask({ id, kind: 'open', request }, signal);
+      while ('chunk' in report) {
         // The next one is read while this one is used.
         const next = this.#ask({ id, kind: 'next' }, signal);
         next.catch(() => undefined);
-        yield chunk;
+        yield report.chunk;
         signal.throwIfAborted();
-        chunk = await next;
+        report = await next;
       }
     } finally {
       this.#worker?.postMessage({ id, kind: 'close' } satisfies TreeOrder);
     }
+  }
+
+  async changes(request: UpperRequest, signal: AbortSignal): Promise<readonly UpperChange[]> {
+    signal.throwIfAborted();
+    this.#lastId += 1;
+    const report = await this.#ask({ id: this.#lastId, kind: 'changes', request }, signal);
+    return 'changes' in report ? report.changes : [];
   }
 
   async close(): Promise<void> {
@@ -44,10 +53,10 @@ export class TreeThread implements TreeTars {
     await this.#worker?.terminate();
   }
 
-  async #ask(order: TreeOrder, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #ask(order: TreeOrder, signal: AbortSignal): Promise<Done> {
     if (this.#closed) throw new Error('the agent stops');
     const worker = this.#start();
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<Done>();
     this.#waiting.set(order.id, { resolve, reject });
     worker.ref();
     worker.postMessage(order);
@@ -81,8 +90,7 @@ export class TreeThread implements TreeTars {
     this.#waiting.delete(report.id);
     if (this.#waiting.size === 0) this.#worker?.unref();
     if (waiting === undefined) return;
-    if ('chunk' in report) waiting.resolve(report.chunk);
-    else if ('ended' in report) waiting.resolve(undefined);
+    if (!('failure' in report)) waiting.resolve(report);
     else if (report.unusable) waiting.reject(new EngineError('bad-request', report.failure));
     else
       waiting.reject(

@@ -3,25 +3,28 @@ import { loadXattrs } from '../../linux/xattrs.ts';
 import { UnusableTreeError } from './overlay-marks.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
 import { TreeReader } from './tree-reader.ts';
+import { upperChanges } from './upper-changes.ts';
 
 const xattrs = loadXattrs();
 const tars = new Map<number, Generator<Uint8Array, void, void>>();
 
 parentPort?.on('message', (order: TreeOrder) => {
-  const { id, kind } = order;
-  if (kind === 'close') {
+  const { id } = order;
+  if (order.kind === 'close') {
     tars.get(id)?.return();
     tars.delete(id);
     return;
   }
-  if (kind === 'open') tars.set(id, new TreeReader(order.request, xattrs).read());
-  const report = step(id);
+  const report = step(order);
   if (!('chunk' in report)) tars.delete(id);
   parentPort?.postMessage(report, 'chunk' in report ? [report.chunk.buffer] : []);
 });
 
-function step(id: number): TreeReport {
+function step(order: Exclude<TreeOrder, { readonly kind: 'close' }>): TreeReport {
+  const { id } = order;
   try {
+    if (order.kind === 'changes') return { id, changes: upperChanges(order.request, xattrs) };
+    if (order.kind === 'open') tars.set(id, new TreeReader(order.request, xattrs).read());
     const result = tars.get(id)?.next();
     if (result === undefined || result.done === true) return { id, ended: true };
     return { id, chunk: result.value as Uint8Array<ArrayBuffer> };

@@ -1,0 +1,99 @@
+import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import { changeConfig } from '../../images/drafts/change-config.ts';
+import { composeConfig } from '../../images/drafts/compose-config.ts';
+import type { ImageDrafts } from '../../images/drafts/image-drafts.ts';
+import type { Image } from '../../images/image.ts';
+import type { TagName } from '../../images/image-record.ts';
+import type { Images } from '../../images/images.ts';
+import type { Container, ContainerConfig } from '../container.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+import type { ContainerTrees } from './container-trees.ts';
+
+export interface CommitDeps {
+  readonly trees: ContainerTrees;
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly events: EventBus;
+}
+
+export interface CommitOptions {
+  readonly name?: TagName;
+  /** The name as the client wrote it, for the event. */
+  readonly shownName: string;
+  readonly author: string;
+  readonly comment: string;
+  readonly changes: readonly string[];
+  readonly pause: boolean;
+}
+
+/**
+ * `docker commit`: an image of a container's image and what it has written. Throws EngineError 'not-found', 'bad-request' for
+ * a change that cannot be, 'storage-full'; then nothing is left.
+ */
+export async function commitContainer(
+  deps: CommitDeps,
+  ref: string,
+  options: CommitOptions,
+  signal: AbortSignal,
+): Promise<Image> {
+  const { trees, images, drafts, events } = deps;
+  const draft = drafts.begin();
+  try {
+    const { container, layer, parent, config } = await trees.withLayer(
+      ref,
+      options,
+      signal,
+      async (container, tar) => {
+        const config = changeConfig(imageDefaults(container.config), options.changes);
+        const parent = await images.get(container.imageId);
+        await draft.keepLayers(parent.diffIds);
+        return { container, parent, config, layer: await draft.addLayer(tar, signal) };
+      },
+    );
+    const bytes = composeConfig({
+      parent: await drafts.readConfig(parent.id),
+      platform: parent.platform,
+      config,
+      created: new Date().toISOString(),
+      author: options.author,
+      createdBy: commandOf(container),
+      comment: options.comment,
+      layer,
+    });
+    signal.throwIfAborted();
+    const image = await draft.finish({ config: bytes, ...(options.name && { names: [options.name] }) });
+    publishContainerEvent(events, container, 'commit', {
+      comment: options.comment,
+      imageID: image.id,
+      imageRef: options.shownName,
+    });
+    return image;
+  } finally {
+    await draft.release();
+  }
+}
+
+/** What of a container's configuration goes into an image. */
+function imageDefaults(config: ContainerConfig): ImageConfigDefaults {
+  const { User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal } = config;
+  const healthcheck = 'Healthcheck' in config ? config.Healthcheck : undefined;
+  return {
+    ...(User !== '' && { User }),
+    ...(ExposedPorts && Object.keys(ExposedPorts).length > 0 && { ExposedPorts }),
+    ...(Env.length > 0 && { Env }),
+    ...(Entrypoint !== null && Entrypoint.length > 0 && { Entrypoint }),
+    ...(Cmd !== null && Cmd.length > 0 && { Cmd }),
+    ...(healthcheck !== undefined && {
+      Healthcheck: healthcheck as Readonly<Record<string, unknown>>,
+    }),
+    ...(Volumes && Object.keys(Volumes).length > 0 && { Volumes }),
+    ...(WorkingDir !== '' && { WorkingDir }),
+    ...(Object.keys(Labels).length > 0 && { Labels }),
+    ...(StopSignal !== undefined && { StopSignal }),
+  };
+}
+
+function commandOf({ config }: Container): string {
+  return (config.Cmd ?? []).join(' ');
+}

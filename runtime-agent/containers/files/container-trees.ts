@@ -1,0 +1,28 @@
+import type { UpperChange } from '../../snapshots/diff/tree-tar.ts';
+import type { Container } from '../container.ts';
+
+/**
+ * What containers have written over their images, without what is mounted in them. Throws EngineError 'not-found' for a
+ * container that is not there.
+ */
+export interface ContainerTrees {
+  /** `docker diff`, sorted by path. */
+  changes(ref: string, signal: AbortSignal): Promise<readonly UpperChange[]>;
+
+  /** `docker export`: the tar of all its files. It must be read to its end, or its iterator returned. */
+  export(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+
+  /**
+   * Hands the layer of its changes to `use`, while the container can neither start, end nor be removed; with `pause` its
+   * processes stand still meanwhile, where it runs.
+   */
+  withLayer<T>(
+    ref: string,
+    options: { readonly pause: boolean },
+    signal: AbortSignal,
+    use: (container: Container, tar: AsyncIterable<Uint8Array>) => Promise<T>,
+  ): Promise<T>;
+
+  /** Bytes on disk of what it has written. */
+  writtenSize(ref: string): Promise<number>;
+}
