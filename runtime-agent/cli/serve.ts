@@ -117,7 +117,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     push,
     registryQueries: new RemoteRegistry(registry),
     containers,
-    archive: containers.archive,
+    files: { archive: containers.archive, trees: containers.trees, drafts },
     volumes,
     networks: networking.networks,
     events,

@@ -15,7 +15,9 @@ import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
 import { AgentContainerArchive } from './files/agent-container-archive.ts';
+import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
+import type { ContainerTrees } from './files/container-trees.ts';
 import { attachTo } from './lifecycle/attach-container.ts';
 import { connectContainer, disconnectContainer } from './lifecycle/connect-container.ts';
 import type { ContainerContext } from './lifecycle/context.ts';
@@ -55,6 +57,7 @@ export interface ContainersDeps {
 /** The containers of a host, until the agent stops. */
 export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
+  readonly trees: ContainerTrees;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
 }
@@ -101,6 +104,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   return {
     ...containersOver(context),
     archive: new AgentContainerArchive(context, deps.trees),
+    trees: new AgentContainerTrees(context, deps.trees),
     close: async () => {
       stopping.abort();
       watch.close();

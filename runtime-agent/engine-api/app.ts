@@ -10,6 +10,7 @@ import { buildRoutes } from './routes/build.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
+import { containerTreeRoutes } from './routes/container-trees.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -37,7 +38,10 @@ export function createEngineApp(deps: EngineDeps): Koa {
   containerWaitRoutes(router, deps);
   containerLogRoutes(router, deps);
   containerRoutes(router, deps);
-  if (deps.archive !== undefined) containerArchiveRoutes(router, deps, deps.archive);
+  if (deps.files !== undefined) {
+    containerArchiveRoutes(router, deps, deps.files.archive);
+    containerTreeRoutes(router, deps, deps.files);
+  }
   networkRoutes(router, deps);
   if (deps.build !== undefined) buildRoutes(router, deps, deps.build);
   volumeRoutes(router, deps);

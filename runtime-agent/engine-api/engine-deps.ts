@@ -5,7 +5,9 @@ import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { ArchiveLimits } from '../build/context/receive-archive.ts';
 import type { Containers } from '../containers/containers.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
+import type { ContainerTrees } from '../containers/files/container-trees.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
 import type { Networks } from '../networks/networks.ts';
@@ -20,6 +22,13 @@ export interface BuildDeps {
   readonly contexts: { readonly directory: string; readonly limits: ArchiveLimits };
 }
 
+/** What moves files between containers, images and clients. */
+export interface ContainerFilesDeps {
+  readonly archive: ContainerArchive;
+  readonly trees: ContainerTrees;
+  readonly drafts: ImageDrafts;
+}
+
 /** What the Engine API is made over. */
 export interface EngineDeps {
   readonly images: Images;
@@ -27,7 +36,7 @@ export interface EngineDeps {
   readonly registryQueries: RegistryQueries;
   readonly containers: Containers;
   /** Absent where no files go in or out. */
-  readonly archive?: ContainerArchive;
+  readonly files?: ContainerFilesDeps;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;

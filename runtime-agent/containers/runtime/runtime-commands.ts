@@ -40,15 +40,14 @@ export class RuntimeCommands {
     await this.#run(['resume', id]);
   }
 
-  /** Whether the container waits for its start: made, and its process not yet let run. */
-  async isCreated(id: string): Promise<boolean> {
+  /** `created` where it waits for its start, `running`, `paused` or `stopped`; undefined where the runtime does not know it. */
+  async status(id: string): Promise<string | undefined> {
     const ran = await runProcess(this.#runtime.path, ['--root', this.#root, 'state', id], {
       env: RUNTIME_ENVIRONMENT,
       timeout: TIMEOUT,
     });
-    // A container that the runtime does not know is in no state.
-    if (ran.exitCode !== 0) return false;
-    return (JSON.parse(ran.stdout) as { status?: string }).status === 'created';
+    if (ran.exitCode !== 0) return undefined;
+    return (JSON.parse(ran.stdout) as { status?: string }).status;
   }
 
   async #run(args: readonly string[]): Promise<void> {

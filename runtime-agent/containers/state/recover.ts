@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { isProcessAlive } from '../../linux/proc.ts';
 import { releaseParts } from '../../volumes/held-part.ts';
+import { BASE_TREE } from '../files/agent-container-trees.ts';
 import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import { finishRunLocked, scheduleRestart } from '../lifecycle/finish-run.ts';
@@ -79,10 +80,13 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     return;
   }
   await checkRun(context, live);
+  if (live.run === undefined) return;
+  const actual = await context.commands.status(live.id);
   // The agent was killed after it had recorded the start and before the runtime let the process run.
-  if (live.run !== undefined && (await context.commands.isCreated(live.id))) {
-    await context.commands.start(live.id);
-  }
+  if (actual === 'created') await context.commands.start(live.id);
+  // It was killed while it committed the container.
+  if (actual === 'paused' && live.container.state.status === 'running')
+    await context.commands.resume(live.id);
 }
 
 /** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */
@@ -124,6 +128,7 @@ async function removeStrays(context: ContainerContext, stored: readonly StoredCo
   const folders = await readdir(context.paths.containers);
   const layers = await context.snapshotter.listRootfs();
   for (const id of new Set([...folders, ...layers])) {
+    if (id.startsWith(BASE_TREE)) await context.snapshotter.removeRootfs(id);
     if (known.has(id) || !/^[0-9a-f]{64}$/.test(id)) continue;
     const paths = runPaths(context.paths, id);
     try {

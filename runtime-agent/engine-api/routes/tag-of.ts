@@ -1,0 +1,18 @@
+import { EngineError } from '../../errors.ts';
+import type { TagName } from '../../images/image-record.ts';
+import { readReference } from '../../images/read-reference.ts';
+
+/** The name that `repo` and `tag` of a query give an image; undefined where it gets none. Throws EngineError 'bad-request'. */
+export function tagOf(query: URLSearchParams): TagName | undefined {
+  const text = query.get('repo') ?? '';
+  const given = query.get('tag') ?? '';
+  if (text === '') {
+    if (given === '') return undefined;
+    throw new EngineError('bad-request', 'a tag was given and no repository: name both');
+  }
+  const { registry, repository, tag, digest } = readReference(given === '' ? text : `${text}:${given}`);
+  if (digest !== undefined || tag === undefined) {
+    throw new EngineError('bad-request', 'refusing to create a tag with a digest reference');
+  }
+  return { registry, repository, tag };
+}
