@@ -1,9 +1,9 @@
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { DescService } from '@bufbuild/protobuf';
 import { type Client, createClient, type Transport } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
-import { expandMetadata } from './metadata.ts';
+import { expandMetadata, type Metadata, metadataFields } from './metadata.ts';
 
 const AUTHORITY = 'http://session';
 
@@ -58,6 +58,20 @@ export class ClientSession {
 
   client<T extends DescService>(service: T): Client<T> {
     return createClient(service, this.#transport);
+  }
+
+  /** A call of a method whose messages the caller frames himself. It is given up when `signal` aborts. */
+  call(service: DescService, method: string, metadata: Metadata, signal: AbortSignal): ClientHttp2Stream {
+    const fields = {
+      ':method': 'POST',
+      ':path': `/${service.typeName}/${method}`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
+    const stream = this.#http2.request({ ...fields, ...metadataFields(metadata) }, { signal });
+    // Who reads it gets the error; an abort after its end would be nobody's.
+    stream.on('error', () => undefined);
+    return stream;
   }
 
   close(): void {

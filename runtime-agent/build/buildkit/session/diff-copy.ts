@@ -1,10 +1,9 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { createAsyncQueue } from '../../../engine-api/http/async-queue.ts';
+import { create } from '@bufbuild/protobuf';
 import { EngineError } from '../../../errors.ts';
 import { FileSync } from '../proto/filesync_pb.ts';
-import { Packet_PacketType as Kind, PacketSchema, type Stat } from '../proto/wire_pb.ts';
+import { Packet_PacketType as Kind, type Packet, PacketSchema, type Stat } from '../proto/wire_pb.ts';
 import type { ClientSession } from './client-session.ts';
-import { metadataHeader } from './metadata.ts';
+import { PacketStream } from './packet-stream.ts';
 
 /** What is asked of one of the client's folders. Patterns are those of an ignore file, in their order. */
 export interface FolderQuery {
@@ -41,59 +40,57 @@ export async function diffCopy(
       'the client sends no files: it has given no folder as build context',
     );
   }
-  const requests = createAsyncQueue<MessageInitShape<typeof PacketSchema>>();
-  const headers = metadataHeader({
+  const metadata = {
     'dir-name': [query.folder],
     followpaths: query.follow ?? [],
     'exclude-patterns': query.exclude,
-  });
-  const packets = session.client(FileSync).diffCopy(requests, { headers, signal });
+  };
+  const stream = new PacketStream(session.call(FileSync, 'DiffCopy', metadata, signal));
   let next = 0;
   let open = 0;
   let listed = false;
   let bytes = 0;
+  const take = (packet: Packet): void => {
+    switch (packet.type) {
+      case Kind.PACKET_STAT: {
+        if (packet.stat === undefined) {
+          listed = true;
+          return;
+        }
+        const ID = next++;
+        if (!receiver.stat(packet.stat, ID)) return;
+        open++;
+        stream.send(create(PacketSchema, { type: Kind.PACKET_REQ, ID }));
+        return;
+      }
+      case Kind.PACKET_DATA:
+        if (packet.data.length > 0) {
+          bytes += packet.data.length;
+          receiver.data(packet.ID, packet.data);
+        } else {
+          receiver.end(packet.ID);
+          open--;
+        }
+        return;
+      case Kind.PACKET_ERR:
+        throw new EngineError(
+          'bad-request',
+          `the client failed to send its files: ${Buffer.from(packet.data)}`,
+        );
+      case Kind.PACKET_FIN:
+        // The client ends the call now.
+        stream.end();
+    }
+  };
   try {
-    for await (const packet of packets) {
-      switch (packet.type) {
-        case Kind.PACKET_STAT: {
-          if (packet.stat === undefined) {
-            listed = true;
-          } else {
-            const id = next++;
-            if (receiver.stat(packet.stat, id)) {
-              open++;
-              requests.push(create(PacketSchema, { type: Kind.PACKET_REQ, ID: id }));
-            }
-          }
-          break;
-        }
-        case Kind.PACKET_DATA: {
-          if (packet.data.length > 0) {
-            bytes += packet.data.length;
-            receiver.data(packet.ID, packet.data);
-          } else {
-            receiver.end(packet.ID);
-            open--;
-          }
-          break;
-        }
-        case Kind.PACKET_ERR:
-          throw new EngineError(
-            'bad-request',
-            `the client failed to send its files: ${Buffer.from(packet.data)}`,
-          );
-        case Kind.PACKET_FIN:
-          // The stream ends by itself now.
-          requests.end();
-          break;
-      }
+    for await (const packets of stream.batches()) {
+      for (const packet of packets) take(packet);
       progress(bytes);
-      if (listed && open === 0) {
-        listed = false;
-        requests.push(create(PacketSchema, { type: Kind.PACKET_FIN }));
-      }
+      if (!listed || open > 0) continue;
+      listed = false;
+      stream.send(create(PacketSchema, { type: Kind.PACKET_FIN }));
     }
   } finally {
-    requests.end();
+    stream.cancel();
   }
 }

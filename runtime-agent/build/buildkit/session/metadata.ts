@@ -15,12 +15,17 @@ export function expandMetadata(headers: OutgoingHttpHeaders): OutgoingHttpHeader
   const { [CARRIER]: carried, ...rest } = headers;
   if (typeof carried !== 'string') return rest;
   const metadata = JSON.parse(Buffer.from(carried, 'base64').toString()) as Metadata;
+  return { ...rest, ...metadataFields(metadata) };
+}
+
+/** Each value in a field of its own, encoded as BuildKit's clients decode it (session/filesync). */
+export function metadataFields(metadata: Metadata): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
   for (const [name, values] of Object.entries(metadata)) {
     if (values.length === 0) continue;
     const plain = values.every((value) => /^[\x20-\x7e]*$/.test(value));
-    rest[name] = plain ? [...values] : values.map(encodeURIComponent);
-    // What BuildKit's clients look for before they decode (session/filesync).
-    if (!plain) rest[`${name}-encoded`] = '1';
+    fields[name] = plain ? [...values] : values.map(encodeURIComponent);
+    if (!plain) fields[`${name}-encoded`] = '1';
   }
-  return rest;
+  return fields;
 }

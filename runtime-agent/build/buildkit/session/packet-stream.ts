@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { framed, MessageReader } from '../grpc/message-reader.ts';
+import { type Packet, PacketSchema } from '../proto/wire_pb.ts';
+
+/**
+ * A call of `DiffCopy`, both ways. A folder of thousands of files is as many messages, so they are taken out of the stream in batches and
+ * without the client library, which costs as much as all else together.
+ */
+export class PacketStream {
+  readonly #stream: ClientHttp2Stream;
+  readonly #reader = new MessageReader();
+  readonly #status: Promise<IncomingHttpHeaders>;
+
+  /** `stream` is the call, with its headers sent. */
+  constructor(stream: ClientHttp2Stream) {
+    this.#stream = stream;
+    // A failure without content has its status in the headers; else it comes behind the content.
+    const headers = once(stream, 'response').then(([fields]) => fields as IncomingHttpHeaders);
+    const trailers = once(stream, 'trailers').then(([fields]) => fields as IncomingHttpHeaders);
+    this.#status = headers.then((fields) => (fields['grpc-status'] === undefined ? trailers : fields));
+    this.#status.catch(() => undefined);
+    trailers.catch(() => undefined);
+  }
+
+  send(packet: Packet): void {
+    this.#stream.write(framed(toBinary(PacketSchema, packet)));
+  }
+
+  /** There will be nothing more to send. */
+  end(): void {
+    this.#stream.end();
+  }
+
+  /** Gives the call up, unless it has ended. */
+  cancel(): void {
+    if (!this.#stream.destroyed) this.#stream.close(CANCEL);
+  }
+
+  /** Batches of packets until the client ends the call. Throws ConnectError with what the client says where it fails. */
+  async *batches(): AsyncGenerator<readonly Packet[]> {
+    for await (const chunk of this.#stream) {
+      yield this.#reader.push(chunk as Buffer).map((message) => fromBinary(PacketSchema, message));
+    }
+    if (this.#stream.rstCode !== 0) throw new ConnectError('the client gave the call up', Code.Canceled);
+    const status = await this.#status;
+    const code = Number(status['grpc-status'] ?? Code.Unknown);
+    if (code !== 0) throw new ConnectError(decode(status['grpc-message']), code);
+  }
+}
+
+/** RFC 9113, section 7. */
+const CANCEL = 8;
+
+function decode(message: string | string[] | undefined): string {
+  const text = String(message ?? 'the client says nothing more');
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
