@@ -13,6 +13,7 @@ interface Step {
   readonly name: string;
   readonly inputs: readonly string[];
   started?: Timestamp;
+  cached: boolean;
   logged: number;
   readonly statuses: Map<string, MessageInitShape<typeof VertexStatusSchema>>;
 }
@@ -40,7 +41,9 @@ export class StepVertexes {
       case 'cached': {
         const at = timestampFromDate(progress.at);
         step.started ??= at;
-        return { vertexes: [{ ...this.#vertex(step), completed: at, cached: true }] };
+        // Said again when it ends, as clients take the last word.
+        step.cached = true;
+        return { vertexes: [{ ...this.#vertex(step), completed: at }] };
       }
       case 'completed': {
         const at = timestampFromDate(progress.at);
@@ -73,13 +76,13 @@ export class StepVertexes {
   #planned(progress: BuildProgress & { kind: 'planned' }): StatusUpdate {
     const inputs = progress.inputs.flatMap((id) => this.#steps.get(id)?.digest ?? []);
     const digest = `sha256:${createHash('sha256').update(`${this.#build}\n${progress.id}`).digest('hex')}`;
-    const step = { digest, name: progress.name, inputs, logged: 0, statuses: new Map() };
+    const step = { digest, name: progress.name, inputs, cached: false, logged: 0, statuses: new Map() };
     this.#steps.set(progress.id, step);
     return { vertexes: [this.#vertex(step)] };
   }
 
-  #vertex({ digest, name, inputs, started }: Step) {
-    return { digest, name, inputs: [...inputs], ...(started === undefined ? {} : { started }) };
+  #vertex({ digest, name, inputs, started, cached }: Step) {
+    return { digest, name, inputs: [...inputs], cached, ...(started === undefined ? {} : { started }) };
   }
 }
 

@@ -33,6 +33,7 @@ describe('steps as vertexes', () => {
     const vertexes = new StepVertexes('build');
     vertexes.update(planned('1'));
     assert.equal(vertexes.update({ kind: 'cached', id: '1', at: AT })?.vertexes?.[0]?.cached, true);
+    assert.equal(vertexes.update({ kind: 'completed', id: '1', at: AT })?.vertexes?.[0]?.cached, true);
     vertexes.update(planned('2'));
     const failed = vertexes.update({ kind: 'failed', id: '2', at: AT, message: 'no' });
     assert.equal(failed?.vertexes?.[0]?.error, 'no');
