@@ -17,7 +17,8 @@ export type AuthErrorCode =
   | 'PROVIDER_UNREACHABLE'
   | 'SETTING_INVALID'
   | 'TOKEN_INVALID'
-  | 'TOO_MANY_ATTEMPTS';
+  | 'TOO_MANY_ATTEMPTS'
+  | 'TOO_MANY_TOKENS';
 
 /** The credentials were given and are wrong. Never says which part of them. */
 export class CredentialsInvalidError extends AuthError {
@@ -33,6 +34,16 @@ export class TooManyAttemptsError extends AuthError {
   readonly retryAfter: number;
   constructor(retryAfter: number) {
     super(`too many logins have failed: try again in ${retryAfter} seconds`);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** More tokens were asked for than are given in a while; the next one is after `retryAfter` seconds. */
+export class TooManyTokensError extends AuthError {
+  readonly code = 'TOO_MANY_TOKENS';
+  readonly retryAfter: number;
+  constructor(whose: string, retryAfter: number) {
+    super(`too many tokens were asked for ${whose}: try again in ${retryAfter} seconds`);
     this.retryAfter = retryAfter;
   }
 }

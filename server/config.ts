@@ -108,6 +108,7 @@ const SETTING_NAMES = [
   'tokenIssuer',
   'tokenJwks',
   'tokenLife',
+  'tokenLimit',
   'tokenRealm',
   'tokenService',
 ] as const;
@@ -156,6 +157,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     tokenIssuer: env.BERTH_TOKEN_ISSUER,
     tokenJwks: env.BERTH_TOKEN_JWKS,
     tokenLife: env.BERTH_TOKEN_LIFE,
+    tokenLimit: env.BERTH_TOKEN_LIMIT,
     tokenRealm: env.BERTH_TOKEN_REALM,
     tokenService: env.BERTH_TOKEN_SERVICE,
   };
@@ -181,6 +183,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
         issuer: setting('tokenIssuer'),
         jwks: setting('tokenJwks'),
         life: setting('tokenLife'),
+        limit: setting('tokenLimit'),
         realm: setting('tokenRealm'),
         services: listOf(setting('tokenService')),
       },

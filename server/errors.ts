@@ -1,5 +1,5 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
-import { AuthError, TooManyAttemptsError } from '../auth/errors.ts';
+import { AuthError, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
 import { DatabaseUnavailableError, StorageError, StorageUnavailableError } from '../storage/errors.ts';
 import { TokenRefusal } from './token/token-refusal.ts';
@@ -127,6 +127,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 429,
     message: 'too many logins have failed: try again later',
   },
+  TOO_MANY_TOKENS: {
+    code: 'TOOMANYREQUESTS',
+    status: 429,
+    message: 'too many tokens were asked for: try again later',
+  },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
   // Another request still writes to the upload: the code is one on which clients try again.
@@ -191,7 +196,8 @@ function asRegistryError(error: unknown): RegistryError {
     return new RegistryError(error.code, error.message, { cause: error, detail });
   }
   if (error instanceof AuthError) {
-    const wait = error instanceof TooManyAttemptsError ? { 'Retry-After': String(error.retryAfter) } : {};
+    const isTooMuch = error instanceof TooManyAttemptsError || error instanceof TooManyTokensError;
+    const wait = isTooMuch ? { 'Retry-After': String(error.retryAfter) } : {};
     return new RegistryError(error.code, error.message, { cause: error, headers: wait });
   }
   if (error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError) {

@@ -15,6 +15,7 @@ import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';
 import { LimitedLogin } from '../auth/limits/limited-login.ts';
+import { TokenLimit } from '../auth/limits/token-limit.ts';
 import { ProviderClient } from '../auth/providers/provider-client.ts';
 import { DeviceLogins } from '../auth/sessions/device-logins.ts';
 import { Sessions } from '../auth/sessions/sessions.ts';
@@ -111,6 +112,7 @@ export async function openAuth(
       seenBy: async (claims) => (await directory.named(claims))?.rights,
     }),
   });
+  const limit = config.tokens.limit === undefined ? {} : { limit: new TokenLimit(config.tokens.limit) };
   const sessions = new Sessions(store.sessions, directory);
   const server = new TokenServer({
     issuer,
@@ -120,6 +122,7 @@ export async function openAuth(
     logins: store.logins,
     directory,
     version: everything,
+    ...limit,
   });
   return {
     access: RIGHTS_ACCESS,
@@ -127,7 +130,7 @@ export async function openAuth(
     challenges,
     login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
     management: { authenticator, sessions, store },
-    tokens: { authenticator, keys, methods, server },
+    tokens: { authenticator, keys, methods, server, ...limit },
   };
 }
 

@@ -4,6 +4,8 @@ import { parseDuration } from './duration.ts';
 
 /** Seconds; docker takes a token for one of 60 seconds at least, whatever it is told. */
 const SHORTEST_LIFE = 60;
+/** In a minute; a machine that pulls a hundred images asks for a few hundred. */
+const USUAL_LIMIT = 6000;
 const LONGEST_LIFE = 60 * 60;
 
 /** How clients are asked for credentials, and whose tokens count. */
@@ -12,6 +14,8 @@ export interface TokenConfig {
   readonly challenge: 'bearer' | 'basic';
   /** Seconds that a token of this registry's own token server counts. */
   readonly life: number;
+  /** Tokens that an account may ask for in a minute; absent: as many as it likes. */
+  readonly limit?: number;
   /** What tokens are for; the first is this registry, the others may verify by its keys. */
   readonly services: readonly [string, ...string[]];
   readonly issuer: string;
@@ -32,6 +36,7 @@ export interface TokenSettings {
   readonly issuer: string | undefined;
   readonly jwks: string | undefined;
   readonly life: string | undefined;
+  readonly limit: string | undefined;
   readonly realm: string | undefined;
   readonly services: readonly string[];
 }
@@ -60,6 +65,7 @@ export function parseTokenConfig(settings: TokenSettings, readFile: (path: strin
     challenge,
     issuer,
     life: parseLife(settings.life ?? '5m'),
+    ...parseLimit(settings.limit ?? `${USUAL_LIMIT}`),
     services: [service, ...others] as const,
     ...(realm !== undefined && { realm: parseRealm(realm) }),
     ...(jwks !== undefined && { outsideKeys: parseKeys(jwks, readFile) }),
@@ -72,6 +78,15 @@ function parseLife(text: string): number {
     throw new ConfigError(`"${text}" is no life of a token: write 1m to 60m, such as 5m`);
   }
   return life;
+}
+
+function parseLimit(text: string): { readonly limit?: number } {
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new ConfigError(
+      `"${text}" is no limit of tokens: write how many an account may ask for in a minute`,
+    );
+  }
+  return Number(text) === 0 ? {} : { limit: Number(text) };
 }
 
 function parseRealm(text: string): string {

@@ -7,6 +7,7 @@ import type { Directory } from '../accounts/directory.ts';
 import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
 import { hashSecret, makeId, makeSecret, secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError, SettingInvalidError } from '../errors.ts';
+import type { TokenLimit } from '../limits/token-limit.ts';
 import { grantedScopes } from './granted-scopes.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
 import type { Login, LoginStore, LoginSubject } from './login-store.ts';
@@ -27,6 +28,8 @@ export interface TokenServerOptions {
   readonly keys: KeyRing;
   readonly logins: LoginStore;
   readonly directory: Directory;
+  /** Absent: as many tokens as anybody asks for. */
+  readonly limit?: Pick<TokenLimit, 'countToken'>;
   /** Another number after any change of the stores: with it no login is looked up twice. */
   readonly version?: () => number;
 }
@@ -132,7 +135,8 @@ export class TokenServer {
   }
 
   async #sign(identity: Identity, service: string, asked: readonly string[]): Promise<TokenAnswer> {
-    const { issuer, keys, life } = this.#options;
+    const { issuer, keys, life, limit } = this.#options;
+    limit?.countToken(identity);
     const granted = grantedScopes(identity.rights, asked);
     const { id, privateKey } = await keys.signer();
     const now = Math.floor(Date.now() / 1000);

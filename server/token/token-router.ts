@@ -6,6 +6,7 @@ import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import type { LoginMethod } from '../../auth/authenticators/login-method.ts';
 import { BASIC_CHALLENGE } from '../../auth/challenge.ts';
 import { CredentialsInvalidError, SettingInvalidError } from '../../auth/errors.ts';
+import type { TokenLimit } from '../../auth/limits/token-limit.ts';
 import type { KeyRing } from '../../auth/tokens/key-ring.ts';
 import type { TokenAnswer, TokenRequest, TokenServer } from '../../auth/tokens/token-server.ts';
 import { TOKEN_PATH } from '../challenges.ts';
@@ -18,6 +19,8 @@ import { TokenRefusal } from './token-refusal.ts';
 export interface TokenDependencies {
   readonly authenticator: Authenticator;
   readonly keys: KeyRing;
+  /** Absent: as many requests as anybody makes. */
+  readonly limit?: Pick<TokenLimit, 'countRequest'>;
   readonly methods: LoginMethod;
   readonly server: TokenServer;
 }
@@ -32,10 +35,15 @@ const NOT_STORED = { 'Cache-Control': 'no-store' };
  * and the keys that tokens are verified with (RFC 7517, section 5).
  */
 export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: string): Router<RequestState> {
-  const { keys, server } = dependencies;
+  const { keys, limit, server } = dependencies;
   const router = new Router<RequestState>({
     sensitive: true,
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
+  });
+
+  router.use(TOKEN_PATH, async (ctx, next) => {
+    limit?.countRequest(ctx.state.origin.remote);
+    await next();
   });
 
   router.get(TOKEN_PATH, async (ctx) => {

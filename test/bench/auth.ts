@@ -86,7 +86,10 @@ async function run(scope: CleanupScope): Promise<void> {
 }
 
 async function startServer(scope: CleanupScope, adminPassword: string | undefined): Promise<Server> {
-  const registry = await startRegistry(scope, adminPassword === undefined ? {} : { adminPassword });
+  const registry = await startRegistry(scope, {
+    ...(adminPassword !== undefined && { adminPassword }),
+    args: ['--token-limit', '0'],
+  });
   const user = adminPassword === undefined ? undefined : { name: 'admin', password: adminPassword };
   await createRegistryClient(registry.url, user).pushImage('bench/app', '1');
   return { url: registry.url, data: registry.dataDir, cpuSeconds: () => registry.process().cpuSeconds() };

@@ -281,6 +281,40 @@ test('a login counts for the service that it was made for', async (t) => {
   }
 });
 
+test('who asks for too many tokens is told to wait, and nobody else is', async (t) => {
+  const tokens = { challenge: 'bearer', issuer: 'berth', life: 300, limit: 3, services: ['berth'] } as const;
+  const limited = await startRegistryWithAccounts(t, {
+    tokens,
+    trustedProxies: parseTrustedProxies(['127.0.0.1']),
+  });
+  const users = [await limited.addUser('ada', {}), await limited.addUser('bob', {})] as const;
+  const ask = (authorization: string | undefined, address: string) =>
+    limited.send('GET', '/token?offline_token=true', {
+      headers: { 'x-forwarded-for': address, ...(authorization !== undefined && { authorization }) },
+    });
+  const first = JSON.parse((await ask(users[0], '192.0.2.1')).body.toString());
+  for (const address of ['192.0.2.2', '192.0.2.3']) assert.equal((await ask(users[0], address)).status, 200);
+  const refused = await ask(users[0], '192.0.2.4');
+  expectError(refused, 429, 'TOOMANYREQUESTS');
+  assert.match(
+    JSON.parse(refused.body.toString()).errors[0].message,
+    /too many tokens were asked for by this account/,
+  );
+  assert.match(refused.headers['retry-after'] ?? '', /^[1-9]\d*$/);
+  const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: first.refresh_token });
+  const refreshed = await limited.send('POST', '/token', { headers: form, body: body.toString() });
+  assert.equal(refreshed.status, 429, 'however they show who they are');
+  assert.equal((await ask(users[1], '192.0.2.1')).status, 200);
+  for (let turn = 0; turn < 15; turn++) await ask(undefined, '192.0.2.9');
+  const crowded = await ask(undefined, '192.0.2.9');
+  assert.match(JSON.parse(crowded.body.toString()).errors[0].message, /from this address/);
+  assert.equal(crowded.status, 429);
+  assert.equal((await ask(users[1], '192.0.2.10')).status, 200);
+  // Tokens that are out go on.
+  const headers = { authorization: `Bearer ${first.token}` };
+  assert.equal((await limited.send('GET', '/v2/', { headers })).status, 200);
+});
+
 test('the keys are published, without their private part', async () => {
   const answer = await registry.send('GET', '/.well-known/jwks.json');
   const { keys } = JSON.parse(answer.body.toString());

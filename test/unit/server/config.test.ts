@@ -15,7 +15,7 @@ test('defaults of an ordinary user', () => {
     listen: { host: '127.0.0.1', port: 5000 },
     data: '/home/ada/.local/share/berth',
     auth: 'accounts',
-    tokens: { challenge: 'bearer', issuer: 'berth', life: 300, services: ['berth'] },
+    tokens: { challenge: 'bearer', issuer: 'berth', life: 300, limit: 6000, services: ['berth'] },
     logLevel: 'info',
     deletes: true,
     gcInterval: 86_400_000,
@@ -51,6 +51,12 @@ test('flags win over the environment, and that over the file', async (t) => {
   assert.equal(config.logLevel, 'warn');
 });
 
+test('how many tokens an account may ask for', () => {
+  assert.equal(load({ flags: { tokenLimit: '20' } }).tokens.limit, 20);
+  assert.equal(load({ flags: { tokenLimit: '0' } }).tokens.limit, undefined);
+  assert.throws(() => load({ flags: { tokenLimit: 'many' } }), ConfigError);
+});
+
 test('whose tokens count', async (t) => {
   const folder = await makeTempDir(t);
   const jwks = join(folder, 'keys.json');
@@ -67,6 +73,7 @@ test('whose tokens count', async (t) => {
     challenge: 'bearer',
     issuer: 'id.example',
     life: 300,
+    limit: 6000,
     services: ['registry.example', 'other'],
     realm: 'https://id.example/token',
     outsideKeys: { set: { keys: [{ kty: 'EC' }] } },
