@@ -118,6 +118,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     registryQueries: new RemoteRegistry(registry),
     containers,
     files: { archive: containers.archive, trees: containers.trees, drafts },
+    execs: containers.execs,
     volumes,
     networks: networking.networks,
     events,

@@ -14,6 +14,8 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
+import { AgentExecs } from './exec/agent-execs.ts';
+import type { Execs } from './exec/execs.ts';
 import { AgentContainerArchive } from './files/agent-container-archive.ts';
 import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
@@ -58,6 +60,7 @@ export interface ContainersDeps {
 export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
+  readonly execs: Execs;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
 }
@@ -74,7 +77,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     ...Object.values(paths).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })),
   ]);
   const stopping = new AbortController();
-  const context: ContainerContext = {
+  const parts = {
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
@@ -94,6 +97,8 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     bootId: readBootId(),
     stopping: stopping.signal,
   };
+  const execs = new AgentExecs(parts);
+  const context: ContainerContext = { ...parts, execs };
   await recover(context);
   const watch = new ExitWatch(
     paths.exits,
@@ -105,12 +110,14 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     ...containersOver(context),
     archive: new AgentContainerArchive(context, deps.trees),
     trees: new AgentContainerTrees(context, deps.trees),
+    execs,
     close: async () => {
       stopping.abort();
       watch.close();
       rotation.close();
       for (const live of context.registry.all()) clearTimeout(live.restartTimer);
       await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
+      await execs.close();
       await context.hub.close();
     },
   };

@@ -14,6 +14,7 @@ import { containerTreeRoutes } from './routes/container-trees.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
+import { execRoutes } from './routes/execs.ts';
 import { imageListRoutes } from './routes/image-list.ts';
 import { imagePullRoutes } from './routes/image-pull.ts';
 import { imagePushRoutes } from './routes/image-push.ts';
@@ -42,6 +43,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
     containerArchiveRoutes(router, deps, deps.files.archive);
     containerTreeRoutes(router, deps, deps.files);
   }
+  execRoutes(router, deps);
   networkRoutes(router, deps);
   if (deps.build !== undefined) buildRoutes(router, deps, deps.build);
   volumeRoutes(router, deps);

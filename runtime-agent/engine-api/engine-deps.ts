@@ -4,6 +4,7 @@ import type { Builder } from '../build/builder.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { ArchiveLimits } from '../build/context/receive-archive.ts';
 import type { Containers } from '../containers/containers.ts';
+import type { Execs } from '../containers/exec/execs.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { ContainerTrees } from '../containers/files/container-trees.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -37,6 +38,7 @@ export interface EngineDeps {
   readonly containers: Containers;
   /** Absent where no files go in or out. */
   readonly files?: ContainerFilesDeps;
+  readonly execs: Execs;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;

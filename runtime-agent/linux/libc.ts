@@ -6,6 +6,9 @@ export interface Libc {
   connect(fd: number, address: Uint8Array, length: number): number;
   bind(fd: number, address: Uint8Array, length: number): number;
   listen(fd: number, backlog: number): number;
+  /** The address of who connects is not asked for: both pointers are null. */
+  accept4(fd: number, address: null, length: null, flags: number): number;
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   recv(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
@@ -36,6 +39,8 @@ export function loadLibc(): Libc {
     connect: library.func('int connect(int fd, const uint8_t *address, uint32_t length)'),
     bind: library.func('int bind(int fd, const uint8_t *address, uint32_t length)'),
     listen: library.func('int listen(int fd, int backlog)'),
+    accept4: library.func('int accept4(int fd, void *address, void *length, int flags)'),
+    ioctl: library.func('int ioctl(int fd, unsigned long request, const uint8_t *argument)'),
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
     ),

@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { besideDockerd } from '../support/beside-dockerd.ts';
 import { type Dockerd, startDockerd } from '../support/dockerd.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
-
-/** IDs, names that a daemon invents, times and the runtime's own words differ; what is left must not. */
-function normalize(text: string): string {
-  return text
-    .replace(/sha256:[0-9a-f]{64}/g, 'DIGEST')
-    .replace(/\b[0-9a-f]{64}\b/g, 'ID')
-    .replace(/\b[0-9a-f]{12}\b/g, 'SHORT')
-    .replace(/\b[a-z]+_[a-z]+\b(?=$|\n)/g, 'NAME')
-    .replace(/(Less than a second|\d+ seconds?)/g, 'TIME')
-    .replace(/\b(crun|runc)\b/g, 'RUNTIME');
-}
 
 describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), timeout: 240_000 }, async () => {
   if (unlessRoot() !== false) return;
@@ -24,25 +14,12 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   const dockerd = await startDockerd({ after });
   await dockerd.docker(['pull', '--quiet', image]);
 
-  /** Runs the same commands against both, and answers what each printed for every one of them. */
-  const both = async (...commands: readonly (readonly string[])[]) => {
-    const print = async (daemon: Pick<Dockerd, 'docker'>) => {
-      const printed: string[] = [];
-      for (const args of commands) {
-        const { exitCode, stdout, stderr } = await daemon.docker(args, { expectExit: 'any' });
-        printed.push(normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`));
-      }
-      return printed;
-    };
-    const ours = await print(agent);
-    assert.deepEqual(ours, await print(dockerd));
-    return ours;
-  };
+  const { same } = besideDockerd(agent, dockerd);
   // dockerd runs without a bridge here.
   const RUN = ['run', '--network=none'];
 
   test('commands that cannot run', async () => {
-    await both(
+    await same(
       [...RUN, '--name', 'missing', image, 'nosuch'],
       ['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', 'missing'],
       ['ps', '-a', '--format', '{{.Names}} {{.Status}} {{.Command}}'],
@@ -51,7 +28,7 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   });
 
   test('what is not there', async () => {
-    await both(
+    await same(
       ['inspect', 'nosuch'],
       ['start', 'nosuch'],
       ['stop', 'nosuch'],
@@ -69,7 +46,7 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   });
 
   test('what is in use or in another state', async () => {
-    await both(
+    await same(
       [...RUN, '-d', '--name', 'busy', image, 'sleep', '600'],
       ['create', '--name', 'busy', image],
       ['rm', 'busy'],
@@ -93,7 +70,7 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   });
 
   test('wrong options', async () => {
-    await both(
+    await same(
       [...RUN, '--name', '-x', image],
       [...RUN, '-m', '1m', image],
       [...RUN, '-w', 'relative', image],
@@ -109,7 +86,7 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   });
 
   test('images', async () => {
-    await both(
+    await same(
       ['tag', image, 'app:1'],
       // One name each: the CLI prints several in random order.
       ['images', '--format', '{{.Repository}} {{.Tag}}', image],
@@ -128,7 +105,7 @@ describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), tim
   });
 
   test('the environment of a process', async () => {
-    await both(
+    await same(
       [...RUN, '--rm', '--hostname', 'quay', image, 'env'],
       [...RUN, '--rm', '--hostname', 'quay', '-e', 'HOME=/x', '-e', 'A', image, 'env'],
       [

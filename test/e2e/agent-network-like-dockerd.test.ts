@@ -1,7 +1,7 @@
-import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
-import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import { besideDockerd } from '../support/beside-dockerd.ts';
+import { startDockerd } from '../support/dockerd.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { loadIntoDocker } from '../support/load-into-docker.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -10,41 +10,19 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-/** IDs, times and the bridge's name differ; what is left must not: both take the same addresses. */
-function normalize(text: string): string {
-  return text
-    .replace(/sha256:[0-9a-f]{64}/g, 'DIGEST')
-    .replace(/\b[0-9a-f]{64}\b/g, 'ID')
-    .replace(/\b[0-9a-f]{12}\b/g, 'SHORT')
-    .replace(/\b\d{4}-\d\d-\d\dT[0-9:.]+Z/g, 'TIME')
-    .replace(/\b(docker0|berth0)\b/g, 'BRIDGE');
-}
-
 describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });
   await loadIntoDocker({ after }, dockerd, await makeBusyboxImage(await imageFolder({ after })), image);
 
-  /** Runs the same commands against both, and compares what each printed for every one of them. */
-  const both = async (...commands: readonly (readonly string[])[]) => {
-    const print = async (daemon: Pick<Dockerd, 'docker'>) => {
-      const printed: string[] = [];
-      for (const args of commands) {
-        const { exitCode, stdout, stderr } = await daemon.docker(args, { expectExit: 'any' });
-        printed.push(normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`));
-      }
-      return printed;
-    };
-    const ours = await print(agent);
-    assert.deepEqual(ours, await print(dockerd));
-  };
+  const { same } = besideDockerd(agent, dockerd);
   const create = (...args: readonly string[]) => ['network', 'create', ...args];
   const run = (...args: readonly string[]) => ['run', '--rm', ...args, image, 'true'];
   const json = (field: string, name: string) => ['inspect', '-f', `{{json ${field}}}`, name];
 
   test('lists and what is shown of each network', async () => {
-    await both(
+    await same(
       ['network', 'ls', '--format', '{{.Name}} {{.Driver}} {{.Scope}}'],
       ['network', 'inspect', 'host', 'none', 'bridge'],
       create('--label', 'a=b', 'one'),
@@ -70,7 +48,7 @@ describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, a
   });
 
   test('what cannot be made or removed', async () => {
-    await both(
+    await same(
       create('one'),
       create('bridge'),
       create('none'),
@@ -90,7 +68,7 @@ describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, a
   });
 
   test('a container in networks', async () => {
-    await both(
+    await same(
       [
         'run',
         '-d',
@@ -142,7 +120,7 @@ describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, a
   });
 
   test('a container of the default network', async () => {
-    await both(
+    await same(
       [
         'run',
         '-d',
@@ -192,7 +170,7 @@ describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, a
   });
 
   test('what a container cannot have', async () => {
-    await both(
+    await same(
       ['run', '-d', '--name', 'ferry', '-p', '8081:80', image, 'sleep', '600'],
       ['run', '--name', 'gull', '-p', '8081:80', image, 'true'],
       ['rm', 'gull'],

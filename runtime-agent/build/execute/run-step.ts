@@ -3,7 +3,8 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { containerCapabilities } from '../../containers/plan/capabilities.ts';
-import { ociSpec, writeOciSpec } from '../../containers/plan/oci-spec.ts';
+import { writeOciJson } from '../../containers/plan/oci-json.ts';
+import { ociSpec } from '../../containers/plan/oci-spec.ts';
 import { seccompProfile } from '../../containers/plan/seccomp-profile.ts';
 import { resolveUser } from '../../containers/plan/user.ts';
 import { EngineError } from '../../errors.ts';
@@ -99,7 +100,7 @@ async function runIn(
           shm: { kind: 'own' },
         },
       );
-      await writeFile(join(folder, 'config.json'), writeOciSpec(spec), { mode: 0o600 });
+      await writeFile(join(folder, 'config.json'), writeOciJson(spec), { mode: 0o600 });
       const exitCode = await runStepProcess(context, id, folder, options.output, signal);
       if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
     } catch (error) {

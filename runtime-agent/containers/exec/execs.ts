@@ -18,6 +18,8 @@ export interface ExecRequest {
   readonly attachStderr: boolean;
   /** The keys by which a client at a terminal leaves, such as `ctrl-p,ctrl-q`; '' is those. */
   readonly detachKeys: string;
+  /** With which its terminal begins, unless the start says another. */
+  readonly size?: TerminalSize;
 }
 
 /** A command in a container, from its creation on. */

@@ -7,6 +7,7 @@ import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { Volumes } from '../../volumes/volume.ts';
 import type { AttachHub } from '../attach/attach-hub.ts';
+import type { Execs } from '../exec/execs.ts';
 import type { SeccompSource } from '../plan/seccomp-types.ts';
 import type { SharedPaths } from '../runtime/run-paths.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -27,6 +28,7 @@ export interface ContainerContext {
   readonly table: ContainerTable;
   readonly registry: ContainerRegistry;
   readonly hub: AttachHub;
+  readonly execs: Execs;
   readonly paths: SharedPaths;
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;

@@ -4,7 +4,8 @@ import { arch } from 'node:process';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Container } from '../container.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
-import { ociSpec, writeOciSpec } from '../plan/oci-spec.ts';
+import { writeOciJson } from '../plan/oci-json.ts';
+import { ociSpec } from '../plan/oci-spec.ts';
 import type { OciMount, OciSpec } from '../plan/oci-types.ts';
 import { customSeccompProfile, type SeccompTarget, seccompProfile } from '../plan/seccomp-profile.ts';
 import type { SeccompProfile } from '../plan/seccomp-types.ts';
@@ -71,7 +72,7 @@ export async function writeBundle(
     joined: joined.namespaces,
     shm: joined.shm,
   });
-  await writeFile(paths.spec, writeOciSpec(spec), { mode: 0o600 });
+  await writeFile(paths.spec, writeOciJson(spec), { mode: 0o600 });
   return spec;
 }
 

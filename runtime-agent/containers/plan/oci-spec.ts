@@ -91,12 +91,3 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
     ...(Object.keys(hostConfig.Annotations).length === 0 ? {} : { annotations: hostConfig.Annotations }),
   };
 }
-
-/** The text of config.json. */
-export function writeOciSpec(spec: OciSpec): string {
-  // 2^64 - 1, which no JavaScript number holds.
-  const unlimited = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON('18446744073709551615');
-  return JSON.stringify(spec, (key, value: unknown) =>
-    value === 'unlimited' && (key === 'soft' || key === 'hard') ? unlimited : value,
-  );
-}

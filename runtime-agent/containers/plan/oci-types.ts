@@ -27,7 +27,7 @@ export interface OciProcess {
   readonly oomScoreAdj: number;
 }
 
-/** A number, or `unlimited` that is written as 2^64 - 1 (see writeOciSpec). */
+/** A number, or `unlimited` that is written as 2^64 - 1 (see writeOciJson). */
 export type OciRlimit = number | 'unlimited';
 
 export interface OciMount {

@@ -6,7 +6,10 @@ export interface CreateFailure {
   readonly message: string;
 }
 
+const CRUN_WORKDIR = /^chdir to `(.*?)`: (.*)$/s;
+
 const CRUN: readonly (readonly [RegExp, (path: string) => string])[] = [
+  [/cannot find `()` in \$PATH/, () => 'exec: "": executable file not found in $PATH'],
   [
     /executable file `(.*?)` not found in \$PATH/s,
     (path) => `exec: ${quote(path)}: executable file not found in $PATH`,
@@ -33,14 +36,25 @@ export function readCreateFailure(runtime: string, stderr: string): CreateFailur
   };
 }
 
-function crunReason(stderr: string): string {
+/** The same of a further command in a container: all of the text that dockerd shows. */
+export function readExecFailure(runtime: string, stderr: string): string {
+  const reason = runtime === 'crun' ? crunReason(stderr, 'exec failed') : runcReason(stderr);
+  return `OCI runtime exec failed: ${reason}: unknown`;
+}
+
+function crunReason(stderr: string, what = 'crun create failed'): string {
   const text = stderr.trim();
-  if (text.startsWith('exec: ')) return `crun create failed: unable to start container process: ${text}`;
+  if (text.startsWith('exec: ')) return `${what}: unable to start container process: ${text}`;
   for (const [pattern, words] of CRUN) {
     const path = pattern.exec(text)?.[1];
-    if (path !== undefined) return `crun create failed: unable to start container process: ${words(path)}`;
+    if (path !== undefined) return `${what}: unable to start container process: ${words(path)}`;
   }
-  return text === '' ? 'crun create failed' : `crun create failed: ${text}`;
+  const [, folder, why] = CRUN_WORKDIR.exec(text) ?? [];
+  if (folder !== undefined && why !== undefined) {
+    const reason = `${why.charAt(0).toLowerCase()}${why.slice(1)}`;
+    return `${what}: unable to start container process: chdir to cwd (${quote(folder)}) set in config.json failed: ${reason}`;
+  }
+  return text === '' ? what : `${what}: ${text}`;
 }
 
 function runcReason(stderr: string): string {

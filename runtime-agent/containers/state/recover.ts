@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { isProcessAlive } from '../../linux/proc.ts';
 import { releaseParts } from '../../volumes/held-part.ts';
+import { clearExecs } from '../exec/clear-execs.ts';
 import { BASE_TREE } from '../files/agent-container-trees.ts';
 import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
@@ -87,6 +88,7 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   // It was killed while it committed the container.
   if (actual === 'paused' && live.container.state.status === 'running')
     await context.commands.resume(live.id);
+  await clearExecs(context.libc, live);
 }
 
 /** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */

@@ -3,6 +3,7 @@ import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
 import type { JsonObject } from '../http/json-body.ts';
 import { decodeBlockIo } from './block-io.ts';
+import { decodeConsoleSize } from './console-size.ts';
 import { decodeDevices } from './devices.ts';
 import {
   readBoolean,
@@ -96,7 +97,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
   refuseUnsupported(body, AT, HANDLED);
   checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
   const memory = readInteger(body, 'Memory', AT);
-  const consoleSize = decodeConsoleSize(body.ConsoleSize ?? [0, 0]);
+  const consoleSize = decodeConsoleSize(body, AT);
   return {
     AutoRemove: readBoolean(body, 'AutoRemove', AT),
     Memory: memory,
@@ -154,18 +155,6 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
 function checkRuntime(asked: string, runtime: string): void {
   if (['', 'runc', 'crun', 'io.containerd.runc.v2', runtime].includes(asked)) return;
   throw new EngineError('bad-request', `unknown or invalid runtime name: ${asked.slice(0, 80)}`);
-}
-
-/** `[height, width]`; zeros are what clients without a terminal send. */
-function decodeConsoleSize(value: unknown): HostConfig['ConsoleSize'] {
-  const sizes: readonly unknown[] = Array.isArray(value) ? value : [];
-  const isSize = (size: unknown): size is number =>
-    typeof size === 'number' && Number.isInteger(size) && size >= 0 && size <= 65535;
-  const [rows, columns] = sizes;
-  if (sizes.length !== 2 || !isSize(rows) || !isSize(columns)) {
-    throw new EngineError('bad-request', 'HostConfig.ConsoleSize must be two numbers of 0 to 65535');
-  }
-  return rows === 0 || columns === 0 ? undefined : [rows, columns];
 }
 
 function decodeUlimits(body: JsonObject): HostConfig['Ulimits'] {

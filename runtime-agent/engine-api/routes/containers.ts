@@ -6,6 +6,7 @@ import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonObject } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
+import { terminalSize } from '../http/terminal-size.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
@@ -27,7 +28,8 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
         'the size of a container is not supported yet by berth-agent: leave --size out',
       );
     }
-    ctx.body = containerInspect(await containers.get(ref(ctx)), deps.host);
+    const container = await containers.get(ref(ctx));
+    ctx.body = containerInspect(container, deps.host, deps.execs.listIds(container.id));
   });
 
   router.post('/containers/:id/start', async (ctx) => {
@@ -76,9 +78,7 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
 
   router.post('/containers/:id/resize', async (ctx) => {
     const query = ctx.URL.searchParams;
-    const rows = terminalSize(query, 'h');
-    const columns = terminalSize(query, 'w');
-    await containers.resize(ref(ctx), { rows, columns });
+    await containers.resize(ref(ctx), terminalSize(query));
     ctx.status = 200;
     ctx.body = '';
   });
@@ -117,12 +117,4 @@ function stopOptions(ctx: Context): { readonly timeout?: number; readonly signal
 
 function unlessNotModified(error: unknown): void {
   if (!(error instanceof EngineError && error.code === 'not-modified')) throw error;
-}
-
-function terminalSize(query: URLSearchParams, name: string): number {
-  const size = queryInteger(query, name);
-  if (size === undefined || size < 0 || size > 65535) {
-    throw new EngineError('bad-request', `${name} must be a terminal size of 0 to 65535`);
-  }
-  return size;
 }

@@ -4,7 +4,6 @@ import { pathName } from './path-name.ts';
 
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
-  { title: 'docker exec', path: /^\/(containers\/[^/]+\/exec|exec\/[^/]+\/(start|resize|json))$/ },
   { title: 'docker top', path: /^\/containers\/[^/]+\/top$/ },
   { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
   { title: 'docker update', path: /^\/containers\/[^/]+\/update$/ },

@@ -1,22 +1,16 @@
 import type { Duplex } from 'node:stream';
-import type { Attachment } from '../../containers/containers.ts';
+import { publishContainerEvent } from '../../containers/lifecycle/publish.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
-import { endConnection, probeHalfClosed } from './connection-end.ts';
-import { frame } from './frame.ts';
+import { parseDetachKeys } from './detach-keys.ts';
 import { logFrames } from './log-frames.ts';
-import { relayInput } from './relay-input.ts';
-import { relayOutput } from './relay-output.ts';
+import { relayAttachment } from './relay-attachment.ts';
 
-/** An attach that has been granted; `relay` must be called, or the attachment stays. */
-export interface AttachSession {
+/** Streams that have been granted; `relay` must be called, or the attachment stays. */
+export interface StreamSession {
   readonly tty: boolean;
-  /**
-   * Relays over a connection that was taken over until the container's output ends, the client leaves or the
-   * agent stops. A client that only half-closes has no more input, and goes on reading. Leaves `socket` with
-   * its writing side ended.
-   */
+  /** See relayAttachment. */
   relay(socket: Duplex): Promise<void>;
 }
 
@@ -28,7 +22,9 @@ export async function openAttach(
   deps: EngineDeps,
   ref: string,
   query: URLSearchParams,
-): Promise<AttachSession> {
+): Promise<StreamSession> {
+  const detachKeys = query.get('detachKeys') ?? '';
+  parseDetachKeys(detachKeys);
   const container = await deps.containers.get(ref);
   if (container.state.status === 'paused') {
     throw new EngineError('conflict', `container ${ref} is paused, unpause the container before attach`);
@@ -41,50 +37,20 @@ export async function openAttach(
     ? await deps.containers.attach(container.id, { stdin, stdout, stderr })
     : undefined;
   const attachedAt = Date.now();
-
+  const log = async (signal: AbortSignal) => {
+    const options = { stdout, stderr, follow: false, until: attachedAt };
+    const lines = await deps.containers.logs(container.id, options, signal);
+    return logFrames(lines, { tty, timestamps: false, signal });
+  };
+  const onDetach = () => publishContainerEvent(deps.events, container, 'detach');
   return {
     tty,
-    async relay(socket) {
-      const gone = new AbortController();
-      socket.once('close', () => gone.abort());
-      if (socket.destroyed) gone.abort();
-      probeHalfClosed(socket);
-      const signal = AbortSignal.any([gone.signal, deps.stopping]);
-      try {
-        if (queryBoolean(query, 'logs')) {
-          const options = { stdout, stderr, follow: false, until: attachedAt };
-          const lines = await deps.containers.logs(container.id, options, signal);
-          await relayOutput(logFrames(lines, { tty, timestamps: false, signal }), socket, signal);
-        }
-        if (attachment !== undefined) await relayLive(attachment, socket, { tty, stdin, signal });
-      } finally {
-        attachment?.close();
-        // Not before the last byte is handed over: the client takes this for the end of the output.
-        endConnection(socket);
-      }
-    },
+    relay: (socket) =>
+      relayAttachment(
+        socket,
+        attachment,
+        { tty, stdin, detachKeys, onDetach, stopping: deps.stopping },
+        queryBoolean(query, 'logs') ? log : undefined,
+      ),
   };
-}
-
-async function relayLive(
-  attachment: Attachment,
-  socket: Duplex,
-  options: { readonly tty: boolean; readonly stdin: boolean; readonly signal: AbortSignal },
-): Promise<void> {
-  const leave = () => attachment.close();
-  options.signal.addEventListener('abort', leave, { once: true });
-  if (options.signal.aborted) leave();
-  try {
-    if (options.stdin) relayInput(socket, attachment);
-    else socket.resume();
-    await relayOutput(framesOf(attachment, options.tty), socket, options.signal);
-  } finally {
-    options.signal.removeEventListener('abort', leave);
-  }
-}
-
-async function* framesOf(attachment: Attachment, tty: boolean): AsyncGenerator<Uint8Array> {
-  for await (const { stream, data } of attachment.output) {
-    if (data.length > 0) yield tty ? data : frame(stream, data);
-  }
 }

@@ -3,15 +3,18 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
 import { splitVersion } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { type AttachSession, openAttach } from './attach.ts';
+import { openAttach, type StreamSession } from './attach.ts';
 import { streamContentType } from './content-type.ts';
+import { openExec } from './exec.ts';
 import { refuseUpgrade, writeHead } from './raw-answer.ts';
 
 /** Whether a request that asks for a connection upgrade gets one. */
 export function mayUpgrade(request: IncomingMessage): boolean {
   const path = (request.url ?? '').split('?')[0] ?? '';
-  return request.method === 'POST' && /^(\/v\d+\.\d+)?\/containers\/[^/]+\/attach$/.test(path);
+  return request.method === 'POST' && UPGRADED.test(path);
 }
+
+const UPGRADED = /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)$/;
 
 /**
  * Serves a connection that the client wants to take over: 101 UPGRADED and then raw bytes, or an ordinary
@@ -22,14 +25,16 @@ export async function serveUpgrade(
   request: IncomingMessage,
   socket: Duplex,
 ): Promise<void> {
-  let session: AttachSession;
+  let session: StreamSession | 'detached';
   try {
-    const url = new URL(request.url ?? '', 'http://agent');
-    const ref = /^\/containers\/([^/]+)\/attach$/.exec(splitVersion(url.pathname).path)?.[1];
-    if (ref === undefined) throw new EngineError('not-found', 'page not found');
-    session = await openAttach(deps, decodeRef(ref), url.searchParams);
+    session = await openSession(deps, request);
   } catch (error) {
     refuseUpgrade(deps, socket, request.url, error);
+    return;
+  }
+  if (session === 'detached') {
+    writeHead(deps, socket, '200 OK', { 'Content-Length': '0', Connection: 'close' });
+    socket.end();
     return;
   }
   const type = streamContentType(session.tty);
@@ -37,9 +42,18 @@ export async function serveUpgrade(
   try {
     await session.relay(socket);
   } catch (error) {
-    deps.log.error({ err: error, url: request.url }, 'attach broke off');
+    deps.log.error({ err: error, url: request.url }, 'a stream broke off');
     socket.destroy();
   }
+}
+
+async function openSession(deps: EngineDeps, request: IncomingMessage): Promise<StreamSession | 'detached'> {
+  const url = new URL(request.url ?? '', 'http://agent');
+  const [, kind, ref = ''] = /^\/(containers|exec)\/([^/]+)\//.exec(splitVersion(url.pathname).path) ?? [];
+  if (kind === undefined) throw new EngineError('not-found', 'page not found');
+  return kind === 'exec'
+    ? openExec(deps, decodeRef(ref), request)
+    : openAttach(deps, decodeRef(ref), url.searchParams);
 }
 
 function decodeRef(ref: string): string {

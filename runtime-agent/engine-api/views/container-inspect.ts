@@ -7,7 +7,7 @@ import { runConfigView } from './run-config-view.ts';
 import { isUp, shownStatus } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
-export function containerInspect(container: Container, host: HostFacts): object {
+export function containerInspect(container: Container, host: HostFacts, execIds: readonly string[]): object {
   const { state } = container;
   return {
     Id: container.id,
@@ -40,7 +40,7 @@ export function containerInspect(container: Container, host: HostFacts): object 
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: execIds.length === 0 ? null : execIds,
     HostConfig: hostConfigView(container.hostConfig, host),
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),

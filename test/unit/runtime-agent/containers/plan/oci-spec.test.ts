@@ -5,11 +5,8 @@ import type {
   ContainerConfig,
   HostConfig,
 } from '../../../../../runtime-agent/containers/container.ts';
-import {
-  ociSpec,
-  type SpecInputs,
-  writeOciSpec,
-} from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
+import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/containers/plan/oci-json.ts';
+import { ociSpec, type SpecInputs } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
 
 const ID = 'f'.repeat(64);
@@ -165,8 +162,9 @@ describe('ociSpec', () => {
 
   it('writes unlimited limits as numbers, and nothing else so', () => {
     const spec = make({}, { Ulimits: [{ Name: 'core', Soft: 0, Hard: -1 }] });
-    const text = writeOciSpec(spec);
+    const text = writeOciJson(spec);
     assert.match(text, /"rlimits":\[\{"type":"RLIMIT_CORE","soft":0,"hard":18446744073709551615\}\]/);
     assert.match(text, /"args":\["\/bin\/app","-x","unlimited"\]/);
+    assert.deepEqual(readOciSpec(text), spec);
   });
 });

@@ -14,6 +14,7 @@ import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 import { FakeContainers } from './fake-containers.ts';
 import { FakeImages } from './fake-images.ts';
+import { noExecs } from './no-execs.ts';
 
 export const FAKE_HOST: HostFacts = {
   version: '0.0.1',
@@ -77,6 +78,7 @@ export async function startFakeEngine(
     },
     push: { push: async (name, { progress }) => progress({ kind: 'pushing-to', repository: name }) },
     containers,
+    execs: noExecs(),
     volumes,
     networks: networking.networks,
     events,

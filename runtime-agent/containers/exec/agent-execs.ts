@@ -1,0 +1,220 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
+import { readFileInRoot } from '../../linux/open-in-root.ts';
+import type { Attachment } from '../containers.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import type { LiveContainer } from '../lifecycle/live-container.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { execProcess } from '../plan/exec-process.ts';
+import { readOciSpec } from '../plan/oci-json.ts';
+import { execFileName } from './clear-execs.ts';
+import { type ExecProcess, startExecProcess } from './exec-process.ts';
+import { ExecRecord } from './exec-record.ts';
+import { ExecRecords, noSuchExec } from './exec-records.ts';
+import { attachToExec, failedExec } from './exec-streams.ts';
+import type { Exec, ExecOutcome, ExecRequest, ExecRun, Execs, TerminalSize } from './execs.ts';
+import { runExec } from './run-exec.ts';
+
+/** Bytes of a container's passwd or group file that are read. */
+const ACCOUNTS_LIMIT = 4 << 20;
+const CANNOT_RUN = 126;
+const SIGKILL = 9;
+
+/** What execs need of the containers. */
+export type ExecContext = Pick<
+  ContainerContext,
+  'registry' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities'
+>;
+
+/** See Execs. A process with streams does not outlive the agent; one without does, as the container itself. */
+export class AgentExecs implements Execs {
+  readonly #context: ExecContext;
+  readonly #records = new ExecRecords();
+  readonly #ends = new Set<Promise<void>>();
+
+  constructor(context: ExecContext) {
+    this.#context = context;
+  }
+
+  async create(ref: string, request: ExecRequest): Promise<string> {
+    const live = this.#context.registry.find(ref);
+    requireRunning(live, ref);
+    if (request.cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
+    const record = new ExecRecord(randomBytes(32).toString('hex'), live.id, request);
+    this.#records.add(record);
+    this.#publish(live, record, `exec_create: ${commandText(record)}`);
+    return record.id;
+  }
+
+  async start(id: string, options: { readonly size?: TerminalSize }): Promise<Attachment> {
+    const record = this.#claim(id, options.size);
+    const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = record.request;
+    const started = await this.#launch(record, { stdin, stdout, stderr });
+    if ('failure' in started) return failedExec(started.failure);
+    return attachToExec(started.ends, started.ended);
+  }
+
+  async startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void> {
+    const record = this.#claim(id, options.size);
+    record.isDetached = true;
+    const started = await this.#launch(record, { stdin: false, stdout: false, stderr: false });
+    if ('failure' in started) throw new EngineError('bad-request', started.failure);
+    // A terminal has to be read, or its processes stop.
+    attachToExec(started.ends, started.ended).close();
+  }
+
+  async resize(id: string, size: TerminalSize): Promise<void> {
+    const record = this.#find(id);
+    record.size = size;
+    if (record.state === 'starting') return;
+    if (record.state !== 'running') {
+      throw new EngineError('conflict', `exec ${id} is not running: it has no terminal to resize`);
+    }
+    record.process?.resize(size);
+  }
+
+  async get(id: string): Promise<Exec> {
+    return this.#find(id).view();
+  }
+
+  listIds(containerId: string): readonly string[] {
+    return this.#records
+      .all()
+      .filter((record) => record.containerId === containerId && record.state !== 'ended')
+      .map(({ id }) => id);
+  }
+
+  run(ref: string, command: ExecRun, signal: AbortSignal): Promise<ExecOutcome> {
+    return runExec(
+      this,
+      (id, number) => this.#records.find(id).process?.signal(number),
+      ref,
+      command,
+      signal,
+    );
+  }
+
+  /** Ends all that have streams, and answers when they are gone. */
+  async close(): Promise<void> {
+    for (const record of this.#records.all()) if (!record.isDetached) record.process?.signal(SIGKILL);
+    await Promise.all(this.#ends);
+  }
+
+  /** Execs of a container that was removed are gone with it. */
+  #find(id: string): ExecRecord {
+    const record = this.#records.find(id);
+    if (this.#context.registry.byId(record.containerId) === undefined) throw noSuchExec(id);
+    return record;
+  }
+
+  #claim(id: string, size: TerminalSize | undefined): ExecRecord {
+    const record = this.#find(id);
+    if (record.state === 'ended')
+      throw new EngineError('conflict', `Error: Exec command ${id} has already run`);
+    if (record.state !== 'created') {
+      throw new EngineError('conflict', `Error: Exec command ${id} is already running`);
+    }
+    requireRunning(this.#context.registry.find(record.containerId), record.containerId);
+    record.state = 'starting';
+    record.size = size ?? record.request.size;
+    return record;
+  }
+
+  async #launch(
+    record: ExecRecord,
+    streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
+  ) {
+    const live = this.#context.registry.find(record.containerId);
+    this.#publish(live, record, `exec_start: ${commandText(record)}`);
+    try {
+      const process = await this.#spawn(live, record, streams);
+      const started = await process.started;
+      if ('failure' in started) {
+        await process.exit;
+        return this.#fail(record, started.failure);
+      }
+      record.process = process;
+      record.state = 'running';
+      if (record.size !== undefined) process.resize(record.size);
+      return { ends: started, ended: this.#follow(live, record, process) };
+    } catch (error) {
+      const failure = this.#fail(record, (error as Error).message);
+      if (error instanceof EngineError) return failure;
+      throw error;
+    }
+  }
+
+  async #spawn(
+    live: LiveContainer,
+    record: ExecRecord,
+    streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
+  ): Promise<ExecProcess> {
+    const { libc, runtime, paths, capabilities } = this.#context;
+    const spec = readOciSpec(await readFile(live.paths.spec, 'utf8'));
+    const read = (path: string) =>
+      readFileInRoot(libc, spec.root.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
+    const process = execProcess(live.container, record.request, {
+      base: spec.process,
+      accounts: { passwd: read('/etc/passwd'), group: read('/etc/group') },
+      capabilities,
+      size: record.size,
+    });
+    return startExecProcess({
+      libc,
+      runtime,
+      runtimeRoot: paths.runtimeRoot,
+      containerId: live.id,
+      folder: live.paths.bundle,
+      name: execFileName(record.id, record.isDetached),
+      process,
+      streams,
+    });
+  }
+
+  /** Settles when the process has ended and that is recorded. */
+  #follow(live: LiveContainer, record: ExecRecord, process: ExecProcess): Promise<void> {
+    const ended = process.exit.then((exitCode) => {
+      record.state = 'ended';
+      record.exitCode = exitCode;
+      record.process = undefined;
+      this.#ends.delete(ended);
+      this.#publish(live, record, 'exec_die', { exitCode: String(exitCode) });
+    });
+    this.#ends.add(ended);
+    return ended;
+  }
+
+  #fail(record: ExecRecord, failure: string): { readonly failure: string } {
+    record.state = 'ended';
+    record.exitCode = CANNOT_RUN;
+    return { failure };
+  }
+
+  #publish(
+    live: LiveContainer,
+    record: ExecRecord,
+    action: string,
+    more: Readonly<Record<string, string>> = {},
+  ): void {
+    publishContainerEvent(this.#context.events, live.container, action, { execID: record.id, ...more });
+  }
+}
+
+/** As dockerd has it, whose command without arguments ends in a blank. */
+function commandText({ request }: ExecRecord): string {
+  const [path = '', ...args] = request.cmd;
+  return `${path} ${args.join(' ')}`;
+}
+
+/** Throws EngineError 'conflict'. */
+function requireRunning({ container, run }: LiveContainer, ref: string): void {
+  const { status } = container.state;
+  if (status === 'paused') {
+    throw new EngineError('conflict', `container ${ref} is paused, unpause the container before exec`);
+  }
+  if (status === 'restarting') {
+    throw new EngineError('conflict', `Container ${ref} is restarting, wait until the container is running`);
+  }
+  if (run === undefined) throw new EngineError('conflict', `container ${container.id} is not running`);
+}

@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConsoleSocket } from '../../linux/console-socket.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { readProcessStat } from '../../linux/proc.ts';
+import { signalProcess } from '../../linux/signal-process.ts';
+import { type PipedProcess, spawnPiped } from '../../linux/spawn-piped.ts';
+import { openTerminal, type Terminal } from '../../linux/terminal.ts';
+import { writeOciJson } from '../plan/oci-json.ts';
+import type { OciProcess } from '../plan/oci-types.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { RUNTIME_ENVIRONMENT } from '../runtime/runtime-commands.ts';
+import { readExecFailure } from '../runtime/runtime-error.ts';
+import type { ExecEnds } from './exec-streams.ts';
+import type { TerminalSize } from './execs.ts';
+
+/** Between two looks whether the runtime has started the process, in milliseconds. */
+const PAUSE = 1;
+const SIGKILL = 9;
+
+export interface ExecProcessOptions {
+  readonly libc: Libc;
+  readonly runtime: Runtime;
+  readonly runtimeRoot: string;
+  readonly containerId: string;
+  /** Where the files of this process lie while it runs: a folder, and their names without endings. */
+  readonly folder: string;
+  readonly name: string;
+  readonly process: OciProcess;
+  readonly streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean };
+}
+
+/** A further process in a container, run by `RUNTIME exec`, which waits for its end. */
+export interface ExecProcess {
+  /** The client's ends, once it runs; or, in dockerd's words, why it cannot be run. */
+  readonly started: Promise<ExecEnds | { readonly failure: string }>;
+  /** 0 before it is started. */
+  readonly pid: number;
+  /** Its exit code; never rejects. */
+  readonly exit: Promise<number>;
+  /** Sends a signal, if it runs. */
+  signal(signal: number): void;
+  resize(size: TerminalSize): void;
+}
+
+/** Runs it. Throws an Error when the runtime itself cannot be started. */
+export function startExecProcess(options: ExecProcessOptions): ExecProcess {
+  const { libc, runtime, folder, name, process: spec, streams } = options;
+  const pidFile = join(folder, `${name}.pid`);
+  const console = spec.terminal ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
+  let child: PipedProcess;
+  try {
+    child = spawnPiped(runtime.path, execArguments(options, pidFile, console), {
+      env: RUNTIME_ENVIRONMENT,
+      ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
+      input: writeOciJson(spec),
+    });
+  } catch (error) {
+    console?.close();
+    throw error;
+  }
+  const exit = child.exit.finally(() => rm(pidFile, { force: true }));
+  let found = { pid: 0, startTime: 0 };
+  let terminal: Terminal | undefined;
+
+  const start = async (): ReturnType<typeof untilStarted> => {
+    try {
+      const fd = await console?.receive(child.report);
+      if (fd !== undefined) terminal = openTerminal(libc, fd);
+    } catch (error) {
+      process.kill(child.pid, 'SIGKILL');
+      throw error;
+    } finally {
+      console?.close();
+    }
+    return untilStarted();
+  };
+  const untilStarted = async (): Promise<ExecEnds | { readonly failure: string }> => {
+    const report = await untilPidOrReport(pidFile, child.report);
+    if (typeof report === 'number') {
+      found = { pid: report, startTime: readProcessStat(report)?.startTime ?? 0 };
+    } else if (report !== '') {
+      for (const stream of [child.stdin, child.stdout, child.stderr, terminal?.stream]) stream?.destroy();
+      return { failure: readExecFailure(runtime.name, report) };
+    }
+    return endsOf(child, terminal, streams.stdin);
+  };
+
+  return {
+    started: start(),
+    get pid() {
+      return found.pid;
+    },
+    exit,
+    signal: (signal) => {
+      if (found.pid > 0) signalProcess(libc, found.pid, found.startTime, signal);
+      else if (signal === SIGKILL) process.kill(child.pid, 'SIGKILL');
+    },
+    resize: ({ rows, columns }) => terminal?.resize(rows, columns),
+  };
+}
+
+function execArguments(
+  { runtimeRoot, containerId }: ExecProcessOptions,
+  pidFile: string,
+  console: ConsoleSocket | undefined,
+): readonly string[] {
+  return [
+    '--root',
+    runtimeRoot,
+    // Its own complaints, apart from what the process writes.
+    '--log',
+    '/proc/self/fd/3',
+    'exec',
+    '--process',
+    '/proc/self/fd/4',
+    '--pid-file',
+    pidFile,
+    ...(console === undefined ? [] : ['--console-socket', console.path]),
+    containerId,
+  ];
+}
+
+function endsOf(child: PipedProcess, terminal: Terminal | undefined, stdin: boolean): ExecEnds {
+  if (terminal !== undefined) {
+    const { stream } = terminal;
+    return { stdin: stdin ? stream : undefined, outputs: [{ name: 'stdout', stream }], tty: true };
+  }
+  return {
+    stdin: child.stdin,
+    outputs: [
+      ...(child.stdout === undefined ? [] : [{ name: 'stdout' as const, stream: child.stdout }]),
+      ...(child.stderr === undefined ? [] : [{ name: 'stderr' as const, stream: child.stderr }]),
+    ],
+    tty: false,
+  };
+}
+
+/** The pid, once the runtime has written it; or what it reported until its end, which may come before that is seen. */
+async function untilPidOrReport(pidFile: string, report: Promise<string>): Promise<number | string> {
+  let reported: string | undefined;
+  void report.then((text) => {
+    reported = text;
+  });
+  for (;;) {
+    const pid = readPid(pidFile);
+    if (pid > 0) return pid;
+    if (reported !== undefined) return reported;
+    await sleep(PAUSE);
+  }
+}
+
+/** 0 while the file is not there or still empty. */
+function readPid(path: string): number {
+  try {
+    return Number.parseInt(readFileSync(path, 'latin1'), 10) || 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}

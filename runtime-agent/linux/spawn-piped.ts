@@ -1,0 +1,76 @@
+import { closeSync, writeSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { openMemoryFile } from './memory-file.ts';
+import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-spawn.ts';
+
+/** Which of a program's streams this process has; those that it has not are /dev/null. */
+export interface PipedOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** What the program finds in descriptor 4, a file. */
+  readonly input: string;
+}
+
+/** A program that has been started. */
+export interface PipedProcess {
+  readonly pid: number;
+  readonly stdin: Writable | undefined;
+  readonly stdout: Readable | undefined;
+  readonly stderr: Readable | undefined;
+  /** All that it wrote into descriptor 3; settles when it has ended, also while others hold its streams. */
+  readonly report: Promise<string>;
+  /** The exit code, or 128 and the number of the signal. */
+  readonly exit: Promise<number>;
+}
+
+/**
+ * Starts a program as posixSpawn does, in a session of its own, with a pipe for each stream. The program must keep its
+ * descriptor 3 for as long as it runs, and give it to nobody. Throws an Error with `code` when it cannot be started.
+ */
+export function spawnPiped(path: string, args: readonly string[], options: PipedOptions): PipedProcess {
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const pipe = (direction: 'in' | 'out') => {
+    const { reader, writer } = openPipe();
+    ours.push(direction === 'in' ? writer : reader);
+    theirs.push(direction === 'in' ? reader : writer);
+    return direction === 'in' ? { ours: writer, theirs: reader } : { ours: reader, theirs: writer };
+  };
+  try {
+    const stdin = options.stdin ? pipe('in') : undefined;
+    const stdout = options.stdout ? pipe('out') : undefined;
+    const stderr = options.stderr ? pipe('out') : undefined;
+    const report = pipe('out');
+    const input = openMemoryFile('input');
+    theirs.push(input);
+    writeSync(input, options.input);
+    const pid = posixSpawn(path, args, {
+      env: options.env,
+      session: true,
+      descriptors: [
+        stdin?.theirs ?? 'null',
+        stdout?.theirs ?? 'null',
+        stderr?.theirs ?? 'null',
+        report.theirs,
+        input,
+      ],
+    });
+    const reported = text(readPipe(report.ours));
+    return {
+      pid,
+      stdin: stdin && writePipe(stdin.ours),
+      stdout: stdout && readPipe(stdout.ours),
+      stderr: stderr && readPipe(stderr.ours),
+      report: reported,
+      exit: reported.then(() => waitForExit(pid)),
+    };
+  } catch (error) {
+    for (const fd of ours) closeSync(fd);
+    throw error;
+  } finally {
+    for (const fd of theirs) closeSync(fd);
+  }
+}

@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { after, describe, test } from 'node:test';
+import { agentMounts } from '../support/agent-process.ts';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { besideDockerd } from '../support/beside-dockerd.ts';
+import { startDockerd } from '../support/dockerd.ts';
+import { callEngineAt, openEngineStream } from '../support/engine-call.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { processesOf } from '../support/processes-of.ts';
+import { atTerminal } from '../support/script-terminal.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+enterOwnNetwork();
+
+describe('docker exec', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const dockerd = await startDockerd({ after });
+  await dockerd.docker(['pull', '--quiet', image]);
+  const { same, sameBut } = besideDockerd(agent, dockerd);
+  const HOLD = ['run', '-d', '--network=none', '--hostname=quay'];
+  const out = async (...args: string[]) => (await agent.docker(args)).stdout;
+  await same([...HOLD, '--name', 'cargo', '-e', 'FROM=run', '-w', '/tmp', image, 'sleep', '10000']);
+  const { stdout: cargoId } = await agent.docker(['inspect', '-f', '{{.Id}}', 'cargo']);
+  const call = (method: string, path: string, body?: object) =>
+    callEngineAt(agent.socket, method, path, body);
+  const create = async (cmd: readonly string[], more: object = {}) => {
+    const { status, text } = await call('POST', '/containers/cargo/exec', { Cmd: cmd, ...more });
+    assert.equal(status, 201, text);
+    return String(JSON.parse(text).Id);
+  };
+  const inspect = async (id: string) => JSON.parse((await call('GET', `/exec/${id}/json`)).text);
+
+  test('output, exit codes and input are as with dockerd', async () => {
+    await same(
+      ['exec', 'cargo', 'sh', '-c', 'echo out; exit 7'],
+      ['exec', 'cargo', 'sh', '-c', 'echo err >&2'],
+      ['exec', 'cargo', 'sh', '-c', 'kill -9 $$'],
+      ['exec', 'cargo', 'true'],
+      { args: ['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; echo end'], input: 'x'.repeat(300_000) },
+      { args: ['exec', 'cargo', 'cat'], input: 'not read' },
+      { args: ['exec', '-i', 'cargo', 'true'], input: 'not read' },
+      ['exec', 'cargo', 'sh', '-c', 'seq 200000 | md5sum'],
+      ['exec', 'cargo', 'sh', '-c', '(sleep 0.5; echo late; exec sleep 4) & echo now'],
+    );
+  });
+
+  test('environment, folder, user and rights are as with dockerd', async () => {
+    const rights = 'id; umask; ulimit -c; grep -E "^(Cap|Groups|Seccomp:|NoNewPrivs)" /proc/self/status';
+    await same(
+      ['exec', 'cargo', 'env'],
+      ['exec', '-e', 'A=b', '-e', 'FROM=exec', '-e', 'HOME=/x', 'cargo', 'env'],
+      ['exec', '-u', 'nobody', 'cargo', 'env'],
+      ['exec', 'cargo', 'pwd'],
+      ['exec', '-w', '/etc', 'cargo', 'pwd'],
+      ['exec', 'cargo', 'sh', '-c', rights],
+      ['exec', '-u', '1000', 'cargo', 'sh', '-c', rights],
+      ['exec', '-u', '1000:3000', 'cargo', 'sh', '-c', rights],
+      ['exec', '-u', 'nobody:root', 'cargo', 'sh', '-c', rights],
+      ['exec', '--privileged', 'cargo', 'sh', '-c', rights],
+      ['exec', '-u', '1000', 'cargo', 'sh', '-c', 'echo to > /dev/stdout'],
+      ['exec', 'cargo', 'sh', '-c', 'ls /proc/self/fd | wc -l'],
+      [
+        ...HOLD,
+        '--name',
+        'bound',
+        '--cap-drop',
+        'ALL',
+        '--security-opt',
+        'no-new-privileges',
+        '--ulimit',
+        'nofile=100:200',
+        '-u',
+        '1000',
+        '--group-add',
+        '5',
+        image,
+        'sleep',
+        '10000',
+      ],
+      ['exec', 'bound', 'sh', '-c', `${rights}; ulimit -n; ulimit -Hn`],
+      ['exec', '-u', '0', 'bound', 'sh', '-c', rights],
+      ['rm', '-f', 'bound'],
+    );
+  });
+
+  test('what cannot run is told as dockerd tells it', async () => {
+    await same(
+      ['exec', 'cargo', 'nosuch'],
+      ['exec', 'cargo', '/nosuch/x'],
+      ['exec', 'cargo', '/etc/passwd'],
+      ['exec', 'cargo', ''],
+      ['exec', '-d', 'cargo', 'nosuch'],
+      ['exec', '-w', '/nosuch', 'cargo', 'pwd'],
+      ['exec', '-w', 'relative', 'cargo', 'pwd'],
+      ['exec', '-u', 'nosuch', 'cargo', 'true'],
+      ['exec', '-u', '0:nosuch', 'cargo', 'true'],
+      ['exec', '-u', '4294967296', 'cargo', 'true'],
+      ['exec', 'nosuch', 'true'],
+      ['exec', '--detach-keys', 'ctrl-1', '-it', 'cargo', 'true'],
+      ['create', '--name', 'idle', image],
+      ['exec', 'idle', 'true'],
+      ['rm', 'idle'],
+    );
+    await sameBut(
+      [
+        {
+          reason: 'dockerd has its words in another order',
+          pattern: /(: permission denied|: unknown)/g,
+          by: '',
+        },
+        {
+          reason: 'dockerd guesses at a wrong cause',
+          pattern: /: Are you trying to mount a directory.*/g,
+          by: '',
+        },
+      ],
+      ['exec', 'cargo', '/bin'],
+      ['exec', '-w', '/etc/passwd', 'cargo', 'pwd'],
+    );
+  });
+
+  test('events and inspect are as with dockerd', async () => {
+    const since = String(Math.floor(Date.now() / 1000) + 1);
+    await waitUntil('a new second begins', () => Date.now() >= Number(since) * 1000);
+    const printed = await same(
+      ['exec', 'cargo', 'sh', '-c', 'exit 3'],
+      ['exec', '-d', 'cargo', 'true'],
+      ['inspect', '-f', '{{json .ExecIDs}}', 'cargo'],
+    );
+    assert.match(printed.at(-1) ?? '', /null/);
+    const show = async ({ docker }: Pick<typeof agent, 'docker'>) => {
+      const until = String(Math.ceil(Date.now() / 1000));
+      const filters = [
+        '--since',
+        since,
+        '--until',
+        until,
+        '--filter',
+        'container=cargo',
+        '--filter',
+        'type=container',
+      ];
+      const { stdout } = await docker(['events', ...filters, '--format', '{{json .}}']);
+      const events = stdout.split('\n').filter((line) => line.includes('exec_'));
+      return events
+        .map((line) => JSON.parse(line))
+        .map(({ Action, Actor: { Attributes } }) => ({
+          Action,
+          ...Attributes,
+          execID: typeof Attributes.execID,
+        }))
+        .map((event) => JSON.stringify(event, Object.keys(event).sort()))
+        .sort();
+    };
+    const told = async (daemon: Pick<typeof agent, 'docker'>) => (await show(daemon)).length === 6;
+    await waitUntil('both have told all', async () => (await told(agent)) && (await told(dockerd)));
+    assert.deepEqual(await show(agent), await show(dockerd));
+  });
+
+  test('a terminal has the size of the client, and the command its exit code', async () => {
+    const { stdout, exitCode } = await atTerminal(
+      `docker -H ${agent.host} exec -it cargo sh -c 'tty; sleep 0.5; stty size < /dev/tty; echo $TERM; exit 5'`,
+      { rows: 31, columns: 97, expectExit: 5 },
+    );
+    assert.equal(exitCode, 5);
+    assert.match(stdout, /\/dev\/pts\/\d+\r\n31 97\r\nxterm\r\n/);
+    const failed = await atTerminal(`docker -H ${agent.host} exec -t cargo nosuch`, { expectExit: 126 });
+    assert.match(failed.stdout, /exec: "nosuch": executable file not found in \$PATH/);
+  });
+
+  test('what is typed reaches the process', async () => {
+    const id = await create(['sh', '-c', 'read line; echo "got $line"; read more; echo no'], {
+      ...{ AttachStdin: true, AttachStdout: true, Tty: true, ConsoleSize: [40, 132] },
+    });
+    const client = await openEngineStream(agent.socket, `/exec/${id}/start`, { Detach: false, Tty: true });
+    client.socket.write('anchor\r');
+    await client.until(/got anchor\r\n/);
+    const { Pid } = await inspect(id);
+    assert.match(await readFile(`/proc/${Pid}/cmdline`, 'latin1'), /read line/);
+    client.socket.write('\x10\x11');
+    await client.end();
+    assert.equal((await inspect(id)).Running, true, 'who detaches leaves the command running');
+    process.kill(Pid, 'SIGKILL');
+    await waitUntil('its end is seen', async () => (await inspect(id)).ExitCode === 137);
+    const again = await call('POST', `/exec/${id}/start`, { Detach: false, Tty: true });
+    assert.deepEqual(
+      [again.status, JSON.parse(again.text).message],
+      [409, `Error: Exec command ${id} has already run`],
+    );
+  });
+
+  test('a client that does not take the connection over gets the output as an answer', async () => {
+    const id = await create(['sh', '-c', 'cat; echo out; echo err >&2'], {
+      ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true },
+    });
+    const answer = await call('POST', `/exec/${id}/start`, { Detach: false, Tty: false });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
+    assert.ok(answer.text.includes('out\n') && answer.text.includes('err\n'));
+    assert.deepEqual([(await inspect(id)).Running, (await inspect(id)).ExitCode], [false, 0]);
+  });
+
+  test('malformed bodies are 400, each field', async () => {
+    const wrong: readonly object[] = [
+      { Cmd: 7 },
+      { Cmd: [7] },
+      { Cmd: [] },
+      {},
+      ...['User', 'WorkingDir', 'DetachKeys'].map((name) => ({ Cmd: ['true'], [name]: 7 })),
+      ...['Tty', 'Privileged', 'AttachStdin', 'AttachStdout', 'AttachStderr'].map((name) => ({
+        Cmd: ['true'],
+        [name]: 'yes',
+      })),
+      { Cmd: ['true'], Env: 'A=b' },
+      { Cmd: ['true'], Env: ['=b'] },
+      { Cmd: ['true'], DetachKeys: 'ctrl-1' },
+      { Cmd: ['true'], ConsoleSize: [1] },
+      { Cmd: ['a\0b'] },
+      { Cmd: ['true'], WorkingDir: '/a\0b' },
+    ];
+    for (const body of wrong) {
+      const { status, text } = await call('POST', '/containers/cargo/exec', body);
+      assert.equal(status, 400, JSON.stringify(body));
+      assert.equal(typeof JSON.parse(text).message, 'string');
+    }
+    const id = await create(['true']);
+    for (const body of [{ Detach: 1 }, { Tty: 'x' }, { ConsoleSize: 'x' }]) {
+      assert.equal((await call('POST', `/exec/${id}/start`, body)).status, 400, JSON.stringify(body));
+    }
+    for (const query of ['', '?h=1', '?h=1&w=x', '?h=1&w=70000']) {
+      assert.equal((await call('POST', `/exec/${id}/resize${query}`)).status, 400, query);
+    }
+    assert.equal((await call('POST', `/exec/${id}/resize?h=10&w=10`)).status, 409);
+    for (const [method, path] of [
+      ['GET', 'json'],
+      ['POST', 'start'],
+      ['POST', 'resize?h=1&w=1'],
+    ] as const) {
+      const body = path === 'start' ? {} : undefined;
+      const { status, text } = await call(method, `/exec/nosuch/${path}`, body);
+      assert.deepEqual([status, JSON.parse(text).message], [404, 'No such exec instance: nosuch']);
+    }
+  });
+
+  test('no folder leads out of the container', async () => {
+    await agent.docker(['exec', 'cargo', 'ln', '-s', '/proc/1/cwd/../../../../..', '/tmp/out']);
+    await agent.docker(['exec', 'cargo', 'ln', '-s', '/', '/tmp/root']);
+    const hostOnly = agent.dataDir;
+    for (const folder of [
+      '/tmp/out',
+      '/tmp/root',
+      '/../../..',
+      ...Array.from({ length: 30 }, (_, fd) => `/proc/self/fd/${fd}`),
+    ]) {
+      const { stdout } = await agent.docker(
+        [
+          'exec',
+          '-w',
+          folder,
+          'cargo',
+          'sh',
+          '-c',
+          `ls -d .${hostOnly} ..${hostOnly} ../../..${hostOnly} 2>/dev/null; pwd`,
+        ],
+        { expectExit: 'any' },
+      );
+      assert.ok(!stdout.includes(hostOnly), `${folder}: ${stdout}`);
+    }
+  });
+
+  test('fifty at once, each with its own output', async () => {
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        out('exec', 'cargo', 'sh', '-c', `echo ${index}; exec sleep 0.1`),
+      ),
+    );
+    assert.deepEqual(
+      results,
+      results.map((_, index) => `${index}\n`),
+    );
+  });
+
+  test('a client that hangs up leaves the command running; its end leaves nothing', async () => {
+    const files = async () => (await readdir(`/proc/${agent.process().pid}/fd`)).length;
+    await waitUntil(
+      'nothing runs but the container',
+      async () => (await processesOf(cargoId.trim())).length === 1,
+    );
+    const before = await files();
+    const ids: string[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      const tty = round % 2 === 0;
+      const id = await create(['sh', '-c', 'while :; do echo tick; sleep 0.01; done'], {
+        ...{ AttachStdin: true, AttachStdout: true, Tty: tty },
+      });
+      ids.push(id);
+      const client = await openEngineStream(agent.socket, `/exec/${id}/start`, { Detach: false, Tty: tty });
+      if (round % 3 === 0) await client.until(/tick/);
+      client.socket.destroy();
+    }
+    for (const id of ids) assert.equal((await inspect(id)).Running, true);
+    const shown: readonly string[] = JSON.parse(await out('inspect', '-f', '{{json .ExecIDs}}', 'cargo'));
+    assert.deepEqual(shown.slice(-ids.length), ids);
+    for (const { Pid } of await Promise.all(ids.map(inspect))) process.kill(Pid, 'SIGKILL');
+    await waitUntil('all have ended', async () => {
+      const all = await Promise.all(ids.map(inspect));
+      return all.every(({ Running }) => !Running);
+    });
+    assert.deepEqual(await processesOf(cargoId.trim()).then((all) => all.length), 1);
+    await waitUntil('their descriptors are closed', async () => (await files()) <= before);
+    assert.deepEqual(await execFiles(), []);
+  });
+
+  const execFiles = async () => {
+    const bundle = `${agent.dataDir}/containers/${cargoId.trim()}/bundle`;
+    return (await readdir(bundle)).filter((name) => name.startsWith('exec-'));
+  };
+
+  test('a container that ends takes its execs with it', async () => {
+    await agent.docker(['run', '-d', '--name', 'short', image, 'sleep', '10000']);
+    const client = agent.startDocker(['exec', 'short', 'sh', '-c', 'echo up; exec sleep 10000']);
+    await client.waitForLine(/up/);
+    const id = (await out('inspect', '-f', '{{.Id}}', 'short')).trim();
+    const exec = String(JSON.parse(await out('inspect', '-f', '{{json .ExecIDs}}', 'short'))[0]);
+    await agent.docker(['kill', 'short']);
+    assert.equal((await client.exited).code, 137);
+    assert.deepEqual(await processesOf(id), []);
+    assert.equal((await inspect(exec)).ExitCode, 137);
+    await agent.docker(['rm', 'short']);
+    assert.equal((await call('GET', `/exec/${exec}/json`)).status, 404);
+  });
+
+  test('kill -9 of the agent: the container goes on, and execs with streams are gone after its restart', async () => {
+    const attached = agent.startDocker(['exec', 'cargo', 'sh', '-c', 'echo up; exec sleep 10001']);
+    await attached.waitForLine(/up/);
+    await agent.docker(['exec', '-d', 'cargo', 'sleep', '10002']);
+    await agent.kill();
+    await agent.restart();
+    await waitUntil('only what has no streams is left', async () => {
+      const commands = await processesOf(cargoId.trim());
+      return commands.join() === 'sleep 10000,sleep 10002';
+    });
+    assert.deepEqual(await execFiles(), []);
+    assert.equal(await out('exec', 'cargo', 'echo', 'again'), 'again\n');
+    assert.ok((await agentMounts(agent)).length > 0);
+  });
+});
