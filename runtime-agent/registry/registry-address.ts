@@ -14,6 +14,7 @@ export interface RegistryAddress {
 /** docker.io is the name of the registry at another host. */
 const DOCKER_HUB = 'docker.io';
 const DOCKER_HUB_HOST = 'registry-1.docker.io';
+const DOCKER_HUB_SEARCH = 'index.docker.io';
 
 /**
  * Plain HTTP, and HTTPS with any certificate, are for registries on this machine's loopback and those that the
@@ -23,6 +24,12 @@ export function registryAddress(registry: string, insecureRegistries: readonly s
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
   const insecure = isLoopback(registry) || insecureRegistries.includes(registry);
   return { host, schemes: insecure ? ['https', 'http'] : ['https'], verifyCertificate: !insecure };
+}
+
+/** As registryAddress, for `/v1/search`. */
+export function searchAddress(registry: string, insecureRegistries: readonly string[]): RegistryAddress {
+  const address = registryAddress(registry, insecureRegistries);
+  return registry === DOCKER_HUB ? { ...address, host: DOCKER_HUB_SEARCH } : address;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { RegistryCredentials } from '../images/images.ts';
 import type { CredentialSource } from './credentials/credential-files.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
-import { loginRegistry, registryAddress } from './registry-address.ts';
+import { loginRegistry, type RegistryAddress, registryAddress, searchAddress } from './registry-address.ts';
 import { readErrorBody, refusal } from './registry-error.ts';
 import { mirrorAddress, type RegistryMirror } from './registry-mirror.ts';
 import { RegistryRepository } from './registry-repository.ts';
@@ -115,13 +115,12 @@ export class RegistryClient {
     }
   }
 
-  /** Requests to a registry itself, for what `scopes` allow. */
-  session(
-    registry: string,
-    credentials: RegistryCredentials | undefined,
-    scopes: readonly string[],
-  ): RegistrySession {
-    return this.#session({ registry, repository: '' }, credentials, scopes);
+  /** Requests to a registry's search, which docker.io has at a host of its own. */
+  searchSession(registry: string, credentials: RegistryCredentials | undefined): RegistrySession {
+    const given = { registry, repository: '' };
+    return this.#session(given, credentials, ['registry:catalog:search'], {
+      address: searchAddress(registry, this.#options.insecureRegistries),
+    });
   }
 
   /** Ends idle connections; those in use go on. */
@@ -133,11 +132,17 @@ export class RegistryClient {
     { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>,
     given: RegistryCredentials | undefined,
     scopes: readonly string[],
-    { offline = false }: { readonly offline?: boolean } = {},
+    { offline = false, address }: { readonly offline?: boolean; readonly address?: RegistryAddress } = {},
   ): RegistrySession {
-    const address = registryAddress(registry, this.#options.insecureRegistries);
+    const { insecureRegistries } = this.#options;
     const credentials = async (signal: AbortSignal) =>
       given ?? (await this.#options.credentials.find(registry, repository, signal)) ?? {};
-    return new RegistrySession({ exchange: this.#exchange, address, credentials, scopes, offline });
+    return new RegistrySession({
+      exchange: this.#exchange,
+      address: address ?? registryAddress(registry, insecureRegistries),
+      credentials,
+      scopes,
+      offline,
+    });
   }
 }

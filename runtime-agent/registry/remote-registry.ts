@@ -34,7 +34,7 @@ export class RemoteRegistry implements RegistryQueries {
     { credentials, signal }: QueryOptions,
   ): Promise<readonly FoundRepository[]> {
     const { registry, term } = splitSearchTerm(text);
-    const session = this.#client.session(registry, credentials, ['registry:catalog:search']);
+    const session = this.#client.searchSession(registry, credentials);
     return (await searchRegistry(session, { registry, term, limit }, signal)).slice(0, limit);
   }
 
