@@ -31,16 +31,16 @@ export async function openBuild(
   };
   const builder = await createBuilder({ ...options, dataDirectory, defaults });
   const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
-  const buildkit = createBuildkitDoor({
-    builder,
-    images,
-    worker: { ...host, platform: hostPlatform() },
-    folders,
-    cache: folders,
-  });
   const contexts = {
     directory: join(dataDirectory, 'build-contexts'),
     limits: { size: maxContextSize, entries: MAX_CONTEXT_ENTRIES },
   };
+  const buildkit = createBuildkitDoor({
+    builder,
+    images,
+    worker: { ...host, platform: hostPlatform() },
+    places: { folders, archives: contexts },
+    cache: folders,
+  });
   return { build: { builder, contexts }, buildkit };
 }

@@ -1,43 +1,45 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
 /** `docker build` as people have it: with buildx, against the agent and a registry. */
-describe('docker build with buildx', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { registry, agent, image } = await startAgentWithImage(scope);
-  const { docker } = agent;
+  const { docker, startDocker } = agent;
 
-  async function folder(files: Record<string, string>): Promise<string> {
-    const path = await makeTempDir(scope, 'context');
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(join(path, name, '..'), { recursive: true });
-      await writeFile(join(path, name), content);
-    }
-    return path;
+  /** Builds and answers what the CLI tells. */
+  async function build(args: readonly string[], options: { expectExit?: number; input?: Buffer } = {}) {
+    return (await docker(['build', '--progress=plain', ...args], options)).stderr;
   }
 
-  async function build(args: readonly string[], expectExit = 0): Promise<string> {
-    return (await docker(['build', '--progress=plain', ...args], { expectExit })).stderr;
+  async function run(...args: string[]): Promise<string> {
+    return (await docker(['run', '--rm', ...args])).stdout;
   }
 
   test('build, change a file, build again, push, run', async () => {
     const name = `${registry.host}/team/app:1`;
-    const context = await folder({
-      Dockerfile: `FROM ${image}\nWORKDIR /app\nRUN echo made > made && echo said\nCOPY words .\nCMD ["cat", "made", "words"]\n`,
-      words: 'first\n',
-    });
+    const context = await makeBuildContext(
+      scope,
+      `FROM ${image}\nWORKDIR /app\nRUN echo made > made && echo said\nCOPY words .\nCMD ["cat", "made", "words"]\n`,
+      { words: 'first\n' },
+    );
     const first = await build(['-t', name, context]);
-    assert.match(first, /said/);
-    assert.equal((await docker(['run', '--rm', name])).stdout, 'made\nfirst\n');
+    assert.match(first, /#\d+ [\d.]+ said\n/);
+    assert.equal(await run(name), 'made\nfirst\n');
 
     const second = await build(['-t', name, context]);
     assert.match(second, /RUN echo made > made && echo said\n#\d+ CACHED/);
@@ -47,10 +49,156 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 240_000 }, a
     const third = await build(['-t', name, context]);
     assert.match(third, /RUN echo made > made && echo said\n#\d+ CACHED/);
     assert.doesNotMatch(third, /COPY words \.\n#\d+ CACHED/);
-    assert.equal((await docker(['run', '--rm', name])).stdout, 'made\nsecond\n');
+    assert.equal(await run(name), 'made\nsecond\n');
 
     await docker(['push', name]);
     await docker(['rmi', name]);
-    assert.equal((await docker(['run', '--rm', name])).stdout, 'made\nsecond\n');
+    assert.equal(await run(name), 'made\nsecond\n');
+  });
+
+  test('--push pushes what was built, and tells its digest', async () => {
+    const name = `${registry.host}/team/pushed:1`;
+    const context = await makeBuildContext(scope, `FROM ${image}\nLABEL pushed=yes\n`);
+    const metadataFile = join(context, '../meta');
+    const printed = await build(['--push', '-t', name, '--metadata-file', metadataFile, context]);
+    assert.match(printed, new RegExp(`pushing ${name} with docker`));
+    const metadata = JSON.parse(await readFile(metadataFile, 'utf8'));
+    const answer = await fetch(`http://${registry.host}/v2/team/pushed/manifests/1`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+    assert.equal(metadata['containerimage.digest'], answer.headers.get('docker-content-digest'));
+    const manifest = (await answer.json()) as { config: { digest: string } };
+    assert.equal(metadata['containerimage.config.digest'], manifest.config.digest);
+  });
+
+  test('the classic door and this one make the same image', async () => {
+    const context = await makeBuildContext(
+      scope,
+      `FROM ${image}\nCOPY . /src\nWORKDIR /src/deep\nENV A=b\n`,
+      {
+        '.dockerignore': 'left-out\n',
+        'left-out': 'x',
+        file: { text: 'run me', mode: 0o755 },
+        'deep/link': { link: '../file' },
+      },
+    );
+    await build(['-t', 'door:buildkit', context]);
+    await docker(['build', '-t', 'door:classic', context], { env: { DOCKER_BUILDKIT: '0' } });
+    const id = async (name: string) => (await docker(['inspect', '-f', '{{.Id}}', name])).stdout;
+    assert.equal(await id('door:buildkit'), await id('door:classic'));
+    assert.equal(
+      await run('door:buildkit', 'sh', '-c', 'ls /src; cat link'),
+      'Dockerfile\ndeep\nfile\nrun me',
+    );
+  });
+
+  test('bake: several targets, one on top of another', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo base > /base\n`, {
+      'app.Dockerfile': 'FROM base\nCOPY --from=tools /tool /tool\nRUN cat /base /tool > /all\n',
+      'tools.Dockerfile': `FROM ${image}\nRUN echo tool > /tool\n`,
+      'docker-bake.json': JSON.stringify({
+        group: { default: { targets: ['app', 'tools'] } },
+        target: {
+          base: { context: '.' },
+          tools: { dockerfile: 'tools.Dockerfile', tags: ['bake-tools'] },
+          app: {
+            dockerfile: 'app.Dockerfile',
+            contexts: { base: 'target:base', tools: 'target:tools' },
+            tags: ['bake-app'],
+          },
+        },
+      }),
+    });
+    await docker(['buildx', 'bake', '--progress=plain', '-f', 'docker-bake.json'], { cwd: context });
+    assert.equal(await run('bake-app', 'cat', '/all'), 'base\ntool\n');
+    assert.equal(await run('bake-tools', 'cat', '/tool'), 'tool\n');
+  });
+
+  test('secrets, ssh and further contexts come into RUN, and stay out of the image', async () => {
+    const agentSocket = join(await makeTempDir(scope, 'ssh'), 'agent.sock');
+    const sshAgent = createServer((connection) => connection.end());
+    await new Promise<void>((resolve) => sshAgent.listen(agentSocket, resolve));
+    after(() => sshAgent.close());
+    const other = await makeBuildContext(scope, '', { words: 'of the other\n' });
+    const context = await makeBuildContext(
+      scope,
+      [
+        `FROM ${image}`,
+        'RUN --mount=type=secret,id=s cat /run/secrets/s > /seen',
+        'RUN --mount=type=ssh test -S "$SSH_AUTH_SOCK" && echo socket >> /seen',
+        'RUN --mount=type=bind,from=other,target=/other cat /other/words >> /seen',
+        'RUN --mount=type=bind,target=/ctx cat /ctx/mine >> /seen',
+        'COPY --from=other words /words',
+        '',
+      ].join('\n'),
+      { mine: 'mine\n', secret: 'hidden\n' },
+    );
+    const inputs = ['--secret', `id=s,src=${join(context, 'secret')}`, '--ssh', `default=${agentSocket}`];
+    await build([...inputs, '--build-context', `other=${other}`, '-t', 'mounts', context]);
+    assert.equal(
+      await run('mounts', 'cat', '/seen', '/words'),
+      'hidden\nsocket\nof the other\nmine\nof the other\n',
+    );
+    assert.equal(
+      await run('mounts', 'sh', '-c', 'ls /run/secrets 2>/dev/null; ls /ctx /other 2>/dev/null; true'),
+      '',
+    );
+  });
+
+  test('from the standard input: a tar, and a Dockerfile', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nCOPY a /a\n`, { a: 'from a tar' });
+    const tar = join(context, '../context.tar.gz');
+    await runCommand('tar', ['-czf', tar, '-C', context, '.']);
+    await build(['-t', 'piped', '-'], { input: await readFile(tar) });
+    assert.equal(await run('piped', 'cat', '/a'), 'from a tar');
+    await build(['-t', 'piped', '-'], { input: Buffer.from(`FROM ${image}\nRUN echo piped > /b\n`) });
+    assert.equal(await run('piped', 'cat', '/b'), 'piped\n');
+  });
+
+  test('a step that fails shows what it said, its code and its line', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo last words && exit 3\n`);
+    const printed = await build(['-t', 'failed', context], { expectExit: 1 });
+    assert.match(printed, / > \[2\/2\] RUN echo last words && exit 3:\n[\d.]+ last words\n/);
+    assert.match(printed, /ERROR: failed to solve: Dockerfile:2: .*(exit code|code:?) ?3/s);
+    await assert.rejects(docker(['inspect', 'failed']), /[Nn]o such/);
+  });
+
+  test('errors of the Dockerfile name the line', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nCOPPY a b\n`);
+    const printed = await build([context], { expectExit: 1 });
+    assert.match(printed, /ERROR: failed to solve: Dockerfile:2: .*COPPY.*\n +2 \| COPPY a b/);
+    await writeContextFile(join(context, 'Dockerfile'), `FROM ${image}\nCOPY nope /b\n`);
+    assert.match(await build([context], { expectExit: 1 }), /Dockerfile:2: .*nope/);
+    await writeContextFile(join(context, 'Dockerfile'), 'FROM 127.0.0.1:1/nobody/nothing\n');
+    assert.match(await build([context], { expectExit: 1 }), /ERROR: failed to solve: .*127\.0\.0\.1:1/);
+  });
+
+  test('another platform: where nothing is run it is built, else refused in a sentence', async () => {
+    const context = await makeBuildContext(scope, 'FROM scratch\nCOPY a /a\n', { a: 'a' });
+    await build(['--platform', 'linux/s390x', '-t', 'foreign', context]);
+    assert.equal((await docker(['inspect', '-f', '{{.Architecture}}', 'foreign'])).stdout, 's390x\n');
+    await writeContextFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY a /a\nRUN ["/a"]\n');
+    const printed = await build(['--platform', 'linux/s390x', context], { expectExit: 1 });
+    assert.match(printed, /ERROR: failed to solve: .*s390x.*no emulator/s);
+  });
+
+  test('Ctrl-C stops the step, and nothing of it is left', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo runs && sleep 1000\n`);
+    const client = startDocker(['build', '--progress=plain', '-t', 'cancelled', context]);
+    await client.waitForLine(/ runs$/m);
+    await client.end('SIGINT');
+    await waitUntil('the step has ended', async () => {
+      const processes = await readdir('/proc');
+      const lines = await Promise.all(
+        processes
+          .filter((name) => /^\d+$/.test(name))
+          .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+      );
+      return !lines.includes('sleep\x001000\x00');
+    });
+    await assert.rejects(docker(['inspect', 'cancelled']), /[Nn]o such/);
+    await waitUntil('its mounts are gone', async () =>
+      (await agentMounts(agent)).every((mount) => !mount.includes('/build')),
+    );
   });
 });

@@ -14,7 +14,7 @@ import { Control } from './proto/control_pb.ts';
 import { LLBBridge } from './proto/gateway_pb.ts';
 import { TraceService } from './proto/trace_pb.ts';
 import { readSessionHeaders, Sessions } from './session/sessions.ts';
-import type { SyncedFolders } from './session/synced-folders.ts';
+import type { SourcePlaces } from './source/session-source.ts';
 
 /** The door of the builder by which buildx and Compose come in: BuildKit's control API, as far as they call it. */
 export interface BuildkitDoor {
@@ -31,17 +31,16 @@ export interface BuildkitOptions {
   readonly builder: Builder;
   readonly images: Images;
   readonly worker: WorkerFacts;
-  /** Copies of what clients sent. */
-  readonly folders: SyncedFolders;
-  /** All that builds keep, `folders` included. */
+  readonly places: SourcePlaces;
+  /** All that builds keep, copies of contexts included. */
   readonly cache: BuildCache;
 }
 
 export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
-  const { builder, images, worker, folders, cache } = options;
+  const { builder, images, worker, places, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
-  const frontend = new Frontend({ builder, sessions, folders, platform: worker.platform });
+  const frontend = new Frontend({ builder, sessions, places, platform: worker.platform });
   const server = createGrpcServer((router) => {
     router.service(Control, controlService({ builds, frontend, images, cache, worker }));
     router.service(LLBBridge, bridgeService({ builds, frontend, worker }));

@@ -6,6 +6,7 @@ import type {
 } from '../../../storage/oci/image-config.ts';
 import { EngineError } from '../../errors.ts';
 import type { ImageDraft, ImageDrafts } from '../../images/drafts/image-drafts.ts';
+import type { Platform } from '../../images/image.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
 import type { LayerHolds } from '../../images/layer-holds.ts';
 import { hostPlatform } from '../../images/platform.ts';
@@ -24,6 +25,7 @@ import type { StagePlan } from '../solver/step.ts';
 import type { Chain } from '../solver/step-key.ts';
 import { type BaseImage, findBaseImage } from './base-images.ts';
 import { BuildSources } from './build-sources.ts';
+import { refuseForeignPlatform } from './foreign-platform.ts';
 import { HeldLayers } from './held-layers.ts';
 import { type SharedParts, StepExecutor } from './step-executor.ts';
 
@@ -275,6 +277,7 @@ export class BuildRun {
         continue;
       }
       try {
+        if (work.kind === 'run') await refuseForeignPlatform(step, this.#platform(this.#ground(plan, plans)));
         const outcome = await executor.execute(step, work, chain, reuses, {
           cached: () => this.#progress({ kind: 'cached', id, at: now() }),
           started: () => this.#progress({ kind: 'started', id, at: now() }),
@@ -327,6 +330,11 @@ export class BuildRun {
     return source.kind === 'image' ? this.#bases.get(imageKey(source)) : undefined;
   }
 
+  /** Of a stage that stands on an image, or on nothing. */
+  #platform(ground: ImageConfig | undefined): Platform {
+    return ground ?? this.#request.platform ?? hostPlatform();
+  }
+
   #reuses({ index, name }: StagePlan): boolean {
     const { noCache } = this.#request;
     if (typeof noCache === 'boolean') return !noCache;
@@ -341,7 +349,7 @@ export class BuildRun {
   ): Promise<BuiltImage> {
     await draft.keepLayers(stage.chain);
     const config = imageDocument({
-      platform: ground ?? this.#request.platform ?? hostPlatform(),
+      platform: this.#platform(ground),
       author: plan.author ?? ground?.author,
       config: plan.config,
       labels: this.#request.labels,

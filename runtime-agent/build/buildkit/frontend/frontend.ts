@@ -4,8 +4,7 @@ import type { Platform } from '../../../images/image.ts';
 import type { Builder } from '../../builder.ts';
 import type { Build, SolvedImage } from '../control/build.ts';
 import type { Sessions } from '../session/sessions.ts';
-import type { SyncedFolders } from '../session/synced-folders.ts';
-import { SessionSource } from '../source/session-source.ts';
+import { SessionSource, type SourcePlaces } from '../source/session-source.ts';
 import { decodeFrontendOptions } from './frontend-options.ts';
 import type { FrontendOptions } from './options.ts';
 
@@ -21,7 +20,7 @@ export interface FrontendCall {
 export interface FrontendDeps {
   readonly builder: Builder;
   readonly sessions: Sessions;
-  readonly folders: SyncedFolders;
+  readonly places: SourcePlaces;
   /** The host's own. */
   readonly platform: Platform;
 }
@@ -43,30 +42,34 @@ export class Frontend {
       );
     }
     const plan = decodeFrontendOptions(call.options, call.images);
-    const { builder, sessions, folders, platform: own } = this.#deps;
+    const { builder, sessions, places, platform: own } = this.#deps;
     const session = await sessions.get(build.options.session, abort);
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
-    const source = new SessionSource(plan, session, folders, progress);
+    const source = new SessionSource(plan, session, places, progress);
     const { cacheTo, compression } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
     );
     const solved: SolvedImage[] = [];
-    for (const platform of plan.platforms.length === 0 ? [undefined] : plan.platforms) {
-      const request = {
-        ...plan.request,
-        source,
-        namedContexts: new Map(named),
-        cacheTo,
-        compression,
-        ...(platform === undefined ? {} : { platform }),
-      };
-      const image = await builder.build(request, progress, signal);
-      const result = { ref: randomUUID(), platform: platform ?? own, image };
-      build.keep(result);
-      solved.push(result);
+    try {
+      for (const platform of plan.platforms.length === 0 ? [undefined] : plan.platforms) {
+        const request = {
+          ...plan.request,
+          source,
+          namedContexts: new Map(named),
+          cacheTo,
+          compression,
+          ...(platform === undefined ? {} : { platform }),
+        };
+        const image = await builder.build(request, progress, signal);
+        const result = { ref: randomUUID(), platform: platform ?? own, image };
+        build.keep(result);
+        solved.push(result);
+      }
+    } finally {
+      await source.close();
     }
     return solved;
   }

@@ -1,45 +1,71 @@
 import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
-import type { FileTree } from '../../context/file-tree.ts';
+import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
 import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
 import { readSmallFiles, type SmallFiles } from '../session/read-small-files.ts';
 import { type ForwardedSocket, forwardSsh } from '../session/ssh-forward.ts';
 import type { SyncedFolders } from '../session/synced-folders.ts';
+import { uploadStream } from '../session/upload-stream.ts';
 import { ignorePatterns } from './ignore-patterns.ts';
 import { internalStep } from './internal-step.ts';
 
 const IGNORE_FILE = '.dockerignore';
 
+/** Where the files of clients are put. */
+export interface SourcePlaces {
+  readonly folders: SyncedFolders;
+  /** For contexts that come as one tar. */
+  readonly archives: Pick<ReceiveOptions, 'directory' | 'limits'>;
+}
+
 /** What one build reads, asked of the client's session when it is needed. */
 export class SessionSource implements BuildSource {
   readonly #plan: FrontendPlan;
   readonly #session: ClientSession;
-  readonly #folders: SyncedFolders;
+  readonly #places: SourcePlaces;
   readonly #progress: (step: BuildProgress) => void;
   #definition: Promise<SmallFiles> | undefined;
+  #archive: Promise<ReceivedSource> | undefined;
 
   constructor(
     plan: FrontendPlan,
     session: ClientSession,
-    folders: SyncedFolders,
+    places: SourcePlaces,
     progress: (step: BuildProgress) => void,
   ) {
     this.#plan = plan;
     this.#session = session;
-    this.#folders = folders;
+    this.#places = places;
     this.#progress = progress;
   }
 
+  /** To be called when the build is over. */
+  async close(): Promise<void> {
+    await (await this.#archive?.catch(() => undefined))?.close();
+  }
+
   async readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const { context, isDockerfileLocal } = this.#plan;
+    if (context.kind === 'upload' && (name === IGNORE_FILE || !isDockerfileLocal)) {
+      return await (await this.#upload(context.path, signal)).readDockerfile(name, signal);
+    }
     if (name === IGNORE_FILE) return await this.#readIgnoreFile(signal);
     this.#definition ??= this.#readDefinition(signal);
     return (await this.#definition).read(name);
   }
 
-  async openContext(name: string | undefined, want: ContextWant, signal: AbortSignal): Promise<FileTree> {
+  async openContext(
+    name: string | undefined,
+    want: ContextWant,
+    signal: AbortSignal,
+  ): ReturnType<BuildSource['openContext']> {
+    const { context } = this.#plan;
+    if (name === undefined && context.kind === 'upload') {
+      return await (await this.#upload(context.path, signal)).openContext(undefined, want, signal);
+    }
     const title = name === undefined ? '[internal] load build context' : `[context ${name}] load from client`;
     const folder = name === undefined ? this.#mainFolder() : this.#namedFolder(name);
     return await internalStep(title, this.#progress, async (step) => {
@@ -49,7 +75,7 @@ export class SessionSource implements BuildSource {
         ...(want.include === undefined ? {} : { follow: want.include }),
       };
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      return await this.#folders.receive(this.#session, query, progress, signal);
+      return await this.#places.folders.receive(this.#session, query, progress, signal);
     });
   }
 
@@ -89,10 +115,20 @@ export class SessionSource implements BuildSource {
     });
   }
 
+  /** The tar comes once, and whole. */
+  #upload(path: string, signal: AbortSignal): Promise<ReceivedSource> {
+    this.#archive ??= internalStep('[internal] load remote build context', this.#progress, (step) => {
+      const progress = (bytes: number) => step.transferred('transferring context:', bytes);
+      const tar = uploadStream(this.#session, path, progress, signal);
+      return receiveSource(tar, { ...this.#places.archives, credentials: new Map(), signal });
+    });
+    return this.#archive;
+  }
+
   #mainFolder(): string {
     const { context } = this.#plan;
     if (context.kind === 'folder') return context.name;
-    throw new EngineError('not-implemented', 'a context from the standard input is not supported yet');
+    throw new TypeError('the main context is no folder');
   }
 
   #namedFolder(name: string): string {

@@ -18,6 +18,7 @@ describe('version negotiation', () => {
       assert.equal(status, 200);
       assert.equal(headers['api-version'], '1.45');
       assert.equal(headers.ostype, 'linux');
+      assert.equal(headers['builder-version'], '2');
       assert.equal(headers['docker-experimental'], 'false');
       assert.match(String(headers.server), /^Berth\//);
       assert.equal(text, method === 'GET' ? 'OK' : '');

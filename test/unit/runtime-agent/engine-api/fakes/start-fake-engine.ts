@@ -61,11 +61,12 @@ export async function startFakeEngine(
   const { builder } = options;
   const platform = { os: 'linux', architecture: FAKE_HOST.architecture };
   const worker = { ...FAKE_HOST, platform };
+  const archives = { directory: join(folder, 'archives'), limits: { size: 1 << 20, entries: 1000 } };
   const folders = new SyncedFolders(join(folder, 'contexts'));
   const buildkit =
     builder === undefined
       ? undefined
-      : createBuildkitDoor({ builder, images, worker, folders, cache: folders });
+      : createBuildkitDoor({ builder, images, worker, places: { folders, archives }, cache: folders });
   const server = createEngineServer({
     ...(buildkit === undefined ? {} : { buildkit }),
     images,
