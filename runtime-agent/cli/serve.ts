@@ -9,6 +9,7 @@ import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createEngineServer } from '../engine-api/engine-server.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import { EventBus } from '../events/event-bus.ts';
+import { AgentImageArchives } from '../images/archive/agent-image-archives.ts';
 import { createImages } from '../images/create-images.ts';
 import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { createNetworks } from '../networks/create-networks.ts';
@@ -117,7 +118,12 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     push,
     registryQueries: new RemoteRegistry(registry),
     containers,
-    files: { archive: containers.archive, trees: containers.trees, drafts },
+    files: {
+      archive: containers.archive,
+      trees: containers.trees,
+      drafts,
+      archives: new AgentImageArchives({ images, drafts, snapshotter, events }),
+    },
     execs: containers.execs,
     volumes,
     networks: networking.networks,

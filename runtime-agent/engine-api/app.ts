@@ -15,6 +15,7 @@ import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/execs.ts';
+import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageListRoutes } from './routes/image-list.ts';
 import { imagePullRoutes } from './routes/image-pull.ts';
 import { imagePushRoutes } from './routes/image-push.ts';
@@ -32,6 +33,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   systemRoutes(router, deps);
   eventRoutes(router, deps);
   imageListRoutes(router, deps);
+  if (deps.files !== undefined) imageArchiveRoutes(router, deps, deps.files.archives);
   imagePullRoutes(router, deps);
   imagePushRoutes(router, deps);
   registryQueryRoutes(router, deps);

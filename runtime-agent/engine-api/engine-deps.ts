@@ -8,6 +8,7 @@ import type { Execs } from '../containers/exec/execs.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { ContainerTrees } from '../containers/files/container-trees.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import type { ImageArchives } from '../images/archive/image-archives.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
 import type { Images, RegistryCredentials } from '../images/images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
@@ -28,6 +29,7 @@ export interface ContainerFilesDeps {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
   readonly drafts: ImageDrafts;
+  readonly archives: ImageArchives;
 }
 
 /** What the Engine API is made over. */

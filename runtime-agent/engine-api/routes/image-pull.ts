@@ -32,12 +32,6 @@ export function imagePullRoutes(router: Router, deps: EngineDeps): void {
 
 /** What is to be pulled; all tags of a repository where it has none. */
 function pullReference(query: URLSearchParams): { readonly reference: string; readonly hasTag: boolean } {
-  if (query.has('fromSrc')) {
-    throw new EngineError(
-      'not-implemented',
-      'importing an image from a tar archive is not supported yet by berth-agent',
-    );
-  }
   const image = query.get('fromImage') ?? '';
   const tag = query.get('tag') ?? '';
   if (image === '') throw new EngineError('bad-request', 'fromImage is empty: name the image to pull');

@@ -12,8 +12,6 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
   { title: 'docker container prune', path: /^\/containers\/prune$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
-  { title: 'docker save', path: /^\/images\/(get|.+\/get)$/ },
-  { title: 'docker load', path: /^\/images\/load$/ },
   { title: 'docker image prune', path: /^\/images\/prune$/ },
   { title: 'docker system df', path: /^\/system\/df$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },

@@ -1,0 +1,174 @@
+import {
+  familiarReference,
+  fullReference,
+  parseImageReference,
+} from '../../../storage/oci/image-reference.ts';
+import { decompressStream } from '../../build/context/decompress-stream.ts';
+import { EngineError } from '../../errors.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import { composeConfig } from '../drafts/compose-config.ts';
+import type { ImageDraft, ImageDrafts } from '../drafts/image-drafts.ts';
+import type { Image } from '../image.ts';
+import type { Images } from '../images.ts';
+import { readReference } from '../read-reference.ts';
+import { archivedImages } from './archived-images.ts';
+import type { ImageArchives, ImportOptions, LoadProgress } from './image-archives.ts';
+import { receiveArchive } from './receive-archive.ts';
+import { type SavedImage, writeArchive } from './write-archive.ts';
+
+export interface ArchivesContext {
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly snapshotter: Snapshotter;
+  readonly events: EventBus;
+}
+
+/** ImageArchives over the images of a host. */
+export class AgentImageArchives implements ImageArchives {
+  readonly #context: ArchivesContext;
+
+  constructor(context: ArchivesContext) {
+    this.#context = context;
+  }
+
+  async save(names: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const draft = this.#context.drafts.begin();
+    try {
+      const wanted = await this.#wanted(names);
+      const images: SavedImage[] = [];
+      for (const { image, tags } of wanted) images.push(await this.#savedImage(draft, image, tags));
+      for (const { image } of wanted) this.#publish('save', image);
+      return this.#write(draft, images, signal);
+    } catch (error) {
+      await draft.release();
+      throw error;
+    }
+  }
+
+  async load(
+    archive: AsyncIterable<Uint8Array>,
+    progress: (step: LoadProgress) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { drafts, images } = this.#context;
+    const draft = drafts.begin();
+    try {
+      const files = await receiveArchive(archive, draft, progress, signal);
+      const loaded: Image[] = [];
+      let named = 0;
+      for (const { config, names } of archivedImages(files)) {
+        signal.throwIfAborted();
+        const before = await images.list();
+        const image = await draft.finish({ config, names });
+        loaded.push(image);
+        for (const name of names.map(familiarReference)) {
+          const old = before.find(({ id, repoTags }) => id !== image.id && repoTags.includes(name));
+          if (old !== undefined) progress({ kind: 'renamed', name, oldId: old.id });
+          progress({ kind: 'loaded', name });
+          named += 1;
+        }
+      }
+      if (named === 0) for (const { id } of loaded) progress({ kind: 'loaded-id', id });
+      for (const image of loaded) this.#publish('load', image);
+    } finally {
+      await draft.release();
+    }
+  }
+
+  async import(tar: AsyncIterable<Uint8Array>, options: ImportOptions, signal: AbortSignal): Promise<Image> {
+    const draft = this.#context.drafts.begin();
+    try {
+      const layer = await draft.addLayer(decompressStream(tar, signal), signal);
+      const { platform, config, message, name } = options;
+      const created = new Date().toISOString();
+      const bytes = composeConfig({ platform, config, created, comment: message, layer });
+      signal.throwIfAborted();
+      const image = await draft.finish({ config: bytes, ...(name && { names: [name] }) });
+      this.#publish('import', image);
+      return image;
+    } finally {
+      await draft.release();
+    }
+  }
+
+  /** Each image once, in the order of the names, with the tags by which it was asked for. */
+  async #wanted(
+    names: readonly string[],
+  ): Promise<readonly { readonly image: Image; readonly tags: ReadonlySet<string> }[]> {
+    const { images } = this.#context;
+    const found = new Map<string, { readonly image: Image; readonly tags: Set<string> }>();
+    const add = (image: Image, tags: readonly string[]) => {
+      const known = found.get(image.id) ?? { image, tags: new Set() };
+      for (const tag of tags) known.tags.add(tag);
+      found.set(image.id, known);
+    };
+    if (names.length === 0) throw new EngineError('bad-request', 'no image was named');
+    for (const name of names) {
+      const prefix = repositoryPrefix(name);
+      const all = prefix === undefined ? [] : await images.list();
+      const tagged = all
+        .map((image) => ({ image, tags: image.repoTags.filter((tag) => tag.startsWith(prefix ?? '')) }))
+        .filter(({ tags }) => tags.length > 0);
+      for (const { image, tags } of tagged) add(image, tags);
+      if (tagged.length > 0) continue;
+      const image = await images.get(name);
+      const familiar = familiarTag(name);
+      add(
+        image,
+        image.repoTags.filter((tag) => tag === familiar),
+      );
+    }
+    return [...found.values()];
+  }
+
+  async #savedImage(draft: ImageDraft, image: Image, tags: ReadonlySet<string>): Promise<SavedImage> {
+    const { drafts, snapshotter } = this.#context;
+    await draft.keepLayers(image.diffIds);
+    const sizes = image.diffIds.map(async (diffId) => ({ diffId, size: await snapshotter.tarSize(diffId) }));
+    return {
+      id: image.id,
+      config: await drafts.readConfig(image.id),
+      layers: await Promise.all(sizes),
+      names: [...tags].sort().map((familiar) => {
+        const reference = parseImageReference(familiar);
+        return { familiar, full: fullReference(reference), tag: reference.tag ?? '' };
+      }),
+    };
+  }
+
+  async *#write(
+    draft: ImageDraft,
+    images: readonly SavedImage[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    try {
+      yield* writeArchive(images, (diffId) => this.#context.snapshotter.readLayer(diffId, signal));
+    } finally {
+      await draft.release();
+    }
+  }
+
+  #publish(action: string, image: Image): void {
+    const attributes = { ...image.config.Labels, name: image.id };
+    this.#context.events.publish({ type: 'image', action, id: image.id, attributes });
+  }
+}
+
+/** `app:` for a repository without tag or digest, which means all its tags; undefined for anything else. */
+function repositoryPrefix(name: string): string | undefined {
+  if (/@|:[^/]*$/.test(name)) return undefined;
+  try {
+    return familiarReference(readReference(name)).replace(/latest$/, '');
+  } catch {
+    return undefined;
+  }
+}
+
+function familiarTag(name: string): string | undefined {
+  try {
+    return familiarReference(readReference(name));
+  } catch {
+    return undefined;
+  }
+}

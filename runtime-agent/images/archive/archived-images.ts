@@ -1,0 +1,187 @@
+import { StorageError } from '../../../storage/errors.ts';
+import type { Descriptor } from '../../../storage/oci/descriptor.ts';
+import { readImageConfig } from '../../../storage/oci/image-config.ts';
+import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
+import { isIndex, isManifest } from '../../../storage/oci/media-types.ts';
+import { EngineError } from '../../errors.ts';
+import type { TagName } from '../image-record.ts';
+import { choosePlatform, hostPlatform, platformText } from '../platform.ts';
+import { readReference } from '../read-reference.ts';
+import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
+import { damaged } from './receive-archive.ts';
+
+/** An image of an archive, whose layers are here and are those of its configuration. */
+export interface ArchivedImage {
+  readonly config: Buffer;
+  readonly names: readonly TagName[];
+}
+
+/** Indexes within indexes. */
+const MAX_DEPTH = 3;
+const MAX_IMAGES = 1000;
+const IMAGE_NAME = 'io.containerd.image.name';
+const REF_NAME = 'org.opencontainers.image.ref.name';
+
+/**
+ * What images an archive holds, by docker's manifest.json where it has one, otherwise by the index of an OCI layout. Throws
+ * EngineError 'bad-request' for an archive that is neither, lacks something, or whose digests are wrong.
+ */
+export function archivedImages(files: ArchiveFiles): readonly ArchivedImage[] {
+  if (files.has('manifest.json')) return dockerImages(files);
+  if (files.has('index.json')) return layoutImages(files);
+  if (files.has('repositories')) {
+    throw new EngineError(
+      'bad-request',
+      'the archive is of a docker before 1.10: load it into a newer docker and save it from there',
+    );
+  }
+  throw new EngineError(
+    'bad-request',
+    'the archive holds no images: it has neither manifest.json nor index.json',
+  );
+}
+
+function dockerImages(files: ArchiveFiles): readonly ArchivedImage[] {
+  const items = parse(files.bytes('manifest.json'), 'manifest.json');
+  if (!Array.isArray(items) || items.length > MAX_IMAGES) throw invalid('manifest.json is no list of images');
+  return items.map((item: unknown) => {
+    const { Config: path, Layers: layers, RepoTags: tags } = (item ?? {}) as Record<string, unknown>;
+    if (
+      typeof path !== 'string' ||
+      !isTexts(layers) ||
+      !(tags === null || tags === undefined || isTexts(tags))
+    ) {
+      throw invalid('manifest.json has an image without Config and Layers');
+    }
+    const config = files.bytes(path);
+    checkName(path, files.get(path));
+    checkLayers(
+      config,
+      layers.map((layer) => files.get(layer)),
+    );
+    return { config, names: (tags ?? []).map(tagName) };
+  });
+}
+
+function layoutImages(files: ArchiveFiles): readonly ArchivedImage[] {
+  const index = readParsed(() => readManifest(files.bytes('index.json'), undefined));
+  if (index.manifests.length > MAX_IMAGES) throw invalid('index.json has too many images');
+  const images = new Map<string, { readonly config: Buffer; readonly names: TagName[] }>();
+  for (const descriptor of index.manifests) {
+    const manifest = descend(files, descriptor);
+    if (manifest?.config === undefined) continue;
+    const config = blobBytes(files, manifest.config);
+    checkLayers(
+      config,
+      manifest.layers.map((layer) => blobOf(files, layer)),
+    );
+    const known = images.get(manifest.config.digest) ?? { config, names: [] };
+    images.set(manifest.config.digest, known);
+    known.names.push(...layoutNames(descriptor));
+  }
+  if (images.size === 0) throw invalid('index.json names no image of this platform');
+  return [...images.values()];
+}
+
+/** The image that a descriptor means on this host; undefined for an attestation. */
+function descend(files: ArchiveFiles, first: Descriptor): Manifest | undefined {
+  let descriptor = first;
+  for (let depth = 0; depth <= MAX_DEPTH; depth += 1) {
+    if (descriptor.platform?.os === 'unknown') return undefined;
+    const { mediaType } = descriptor;
+    if (!isIndex(mediaType) && !isManifest(mediaType)) return undefined;
+    const manifest = readParsed(() => readManifest(blobBytes(files, descriptor), mediaType));
+    if (!isIndex(mediaType)) return manifest;
+    const member = choosePlatform(manifest.manifests, hostPlatform());
+    if (member === undefined) throw invalid(`it has no image for ${platformText(hostPlatform())}`);
+    descriptor = member;
+  }
+  throw invalid('it has an index of indexes of indexes');
+}
+
+function blobOf(files: ArchiveFiles, { digest, size }: Descriptor): ArchiveFile {
+  const path = `blobs/${digest.replace(':', '/')}`;
+  const file = files.get(path);
+  if (file.digest !== digest || file.size !== size) throw damaged(path, file.digest);
+  return file;
+}
+
+function blobBytes(files: ArchiveFiles, descriptor: Descriptor): Buffer {
+  blobOf(files, descriptor);
+  return files.bytes(`blobs/${descriptor.digest.replace(':', '/')}`);
+}
+
+/** A file that is named by its digest has it. */
+function checkName(path: string, file: ArchiveFile): void {
+  const named = /(?:^|\/)([0-9a-f]{64})(?:\.json)?$/.exec(path)?.[1];
+  if (named !== undefined && file.digest !== `sha256:${named}`) throw damaged(path, file.digest);
+}
+
+/** The layers are those that the configuration says, in its order. */
+function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): void {
+  const { diffIds, os } = readParsed(() => readImageConfig(config));
+  if (os !== 'linux') throw new EngineError('bad-request', `cannot load ${os.slice(0, 100)} image on linux`);
+  if (layers.length !== diffIds.length) {
+    throw new EngineError(
+      'bad-request',
+      `invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${layers.length}`,
+    );
+  }
+  for (const [index, layer] of layers.entries()) {
+    if (layer.problem !== undefined) throw layer.problem;
+    if (layer.diffId === diffIds[index]) continue;
+    throw new EngineError(
+      'bad-request',
+      `invalid diffID for layer ${index}: expected "${diffIds[index]}", got "${layer.diffId ?? layer.digest}"`,
+    );
+  }
+}
+
+/** podman names the image in full where others write a tag alone, which names nothing. */
+function layoutNames({ annotations = {} }: Descriptor): readonly TagName[] {
+  const full = annotations[IMAGE_NAME];
+  if (full !== undefined) return [tagName(full)];
+  const reference = annotations[REF_NAME];
+  if (reference === undefined || !/[:/]/.test(reference)) return [];
+  return [tagName(reference)];
+}
+
+function tagName(text: string): TagName {
+  const { registry, repository, tag, digest } = readReference(text);
+  if (tag === undefined || digest !== undefined) {
+    throw new EngineError('bad-request', `invalid tag ${JSON.stringify(text.slice(0, 300))} in the archive`);
+  }
+  return { registry, repository, tag };
+}
+
+function parse(bytes: Buffer, what: string): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new EngineError(
+      'bad-request',
+      `the archive is broken: ${what} is no JSON: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function invalid(why: string): EngineError {
+  return new EngineError('bad-request', `the archive is broken: ${why}`);
+}
+
+/** What is written in the archive and storage's readers refuse is the archive's fault. */
+function readParsed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    throw new EngineError('bad-request', `the archive is broken: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,43 @@
+import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
+import type { Image, Platform } from '../image.ts';
+import type { TagName } from '../image-record.ts';
+
+/** What a load tells while it works. */
+export type LoadProgress =
+  | { readonly kind: 'layer'; readonly id: string; readonly current: number; readonly total: number }
+  /** A name went over from another image. */
+  | { readonly kind: 'renamed'; readonly name: string; readonly oldId: string }
+  | { readonly kind: 'loaded'; readonly name: string }
+  /** Told when no image of the archive has a name. */
+  | { readonly kind: 'loaded-id'; readonly id: string };
+
+export interface ImportOptions {
+  readonly name?: TagName;
+  readonly message: string;
+  readonly platform: Platform;
+  /** What the changes make of nothing. */
+  readonly config: ImageConfigDefaults;
+}
+
+/** Images as files: `docker save`, `load` and `import`. */
+export interface ImageArchives {
+  /**
+   * An archive of images by name (all tags of a repository where it has no tag), ID or prefix of one: an OCI layout (image-spec,
+   * image-layout.md) that has docker's manifest.json too. The same images give the same bytes. It must be read to its end,
+   * or its iterator returned. Throws EngineError 'not-found', 'bad-request'.
+   */
+  save(names: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+
+  /**
+   * Takes the images of an archive, docker's or an OCI layout, compressed or not. Each is there whole or not at all; every
+   * digest is verified. Throws EngineError 'bad-request' for what is no such archive, 'storage-full'.
+   */
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    progress: (step: LoadProgress) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  /** Makes an image of the tar of a tree, compressed or not. Throws EngineError 'bad-request', 'storage-full'. */
+  import(tar: AsyncIterable<Uint8Array>, options: ImportOptions, signal: AbortSignal): Promise<Image>;
+}

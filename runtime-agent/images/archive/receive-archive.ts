@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { compressionOf, decompressStream } from '../../build/context/decompress-stream.ts';
+import { EngineError } from '../../errors.ts';
+import { readNumber, sumHeader } from '../../snapshots/tar-header.ts';
+import type { TarEntry } from '../../snapshots/tar-parser.ts';
+import type { ImageDraft } from '../drafts/image-drafts.ts';
+import { MAX_CONFIG_SIZE } from '../limits.ts';
+import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';
+import type { LoadProgress } from './image-archives.ts';
+import { tarEntries } from './tar-entries.ts';
+
+/** Bytes of all small files of an archive together. */
+const MAX_SMALL = 64 << 20;
+const HEAD = 512;
+
+/**
+ * Takes an archive as it comes: what is a layer goes into the draft at once, what is small into memory, the rest is passed by.
+ * What belongs together is told by files that may come last. Throws EngineError 'bad-request', 'storage-full'.
+ */
+export async function receiveArchive(
+  archive: AsyncIterable<Uint8Array>,
+  draft: ImageDraft,
+  progress: (step: LoadProgress) => void,
+  signal: AbortSignal,
+): Promise<ArchiveFiles> {
+  const files = new ArchiveFiles();
+  let small = 0;
+  for await (const { entry, body } of tarEntries(decompressStream(archive, signal), signal)) {
+    const path = pathOf(entry);
+    if (entry.kind === 'symlink') {
+      const folder = path.split('/').slice(0, -1).join('/');
+      files.link(path, `${folder}/${utf8(entry.target)}`);
+    } else if (entry.kind === 'hardlink') files.link(path, utf8(entry.target));
+    else if (entry.kind === 'file') {
+      const content = peekable(body);
+      const head = await content.peek(HEAD);
+      const raw = new Hashed(content.rest(), rawAlgorithm(path));
+      if (compressionOf(head) !== undefined || isTarHead(head)) {
+        files.add(path, await receiveLayer(raw, path, draft, signal));
+        const { diffId } = files.get(path);
+        if (diffId !== undefined) {
+          progress({ kind: 'layer', id: diffId.slice(7, 19), current: entry.size, total: entry.size });
+        }
+      } else {
+        const keeps = entry.size <= MAX_CONFIG_SIZE;
+        small += keeps ? entry.size : 0;
+        if (small > MAX_SMALL) throw new EngineError('bad-request', 'the archive has too many small files');
+        files.add(path, await receiveSmall(raw, keeps));
+      }
+    }
+  }
+  return files;
+}
+
+async function receiveSmall(raw: Hashed, keeps: boolean): Promise<ArchiveFile> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of raw.read()) if (keeps) chunks.push(chunk);
+  return { ...raw.finish(), ...(keeps && { bytes: Buffer.concat(chunks) }) };
+}
+
+async function receiveLayer(
+  raw: Hashed,
+  path: string,
+  draft: ImageDraft,
+  signal: AbortSignal,
+): Promise<ArchiveFile> {
+  const known = await keepKnown(path, draft);
+  if (known !== undefined) {
+    for await (const _ of raw.read());
+    const file = raw.finish();
+    if (file.digest === known) return { ...file, diffId: known };
+    return { ...file, problem: damaged(path, file.digest) };
+  }
+  try {
+    const diffId = await draft.addLayer(decompressStream(raw.read(), signal), signal);
+    for await (const _ of raw.read());
+    return { ...raw.finish(), diffId };
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.code !== 'bad-request') throw error;
+    // It may be something else than a layer, which nobody asks for.
+    for await (const _ of raw.read());
+    return { ...raw.finish(), problem: error };
+  }
+}
+
+/** An uncompressed layer whose path tells that it is here already need only be checked. */
+async function keepKnown(path: string, draft: ImageDraft): Promise<Digest | undefined> {
+  const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
+  if (hex === undefined) return undefined;
+  const digest: Digest = `sha256:${hex}`;
+  try {
+    await draft.keepLayers([digest]);
+    return digest;
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** A file of a layout is named by its digest, and so is not to have another. */
+export function damaged(path: string, actual: Digest): EngineError {
+  return new EngineError(
+    'bad-request',
+    `${path} of the archive is damaged: its content has the digest ${actual}`,
+  );
+}
+
+/** Tells the digest and the size of what is read through it. */
+class Hashed {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #algorithm: 'sha256' | 'sha512';
+  readonly #hash;
+  #size = 0;
+  #ended = false;
+
+  constructor(source: AsyncIterator<Uint8Array>, algorithm: 'sha256' | 'sha512') {
+    this.#source = source;
+    this.#algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  /** Goes on where the last reader stopped. */
+  async *read(): AsyncGenerator<Uint8Array> {
+    while (!this.#ended) {
+      const { done, value } = await this.#source.next();
+      if (done) {
+        this.#ended = true;
+        return;
+      }
+      this.#hash.update(value);
+      this.#size += value.length;
+      yield value;
+    }
+  }
+
+  /** Call it once, after everything is read. */
+  finish(): { readonly digest: Digest; readonly size: number } {
+    return { digest: `${this.#algorithm}:${this.#hash.digest('hex')}`, size: this.#size };
+  }
+}
+
+function rawAlgorithm(path: string): 'sha256' | 'sha512' {
+  return path.startsWith('blobs/sha512/') ? 'sha512' : 'sha256';
+}
+
+/** Lets the first bytes be seen before they are read. */
+function peekable(source: AsyncIterable<Uint8Array>) {
+  const iterator = source[Symbol.asyncIterator]();
+  const seen: Uint8Array[] = [];
+  return {
+    peek: async (length: number): Promise<Buffer> => {
+      for (let have = 0; have < length; ) {
+        const { done, value } = await iterator.next();
+        if (done) break;
+        seen.push(value);
+        have += value.length;
+      }
+      return Buffer.concat(seen);
+    },
+    rest: async function* (): AsyncGenerator<Uint8Array> {
+      yield* seen;
+      for (let step = await iterator.next(); !step.done; step = await iterator.next()) yield step.value;
+    },
+  };
+}
+
+/** Whether a tar begins so: its header has the right checksum, or it is empty. */
+function isTarHead(head: Buffer): boolean {
+  if (head.length < HEAD) return false;
+  const block = head.subarray(0, HEAD);
+  if (block.every((byte) => byte === 0)) return true;
+  const { unsigned, signed } = sumHeader(block);
+  const stated = readNumber(block, 148, 8);
+  return stated === unsigned || stated === signed;
+}
+
+function pathOf(entry: TarEntry): string {
+  const path = cleanPath(utf8(entry.path));
+  if (path !== undefined) return path;
+  throw new EngineError(
+    'bad-request',
+    `the archive has the path ${JSON.stringify(entry.path.slice(0, 200))}, which leads out of it`,
+  );
+}
+
+function utf8(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

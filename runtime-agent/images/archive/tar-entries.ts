@@ -1,0 +1,65 @@
+import { EngineError } from '../../errors.ts';
+import { type TarEntry, TarFormatError, TarParser } from '../../snapshots/tar-parser.ts';
+
+/** An entry of a tar with its content, which may be read in part or not at all. */
+export interface StreamedEntry {
+  readonly entry: TarEntry;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+type Event = { readonly entry: TarEntry } | { readonly data: Uint8Array };
+
+/**
+ * The entries of a tar in their order, while it comes. The body of one ends when the next is asked for. Memory is bounded.
+ * Throws EngineError 'bad-request' for what is no whole tar.
+ */
+export async function* tarEntries(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<StreamedEntry> {
+  const events: Event[] = [];
+  const parser = new TarParser({
+    entry: (entry) => events.push({ entry }),
+    data: (data) => events.push({ data }),
+  });
+  const chunks = source[Symbol.asyncIterator]();
+  let ended = false;
+  const next = async (): Promise<Event | undefined> => {
+    while (events.length === 0 && !ended) {
+      const { done, value } = await chunks.next();
+      signal.throwIfAborted();
+      try {
+        if (done) {
+          ended = true;
+          parser.finish();
+        } else parser.push(value);
+      } catch (error) {
+        if (!(error instanceof TarFormatError)) throw error;
+        throw new EngineError('bad-request', `the archive is not a valid tar: ${error.message}`, {
+          cause: error,
+        });
+      }
+    }
+    return events.shift();
+  };
+  try {
+    for (let event = await next(); event !== undefined; event = await next()) {
+      if (!('entry' in event)) continue;
+      const { entry } = event;
+      let left = entry.size;
+      const body = async function* () {
+        while (left > 0) {
+          const part = await next();
+          if (part === undefined || !('data' in part)) throw new Error('a tar was read by two at once');
+          left -= part.data.length;
+          yield part.data;
+        }
+      };
+      yield { entry, body: body() };
+      // What its user left.
+      for await (const _ of body());
+    }
+  } finally {
+    await chunks.return?.();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
+import { type PlainLayer, plainManifest } from '../drafts/plain-manifest.ts';
+
+/** An image that goes into an archive. */
+export interface SavedImage {
+  readonly id: Digest;
+  readonly config: Uint8Array;
+  readonly layers: readonly PlainLayer[];
+  /** With a registry in front, as containerd has them, and as docker prints them; sorted. */
+  readonly names: readonly { readonly full: string; readonly familiar: string; readonly tag: string }[];
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();
+const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs: NOTHING } as const;
+
+/**
+ * The tar of an OCI layout (image-spec, image-layout.md) with docker's manifest.json beside its index, each blob once. Times
+ * are 0, so that the same images give the same bytes.
+ */
+export async function* writeArchive(
+  images: readonly SavedImage[],
+  readLayer: (diffId: Digest) => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const written = new Set<Digest>();
+  yield folder('blobs');
+  yield folder('blobs/sha256');
+  const index: object[] = [];
+  const list: object[] = [];
+  for (const { id, config, layers, names } of images) {
+    for (const { diffId, size } of layers) {
+      if (written.has(diffId)) continue;
+      written.add(diffId);
+      yield* file(blobPath(diffId), size, readLayer(diffId));
+    }
+    if (!written.has(id)) yield* file(blobPath(id), config.length, [config]);
+    written.add(id);
+    const manifest = plainManifest({ digest: id, size: config.length }, layers);
+    if (!written.has(manifest.digest)) yield* json(blobPath(manifest.digest), manifest.bytes);
+    written.add(manifest.digest);
+    const descriptor = {
+      mediaType: MEDIA_TYPES.ociManifest,
+      digest: manifest.digest,
+      size: manifest.bytes.length,
+    };
+    if (names.length === 0) index.push(descriptor);
+    for (const { full, tag } of names) {
+      const annotations = { 'io.containerd.image.name': full, 'org.opencontainers.image.ref.name': tag };
+      index.push({ ...descriptor, annotations });
+    }
+    list.push({
+      Config: blobPath(id),
+      RepoTags: names.length === 0 ? null : names.map(({ familiar }) => familiar),
+      Layers: layers.map(({ diffId }) => blobPath(diffId)),
+      LayerSources: Object.fromEntries(
+        layers.map(({ diffId, size }) => [diffId, { mediaType: MEDIA_TYPES.ociLayer, size, digest: diffId }]),
+      ),
+    });
+  }
+  yield* json('index.json', text({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index }));
+  yield* json('manifest.json', text(list));
+  yield* json('oci-layout', text({ imageLayoutVersion: '1.0.0' }));
+  yield Buffer.alloc(TAR_END_SIZE);
+}
+
+function folder(path: string): Buffer {
+  return encodeEntry({ ...ENTRY, path, kind: 'folder', mode: 0o755, size: 0 });
+}
+
+async function* json(path: string, bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield* file(path, bytes.length, [bytes]);
+}
+
+async function* file(
+  path: string,
+  size: number,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  yield encodeEntry({ ...ENTRY, path, kind: 'file', mode: 0o644, size });
+  let left = size;
+  for await (const chunk of content) {
+    left -= chunk.length;
+    yield chunk;
+  }
+  if (left !== 0) throw new Error(`${path} has another size than was told before`);
+  yield Buffer.alloc(paddingOf(size));
+}
+
+function blobPath(digest: Digest): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}
+
+function text(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
