@@ -17,6 +17,7 @@ export type ExporterPlan = {
 const WITHOUT_EFFECT = new Set([
   // buildx pushes by the Engine API once the image is there.
   'push',
+  'load',
   'unpack',
   'store',
   'compression',
