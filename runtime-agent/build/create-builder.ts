@@ -19,9 +19,12 @@ import { readBoundingCapabilities } from '../linux/proc.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
 import type { StepCache } from './cache/step-cache.ts';
+import { StepRecords } from './cache/step-records.ts';
+import type { UnpackOptions } from './context/unpack-archive.ts';
 import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
 import { stubLayer } from './execute/stub-layer.ts';
 
@@ -35,9 +38,19 @@ export interface CreateBuilderOptions {
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
   readonly stepCache: StepCache;
+  /** Where contexts and archives lie while they are read, and how large they may be. */
+  readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  /** Drops layers that nobody has any more. */
+  readonly sweep: () => Promise<void>;
   readonly log: Logger;
+}
+
+export interface CreatedBuilder {
+  readonly builder: Builder;
+  /** What it keeps of earlier builds. */
+  readonly caches: readonly BuildCache[];
 }
 
 /** The layers that builds of this host need though no image may have them. */
@@ -46,7 +59,7 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 }
 
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
-export async function createBuilder(options: CreateBuilderOptions): Promise<Builder> {
+export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
   const { dataDirectory, snapshotter, holds, runtime } = options;
   const paths = sharedPaths(dataDirectory);
   const stub = stubLayer();
@@ -64,6 +77,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Buil
     cache: options.stepCache,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,
+    unpack: options.contexts,
     running: new SharedWork(),
     run: {
       snapshotter,
@@ -81,9 +95,11 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Buil
       log: options.log,
     },
   };
-  return {
+  const builder: Builder = {
     build: (request, progress, signal) => new BuildRun(parts, request, progress, signal).build(),
   };
+  const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
+  return { builder, caches: [steps, parts.cacheMounts] };
 }
 
 /** In memory, so that no secret comes to a disk; one for each agent of the host. */

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { boundedBuilder } from '../build/bounded-builder.ts';
 import { type BuildkitDoor, createBuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import { SyncedFolders } from '../build/buildkit/session/synced-folders.ts';
+import { combinedCache } from '../build/combined-cache.ts';
 import { type CreateBuilderOptions, createBuilder } from '../build/create-builder.ts';
 import { decodeContainerConfig } from '../engine-api/decode/container-config.ts';
 import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
@@ -12,35 +14,40 @@ import { hostPlatform } from '../images/platform.ts';
 const MAX_CONTEXT_ENTRIES = 4_000_000;
 
 export interface OpenBuildOptions
-  extends Omit<CreateBuilderOptions, 'defaults' | 'runtime' | 'dataDirectory'> {
-  readonly runtime: CreateBuilderOptions['runtime'];
+  extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory'> {
   readonly host: HostFacts;
   /** Bytes of one context, uncompressed. */
   readonly maxContextSize: number;
+  /** Bytes of the cache. */
+  readonly maxCacheSize: number;
+  /** Aborted when the agent stops. */
+  readonly signal: AbortSignal;
 }
 
 /** Opens the builder and both of its doors. */
 export async function openBuild(
   options: OpenBuildOptions,
 ): Promise<{ readonly build: BuildDeps; readonly buildkit: BuildkitDoor }> {
-  const { host, images, maxContextSize } = options;
+  const { host, images, maxContextSize, log, signal } = options;
   const { dataDirectory } = host;
   const defaults = {
     config: decodeContainerConfig({ Image: 'build' }),
     hostConfig: decodeHostConfig({}, host),
   };
-  const builder = await createBuilder({ ...options, dataDirectory, defaults });
-  const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
   const contexts = {
     directory: join(dataDirectory, 'build-contexts'),
     limits: { size: maxContextSize, entries: MAX_CONTEXT_ENTRIES },
   };
+  const made = await createBuilder({ ...options, dataDirectory, defaults, contexts });
+  const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
+  const cache = combinedCache([...made.caches, folders]);
+  const builder = boundedBuilder(made.builder, { cache, limit: options.maxCacheSize, log, signal });
   const buildkit = createBuildkitDoor({
     builder,
     images,
     worker: { ...host, platform: hostPlatform() },
     places: { folders, archives: contexts },
-    cache: folders,
+    cache,
   });
-  return { build: { builder, contexts }, buildkit };
+  return { build: { builder, contexts, cache }, buildkit };
 }

@@ -111,6 +111,9 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     runtime,
     host,
     maxContextSize: config.buildContextLimit,
+    maxCacheSize: config.buildCacheLimit,
+    signal: stopping.signal,
+    sweep: () => images.sweep(),
     log,
   });
   const engine: EngineDeps = {

@@ -7,6 +7,7 @@ import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
 import { drainRequest } from './http/drain-request.ts';
 import { buildRoutes } from './routes/build.ts';
+import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
@@ -47,7 +48,10 @@ export function createEngineApp(deps: EngineDeps): Koa {
   }
   execRoutes(router, deps);
   networkRoutes(router, deps);
-  if (deps.build !== undefined) buildRoutes(router, deps, deps.build);
+  if (deps.build !== undefined) {
+    buildPruneRoutes(router, deps, deps.build.cache);
+    buildRoutes(router, deps, deps.build);
+  }
   volumeRoutes(router, deps);
   unsupportedRoutes(router);
   imageRoutes(router, deps);

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
+import type { BuildCache } from '../build/build-cache.ts';
 import type { Builder } from '../build/builder.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { ArchiveLimits } from '../build/context/receive-archive.ts';
@@ -20,6 +21,7 @@ import type { HostFacts } from './host-facts.ts';
 /** What the classic door of the builder works with. */
 export interface BuildDeps {
   readonly builder: Builder;
+  readonly cache: BuildCache;
   /** Where contexts lie while they are built, and what they may be. */
   readonly contexts: { readonly directory: string; readonly limits: ArchiveLimits };
 }

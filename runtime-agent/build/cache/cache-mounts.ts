@@ -3,6 +3,8 @@ import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } f
 import { join } from 'node:path';
 import { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
+import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
+import { prunable } from '../prunable.ts';
 
 /** What a step wants of a cache that outlives it (`RUN --mount=type=cache`). */
 export interface CacheMountRequest {
@@ -22,22 +24,11 @@ export interface OpenedCacheMount {
   release(): void;
 }
 
-/** A cache as `docker system df` shows it. */
-export interface KeptCacheMount {
-  readonly key: string;
-  readonly id: string;
-  readonly size: number;
-  readonly inUse: boolean;
-  /** Milliseconds since 1970. */
-  readonly createdAt: number;
-  readonly lastUsedAt: number;
-}
-
 const NOTE = 'cache.json';
 const DATA = 'data';
 
 /** The folders of caches, `<root>/<key>/{data,cache.json}`. */
-export class CacheMounts {
+export class CacheMounts implements BuildCache {
   readonly #root: string;
   readonly #lock = new KeyedLock();
   readonly #used = new Map<string, number>();
@@ -65,23 +56,40 @@ export class CacheMounts {
     }
   }
 
-  async list(): Promise<readonly KeptCacheMount[]> {
-    const kept: KeptCacheMount[] = [];
+  async records(): Promise<readonly CacheRecord[]> {
+    const kept: CacheRecord[] = [];
     for (const key of await readdir(this.#root)) {
       if (key.startsWith('.')) continue;
       const folder = join(this.#root, key);
       const note = await readFile(join(folder, NOTE), 'utf8').catch(unlessMissing);
       if (note === undefined) continue;
-      const { id, createdAt } = JSON.parse(note) as { id: string; createdAt: number };
+      const { id, createdAt, uses } = JSON.parse(note) as Note;
       const { mtimeMs } = await stat(join(folder, NOTE));
       const size = await folderSize(join(folder, DATA));
-      kept.push({ key, id, size, inUse: this.#used.has(key), createdAt, lastUsedAt: Math.round(mtimeMs) });
+      kept.push({
+        id: key,
+        type: 'exec.cachemount',
+        description: `cached mount ${id}`,
+        size,
+        createdAt: new Date(createdAt),
+        lastUsedAt: new Date(mtimeMs),
+        usageCount: uses,
+        inUse: this.#used.has(key),
+        shared: false,
+      });
     }
     return kept;
   }
 
-  /** Takes a cache away unless a step uses it, and answers whether it did. */
-  async remove(key: string): Promise<boolean> {
+  async prune(pruning: CachePruning): Promise<readonly CacheRecord[]> {
+    const removed: CacheRecord[] = [];
+    for (const record of prunable(await this.records(), pruning)) {
+      if (await this.#lock.run(record.id, () => this.#remove(record.id))) removed.push(record);
+    }
+    return removed;
+  }
+
+  async #remove(key: string): Promise<boolean> {
     if (this.#used.has(key)) return false;
     const trash = join(this.#root, `.${randomUUID()}`);
     await rename(join(this.#root, key), trash).catch(unlessMissing);
@@ -140,7 +148,8 @@ export class CacheMounts {
     const note = join(folder, NOTE);
     const known = await readFile(note, 'utf8').catch(unlessMissing);
     if (known !== undefined) {
-      await writeFile(note, known, { mode: 0o600 });
+      const { uses, ...rest } = JSON.parse(known) as Note;
+      await replaceFile(note, JSON.stringify({ ...rest, uses: uses + 1 }));
       return;
     }
     const made = join(this.#root, `.${randomUUID()}`);
@@ -150,7 +159,7 @@ export class CacheMounts {
       await request.fill?.(data);
       await chown(data, request.uid, request.gid);
       await chmod(data, request.mode);
-      await writeFile(join(made, NOTE), JSON.stringify({ id: request.id, createdAt: Date.now() }), {
+      await writeFile(join(made, NOTE), JSON.stringify({ id: request.id, createdAt: Date.now(), uses: 1 }), {
         mode: 0o600,
       });
       await rename(made, folder);
@@ -158,6 +167,18 @@ export class CacheMounts {
       await rm(made, { recursive: true, force: true });
     }
   }
+}
+
+/** What is noted of a cache; its time of modification is when it was used last. */
+interface Note {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly uses: number;
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 function keyOf(id: string, number: number): string {

@@ -9,6 +9,8 @@ export const BUILD_MIGRATIONS: readonly Migration[] = [
         table.string('key', 64).primary();
         /** Null: the step changed no file. */
         table.string('diff_id', 135);
+        /** The key of the same step that has its size: it goes with that. */
+        table.string('alias_of', 64);
         table.string('description', 1000).notNullable();
         table.bigInteger('size').notNullable();
         table.bigInteger('created_at').notNullable();

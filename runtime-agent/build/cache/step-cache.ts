@@ -38,15 +38,19 @@ export class StepCache {
     const row = await this.#knex<StepRow>('build_steps').where({ key }).first();
     if (row === undefined) return undefined;
     await this.#knex('build_steps')
-      .where({ key })
+      .where({ key: row.alias_of ?? key })
       .update({ last_used_at: Date.now(), uses: row.uses + 1 });
     return stepOf(row);
   }
 
-  /** Records a step, or replaces the one of its key. */
-  async put(step: Pick<CachedStep, 'key' | 'diffId' | 'description' | 'size' | 'createdAt'>): Promise<void> {
+  /** Records a step under its keys, or replaces those of these keys. */
+  async put(
+    [key, ...aliases]: readonly [string, ...string[]],
+    step: Pick<CachedStep, 'diffId' | 'description' | 'size' | 'createdAt'>,
+  ): Promise<void> {
     const row: StepRow = {
-      key: step.key,
+      key,
+      alias_of: null,
       diff_id: step.diffId ?? null,
       description: step.description.slice(0, 1000),
       size: step.size,
@@ -54,14 +58,18 @@ export class StepCache {
       last_used_at: Date.now(),
       uses: 1,
     };
-    await this.#knex('build_steps').insert(row).onConflict('key').merge();
+    const rows = [row, ...aliases.map((alias) => ({ ...row, key: alias, alias_of: key }))];
+    await this.#knex('build_steps').insert(rows).onConflict('key').merge();
   }
 
   /** All steps, those that were used last first. */
   async list(): Promise<readonly CachedStep[]> {
-    return (
-      await this.#knex<StepRow>('build_steps').select().orderBy('last_used_at', 'desc').orderBy('key')
-    ).map(stepOf);
+    const rows = await this.#knex<StepRow>('build_steps')
+      .select()
+      .whereNull('alias_of')
+      .orderBy('last_used_at', 'desc')
+      .orderBy('key');
+    return rows.map(stepOf);
   }
 
   /** The layers that steps have, which no sweep may take. */
@@ -73,13 +81,14 @@ export class StepCache {
   /** Forgets steps; their layers go with the next sweep, where no image has them. */
   async remove(keys: readonly string[]): Promise<void> {
     await inTransaction(this.#knex, async (trx) => {
-      for (const key of keys) await trx('build_steps').where({ key }).delete();
+      for (const key of keys) await trx('build_steps').where({ key }).orWhere({ alias_of: key }).delete();
     });
   }
 }
 
 interface StepRow {
   readonly key: string;
+  readonly alias_of: string | null;
   readonly diff_id: Digest | null;
   readonly description: string;
   readonly size: number;

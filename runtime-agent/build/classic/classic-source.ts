@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { RegistryCredentials } from '../../images/images.ts';
 import type { BuildSource } from '../builder.ts';
 import { ArchiveTree } from '../context/archive-tree.ts';
 import { decompressStream } from '../context/decompress-stream.ts';
 import type { FileTree } from '../context/file-tree.ts';
+import { openSpool } from '../context/open-spool.ts';
 import { type ArchiveLimits, receiveArchive } from '../context/receive-archive.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 
@@ -32,12 +31,9 @@ export async function receiveSource(
   options: ReceiveOptions,
 ): Promise<ReceivedSource> {
   const { directory, limits, credentials, signal } = options;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, randomUUID());
-  const spool = await open(path, 'wx+', 0o600);
+  const spool = await openSpool(directory);
   let tree: ArchiveTree;
   try {
-    await rm(path);
     const nodes = await receiveArchive(decompressStream(body, signal), spool, limits, signal);
     tree = new ArchiveTree(nodes, spool);
   } catch (error) {

@@ -42,7 +42,10 @@ interface BuiltStage {
   readonly history: readonly ImageConfigHistory[];
 }
 
-const NO_CONFIG: ImageConfigDefaults = {};
+/** Of images made from scratch, as both builders of the field have it. */
+const NO_CONFIG: ImageConfigDefaults = {
+  Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+};
 
 /** One build from its Dockerfile to the image. */
 export class BuildRun {

@@ -81,10 +81,9 @@ export class BuildSources {
       isFolder: true,
       owner: undefined,
       mode: undefined,
-      dropsOwners: true,
       mtime: 0,
     });
-    for (const source of await selectSources(tree, '.', { parents: false })) {
+    for (const source of await selectSources(tree, '.', { parents: false, dropsOwners: true })) {
       await placement.add(source, copiedEntries(source, []));
     }
     const tar = writeLayer(placement.entries, Number.POSITIVE_INFINITY, signal);

@@ -1,7 +1,9 @@
 import { resolveUser } from '../../containers/plan/user.ts';
 import { EngineError } from '../../errors.ts';
+import { fetchRemote } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
+import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { PathPatternError } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
@@ -13,11 +15,71 @@ import { type CopiedSource, sourceDigest } from './source-digest.ts';
 /** What a COPY copies, found. */
 export interface FoundSources {
   readonly copied: readonly CopiedSource[];
+  /** Files that are unpacked. */
+  readonly archives: readonly CopiedSource[];
+  /** Files that are fetched. */
+  readonly remotes: readonly RemoteSource[];
   /** Of all that would be written. */
   readonly digest: string;
 }
 
+export interface RemoteSource {
+  readonly url: string;
+  readonly name: string;
+  readonly checksum: string;
+}
+
+/** What was unpacked and fetched for an ADD. */
+export interface OpenedAdditions {
+  readonly archives: readonly FileTree[];
+  readonly remotes: readonly FileTree[];
+  release(): Promise<void>;
+}
+
 const MAX_ACCOUNTS = 4 << 20;
+
+/** Unpacks the archives of an ADD and fetches its remote files. Throws EngineError. */
+export async function openAdditions(
+  step: Step,
+  work: CopyWork,
+  found: FoundSources,
+  options: UnpackOptions,
+  signal: AbortSignal,
+): Promise<OpenedAdditions> {
+  const archives: FileTree[] = [];
+  const remotes: FileTree[] = [];
+  const release = async () => {
+    for (const tree of [...archives, ...remotes]) await tree.release();
+  };
+  try {
+    await located(step, work, async () => {
+      for (const { source } of found.archives) {
+        if (source.entry.kind === 'file')
+          archives.push(await unpackArchive(source.tree, source.entry, options, signal));
+      }
+      for (const { url, name, checksum } of found.remotes) {
+        remotes.push(await fetchRemote(url, name, checksum, options, signal));
+      }
+    });
+    return { archives, remotes, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** All of an archive, whose owners stay, or the one file that was fetched. */
+async function addTree(
+  placement: CopyPlacement,
+  tree: FileTree,
+  work: CopyWork,
+  kind: 'file' | 'folder',
+): Promise<void> {
+  const pattern = kind === 'folder' ? '.' : '*';
+  for (const source of await selectSources(tree, pattern, { parents: false, dropsOwners: false })) {
+    await placement.add(source, copiedEntries(source, work.exclude));
+  }
+}
 
 /** Finds the files of a COPY. Throws EngineError 'bad-request' that names the instruction. */
 export async function findSources(
@@ -28,16 +90,18 @@ export async function findSources(
 ): Promise<FoundSources> {
   return await located(step, work, async () => {
     const copied: CopiedSource[] = [];
+    const remotes = work.sources.filter(isRemote).map((url) => remoteSource(work, url));
+    // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
+    const dropsOwners = work.from.kind === 'context';
     for (const pattern of work.sources) {
       signal.throwIfAborted();
+      if (isRemote(pattern)) continue;
       if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
-      for (const source of await selectSources(tree, pattern, { parents: work.parents })) {
-        const entries = [];
-        for await (const entry of copiedEntries(source, work.exclude)) entries.push(entry);
-        copied.push({ source, entries });
+      for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
+        copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
       }
     }
-    if (copied.length === 0 && work.documents.length === 0) {
+    if (copied.length + remotes.length + work.documents.length === 0) {
       throw new SourceError(`no source files were specified: nothing matches ${work.sources.join(', ')}`);
     }
     const isFolder = work.destination.endsWith('/');
@@ -46,7 +110,13 @@ export async function findSources(
         'when using COPY with more than one source file, the destination must be a directory and end with a /',
       );
     }
-    return { copied, digest: await sourceDigest(copied, { dropsOwners: dropsOwners(work) }, signal) };
+    const archives = work.isAdd && work.unpack !== false ? await archivesOf(copied, signal) : [];
+    const digest = await sourceDigest(copied, signal);
+    const added =
+      archives.length + remotes.length > 0
+        ? `${digest} ${JSON.stringify([archives.map(({ source }) => source.name), remotes])}`
+        : digest;
+    return { copied: copied.filter((each) => !archives.includes(each)), archives, remotes, digest: added };
   });
 }
 
@@ -59,6 +129,7 @@ export async function placeSources(
   work: CopyWork,
   found: FoundSources,
   root: FileTree | undefined,
+  opened: OpenedAdditions,
 ): Promise<Iterable<LayerEntry>> {
   return await located(step, work, async () => {
     const times = found.copied.flatMap(({ entries }) => entries.map(({ entry }) => entry.mtime));
@@ -67,19 +138,51 @@ export async function placeSources(
       isFolder: work.destination.endsWith('/'),
       owner: work.chown === undefined ? undefined : await ownerOf(work.chown, root),
       mode: work.chmod === undefined ? undefined : Number.parseInt(work.chmod, 8),
-      dropsOwners: dropsOwners(work),
       mtime: times.reduce((latest, time) => Math.max(latest, time), 0),
     };
     const placement = new CopyPlacement(root, rules);
     for (const { source, entries } of found.copied) await placement.add(source, asAsync(entries));
+    for (const tree of opened.remotes) await addTree(placement, tree, work, 'file');
+    if (opened.archives.length > 0) {
+      const unpacked = new CopyPlacement(root, { ...rules, isFolder: true, keepsOwn: true });
+      for (const tree of opened.archives) await addTree(unpacked, tree, work, 'folder');
+      for (const entry of unpacked.entries) placement.put(entry);
+    }
     for (const { name, content } of work.documents) await placement.addDocument(name, Buffer.from(content));
     return placement.entries;
   });
 }
 
-/** Files of a context are the client's, who has no say in the owners; those of stages and images keep them. */
-function dropsOwners(work: CopyWork): boolean {
-  return work.from.kind === 'context';
+function isRemote(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+function remoteSource(work: CopyWork, url: string): RemoteSource {
+  if (!work.isAdd) throw new SourceError(`source can't be a URL for COPY: ${url}`);
+  if (work.checksum === undefined) {
+    throw new SourceError(
+      `a remote file needs a checksum, so that it is the same tomorrow: ADD --checksum=sha256:… ${url}`,
+    );
+  }
+  const name = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  if (name === '' && work.destination.endsWith('/')) {
+    throw new SourceError(
+      `cannot determine filename for source: ${url}: give a destination that is no folder`,
+    );
+  }
+  return { url, name: name || 'file', checksum: work.checksum };
+}
+
+async function archivesOf(
+  copied: readonly CopiedSource[],
+  signal: AbortSignal,
+): Promise<readonly CopiedSource[]> {
+  const found: CopiedSource[] = [];
+  for (const each of copied) {
+    const { tree, entry } = each.source;
+    if (entry.kind === 'file' && (await isArchive(tree, entry, signal))) found.push(each);
+  }
+  return found;
 }
 
 /** A number alone is the group too; a name has its own group (reference, "COPY --chown"). */

@@ -12,14 +12,15 @@ export interface CopyRules {
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   /** Permission bits in place of the sources'. */
   readonly mode: number | undefined;
-  /** The sources' owners are the client's, who has no say in the image. */
-  readonly dropsOwners: boolean;
+  /** Owner and mode are for folders that are made alone: what an archive says of its files holds. */
+  readonly keepsOwn?: boolean;
   /** Of folders that are made: seconds since 1970. */
   readonly mtime: number;
 }
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const MADE_MODE = 0o755;
+const NO_CHANGES = { owner: undefined, mode: undefined } as const;
 
 /** Decides where in the image the files of a COPY go, over what is there; each folder is listed before what is in it. */
 export class CopyPlacement {
@@ -61,6 +62,11 @@ export class CopyPlacement {
     await this.#addInside(base, source, copied);
   }
 
+  /** What was placed elsewhere. */
+  put(entry: LayerEntry): void {
+    this.#entries.set(entry.path, entry);
+  }
+
   /** A document of the Dockerfile. */
   async addDocument(name: string, content: Buffer): Promise<void> {
     const found = await this.#resolve(this.#rules.destination);
@@ -99,7 +105,7 @@ export class CopyPlacement {
       const place = { path: there?.path ?? target, isThere: there?.entry !== undefined };
       targets.set(path, place);
       if (place.path !== target) await this.makeFolders(place.path);
-      else this.#put(place.path, entry, await source.tree.xattrs(entry.path));
+      else this.#put(place.path, entry, await source.tree.xattrs(entry.path), source);
     }
   }
 
@@ -125,13 +131,11 @@ export class CopyPlacement {
     this.#put(path, entry, xattrs, source);
   }
 
-  #put(path: string, entry: TreeEntry, xattrs: ReadonlyMap<string, string>, source?: SelectedSource): void {
-    const { owner, mode, dropsOwners } = this.#rules;
-    const own = dropsOwners ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid };
+  #put(path: string, entry: TreeEntry, xattrs: ReadonlyMap<string, string>, source: SelectedSource): void {
+    const { owner, mode } = this.#rules.keepsOwn ? NO_CHANGES : this.#rules;
+    const own = source.dropsOwners ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid };
     const common = { path, mode: mode ?? entry.mode, ...(owner ?? own), mtime: entry.mtime, xattrs };
-    // Written anew at its last place, so that a folder still comes before what is in it.
     if (entry.kind === 'file') {
-      if (source === undefined) throw new TypeError('a file has a source');
       this.#entries.set(path, { ...common, kind: 'file', tree: source.tree, file: entry });
     } else if (entry.kind === 'symlink')
       this.#entries.set(path, { ...common, kind: 'symlink', target: entry.target });

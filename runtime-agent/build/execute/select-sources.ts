@@ -12,6 +12,8 @@ export interface SelectedSource {
   readonly entry: TreeEntry;
   /** Folders above it that `--parents` keeps, '' where there are none; undefined without that flag. */
   readonly above: string | undefined;
+  /** The owners are a client's, who has no say in the image. */
+  readonly dropsOwners: boolean;
 }
 
 /** What is copied, in the order in which it is written: each folder before what is in it. */
@@ -33,7 +35,7 @@ export class SourceError extends Error {
 export async function selectSources(
   tree: FileTree,
   written: string,
-  options: { readonly parents: boolean },
+  options: { readonly parents: boolean; readonly dropsOwners: boolean },
 ): Promise<readonly SelectedSource[]> {
   const cleaned = cleanSource(written);
   const pattern = byteText(cleaned);
@@ -49,6 +51,7 @@ export async function selectSources(
       name: nameOf(path),
       entry: resolved.entry,
       above: options.parents ? parentOf(path) : undefined,
+      dropsOwners: options.dropsOwners,
     });
   }
   return selected;

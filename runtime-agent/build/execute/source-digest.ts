@@ -11,17 +11,13 @@ export interface CopiedSource {
  * One digest of everything that a COPY would write: names, kinds, modes, owners, targets, attributes and contents. Times are
  * left out, so that a fresh checkout of the same files hits the cache.
  */
-export async function sourceDigest(
-  copied: readonly CopiedSource[],
-  options: { readonly dropsOwners: boolean },
-  signal: AbortSignal,
-): Promise<string> {
+export async function sourceDigest(copied: readonly CopiedSource[], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   for (const { source, entries } of copied) {
     hash.update(JSON.stringify([source.name, source.above ?? null, source.entry.kind]));
     for (const { path, entry } of entries) {
       signal.throwIfAborted();
-      const owner = options.dropsOwners ? [] : [entry.uid, entry.gid];
+      const owner = source.dropsOwners ? [] : [entry.uid, entry.gid];
       // What a folder itself is like does not matter where its content is copied.
       const isRoot = path === '' && entry.kind === 'folder';
       const fields: unknown[] = [path, entry.kind, ...(isRoot ? [] : [entry.mode, ...owner])];

@@ -6,12 +6,13 @@ import type { CacheMounts } from '../cache/cache-mounts.ts';
 import type { StepCache } from '../cache/step-cache.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree, shownPath } from '../context/tree-paths.ts';
+import type { UnpackOptions } from '../context/unpack-archive.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { CopyWork, FolderWork, RunWork, Step, Work } from '../solver/step.ts';
 import { type Chain, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
-import { findSources, placeSources } from './copy-step.ts';
+import { findSources, openAdditions, placeSources } from './copy-step.ts';
 import type { HeldLayers } from './held-layers.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { type OpenedFolder, openMounts } from './open-mounts.ts';
@@ -37,6 +38,7 @@ export interface SharedParts {
   readonly cache: StepCache;
   readonly cacheMounts: CacheMounts;
   readonly secretsDirectory: string;
+  readonly unpack: UnpackOptions;
   readonly running: SharedWork<string, StepOutputPart>;
 }
 
@@ -60,6 +62,9 @@ export interface StepEvents {
   started(): void;
   output: StepOutput;
 }
+
+/** Of one step; the first is its own, the others are shorter ways to it. */
+type Keys = readonly [string, ...string[]];
 
 type Make = (signal: AbortSignal, output: StepOutput) => Promise<Digest | undefined>;
 
@@ -168,11 +173,16 @@ export class StepExecutor {
       return known;
     }
     const found = await findSources(step, work, await this.#tree(work.from), signal);
-    const keys = [copyKey(chain, work, found.digest, latest), ...shortcut];
+    const keys: Keys = [copyKey(chain, work, found.digest, latest), ...shortcut];
     return await this.#once(step, keys, reuses, events, async (running) => {
       const root = work.link && !needsAccounts(work) ? undefined : await this.#scope.sources.layers(chain);
-      const entries = await placeSources(step, work, found, root);
-      return await this.#keep(writeLayer(entries, latest ?? Number.POSITIVE_INFINITY, running), running);
+      const opened = await openAdditions(step, work, found, this.#parts.unpack, running);
+      try {
+        const entries = await placeSources(step, work, found, root, opened);
+        return await this.#keep(writeLayer(entries, latest ?? Number.POSITIVE_INFINITY, running), running);
+      } finally {
+        await opened.release();
+      }
     });
   }
 
@@ -196,13 +206,7 @@ export class StepExecutor {
   }
 
   /** Finds the step under the first of its keys that is known, or makes it, together with who wants the same at this moment. */
-  async #once(
-    step: Step,
-    keys: readonly string[],
-    reuses: boolean,
-    events: StepEvents,
-    make: Make,
-  ): Promise<StepOutcome> {
+  async #once(step: Step, keys: Keys, reuses: boolean, events: StepEvents, make: Make): Promise<StepOutcome> {
     const { running } = this.#parts;
     const { signal } = this.#scope;
     const known = reuses ? await this.#find(keys) : undefined;
@@ -211,7 +215,7 @@ export class StepExecutor {
       return known;
     }
     events.started();
-    const [key = ''] = keys;
+    const [key] = keys;
     const report = ({ stream, data }: StepOutputPart) => events.output(stream, data);
     const began: Begun = { outcome: undefined };
     await running.join(reuses ? key : randomUUID(), signal, report, (workSignal, share) => {
@@ -233,7 +237,7 @@ export class StepExecutor {
 
   async #make(
     step: Step,
-    keys: readonly string[],
+    keys: Keys,
     make: Make,
     signal: AbortSignal,
     output: StepOutput,
@@ -245,9 +249,7 @@ export class StepExecutor {
       this.#scope.request.sourceDateEpoch === undefined
         ? Date.now()
         : this.#scope.request.sourceDateEpoch * 1000;
-    for (const [index, key] of keys.entries()) {
-      await cache.put({ key, diffId, description: step.text, size: index === 0 ? size : 0, createdAt });
-    }
+    await cache.put(keys, { diffId, description: step.text, size, createdAt });
     return { diffId, createdAt };
   }
 
@@ -285,10 +287,10 @@ export class StepExecutor {
     if (source.kind !== 'context') return `${path} of ${(await chainOf(source)).join()}`;
     const tree = await sources.context(source.name);
     const copied = [];
-    for (const selected of await selectSources(tree, path, { parents: false })) {
+    for (const selected of await selectSources(tree, path, { parents: false, dropsOwners: true })) {
       copied.push({ source: selected, entries: await Array.fromAsync(copiedEntries(selected, [])) });
     }
-    return await sourceDigest(copied, { dropsOwners: true }, signal);
+    return await sourceDigest(copied, signal);
   }
 }
 
@@ -306,7 +308,6 @@ async function folderEntries(root: FileTree, path: string): Promise<Iterable<Lay
     isFolder: true,
     owner: undefined,
     mode: undefined,
-    dropsOwners: true,
     mtime: 0,
   });
   await placement.makeFolders(path);
