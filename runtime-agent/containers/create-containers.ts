@@ -20,6 +20,7 @@ import { AgentContainerArchive } from './files/agent-container-archive.ts';
 import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
 import type { ContainerTrees } from './files/container-trees.ts';
+import { HealthChecks } from './health/health-checks.ts';
 import { attachTo } from './lifecycle/attach-container.ts';
 import { connectContainer, disconnectContainer } from './lifecycle/connect-container.ts';
 import type { ContainerContext } from './lifecycle/context.ts';
@@ -106,6 +107,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     () => void checkAll(context),
   );
   const rotation = new LogRotation(context.registry, deps.events, deps.log);
+  const health = new HealthChecks({ ...parts, execs });
   return {
     ...containersOver(context),
     archive: new AgentContainerArchive(context, deps.trees),
@@ -115,6 +117,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
       stopping.abort();
       watch.close();
       rotation.close();
+      health.close();
       for (const live of context.registry.all()) clearTimeout(live.restartTimer);
       await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
       await execs.close();

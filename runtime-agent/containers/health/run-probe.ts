@@ -28,7 +28,7 @@ async function probe(
 ): Promise<Pick<HealthLogEntry, 'ExitCode' | 'Output'>> {
   const command = {
     cmd: plan.command,
-    timeout: Math.min(plan.timeout, LONGEST_TIMEOUT),
+    timeout: Math.min(Math.ceil(plan.timeout), LONGEST_TIMEOUT),
     // One more than is kept tells that there was more.
     maxOutput: OUTPUT_LIMIT + 1,
   };
