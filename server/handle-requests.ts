@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
+import { isAboutHealth } from './health/answer-health.ts';
 
 type Handle = (req: IncomingMessage, res: ServerResponse) => void;
 
@@ -21,6 +22,11 @@ export function createRequestHandler({ quickly, atLength, version }: RequestHand
   };
   if (version.refresh === undefined) return answer;
   return (req, res) => {
+    // Whether the process answers has nothing to do with the database.
+    if (isAboutHealth(req)) {
+      atLength(req, res);
+      return;
+    }
     version.refresh?.().then(
       () => answer(req, res),
       () => atLength(req, res),

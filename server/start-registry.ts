@@ -43,6 +43,9 @@ const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
 /** Of successful GET and HEAD requests. */
 const LOG_SAMPLING = { always: 100, oneIn: 100 };
 
+/** Milliseconds that closing gets at least: whoever is asked to let go may be away. What was answered is kept already. */
+const CLOSING_TIME = 5_000;
+
 /** Of browsers, for a year. */
 const STRICT_TRANSPORT = 'max-age=31536000';
 
@@ -53,7 +56,8 @@ export interface RunningRegistry {
   /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
   readonly metricsUrl?: string;
   /**
-   * Goes on for the time that the configuration says, finishes running requests for at most `graceMs`, then closes everything. Answers whether all could finish.
+   * Goes on for the time that the configuration says, finishes running requests and closes everything, for at most
+   * `graceMs` and some seconds. Answers whether all requests could finish.
    */
   stop(graceMs: number): Promise<boolean>;
 }
@@ -194,8 +198,13 @@ export async function startRegistry(
     stop: async (graceMs) => {
       server.leave();
       await sleep(config.shutdownDelay);
+      const end = performance.now() + graceMs;
       const finished = await server.drain(graceMs);
-      await resources.disposeAsync();
+      const closing = resources.disposeAsync().then(() => true);
+      const time = Math.max(CLOSING_TIME, end - performance.now());
+      if (!(await Promise.race([closing, sleep(time, false, { ref: false })]))) {
+        log.warn('the database or the storage does not let go of this process, which ends all the same');
+      }
       return finished;
     },
   };

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Middleware } from 'koa';
 import { answerJson } from '../http/answer.ts';
 import type { RequestState } from '../request-context.ts';
@@ -5,6 +6,12 @@ import type { RequestState } from '../request-context.ts';
 export interface Health {
   /** False while the server must get no new requests: when it ends, and when it cannot work. */
   readonly isReady: () => Promise<boolean>;
+}
+
+const PATHS: readonly string[] = ['/healthz', '/readyz'];
+
+export function isAboutHealth({ url = '' }: IncomingMessage): boolean {
+  return PATHS.includes(url);
 }
 
 /**

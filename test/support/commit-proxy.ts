@@ -16,6 +16,8 @@ export interface CommitProxy {
   stopNext(statement: RegExp, boundary: CommitBoundary): Promise<void>;
   /** Breaks the connection that was stopped. */
   breakOff(): void;
+  /** From now on no byte passes, either way, and no connection ends: as if the machine were gone without a word. */
+  freeze(): void;
 }
 
 interface Stop {
@@ -29,14 +31,18 @@ export async function startCommitProxy(scope: CleanupScope, target: string): Pro
   const sockets = new Set<Socket>();
   let stop: Stop | undefined;
   let stopped: readonly Socket[] = [];
+  let frozen = false;
 
-  const server = createServer((client) => {
-    const database = connect({ host: hostname, port: Number(port) });
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const database = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     const both = [client, database];
     for (const socket of both) {
       sockets.add(socket);
       socket
         .on('error', () => undefined)
+        .on('end', () => {
+          if (!frozen) socket.destroy();
+        })
         .on('close', () => {
           sockets.delete(socket);
           for (const other of both) other.destroy();
@@ -45,6 +51,7 @@ export async function startCommitProxy(scope: CleanupScope, target: string): Pro
     let seen: Stop | undefined;
     let state: 'open' | 'waits for the answer' | 'stopped' = 'open';
     client.on('data', (bytes) => {
+      if (frozen) return;
       const text = bytes.toString('latin1');
       if (stop?.statement.test(text)) {
         seen = stop;
@@ -59,6 +66,7 @@ export async function startCommitProxy(scope: CleanupScope, target: string): Pro
       if (state !== 'stopped') database.write(bytes);
     });
     database.on('data', (bytes) => {
+      if (frozen) return;
       if (state === 'open') client.write(bytes);
       if (state !== 'waits for the answer') return;
       state = 'stopped';
@@ -86,6 +94,9 @@ export async function startCommitProxy(scope: CleanupScope, target: string): Pro
     },
     breakOff: () => {
       for (const socket of stopped) socket.destroy();
+    },
+    freeze: () => {
+      frozen = true;
     },
   };
 }
