@@ -58,8 +58,9 @@ export function parseInstruction(line: LogicalLine, escapeToken: '\\' | '`'): In
   if (parse === undefined) {
     throw dockerfileError(at, `unknown instruction: ${keyword.slice(0, 80)}${suggestion(keyword, KEYWORDS)}`);
   }
-  const split = HAVE_FLAGS.has(keyword) ? splitFlags(rest, escapeToken) : { flags: [], rest };
+  const split = splitFlags(rest, escapeToken);
   const written: Written = { keyword, flags: split.flags, rest: split.rest, heredocs, escapeToken, at };
+  if (!HAVE_FLAGS.has(keyword)) new FlagReader(written, []);
   // The fields of each kind are its parser's; at and text are common to all.
   return { ...parse(written), at, text: `${keyword} ${rest}`.trim() } as Instruction;
 }
@@ -89,7 +90,6 @@ function oneValue(written: Written): string {
 }
 
 function someValues(written: Written, values: readonly string[]): readonly string[] {
-  new FlagReader(written, []);
   if (values.length === 0) throw refuse(written, `${written.keyword} requires at least one argument`);
   return values;
 }
