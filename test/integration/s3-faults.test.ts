@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, beforeEach, type TestContext, test } from 'node:test';
+import {
+  GetObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openUncheckedS3Driver } from '../../storage/blobs/s3/open-s3-driver.ts';
 import type { S3Driver } from '../../storage/blobs/s3/s3-driver.ts';
+import { NotThereError } from '../../storage/blobs/s3/s3-errors.ts';
 import { DigestMismatchError, StorageUnavailableError, UploadUnknownError } from '../../storage/errors.ts';
 import {
   collect,
@@ -195,6 +202,38 @@ test('an upload of more than a thousand parts', async (t) => {
   await assert.rejects(driver.appendUpload(upload, more), /gone/);
   const blob = await driver.commitUpload(upload, digestOf(bytes));
   assert.ok((await collect(await driver.readBlob(blob))).equals(bytes));
+});
+
+test('an object that is too large for one copy is set aside part by part, and a copy that fails leaves nothing', async (t) => {
+  const settings = settingsFor(proxy.url, BUCKET, prefix, PART);
+  const driver = openUncheckedS3Driver(settings, SILENCE, { whole: 3 * PART, part: PART });
+  t.after(() => driver.close());
+  const raw = new S3Client({ endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true });
+  t.after(() => raw.destroy());
+  const bytes = patternBytes(9 * PART + 5, 14);
+  const upload = await driver.appendUpload(await begin(driver), streamOf(bytes));
+  const blob = await driver.commitUpload(upload, digestOf(bytes));
+
+  proxy.setFaults(({ headers, url }) =>
+    headers['x-amz-copy-source'] !== undefined && /partNumber=7&/.test(url ?? '')
+      ? { answer: { status: 404, code: 'NoSuchKey' } }
+      : undefined,
+  );
+  await assert.rejects(driver.setAside(blob), NotThereError);
+  proxy.setFaults(() => undefined);
+  const { Uploads } = await raw.send(new ListMultipartUploadsCommand({ Bucket: BUCKET, Prefix: prefix }));
+  assert.deepEqual(Uploads ?? [], []);
+  assert.ok((await collect(await driver.readBlob(blob))).equals(bytes));
+
+  const before = proxy.requests.length;
+  await driver.setAside(blob);
+  const copies = proxy.requests.slice(before).filter((request) => /partNumber=/.test(request));
+  assert.equal(copies.length, 10);
+  assert.deepEqual(await driver.findBlobs(digestOf(bytes)), []);
+  const { Contents = [] } = await raw.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
+  assert.equal(Contents.length, 1);
+  const aside = await raw.send(new GetObjectCommand({ Bucket: BUCKET, Key: Contents[0]?.Key ?? '' }));
+  assert.ok(Buffer.from((await aside.Body?.transformToByteArray()) ?? []).equals(bytes));
 });
 
 test('senders that stall leave their memory to others', async (t) => {

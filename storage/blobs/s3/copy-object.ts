@@ -1,22 +1,35 @@
+import type { PartStore } from './part-store.ts';
 import type { NumberedPart, S3Bucket } from './s3-bucket.ts';
 
-/** What one CopyObject takes at most, and each UploadPartCopy. */
-const MOST_COPIED = 5 * 1024 ** 3;
-const COPIED_PART = 1024 ** 3;
+/** Bytes that one CopyObject takes at most, and each UploadPartCopy of what is larger. */
+export interface CopyLimits {
+  readonly whole: number;
+  readonly part: number;
+}
+
+/** Amazon's, and parts so large that an object of 5 TiB has not too many. */
+export const COPY_LIMITS: CopyLimits = { whole: 5 * 1024 ** 3, part: 1024 ** 3 };
 const COPIES_AT_ONCE = 4;
 
-/** Copies an object of any size within S3. Throws NotThereError. */
-export async function copyObject(bucket: S3Bucket, from: string, size: number, to: string): Promise<void> {
-  if (size <= MOST_COPIED) {
+/** Copies an object of any size within S3; what has been copied when it fails is dropped. Throws NotThereError. */
+export async function copyObject(
+  { bucket, copyLimits }: Pick<PartStore, 'bucket' | 'copyLimits'>,
+  from: string,
+  size: number,
+  to: string,
+): Promise<void> {
+  if (size <= copyLimits.whole) {
     await bucket.copy(from, to);
     return;
   }
   const multipartId = await bucket.beginParts(to);
-  await bucket.joinParts(
-    to,
-    multipartId,
-    await copyParts(bucket, { from, size, partSize: COPIED_PART }, { to, multipartId }),
-  );
+  try {
+    const parts = await copyParts(bucket, { from, size, partSize: copyLimits.part }, { to, multipartId });
+    await bucket.joinParts(to, multipartId, parts);
+  } catch (error) {
+    await bucket.dropParts(to, multipartId).catch(() => {});
+    throw error;
+  }
 }
 
 /** Makes the first `size` bytes of an object the first parts of a multipart upload, within S3. */

@@ -1,6 +1,7 @@
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { checkBucket } from './check-bucket.ts';
+import { COPY_LIMITS, type CopyLimits } from './copy-object.ts';
 import { ObjectKeys } from './object-keys.ts';
 import { PartMemory } from './part-memory.ts';
 import { patientRetries } from './patient-retries.ts';
@@ -33,12 +34,19 @@ export async function openS3Driver(settings: S3Settings): Promise<S3Driver> {
     connection.access.disconnect();
     throw error;
   }
-  return driverOf(settings, connection);
+  return driverOf(settings, connection, COPY_LIMITS);
 }
 
-/** As openS3Driver, without asking S3 for anything. `silence` is how many milliseconds may pass without a byte. */
-export function openUncheckedS3Driver(settings: S3Settings, silence: number = SILENCE_TIME): S3Driver {
-  return driverOf(settings, connect(settings, silence));
+/**
+ * As openS3Driver, without asking S3 for anything. `silence` is how many milliseconds may pass without a byte;
+ * `copyLimits` may be below those of S3.
+ */
+export function openUncheckedS3Driver(
+  settings: S3Settings,
+  silence: number = SILENCE_TIME,
+  copyLimits: CopyLimits = COPY_LIMITS,
+): S3Driver {
+  return driverOf(settings, connect(settings, silence), copyLimits);
 }
 
 interface Connection {
@@ -68,9 +76,13 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   return { bucket: new S3Bucket(client, bucket), keys: new ObjectKeys(prefix), access };
 }
 
-function driverOf({ partSize }: S3Settings, { bucket, keys, access }: Connection): S3Driver {
+function driverOf(
+  { partSize }: S3Settings,
+  { bucket, keys, access }: Connection,
+  copyLimits: CopyLimits,
+): S3Driver {
   const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
-  return new S3Driver({ bucket, keys, memory }, access);
+  return new S3Driver({ bucket, keys, memory, copyLimits }, access);
 }
 
 function clientConfig(

@@ -174,10 +174,10 @@ export class S3Driver
   }
 
   async setAside(blob: StoredBlob): Promise<void> {
-    const { bucket, keys } = this.#store;
+    const { keys } = this.#store;
     const size = await this.storedSize(blob);
     if (size !== undefined) {
-      await copyObject(bucket, keys.content(blob.location), size, keys.quarantine(blob));
+      await copyObject(this.#store, keys.content(blob.location), size, keys.quarantine(blob));
     }
     await this.deleteBlobs([blob]);
   }
