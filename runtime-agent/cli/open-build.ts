@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { AgentImageOutputs } from '../build/agent-image-outputs.ts';
 import { boundedBuilder } from '../build/bounded-builder.ts';
 import { type BuildkitDoor, createBuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import { SyncedFolders } from '../build/buildkit/session/synced-folders.ts';
@@ -45,6 +46,7 @@ export async function openBuild(
   const buildkit = createBuildkitDoor({
     builder,
     images,
+    outputs: new AgentImageOutputs(options),
     worker: { ...host, platform: hostPlatform() },
     places: { folders, archives: contexts },
     cache,

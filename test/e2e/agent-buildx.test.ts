@@ -155,6 +155,61 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, a
     assert.equal(await run('piped', 'cat', '/b'), 'piped\n');
   });
 
+  test('outputs: a folder, a tar, archives that load', async () => {
+    const context = await makeBuildContext(
+      scope,
+      ['FROM scratch', 'COPY . /', 'COPY --chmod=4750 file /deep/er/set-uid', ''].join('\n'),
+      {
+        '.dockerignore': 'Dockerfile\n.dockerignore',
+        file: 'content',
+        link: { link: 'file' },
+        big: 'x'.repeat(3_000_000),
+      },
+    );
+    const out = await makeTempDir(scope, 'outputs');
+    await writeFile(join(out, 'stays'), 'what was there');
+    await build(['--output', out, context]);
+    const listing = async (folder: string) =>
+      (await runCommand('find', ['.', '-mindepth', '1', '-printf', '%p %y %m %l\\n'], { cwd: folder })).stdout
+        .split('\n')
+        .sort();
+    assert.deepEqual(
+      await listing(out),
+      [
+        '',
+        './big f 644 ',
+        './deep d 755 ',
+        './deep/er d 755 ',
+        './deep/er/set-uid f 4750 ',
+        './file f 644 ',
+        './link l 777 file',
+        './stays f 644 ',
+      ].map((line) => line),
+    );
+    assert.equal(await readFile(join(out, 'big'), 'utf8'), 'x'.repeat(3_000_000));
+
+    const tar = join(out, 'files.tar');
+    await build(['--output', `type=tar,dest=${tar}`, context]);
+    const { stdout } = await runCommand('tar', ['-tf', tar]);
+    assert.deepEqual(stdout.trim().split('\n').sort(), [
+      'big',
+      'deep/',
+      'deep/er/',
+      'deep/er/set-uid',
+      'file',
+      'link',
+    ]);
+
+    for (const type of ['oci', 'docker']) {
+      const archive = join(out, `${type}.tar`);
+      await build(['--output', `type=${type},dest=${archive}`, '-t', `from-${type}:1`, context]);
+      await assert.rejects(docker(['inspect', `from-${type}:1`]), /[Nn]o such/);
+      await docker(['load', '--input', archive]);
+      assert.match((await docker(['inspect', '-f', '{{.RepoTags}}', `from-${type}:1`])).stdout, /from-/);
+      await runCommand('skopeo', ['inspect', `${type === 'oci' ? 'oci' : 'docker'}-archive:${archive}`]);
+    }
+  });
+
   test('a step that fails shows what it said, its code and its line', async () => {
     const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo last words && exit 3\n`);
     const printed = await build(['-t', 'failed', context], { expectExit: 1 });

@@ -297,6 +297,8 @@ describe('buildx', { timeout: 120_000 }, async () => {
   for (const [flags, message] of [
     [['--output', 'type=image,annotation.a=b'], /option annotation\.a=b of the output is not supported/],
     [['--output', 'type=image,compression=estargz'], /compression=estargz is not supported/],
+    [['--output', 'type=oci,dest=/nowhere,tar=false'], /type=oci,tar=false is not supported/],
+    [['--platform', 'linux/amd64,linux/arm64'], /keeps images of one platform/],
     [['--sbom=true'], /--sbom is not supported/],
     [['--cache-to', 'type=local,dest=/nowhere'], /--cache-to type=local is not supported/],
     [['--cgroup-parent', 'x'], /--cgroup-parent is not supported/],

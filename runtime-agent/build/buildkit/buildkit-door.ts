@@ -4,6 +4,7 @@ import { EngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { BuildCache } from '../build-cache.ts';
 import type { Builder } from '../builder.ts';
+import type { ImageOutputs } from '../image-outputs.ts';
 import { bridgeService } from './bridge/bridge-service.ts';
 import { Builds } from './control/builds.ts';
 import { controlService } from './control/control-service.ts';
@@ -30,6 +31,7 @@ export interface BuildkitDoor {
 export interface BuildkitOptions {
   readonly builder: Builder;
   readonly images: Images;
+  readonly outputs: ImageOutputs;
   readonly worker: WorkerFacts;
   readonly places: SourcePlaces;
   /** All that builds keep, copies of contexts included. */
@@ -37,12 +39,15 @@ export interface BuildkitOptions {
 }
 
 export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
-  const { builder, images, worker, places, cache } = options;
+  const { builder, images, outputs, worker, places, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
   const frontend = new Frontend({ builder, sessions, places, platform: worker.platform });
   const server = createGrpcServer((router) => {
-    router.service(Control, controlService({ builds, frontend, images, cache, worker }));
+    router.service(
+      Control,
+      controlService({ builds, frontend, sessions, exporters: { images, outputs }, cache, worker }),
+    );
     router.service(LLBBridge, bridgeService({ builds, frontend, worker }));
     router.service(TraceService, { export: () => ({}) });
   });

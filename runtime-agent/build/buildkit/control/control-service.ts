@@ -1,12 +1,12 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
-import type { Images } from '../../../images/images.ts';
 import type { BuildCache } from '../../build-cache.ts';
-import { exportImage } from '../exporters/export-image.ts';
 import { decodeCompression, decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
+import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend } from '../frontend/frontend.ts';
 import { grpcError } from '../grpc/grpc-error.ts';
 import type { Control, SolveRequest } from '../proto/control_pb.ts';
+import type { Sessions } from '../session/sessions.ts';
 import type { Build } from './build.ts';
 import type { Builds } from './builds.ts';
 import { readUsageFilter } from './usage-filter.ts';
@@ -17,7 +17,8 @@ import { type WorkerFacts, workerRecord } from './worker-record.ts';
 export interface ControlDeps {
   readonly builds: Builds;
   readonly frontend: Frontend;
-  readonly images: Images;
+  readonly sessions: Sessions;
+  readonly exporters: ExportersDeps;
   readonly cache: BuildCache;
   readonly worker: WorkerFacts;
 }
@@ -85,14 +86,15 @@ async function solve(
       if (known === undefined) throw new ConnectError(`no result ${ref} of this build`, Code.NotFound);
       return known;
     });
-    const answer: Record<string, string> = {};
-    for (const plan of plans) {
-      Object.assign(
-        answer,
-        await exportImage(deps.images, solved, plan.names, (step) => build.progress(step)),
-      );
-    }
-    return answer;
+    const [first] = solved;
+    if (first === undefined) return {};
+    return await exportAll(deps.exporters, {
+      id: first.image.id,
+      plans,
+      session: () => deps.sessions.get(request.Session, signal),
+      progress: (step) => build.progress(step),
+      signal,
+    });
   } finally {
     await build.end();
   }

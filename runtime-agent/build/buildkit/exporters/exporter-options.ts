@@ -1,4 +1,6 @@
+import type { ImageReference } from '../../../../storage/oci/image-reference.ts';
 import { EngineError } from '../../../errors.ts';
+import { readReference } from '../../../images/read-reference.ts';
 
 /** One output as a client asks for it: `--output`, or what it makes of `--tag`, `--push` and `--load`. */
 export interface ExporterRequest {
@@ -7,11 +9,15 @@ export interface ExporterRequest {
 }
 
 /** What is done with what was built. */
-export type ExporterPlan = {
-  readonly kind: 'image';
-  /** Tags as the client writes them. */
-  readonly names: readonly string[];
-};
+export type ExporterPlan =
+  /** It stays on this host, with these names. */
+  | { readonly kind: 'image'; readonly names: readonly ImageReference[] }
+  /** It goes to a file of the client's as an archive of images. */
+  | { readonly kind: 'archive'; readonly format: 'oci' | 'docker'; readonly names: readonly ImageReference[] }
+  /** Its files go to a file of the client's as one tar. */
+  | { readonly kind: 'tar' }
+  /** Its files go into a folder of the client's. */
+  | { readonly kind: 'folder' };
 
 /** Attributes of an image that change nothing here. */
 const WITHOUT_EFFECT = new Set([
@@ -27,19 +33,40 @@ const WITHOUT_EFFECT = new Set([
   'name-canonical',
   'registry.insecure',
   'buildinfo-attrs',
+  'tar',
+  'attestation-inline',
 ]);
 
 /** Decodes an output. Throws EngineError 'bad-request' for what there is not. */
 export function decodeExporter({ type, attributes }: ExporterRequest): ExporterPlan {
-  if (type !== 'moby' && type !== 'image') {
-    throw new EngineError('bad-request', `the output type=${type} is not supported`);
-  }
   for (const [name, value] of attributes) {
     if (name === 'name' || WITHOUT_EFFECT.has(name)) continue;
     throw new EngineError('bad-request', `the option ${name}=${value} of the output is not supported`);
   }
   const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
-  return { kind: 'image', names };
+  switch (type) {
+    case 'moby':
+    case 'image':
+      return { kind: 'image', names: names.map(readReference) };
+    case 'oci':
+    case 'docker':
+      if (attributes.get('tar') === 'false') {
+        throw new EngineError(
+          'bad-request',
+          `the output type=${type},tar=false is not supported: take a tar, and unpack it`,
+        );
+      }
+      return { kind: 'archive', format: type, names: names.map(readReference) };
+    case 'tar':
+      return { kind: 'tar' };
+    case 'local':
+      return { kind: 'folder' };
+    default:
+      throw new EngineError(
+        'bad-request',
+        `the output type=${type} is not supported: there are image, docker, oci, tar and local`,
+      );
+  }
 }
 
 /** What the outputs say about the layers that are to be made. */

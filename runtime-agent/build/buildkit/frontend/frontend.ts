@@ -33,7 +33,7 @@ export class Frontend {
     this.#deps = deps;
   }
 
-  /** An image for each platform that is asked for, kept until the build ends. Throws EngineError as Builder.build() does. */
+  /** The image, kept until the build ends. Throws EngineError as Builder.build() does. */
   async solve(build: Build, call: FrontendCall, abort: AbortSignal): Promise<readonly SolvedImage[]> {
     if (call.name !== 'dockerfile.v0') {
       throw new EngineError(
@@ -42,6 +42,12 @@ export class Frontend {
       );
     }
     const plan = decodeFrontendOptions(call.options, call.images);
+    if (plan.platforms.length > 1) {
+      throw new EngineError(
+        'bad-request',
+        'this agent keeps images of one platform: build each platform by itself, with a tag of its own',
+      );
+    }
     const { builder, sessions, places, platform: own } = this.#deps;
     const session = await sessions.get(build.options.session, abort);
     const signal = AbortSignal.any([abort, build.ended, session.closed]);

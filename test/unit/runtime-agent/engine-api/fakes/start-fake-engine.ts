@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import type { Builder } from '../../../../../runtime-agent/build/builder.ts';
 import { createBuildkitDoor } from '../../../../../runtime-agent/build/buildkit/buildkit-door.ts';
 import { SyncedFolders } from '../../../../../runtime-agent/build/buildkit/session/synced-folders.ts';
+import type { ImageOutputs } from '../../../../../runtime-agent/build/image-outputs.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EngineError } from '../../../../../runtime-agent/errors.ts';
@@ -32,6 +33,16 @@ export const FAKE_HOST: HostFacts = {
   runtime: { name: 'crun', path: '/usr/bin/crun', version: '1.21' },
   insecureRegistries: ['127.0.0.1:5000'],
 };
+
+const NO_OUTPUTS: ImageOutputs = {
+  archive: unavailable,
+  filesTar: unavailable,
+  files: unavailable,
+};
+
+function unavailable(): never {
+  throw new Error('the fake has no images to give out');
+}
 
 /** The Engine API over fakes, on a unix socket. */
 export interface FakeEngine {
@@ -66,7 +77,14 @@ export async function startFakeEngine(
   const buildkit =
     builder === undefined
       ? undefined
-      : createBuildkitDoor({ builder, images, worker, places: { folders, archives }, cache: folders });
+      : createBuildkitDoor({
+          builder,
+          images,
+          outputs: NO_OUTPUTS,
+          worker,
+          places: { folders, archives },
+          cache: folders,
+        });
   const server = createEngineServer({
     ...(buildkit === undefined ? {} : { buildkit }),
     images,
