@@ -128,6 +128,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
       archives: new AgentImageArchives({ images, drafts, snapshotter, events }),
     },
     execs: containers.execs,
+    control: containers.control,
     volumes,
     networks: networking.networks,
     events,

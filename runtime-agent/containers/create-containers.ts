@@ -14,6 +14,8 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
+import { containerControl } from './control/agent-container-control.ts';
+import type { ContainerControl } from './control/container-control.ts';
 import { AgentExecs } from './exec/agent-execs.ts';
 import type { Execs } from './exec/execs.ts';
 import { AgentContainerArchive } from './files/agent-container-archive.ts';
@@ -61,6 +63,7 @@ export interface ContainersDeps {
 export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
+  readonly control: ContainerControl;
   readonly execs: Execs;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
@@ -112,6 +115,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     ...containersOver(context),
     archive: new AgentContainerArchive(context, deps.trees),
     trees: new AgentContainerTrees(context, deps.trees),
+    control: containerControl(context),
     execs,
     close: async () => {
       stopping.abort();

@@ -9,8 +9,10 @@ import { drainRequest } from './http/drain-request.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
+import { containerControlRoutes } from './routes/container-control.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
+import { containerPruneRoutes } from './routes/container-prune.ts';
 import { containerTreeRoutes } from './routes/container-trees.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -46,6 +48,8 @@ export function createEngineApp(deps: EngineDeps): Koa {
     containerArchiveRoutes(router, deps, deps.files.archive);
     containerTreeRoutes(router, deps, deps.files);
   }
+  containerControlRoutes(router, deps);
+  containerPruneRoutes(router, deps);
   execRoutes(router, deps);
   networkRoutes(router, deps);
   if (deps.build !== undefined) {

@@ -5,6 +5,7 @@ import type { Builder } from '../build/builder.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
 import type { ArchiveLimits } from '../build/context/receive-archive.ts';
 import type { Containers } from '../containers/containers.ts';
+import type { ContainerControl } from '../containers/control/container-control.ts';
 import type { Execs } from '../containers/exec/execs.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { ContainerTrees } from '../containers/files/container-trees.ts';
@@ -43,6 +44,7 @@ export interface EngineDeps {
   /** Absent where no files go in or out. */
   readonly files?: ContainerFilesDeps;
   readonly execs: Execs;
+  readonly control: ContainerControl;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;

@@ -1,5 +1,5 @@
 import type { AttachSession } from '../attach/attach-session.ts';
-import type { Container, ContainerState } from '../container.ts';
+import type { Container, ContainerState, HostConfig } from '../container.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import type { Run, StoredContainer } from '../state/stored-container.ts';
 import { Mutex } from './mutex.ts';
@@ -41,6 +41,8 @@ export class LiveContainer {
 
   /** Changes what is in memory; the caller writes `stored` to the database. */
   change(changes: {
+    readonly name?: string;
+    readonly hostConfig?: HostConfig;
     readonly state?: Partial<ContainerState>;
     readonly run?: Run | undefined;
     readonly networks?: Container['networks'];
@@ -51,6 +53,8 @@ export class LiveContainer {
     this.#stored = {
       container: {
         ...container,
+        name: changes.name ?? container.name,
+        hostConfig: changes.hostConfig ?? container.hostConfig,
         networks: changes.networks ?? container.networks,
         activeNetwork: run?.network,
         state: { ...container.state, ...changes.state, pid: run?.pid ?? 0 },

@@ -30,6 +30,11 @@ export class ContainerRegistry {
 
   remove(id: string, name: string): void {
     this.#byId.delete(id);
+    this.release(name, id);
+  }
+
+  /** Lets go of a name that the container had. */
+  release(name: string, id: string): void {
     if (this.#idByName.get(name) === id) this.#idByName.delete(name);
   }
 

@@ -27,7 +27,10 @@ import { NEVER, timestamp } from './timestamps.ts';
 /** Starts a container that does not run. The caller holds its mutex. See Containers.start. */
 export async function startLocked(context: ContainerContext, live: LiveContainer): Promise<void> {
   const { status } = live.container.state;
-  if (status === 'running' || status === 'paused') {
+  if (status === 'paused') {
+    throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
+  }
+  if (status === 'running') {
     throw new EngineError('not-modified', `Container ${live.container.name} is already running`);
   }
   if (status === 'removing' || status === 'dead') {

@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import { signalProcess } from '../../linux/signal-process.ts';
+import { resumeForSignal } from '../control/pause-container.ts';
 import { parseSignal } from '../plan/signals.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
@@ -27,6 +28,7 @@ export async function stopContainer(
   live.stopping = true;
   await markStopped(context, live);
   sendSignal(context, live, signal);
+  await resumeForSignal(context, live);
   if (!(await settlesWithin(ended, grace < 0 ? undefined : grace * 1000)))
     await killAndWait(context, live, ended);
   // Who removes or starts the container next finds it cleared up.
@@ -57,6 +59,7 @@ export async function killContainer(
   if (stops) await markStopped(context, live);
   if (signal === SIGKILL) await killAndWait(context, live);
   else sendSignal(context, live, signal);
+  if (stops) await resumeForSignal(context, live);
 }
 
 /** Kills a container that runs, and answers when it has ended and is cleared up. Also ends waiting for a restart. */
@@ -68,6 +71,7 @@ export async function killAndWait(
   if (await cancelRestart(context, live)) return;
   if (live.run !== undefined) {
     sendSignal(context, live, SIGKILL);
+    await resumeForSignal(context, live);
     if (!(await settlesWithin(ended, KILL_LIMIT))) {
       throw new EngineError(
         'runtime',

@@ -1,7 +1,10 @@
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { EngineError } from '../../errors.ts';
 import { runProcess } from '../../linux/run-process.ts';
 import { spawnLight } from '../../linux/spawn-light.ts';
+import { spawnPiped } from '../../linux/spawn-piped.ts';
+import type { OciResources } from '../plan/oci-types.ts';
 import type { Runtime } from './runtime.ts';
 
 const TIMEOUT = 60_000;
@@ -38,6 +41,18 @@ export class RuntimeCommands {
   /** Lets them go on. Throws EngineError 'runtime'. */
   async resume(id: string): Promise<void> {
     await this.#run(['resume', id]);
+  }
+
+  /** Sets limits of a running container. Throws EngineError 'runtime'. */
+  async update(id: string, resources: Omit<OciResources, 'devices'>): Promise<void> {
+    const { path, name } = this.#runtime;
+    const args = ['--root', this.#root, 'update', '--resources', '/proc/self/fd/4', id];
+    const streams = { stdin: false, stdout: false, stderr: true };
+    const input = JSON.stringify(resources);
+    const child = spawnPiped(path, args, { env: RUNTIME_ENVIRONMENT, ...streams, input });
+    const [exitCode, stderr] = await Promise.all([child.exit, text(child.stderr as Readable)]);
+    if (exitCode === 0) return;
+    throw new EngineError('runtime', `${name} update failed: ${stderr.trim().slice(0, 2000)}`);
   }
 
   /** `created` where it waits for its start, `running`, `paused` or `stopped`; undefined where the runtime does not know it. */

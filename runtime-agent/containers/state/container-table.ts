@@ -105,6 +105,13 @@ export class ContainerTable {
     await this.#knex(TABLE).where({ id: stored.container.id }).update(changing(stored));
   }
 
+  /** Writes what clients change of a container: its name and its settings. */
+  async updateSettings({ id, name, hostConfig }: Container): Promise<void> {
+    await this.#knex(TABLE)
+      .where({ id })
+      .update({ name, host_config: JSON.stringify(hostConfig) });
+  }
+
   async delete(id: string): Promise<void> {
     await this.#knex(TABLE).where({ id }).delete();
   }

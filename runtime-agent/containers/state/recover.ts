@@ -88,6 +88,10 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   // It was killed while it committed the container.
   if (actual === 'paused' && live.container.state.status === 'running')
     await context.commands.resume(live.id);
+  if (actual !== 'paused' && live.container.state.status === 'paused') {
+    live.change({ state: { status: 'running' } });
+    await context.table.update(live.stored);
+  }
   await clearExecs(context.libc, live);
 }
 

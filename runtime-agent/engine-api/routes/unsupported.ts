@@ -6,11 +6,7 @@ import { pathName } from './path-name.ts';
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
   { title: 'docker top', path: /^\/containers\/[^/]+\/top$/ },
   { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
-  { title: 'docker update', path: /^\/containers\/[^/]+\/update$/ },
-  { title: 'docker rename', path: /^\/containers\/[^/]+\/rename$/ },
-  { title: 'docker pause', path: /^\/containers\/[^/]+\/(pause|unpause)$/ },
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
-  { title: 'docker container prune', path: /^\/containers\/prune$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
   { title: 'docker image prune', path: /^\/images\/prune$/ },
   { title: 'docker system df', path: /^\/system\/df$/ },

@@ -15,6 +15,7 @@ import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 import { FakeContainers } from './fake-containers.ts';
 import { FakeImages } from './fake-images.ts';
+import { noControl } from './no-control.ts';
 import { noExecs } from './no-execs.ts';
 
 export const FAKE_HOST: HostFacts = {
@@ -98,6 +99,7 @@ export async function startFakeEngine(
     push: { push: async (name, { progress }) => progress({ kind: 'pushing-to', repository: name }) },
     containers,
     execs: noExecs(),
+    control: noControl(),
     volumes,
     networks: networking.networks,
     events,

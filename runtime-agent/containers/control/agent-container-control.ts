@@ -1,0 +1,16 @@
+import type { ContainerContext } from '../lifecycle/context.ts';
+import type { ContainerControl } from './container-control.ts';
+import { pauseContainer, unpauseContainer } from './pause-container.ts';
+import { renameContainer } from './rename-container.ts';
+import { updateContainer } from './update-container.ts';
+
+/** See ContainerControl. */
+export function containerControl(context: ContainerContext): ContainerControl {
+  const find = (ref: string) => context.registry.find(ref);
+  return {
+    pause: async (ref) => pauseContainer(context, find(ref)),
+    unpause: async (ref) => unpauseContainer(context, find(ref)),
+    rename: async (ref, name) => renameContainer(context, find(ref), name),
+    update: async (ref, changes) => updateContainer(context, find(ref), changes),
+  };
+}

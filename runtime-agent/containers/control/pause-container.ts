@@ -1,0 +1,55 @@
+import { EngineError } from '../../errors.ts';
+import { isProcessAlive } from '../../linux/proc.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import type { LiveContainer } from '../lifecycle/live-container.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+
+/** See ContainerControl.pause. */
+export async function pauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
+  await live.mutex.run(async () => {
+    const { status } = live.container.state;
+    if (status === 'paused') throw new EngineError('conflict', `Container ${live.id} is already paused`);
+    if (status === 'restarting') {
+      throw new EngineError(
+        'conflict',
+        `Container ${live.id} is restarting, wait until the container is running`,
+      );
+    }
+    if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
+    await context.commands.pause(live.id);
+    live.change({ state: { status: 'paused' } });
+    await context.table.update(live.stored);
+    publishContainerEvent(context.events, live.container, 'pause');
+  });
+}
+
+/** See ContainerControl.unpause. */
+export async function unpauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
+  await live.mutex.run(async () => {
+    if (live.container.state.status !== 'paused') {
+      throw new EngineError('runtime', `Container ${live.id} is not paused`);
+    }
+    await resume(context, live);
+    publishContainerEvent(context.events, live.container, 'unpause');
+  });
+}
+
+/** Lets a container that stands still see the signal that is to end it. */
+export async function resumeForSignal(context: ContainerContext, live: LiveContainer): Promise<void> {
+  await live.mutex.run(async () => {
+    const { run } = live;
+    if (run === undefined || live.container.state.status !== 'paused') return;
+    try {
+      await resume(context, live);
+    } catch (error) {
+      // Where the kernel ends what stands still, there may be nothing left to resume.
+      if (isProcessAlive(run.pid, run.startTime)) throw error;
+    }
+  });
+}
+
+async function resume(context: ContainerContext, live: LiveContainer): Promise<void> {
+  await context.commands.resume(live.id);
+  live.change({ state: { status: 'running' } });
+  await context.table.update(live.stored);
+}

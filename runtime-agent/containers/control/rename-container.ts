@@ -1,0 +1,38 @@
+import { EngineError } from '../../errors.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import type { LiveContainer } from '../lifecycle/live-container.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { parseContainerName } from '../plan/names.ts';
+
+/** See ContainerControl.rename. */
+export async function renameContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  text: string,
+): Promise<void> {
+  if (text === '') throw new EngineError('bad-request', 'Neither old nor new names may be empty');
+  const name = parseContainerName(text);
+  await live.mutex.run(async () => {
+    context.registry.find(live.id);
+    const old = live.container.name;
+    if (name === old) {
+      throw new EngineError('bad-request', 'Renaming a container with the same name as its current name');
+    }
+    try {
+      context.registry.reserve(name, live.id);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      throw new EngineError(error.code, `Error when allocating new name: ${error.message}`, { cause: error });
+    }
+    try {
+      await context.table.updateSettings({ ...live.container, name });
+    } catch (error) {
+      context.registry.release(name, live.id);
+      throw error;
+    }
+    live.change({ name });
+    context.registry.release(old, live.id);
+    context.networks.rename(live.id, name);
+    publishContainerEvent(context.events, live.container, 'rename', { oldName: `/${old}` });
+  });
+}

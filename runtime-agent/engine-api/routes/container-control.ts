@@ -1,0 +1,28 @@
+import type { Router } from '@koa/router';
+import { decodeUpdateRequest } from '../decode/update-request.ts';
+import type { EngineDeps } from '../engine-deps.ts';
+import { readJsonObject } from '../http/json-body.ts';
+
+/** `docker pause`, `unpause`, `rename` and `update` (Engine API, "Containers"). */
+export function containerControlRoutes(router: Router, { control }: EngineDeps): void {
+  router.post('/containers/:id/pause', async (ctx) => {
+    await control.pause(String(ctx.params.id));
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/unpause', async (ctx) => {
+    await control.unpause(String(ctx.params.id));
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/rename', async (ctx) => {
+    await control.rename(String(ctx.params.id), ctx.URL.searchParams.get('name') ?? '');
+    ctx.status = 204;
+  });
+
+  router.post('/containers/:id/update', async (ctx) => {
+    const changes = decodeUpdateRequest(await readJsonObject(ctx.req));
+    const warnings = await control.update(String(ctx.params.id), changes);
+    ctx.body = { Warnings: warnings.length === 0 ? null : warnings };
+  });
+}
