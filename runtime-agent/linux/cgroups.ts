@@ -28,6 +28,12 @@ function readOwnGroups(): string {
   return readFileSync('/proc/self/cgroup', 'latin1');
 }
 
+/** Whether the kernel can weigh the block I/O of groups against each other. */
+export function hasBlockWeight({ root, version }: CgroupLayout): boolean {
+  if (version === 2) return /\bio\b/.test(readFileSync(join(root, 'cgroup.controllers'), 'latin1'));
+  return ['blkio.weight', 'blkio.bfq.weight'].some((file) => existsSync(join(root, 'blkio', file)));
+}
+
 /** How many processes of the group the kernel has killed for want of memory; 0 when there is no such group. */
 export async function countOomKills(layout: CgroupLayout, path: string): Promise<number> {
   const file =

@@ -41,6 +41,7 @@ export async function resumeForSignal(context: ContainerContext, live: LiveConta
     if (run === undefined || live.container.state.status !== 'paused') return;
     try {
       await resume(context, live);
+      publishContainerEvent(context.events, live.container, 'unpause');
     } catch (error) {
       // Where the kernel ends what stands still, there may be nothing left to resume.
       if (isProcessAlive(run.pid, run.startTime)) throw error;

@@ -11,19 +11,13 @@ export async function renameContainer(
   text: string,
 ): Promise<void> {
   if (text === '') throw new EngineError('bad-request', 'Neither old nor new names may be empty');
-  const name = parseContainerName(text);
   await live.mutex.run(async () => {
     context.registry.find(live.id);
     const old = live.container.name;
-    if (name === old) {
+    if (text.replace(/^\//, '') === old) {
       throw new EngineError('bad-request', 'Renaming a container with the same name as its current name');
     }
-    try {
-      context.registry.reserve(name, live.id);
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      throw new EngineError(error.code, `Error when allocating new name: ${error.message}`, { cause: error });
-    }
+    const name = takeName(context, live.id, text);
     try {
       await context.table.updateSettings({ ...live.container, name });
     } catch (error) {
@@ -35,4 +29,15 @@ export async function renameContainer(
     context.networks.rename(live.id, name);
     publishContainerEvent(context.events, live.container, 'rename', { oldName: `/${old}` });
   });
+}
+
+function takeName(context: ContainerContext, id: string, text: string): string {
+  try {
+    const name = parseContainerName(text);
+    context.registry.reserve(name, id);
+    return name;
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw new EngineError(error.code, `Error when allocating new name: ${error.message}`, { cause: error });
+  }
 }

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { EngineError } from '../../errors.ts';
 import type { HostConfig } from '../container.ts';
+import { blockWeightWarnings } from '../lifecycle/block-weight-warnings.ts';
+import { checkCpusets } from '../lifecycle/check-cpusets.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
@@ -28,8 +30,12 @@ export async function updateContainer(
       throw cannotUpdate(live.id, error);
     }
     validateResources(hostConfig, availableParallelism());
+    await checkCpusets(hostConfig);
     parseRestartPolicy(hostConfig);
-    const warnings = changes.Memory === undefined ? [] : limitWarnings(hostConfig, context.cgroups);
+    const warnings = [
+      ...(changes.Memory === undefined ? [] : limitWarnings(hostConfig, context.cgroups)),
+      ...blockWeightWarnings(hostConfig, context.cgroups),
+    ];
     const resources = changedResources(hostConfig, changes, context.cgroups);
     if (live.run !== undefined && Object.keys(resources).length > 0) {
       try {

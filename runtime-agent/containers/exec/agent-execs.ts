@@ -211,7 +211,7 @@ function commandText({ request }: ExecRecord): string {
 function requireRunning({ container, run }: LiveContainer, ref: string): void {
   const { status } = container.state;
   if (status === 'paused') {
-    throw new EngineError('conflict', `container ${ref} is paused, unpause the container before exec`);
+    throw new EngineError('conflict', `Container ${ref} is paused, unpause the container before exec`);
   }
   if (status === 'restarting') {
     throw new EngineError('conflict', `Container ${ref} is restarting, wait until the container is running`);

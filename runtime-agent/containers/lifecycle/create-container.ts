@@ -15,6 +15,8 @@ import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
 import { acquireMounts, releaseMounts } from './acquire-mounts.ts';
+import { blockWeightWarnings } from './block-weight-warnings.ts';
+import { checkCpusets } from './check-cpusets.ts';
 import type { ContainerContext } from './context.ts';
 import { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
@@ -30,6 +32,7 @@ export async function createContainer(
   const { registry } = context;
   const givenName = request.name === undefined ? undefined : parseContainerName(request.name);
   validateRequest(request.config, request.hostConfig, availableParallelism());
+  await checkCpusets(request.hostConfig);
   containerCapabilities(capabilityOptions(request.hostConfig), context.capabilities);
   if (request.config.Image === '') throw new EngineError('bad-request', 'no image was given');
   const image = await context.images.get(request.config.Image);
@@ -37,6 +40,7 @@ export async function createContainer(
     ...checkPlatform(request.config.Image, image.platform, request.platform),
     ...portWarnings(request.hostConfig),
     ...limitWarnings(request.hostConfig, context.cgroups),
+    ...blockWeightWarnings(request.hostConfig, context.cgroups),
   ];
   const id = randomBytes(32).toString('hex');
   const paths = runPaths(context.paths, id);

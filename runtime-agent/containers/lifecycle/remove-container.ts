@@ -18,7 +18,7 @@ export async function removeContainer(
     if (!force) {
       throw new EngineError(
         'conflict',
-        `cannot remove container "/${name}": container is ${status}: stop the container before removing or force remove`,
+        `cannot remove container "/${name}": container is ${status}${status === 'paused' ? ' and must be unpaused first' : ': stop the container before removing or force remove'}`,
       );
     }
     await killAndWait(context, live);

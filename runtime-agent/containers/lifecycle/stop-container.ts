@@ -59,7 +59,8 @@ export async function killContainer(
   if (stops) await markStopped(context, live);
   if (signal === SIGKILL) await killAndWait(context, live);
   else sendSignal(context, live, signal);
-  if (stops) await resumeForSignal(context, live);
+  // As dockerd: where nobody chose a signal to stop it, any is meant to.
+  if (stops || container.config.StopSignal === undefined) await resumeForSignal(context, live);
 }
 
 /** Kills a container that runs, and answers when it has ended and is cleared up. Also ends waiting for a restart. */

@@ -21,12 +21,8 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
       refuse('CPU Quota cannot be updated as NanoCPUs has already been set');
   }
   const { Memory: memory, MemorySwap: swap } = changes;
-  if (
-    memory !== undefined &&
-    swap === undefined &&
-    hostConfig.MemorySwap > 0 &&
-    memory > hostConfig.MemorySwap
-  ) {
+  // As dockerd, also where there is no such limit yet.
+  if (memory !== undefined && swap === undefined && memory > hostConfig.MemorySwap) {
     throw new EngineError(
       'conflict',
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',

@@ -55,7 +55,7 @@ function validateCpu(hostConfig: HostConfig, cpus: number): void {
     refuse('Conflicting options: Nano CPUs and CPU Quota cannot both be set.');
   }
   if (nano < 0 || nano > cpus * 1e9 || (nano > 0 && nano < 1e7)) {
-    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+    refuse(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
   if (period !== 0 && (period < 1000 || period > 1_000_000)) {
     refuse('CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)');
@@ -67,7 +67,7 @@ function validateCpu(hostConfig: HostConfig, cpus: number): void {
     ['mems', hostConfig.CpusetMems],
   ] as const) {
     if (list !== '' && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list)) {
-      refuse(`Invalid value ${list.slice(0, 80)} for cpuset ${name}`);
+      refuse(`Invalid value ${list.slice(0, 80)} for cpuset ${name}: invalid format: ${list.slice(0, 80)}`);
     }
   }
 }

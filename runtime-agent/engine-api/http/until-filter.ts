@@ -21,7 +21,7 @@ export function untilFilter(filters: Filters, now: number): number | undefined {
   if (Number.isNaN(moment)) {
     throw new EngineError(
       'bad-request',
-      `invalid filter 'until=${text.slice(0, 80)}': expected a time or a duration`,
+      `failed to parse value as time or duration: ${JSON.stringify(text.slice(0, 80))}`,
     );
   }
   return moment;
