@@ -4,6 +4,8 @@ import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
 
+const SIGKILL = 9;
+
 /** See ContainerControl.pause. */
 export async function pauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
   await live.mutex.run(async () => {
@@ -34,14 +36,18 @@ export async function unpauseContainer(context: ContainerContext, live: LiveCont
   });
 }
 
-/** Lets a container that stands still see the signal that is to end it. */
-export async function resumeForSignal(context: ContainerContext, live: LiveContainer): Promise<void> {
+/** Lets a container that stands still see the signal that is to end it. Of one that SIGKILL ends, nobody is told that it went on. */
+export async function resumeForSignal(
+  context: ContainerContext,
+  live: LiveContainer,
+  signal: number,
+): Promise<void> {
   await live.mutex.run(async () => {
     const { run } = live;
     if (run === undefined || live.container.state.status !== 'paused') return;
     try {
       await resume(context, live);
-      publishContainerEvent(context.events, live.container, 'unpause');
+      if (signal !== SIGKILL) publishContainerEvent(context.events, live.container, 'unpause');
     } catch (error) {
       // Where the kernel ends what stands still, there may be nothing left to resume.
       if (isProcessAlive(run.pid, run.startTime)) throw error;

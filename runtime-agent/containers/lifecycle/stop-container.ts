@@ -28,7 +28,7 @@ export async function stopContainer(
   live.stopping = true;
   await markStopped(context, live);
   sendSignal(context, live, signal);
-  await resumeForSignal(context, live);
+  await resumeForSignal(context, live, signal);
   if (!(await settlesWithin(ended, grace < 0 ? undefined : grace * 1000)))
     await killAndWait(context, live, ended);
   // Who removes or starts the container next finds it cleared up.
@@ -60,7 +60,7 @@ export async function killContainer(
   if (signal === SIGKILL) await killAndWait(context, live);
   else sendSignal(context, live, signal);
   // As dockerd: where nobody chose a signal to stop it, any is meant to.
-  if (stops || container.config.StopSignal === undefined) await resumeForSignal(context, live);
+  if (stops || container.config.StopSignal === undefined) await resumeForSignal(context, live, signal);
 }
 
 /** Kills a container that runs, and answers when it has ended and is cleared up. Also ends waiting for a restart. */
@@ -72,7 +72,7 @@ export async function killAndWait(
   if (await cancelRestart(context, live)) return;
   if (live.run !== undefined) {
     sendSignal(context, live, SIGKILL);
-    await resumeForSignal(context, live);
+    await resumeForSignal(context, live, SIGKILL);
     if (!(await settlesWithin(ended, KILL_LIMIT))) {
       throw new EngineError(
         'runtime',
