@@ -1,0 +1,87 @@
+import type { Worker } from 'node:worker_threads';
+import { startThread } from './start-thread.ts';
+
+interface Numbered {
+  readonly id: number;
+}
+
+interface Waiting<Report> {
+  readonly resolve: (report: Report) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface RequestThreadOptions {
+  /** What the thread is for, in errors: `that reads trees`. */
+  readonly purpose: string;
+  /** Descriptors pass through it that are not its own, which Node would otherwise close with it. */
+  readonly handsOverDescriptors: boolean;
+}
+
+/**
+ * A thread that answers each request with one report of the same `id`. It starts with the first request, and again after
+ * it failed; it keeps the process alive only while an answer is awaited.
+ */
+export class RequestThread<Request extends Numbered, Report extends Numbered> {
+  readonly #waiting = new Map<number, Waiting<Report>>();
+  readonly #file: URL;
+  readonly #options: RequestThreadOptions;
+  #worker: Worker | undefined;
+  #closed = false;
+  #lastId = 0;
+
+  constructor(file: URL, options: RequestThreadOptions) {
+    this.#file = file;
+    this.#options = options;
+  }
+
+  newId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  /** Rejects when the thread ends before it has answered, or was closed. */
+  ask(request: Request): Promise<Report> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new Error(`the thread ${this.#options.purpose} is closed`));
+      const worker = this.#start();
+      this.#waiting.set(request.id, { resolve, reject });
+      worker.ref();
+      worker.postMessage(request);
+    });
+  }
+
+  /** Tells something that is not answered, to a thread that has been asked before. */
+  tell(request: Request): void {
+    this.#worker?.postMessage(request);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = startThread(this.#file, undefined, {
+      trackUnmanagedFds: !this.#options.handsOverDescriptors,
+    });
+    worker.on('message', (report: Report) => {
+      const waiting = this.#waiting.get(report.id);
+      this.#waiting.delete(report.id);
+      if (this.#waiting.size === 0) worker.unref();
+      waiting?.resolve(report);
+    });
+    worker.on('error', (error: Error) => this.#fail(error));
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#worker = undefined;
+      this.#fail(new Error(`the thread ${this.#options.purpose} has ended`));
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #fail(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+    this.#waiting.clear();
+  }
+}
