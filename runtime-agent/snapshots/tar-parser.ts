@@ -110,6 +110,11 @@ export class TarParser {
     }
   }
 
+  /** Zeros that fill the last block of a body whose bytes have all come; some writers leave them out at the end. */
+  get pendingPadding(): number {
+    return this.#bodyLeft > 0 ? 0 : this.#paddingLeft;
+  }
+
   /** Call it after the last byte. Throws TarFormatError when the stream ended within an entry. */
   finish(): TarEnd {
     if (this.#bodyLeft > 0 || this.#paddingLeft > 0 || this.#headerLength > 0) {

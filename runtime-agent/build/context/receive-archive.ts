@@ -44,13 +44,15 @@ export async function receiveArchive(
       }
     }
     await writing;
+    // What docker's own client sends of `-f -` ends without it.
+    parser.push(Buffer.alloc(parser.pendingPadding));
     parser.finish();
     return receiver.finish();
   } catch (error) {
     await writing.catch(() => undefined);
     signal.throwIfAborted();
     if (!(error instanceof TarFormatError)) throw error;
-    throw new EngineError('bad-request', `the context is not a valid tar: ${error.message}`, {
+    throw new EngineError('bad-request', `the archive is not a valid tar: ${error.message}`, {
       cause: error,
     });
   }

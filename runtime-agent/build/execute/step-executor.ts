@@ -193,16 +193,22 @@ export class StepExecutor {
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
-    return await this.#once(step, [folderKey(chain, work)], reuses, events, async (signal) => {
-      const root = await this.#scope.sources.layers(chain);
-      const resolved = await resolveInTree(root, byteText(work.path));
-      if (resolved?.entry?.kind === 'folder') return undefined;
-      if (resolved === undefined || resolved.entry !== undefined) {
-        throw dockerfileError(step.at, `WORKDIR: ${shownPath(work.path)} is not a directory`);
-      }
-      const entries = await folderEntries(root, resolved.path);
-      return await this.#keep(writeLayer(entries, Number.POSITIVE_INFINITY, signal), signal);
-    });
+    return await this.#once(
+      step,
+      [folderKey(chain, work, this.#scope.request.sourceDateEpoch)],
+      reuses,
+      events,
+      async (signal) => {
+        const root = await this.#scope.sources.layers(chain);
+        const resolved = await resolveInTree(root, byteText(work.path));
+        if (resolved?.entry?.kind === 'folder') return undefined;
+        if (resolved === undefined || resolved.entry !== undefined) {
+          throw dockerfileError(step.at, `WORKDIR: ${shownPath(work.path)} is not a directory`);
+        }
+        const entries = await folderEntries(root, resolved.path);
+        return await this.#keep(writeLayer(entries, Number.POSITIVE_INFINITY, signal), signal);
+      },
+    );
   }
 
   /** Finds the step under the first of its keys that is known, or makes it, together with who wants the same at this moment. */

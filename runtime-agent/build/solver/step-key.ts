@@ -44,8 +44,8 @@ export function copyShortcut(chain: Chain, work: CopyWork, from: Chain, latest: 
   return key('shortcut', { from, sources, exclude, copy: copyKey(chain, work, '', latest) });
 }
 
-export function folderKey(chain: Chain, work: FolderWork): string {
-  return key('folder', { chain, path: work.path });
+export function folderKey(chain: Chain, work: FolderWork, latest: number | undefined): string {
+  return key('folder', { chain, path: work.path, latest });
 }
 
 function key(kind: string, fields: object): string {
