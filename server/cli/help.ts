@@ -157,7 +157,7 @@ Usage: berth backup --to FOLDER [options]
 ${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
   --content             also what is in a bucket (what is in the data folder always is in the backup)
 `,
-  restore: `Fills an empty data folder from a backup, and verifies every byte of it. Exit code 1: something is damaged.
+  restore: `Fills an empty registry from a backup, and verifies every byte of it. Exit code 1: something is damaged.
 
 Usage: berth restore --from FOLDER [options]
 

@@ -1,27 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startDockerd } from '../support/dockerd.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { mountsUnder } from '../support/mounts.ts';
+import { readmeCommands } from '../support/readme-commands.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 const root = dirname(dirname(import.meta.dirname));
-
-/** The commands of the README's section, without comments. */
-async function commandsOf(section: string): Promise<string> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const block = readme
-    .split(`\n## ${section}\n`)[1]
-    ?.split('\n## ')[0]
-    ?.match(/```sh\n([\s\S]*?)```/)?.[1];
-  assert.ok(block, `README.md has no commands under "${section}"`);
-  return block;
-}
 
 test('a newcomer who follows the README runs an image that they pushed', {
   skip: unlessRoot(),
@@ -43,7 +32,8 @@ test('a newcomer who follows the README runs an image that they pushed', {
   const [, password = ''] = await start.waitForLine(/password {2}(\S+)/);
   assert.match(start.output(), new RegExp(`docker -H unix://${socket} run --rm ${registry}/team/hello:1`));
 
-  const commands = (await commandsOf('First push, first run'))
+  const [block = ''] = await readmeCommands('First push, first run');
+  const commands = block
     .replaceAll('127.0.0.1:5000', registry)
     .replaceAll('/run/berth-agent.sock', socket)
     // Without a terminal the CLI takes the password from a pipe only.
