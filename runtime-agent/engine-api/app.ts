@@ -16,10 +16,12 @@ import { containerPruneRoutes } from './routes/container-prune.ts';
 import { containerTreeRoutes } from './routes/container-trees.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
+import { diskUsageRoutes } from './routes/disk-usage.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/execs.ts';
 import { imageArchiveRoutes } from './routes/image-archives.ts';
 import { imageListRoutes } from './routes/image-list.ts';
+import { imagePruneRoutes } from './routes/image-prune.ts';
 import { imagePullRoutes } from './routes/image-pull.ts';
 import { imagePushRoutes } from './routes/image-push.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -47,6 +49,8 @@ export function createEngineApp(deps: EngineDeps): Koa {
   if (deps.files !== undefined) {
     containerArchiveRoutes(router, deps, deps.files.archive);
     containerTreeRoutes(router, deps, deps.files);
+    imagePruneRoutes(router, deps, deps.files);
+    diskUsageRoutes(router, deps, deps.files);
   }
   containerControlRoutes(router, deps);
   containerPruneRoutes(router, deps);

@@ -52,7 +52,7 @@ export interface EngineDeps {
   readonly build?: BuildDeps;
   readonly buildkit?: BuildkitDoor;
   readonly host: HostFacts;
-  /** Bytes that a layer takes on disk, 0 when it is not here. */
+  /** Bytes of a layer's files, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
   /**
    * Whether a registry takes these credentials (`docker login`), and what it gives to log in with instead of a password; ''

@@ -19,7 +19,7 @@ export function findImage(records: readonly ImageRecord[], text: string): FoundI
   const whole = /^[0-9a-f]{64}$/.test(text) ? `sha256:${text}` : text;
   if (isDigest(whole)) {
     const record = records.find(({ id }) => id === whole);
-    if (record === undefined) throw new EngineError('not-found', `No such image: ${text}`);
+    if (record === undefined) throw new EngineError('not-found', `No such image: ${whole}`);
     return { record };
   }
   const reference = tryReference(text);

@@ -7,6 +7,7 @@ import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../snapshots/storage-full.ts';
+import { chainIds } from './chain-ids.ts';
 import { findImage } from './find-image.ts';
 import type { Image } from './image.ts';
 import type { ImageCatalog } from './image-catalog.ts';
@@ -147,7 +148,8 @@ export class ImageService implements Images {
       }
       if (plan.deleteImage) {
         const layers = await this.#sweepLayers(records.filter(({ id }) => id !== record.id));
-        removals.push({ deleted: record.id }, ...layers.map((deleted) => ({ deleted })));
+        removals.push({ deleted: record.id });
+        for (const deleted of shownLayers(record.config.diffIds, layers)) removals.push({ deleted });
         this.#publish('delete', record.id, image, record.id);
       }
       return removals;
@@ -192,6 +194,13 @@ function pulledNames(
 ): readonly ImageName[] {
   const byDigest = { registry, repository, digest: pulled };
   return tag === undefined || digest !== undefined ? [byDigest] : [{ registry, repository, tag }, byDigest];
+}
+
+/** As dockerd tells of them: by chain ID, the topmost first. */
+function shownLayers(diffIds: readonly Digest[], removed: readonly Digest[]): readonly Digest[] {
+  const chain = chainIds(diffIds);
+  const own = chain.filter((_, index) => removed.includes(diffIds[index] as Digest));
+  return [...own.reverse(), ...removed.filter((diffId) => !diffIds.includes(diffId))];
 }
 
 function isSameName(a: ImageName, b: ImageName): boolean {

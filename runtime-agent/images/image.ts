@@ -19,6 +19,7 @@ export interface ImageRunConfig {
   readonly Volumes?: Readonly<Record<string, object>> | null;
   readonly StopSignal?: string;
   readonly Shell?: readonly string[] | null;
+  readonly OnBuild?: readonly string[] | null;
   readonly Healthcheck?: Readonly<Record<string, unknown>>;
 }
 

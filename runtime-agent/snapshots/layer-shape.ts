@@ -14,6 +14,7 @@ export class LayerShape implements TarHandler {
   readonly #seen = new SeenPaths();
   readonly #deleted = new SeenPaths();
   #folderBytes = 0;
+  #contentSize = 0;
   #irregular = false;
 
   /**
@@ -24,6 +25,11 @@ export class LayerShape implements TarHandler {
     return this.#irregular;
   }
 
+  /** Bytes of the files and the targets of symlinks, which is what docker calls the size of a layer. */
+  get contentSize(): number {
+    return this.#contentSize;
+  }
+
   /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
   impliedFolders(): readonly string[] {
     return [...this.#implied].filter((folder) => !this.#explicit.has(folder)).sort();
@@ -31,6 +37,7 @@ export class LayerShape implements TarHandler {
 
   /** Throws TarFormatError. */
   entry(entry: TarEntry): void {
+    this.#contentSize += entry.kind === 'symlink' ? entry.target.length : entry.size;
     const names = this.#walk(entry.path);
     const name = names.at(-1);
     if (name === undefined) return;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
@@ -90,6 +90,17 @@ export class RootfsOverlays {
   /** Resolves when the removals so far are done. */
   async settle(): Promise<void> {
     await this.#purging;
+  }
+
+  async findUpper(id: string): Promise<string | undefined> {
+    const upper = join(this.#folder(id), 'upper');
+    try {
+      await access(upper);
+      return upper;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   async list(): Promise<readonly string[]> {

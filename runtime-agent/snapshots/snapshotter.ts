@@ -44,7 +44,7 @@ export interface Snapshotter {
   /** Bytes of what readLayer gives. Throws EngineError 'not-found' when the layer is not here. */
   tarSize(diffId: Digest): Promise<number>;
 
-  /** Bytes that the layer takes on disk, 0 when it is not here. */
+  /** Bytes of the layer's files, as docker counts them; 0 when it is not here. */
   layerSize(diffId: Digest): Promise<number>;
 
   /** Drops a layer. The caller knows that no image and no root file system uses it. */
@@ -70,6 +70,9 @@ export interface Snapshotter {
 
   /** Resolves when all that removeRootfs was asked for is freed, or could not be. */
   settle(): Promise<void>;
+
+  /** Where the writable layer of this id lies, mounted or not; undefined when it has none. */
+  findUpper(id: string): Promise<string | undefined>;
 
   /** Ids that have a writable layer, to find what a crash left over. */
   listRootfs(): Promise<readonly string[]>;

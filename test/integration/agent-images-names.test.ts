@@ -29,7 +29,7 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
       nope: 'No such image: nope:latest',
       'nope:2': 'No such image: nope:2',
       [`sha256:${'0'.repeat(64)}`]: `No such image: sha256:${'0'.repeat(64)}`,
-      ['0'.repeat(64)]: `No such image: ${'0'.repeat(64)}`,
+      ['0'.repeat(64)]: `No such image: sha256:${'0'.repeat(64)}`,
     };
     for (const [name, message] of Object.entries(missing)) {
       await fails(agent.images.get(name), 'not-found', message);

@@ -3,7 +3,6 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { EngineError } from '../../errors.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
-import { folderSize } from '../../volumes/folder-size.ts';
 import type { Container } from '../container.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
@@ -73,11 +72,10 @@ export class AgentContainerTrees implements ContainerTrees {
     });
   }
 
-  async writtenSize(ref: string): Promise<number> {
+  async writtenSize(ref: string, signal: AbortSignal): Promise<number> {
     const live = this.#context.registry.find(ref);
-    const known = await this.#context.snapshotter.listRootfs();
-    if (!known.includes(live.id)) return 0;
-    return await live.mutex.run(async () => this.#withRootfs(live, ({ upper }) => folderSize(upper)));
+    const upper = await this.#context.snapshotter.findUpper(live.id);
+    return upper === undefined ? 0 : await this.#trees.size(upper, signal);
   }
 
   async *#exportOf(live: LiveContainer, folder: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {

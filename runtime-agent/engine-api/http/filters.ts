@@ -40,7 +40,7 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   if (value === undefined) return undefined;
   if (value === 'true' || value === '1') return true;
   if (value === 'false' || value === '0') return false;
-  throw new EngineError('bad-request', `invalid filter '${key}=${value}': expected true or false`);
+  throw new EngineError('bad-request', `invalid filter '${key}=[${value}]'`);
 }
 
 /** Whether `labels` has all that is wanted: each is `key` or `key=value`. */

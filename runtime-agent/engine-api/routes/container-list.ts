@@ -8,6 +8,7 @@ import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
+import { containerSizes } from './container-sizes.ts';
 
 const KNOWN_FILTERS = [
   'ancestor',
@@ -32,12 +33,6 @@ const STATUSES = ['created', 'dead', 'exited', 'paused', 'removing', 'restarting
 export function containerListRoutes(router: Router, deps: EngineDeps): void {
   router.get('/containers/json', async (ctx) => {
     const query = ctx.URL.searchParams;
-    if (queryBoolean(query, 'size')) {
-      throw new EngineError(
-        'not-implemented',
-        'the size of a container is not supported yet by berth-agent: leave --size and {{.Size}} out',
-      );
-    }
     const filters = readFilters(query, KNOWN_FILTERS);
     checkValues(filters);
     const limit = queryInteger(query, 'limit') ?? 0;
@@ -48,8 +43,12 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
     const selected = await select(await deps.containers.list(), filters, deps);
     const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
-    ctx.body = (limit > 0 ? shown.slice(0, limit) : shown).map((container) =>
-      containerSummary(container, now),
+    const sized = queryBoolean(query, 'size') ? deps.files : undefined;
+    ctx.body = await Promise.all(
+      (limit > 0 ? shown.slice(0, limit) : shown).map(async (container) => ({
+        ...containerSummary(container, now),
+        ...(sized && (await containerSizes(deps, sized, container))),
+      })),
     );
   });
 }

@@ -8,6 +8,7 @@ import { readJsonObject } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { terminalSize } from '../http/terminal-size.ts';
 import { containerInspect } from '../views/container-inspect.ts';
+import { containerSizes } from './container-sizes.ts';
 
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
 export function containerRoutes(router: Router, deps: EngineDeps): void {
@@ -22,14 +23,12 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.get('/containers/:id/json', async (ctx) => {
-    if (queryBoolean(ctx.URL.searchParams, 'size')) {
-      throw new EngineError(
-        'not-implemented',
-        'the size of a container is not supported yet by berth-agent: leave --size out',
-      );
-    }
     const container = await containers.get(ref(ctx));
-    ctx.body = containerInspect(container, deps.host, deps.execs.listIds(container.id));
+    const sized = queryBoolean(ctx.URL.searchParams, 'size') ? deps.files : undefined;
+    ctx.body = {
+      ...containerInspect(container, deps.host, deps.execs.listIds(container.id)),
+      ...(sized && (await containerSizes(deps, sized, container))),
+    };
   });
 
   router.post('/containers/:id/start', async (ctx) => {

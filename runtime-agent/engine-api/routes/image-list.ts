@@ -4,9 +4,10 @@ import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { globMatcher } from '../http/glob.ts';
-import { createdSeconds, imageSummary } from '../views/image-summary.ts';
+import { untilFilter } from '../http/until-filter.ts';
+import { createdMilliseconds, imageSummary } from '../views/image-summary.ts';
 
-const KNOWN_FILTERS = ['before', 'dangling', 'label', 'reference', 'since'];
+const KNOWN_FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
 /** `GET /images/json`: the newest first (Engine API, ImageList). */
 export function imageListRoutes(router: Router, deps: EngineDeps): void {
@@ -15,7 +16,7 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
     const all = await deps.images.list();
     const selected = await select(all, filters, deps.images);
     ctx.body = selected
-      .sort((a, b) => createdSeconds(b) - createdSeconds(a))
+      .sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))
       .flatMap((image) => {
         const names = shownNames(image, filters.get('reference'));
         return names === undefined ? [] : [imageSummary(image, names)];
@@ -26,15 +27,17 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
 async function select(all: readonly Image[], filters: Filters, images: Images): Promise<Image[]> {
   const dangling = booleanFilter(filters, 'dangling');
   const moments = async (key: string) =>
-    Promise.all((filters.get(key) ?? []).map(async (name) => createdSeconds(await images.get(name))));
+    Promise.all((filters.get(key) ?? []).map(async (name) => createdMilliseconds(await images.get(name))));
   const before = await moments('before');
   const since = await moments('since');
+  const until = untilFilter(filters, Date.now());
   return all.filter((image) => {
-    const created = createdSeconds(image);
+    const created = createdMilliseconds(image);
     return (
       (dangling === undefined || dangling === (image.repoTags.length === 0)) &&
       before.every((moment) => created < moment) &&
       since.every((moment) => created > moment) &&
+      (until === undefined || created < until) &&
       matchLabels(filters.get('label'), image.config.Labels ?? {})
     );
   });

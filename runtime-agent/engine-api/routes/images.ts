@@ -4,7 +4,7 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { imageHistory } from '../views/image-history.ts';
 import { imageInspect } from '../views/image-inspect.ts';
-import { isUp } from '../views/status-text.ts';
+import { imageUsers } from './image-users.ts';
 import { pathName } from './path-name.ts';
 
 /** Inspect, history, tag and removal of one image (Engine API, "Images"). */
@@ -31,12 +31,7 @@ export function imageRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.delete(/^\/images\/(.+)$/, async (ctx) => {
-    const users = (await deps.containers.list()).map((container) => ({
-      containerId: container.id,
-      imageId: container.imageId,
-      imageName: container.config.Image,
-      running: isUp(container.state),
-    }));
+    const users = imageUsers(await deps.containers.list());
     const force = queryBoolean(ctx.URL.searchParams, 'force');
     const removals = await images.remove(pathName(ctx.captures), { force, users });
     ctx.body = removals.map((removal) =>

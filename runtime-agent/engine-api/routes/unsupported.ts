@@ -8,8 +8,6 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
-  { title: 'docker image prune', path: /^\/images\/prune$/ },
-  { title: 'docker system df', path: /^\/system\/df$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
 ];

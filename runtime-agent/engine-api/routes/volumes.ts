@@ -1,11 +1,11 @@
 import type { Router } from '@koa/router';
 import { folderSize } from '../../volumes/folder-size.ts';
-import { ANONYMOUS_LABEL, type Volume } from '../../volumes/volume.ts';
 import { readString, readStringMap } from '../decode/fields.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, matchLabels, readFilters } from '../http/filters.ts';
 import { readJsonObject } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
+import { volumeJson } from '../views/volume.ts';
 
 /** Create, list, inspect, remove and prune (Engine API, "Volumes"). */
 export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
@@ -67,17 +67,4 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
     await volumes.remove(String(ctx.params.name), queryBoolean(ctx.URL.searchParams, 'force'));
     ctx.status = 204;
   });
-}
-
-function volumeJson(volume: Volume): object {
-  const orNull = (map: Readonly<Record<string, string>>) => (Object.keys(map).length === 0 ? null : map);
-  return {
-    CreatedAt: volume.createdAt,
-    Driver: 'local',
-    Labels: volume.anonymous ? { [ANONYMOUS_LABEL]: '', ...volume.labels } : orNull(volume.labels),
-    Mountpoint: volume.mountpoint,
-    Name: volume.name,
-    Options: orNull(volume.options),
-    Scope: 'local',
-  };
 }

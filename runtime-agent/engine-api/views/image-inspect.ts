@@ -31,7 +31,7 @@ export function imageInspect(image: Image, storageDriver: string): object {
       Volumes: config.Volumes ?? null,
       WorkingDir: config.WorkingDir ?? '',
       Entrypoint: config.Entrypoint ?? null,
-      OnBuild: null,
+      OnBuild: config.OnBuild ?? null,
       Labels: config.Labels ?? null,
       ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
       ...(config.Shell ? { Shell: config.Shell } : {}),

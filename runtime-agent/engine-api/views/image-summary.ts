@@ -20,6 +20,10 @@ export function imageSummary(
 
 /** Seconds since 1970; 0 for an image that does not say when it was made. */
 export function createdSeconds(image: { readonly created?: string }): number {
+  return Math.floor(createdMilliseconds(image) / 1000);
+}
+
+export function createdMilliseconds(image: { readonly created?: string }): number {
   const milliseconds = image.created === undefined ? 0 : Date.parse(image.created);
-  return Number.isNaN(milliseconds) ? 0 : Math.floor(milliseconds / 1000);
+  return Number.isNaN(milliseconds) ? 0 : milliseconds;
 }

@@ -5,10 +5,12 @@ export type TreeOrder =
   | { readonly id: number; readonly kind: 'open'; readonly request: TreeTarRequest }
   | { readonly id: number; readonly kind: 'next' }
   | { readonly id: number; readonly kind: 'changes'; readonly request: UpperRequest }
+  | { readonly id: number; readonly kind: 'size'; readonly folder: string }
   | { readonly id: number; readonly kind: 'close' };
 
 export type TreeReport =
   | { readonly id: number; readonly chunk: Uint8Array<ArrayBuffer> }
   | { readonly id: number; readonly ended: true }
   | { readonly id: number; readonly changes: readonly UpperChange[] }
+  | { readonly id: number; readonly size: number }
   | { readonly id: number; readonly failure: string; readonly code?: string; readonly unusable: boolean };

@@ -62,6 +62,12 @@ export interface TreeTars {
    */
   read(request: TreeTarRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
+  /**
+   * Bytes of the files of a tree, and of the targets of its symlinks; a file with two names counts once. Rejects as changes
+   * does.
+   */
+  size(folder: string, signal: AbortSignal): Promise<number>;
+
   /** What an upper folder changes, sorted by path. Rejects with Error with `code`, and with the signal's reason. */
   changes(request: UpperRequest, signal: AbortSignal): Promise<readonly UpperChange[]>;
 }

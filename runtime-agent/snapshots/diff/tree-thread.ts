@@ -43,6 +43,12 @@ export class TreeThread implements TreeTars {
     return this.#thread.close();
   }
 
+  async size(folder: string, signal: AbortSignal): Promise<number> {
+    signal.throwIfAborted();
+    const report = await this.#ask({ id: this.#thread.newId(), kind: 'size', folder }, signal);
+    return 'size' in report ? report.size : 0;
+  }
+
   async #ask(order: TreeOrder, signal: AbortSignal): Promise<Done> {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = () => reject(signal.reason);

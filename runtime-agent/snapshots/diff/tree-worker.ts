@@ -3,6 +3,7 @@ import { loadXattrs } from '../../linux/xattrs.ts';
 import { UnusableTreeError } from './overlay-marks.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
 import { TreeReader } from './tree-reader.ts';
+import { treeSize } from './tree-size.ts';
 import { upperChanges } from './upper-changes.ts';
 
 const xattrs = loadXattrs();
@@ -23,6 +24,7 @@ parentPort?.on('message', (order: TreeOrder) => {
 function step(order: Exclude<TreeOrder, { readonly kind: 'close' }>): TreeReport {
   const { id } = order;
   try {
+    if (order.kind === 'size') return { id, size: treeSize(order.folder) };
     if (order.kind === 'changes') return { id, changes: upperChanges(order.request, xattrs) };
     if (order.kind === 'open') tars.set(id, new TreeReader(order.request, xattrs).read());
     const result = tars.get(id)?.next();

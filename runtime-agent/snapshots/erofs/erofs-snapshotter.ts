@@ -4,6 +4,7 @@ import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
+import { readContentSize, writeContentSize } from '../content-size.ts';
 import { KeyedLock } from '../keyed-lock.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere } from '../layer-not-here.ts';
@@ -67,9 +68,7 @@ export class ErofsSnapshotter implements Snapshotter {
   }
 
   async layerSize(diffId: Digest): Promise<number> {
-    const folder = this.#layers.path(diffId);
-    const sizes = [TAR, INDEX, WHOLE].map((name) => sizeOf(join(folder, name)));
-    return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    return await readContentSize(this.#layers.path(diffId));
   }
 
   async removeLayer(diffId: Digest): Promise<void> {
@@ -107,6 +106,10 @@ export class ErofsSnapshotter implements Snapshotter {
 
   async settle(): Promise<void> {
     await this.#overlays.settle();
+  }
+
+  async findUpper(id: string): Promise<string | undefined> {
+    return await this.#overlays.findUpper(id);
   }
 
   async listRootfs(): Promise<readonly string[]> {
@@ -158,6 +161,7 @@ async function finishLayer(
   signal: AbortSignal,
 ): Promise<void> {
   await indexLayer(folder, file, received, signal);
+  await writeContentSize(folder, received.shape.contentSize);
   await file.sync();
   await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
 }

@@ -2,6 +2,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { runProcess } from '../../linux/run-process.ts';
+import { readContentSize, writeContentSize } from '../content-size.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
 import { type CheckedTar, checkTar } from '../layer-tar.ts';
@@ -63,16 +64,11 @@ export class UnpackedSnapshotter implements Snapshotter {
 
   async tarSize(diffId: Digest): Promise<number> {
     if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
-    return await this.layerSize(diffId);
+    return Number(await readFile(join(this.#layers.path(diffId), SIZE_FILE), 'utf8'));
   }
 
   async layerSize(diffId: Digest): Promise<number> {
-    try {
-      return Number(await readFile(join(this.#layers.path(diffId), SIZE_FILE), 'utf8'));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-      throw error;
-    }
+    return await readContentSize(this.#layers.path(diffId));
   }
 
   async removeLayer(diffId: Digest): Promise<void> {
@@ -106,6 +102,10 @@ export class UnpackedSnapshotter implements Snapshotter {
 
   async settle(): Promise<void> {
     await this.#overlays.settle();
+  }
+
+  async findUpper(id: string): Promise<string | undefined> {
+    return await this.#overlays.findUpper(id);
   }
 
   async listRootfs(): Promise<readonly string[]> {
@@ -157,6 +157,7 @@ async function unpackLayer(
   } finally {
     await file.close();
   }
+  await writeContentSize(folder, received.shape.contentSize);
   // One call for the tens of thousands of files of a layer.
   const { exitCode, stderr } = await runProcess('sync', ['-f', folder], { signal });
   if (exitCode !== 0) throw new Error(`the layer cannot be written to the disk: ${stderr.trim()}`);

@@ -100,7 +100,6 @@ describe('errors', () => {
       ['GET', '/containers/json?filters={', 400, /invalid filter/],
       ['GET', '/containers/json?filters={"status":["flying"]}', 400, /status=flying/],
       ['GET', '/containers/json?limit=x', 400, /limit must be an integer/],
-      ['GET', '/containers/json?size=1', 501, /size of a container/],
       ['GET', '/events?since=yesterday', 400, /since must be seconds/],
       ['POST', '/images/create', 400, /fromImage is empty/],
       ['GET', '/images/search', 400, /term is empty/],

@@ -1,0 +1,81 @@
+import type { Router } from '@koa/router';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { EngineError } from '../../errors.ts';
+import type { Image } from '../../images/image.ts';
+import { folderSize } from '../../volumes/folder-size.ts';
+import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { containerSummary } from '../views/container-summary.ts';
+import { layerUsage } from '../views/disk-usage.ts';
+import { imageSummary } from '../views/image-summary.ts';
+import { volumeJson } from '../views/volume.ts';
+import { containerSizes } from './container-sizes.ts';
+
+const TYPES = ['container', 'image', 'volume', 'build-cache'] as const;
+type UsageType = (typeof TYPES)[number];
+
+/** `docker system df` (Engine API, SystemDataUsage). */
+export function diskUsageRoutes(router: Router, deps: EngineDeps, files: ContainerFilesDeps): void {
+  router.get('/system/df', async (ctx) => {
+    const asked = ctx.URL.searchParams.getAll('type');
+    for (const type of asked) {
+      if (!(TYPES as readonly string[]).includes(type)) {
+        throw new EngineError('bad-request', `unknown object type: ${type.slice(0, 80)}`);
+      }
+    }
+    const wants = (type: UsageType) => asked.length === 0 || asked.includes(type);
+    ctx.body = {
+      ...(wants('image') ? await imagePart(deps) : { LayersSize: 0, Images: null }),
+      Containers: wants('container') ? await containerPart(deps, files) : null,
+      Volumes: wants('volume') ? await volumePart(deps) : null,
+      BuildCache: wants('build-cache') ? [] : null,
+    };
+  });
+}
+
+async function imagePart(deps: EngineDeps): Promise<object> {
+  const images = await deps.images.list();
+  const sizes = new Map<Digest, number>();
+  for (const diffId of new Set(images.flatMap(({ diffIds }) => diffIds))) {
+    sizes.set(diffId, await deps.layerSize(diffId));
+  }
+  const usage = layerUsage(images, sizes);
+  const containers = await deps.containers.list();
+  const count = ({ id }: Image) => containers.filter(({ imageId }) => imageId === id).length;
+  return {
+    LayersSize: usage.total,
+    Images: images.map((image) => ({
+      ...imageSummary(image, image),
+      Containers: count(image),
+      SharedSize: usage.shared(image),
+    })),
+  };
+}
+
+async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promise<readonly object[]> {
+  const now = Date.now();
+  const shown: object[] = [];
+  for (const container of await deps.containers.list()) {
+    const sizes = await containerSizes(deps, files, container).catch(unlessGone);
+    if (sizes !== undefined) shown.push({ ...containerSummary(container, now), ...sizes });
+  }
+  return shown;
+}
+
+async function volumePart({ volumes }: EngineDeps): Promise<readonly object[]> {
+  const shown: object[] = [];
+  for (const volume of await volumes.list()) {
+    // What is mounted from elsewhere is not the agent's to count.
+    const own = Object.keys(volume.options).length === 0;
+    const Size = own ? await folderSize(volume.mountpoint) : -1;
+    shown.push({
+      ...volumeJson(volume),
+      UsageData: { RefCount: volumes.users(volume.name).length, Size },
+    });
+  }
+  return shown;
+}
+
+function unlessGone(error: unknown): undefined {
+  if (error instanceof EngineError && error.code === 'not-found') return undefined;
+  throw error;
+}

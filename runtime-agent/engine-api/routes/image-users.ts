@@ -1,0 +1,13 @@
+import type { Container } from '../../containers/container.ts';
+import type { ImageUser } from '../../images/images.ts';
+import { isUp } from '../views/status-text.ts';
+
+/** What containers keep images from being removed. */
+export function imageUsers(containers: readonly Container[]): readonly ImageUser[] {
+  return containers.map((container) => ({
+    containerId: container.id,
+    imageId: container.imageId,
+    imageName: container.config.Image,
+    running: isUp(container.state),
+  }));
+}

@@ -1,0 +1,24 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Image } from '../../images/image.ts';
+
+/** How the layers of images share the disk. */
+export interface LayerUsage {
+  /** Bytes of all layers, each once. */
+  readonly total: number;
+  /** Bytes of an image's layers that another image has too. */
+  shared(image: Image): number;
+}
+
+/** Counts from `sizes`, which has every layer of the images. */
+export function layerUsage(images: readonly Image[], sizes: ReadonlyMap<Digest, number>): LayerUsage {
+  const users = new Map<Digest, number>();
+  for (const image of images) {
+    for (const diffId of new Set(image.diffIds)) users.set(diffId, (users.get(diffId) ?? 0) + 1);
+  }
+  const sum = (diffIds: Iterable<Digest>) =>
+    [...diffIds].reduce((bytes, diffId) => bytes + (sizes.get(diffId) ?? 0), 0);
+  return {
+    total: sum(users.keys()),
+    shared: ({ diffIds }) => sum([...new Set(diffIds)].filter((diffId) => (users.get(diffId) ?? 0) > 1)),
+  };
+}

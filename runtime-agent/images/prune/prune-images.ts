@@ -1,0 +1,58 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import { EngineError } from '../../errors.ts';
+import { chainIds } from '../chain-ids.ts';
+import type { ImageRemoval, Images, ImageUser } from '../images.ts';
+import { type ImagePruning, planPrune } from './prune-plan.ts';
+
+export interface PruneDeps {
+  readonly images: Images;
+  /** Whether somebody is making this image, or about to name it. */
+  readonly isDrafted: (id: Digest) => boolean;
+  /** Bytes of a layer's files. */
+  readonly layerSize: (diffId: Digest) => Promise<number>;
+}
+
+/** What a prune did, and the bytes of the layers that went. */
+export interface PruneResult {
+  readonly removals: readonly ImageRemoval[];
+  readonly reclaimed: number;
+}
+
+/** Removes images that nobody uses, with all their names; one that is in use by then stays. */
+export async function pruneImages(
+  deps: PruneDeps,
+  pruning: ImagePruning,
+  users: readonly ImageUser[],
+): Promise<PruneResult> {
+  const { images } = deps;
+  const all = await images.list();
+  const drafted = all.filter(({ id }) => deps.isDrafted(id)).map(({ id }) => id);
+  const used = new Set<string>([...users.map(({ imageId }) => imageId), ...drafted]);
+  const removals: ImageRemoval[] = [];
+  let reclaimed = 0;
+  for (const image of planPrune(all, pruning, used)) {
+    const sizes = new Map<string, number>();
+    for (const [index, chainId] of chainIds(image.diffIds).entries()) {
+      sizes.set(chainId, await deps.layerSize(image.diffIds[index] as Digest));
+    }
+    // The names go first: an ID with several is not removed without force.
+    const names = [...image.repoTags, ...image.repoDigests.filter((name) => isAlone(name, image.repoTags))];
+    for (const name of names.length === 0 ? [image.id] : names) {
+      const done = await images.remove(name, { force: false, users }).catch(unlessInUse);
+      removals.push(...done);
+      for (const removal of done) if ('deleted' in removal) reclaimed += sizes.get(removal.deleted) ?? 0;
+    }
+  }
+  return { removals, reclaimed };
+}
+
+/** A digest goes with the last tag of its repository. */
+function isAlone(digestName: string, tags: readonly string[]): boolean {
+  const repository = digestName.slice(0, digestName.indexOf('@'));
+  return !tags.some((tag) => tag.slice(0, tag.lastIndexOf(':')) === repository);
+}
+
+function unlessInUse(error: unknown): readonly ImageRemoval[] {
+  if (error instanceof EngineError && (error.code === 'conflict' || error.code === 'not-found')) return [];
+  throw error;
+}
