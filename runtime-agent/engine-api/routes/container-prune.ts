@@ -19,7 +19,7 @@ export function containerPruneRoutes(router: Router, deps: EngineDeps): void {
       if (!matchLabels(filters.get('label'), config.Labels)) continue;
       if (unwanted.some((label) => matchLabels([label], config.Labels))) continue;
       try {
-        const size = (await files?.trees.writtenSize(id)) ?? 0;
+        const size = (await files?.trees.writtenSize(id, deps.stopping)) ?? 0;
         await containers.remove(id, { force: false, volumes: false });
         reclaimed += size;
         deleted.push(id);

@@ -105,7 +105,6 @@ describe('errors', () => {
       ['GET', '/images/search', 400, /term is empty/],
       ['GET', '/images/search?term=a&limit=101', 400, /outside the range of \[1, 100\]/],
       ['GET', '/images/search?term=a&filters={"stars":["many"]}', 400, /invalid filter/],
-      ['POST', '/images/create?fromSrc=-', 501, /importing/],
       ['POST', '/images/create?fromImage=a&tag=1&platform=x', 400, /is not a platform/],
       ['POST', '/images/busybox/tag', 400, /repo is empty/],
       ['GET', '/images/%ZZ/json', 400, /invalid escape/],
