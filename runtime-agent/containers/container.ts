@@ -91,6 +91,8 @@ export interface HostConfig {
   readonly IpcMode: string;
   /** '' is one of its own, else `host`. */
   readonly UTSMode: string;
+  /** '' or `host`, which are the same: users are not remapped. */
+  readonly UsernsMode: string;
   readonly CgroupnsMode: 'host' | 'private';
   /** Where its cgroup lies, from the root of each hierarchy; '' is the agent's own place. */
   readonly CgroupParent: string;

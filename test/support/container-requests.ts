@@ -69,6 +69,7 @@ export function hostConfig(changes: Partial<HostConfig> = {}): HostConfig {
     PidMode: '',
     IpcMode: 'private',
     UTSMode: '',
+    UsernsMode: '',
     CgroupnsMode: 'host',
     CgroupParent: '',
     Devices: [],

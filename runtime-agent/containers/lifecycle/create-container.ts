@@ -11,6 +11,7 @@ import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
 import { limitWarnings } from '../plan/limit-warnings.ts';
 import { inventName, parseContainerName } from '../plan/names.ts';
+import { sharedContainerRef } from '../plan/namespaces.ts';
 import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
@@ -86,10 +87,7 @@ function newContainer(
   const mode = networkMode(request.hostConfig.NetworkMode);
   const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;
   const hostname = shared?.config.Hostname ?? (mode.kind === 'host' ? osHostname() : id.slice(0, 12));
-  const hostConfig =
-    shared === undefined
-      ? request.hostConfig
-      : { ...request.hostConfig, NetworkMode: `container:${shared.id}` };
+  const hostConfig = withLabelOption(withSharedIds(context, request.hostConfig));
   return {
     id,
     name: '',
@@ -119,6 +117,29 @@ function newContainer(
       restartCount: 0,
     },
   };
+}
+
+/** Names of other containers may change; their IDs stay. */
+function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostConfig {
+  const settle = (mode: string) => {
+    const ref = sharedContainerRef(mode);
+    const shared = ref === undefined ? undefined : sharedContainer(context, ref);
+    return shared === undefined ? mode : `container:${shared.id}`;
+  };
+  return {
+    ...hostConfig,
+    NetworkMode: settle(hostConfig.NetworkMode),
+    PidMode: settle(hostConfig.PidMode),
+    IpcMode: settle(hostConfig.IpcMode),
+  };
+}
+
+/** dockerd notes that a container which shares much with the host has no SELinux label, and clients compare that. */
+function withLabelOption(hostConfig: HostConfig): HostConfig {
+  const { Privileged, PidMode, IpcMode, SecurityOpt } = hostConfig;
+  const isOpen = Privileged || PidMode === 'host' || IpcMode === 'host';
+  if (!isOpen || SecurityOpt.some((option) => /^label[=:]/.test(option))) return hostConfig;
+  return { ...hostConfig, SecurityOpt: [...SecurityOpt, 'label=disable'] };
 }
 
 /** One that is not there is told at the start, as dockerd does. */

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Where the files of one container lie, all below the agent's data folder. */
 export interface RunPaths {
@@ -62,9 +62,20 @@ export function runPaths(shared: SharedPaths, id: string): RunPaths {
     exits: shared.exits,
     runtimeRoot: shared.runtimeRoot,
     log: join(home, 'container.log'),
+    ...etcFiles(home),
+    shm: join(home, 'shm'),
+  };
+}
+
+/** The files of a container's /etc that the agent writes, by the path of its log, which lies in the same folder. */
+export function etcFilesBeside(log: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'> {
+  return etcFiles(dirname(log));
+}
+
+function etcFiles(home: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'> {
+  return {
     hosts: join(home, 'hosts'),
     hostname: join(home, 'hostname'),
     resolvConf: join(home, 'resolv.conf'),
-    shm: join(home, 'shm'),
   };
 }

@@ -33,6 +33,7 @@ const OLDER_HOST_CONFIG = {
   PidMode: '',
   IpcMode: 'private',
   UTSMode: '',
+  UsernsMode: '',
   CgroupnsMode: 'host' as const,
   CgroupParent: '',
   Devices: [],

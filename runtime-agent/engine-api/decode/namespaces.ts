@@ -13,7 +13,7 @@ const AT = 'HostConfig.';
 export function decodeNamespaces(
   body: JsonObject,
   cgroupVersion: HostFacts['cgroupVersion'],
-): Pick<HostConfig, 'PidMode' | 'IpcMode' | 'UTSMode' | 'CgroupnsMode'> {
+): Pick<HostConfig, 'PidMode' | 'IpcMode' | 'UTSMode' | 'UsernsMode' | 'CgroupnsMode'> {
   const pid = readString(body, 'PidMode', AT);
   const ipc = readString(body, 'IpcMode', AT);
   const uts = readString(body, 'UTSMode', AT);
@@ -23,7 +23,6 @@ export function decodeNamespaces(
   if (!['', 'none', 'private', 'shareable', 'host'].includes(ipc) && !isContainer(ipc)) refuse('IPC', ipc);
   if (!['', 'private', 'host'].includes(uts)) refuse('UTS', uts);
   if (!['', 'private', 'host'].includes(cgroup)) refuse('CGROUP', cgroup);
-  // There are no remapped users, so `host` asks for what every container has.
   if (!['', 'host'].includes(users)) {
     throw new EngineError(
       'not-implemented',
@@ -34,6 +33,7 @@ export function decodeNamespaces(
     PidMode: pid === 'private' ? '' : pid,
     IpcMode: ipc === '' ? 'private' : ipc,
     UTSMode: uts === 'private' ? '' : uts,
+    UsernsMode: users,
     CgroupnsMode: (cgroup || (cgroupVersion === '2' ? 'private' : 'host')) as HostConfig['CgroupnsMode'],
   };
 }

@@ -1,10 +1,11 @@
-import type { Container, Health } from '../../containers/container.ts';
+import type { Container } from '../../containers/container.ts';
+import { etcFilesBeside } from '../../containers/runtime/run-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';
 import { networkSettings } from './network-settings.ts';
 import { runConfigView } from './run-config-view.ts';
-import { isUp, shownStatus } from './status-text.ts';
+import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
 export function containerInspect(container: Container, host: HostFacts, execIds: readonly string[]): object {
@@ -26,13 +27,10 @@ export function containerInspect(container: Container, host: HostFacts, execIds:
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
-      ...(state.health === undefined ? {} : { Health: healthView(state.health) }),
+      ...(state.health === undefined ? {} : { Health: state.health }),
     },
     Image: container.imageId,
-    ResolvConfPath: '',
-    HostnamePath: '',
-    HostsPath: '',
-    LogPath: container.logPath,
+    ...filePaths(container),
     Name: `/${container.name}`,
     RestartCount: state.restartCount,
     Driver: host.storageDriver,
@@ -49,7 +47,15 @@ export function containerInspect(container: Container, host: HostFacts, execIds:
   };
 }
 
-/** The log is null before the first probe, as Go writes an empty list. */
-function healthView(health: Health): object {
-  return { ...health, Log: health.Log.length === 0 ? null : health.Log };
+/** They are made at the first start. */
+function filePaths(container: Container): object {
+  const isMade = container.state.startedAt !== ZERO_TIME;
+  const { resolvConf, hostname, hosts } = etcFilesBeside(container.logPath);
+  const keepsLog = container.hostConfig.LogConfig.Type !== 'none';
+  return {
+    ResolvConfPath: isMade ? resolvConf : '',
+    HostnamePath: isMade ? hostname : '',
+    HostsPath: isMade ? hosts : '',
+    LogPath: isMade && keepsLog ? container.logPath : '',
+  };
 }

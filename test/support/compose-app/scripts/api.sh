@@ -1,6 +1,6 @@
 #!/bin/sh
 # Answers one request: takes an order in and tells how many there are.
-read -r _
+while read -r line && [ "${line%$(printf '\r')}" != '' ]; do :; done
 PGPASSWORD=$(cat "$PASSWORD_FILE")
 export PGPASSWORD
 count=$(psql -qtAc 'insert into orders default values; select count(*) from orders' 2>&1) || count="error: $count"
