@@ -154,6 +154,19 @@ describe('health checks', { skip: unlessRoot(), timeout: 240_000 }, async () => 
     await remove('none', 'plain');
   });
 
+  test('a paused container is not probed', async () => {
+    await start('paused', ['--health-cmd', 'echo probe']);
+    await settles('paused', 'healthy');
+    await docker(['pause', 'paused']);
+    const before = (await healthOf('paused')).Log?.at(-1)?.Start;
+    await docker(['run', '--rm', image, 'sleep', '1']);
+    assert.equal((await healthOf('paused')).Log?.at(-1)?.Start, before);
+    await docker(['unpause', 'paused']);
+    await untilPasses(async () => assert.notEqual((await healthOf('paused')).Log?.at(-1)?.Start, before));
+    await settles('paused', 'healthy');
+    await remove('paused');
+  });
+
   test('checks go on after the agent was killed and after a restart of the container', async () => {
     await start('lasting', ['--health-cmd', 'test ! -e /ill', '--health-retries=1']);
     await settles('lasting', 'healthy');

@@ -43,7 +43,7 @@ describe('docker inspect, key by key beside dockerd', { skip: unlessRoot(), time
   await dockerd.docker(['pull', '--quiet', image]);
   const donors = new Map<Daemon, string>();
   for (const daemon of [agent, dockerd]) {
-    const flags = ['--network=none', '--ipc=shareable', '-v', '/data'];
+    const flags = ['--network=none', '--ipc=shareable', '-v', 'kept:/data'];
     const { stdout } = await daemon.docker(['run', '-d', '--name', 'donor', ...flags, image, 'sleep', '600']);
     donors.set(daemon, stdout.trim());
   }
@@ -63,7 +63,7 @@ describe('docker inspect, key by key beside dockerd', { skip: unlessRoot(), time
     await daemon.docker(['rm', '-f', 'shown']);
     const donor = donors.get(daemon) ?? '';
     const found = flatten(
-      JSON.parse(stdout.replaceAll(donor, 'DONOR').replace(/[0-9a-f]{64}\/_data/g, 'VOLUME'))[0],
+      JSON.parse(stdout.replaceAll(donor, 'DONOR').replace(/"[^"]*\/data\/volumes\//g, '"VOLUMES/'))[0],
     );
     return new Map([...found, ['warnings', created.stderr], ['exit', String(ends?.exitCode)]]);
   };
