@@ -129,6 +129,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     },
     execs: containers.execs,
     control: containers.control,
+    stats: containers.stats,
     volumes,
     networks: networking.networks,
     events,

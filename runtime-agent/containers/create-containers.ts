@@ -44,6 +44,8 @@ import { RuntimeCommands } from './runtime/runtime-commands.ts';
 import { readSeccompSource } from './runtime/seccomp-source.ts';
 import { ContainerTable } from './state/container-table.ts';
 import { checkRun, recover } from './state/recover.ts';
+import { AgentContainerStats } from './stats/agent-container-stats.ts';
+import type { ContainerStats } from './stats/container-stats.ts';
 
 export interface ContainersDeps {
   readonly knex: Knex;
@@ -64,6 +66,7 @@ export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
   readonly control: ContainerControl;
+  readonly stats: ContainerStats;
   readonly execs: Execs;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
@@ -116,6 +119,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     archive: new AgentContainerArchive(context, deps.trees),
     trees: new AgentContainerTrees(context, deps.trees),
     control: containerControl(context),
+    stats: new AgentContainerStats(context),
     execs,
     close: async () => {
       stopping.abort();

@@ -13,6 +13,7 @@ import { containerControlRoutes } from './routes/container-control.ts';
 import { containerListRoutes } from './routes/container-list.ts';
 import { containerLogRoutes } from './routes/container-logs.ts';
 import { containerPruneRoutes } from './routes/container-prune.ts';
+import { containerStatsRoutes } from './routes/container-stats.ts';
 import { containerTreeRoutes } from './routes/container-trees.ts';
 import { containerWaitRoutes } from './routes/container-wait.ts';
 import { containerRoutes } from './routes/containers.ts';
@@ -54,6 +55,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   }
   containerControlRoutes(router, deps);
   containerPruneRoutes(router, deps);
+  containerStatsRoutes(router, deps);
   execRoutes(router, deps);
   networkRoutes(router, deps);
   if (deps.build !== undefined) {

@@ -9,6 +9,7 @@ import type { ContainerControl } from '../containers/control/container-control.t
 import type { Execs } from '../containers/exec/execs.ts';
 import type { ContainerArchive } from '../containers/files/container-archive.ts';
 import type { ContainerTrees } from '../containers/files/container-trees.ts';
+import type { ContainerStats } from '../containers/stats/container-stats.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { ImageArchives } from '../images/archive/image-archives.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
@@ -45,6 +46,7 @@ export interface EngineDeps {
   readonly files?: ContainerFilesDeps;
   readonly execs: Execs;
   readonly control: ContainerControl;
+  readonly stats: ContainerStats;
   readonly volumes: Volumes;
   readonly networks: Networks;
   readonly events: EventBus;

@@ -69,6 +69,20 @@ export async function destroyCgroup(layout: CgroupLayout, path: string): Promise
   }
 }
 
+/** The processes of a group and of those below it, sorted; none when there is no such group. */
+export async function listMembers(layout: CgroupLayout, path: string): Promise<readonly number[]> {
+  const [folder] = await groupFolders(layout, path);
+  if (folder === undefined) return [];
+  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
+  const lists = ['cgroup.procs', ...names.filter((name) => name.endsWith('/cgroup.procs'))];
+  const texts = await Promise.all(
+    lists.map((name) => readFile(join(folder, name), 'latin1').catch(() => '')),
+  );
+  return texts
+    .flatMap((text) => text.split('\n').filter(Boolean).map(Number))
+    .sort((one, other) => one - other);
+}
+
 async function groupFolders(layout: CgroupLayout, path: string): Promise<readonly string[]> {
   if (layout.version === 2) return [join(layout.root, path)];
   const hierarchies = await readdir(layout.root, { withFileTypes: true });

@@ -4,8 +4,6 @@ import { pathName } from './path-name.ts';
 
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
-  { title: 'docker top', path: /^\/containers\/[^/]+\/top$/ },
-  { title: 'docker stats', path: /^\/containers\/[^/]+\/stats$/ },
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },

@@ -100,6 +100,7 @@ export async function startFakeEngine(
     containers,
     execs: noExecs(),
     control: noControl(),
+    stats: { sample: async () => undefined, top: async () => ({ titles: [], processes: [] }) },
     volumes,
     networks: networking.networks,
     events,

@@ -1,0 +1,84 @@
+import { EngineError } from '../../errors.ts';
+import { readCgroupUsage } from '../../linux/cgroup-usage.ts';
+import { listMembers } from '../../linux/cgroups.ts';
+import { readNetworkCounters } from '../../linux/network-counters.ts';
+import { runProcess } from '../../linux/run-process.ts';
+import { readSystemCpu } from '../../linux/system-cpu.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import type { ContainerContext } from '../lifecycle/context.ts';
+import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { containerCgroup } from '../plan/cgroup-path.ts';
+import { RUNTIME_ENVIRONMENT } from '../runtime/runtime-commands.ts';
+import type { ContainerStats, ProcessTable, StatsSample } from './container-stats.ts';
+import { checkPsArgs, psTable } from './ps-table.ts';
+
+const PS_LIMIT = 10_000;
+/** Bytes of what ps prints: the whole host's processes. */
+const PS_OUTPUT = 16 << 20;
+
+/** See ContainerStats. */
+export class AgentContainerStats implements ContainerStats {
+  readonly #context: Pick<ContainerContext, 'registry' | 'cgroups' | 'events'>;
+
+  constructor(context: Pick<ContainerContext, 'registry' | 'cgroups' | 'events'>) {
+    this.#context = context;
+  }
+
+  async sample(ref: string): Promise<StatsSample | undefined> {
+    const { container, run } = this.#context.registry.find(ref);
+    if (run === undefined) return undefined;
+    const { kind } = networkMode(container.hostConfig.NetworkMode);
+    const ownsNetwork = kind === 'networks' || kind === 'container';
+    const [usage, system, networks] = await Promise.all([
+      readCgroupUsage(this.#context.cgroups, containerCgroup(container)),
+      readSystemCpu(),
+      ownsNetwork ? readNetworkCounters(run.pid) : undefined,
+    ]);
+    return {
+      ...usage,
+      readAt: new Date(),
+      systemCpu: system.total,
+      onlineCpus: system.online,
+      ...(networks === undefined ? {} : { networks }),
+    };
+  }
+
+  async top(ref: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable> {
+    checkPsArgs(psArgs);
+    const live = this.#context.registry.find(ref);
+    if (live.container.state.status === 'restarting') {
+      throw new EngineError(
+        'conflict',
+        `Container ${live.id} is restarting, wait until the container is running`,
+      );
+    }
+    if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
+    const pids = await listMembers(this.#context.cgroups, containerCgroup(live.container));
+    const table = psTable(await runPs(psArgs, pids, signal), new Set(pids));
+    publishContainerEvent(this.#context.events, live.container, 'top');
+    return table;
+  }
+}
+
+async function runPs(psArgs: string, pids: readonly number[], signal: AbortSignal): Promise<string> {
+  const args = psArgs.split(' ').filter(Boolean);
+  const run = (more: readonly string[]) =>
+    runProcess('ps', [...args, ...more], {
+      env: { ...RUNTIME_ENVIRONMENT },
+      timeout: PS_LIMIT,
+      maxOutput: PS_OUTPUT,
+      signal,
+    });
+  try {
+    const chosen = await run([`-q${pids.join(',')}`]);
+    if (chosen.exitCode === 0) return chosen.stdout;
+    // Some options, such as f, do not go with a choice of processes.
+    const all = await run([]);
+    if (all.exitCode === 0) return all.stdout;
+    const [complaint = ''] = all.stderr.trim().split('\n');
+    throw new EngineError('runtime', `ps: ${complaint || `exit status ${all.exitCode}`}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new EngineError('runtime', 'docker top needs ps on this host: install the package procps');
+  }
+}
