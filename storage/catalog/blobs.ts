@@ -4,8 +4,9 @@ import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
-import { guardsOf, NO_GUARDS, withinQuotas } from './guards.ts';
+import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
+import type { QuotaHeadroom } from './quota-headroom.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
@@ -17,17 +18,21 @@ const SIZES_AT_ONCE = 200;
 /** Blobs, and which repositories have them. */
 export class KnexBlobs implements BlobCatalog {
   readonly #knex: Knex;
+  readonly #headroom: QuotaHeadroom | undefined;
 
-  constructor(knex: Knex) {
+  /** `headroom` where looking at quotas keeps others from writing. */
+  constructor(knex: Knex, headroom?: QuotaHeadroom) {
     this.#knex = knex;
+    this.#headroom = headroom;
   }
 
   link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await ensureRepository(trx, repository);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
-      const linked = await withinQuotas(trx, guards, by, () => linkBlob(trx, id, blob, claim));
       const { digest, size } = blob;
+      const bounds = near(guards, size, this.#headroom);
+      const linked = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
       // Webhooks are told of the manifest that makes an image of its blobs.
       await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
       return linked;
@@ -44,7 +49,7 @@ export class KnexBlobs implements BlobCatalog {
     const touch = async (trx: Knex.Transaction) => {
       // Anew: in the meantime it may have been swept.
       const present = await findLinked(trx, repository, digest);
-      if (present !== undefined) await addLink(trx, present.repositoryId, digest);
+      if (present !== undefined) await addLink(trx, present.repositoryId, present.blob);
       return present?.blob;
     };
     // A power cut ends the push that looks as well.
@@ -86,8 +91,9 @@ export class KnexBlobs implements BlobCatalog {
       if (found === undefined) return undefined;
       const id = await ensureRepository(trx, to);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, to);
-      await withinQuotas(trx, guards, by, () => addLink(trx, id, digest));
       const { size } = found.blob;
+      const bounds = near(guards, size, this.#headroom);
+      await withinQuotas(trx, bounds, by, () => addLink(trx, id, found.blob));
       const write = { action: 'mount', repository: to, digest, size, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);
       return found.blob;
@@ -131,7 +137,7 @@ export async function linkBlob(
   const row = { digest, size, location, created_at: Date.now() };
   const inserted = await trx('blobs').insert(row).onConflict('digest').ignore().returning('digest');
   if (claim !== undefined) await enforceClaim(trx, claim);
-  await addLink(trx, repositoryId, digest);
+  await addLink(trx, repositoryId, blob);
   return inserted.length > 0 ? blob : blobOfRow(await trx('blobs').where({ digest }).first(BLOB_COLUMNS));
 }
 
@@ -159,10 +165,14 @@ export async function touchLinks(
     .update({ touched_at: Date.now() });
 }
 
-async function addLink(trx: Knex.Transaction, repositoryId: number, digest: Digest): Promise<void> {
+async function addLink(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  { digest, size }: Pick<StoredBlob, 'digest' | 'size'>,
+): Promise<void> {
   const now = Date.now();
   await trx('blob_links')
-    .insert({ repository_id: repositoryId, digest, created_at: now, touched_at: now })
+    .insert({ repository_id: repositoryId, digest, size, created_at: now, touched_at: now })
     .onConflict(['repository_id', 'digest'])
     .merge(['touched_at']);
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { QuotaExceededError, TagRefusedError } from '../errors.ts';
 import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
+import type { QuotaHeadroom } from './quota-headroom.ts';
 import type { TagRule, TagRuleKind } from './tag-rule-catalog.ts';
 import type { WebhookEvent } from './webhook-catalog.ts';
 import { matchesWildcard } from './wildcard.ts';
@@ -23,6 +24,10 @@ interface GuardRow {
   readonly what: string;
   readonly kind: string;
 }
+
+/** The bytes that are in use of the quota of a row `u` of quota_use. */
+export const USED =
+  'u.used + coalesce((select sum(d.bytes) from quota_deltas d where d.quota_id = u.quota_id), 0)';
 
 const GUARDS = `
   select 'hook' as guard, id, pattern, cast(events as text) as what, '' as kind from webhooks
@@ -81,6 +86,16 @@ export function refuseTagChange(
   }
 }
 
+/** The quotas that are to be looked at by whoever adds so many bytes. */
+export function near(
+  { quotas }: Pick<Guards, 'quotas'>,
+  size: number,
+  headroom: QuotaHeadroom | undefined,
+): Pick<Guards, 'quotas'> {
+  if (headroom === undefined) return { quotas };
+  return { quotas: quotas.filter((quota) => !headroom.take(quota, size)) };
+}
+
 /** Throws QuotaExceededError when `work` makes a repository have more than it may; the transaction then goes back. */
 export async function withinQuotas<Result>(
   trx: Knex.Transaction,
@@ -110,8 +125,8 @@ export function exceeded(pattern: string, used: number, bytes: number): QuotaExc
 
 async function usedOf(trx: Knex.Transaction, quotas: Guards['quotas']): Promise<ReadonlyMap<number, number>> {
   const ids = quotas.map(({ id }) => id);
-  const rows: readonly { quota_id: number; used: number | string }[] = await trx('quota_use')
+  const rows: readonly { quota_id: number; used: number | string }[] = await trx('quota_use as u')
     .whereIn('quota_id', ids)
-    .select('quota_id', 'used');
+    .select('quota_id', trx.raw(`${USED} as used`));
   return new Map(rows.map(({ quota_id, used }) => [quota_id, Number(used)]));
 }

@@ -11,6 +11,7 @@ import { createCatalog } from './migrations/0001-catalog.ts';
 import { countNameChanges } from './migrations/0002-name-changes.ts';
 import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts';
 import { createGuards } from './migrations/0004-guards.ts';
+import { appendQuotaUse } from './migrations/0005-quota-deltas.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -28,11 +29,13 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     countNameChanges,
     createHistoryAndLeases,
     createGuards,
+    appendQuotaUse,
   ]);
+  const quotas = new KnexQuotas(knex);
   return {
     repositories: new KnexRepositories(knex),
-    blobs: new KnexBlobs(knex),
-    manifests: new KnexManifests(knex),
+    blobs: new KnexBlobs(knex, quotas.headroom),
+    manifests: new KnexManifests(knex, quotas.headroom),
     tags: new KnexTags(knex),
     uploads: new KnexUploads(knex),
     garbage: new KnexGarbage(knex),
@@ -41,7 +44,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     audit: new KnexAudit(knex),
     webhooks: new KnexWebhooks(knex),
     tagRules: new KnexTagRules(knex),
-    quotas: new KnexQuotas(knex),
+    quotas,
     close: () => knex.destroy(),
   };
 }

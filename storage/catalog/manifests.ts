@@ -11,8 +11,9 @@ import type {
   ManifestReference,
   ReferrerPage,
 } from './catalog.ts';
-import { guardsOf, NO_GUARDS, withinQuotas } from './guards.ts';
+import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
+import type { QuotaHeadroom } from './quota-headroom.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { pointTags, recordTagsOf } from './tags.ts';
@@ -32,9 +33,12 @@ interface ManifestRow extends BlobRow {
 /** Manifests, and what they refer to. */
 export class KnexManifests implements ManifestCatalog {
   readonly #knex: Knex;
+  readonly #headroom: QuotaHeadroom | undefined;
 
-  constructor(knex: Knex) {
+  /** `headroom` where looking at quotas keeps others from writing. */
+  constructor(knex: Knex, headroom?: QuotaHeadroom) {
     this.#knex = knex;
+    this.#headroom = headroom;
   }
 
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
@@ -44,7 +48,8 @@ export class KnexManifests implements ManifestCatalog {
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      const blob = await withinQuotas(trx, guards, by, () => linkBlob(trx, id, manifest.blob, options.claim));
+      const bounds = near(guards, manifest.blob.size, this.#headroom);
+      const blob = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, manifest.blob, options.claim));
       await writeManifest(trx, id, manifest);
       const { digest, size } = manifest.blob;
       await pointTags(trx, id, tags, digest, { by, guards });

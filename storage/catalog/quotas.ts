@@ -1,7 +1,8 @@
 import type { Knex } from 'knex';
 import { isPostgres } from './dialect.ts';
-import { exceeded } from './guards.ts';
+import { exceeded, USED } from './guards.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
+import { QuotaHeadroom } from './quota-headroom.ts';
 import { inTransaction } from './transaction.ts';
 import { likeOf, matchesWildcard } from './wildcard.ts';
 
@@ -16,8 +17,18 @@ const LINKED = `
     join blobs b on b.digest = l.digest
     where q.id = ? group by q.id, l.digest, b.size`;
 
+/** Rows of counts that are not drawn together yet. */
+const MOST_DELTAS = 1000;
+
+/** In a transaction of its own that takes what is committed: nobody who writes meanwhile has to give way. */
+const DRAW_TOGETHER = `
+  with gone as (delete from quota_deltas returning quota_id, bytes)
+  update quota_use set used = used + sums.bytes
+    from (select quota_id, sum(bytes) as bytes from gone group by quota_id) as sums
+    where quota_use.quota_id = sums.quota_id`;
+
 const COMPARED = `
-  select q.id, q.pattern, u.used as counted, coalesce((select sum(size) from (
+  select q.id, q.pattern, ${USED} as counted, coalesce((select sum(size) from (
       select distinct l.digest, b.size from repositories r
         join blob_links l on l.repository_id = r.id
         join blobs b on b.digest = l.digest
@@ -40,17 +51,20 @@ interface DriftRow {
 /** Quotas; triggers count what is used. */
 export class KnexQuotas implements QuotaCatalog {
   readonly #knex: Knex;
+  /** Where looking at quotas keeps others from writing; SQLite's transactions come one after the other anyway. */
+  readonly headroom: QuotaHeadroom | undefined;
   #full: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
 
   constructor(knex: Knex) {
     this.#knex = knex;
+    this.headroom = isPostgres(knex) ? new QuotaHeadroom(() => this.#readUse()) : undefined;
   }
 
   async list(): Promise<readonly QuotaUse[]> {
     const rows: readonly UseRow[] = await this.#knex('quotas')
-      .join('quota_use', 'quota_use.quota_id', 'quotas.id')
+      .join('quota_use as u', 'u.quota_id', 'quotas.id')
       .orderBy('pattern')
-      .select('pattern', 'bytes', 'used');
+      .select('pattern', 'bytes', this.#knex.raw(`${USED} as used`));
     return rows.map(({ pattern, bytes, used }) => ({ pattern, bytes: Number(bytes), used: Number(used) }));
   }
 
@@ -87,6 +101,18 @@ export class KnexQuotas implements QuotaCatalog {
     }
   }
 
+  /** The bytes in use by quota. What was counted in rows of its own is drawn together when there is much of it. */
+  async #readUse(): Promise<ReadonlyMap<number, number>> {
+    const rows: readonly { quota_id: number; used: number | string; deltas: number | string }[] =
+      await this.#knex('quota_use as u').select(
+        'quota_id',
+        this.#knex.raw(`${USED} as used`),
+        this.#knex.raw('(select count(*) from quota_deltas) as deltas'),
+      );
+    if (Number(rows[0]?.deltas ?? 0) > MOST_DELTAS) await this.#knex.raw(DRAW_TOGETHER);
+    return new Map(rows.map(({ quota_id, used }) => [quota_id, Number(used)]));
+  }
+
   check(repair: boolean): Promise<readonly QuotaDrift[]> {
     return inTransaction(this.#knex, async (trx) => {
       const answer = await trx.raw(COMPARED);
@@ -114,5 +140,7 @@ async function count(trx: Knex.Transaction, id: number): Promise<void> {
 
 async function forget(trx: Knex.Transaction, id: number): Promise<void> {
   await trx('quota_blobs').where({ quota_id: id }).delete();
+  // With what the triggers have just counted.
+  await trx('quota_deltas').where({ quota_id: id }).delete();
   await trx('quota_use').where({ quota_id: id }).delete();
 }
