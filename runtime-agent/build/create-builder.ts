@@ -12,6 +12,7 @@ import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
 import type { Images } from '../images/images.ts';
 import type { LayerHolds } from '../images/layer-holds.ts';
+import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import { SharedWork } from '../images/shared-work.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
@@ -22,6 +23,7 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
+import { RegistryCaches } from './cache/remote/registry-caches.ts';
 import type { StepCache } from './cache/step-cache.ts';
 import { StepRecords } from './cache/step-records.ts';
 import type { UnpackOptions } from './context/unpack-archive.ts';
@@ -38,6 +40,7 @@ export interface CreateBuilderOptions {
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
   readonly stepCache: StepCache;
+  readonly transfer: LayerTransfer;
   /** Where contexts and archives lie while they are read, and how large they may be. */
   readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
@@ -75,6 +78,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     drafts: options.drafts,
     holds,
     cache: options.stepCache,
+    remote: new RegistryCaches(options.transfer),
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,
     unpack: options.contexts,

@@ -66,7 +66,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds } = await createImages({
+  const { images, drafts, push, holds, transfer } = await createImages({
     dataDirectory,
     knex,
     snapshotter,
@@ -104,6 +104,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     images,
     drafts,
     holds,
+    transfer,
     stepCache,
     snapshotter,
     tars: trees,

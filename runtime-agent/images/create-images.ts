@@ -13,7 +13,9 @@ import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
 import { LayerBlobs } from './layer-blobs/layer-blobs.ts';
+import { LayerFetcher } from './layer-fetcher.ts';
 import { LayerHolds } from './layer-holds.ts';
+import { LayerTransfer } from './layer-transfer/layer-transfer.ts';
 import type { ImagePush } from './push/image-push.ts';
 import { ImagePusher } from './push/image-pusher.ts';
 import { LayerPusher } from './push/layer-pusher.ts';
@@ -37,6 +39,8 @@ export interface AgentImages {
   readonly drafts: ImageDrafts;
   readonly push: ImagePush;
   readonly holds: LayerHolds;
+  /** Moves layers that are in no image. */
+  readonly transfer: LayerTransfer;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
@@ -65,7 +69,9 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const drafts = new AgentImageDrafts({ catalog, snapshotter, holds, lock, sweep: () => images.sweep() });
   const layers = new LayerPusher(snapshotter, layerBlobs);
   const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
-  return { images, drafts, push, holds };
+  const fetcher = new LayerFetcher({ snapshotter, holds, layerBlobs, igzip });
+  const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
+  return { images, drafts, push, holds, transfer };
 }
 
 async function isInstalled(program: string): Promise<boolean> {

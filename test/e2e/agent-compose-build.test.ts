@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
@@ -63,5 +65,17 @@ describe('docker compose builds', { skip: unlessRoot(), timeout: 300_000 }, asyn
     assert.deepEqual(await containers(), first);
     await compose('up', '--detach');
     assert.deepEqual(await containers(), first);
+  });
+
+  test('up --build rebuilds and replaces only what changed', async () => {
+    const before = await containers();
+    await writeFile(join(application, 'web/words'), 'second\n');
+    const { stdout: told } = await compose('--progress=plain', 'up', '--build', '--detach');
+    assert.match(told, /db.*RUN echo db >> \/words\n#\d+ CACHED/);
+    const now = await containers();
+    assert.equal(now['application-db-1'], before['application-db-1']);
+    assert.notEqual(now['application-web-1'], before['application-web-1']);
+    const { stdout } = await compose('logs', '--no-log-prefix', 'web');
+    assert.equal(stdout, 'second\nweb\n');
   });
 });

@@ -11,6 +11,7 @@ import type { Images, PullProgress } from '../../images/images.ts';
 import type { LayerHolds } from '../../images/layer-holds.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
+import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { ignoreLines } from '../frontend/ignore-rules.ts';
 import type { Instruction } from '../frontend/instruction.ts';
@@ -27,6 +28,7 @@ import { type BaseImage, findBaseImage } from './base-images.ts';
 import { BuildSources } from './build-sources.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import { HeldLayers } from './held-layers.ts';
+import { SharedCaches } from './shared-caches.ts';
 import { type SharedParts, StepExecutor } from './step-executor.ts';
 
 /** What all builds of this host share. */
@@ -34,6 +36,7 @@ export interface BuildRunParts extends SharedParts {
   readonly images: Images;
   readonly drafts: ImageDrafts;
   readonly holds: LayerHolds;
+  readonly remote: RemoteCaches;
 }
 
 /** A stage whose steps are done. */
@@ -218,7 +221,18 @@ export class BuildRun {
       ignored,
       signal: this.#signal,
     });
+    const shared = new SharedCaches({
+      remote: this.#parts.remote,
+      request: this.#request,
+      steps: this.#parts.cache,
+      snapshotter: this.#parts.run.snapshotter,
+      held: this.#held,
+      progress: this.#progress,
+      signal: this.#signal,
+    });
+    await shared.open();
     const executor = new StepExecutor(this.#parts, {
+      shared,
       request: this.#request,
       held: this.#held,
       sources,
@@ -233,7 +247,9 @@ export class BuildRun {
       if (plan === undefined) throw new TypeError('the target was planned');
       await Promise.all([...plans.values()].map((each) => this.#stage(each, plans, executor)));
       const stage = await this.#stage(plan, plans, executor);
-      return await this.#finish(draft, plan, stage, this.#ground(plan, plans));
+      const image = await this.#finish(draft, plan, stage, this.#ground(plan, plans));
+      await shared.save(stage.chain);
+      return image;
     } catch (error) {
       this.#failure.abort(error);
       await draft.release();

@@ -21,6 +21,7 @@ import type { RunContext } from './run-context.ts';
 import type { StepOutput } from './run-process.ts';
 import { runStep } from './run-step.ts';
 import { copiedEntries, selectSources } from './select-sources.ts';
+import type { SharedCaches } from './shared-caches.ts';
 import { sourceDigest } from './source-digest.ts';
 import { writeLayer } from './write-layer.ts';
 
@@ -52,6 +53,7 @@ export interface BuildScope {
   readonly request: BuildRequest;
   readonly held: HeldLayers;
   readonly sources: BuildSources;
+  readonly shared: SharedCaches;
   /** The layers of a stage or an image, when they are there. */
   readonly chainOf: (source: Extract<Source, { readonly kind: 'stage' | 'image' }>) => Promise<Chain>;
   readonly signal: AbortSignal;
@@ -167,8 +169,9 @@ export class StepExecutor {
         ? await this.#scope.chainOf(work.from)
         : undefined;
     const shortcut = from === undefined ? [] : [copyShortcut(chain, work, from, latest)];
-    const known = reuses && shortcut.length > 0 ? await this.#find(shortcut) : undefined;
+    const known = reuses && shortcut.length > 0 ? await this.#known(shortcut) : undefined;
     if (known !== undefined) {
+      this.#record(step, shortcut, known);
       events.cached();
       return known;
     }
@@ -215,8 +218,9 @@ export class StepExecutor {
   async #once(step: Step, keys: Keys, reuses: boolean, events: StepEvents, make: Make): Promise<StepOutcome> {
     const { running } = this.#parts;
     const { signal } = this.#scope;
-    const known = reuses ? await this.#find(keys) : undefined;
+    const known = reuses ? await this.#known(keys) : undefined;
     if (known !== undefined) {
+      this.#record(step, keys, known);
       events.cached();
       return known;
     }
@@ -238,6 +242,7 @@ export class StepExecutor {
     const outcome = began.outcome ?? (await this.#find([key]));
     if (outcome === undefined) throw new Error(`what the step "${step.text}" came to was removed at once`);
     if (outcome.diffId !== undefined) await this.#scope.held.take(outcome.diffId);
+    this.#record(step, keys, outcome);
     return outcome;
   }
 
@@ -257,6 +262,15 @@ export class StepExecutor {
         : this.#scope.request.sourceDateEpoch * 1000;
     await cache.put(keys, { diffId, description: step.text, size, createdAt });
     return { diffId, createdAt };
+  }
+
+  /** What was built before, here or on a host whose cache this build uses. */
+  async #known(keys: readonly string[]): Promise<StepOutcome | undefined> {
+    return (await this.#find(keys)) ?? (await this.#scope.shared.find(keys));
+  }
+
+  #record({ text: description }: Step, keys: readonly string[], { diffId, createdAt }: StepOutcome): void {
+    this.#scope.shared.record({ keys, diffId, description, createdAt });
   }
 
   async #find(keys: readonly string[]): Promise<StepOutcome | undefined> {

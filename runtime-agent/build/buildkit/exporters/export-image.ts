@@ -1,7 +1,7 @@
 import type { Digest } from '../../../../storage/oci/digest.ts';
 import { fullReference, type ImageReference } from '../../../../storage/oci/image-reference.ts';
 import type { Images } from '../../../images/images.ts';
-import type { InternalStep } from '../source/internal-step.ts';
+import type { InternalStep } from '../../internal-step.ts';
 
 /** Names a built image. */
 export async function exportImage(

@@ -3,10 +3,10 @@ import { fullReference, type ImageReference } from '../../../../storage/oci/imag
 import type { Images } from '../../../images/images.ts';
 import type { BuildProgress } from '../../builder.ts';
 import type { ImageOutputs } from '../../image-outputs.ts';
+import { type InternalStep, internalStep } from '../../internal-step.ts';
 import type { ClientSession } from '../session/client-session.ts';
 import { sendFile } from '../session/send-file.ts';
 import { sendFolder } from '../session/send-folder.ts';
-import { type InternalStep, internalStep } from '../source/internal-step.ts';
 import { exportImage } from './export-image.ts';
 import type { ExporterPlan } from './exporter-options.ts';
 

@@ -2,6 +2,7 @@ import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
 import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
+import { internalStep } from '../../internal-step.ts';
 import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
@@ -10,7 +11,6 @@ import { type ForwardedSocket, forwardSsh } from '../session/ssh-forward.ts';
 import type { SyncedFolders } from '../session/synced-folders.ts';
 import { uploadStream } from '../session/upload-stream.ts';
 import { ignorePatterns } from './ignore-patterns.ts';
-import { internalStep } from './internal-step.ts';
 
 const IGNORE_FILE = '.dockerignore';
 

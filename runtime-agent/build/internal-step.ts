@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { BuildProgress } from '../../builder.ts';
+import type { BuildProgress } from './builder.ts';
 
 /** A step that the door itself does, such as the transfer of the context, shown beside those of the Dockerfile. */
 export interface InternalStep {

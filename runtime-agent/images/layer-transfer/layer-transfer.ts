@@ -1,0 +1,92 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { ImageReference } from '../../../storage/oci/image-reference.ts';
+import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import type { RegistryClient } from '../../registry/registry-client.ts';
+import type { RegistryRepository } from '../../registry/registry-repository.ts';
+import type { RepositoryWriter } from '../../registry/repository-writer.ts';
+import type { RegistryCredentials } from '../images.ts';
+import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
+import type { LayerFetcher } from '../layer-fetcher.ts';
+import { MAX_LAYER_UPLOADS } from '../limits.ts';
+import type { PlannedLayer } from '../pull-plan.ts';
+import type { LayerPusher } from '../push/layer-pusher.ts';
+import { isGzip } from '../push/push-plan.ts';
+import { Semaphore } from '../semaphore.ts';
+
+export interface LayerTransferOptions {
+  readonly registry: RegistryClient;
+  readonly layerBlobs: LayerBlobs;
+  readonly pusher: LayerPusher;
+  readonly fetcher: LayerFetcher;
+}
+
+/** Layers in the form in which a registry has them. */
+export type SentLayers = ReadonlyMap<Digest, LayerForm['blob']>;
+
+/** Moves layers between this host and registries without an image around them. */
+export class LayerTransfer {
+  readonly #options: LayerTransferOptions;
+
+  constructor(options: LayerTransferOptions) {
+    this.#options = options;
+  }
+
+  repository(reference: ImageReference, credentials: RegistryCredentials | undefined): RegistryRepository {
+    return this.#options.registry.repository(reference, credentials);
+  }
+
+  writer(reference: ImageReference, credentials: RegistryCredentials | undefined): RepositoryWriter {
+    return this.#options.registry.writer(reference, credentials, []);
+  }
+
+  /**
+   * Brings layers into a repository, those that it has not, compressed once. `progress` gets the layer and its bytes that have gone. Throws
+   * as ImagePush.push does.
+   */
+  async send(
+    diffIds: readonly Digest[],
+    reference: ImageReference,
+    credentials: RegistryCredentials | undefined,
+    progress: (diffId: Digest, current: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<SentLayers> {
+    const { layerBlobs, pusher } = this.#options;
+    const layers = await Promise.all(
+      diffIds.map(async (diffId) => {
+        const forms = (await layerBlobs.forms(diffId)).filter(({ mediaType }) => isGzip(mediaType));
+        const gzipType = MEDIA_TYPES.ociLayerGzip;
+        return { diffId, forms: forms.map((form) => ({ ...form, mediaType: gzipType })), gzipType };
+      }),
+    );
+    const mountable = await Promise.all(layers.map((layer) => pusher.mountable(layer, reference)));
+    const writer = this.#options.registry.writer(reference, credentials, [...new Set(mountable.flat())]);
+    const places = new Semaphore(MAX_LAYER_UPLOADS);
+    const sent = layers.map(async (layer) => {
+      const target = {
+        registry: reference.registry,
+        repository: reference.repository,
+        writer,
+        progress: (step: { readonly kind: string; readonly current?: number; readonly total?: number }) => {
+          if (step.current !== undefined) progress(layer.diffId, step.current, step.total ?? 0);
+        },
+        signal,
+      };
+      return [layer.diffId, await places.hold(signal, () => pusher.push(layer, target))] as const;
+    });
+    return new Map(await Promise.all(sent));
+  }
+
+  /** Resolves when the layer is here, and `whileHeld`, until which no sweep takes it, has ended. Throws as Images.pull does. */
+  async fetch(
+    layer: PlannedLayer,
+    repository: RegistryRepository,
+    progress: (current: number, total: number) => void,
+    signal: AbortSignal,
+    whileHeld: () => Promise<void>,
+  ): Promise<void> {
+    const report = (step: { readonly kind: string; readonly current?: number; readonly total?: number }) => {
+      if (step.current !== undefined) progress(step.current, step.total ?? 0);
+    };
+    await this.#options.fetcher.withLayers([layer], repository, report, signal, whileHeld);
+  }
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { startAgent } from '../support/agent-process.ts';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext } from '../support/build-context.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
+
+/** The cache of builds that hosts share over a registry. */
+describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const scope = { after };
+  const { registry, agent: first, image } = await startAgentWithImage(scope);
+  const second = await startAgent(scope);
+  const RANDOM = 'cat /proc/sys/kernel/random/uuid';
+  const context = await makeBuildContext(
+    scope,
+    [
+      `FROM ${image} AS tools`,
+      `RUN ${RANDOM} > /tool`,
+      `FROM ${image}`,
+      'COPY words /words',
+      `RUN ${RANDOM} > /id`,
+      'COPY --from=tools /tool /copied',
+      '',
+    ].join('\n'),
+    { words: 'words\n' },
+  );
+  const cache = (name: string) => `${registry.host}/team/cache:${name}`;
+  const build = async (agent: typeof first, ...args: string[]) =>
+    (await agent.docker(['build', '--progress=plain', '-t', 'app', ...args, context])).stderr;
+  const content = async (agent: typeof first) =>
+    (await agent.docker(['run', '--rm', 'app', 'cat', '/id', '/copied', '/words'])).stdout;
+
+  test('a host that has built nothing takes all steps from it', async () => {
+    const printed = await build(first, '--cache-to', `type=registry,ref=${cache('max')},mode=max`);
+    assert.match(printed, new RegExp(`exporting cache to ${cache('max')}\n`));
+    const printedThere = await build(second, '--cache-from', cache('max'));
+    assert.match(printedThere, new RegExp(`importing cache manifest from ${cache('max')}\n`));
+    assert.deepEqual(executed(printedThere), []);
+    assert.equal(await content(second), await content(first));
+    // Now it is its own.
+    assert.deepEqual(executed(await build(second)), []);
+  });
+
+  test('of the mode min it has only what is in the image', async () => {
+    const third = await startAgent(scope);
+    await build(first, '--cache-to', `type=registry,ref=${cache('min')}`);
+    const printed = await build(third, '--cache-from', `type=registry,ref=${cache('min')}`);
+    assert.deepEqual(executed(printed), [`RUN ${RANDOM} > /tool`, 'COPY --from=tools /tool /copied']);
+    const [id, tool] = (await content(third)).split('\n');
+    const [firstId, firstTool] = (await content(first)).split('\n');
+    assert.equal(id, firstId);
+    assert.notEqual(tool, firstTool);
+  });
+
+  test('one that is missing, or is an image, is told of and does no harm', async () => {
+    for (const reference of [cache('nothing'), image]) {
+      const printed = await build(first, '--cache-from', reference);
+      assert.match(printed, new RegExp(`importing cache manifest from ${reference}\n#\\d+ ERROR: `));
+    }
+    const printed = (
+      await first.docker(['build', '--cache-from', cache('nothing'), '-t', 'app', context], {
+        env: { DOCKER_BUILDKIT: '0' },
+      })
+    ).stdout;
+    assert.match(printed, /Successfully tagged app:latest/);
+  });
+
+  test('one that cannot be written fails the build', async () => {
+    const to = `type=registry,ref=127.0.0.1:1/nobody/cache`;
+    const { stderr } = await first.docker(['build', '--progress=plain', '--cache-to', to, context], {
+      expectExit: 1,
+    });
+    assert.match(stderr, /ERROR: failed to solve: .*127\.0\.0\.1:1/);
+  });
+});
+
+/** The steps that were not taken from a cache. */
+function executed(printed: string): readonly string[] {
+  const steps = [...printed.matchAll(/\n#\d+ \[[^\]]*\d\] ((?:RUN|COPY) .*)\n#\d+ (.*)/g)]
+    .filter(([, , next]) => next !== 'CACHED')
+    .map(([, step = '']) => step);
+  return [...new Set(steps)];
+}
