@@ -52,7 +52,7 @@ interface GarbageRow {
 interface ChangeRow {
   readonly id: number | string;
   readonly repository_id: number;
-  readonly tag: string;
+  readonly name: string;
   readonly dead: boolean | number;
 }
 
@@ -67,6 +67,22 @@ interface NamedGarbageRow extends GarbageRow {
 }
 
 type BlobGarbageRow = GarbageRow & BlobRow;
+
+/** Rows that may be garbage: where they are, what is needed of them, and when they are garbage, as SQL about `x`. */
+interface SweptRows {
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly condition: string;
+}
+
+/** The column by which rows are gone through, and a value before the first. */
+interface RowKey<Column extends string> {
+  readonly column: Column;
+  readonly first: string;
+}
+
+const BY_ID: RowKey<'id'> = { column: 'id', first: '0' };
+const BY_DIGEST: RowKey<'digest'> = { column: 'digest', first: '' };
 
 /** What garbage collection deletes. */
 export class KnexGarbage implements GarbageCatalog {
@@ -94,69 +110,32 @@ export class KnexGarbage implements GarbageCatalog {
     return this.#sweepNames('blob_links', DEAD_LINK, window, before, removeLinks);
   }
 
-  sweepHistory({ lease, limit, after = '0' }: SweepWindow, before: Date): Promise<Swept<TagName>> {
-    const look = async (knex: Knex): Promise<readonly ChangeRow[]> =>
-      knex('tag_history as x')
-        .where('x.id', '>', after)
-        .orderBy('x.id')
-        .limit(limit)
-        .select('x.id', 'x.repository_id', 'x.name as tag')
-        .select(knex.raw(`(${DEAD_CHANGE}) as dead`, [before.getTime()]));
-    return this.#sweep(
-      lease,
-      limit,
-      look,
-      ({ id }) => String(id),
-      async (trx, dead) => {
-        const ids = dead.map(({ id }) => id);
-        await trx('tag_history').whereIn('id', ids).delete();
-        const names = await repositoryNames(trx, dead);
-        return dead.map((row) => ({ repository: names.get(row.repository_id) ?? '', tag: row.tag }));
-      },
+  sweepHistory(window: SweepWindow, before: Date): Promise<Swept<TagName>> {
+    const rows = { table: 'tag_history', columns: ['id', 'repository_id', 'name'], condition: DEAD_CHANGE };
+    return this.#sweepRows<ChangeRow, TagName>(rows, BY_ID, window, before, async (trx, dead) => {
+      const names = await repositoryNames(trx, dead);
+      return dead.map(({ repository_id, name }) => ({
+        repository: names.get(repository_id) ?? '',
+        tag: name,
+      }));
+    });
+  }
+
+  sweepRepositories(window: SweepWindow, before: Date): Promise<Swept<string>> {
+    const rows = { table: 'repositories', columns: ['id', 'name'], condition: DEAD_REPOSITORY };
+    return this.#sweepRows<RepositoryRow, string>(rows, BY_ID, window, before, async (_trx, dead) =>
+      dead.map(({ name }) => name),
     );
   }
 
-  sweepRepositories({ lease, limit, after = '0' }: SweepWindow, before: Date): Promise<Swept<string>> {
-    const look = async (knex: Knex): Promise<readonly RepositoryRow[]> =>
-      knex('repositories as x')
-        .where('x.id', '>', after)
-        .orderBy('x.id')
-        .limit(limit)
-        .select('x.id', 'x.name', knex.raw(`(${DEAD_REPOSITORY}) as dead`, [before.getTime()]));
-    return this.#sweep(
-      lease,
-      limit,
-      look,
-      ({ id }) => String(id),
-      async (trx, dead) => {
-        const ids = dead.map(({ id }) => id);
-        await trx('repositories').whereIn('id', ids).delete();
-        return dead.map(({ name }) => name);
-      },
-    );
-  }
-
-  async sweepBlobs({ lease, limit, after = '' }: SweepWindow): Promise<Swept<StoredBlob>> {
-    const look = async (knex: Knex): Promise<readonly BlobGarbageRow[]> =>
-      knex('blobs as x')
-        .where('x.digest', '>', after)
-        .orderBy('x.digest')
-        .limit(limit)
-        .select('x.digest', 'x.size', 'x.location', knex.raw(`(${DEAD_BLOB}) as dead`));
-    return this.#sweep(
-      lease,
-      limit,
-      look,
-      ({ digest }) => digest,
-      async (trx, dead) => {
-        await trx('blobs')
-          .whereIn(
-            'digest',
-            dead.map(({ digest }) => digest),
-          )
-          .delete();
-        return dead.map(blobOfRow);
-      },
+  sweepBlobs(window: SweepWindow): Promise<Swept<StoredBlob>> {
+    const rows = { table: 'blobs', columns: ['digest', 'size', 'location'], condition: DEAD_BLOB };
+    return this.#sweepRows<BlobGarbageRow, StoredBlob>(
+      rows,
+      BY_DIGEST,
+      window,
+      undefined,
+      async (_trx, dead) => dead.map(blobOfRow),
     );
   }
 
@@ -187,6 +166,28 @@ export class KnexGarbage implements GarbageCatalog {
         .whereIn('id', [...ids])
         .pluck('id'),
     );
+  }
+
+  /** Rows of a table with a key of one column, which are deleted as they are; `itemsOf` tells what they were. */
+  #sweepRows<Row extends { readonly dead: boolean | number }, Item>(
+    { table, columns, condition }: SweptRows,
+    { column, first }: RowKey<keyof Row & string>,
+    { lease, limit, after = first }: SweepWindow,
+    before: Date | undefined,
+    itemsOf: (trx: Knex.Transaction, dead: readonly Row[]) => Promise<readonly Item[]>,
+  ): Promise<Swept<Item>> {
+    const look = async (knex: Knex): Promise<readonly Row[]> =>
+      knex(`${table} as x`)
+        .where(`x.${column}`, '>', after)
+        .orderBy(`x.${column}`)
+        .limit(limit)
+        .select(columns.map((name) => `x.${name}`))
+        .select(knex.raw(`(${condition}) as dead`, before === undefined ? [] : [before.getTime()]));
+    const keyOf = (row: Row) => String(row[column]);
+    return this.#sweep(lease, limit, look, keyOf, async (trx, dead) => {
+      await trx(table).whereIn(column, dead.map(keyOf)).delete();
+      return itemsOf(trx, dead);
+    });
   }
 
   #sweepNames(
