@@ -75,7 +75,7 @@ describe('docker compose builds', { skip: unlessRoot(), timeout: 300_000 }, asyn
     const now = await containers();
     assert.equal(now['application-db-1'], before['application-db-1']);
     assert.notEqual(now['application-web-1'], before['application-web-1']);
-    const { stdout } = await compose('logs', '--no-log-prefix', 'web');
+    const { stdout } = await agent.docker(['logs', 'application-web-1']);
     assert.equal(stdout, 'second\nweb\n');
   });
 });
