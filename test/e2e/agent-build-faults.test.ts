@@ -43,7 +43,7 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 600_000 
       return left.length === 0;
     };
     await waitUntil('nothing of the build is left', look).catch((error: Error) => {
-      throw new Error(`${error.message}: ${left.join(' ')}`);
+      throw new Error(`${error.message}: ${left.join(' ')}\n${agent.process().output().slice(-3000)}`);
     });
   }
 

@@ -24,11 +24,13 @@ export async function runStepProcess(
   signal.throwIfAborted();
   const { runtime, paths } = context;
   const log = join(bundle, 'runtime.log');
-  const child = spawn(
-    runtime.path,
-    ['--root', paths.runtimeRoot, '--log', log, 'run', '--bundle', bundle, id],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: RUNTIME_ENVIRONMENT, cwd: bundle },
-  );
+  // A runtime that outlived the agent would take away what the next one is about to take away.
+  const command = [runtime.path, '--root', paths.runtimeRoot, '--log', log, 'run', '--bundle', bundle, id];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: RUNTIME_ENVIRONMENT,
+    cwd: bundle,
+  });
   child.stdout.on('data', (data: Buffer) => output('stdout', data));
   child.stderr.on('data', (data: Buffer) => output('stderr', data));
   let killing: Promise<void> | undefined;
