@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
@@ -13,6 +14,7 @@ import { answerErrors } from './middleware/answer-errors.ts';
 import { authenticate } from './middleware/authenticate.ts';
 import { beginRequest } from './middleware/begin-request.ts';
 import { recordRequests } from './middleware/record-requests.ts';
+import { refuseUnavailable } from './middleware/refuse-unavailable.ts';
 import { refuseWhileDraining } from './middleware/refuse-while-draining.ts';
 import type { RegistryDependencies } from './registry/registry-dependencies.ts';
 import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
@@ -38,6 +40,8 @@ export interface AppDependencies {
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
   readonly isDraining: () => boolean;
+  /** Why a request has to be refused: the catalog cannot be asked; undefined when it can. */
+  readonly unavailable: (req: IncomingMessage) => unknown;
   /** Told of every request that is refused with 401 or 403. */
   readonly refused: (refusal: Refusal) => void;
 }
@@ -59,6 +63,7 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use(answerErrors(log, refused));
   app.use(refuseWhileDraining(isDraining));
+  app.use(refuseUnavailable(dependencies.unavailable));
   if (tokens !== undefined) {
     const router = createTokenRouter(tokens, registry.pathPrefix);
     app.use(router.routes());

@@ -9,6 +9,8 @@ export interface RequestHandlers {
   readonly quickly: (req: IncomingMessage, res: ServerResponse) => boolean;
   readonly atLength: Handle;
   readonly version: CatalogVersion;
+  /** Told of a request that the long way has to refuse, and why: the catalog cannot be asked. */
+  readonly onUnavailable: (req: IncomingMessage, cause: unknown) => void;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface RequestHandlers {
  * the catalog is not known at any moment it is asked for after the request has come: what is kept in memory and
  * used for an answer is never older than its request, whichever replica gives it.
  */
-export function createRequestHandler({ quickly, atLength, version }: RequestHandlers): Handle {
+export function createRequestHandler({ quickly, atLength, version, onUnavailable }: RequestHandlers): Handle {
   const answer: Handle = (req, res) => {
     if (!quickly(req, res)) atLength(req, res);
   };
@@ -29,7 +31,10 @@ export function createRequestHandler({ quickly, atLength, version }: RequestHand
     }
     version.refresh?.().then(
       () => answer(req, res),
-      () => atLength(req, res),
+      (cause: unknown) => {
+        onUnavailable(req, cause);
+        atLength(req, res);
+      },
     );
   };
 }

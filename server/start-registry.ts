@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
@@ -100,8 +101,10 @@ export async function startRegistry(
       pulls.note(request);
     }),
   };
+  const unavailable = new WeakMap<IncomingMessage, unknown>();
   const app = createApp({
     ...shared,
+    unavailable: (req) => unavailable.get(req),
     challenges,
     login,
     management: management && { ...management, catalog, deliver, isDraining: () => server.leaving },
@@ -125,7 +128,8 @@ export async function startRegistry(
     proxies: config.trustedProxies,
   });
   const quickly = createQuickAnswers({ ...shared, access, answers });
-  const handle = createRequestHandler({ quickly, atLength: app.callback(), version });
+  const onUnavailable = (req: IncomingMessage, cause: unknown) => unavailable.set(req, cause);
+  const handle = createRequestHandler({ quickly, atLength: app.callback(), version, onUnavailable });
   const certificate = config.tls && (await onCertificate(config.tls));
   const server = new HttpServer({
     ...(certificate && { certificate }),

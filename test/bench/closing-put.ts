@@ -6,6 +6,8 @@ import { sendRequest } from '../support/http-client.ts';
 import type { BenchServer, Measurement } from './measurement.ts';
 
 const CHUNK_SIZE = 1024 * 1024;
+/** Milliseconds: a registry may copy the whole before it answers. */
+const LONGEST = 600_000;
 
 /** Sends an upload of `size` bytes by one PATCH, and measures the PUT without a body that ends it. */
 export function measureClosingPut(size: number): Measurement {
@@ -19,7 +21,12 @@ export function measureClosingPut(size: number): Measurement {
     const location = await sendAll(server, size, chunks(), signal);
     location.searchParams.append('digest', `sha256:${hash.digest('hex')}`);
     const start = performance.now();
-    const answer = await sendRequest(location.href, { method: 'PUT', body: '', signal });
+    const answer = await sendRequest(location.href, {
+      method: 'PUT',
+      body: '',
+      signal,
+      idleTimeoutMs: LONGEST,
+    });
     const milliseconds = performance.now() - start;
     if (answer.status !== 201)
       throw new Error(`PUT ${location.href} answered ${answer.status}: ${answer.body}`);
