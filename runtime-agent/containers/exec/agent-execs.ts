@@ -47,8 +47,14 @@ export class AgentExecs implements Execs {
     return record.id;
   }
 
-  async start(id: string, options: { readonly size?: TerminalSize }): Promise<Attachment> {
-    const record = this.#claim(id, options.size);
+  async start(
+    id: string,
+    options: { readonly size?: TerminalSize },
+  ): Promise<{ readonly attachment: Promise<Attachment> }> {
+    return { attachment: this.#startWithStreams(this.#claim(id, options.size)) };
+  }
+
+  async #startWithStreams(record: ExecRecord): Promise<Attachment> {
     const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = record.request;
     const started = await this.#launch(record, { stdin, stdout, stderr });
     if ('failure' in started) return failedExec(started.failure);

@@ -71,11 +71,15 @@ export interface Execs {
   /** Answers the ID. Throws EngineError 'bad-request', and 'conflict' for a container that does not run or is paused. */
   create(ref: string, request: ExecRequest): Promise<string>;
   /**
-   * Starts it, and answers the client's end of its streams. That the command cannot be run is no error here, as with
+   * Answers once it is sure to be started; the client's end of its streams follows when it runs. A client may so be told
+   * before the first output, as some read no further than what they are told in. That the command cannot be run is no error here, as with
    * dockerd: the text comes as output and the exit code is 126. A client that leaves does not end it. Throws EngineError
    * 'conflict' when it was started before, or its container does not run.
    */
-  start(id: string, options: { readonly size?: TerminalSize }): Promise<Attachment>;
+  start(
+    id: string,
+    options: { readonly size?: TerminalSize },
+  ): Promise<{ readonly attachment: Promise<Attachment> }>;
   /** Starts it without streams; answers once it runs. Throws EngineError as `start`, and where the command cannot be run. */
   startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void>;
   /** 'conflict' when it does not run. */

@@ -27,7 +27,7 @@ export async function runExec(
     attachStderr: true,
     detachKeys: '',
   });
-  const attachment = await execs.start(id, {});
+  const attachment = await (await execs.start(id, {})).attachment;
   const over =
     command.timeout === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(command.timeout)]);
   const chunks: Buffer[] = [];

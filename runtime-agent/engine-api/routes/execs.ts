@@ -31,7 +31,7 @@ export function execRoutes(router: Router, deps: EngineDeps): void {
       ctx.body = '';
       return;
     }
-    const attachment = await execs.start(id, options);
+    const attachment = await (await execs.start(id, options)).attachment;
     const leave = () => attachment.close();
     const signal = requestSignal(ctx.res, deps.stopping);
     signal.addEventListener('abort', leave, { once: true });

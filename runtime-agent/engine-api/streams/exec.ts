@@ -24,11 +24,17 @@ export async function openExec(
   const exec = await deps.execs.get(id);
   const { attachStdin: stdin, detachKeys } = exec.request;
   const container = await deps.containers.get(exec.containerId);
-  const attachment = await deps.execs.start(id, options);
+  const { attachment } = await deps.execs.start(id, options);
   const onDetach = () => publishContainerEvent(deps.events, container, 'exec_detach', { execID: id });
   return {
     tty,
-    relay: (socket) =>
-      relayAttachment(socket, attachment, { tty, stdin, detachKeys, onDetach, stopping: deps.stopping }),
+    relay: async (socket) =>
+      relayAttachment(socket, await attachment, {
+        tty,
+        stdin,
+        detachKeys,
+        onDetach,
+        stopping: deps.stopping,
+      }),
   };
 }

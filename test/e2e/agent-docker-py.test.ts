@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
+
+const SCRIPT = join(import.meta.dirname, '../support/docker-py/everyday.py');
+
+test("docker-py's everyday calls", { skip: unlessRoot(), timeout: 180_000 }, async (t) => {
+  const { agent, image } = await startAgentWithImage(t);
+  const { stdout } = await runCommand('/usr/bin/python3', [SCRIPT, image], {
+    env: { DOCKER_HOST: `unix://${agent.socket}` },
+    timeoutMs: 120_000,
+  });
+  assert.equal(stdout, 'all is well\n');
+  assert.equal((await agent.docker(['ps', '--all', '--quiet'])).stdout, '');
+});
