@@ -19,6 +19,8 @@ export interface AgentConfig {
   readonly registryMirrors: readonly RegistryMirror[];
   /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
   readonly registryAuthFiles: readonly string[];
+  /** Bytes that one layer of an image may have, uncompressed. */
+  readonly layerLimit: number;
   /** Bytes that the context of one build may have, uncompressed. */
   readonly buildContextLimit: number;
   /** Bytes that the builder keeps of earlier builds; the oldest go first. */
@@ -51,6 +53,7 @@ export interface ConfigFlags {
   readonly registryMirrors?: readonly string[];
   readonly registryAuthFiles?: readonly string[];
   /** Sizes such as `20g`. */
+  readonly layerLimit?: string;
   readonly buildContextLimit?: string;
   readonly buildCacheLimit?: string;
   readonly logLevel?: string;
@@ -73,6 +76,7 @@ export class ConfigError extends Error {
 }
 
 const DEFAULT_SOCKET = '/run/berth-agent.sock';
+const DEFAULT_LAYER_LIMIT = '100g';
 const DEFAULT_BUILD_LIMIT = '20g';
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
@@ -86,6 +90,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   discardLayerBlobs: 'true or false',
   registryMirrors: 'a list of strings',
   registryAuthFiles: 'a list of strings',
+  layerLimit: 'a string',
   buildContextLimit: 'a string',
   buildCacheLimit: 'a string',
   logLevel: 'a string',
@@ -126,6 +131,7 @@ export function readConfig(
     registryAuthFiles: Object.freeze(
       (merged.registryAuthFiles ?? []).map((path) => absolute(path, '--registry-auth')),
     ),
+    layerLimit: size(merged.layerLimit ?? DEFAULT_LAYER_LIMIT, '--layer-limit'),
     buildContextLimit: size(merged.buildContextLimit ?? DEFAULT_BUILD_LIMIT, '--build-context-limit'),
     buildCacheLimit: size(merged.buildCacheLimit ?? DEFAULT_BUILD_LIMIT, '--build-cache-limit'),
     logLevel: logLevel(merged.logLevel ?? 'info'),
@@ -177,6 +183,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
   const mirrors = environment.BERTH_AGENT_REGISTRY_MIRRORS;
   const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
+  const layerLimit = environment.BERTH_AGENT_LAYER_LIMIT;
   const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
   const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
@@ -192,6 +199,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
     ...(mirrors ? { registryMirrors: mirrors.split(/[\s,]+/).filter((mirror) => mirror !== '') } : {}),
     ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
+    ...(layerLimit ? { layerLimit } : {}),
     ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
     ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
     ...(logLevel ? { logLevel } : {}),

@@ -40,6 +40,7 @@ export function readCommandLine(
       ? {}
       : { buildContextLimit: values['build-context-limit'] }),
     ...(values['build-cache-limit'] === undefined ? {} : { buildCacheLimit: values['build-cache-limit'] }),
+    ...(values['layer-limit'] === undefined ? {} : { layerLimit: values['layer-limit'] }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
     ...(values.listen === undefined ? {} : { listen: values.listen }),
     ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
@@ -68,6 +69,7 @@ function parse(args: readonly string[]) {
         'insecure-registry': { type: 'string', multiple: true },
         listen: { type: 'string' },
         json: { type: 'boolean' },
+        'layer-limit': { type: 'string' },
         'log-level': { type: 'string' },
         'registry-auth': { type: 'string', multiple: true },
         'registry-mirror': { type: 'string', multiple: true },

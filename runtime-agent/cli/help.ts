@@ -21,6 +21,8 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_REGISTRY_AUTH, with colons)
   --discard-layer-blobs         keep no compressed layers; a pulled image is then pushed with other
                                 digests (BERTH_AGENT_DISCARD_LAYER_BLOBS; kept)
+  --layer-limit SIZE            the largest layer of an image, uncompressed
+                                (BERTH_AGENT_LAYER_LIMIT; 100g)
   --build-cache-limit SIZE      what the builder keeps of earlier builds
                                 (BERTH_AGENT_BUILD_CACHE_LIMIT; 20g)
   --build-context-limit SIZE    the largest context of a build
@@ -29,8 +31,8 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_LOG_LEVEL; info)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
                                 discardLayerBlobs, registryAuthFiles, registryMirrors,
-                                buildCacheLimit, buildContextLimit, listen, tlsAuthority,
-                                tlsCertificate, tlsKey
+                                buildCacheLimit, buildContextLimit, layerLimit, listen,
+                                tlsAuthority, tlsCertificate, tlsKey
 
   -h, --help                    print this
   -v, --version                 print the version

@@ -72,6 +72,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     snapshotter,
     registry,
     events,
+    layerLimit: config.layerLimit,
     keepLayerBlobs: !config.discardLayerBlobs,
     otherLayers: () => layersOfBuilds(stepCache),
   });

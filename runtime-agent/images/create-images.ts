@@ -29,6 +29,8 @@ export interface CreateImagesOptions {
   readonly events: EventBus;
   /** Whether the compressed layers of pulled images are kept, so that these can be pushed as they came. */
   readonly keepLayerBlobs: boolean;
+  /** Bytes that an uncompressed layer may have. */
+  readonly layerLimit: number;
   /** Layers that are used though no image has them: no sweep takes those. */
   readonly otherLayers?: () => Promise<readonly Digest[]>;
 }
@@ -47,7 +49,7 @@ export interface AgentImages {
 export async function createImages(options: CreateImagesOptions): Promise<AgentImages> {
   const driver = await openFilesystemDriver(join(options.dataDirectory, 'content'));
   for await (const { id } of driver.listUploads()) await driver.abortUpload({ id, size: 0, detail: '' });
-  const { knex, snapshotter, registry, events } = options;
+  const { layerLimit, knex, snapshotter, registry, events } = options;
   const catalog = new ImageCatalog(knex, new BlobStore(driver));
   const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
   const holds = new LayerHolds(snapshotter, layerBlobs);
@@ -63,10 +65,18 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     registry,
     events,
     igzip,
+    layerLimit,
     otherLayers,
   });
   await images.sweep();
-  const drafts = new AgentImageDrafts({ catalog, snapshotter, holds, lock, sweep: () => images.sweep() });
+  const drafts = new AgentImageDrafts({
+    catalog,
+    snapshotter,
+    holds,
+    layerLimit,
+    lock,
+    sweep: () => images.sweep(),
+  });
   const layers = new LayerPusher(snapshotter, layerBlobs);
   const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
   const fetcher = new LayerFetcher({ snapshotter, holds, layerBlobs, igzip });

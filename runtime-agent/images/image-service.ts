@@ -25,6 +25,8 @@ export interface ImageServiceOptions {
   readonly snapshotter: Snapshotter;
   readonly holds: LayerHolds;
   readonly layerBlobs: LayerBlobs;
+  /** Bytes that an uncompressed layer may have. */
+  readonly layerLimit: number;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   /** Of the catalog, under the key 'catalog'. */

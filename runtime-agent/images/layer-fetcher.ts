@@ -5,6 +5,7 @@ import { decompress } from './decompress.ts';
 import type { PullProgress } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from './layer-holds.ts';
+import { limitedLayer } from './limited-layer.ts';
 import { MAX_LAYER_DOWNLOADS } from './limits.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 import { Semaphore } from './semaphore.ts';
@@ -17,6 +18,8 @@ export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 
 export interface LayerFetcherOptions {
   readonly snapshotter: Snapshotter;
   readonly holds: LayerHolds;
+  /** Bytes that an uncompressed layer may have. */
+  readonly layerLimit: number;
   readonly layerBlobs: LayerBlobs;
   /** Whether the program igzip is installed. */
   readonly igzip: boolean;
@@ -94,7 +97,7 @@ export class LayerFetcher {
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { snapshotter, layerBlobs, igzip } = this.#options;
+    const { layerLimit, snapshotter, layerBlobs, igzip } = this.#options;
     if (this.#places.isFull) report({ state: 'waiting' });
     await this.#places.hold(signal, async () => {
       if (await snapshotter.hasLayer(layer.diffId)) {
@@ -109,7 +112,7 @@ export class LayerFetcher {
         const content = counted(repository.readBlob(layer.blob, either), layer.blob.size, report);
         const verified = verifiedBlob(layer.blob, content);
         const tar = decompress(layer.blob, kept?.pass(verified) ?? verified, { igzip });
-        await snapshotter.addLayer(layer.diffId, tar, either);
+        await snapshotter.addLayer(layer.diffId, limitedLayer(tar, layerLimit), either);
         // A sweep leaves what is recorded, so that comes first.
         await layerBlobs.record([layer]);
         await kept?.commit(layer.blob.digest);

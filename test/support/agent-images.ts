@@ -36,6 +36,8 @@ export interface AgentImages {
 
 export interface AgentImagesOptions {
   readonly keepLayerBlobs?: boolean;
+  /** Bytes; many unless given. */
+  readonly layerLimit?: number;
   /** The agent's own logins at registries. */
   readonly authFiles?: readonly string[];
   readonly mirrors?: readonly RegistryMirror[];
@@ -59,7 +61,7 @@ export interface PullSettings {
 export async function openAgentImages(
   scope: CleanupScope,
   dataDirectory?: string,
-  { keepLayerBlobs = true, authFiles = [], mirrors = [] }: AgentImagesOptions = {},
+  { keepLayerBlobs = true, layerLimit = 2 ** 40, authFiles = [], mirrors = [] }: AgentImagesOptions = {},
 ): Promise<AgentImages> {
   const directory = dataDirectory ?? join(await makeTempDir(scope, 'agent'), 'data');
   const knex = await openAgentDatabase(directory);
@@ -82,6 +84,7 @@ export async function openAgentImages(
     registry,
     events,
     keepLayerBlobs,
+    layerLimit,
   });
   return {
     images,
@@ -116,7 +119,7 @@ export async function openAgentImages(
     },
     restart: async () => {
       await close();
-      return await openAgentImages(scope, directory, { keepLayerBlobs, authFiles, mirrors });
+      return await openAgentImages(scope, directory, { keepLayerBlobs, layerLimit, authFiles, mirrors });
     },
   };
 }

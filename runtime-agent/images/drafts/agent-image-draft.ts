@@ -6,6 +6,7 @@ import { layerNotHere } from '../../snapshots/layer-not-here.ts';
 import { storageFull } from '../../snapshots/storage-full.ts';
 import type { Image } from '../image.ts';
 import { imageOfRecord } from '../image-record.ts';
+import { limitedLayer } from '../limited-layer.ts';
 import { MAX_CONFIG_SIZE } from '../limits.ts';
 import type { DraftsContext } from './agent-image-drafts.ts';
 import type { DraftedImage, ImageDraft } from './image-drafts.ts';
@@ -36,14 +37,15 @@ export class AgentImageDraft implements ImageDraft {
   }
 
   async addLayer(tar: AsyncIterable<Uint8Array>, signal: AbortSignal, expected?: Digest): Promise<Digest> {
-    const { snapshotter } = this.#context;
+    const { snapshotter, layerLimit } = this.#context;
+    const limited = limitedLayer(tar, layerLimit);
     const claim = async (diffId: Digest) => {
       this.#unused.add(diffId);
       await this.#hold(diffId);
     };
-    if (expected === undefined) return await snapshotter.addNewLayer(tar, claim, signal);
+    if (expected === undefined) return await snapshotter.addNewLayer(limited, claim, signal);
     await claim(expected);
-    await snapshotter.addLayer(expected, tar, signal);
+    await snapshotter.addLayer(expected, limited, signal);
     return expected;
   }
 

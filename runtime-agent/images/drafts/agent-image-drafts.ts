@@ -11,6 +11,8 @@ export interface DraftsContext {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
   readonly holds: LayerHolds;
+  /** Bytes that an uncompressed layer may have. */
+  readonly layerLimit: number;
   /** Of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
   /** Drops what no image needs. */
