@@ -4,6 +4,8 @@ import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { cacheRecordJson } from '../views/cache-record.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { layerUsage } from '../views/disk-usage.ts';
 import { imageSummary } from '../views/image-summary.ts';
@@ -27,7 +29,7 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
       ...(wants('image') ? await imagePart(deps) : { LayersSize: 0, Images: null }),
       Containers: wants('container') ? await containerPart(deps, files) : null,
       Volumes: wants('volume') ? await volumePart(deps) : null,
-      BuildCache: wants('build-cache') ? [] : null,
+      BuildCache: wants('build-cache') ? await cachePart(deps, requestSignal(ctx.res, deps.stopping)) : null,
     };
   });
 }
@@ -73,6 +75,10 @@ async function volumePart({ volumes }: EngineDeps): Promise<readonly object[]> {
     });
   }
   return shown;
+}
+
+async function cachePart({ build }: EngineDeps, signal: AbortSignal): Promise<readonly object[]> {
+  return ((await build?.cache.records(signal)) ?? []).map(cacheRecordJson);
 }
 
 function unlessGone(error: unknown): undefined {
