@@ -79,7 +79,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   });
   const layers = new LayerPusher(snapshotter, layerBlobs);
   const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
-  const fetcher = new LayerFetcher({ snapshotter, holds, layerBlobs, igzip });
+  const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
   return { images, drafts, push, holds, transfer };
 }
