@@ -73,11 +73,10 @@ describe('health checks', { skip: unlessRoot(), timeout: 240_000 }, async () => 
 
   test('events tell of each probe and of each change', async () => {
     const events = agent.startDocker(['events', '--filter', 'container=told', '--format', '{{.Action}}']);
-    await start(
-      'told',
-      ['--health-cmd', 'test -e /ready', '--health-retries=1'],
-      'sleep 0.7; touch /ready; sleep 600',
-    );
+    awa;
+    await start('told', ['--health-cmd', 'test -e /ready', '--health-retries=1']);
+    await settles('told', 'unhealthy');
+    await docker(['exec', 'told', 'touch', '/ready']);
     await settles('told', 'healthy');
     await remove('told');
     await events.waitForLine(/^destroy$/m);

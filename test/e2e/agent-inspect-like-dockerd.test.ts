@@ -26,13 +26,19 @@ const ALLOWED: readonly (readonly [key: RegExp, reason: string])[] = [
   [/^Image$/, 'dockerd counts another digest where it converts the manifest'],
 ];
 
-/** dockerd's default of masked paths is in another order from version to version. */
-const SORTED = new Set(['HostConfig.MaskedPaths', 'HostConfig.ReadonlyPaths']);
+/** Lists whose order is the daemon's own: that of masked paths by version, that of mounts by chance. */
+const SORTED = new Set(['HostConfig.MaskedPaths', 'HostConfig.ReadonlyPaths', 'Mounts']);
 
 function flatten(value: unknown, at = '', found = new Map<string, string>()): ReadonlyMap<string, string> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
     for (const [key, item] of Object.entries(value)) flatten(item, at === '' ? key : `${at}.${key}`, found);
-  } else found.set(at, JSON.stringify(SORTED.has(at) && Array.isArray(value) ? [...value].sort() : value));
+  } else
+    found.set(
+      at,
+      JSON.stringify(
+        SORTED.has(at) && Array.isArray(value) ? value.map((item) => JSON.stringify(item)).sort() : value,
+      ),
+    );
   return found;
 }
 
