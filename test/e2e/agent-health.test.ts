@@ -73,7 +73,7 @@ describe('health checks', { skip: unlessRoot(), timeout: 240_000 }, async () => 
 
   test('events tell of each probe and of each change', async () => {
     const events = agent.startDocker(['events', '--filter', 'container=told', '--format', '{{.Action}}']);
-    awa;
+
     await start('told', ['--health-cmd', 'test -e /ready', '--health-retries=1']);
     await settles('told', 'unhealthy');
     await docker(['exec', 'told', 'touch', '/ready']);
