@@ -68,7 +68,7 @@ export interface BuildRequest {
   /** Name to `HOST:IP`s, as --add-host gives them. */
   readonly extraHosts: readonly string[];
   readonly shmSize?: number;
-  /** Limits of each step, as those of a container (classic door only). */
+  /** Limits of each step, as those of a container. */
   readonly limits?: StepLimits;
   /** Named contexts that are no local folders: an image by reference (`docker-image://…`) ; a folder has the value undefined. */
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
@@ -76,6 +76,8 @@ export interface BuildRequest {
   readonly cacheFrom: readonly string[];
   /** Where the cache goes afterwards: a reference; `max` keeps the steps of all stages. */
   readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
+  /** Whether the image's configuration holds the cache of its own steps (`--cache-to type=inline`). */
+  readonly inlineCache?: boolean;
   /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
   readonly compression: 'gzip' | 'zstd';

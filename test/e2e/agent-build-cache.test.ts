@@ -56,6 +56,15 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }
     assert.notEqual(tool, firstTool);
   });
 
+  test('an image can hold its own', async () => {
+    const name = `${registry.host}/team/inline:1`;
+    await first.docker(['build', '-t', name, '--build-arg', 'BUILDKIT_INLINE_CACHE=1', '--push', context]);
+    const fourth = await startAgent(scope);
+    const printed = await build(fourth, '--cache-from', name);
+    assert.deepEqual(executed(printed), [`RUN ${RANDOM} > /tool`, 'COPY --from=tools /tool /copied']);
+    assert.equal((await content(fourth)).split('\n')[0], (await content(first)).split('\n')[0]);
+  });
+
   test('one that is missing, or is an image, is told of and does no harm', async () => {
     for (const reference of [cache('nothing'), image]) {
       const printed = await build(first, '--cache-from', reference);

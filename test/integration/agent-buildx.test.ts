@@ -133,6 +133,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
         'l=v',
       ],
       ...['--no-cache-filter', 'one,two', '--pull', '--network', 'none', '--add-host', 'db:10.0.0.1'],
+      ...['--ulimit', 'nofile=10:20', '--cache-to', 'type=inline'],
       ...['--shm-size', '32m', '--platform', 'linux/amd64', '--cache-from', 'host:5000/cache'],
       ...[
         '--cache-to',
@@ -156,6 +157,8 @@ describe('buildx', { timeout: 120_000 }, async () => {
       network: 'none',
       extraHosts: ['db:10.0.0.1'],
       shmSize: 32 << 20,
+      limits: { Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }] },
+      inlineCache: true,
       namedContexts: new Map(),
       cacheFrom: ['host:5000/cache'],
       cacheTo: [{ reference: 'host:5000/cache', mode: 'max' }],

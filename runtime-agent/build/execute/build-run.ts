@@ -11,6 +11,7 @@ import type { Images, PullProgress } from '../../images/images.ts';
 import type { LayerHolds } from '../../images/layer-holds.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
+import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { ignoreLines } from '../frontend/ignore-rules.ts';
@@ -247,7 +248,13 @@ export class BuildRun {
       if (plan === undefined) throw new TypeError('the target was planned');
       await Promise.all([...plans.values()].map((each) => this.#stage(each, plans, executor)));
       const stage = await this.#stage(plan, plans, executor);
-      const image = await this.#finish(draft, plan, stage, this.#ground(plan, plans));
+      const image = await this.#finish(
+        draft,
+        plan,
+        stage,
+        this.#ground(plan, plans),
+        shared.inline(stage.chain),
+      );
       await shared.save(stage.chain);
       return image;
     } catch (error) {
@@ -365,6 +372,7 @@ export class BuildRun {
     plan: StagePlan,
     stage: BuiltStage,
     ground: ImageConfig | undefined,
+    inlineCache: readonly RemoteStep[] | undefined,
   ): Promise<BuiltImage> {
     await draft.keepLayers(stage.chain);
     const config = imageDocument({
@@ -374,6 +382,7 @@ export class BuildRun {
       labels: this.#request.labels,
       diffIds: stage.chain,
       history: stage.history,
+      ...(inlineCache && { inlineCache }),
     });
     const image = await draft.finish({ config });
     return {

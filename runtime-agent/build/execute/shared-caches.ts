@@ -11,7 +11,7 @@ import type { HeldLayers } from './held-layers.ts';
 
 export interface SharedCachesOptions {
   readonly remote: RemoteCaches;
-  readonly request: Pick<BuildRequest, 'cacheFrom' | 'cacheTo' | 'source'>;
+  readonly request: Pick<BuildRequest, 'cacheFrom' | 'cacheTo' | 'inlineCache' | 'source'>;
   readonly steps: StepCache;
   readonly snapshotter: Snapshotter;
   readonly held: HeldLayers;
@@ -61,16 +61,20 @@ export class SharedCaches {
 
   /** A step of this build, wherever it came from. */
   record(step: RemoteStep): void {
-    if (this.#options.request.cacheTo.length > 0) this.#recorded.set(step.keys.join(), step);
+    const { cacheTo, inlineCache } = this.#options.request;
+    if (cacheTo.length > 0 || inlineCache) this.#recorded.set(step.keys.join(), step);
+  }
+
+  /** What the image itself is to hold: the steps that made its layers. Undefined where that is not asked for. */
+  inline(chain: readonly Digest[]): readonly RemoteStep[] | undefined {
+    return this.#options.request.inlineCache ? this.#stepsOf(chain) : undefined;
   }
 
   /** Writes the caches that are asked for. `chain` are the layers of the image: a cache of the mode `min` has no others. */
   async save(chain: readonly Digest[]): Promise<void> {
     const { request, remote, progress, signal } = this.#options;
     for (const { reference, mode } of request.cacheTo) {
-      const steps = [...this.#recorded.values()].filter(
-        ({ diffId }) => mode === 'max' || diffId === undefined || chain.includes(diffId),
-      );
+      const steps = mode === 'max' ? [...this.#recorded.values()] : this.#stepsOf(chain);
       await internalStep(`exporting cache to ${reference}`, progress, async (step) =>
         remote.write(
           reference,
@@ -81,6 +85,12 @@ export class SharedCaches {
         ),
       );
     }
+  }
+
+  #stepsOf(chain: readonly Digest[]): readonly RemoteStep[] {
+    return [...this.#recorded.values()].filter(
+      ({ diffId }) => diffId === undefined || chain.includes(diffId),
+    );
   }
 
   /** False where it cannot be had any more: the step is built then. */

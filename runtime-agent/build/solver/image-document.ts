@@ -1,6 +1,7 @@
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { ImageConfigDefaults, ImageConfigHistory } from '../../../storage/oci/image-config.ts';
 import type { Platform } from '../../images/image.ts';
+import { INLINE_CACHE, type RemoteStep } from '../cache/remote/cache-document.ts';
 
 /** What a built image is made of. */
 export interface ImageParts {
@@ -10,6 +11,8 @@ export interface ImageParts {
   readonly labels: ReadonlyMap<string, string>;
   readonly diffIds: readonly Digest[];
   readonly history: readonly ImageConfigHistory[];
+  /** The steps that made it, for builds that take them over; undefined leaves them out. */
+  readonly inlineCache?: readonly RemoteStep[];
 }
 
 /** `comment` of the history's entries, by which the field's tools know that `created_by` is an instruction. */
@@ -31,7 +34,7 @@ export function historyEntry(
 
 /** The image configuration, byte for byte the same for the same parts (image-spec, config.md). */
 export function imageDocument(parts: ImageParts): Buffer {
-  const { platform, author, config, labels, diffIds, history } = parts;
+  const { platform, author, config, labels, diffIds, history, inlineCache } = parts;
   const created = history.findLast((entry) => entry.created !== undefined)?.created;
   const allLabels = { ...config.Labels, ...Object.fromEntries(labels) };
   const document = {
@@ -43,6 +46,7 @@ export function imageDocument(parts: ImageParts): Buffer {
     history,
     os: platform.os,
     rootfs: { type: 'layers', diff_ids: diffIds },
+    ...(inlineCache === undefined ? {} : { [INLINE_CACHE]: inlineCache }),
   };
   return Buffer.from(JSON.stringify(document));
 }

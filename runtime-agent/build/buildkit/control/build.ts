@@ -1,6 +1,7 @@
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
 import type { BuildProgress, BuiltImage } from '../../builder.ts';
+import type { CacheExports } from '../frontend/cache-entries.ts';
 import { StatusLog } from './status-log.ts';
 import { StepVertexes } from './step-vertexes.ts';
 
@@ -15,11 +16,10 @@ export interface SolvedImage {
 export type Returned = { readonly refs: readonly string[] } | { readonly error: Error };
 
 /** What `Control/Solve` says about a build, for the calls that come for it on the bridge. */
-export interface BuildOptions {
+export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
   readonly compression: 'gzip' | 'zstd';
-  readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
 }
 
 /** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */

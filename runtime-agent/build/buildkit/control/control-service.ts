@@ -78,7 +78,7 @@ async function solve(
     build.configure({
       session: request.Session,
       compression: decodeCompression(exporters),
-      cacheTo: decodeCacheExports(cacheExportsOf(request)),
+      ...decodeCacheExports(cacheExportsOf(request)),
     });
     const refs = await refsOf(deps.frontend, build, request, signal);
     const solved = refs.map((ref) => {

@@ -1,4 +1,5 @@
 import { EngineError } from '../../../errors.ts';
+import type { BuildRequest } from '../../builder.ts';
 import type { FrontendOptions } from './options.ts';
 
 /** A place of the build cache as clients name it: `type=registry,ref=…`. */
@@ -16,17 +17,23 @@ export function decodeCacheImports(options: FrontendOptions): readonly string[] 
   ];
 }
 
-/** The places of `--cache-to`. Throws EngineError 'bad-request' for a place that is no registry. */
-export function decodeCacheExports(
-  entries: readonly CacheEntry[],
-): readonly { readonly reference: string; readonly mode: 'min' | 'max' }[] {
-  return entries.map((entry) => {
+/** Where `--cache-to` puts the steps of a build. */
+export interface CacheExports {
+  readonly cacheTo: BuildRequest['cacheTo'];
+  readonly inlineCache: boolean;
+}
+
+/** The places of `--cache-to`. Throws EngineError 'bad-request' for a place that is neither a registry nor the image. */
+export function decodeCacheExports(entries: readonly CacheEntry[]): CacheExports {
+  const others = entries.filter(({ type }) => type !== 'inline');
+  const cacheTo = others.map((entry): CacheExports['cacheTo'][number] => {
     const mode = entry.attributes.get('mode') ?? 'min';
     if (mode !== 'min' && mode !== 'max') {
       throw new EngineError('bad-request', `the mode "${mode}" of --cache-to is neither min nor max`);
     }
     return { reference: reference('--cache-to', entry), mode };
   });
+  return { cacheTo, inlineCache: others.length < entries.length };
 }
 
 function reference(flag: string, { type, attributes }: CacheEntry): string {

@@ -9,7 +9,10 @@ import { type FrontendOptions, optionsBelow, splitCsv } from './options.ts';
 
 /** What a client asks of the frontend `dockerfile.v0`, without what it has to send. */
 export interface FrontendPlan {
-  readonly request: Omit<BuildRequest, 'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'compression'>;
+  readonly request: Omit<
+    BuildRequest,
+    'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'inlineCache' | 'compression'
+  >;
   /** One image for each; empty is the host's own. */
   readonly platforms: readonly Platform[];
   /** Whether the result is an index even where it is of one platform. */
@@ -27,12 +30,11 @@ const WITHOUT_EFFECT =
   /^(frontend\.caps|frontendcaps|source|cmdline|vcs:.*|input-metadata:.*|context|dockerfilekey|contextkey|local-.*)$/;
 
 const KNOWN =
-  /^(filename|target|platform|multi-platform|no-cache|image-resolve-mode|force-network-mode|add-hosts|shm-size|cache-imports|cache-from|contextsubdir|(build-arg|label|context|attest):.*)$/;
+  /^(filename|target|platform|multi-platform|no-cache|image-resolve-mode|force-network-mode|add-hosts|shm-size|ulimit|cache-imports|cache-from|contextsubdir|(build-arg|label|context|attest):.*)$/;
 
 /** Why an option is refused, where there is more to say than that it is not known. */
 const REFUSED: Readonly<Record<string, string>> = {
   'cgroup-parent': '--cgroup-parent is not supported: the steps of a build run in a cgroup of the agent',
-  hostname: 'the build argument BUILDKIT_SANDBOX_HOSTNAME is not supported',
   requestid: 'docker build --print is not supported',
 };
 
@@ -50,19 +52,21 @@ export function decodeFrontendOptions(
   }
   const platforms = splitCsv(options.get('platform') ?? '').flatMap((text) => decodePlatform(text) ?? []);
   const shmSize = options.get('shm-size');
+  const ulimits = splitCsv(options.get('ulimit') ?? '').map(decodeUlimit);
   const target = options.get('target');
   const epoch = options.get('build-arg:SOURCE_DATE_EPOCH');
   return {
     request: {
       dockerfile: options.get('filename') ?? 'Dockerfile',
       ...(target === undefined || target === '' ? {} : { target }),
-      buildArguments: optionsBelow(options, 'build-arg:'),
+      buildArguments: buildArguments(options),
       labels: optionsBelow(options, 'label:'),
       noCache: noCache(options.get('no-cache')),
       pull: options.get('image-resolve-mode') === 'pull',
       network: network(options.get('force-network-mode')),
       extraHosts: splitCsv(options.get('add-hosts') ?? '').map((host) => host.replace('=', ':')),
       ...(shmSize === undefined ? {} : { shmSize: wholeNumber('--shm-size', shmSize) }),
+      ...(ulimits.length === 0 ? {} : { limits: { Ulimits: ulimits } }),
       ...(epoch === undefined || epoch === ''
         ? {}
         : { sourceDateEpoch: wholeNumber('SOURCE_DATE_EPOCH', epoch) }),
@@ -76,6 +80,29 @@ export function decodeFrontendOptions(
     namedContexts: decodeNamedContexts(options, images),
     attestations: decodeAttestations(optionsBelow(options, 'attest:')),
   };
+}
+
+/** Arguments that tell the builder something, and no Dockerfile; clients act on these by themselves. */
+const OF_CLIENTS = /^BUILDKIT_(INLINE_CACHE|MULTI_PLATFORM|INLINE_BUILDINFO_ATTRS|CONTEXT_KEEP_GIT_DIR)$/;
+/** Such arguments that the builder would have to act on. */
+const OF_BUILDER = /^BUILDKIT_(SYNTAX|CACHE_MOUNT_NS|SANDBOX_HOSTNAME)$/;
+
+function buildArguments(options: FrontendOptions): ReadonlyMap<string, string> {
+  const given = [...optionsBelow(options, 'build-arg:')];
+  const refused = given.find(([name]) => OF_BUILDER.test(name));
+  if (refused !== undefined) {
+    throw new EngineError('bad-request', `the build argument ${refused[0]} is not supported`);
+  }
+  return new Map(given.filter(([name]) => !OF_CLIENTS.test(name)));
+}
+
+/** `nofile=1024:2048`, or with one number for both. */
+function decodeUlimit(text: string) {
+  const [, Name = '', soft = '', hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? [];
+  if (Name === '') {
+    throw new EngineError('bad-request', `--ulimit ${text} is none: write one such as nofile=1024:2048`);
+  }
+  return { Name, Soft: Number(soft), Hard: Number(hard) };
 }
 
 function noCache(value: string | undefined): BuildRequest['noCache'] {

@@ -53,7 +53,7 @@ export class Frontend {
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
-    const { cacheTo, compression } = build.options;
+    const { cacheTo, inlineCache, compression } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -66,6 +66,7 @@ export class Frontend {
           source,
           namedContexts: new Map(named),
           cacheTo,
+          inlineCache,
           compression,
           ...(platform === undefined ? {} : { platform }),
         };

@@ -23,6 +23,9 @@ export interface CacheDocument {
 /** The media type by which a manifest says that it is such a cache. */
 export const CACHE_CONFIG_TYPE = 'application/vnd.berth.build-cache.config.v1+json';
 
+/** The field of an image's configuration in which the cache of its own steps is. */
+export const INLINE_CACHE = 'berth.build-cache.v1';
+
 /** Bytes of a document that is read. */
 export const MAX_CACHE_DOCUMENT = 16 << 20;
 
@@ -32,17 +35,31 @@ export function encodeCacheDocument({ steps, diffIds }: CacheDocument): Buffer {
 
 /** Throws EngineError 'bad-request' for what is no such document. */
 export function decodeCacheDocument(bytes: Uint8Array): CacheDocument {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch (cause) {
-    throw new EngineError('bad-request', 'the cache is damaged: its configuration is not JSON', { cause });
-  }
+  const document = parseJson(bytes);
   const { steps, diffIds } = (document ?? {}) as { steps?: unknown; diffIds?: unknown };
   if (!Array.isArray(steps) || !Array.isArray(diffIds) || !diffIds.every(isDigestText)) {
     throw new EngineError('bad-request', 'the cache is damaged: its configuration lists no steps and layers');
   }
   return { diffIds, steps: steps.filter(isStep) };
+}
+
+/** The cache in an image's configuration; undefined where it has none. Throws EngineError 'bad-request'. */
+export function decodeInlineCache(bytes: Uint8Array): CacheDocument | undefined {
+  const { rootfs, [INLINE_CACHE]: steps } = (parseJson(bytes) ?? {}) as {
+    rootfs?: { diff_ids?: unknown };
+    [INLINE_CACHE]?: unknown;
+  };
+  const diffIds = rootfs?.diff_ids;
+  if (!Array.isArray(steps) || !Array.isArray(diffIds) || !diffIds.every(isDigestText)) return undefined;
+  return { diffIds, steps: steps.filter(isStep) };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (cause) {
+    throw new EngineError('bad-request', 'the cache is damaged: its configuration is not JSON', { cause });
+  }
 }
 
 function isStep(value: unknown): value is RemoteStep {

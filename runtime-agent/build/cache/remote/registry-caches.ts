@@ -12,6 +12,7 @@ import { verifiedBlob } from '../../../images/verified-blob.ts';
 import {
   CACHE_CONFIG_TYPE,
   decodeCacheDocument,
+  decodeInlineCache,
   encodeCacheDocument,
   MAX_CACHE_DOCUMENT,
   type RemoteStep,
@@ -36,13 +37,14 @@ export class RegistryCaches implements RemoteCaches {
     const { bytes } = await repository.fetchManifest(referenceIn(reference), signal);
     const manifest = readManifest(bytes);
     const { config } = manifest;
-    if (config === undefined || config.mediaType !== CACHE_CONFIG_TYPE) {
-      throw new EngineError('bad-request', `${name} is no build cache that this agent can read`);
-    }
+    if (config === undefined) throw notOne(name);
     if (config.size > MAX_CACHE_DOCUMENT)
       throw new EngineError('bad-request', `the cache ${name} is too large`);
     const content = await Array.fromAsync(verifiedBlob(config, repository.readBlob(config, signal)));
-    const { steps, diffIds } = decodeCacheDocument(Buffer.concat(content));
+    const isArtifact = config.mediaType === CACHE_CONFIG_TYPE;
+    const document = (isArtifact ? decodeCacheDocument : decodeInlineCache)(Buffer.concat(content));
+    if (document === undefined) throw notOne(name);
+    const { steps, diffIds } = document;
     const layers = new Map(planLayers(manifest.layers, diffIds).map((layer) => [layer.diffId, layer]));
     const byKey = new Map<string, RemoteStep>();
     for (const step of steps) {
@@ -88,6 +90,13 @@ export class RegistryCaches implements RemoteCaches {
     const bytes = Buffer.from(JSON.stringify(manifest));
     await writer.putManifest(referenceIn(reference), { bytes, mediaType: MEDIA_TYPES.ociManifest }, signal);
   }
+}
+
+function notOne(name: string): EngineError {
+  return new EngineError(
+    'bad-request',
+    `${name} is no build cache of this agent, nor an image that holds one`,
+  );
 }
 
 function referenceIn(reference: ImageReference): string {

@@ -32,6 +32,8 @@ describe('options of the frontend', () => {
       'force-network-mode': 'none',
       'add-hosts': 'db=10.0.0.1,six=fd00::1',
       'shm-size': '1048576',
+      ulimit: 'nofile=1024:2048,nproc=7',
+      'build-arg:BUILDKIT_INLINE_CACHE': '1',
       'cache-imports': '[{"Type":"registry","Attrs":{"ref":"r/cache"}}]',
       'frontend.caps': 'moby.buildkit.frontend.contexts+forward',
       'vcs:revision': 'abc',
@@ -51,6 +53,13 @@ describe('options of the frontend', () => {
     assert.equal(plan.request.network, 'none');
     assert.deepEqual(plan.request.extraHosts, ['db:10.0.0.1', 'six:fd00::1']);
     assert.equal(plan.request.shmSize, 1_048_576);
+    assert.deepEqual(plan.request.limits, {
+      Ulimits: [
+        { Name: 'nofile', Soft: 1024, Hard: 2048 },
+        { Name: 'nproc', Soft: 7, Hard: 7 },
+      ],
+    });
+    assert.deepEqual([...plan.request.buildArguments.keys()], ['A', 'SOURCE_DATE_EPOCH']);
     assert.deepEqual(plan.request.cacheFrom, ['r/cache']);
   });
 
@@ -93,6 +102,8 @@ describe('options of the frontend', () => {
     ['a network', { 'force-network-mode': 'mine' }, /network mode "mine"/],
     ['a platform', { platform: 'linux' }, /"linux" is not a platform/],
     ['a size', { 'shm-size': '1g' }, /--shm-size is "1g"/],
+    ['a ulimit', { ulimit: 'nofile' }, /--ulimit nofile is none/],
+    ['another frontend', { 'build-arg:BUILDKIT_SYNTAX': 'x' }, /argument BUILDKIT_SYNTAX is not supported/],
     ['--print', { requestid: 'frontend.outline' }, /--print is not supported/],
     ['--cgroup-parent', { 'cgroup-parent': 'x' }, /--cgroup-parent is not supported/],
     ['what nobody knows', { 'brand-new': '1' }, /build option "brand-new" is not supported/],
