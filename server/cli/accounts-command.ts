@@ -1,7 +1,9 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import { AuthError } from '../../auth/errors.ts';
+import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
+import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { ConfigError, loadConfig } from '../config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { refusedOption } from './parse-options.ts';
@@ -58,23 +60,30 @@ export async function runAccountsCommand(
   await using registry = await openStoredRegistry(storage);
   const given = (option: string) => values[option];
   try {
-    await action.run({
+    const input = {
       store: await openAccounts(registry.database),
       catalog: registry.catalog,
       words: positionals,
-      option: (option) => given(option) as string | undefined,
-      options: (option) => (given(option) as readonly string[] | undefined) ?? [],
-      flag: (option) => given(option) === true,
-      print: (line) => process.stdout.write(`${line}\n`),
-      tell: (line) => process.stderr.write(`${line}\n`),
-    });
-    if (!['list', 'test'].includes(name)) {
+      option: (option: string) => given(option) as string | undefined,
+      options: (option: string) => (given(option) as readonly string[] | undefined) ?? [],
+      flag: (option: string) => given(option) === true,
+      print: (line: string) => process.stdout.write(`${line}\n`),
+      tell: (line: string) => process.stderr.write(`${line}\n`),
+    };
+    if (['list', 'test'].includes(name)) await action.run(input);
+    else {
       // An address may hold a secret.
       const words = positionals.filter((word) => !word.includes('://'));
       const detail = ['berth', noun, name, ...words].join(' ');
-      await registry.catalog.audit.record([
-        { at: new Date(), action: 'manage', outcome: 'done', detail, count: 1 },
-      ]);
+      const entry = (): AuditEntry => ({
+        at: new Date(),
+        action: 'manage',
+        outcome: 'done',
+        detail,
+        count: 1,
+      });
+      const recorded = await recordingChange(entry, () => action.run(input));
+      if (!recorded) await registry.catalog.audit.record([entry()]);
     }
     return 0;
   } catch (error) {

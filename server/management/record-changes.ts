@@ -1,18 +1,21 @@
 import type { Middleware } from 'koa';
 import { nameOf } from '../../auth/access/identity.ts';
-import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
+import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catalog.ts';
+import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { RequestState } from '../request-context.ts';
 
-/** Has every change that the management API makes recorded, before its answer goes out. */
+/**
+ * Has every change that the management API makes recorded by the transaction that makes it, and what changed nothing in the
+ * database before its answer goes out.
+ */
 export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
   return async (ctx, next) => {
-    await next();
-    if (ctx.method === 'GET' || ctx.method === 'HEAD' || ctx.status >= 400) return;
-    const { asked, identity, origin } = ctx.state;
-    const who = nameOf(identity);
-    const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;
-    await audit.record([
-      {
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') return next();
+    const entry = (): AuditEntry => {
+      const { asked, identity, origin } = ctx.state;
+      const who = nameOf(identity);
+      const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;
+      return {
         at: new Date(),
         ...(who !== undefined && { who }),
         ...(origin.remote !== undefined && { address: origin.remote }),
@@ -20,7 +23,9 @@ export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<R
         outcome: 'done',
         detail: `${ctx.method} ${ctx.path}${ctx.search}${fields}`,
         count: 1,
-      },
-    ]);
+      };
+    };
+    const recorded = await recordingChange(entry, next);
+    if (!recorded && ctx.status < 400) await audit.record([entry()]);
   };
 }

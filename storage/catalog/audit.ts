@@ -2,12 +2,12 @@ import type { Knex } from 'knex';
 import { parseDigest } from '../oci/digest.ts';
 import type { AuditCatalog, AuditEntry, AuditEvent, AuditPage } from './audit-catalog.ts';
 import { isPostgres } from './dialect.ts';
+import { insertEntries } from './insert-entries.ts';
 import { settledAudit } from './postgres/settled-audit.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
 const PRUNED_AT_ONCE = 500;
-const LONGEST_DETAIL = 500;
 
 interface AuditRow {
   readonly id: number | string;
@@ -62,29 +62,6 @@ export class KnexAudit implements AuditCatalog {
       { durable: false },
     );
   }
-}
-
-const COLUMNS = 'at, who, address, action, outcome, repository, digest, tag, media_type, size, detail, count';
-const VALUES = `(${COLUMNS.replaceAll(/\w+/g, '?')})`;
-
-/** Adds entries to the record, as part of a transaction. Every push does: knex would take longer to write the text. */
-export async function insertEntries(trx: Knex.Transaction, entries: readonly AuditEntry[]): Promise<void> {
-  const values = entries.map(() => VALUES).join(', ');
-  const bindings = entries.flatMap((entry) => [
-    entry.at.getTime(),
-    entry.who?.slice(0, 255) ?? null,
-    entry.address?.slice(0, 64) ?? null,
-    entry.action,
-    entry.outcome,
-    entry.repository ?? null,
-    entry.digest ?? null,
-    entry.tag ?? null,
-    entry.mediaType?.slice(0, 255) ?? null,
-    entry.size ?? null,
-    entry.detail?.slice(0, LONGEST_DETAIL) ?? null,
-    entry.count,
-  ]);
-  await trx.raw(`insert into audit_events (${COLUMNS}) values ${values}`, bindings as Knex.RawBinding[]);
 }
 
 function eventOfRow(row: AuditRow): AuditEvent {

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import { DatabaseUnavailableError, StorageFullError } from '../errors.ts';
 import { isPostgres } from './dialect.ts';
 import type { LogSync } from './log-sync.ts';
+import { withRecord } from './recorded-change.ts';
 import type { Place, RetryLane } from './retry-lane.ts';
 import type { TransactionGroup } from './transaction-group.ts';
 
@@ -38,9 +39,12 @@ export async function inTransaction<T>(
   { durable = true }: TransactionOptions = {},
 ): Promise<T> {
   const group = groupOf(knex);
-  const result = await (group === undefined
-    ? untilItPasses(knex, () => knex.transaction((trx) => inTime(trx, work), isolationOf(knex)))
-    : group.run(work));
+  const run = (each: (trx: Knex.Transaction) => Promise<T>) =>
+    group === undefined
+      ? untilItPasses(knex, () => knex.transaction((trx) => inTime(trx, each), isolationOf(knex)))
+      : group.run(each);
+  // What a power cut may undo is no change that somebody asked for.
+  const result = durable ? await withRecord(work, run) : await run(work);
   if (durable) await logOf(knex)?.sync();
   return result;
 }

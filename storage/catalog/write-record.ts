@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Digest } from '../oci/digest.ts';
 import type { Actor } from './actor.ts';
-import { insertEntries } from './audit.ts';
 import type { AuditEntry } from './audit-catalog.ts';
 import type { Guards } from './guards.ts';
+import { insertEntries } from './insert-entries.ts';
 import { batches } from './rows.ts';
 import type { ToldEvent } from './webhook-catalog.ts';
 

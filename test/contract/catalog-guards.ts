@@ -3,7 +3,9 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { Actor } from '../../storage/catalog/actor.ts';
+import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog, ManifestReference } from '../../storage/catalog/catalog.ts';
+import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { TagRuleKind } from '../../storage/catalog/tag-rule-catalog.ts';
 import { QuotaExceededError, TagRefusedError } from '../../storage/errors.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
@@ -226,6 +228,70 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
         ]);
         assert.equal(await catalog.tagRules.remove({ pattern: 'team/*', tags: 'release-*' }), true);
         await put(WRITER, 'team/app', 'one', ['release-1']);
+      });
+    });
+
+    describe('a change of rules', () => {
+      const entry = (detail: string): AuditEntry => ({
+        at: new Date(),
+        who: 'ada',
+        action: 'manage',
+        outcome: 'done',
+        detail,
+        count: 1,
+      });
+      const details = async () => (await catalog.audit.list({ limit: 100 })).map(({ detail }) => detail);
+      const quota = { pattern: 'team/*', bytes: 100 };
+
+      test('is recorded by its own transaction, once', async () => {
+        const change = async () => {
+          await catalog.quotas.put(quota);
+          await catalog.quotas.put({ ...quota, bytes: 200 });
+        };
+        assert.equal(await recordingChange(() => entry('two quotas'), change), true);
+        await catalog.quotas.put({ ...quota, bytes: 300 });
+        assert.deepEqual(await details(), ['two quotas']);
+      });
+
+      test('is not made when it cannot be recorded', async () => {
+        const unrecordable = recordingChange(
+          () => assert.fail('the record is full'),
+          () => catalog.quotas.put(quota),
+        );
+        await assert.rejects(unrecordable, /the record is full/);
+        assert.deepEqual(await catalog.quotas.list(), []);
+      });
+
+      test('that changed nothing, or failed, is not recorded as done', async () => {
+        const nothing = async () => {
+          assert.equal(await catalog.quotas.remove('none/*'), false);
+          assert.equal(await catalog.webhooks.remove('none'), false);
+        };
+        assert.equal(await recordingChange(() => entry('nothing'), nothing), false);
+        await catalog.quotas.put({ pattern: '*', bytes: 1 });
+        const failing = async () => {
+          await catalog.blobs.link('team/app', blobOf('large', 10), undefined, WRITER);
+        };
+        await assert.rejects(
+          recordingChange(() => entry('failed'), failing),
+          QuotaExceededError,
+        );
+        assert.deepEqual(await details(), []);
+      });
+
+      test('belongs to who asked for it, however many change something at once', async () => {
+        await Promise.all(
+          Array.from({ length: 6 }, (_, index) =>
+            recordingChange(
+              () => entry(`quota ${index}`),
+              () => catalog.quotas.put({ pattern: `team${index}/*`, bytes: 100 }),
+            ),
+          ),
+        );
+        assert.deepEqual(
+          (await details()).toSorted(),
+          [0, 1, 2, 3, 4, 5].map((index) => `quota ${index}`),
+        );
       });
     });
 

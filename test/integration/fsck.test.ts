@@ -51,6 +51,26 @@ test('a sound registry is clean, beside the server and without it', async (t) =>
   }
 });
 
+test('a quota that counts wrong is told of, and mended on demand', async (t) => {
+  const { server, fsck } = await withImage(t);
+  const quota = (...args: readonly string[]) => runBerth('quota', ...args, '--data', server.dataDir);
+  await quota('set', 'team/*', '1GiB');
+  const right = (await quota('list')).stdout;
+  await sql(server.dataDir, 'update quota_use set used = used + 1000');
+  const found = await fsck();
+  assert.notEqual(found.exitCode, 0, found.stdout);
+  const [, used = ''] = /^team\/\* (\d+) of/.exec(right) ?? [];
+  assert.match(
+    found.stdout,
+    new RegExp(`the quota of team/\\* counts ${Number(used) + 1000} bytes where there are ${used}`),
+  );
+  assert.notEqual((await quota('list')).stdout, right);
+  const mended = await fsck('--repair');
+  assert.equal(mended.exitCode, 0, mended.stdout);
+  assert.equal((await quota('list')).stdout, right);
+  assert.equal((await fsck()).exitCode, 0);
+});
+
 test('leftovers are told of and are no damage', async (t) => {
   const { server, fileOf, layer, fsck } = await withImage(t);
   const present = await fileOf(layer);

@@ -1,0 +1,44 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Knex } from 'knex';
+import type { AuditEntry } from './audit-catalog.ts';
+import { insertEntries } from './insert-entries.ts';
+
+interface Change {
+  /** Asked for when it is recorded: what was asked for is known by then. */
+  readonly entry: () => AuditEntry;
+  recorded: boolean;
+}
+
+/** Stores of many kinds write what one request asks for: what is recorded of it reaches their transactions by this. */
+const changes = new AsyncLocalStorage<Change>();
+
+/**
+ * Runs `work`, whose first transaction that changes something records `entry` as well: both are there, or neither. Answers
+ * whether there was one.
+ */
+export async function recordingChange(entry: () => AuditEntry, work: () => Promise<void>): Promise<boolean> {
+  const change: Change = { entry, recorded: false };
+  await changes.run(change, work);
+  return change.recorded;
+}
+
+/** Runs a transaction with what is to be recorded of it, where there is something. `run` may run its work several times. */
+export async function withRecord<T>(
+  work: (trx: Knex.Transaction) => Promise<T>,
+  run: (work: (trx: Knex.Transaction) => Promise<T>) => Promise<T>,
+): Promise<T> {
+  const change = changes.getStore();
+  if (change === undefined || change.recorded) return run(work);
+  const result = await run(async (trx) => {
+    const outcome = await work(trx);
+    if (hasChanged(outcome)) await insertEntries(trx, [change.entry()]);
+    return outcome;
+  });
+  if (hasChanged(result)) change.recorded = true;
+  return result;
+}
+
+/** Stores answer false, or none, where there was nothing to change. */
+function hasChanged(outcome: unknown): boolean {
+  return outcome !== false && outcome !== 0;
+}
