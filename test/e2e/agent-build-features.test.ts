@@ -92,6 +92,17 @@ RUN --mount=type=bind,from=${image},source=/etc,target=/i,ro ! touch /i/x && ls 
     assert.equal(await shell('ls -d /c /t /ctx /stage /i 2>/dev/null | wc -l'), '0\n');
   });
 
+  test('stages that do not need each other are built side by side', async (t) => {
+    const meets = (own: string, other: string) =>
+      `RUN --mount=type=cache,target=/meet,id=meet touch /meet/${own}; i=0; until [ -e /meet/${other} ]; do i=$((i+1)); [ $i -lt 600 ] || exit 1; sleep 0.1; done; touch /${own}`;
+    const folder = await makeBuildContext(
+      t,
+      `FROM ${image} AS a\n${meets('a', 'b')}\nFROM ${image} AS b\n${meets('b', 'a')}\nFROM ${image}\nCOPY --from=a /a /\nCOPY --from=b /b /\n`,
+    );
+    await build(folder);
+    assert.equal(await shell('ls /a /b'), '/a\n/b\n');
+  });
+
   test('RUN has the network that it asks for', async (t) => {
     const folder = await makeBuildContext(
       t,
@@ -232,7 +243,7 @@ RUN --network=host ls /sys/class/net | tr '\\n' ' ' > /host
     assert.equal(cached(await build(folder)), 1, 'the cache keeps the layer of an image that went');
     await agent.docker(['rmi', 'f']);
     const second = await agent.docker(['builder', 'prune', '--force'], CLASSIC);
-    assert.match(second.stdout, /Total reclaimed space: 3\.\d*MB/, first.stdout);
+    assert.match(second.stdout, /Total reclaimed space: 3(\.\d+)?MB/, first.stdout);
     assert.equal(cached(await build(folder)), 0);
     await agent.docker(['builder', 'prune', '--force', '--all'], CLASSIC);
     assert.equal(cached(await build(folder)), 0);

@@ -33,14 +33,26 @@ export class StepCache {
     return new StepCache(knex);
   }
 
-  /** The step of this key, which counts as used now. */
+  /** The step of this key; see `touch`. */
   async find(key: string): Promise<CachedStep | undefined> {
     const row = await this.#knex<StepRow>('build_steps').where({ key }).first();
-    if (row === undefined) return undefined;
-    await this.#knex('build_steps')
-      .where({ key: row.alias_of ?? key })
-      .update({ last_used_at: Date.now(), uses: row.uses + 1 });
-    return stepOf(row);
+    return row === undefined ? undefined : stepOf(row);
+  }
+
+  /** Notes that a build has just used the steps of these keys. */
+  async touch(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    await inTransaction(this.#knex, async (trx) => {
+      const aliased = trx('build_steps')
+        .select('alias_of')
+        .whereIn('key', [...keys])
+        .whereNotNull('alias_of');
+      await trx('build_steps')
+        .whereIn('key', [...keys])
+        .orWhereIn('key', aliased)
+        .update({ last_used_at: Date.now() })
+        .increment('uses', 1);
+    });
   }
 
   /** Records a step under its keys, or replaces those of these keys. */

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
-import { joinPath, nameOf, parentOf } from './tree-paths.ts';
+import { nameOf, parentOf } from './tree-paths.ts';
 
 /** Where the content of a file lies in the spool, and what it is. */
 export interface Content {
@@ -23,6 +23,8 @@ export class ArchiveTree implements FileTree {
   readonly #nodes: ReadonlyMap<string, ArchiveNode>;
   readonly #children = new Map<string, string[]>();
   readonly #spool: FileHandle;
+  /** What was read last of the spool, never written again: whoever has a part of it may keep it. */
+  #ahead: { readonly start: number; readonly bytes: Buffer } = { start: 0, bytes: Buffer.alloc(0) };
 
   constructor(nodes: ReadonlyMap<string, ArchiveNode>, spool: FileHandle) {
     this.#nodes = nodes;
@@ -46,18 +48,14 @@ export class ArchiveTree implements FileTree {
   }
 
   async *read(file: FileEntry): AsyncGenerator<Uint8Array> {
-    const offset = this.#content(file).offset;
+    const { offset } = this.#content(file);
+    if (file.size === 0) return;
+    if (file.size < CHUNK / 4) {
+      yield await this.#readSmall(offset, file.size);
+      return;
+    }
     for (let at = 0; at < file.size; at += CHUNK) {
-      const length = Math.min(CHUNK, file.size - at);
-      const { bytesRead, buffer } = await this.#spool.read(
-        Buffer.allocUnsafeSlow(length),
-        0,
-        length,
-        offset + at,
-      );
-      if (bytesRead !== length)
-        throw new Error(`the context's file ${joinPath('', file.path)} was cut short`);
-      yield buffer;
+      yield await this.#readSpool(offset + at, Math.min(CHUNK, file.size - at), 'all');
     }
   }
 
@@ -71,6 +69,24 @@ export class ArchiveTree implements FileTree {
 
   async release(): Promise<void> {
     await this.#spool.close();
+  }
+
+  /** Small files are mostly wanted in the order in which they lie: what follows is read along. */
+  async #readSmall(offset: number, size: number): Promise<Buffer> {
+    const { start, bytes } = this.#ahead;
+    const within = offset - start;
+    if (within >= 0 && within + size <= bytes.length) return bytes.subarray(within, within + size);
+    const read = await this.#readSpool(offset, CHUNK, size);
+    this.#ahead = { start: offset, bytes: read };
+    return read.subarray(0, size);
+  }
+
+  /** Up to `length` bytes, of which `needed` must be there. */
+  async #readSpool(offset: number, length: number, needed: number | 'all'): Promise<Buffer> {
+    const { bytesRead, buffer } = await this.#spool.read(Buffer.allocUnsafeSlow(length), 0, length, offset);
+    if (bytesRead < (needed === 'all' ? length : needed))
+      throw new Error('what was received of an archive was cut short');
+    return buffer.subarray(0, bytesRead);
   }
 
   #content(file: FileEntry): Content {

@@ -25,6 +25,7 @@ import { planStage } from '../solver/plan-stage.ts';
 import { type NameScope, type Source, targetStage } from '../solver/stage-sources.ts';
 import type { StagePlan } from '../solver/step.ts';
 import type { Chain } from '../solver/step-key.ts';
+import { wantedOfContext } from '../solver/wanted-of-context.ts';
 import { type BaseImage, findBaseImage } from './base-images.ts';
 import { BuildSources } from './build-sources.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
@@ -220,6 +221,7 @@ export class BuildRun {
       held: this.#held,
       source,
       ignored,
+      wanted: (name) => wantedOfContext([...plans.values()], name),
       signal: this.#signal,
     });
     const shared = new SharedCaches({

@@ -19,6 +19,8 @@ export interface BuildSourcesOptions {
   readonly source: BuildSource;
   /** The lines of the ignore file, for the main context. */
   readonly ignored: readonly string[];
+  /** The parts of a context that the build reads; undefined is all of it. */
+  readonly wanted: (name: string | undefined) => readonly string[] | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -61,9 +63,14 @@ export class BuildSources {
   }
 
   async #openContext(name: string | undefined): Promise<FileTree> {
-    const { source, ignored, signal } = this.#options;
+    const { source, ignored, wanted, signal } = this.#options;
+    const include = wanted(name);
     const exclude = name === undefined ? ignored : [];
-    const opened = await source.openContext(name, { exclude }, signal);
+    const opened = await source.openContext(
+      name,
+      { exclude, ...(include === undefined ? {} : { include }) },
+      signal,
+    );
     const tree = 'path' in opened ? new FolderTree(opened.path, () => opened.release()) : opened;
     return exclude.length === 0 ? tree : new IgnoredTree(tree, ignoreRules(exclude));
   }

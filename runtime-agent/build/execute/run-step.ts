@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
+import type { Container } from '../../containers/container.ts';
 import { containerCapabilities } from '../../containers/plan/capabilities.ts';
 import { writeOciJson } from '../../containers/plan/oci-json.ts';
 import { ociSpec } from '../../containers/plan/oci-spec.ts';
@@ -18,7 +19,7 @@ import { runStepProcess, type StepOutput } from './run-process.ts';
 import { type RunSettings, stepContainer } from './step-container.ts';
 import { StepFailedError } from './step-error.ts';
 import type { OpenedMounts } from './step-mounts.ts';
-import { openStepNetwork } from './step-network.ts';
+import { openStepNetwork, type StepNetwork } from './step-network.ts';
 
 /** Bytes of an image's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
@@ -30,11 +31,7 @@ export interface RunStepOptions {
   readonly work: RunWork;
   readonly chain: Chain;
   readonly settings: RunSettings;
-  readonly mounts: (
-    rootfs: Rootfs,
-    folder: string,
-    user: { readonly uid: number; readonly gid: number },
-  ) => Promise<OpenedMounts>;
+  readonly mounts: (rootfs: Rootfs) => Promise<OpenedMounts>;
   readonly output: StepOutput;
   /** Takes the difference as the tar of a layer; called only where there is one. */
   readonly keep: (tar: AsyncIterable<Uint8Array>) => Promise<void>;
@@ -52,64 +49,96 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   const folder = join(context.paths.containers, id);
   signal.throwIfAborted();
   await mkdir(folder, { mode: 0o700 });
+  const container = stepContainer(context, id, options.work, options.settings);
+  const network = networkFor(context, container, folder);
   try {
     const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
-    await runIn(context, options, rootfs, folder);
-    if ((await readdir(rootfs.upper)).length === 0) return;
-    const latest = options.latest === undefined ? {} : { latest: options.latest };
-    await options.keep(context.tars.read({ folder: rootfs.upper, overlay: {}, ...latest }, signal));
+    await runIn(context, options, { container, network, rootfs, folder });
+    // It takes the kernel as long to take a namespace away as it takes to read what the step has changed.
+    const closing = network.close();
+    if ((await readdir(rootfs.upper)).length > 0) {
+      const latest = options.latest === undefined ? {} : { latest: options.latest };
+      await options.keep(context.tars.read({ folder: rootfs.upper, overlay: {}, ...latest }, signal));
+    }
+    await closing;
   } finally {
+    await network.close();
     await context.snapshotter.removeRootfs(id);
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+/** A network that is being opened while other things are prepared. */
+interface OpeningNetwork {
+  readonly opened: Promise<StepNetwork>;
+  /** Closes it when it is open; the same every time. */
+  close(): Promise<void>;
+}
+
+function networkFor(context: RunContext, container: Container, folder: string): OpeningNetwork {
+  const opened = openStepNetwork(context.networks, container, folder);
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= opened.then(
+      (network) => {
+        network.release();
+        return network.close();
+      },
+      () => undefined,
+    );
+    return closing;
+  };
+  opened.catch(() => undefined);
+  return { opened, close };
+}
+
+/** Where and as what a step runs. */
+interface RunPlace {
+  readonly container: Container;
+  readonly network: OpeningNetwork;
+  readonly rootfs: Rootfs;
+  readonly folder: string;
+}
+
 async function runIn(
   context: RunContext,
   options: RunStepOptions,
-  rootfs: Rootfs,
-  folder: string,
+  { container, network: opening, rootfs, folder }: RunPlace,
 ): Promise<void> {
   const { id, step, work, signal } = options;
-  const container = stepContainer(context, id, work, options.settings);
   const read = (path: string) =>
     readFileInRoot(context.libc, rootfs.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
   const user = userOf(step, () =>
     resolveUser(work.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
   );
   const capabilities = containerCapabilities({ add: [], drop: [], privileged: false }, context.capabilities);
-  const mounts = await options.mounts(rootfs, folder, user);
+  const mounts = await options.mounts(rootfs);
   try {
-    const network = await openStepNetwork(context.networks, container, folder);
-    try {
-      const spec = ociSpec(
-        { ...container, config: { ...container.config, Env: [...container.config.Env, ...mounts.env] } },
-        {
-          rootfs: rootfs.path,
-          mounts: mounts.mounts,
-          files: network.files,
-          network: network.namespace,
-          user,
-          capabilities,
-          noNewPrivileges: false,
-          seccomp: seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
-          cgroups: context.cgroups,
-          devices: [],
-          host: { rules: [] },
-          joined: {},
-          shm: { kind: 'own' },
-        },
-      );
-      await writeFile(join(folder, 'config.json'), writeOciJson(spec), { mode: 0o600 });
-      const exitCode = await runStepProcess(context, id, folder, options.output, signal);
-      if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
-    } catch (error) {
-      if (error instanceof StepFailedError || !(error instanceof EngineError)) throw error;
-      throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
-    } finally {
-      network.release();
-      await network.close();
-    }
+    const network = await opening.opened;
+    const spec = ociSpec(
+      { ...container, config: { ...container.config, Env: [...container.config.Env, ...mounts.env] } },
+      {
+        rootfs: rootfs.path,
+        mounts: mounts.mounts,
+        files: network.files,
+        network: network.namespace,
+        user,
+        capabilities,
+        noNewPrivileges: false,
+        seccomp: seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
+        cgroups: context.cgroups,
+        devices: [],
+        host: { rules: [] },
+        joined: {},
+        shm: { kind: 'own' },
+      },
+    );
+    await writeFile(join(folder, 'config.json'), writeOciJson(spec), { mode: 0o600 });
+    const exitCode = await runStepProcess(context, id, folder, options.output, signal);
+    if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
+  } catch (error) {
+    if (error instanceof StepFailedError || !(error instanceof EngineError)) throw error;
+    throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
   } finally {
     await mounts.close();
   }

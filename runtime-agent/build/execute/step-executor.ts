@@ -76,6 +76,7 @@ export class StepExecutor {
   readonly #scope: BuildScope;
   /** What this build has begun, which reads its context although others may wait for it. */
   readonly #begun = new Set<Promise<unknown>>();
+  readonly #used = new Set<string>();
 
   constructor(parts: SharedParts, scope: BuildScope) {
     this.#parts = parts;
@@ -99,9 +100,10 @@ export class StepExecutor {
     }
   }
 
-  /** Resolves when nothing that this build has begun runs any more. */
+  /** Resolves when nothing that this build has begun runs any more, and its use of earlier steps is noted. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#begun);
+    await this.#parts.cache.touch([...this.#used]);
   }
 
   async #run(
@@ -278,7 +280,9 @@ export class StepExecutor {
       const step = await this.#parts.cache.find(key);
       if (step === undefined) continue;
       const { diffId, createdAt } = step;
-      if (diffId === undefined || (await this.#scope.held.take(diffId))) return { diffId, createdAt };
+      if (diffId !== undefined && !(await this.#scope.held.take(diffId))) continue;
+      this.#used.add(key);
+      return { diffId, createdAt };
     }
     return undefined;
   }

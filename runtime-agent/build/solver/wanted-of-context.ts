@@ -1,0 +1,31 @@
+import { posix } from 'node:path';
+import type { Source } from './stage-sources.ts';
+import type { StagePlan, Work } from './step.ts';
+
+/** The patterns of a context that the steps read, without a slash at their beginning; undefined where they read all of it. */
+export function wantedOfContext(
+  plans: readonly StagePlan[],
+  name: string | undefined,
+): readonly string[] | undefined {
+  const isMeant = (source: Source) => source.kind === 'context' && source.name === name;
+  const wanted = new Set<string>();
+  for (const { steps } of plans) {
+    for (const { work } of steps) {
+      for (const path of work === undefined ? [] : readPaths(work, isMeant)) {
+        const cleaned = posix.normalize(`/${path}`).replace(/^\/|\/$/g, '');
+        if (cleaned === '') return undefined;
+        wanted.add(cleaned);
+      }
+    }
+  }
+  return [...wanted].sort();
+}
+
+function readPaths(work: Work, isMeant: (source: Source) => boolean): readonly string[] {
+  if (work.kind === 'copy') return isMeant(work.from) ? work.sources : [];
+  if (work.kind !== 'run') return [];
+  return work.mounts.flatMap((mount) => {
+    const from = mount.type === 'bind' || mount.type === 'cache' ? mount.from : undefined;
+    return from !== undefined && isMeant(from) && 'source' in mount ? [mount.source] : [];
+  });
+}
