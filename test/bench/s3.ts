@@ -121,6 +121,6 @@ await withCleanup(async (scope, signal) => {
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} CPUs, Linux ${release()}, Node ${process.version};`,
   );
   console.log(`${options.rounds} rounds, on ${s3.name}\n`);
-  console.log(resultsTable(results));
+  if (results.size > 0) console.log(resultsTable(results));
   if (options.garbage > 0) console.log(`\n${await measureGarbage(scope, s3, BUCKET, options.garbage)}`);
 });

@@ -19,9 +19,9 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBigImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 240_000 };
+const options = { skip: unlessRoot(), timeout: 400_000 };
 const MIB = 1024 * 1024;
-const LAYER = 12 * MIB;
+const LAYER = 5 * MIB;
 /** Of the one whose uploads are cut by every stop that does not wait for them: each takes some seconds. */
 const SLOW_LAYER = 6 * MIB;
 const SLOW_RATE = 2 * MIB;
@@ -112,16 +112,18 @@ async function pushThroughRestarts(t: TestContext, replicas: Replicas, entrance:
     );
     pushed.set(name, image.digest);
   };
-  const without = async (push: (count: number) => Promise<void>) => {
-    for (let count = 0; !done; count += 1) await push(count);
-  };
-  const working = Promise.all([pushByDocker, pushByPodman, pushSlowly].map(without));
+  const clients = [pushByDocker, pushByPodman, pushSlowly].map((push) => ({ push, count: 0 }));
+  const working = Promise.all(
+    clients.map(async (client) => {
+      for (; !done; client.count += 1) await client.push(client.count);
+    }),
+  );
   const restarting = async () => {
-    for (const server of replicas.servers) {
-      await sleep(2_000);
-      await server.restart();
+    for (const [index, server] of [...replicas.servers, undefined].entries()) {
+      // However slow the machine is, each client pushes before, between and after.
+      while (clients.some(({ count }) => count <= index)) await sleep(100);
+      await server?.restart();
     }
-    await sleep(1_000);
   };
   try {
     await Promise.race([working, restarting()]);
@@ -133,9 +135,6 @@ async function pushThroughRestarts(t: TestContext, replicas: Replicas, entrance:
   t.diagnostic(`${pushed.size} pushes; requests of each: ${replicas.counts.join(', ')}`);
   for (const [name, digest] of pushed) {
     assert.equal(await manifestDigest(replicas.url, name, '1'), digest, name);
-  }
-  for (const client of ['docker', 'podman', 'slow']) {
-    assert.ok(pushed.size > 8 && pushed.has(`rolling/${client}-1`), `${client} has pushed more than once`);
   }
   await docker(['pull', '--quiet', `${host}/rolling/podman-0:1`]);
   await podman(['pull', '--quiet', ...trusting, `${host}/rolling/docker-0:1`]);
