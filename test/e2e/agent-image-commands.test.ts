@@ -173,6 +173,33 @@ describe('docker image ls, rm, prune, history and system df', {
     await both(prune('-a'), ['images', '-aq']);
   });
 
+  test('system prune takes what nobody uses', async () => {
+    for (const daemon of [agent, dockerd]) await daemon.docker(['load', '-q', '-i', archive]);
+    await both(['create', '--name', 'idle', 'base:1']);
+    for (const daemon of [agent, dockerd]) {
+      await daemon.docker(['volume', 'create', 'named']);
+      await daemon.docker(['run', '--name', 'ended', '--network=none', '-v', '/anonymous', 'app:2']);
+      await daemon.docker(['run', '-d', '--name', 'busy', '--network=none', 'app:1', 'sleep', '1000']);
+    }
+    const kept = ['images', '--format', '{{.Repository}}:{{.Tag}}'];
+    const names = ['ps', '-a', '--format', '{{.Names}}'];
+    await both(['system', 'prune', '-f', '--filter', 'label=nosuch'], kept, names);
+    for (const args of [
+      ['system', 'prune', '-f'],
+      ['system', 'prune', '-f', '--volumes'],
+      ['system', 'prune', '-af'],
+    ]) {
+      const [ours, theirs] = [await agent.docker(args), await dockerd.docker(args)];
+      const total = (text: string) => /Total reclaimed space: \S+/.exec(text)?.[0];
+      if (!args.includes('--volumes')) assert.equal(total(ours.stdout), total(theirs.stdout), args.join(' '));
+      await both(kept, names, ['volume', 'ls', '--format', '{{.Driver}}']);
+    }
+    for (const daemon of [agent, dockerd]) {
+      await daemon.docker(['rm', '-f', 'busy']);
+      await daemon.docker(['volume', 'rm', 'named']);
+    }
+  });
+
   test('system df, and the sizes of containers', async () => {
     await load();
     for (const daemon of [agent, dockerd]) {

@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { openAgentImages } from '../support/agent-images.ts';
+import { imageFolder } from '../support/image-cache.ts';
+import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { writeTar } from '../support/tar-writer.ts';
+import { makeBusyboxImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 const never = new AbortController().signal;
@@ -68,6 +71,23 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     await draft.release();
     assert.deepEqual(await images.list(), []);
     assert.deepEqual(await snapshotter.listLayers(), []);
+  });
+
+  it('have no layer over the limit, nor have pulled images', async (t) => {
+    const folder = await imageFolder(t);
+    const registry = await startScriptedRegistry(t, await makeBusyboxImage(folder));
+    const agent = await openAgentImages(t, undefined, { layerLimit: 1_000_000 });
+    const pulling = agent.pull(`${registry.host}/team/app:busybox`);
+    const message = /more than 1000000 bytes uncompressed: start the agent with a larger --layer-limit/;
+    await assert.rejects(pulling, { code: 'bad-request', message });
+    const draft = agent.drafts.begin();
+    await draft.addLayer(tarOf('small'), never);
+    const large = async function* () {
+      yield writeTar([{ name: 'large', type: 'file', content: Buffer.alloc(1_000_000) }]);
+    };
+    await assert.rejects(draft.addLayer(large(), never), { code: 'bad-request', message });
+    await draft.release();
+    assert.deepEqual(await agent.snapshotter.listLayers(), []);
   });
 
   it('of two drafts with one layer each keeps it', async (t) => {
