@@ -55,7 +55,7 @@ export async function commitContainer(
       parent: await drafts.readConfig(parent.id),
       platform: parent.platform,
       config,
-      created: new Date().toISOString(),
+      created: new Date(),
       author: options.author,
       createdBy: commandOf(container),
       comment: options.comment,

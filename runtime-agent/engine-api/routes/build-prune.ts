@@ -7,7 +7,19 @@ import { queryBoolean, queryInteger } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { untilFilter } from '../http/until-filter.ts';
 
-const FILTERS = ['until', 'unused-for', 'id', 'parent', 'type', 'description', 'inuse', 'shared', 'private'];
+const FILTERS = [
+  'until',
+  'unused-for',
+  'id',
+  'parent',
+  'type',
+  'description',
+  'inuse',
+  'shared',
+  'private',
+  'label',
+  'label!',
+];
 
 /** `POST /build/prune` (Engine API, BuildPrune). */
 export function buildPruneRoutes(router: Router, deps: EngineDeps, cache: BuildCache): void {
@@ -38,6 +50,8 @@ export function buildPruneRoutes(router: Router, deps: EngineDeps, cache: BuildC
 function matcher(filters: ReadonlyMap<string, readonly string[]>): (record: CacheRecord) => boolean {
   const among = (name: string, test: (value: string) => boolean) => filters.get(name)?.some(test) ?? true;
   return (record) =>
+    // `docker system prune` hands its filters on to all, and nothing that a build keeps has a label.
+    !filters.has('label') &&
     among('id', (id) => record.id.startsWith(id)) &&
     among('type', (type) => record.type === type) &&
     among('description', (text) => record.description.includes(text)) &&

@@ -81,7 +81,7 @@ export class AgentImageArchives implements ImageArchives {
     try {
       const layer = await draft.addLayer(decompressStream(tar, signal), signal);
       const { platform, config, message, name } = options;
-      const created = new Date().toISOString();
+      const created = new Date();
       const bytes = composeConfig({ platform, config, created, comment: message, layer });
       signal.throwIfAborted();
       const image = await draft.finish({ config: bytes, ...(name && { names: [name] }) });

@@ -10,8 +10,7 @@ export interface ComposedConfig {
   /** Of an image of nothing below it. */
   readonly platform: Platform;
   readonly config: ImageConfigDefaults;
-  /** RFC 3339. */
-  readonly created: string;
+  readonly created: Date;
   readonly author?: string;
   readonly createdBy?: string;
   readonly comment?: string;
@@ -33,7 +32,9 @@ export function composeConfig(step: ComposedConfig): Buffer {
   const inherited = Object.entries(parent).filter(([key]) => !OF_THE_CONTAINER.has(key));
   const layer = step.layer === EMPTY_TAR ? undefined : step.layer;
   const below = (parent.rootfs as { readonly diff_ids?: readonly string[] } | undefined)?.diff_ids ?? [];
-  const { platform, author, created, createdBy, comment } = step;
+  const { platform, author, createdBy, comment } = step;
+  // As Go writes times.
+  const created = step.created.toISOString().replace(/\.?0+Z$/, 'Z');
   const entry = {
     created,
     ...(author && { author }),
