@@ -40,7 +40,7 @@ export function loadLibc(): Libc {
     bind: library.func('int bind(int fd, const uint8_t *address, uint32_t length)'),
     listen: library.func('int listen(int fd, int backlog)'),
     accept4: library.func('int accept4(int fd, void *address, void *length, int flags)'),
-    ioctl: library.func('int ioctl(int fd, unsigned long request, const uint8_t *argument)'),
+    ioctl: library.func('int ioctl(int fd, unsigned long request, _Inout_ uint8_t *argument)'),
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
     ),

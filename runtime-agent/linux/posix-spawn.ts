@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { Socket } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Writable } from 'node:stream';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import { type SpawnLibrary, spawnLibrary } from './spawn-library.ts';
 
@@ -22,6 +22,8 @@ const SETSIGMASK = 0x08;
 const SETSID = 0x80;
 const WNOHANG = 1;
 const CLOSE_ON_EXEC = 0o2000000;
+/** Turns of the event loop. */
+const SOON = 20;
 
 /**
  * Starts a program by posix_spawn(3) and answers its pid, which the caller fetches by waitForExit. Node's own spawn copies
@@ -84,7 +86,7 @@ export function openPipe(): { readonly reader: number; readonly writer: number }
 }
 
 /** The stream closes the descriptor. */
-export function readPipe(fd: number): Readable {
+export function readPipe(fd: number): Socket {
   const socket = new Socket({ fd, readable: true, writable: false });
   // A pipe whose other end is gone just ends.
   socket.on('error', () => socket.destroy());
@@ -104,12 +106,13 @@ export function writePipe(fd: number): Writable {
  */
 export async function waitForExit(pid: number): Promise<number> {
   const library = spawnLibrary();
-  for (;;) {
+  for (let attempt = 0; ; attempt += 1) {
     const status: [number] = [0];
     const found = library.waitpid(pid, status, WNOHANG);
     if (found === pid) return exitCode(status[0]);
     if (found < 0) throw new Error(`waiting for process ${pid} failed with error number ${library.errno()}`);
-    await sleep(1);
+    // At first just the time that the kernel takes.
+    await (attempt < SOON ? nextTurn() : sleep(1));
   }
 }
 

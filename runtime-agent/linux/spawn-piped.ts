@@ -10,6 +10,8 @@ export interface PipedOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
+  /** In place of all three: a terminal of this process, which stays the caller's. */
+  readonly terminal?: number;
   /** What the program finds in descriptor 4, a file. */
   readonly input: string;
 }
@@ -51,14 +53,17 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
       env: options.env,
       session: true,
       descriptors: [
-        stdin?.theirs ?? 'null',
-        stdout?.theirs ?? 'null',
-        stderr?.theirs ?? 'null',
+        options.terminal ?? stdin?.theirs ?? 'null',
+        options.terminal ?? stdout?.theirs ?? 'null',
+        options.terminal ?? stderr?.theirs ?? 'null',
         report.theirs,
         input,
       ],
     });
-    const reported = text(readPipe(report.ours));
+    const reports = readPipe(report.ours);
+    // Who has nothing else to do need not wait for the end.
+    reports.unref();
+    const reported = text(reports);
     return {
       pid,
       stdin: stdin && writePipe(stdin.ours),

@@ -14,7 +14,9 @@ export interface Terminal {
 
 /** Takes the descriptor over: it is closed with the stream. */
 export function openTerminal(libc: Libc, fd: number): Terminal {
-  const stream: Duplex = new ReadStream(fd);
+  const stream = new ReadStream(fd);
+  // Who has nothing else to do need not wait for what is shown.
+  stream.unref();
   // The kernel tells the end of a terminal by EIO.
   stream.on('error', () => stream.destroy());
   return {

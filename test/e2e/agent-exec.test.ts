@@ -333,6 +333,21 @@ describe('docker exec', { skip: unlessRoot(), timeout: 300_000 }, async () => {
     assert.equal((await call('GET', `/exec/${exec}/json`)).status, 404);
   });
 
+  test('an agent that is stopped ends execs with streams, and leaves the others', async () => {
+    const attached = agent.startDocker(['exec', 'cargo', 'sh', '-c', 'echo up; exec sleep 10001']);
+    await attached.waitForLine(/up/);
+    await agent.docker(['exec', '-d', 'cargo', 'sleep', '10003']);
+    await agent.docker(['exec', '-dt', 'cargo', 'sleep', '10004']);
+    await agent.restart();
+    await waitUntil('only what has no streams is left', async () => {
+      const commands = await processesOf(cargoId.trim());
+      return commands.join() === 'sleep 10000,sleep 10003';
+    });
+    assert.notEqual((await attached.exited).code, 0);
+    await agent.docker(['exec', 'cargo', 'killall', '-9', 'sleep'], { expectExit: 'any' });
+    await waitUntil('it is alone', async () => (await processesOf(cargoId.trim())).length === 1);
+  });
+
   test('kill -9 of the agent: the container goes on, and execs with streams are gone after its restart', async () => {
     const attached = agent.startDocker(['exec', 'cargo', 'sh', '-c', 'echo up; exec sleep 10001']);
     await attached.waitForLine(/up/);

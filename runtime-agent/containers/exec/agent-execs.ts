@@ -135,12 +135,12 @@ export class AgentExecs implements Execs {
     this.#publish(live, record, `exec_start: ${commandText(record)}`);
     try {
       const process = await this.#spawn(live, record, streams);
+      record.process = process;
       const started = await process.started;
       if ('failure' in started) {
         await process.exit;
         return this.#fail(record, started.failure);
       }
-      record.process = process;
       record.state = 'running';
       if (record.size !== undefined) process.resize(record.size);
       return { ends: started, ended: this.#follow(live, record, process) };
@@ -187,7 +187,7 @@ export class AgentExecs implements Execs {
       this.#ends.delete(ended);
       this.#publish(live, record, 'exec_die', { exitCode: String(exitCode) });
     });
-    this.#ends.add(ended);
+    if (!record.isDetached) this.#ends.add(ended);
     return ended;
   }
 

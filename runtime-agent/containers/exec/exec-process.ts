@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { closeSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleSocket } from '../../linux/console-socket.ts';
 import type { Libc } from '../../linux/libc.ts';
 import { readProcessStat } from '../../linux/proc.ts';
+import { openPseudoTerminal } from '../../linux/pseudo-terminal.ts';
 import { signalProcess } from '../../linux/signal-process.ts';
 import { type PipedProcess, spawnPiped } from '../../linux/spawn-piped.ts';
 import { openTerminal, type Terminal } from '../../linux/terminal.ts';
@@ -49,26 +49,42 @@ export interface ExecProcess {
 export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const { libc, runtime, folder, name, process: spec, streams } = options;
   const pidFile = join(folder, `${name}.pid`);
-  const console = spec.terminal ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
+  // runc hands a terminal over only where it does not wait for the process; it copies between two terminals then.
+  const own = spec.terminal && runtime.name === 'runc' ? openPseudoTerminal(libc) : undefined;
+  const console =
+    spec.terminal && own === undefined ? new ConsoleSocket(libc, folder, `${name}.sock`) : undefined;
+  let terminal = own && openTerminal(libc, own.master);
+  if (spec.consoleSize !== undefined) terminal?.resize(spec.consoleSize.height, spec.consoleSize.width);
   let child: PipedProcess;
   try {
     child = spawnPiped(runtime.path, execArguments(options, pidFile, console), {
       env: RUNTIME_ENVIRONMENT,
       ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
+      ...(own === undefined ? {} : { terminal: own.slave }),
       input: writeOciJson(spec),
     });
   } catch (error) {
     console?.close();
+    terminal?.stream.destroy();
     throw error;
+  } finally {
+    if (own !== undefined) closeSync(own.slave);
   }
-  const exit = child.exit.finally(() => rm(pidFile, { force: true }));
+  const exit = child.exit.finally(() => {
+    hasEnded = true;
+    rmSync(pidFile, { force: true });
+  });
+  let hasEnded = false;
   let found = { pid: 0, startTime: 0 };
-  let terminal: Terminal | undefined;
 
   const start = async (): ReturnType<typeof untilStarted> => {
     try {
       const fd = await console?.receive(child.report);
-      if (fd !== undefined) terminal = openTerminal(libc, fd);
+      if (fd !== undefined) {
+        terminal = openTerminal(libc, fd);
+        // crun leaves that to who has the terminal.
+        if (spec.consoleSize !== undefined) terminal.resize(spec.consoleSize.height, spec.consoleSize.width);
+      }
     } catch (error) {
       process.kill(child.pid, 'SIGKILL');
       throw error;
@@ -96,9 +112,13 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
     exit,
     signal: (signal) => {
       if (found.pid > 0) signalProcess(libc, found.pid, found.startTime, signal);
-      else if (signal === SIGKILL) process.kill(child.pid, 'SIGKILL');
+      else if (signal === SIGKILL && !hasEnded) process.kill(child.pid, 'SIGKILL');
     },
-    resize: ({ rows, columns }) => terminal?.resize(rows, columns),
+    resize: ({ rows, columns }) => {
+      terminal?.resize(rows, columns);
+      // Where the runtime stands between, it takes the size on when it is told.
+      if (own !== undefined && !hasEnded) process.kill(child.pid, 'SIGWINCH');
+    },
   };
 }
 

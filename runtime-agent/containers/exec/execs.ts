@@ -92,4 +92,6 @@ export interface Execs {
    * ten seconds later, SIGKILL; the call does not wait for that: it answers `timedOut`, or rejects with the signal's reason.
    */
   run(ref: string, command: ExecRun, signal: AbortSignal): Promise<ExecOutcome>;
+  /** Ends all that have streams, and answers when they are gone: nobody could reach them any more. Others go on. */
+  close(): Promise<void>;
 }

@@ -11,6 +11,7 @@ export function noExecs(): Execs {
     resize: refuse,
     get: refuse,
     run: refuse,
+    close: async () => undefined,
     listIds: () => [],
   };
 }
