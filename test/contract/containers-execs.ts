@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecRequest } from '../../runtime-agent/containers/exec/execs.ts';
+import type { ExecRequest, TerminalSize } from '../../runtime-agent/containers/exec/execs.ts';
 import { type AgentContainers, collectOutput } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { processesOf } from '../support/processes-of.ts';
@@ -25,6 +25,8 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
       ...changes,
     });
     const never = new AbortController().signal;
+    const begin = async (exec: string, options: { readonly size?: TerminalSize } = {}) =>
+      (await agent().containers.execs.start(exec, options)).attachment;
 
     it('gives output, input and exit code', async () => {
       const { id, execs, containers } = await open();
@@ -32,7 +34,7 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
         id,
         request(['sh', '-c', 'wc -c; echo err >&2; exit 7'], { attachStdin: true }),
       );
-      const client = await execs.start(exec, {});
+      const client = await begin(exec);
       await client.write(Buffer.alloc(1 << 20, 'x'));
       client.endInput();
       assert.deepEqual(await collectOutput(client), { stdout: '1048576\n', stderr: 'err\n' });
@@ -55,7 +57,7 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
         [request(['pwd'], { user: 'nosuch' }), /unable to find user nosuch/],
       ] as const) {
         const exec = await execs.create(id, changes);
-        const { stdout, stderr } = await collectOutput(await execs.start(exec, {}));
+        const { stdout, stderr } = await collectOutput(await begin(exec));
         assert.match(stdout, words);
         assert.equal(stderr, '');
         assert.equal((await execs.get(exec)).exitCode, 126);
@@ -71,7 +73,7 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
       const sized = 'until stty size 2>/dev/null | grep "33 77"; do sleep 0.02; done';
       const script = `${sized}; read x; stty size; test -t 1 && echo terminal; exit 3`;
       const exec = await execs.create(id, request(['sh', '-c', script], { tty: true, attachStdin: true }));
-      const client = await execs.start(exec, { size: { rows: 33, columns: 77 } });
+      const client = await begin(exec, { size: { rows: 33, columns: 77 } });
       let text = '';
       const reading = (async () => {
         for await (const { data } of client.output) text += Buffer.from(data).toString();
@@ -118,7 +120,7 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
 
     it('ends execs with their container, and refuses them where none runs', async () => {
       const { id, execs, containers } = await open();
-      const client = await execs.start(await execs.create(id, request(['sleep', '7777'])), {});
+      const client = await begin(await execs.create(id, request(['sleep', '7777'])));
       const waiting = await execs.create(id, request(['true']));
       assert.equal(execs.listIds(id).length, 2);
       await containers.kill(id, 'KILL');
@@ -132,7 +134,7 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
 
     it('ends those with streams when the agent stops, and none other', async () => {
       const { id, execs, containers } = await open();
-      await execs.start(await execs.create(id, request(['sleep', '7777'])), {});
+      await begin(await execs.create(id, request(['sleep', '7777'])));
       await execs.startDetached(await execs.create(id, request(['sleep', '8888'])), {});
       await execs.close();
       await waitUntil('the others go on', async () => {
