@@ -1,4 +1,3 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
 import type {
   ImageConfig,
   ImageConfigDefaults,
@@ -28,10 +27,12 @@ import type { Chain } from '../solver/step-key.ts';
 import { wantedOfContext } from '../solver/wanted-of-context.ts';
 import { type BaseImage, findBaseImage } from './base-images.ts';
 import { BuildSources } from './build-sources.ts';
+import { createdOf, shortName } from './chain-facts.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import { HeldLayers } from './held-layers.ts';
 import { SharedCaches } from './shared-caches.ts';
 import { type SharedParts, StepExecutor } from './step-executor.ts';
+import { tellPull } from './tell-pull.ts';
 
 /** What all builds of this host share. */
 export interface BuildRunParts extends SharedParts {
@@ -154,7 +155,7 @@ export class BuildRun {
     );
     const at = (user?.stage ?? scope.dockerfile.stages[0])?.from.at ?? scope.dockerfile.at;
     try {
-      const progress = (step: PullProgress) => this.#pullProgress(id, step);
+      const progress = (step: PullProgress) => tellPull(this.#progress, id, step);
       const options = { images, drafts, source, pull, progress, signal: this.#signal };
       const found = await findBaseImage(image.reference, image.platform ?? platform, options);
       for (const diffId of found.config.diffIds) {
@@ -169,17 +170,6 @@ export class BuildRun {
       const { message } = dockerfileError(at, `FROM: ${error.message}`);
       throw new EngineError(error.code, message, { cause: error });
     }
-  }
-
-  #pullProgress(id: string, step: PullProgress): void {
-    if (step.kind !== 'layer' || step.current === undefined) return;
-    this.#progress({
-      kind: 'progress',
-      id,
-      what: `${step.state} ${step.id}`,
-      current: step.current,
-      ...(step.total === undefined ? {} : { total: step.total }),
-    });
   }
 
   #plan(scope: NameScope, needed: readonly NeededStage[]): ReadonlyMap<number, StagePlan> {
@@ -404,16 +394,4 @@ export class BuildRun {
     const below = base.kind === 'stage' ? plans.get(base.index) : undefined;
     return below === undefined ? this.#imageOf(base)?.config : this.#ground(below, plans);
   }
-}
-
-function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
-  const text = history.findLast(({ created }) => created !== undefined)?.created;
-  const time = text === undefined ? Number.NaN : Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
-}
-
-/** Twelve digits, as docker's progress names what a step has come to. */
-function shortName(chain: Chain): string {
-  const top: Digest | undefined = chain.at(-1);
-  return top === undefined ? '' : top.slice(top.indexOf(':') + 1).slice(0, 12);
 }

@@ -5,7 +5,8 @@ import { pathName } from './path-name.ts';
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
-  { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel|session|grpc)$/ },
+  { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel)$/ },
+  { title: 'BuildKit by other ways than an upgrade to h2c', path: /^\/(session|grpc)$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
 ];
