@@ -72,6 +72,63 @@ describe('ociSpec', () => {
     assert.ok(linux.readonlyPaths.includes('/proc/sys'));
   });
 
+  it('shares namespaces of the host and of other containers', () => {
+    const host = make({ Domainname: 'd' }, { PidMode: 'host', IpcMode: 'host', UTSMode: 'host' });
+    assert.deepEqual(
+      host.linux.namespaces.map(({ type }) => type),
+      ['mount', 'network'],
+    );
+    assert.equal(host.hostname, undefined);
+    assert.equal(host.linux.sysctl['kernel.domainname'], undefined);
+    const other = make(
+      {},
+      { PidMode: 'container:a', IpcMode: 'container:b' },
+      { joined: { pid: '/proc/1/ns/pid', ipc: '/proc/2/ns/ipc' }, shm: { kind: 'bind', path: '/b/shm' } },
+    );
+    assert.deepEqual(other.linux.namespaces.slice(1, 3), [
+      { type: 'pid', path: '/proc/1/ns/pid' },
+      { type: 'ipc', path: '/proc/2/ns/ipc' },
+    ]);
+    assert.equal(other.mounts.find(({ destination }) => destination === '/dev/shm')?.source, '/b/shm');
+    const none = make({}, {}, { shm: { kind: 'none' } });
+    assert.ok(!none.mounts.some(({ destination }) => destination === '/dev/shm'));
+  });
+
+  it('writes limits alike for both versions of cgroups, but what version 2 does not have', () => {
+    const asked = {
+      Memory: 64 * MEGABYTE,
+      MemorySwappiness: 5,
+      OomKillDisable: true,
+      CpuShares: 512,
+      CpusetCpus: '0',
+      PidsLimit: 9,
+      CgroupParent: 'mine//deep/',
+    };
+    const blockIo = { weight: 300, throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 5 }] };
+    const rules = [{ allow: true, type: 'c', major: 10, minor: 229, access: 'r' }] as const;
+    const limits = (version: 1 | 2) =>
+      make({}, asked, { cgroups: { version, swapLimit: true }, host: { rules, blockIo } }).linux;
+    for (const version of [1, 2] as const) {
+      const { resources, cgroupsPath } = limits(version);
+      assert.equal(cgroupsPath, `/mine/deep/${ID}`);
+      assert.deepEqual(resources.cpu, { shares: 512, cpus: '0' });
+      assert.deepEqual(resources.pids, { limit: 9 });
+      assert.deepEqual(resources.blockIO, blockIo);
+      assert.deepEqual(resources.devices.at(-1), rules[0]);
+    }
+    const memory = { limit: 64 * MEGABYTE, swap: 128 * MEGABYTE };
+    assert.deepEqual(limits(1).resources.memory, { ...memory, swappiness: 5, disableOOMKiller: true });
+    assert.deepEqual(limits(2).resources.memory, memory);
+  });
+
+  it('shows what the user wants to be seen of the system, and hands annotations on', () => {
+    const open = make({}, { MaskedPaths: [], ReadonlyPaths: ['/proc/x'], Annotations: { a: 'b' } });
+    assert.deepEqual(open.linux.maskedPaths, []);
+    assert.deepEqual(open.linux.readonlyPaths, ['/proc/x']);
+    assert.deepEqual(open.annotations, { a: 'b' });
+    assert.deepEqual(make({}, { Privileged: true }).linux.maskedPaths, []);
+  });
+
   it('has a cgroup namespace and the host network where asked', () => {
     const { linux } = make({}, { CgroupnsMode: 'private' }, { network: { kind: 'host' } });
     assert.deepEqual(
