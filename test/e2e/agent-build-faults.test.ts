@@ -237,8 +237,23 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 600_000 
     assert.equal((await agent.docker(['run', '--rm', 'f', 'cat', '/copy'])).stdout, 'two\n');
   });
 
-  const post = (body: Buffer, query = '') => postBuild(agent.socket, body, query);
+  const post = (body: Buffer, query = '') => send(agent.socket, `/build${query}`, body);
   const dockerfile: TarEntry = { name: 'Dockerfile', type: 'file', content: 'FROM scratch\nCOPY . /\n' };
+
+  test('POST /build/cancel stops the build of its ID', async () => {
+    const dockerfile = {
+      name: 'Dockerfile',
+      type: 'file',
+      content: `FROM ${image}\nRUN sleep ${WAIT}\n`,
+    } as const;
+    const building = post(writeTar([dockerfile]), '?buildid=cancel-me');
+    await waitUntil('the step runs', async () => (await sleepers()) > 0);
+    assert.equal((await send(agent.socket, '/build/cancel?id=cancel-me', Buffer.alloc(0))).status, 200);
+    assert.match((await building).body, /"error":"the build was cancelled"/);
+    assert.equal(await sleepers(), 0);
+    assert.equal((await send(agent.socket, '/build/cancel', Buffer.alloc(0))).status, 400);
+    await nothingIsLeft();
+  });
 
   test('a context that unpacks to more than the limit is refused, and so is one that is no tar', async () => {
     const bomb = writeTar([dockerfile, { name: 'big', type: 'file', content: Buffer.alloc(30 << 20) }]);
@@ -308,17 +323,17 @@ async function sleepers(): Promise<number> {
   return count;
 }
 
-function postBuild(
+function send(
   socketPath: string,
+  path: string,
   body: Buffer,
-  query: string,
 ): Promise<{ readonly status: number; readonly body: string }> {
   return new Promise((resolve, reject) => {
     const sent = request(
       {
         socketPath,
         method: 'POST',
-        path: `/v1.45/build${query}`,
+        path: `/v1.45${path}`,
         headers: { 'Content-Type': 'application/x-tar' },
       },
       (response) => {

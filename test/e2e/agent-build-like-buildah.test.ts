@@ -23,6 +23,11 @@ describe('images are built as buildah builds them', { skip: unlessRoot(), timeou
 
   async function byAgent(folder: string, args: readonly string[], file: string): Promise<unknown> {
     await agent.docker(['build', '-t', 'corpus', ...args, folder], { env: { DOCKER_BUILDKIT: '0' } });
+    // The other door of the same builder comes to the very same image.
+    await agent.docker(['buildx', 'build', '-t', 'corpus-buildx', ...args, folder]);
+    const ids = ['corpus', 'corpus-buildx'].map((name) => agent.docker(['inspect', '-f', '{{.Id}}', name]));
+    const [classic, buildx] = await Promise.all(ids);
+    assert.equal(buildx?.stdout, classic?.stdout);
     const id = (await agent.docker(['create', 'corpus', 'x'])).stdout.trim();
     await runCommand('sh', [
       '-c',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -15,7 +16,7 @@ describe('docker build by the classic door', { skip: unlessRoot(), timeout: 300_
   const build = (folder: string, args: readonly string[] = [], options = {}) =>
     agent.docker(['build', ...args, folder], { ...classic, ...options });
 
-  test('builds an image that runs, and finds everything in the cache the second time', async (t) => {
+  test('builds an image that runs, finds everything in the cache the second time, and is pushed and run on another host', async (t) => {
     const folder = await makeBuildContext(
       t,
       `FROM ${image} AS make
@@ -46,6 +47,17 @@ CMD ["cat", "/greeting"]
     const second = await build(folder, ['-t', 'app']);
     assert.equal(second.stdout.match(/---> Using cache/g)?.length, 6, second.stdout);
     assert.equal((await agent.docker(['inspect', '-f', '{{.Id}}', 'app'])).stdout, id);
+
+    const pushed = `${image.replace(/\/.*/, '')}/team/app:1`;
+    await agent.docker(['tag', 'app', pushed]);
+    await agent.docker(['push', pushed]);
+    const other = await startAgent(t, { args: ['--insecure-registry', image.replace(/\/.*/, '')] });
+    await other.docker(['pull', pushed]);
+    assert.equal((await other.docker(['inspect', '-f', '{{.Id}}', pushed])).stdout, id);
+    assert.equal(
+      (await other.docker(['run', '--rm', '--network', 'none', pushed])).stdout,
+      'hello there world\n',
+    );
 
     await writeContextFile(join(folder, 'word.txt'), 'moon\n');
     await build(folder, ['-t', 'app']);

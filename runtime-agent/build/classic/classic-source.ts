@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { RegistryCredentials } from '../../images/images.ts';
+import { storageFull } from '../../snapshots/storage-full.ts';
 import type { BuildSource } from '../builder.ts';
 import { ArchiveTree } from '../context/archive-tree.ts';
 import { decompressStream } from '../context/decompress-stream.ts';
@@ -38,7 +39,7 @@ export async function receiveSource(
     tree = new ArchiveTree(nodes, spool);
   } catch (error) {
     await spool.close();
-    throw error;
+    throw storageFull(error) ?? error;
   }
   return {
     readDockerfile: (name) => readSmallFile(tree, name),

@@ -1,3 +1,4 @@
+import { storageFull } from '../../snapshots/storage-full.ts';
 import { readNumber, sumHeader } from '../../snapshots/tar-header.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import { COMPRESSION_HEAD, compressionOf, decompressStream } from './decompress-stream.ts';
@@ -40,7 +41,7 @@ export async function unpackArchive(
     return new ArchiveTree(await receiveArchive(tar, spool, options.limits, signal), spool);
   } catch (error) {
     await spool.close();
-    throw error;
+    throw storageFull(error) ?? error;
   }
 }
 
