@@ -1,3 +1,4 @@
+import { LONGEST_SUBJECT } from '../administration/identities.ts';
 import { parseAccountName } from '../administration/names.ts';
 import type { AuthStore } from '../auth-store.ts';
 import { LoginRefusedError, SettingInvalidError } from '../errors.ts';
@@ -5,9 +6,6 @@ import type { Provider } from './provider.ts';
 
 /** What a provider has said about somebody, after it was verified. */
 export type PersonClaims = Readonly<Record<string, unknown>> & { readonly iss: string; readonly sub: string };
-
-/** As `linked_accounts` has it; OpenID Connect allows 255 characters. */
-const LONGEST_SUBJECT = 255;
 
 /**
  * The name of the account of somebody for whom a provider has spoken: the one that belongs to them there, or one that

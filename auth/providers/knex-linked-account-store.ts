@@ -1,3 +1,4 @@
+import { unknownAccount } from '../accounts/knex-account-store.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { AccountExistsError } from '../errors.ts';
 import type { LinkedAccountStore, ProviderSubject } from './linked-account-store.ts';
@@ -29,5 +30,32 @@ export class KnexLinkedAccountStore implements LinkedAccountStore {
       await trx('linked_accounts').insert({ issuer, subject, account });
       return account;
     });
+  }
+
+  async of(account: string): Promise<readonly ProviderSubject[]> {
+    return this.#db.read('linked_accounts').where({ account }).orderBy('issuer').select('issuer', 'subject');
+  }
+
+  async link({ issuer, subject }: ProviderSubject, account: string): Promise<void> {
+    await this.#db.write(async (trx) => {
+      if ((await trx('accounts').where({ name: account }).first('name')) === undefined) {
+        throw unknownAccount(account);
+      }
+      const there = await trx('linked_accounts').where({ issuer, subject }).first('account');
+      if (there?.account === account) return false;
+      if (there !== undefined) {
+        throw new AccountExistsError(
+          `whom the provider calls "${subject}" has the account "${there.account}" already: remove that first`,
+        );
+      }
+      await trx('linked_accounts').insert({ issuer, subject, account });
+      return true;
+    });
+  }
+
+  async unlink(issuer: string, account: string): Promise<boolean> {
+    return this.#db.write(
+      async (trx) => (await trx('linked_accounts').where({ issuer, account }).delete()) > 0,
+    );
   }
 }

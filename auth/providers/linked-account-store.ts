@@ -14,4 +14,13 @@ export interface LinkedAccountStore {
    * that the subject has already where another login was faster.
    */
   create(subject: ProviderSubject, account: string): Promise<string>;
+  /** Who logs in to an account. */
+  of(account: string): Promise<readonly ProviderSubject[]>;
+  /**
+   * Gives an account that is there to a subject. Throws EntryUnknownError when it is not there, and AccountExistsError when the
+   * subject has another one; no error when it has this one.
+   */
+  link(subject: ProviderSubject, account: string): Promise<void>;
+  /** Takes an account from whoever has it at an issuer; answers whether somebody had. */
+  unlink(issuer: string, account: string): Promise<boolean>;
 }

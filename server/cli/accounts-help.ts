@@ -16,6 +16,8 @@ Usage: berth user list
        berth user add NAME [--admin] [--password-stdin]
        berth user password NAME [--password-stdin]   its logins end
        berth user admin NAME on|off                  whether they may do everything
+       berth user link NAME PROVIDER SUBJECT         whom the provider calls SUBJECT ("sub") logs in to it
+       berth user unlink NAME PROVIDER               and no more; its password stays in both cases
        berth user remove NAME                        with its roles, tokens, robots and logins
 
 A password is made and printed unless it is given on standard input.

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
+import { linkIdentity, unlinkIdentity } from '../../auth/administration/identities.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
 import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
 
@@ -40,6 +41,16 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       }
       await store.accounts.update(name, { admin: state === 'on' });
     },
+  },
+  link: {
+    words: ['NAME', 'PROVIDER', 'SUBJECT'],
+    run: async ({ store, words: [name = '', provider = '', subject = ''] }) => {
+      await linkIdentity(store, name, { provider, subject });
+    },
+  },
+  unlink: {
+    words: ['NAME', 'PROVIDER'],
+    run: async ({ store, words: [name = '', provider = ''] }) => unlinkIdentity(store, name, provider),
   },
   remove: {
     words: ['NAME'],

@@ -14,6 +14,7 @@ import type { RequestContext, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
 import { addAuditRoutes } from './audit.ts';
 import { addGrantRoutes } from './grants.ts';
+import { addIdentityRoutes } from './identities.ts';
 import { addKeyRoutes } from './keys.ts';
 import { addLoginRoutes } from './logins.ts';
 import openApi from './openapi.json' with { type: 'json' };
@@ -67,6 +68,7 @@ export function createManagementRouter(
   addRobotRoutes(router, dependencies);
   addRuleRoutes(router, dependencies);
   addProviderRoutes(router, dependencies);
+  addIdentityRoutes(router, dependencies);
   addKeyRoutes(router, dependencies);
   addAuditRoutes(router, dependencies);
   addWebhookRoutes(router, dependencies);

@@ -119,6 +119,32 @@ test('an identity token that was revoked lets docker in no more', options, async
   await isRefused(docker(['pull', `${host}/team/app:1`], { expectExit: 'any' }));
 });
 
+test('docker says why a rule of tags or a quota refuses a push', options, async (t) => {
+  const { docker } = await startDockerd(t);
+  const main = join(import.meta.dirname, '../../server/main.ts');
+  const berth = (...args: readonly string[]) =>
+    runCommand(process.execPath, [main, ...args, '--data', registry.dataDir]);
+  await docker(['login', '--username=ada', '--password-stdin', host], { input: password });
+  await loadIntoDocker(t, { docker }, image, `${host}/team/rules/app:v1`);
+  await docker(['push', `${host}/team/rules/app:v1`]);
+  await berth('tag-rule', 'add', 'team/rules/*', '--tags', 'v*', '--immutable');
+  const other = (await docker(['create', `${host}/team/rules/app:v1`, 'x'])).stdout.trim();
+  await docker(['commit', '--message=other', other, `${host}/team/rules/app:v1`]);
+  const moved = await docker(['push', `${host}/team/rules/app:v1`], { expectExit: 1 });
+  assert.match(
+    moved.stderr,
+    /^denied: the tag v1 is immutable \(v\*\) and is sha256:[0-9a-f]{64} already: push under another tag\n$/,
+  );
+
+  await berth('quota', 'set', 'team/full/*', '1000');
+  await docker(['tag', `${host}/team/rules/app:v1`, `${host}/team/full/app:1`]);
+  const full = await docker(['push', `${host}/team/full/app:1`], { expectExit: 1 });
+  assert.match(
+    full.stderr,
+    /^denied: the quota of team\/full\/\* is \d+ bytes and this would make \d+: delete images there.*\n$/,
+  );
+});
+
 /** A credential helper that keeps what it is given in a file (docker-credential-helpers, "Development"). */
 const HELPER = `#!/bin/sh
 file="$(dirname "$0")/kept"

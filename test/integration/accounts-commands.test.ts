@@ -118,7 +118,7 @@ test('what cannot be done is said in one sentence', async () => {
   );
   await refused(1, /neither a token nor a login/, 'token', 'revoke', 'gone');
   await refused(1, /needs scopes/, 'robot', 'create', 'user:ada', 'x');
-  await refused(2, /berth user has list, add, password, admin, remove/, 'user');
+  await refused(2, /berth user has list, add, password, admin, link, unlink, remove/, 'user');
   await refused(2, /write: berth team join TEAM USER/, 'team', 'join', 'crew');
   await refused(2, /go together/, 'token', 'create', 'ada', '--kubernetes');
   await refused(2, /is no time after which a token ends/, 'token', 'create', 'ada', '--expires', 'soon');

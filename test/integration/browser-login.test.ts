@@ -96,6 +96,44 @@ describe('people log in by a provider', async () => {
     );
   });
 
+  test('an administrator gives an account that is there to somebody at the provider, and takes it back', async () => {
+    const mary = await registry.addUser('mary', { 'team/*': 'reader' });
+    const api = (method: string, path: string, body?: object) =>
+      registry.admin.send(method, `/api/v1/users/${path}`, {
+        headers: { 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+    const link = (name: string, fields: object) => api('POST', `${name}/identities`, fields);
+    const identity = { provider: 'work', subject: 'sub-mallory' };
+    assert.equal((await link('mary', identity)).status, 201);
+    assert.equal((await link('mary', identity)).status, 201);
+    assert.match((await logInAs(new CookieBrowser(), start, 'sub-mallory')).text, /id="name">mary</);
+    assert.equal((await registry.send('GET', '/v2/', { headers: { authorization: mary } })).status, 200);
+    assert.deepEqual(JSON.parse((await api('GET', 'mary/identities')).body.toString()), {
+      identities: [{ issuer: provider.issuer, subject: 'sub-mallory' }],
+    });
+    for (const [name, fields, status] of [
+      ['admin', identity, 409],
+      ['mary', { provider: 'work', subject: 'sub-ada' }, 409],
+      ['nobody', { provider: 'work', subject: 'other' }, 404],
+      ['mary', { provider: 'none', subject: 'other' }, 404],
+      ['mary', { provider: 'work', subject: '' }, 400],
+      ['mary', { provider: 'work', subject: 'x'.repeat(256) }, 400],
+    ] as const) {
+      assert.equal((await link(name, fields)).status, status, JSON.stringify([name, fields]));
+    }
+    const asMary = await registry.send('POST', '/api/v1/users/mary/identities', {
+      headers: { authorization: mary, 'content-type': 'application/json' },
+      body: JSON.stringify({ provider: 'work', subject: 'another' }),
+    });
+    assert.equal(asMary.status, 403);
+    assert.equal((await api('DELETE', 'mary/identities/work')).status, 204);
+    assert.equal((await api('DELETE', 'mary/identities/work')).status, 404);
+    const { browser, back } = await comeBack('sub-mallory');
+    await refused(browser, back.href, /an account named &#34;admin&#34; already/, 409);
+    await store.accounts.remove('mary');
+  });
+
   test('what does not belong to a login of this browser is refused', async () => {
     const { browser, back } = await comeBack();
     const stranger = new CookieBrowser();

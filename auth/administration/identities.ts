@@ -1,0 +1,50 @@
+import { unknownAccount } from '../accounts/knex-account-store.ts';
+import type { AuthStore } from '../auth-store.ts';
+import { EntryUnknownError, SettingInvalidError } from '../errors.ts';
+import type { ProviderSubject } from '../providers/linked-account-store.ts';
+
+/** Somebody at a provider to whom an account belongs. */
+export type LinkedIdentity = ProviderSubject;
+
+type Stores = Pick<AuthStore, 'accounts' | 'linkedAccounts' | 'providers'>;
+
+/** As `linked_accounts` has it; OpenID Connect allows 255 characters. */
+export const LONGEST_SUBJECT = 255;
+
+/**
+ * Gives an account that is there to somebody at a provider, by the `sub` that the provider knows them by: they log in to it
+ * from now on. Its password stays. Throws SettingInvalidError, EntryUnknownError, and AccountExistsError when the subject
+ * has an account already.
+ */
+export async function linkIdentity(
+  { accounts, linkedAccounts, providers }: Stores,
+  account: string,
+  { provider, subject }: { readonly provider: string; readonly subject: string },
+): Promise<LinkedIdentity> {
+  if (subject === '' || subject.length > LONGEST_SUBJECT || /\p{Cc}/u.test(subject)) {
+    throw new SettingInvalidError(
+      `the subject is what the provider calls somebody in "sub", of at most ${LONGEST_SUBJECT} characters`,
+    );
+  }
+  const issuer = await issuerOf({ providers }, provider);
+  if ((await accounts.find(account)) === undefined) throw unknownAccount(account);
+  await linkedAccounts.link({ issuer, subject }, account);
+  return { issuer, subject };
+}
+
+/** Takes an account from whoever logs in to it at a provider; tokens and sessions that are out go on. Throws EntryUnknownError. */
+export async function unlinkIdentity(
+  { linkedAccounts, providers }: Stores,
+  account: string,
+  provider: string,
+): Promise<void> {
+  const issuer = await issuerOf({ providers }, provider);
+  if (await linkedAccounts.unlink(issuer, account)) return;
+  throw new EntryUnknownError(`nobody of the provider "${provider}" logs in to the account "${account}"`);
+}
+
+async function issuerOf({ providers }: Pick<Stores, 'providers'>, name: string): Promise<string> {
+  const found = (await providers.list()).find((provider) => provider.name === name);
+  if (found === undefined) throw new EntryUnknownError(`there is no provider named "${name}"`);
+  return found.issuer;
+}
