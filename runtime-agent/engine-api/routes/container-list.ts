@@ -60,8 +60,12 @@ function checkValues(filters: Filters): void {
     }
   }
   for (const code of filters.get('exited') ?? []) {
-    if (!/^\d{1,3}$/.test(code)) {
-      throw new EngineError('bad-request', `invalid filter 'exited=${code.slice(0, 80)}'`);
+    if (!/^[+-]?\d{1,9}$/.test(code)) {
+      const shown = code.slice(0, 80);
+      throw new EngineError(
+        'bad-request',
+        `invalid filter 'exited=${shown}': strconv.Atoi: parsing ${JSON.stringify(shown)}: invalid syntax`,
+      );
     }
   }
 }
@@ -98,10 +102,15 @@ async function select(
       any('isolation', (value) => value === 'default') &&
       any('expose', (value) => exposes(container, value)) &&
       any('publish', (value) => publishes(container, value)) &&
-      !filters.has('volume') &&
+      any('volume', (value) => hasVolume(container, value)) &&
       matchLabels(filters.get('label'), container.config.Labels)
     );
   });
+}
+
+/** By the name of a volume, the path of the host where it has none, or where the container sees it. */
+function hasVolume({ mounts }: Container, value: string): boolean {
+  return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
 }
 
 /** dockerd takes a name filter as a regular expression; one that does not compile is searched for as text. */
@@ -124,22 +133,25 @@ function isIn(container: Container, network: string): boolean {
   );
 }
 
+/** `publish` is about ports of the host, as with dockerd. */
 function publishes(container: Container, value: string): boolean {
-  const [port = '', protocol = 'tcp'] = value.split('/');
-  return (container.activeNetwork?.ports ?? []).some(
-    ({ containerPort, protocol: other }) => other === protocol && inRange(port, containerPort),
+  return (container.activeNetwork?.ports ?? []).some(({ hostPort, protocol }) =>
+    isPort(value, hostPort, protocol),
   );
 }
 
-/** `80` or `80-90`. */
-function inRange(text: string, port: number): boolean {
-  const [from, to = from] = text.split('-').map(Number);
-  return from !== undefined && to !== undefined && from <= port && port <= to;
+function exposes(container: Container, value: string): boolean {
+  return Object.keys(container.config.ExposedPorts ?? {}).some((exposed) => {
+    const [port, protocol = 'tcp'] = exposed.split('/');
+    return isPort(value, Number(port), protocol);
+  });
 }
 
-function exposes(container: Container, port: string): boolean {
-  const wanted = port.includes('/') ? port : `${port}/tcp`;
-  return Object.hasOwn(container.config.ExposedPorts ?? {}, wanted);
+/** `80`, `80/udp` or `80-90`. */
+function isPort(wanted: string, port: number, protocol: string): boolean {
+  const [range = '', wantedProtocol = 'tcp'] = wanted.split('/');
+  const [from, to = from] = range.split('-').map(Number);
+  return protocol === wantedProtocol && from !== undefined && to !== undefined && from <= port && port <= to;
 }
 
 async function ancestorIds(

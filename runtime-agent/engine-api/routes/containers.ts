@@ -6,7 +6,11 @@ import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonObject } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
+import { requestSignal } from '../http/request-signal.ts';
+import { streamBody } from '../http/stream-body.ts';
 import { terminalSize } from '../http/terminal-size.ts';
+import { openAttach } from '../streams/attach.ts';
+import { streamContentType } from '../streams/content-type.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 import { containerSizes } from './container-sizes.ts';
 
@@ -82,12 +86,13 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     ctx.body = '';
   });
 
-  // With the upgrade that every client sends, the connection never comes here: streams/hijack.ts has it.
-  router.post('/containers/:id/attach', () => {
-    throw new EngineError(
-      'bad-request',
-      'attach takes the connection over: send the headers Connection: Upgrade and Upgrade: tcp',
-    );
+  // Clients that take the connection over are served in streams/hijack.ts; these have no way to send input.
+  router.post('/containers/:id/attach', async (ctx) => {
+    const query = new URLSearchParams(ctx.URL.searchParams);
+    query.delete('stdin');
+    const session = await openAttach(deps, ref(ctx), query);
+    const signal = requestSignal(ctx.res, deps.stopping);
+    streamBody(ctx, streamContentType(session.tty), session.read(signal));
   });
 
   router.delete('/containers/:id', async (ctx) => {

@@ -5,13 +5,19 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import { logFrames } from './log-frames.ts';
-import { relayAttachment } from './relay-attachment.ts';
+import { readAttachment, relayAttachment } from './relay-attachment.ts';
 
 /** Streams that have been granted; `relay` must be called, or the attachment stays. */
 export interface StreamSession {
   readonly tty: boolean;
   /** See relayAttachment. */
   relay(socket: Duplex): Promise<void>;
+}
+
+/** An attach, which may also be read by a client that takes no connection over. */
+export interface AttachSession extends StreamSession {
+  /** In place of `relay`: what the client is to read, without a way to send input. */
+  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -22,7 +28,7 @@ export async function openAttach(
   deps: EngineDeps,
   ref: string,
   query: URLSearchParams,
-): Promise<StreamSession> {
+): Promise<AttachSession> {
   const detachKeys = query.get('detachKeys') ?? '';
   parseDetachKeys(detachKeys);
   const container = await deps.containers.get(ref);
@@ -43,14 +49,16 @@ export async function openAttach(
     return logFrames(lines, { tty, timestamps: false, signal });
   };
   const onDetach = () => publishContainerEvent(deps.events, container, 'detach');
+  const withLog = queryBoolean(query, 'logs') ? log : undefined;
   return {
     tty,
+    read: (signal) => readAttachment(attachment, tty, signal, withLog),
     relay: (socket) =>
       relayAttachment(
         socket,
         attachment,
         { tty, stdin, detachKeys, onDetach, stopping: deps.stopping },
-        queryBoolean(query, 'logs') ? log : undefined,
+        withLog,
       ),
   };
 }
