@@ -9,6 +9,7 @@ import { decodeContainerConfig } from '../engine-api/decode/container-config.ts'
 import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
+import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
 import { hostPlatform } from '../images/platform.ts';
 
 /** Files of one context; no project of people comes near it. */
@@ -17,6 +18,7 @@ const MAX_CONTEXT_ENTRIES = 4_000_000;
 export interface OpenBuildOptions
   extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory'> {
   readonly host: HostFacts;
+  readonly attestations: ImageAttestations;
   /** Bytes of one context, uncompressed. */
   readonly maxContextSize: number;
   /** Bytes of the cache. */
@@ -47,6 +49,7 @@ export async function openBuild(
     builder,
     images,
     outputs: new AgentImageOutputs(options),
+    attestations: options.attestations,
     worker: { ...host, platform: hostPlatform() },
     places: { folders, archives: contexts },
     cache,

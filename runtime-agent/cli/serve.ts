@@ -66,7 +66,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds, transfer } = await createImages({
+  const { images, drafts, push, holds, transfer, attestations } = await createImages({
     dataDirectory,
     knex,
     snapshotter,
@@ -106,6 +106,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     drafts,
     holds,
     transfer,
+    attestations,
     stepCache,
     snapshotter,
     tars: trees,

@@ -8,6 +8,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { ImageAttestations } from './attestations/image-attestations.ts';
 import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
 import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
@@ -43,6 +44,7 @@ export interface AgentImages {
   readonly holds: LayerHolds;
   /** Moves layers that are in no image. */
   readonly transfer: LayerTransfer;
+  readonly attestations: ImageAttestations;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
@@ -77,11 +79,21 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     lock,
     sweep: () => images.sweep(),
   });
+  const attestations = new ImageAttestations(knex);
   const layers = new LayerPusher(snapshotter, layerBlobs);
-  const push = new ImagePusher({ catalog, registry, events, layerBlobs, layers, holds, lock });
+  const push = new ImagePusher({
+    catalog,
+    registry,
+    events,
+    layerBlobs,
+    layers,
+    holds,
+    lock,
+    attestations,
+  });
   const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
-  return { images, drafts, push, holds, transfer };
+  return { images, drafts, push, holds, transfer, attestations };
 }
 
 async function isInstalled(program: string): Promise<boolean> {

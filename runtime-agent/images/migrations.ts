@@ -53,4 +53,21 @@ const createLayerTables: Migration = {
   },
 };
 
-export const imageMigrations: readonly Migration[] = [createImageTables, createLayerTables];
+/** What is stated of images that were built here. */
+const createAttestations: Migration = {
+  name: '0003-attestations',
+  async up(knex) {
+    await knex.schema.createTable('image_attestations', (table) => {
+      table.string('image_id', DIGEST).notNullable().references('id').inTable('images').onDelete('CASCADE');
+      table.string('predicate_type', 255).notNullable();
+      table.text('predicate').notNullable();
+      table.primary(['image_id', 'predicate_type']);
+    });
+  },
+};
+
+export const imageMigrations: readonly Migration[] = [
+  createImageTables,
+  createLayerTables,
+  createAttestations,
+];

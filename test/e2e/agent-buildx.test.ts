@@ -71,6 +71,51 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, a
     assert.equal(metadata['containerimage.config.digest'], manifest.config.digest);
   });
 
+  test('--provenance is attached to what is pushed, as a referrer', async () => {
+    const name = `${registry.host}/team/stated:1`;
+    const dockerfile = `FROM ${image}\nARG WHO\nRUN echo $WHO > /who\n`;
+    const context = await makeBuildContext(scope, dockerfile);
+    await build(['--provenance=mode=max', '--build-arg', 'WHO=me', '--push', '-t', name, context]);
+    const get = async (path: string) => {
+      const answer = await fetch(`http://${registry.host}/v2/team/stated/${path}`, {
+        headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+      });
+      return {
+        digest: answer.headers.get('docker-content-digest') ?? '',
+        body: JSON.parse(await answer.text()),
+      };
+    };
+    const { digest } = await get('manifests/1');
+    const { body: referrers } = await get(`referrers/${digest}`);
+    assert.equal(referrers.manifests.length, 1);
+    assert.equal(referrers.manifests[0].artifactType, 'application/vnd.in-toto+json');
+    const { body: manifest } = await get(`manifests/${referrers.manifests[0].digest}`);
+    const { body: statement } = await get(`blobs/${manifest.layers[0].digest}`);
+    assert.equal(statement.predicateType, 'https://slsa.dev/provenance/v0.2');
+    assert.deepEqual(statement.subject, [
+      { name: `${registry.host}/team/stated`, digest: { sha256: digest.slice('sha256:'.length) } },
+    ]);
+    const { predicate } = statement;
+    assert.equal(predicate.invocation.parameters.args['build-arg:WHO'], 'me');
+    assert.match(predicate.materials[0].uri, /team\/busybox/);
+    assert.match(predicate.materials[0].digest.sha256, /^[0-9a-f]{64}$/);
+
+    await build(['--provenance=mode=min', '--build-arg', 'WHO=me', '--push', '-t', name, context]);
+    const { body: both } = await get(`referrers/${digest}`);
+    assert.equal(both.manifests.length, 2);
+    await build([
+      '--push',
+      '-t',
+      `${registry.host}/team/unstated:1`,
+      await makeBuildContext(scope, `${dockerfile}LABEL a=b\n`),
+    ]);
+    const plain = await fetch(`http://${registry.host}/v2/team/unstated/manifests/1`);
+    const none = await fetch(
+      `http://${registry.host}/v2/team/unstated/referrers/${plain.headers.get('docker-content-digest')}`,
+    );
+    assert.deepEqual(((await none.json()) as { manifests: unknown[] }).manifests, []);
+  });
+
   test('the classic door and this one make the same image', async () => {
     const context = await makeBuildContext(
       scope,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
+import type { ImageAttestations } from '../../images/attestations/image-attestations.ts';
 import type { Images } from '../../images/images.ts';
 import type { BuildCache } from '../build-cache.ts';
 import type { Builder } from '../builder.ts';
@@ -32,6 +33,7 @@ export interface BuildkitOptions {
   readonly builder: Builder;
   readonly images: Images;
   readonly outputs: ImageOutputs;
+  readonly attestations: Pick<ImageAttestations, 'put'>;
   readonly worker: WorkerFacts;
   readonly places: SourcePlaces;
   /** All that builds keep, copies of contexts included. */
@@ -39,10 +41,10 @@ export interface BuildkitOptions {
 }
 
 export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
-  const { builder, images, outputs, worker, places, cache } = options;
+  const { builder, images, outputs, attestations, worker, places, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
-  const frontend = new Frontend({ builder, sessions, places, platform: worker.platform });
+  const frontend = new Frontend({ builder, sessions, places, attestations, platform: worker.platform });
   const server = createGrpcServer((router) => {
     router.service(
       Control,

@@ -12,6 +12,7 @@ import type { EventBus } from '../../events/event-bus.ts';
 import type { RegistryClient } from '../../registry/registry-client.ts';
 import type { PushedBlob } from '../../registry/repository-writer.ts';
 import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
+import type { ImageAttestations } from '../attestations/image-attestations.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts';
 import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
@@ -22,6 +23,7 @@ import { readReference } from '../read-reference.ts';
 import { Semaphore } from '../semaphore.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';
 import type { LayerPusher, PushTarget } from './layer-pusher.ts';
+import { pushAttestation } from './push-attestation.ts';
 import { type LayerToPush, layersToPush, pushedManifest } from './push-plan.ts';
 
 export interface ImagePusherOptions {
@@ -31,6 +33,7 @@ export interface ImagePusherOptions {
   readonly layerBlobs: LayerBlobs;
   readonly layers: LayerPusher;
   readonly holds: LayerHolds;
+  readonly attestations: Pick<ImageAttestations, 'find'>;
   /** Of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
 }
@@ -77,8 +80,20 @@ export class ImagePusher implements ImagePush {
     await holds.whileHeld(record.config.diffIds, async () => {
       const stored = await catalog.readManifest(record.manifestDigest);
       const configBytes = await this.#configOf(record);
-      const { bytes } = await this.#pushContent(record, stored, configBytes, tag, reference, options);
+      const { bytes, mediaType } = await this.#pushContent(
+        record,
+        stored,
+        configBytes,
+        tag,
+        reference,
+        options,
+      );
       const digest = bytes === stored ? record.manifestDigest : digestOf(bytes);
+      const subject = { mediaType, digest, size: bytes.byteLength };
+      for (const attestation of await this.#options.attestations.find(record.id)) {
+        const writer = this.#options.registry.writer(reference, options.credentials, []);
+        await pushAttestation(writer, attestation, subject, familiarName(reference), options.signal);
+      }
       await this.#remember({ record, configBytes, digest, bytes }, { registry, repository, digest });
       options.progress({ kind: 'pushed', tag, digest, size: bytes.byteLength });
       events.publish({

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../../../errors.ts';
+import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
 import type { Builder } from '../../builder.ts';
+import { provenance } from '../../provenance.ts';
 import type { Build, SolvedImage } from '../control/build.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { SessionSource, type SourcePlaces } from '../source/session-source.ts';
@@ -21,6 +23,7 @@ export interface FrontendDeps {
   readonly builder: Builder;
   readonly sessions: Sessions;
   readonly places: SourcePlaces;
+  readonly attestations: Pick<ImageAttestations, 'put'>;
   /** The host's own. */
   readonly platform: Platform;
 }
@@ -48,7 +51,7 @@ export class Frontend {
         'this agent keeps images of one platform: build each platform by itself, with a tag of its own',
       );
     }
-    const { builder, sessions, places, platform: own } = this.#deps;
+    const { builder, sessions, places, attestations, platform: own } = this.#deps;
     const session = await sessions.get(build.options.session, abort);
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
@@ -70,9 +73,15 @@ export class Frontend {
           compression,
           ...(platform === undefined ? {} : { platform }),
         };
+        const startedAt = new Date();
         const image = await builder.build(request, progress, signal);
         const result = { ref: randomUUID(), platform: platform ?? own, image };
         build.keep(result);
+        const mode = plan.attestations.provenance;
+        if (mode !== undefined) {
+          const finished = { id: build.ref, request, image, startedAt, finishedAt: new Date() };
+          await attestations.put(image.id, provenance({ ...finished, platform: result.platform }, mode));
+        }
         solved.push(result);
       }
     } finally {

@@ -82,6 +82,7 @@ export async function startFakeEngine(
           builder,
           images,
           outputs: NO_OUTPUTS,
+          attestations: { put: async () => {} },
           worker,
           places: { folders, archives },
           cache: folders,
