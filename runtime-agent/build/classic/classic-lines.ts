@@ -1,12 +1,20 @@
 import type { BuildProgress } from '../builder.ts';
 
 /** One line of the answer of `POST /build`, before it is JSON. */
-export type ClassicLine = { readonly stream: string };
+export type ClassicLine =
+  | { readonly stream: string }
+  | {
+      readonly status: string;
+      readonly progressDetail: { readonly current: number; readonly total?: number };
+      readonly id: string;
+    };
 
 interface ShownStep {
   readonly id: string;
   readonly header: string;
   readonly lines: string[];
+  /** Characters may be cut between two pieces of output. */
+  readonly decoder: TextDecoder;
   done: boolean;
 }
 
@@ -30,7 +38,13 @@ export class ClassicLines {
       const { instruction, id } = progress;
       if (instruction === undefined) return;
       const { number, count, text } = instruction;
-      const step: ShownStep = { id, header: `Step ${number}/${count} : ${text}`, lines: [], done: false };
+      const step: ShownStep = {
+        id,
+        header: `Step ${number}/${count} : ${text}`,
+        lines: [],
+        decoder: new TextDecoder(),
+        done: false,
+      };
       this.#steps.push(step);
       this.#byId.set(id, step);
       return;
@@ -40,13 +54,16 @@ export class ClassicLines {
       return;
     }
     const step = this.#byId.get(progress.id);
-    if (step === undefined) return;
+    if (step === undefined) {
+      if (progress.kind === 'progress') this.#tellPull(progress);
+      return;
+    }
     switch (progress.kind) {
       case 'cached':
         this.#add(step, ' ---> Using cache\n');
         return;
       case 'log':
-        this.#add(step, Buffer.from(progress.data).toString('utf8'));
+        this.#add(step, step.decoder.decode(progress.data, { stream: true }));
         return;
       case 'completed':
         this.#add(
@@ -62,6 +79,13 @@ export class ClassicLines {
       case 'started':
         this.#add(step, '');
     }
+  }
+
+  /** The bytes of a base image, as `docker pull` shows them. */
+  #tellPull({ what, current, total }: Extract<BuildProgress, { readonly kind: 'progress' }>): void {
+    const [state = '', id = ''] = what.split(' ');
+    const status = state.charAt(0).toUpperCase() + state.slice(1);
+    this.#emit({ status, progressDetail: { current, ...(total === undefined ? {} : { total }) }, id });
   }
 
   #add(step: ShownStep, text: string): void {

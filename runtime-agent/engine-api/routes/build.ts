@@ -9,7 +9,7 @@ import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
 import { decodeRegistryConfig } from '../decode/registry-config.ts';
 import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
-import { createAsyncQueue } from '../http/async-queue.ts';
+import { type AsyncQueue, createAsyncQueue } from '../http/async-queue.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 
@@ -23,7 +23,7 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     if (query.id !== undefined) running.set(query.id, cancelled);
     const signal = AbortSignal.any([requestSignal(ctx.res, deps.stopping), cancelled.signal]);
     const queue = createAsyncQueue<object>();
-    void build(ctx, deps, parts, query, queue.push, signal)
+    void build(ctx, deps, parts, query, bounded(queue), signal)
       .then(
         () => queue.end(),
         (error: unknown) => queue.end(error),
@@ -33,7 +33,7 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
       });
     const lines = queue[Symbol.asyncIterator]();
     // A failure before the first line is an ordinary error answer: nothing has been sent yet.
-    const first = await lines.next();
+    const first = await lines.next().catch(withoutLoginPrompt);
 
     async function* answer(): AsyncIterable<string> {
       try {
@@ -57,6 +57,26 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     ctx.status = 200;
     ctx.body = '';
   });
+}
+
+/** Lines that a slow client may owe before output is left out. */
+const BACKLOG = 10_000;
+
+/** Passes lines on; of what a client does not take in time it is told that it is missing. */
+function bounded(queue: AsyncQueue<object>): (line: object) => void {
+  let clipped = false;
+  return (line) => {
+    const isFull = queue.size > BACKLOG && 'stream' in line;
+    if (!isFull) queue.push(line);
+    else if (!clipped) queue.push({ stream: '\n[output clipped: the client does not take it in time]\n' });
+    clipped = isFull;
+  };
+}
+
+/** A 401 is this API's own: a client would ask for a password of the agent. */
+function withoutLoginPrompt(error: unknown): never {
+  if (!(error instanceof EngineError && error.code === 'unauthorized')) throw error;
+  throw new EngineError('registry', error.message, { cause: error });
 }
 
 async function build(
