@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
-import { startDockerd } from '../support/dockerd.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { mountsUnder } from '../support/mounts.ts';
 import { readmeCommands } from '../support/readme-commands.ts';
@@ -12,12 +11,11 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 const root = dirname(dirname(import.meta.dirname));
 
-test('a newcomer who follows the README runs an image that they pushed', {
+test('a newcomer who follows the README runs an image that they built and pushed', {
   skip: unlessRoot(),
 }, async (t) => {
   const directory = await makeTempDir(t, 'readme');
   const socket = join(directory, 'agent.sock');
-  const dockerd = await startDockerd(t);
   const start = startProcess(t, process.execPath, [join(root, 'deploy/start.ts')], {
     endSignal: 'SIGINT',
     env: {
@@ -32,14 +30,15 @@ test('a newcomer who follows the README runs an image that they pushed', {
   const [, password = ''] = await start.waitForLine(/password {2}(\S+)/);
   assert.match(start.output(), new RegExp(`docker -H unix://${socket} run --rm ${registry}/team/hello:1`));
 
-  const [block = ''] = await readmeCommands('First push, first run');
+  const [block = ''] = await readmeCommands('First build, push and run');
   const commands = block
     .replaceAll('127.0.0.1:5000', registry)
     .replaceAll('/run/berth-agent.sock', socket)
     // Without a terminal the CLI takes the password from a pipe only.
     .replace('docker login -u admin', `echo ${password} | docker login --password-stdin -u admin`);
   const { stdout } = await runCommand('sh', ['-euc', commands], {
-    env: { DOCKER_HOST: dockerd.host, DOCKER_CONFIG: join(directory, 'docker') },
+    cwd: directory,
+    env: { DOCKER_CONFIG: join(directory, 'docker') },
   });
   assert.match(stdout, /^ashore$/m);
 
