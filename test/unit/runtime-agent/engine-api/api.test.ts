@@ -111,7 +111,7 @@ describe('errors', () => {
       ['GET', '/containers/nosuch/json', 404, /^No such container: nosuch$/],
       ['GET', '/containers/nosuch/logs', 400, /at least one stream/],
       ['POST', '/containers/nosuch/wait?condition=tea', 400, /invalid condition: "tea"/],
-      ['POST', '/containers/nosuch/attach', 400, /send the headers Connection: Upgrade/],
+      ['POST', '/containers/nosuch/attach', 404, /^No such container: nosuch$/],
       ['POST', '/containers/nosuch/resize?h=1', 400, /w must be a terminal size/],
     ];
     for (const [method, path, status, pattern] of cases) {

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  changedHostConfig,
+  changedResources,
+} from '../../../../../runtime-agent/containers/plan/resource-changes.ts';
+import { hostConfig } from '../../../../support/container-requests.ts';
+
+const V1 = { version: 1, swapLimit: true } as const;
+const MEGABYTE = 1 << 20;
+
+describe('docker update', () => {
+  it('changes what is given and leaves the rest', () => {
+    const before = hostConfig({ CpuShares: 100, Memory: 64 * MEGABYTE, MemorySwap: 128 * MEGABYTE });
+    const after = changedHostConfig(before, { CpuShares: 200, BlkioWeight: 300 });
+    assert.deepEqual(after, {
+      ...before,
+      CpuShares: 200,
+      BlockIo: { ...before.BlockIo, BlkioWeight: 300 },
+    });
+  });
+
+  it('tells the runtime all limits of a kind that changes, and no other', () => {
+    const changes = { Memory: 32 * MEGABYTE };
+    const after = changedHostConfig(
+      hostConfig({ CpuShares: 100, Memory: 64 * MEGABYTE, MemorySwap: 128 * MEGABYTE }),
+      changes,
+    );
+    assert.deepEqual(changedResources(after, changes, V1), {
+      memory: { limit: 32 * MEGABYTE, swap: 128 * MEGABYTE },
+    });
+    const policy = { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } };
+    assert.deepEqual(changedResources(changedHostConfig(hostConfig(), policy), policy, V1), {});
+    assert.deepEqual(changedResources(hostConfig(), { PidsLimit: 0 }, V1), { pids: { limit: -1 } });
+    assert.deepEqual(changedResources(hostConfig({ NanoCpus: 5e8 }), { NanoCpus: 5e8 }, V1), {
+      cpu: { quota: 50_000, period: 100_000 },
+    });
+  });
+
+  it('refuses what contradicts limits that are set', () => {
+    for (const [before, changes, message] of [
+      [{ CpuQuota: 1000 }, { NanoCpus: 1e9 }, /Nano CPUs cannot be updated as CPU Quota/],
+      [{ CpuPeriod: 1000 }, { NanoCpus: 1e9 }, /Nano CPUs cannot be updated as CPU Period/],
+      [{ NanoCpus: 1e9 }, { CpuQuota: 1000 }, /CPU Quota cannot be updated as NanoCPUs/],
+      [{ NanoCpus: 1e9 }, { CpuPeriod: 1000 }, /CPU Period cannot be updated as NanoCPUs/],
+      [{ MemorySwap: 10 }, { Memory: 11 }, /update the memoryswap at the same time/],
+      [
+        { AutoRemove: true },
+        { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } },
+        /AutoRemove is enabled/,
+      ],
+    ] as const) {
+      assert.throws(() => changedHostConfig(hostConfig(before), changes), { code: 'conflict', message });
+    }
+  });
+});
