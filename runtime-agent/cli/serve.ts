@@ -17,7 +17,7 @@ import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { RemoteRegistry } from '../registry/remote-registry.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
-import { TreeThread } from '../snapshots/diff/tree-thread.ts';
+import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
 import { checkHost } from './check-host.ts';
 import { claimDataFolder, prepareDataFolder } from './data-folder.ts';
@@ -78,7 +78,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
-  const trees = new TreeThread();
+  const trees = new TreeThreads();
   const containers = await createContainers({
     knex,
     images,

@@ -18,7 +18,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import type { TreeTarRequest } from '../../runtime-agent/snapshots/diff/tree-tar.ts';
-import { TreeThread } from '../../runtime-agent/snapshots/diff/tree-thread.ts';
+import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import { type TarEntry, TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
@@ -186,13 +186,13 @@ it('leaves no descriptor open, whether a tar is read to its end, given up or abo
 });
 
 async function begin(t: TestContext) {
-  const trees = new TreeThread();
+  const trees = new TreeThreads();
   t.after(() => trees.close());
   const directory = await makeTempDir(t, 'snapshotter');
   return { trees, snapshotter: await ErofsSnapshotter.open(directory) };
 }
 
-async function readAll(trees: TreeThread, request: TreeTarRequest): Promise<Buffer> {
+async function readAll(trees: TreeThreads, request: TreeTarRequest): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of trees.read(request, never)) chunks.push(chunk);
   return Buffer.concat(chunks);

@@ -13,7 +13,7 @@ import { EngineError } from '../../runtime-agent/errors.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import type { Image } from '../../runtime-agent/images/image.ts';
 import type { Images } from '../../runtime-agent/images/images.ts';
-import { TreeThread } from '../../runtime-agent/snapshots/diff/tree-thread.ts';
+import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
 import { openVolumes } from '../../runtime-agent/volumes/local-volumes.ts';
@@ -90,7 +90,7 @@ async function openOver(
   const { scope, snapshotter, log, runtime } = parts;
   const knex = await openDatabase({ file: join(dataDirectory, 'state.sqlite') });
   const events = new EventBus();
-  const trees = new TreeThread();
+  const trees = new TreeThreads();
   const images = fakeImages({ ...testImage(parts.diffId), ...options.image });
   const containers = await createContainers({
     knex,

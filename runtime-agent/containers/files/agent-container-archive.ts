@@ -1,24 +1,20 @@
-import { type BigIntStats, closeSync, constants, fstatSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
-import { type InRoot, loadInRoot, O_PATH, readFileAt } from '../../linux/in-root.ts';
-import { statAt } from '../../snapshots/diff/tree-files.ts';
-import type { TreeMember, TreeTars } from '../../snapshots/diff/tree-tar.ts';
+import { type InRoot, loadInRoot } from '../../linux/in-root.ts';
+import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
 import { resolveUser } from '../plan/user.ts';
 import { checkWritable } from './check-writable.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
-import { type ContainerPath, parseContainerPath } from './container-path.ts';
 import { type ContainerView, openView } from './container-view.ts';
-import { evaluateLinks } from './evaluate-links.ts';
 import { fillTree } from './fill-tree.ts';
 import { goMode } from './go-mode.ts';
 
 /** Bytes of a container's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
-/** What a path leads through is not there, is no folder, or is a loop of links. */
-const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** ContainerArchive over the containers of this agent. */
 export class AgentContainerArchive implements ContainerArchive {
@@ -35,7 +31,7 @@ export class AgentContainerArchive implements ContainerArchive {
     const live = this.#find(ref, path);
     const view = await this.#open(live, signal);
     try {
-      return this.#lookUp(view, ref, path, (found) => this.#statOf(view, found));
+      return statOf(await this.#lookUp(view, ref, path, signal));
     } finally {
       await view.close();
     }
@@ -49,13 +45,9 @@ export class AgentContainerArchive implements ContainerArchive {
     const live = this.#find(ref, path);
     const view = await this.#open(live, signal);
     try {
-      const [stat, folder, member] = this.#lookUp(view, ref, path, (found) => [
-        this.#statOf(view, found),
-        this.#inRoot.open(view.root, found.path.parent, constants.O_RDONLY | constants.O_DIRECTORY),
-        memberOf(found.path),
-      ]);
+      const found = await this.#lookUp(view, ref, path, signal, true);
       publishContainerEvent(this.#context.events, live.container, 'archive-path');
-      return { stat, tar: this.#tarOf(view, folder, member, signal) };
+      return { stat: statOf(found), tar: this.#tarOf(view, found, signal) };
     } catch (error) {
       await view.close();
       throw error;
@@ -72,20 +64,18 @@ export class AgentContainerArchive implements ContainerArchive {
     const live = this.#find(ref, path);
     const view = await this.#open(live, signal);
     try {
-      const folder = this.#lookUp(view, ref, path, ({ path: { parent, name } }) => {
-        const target = evaluateLinks(this.#inRoot, view.root, name === '' ? parent : `${parent}/${name}`);
-        const fd = this.#inRoot.open(view.root, target ?? parent, O_PATH);
-        try {
-          if (fstatSync(fd).isDirectory()) return target ?? parent;
-        } finally {
-          closeSync(fd);
-        }
+      const found = await this.#lookUp(view, ref, path, signal);
+      if (!found.leadsToFolder) {
         throw new EngineError('bad-request', 'extraction point is not a directory');
-      });
-      checkWritable(live.container, Buffer.from(folder, 'latin1').toString('utf8'));
+      }
+      checkWritable(live.container, found.resolved ?? path);
       const { noOverwriteDirNonDir } = options;
-      const owner = options.copyUidGid ? this.#userOf(view, live) : undefined;
-      await fillTree({ root: view.root, folder, noOverwriteDirNonDir, ...(owner && { owner }) }, tar, signal);
+      const owner = options.copyUidGid ? await this.#userOf(view, live, signal) : undefined;
+      await fillTree(
+        { root: view.root, folder: found.resolvedBytes, noOverwriteDirNonDir, ...(owner && { owner }) },
+        tar,
+        signal,
+      );
       publishContainerEvent(this.#context.events, live.container, 'extract-to-dir');
     } finally {
       await view.close();
@@ -107,72 +97,43 @@ export class AgentContainerArchive implements ContainerArchive {
     throw signal.reason;
   }
 
-  /** Finds what a path names and hands it to `use`, whose failures for want of a file are told as docker does. */
-  #lookUp<T>(view: ContainerView, ref: string, text: string, use: (found: Found) => T): T {
-    try {
-      const path = parseContainerPath(text);
-      const folder = this.#inRoot.open(view.root, path.parent, O_PATH | constants.O_DIRECTORY);
-      try {
-        const stat = path.name === '' ? fstatSync(folder, { bigint: true }) : statAt(folder, path.name);
-        if (stat !== undefined) return use({ path, stat });
-      } finally {
-        closeSync(folder);
-      }
-    } catch (error) {
-      if (error instanceof EngineError || !ABSENT.has((error as NodeJS.ErrnoException).code)) throw error;
-    }
-    throw new EngineError('not-found', `Could not find the file ${text.slice(0, 1000)} in container ${ref}`);
-  }
-
-  #statOf(view: ContainerView, { path, stat }: Found): PathStat {
-    const target = stat.isSymbolicLink()
-      ? evaluateLinks(this.#inRoot, view.root, `${path.parent}/${path.name}`)
-      : undefined;
-    return {
-      name: utf8(path.shown),
-      size: Number(stat.size),
-      mode: goMode(stat),
-      mtime: stat.mtimeNs,
-      linkTarget: target === undefined ? '' : utf8(target),
-    };
-  }
-
-  async *#tarOf(
+  /** Throws EngineError 'not-found', worded as docker words it. */
+  async #lookUp(
     view: ContainerView,
-    folder: number,
-    member: TreeMember,
+    ref: string,
+    path: string,
     signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#trees.read({ folder, members: [member] }, signal);
-    } finally {
-      closeSync(folder);
-      await view.close();
-    }
+    opensParent = false,
+  ): Promise<FoundPath> {
+    const found = await this.#trees.lookUp({ root: view.root, path, opensParent }, signal);
+    if (found !== undefined) return found;
+    throw new EngineError('not-found', `Could not find the file ${path.slice(0, 1000)} in container ${ref}`);
   }
 
-  #userOf(
+  #tarOf(view: ContainerView, found: FoundPath, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const { name: source, shown, parent } = found;
+    if (parent === undefined) throw new Error('the folder of what is copied was not opened');
+    const members = [{ source, target: shown === '/' ? '' : shown, recursive: true }];
+    return closing(this.#trees.read({ folder: parent, members }, signal), async () => {
+      closeSync(parent);
+      await view.close();
+    });
+  }
+
+  async #userOf(
     view: ContainerView,
     live: LiveContainer,
-  ): { readonly uid: number; readonly gid: number } | undefined {
+    signal: AbortSignal,
+  ): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
     const { config } = live.container;
     if (config.User === '') return undefined;
-    const read = (path: string) =>
-      readFileAt(this.#inRoot, view.root, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
-    const user = resolveUser(config.User, [], { passwd: read('etc/passwd'), group: read('etc/group') });
+    const read = (path: string) => this.#trees.readText(view.root, path, ACCOUNTS_LIMIT, signal);
+    const files = { passwd: await read('etc/passwd'), group: await read('etc/group') };
+    const user = resolveUser(config.User, [], files);
     return { uid: user.uid, gid: user.gid };
   }
 }
 
-interface Found {
-  readonly path: ContainerPath;
-  readonly stat: BigIntStats;
-}
-
-function memberOf({ name, shown }: ContainerPath): TreeMember {
-  return { source: utf8(name), target: shown === '/' ? '' : utf8(shown), recursive: true };
-}
-
-function utf8(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString('utf8');
+function statOf({ shown, size, mode, mtime, isLink, resolved }: FoundPath): PathStat {
+  return { name: shown, size, mode: goMode({ mode }), mtime, linkTarget: isLink ? (resolved ?? '') : '' };
 }

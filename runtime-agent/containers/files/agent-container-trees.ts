@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
+import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
@@ -53,7 +54,7 @@ export class AgentContainerTrees implements ContainerTrees {
       );
     });
     publishContainerEvent(this.#context.events, live.container, 'export');
-    return this.#exportOf(live, folder, signal);
+    return closing(this.#exportOf(live, folder, signal), async () => closeSync(folder));
   }
 
   async withLayer<T>(
@@ -79,13 +80,9 @@ export class AgentContainerTrees implements ContainerTrees {
   }
 
   async *#exportOf(live: LiveContainer, folder: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    try {
-      yield* this.#trees.read({ folder }, signal);
-      // Otherwise a removal, which takes file by file away, would make the tar end as if it were whole.
-      this.#check(live, signal);
-    } finally {
-      closeSync(folder);
-    }
+    yield* this.#trees.read({ folder }, signal);
+    // Otherwise a removal, which takes file by file away, would make the tar end as if it were whole.
+    this.#check(live, signal);
   }
 
   async #withUpper<T>(

@@ -4,6 +4,7 @@ import {
   parseImageReference,
 } from '../../../storage/oci/image-reference.ts';
 import { decompressStream } from '../../build/context/decompress-stream.ts';
+import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
@@ -39,7 +40,9 @@ export class AgentImageArchives implements ImageArchives {
       const images: SavedImage[] = [];
       for (const { image, tags } of wanted) images.push(await this.#savedImage(draft, image, tags));
       for (const { image } of wanted) this.#publish('save', image);
-      return this.#write(draft, images, signal);
+      const { snapshotter } = this.#context;
+      const archive = writeArchive(images, (diffId) => snapshotter.readLayer(diffId, signal));
+      return closing(archive, () => draft.release());
     } catch (error) {
       await draft.release();
       throw error;
@@ -135,18 +138,6 @@ export class AgentImageArchives implements ImageArchives {
         return { familiar, full: fullReference(reference), tag: reference.tag ?? '' };
       }),
     };
-  }
-
-  async *#write(
-    draft: ImageDraft,
-    images: readonly SavedImage[],
-    signal: AbortSignal,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      yield* writeArchive(images, (diffId) => this.#context.snapshotter.readLayer(diffId, signal));
-    } finally {
-      await draft.release();
-    }
   }
 
   #publish(action: string, image: Image): void {

@@ -51,7 +51,35 @@ export interface UpperChange {
   readonly kind: 'added' | 'modified' | 'deleted';
 }
 
-/** Makes tars of trees. */
+/** A path that is to be looked up, as `docker cp` means it. */
+export interface LookUpRequest {
+  /** Descriptor of the folder in which every link is resolved. */
+  readonly root: number;
+  readonly path: string;
+  /** Whether the folder that the last name lies in is opened for reading, at the caller's cost. */
+  readonly opensParent: boolean;
+}
+
+/** What a path names. */
+export interface FoundPath {
+  /** The last name; '' where the path ends with `/` or `/.`. */
+  readonly name: string;
+  /** What the file is called in a tar. */
+  readonly shown: string;
+  /** As stat(2) has them; `mtime` in nanoseconds since 1970. */
+  readonly mode: bigint;
+  readonly size: number;
+  readonly mtime: bigint;
+  readonly isLink: boolean;
+  /** Where it leads when all links are followed; undefined for a loop of links. */
+  readonly resolved: string | undefined;
+  /** The same, each character one byte; the path itself for a loop. */
+  readonly resolvedBytes: string;
+  readonly leadsToFolder: boolean;
+  readonly parent?: number;
+}
+
+/** Reads trees that may change, or keep whoever reads them waiting. */
 export interface TreeTars {
   /**
    * The tar of a tree, as it is read. No symlink of the tree is followed, whatever changes while it is read; what goes
@@ -61,6 +89,12 @@ export interface TreeTars {
    * Error with `code` (`ENOENT` for a member that is not there), and the signal's reason.
    */
   read(request: TreeTarRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+
+  /** Looks a path up, with every link resolved inside the root; undefined when nothing is there. Rejects as changes does. */
+  lookUp(request: LookUpRequest, signal: AbortSignal): Promise<FoundPath | undefined>;
+
+  /** A file of a tree of at most `limit` bytes as text, '' where there is none. Links are resolved inside `root`, a descriptor. */
+  readText(root: number, path: string, limit: number, signal: AbortSignal): Promise<string>;
 
   /**
    * Bytes of the files of a tree, and of the targets of its symlinks; a file with two names counts once. Rejects as changes

@@ -1,7 +1,15 @@
+import { closeSync } from 'node:fs';
 import { RequestThread } from '../../../storage/request-thread.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
-import type { TreeTarRequest, TreeTars, UpperChange, UpperRequest } from './tree-tar.ts';
+import type {
+  FoundPath,
+  LookUpRequest,
+  TreeTarRequest,
+  TreeTars,
+  UpperChange,
+  UpperRequest,
+} from './tree-tar.ts';
 
 type Done = Exclude<TreeReport, { readonly failure: string }>;
 
@@ -39,6 +47,32 @@ export class TreeThread implements TreeTars {
     return 'changes' in report ? report.changes : [];
   }
 
+  async lookUp(request: LookUpRequest, signal: AbortSignal): Promise<FoundPath | undefined> {
+    signal.throwIfAborted();
+    const asked = this.#thread.ask({ id: this.#thread.newId(), kind: 'look-up', request });
+    const report = await this.#until(asked, signal).catch((error: unknown) => {
+      // Nobody takes what is opened for whoever has gone.
+      const closeParent = (late: TreeReport) => {
+        if ('found' in late && late.found?.parent !== undefined) closeSync(late.found.parent);
+      };
+      asked.then(closeParent, () => undefined);
+      throw error;
+    });
+    return 'found' in report ? report.found : undefined;
+  }
+
+  async readText(root: number, path: string, limit: number, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
+    const order = { id: this.#thread.newId(), kind: 'text', root, path, limit } as const;
+    const report = await this.#ask(order, signal);
+    return 'text' in report ? report.text : '';
+  }
+
+  /** Resolves when all that it was told before is done. */
+  async settle(): Promise<void> {
+    await this.#thread.ask({ id: this.#thread.newId(), kind: 'next' });
+  }
+
   close(): Promise<void> {
     return this.#thread.close();
   }
@@ -49,12 +83,16 @@ export class TreeThread implements TreeTars {
     return 'size' in report ? report.size : 0;
   }
 
-  async #ask(order: TreeOrder, signal: AbortSignal): Promise<Done> {
+  #ask(order: TreeOrder, signal: AbortSignal): Promise<Done> {
+    return this.#until(this.#thread.ask(order), signal);
+  }
+
+  async #until(asked: Promise<TreeReport>, signal: AbortSignal): Promise<Done> {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = () => reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const report = await Promise.race([this.#thread.ask(order), aborted]);
+      const report = await Promise.race([asked, aborted]);
       if (!('failure' in report)) return report;
       if (report.unusable) throw new EngineError('bad-request', report.failure);
       throw Object.assign(new Error(report.failure), report.code !== undefined && { code: report.code });

@@ -1,5 +1,7 @@
 import { parentPort } from 'node:worker_threads';
+import { loadInRoot } from '../../linux/in-root.ts';
 import { loadXattrs } from '../../linux/xattrs.ts';
+import { lookUp, readText } from './look-up.ts';
 import { UnusableTreeError } from './overlay-marks.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
 import { TreeReader } from './tree-reader.ts';
@@ -7,6 +9,7 @@ import { treeSize } from './tree-size.ts';
 import { upperChanges } from './upper-changes.ts';
 
 const xattrs = loadXattrs();
+const inRoot = loadInRoot();
 const tars = new Map<number, Generator<Uint8Array, void, void>>();
 
 parentPort?.on('message', (order: TreeOrder) => {
@@ -24,6 +27,8 @@ parentPort?.on('message', (order: TreeOrder) => {
 function step(order: Exclude<TreeOrder, { readonly kind: 'close' }>): TreeReport {
   const { id } = order;
   try {
+    if (order.kind === 'look-up') return { id, found: lookUp(inRoot, order.request) };
+    if (order.kind === 'text') return { id, text: readText(inRoot, order.root, order.path, order.limit) };
     if (order.kind === 'size') return { id, size: treeSize(order.folder) };
     if (order.kind === 'changes') return { id, changes: upperChanges(order.request, xattrs) };
     if (order.kind === 'open') tars.set(id, new TreeReader(order.request, xattrs).read());

@@ -1,6 +1,6 @@
 import { closeSync, constants, readlinkSync } from 'node:fs';
 import { type InRoot, O_PATH } from '../../linux/in-root.ts';
-import { pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
+import { pathAt, statAt } from './tree-files.ts';
 
 /** As the kernel: more links than that are taken for a loop. */
 const MAX_LINKS = 40;

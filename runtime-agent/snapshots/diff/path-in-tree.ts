@@ -1,5 +1,5 @@
-/** A path of a container, taken apart as `docker cp` means it. Each character is one byte. */
-export interface ContainerPath {
+/** A path of a tree, taken apart as `docker cp` means it. Each character is one byte. */
+export interface PathInTree {
   /** Where the last name lies; '' is the root. */
   readonly parent: string;
   /** '' where the path ends with `/` or `/.`, or is the root: then it names what `parent` leads to, links followed. */
@@ -9,7 +9,7 @@ export interface ContainerPath {
 }
 
 /** Takes a path apart, cleaned as Go's path.Clean does it. */
-export function parseContainerPath(text: string): ContainerPath {
+export function parsePathInTree(text: string): PathInTree {
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
   const names: string[] = [];
   for (const part of bytes.split('/')) {

@@ -1,0 +1,67 @@
+import { closeSync, constants, fstatSync } from 'node:fs';
+import { type InRoot, O_PATH, readFileAt } from '../../linux/in-root.ts';
+import { evaluateLinks } from './evaluate-links.ts';
+import { parsePathInTree } from './path-in-tree.ts';
+import { statAt } from './tree-files.ts';
+import type { FoundPath, LookUpRequest } from './tree-tar.ts';
+
+/** What a path leads through is not there, is no folder, or is a loop of links. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/** Looks a path up in the thread that calls it. See TreeTars.lookUp. */
+export function lookUp(inRoot: InRoot, request: LookUpRequest): FoundPath | undefined {
+  const { root, path: text } = request;
+  const path = parsePathInTree(text);
+  try {
+    const folder = inRoot.open(root, path.parent, O_PATH | constants.O_DIRECTORY);
+    try {
+      const stat = path.name === '' ? fstatSync(folder, { bigint: true }) : statAt(folder, path.name);
+      if (stat === undefined) return undefined;
+      const whole = path.name === '' ? path.parent : `${path.parent}/${path.name}`;
+      const resolved = evaluateLinks(inRoot, root, whole);
+      return {
+        name: utf8(path.name),
+        shown: utf8(path.shown),
+        mode: stat.mode,
+        size: Number(stat.size),
+        mtime: stat.mtimeNs,
+        isLink: stat.isSymbolicLink(),
+        resolved: resolved === undefined ? undefined : utf8(resolved),
+        resolvedBytes: resolved ?? whole,
+        leadsToFolder: leadsToFolder(inRoot, root, resolved ?? whole),
+        ...(request.opensParent && {
+          parent: inRoot.open(root, path.parent, constants.O_RDONLY | constants.O_DIRECTORY),
+        }),
+      };
+    } finally {
+      closeSync(folder);
+    }
+  } catch (error) {
+    if (ABSENT.has((error as NodeJS.ErrnoException).code)) return undefined;
+    throw error;
+  }
+}
+
+/** A small file of a tree as text, '' where there is none. */
+export function readText(inRoot: InRoot, root: number, path: string, limit: number): string {
+  return readFileAt(inRoot, root, Buffer.from(path).toString('latin1'), limit)?.toString('utf8') ?? '';
+}
+
+function leadsToFolder(inRoot: InRoot, root: number, path: string): boolean {
+  let fd: number;
+  try {
+    fd = inRoot.open(root, path, O_PATH);
+  } catch (error) {
+    if (ABSENT.has((error as NodeJS.ErrnoException).code)) return false;
+    throw error;
+  }
+  try {
+    return fstatSync(fd).isDirectory();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function utf8(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
