@@ -9,6 +9,7 @@ import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
+import { pruneAuditOnSchedule } from './background/prune-audit.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
 import { dropConnecting } from './drop-connecting.ts';
@@ -168,6 +169,7 @@ export async function startRegistry(
     snapshots.keep(background.signal),
     courier.keep(background.signal),
     refusals.keep(background.signal),
+    pruneAuditOnSchedule(catalog.audit, config.auditRetention, background.signal, log),
   ];
   if (config.tls && certificate) {
     const use = (replaced: Certificate) => server.useCertificate(replaced);
@@ -182,7 +184,6 @@ export async function startRegistry(
           blobs,
           policy: garbagePolicy(graceMs, untagged),
           signal: background.signal,
-          auditRetention: config.auditRetention,
         },
         interval,
         log,

@@ -1,6 +1,4 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { collectGarbage, type GarbageReport, type GarbageRun } from '../../storage/gc/collect-garbage.ts';
 import { repeat } from './repeat.ts';
 
@@ -15,16 +13,10 @@ export interface EndedCollection {
 }
 
 export interface ScheduledRun extends GarbageRun {
-  readonly catalog: GarbageRun['catalog'] & Pick<Catalog, 'audit'>;
   readonly signal: AbortSignal;
-  /** Milliseconds for which it is known who did what. */
-  readonly auditRetention: number;
 }
 
-/**
- * Collects garbage every `interval` milliseconds until the run's signal aborts, and prunes the record of who did what;
- * resolves then.
- */
+/** Collects garbage every `interval` milliseconds until the run's signal aborts; resolves then. */
 export function collectGarbageOnSchedule(
   run: ScheduledRun,
   interval: number,
@@ -40,8 +32,6 @@ export function collectGarbageOnSchedule(
         log.info('another garbage collection is running: this one is left out');
         return;
       }
-      const before = new Date(Date.now() - run.auditRetention);
-      while ((await run.catalog.audit.prune(before)) > 0) await turn(undefined, { signal: run.signal });
       log.info({ ...report, seconds: seconds() }, 'garbage was collected');
       onEnd({ report, seconds: seconds() });
     } catch (error) {

@@ -87,8 +87,7 @@ Each option has an environment variable that does the same:
                                          (default off)
   --audit-retention TIME
                         BERTH_AUDIT_RETENTION
-                                         keep the record of who did what for so long; garbage collections prune it
-                                         (default 90d)
+                                         keep the record of who did what for so long (default 90d)
   --webhook-private on|off
                         BERTH_WEBHOOK_PRIVATE
                                          whether webhooks may be on this machine and in private networks (default off)

@@ -120,7 +120,7 @@ test('what is older than is to be kept leaves the record by itself', async (t) =
   const entry = (detail: string, at: number) =>
     ({ at: new Date(at), action: 'manage', outcome: 'done', detail, count: 1 }) as const;
   await audit.record([entry('old', Date.now() - 3 * day), entry('young', Date.now() - day)]);
-  await startInProcessRegistry(t, { data, auditRetention: 2 * day, gcInterval: 200 });
+  await startInProcessRegistry(t, { data, auditRetention: 2 * day });
   await eventually('the old one is gone', async () => {
     const left = (await audit.list({ limit: 10 })).map(({ detail }) => detail);
     return left.length === 1 ? left : undefined;
