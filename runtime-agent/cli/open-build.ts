@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { AgentImageOutputs } from '../build/agent-image-outputs.ts';
 import { boundedBuilder } from '../build/bounded-builder.ts';
-import { type BuildkitDoor, createBuildkitDoor } from '../build/buildkit/buildkit-door.ts';
+import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
+import { lazyDoor } from '../build/buildkit/lazy-door.ts';
 import { SyncedFolders } from '../build/buildkit/session/synced-folders.ts';
 import { combinedCache } from '../build/combined-cache.ts';
 import { type CreateBuilderOptions, createBuilder } from '../build/create-builder.ts';
@@ -45,14 +46,17 @@ export async function openBuild(
   const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
   const cache = combinedCache([...made.caches, folders]);
   const builder = boundedBuilder(made.builder, { cache, limit: options.maxCacheSize, log, signal });
-  const buildkit = createBuildkitDoor({
-    builder,
-    images,
-    outputs: new AgentImageOutputs(options),
-    attestations: options.attestations,
-    worker: { ...host, platform: hostPlatform() },
-    places: { folders, archives: contexts },
-    cache,
+  const buildkit = lazyDoor(async () => {
+    const { createBuildkitDoor } = await import('../build/buildkit/buildkit-door.ts');
+    return createBuildkitDoor({
+      builder,
+      images,
+      outputs: new AgentImageOutputs(options),
+      attestations: options.attestations,
+      worker: { ...host, platform: hostPlatform() },
+      places: { folders, archives: contexts },
+      cache,
+    });
   });
   return { build: { builder, contexts, cache }, buildkit };
 }

@@ -54,7 +54,7 @@ function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): E
     socket.once('close', () => upgraded.delete(socket));
     socket.on('error', (error) => deps.log.debug({ err: error }, 'attached connection failed'));
     if (head.length > 0) socket.unshift(head);
-    if (isBuildkit(request)) serveBuildkit(deps, request, socket);
+    if (isBuildkit(request)) void serveBuildkit(deps, request, socket);
     else void serveUpgrade(deps, request, socket);
   });
   return {

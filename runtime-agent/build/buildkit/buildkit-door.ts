@@ -24,7 +24,7 @@ export interface BuildkitDoor {
    * Looks at a request for an upgrade to h2c, and answers what takes its connection over once the 101 is written: on that of `POST /grpc`
    * the agent serves, on that of `POST /session` the client does. Throws EngineError 'bad-request'.
    */
-  accept(request: IncomingMessage): (connection: Duplex) => void;
+  accept(request: IncomingMessage): Promise<(connection: Duplex) => void>;
   /** Cuts all of its connections, which ends their builds. */
   close(): void;
 }
@@ -54,7 +54,7 @@ export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
     router.service(TraceService, { export: () => ({}) });
   });
   return {
-    accept(request) {
+    async accept(request) {
       if (request.headers.upgrade?.toLowerCase() !== 'h2c') {
         throw new EngineError('bad-request', 'BuildKit is spoken over an upgrade to h2c');
       }

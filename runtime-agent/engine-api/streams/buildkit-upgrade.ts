@@ -9,11 +9,15 @@ export function isBuildkit(request: IncomingMessage): boolean {
   return request.method === 'POST' && /^(\/v\d+\.\d+)?\/(grpc|session)(\?|$)/.test(request.url ?? '');
 }
 
-/** Hands the connection of `POST /grpc` or `POST /session` over to the builder's door, or answers an error. */
-export function serveBuildkit(deps: EngineDeps, request: IncomingMessage, socket: Duplex): void {
+/** Hands the connection of `POST /grpc` or `POST /session` over to the builder's door, or answers an error. Never rejects. */
+export async function serveBuildkit(
+  deps: EngineDeps,
+  request: IncomingMessage,
+  socket: Duplex,
+): Promise<void> {
   try {
     if (deps.buildkit === undefined) throw new EngineError('not-implemented', 'this agent builds nothing');
-    const serve = deps.buildkit.accept(request);
+    const serve = await deps.buildkit.accept(request);
     writeHead(deps, socket, '101 UPGRADED', { Connection: 'Upgrade', Upgrade: 'h2c' });
     serve(socket);
   } catch (error) {

@@ -1,15 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildCache, CachePruning, CacheRecord } from '../../build-cache.ts';
-import type { FileTree } from '../../context/file-tree.ts';
 import { prunable } from '../../prunable.ts';
-import type { ClientSession } from './client-session.ts';
-import { diffCopy, type FolderQuery } from './diff-copy.ts';
-import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
-import { FolderReceiver } from './folder-receiver.ts';
-import { SyncedTree } from './synced-tree.ts';
+import type { FolderQuery } from './diff-copy.ts';
+import { readFileIndex } from './file-index.ts';
+
+/** A copy of a client's folder that one build has. */
+export interface ClaimedCopy {
+  /** Where its files are. */
+  readonly tree: string;
+  /** What they are, in a file; without it nothing is known of them. */
+  readonly index: string;
+  /** The build is done with it. */
+  release(): Promise<void>;
+}
 
 /** Copies that are kept for one folder of one client, and of all: each is as large as what its builds read. */
 const KEPT_OF_FOLDER = 2;
@@ -32,48 +37,22 @@ export class SyncedFolders implements BuildCache {
   }
 
   /**
-   * A copy of what `query` wants of a folder of the client's. `progress` gets the bytes that have come. Throws as diffCopy() does.
+   * A copy for one build alone: the one that the same build had before, else the one of this folder that was used least lately, else a new
+   * one, as a Dockerfile that copies something else wants other files of the folder. `sharedKey` is the same for each build of one folder;
+   * where it is empty nothing is kept.
    */
-  async receive(
-    session: ClientSession,
-    query: FolderQuery,
-    progress: (bytes: number) => void,
-    signal: AbortSignal,
-  ): Promise<FileTree> {
-    const name = await this.#claim(session, query);
-    const path = join(this.#directory, name, 'tree');
-    const indexPath = join(this.#directory, name, INDEX);
-    let received: FileIndex | undefined;
-    try {
-      let index = await readFileIndex(indexPath);
-      if (index === undefined) {
-        await rm(path, { recursive: true, force: true });
-        await mkdir(path, { recursive: true });
-        index = new Map();
-      }
-      let changed = index.size === 0;
-      const receiver = new FolderReceiver(path, index, () => {
-        changed = true;
-        // A copy that is half one state and half another must not be taken for either.
-        rmSync(indexPath, { force: true });
-      });
-      try {
-        await diffCopy(session, query, receiver, progress, signal);
-        const now = receiver.finish();
-        if (changed) await writeFileIndex(indexPath, now);
-        else await utimes(indexPath, new Date(), new Date());
-        received = now;
-      } finally {
-        receiver.abandon();
-      }
-    } finally {
-      if (received === undefined) this.#busy.delete(name);
-    }
-    return new SyncedTree(path, received, async () => {
-      this.#busy.delete(name);
-      if (session.headers.sharedKey === '') await this.#remove(name);
-      else await this.#sweep();
-    });
+  async claim(sharedKey: string, query: FolderQuery): Promise<ClaimedCopy> {
+    const name = await this.#choose(sharedKey, query);
+    const directory = join(this.#directory, name);
+    return {
+      tree: join(directory, 'tree'),
+      index: join(directory, INDEX),
+      release: async () => {
+        this.#busy.delete(name);
+        if (sharedKey === '') await this.#remove(name);
+        else await this.#sweep();
+      },
+    };
   }
 
   async records(): Promise<readonly CacheRecord[]> {
@@ -103,12 +82,7 @@ export class SyncedFolders implements BuildCache {
     return removed;
   }
 
-  /**
-   * The copy that the same build had before, else the one of this folder that was used least lately, else a new one: a Dockerfile
-   * that copies something else wants other files of the folder.
-   */
-  async #claim(session: ClientSession, query: FolderQuery): Promise<string> {
-    const { sharedKey } = session.headers;
+  async #choose(sharedKey: string, query: FolderQuery): Promise<string> {
     const folder = digest([sharedKey === '' ? randomUUID() : sharedKey, query.folder]);
     const want = digest([...(query.follow ?? ['*']), '', ...query.exclude]);
     const prefix = `${folder}-${want}-`;

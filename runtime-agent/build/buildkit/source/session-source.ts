@@ -7,6 +7,7 @@ import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
 import { readSmallFiles, type SmallFiles } from '../session/read-small-files.ts';
+import { receiveFolder } from '../session/receive-folder.ts';
 import { type ForwardedSocket, forwardSsh } from '../session/ssh-forward.ts';
 import type { SyncedFolders } from '../session/synced-folders.ts';
 import { uploadStream } from '../session/upload-stream.ts';
@@ -75,7 +76,7 @@ export class SessionSource implements BuildSource {
         ...(want.include === undefined ? {} : { follow: want.include }),
       };
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      return await this.#places.folders.receive(this.#session, query, progress, signal);
+      return await receiveFolder(this.#places.folders, this.#session, query, progress, signal);
     });
   }
 

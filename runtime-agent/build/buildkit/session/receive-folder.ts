@@ -1,0 +1,50 @@
+import { rmSync } from 'node:fs';
+import { mkdir, rm, utimes } from 'node:fs/promises';
+import type { FileTree } from '../../context/file-tree.ts';
+import type { ClientSession } from './client-session.ts';
+import { diffCopy, type FolderQuery } from './diff-copy.ts';
+import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
+import { FolderReceiver } from './folder-receiver.ts';
+import type { SyncedFolders } from './synced-folders.ts';
+import { SyncedTree } from './synced-tree.ts';
+
+/**
+ * A copy of what `query` wants of a folder of the client's; only what differs from an earlier copy is asked for. `progress` gets the bytes that
+ * have come. Throws as diffCopy() does.
+ */
+export async function receiveFolder(
+  folders: SyncedFolders,
+  session: ClientSession,
+  query: FolderQuery,
+  progress: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<FileTree> {
+  const copy = await folders.claim(session.headers.sharedKey, query);
+  let received: FileIndex | undefined;
+  try {
+    let before = await readFileIndex(copy.index);
+    if (before === undefined) {
+      await rm(copy.tree, { recursive: true, force: true });
+      await mkdir(copy.tree, { recursive: true });
+      before = new Map();
+    }
+    let changed = before.size === 0;
+    const receiver = new FolderReceiver(copy.tree, before, () => {
+      changed = true;
+      // A copy that is half one state and half another must not be taken for either.
+      rmSync(copy.index, { force: true });
+    });
+    try {
+      await diffCopy(session, query, receiver, progress, signal);
+      const now = receiver.finish();
+      if (changed) await writeFileIndex(copy.index, now);
+      else await utimes(copy.index, new Date(), new Date());
+      received = now;
+    } finally {
+      receiver.abandon();
+    }
+  } finally {
+    if (received === undefined) await copy.release();
+  }
+  return new SyncedTree(copy.tree, received, () => copy.release());
+}
