@@ -246,12 +246,20 @@ describe('docker compose', { skip: unlessRoot(), timeout: 600_000 }, async () =>
     await compose('--profile', 'tools', 'rm', '-sf', 'console');
   });
 
-  test('stop, start, restart, pause, kill, images, ls', async () => {
+  test('stop, start, restart, pause, kill, top, cp, events, images, ls', async () => {
     await compose('restart', '-t', '5', 'web');
     await untilPasses(async () => assert.ok((await orders()).count > 0));
     await compose('pause', 'web');
     assert.match((await compose('ps', '-a', '--format', '{{.Service}} {{.State}}')).stdout, /^web paused$/m);
     await compose('unpause', 'web');
+    assert.match((await compose('top', 'db')).stdout, /postgres/);
+    await compose('cp', 'web:/www/index.html', join(app.folder, 'copied.html'));
+    assert.equal(await readFile(join(app.folder, 'copied.html'), 'utf8'), '<h1>Orders</h1>\n');
+    await compose('cp', join(app.folder, 'copied.html'), 'web:/www/copy.html');
+    assert.equal((await compose('exec', '-T', 'web', 'cat', '/www/copy.html')).stdout, '<h1>Orders</h1>\n');
+    const events = agent.startDocker(app.args('events'));
+    await events.waitForLine(/exec_create: .*8080/);
+    await events.end('SIGINT');
     assert.match((await compose('images')).stdout, /shop-db-1/);
     assert.match((await docker(['compose', 'ls'])).stdout, /^shop +running\(4\)/m);
     await compose('kill', 'worker');

@@ -153,6 +153,20 @@ describe('health checks', { skip: unlessRoot(), timeout: 240_000 }, async () => 
     await remove('none', 'plain');
   });
 
+  test('an image brings a health check with it', async () => {
+    await docker(['create', '--name', 'base', image]);
+    const check = 'HEALTHCHECK --interval=200ms --retries=1 CMD test -e /well';
+    await docker(['commit', '--change', check, 'base', 'checked:1']);
+    await docker(['run', '-d', '--name', 'inherits', 'checked:1', 'sleep', '600']);
+    await settles('inherits', 'unhealthy');
+    await docker(['run', '-d', '--name', 'overrides', '--health-cmd', 'true', 'checked:1', 'sleep', '600']);
+    await settles('overrides', 'healthy');
+    await docker(['run', '-d', '--name', 'without', '--no-healthcheck', 'checked:1', 'sleep', '600']);
+    assert.doesNotMatch(await ps('without'), /health/);
+    await remove('base', 'inherits', 'overrides', 'without');
+    await docker(['rmi', 'checked:1']);
+  });
+
   test('a paused container is not probed', async () => {
     await start('paused', ['--health-cmd', 'echo probe']);
     await settles('paused', 'healthy');
