@@ -141,7 +141,7 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 600_000 
     [
       'a mount whose source is not there',
       'FROM BASE\nRUN --mount=type=bind,source=nope,target=/x true',
-      /nope/,
+      /Dockerfile:2: RUN failed: file not found in build context/,
     ],
     [
       'a secret that is needed and was not given',

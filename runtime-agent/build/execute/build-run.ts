@@ -7,12 +7,13 @@ import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { imageDocument } from '../solver/image-document.ts';
 import { wantedOfContext } from '../solver/wanted-of-context.ts';
 import { BuildPreparation } from './build-preparation.ts';
+import type { SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 import { SharedCaches } from './shared-caches.ts';
 import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
-import { type SharedParts, StepExecutor } from './step-executor.ts';
+import { StepExecutor } from './step-executor.ts';
 
 /** What all builds of this host share. */
 export interface BuildRunParts extends SharedParts {

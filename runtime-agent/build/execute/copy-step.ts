@@ -1,13 +1,11 @@
 import { resolveUser } from '../../containers/plan/user.ts';
-import { EngineError } from '../../errors.ts';
 import { fetchRemote } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
-import { dockerfileError } from '../frontend/dockerfile-text.ts';
-import { PathPatternError } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
 import type { LayerEntry } from './layer-entry.ts';
+import { located } from './located.ts';
 import { CopyPlacement, type CopyRules } from './place-copy.ts';
 import { copiedEntries, SourceError, selectSources } from './select-sources.ts';
 import { type CopiedSource, sourceDigest } from './source-digest.ts';
@@ -41,7 +39,6 @@ const MAX_ACCOUNTS = 4 << 20;
 /** Unpacks the archives of an ADD and fetches its remote files. Throws EngineError. */
 export async function openAdditions(
   step: Step,
-  work: CopyWork,
   found: FoundSources,
   options: UnpackOptions,
   signal: AbortSignal,
@@ -52,7 +49,7 @@ export async function openAdditions(
     for (const tree of [...archives, ...remotes]) await tree.release();
   };
   try {
-    await located(step, work, async () => {
+    await located(step, async () => {
       for (const { source } of found.archives) {
         if (source.entry.kind === 'file')
           archives.push(await unpackArchive(source.tree, source.entry, options, signal));
@@ -88,7 +85,7 @@ export async function findSources(
   tree: FileTree | undefined,
   signal: AbortSignal,
 ): Promise<FoundSources> {
-  return await located(step, work, async () => {
+  return await located(step, async () => {
     const copied: CopiedSource[] = [];
     const remotes = work.sources.filter(isRemote).map((url) => remoteSource(work, url));
     // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
@@ -96,6 +93,9 @@ export async function findSources(
     for (const pattern of work.sources) {
       signal.throwIfAborted();
       if (isRemote(pattern)) continue;
+      if (work.isAdd && /^(?:git@|git:\/\/|ssh:\/\/)/i.test(pattern)) {
+        throw new SourceError(`${pattern}: this builder adds no git repositories`);
+      }
       if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
       for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
         copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
@@ -131,7 +131,7 @@ export async function placeSources(
   root: FileTree | undefined,
   opened: OpenedAdditions,
 ): Promise<Iterable<LayerEntry>> {
-  return await located(step, work, async () => {
+  return await located(step, async () => {
     const times = found.copied.flatMap(({ entries }) => entries.map(({ entry }) => entry.mtime));
     const rules: CopyRules = {
       destination: byteText(work.destination).replace(/^\/+/, ''),
@@ -211,24 +211,4 @@ async function textIn(root: FileTree | undefined, path: string): Promise<string>
 
 async function* asAsync<T>(values: Iterable<T>): AsyncGenerator<T> {
   yield* values;
-}
-
-async function located<T>(step: Step, work: CopyWork, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    const isTold =
-      error instanceof SourceError || error instanceof PathPatternError || error instanceof EngineError;
-    if (!isTold) throw error;
-    const keyword = work.isAdd ? 'ADD' : 'COPY';
-    const where =
-      work.from.kind === 'context' &&
-      error instanceof SourceError &&
-      error.message.startsWith('file not found')
-        ? ' in build context or excluded by .dockerignore'
-        : '';
-    const message =
-      where === '' ? error.message : error.message.replace('file not found', `file not found${where}`);
-    throw dockerfileError(step.at, `${keyword} failed: ${message}`, { cause: error });
-  }
 }

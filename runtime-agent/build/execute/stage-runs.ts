@@ -9,7 +9,8 @@ import type { Chain } from '../solver/step-key.ts';
 import { createdOf, shortName } from './chain-facts.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import type { PreparedBuild } from './prepared-build.ts';
-import type { StepExecutor, StepOutcome } from './step-executor.ts';
+import type { StepExecutor } from './step-executor.ts';
+import type { StepOutcome } from './step-once.ts';
 
 /** A stage whose steps are done. */
 export interface BuiltStage {
