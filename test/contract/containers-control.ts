@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { containerCgroup } from '../../runtime-agent/containers/plan/cgroup-path.ts';
+import { readCgroupUsage } from '../../runtime-agent/linux/cgroup-usage.ts';
+import { detectCgroups } from '../../runtime-agent/linux/cgroups.ts';
+import type { AgentContainers } from '../support/agent-containers.ts';
+import { containerConfig, hostConfig } from '../support/container-requests.ts';
+import { waitUntil } from '../support/wait-until.ts';
+
+const MEGABYTE = 1 << 20;
+
+/** Pausing, renaming, changing limits, and what containers use. */
+export function describeControl(name: string, agent: () => AgentContainers): void {
+  describe(`${name}: control`, () => {
+    const open = async (command: readonly string[] = ['sleep', '10000'], limits = {}) => {
+      const { containers } = agent();
+      const { id } = await containers.create({
+        config: containerConfig(command),
+        hostConfig: hostConfig(limits),
+      });
+      await containers.start(id);
+      const status = async () => (await containers.get(id)).state.status;
+      return { id, containers, status, remove: () => containers.remove(id, { force: true, volumes: false }) };
+    };
+
+    it('lets a container stand still and go on', async () => {
+      const { id, containers, status, remove } = await open(['sh', '-c', 'while :; do :; done']);
+      const spent = async () => (await containers.stats.sample(id))?.cpu.total ?? 0;
+      await waitUntil('it works', async () => (await spent()) > 0);
+      await containers.control.pause(id);
+      assert.equal(await status(), 'paused');
+      const before = await spent();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      assert.equal(await spent(), before);
+      await assert.rejects(containers.control.pause(id), { code: 'conflict' });
+      await containers.control.unpause(id);
+      assert.equal(await status(), 'running');
+      await waitUntil('it works again', async () => (await spent()) > before);
+      await assert.rejects(containers.control.unpause(id), { code: 'runtime' });
+      await containers.control.pause(id);
+      await containers.stop(id, { timeout: 0 });
+      assert.equal(await status(), 'exited');
+      await remove();
+    });
+
+    it('changes limits at once and for later runs', async () => {
+      const { id, containers, remove } = await open();
+      const limits = async () => {
+        const container = await containers.get(id);
+        const { memory, pids } = await readCgroupUsage(detectCgroups(), containerCgroup(container));
+        return { memory: memory.limit, pids: pids.limit };
+      };
+      const { control } = containers;
+      assert.deepEqual(
+        await control.update(id, { Memory: 64 * MEGABYTE, MemorySwap: 64 * MEGABYTE, PidsLimit: 50 }),
+        [],
+      );
+      assert.deepEqual(await limits(), { memory: 64 * MEGABYTE, pids: 50 });
+      // Both ways, as memory and its swap bound each other.
+      await control.update(id, { Memory: 256 * MEGABYTE, MemorySwap: 512 * MEGABYTE });
+      await control.update(id, { Memory: 32 * MEGABYTE, MemorySwap: 32 * MEGABYTE, PidsLimit: -1 });
+      assert.deepEqual(await limits(), { memory: 32 * MEGABYTE, pids: undefined });
+      await assert.rejects(control.update(id, { Memory: MEGABYTE }), { code: 'bad-request' });
+      await assert.rejects(control.update(id, { Memory: 64 * MEGABYTE }), { code: 'conflict' });
+      assert.deepEqual(await limits(), { memory: 32 * MEGABYTE, pids: undefined });
+      await containers.stop(id, { timeout: 0 });
+      await control.update(id, { PidsLimit: 20 });
+      await containers.start(id);
+      assert.deepEqual(await limits(), { memory: 32 * MEGABYTE, pids: 20 });
+      await remove();
+    });
+
+    it('gives a container another name, which the next one may take again', async () => {
+      const { id, containers, remove } = await open();
+      await containers.control.rename(id, 'cutter');
+      assert.equal((await containers.get('cutter')).id, id);
+      const other = await open();
+      await assert.rejects(containers.control.rename(other.id, 'cutter'), { code: 'conflict' });
+      await containers.control.rename(id, 'sloop');
+      await containers.control.rename(other.id, 'cutter');
+      assert.equal((await containers.get('cutter')).id, other.id);
+      await remove();
+      await other.remove();
+    });
+  });
+}
