@@ -282,6 +282,34 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, a
     assert.match(printed, /ERROR: failed to solve: .*s390x.*no emulator/s);
   });
 
+  test('progress as JSON and for terminals', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo in json\n`);
+    const { stderr } = await docker(['buildx', 'build', '--progress=rawjson', '--no-cache', context]);
+    const updates = stderr
+      .trim()
+      .split(/\n(?=\{)/)
+      .map((update) => JSON.parse(update));
+    const logs = updates.flatMap(({ logs = [] }) => logs as { data: string }[]);
+    assert.match(logs.map(({ data }) => Buffer.from(data, 'base64').toString()).join(''), /in json\n/);
+    const names = updates.flatMap(({ vertexes = [] }) => vertexes as { name: string }[]);
+    assert.ok(names.some(({ name }) => name === '[2/2] RUN echo in json'));
+    const command = `docker -H ${agent.host} buildx build --progress=tty --no-cache ${context}`;
+    const { stdout } = await runCommand('script', ['--quiet', '--command', command, '/dev/null']);
+    assert.match(stdout, /\[\+\] Building .*FINISHED/);
+    assert.match(stdout, /=> \[2\/2\] RUN echo in json/);
+  });
+
+  test('du and prune tell and drop what builds kept', async () => {
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo kept > /kept\n`);
+    await build([context]);
+    const { stdout } = await docker(['buildx', 'du', '--verbose', '--filter', 'type=regular']);
+    assert.match(stdout, /Description:\s+RUN echo kept > \/kept\n/);
+    const pruned = await docker(['builder', 'prune', '--all', '--force']);
+    assert.match(pruned.stdout, /Total:\s+[1-9]/);
+    assert.match((await docker(['buildx', 'du'])).stdout, /Total:\s+0B/);
+    assert.doesNotMatch(await build([context]), /CACHED/);
+  });
+
   test('Ctrl-C stops the step, and nothing of it is left', async () => {
     const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo runs && sleep 1000\n`);
     const client = startDocker(['build', '--progress=plain', '-t', 'cancelled', context]);

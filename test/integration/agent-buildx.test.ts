@@ -93,7 +93,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     );
     assert.match(
       printed,
-      /#1 \[internal\] load build definition from Dockerfile\n#1 transferring dockerfile: 16B/,
+      /#1 \[internal\] load build definition from Dockerfile\n(#1 .*\n)*#1 transferring dockerfile: 16B/,
     );
     assert.match(printed, /\[1\/2\] RUN 1\n#\d+ CACHED/);
     assert.match(printed, /said by the step/);
@@ -139,7 +139,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
         '--cache-to',
         'type=registry,ref=host:5000/cache,mode=max',
         '--output',
-        'type=image,compression=zstd',
+        'type=image,compression=gzip',
       ],
     ];
     await build([...flags, context], async (request, _, signal) => {
@@ -162,7 +162,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
       namedContexts: new Map(),
       cacheFrom: ['host:5000/cache'],
       cacheTo: [{ reference: 'host:5000/cache', mode: 'max' }],
-      compression: 'zstd',
+      compression: 'gzip',
     });
   });
 
@@ -187,7 +187,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     await writeFile(join(context, 'dir/b'), 'other');
     await rm(join(context, 'a'));
     const printed = await build([context], script({}));
-    assert.match(printed, /load build context\n#\d+ transferring context: 5B/);
+    assert.match(printed, /#\d+ transferring context: 5B/);
     assert.deepEqual(seen[3], { Dockerfile: 'FROM base\n', 'dir/b': 'other', 'dir/c.o': 'c', 'ü n': 'odd' });
   });
 
@@ -299,7 +299,10 @@ describe('buildx', { timeout: 120_000 }, async () => {
 
   for (const [flags, message] of [
     [['--output', 'type=image,annotation.a=b'], /option annotation\.a=b of the output is not supported/],
-    [['--output', 'type=image,compression=estargz'], /compression=estargz is not supported/],
+    [
+      ['--output', 'type=image,compression=zstd'],
+      /compression=zstd is not supported: layers are compressed with gzip/,
+    ],
     [['--output', 'type=oci,dest=/nowhere,tar=false'], /type=oci,tar=false is not supported/],
     [['--platform', 'linux/amd64,linux/arm64'], /keeps images of one platform/],
     [['--sbom=true'], /--sbom is not supported/],

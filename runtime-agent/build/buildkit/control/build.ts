@@ -19,7 +19,6 @@ export type Returned = { readonly refs: readonly string[] } | { readonly error: 
 export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
-  readonly compression: 'gzip' | 'zstd';
 }
 
 /** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import type { BuildCache } from '../../build-cache.ts';
-import { decodeCompression, decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
+import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend } from '../frontend/frontend.ts';
@@ -77,7 +77,6 @@ async function solve(
     const plans = exporters.map(decodeExporter);
     build.configure({
       session: request.Session,
-      compression: decodeCompression(exporters),
       ...decodeCacheExports(cacheExportsOf(request)),
     });
     const refs = await refsOf(deps.frontend, build, request, signal);

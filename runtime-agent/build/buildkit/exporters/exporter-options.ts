@@ -26,7 +26,6 @@ const WITHOUT_EFFECT = new Set([
   'load',
   'unpack',
   'store',
-  'compression',
   'compression-level',
   'force-compression',
   'oci-mediatypes',
@@ -40,7 +39,13 @@ const WITHOUT_EFFECT = new Set([
 /** Decodes an output. Throws EngineError 'bad-request' for what there is not. */
 export function decodeExporter({ type, attributes }: ExporterRequest): ExporterPlan {
   for (const [name, value] of attributes) {
-    if (name === 'name' || WITHOUT_EFFECT.has(name)) continue;
+    if (name === 'name' || WITHOUT_EFFECT.has(name) || (name === 'compression' && value === 'gzip')) continue;
+    if (name === 'compression') {
+      throw new EngineError(
+        'bad-request',
+        `compression=${value} is not supported: layers are compressed with gzip when they are pushed`,
+      );
+    }
     throw new EngineError('bad-request', `the option ${name}=${value} of the output is not supported`);
   }
   const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
@@ -67,19 +72,4 @@ export function decodeExporter({ type, attributes }: ExporterRequest): ExporterP
         `the output type=${type} is not supported: there are image, docker, oci, tar and local`,
       );
   }
-}
-
-/** What the outputs say about the layers that are to be made. */
-export function decodeCompression(exporters: readonly ExporterRequest[]): 'gzip' | 'zstd' {
-  for (const { attributes } of exporters) {
-    const compression = attributes.get('compression') ?? 'gzip';
-    if (compression === 'zstd') return 'zstd';
-    if (compression !== 'gzip') {
-      throw new EngineError(
-        'bad-request',
-        `compression=${compression} is not supported: layers are gzip or zstd`,
-      );
-    }
-  }
-  return 'gzip';
 }

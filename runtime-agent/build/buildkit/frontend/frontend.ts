@@ -56,7 +56,7 @@ export class Frontend {
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
-    const { cacheTo, inlineCache, compression } = build.options;
+    const { cacheTo, inlineCache } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -70,7 +70,7 @@ export class Frontend {
           namedContexts: new Map(named),
           cacheTo,
           inlineCache,
-          compression,
+          compression: 'gzip' as const,
           ...(platform === undefined ? {} : { platform }),
         };
         const startedAt = new Date();
