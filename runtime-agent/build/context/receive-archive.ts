@@ -4,6 +4,7 @@ import { EngineError } from '../../errors.ts';
 import { type TarEntry, TarFormatError, TarParser } from '../../snapshots/tar-parser.ts';
 import type { ArchiveNode } from './archive-tree.ts';
 import type { TreeEntry } from './file-tree.ts';
+import { SpoolWriter } from './spool-writer.ts';
 import { parentOf, shownPath } from './tree-paths.ts';
 
 /** What a client may send. */
@@ -27,29 +28,22 @@ export async function receiveArchive(
   limits: ArchiveLimits,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ArchiveNode>> {
-  const receiver = new Receiver(limits);
+  const output = new SpoolWriter(spool);
+  const receiver = new Receiver(limits, output);
   const parser = new TarParser(receiver);
-  let offset = 0;
-  let writing: Promise<unknown> = Promise.resolve();
   try {
     for await (const chunk of tar) {
       signal.throwIfAborted();
+      await output.reserve(chunk.length);
       parser.push(chunk);
-      const bytes = receiver.take();
-      await writing;
-      if (bytes.length > 0) {
-        writing = spool.write(bytes, 0, bytes.length, offset);
-        writing.catch(() => undefined);
-        offset += bytes.length;
-      }
     }
-    await writing;
+    await output.finish();
     // What docker's own client sends of `-f -` ends without it.
     parser.push(Buffer.alloc(parser.pendingPadding));
     parser.finish();
     return receiver.finish();
   } catch (error) {
-    await writing.catch(() => undefined);
+    await output.finish().catch(() => undefined);
     signal.throwIfAborted();
     if (!(error instanceof TarFormatError)) throw error;
     throw new EngineError('bad-request', `the archive is not a valid tar: ${error.message}`, {
@@ -61,15 +55,16 @@ export async function receiveArchive(
 class Receiver {
   readonly #limits: ArchiveLimits;
   readonly #nodes = new Map<string, ArchiveNode>([['', folderNode('')]]);
-  #pending: Uint8Array[] = [];
+  readonly #output: SpoolWriter;
   #offset = 0;
   #hash: Hash | undefined;
   #current:
     | { readonly entry: TreeEntry; readonly offset: number; readonly xattrs: ArchiveNode['xattrs'] }
     | undefined;
 
-  constructor(limits: ArchiveLimits) {
+  constructor(limits: ArchiveLimits, output: SpoolWriter) {
     this.#limits = limits;
+    this.#output = output;
   }
 
   entry(entry: TarEntry): void {
@@ -131,16 +126,8 @@ class Receiver {
 
   data(chunk: Uint8Array): void {
     this.#hash?.update(chunk);
-    this.#pending.push(chunk);
+    this.#output.add(chunk);
     this.#offset += chunk.length;
-  }
-
-  /** The contents since the last call, copied: the chunks are their sender's. */
-  take(): Buffer {
-    if (this.#pending.length === 0) return Buffer.alloc(0);
-    const bytes = Buffer.concat(this.#pending);
-    this.#pending = [];
-    return bytes;
   }
 
   finish(): ReadonlyMap<string, ArchiveNode> {

@@ -1,0 +1,55 @@
+import type { FileHandle } from 'node:fs/promises';
+
+const SIZE = 1 << 20;
+
+/** Writes pieces of any size one after the other into a file, a mebibyte at a time, one write behind. */
+export class SpoolWriter {
+  readonly #spool: FileHandle;
+  #filling = Buffer.allocUnsafeSlow(SIZE);
+  #filled = 0;
+  #offset = 0;
+  /** What is being written, and is free again afterwards. */
+  #other = Buffer.allocUnsafeSlow(SIZE);
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(spool: FileHandle) {
+    this.#spool = spool;
+  }
+
+  /** Makes room for `length` bytes, which `add` takes without waiting. Rejects where a write failed. */
+  async reserve(length: number): Promise<void> {
+    if (this.#filled + length <= this.#filling.length) return;
+    await this.#flush();
+    if (length > this.#filling.length) this.#filling = Buffer.allocUnsafeSlow(length);
+  }
+
+  /** Copies a piece, whose memory is the caller's. */
+  add(piece: Uint8Array): void {
+    this.#filling.set(piece, this.#filled);
+    this.#filled += piece.length;
+  }
+
+  /** Resolves when all is written. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    await this.#writing;
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#filled === 0) return;
+    const [full, length] = [this.#filling, this.#filled];
+    this.#filling = this.#other;
+    this.#other = full;
+    this.#filled = 0;
+    this.#writing = this.#spool.write(full, 0, length, this.#offset).then(({ bytesWritten }) => {
+      // A disk that becomes full takes a part, and refuses only what comes after it.
+      if (bytesWritten < length) {
+        throw Object.assign(new Error('the disk took a part of what was written'), { code: 'ENOSPC' });
+      }
+    });
+    // Whoever waits next hears of a failure.
+    this.#writing.catch(() => undefined);
+    this.#offset += length;
+  }
+}
