@@ -4,12 +4,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
-import { CommandError } from '../support/run-command.ts';
+import { CommandError, runCommand } from '../support/run-command.ts';
 import { type TarEntry, writeTar } from '../support/tar-writer.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -253,6 +253,21 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 600_000 
     assert.equal(await sleepers(), 0);
     assert.equal((await send(agent.socket, '/build/cancel', Buffer.alloc(0))).status, 400);
     await nothingIsLeft();
+  });
+
+  test('a context may be compressed by gzip, zstd, xz or bzip2, and is refused where that is damaged', async () => {
+    const tar = writeTar([dockerfile, { name: 'f', type: 'file', content: 'x'.repeat(100_000) }]);
+    const by = async (program: string) => {
+      const { stdout } = await runCommand('sh', ['-c', `${program} -c | base64`], { input: tar });
+      return Buffer.from(stdout, 'base64');
+    };
+    for (const body of [gzipSync(tar), zstdCompressSync(tar), await by('xz'), await by('bzip2')]) {
+      const built = await post(body);
+      assert.match(built.body, /Successfully built/);
+      const damaged = Buffer.concat([body.subarray(0, body.length >> 1), Buffer.alloc(50, 0xff)]);
+      const refused = await post(damaged);
+      assert.equal(refused.status, 400, refused.body);
+    }
   });
 
   test('a context that unpacks to more than the limit is refused, and so is one that is no tar', async () => {
