@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext } from '../support/build-context.ts';
 import { makeCertificate } from '../support/certificate-authority.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -54,6 +55,17 @@ describe('the API by TCP', { skip: unlessRoot(), timeout: 120_000 }, async () =>
       { input: 'x'.repeat(100_000) },
     );
     assert.equal(echo.stdout.trim(), '100000');
+  });
+
+  test('builds with buildx, which is spoken by HTTP/2 on the same connections', async () => {
+    const files = { big: 'x'.repeat(2_000_000) };
+    const context = await makeBuildContext(
+      { after },
+      `FROM ${image}\nCOPY big /\nRUN wc -c < /big > /count\n`,
+      files,
+    );
+    await docker(own, ['build', '--quiet', '--tag', 'by-tcp', context]);
+    assert.equal((await docker(own, ['run', '--rm', 'by-tcp', 'cat', '/count'])).stdout, '2000000\n');
   });
 
   test('is nothing for one of another authority, for one without, and for plain HTTP', async () => {

@@ -18,8 +18,10 @@ export async function serveBuildkit(
   try {
     if (deps.buildkit === undefined) throw new EngineError('not-implemented', 'this agent builds nothing');
     const serve = await deps.buildkit.accept(request);
-    writeHead(deps, socket, '101 UPGRADED', { Connection: 'Upgrade', Upgrade: 'h2c' });
-    serve(socket);
+    const fields = { Connection: 'Upgrade', Upgrade: 'h2c' };
+    // HTTP/2 takes the connection over beneath its stream, where Node ends the process if a write is still under way.
+    await new Promise<void>((written) => writeHead(deps, socket, '101 UPGRADED', fields, written));
+    if (!socket.destroyed) serve(socket);
   } catch (error) {
     refuseUpgrade(deps, socket, request.url, error);
   }

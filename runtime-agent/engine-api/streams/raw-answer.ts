@@ -4,16 +4,17 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { engineHeaders } from '../engine-headers.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
 
-/** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. */
+/** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. `written` is called when they have gone, or cannot. */
 export function writeHead(
   deps: EngineDeps,
   socket: Duplex,
   status: string,
   fields: Readonly<Record<string, string>>,
+  written: () => void = () => undefined,
 ): void {
   const all = { ...fields, ...engineHeaders(deps.host.version) };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
-  socket.write(`${[`HTTP/1.1 ${status}`, ...lines].join('\r\n')}\r\n\r\n`);
+  socket.write(`${[`HTTP/1.1 ${status}`, ...lines].join('\r\n')}\r\n\r\n`, () => written());
 }
 
 /** Answers a request for an upgrade with its error, and ends the connection. */

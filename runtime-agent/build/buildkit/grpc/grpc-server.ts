@@ -1,5 +1,6 @@
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { answerUnknownMethod } from './unknown-method.ts';
@@ -35,6 +36,8 @@ export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcS
   server.on('sessionError', () => undefined);
   return {
     serve(connection) {
+      // Node looks which protocol the handshake of TLS chose; here an upgrade chose it.
+      if (connection instanceof TLSSocket) connection.alpnProtocol = 'h2';
       server.emit('connection', connection);
     },
     close() {
