@@ -1,6 +1,7 @@
 import { linkSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../../errors.ts';
+import type { ArchiveLimits } from '../../context/receive-archive.ts';
 import type { Stat } from '../proto/wire_pb.ts';
 import type { FileReceiver } from './diff-copy.ts';
 import { type FileIndex, type IndexedFile, indexedFile, sameFile } from './file-index.ts';
@@ -16,17 +17,20 @@ import { ReceivedFile, secondsOf, setModeAndTime } from './received-file.ts';
 export class FolderReceiver implements FileReceiver {
   readonly #root: string;
   readonly #before: FileIndex;
+  readonly #limits: ArchiveLimits;
   readonly #onChange: () => void;
   readonly #now = new Map<string, IndexedFile>();
   readonly #folders = new Map<string, Stat | undefined>([['.', undefined]]);
   readonly #links = new Map<string, string>();
   readonly #changed = new Set<string>();
+  #size = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
   /** `onChange` is called once, before the first change. */
-  constructor(root: string, before: FileIndex, onChange: () => void) {
+  constructor(root: string, before: FileIndex, limits: ArchiveLimits, onChange: () => void) {
     this.#root = root;
     this.#before = before;
+    this.#limits = limits;
     this.#onChange = onChange;
   }
 
@@ -35,6 +39,8 @@ export class FolderReceiver implements FileReceiver {
     const entry = indexedFile(stat);
     const kind = fileKind(stat.mode);
     this.#now.set(path, entry);
+    this.#size += entry.size;
+    this.#checkLimits();
     if (kind === 'directory') this.#folders.set(path, stat);
     if (kind === 'file' && stat.linkname !== '') this.#links.set(path, this.#knownFile(stat.linkname));
     const known = this.#before.get(path);
@@ -93,6 +99,13 @@ export class FolderReceiver implements FileReceiver {
   /** Lets go of files whose end will not come. */
   abandon(): void {
     for (const { file } of this.#open.values()) file.close();
+  }
+
+  #checkLimits(): void {
+    const { size, entries } = this.#limits;
+    if (this.#size <= size && this.#now.size <= entries) return;
+    const what = this.#size > size ? `is larger than ${size} bytes` : `has more than ${entries} files`;
+    throw new EngineError('bad-request', `the context ${what}: exclude files by .dockerignore`);
   }
 
   #newPath(path: string): string {

@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs';
 import { mkdir, rm, utimes } from 'node:fs/promises';
+import { storageFull } from '../../../snapshots/storage-full.ts';
 import type { FileTree } from '../../context/file-tree.ts';
+import type { ArchiveLimits } from '../../context/receive-archive.ts';
 import type { ClientSession } from './client-session.ts';
 import { diffCopy, type FolderQuery } from './diff-copy.ts';
 import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
@@ -10,12 +12,14 @@ import { SyncedTree } from './synced-tree.ts';
 
 /**
  * A copy of what `query` wants of a folder of the client's; only what differs from an earlier copy is asked for. `progress` gets the bytes that
- * have come. Throws as diffCopy() does.
+ * have come. Throws as diffCopy()
+ * does, EngineError 'bad-request' beyond the limits, and 'storage-full'.
  */
 export async function receiveFolder(
   folders: SyncedFolders,
   session: ClientSession,
   query: FolderQuery,
+  limits: ArchiveLimits,
   progress: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<FileTree> {
@@ -29,7 +33,7 @@ export async function receiveFolder(
       before = new Map();
     }
     let changed = before.size === 0;
-    const receiver = new FolderReceiver(copy.tree, before, () => {
+    const receiver = new FolderReceiver(copy.tree, before, limits, () => {
       changed = true;
       // A copy that is half one state and half another must not be taken for either.
       rmSync(copy.index, { force: true });
@@ -43,6 +47,8 @@ export async function receiveFolder(
     } finally {
       receiver.abandon();
     }
+  } catch (error) {
+    throw storageFull(error) ?? error;
   } finally {
     if (received === undefined) await copy.release();
   }

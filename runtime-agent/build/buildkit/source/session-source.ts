@@ -18,7 +18,7 @@ const IGNORE_FILE = '.dockerignore';
 /** Where the files of clients are put. */
 export interface SourcePlaces {
   readonly folders: SyncedFolders;
-  /** For contexts that come as one tar. */
+  /** For contexts that come as one tar; the limits are those of any context. */
   readonly archives: Pick<ReceiveOptions, 'directory' | 'limits'>;
 }
 
@@ -76,7 +76,14 @@ export class SessionSource implements BuildSource {
         ...(want.include === undefined ? {} : { follow: want.include }),
       };
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      return await receiveFolder(this.#places.folders, this.#session, query, progress, signal);
+      return await receiveFolder(
+        this.#places.folders,
+        this.#session,
+        query,
+        this.#places.archives.limits,
+        progress,
+        signal,
+      );
     });
   }
 

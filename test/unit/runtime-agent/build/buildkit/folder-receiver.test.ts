@@ -20,6 +20,8 @@ const DIRECTORY = 0x8000_0000;
 const SYMLINK = 0x0800_0000;
 const SET_UID = 0x0080_0000;
 
+const LIMITS = { size: 1000, entries: 20 };
+
 interface Sent {
   readonly path: string;
   readonly mode?: number;
@@ -31,7 +33,7 @@ interface Sent {
 /** Sends a listing as a client does, and answers the paths that it was asked for and the new index. */
 function send(root: string, before: FileIndex, files: readonly Sent[]) {
   let changes = 0;
-  const receiver = new FolderReceiver(root, before, () => changes++);
+  const receiver = new FolderReceiver(root, before, LIMITS, () => changes++);
   const asked: string[] = [];
   files.forEach(({ path, mode = 0o644, link = '', content = '', time = 1 }, id) => {
     const stat = create(StatSchema, {
@@ -117,6 +119,17 @@ describe('a folder that follows the one of a client', () => {
     send(root, first.index, files(2));
     assert.equal(readFileSync(join(root, 'b'), 'utf8'), 'content 2');
     assert.equal(statSync(join(root, 'a')).ino, statSync(join(root, 'b')).ino);
+  });
+
+  test('no more than the limits allow', async (t) => {
+    const root = await makeTempDir(t, 'receiver');
+    const large = [
+      { path: 'a', content: 'x'.repeat(600) },
+      { path: 'b', content: 'x'.repeat(600) },
+    ];
+    assert.throws(() => send(root, new Map(), large), /the context is larger than 1000 bytes/);
+    const many = Array.from({ length: 21 }, (_, index) => ({ path: `m${index}` }));
+    assert.throws(() => send(root, new Map(), many), /the context has more than 20 files/);
   });
 
   for (const [name, files] of [
