@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { loadXattrs, type Xattrs } from '../../linux/xattrs.ts';
 import { isKept } from '../../snapshots/diff/overlay-marks.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
-
-const CHUNK = 1 << 20;
+import { readPieces } from './read-pieces.ts';
 
 /** Files of a folder of this host. A path never leads through a link, as the callers resolve links in the tree first. */
 export class FolderTree implements FileTree {
@@ -56,13 +55,12 @@ export class FolderTree implements FileTree {
   }
 
   read(file: FileEntry): AsyncIterable<Uint8Array> {
-    return createReadStream(this.#path(file.path), { highWaterMark: CHUNK });
+    return readPieces(this.#path(file.path), file.size);
   }
 
   async contentDigest(file: FileEntry, signal: AbortSignal): Promise<string> {
     const hash = createHash('sha256');
-    const content = createReadStream(this.#path(file.path), { highWaterMark: CHUNK, signal });
-    for await (const chunk of content) hash.update(chunk as Buffer);
+    for await (const piece of readPieces(this.#path(file.path), file.size, signal)) hash.update(piece);
     return hash.digest('hex');
   }
 

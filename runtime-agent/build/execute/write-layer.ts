@@ -2,6 +2,9 @@ import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer
 import type { LayerEntry } from './layer-entry.ts';
 
 const CHUNK = 1 << 20;
+/** Files that are read at once, and their bytes at most. */
+const AHEAD = 16;
+const SMALL = 64 << 10;
 
 /**
  * The tar of a layer, in chunks of about a mebibyte. No time in it lies after `latest` (seconds since 1970). The same entries
@@ -18,7 +21,7 @@ export async function* writeLayer(
     pending.push(bytes);
     length += bytes.length;
   };
-  for (const entry of entries) {
+  for await (const { entry, content } of readAhead(entries)) {
     signal.throwIfAborted();
     add(header(entry, latest));
     if (entry.kind === 'document') {
@@ -26,7 +29,7 @@ export async function* writeLayer(
       add(Buffer.alloc(paddingOf(entry.content.length)));
     } else if (entry.kind === 'file') {
       let size = 0;
-      for await (const chunk of entry.tree.read(entry.file)) {
+      for await (const chunk of content) {
         size += chunk.length;
         add(chunk);
         if (length >= CHUNK) {
@@ -46,6 +49,37 @@ export async function* writeLayer(
   }
   add(Buffer.alloc(TAR_END_SIZE));
   yield Buffer.concat(pending);
+}
+
+interface ReadEntry {
+  readonly entry: LayerEntry;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+}
+
+/** The entries in their order, with small files read before their turn: a thread each rather than one after the other. */
+async function* readAhead(entries: Iterable<LayerEntry>): AsyncGenerator<ReadEntry> {
+  const queue: Promise<ReadEntry>[] = [];
+  try {
+    for (const entry of entries) {
+      const reading = begin(entry);
+      // Its turn may never come, when an earlier one fails.
+      reading.catch(() => undefined);
+      queue.push(reading);
+      if (queue.length > AHEAD) yield await (queue.shift() as Promise<ReadEntry>);
+    }
+    while (queue.length > 0) yield await (queue.shift() as Promise<ReadEntry>);
+  } finally {
+    await Promise.allSettled(queue);
+  }
+}
+
+async function begin(entry: LayerEntry): Promise<ReadEntry> {
+  if (entry.kind !== 'file') return { entry, content: [] };
+  const content = entry.tree.read(entry.file);
+  if (entry.file.size > SMALL) return { entry, content };
+  const pieces: Uint8Array[] = [];
+  for await (const piece of content) pieces.push(piece);
+  return { entry, content: pieces };
 }
 
 function header(entry: LayerEntry, latest: number): Buffer {

@@ -1,12 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import type { FileEntry, FileTree, TreeEntry } from '../../context/file-tree.ts';
+import { readPieces } from '../../context/read-pieces.ts';
 import { byteText, nameOf, parentOf, shownPath } from '../../context/tree-paths.ts';
 import type { FileIndex, IndexedFile } from './file-index.ts';
 import { fileKind, permissions } from './file-mode.ts';
-
-const CHUNK = 1 << 20;
 
 interface Node {
   readonly entry: TreeEntry;
@@ -45,7 +43,7 @@ export class SyncedTree implements FileTree {
   }
 
   read(file: FileEntry): AsyncIterable<Uint8Array> {
-    return createReadStream(join(this.#root, shownPath(file.path)), { highWaterMark: CHUNK });
+    return readPieces(join(this.#root, shownPath(file.path)), file.size);
   }
 
   async contentDigest(file: FileEntry): Promise<string> {
