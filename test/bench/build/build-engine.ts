@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { type AgentProcess, startAgent } from '../../support/agent-process.ts';
+import { setUpBuildah } from '../../support/buildah.ts';
 import type { CleanupScope } from '../../support/cleanup.ts';
 import { type Dockerd, startDockerd } from '../../support/dockerd.ts';
-import { setUpPodman } from '../../support/podman.ts';
-import { type CommandOptions, type CommandResult, runCommand } from '../../support/run-command.ts';
+import type { CommandOptions, CommandResult } from '../../support/run-command.ts';
 
 type Run = (args: readonly string[], options?: CommandOptions) => Promise<CommandResult>;
 
@@ -72,10 +72,9 @@ function dockerEngine(
 }
 
 export async function startBuildah(scope: CleanupScope): Promise<BuildEngine> {
-  const { environment } = await setUpPodman(scope, { runtime: 'crun' });
-  const env = { ...environment, BUILDAH_LAYERS: 'true' };
+  const run = await setUpBuildah(scope);
   const buildah = async (args: readonly string[]) => {
-    await runCommand('buildah', args, { env, timeoutMs: BUILD_TIMEOUT });
+    await run(args, { env: { BUILDAH_LAYERS: 'true' }, timeoutMs: BUILD_TIMEOUT });
   };
   return {
     name: 'buildah',
@@ -86,6 +85,11 @@ export async function startBuildah(scope: CleanupScope): Promise<BuildEngine> {
         '--quiet',
         '--layers',
         '--pull=never',
+        // Its defaults are beyond what some machines allow.
+        '--ulimit',
+        'nofile=1024:4096',
+        '--ulimit',
+        'nproc=4096:4096',
         '--file',
         join(context, 'Dockerfile'),
         ...args,
