@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
@@ -72,7 +72,6 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   }
   const secretsDirectory = secretsFolder(dataDirectory);
   await rm(secretsDirectory, { recursive: true, force: true });
-  await mkdir(secretsDirectory, { mode: 0o700 });
   const parts: BuildRunParts = {
     images: options.images,
     drafts: options.drafts,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OciMount } from '../../containers/plan/oci-types.ts';
 import type { BuildSource } from '../builder.ts';
@@ -174,7 +174,13 @@ class Opener {
       const folder = join(this.#context.secretsDirectory, randomUUID());
       await mkdir(folder, { recursive: true, mode: 0o700 });
       this.#secrets = folder;
-      this.onClose(() => rm(folder, { recursive: true, force: true }));
+      this.onClose(async () => {
+        await rm(folder, { recursive: true, force: true });
+        // Another step may have its own in it.
+        await rmdir(this.#context.secretsDirectory).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error;
+        });
+      });
     }
     const file = join(this.#secrets, randomUUID());
     await writeFile(file, content, { mode: 0o600 });
