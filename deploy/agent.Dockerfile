@@ -1,0 +1,24 @@
+# An image of the agent. From the project's folder: docker build --file deploy/agent.Dockerfile --tag berth-agent .
+# It is the host's engine all the same: run it privileged, with the host's network, processes and control groups, and give it
+# /var/lib/berth-agent of the host, as deploy/README.md says.
+FROM debian:trixie-slim AS install
+RUN apt-get update && apt-get install --yes --no-install-recommends nodejs npm ca-certificates
+WORKDIR /opt/berth
+COPY package.json package-lock.json ./
+COPY deploy/prepare.sh deploy/
+RUN sh deploy/prepare.sh image
+
+FROM debian:trixie-slim
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1 conmon crun erofs-utils \
+  golang-github-containers-common isal nftables tini util-linux \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/berth
+COPY --from=install /opt/berth/node_modules node_modules
+COPY package.json LICENSE ./
+COPY auth auth
+COPY storage storage
+COPY runtime-agent runtime-agent
+RUN ln -s /opt/berth/runtime-agent/cli/berth-agent /usr/local/bin/berth-agent
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["berth-agent"]
+CMD ["serve"]

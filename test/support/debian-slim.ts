@@ -1,0 +1,28 @@
+import { copyFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runCommand } from './run-command.ts';
+
+/** What Debian's slim images leave out. */
+const LEFT_OUT = [
+  'usr/share/doc',
+  'usr/share/man',
+  'usr/share/locale',
+  'usr/share/info',
+  'var/cache/apt',
+  'var/lib/apt/lists',
+];
+
+/**
+ * Makes in `directory` what the image debian:trixie-slim has, by debootstrap(8) from Debian's packages, and ca-certificates. It
+ * trusts whom this machine trusts. Needs root and a mirror of Debian.
+ */
+export async function makeDebianSlim(directory: string): Promise<void> {
+  await runCommand(
+    'debootstrap',
+    ['--variant=minbase', '--include=ca-certificates', 'trixie', directory, 'http://deb.debian.org/debian'],
+    { timeoutMs: 600_000 },
+  );
+  for (const path of LEFT_OUT) await rm(join(directory, path), { recursive: true, force: true });
+  const authorities = 'etc/ssl/certs/ca-certificates.crt';
+  await copyFile(join('/', authorities), join(directory, authorities));
+}
