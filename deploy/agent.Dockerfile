@@ -1,6 +1,5 @@
 # An image of the agent. From the project's folder: docker build --file deploy/agent.Dockerfile --tag berth-agent .
-# It is the host's engine all the same: run it privileged, with the host's network, processes and control groups, and give it
-# /var/lib/berth-agent of the host, as deploy/README.md says.
+# An agent makes mounts, namespaces and bridges: it needs a privileged container.
 FROM debian:trixie-slim AS install
 RUN apt-get update && apt-get install --yes --no-install-recommends nodejs npm ca-certificates
 WORKDIR /opt/berth

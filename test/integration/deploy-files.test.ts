@@ -79,7 +79,7 @@ test('what Kubernetes manifests name is there: labels, ports, settings, the comm
 
 test('every variable of the deployment files is one that registry or agent reads', async () => {
   const known = new Set(`${JSON.stringify(COMMAND_HELP)} ${AGENT_HELP}`.match(/BERTH_[A-Z_]+/g));
-  const files = ['Dockerfile'];
+  const files = ['Dockerfile', 'agent.Dockerfile'];
   for (const folder of ['compose', 'kubernetes', 'systemd']) {
     for (const name of await readdir(join(DEPLOY, folder))) files.push(join(folder, name));
   }
