@@ -28,14 +28,19 @@ const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
  */
 export async function startAgent(
   scope: CleanupScope,
-  options: { readonly args?: readonly string[] } = {},
+  options: {
+    readonly args?: readonly string[];
+    /** What runs it elsewhere, such as in another network namespace. */
+    readonly enter?: readonly string[];
+  } = {},
 ): Promise<AgentProcess> {
   const directory = await makeTempDir(scope, 'agent');
   const socket = join(directory, 'agent.sock');
   const dataDir = join(directory, 'data');
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
-    const started = startProcess(scope, process.execPath, [MAIN, ...args]);
+    const [command = '', ...rest] = [...(options.enter ?? []), process.execPath, MAIN, ...args];
+    const started = startProcess(scope, command, rest);
     await started.waitForLine(/^berth-agent is ready: /m);
     return started;
   };
