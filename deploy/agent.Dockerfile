@@ -5,7 +5,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends nodejs npm c
 WORKDIR /opt/berth
 COPY package.json package-lock.json ./
 COPY deploy/prepare.sh deploy/
-RUN sh deploy/prepare.sh image
+# Sources and headers are for who compiles.
+RUN sh deploy/prepare.sh image && rm -rf node_modules/node-linux-*/include node_modules/better-sqlite3/deps
 
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1 conmon crun erofs-utils \
