@@ -257,7 +257,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
     await docker(['build', ...secrets, context], { env: { DOCKER_CONFIG: config } });
   });
 
-  test("ssh: what is said on the socket goes to the client's agent and back", async () => {
+  test("ssh: what is said on the socket goes to the client's agent and back", async (t) => {
     const context = await folder({ Dockerfile: 'FROM base\n' });
     const agentSocket = join(await makeTempDir(scope, 'ssh'), 'agent.sock');
     // Answers as an agent without keys: a message of one byte, 12, and no keys.
@@ -265,14 +265,13 @@ describe('buildx', { timeout: 120_000 }, async () => {
       connection.on('data', () => connection.write(Buffer.from([0, 0, 0, 5, 12, 0, 0, 0, 0])));
     });
     await new Promise<void>((resolve) => agent.listen(agentSocket, resolve));
-    after(() => agent.close());
+    t.after(() => agent.close());
     builder.script = async ({ source }, _, signal) => {
       assert.equal(await source.sshSocket('other', signal), undefined);
       const forwarded = await source.sshSocket('default', signal);
       assert.ok(forwarded);
-      const keys = await fetchKeys(forwarded.path);
+      const keys = await fetchKeys(forwarded.path).finally(() => forwarded.release());
       assert.deepEqual([...keys], [0, 0, 0, 5, 12, 0, 0, 0, 0]);
-      await forwarded.release();
       await assert.rejects(readFile(forwarded.path), /ENOENT/);
     };
     await docker(['build', '--ssh', `default=${agentSocket}`, context]);
