@@ -159,7 +159,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         { code: 'not-found', message: 'No such image: no/such:image' },
       );
       await refuse({}, { Memory: 4 << 20 }, { code: 'bad-request', message: /6MB/ });
-      await refuse({}, { SecurityOpt: ['seccomp={}'] }, { code: 'not-implemented' });
+      await refuse({}, { SecurityOpt: ['seccomp={}'] }, { code: 'bad-request' });
       await refuse({}, { CapAdd: ['NOSUCH'] }, { code: 'bad-request' });
       await refuse({}, { Sysctls: { 'vm.swappiness': '1' } }, { code: 'bad-request' });
       await refuse({ WorkingDir: 'relative' }, {}, { code: 'bad-request' });
