@@ -1,4 +1,4 @@
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 
 /** Calls the Engine API without any command between. Throws where the answer is no success. */
 export class EngineApi {
@@ -9,34 +9,28 @@ export class EngineApi {
     this.#socketPath = socketPath;
   }
 
-  call(method: string, path: string, body?: object): Promise<string> {
+  async call(method: string, path: string, body?: object): Promise<string> {
+    return await (await this.#begin(method, path, body)).text;
+  }
+
+  /** Answers when the head of the answer has come; `text` is its body. */
+  #begin(method: string, path: string, body?: object): Promise<{ readonly text: Promise<string> }> {
     return new Promise((resolve, reject) => {
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const sent = request(
-        {
-          socketPath: this.#socketPath,
-          agent: this.#agent,
-          method,
-          path: `/v1.44${path}`,
-          ...(text !== undefined && {
-            headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-          }),
-        },
-        (answer) => {
-          let received = '';
-          answer.setEncoding('utf8');
-          answer.on('data', (chunk) => {
-            received += chunk;
-          });
-          answer.on('error', reject);
-          answer.on('end', () => {
-            if ((answer.statusCode ?? 500) < 400) resolve(received);
-            else reject(new Error(`${method} ${path}: ${answer.statusCode} ${received}`));
-          });
-        },
-      );
+      const json = body === undefined ? undefined : JSON.stringify(body);
+      const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json ?? '') };
+      const sent = request({
+        socketPath: this.#socketPath,
+        agent: this.#agent,
+        method,
+        path: `/v1.44${path}`,
+        ...(json !== undefined && { headers }),
+      });
       sent.on('error', reject);
-      sent.end(text);
+      sent.on('response', (answer) => {
+        if ((answer.statusCode ?? 500) < 400) resolve({ text: readText(answer) });
+        else reject(new Error(`${method} ${path}: ${answer.statusCode}`));
+      });
+      sent.end(json);
     });
   }
 
@@ -45,13 +39,19 @@ export class EngineApi {
     const { Id } = JSON.parse(
       await this.call('POST', '/containers/create', { Image: image, Cmd: ['true'] }),
     ) as { readonly Id: string };
-    const ended = this.call('POST', `/containers/${Id}/wait?condition=next-exit`);
+    const ended = await this.#begin('POST', `/containers/${Id}/wait?condition=next-exit`);
     await this.call('POST', `/containers/${Id}/start`);
-    await ended;
+    await ended.text;
     await this.call('DELETE', `/containers/${Id}`);
   }
 
   close(): void {
     this.#agent.destroy();
   }
+}
+
+async function readText(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+  return text;
 }
