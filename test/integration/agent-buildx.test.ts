@@ -393,7 +393,12 @@ async function fetchKeys(path: string): Promise<Buffer> {
   const { connect } = await import('node:net');
   const connection = connect(path);
   connection.write(Buffer.from([0, 0, 0, 1, 11]));
-  const answer = await new Promise<Buffer>((resolve) => connection.once('data', resolve));
+  let answer = Buffer.alloc(0);
+  for await (const data of connection) {
+    answer = Buffer.concat([answer, data as Buffer]);
+    // The client's agent sends the length of the message apart from the message.
+    if (answer.length >= 4 && answer.length >= 4 + answer.readUInt32BE(0)) break;
+  }
   connection.destroy();
   return answer;
 }
