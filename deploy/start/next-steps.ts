@@ -11,18 +11,30 @@ export interface Running {
 /** The commands that a newcomer types next, with the addresses of what runs. */
 export function nextSteps(running: Running): string {
   const host = new URL(running.registry).host;
-  const image = `${host}/team/hello:1`;
+  const image = `${host}/team/app:1`;
+  const login = `  docker login -u admin ${host}`;
+  const push = `  docker push ${image}`;
+  const commands =
+    running.agent === undefined
+      ? [
+          'Next, in another terminal, with any image that you have:',
+          login,
+          `  docker tag IMAGE ${image}`,
+          push,
+        ]
+      : [
+          'Next, in another terminal, with any folder that has a Dockerfile:',
+          `  export DOCKER_HOST=${running.agent}`,
+          login,
+          `  docker build -t ${image} FOLDER`,
+          push,
+          `  docker run --rm ${image}`,
+        ];
   const lines = [
     `Registry: ${running.registry}`,
-    running.agent === undefined
-      ? `Agent:    not running: ${running.withoutAgent}`
-      : `Agent:    ${running.agent}`,
+    `Agent:    ${running.agent ?? `not running: ${running.withoutAgent}`}`,
     '',
-    'Next, in another terminal, with any image that you have:',
-    `  docker login -u admin ${host}`,
-    `  docker tag IMAGE ${image}`,
-    `  docker push ${image}`,
-    ...(running.agent === undefined ? [] : [`  docker -H ${running.agent} run --rm ${image}`]),
+    ...commands,
     '',
     'Ctrl-C stops what runs here; containers go on.',
   ];
