@@ -13,6 +13,8 @@ import { waitUntil } from '../support/wait-until.ts';
 enterOwnNetwork();
 
 const KILLS = Number(process.env.BERTH_AGENT_KILLS ?? 6);
+/** How many containers, volumes and networks go on into the next round. */
+const KEPT = 4;
 const CONTAINERS = Number(process.env.BERTH_CONTAINERS ?? 40);
 const options = { skip: unlessRoot(), timeout: 120_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
 
@@ -62,21 +64,47 @@ async function checkPromises({ docker }: AgentProcess, promised: Promised): Prom
   for (const name of promised.volumes) assert.ok(volumes.has(name), `volume ${name} is gone`);
   const networks = await list(['network', 'ls', '--format', '{{.Name}}']);
   for (const name of promised.networks) assert.ok(networks.has(name), `network ${name} is gone`);
-  for (const name of names) {
-    const { stdout } = await docker(['inspect', '--format', '{{.State.Running}} {{.State.Pid}}', name]);
-    const [runs, pid] = stdout.trim().split(' ');
-    assert.equal(runs === 'true', pid !== '0', `${name}: ${stdout}`);
-    if (runs === 'true') await access(`/proc/${pid}`);
+  if (names.size === 0) return;
+  const format = '{{.Name}} {{.State.Running}} {{.State.Pid}}';
+  for (const line of await list(['inspect', '--format', format, ...names])) {
+    const [name, runs, pid] = line.split(' ');
+    assert.equal(runs === 'true', pid !== '0', line);
+    if (runs === 'true')
+      await access(`/proc/${pid}`).catch(() => assert.fail(`${name} has no process ${pid}`));
   }
 }
 
-async function removeAll({ docker }: AgentProcess): Promise<void> {
-  const ids = (await docker(['ps', '--all', '--quiet'])).stdout.split('\n').filter(Boolean);
-  if (ids.length > 0) await docker(['rm', '--force', '--volumes', ...ids]);
-  const volumes = (await docker(['volume', 'ls', '--quiet'])).stdout.split('\n').filter(Boolean);
+/** Lets a few promises stand, so that containers outlive several agents, and a round takes as long as the one before. */
+async function thinOut(agent: AgentProcess, promised: Promised): Promise<void> {
+  const kept = (names: Set<string>) => new Set([...names].slice(-KEPT));
+  const keep = {
+    running: kept(promised.running),
+    volumes: kept(promised.volumes),
+    networks: kept(promised.networks),
+  };
+  await removeAll(agent, keep);
+  for (const kind of ['running', 'volumes', 'networks'] as const) {
+    promised[kind].clear();
+    for (const name of keep[kind]) promised[kind].add(name);
+  }
+  promised.removed.clear();
+}
+
+/** Removes all but what `keep` names, with the anonymous volumes of the containers that stay. */
+async function removeAll(
+  { docker }: AgentProcess,
+  keep: Pick<Promised, 'running' | 'volumes' | 'networks'>,
+): Promise<void> {
+  const others = async (args: readonly string[], kept: ReadonlySet<string>) =>
+    (await docker(args)).stdout.split('\n').filter((name) => name !== '' && !kept.has(name));
+  const containers = await others(['ps', '--all', '--format', '{{.Names}}'], keep.running);
+  if (containers.length > 0) await docker(['rm', '--force', '--volumes', ...containers]);
+  const used = (await docker(['volume', 'ls', '--quiet', '--filter', 'dangling=false'])).stdout.split('\n');
+  const volumes = await others(['volume', 'ls', '--quiet'], new Set([...keep.volumes, ...used]));
   if (volumes.length > 0) await docker(['volume', 'rm', ...volumes]);
-  const networks = (await docker(['network', 'ls', '--quiet', '--filter', 'type=custom'])).stdout;
-  if (networks !== '') await docker(['network', 'rm', ...networks.split('\n').filter(Boolean)]);
+  const custom = ['network', 'ls', '--filter', 'type=custom', '--format', '{{.Name}}'];
+  const networks = await others(custom, keep.networks);
+  if (networks.length > 0) await docker(['network', 'rm', ...networks]);
 }
 
 /** What is there when the room of removed containers has been freed, which goes on in the background, and clients have gone. */
@@ -133,9 +161,10 @@ describe('a host', options, () => {
       await agent.restart();
       t.diagnostic(`round ${round}: killed after ${delay.toFixed(0)} ms, ${promised.running.size} run`);
       await checkPromises(agent, promised);
+      await thinOut(agent, promised);
     }
     await noteIds();
-    await removeAll(agent);
+    await removeAll(agent, { running: new Set(), volumes: new Set(), networks: new Set() });
     assert.deepEqual(await remains(), before);
   });
 
