@@ -1,5 +1,5 @@
 import { type Logger, pino } from 'pino';
-import type { LogLevel } from './config.ts';
+import type { LogLevel } from './config/config.ts';
 
 /** The program's log: JSON lines on standard error. `flush` writes what is still held back. */
 export interface ProgramLog {

@@ -16,7 +16,8 @@ import { PostgresUploadLocks } from '../storage/catalog/postgres/postgres-upload
 import { openPostgresVersion } from '../storage/catalog/postgres/postgres-version.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
-import { type Config, ConfigError } from './config.ts';
+import type { Config } from './config/config.ts';
+import { ConfigError } from './config/config-error.ts';
 
 /** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */
 const S3_SEGMENT_SIZE = 512 * 1024 * 1024;

@@ -11,7 +11,9 @@ import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedu
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { pruneAuditOnSchedule } from './background/prune-audit.ts';
 import { SharedDuty } from './background/shared-duty.ts';
-import { type Config, ConfigError, type ListenAddress, type TlsConfig } from './config.ts';
+import type { ListenAddress } from './config/addresses.ts';
+import type { Config, TlsConfig } from './config/config.ts';
+import { ConfigError } from './config/config-error.ts';
 import { dropConnecting } from './drop-connecting.ts';
 import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';

@@ -5,7 +5,8 @@ import {
   type FilesystemDriver,
   openFilesystemDriver,
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
-import { ConfigError, loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { sqliteFile } from '../open-storage.ts';
 import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { CopyRefusedError, copyTables } from '../../storage/catalog/copy-tables.ts';
-import { ConfigError, parseDatabase } from '../config.ts';
+import { parseDatabase } from '../config/addresses.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 import { makeTables } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';

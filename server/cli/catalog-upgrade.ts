@@ -1,5 +1,5 @@
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
 import { openAccounts } from '../open-auth.ts';
 import { openCatalogDatabase } from '../open-storage.ts';
 import { parseOptions } from './parse-options.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { COMMAND_HELP, HELP } from './help.ts';
 import { advice } from './parse-options.ts';
 

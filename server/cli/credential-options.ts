@@ -1,7 +1,7 @@
 import { parseLimits } from '../../auth/administration/limits.ts';
 import type { CredentialTerms, MadeCredential } from '../../auth/administration/make-credential.ts';
-import { ConfigError } from '../config.ts';
-import { parseDuration } from '../duration.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { parseDuration } from '../config/duration.ts';
 import type { ActionInput } from './accounts-command.ts';
 import { pullSecret } from './pull-secret.ts';
 

@@ -1,6 +1,6 @@
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
 import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';

@@ -10,7 +10,8 @@ import {
 } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
-import { loadConfig, parseGrace } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
+import { parseGrace } from '../config/times.ts';
 import type { StorageConfig } from '../open-storage.ts';
 import { byteCount } from './byte-count.ts';
 import { copyToFile } from './catalog-copies.ts';

@@ -4,7 +4,7 @@ import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blob
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { RegistryConnection } from '../import/registry-connection.ts';
 import { RegistrySource } from '../import/registry-source.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';

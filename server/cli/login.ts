@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isLoopback } from '../../auth/issuer.ts';
 import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { refusedOption } from './parse-options.ts';
 import { storeDockerLogin } from './store-docker-login.ts';
 

@@ -1,4 +1,5 @@
-import { loadConfig } from '../config.ts';
+import { loadConfig } from '../config/config.ts';
+import { isList, optionOf, SETTING_NAMES, settingsOfOptions } from '../config/settings.ts';
 import { createLog } from '../log.ts';
 import { startRegistry } from '../start-registry.ts';
 import { parseOptions } from './parse-options.ts';
@@ -53,59 +54,9 @@ function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
 }
 
 function parseFlags(args: readonly string[]) {
-  const values = parseOptions(args, {
-    listen: { type: 'string' },
-    data: { type: 'string' },
-    database: { type: 'string' },
-    storage: { type: 'string' },
-    redirect: { type: 'string', multiple: true },
-    auth: { type: 'string' },
-    challenge: { type: 'string' },
-    config: { type: 'string' },
-    metrics: { type: 'string' },
-    'tls-cert': { type: 'string' },
-    'tls-key': { type: 'string' },
-    'http-redirect': { type: 'string' },
-    hsts: { type: 'string' },
-    deletes: { type: 'string' },
-    'gc-interval': { type: 'string' },
-    'gc-grace': { type: 'string' },
-    'gc-untagged': { type: 'string' },
-    'audit-retention': { type: 'string' },
-    'webhook-private': { type: 'string' },
-    'cors-origin': { type: 'string', multiple: true },
-    'log-level': { type: 'string' },
-    'path-prefix': { type: 'string' },
-    'shutdown-delay': { type: 'string' },
-    'token-issuer': { type: 'string' },
-    'token-jwks': { type: 'string' },
-    'token-life': { type: 'string' },
-    'token-limit': { type: 'string' },
-    'token-realm': { type: 'string' },
-    'token-service': { type: 'string', multiple: true },
-    'trusted-proxy': { type: 'string', multiple: true },
+  const options = SETTING_NAMES.map((name) => {
+    return [optionOf(name), { type: 'string', multiple: isList(name) }] as const;
   });
-  return {
-    ...values,
-    tlsCert: values['tls-cert'],
-    tlsKey: values['tls-key'],
-    httpRedirect: values['http-redirect'],
-    redirect: values.redirect?.join(','),
-    gcInterval: values['gc-interval'],
-    gcGrace: values['gc-grace'],
-    gcUntagged: values['gc-untagged'],
-    auditRetention: values['audit-retention'],
-    webhookPrivate: values['webhook-private'],
-    corsOrigin: values['cors-origin']?.join(','),
-    logLevel: values['log-level'],
-    pathPrefix: values['path-prefix'],
-    shutdownDelay: values['shutdown-delay'],
-    tokenIssuer: values['token-issuer'],
-    tokenJwks: values['token-jwks'],
-    tokenLife: values['token-life'],
-    tokenLimit: values['token-limit'],
-    tokenRealm: values['token-realm'],
-    tokenService: values['token-service']?.join(','),
-    trustedProxy: values['trusted-proxy']?.join(','),
-  };
+  const values = parseOptions(args, { config: { type: 'string' }, ...Object.fromEntries(options) });
+  return { ...settingsOfOptions(values), config: values.config?.toString() };
 }

@@ -3,7 +3,7 @@ import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { replayWhenIdle } from '../../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import {
   type OpenedStorage,
   openBlobDriver,

@@ -1,5 +1,5 @@
 import { FolderInUseError, type FolderLock, lockFolder } from '../../storage/folder-lock.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../config/config-error.ts';
 
 /** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */
 export function takeFolder(folder: string): FolderLock {

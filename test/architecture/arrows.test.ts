@@ -18,7 +18,7 @@ for (const [file, line] of [
   ['storage/oci/digest.ts', "import type { Page } from '../catalog/knex-catalog.ts';"],
   ['auth/access.ts', "import type { Digest } from '../storage/oci/digest.ts';"],
   ['server/app.ts', "import { Agent } from '../runtime-agent/main.ts';"],
-  ['runtime-agent/main.ts', "export { config } from '../server/config.ts';"],
+  ['runtime-agent/main.ts', "export { config } from '../server/config/config.ts';"],
   ['server/main.ts', "const kit = await import('../test/support/temp-dir.ts');"],
   ['server/registry/tags.ts', "import knex from 'knex';"],
   ['server/registry/blobs.ts', "import {\n  open,\n} from 'node:fs/promises';"],

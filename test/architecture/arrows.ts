@@ -54,7 +54,7 @@ const PACKAGE_RULES: readonly PackageRule[] = [
       'deploy/',
       'test/',
       'server/main.ts',
-      'server/config.ts',
+      'server/config/',
       'server/cli/',
       'server/tls/',
     ],

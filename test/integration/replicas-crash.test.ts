@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
-import { loadConfig } from '../../server/config.ts';
+import { loadConfig } from '../../server/config/config.ts';
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { Finding } from '../../storage/fsck/findings.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';

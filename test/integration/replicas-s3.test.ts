@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
-import { loadConfig } from '../../server/config.ts';
+import { loadConfig } from '../../server/config/config.ts';
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { Finding } from '../../storage/fsck/findings.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';

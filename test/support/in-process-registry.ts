@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { Config } from '../../server/config.ts';
+import type { Config } from '../../server/config/config.ts';
 import { NO_PROXIES } from '../../server/http/trusted-proxies.ts';
 import { startRegistry } from '../../server/start-registry.ts';
 import { type CleanupScope, defer } from './cleanup.ts';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
-import { loadConfig } from '../../server/config.ts';
+import { loadConfig } from '../../server/config/config.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 

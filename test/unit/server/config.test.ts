@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, type ConfigSources, loadConfig } from '../../../server/config.ts';
+import { COMMAND_HELP } from '../../../server/cli/help.ts';
+import { type ConfigSources, loadConfig } from '../../../server/config/config.ts';
+import { ConfigError } from '../../../server/config/config-error.ts';
+import { optionOf, SETTING_NAMES, variableOf } from '../../../server/config/settings.ts';
 import { NO_PROXIES } from '../../../server/http/trusted-proxies.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
@@ -208,4 +211,14 @@ test('garbage collection by itself keeps as long, and goes as far, as it is told
   assert.equal(load({ flags: { gcGrace: '90m' } }).gcGrace, 5_400_000);
   assert.throws(() => load({ flags: { gcGrace: 'soon' } }), /"soon" is no grace period/);
   assert.throws(() => load({ flags: { gcUntagged: 'yes' } }), /"yes" is not a known setting of gc-untagged/);
+});
+
+test('the help of serve tells every option and its variable', () => {
+  for (const name of SETTING_NAMES) {
+    assert.match(
+      COMMAND_HELP.serve,
+      new RegExp(`^  --${optionOf(name)} [^]*?\\b${variableOf(name)}\\b`, 'm'),
+      name,
+    );
+  }
 });

@@ -1,6 +1,6 @@
-import { parseS3Url, type S3Settings } from '../storage/blobs/s3/s3-settings.ts';
+import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
 import { ConfigError } from './config-error.ts';
-import { NEVER, parseRedirectRules, type RedirectRules } from './http/redirect-rules.ts';
 
 /** Reads where blobs lie beside the data folder, if anywhere. Throws ConfigError. */
 export function parseStorage(text: string | undefined): S3Settings | undefined {

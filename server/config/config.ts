@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import type { RedirectRules } from '../http/redirect-rules.ts';
+import type { TrustedProxies } from '../http/trusted-proxies.ts';
+import type { CertificateFiles } from '../tls/certificate.ts';
+import {
+  type ListenAddress,
+  parseDatabase,
+  parseListen,
+  parseOrigins,
+  parsePathPrefix,
+  parseProxies,
+} from './addresses.ts';
+import { ConfigError } from './config-error.ts';
+import { readConfigFile } from './config-file.ts';
+import { optionOf, partsOf, type SettingName, type Settings, settingsOfEnvironment } from './settings.ts';
+import { parseRedirects, parseStorage } from './storage-config.ts';
+import { parseDelay, parseGrace, parseInterval, parseRetention } from './times.ts';
+import { parseTokenConfig, type TokenConfig } from './token-config.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const AUTH_MODES = ['accounts', 'token', 'none'] as const;
+/** `token`: another token server says who may do what. `none`: everybody may do everything. */
+export type AuthMode = (typeof AUTH_MODES)[number];
+
+export interface TlsConfig {
+  readonly files: CertificateFiles;
+  /** Where clients of plain HTTP are sent on; absent: nowhere. */
+  readonly redirect?: ListenAddress;
+  /** Whether browsers are told to use nothing but HTTPS for a year. */
+  readonly hsts: boolean;
+}
+
+export interface Config {
+  readonly listen: ListenAddress;
+  /** Absent: plain HTTP. */
+  readonly tls?: TlsConfig;
+  /** Where Prometheus asks; absent: nowhere. */
+  readonly metrics?: ListenAddress;
+  /** Absolute path of the folder that holds everything that is not kept elsewhere. */
+  readonly data: string;
+  /** `postgres://…`, where the catalog and the accounts are; absent: in the data folder. A secret: it may hold a password. */
+  readonly database?: string;
+  /** Where blobs lie; absent: in the data folder. */
+  readonly storage?: S3Settings;
+  /** Which clients fetch blobs from there themselves; absent: none. */
+  readonly redirects?: RedirectRules;
+  readonly auth: AuthMode;
+  readonly tokens: TokenConfig;
+  readonly logLevel: LogLevel;
+  /** Milliseconds for which the server goes on after it was told to stop, so that whoever sends requests notices. */
+  readonly shutdownDelay: number;
+  /** Whether tags, manifests and blobs can be deleted. */
+  readonly deletes: boolean;
+  /** Milliseconds between two garbage collections; absent: none by itself. */
+  readonly gcInterval?: number;
+  /** Milliseconds for which those keep what nothing refers to. */
+  readonly gcGrace: number;
+  /** Whether those delete manifests without a tag as well. */
+  readonly gcUntagged: boolean;
+  /** Milliseconds for which it is known who did what. */
+  readonly auditRetention: number;
+  /** Whether webhooks may be on this machine and in private networks. */
+  readonly webhookPrivate: boolean;
+  /** Such as `https://ui.example:8443`, or `*`. */
+  readonly corsOrigins: readonly string[];
+  /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
+  readonly pathPrefix: string;
+  /** Whose forwarded headers are believed. */
+  readonly trustedProxies: TrustedProxies;
+  /** The administrator's password at first start. A secret: from the environment only, never logged. */
+  readonly adminPassword?: string;
+}
+
+export interface ConfigSources {
+  readonly flags: Settings & { readonly config?: string | undefined };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly isRoot: boolean;
+}
+
+/** Reads the configuration, once: flags win over BERTH_* variables, those over the file. Throws ConfigError. */
+export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
+  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
+  const environment = settingsOfEnvironment(env);
+  const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
+  const isOn = (name: SettingName, usual: 'on' | 'off') =>
+    oneOf(`setting of ${optionOf(name)}`, setting(name) ?? usual, ['on', 'off']) === 'on';
+  const data = setting('data') ?? defaultData(env, isRoot);
+  if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
+  const storage = parseStorage(setting('storage'));
+  const redirects = parseRedirects(partsOf(setting('redirect')), storage);
+  const adminPassword = env.BERTH_ADMIN_PASSWORD;
+  const database = setting('database');
+  const metrics = setting('metrics');
+  const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);
+  const tls = parseTls(setting);
+  const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
+  return Object.freeze({
+    listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
+    data: resolve(data),
+    auth,
+    tokens: parseTokenConfig(
+      {
+        outside: auth === 'token',
+        challenge: setting('challenge'),
+        issuer: setting('tokenIssuer'),
+        jwks: setting('tokenJwks'),
+        life: setting('tokenLife'),
+        limit: setting('tokenLimit'),
+        realm: setting('tokenRealm'),
+        services: partsOf(setting('tokenService')),
+      },
+      (path) => readFileSync(path, 'utf8'),
+    ),
+    logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
+    gcGrace: parseGrace(setting('gcGrace')),
+    gcUntagged: isOn('gcUntagged', 'off'),
+    auditRetention: parseRetention(setting('auditRetention') ?? '90d'),
+    webhookPrivate: isOn('webhookPrivate', 'off'),
+    deletes: isOn('deletes', 'on'),
+    corsOrigins: parseOrigins(partsOf(setting('corsOrigin'))),
+    pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
+    shutdownDelay: parseDelay(setting('shutdownDelay') ?? '0s'),
+    trustedProxies: parseProxies(partsOf(setting('trustedProxy'))),
+    ...(database !== undefined && { database: parseDatabase(database) }),
+    ...(tls !== undefined && { tls }),
+    ...(storage !== undefined && { storage }),
+    ...(redirects !== undefined && { redirects }),
+    ...(gcInterval !== undefined && { gcInterval }),
+    ...(metrics !== undefined && { metrics: parseListen(metrics) }),
+    ...(adminPassword !== undefined && { adminPassword }),
+  });
+}
+
+function parseTls(setting: (name: SettingName) => string | undefined): TlsConfig | undefined {
+  const certificate = setting('tlsCert');
+  const key = setting('tlsKey');
+  const redirect = setting('httpRedirect');
+  const hsts = setting('hsts');
+  if (certificate === undefined || key === undefined) {
+    const alone = [
+      certificate && '--tls-cert',
+      key && '--tls-key',
+      redirect && '--http-redirect',
+      hsts && '--hsts',
+    ];
+    const [first] = alone.flatMap((name) => name || []);
+    if (first === undefined) return undefined;
+    throw new ConfigError(
+      `${first} needs both --tls-cert and --tls-key: give the certificate and its private key`,
+    );
+  }
+  return {
+    files: { certificate: resolve(certificate), key: resolve(key) },
+    hsts: oneOf('setting of hsts', hsts ?? 'on', ['on', 'off']) === 'on',
+    ...(redirect !== undefined && { redirect: parseListen(redirect) }),
+  };
+}
+
+function oneOf<Value extends string>(what: string, text: string, values: readonly Value[]): Value {
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined) {
+    throw new ConfigError(`"${text}" is not a known ${what}: choose one of ${values.join(', ')}`);
+  }
+  return value;
+}
+
+function defaultData(env: ConfigSources['env'], isRoot: boolean): string {
+  if (isRoot) return '/var/lib/berth';
+  if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, 'berth');
+  if (env.HOME) return join(env.HOME, '.local/share/berth');
+  throw new ConfigError('there is no home directory to keep data in: give --data a path');
+}

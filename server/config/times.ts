@@ -1,0 +1,47 @@
+import { DEFAULT_GRACE } from '../../storage/gc/garbage-policy.ts';
+import { ConfigError } from './config-error.ts';
+import { parseDuration } from './duration.ts';
+
+/** Timers of Node count to 2^31 milliseconds. */
+const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
+
+const LONGEST_DELAY = 5 * 60 * 1000;
+
+/** Milliseconds between two garbage collections; undefined for `off`. Throws ConfigError. */
+export function parseInterval(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const interval = parseDuration(text);
+  if (interval === undefined || interval < 60_000 || interval > LONGEST_INTERVAL) {
+    throw new ConfigError(
+      `"${text}" is no interval of garbage collections: write off, or 1m to 24d, such as 24h`,
+    );
+  }
+  return interval;
+}
+
+/** Milliseconds for which garbage is kept. Throws ConfigError. */
+export function parseGrace(text: string | undefined): number {
+  const grace = text === undefined ? DEFAULT_GRACE : parseDuration(text);
+  if (grace === undefined) {
+    throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
+  }
+  return grace;
+}
+
+/** Milliseconds for which the audit log is kept. Throws ConfigError. */
+export function parseRetention(text: string): number {
+  const retention = parseDuration(text);
+  if (retention === undefined || retention < 60_000) {
+    throw new ConfigError(`"${text}" is no time to keep the audit log for: write 1m or more, such as 90d`);
+  }
+  return retention;
+}
+
+/** Milliseconds from the signal to the end. Throws ConfigError. */
+export function parseDelay(text: string): number {
+  const delay = parseDuration(text);
+  if (delay === undefined || delay > LONGEST_DELAY) {
+    throw new ConfigError(`"${text}" is no delay of the end: write 0s to 5m, such as 5s`);
+  }
+  return delay;
+}
