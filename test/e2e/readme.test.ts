@@ -28,7 +28,8 @@ test('a newcomer who follows the README runs an image that they built and pushed
   const [, registry = ''] = await start.waitForLine(/Registry: http:\/\/(\S+)/, 60_000);
   await start.waitForLine(/Ctrl-C stops/);
   const [, password = ''] = await start.waitForLine(/password {2}(\S+)/);
-  assert.match(start.output(), new RegExp(`docker -H unix://${socket} run --rm ${registry}/team/hello:1`));
+  assert.match(start.output(), new RegExp(`export DOCKER_HOST=unix://${socket}$`, 'm'));
+  assert.match(start.output(), new RegExp(`docker build -t ${registry}/team/app:1 FOLDER$`, 'm'));
 
   const [block = ''] = await readmeCommands('First build, push and run');
   const commands = block
