@@ -1,13 +1,10 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { destroyCgroup, removeLitter } from '../../linux/cgroups.ts';
-import { readProcessStat } from '../../linux/proc.ts';
-import { signalProcess } from '../../linux/signal-process.ts';
 import { cgroupPath } from '../plan/cgroup-path.ts';
+import { killMonitor } from '../runtime/kill-monitor.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
 import type { ContainerContext } from './context.ts';
 import { releaseShm } from './join-namespaces.ts';
-
-const SIGKILL = 9;
 
 /** How thoroughly a run is cleared: `found` also kills what was begun and never recorded, or lost its monitor. */
 export type Thoroughness = 'ended' | 'found';
@@ -52,7 +49,7 @@ async function releaseAnd(
   const cgroup = cgroupPath(paths.id, shared?.CgroupParent);
   if (thoroughness === 'found' || shared?.IpcMode === 'shareable') await releaseShm(paths);
   if (thoroughness === 'found') {
-    await killMonitor(context, paths);
+    await killMonitor(context.libc, paths);
     await context.commands.delete(paths.id, true);
     await destroyCgroup(context.cgroups, cgroup);
     await Promise.all(others());
@@ -67,14 +64,4 @@ async function releaseAnd(
 async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
   await context.commands.delete(id, false);
   await removeLitter(context.cgroups, cgroup);
-}
-
-async function killMonitor(context: ContainerContext, paths: RunPaths): Promise<void> {
-  const pid = Number(await readFile(paths.conmonPid, 'latin1').catch(() => '0'));
-  const stat = pid > 0 ? readProcessStat(pid) : undefined;
-  if (stat === undefined) return;
-  // The file may be older than the process that has its number now.
-  const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-  if (!command.includes('conmon') || !command.includes(paths.id)) return;
-  signalProcess(context.libc, pid, stat.startTime, SIGKILL);
 }

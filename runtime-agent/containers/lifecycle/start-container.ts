@@ -112,6 +112,8 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       id: live.id,
       name: container.name,
       runtime: context.runtime,
+      libc: context.libc,
+      commands: context.commands,
       paths,
       tty: config.Tty,
       stdin: config.OpenStdin,

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { readProcessStat } from '../../linux/proc.ts';
 import { spawnLight } from '../../linux/spawn-light.ts';
+import { endStuckMonitor, type WatchedMonitor } from './end-stuck-monitor.ts';
 import type { RunPaths } from './run-paths.ts';
 import type { Runtime } from './runtime.ts';
 import { RUNTIME_ENVIRONMENT } from './runtime-commands.ts';
@@ -17,7 +18,7 @@ export interface Monitored {
   readonly conmonStartTime: number;
 }
 
-export interface MonitorOptions {
+export interface MonitorOptions extends Pick<WatchedMonitor, 'libc' | 'commands'> {
   readonly id: string;
   readonly name: string;
   readonly runtime: Runtime;
@@ -52,12 +53,16 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitored> 
     cwd: options.paths.bundle,
     report: true,
   });
-  const [said, stderr, exit] = await Promise.all([
-    firstLine(child.report as Readable),
+  const endWatch = endStuckMonitor(options);
+  const [said, stderr] = await Promise.all([
+    firstLine(child.report as Readable).finally(endWatch),
     text(child.stderr),
     child.exit,
   ]);
-  if (said === undefined) throw new RuntimeCreateError(`conmon ended with ${exit}: ${stderr.trim()}`);
+  if (said === undefined) {
+    const reason = stderr.trim() || 'conmon or the runtime was killed before it was made: start it again';
+    throw new RuntimeCreateError(reason);
+  }
   const { data: pid, message } = JSON.parse(said) as { data: number; message?: string };
   if (pid <= 0) throw new RuntimeCreateError(message ?? '');
   const conmonPid = Number(await readFile(options.paths.conmonPid, 'latin1'));

@@ -1,0 +1,39 @@
+import type { Libc } from '../../linux/libc.ts';
+import { killMonitor } from './kill-monitor.ts';
+import type { RunPaths } from './run-paths.ts';
+import type { RuntimeCommands } from './runtime-commands.ts';
+
+/** Between two looks at a monitor that has not reported, in milliseconds. */
+const LOOK = 2_000;
+/** Looks until a runtime that says nothing is given up. */
+const MOST_LOOKS = 30;
+
+export interface WatchedMonitor {
+  readonly libc: Libc;
+  readonly commands: Pick<RuntimeCommands, 'status'>;
+  readonly paths: RunPaths;
+}
+
+/**
+ * Kills conmon when it cannot report any more. A runtime that was killed after it had made the container leaves conmon waiting
+ * for the end of an error stream that the container's own process holds; a runtime may also hang. Answers what ends the watch.
+ */
+export function endStuckMonitor({ libc, commands, paths }: WatchedMonitor): () => void {
+  let looks = 0;
+  let madeBefore = false;
+  let isOver = false;
+  const look = async () => {
+    looks += 1;
+    const made = (await commands.status(paths.id).catch(() => undefined)) === 'created';
+    if (isOver) return;
+    // conmon reports within milliseconds of that, so twice is too often.
+    if ((made && madeBefore) || looks === MOST_LOOKS) await killMonitor(libc, paths).catch(() => undefined);
+    madeBefore = made;
+    timer = setTimeout(look, LOOK).unref();
+  };
+  let timer = setTimeout(look, LOOK).unref();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+}
