@@ -47,14 +47,17 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.post('/containers/:id/stop', async (ctx) => {
-    await containers.stop(ref(ctx), stopOptions(ctx));
+    const { id } = await containers.get(ref(ctx));
+    await worded(`cannot stop container: ${ref(ctx)}: `, () => containers.stop(id, stopOptions(ctx)));
     ctx.status = 204;
   });
 
   router.post('/containers/:id/restart', async (ctx) => {
     const container = await containers.get(ref(ctx));
-    await containers.stop(container.id, stopOptions(ctx)).catch(unlessNotModified);
-    await containers.start(container.id).catch(unlessNotModified);
+    await worded(`Cannot restart container ${ref(ctx)}: `, async () => {
+      await containers.stop(container.id, stopOptions(ctx)).catch(unlessNotModified);
+      await containers.start(container.id).catch(unlessNotModified);
+    });
     deps.events.publish({
       type: 'container',
       action: 'restart',
@@ -65,17 +68,11 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.post('/containers/:id/kill', async (ctx) => {
-    const name = ref(ctx);
-    try {
+    await worded(`cannot kill container: ${ref(ctx)}: `, async () => {
       const signal = ctx.URL.searchParams.get('signal') || 'KILL';
       parseSignal(signal);
-      await containers.kill(name, signal);
-    } catch (error) {
-      // dockerd words the failures of kill alone like this.
-      const prefix = `cannot kill container: ${name}: `;
-      if (!(error instanceof EngineError) || error.message.startsWith(prefix)) throw error;
-      throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
-    }
+      await containers.kill(ref(ctx), signal);
+    });
     ctx.status = 204;
   });
 
@@ -117,6 +114,17 @@ function stopOptions(ctx: Context): { readonly timeout?: number; readonly signal
   const timeout = queryInteger(ctx.URL.searchParams, 't');
   const signal = ctx.URL.searchParams.get('signal');
   return { ...(timeout === undefined ? {} : { timeout }), ...(signal ? { signal } : {}) };
+}
+
+/** Failures with the words that dockerd puts before them. */
+async function worded(prefix: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const isWorded = !(error instanceof EngineError) || error.message.startsWith(prefix);
+    if (isWorded || error.code === 'not-modified') throw error;
+    throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
+  }
 }
 
 function unlessNotModified(error: unknown): void {
