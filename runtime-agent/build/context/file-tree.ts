@@ -1,3 +1,5 @@
+import type { DigestNotes } from './digest-notes.ts';
+
 interface CommonFields {
   /** Without a slash at the beginning; '' is the root. Each character is one byte, whatever encoding was meant. */
   readonly path: string;
@@ -26,6 +28,8 @@ export type FileEntry = Extract<TreeEntry, { readonly kind: 'file' }>;
  * are as in TreeEntry.
  */
 export interface FileTree {
+  /** What was found out about these files, by whoever did; undefined where they come only once. */
+  readonly notes?: DigestNotes | undefined;
   /** Undefined where nothing stands there. */
   entry(path: string): Promise<TreeEntry | undefined>;
   /** The names in a folder, sorted by their bytes; none where it is no folder. */

@@ -1,4 +1,5 @@
 import type { IgnoreRules } from '../frontend/ignore-rules.ts';
+import type { DigestNotes } from './digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 import { joinPath, shownPath } from './tree-paths.ts';
 
@@ -11,6 +12,11 @@ export class IgnoredTree implements FileTree {
   constructor(inner: FileTree, rules: IgnoreRules) {
     this.#inner = inner;
     this.#rules = rules;
+  }
+
+  /** What the client sends of a folder depends on the ignore file, so they are of what is seen here. */
+  get notes(): DigestNotes | undefined {
+    return this.#inner.notes;
   }
 
   async entry(path: string): Promise<TreeEntry | undefined> {

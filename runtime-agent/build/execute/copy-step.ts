@@ -3,6 +3,7 @@ import { fetchRemote } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
+import { isPattern } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
@@ -19,6 +20,8 @@ export interface FoundSources {
   readonly remotes: readonly RemoteSource[];
   /** Of all that would be written. */
   readonly digest: string;
+  /** The paths below which all that was found lies, and nothing else could be found; undefined is anywhere. */
+  readonly within: readonly string[] | undefined;
 }
 
 export interface RemoteSource {
@@ -116,7 +119,13 @@ export async function findSources(
       archives.length + remotes.length > 0
         ? `${digest} ${JSON.stringify([archives.map(({ source }) => source.name), remotes])}`
         : digest;
-    return { copied: copied.filter((each) => !archives.includes(each)), archives, remotes, digest: added };
+    return {
+      copied: copied.filter((each) => !archives.includes(each)),
+      archives,
+      remotes,
+      digest: added,
+      within: placesOf(work, copied),
+    };
   });
 }
 
@@ -151,6 +160,12 @@ export async function placeSources(
     for (const { name, content } of work.documents) await placement.addDocument(name, Buffer.from(content));
     return placement.entries;
   });
+}
+
+function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): readonly string[] | undefined {
+  const areNamed =
+    !sources.some(isPattern) && copied.every(({ source: { path, entry } }) => path === entry.path);
+  return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 
 function isRemote(source: string): boolean {

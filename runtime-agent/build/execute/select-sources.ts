@@ -7,6 +7,8 @@ import { isPattern, PathPatternError, pathMatcher } from '../frontend/path-patte
 /** A file or folder that a COPY names, found in its tree. */
 export interface SelectedSource {
   readonly tree: FileTree;
+  /** Where it was looked for; its entry is elsewhere where that led over links. */
+  readonly path: string;
   /** What it is called at the destination. */
   readonly name: string;
   readonly entry: TreeEntry;
@@ -48,6 +50,7 @@ export async function selectSources(
     }
     selected.push({
       tree,
+      path,
       name: nameOf(path),
       entry: resolved.entry,
       above: options.parents ? parentOf(path) : undefined,

@@ -7,7 +7,7 @@ import type { CopyWork, FolderWork, RunWork, Step, Work } from '../solver/step.t
 import { type Chain, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
-import { findSources, openAdditions, placeSources } from './copy-step.ts';
+import { type FoundSources, findSources, openAdditions, placeSources } from './copy-step.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
 import { type OpenedFolder, openMounts } from './open-mounts.ts';
@@ -123,9 +123,15 @@ export class StepExecutor {
       events.cached();
       return known;
     }
-    const found = await findSources(step, work, await this.#tree(work.from), signal);
-    const keys: Keys = [copyKey(chain, work, found.digest, latest), ...shortcut];
+    const tree = await this.#tree(work.from);
+    let finding: Promise<FoundSources> | undefined;
+    const find = () => {
+      finding ??= findSources(step, work, tree, signal);
+      return finding;
+    };
+    const keys: Keys = [copyKey(chain, work, await digestOf(work, tree, find), latest), ...shortcut];
     return await this.#steps.once(step, keys, reuses, events, async (running) => {
+      const found = await find();
       const root = work.link && !needsAccounts(work) ? undefined : await this.#scope.sources.layers(chain);
       const opened = await openAdditions(step, found, this.#parts.unpack, running);
       try {
@@ -191,6 +197,23 @@ export class StepExecutor {
       return await sourceDigest(copied, signal);
     });
   }
+}
+
+/** What a COPY would write, by a digest: that of the same files as last time needs no look at them. */
+async function digestOf(
+  work: CopyWork,
+  tree: FileTree | undefined,
+  find: () => Promise<FoundSources>,
+): Promise<string> {
+  const { sources, documents, exclude, parents, isAdd, unpack, checksum } = work;
+  // All that decides on what is found, and on whether that can be copied at all.
+  const shape = [documents.length > 0, work.destination.endsWith('/')];
+  const question = JSON.stringify(['copy', sources, exclude, parents, isAdd, unpack, checksum, shape]);
+  const known = tree?.notes?.find(question);
+  if (known !== undefined) return known;
+  const { digest, within } = await find();
+  tree?.notes?.note(question, { digest, within });
+  return digest;
 }
 
 function needsAccounts({ chown }: CopyWork): boolean {

@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { EngineError } from '../../../errors.ts';
 import { FileSync } from '../proto/filesync_pb.ts';
-import { Packet_PacketType as Kind, type Packet, PacketSchema, type Stat } from '../proto/wire_pb.ts';
+import { Packet_PacketType as Kind, PacketSchema } from '../proto/wire_pb.ts';
 import type { ClientSession } from './client-session.ts';
+import { decodePacket, type FileStat } from './packet.ts';
 import { PacketStream } from './packet-stream.ts';
 
 /** What is asked of one of the client's folders. Patterns are those of an ignore file, in their order. */
@@ -16,8 +17,13 @@ export interface FolderQuery {
 
 /** Takes what a client sends of a folder. Throws to end the transfer. */
 export interface FileReceiver {
-  /** One of the folder's files, in the order of a walk; true asks for its content. */
-  stat(stat: Stat, id: number): boolean;
+  /**
+   * Whether the next of the folder's files is told of in the bytes in which it was told of before, so that nothing is wanted of it: it is
+   * taken then, and `stat` is not called.
+   */
+  repeats?(message: Buffer): boolean;
+  /** The next of the folder's files, in the order of a walk; true asks for its content. `message` is what it was decoded from. */
+  stat(stat: FileStat, id: number, message: Buffer): boolean;
   data(id: number, bytes: Uint8Array): void;
   /** All of a file's content has been given. */
   end(id: number): void;
@@ -50,7 +56,12 @@ export async function diffCopy(
   let open = 0;
   let listed = false;
   let bytes = 0;
-  const take = (packet: Packet): void => {
+  const take = (message: Buffer): void => {
+    if (message[0] === STAT_FIELD && receiver.repeats?.(message) === true) {
+      next++;
+      return;
+    }
+    const packet = decodePacket(message);
     switch (packet.type) {
       case Kind.PACKET_STAT: {
         if (packet.stat === undefined) {
@@ -58,7 +69,7 @@ export async function diffCopy(
           return;
         }
         const ID = next++;
-        if (!receiver.stat(packet.stat, ID)) return;
+        if (!receiver.stat(packet.stat, ID, message)) return;
         open++;
         stream.send(create(PacketSchema, { type: Kind.PACKET_REQ, ID }));
         return;
@@ -83,8 +94,8 @@ export async function diffCopy(
     }
   };
   try {
-    for await (const packets of stream.batches()) {
-      for (const packet of packets) take(packet);
+    for await (const messages of stream.batches()) {
+      for (const message of messages) take(message);
       progress(bytes);
       if (!listed || open > 0) continue;
       listed = false;
@@ -94,3 +105,6 @@ export async function diffCopy(
     stream.cancel();
   }
 }
+
+/** The first byte of a packet that tells of a file: field 2, with its length; the type, which is 0, is left out. */
+const STAT_FIELD = (2 << 3) | 2;

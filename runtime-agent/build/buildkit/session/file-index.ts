@@ -1,5 +1,5 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import type { Stat } from '../proto/wire_pb.ts';
+import { open, readFile, rename, writeFile } from 'node:fs/promises';
+import type { FileStat } from './packet.ts';
 
 /** What is known of one file of a synced folder: as the client told it, so that an equal stat means that nothing changed. */
 export interface IndexedFile {
@@ -19,7 +19,7 @@ export interface IndexedFile {
 /** By path. */
 export type FileIndex = ReadonlyMap<string, IndexedFile>;
 
-export function indexedFile(stat: Stat): IndexedFile {
+export function indexedFile(stat: FileStat): IndexedFile {
   const xattrs = Object.entries(stat.xattrs).map(([name, value]) => [
     name,
     Buffer.from(value).toString('base64'),
@@ -44,16 +44,37 @@ export function sameFile(a: IndexedFile, b: IndexedFile): boolean {
   );
 }
 
+/** Bytes in which the first line of an index is, which says how many bytes its files have. */
+const SIZE_LINE = 32;
+
 /** Undefined where the file is missing or damaged: what it describes is unknown then. */
 export async function readFileIndex(path: string): Promise<FileIndex | undefined> {
   try {
-    return new Map(JSON.parse(await readFile(path, 'utf8')) as [string, IndexedFile][]);
+    const text = await readFile(path, 'utf8');
+    return new Map(JSON.parse(text.slice(text.indexOf('\n'))) as [string, IndexedFile][]);
   } catch {
     return undefined;
   }
 }
 
+/** Bytes of the files that an index describes, without reading all of it; 0 where it is missing. */
+export async function readIndexedSize(path: string): Promise<number> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { buffer } = await file.read(Buffer.alloc(SIZE_LINE), 0, SIZE_LINE, 0);
+      return Number.parseInt(buffer.toString('latin1'), 10) || 0;
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return 0;
+  }
+}
+
 export async function writeFileIndex(path: string, index: FileIndex): Promise<void> {
-  await writeFile(`${path}.new`, JSON.stringify([...index]));
+  let size = 0;
+  for (const file of index.values()) size += file.size;
+  await writeFile(`${path}.new`, `${size}\n${JSON.stringify([...index])}`);
   await rename(`${path}.new`, path);
 }

@@ -2,10 +2,12 @@ import { linkSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import type { ArchiveLimits } from '../../context/receive-archive.ts';
-import type { Stat } from '../proto/wire_pb.ts';
 import type { FileReceiver } from './diff-copy.ts';
-import { type FileIndex, type IndexedFile, indexedFile, sameFile } from './file-index.ts';
+import { type IndexedFile, indexedFile, sameFile } from './file-index.ts';
 import { fileKind } from './file-mode.ts';
+import type { FolderState } from './folder-state.ts';
+import { Listing } from './listing.ts';
+import type { FileStat } from './packet.ts';
 import { ReceivedFile, secondsOf, setModeAndTime } from './received-file.ts';
 
 /**
@@ -16,34 +18,49 @@ import { ReceivedFile, secondsOf, setModeAndTime } from './received-file.ts';
  */
 export class FolderReceiver implements FileReceiver {
   readonly #root: string;
-  readonly #before: FileIndex;
+  readonly #before: FolderState;
   readonly #limits: ArchiveLimits;
   readonly #onChange: () => void;
   readonly #now = new Map<string, IndexedFile>();
-  readonly #folders = new Map<string, Stat | undefined>([['.', undefined]]);
+  readonly #folders = new Map<string, IndexedFile | undefined>([['.', undefined]]);
   readonly #links = new Map<string, string>();
   readonly #changed = new Set<string>();
+  /** What the client has told, in its order. */
+  readonly #messages: Buffer[] = [];
+  /** Where in the earlier listing the next file should be. */
+  #next = 0;
+  /** All so far was as before, in the same order, and is not looked at unless something else comes. */
+  #inStep = true;
+  #filesBefore: readonly (readonly [string, IndexedFile])[] = [];
+  #positions: ReadonlyMap<string, number> = new Map();
   #size = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
   /** `onChange` is called once, before the first change. */
-  constructor(root: string, before: FileIndex, limits: ArchiveLimits, onChange: () => void) {
+  constructor(root: string, before: FolderState, limits: ArchiveLimits, onChange: () => void) {
     this.#root = root;
     this.#before = before;
     this.#limits = limits;
     this.#onChange = onChange;
   }
 
-  stat(stat: Stat, id: number): boolean {
+  repeats(message: Buffer): boolean {
+    if (this.#before.listing?.repeats(this.#next, message) !== true) return false;
+    if (!this.#inStep) this.#takeAgain(this.#next);
+    this.#next++;
+    return true;
+  }
+
+  stat(stat: FileStat, id: number, message: Buffer): boolean {
+    this.#leaveStep();
     const path = this.#newPath(stat.path);
     const entry = indexedFile(stat);
     const kind = fileKind(stat.mode);
-    this.#now.set(path, entry);
-    this.#size += entry.size;
+    this.#messages.push(message);
+    this.#next = (this.#positions.get(path) ?? this.#next - 1) + 1;
+    this.#take(path, entry);
     this.#checkLimits();
-    if (kind === 'directory') this.#folders.set(path, stat);
-    if (kind === 'file' && stat.linkname !== '') this.#links.set(path, this.#knownFile(stat.linkname));
-    const known = this.#before.get(path);
+    const known = this.#before.files.get(path);
     if (known !== undefined && sameFile(known, entry)) {
       this.#now.set(path, known);
       return false;
@@ -74,9 +91,14 @@ export class FolderReceiver implements FileReceiver {
     this.#open.delete(id);
   }
 
-  /** To be called when all has come: removes what the client has no more, and sets links and the folders' times. */
-  finish(): FileIndex {
-    for (const path of this.#before.keys()) {
+  /**
+   * To be called when all has come: removes what the client has no more, sets links and the folders' times, and answers what is there now, the
+   * same object as before where nothing is different.
+   */
+  finish(): FolderState {
+    if (this.#inStep && this.#next === this.#before.listing?.length) return this.#before;
+    this.#leaveStep();
+    for (const path of this.#before.files.keys()) {
       if (this.#now.has(path) || !this.#folders.has(posix.dirname(path))) continue;
       this.#change(path);
       rmSync(this.#at(path), { recursive: true, force: true });
@@ -89,16 +111,43 @@ export class FolderReceiver implements FileReceiver {
     }
     const inside = new Set([...this.#changed].map((path) => posix.dirname(path)));
     // Those within others come after them in the walk, and must be done before.
-    for (const [path, stat] of [...this.#folders].reverse()) {
-      if (stat === undefined || !(inside.has(path) || this.#changed.has(path))) continue;
-      setModeAndTime(this.#at(path), stat);
+    for (const [path, folder] of [...this.#folders].reverse()) {
+      if (folder === undefined || !(inside.has(path) || this.#changed.has(path))) continue;
+      setModeAndTime(this.#at(path), folder);
     }
-    return this.#now;
+    return this.#before.after(this.#changed, this.#now, Listing.of(this.#messages));
   }
 
   /** Lets go of files whose end will not come. */
   abandon(): void {
     for (const { file } of this.#open.values()) file.close();
+  }
+
+  /** Something is not as before: what was passed over is taken. */
+  #leaveStep(): void {
+    if (!this.#inStep) return;
+    this.#inStep = false;
+    if (this.#before.listing === undefined) return;
+    this.#filesBefore = [...this.#before.files];
+    this.#positions = new Map(this.#filesBefore.map(([path], index) => [path, index]));
+    for (let index = 0; index < this.#next; index++) this.#takeAgain(index);
+  }
+
+  #takeAgain(index: number): void {
+    const [path = '', file] = this.#filesBefore[index] ?? [];
+    const message = this.#before.listing?.message(index);
+    if (file === undefined || message === undefined)
+      throw new TypeError('a listing has a message for each file');
+    this.#messages.push(message);
+    this.#take(this.#newPath(path), file);
+  }
+
+  #take(path: string, file: IndexedFile): void {
+    const kind = fileKind(file.mode);
+    this.#now.set(path, file);
+    this.#size += file.size;
+    if (kind === 'directory') this.#folders.set(path, file);
+    if (kind === 'file' && file.link !== '') this.#links.set(path, this.#knownFile(file.link));
   }
 
   #checkLimits(): void {

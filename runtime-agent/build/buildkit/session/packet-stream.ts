@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { framed, MessageReader } from '../grpc/message-reader.ts';
 import { type Packet, PacketSchema } from '../proto/wire_pb.ts';
@@ -39,11 +39,9 @@ export class PacketStream {
     if (!this.#stream.destroyed) this.#stream.close(CANCEL);
   }
 
-  /** Batches of packets until the client ends the call. Throws ConnectError with what the client says where it fails. */
-  async *batches(): AsyncGenerator<readonly Packet[]> {
-    for await (const chunk of this.#stream) {
-      yield this.#reader.push(chunk as Buffer).map((message) => fromBinary(PacketSchema, message));
-    }
+  /** Batches of packets, encoded, until the client ends the call. Throws ConnectError with what the client says where it fails. */
+  async *batches(): AsyncGenerator<readonly Buffer[]> {
+    for await (const chunk of this.#stream) yield this.#reader.push(chunk as Buffer);
     if (this.#stream.rstCode !== 0) throw new ConnectError('the client gave the call up', Code.Canceled);
     const status = await this.#status;
     const code = Number(status['grpc-status'] ?? Code.Unknown);

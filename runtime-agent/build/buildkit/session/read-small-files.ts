@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { EngineError } from '../../../errors.ts';
-import type { Stat } from '../proto/wire_pb.ts';
 import type { ClientSession } from './client-session.ts';
 import { diffCopy } from './diff-copy.ts';
 import { fileKind } from './file-mode.ts';
+import type { FileStat } from './packet.ts';
 
 /** Bytes of one file that is read as a whole: a Dockerfile or an ignore file. */
 const LARGEST = 1 << 20;
@@ -29,7 +29,7 @@ export async function readSmallFiles(
   const files = new Map<string, Buffer[]>();
   const links = new Map<string, string>();
   const open = new Map<number, Buffer[]>();
-  const stat = (entry: Stat, id: number): boolean => {
+  const stat = (entry: FileStat, id: number): boolean => {
     const kind = fileKind(entry.mode);
     if (kind === 'symlink') links.set(entry.path, entry.linkname);
     if (kind !== 'file') return false;

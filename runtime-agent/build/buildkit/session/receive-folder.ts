@@ -1,13 +1,14 @@
 import { rmSync } from 'node:fs';
-import { mkdir, rm, utimes } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { storageFull } from '../../../snapshots/storage-full.ts';
 import type { FileTree } from '../../context/file-tree.ts';
 import type { ArchiveLimits } from '../../context/receive-archive.ts';
 import type { ClientSession } from './client-session.ts';
 import { diffCopy, type FolderQuery } from './diff-copy.ts';
-import { type FileIndex, readFileIndex, writeFileIndex } from './file-index.ts';
+import { readFileIndex } from './file-index.ts';
 import { FolderReceiver } from './folder-receiver.ts';
-import type { SyncedFolders } from './synced-folders.ts';
+import { FolderState } from './folder-state.ts';
+import type { ClaimedCopy, ReceivedCopy, SyncedFolders } from './synced-folders.ts';
 import { SyncedTree } from './synced-tree.ts';
 
 /**
@@ -24,15 +25,10 @@ export async function receiveFolder(
   signal: AbortSignal,
 ): Promise<FileTree> {
   const copy = await folders.claim(session.headers.sharedKey, query);
-  let received: FileIndex | undefined;
+  let received: ReceivedCopy | undefined;
   try {
-    let before = await readFileIndex(copy.index);
-    if (before === undefined) {
-      await rm(copy.tree, { recursive: true, force: true });
-      await mkdir(copy.tree, { recursive: true });
-      before = new Map();
-    }
-    let changed = before.size === 0;
+    const before = copy.known ?? (await readState(copy));
+    let changed = before.files.size === 0;
     const receiver = new FolderReceiver(copy.tree, before, limits, () => {
       changed = true;
       // A copy that is half one state and half another must not be taken for either.
@@ -40,10 +36,7 @@ export async function receiveFolder(
     });
     try {
       await diffCopy(session, query, receiver, progress, signal);
-      const now = receiver.finish();
-      if (changed) await writeFileIndex(copy.index, now);
-      else await utimes(copy.index, new Date(), new Date());
-      received = now;
+      received = { state: receiver.finish(), changed };
     } finally {
       receiver.abandon();
     }
@@ -52,5 +45,14 @@ export async function receiveFolder(
   } finally {
     if (received === undefined) await copy.release();
   }
-  return new SyncedTree(copy.tree, received, () => copy.release());
+  return new SyncedTree(copy.tree, received.state, () => copy.release(received));
+}
+
+/** What an earlier agent has noted of a copy; where it has not, the copy begins anew. */
+async function readState(copy: ClaimedCopy): Promise<FolderState> {
+  const files = await readFileIndex(copy.index);
+  if (files !== undefined) return new FolderState(files);
+  await rm(copy.tree, { recursive: true, force: true });
+  await mkdir(copy.tree, { recursive: true });
+  return new FolderState(new Map());
 }

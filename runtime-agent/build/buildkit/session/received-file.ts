@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, closeSync, fchmodSync, futimesSync, openSync, utimesSync, writeSync } from 'node:fs';
-import type { Stat } from '../proto/wire_pb.ts';
+import type { IndexedFile } from './file-index.ts';
 import { permissions } from './file-mode.ts';
+import type { FileStat } from './packet.ts';
 
 /** Bytes that are collected before they are written, so that the usual source file costs one write. */
 const COLLECTED = 256 << 10;
@@ -9,13 +10,13 @@ const COLLECTED = 256 << 10;
 /** A file whose content comes in pieces, between those of other files. */
 export class ReceivedFile {
   readonly #path: string;
-  readonly #stat: Stat;
+  readonly #stat: FileStat;
   readonly #hash = createHash('sha256');
   #chunks: Buffer[] = [];
   #collected = 0;
   #descriptor: number | undefined;
 
-  constructor(path: string, stat: Stat) {
+  constructor(path: string, stat: FileStat) {
     this.#path = path;
     this.#stat = stat;
   }
@@ -54,12 +55,12 @@ export class ReceivedFile {
 }
 
 /** Of a folder that is as it shall be: anything made in it would set its time. */
-export function setModeAndTime(path: string, stat: Stat): void {
-  chmodSync(path, permissions(stat.mode));
-  utimesSync(path, secondsOf(stat), secondsOf(stat));
+export function setModeAndTime(path: string, file: Pick<IndexedFile, 'mode' | 'modified'>): void {
+  chmodSync(path, permissions(file.mode));
+  utimesSync(path, Number(file.modified) / 1e9, Number(file.modified) / 1e9);
 }
 
 /** When it was modified, as Node's calls take it. */
-export function secondsOf(stat: Stat): number {
+export function secondsOf(stat: FileStat): number {
   return Number(stat.modTime) / 1e9;
 }

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildCache, CachePruning, CacheRecord } from '../../build-cache.ts';
 import { prunable } from '../../prunable.ts';
 import type { FolderQuery } from './diff-copy.ts';
-import { readFileIndex } from './file-index.ts';
+import { readIndexedSize, writeFileIndex } from './file-index.ts';
+import type { FolderState } from './folder-state.ts';
 
 /** A copy of a client's folder that one build has. */
 export interface ClaimedCopy {
@@ -12,13 +13,24 @@ export interface ClaimedCopy {
   readonly tree: string;
   /** What they are, in a file; without it nothing is known of them. */
   readonly index: string;
-  /** The build is done with it. */
-  release(): Promise<void>;
+  /** What they are, where this agent has received them not long ago. */
+  readonly known: FolderState | undefined;
+  /** The build is done with it; `received` is what it holds, unless that is unknown. */
+  release(received?: ReceivedCopy): Promise<void>;
+}
+
+export interface ReceivedCopy {
+  readonly state: FolderState;
+  /** The index in the file is another one. */
+  readonly changed: boolean;
 }
 
 /** Copies that are kept for one folder of one client, and of all: each is as large as what its builds read. */
 const KEPT_OF_FOLDER = 2;
 const KEPT = 30;
+/** Copies of which all is known in memory, and for how many milliseconds after they were used. */
+const KNOWN = 4;
+const KNOWN_FOR = 300_000;
 
 const INDEX = 'index.json';
 
@@ -30,6 +42,9 @@ export class SyncedFolders implements BuildCache {
   readonly #directory: string;
   /** Names of copies that a build reads or that are being received. */
   readonly #busy = new Set<string>();
+  readonly #known = new Map<string, { readonly state: FolderState; readonly expiry: NodeJS.Timeout }>();
+  /** Notes of indexes that are being written, which nobody waits for but who wants a copy. */
+  readonly #saves = new Set<Promise<void>>();
 
   /** Nobody else may write to `directory`, which is made when it is needed. */
   constructor(directory: string) {
@@ -42,15 +57,24 @@ export class SyncedFolders implements BuildCache {
    * where it is empty nothing is kept.
    */
   async claim(sharedKey: string, query: FolderQuery): Promise<ClaimedCopy> {
-    const name = await this.#choose(sharedKey, query);
+    await Promise.all(this.#saves);
+    const { name, isNew } = await this.#choose(sharedKey, query);
     const directory = join(this.#directory, name);
+    const index = join(directory, INDEX);
+    const known = this.#takeKnown(name);
     return {
       tree: join(directory, 'tree'),
-      index: join(directory, INDEX),
-      release: async () => {
-        this.#busy.delete(name);
-        if (sharedKey === '') await this.#remove(name);
-        else await this.#sweep();
+      index,
+      known,
+      release: async (received) => {
+        if (sharedKey === '') {
+          this.#busy.delete(name);
+          await this.#remove(name);
+          return;
+        }
+        if (received === undefined) this.#busy.delete(name);
+        else this.#save(name, index, received);
+        if (isNew) await this.#sweep();
       },
     };
   }
@@ -58,12 +82,12 @@ export class SyncedFolders implements BuildCache {
   async records(): Promise<readonly CacheRecord[]> {
     return await Promise.all(
       (await this.#list()).map(async ({ name, used, created }) => {
-        const index = await readFileIndex(join(this.#directory, name, INDEX));
+        const size = await readIndexedSize(join(this.#directory, name, INDEX));
         return {
           id: name,
           type: 'source.local' as const,
           description: "copy of a client's build context",
-          size: [...(index ?? [])].reduce((sum, [, file]) => sum + file.size, 0),
+          size,
           createdAt: new Date(created),
           ...(used === 0 ? {} : { lastUsedAt: new Date(used) }),
           usageCount: 1,
@@ -82,7 +106,33 @@ export class SyncedFolders implements BuildCache {
     return removed;
   }
 
-  async #choose(sharedKey: string, query: FolderQuery): Promise<string> {
+  #takeKnown(name: string): FolderState | undefined {
+    const known = this.#known.get(name);
+    clearTimeout(known?.expiry);
+    this.#known.delete(name);
+    return known?.state;
+  }
+
+  /** The copy stays busy until its index is written. */
+  #save(name: string, index: string, { state, changed }: ReceivedCopy): void {
+    const expiry = setTimeout(() => this.#known.delete(name), KNOWN_FOR).unref();
+    this.#known.set(name, { state, expiry });
+    for (const oldest of [...this.#known.keys()].slice(0, -KNOWN)) this.#takeKnown(oldest);
+    const written = changed ? writeFileIndex(index, state.files) : utimes(index, new Date(), new Date());
+    // Without an index the next build asks for everything, as it does where the disk is full.
+    const save = written
+      .catch(() => undefined)
+      .finally(() => {
+        this.#saves.delete(save);
+        this.#busy.delete(name);
+      });
+    this.#saves.add(save);
+  }
+
+  async #choose(
+    sharedKey: string,
+    query: FolderQuery,
+  ): Promise<{ readonly name: string; readonly isNew: boolean }> {
     const folder = digest([sharedKey === '' ? randomUUID() : sharedKey, query.folder]);
     const want = digest([...(query.follow ?? ['*']), '', ...query.exclude]);
     const prefix = `${folder}-${want}-`;
@@ -96,8 +146,9 @@ export class SyncedFolders implements BuildCache {
       this.#busy.add(other.name);
       await rename(join(this.#directory, other.name), join(this.#directory, name));
       this.#busy.delete(other.name);
+      this.#takeKnown(other.name);
     }
-    return name;
+    return { name, isNew: same === undefined };
   }
 
   async #sweep(): Promise<void> {
@@ -109,6 +160,7 @@ export class SyncedFolders implements BuildCache {
   async #remove(name: string): Promise<boolean> {
     if (this.#busy.has(name)) return false;
     this.#busy.add(name);
+    this.#takeKnown(name);
     try {
       await rm(join(this.#directory, name), { recursive: true, force: true });
     } finally {

@@ -1,45 +1,33 @@
 import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
+import type { DigestNotes } from '../../context/digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from '../../context/file-tree.ts';
 import { readPieces } from '../../context/read-pieces.ts';
-import { byteText, nameOf, parentOf, shownPath } from '../../context/tree-paths.ts';
-import type { FileIndex, IndexedFile } from './file-index.ts';
-import { fileKind, permissions } from './file-mode.ts';
-
-interface Node {
-  readonly entry: TreeEntry;
-  readonly digest: string | undefined;
-  readonly xattrs: IndexedFile['xattrs'];
-}
+import { shownPath } from '../../context/tree-paths.ts';
+import type { FolderState } from './folder-state.ts';
 
 /** A client's folder as it was received: what stands where, and what is in it, is known without looking at the disk. */
 export class SyncedTree implements FileTree {
   readonly #root: string;
+  readonly #state: FolderState;
   readonly #release: () => Promise<void>;
-  readonly #nodes = new Map<string, Node>([['', ROOT]]);
-  readonly #children = new Map<string, string[]>();
 
-  constructor(root: string, index: FileIndex, release: () => Promise<void>) {
+  constructor(root: string, state: FolderState, release: () => Promise<void>) {
     this.#root = root;
+    this.#state = state;
     this.#release = release;
-    for (const [path, file] of index) {
-      const node = nodeOf(byteText(path), file, index);
-      if (node === undefined) continue;
-      this.#nodes.set(node.entry.path, node);
-      const folder = parentOf(node.entry.path);
-      const names = this.#children.get(folder);
-      if (names === undefined) this.#children.set(folder, [nameOf(node.entry.path)]);
-      else names.push(nameOf(node.entry.path));
-    }
-    for (const names of this.#children.values()) names.sort();
+  }
+
+  get notes(): DigestNotes {
+    return this.#state.notes;
   }
 
   async entry(path: string): Promise<TreeEntry | undefined> {
-    return this.#nodes.get(path)?.entry;
+    return this.#state.nodes.get(path)?.entry;
   }
 
   async children(path: string): Promise<readonly string[]> {
-    return this.#children.get(path) ?? [];
+    return this.#state.nodes.children(path);
   }
 
   read(file: FileEntry): AsyncIterable<Uint8Array> {
@@ -47,15 +35,17 @@ export class SyncedTree implements FileTree {
   }
 
   async contentDigest(file: FileEntry): Promise<string> {
-    const digest = this.#nodes.get(file.path)?.digest;
+    const digest = this.#state.nodes.get(file.path)?.digest;
     if (digest === undefined)
       throw new EngineError('runtime', `${shownPath(file.path)} is no file of this context`);
     return digest;
   }
 
   async xattrs(path: string): Promise<ReadonlyMap<string, string>> {
-    const xattrs = Object.entries(this.#nodes.get(path)?.xattrs ?? {});
-    return new Map(xattrs.map(([name, value]) => [name, Buffer.from(value, 'base64').toString('latin1')]));
+    const xattrs = this.#state.nodes.get(path)?.xattrs;
+    if (xattrs === undefined) return NO_XATTRS;
+    const named = Object.entries(xattrs);
+    return new Map(named.map(([name, value]) => [name, Buffer.from(value, 'base64').toString('latin1')]));
   }
 
   async folder(): Promise<string> {
@@ -67,37 +57,4 @@ export class SyncedTree implements FileTree {
   }
 }
 
-/** Clients say nothing of the folder itself; as everything that they send it is root's. */
-const ROOT: Node = {
-  entry: { path: '', kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0 },
-  digest: undefined,
-  xattrs: undefined,
-};
-
-/** Undefined for what is not received: sockets, pipes and devices. */
-function nodeOf(path: string, file: IndexedFile, index: FileIndex): Node | undefined {
-  const common = {
-    path,
-    mode: permissions(file.mode),
-    uid: 0,
-    gid: 0,
-    mtime: Number(BigInt(file.modified) / 1_000_000_000n),
-  };
-  const { xattrs } = file;
-  switch (fileKind(file.mode)) {
-    case 'directory':
-      return { entry: { ...common, kind: 'folder' }, digest: undefined, xattrs };
-    case 'symlink':
-      return {
-        entry: { ...common, kind: 'symlink', target: byteText(file.link) },
-        digest: undefined,
-        xattrs,
-      };
-    case 'file': {
-      const first = file.link === '' ? file : index.get(file.link);
-      return { entry: { ...common, kind: 'file', size: first?.size ?? 0 }, digest: first?.digest, xattrs };
-    }
-    case 'other':
-      return undefined;
-  }
-}
+const NO_XATTRS: ReadonlyMap<string, string> = new Map();

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import {
   lstatSync,
   mkdirSync,
@@ -10,10 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { create } from '@bufbuild/protobuf';
-import { StatSchema } from '../../../../../runtime-agent/build/buildkit/proto/wire_pb.ts';
-import type { FileIndex } from '../../../../../runtime-agent/build/buildkit/session/file-index.ts';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { PacketSchema, StatSchema } from '../../../../../runtime-agent/build/buildkit/proto/wire_pb.ts';
 import { FolderReceiver } from '../../../../../runtime-agent/build/buildkit/session/folder-receiver.ts';
+import { FolderState } from '../../../../../runtime-agent/build/buildkit/session/folder-state.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
 const DIRECTORY = 0x8000_0000;
@@ -30,28 +31,35 @@ interface Sent {
   readonly time?: number;
 }
 
-/** Sends a listing as a client does, and answers the paths that it was asked for and the new index. */
-function send(root: string, before: FileIndex, files: readonly Sent[]) {
+const nothing = () => new FolderState(new Map());
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** Sends a listing as a client does, and answers the paths that it was asked for and the new state. */
+function send(root: string, before: FolderState, files: readonly Sent[]) {
   let changes = 0;
   const receiver = new FolderReceiver(root, before, LIMITS, () => changes++);
   const asked: string[] = [];
+  const repeated: string[] = [];
   files.forEach(({ path, mode = 0o644, link = '', content = '', time = 1 }, id) => {
     const stat = create(StatSchema, {
       path,
-      mode,
+      mode: mode >>> 0,
       linkname: link,
       size: BigInt(content.length),
       modTime: BigInt(time) * 1_000_000_000n,
     });
-    if (receiver.stat(stat, id)) asked.push(path);
+    const message = Buffer.from(toBinary(PacketSchema, create(PacketSchema, { stat })));
+    if (receiver.repeats(message)) repeated.push(path);
+    else if (receiver.stat(stat, id, message)) asked.push(path);
   });
   files.forEach(({ path, content = '' }, id) => {
     if (!asked.includes(path)) return;
     for (const piece of content.match(/.{1,3}/gs) ?? []) receiver.data(id, Buffer.from(piece));
     receiver.end(id);
   });
-  const index = receiver.finish();
-  return { asked, index, changes };
+  const state = receiver.finish();
+  return { asked, repeated, state, changes };
 }
 
 describe('a folder that follows the one of a client', () => {
@@ -64,7 +72,7 @@ describe('a folder that follows the one of a client', () => {
       { path: 'd/l', mode: SYMLINK | 0o777, link: '../a' },
       { path: 'e', content: '' },
     ];
-    const first = send(root, new Map(), files);
+    const first = send(root, nothing(), files);
     assert.deepEqual(first.asked, ['a', 'd/f', 'e']);
     assert.equal(first.changes, 1);
     assert.equal(readFileSync(join(root, 'a'), 'utf8'), 'abcdefgh');
@@ -75,22 +83,24 @@ describe('a folder that follows the one of a client', () => {
     assert.equal(readlinkSync(join(root, 'd/l')), '../a');
     assert.equal(lstatSync(join(root, 'd/l')).mtimeMs, 1000);
 
-    const same = send(root, first.index, files);
+    const same = send(root, first.state, files);
     assert.deepEqual([same.asked, same.changes], [[], 0]);
+    assert.equal(same.state, first.state, 'nothing was looked at');
 
-    const changed = send(root, same.index, [
+    const changed = send(root, same.state, [
       ...files.slice(0, 2),
       { path: 'd/f', content: 'two', time: 2 },
       ...files.slice(3),
     ]);
     assert.deepEqual(changed.asked, ['d/f']);
+    assert.deepEqual(changed.repeated, ['a', 'd', 'd/l', 'e']);
     assert.equal(readFileSync(join(root, 'd/f'), 'utf8'), 'two');
     assert.equal(statSync(join(root, 'd')).mtimeMs, 1000);
   });
 
   test('what is gone is removed, and kinds may change', async (t) => {
     const root = await makeTempDir(t, 'receiver');
-    const first = send(root, new Map(), [
+    const first = send(root, nothing(), [
       { path: 'both', mode: DIRECTORY | 0o755 },
       { path: 'both/x', content: 'x' },
       { path: 'gone', mode: DIRECTORY | 0o755 },
@@ -98,7 +108,7 @@ describe('a folder that follows the one of a client', () => {
       { path: 'gone/deep/f', content: 'f' },
       { path: 'was-file', content: 'w' },
     ]);
-    const second = send(root, first.index, [
+    const second = send(root, first.state, [
       { path: 'both', content: 'a file now' },
       { path: 'was-file', mode: DIRECTORY | 0o755 },
       { path: 'was-file/in', content: 'in' },
@@ -113,12 +123,45 @@ describe('a folder that follows the one of a client', () => {
       { path: 'a', content: `content ${time}`, time },
       { path: 'b', link: 'a', time },
     ];
-    const first = send(root, new Map(), files(1));
+    const first = send(root, nothing(), files(1));
     assert.deepEqual(first.asked, ['a']);
     assert.equal(statSync(join(root, 'a')).ino, statSync(join(root, 'b')).ino);
-    send(root, first.index, files(2));
+    send(root, first.state, files(2));
     assert.equal(readFileSync(join(root, 'b'), 'utf8'), 'content 2');
     assert.equal(statSync(join(root, 'a')).ino, statSync(join(root, 'b')).ino);
+  });
+
+  test('what is known in memory changes nothing but the work', async (t) => {
+    const [quick, slow] = [await makeTempDir(t, 'receiver'), await makeTempDir(t, 'receiver')];
+    let seed = 7;
+    const random = () => {
+      seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+      return seed / 0x7fffffff;
+    };
+    const names = ['a', 'd/e', 'd/f', 'd/g', 'h', 'i'];
+    const content = new Map(names.map((name) => [name, 1]));
+    let [known, unknown] = [nothing(), nothing()];
+    for (let round = 0; round < 40; round++) {
+      for (const name of names) {
+        if (random() < 0.2) content.set(name, round);
+        else if (random() < 0.1) content.delete(name);
+      }
+      const files = names.flatMap((path) => {
+        const time = content.get(path);
+        return time === undefined ? [] : [{ path, content: `${time}`, time }];
+      });
+      const at = files.findIndex(({ path }) => path.startsWith('d/'));
+      const sent: Sent[] = [...files];
+      if (at >= 0) sent.splice(at, 0, { path: 'd', mode: DIRECTORY | 0o755, time: round });
+      known = send(quick, known, sent).state;
+      unknown = send(slow, new FolderState(unknown.files), sent).state;
+      assert.deepEqual([...known.files], [...unknown.files]);
+      assert.deepEqual([...known.files.keys()].sort(), readdirSync(quick, { recursive: true }).sort());
+      for (const { path } of files) {
+        assert.equal(readFileSync(join(quick, path), 'utf8'), `${content.get(path)}`);
+        assert.equal(known.nodes.get(path)?.digest, sha256(`${content.get(path)}`));
+      }
+    }
   });
 
   test('no more than the limits allow', async (t) => {
@@ -127,9 +170,9 @@ describe('a folder that follows the one of a client', () => {
       { path: 'a', content: 'x'.repeat(600) },
       { path: 'b', content: 'x'.repeat(600) },
     ];
-    assert.throws(() => send(root, new Map(), large), /the context is larger than 1000 bytes/);
+    assert.throws(() => send(root, nothing(), large), /the context is larger than 1000 bytes/);
     const many = Array.from({ length: 21 }, (_, index) => ({ path: `m${index}` }));
-    assert.throws(() => send(root, new Map(), many), /the context has more than 20 files/);
+    assert.throws(() => send(root, nothing(), many), /the context has more than 20 files/);
   });
 
   for (const [name, files] of [
@@ -155,7 +198,7 @@ describe('a folder that follows the one of a client', () => {
       const root = await makeTempDir(t, 'receiver');
       mkdirSync(join(root, 'inner'));
       writeFileSync(join(root, 'outside'), 'untouched');
-      assert.throws(() => send(join(root, 'inner'), new Map(), files), /the client sent/);
+      assert.throws(() => send(join(root, 'inner'), nothing(), files), /the client sent/);
       assert.equal(readFileSync(join(root, 'outside'), 'utf8'), 'untouched');
     });
   }

@@ -1,0 +1,43 @@
+/** A client's listing of a folder, byte for byte as it came: whether a file is as it was is one comparison then. */
+export class Listing {
+  readonly #bytes: Buffer;
+  /** Where each message ends. */
+  readonly #ends: Uint32Array;
+
+  private constructor(bytes: Buffer, ends: Uint32Array) {
+    this.#bytes = bytes;
+    this.#ends = ends;
+  }
+
+  /** Of the messages in the order in which they came, a file each. */
+  static of(messages: readonly Buffer[]): Listing {
+    const ends = new Uint32Array(messages.length);
+    let end = 0;
+    for (const [index, { length }] of messages.entries()) {
+      end += length;
+      ends[index] = end;
+    }
+    return new Listing(Buffer.concat(messages, end), ends);
+  }
+
+  get length(): number {
+    return this.#ends.length;
+  }
+
+  /** The message of a file; undefined beyond the last. */
+  message(index: number): Buffer | undefined {
+    const end = this.#ends[index];
+    return end === undefined ? undefined : this.#bytes.subarray(this.#ends[index - 1] ?? 0, end);
+  }
+
+  /** Whether the file is told of in the same bytes. */
+  repeats(index: number, message: Buffer): boolean {
+    const end = this.#ends[index];
+    const begin = this.#ends[index - 1] ?? 0;
+    return (
+      end !== undefined &&
+      end - begin === message.length &&
+      this.#bytes.compare(message, 0, message.length, begin, end) === 0
+    );
+  }
+}

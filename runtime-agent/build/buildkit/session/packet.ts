@@ -1,0 +1,64 @@
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { Packet_PacketType as Kind, type Packet, type Stat } from '../proto/wire_pb.ts';
+
+/** What a client tells of one of its files. */
+export type FileStat = Pick<Stat, 'path' | 'mode' | 'size' | 'modTime' | 'linkname' | 'xattrs'>;
+
+export type ReceivedPacket = Pick<Packet, 'type' | 'ID' | 'data'> & { readonly stat: FileStat | undefined };
+
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * Decodes a packet (fsutil.types.Packet in wire.proto) field by field: a folder of thousands of files is as many packets, and what makes
+ * messages out of descriptions takes several times as long. Throws RangeError where the bytes are none.
+ */
+export function decodePacket(bytes: Buffer): ReceivedPacket {
+  const reader = new BinaryReader(bytes);
+  let type: Packet['type'] = Kind.PACKET_STAT;
+  let stat: FileStat | undefined;
+  let ID = 0;
+  let data: Uint8Array = NOTHING;
+  while (reader.pos < reader.len) {
+    const [field, wire] = reader.tag();
+    if (field === 1 && wire === WireType.Varint) type = reader.int32() as Packet['type'];
+    else if (field === 2 && wire === WireType.LengthDelimited) stat = decodeStat(reader.bytes());
+    else if (field === 3 && wire === WireType.Varint) ID = reader.uint32();
+    else if (field === 4 && wire === WireType.LengthDelimited) data = reader.bytes();
+    else reader.skip(wire, field);
+  }
+  return { type, stat, ID, data };
+}
+
+function decodeStat(bytes: Uint8Array): FileStat {
+  const reader = new BinaryReader(bytes);
+  let path = '';
+  let mode = 0;
+  let size = 0n;
+  let modTime = 0n;
+  let linkname = '';
+  const xattrs: [string, Uint8Array][] = [];
+  while (reader.pos < reader.len) {
+    const [field, wire] = reader.tag();
+    if (field === 1 && wire === WireType.LengthDelimited) path = reader.string();
+    else if (field === 2 && wire === WireType.Varint) mode = reader.uint32();
+    else if (field === 5 && wire === WireType.Varint) size = BigInt(reader.int64());
+    else if (field === 6 && wire === WireType.Varint) modTime = BigInt(reader.int64());
+    else if (field === 7 && wire === WireType.LengthDelimited) linkname = reader.string();
+    else if (field === 10 && wire === WireType.LengthDelimited) xattrs.push(decodeXattr(reader.bytes()));
+    else reader.skip(wire, field);
+  }
+  return { path, mode, size, modTime, linkname, xattrs: Object.fromEntries(xattrs) };
+}
+
+function decodeXattr(bytes: Uint8Array): [name: string, value: Uint8Array] {
+  const reader = new BinaryReader(bytes);
+  let name = '';
+  let value: Uint8Array = NOTHING;
+  while (reader.pos < reader.len) {
+    const [field, wire] = reader.tag();
+    if (field === 1 && wire === WireType.LengthDelimited) name = reader.string();
+    else if (field === 2 && wire === WireType.LengthDelimited) value = reader.bytes();
+    else reader.skip(wire, field);
+  }
+  return [name, value];
+}

@@ -1,0 +1,82 @@
+import type { TreeEntry } from '../../context/file-tree.ts';
+import { byteText, nameOf, parentOf } from '../../context/tree-paths.ts';
+import type { FileIndex, IndexedFile } from './file-index.ts';
+import { fileKind, permissions } from './file-mode.ts';
+
+export interface SyncedNode {
+  readonly entry: TreeEntry;
+  /** SHA-256 of the content, in hex, of a file. */
+  readonly digest: string | undefined;
+  readonly xattrs: IndexedFile['xattrs'];
+}
+
+/** Clients say nothing of the folder itself; as everything that they send it is root's. */
+const ROOT: SyncedNode = {
+  entry: { path: '', kind: 'folder', mode: 0o755, uid: 0, gid: 0, mtime: 0 },
+  digest: undefined,
+  xattrs: undefined,
+};
+
+/** What stands where in a client's folder, by paths as trees have them. */
+export class SyncedNodes {
+  readonly #nodes = new Map<string, SyncedNode>([['', ROOT]]);
+  readonly #children = new Map<string, string[]>();
+
+  constructor(index: FileIndex) {
+    for (const [path, file] of index) {
+      const node = nodeOf(byteText(path), file, index);
+      if (node === undefined) continue;
+      this.#nodes.set(node.entry.path, node);
+      const folder = parentOf(node.entry.path);
+      const names = this.#children.get(folder);
+      if (names === undefined) this.#children.set(folder, [nameOf(node.entry.path)]);
+      else names.push(nameOf(node.entry.path));
+    }
+    for (const names of this.#children.values()) names.sort();
+  }
+
+  get(path: string): SyncedNode | undefined {
+    return this.#nodes.get(path);
+  }
+
+  children(path: string): readonly string[] {
+    return this.#children.get(path) ?? [];
+  }
+
+  /** Takes in what has become of files that stay: no name is new, and none is gone. */
+  update(paths: Iterable<string>, index: FileIndex): void {
+    for (const path of paths) {
+      const file = index.get(path);
+      const node = file && nodeOf(byteText(path), file, index);
+      if (node !== undefined) this.#nodes.set(node.entry.path, node);
+    }
+  }
+}
+
+/** Undefined for what is not received: sockets, pipes and devices. */
+function nodeOf(path: string, file: IndexedFile, index: FileIndex): SyncedNode | undefined {
+  const common = {
+    path,
+    mode: permissions(file.mode),
+    uid: 0,
+    gid: 0,
+    mtime: Number(BigInt(file.modified) / 1_000_000_000n),
+  };
+  const { xattrs } = file;
+  switch (fileKind(file.mode)) {
+    case 'directory':
+      return { entry: { ...common, kind: 'folder' }, digest: undefined, xattrs };
+    case 'symlink':
+      return {
+        entry: { ...common, kind: 'symlink', target: byteText(file.link) },
+        digest: undefined,
+        xattrs,
+      };
+    case 'file': {
+      const first = file.link === '' ? file : index.get(file.link);
+      return { entry: { ...common, kind: 'file', size: first?.size ?? 0 }, digest: first?.digest, xattrs };
+    }
+    case 'other':
+      return undefined;
+  }
+}
