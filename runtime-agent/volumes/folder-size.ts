@@ -1,7 +1,7 @@
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Bytes on disk of all that lies in a folder; what goes meanwhile does not count, and a file with two names counts once. */
+/** Bytes of the files in a folder, as dockerd counts them; what goes meanwhile does not count, and a file with two names counts once. */
 export async function folderSize(folder: string): Promise<number> {
   const seen = new Set<string>();
   let bytes = 0;
@@ -11,15 +11,18 @@ export async function folderSize(folder: string): Promise<number> {
     if (entries === undefined) continue;
     for await (const entry of entries) {
       const below = join(path, entry.name);
-      if (entry.isDirectory()) pending.push(below);
+      if (entry.isDirectory()) {
+        pending.push(below);
+        continue;
+      }
       const stat = await lstat(below).catch(unlessGone);
       if (stat === undefined) continue;
       const inode = `${stat.dev}:${stat.ino}`;
-      if (stat.nlink > 1 && !entry.isDirectory()) {
+      if (stat.nlink > 1) {
         if (seen.has(inode)) continue;
         seen.add(inode);
       }
-      bytes += stat.blocks * 512;
+      bytes += stat.size;
     }
   }
   return bytes;
