@@ -15,6 +15,8 @@ export interface RequestThreadOptions {
   readonly purpose: string;
   /** Descriptors pass through it that are not its own, which Node would otherwise close with it. */
   readonly handsOverDescriptors: boolean;
+  /** Of objects that live long; for threads that need more than a little. */
+  readonly maxHeapMegabytes?: number;
 }
 
 /**
@@ -62,8 +64,12 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
+    const { handsOverDescriptors, maxHeapMegabytes } = this.#options;
     const worker = startThread(this.#file, undefined, {
-      trackUnmanagedFds: !this.#options.handsOverDescriptors,
+      trackUnmanagedFds: !handsOverDescriptors,
+      ...(maxHeapMegabytes !== undefined && {
+        resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes, maxYoungGenerationSizeMb: 16 },
+      }),
     });
     worker.on('message', (report: Report) => {
       const waiting = this.#waiting.get(report.id);

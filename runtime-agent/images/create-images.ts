@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import type { Knex } from 'knex';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
@@ -56,7 +56,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
   const holds = new LayerHolds(snapshotter, layerBlobs);
   const lock = new KeyedLock();
-  const igzip = await isInstalled('igzip');
+  const igzip = await findProgram('igzip');
   const otherLayers = options.otherLayers ?? (async () => []);
   const images = new ImageService({
     catalog,
@@ -96,15 +96,15 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   return { images, drafts, push, holds, transfer, attestations };
 }
 
-async function isInstalled(program: string): Promise<boolean> {
-  for (const folder of (process.env.PATH ?? '').split(':')) {
+async function findProgram(name: string): Promise<string | undefined> {
+  for (const folder of (process.env.PATH ?? '').split(':').filter(isAbsolute)) {
     try {
-      await access(join(folder, program));
-      return true;
+      await access(join(folder, name), constants.X_OK);
+      return join(folder, name);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw error;
     }
   }
-  return false;
+  return undefined;
 }

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
+import type { BlobContent, LayerCompression } from './compression.ts';
 
 /** What a layer goes through: bytes in, other bytes out. */
 interface Filter {
@@ -13,46 +14,37 @@ interface Filter {
 }
 
 const CHUNK = 1 << 20;
-const MAGIC = { gzip: [0x1f, 0x8b], zstd: [0x28, 0xb5, 0x2f, 0xfd] } as const;
 
 /**
- * The uncompressed bytes of a layer, gzip, zstd or none. The content decides, and the media type where that says it
- * is compressed. `source` is read to its end whatever the compression makes of it, so that its own check is made.
- * `igzip` is used where it is installed: half of zlib's time, and on another core. Throws EngineError 'bad-request'.
+ * The uncompressed bytes of a layer. What it is made from is read to its end whatever the compression makes of it, so that its
+ * own check is made. The program igzip is used where its path is given: half of zlib's time, and on another core. Throws
+ * EngineError 'bad-request'.
  */
 export async function* decompress(
-  blob: { readonly digest: Digest; readonly mediaType: string },
-  source: AsyncIterable<Uint8Array>,
-  options: { readonly igzip: boolean },
+  blob: { readonly digest: Digest },
+  { compression, content }: BlobContent,
+  options: { readonly igzip: string | undefined },
 ): AsyncGenerator<Uint8Array> {
-  const iterator = source[Symbol.asyncIterator]();
-  const head = await readHead(iterator);
-  const content = rest(head, iterator);
-  const format = formatOf(head);
-  if (format === undefined) {
-    const stated = /[.+](gzip|zstd)$/.exec(blob.mediaType)?.[1];
-    if (stated === undefined) {
-      yield* content;
-      return;
-    }
-    for await (const _ of content);
-    throw new EngineError(
-      'bad-request',
-      `layer ${blob.digest} is broken: it is said to be ${stated} and is not`,
-    );
+  if (compression === undefined) {
+    yield* content;
+    return;
   }
-  const filter = format === 'zstd' ? zlibFilter(createZstdDecompress({ chunkSize: CHUNK })) : gunzip(options);
-  yield* through(filter, content, (error) => {
-    return new EngineError(
-      'bad-request',
-      `layer ${blob.digest} is broken: its ${format} content is damaged: ${error.message}`,
-      { cause: error },
-    );
-  });
+  const filter =
+    compression === 'zstd' ? zlibFilter(createZstdDecompress({ chunkSize: CHUNK })) : gunzip(options);
+  yield* through(filter, content, (error) => damagedLayer(blob.digest, compression, error));
 }
 
-function gunzip({ igzip }: { readonly igzip: boolean }): Filter {
-  return igzip ? childFilter('igzip', ['-dc']) : zlibFilter(createGunzip({ chunkSize: CHUNK }));
+/** The failure of a layer that cannot be decompressed. */
+export function damagedLayer(digest: Digest, compression: LayerCompression, cause: Error): EngineError {
+  return new EngineError(
+    'bad-request',
+    `layer ${digest} is broken: its ${compression} content is damaged: ${cause.message}`,
+    { cause },
+  );
+}
+
+function gunzip({ igzip }: { readonly igzip: string | undefined }): Filter {
+  return igzip === undefined ? zlibFilter(createGunzip({ chunkSize: CHUNK })) : childFilter(igzip, ['-dc']);
 }
 
 function zlibFilter(stream: Readable & Writable): Filter {
@@ -124,32 +116,4 @@ async function feed(
     }
   }
   if (!input.destroyed) input.end();
-}
-
-async function readHead(iterator: AsyncIterator<Uint8Array>): Promise<Buffer> {
-  let head = Buffer.alloc(0);
-  while (head.length < MAGIC.zstd.length) {
-    const step = await iterator.next();
-    if (step.done === true) break;
-    head = Buffer.concat([head, step.value]);
-  }
-  return head;
-}
-
-async function* rest(head: Buffer, iterator: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  try {
-    if (head.length > 0) yield head;
-    for (;;) {
-      const step = await iterator.next();
-      if (step.done === true) return;
-      yield step.value;
-    }
-  } finally {
-    await iterator.return?.();
-  }
-}
-
-function formatOf(head: Buffer): 'gzip' | 'zstd' | undefined {
-  const begins = (magic: readonly number[]) => magic.every((byte, index) => head[index] === byte);
-  return begins(MAGIC.gzip) ? 'gzip' : begins(MAGIC.zstd) ? 'zstd' : undefined;
 }

@@ -31,8 +31,8 @@ export interface ImageServiceOptions {
   readonly events: EventBus;
   /** Of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
-  /** Whether the program igzip is installed. */
-  readonly igzip: boolean;
+  /** The path of igzip, where it is installed. */
+  readonly igzip: string | undefined;
   /** Layers that are used though no image has them. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }

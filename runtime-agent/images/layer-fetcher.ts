@@ -1,12 +1,11 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
-import { decompress } from './decompress.ts';
 import type { PullProgress } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from './layer-holds.ts';
-import { limitedLayer } from './limited-layer.ts';
 import { MAX_LAYER_DOWNLOADS } from './limits.ts';
+import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 import { Semaphore } from './semaphore.ts';
 import { SharedWork } from './shared-work.ts';
@@ -21,8 +20,8 @@ export interface LayerFetcherOptions {
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
   readonly layerBlobs: LayerBlobs;
-  /** Whether the program igzip is installed. */
-  readonly igzip: boolean;
+  /** The path of igzip, where it is installed. */
+  readonly igzip: string | undefined;
 }
 
 /** Brings layers into the snapshotter, each once however many pulls want it, and keeps those that pulls are about to use. */
@@ -111,8 +110,9 @@ export class LayerFetcher {
       try {
         const content = counted(repository.readBlob(layer.blob, either), layer.blob.size, report);
         const verified = verifiedBlob(layer.blob, content);
-        const tar = decompress(layer.blob, kept?.pass(verified) ?? verified, { igzip });
-        await snapshotter.addLayer(layer.diffId, limitedLayer(tar, layerLimit), either);
+        const source = kept?.pass(verified) ?? verified;
+        const tar = await openLayer(layer.blob, source, { igzip, layerLimit });
+        await snapshotter.addLayer(layer.diffId, tar, either);
         // A sweep leaves what is recorded, so that comes first.
         await layerBlobs.record([layer]);
         await kept?.commit(layer.blob.digest);

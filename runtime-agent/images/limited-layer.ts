@@ -11,12 +11,15 @@ export async function* limitedLayer(
   let size = 0;
   for await (const chunk of tar) {
     size += chunk.length;
-    if (size > limit) {
-      throw new EngineError(
-        'bad-request',
-        `a layer of the image has more than ${limit} bytes uncompressed: start the agent with a larger --layer-limit if it may`,
-      );
-    }
+    if (size > limit) throw layerTooLarge(limit);
     yield chunk;
   }
+}
+
+/** The failure of a layer with more bytes than it may have. */
+export function layerTooLarge(limit: number): EngineError {
+  return new EngineError(
+    'bad-request',
+    `a layer of the image has more than ${limit} bytes uncompressed: start the agent with a larger --layer-limit if it may`,
+  );
 }

@@ -23,6 +23,8 @@ export interface SpawnLibrary {
   attributesMask(attributes: Uint8Array, signals: Uint8Array): number;
   fillSignals(signals: Uint8Array): number;
   pipe2(fds: Uint8Array, flags: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  prlimit(pid: number, resource: number, limit: Uint8Array, old: null): number;
   waitpid(pid: number, status: [number], options: number): number;
   errno(): number;
 }
@@ -38,6 +40,7 @@ export function spawnLibrary(): SpawnLibrary {
 function bind(): SpawnLibrary {
   const c = koffi.load(null);
   const prefix = 'posix_spawn_file_actions';
+  const fcntl = c.func('int fcntl(int fd, int command, ...)');
   return {
     spawn: c.func(
       'int posix_spawn(_Out_ int *pid, const char *path, void *actions, void *attributes, const char **argv, const char **envp)',
@@ -57,6 +60,8 @@ function bind(): SpawnLibrary {
     attributesMask: c.func('int posix_spawnattr_setsigmask(void *attributes, const void *signals)'),
     fillSignals: c.func('int sigfillset(void *signals)'),
     pipe2: c.func('int pipe2(void *fds, int flags)'),
+    fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
+    prlimit: c.func('int prlimit(int pid, int resource, const void *limit, void *old)'),
     waitpid: c.func('int waitpid(int pid, _Out_ int *status, int options)'),
     errno: () => koffi.errno(),
   };

@@ -1,4 +1,5 @@
 import type { Digest } from '../../storage/oci/digest.ts';
+import type { LayerContent } from './layer-content.ts';
 
 /** An overlay mount that a container has as its root. */
 export interface Rootfs {
@@ -18,12 +19,12 @@ export interface Snapshotter {
   hasLayer(diffId: Digest): Promise<boolean>;
 
   /**
-   * Takes an uncompressed layer tar as a stream, checks that it has `diffId`, and keeps it. Visible only when
+   * Takes an uncompressed layer tar, checks that it has `diffId`, and keeps it. Visible only when
    * whole and durable; two calls for one diff ID at once end with one layer. No entry of the tar can touch
    * the host, whatever its path, link target or type. Throws EngineError 'bad-request' when the tar is
    * malformed or its digest differs, 'storage-full'.
    */
-  addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  addLayer(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void>;
 
   /**
    * As addLayer, for a layer that is made here: answers its diff ID (sha256), and takes no more room when such a layer is

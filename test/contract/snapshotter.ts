@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import {
   chmod,
   lstat,
@@ -16,6 +17,7 @@ import {
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { EngineError } from '../../runtime-agent/errors.ts';
+import type { LayerContent } from '../../runtime-agent/snapshots/layer-content.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { listTree } from '../support/list-tree.ts';
@@ -156,6 +158,33 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         snapshotter.addLayer(diffIdOf(tar), aborting(), controller.signal),
         /the client has gone/,
       );
+      assert.deepEqual(await listTree(directory), before);
+    });
+
+    it('takes a tar that a program may write by itself', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const tar = writeTar([folder('d'), file('d/a', 'x'.repeat(3_000_000)), file('e/b', '')]);
+      const diffId = diffIdOf(tar);
+      await snapshotter.addLayer(diffId, written(tar), never);
+      assert.ok((await readTar(snapshotter.readLayer(diffId, never))).equals(tar));
+      const { path } = await snapshotter.mountRootfs('written', [diffId]);
+      assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x'.repeat(3_000_000));
+      await snapshotter.removeRootfs('written');
+      await snapshotter.settle();
+
+      const before = await listTree(directory);
+      const other = writeTar([file('a', 'content')]);
+      await assert.rejects(snapshotter.addLayer(diffIdOf(Buffer.of(1)), written(other), never), {
+        code: 'bad-request',
+        message: new RegExp(`its uncompressed content has the digest ${diffIdOf(other)}`),
+      });
+      const cut = tar.subarray(0, 2_000_000);
+      await assert.rejects(snapshotter.addLayer(diffIdOf(cut), written(cut), never), {
+        code: 'bad-request',
+        message: /is not a valid tar: it ends within an entry, at byte 2000000/,
+      });
+      const failure = new Error('the program has failed');
+      await assert.rejects(snapshotter.addLayer(diffIdOf(other), written(other, failure), never), failure);
       assert.deepEqual(await listTree(directory), before);
     });
 
@@ -622,6 +651,24 @@ async function add(snapshotter: Snapshotter, tar: Buffer, size?: number): Promis
 
 async function* pieces(content: Buffer, size = 64 << 10): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += size) yield Buffer.from(content.subarray(at, at + size));
+}
+
+/** A tar that comes in pieces, in whichever way it is taken, and at its end fails where it is told so. */
+function written(tar: Buffer, failure?: Error): LayerContent {
+  const iterate = async function* () {
+    yield* pieces(tar);
+    if (failure !== undefined) throw failure;
+  };
+  return {
+    [Symbol.asyncIterator]: iterate,
+    writeInto: async (fd, grown) => {
+      let position = 0;
+      for await (const piece of iterate()) {
+        position += writeSync(fd, piece, 0, piece.length, position);
+        grown();
+      }
+    },
+  };
 }
 
 async function readTar(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -1,20 +1,22 @@
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
+import { FollowThread } from '../follow/follow-thread.ts';
 import { KeyedLock } from '../keyed-lock.ts';
+import type { LayerContent } from '../layer-content.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere } from '../layer-not-here.ts';
-import { type CheckedTar, checkTar } from '../layer-tar.ts';
+import type { CheckedTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { indexLayer } from './index-layer.ts';
 import { INDEX, MOUNT_POINT, TAR, WHOLE } from './layer-files.ts';
 import { readTar, tarSize } from './read-tar.ts';
+import { receiveTar } from './receive-tar.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
@@ -25,7 +27,7 @@ export class ErofsSnapshotter implements Snapshotter {
   readonly #layers: LayerFolders;
   readonly #overlays: RootfsOverlays;
   readonly #lock = new KeyedLock();
-
+  readonly #follower = new FollowThread();
   readonly #mount: ErofsMounter;
 
   private constructor(layers: LayerFolders, overlays: RootfsOverlays, mount: ErofsMounter) {
@@ -47,7 +49,7 @@ export class ErofsSnapshotter implements Snapshotter {
     return await this.#layers.has(diffId);
   }
 
-  async addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async addLayer(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void> {
     await this.#add(diffId, tar, undefined, signal);
   }
 
@@ -118,7 +120,7 @@ export class ErofsSnapshotter implements Snapshotter {
 
   async #add(
     expected: Digest | undefined,
-    tar: AsyncIterable<Uint8Array>,
+    tar: LayerContent,
     claim: ((diffId: Digest) => Promise<void>) | undefined,
     signal: AbortSignal,
   ): Promise<Digest> {
@@ -126,7 +128,7 @@ export class ErofsSnapshotter implements Snapshotter {
       return await this.#layers.add(async (folder) => {
         const file = await open(join(folder, TAR), 'wx+', 0o600);
         try {
-          const received = await receiveTar(expected, tar, file, signal);
+          const received = await receiveTar(expected, tar, { file, follower: this.#follower, signal });
           await claim?.(received.diffId);
           if (!(await this.#layers.has(received.diffId))) await finishLayer(folder, file, received, signal);
           return received.diffId;
@@ -161,23 +163,9 @@ async function finishLayer(
   signal: AbortSignal,
 ): Promise<void> {
   await indexLayer(folder, file, received, signal);
-  await writeContentSize(folder, received.shape.contentSize);
+  await writeContentSize(folder, received.contentSize);
   await file.sync();
   await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
-}
-
-async function receiveTar(
-  expected: Digest | undefined,
-  tar: AsyncIterable<Uint8Array>,
-  file: FileHandle,
-  signal: AbortSignal,
-): Promise<CheckedTar> {
-  const output = new WriteBehind(file, 0, new BufferPool(3), () => file.datasync());
-  try {
-    return await checkTar(expected, tar, (chunk) => output.write(chunk), signal);
-  } finally {
-    await output.finish();
-  }
 }
 
 /** Bytes of a file, 0 when it is not there. */

@@ -21,7 +21,7 @@ export async function indexLayer(
   signal: AbortSignal,
 ): Promise<void> {
   const { diffId } = received;
-  if (!received.shape.isIrregular) {
+  if (!received.isIrregular) {
     await completeTar(folder, tar, received);
     try {
       await indexTar({ diffId, tar: join(folder, TAR), image: join(folder, INDEX), signal });
@@ -42,7 +42,7 @@ export async function indexLayer(
  * own. TAIL keeps the bytes that stood there, for whoever needs the tar as it came.
  */
 async function completeTar(folder: string, tar: FileHandle, received: CheckedTar): Promise<void> {
-  const folders = received.shape.impliedFolders();
+  const folders = received.impliedFolders;
   if (folders.length === 0 && received.hasEndMark) return;
   const tail = Buffer.alloc(received.size - received.entriesEnd);
   await tar.read(tail, 0, tail.length, received.entriesEnd);

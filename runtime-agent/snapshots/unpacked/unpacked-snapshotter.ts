@@ -157,7 +157,7 @@ async function unpackLayer(
   } finally {
     await file.close();
   }
-  await writeContentSize(folder, received.shape.contentSize);
+  await writeContentSize(folder, received.contentSize);
   // One call for the tens of thousands of files of a layer.
   const { exitCode, stderr } = await runProcess('sync', ['-f', folder], { signal });
   if (exitCode !== 0) throw new Error(`the layer cannot be written to the disk: ${stderr.trim()}`);

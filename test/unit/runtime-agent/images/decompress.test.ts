@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { readCompression } from '../../../../runtime-agent/images/compression.ts';
 import { decompress } from '../../../../runtime-agent/images/decompress.ts';
 
 const digest = `sha256:${'1'.repeat(64)}` as const;
@@ -17,7 +18,10 @@ for (const igzip of [false, true]) {
   describe(`decompress ${igzip ? 'with igzip' : 'with zlib'}`, { skip }, () => {
     const read = async (mediaType: string, source: AsyncIterable<Uint8Array>) => {
       const chunks: Uint8Array[] = [];
-      for await (const chunk of decompress({ digest, mediaType }, source, { igzip })) chunks.push(chunk);
+      const blob = { digest, mediaType };
+      const opened = await readCompression(blob, source);
+      for await (const chunk of decompress(blob, opened, { igzip: igzip ? 'igzip' : undefined }))
+        chunks.push(chunk);
       return Buffer.concat(chunks);
     };
 
@@ -93,7 +97,9 @@ for (const igzip of [false, true]) {
           released = true;
         }
       };
-      for await (const _ of decompress({ digest, mediaType: gzipType }, endless(), { igzip })) break;
+      const blob = { digest, mediaType: gzipType };
+      const opened = await readCompression(blob, endless());
+      for await (const _ of decompress(blob, opened, { igzip: igzip ? 'igzip' : undefined })) break;
       for (let turn = 0; turn < 1000 && !released; turn++)
         await new Promise((resolve) => setImmediate(resolve));
       assert.equal(released, true);

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { fstatSync, write } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { type FedProcess, spawnFed } from '../linux/spawn-fed.ts';
+import { damagedLayer } from './decompress.ts';
+import { layerTooLarge } from './limited-layer.ts';
+
+export interface GunzipRequest {
+  /** Path of igzip. */
+  readonly program: string;
+  readonly digest: Digest;
+  readonly content: AsyncIterable<Uint8Array>;
+  /** A descriptor of an empty file. */
+  readonly fd: number;
+  /** Bytes that the file may get. */
+  readonly limit: number;
+  readonly grown: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** Compressed bytes after which the file is said to have grown; less costs more than it brings. */
+const GROWN_EVERY = 512 << 10;
+/** 128 and SIGXFSZ. */
+const TOO_LARGE = 153;
+/** More than what can be left of a full disk when a program could not write a buffer to it. */
+const PROBE = 4 << 20;
+
+/**
+ * Lets igzip write the uncompressed layer into a file by itself: LayerContent.writeInto. `content` is read to its end also
+ * when igzip has failed, so that its own check is made and its failure told first; except where the file gets too large.
+ * Throws EngineError 'bad-request', the signal's reason, what `content` and the device fail with.
+ */
+export async function gunzipInto(request: GunzipRequest): Promise<void> {
+  const { program, digest, fd, limit, signal } = request;
+  signal.throwIfAborted();
+  const child = spawnFed(program, ['-dc'], { env: {}, output: fd, maxFileSize: limit });
+  let complaint = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (complaint.length < 1000) complaint += chunk.toString('utf8');
+  });
+  signal.addEventListener('abort', child.kill, { once: true });
+  try {
+    await feed(child, request);
+    const code = await child.exit;
+    signal.throwIfAborted();
+    if (code === 0) return;
+    if (code === TOO_LARGE) throw layerTooLarge(limit);
+    if (complaint.includes('writing to file')) await failToWrite(fd, program);
+    throw damagedLayer(digest, 'gzip', new Error(complaint.trim() || `${program} ended with ${code}`));
+  } finally {
+    signal.removeEventListener('abort', child.kill);
+    child.kill();
+    child.stdin.destroy();
+    await child.exit;
+  }
+}
+
+async function feed({ stdin, exit }: FedProcess, { content, grown }: GunzipRequest): Promise<void> {
+  let isTooLarge = false;
+  exit.then(
+    (code) => {
+      isTooLarge = code === TOO_LARGE;
+    },
+    () => undefined,
+  );
+  let unsaid = 0;
+  for await (const chunk of content) {
+    if (isTooLarge) return;
+    await writeTo(stdin, chunk);
+    unsaid += chunk.length;
+    if (unsaid < GROWN_EVERY) continue;
+    unsaid = 0;
+    grown();
+  }
+  stdin.end();
+}
+
+/** Leaves out what nobody reads any more. */
+async function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
+  if (stdin.destroyed || stdin.write(chunk)) return;
+  const stopped = new AbortController();
+  const either = { signal: stopped.signal };
+  await Promise.race([once(stdin, 'drain', either), once(stdin, 'close', either)]).catch(() => undefined);
+  stopped.abort();
+}
+
+/** igzip does not say why it could not write: the device says it to whoever tries the same. */
+async function failToWrite(fd: number, program: string): Promise<never> {
+  await promisify(write)(fd, Buffer.alloc(PROBE), 0, PROBE, fstatSync(fd).size);
+  throw new Error(`${program} could not write a layer, which there is room for now: pull the image again`);
+}

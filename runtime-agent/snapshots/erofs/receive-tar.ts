@@ -1,0 +1,59 @@
+import type { FileHandle } from 'node:fs/promises';
+import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { FollowThread } from '../follow/follow-thread.ts';
+import type { LayerContent } from '../layer-content.ts';
+import { type CheckedTar, checkTar, diffIdAlgorithm, judgeTar } from '../layer-tar.ts';
+import { SyncBehind } from './sync-behind.ts';
+
+interface Reception {
+  /** Empty, to be read and written. */
+  readonly file: FileHandle;
+  readonly follower: FollowThread;
+  readonly signal: AbortSignal;
+}
+
+/** Takes a layer's tar into a file and checks it. The file is not synced. Throws as checkTar does. */
+export async function receiveTar(
+  expected: Digest | undefined,
+  tar: LayerContent,
+  reception: Reception,
+): Promise<CheckedTar> {
+  return tar.writeInto === undefined
+    ? await writeTar(expected, tar, reception)
+    : await followTar(expected, tar.writeInto, reception);
+}
+
+async function writeTar(
+  expected: Digest | undefined,
+  tar: AsyncIterable<Uint8Array>,
+  { file, signal }: Reception,
+): Promise<CheckedTar> {
+  const output = new WriteBehind(file, 0, new BufferPool(3), () => file.datasync());
+  try {
+    return await checkTar(expected, tar, (chunk) => output.write(chunk), signal);
+  } finally {
+    await output.finish();
+  }
+}
+
+/** Another program writes the file, and a thread reads it meanwhile. */
+async function followTar(
+  expected: Digest | undefined,
+  writeInto: NonNullable<LayerContent['writeInto']>,
+  { file, follower, signal }: Reception,
+): Promise<CheckedTar> {
+  const behind = new SyncBehind(file);
+  const followed = follower.follow(file.fd, diffIdAlgorithm(expected), (position) =>
+    behind.reached(position),
+  );
+  try {
+    await writeInto(file.fd, () => followed.grown(), signal);
+    const findings = await followed.findings();
+    signal.throwIfAborted();
+    return judgeTar(expected, findings);
+  } finally {
+    await followed.close();
+    await behind.finish();
+  }
+}

@@ -1,0 +1,27 @@
+import type { DigestAlgorithm } from '../../../storage/oci/digest.ts';
+import type { TarFindings } from '../tar-findings.ts';
+
+/** What is asked of the thread that reads tars while they grow. Each but `forget` is answered by one FollowReport of its id. */
+export type FollowOrder =
+  | {
+      readonly id: number;
+      /** `finish` when the file has its last byte. */
+      readonly kind: 'read' | 'finish';
+      /** Names the tar in all orders about it. */
+      readonly tar: number;
+      /** A descriptor of this process, open for reading until `forget`; its own position is not used. */
+      readonly fd: number;
+      readonly algorithm: DigestAlgorithm;
+    }
+  | { readonly id: number; readonly kind: 'forget'; readonly tar: number };
+
+export type FollowReport =
+  | {
+      readonly id: number;
+      /** Bytes that have been read. */
+      readonly position: number;
+      /** Whether the file may have more already: others have had no turn for long enough. */
+      readonly hasMore: boolean;
+    }
+  | { readonly id: number; readonly findings: TarFindings }
+  | { readonly id: number; readonly failure: string; readonly code?: string };

@@ -1,0 +1,97 @@
+import type { DigestAlgorithm } from '../../../storage/oci/digest.ts';
+import { RequestThread } from '../../../storage/request-thread.ts';
+import type { TarFindings } from '../tar-findings.ts';
+import type { FollowOrder, FollowReport } from './follow-messages.ts';
+
+type Report = Exclude<FollowReport, { readonly failure: string }>;
+
+/** Folders' names of a layer may take 128 MiB, more than threads have else. */
+const MAX_HEAP_MEGABYTES = 512;
+
+/** Digests and reads tars in a thread of its own while others write them. It starts with the first. */
+export class FollowThread {
+  readonly #thread = new RequestThread<FollowOrder, FollowReport>(
+    new URL('./follow-worker.ts', import.meta.url),
+    {
+      purpose: 'that reads the tars of layers',
+      handsOverDescriptors: true,
+      maxHeapMegabytes: MAX_HEAP_MEGABYTES,
+    },
+  );
+
+  /** `fd` is of a file that is written from its start on. `onProgress` gets the bytes that have been read. The caller closes the result before the descriptor. */
+  follow(fd: number, algorithm: DigestAlgorithm, onProgress: (position: number) => void): FollowedTar {
+    return new FollowedTar(this.#thread, { fd, algorithm, onProgress });
+  }
+}
+
+interface FollowOptions {
+  readonly fd: number;
+  readonly algorithm: DigestAlgorithm;
+  readonly onProgress: (position: number) => void;
+}
+
+/** A tar that is read while it grows. */
+export class FollowedTar {
+  readonly #thread: RequestThread<FollowOrder, FollowReport>;
+  readonly #options: FollowOptions;
+  readonly #tar: number;
+  #hasMore = false;
+  #reading: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(thread: RequestThread<FollowOrder, FollowReport>, options: FollowOptions) {
+    this.#thread = thread;
+    this.#options = options;
+    this.#tar = thread.newId();
+  }
+
+  /** Tells that the file may have more bytes than before; costs next to nothing. */
+  grown(): void {
+    this.#hasMore = true;
+    if (this.#failure !== undefined) return;
+    this.#reading ??= this.#readAll().then(
+      () => {
+        this.#reading = undefined;
+      },
+      (error: unknown) => {
+        this.#failure = { error };
+      },
+    );
+  }
+
+  /** What the file was, which has all of its bytes now. Throws what reading it failed with. */
+  async findings(): Promise<TarFindings> {
+    await this.#reading;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    for (;;) {
+      const report = await this.#ask('finish');
+      if ('findings' in report) return report.findings;
+    }
+  }
+
+  /** Resolves when nobody reads from the descriptor any more. */
+  async close(): Promise<void> {
+    this.#hasMore = false;
+    await this.#reading;
+    this.#thread.tell({ id: this.#thread.newId(), kind: 'forget', tar: this.#tar });
+  }
+
+  async #readAll(): Promise<void> {
+    while (this.#hasMore) {
+      this.#hasMore = false;
+      const report = await this.#ask('read');
+      if (!('position' in report)) return;
+      this.#options.onProgress(report.position);
+      if (report.hasMore) this.#hasMore = true;
+    }
+  }
+
+  async #ask(kind: 'read' | 'finish'): Promise<Report> {
+    const { fd, algorithm } = this.#options;
+    const id = this.#thread.newId();
+    const report = await this.#thread.ask({ id, kind, tar: this.#tar, fd, algorithm });
+    if (!('failure' in report)) return report;
+    throw Object.assign(new Error(report.failure), report.code !== undefined && { code: report.code });
+  }
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
+import { LayerShape } from './layer-shape.ts';
+import { type TarEnd, TarFormatError, TarParser } from './tar-parser.ts';
+
+/** What an index over a layer's tar has to know. */
+export interface TarFacts extends TarEnd {
+  /** See LayerShape. */
+  readonly isIrregular: boolean;
+  /** Bytes of the files and the targets of symlinks. */
+  readonly contentSize: number;
+  /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
+  readonly impliedFolders: readonly string[];
+}
+
+/** What a stream turned out to be. */
+export interface TarFindings {
+  readonly diffId: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** Why it is no tar that can be used, or what the tar holds. */
+  readonly tar: TarFacts | { readonly malformed: string };
+}
+
+/** Digests a stream and reads it as a tar, and judges nothing: data, so that another thread can do it. */
+export class TarInspection {
+  readonly #algorithm: DigestAlgorithm;
+  readonly #hash;
+  readonly #shape = new LayerShape();
+  readonly #parser = new TarParser(this.#shape);
+  #size = 0;
+  #malformed: string | undefined;
+
+  constructor(algorithm: DigestAlgorithm) {
+    this.#algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  /** Takes the next bytes, whose memory is the caller's again afterwards. */
+  push(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.#size += chunk.length;
+    if (this.#malformed === undefined) this.#parse(() => this.#parser.push(chunk));
+  }
+
+  /** Call it once, after the last byte. */
+  findings(): TarFindings {
+    const end = this.#malformed === undefined ? this.#parse(() => this.#parser.finish()) : undefined;
+    return {
+      diffId: `${this.#algorithm}:${this.#hash.digest('hex')}`,
+      size: this.#size,
+      tar: end === undefined ? { malformed: this.#malformed ?? '' } : this.#facts(end),
+    };
+  }
+
+  #facts(end: TarEnd): TarFacts {
+    const { isIrregular, contentSize } = this.#shape;
+    return { ...end, isIrregular, contentSize, impliedFolders: this.#shape.impliedFolders() };
+  }
+
+  #parse<T>(parse: () => T): T | undefined {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof TarFormatError)) throw error;
+      this.#malformed = error.message;
+      return undefined;
+    }
+  }
+}
