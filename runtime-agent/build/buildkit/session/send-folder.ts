@@ -50,17 +50,21 @@ export async function sendFolder(
   const answers = session
     .client(FileSend)
     .diffCopy(packets(), { headers: exporterMetadata(exporter), signal });
+  let failure: string | undefined;
   try {
     for await (const packet of answers) {
       if (packet.type === Kind.PACKET_REQ) wanted.push(packet.ID);
       if (packet.type === Kind.PACKET_FIN) wanted.end();
-      if (packet.type === Kind.PACKET_ERR) {
-        throw new EngineError(
-          'bad-request',
-          `the client failed to write the output: ${Buffer.from(packet.data)}`,
-        );
-      }
+      // The cause comes with the end of the call: this may only be that it was given up.
+      if (packet.type === Kind.PACKET_ERR) failure = Buffer.from(packet.data).toString();
     }
+    if (failure !== undefined) throw new Error(failure);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof EngineError || !(error instanceof Error)) throw error;
+    throw new EngineError('bad-request', `the client failed to write the output: ${error.message}`, {
+      cause: error,
+    });
   } finally {
     wanted.end();
   }
