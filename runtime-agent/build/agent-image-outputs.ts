@@ -2,17 +2,20 @@ import { randomBytes } from 'node:crypto';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { familiarReference, fullReference, type ImageReference } from '../../storage/oci/image-reference.ts';
 import { writeArchive } from '../images/archive/write-archive.ts';
+import { compressImage } from '../images/compression/compress-image.ts';
+import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
 import type { Images } from '../images/images.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { FileTree } from './context/file-tree.ts';
 import { FolderTree } from './context/folder-tree.ts';
-import type { ImageOutputs } from './image-outputs.ts';
+import type { ImageOutputs, LayerForms } from './image-outputs.ts';
 
 export interface OutputsContext {
   readonly images: Images;
-  readonly drafts: Pick<ImageDrafts, 'readConfig'>;
+  readonly drafts: ImageDrafts;
+  readonly compressor: LayerCompressor;
   readonly snapshotter: Snapshotter;
   readonly tars: TreeTars;
 }
@@ -25,25 +28,33 @@ export class AgentImageOutputs implements ImageOutputs {
     this.#context = context;
   }
 
+  async compress(id: Digest, forms: LayerForms, signal: AbortSignal): Promise<void> {
+    await compressImage(this.#context, id, { ...forms, signal });
+  }
+
   async *archive(
     id: Digest,
     names: readonly ImageReference[],
+    forms: LayerForms,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
-    const { images, drafts, snapshotter } = this.#context;
+    const { images, drafts, compressor } = this.#context;
     const { diffIds } = await images.get(id);
-    const layers = diffIds.map(async (diffId) => ({ diffId, size: await snapshotter.tarSize(diffId) }));
+    const blobs = await compressor.forms({ ...forms, diffIds, isRead: true, signal });
     const saved = {
       id,
       config: await drafts.readConfig(id),
-      layers: await Promise.all(layers),
+      layers: diffIds.flatMap((diffId) => {
+        const blob = blobs.get(diffId);
+        return blob === undefined ? [] : [{ diffId, blob }];
+      }),
       names: names.map((name) => ({
         full: fullReference(name),
         familiar: familiarReference(name),
         tag: name.tag ?? 'latest',
       })),
     };
-    yield* writeArchive([saved], (diffId) => snapshotter.readLayer(diffId, signal));
+    yield* writeArchive([saved], ({ diffId, blob }) => compressor.read(diffId, blob, signal));
   }
 
   async *filesTar(id: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {

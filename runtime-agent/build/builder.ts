@@ -80,7 +80,6 @@ export interface BuildRequest {
   readonly inlineCache?: boolean;
   /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
-  readonly compression: 'gzip' | 'zstd';
 }
 
 /** One step as clients show it. A step's id stays the same from `planned` to its end. */
@@ -121,6 +120,8 @@ export interface BuiltImage {
   /** Digest of the configuration. */
   readonly id: Digest;
   readonly manifestDigest: Digest;
+  /** The layers that came with the image that it stands on. */
+  readonly baseLayers: ReadonlySet<Digest>;
   /** A statement of what went in, for `--provenance`. */
   readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
   release(): Promise<void>;

@@ -11,6 +11,7 @@ import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
+import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import { hostPlatform } from '../images/platform.ts';
 
 /** Files of one context; no project of people comes near it. */
@@ -20,6 +21,7 @@ export interface OpenBuildOptions
   extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory'> {
   readonly host: HostFacts;
   readonly attestations: ImageAttestations;
+  readonly compressor: LayerCompressor;
   /** Bytes of one context, uncompressed. */
   readonly maxContextSize: number;
   /** Bytes of the cache. */

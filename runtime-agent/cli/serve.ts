@@ -66,7 +66,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds, transfer, attestations } = await createImages({
+  const { images, drafts, push, holds, transfer, attestations, compressor } = await createImages({
     dataDirectory,
     knex,
     snapshotter,
@@ -107,6 +107,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     holds,
     transfer,
     attestations,
+    compressor,
     stepCache,
     snapshotter,
     tars: trees,

@@ -9,6 +9,7 @@ import type { RegistryClient } from '../registry/registry-client.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { ImageAttestations } from './attestations/image-attestations.ts';
+import { LayerCompressor } from './compression/layer-compressor.ts';
 import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
 import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
@@ -45,6 +46,8 @@ export interface AgentImages {
   /** Moves layers that are in no image. */
   readonly transfer: LayerTransfer;
   readonly attestations: ImageAttestations;
+  /** Makes other forms of layers. */
+  readonly compressor: LayerCompressor;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
@@ -80,7 +83,8 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     sweep: () => images.sweep(),
   });
   const attestations = new ImageAttestations(knex);
-  const layers = new LayerPusher(snapshotter, layerBlobs);
+  const compressor = new LayerCompressor(snapshotter, layerBlobs);
+  const layers = new LayerPusher(snapshotter, layerBlobs, compressor);
   const push = new ImagePusher({
     catalog,
     registry,
@@ -93,7 +97,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   });
   const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
-  return { images, drafts, push, holds, transfer, attestations };
+  return { images, drafts, push, holds, transfer, attestations, compressor };
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

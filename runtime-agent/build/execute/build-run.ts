@@ -141,6 +141,7 @@ export class BuildRun {
     return {
       id: image.id,
       manifestDigest: image.manifestDigest,
+      baseLayers: new Set(ground?.diffIds),
       materials: prepared.materials,
       release: () => draft.release(),
     };

@@ -62,7 +62,6 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       cacheFrom: decodeList(query.get('cachefrom') ?? ''),
       cacheTo: [],
       ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
-      compression: 'gzip',
     },
     tags: query
       .getAll('t')

@@ -16,7 +16,7 @@ import { readReference } from '../read-reference.ts';
 import { archivedImages } from './archived-images.ts';
 import type { ImageArchives, ImportOptions, LoadProgress } from './image-archives.ts';
 import { receiveArchive } from './receive-archive.ts';
-import { type SavedImage, writeArchive } from './write-archive.ts';
+import { plainLayer, type SavedImage, writeArchive } from './write-archive.ts';
 
 export interface ArchivesContext {
   readonly images: Images;
@@ -41,7 +41,7 @@ export class AgentImageArchives implements ImageArchives {
       for (const { image, tags } of wanted) images.push(await this.#savedImage(draft, image, tags));
       for (const { image } of wanted) this.#publish('save', image);
       const { snapshotter } = this.#context;
-      const archive = writeArchive(images, (diffId) => snapshotter.readLayer(diffId, signal));
+      const archive = writeArchive(images, ({ diffId }) => snapshotter.readLayer(diffId, signal));
       return closing(archive, () => draft.release());
     } catch (error) {
       await draft.release();
@@ -128,7 +128,7 @@ export class AgentImageArchives implements ImageArchives {
   async #savedImage(draft: ImageDraft, image: Image, tags: ReadonlySet<string>): Promise<SavedImage> {
     const { drafts, snapshotter } = this.#context;
     await draft.keepLayers(image.diffIds);
-    const sizes = image.diffIds.map(async (diffId) => ({ diffId, size: await snapshotter.tarSize(diffId) }));
+    const sizes = image.diffIds.map(async (diffId) => plainLayer(diffId, await snapshotter.tarSize(diffId)));
     return {
       id: image.id,
       config: await drafts.readConfig(image.id),

@@ -1,13 +1,20 @@
+import type { Descriptor } from '../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
 import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
-import { type PlainLayer, plainManifest } from '../drafts/plain-manifest.ts';
+import { imageManifest } from '../drafts/plain-manifest.ts';
+
+/** A layer that goes into an archive, in the form that it has there. */
+export interface SavedLayer {
+  readonly diffId: Digest;
+  readonly blob: Pick<Descriptor, 'mediaType' | 'digest' | 'size'>;
+}
 
 /** An image that goes into an archive. */
 export interface SavedImage {
   readonly id: Digest;
   readonly config: Uint8Array;
-  readonly layers: readonly PlainLayer[];
+  readonly layers: readonly SavedLayer[];
   /** With a registry in front, as containerd has them, and as docker prints them; sorted. */
   readonly names: readonly { readonly full: string; readonly familiar: string; readonly tag: string }[];
 }
@@ -21,7 +28,7 @@ const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs
  */
 export async function* writeArchive(
   images: readonly SavedImage[],
-  readLayer: (diffId: Digest) => AsyncIterable<Uint8Array>,
+  readLayer: (layer: SavedLayer) => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   const written = new Set<Digest>();
   yield folder('blobs');
@@ -29,14 +36,16 @@ export async function* writeArchive(
   const index: object[] = [];
   const list: object[] = [];
   for (const { id, config, layers, names } of images) {
-    for (const { diffId, size } of layers) {
-      if (written.has(diffId)) continue;
-      written.add(diffId);
-      yield* file(blobPath(diffId), size, readLayer(diffId));
+    for (const layer of layers) {
+      const { digest, size } = layer.blob;
+      if (written.has(digest)) continue;
+      written.add(digest);
+      yield* file(blobPath(digest), size, readLayer(layer));
     }
     if (!written.has(id)) yield* file(blobPath(id), config.length, [config]);
     written.add(id);
-    const manifest = plainManifest({ digest: id, size: config.length }, layers);
+    const blobs = layers.map(({ blob }) => blob);
+    const manifest = imageManifest({ digest: id, size: config.length }, blobs);
     if (!written.has(manifest.digest)) yield* json(blobPath(manifest.digest), manifest.bytes);
     written.add(manifest.digest);
     const descriptor = {
@@ -52,10 +61,8 @@ export async function* writeArchive(
     list.push({
       Config: blobPath(id),
       RepoTags: names.length === 0 ? null : names.map(({ familiar }) => familiar),
-      Layers: layers.map(({ diffId }) => blobPath(diffId)),
-      LayerSources: Object.fromEntries(
-        layers.map(({ diffId, size }) => [diffId, { mediaType: MEDIA_TYPES.ociLayer, size, digest: diffId }]),
-      ),
+      Layers: blobs.map(({ digest }) => blobPath(digest)),
+      LayerSources: Object.fromEntries(layers.map(({ diffId, blob }) => [diffId, blobSource(blob)])),
     });
   }
   yield* json('index.json', text({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index }));
@@ -85,6 +92,16 @@ async function* file(
   }
   if (left !== 0) throw new Error(`${path} has another size than was told before`);
   yield Buffer.alloc(paddingOf(size));
+}
+
+/** Fields in docker's order. */
+function blobSource({ mediaType, size, digest }: SavedLayer['blob']): object {
+  return { mediaType, size, digest };
+}
+
+/** A layer as it lies on this host. */
+export function plainLayer(diffId: Digest, size: number): SavedLayer {
+  return { diffId, blob: { mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size } };
 }
 
 function blobPath(digest: Digest): string {

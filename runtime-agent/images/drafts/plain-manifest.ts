@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Descriptor } from '../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
 
@@ -14,11 +15,20 @@ export function plainManifest(
   config: { readonly digest: Digest; readonly size: number },
   layers: readonly PlainLayer[],
 ): { readonly digest: Digest; readonly bytes: Buffer } {
+  const plain = layers.map(({ diffId, size }) => ({ mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size }));
+  return imageManifest(config, plain);
+}
+
+/** The OCI manifest of an image, and its digest. */
+export function imageManifest(
+  config: { readonly digest: Digest; readonly size: number },
+  layers: readonly Pick<Descriptor, 'mediaType' | 'digest' | 'size'>[],
+): { readonly digest: Digest; readonly bytes: Buffer } {
   const manifest = {
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.ociManifest,
     config: { mediaType: MEDIA_TYPES.ociConfig, digest: config.digest, size: config.size },
-    layers: layers.map(({ diffId, size }) => ({ mediaType: MEDIA_TYPES.ociLayer, digest: diffId, size })),
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
   };
   const bytes = Buffer.from(JSON.stringify(manifest));
   return { digest: sha256(bytes), bytes };

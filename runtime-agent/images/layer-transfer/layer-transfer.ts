@@ -4,13 +4,13 @@ import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
 import type { RegistryClient } from '../../registry/registry-client.ts';
 import type { RegistryRepository } from '../../registry/registry-repository.ts';
 import type { RepositoryWriter } from '../../registry/repository-writer.ts';
+import { compressionOf, ociLayerType } from '../compression/layer-compression.ts';
 import type { RegistryCredentials } from '../images.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import type { LayerFetcher } from '../layer-fetcher.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import type { PlannedLayer } from '../pull-plan.ts';
 import type { LayerPusher } from '../push/layer-pusher.ts';
-import { isGzip } from '../push/push-plan.ts';
 import { Semaphore } from '../semaphore.ts';
 
 export interface LayerTransferOptions {
@@ -53,9 +53,11 @@ export class LayerTransfer {
     const { layerBlobs, pusher } = this.#options;
     const layers = await Promise.all(
       diffIds.map(async (diffId) => {
-        const forms = (await layerBlobs.forms(diffId)).filter(({ mediaType }) => isGzip(mediaType));
-        const gzipType = MEDIA_TYPES.ociLayerGzip;
-        return { diffId, forms: forms.map((form) => ({ ...form, mediaType: gzipType })), gzipType };
+        const forms = (await layerBlobs.forms(diffId)).flatMap((form) => {
+          const kind = compressionOf(form.mediaType);
+          return kind === 'uncompressed' ? [] : [{ ...form, mediaType: ociLayerType(kind) }];
+        });
+        return { diffId, forms, gzipType: MEDIA_TYPES.ociLayerGzip };
       }),
     );
     const mountable = await Promise.all(layers.map((layer) => pusher.mountable(layer, reference)));

@@ -1,12 +1,11 @@
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { PushedBlob, RepositoryWriter } from '../../registry/repository-writer.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerCompressor } from '../compression/layer-compressor.ts';
 import type { BlobPlace, LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import { shortDigest } from '../pull-plan.ts';
-import { SharedWork } from '../shared-work.ts';
-import { compressLayer } from './compress-layer.ts';
 import type { PushProgress } from './image-push.ts';
-import { isGzip, type LayerToPush } from './push-plan.ts';
+import type { LayerToPush } from './push-plan.ts';
 
 type Blob = LayerForm['blob'];
 type LayerStep = Omit<Extract<PushProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
@@ -25,11 +24,12 @@ const MAX_MOUNT_TRIES = 3;
 export class LayerPusher {
   readonly #snapshotter: Snapshotter;
   readonly #layerBlobs: LayerBlobs;
-  readonly #compressing = new SharedWork<Digest, LayerStep>();
+  readonly #compressor: LayerCompressor;
 
-  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
+  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs, compressor: LayerCompressor) {
     this.#snapshotter = snapshotter;
     this.#layerBlobs = layerBlobs;
+    this.#compressor = compressor;
   }
 
   /** The form in which the repository has the layer now. Throws as ImagePush.push does. */
@@ -105,21 +105,9 @@ export class LayerPusher {
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<Blob> {
-    const total = await this.#snapshotter.tarSize(diffId);
-    await this.#compressing.join(diffId, signal, report, async (shared, share) => {
-      await compressLayer({
-        diffId,
-        mediaType,
-        snapshotter: this.#snapshotter,
-        layerBlobs: this.#layerBlobs,
-        progress: (current) => share({ state: 'preparing', current, total }),
-        signal: shared,
-      });
-    });
-    for (const form of await this.#layerBlobs.forms(diffId)) {
-      if (isGzip(form.mediaType) && (await this.#layerBlobs.has(form.digest))) return { ...form, mediaType };
-    }
-    throw new Error(`layer ${diffId} was compressed and is not here`);
+    const progress = (current: number, total: number) => report({ state: 'preparing', current, total });
+    const blob = await this.#compressor.compress(diffId, { kind: 'gzip' }, progress, signal);
+    return { ...blob, mediaType };
   }
 
   #content(diffId: Digest, blob: Blob): PushedBlob {

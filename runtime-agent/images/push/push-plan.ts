@@ -2,6 +2,7 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
 import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
+import { type CompressionKind, compressionOf } from '../compression/layer-compression.ts';
 import type { LayerForm } from '../layer-blobs/layer-blobs.ts';
 
 type Blob = LayerForm['blob'];
@@ -39,19 +40,14 @@ export function layersToPush(
     // A plain layer that no registry has had was made here, and is compressed before it goes anywhere.
     const isLocal = stated?.digest === diffId && !forms.some(({ digest }) => digest === diffId);
     const best = stated === undefined || isLocal ? [] : [stated];
-    const others = forms.filter(({ digest, mediaType }) => digest !== stated?.digest && isGzip(mediaType));
-    layers.set(diffId, {
-      diffId,
-      forms: [...best, ...others.map((form) => ({ ...form, mediaType: gzipType }))],
-      gzipType,
-    });
+    const others = forms.filter(({ digest }) => digest !== stated?.digest);
+    const ofKind = (kind: CompressionKind, mediaType: string) =>
+      others.filter((form) => compressionOf(form.mediaType) === kind).map((form) => ({ ...form, mediaType }));
+    // Docker's manifests know no zstd.
+    const zstds = isDocker ? [] : ofKind('zstd', MEDIA_TYPES.ociLayerZstd);
+    layers.set(diffId, { diffId, forms: [...best, ...ofKind('gzip', gzipType), ...zstds], gzipType });
   }
   return [...layers.values()];
-}
-
-/** Docker and the specification call the same thing `tar.gzip` and `tar+gzip`. */
-export function isGzip(mediaType: string): boolean {
-  return mediaType.endsWith('gzip');
 }
 
 /**

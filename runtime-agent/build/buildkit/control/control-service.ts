@@ -88,7 +88,7 @@ async function solve(
     const [first] = solved;
     if (first === undefined) return {};
     return await exportAll(deps.exporters, {
-      id: first.image.id,
+      image: first.image,
       plans,
       session: () => deps.sessions.get(request.Session, signal),
       progress: (step) => build.progress(step),

@@ -1,6 +1,7 @@
 import type { ImageReference } from '../../../../storage/oci/image-reference.ts';
 import { EngineError } from '../../../errors.ts';
 import { readReference } from '../../../images/read-reference.ts';
+import { COMPRESSION_ATTRIBUTES, decodeCompression, type ImageCompression } from './compression-options.ts';
 
 /** One output as a client asks for it: `--output`, or what it makes of `--tag`, `--push` and `--load`. */
 export interface ExporterRequest {
@@ -10,10 +11,19 @@ export interface ExporterRequest {
 
 /** What is done with what was built. */
 export type ExporterPlan =
-  /** It stays on this host, with these names. */
-  | { readonly kind: 'image'; readonly names: readonly ImageReference[] }
+  /** It stays on this host, with these names; its layers are compressed when it is pushed, unless it is said how. */
+  | {
+      readonly kind: 'image';
+      readonly names: readonly ImageReference[];
+      readonly compression: ImageCompression | undefined;
+    }
   /** It goes to a file of the client's as an archive of images. */
-  | { readonly kind: 'archive'; readonly format: 'oci' | 'docker'; readonly names: readonly ImageReference[] }
+  | {
+      readonly kind: 'archive';
+      readonly format: 'oci' | 'docker';
+      readonly names: readonly ImageReference[];
+      readonly compression: ImageCompression;
+    }
   /** Its files go to a file of the client's as one tar. */
   | { readonly kind: 'tar' }
   /** Its files go into a folder of the client's. */
@@ -26,8 +36,6 @@ const WITHOUT_EFFECT = new Set([
   'load',
   'unpack',
   'store',
-  'compression-level',
-  'force-compression',
   'oci-mediatypes',
   'name-canonical',
   'registry.insecure',
@@ -39,20 +47,21 @@ const WITHOUT_EFFECT = new Set([
 /** Decodes an output. Throws EngineError 'bad-request' for what there is not. */
 export function decodeExporter({ type, attributes }: ExporterRequest): ExporterPlan {
   for (const [name, value] of attributes) {
-    if (name === 'name' || WITHOUT_EFFECT.has(name) || (name === 'compression' && value === 'gzip')) continue;
-    if (name === 'compression') {
-      throw new EngineError(
-        'bad-request',
-        `compression=${value} is not supported: layers are compressed with gzip when they are pushed`,
-      );
-    }
+    if (name === 'name' || WITHOUT_EFFECT.has(name) || COMPRESSION_ATTRIBUTES.has(name)) continue;
     throw new EngineError('bad-request', `the option ${name}=${value} of the output is not supported`);
   }
   const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
+  const compression = decodeCompression(attributes);
   switch (type) {
     case 'moby':
     case 'image':
-      return { kind: 'image', names: names.map(readReference) };
+      if (compression?.compression.kind === 'uncompressed') {
+        throw new EngineError(
+          'bad-request',
+          'compression=uncompressed is not supported for images that may be pushed: there are gzip and zstd',
+        );
+      }
+      return { kind: 'image', names: names.map(readReference), compression };
     case 'oci':
     case 'docker':
       if (attributes.get('tar') === 'false') {
@@ -61,7 +70,12 @@ export function decodeExporter({ type, attributes }: ExporterRequest): ExporterP
           `the output type=${type},tar=false is not supported: take a tar, and unpack it`,
         );
       }
-      return { kind: 'archive', format: type, names: names.map(readReference) };
+      return {
+        kind: 'archive',
+        format: type,
+        names: names.map(readReference),
+        compression: compression ?? { compression: { kind: 'uncompressed' }, forces: true },
+      };
     case 'tar':
       return { kind: 'tar' };
     case 'local':

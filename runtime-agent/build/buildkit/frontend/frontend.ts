@@ -70,7 +70,6 @@ export class Frontend {
           namedContexts: new Map(named),
           cacheTo,
           inlineCache,
-          compression: 'gzip' as const,
           ...(platform === undefined ? {} : { platform }),
         };
         const startedAt = new Date();

@@ -36,6 +36,7 @@ export class FakeBuilder implements Builder {
     return {
       id: this.imageId,
       manifestDigest: `sha256:${'b'.repeat(64)}`,
+      baseLayers: new Set(),
       materials: [],
       release: async () => {
         this.held--;

@@ -36,6 +36,7 @@ export const FAKE_HOST: HostFacts = {
 };
 
 const NO_OUTPUTS: ImageOutputs = {
+  compress: unavailable,
   archive: unavailable,
   filesTar: unavailable,
   files: unavailable,

@@ -3,11 +3,13 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import { storageFull } from '../../snapshots/storage-full.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
+import { type LayerCompression, ociLayerType } from './layer-compression.ts';
 import { gzip } from './parallel-gzip.ts';
+import { zstd } from './parallel-zstd.ts';
 
 export interface CompressRequest {
   readonly diffId: Digest;
-  readonly mediaType: string;
+  readonly compression: LayerCompression & { readonly kind: 'gzip' | 'zstd' };
   readonly snapshotter: Snapshotter;
   readonly layerBlobs: LayerBlobs;
   /** Gets the bytes of the tar that are done. */
@@ -15,21 +17,23 @@ export interface CompressRequest {
   readonly signal: AbortSignal;
 }
 
-/** Makes a gzip of a layer of this host and keeps it with its description. Throws EngineError 'storage-full', 'not-found'. */
+/** Compresses a layer of this host and keeps it with its description. Throws EngineError 'storage-full', 'not-found'. */
 export async function compressLayer(request: CompressRequest): Promise<LayerForm['blob']> {
-  const { diffId, mediaType, snapshotter, layerBlobs, progress, signal } = request;
+  const { diffId, compression, snapshotter, layerBlobs, progress, signal } = request;
+  const { kind, level } = compression;
   const kept = await layerBlobs.keepingNew();
   try {
     const hash = createHash('sha256');
     let size = 0;
-    const compressed = gzip(counted(snapshotter.readLayer(diffId, signal), progress));
-    for await (const chunk of kept.pass(compressed)) {
+    const tar = counted(snapshotter.readLayer(diffId, signal), progress);
+    for await (const chunk of kept.pass(kind === 'zstd' ? zstd(tar, level) : gzip(tar, level))) {
       hash.update(chunk);
       size += chunk.length;
     }
-    const blob: LayerForm['blob'] = { digest: `sha256:${hash.digest('hex')}`, mediaType, size };
+    const digest: Digest = `sha256:${hash.digest('hex')}`;
+    const blob: LayerForm['blob'] = { digest, mediaType: ociLayerType(kind), size };
     await layerBlobs.record([{ diffId, blob }]);
-    await kept.commit(blob.digest);
+    await kept.commit(digest);
     return blob;
   } catch (error) {
     throw storageFull(error) ?? error;

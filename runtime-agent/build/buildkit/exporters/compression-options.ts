@@ -1,0 +1,48 @@
+import { EngineError } from '../../../errors.ts';
+import type { CompressionKind, LayerCompression } from '../../../images/compression/layer-compression.ts';
+
+/** How the layers of an output are compressed. */
+export interface ImageCompression {
+  readonly compression: LayerCompression;
+  /** Also those of the base, which else stay as its registry has them. */
+  readonly forces: boolean;
+}
+
+export const COMPRESSION_ATTRIBUTES: ReadonlySet<string> = new Set([
+  'compression',
+  'compression-level',
+  'force-compression',
+]);
+
+/** The levels that there are, and why one is refused. */
+const LEVELS: Readonly<Record<CompressionKind, readonly [number, number]>> = {
+  gzip: [0, 9],
+  zstd: [0, 22],
+  uncompressed: [0, 0],
+};
+
+/** Decodes `compression=`, `compression-level=` and `force-compression=`; undefined where none is said. Throws EngineError 'bad-request'. */
+export function decodeCompression(attributes: ReadonlyMap<string, string>): ImageCompression | undefined {
+  if (![...COMPRESSION_ATTRIBUTES].some((name) => attributes.has(name))) return undefined;
+  const kind = decodeKind(attributes.get('compression') ?? 'gzip');
+  const forces = /^(1|t|true)$/i.test(attributes.get('force-compression') ?? '');
+  const text = attributes.get('compression-level');
+  if (text === undefined || text === '') return { compression: { kind }, forces };
+  const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  const [least, most] = LEVELS[kind];
+  if (!(level >= least && level <= most)) {
+    throw new EngineError(
+      'bad-request',
+      `compression-level=${text} is none of ${kind}: its levels are ${least} to ${most}`,
+    );
+  }
+  return { compression: { kind, level }, forces };
+}
+
+function decodeKind(text: string): CompressionKind {
+  if (text === 'gzip' || text === 'zstd' || text === 'uncompressed') return text;
+  throw new EngineError(
+    'bad-request',
+    `compression=${text} is not supported: there are gzip, zstd and uncompressed`,
+  );
+}

@@ -1,0 +1,110 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
+import { SharedWork } from '../shared-work.ts';
+import { compressLayer } from './compress-layer.ts';
+import { compressionOf, type LayerCompression, ociLayerType } from './layer-compression.ts';
+
+type Blob = LayerForm['blob'];
+
+/** Bytes of the tar that are done, and in all. */
+export type CompressProgress = (done: number, total: number) => void;
+
+/** Layers that a caller wants in some form. */
+export interface WantedForms {
+  readonly diffIds: readonly Digest[];
+  readonly compression: LayerCompression;
+  /** Layers of which a form that a registry has had will do, whatever its compression. */
+  readonly keeps: (diffId: Digest) => boolean;
+  /** Whether the bytes of all forms are to be here; else those of layers that are kept may be missing. */
+  readonly isRead: boolean;
+  readonly progress: (diffId: Digest, done: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Compresses the layers of this host, each once at a time however many want it. */
+export class LayerCompressor {
+  readonly #snapshotter: Snapshotter;
+  readonly #layerBlobs: LayerBlobs;
+  readonly #compressing = new SharedWork<string, { readonly done: number; readonly total: number }>();
+
+  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
+    this.#snapshotter = snapshotter;
+    this.#layerBlobs = layerBlobs;
+  }
+
+  /** The compressed layer, its bytes here. Throws EngineError 'storage-full', 'not-found'. */
+  async compress(
+    diffId: Digest,
+    compression: LayerCompression & { readonly kind: 'gzip' | 'zstd' },
+    progress: CompressProgress,
+    signal: AbortSignal,
+  ): Promise<Blob> {
+    const { kind, level } = compression;
+    const total = await this.#snapshotter.tarSize(diffId);
+    const report = ({ done }: { readonly done: number }) => progress(done, total);
+    await this.#compressing.join(`${kind} ${level} ${diffId}`, signal, report, async (shared, share) => {
+      await compressLayer({
+        diffId,
+        compression,
+        snapshotter: this.#snapshotter,
+        layerBlobs: this.#layerBlobs,
+        progress: (done) => share({ done, total }),
+        signal: shared,
+      });
+    });
+    const form = await this.#find(diffId, (mediaType) => compressionOf(mediaType) === kind, true);
+    if (form === undefined) throw new Error(`layer ${diffId} was compressed and is not here`);
+    return form;
+  }
+
+  /** A form of each layer, compressed where there is none that will do; the caller holds the layers. Throws as compress() does. */
+  async forms(wanted: WantedForms): Promise<ReadonlyMap<Digest, Blob>> {
+    const forms = new Map<Digest, Blob>();
+    for (const diffId of new Set(wanted.diffIds)) forms.set(diffId, await this.#form(diffId, wanted));
+    return forms;
+  }
+
+  /** The bytes of a form that is here. Throws EngineError 'not-found'. */
+  read(diffId: Digest, blob: Blob, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return blob.digest === diffId
+      ? this.#snapshotter.readLayer(diffId, signal)
+      : this.#layerBlobs.read(blob, 0, signal);
+  }
+
+  async #form(diffId: Digest, wanted: WantedForms): Promise<Blob> {
+    const { compression, keeps, isRead, progress, signal } = wanted;
+    const { kind } = compression;
+    const isKept = keeps(diffId);
+    const ofKind = (mediaType: string) => compressionOf(mediaType) === kind;
+    const isHere = isRead || !isKept;
+    const known =
+      (await this.#find(diffId, ofKind, isHere)) ??
+      (isKept ? await this.#find(diffId, () => true, isHere) : undefined);
+    // Another level than the default is no known form's for certain.
+    if (known !== undefined && (isKept || compression.level === undefined)) return known;
+    if (kind === 'uncompressed') {
+      return {
+        digest: diffId,
+        mediaType: ociLayerType(kind),
+        size: await this.#snapshotter.tarSize(diffId),
+      };
+    }
+    const report: CompressProgress = (done, total) => progress(diffId, done, total);
+    return await this.compress(diffId, { ...compression, kind }, report, signal);
+  }
+
+  /** The latest form with such a media type, as an OCI manifest names it. */
+  async #find(
+    diffId: Digest,
+    fits: (mediaType: string) => boolean,
+    isHere: boolean,
+  ): Promise<Blob | undefined> {
+    for (const form of await this.#layerBlobs.forms(diffId)) {
+      if (!fits(form.mediaType)) continue;
+      if (isHere && form.digest !== diffId && !(await this.#layerBlobs.has(form.digest))) continue;
+      return { ...form, mediaType: ociLayerType(compressionOf(form.mediaType)) };
+    }
+    return undefined;
+  }
+}
