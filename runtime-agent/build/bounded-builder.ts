@@ -2,7 +2,10 @@ import type { Logger } from 'pino';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 
-/** A builder whose cache is brought back to `limit` bytes after each build; what was used least lately goes first. */
+/** Milliseconds after a build until the cache is looked at, which costs as much as a small build: several of them share it. */
+const LATER = 2000;
+
+/** A builder whose cache is brought back to `limit` bytes soon after builds; what was used least lately goes first. */
 export function boundedBuilder(
   builder: Builder,
   options: {
@@ -14,6 +17,7 @@ export function boundedBuilder(
 ): Builder {
   const { cache, limit, log, signal } = options;
   let trimming = Promise.resolve();
+  let planned: NodeJS.Timeout | undefined;
   const trim = async () => {
     try {
       await cache.prune({ all: true, keepBytes: limit, matches: () => true }, signal);
@@ -28,7 +32,10 @@ export function boundedBuilder(
         return await builder.build(request, progress, abort);
       } finally {
         // One after the other, and nobody waits for it.
-        trimming = trimming.then(trim);
+        planned ??= setTimeout(() => {
+          planned = undefined;
+          trimming = trimming.then(trim);
+        }, LATER).unref();
       }
     },
   };

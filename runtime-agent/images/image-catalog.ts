@@ -30,6 +30,9 @@ export class ImageCatalog {
   readonly #knex: Knex;
   readonly #blobs: BlobStore;
   readonly #configs = new Map<Digest, ImageConfig>();
+  /** The images as they are, until one changes: nobody else writes these tables. */
+  #records: readonly ImageRecord[] | undefined;
+  #changes = 0;
 
   /** `knex` has the tables of imageMigrations. */
   constructor(knex: Knex, blobs: BlobStore) {
@@ -39,21 +42,10 @@ export class ImageCatalog {
 
   /** Every image with its names, which are sorted as docker prints them. */
   async list(): Promise<readonly ImageRecord[]> {
-    const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
-      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size').orderBy('id'),
-      await trx<TagRow>('image_tags').select('image_id', 'registry', 'repository', 'tag'),
-      await trx<DigestRow>('image_digests').select('image_id', 'registry', 'repository', 'digest'),
-    ]);
-    const names = new Map<Digest, ImageName[]>(rows.map(({ id }) => [id, []]));
-    for (const { image_id, ...name } of [...tags, ...digests]) names.get(image_id)?.push(name);
-    const records: ImageRecord[] = [];
-    for (const row of rows) {
-      const config = await this.#config(row.id);
-      // An image whose configuration was lost is none; pulling it again brings it back.
-      if (config === undefined) continue;
-      const { id, manifest_digest: manifestDigest, size } = row;
-      records.push({ id, manifestDigest, size, names: sorted(names.get(id) ?? []), config });
-    }
+    if (this.#records !== undefined) return this.#records;
+    const changes = this.#changes;
+    const records = await this.#read();
+    if (changes === this.#changes) this.#records = records;
     return records;
   }
 
@@ -74,7 +66,7 @@ export class ImageCatalog {
   async put(image: NewImage): Promise<void> {
     await this.#keepBlob(image.id, image.configBytes);
     await this.#keepBlob(image.manifestDigest, image.manifestBytes);
-    await inTransaction(this.#knex, async (trx) => {
+    await this.#change(async (trx) => {
       await trx('images')
         .insert({
           id: image.id,
@@ -90,12 +82,12 @@ export class ImageCatalog {
 
   /** Gives an image a name; an image that had it loses it. */
   async addName(id: Digest, name: ImageName): Promise<void> {
-    await inTransaction(this.#knex, (trx) => insertName(trx, id, name));
+    await this.#change((trx) => insertName(trx, id, name));
   }
 
   /** Takes names away and deletes the image with its blobs when `id` is given; all or nothing. */
   async remove(names: readonly ImageName[], id?: Digest): Promise<void> {
-    await inTransaction(this.#knex, async (trx) => {
+    await this.#change(async (trx) => {
       for (const name of names) {
         await trx(isTagName(name) ? 'image_tags' : 'image_digests')
           .where({ ...name })
@@ -117,6 +109,34 @@ export class ImageCatalog {
     for await (const blob of this.#blobs.list()) {
       // A second copy of one blob is of no use either.
       if (!used.delete(blob.digest)) await this.#blobs.delete(blob);
+    }
+  }
+
+  async #read(): Promise<readonly ImageRecord[]> {
+    const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
+      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size').orderBy('id'),
+      await trx<TagRow>('image_tags').select('image_id', 'registry', 'repository', 'tag'),
+      await trx<DigestRow>('image_digests').select('image_id', 'registry', 'repository', 'digest'),
+    ]);
+    const names = new Map<Digest, ImageName[]>(rows.map(({ id }) => [id, []]));
+    for (const { image_id, ...name } of [...tags, ...digests]) names.get(image_id)?.push(name);
+    const records: ImageRecord[] = [];
+    for (const row of rows) {
+      const config = await this.#config(row.id);
+      // An image whose configuration was lost is none; pulling it again brings it back.
+      if (config === undefined) continue;
+      const { id, manifest_digest: manifestDigest, size } = row;
+      records.push({ id, manifestDigest, size, names: sorted(names.get(id) ?? []), config });
+    }
+    return records;
+  }
+
+  async #change(work: (trx: Knex.Transaction) => Promise<void>): Promise<void> {
+    try {
+      await inTransaction(this.#knex, work);
+    } finally {
+      this.#changes += 1;
+      this.#records = undefined;
     }
   }
 

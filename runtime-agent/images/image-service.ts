@@ -11,7 +11,7 @@ import { chainIds } from './chain-ids.ts';
 import { findImage } from './find-image.ts';
 import type { Image } from './image.ts';
 import type { ImageCatalog } from './image-catalog.ts';
-import { type ImageName, type ImageRecord, imageOfRecord } from './image-record.ts';
+import { type ImageName, type ImageRecord, imageOfRecord, isTagName } from './image-record.ts';
 import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
@@ -126,7 +126,14 @@ export class ImageService implements Images {
     const { registry, repository, tag } = reference;
     await this.#lock.run('catalog', async () => {
       const { record } = findImage(await this.#options.catalog.list(), name);
-      await this.#options.catalog.addName(record.id, { registry, repository, tag });
+      const isNew = !record.names.some(
+        (known) =>
+          isTagName(known) &&
+          known.tag === tag &&
+          known.registry === registry &&
+          known.repository === repository,
+      );
+      if (isNew) await this.#options.catalog.addName(record.id, { registry, repository, tag });
       this.#publish('tag', record.id, imageOfRecord(record), familiarReference(reference));
     });
   }

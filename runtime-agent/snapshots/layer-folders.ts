@@ -8,6 +8,9 @@ const REMOVED = '.removed-';
 /** Folders of layers, one for each diff ID (`sha256-<hex>`), that appear and vanish in one step. */
 export class LayerFolders {
   readonly #root: string;
+  /** Layers that are there for sure: only this object takes one away. */
+  readonly #known = new Set<Digest>();
+  #removals = 0;
 
   private constructor(root: string) {
     this.#root = root;
@@ -30,8 +33,12 @@ export class LayerFolders {
   }
 
   async has(diffId: Digest): Promise<boolean> {
+    if (this.#known.has(diffId)) return true;
+    const removals = this.#removals;
     try {
-      return (await stat(this.path(diffId))).isDirectory();
+      const isThere = (await stat(this.path(diffId))).isDirectory();
+      if (isThere && removals === this.#removals) this.#known.add(diffId);
+      return isThere;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
@@ -65,6 +72,8 @@ export class LayerFolders {
   }
 
   async remove(diffId: Digest): Promise<void> {
+    this.#removals += 1;
+    this.#known.delete(diffId);
     const trash = await mkdtemp(join(this.#root, REMOVED));
     try {
       await rename(this.path(diffId), join(trash, 'layer')).catch((error: NodeJS.ErrnoException) => {
@@ -72,6 +81,7 @@ export class LayerFolders {
       });
       await syncFolder(this.#root);
     } finally {
+      this.#removals += 1;
       await rm(trash, { recursive: true, force: true });
     }
   }

@@ -19,9 +19,19 @@ export interface CachedStep {
   readonly uses: number;
 }
 
+/** Steps that are kept in memory. */
+const KNOWN = 5000;
+/** Milliseconds until uses are written. */
+const NOTED_AFTER = 1000;
+
 /** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
 export class StepCache {
   readonly #knex: Knex;
+  /** Steps that were looked for, by key: only this object changes the table. */
+  readonly #known = new Map<string, CachedStep>();
+  /** What uses are still to be noted, and how many of each. */
+  readonly #used = new Map<string, number>();
+  #noting: NodeJS.Timeout | undefined;
 
   private constructor(knex: Knex) {
     this.#knex = knex;
@@ -35,24 +45,23 @@ export class StepCache {
 
   /** The step of this key; see `touch`. */
   async find(key: string): Promise<CachedStep | undefined> {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
     const row = await this.#knex<StepRow>('build_steps').where({ key }).first();
-    return row === undefined ? undefined : stepOf(row);
+    if (row === undefined) return undefined;
+    const step = stepOf(row);
+    if (this.#known.size >= KNOWN) this.#known.clear();
+    this.#known.set(key, step);
+    return step;
   }
 
-  /** Notes that a build has just used the steps of these keys. */
-  async touch(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    await inTransaction(this.#knex, async (trx) => {
-      const aliased = trx('build_steps')
-        .select('alias_of')
-        .whereIn('key', [...keys])
-        .whereNotNull('alias_of');
-      await trx('build_steps')
-        .whereIn('key', [...keys])
-        .orWhereIn('key', aliased)
-        .update({ last_used_at: Date.now() })
-        .increment('uses', 1);
-    });
+  /** Notes that a build has just used the steps of these keys. It is written a little later; a power cut may undo it. */
+  touch(keys: readonly string[]): void {
+    for (const key of keys) this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
+    this.#noting ??= setTimeout(() => {
+      // Of use to the order of prunes alone.
+      this.#noteUses().catch(() => undefined);
+    }, NOTED_AFTER).unref();
   }
 
   /** Records a step under its keys, or replaces those of these keys. */
@@ -71,11 +80,16 @@ export class StepCache {
       uses: 1,
     };
     const rows = [row, ...aliases.map((alias) => ({ ...row, key: alias, alias_of: key }))];
-    await this.#knex('build_steps').insert(rows).onConflict('key').merge();
+    // A step that a power cut undoes is built again.
+    await inTransaction(this.#knex, (trx) => trx('build_steps').insert(rows).onConflict('key').merge(), {
+      durable: false,
+    });
+    for (const written of rows) this.#known.delete(written.key);
   }
 
   /** All steps, those that were used last first. */
   async list(): Promise<readonly CachedStep[]> {
+    await this.#noteUses();
     const rows = await this.#knex<StepRow>('build_steps')
       .select()
       .whereNull('alias_of')
@@ -92,9 +106,35 @@ export class StepCache {
 
   /** Forgets steps; their layers go with the next sweep, where no image has them. */
   async remove(keys: readonly string[]): Promise<void> {
+    this.#known.clear();
     await inTransaction(this.#knex, async (trx) => {
       for (const key of keys) await trx('build_steps').where({ key }).orWhere({ alias_of: key }).delete();
     });
+    this.#known.clear();
+  }
+
+  async #noteUses(): Promise<void> {
+    clearTimeout(this.#noting);
+    this.#noting = undefined;
+    if (this.#used.size === 0) return;
+    const uses = new Map<number, string[]>();
+    for (const [key, count] of this.#used) uses.set(count, [...(uses.get(count) ?? []), key]);
+    this.#used.clear();
+    const now = Date.now();
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        for (const [count, keys] of uses) {
+          const aliased = trx('build_steps').select('alias_of').whereIn('key', keys).whereNotNull('alias_of');
+          await trx('build_steps')
+            .whereIn('key', keys)
+            .orWhereIn('key', aliased)
+            .update({ last_used_at: now })
+            .increment('uses', count);
+        }
+      },
+      { durable: false },
+    );
   }
 }
 

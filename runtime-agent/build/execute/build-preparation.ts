@@ -45,11 +45,14 @@ export class BuildPreparation {
   /** Tells the client of all steps, too. Throws EngineError. */
   async prepare(): Promise<PreparedBuild> {
     const { request, progress } = this.#options;
+    // Both are asked for at once; what the Dockerfile has wrong is told first.
+    const reading = this.#readIgnored();
+    reading.catch(() => undefined);
     const dockerfile = await this.#readDockerfile();
-    const ignored = await this.#readIgnored();
     const scope = this.#nameScope(dockerfile);
     const target = targetStage(dockerfile, request.target);
     const plans = this.#plan(scope, await this.#resolve(scope, target));
+    const ignored = await reading;
     for (const step of announcedSteps([...plans.values()].sort((a, b) => a.index - b.index))) progress(step);
     this.#warnOfUnused(scope, plans);
     return new PreparedBuild({ plans, target: target.index, bases: this.#bases, ignored });
@@ -67,8 +70,11 @@ export class BuildPreparation {
   /** The ignore file of the Dockerfile wins over that of the context. */
   async #readIgnored(): Promise<readonly string[]> {
     const { source, dockerfile } = this.#options.request;
-    const own = await source.readDockerfile(`${dockerfile}.dockerignore`, this.#options.signal);
-    const content = own ?? (await source.readDockerfile('.dockerignore', this.#options.signal));
+    const [own, common] = [`${dockerfile}.dockerignore`, '.dockerignore'].map((name) =>
+      source.readDockerfile(name, this.#options.signal),
+    );
+    common?.catch(() => undefined);
+    const content = (await own) ?? (await common);
     return content === undefined ? [] : ignoreLines(content);
   }
 

@@ -39,7 +39,7 @@ export class StepOnce {
   /** Resolves when nothing that this build has begun runs any more, and its use of earlier steps is noted. */
   async settle(): Promise<void> {
     await Promise.allSettled(this.#begun);
-    await this.#parts.cache.touch([...this.#used]);
+    this.#parts.cache.touch([...this.#used]);
   }
 
   /** Finds the step under the first of its keys that is known, or makes it, together with who wants the same at this moment. */

@@ -50,7 +50,7 @@ export class AgentImageDraft implements ImageDraft {
   }
 
   async finish({ config: bytes, manifest, names = [] }: DraftedImage): Promise<Image> {
-    const { catalog, snapshotter, lock } = this.#context;
+    const { catalog, snapshotter, sizes, lock } = this.#context;
     if (bytes.length > MAX_CONFIG_SIZE) {
       throw new EngineError(
         'bad-request',
@@ -62,16 +62,20 @@ export class AgentImageDraft implements ImageDraft {
       if (!this.#layers.has(diffId) || !(await snapshotter.hasLayer(diffId))) throw layerNotHere(diffId);
     }
     const id = sha256(bytes);
-    const layers = diffIds.map(async (diffId) => ({ diffId, size: await snapshotter.tarSize(diffId) }));
+    const known = await Promise.all(diffIds.map((diffId) => sizes.get(diffId)));
+    const layers = diffIds.map((diffId, index) => ({ diffId, size: known[index]?.tar ?? 0 }));
     const { digest, bytes: manifestBytes } =
-      manifest ?? plainManifest({ digest: id, size: bytes.length }, await Promise.all(layers));
-    const sizes = await Promise.all(diffIds.map((diffId) => snapshotter.layerSize(diffId)));
-    const size = sizes.reduce((sum, layer) => sum + layer, 0);
+      manifest ?? plainManifest({ digest: id, size: bytes.length }, layers);
+    const size = known.reduce((sum, { layer }) => sum + layer, 0);
     if (!this.#images.has(id)) this.#drafted.drafted(id);
     this.#images.add(id);
     try {
       return await lock.run('catalog', async () => {
-        await catalog.put({ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names });
+        const there = (await catalog.list()).find((image) => image.id === id);
+        // An image that is built again to the same is not written again.
+        if (there?.manifestDigest !== digest || names.length > 0) {
+          await catalog.put({ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names });
+        }
         for (const diffId of diffIds) this.#unused.delete(diffId);
         const record = (await catalog.list()).find((image) => image.id === id);
         if (record === undefined) throw new Error(`the image ${id} went while it was made`);

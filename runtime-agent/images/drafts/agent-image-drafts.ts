@@ -6,10 +6,12 @@ import type { ImageCatalog } from '../image-catalog.ts';
 import type { LayerHolds } from '../layer-holds.ts';
 import { AgentImageDraft } from './agent-image-draft.ts';
 import type { ImageDraft, ImageDrafts } from './image-drafts.ts';
+import { LayerSizes } from './layer-sizes.ts';
 
 export interface DraftsContext {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
+  readonly sizes: LayerSizes;
   readonly holds: LayerHolds;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
@@ -25,8 +27,8 @@ export class AgentImageDrafts implements ImageDrafts {
   /** How many drafts have recorded each image. */
   readonly #drafted = new Map<Digest, number>();
 
-  constructor(context: DraftsContext) {
-    this.#context = context;
+  constructor(context: Omit<DraftsContext, 'sizes'>) {
+    this.#context = { ...context, sizes: new LayerSizes(context.snapshotter) };
   }
 
   begin(): ImageDraft {
