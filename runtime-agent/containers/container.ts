@@ -108,6 +108,8 @@ export interface HostConfig {
   /** Null: those that Docker masks; a privileged container has none. */
   readonly MaskedPaths: readonly string[] | null;
   readonly ReadonlyPaths: readonly string[] | null;
+  /** `ID:ALIAS` of containers on the network `bridge`; absent where there are none. */
+  readonly Links?: readonly string[];
   /** Handed on to the OCI runtime. */
   readonly Annotations: Readonly<Record<string, string>>;
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };

@@ -6,7 +6,7 @@ import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import { aimPorts, openResolver } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { bridgeSpec, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
-import { dnsNames, type Sandbox } from './sandbox.ts';
+import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
 /** Puts a running container into a further network. See ContainerNetworks.join. */
@@ -49,6 +49,7 @@ export async function joinNetwork(
   }
   sandbox.endpoints = endpoints;
   sandbox.names.set(network.id, dnsNames(container, settings.aliases));
+  sandbox.links.set(network.id, ownLinks(settings));
   const resolvConf = await openLateResolver(context, sandbox, namespace, !network.predefined);
   await aimPorts(context, sandbox);
   publishNetworkEvent(context, network, 'connect', container.id);
@@ -78,6 +79,7 @@ export async function leaveNetwork(
   });
   sandbox.endpoints = endpoints;
   sandbox.names.delete(gone.network.id);
+  sandbox.links.delete(gone.network.id);
   releaseEndpoint(context.addresses, container.id, gone);
   await aimPorts(context, sandbox);
   publishNetworkEvent(context, gone.network, 'disconnect', container.id);

@@ -38,6 +38,8 @@ export interface Network {
 export interface EndpointSettings {
   /** Null and empty are told apart, as inspect shows them. */
   readonly aliases: readonly string[] | null;
+  /** `NAME:ALIAS`: other containers of the network by names that this one alone has for them. */
+  readonly links?: readonly string[];
   readonly ipam: { readonly IPv4Address?: string; readonly IPv6Address?: string } | null;
   /** '' where the address decides. */
   readonly mac: string;

@@ -11,7 +11,7 @@ import { bridgeSpec, endpointSpec, gatewayEndpoint, planGateways } from './plan/
 import { planPorts } from './plan/port-bindings.ts';
 import { publishedTargets } from './port-targets.ts';
 import { resolverSource } from './resolver-source.ts';
-import { dnsNames, type Sandbox } from './sandbox.ts';
+import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
 /** A network that a container is put into, with what it wants there. */
@@ -36,6 +36,7 @@ export async function openSandbox(
     names: new Map(
       places.map(({ network, settings }) => [network.id, dnsNames(container, settings.aliases)]),
     ),
+    links: new Map(places.map(({ network, settings }) => [network.id, ownLinks(settings)])),
     resolver: undefined,
     opening: Promise.resolve(),
     connected: false,

@@ -7,7 +7,7 @@ import { hasBridges } from './own-bridges.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { publishedTargets } from './port-targets.ts';
-import { dnsNames, type Sandbox } from './sandbox.ts';
+import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 
 /** See ContainerNetworks.adopt. */
 export function adoptSandbox(
@@ -27,6 +27,7 @@ export function adoptSandbox(
         dnsNames(container, container.networks[network.name]?.aliases ?? null),
       ]),
     ),
+    links: new Map(endpoints.map(({ network }) => [network.id, ownLinks(container.networks[network.name])])),
     resolver: undefined,
     opening: Promise.resolve(),
     connected: true,

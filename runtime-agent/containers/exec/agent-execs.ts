@@ -4,6 +4,7 @@ import { EngineError } from '../../errors.ts';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Attachment } from '../containers.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
+import { runLinks } from '../lifecycle/link-containers.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
 import { execProcess } from '../plan/exec-process.ts';
@@ -165,6 +166,7 @@ export class AgentExecs implements Execs {
       accounts: { passwd: read('/etc/passwd'), group: read('/etc/group') },
       capabilities,
       size: record.size,
+      links: live.container.hostConfig.Links === undefined ? [] : linkVariables(this.#context, live),
     });
     return startExecProcess({
       libc,
@@ -204,6 +206,16 @@ export class AgentExecs implements Execs {
     more: Readonly<Record<string, string>> = {},
   ): void {
     publishContainerEvent(this.#context.events, live.container, action, { execID: record.id, ...more });
+  }
+}
+
+/** What it was linked to may have ended meanwhile. */
+function linkVariables(context: ExecContext, live: LiveContainer): readonly string[] {
+  try {
+    return runLinks(context, live.container).environment;
+  } catch (error) {
+    if (error instanceof EngineError) return [];
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
+import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container } from '../container.ts';
 import type { ContainerFiles } from '../plan/mounts.ts';
@@ -27,6 +28,7 @@ export async function openRunNetwork(
   context: ContainerContext,
   container: Container,
   paths: RunPaths,
+  linked: readonly HostsEntry[],
 ): Promise<RunNetwork> {
   const mode = networkMode(container.hostConfig.NetworkMode);
   if (mode.kind === 'container') return shareNetwork(context, mode.container);
@@ -41,7 +43,8 @@ export async function openRunNetwork(
   }
   const opened = await context.networks.open(container);
   try {
-    const files = await writeEtcFiles(container, paths, opened.files);
+    const hosts = linked.reduce(addToHosts, opened.files.hosts);
+    const files = await writeEtcFiles(container, paths, { ...opened.files, hosts });
     const namespace =
       opened.namespace === undefined
         ? ({ kind: 'new' } as const)

@@ -19,6 +19,7 @@ import { acquireMounts, releaseMounts } from './acquire-mounts.ts';
 import { blockWeightWarnings } from './block-weight-warnings.ts';
 import { checkCpusets } from './check-cpusets.ts';
 import type { ContainerContext } from './context.ts';
+import { settleLinks } from './link-containers.ts';
 import { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
 import { NEVER, timestamp } from './timestamps.ts';
@@ -87,7 +88,8 @@ function newContainer(
   const mode = networkMode(request.hostConfig.NetworkMode);
   const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;
   const hostname = shared?.config.Hostname ?? (mode.kind === 'host' ? osHostname() : id.slice(0, 12));
-  const hostConfig = withLabelOption(withSharedIds(context, request.hostConfig));
+  const { Links: _, ...hostConfig } = withLabelOption(withSharedIds(context, request.hostConfig));
+  const links = settleLinks(context, request.hostConfig);
   return {
     id,
     name: '',
@@ -95,6 +97,7 @@ function newContainer(
     config: { ...merged, Hostname: merged.Hostname === '' ? hostname : merged.Hostname },
     hostConfig: {
       ...hostConfig,
+      ...(links.length === 0 ? {} : { Links: links }),
       ShmSize: hostConfig.ShmSize === 0 ? SHM_SIZE : hostConfig.ShmSize,
       LogConfig: { ...hostConfig.LogConfig, Type: hostConfig.LogConfig.Type || 'json-file' },
       RestartPolicy: { ...hostConfig.RestartPolicy, Name: hostConfig.RestartPolicy.Name || 'no' },

@@ -18,6 +18,7 @@ import type { ContainerContext } from './context.ts';
 import { capabilityOptions } from './create-container.ts';
 import type { GatheredDevices } from './gather-devices.ts';
 import type { Joined } from './join-namespaces.ts';
+import type { RunLinks } from './link-containers.ts';
 
 /** Bytes of an image's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
@@ -41,9 +42,10 @@ export async function writeBundle(
     readonly network: RunNetwork;
     readonly joined: Joined;
     readonly gathered: GatheredDevices;
+    readonly links: RunLinks;
   },
 ): Promise<OciSpec> {
-  const { rootfs, mounts, network, joined, gathered } = parts;
+  const { rootfs, mounts, network, joined, gathered, links } = parts;
   const { hostConfig } = container;
   const read = (path: string) =>
     readFileInRoot(context.libc, rootfs, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
@@ -71,6 +73,7 @@ export async function writeBundle(
     host: gathered.resources,
     joined: joined.namespaces,
     shm: joined.shm,
+    links: links.environment,
   });
   await writeFile(paths.spec, writeOciJson(spec), { mode: 0o600 });
   return spec;

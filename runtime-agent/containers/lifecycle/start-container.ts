@@ -17,6 +17,7 @@ import { openRunNetwork } from './container-network.ts';
 import type { ContainerContext } from './context.ts';
 import { gatherDevices } from './gather-devices.ts';
 import { joinNamespaces } from './join-namespaces.ts';
+import { runLinks, tellLinked } from './link-containers.ts';
 import type { LiveContainer } from './live-container.ts';
 import { openMountSources } from './mount-sources.ts';
 import { prepareFolders, writeBundle } from './prepare-bundle.ts';
@@ -59,7 +60,11 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
     });
     // Killed between the two, the agent leaves a container that is recorded and waits, whose start recovery completes,
     // or one that runs and is not recorded, which recovery clears.
-    await Promise.all([context.table.update(live.stored), context.commands.start(live.id)]);
+    await Promise.all([
+      context.table.update(live.stored),
+      context.commands.start(live.id),
+      tellLinked(context, live),
+    ]);
   } catch (error) {
     await failStart(context, live, error);
   }
@@ -81,7 +86,8 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
   const { config, hostConfig } = container;
   const logPlan = planLog(hostConfig.LogConfig);
   const image = await context.images.get(container.imageId);
-  const opening = openRunNetwork(context, container, paths);
+  const links = runLinks(context, container);
+  const opening = openRunNetwork(context, container, paths, links.hosts);
   const letGo = () => opening.then(({ release }) => release()).catch(() => undefined);
   const [rootfs, network] = await orFirst(letGo, [
     context.snapshotter.mountRootfs(live.id, image.diffIds),
@@ -104,6 +110,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       network,
       joined,
       gathered,
+      links,
     });
     if (!isHostPlatform(image.platform)) {
       await checkExecutable(context, container, rootfs.path, spec.process.env);

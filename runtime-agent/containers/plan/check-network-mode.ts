@@ -2,9 +2,13 @@ import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
 
-/** Throws EngineError 'bad-request' for options that a container cannot have in another one's network, as dockerd words it. */
+/** Throws EngineError 'bad-request' for options that a container cannot have in the host's network or another one's, as dockerd words it. */
 export function checkNetworkMode(config: ContainerConfig, hostConfig: HostConfig): void {
   const mode = networkMode(hostConfig.NetworkMode);
+  if ((hostConfig.Links ?? []).length > 0 && (mode.kind === 'host' || mode.kind === 'container')) {
+    const type = mode.kind === 'host' ? 'host type networking' : 'container type network';
+    refuse(`conflicting options: ${type} can't be used with links. This would result in undefined behavior`);
+  }
   if (mode.kind !== 'container') return;
   if (mode.container === '') {
     refuse('invalid container format container:<name|id>');

@@ -14,6 +14,8 @@ export interface ExecInputs {
   /** All that the agent can hand on. */
   readonly capabilities: readonly string[];
   readonly size: TerminalSize | undefined;
+  /** Variables of the containers that it is linked to. */
+  readonly links?: readonly string[];
 }
 
 /**
@@ -45,7 +47,11 @@ export function execProcess(container: Container, request: ExecRequest, inputs: 
     ...(request.tty && size !== undefined ? { consoleSize: { height: size.rows, width: size.columns } } : {}),
     user: { uid, gid, additionalGids },
     args: request.cmd,
-    env: processEnvironment({ ...config, Tty: request.tty, Env: [...config.Env, ...request.env] }, home),
+    env: processEnvironment(
+      { ...config, Tty: request.tty, Env: [...config.Env, ...request.env] },
+      home,
+      inputs.links,
+    ),
     cwd,
     capabilities: { bounding, effective: held, permitted: held, inheritable: [], ambient: [] },
   };

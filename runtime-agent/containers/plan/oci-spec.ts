@@ -26,6 +26,8 @@ export interface SpecInputs {
   readonly host: HostResources;
   readonly joined: JoinedNamespaces;
   readonly shm: ShmSource;
+  /** Variables of the containers that it is linked to. */
+  readonly links?: readonly string[];
 }
 
 /** Of every network namespace that is the container's own: low ports and ping need no capability. */
@@ -55,7 +57,7 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
       ...(config.Tty && size !== undefined ? { consoleSize: { height: size[0], width: size[1] } } : {}),
       user: { uid, gid, additionalGids },
       args: hostConfig.Init ? [INIT_PATH, '--', ...command] : command,
-      env: processEnvironment(config, home),
+      env: processEnvironment(config, home, inputs.links),
       cwd: config.WorkingDir === '' ? '/' : config.WorkingDir,
       capabilities: {
         bounding: inputs.capabilities,

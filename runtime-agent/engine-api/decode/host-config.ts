@@ -53,6 +53,7 @@ const HANDLED = new Set([
   'GroupAdd',
   'Init',
   'IpcMode',
+  'Links',
   'LogConfig',
   'MaskedPaths',
   'Memory',
@@ -98,6 +99,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
   checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
   const memory = readInteger(body, 'Memory', AT);
   const consoleSize = decodeConsoleSize(body, AT);
+  const links = readStringList(body, 'Links', AT);
   return {
     AutoRemove: readBoolean(body, 'AutoRemove', AT),
     Memory: memory,
@@ -136,6 +138,7 @@ export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig
     DnsSearch: readStringList(body, 'DnsSearch', AT),
     ExtraHosts: readStringList(body, 'ExtraHosts', AT),
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
+    ...(links.length === 0 ? {} : { Links: links }),
     RestartPolicy: decodeRestartPolicy(readObject(body, 'RestartPolicy', AT)),
     ...decodeNamespaces(body, host.cgroupVersion),
     CgroupParent: readString(body, 'CgroupParent', AT),

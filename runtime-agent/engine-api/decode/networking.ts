@@ -34,21 +34,17 @@ export function decodeEndpoints(
 
 /**
  * EndpointSettings. What only inspect fills in (addresses, IDs, names) is not read. Throws EngineError 'bad-request' for a
- * wrong field, 'not-implemented' for links.
+ * wrong field, 'not-implemented' for link-local addresses.
  */
 export function decodeEndpoint(value: JsonObject, at: string): EndpointSettings {
-  if (readStringList(value, 'Links', at).length > 0) {
-    throw new EngineError(
-      'not-implemented',
-      'links between containers are not supported by berth-agent: on a network of their own, containers know each other by name',
-    );
-  }
+  const links = readOptionalStringList(value, 'Links', at);
   const ipam = value.IPAMConfig ?? null;
   if (ipam !== null && !isJsonObject(ipam)) {
     throw new EngineError('bad-request', `${at}IPAMConfig must be an object`);
   }
   return {
     aliases: readOptionalStringList(value, 'Aliases', at),
+    ...(links === null ? {} : { links }),
     ipam: ipam === null ? null : decodeAddresses(ipam, `${at}IPAMConfig.`),
     mac: readString(value, 'MacAddress', at),
     driverOptions: (value.DriverOpts ?? null) === null ? null : readStringMap(value, 'DriverOpts', at),

@@ -12,7 +12,6 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
   Isolation: { title: 'another isolation (--isolation)', defaults: ['default'] },
   KernelMemory: { title: 'a limit of kernel memory (--kernel-memory)' },
   KernelMemoryTCP: { title: 'a limit of TCP buffer memory' },
-  Links: { title: 'a link (--link)' },
   StorageOpt: { title: 'a storage option (--storage-opt)' },
 };
 

@@ -7,6 +7,7 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
+import { namesByLinks } from '../views/link-view.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
 import { containerSizes } from './container-sizes.ts';
 
@@ -40,13 +41,15 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
       queryBoolean(query, 'all') ||
       limit > 0 ||
       ['status', 'exited', 'before', 'since'].some((key) => filters.has(key));
-    const selected = await select(await deps.containers.list(), filters, deps);
+    const known = await deps.containers.list();
+    const linkNames = namesByLinks(known);
+    const selected = await select(known, filters, deps);
     const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
     const sized = queryBoolean(query, 'size') ? deps.files : undefined;
     ctx.body = await Promise.all(
       (limit > 0 ? shown.slice(0, limit) : shown).map(async (container) => ({
-        ...containerSummary(container, now),
+        ...containerSummary(container, now, linkNames.get(container.id)),
         ...(sized && (await containerSizes(deps, sized, container))),
       })),
     );

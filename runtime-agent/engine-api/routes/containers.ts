@@ -12,6 +12,7 @@ import { terminalSize } from '../http/terminal-size.ts';
 import { openAttach } from '../streams/attach.ts';
 import { streamContentType } from '../streams/content-type.ts';
 import { containerInspect } from '../views/container-inspect.ts';
+import { linksView } from '../views/link-view.ts';
 import { containerSizes } from './container-sizes.ts';
 
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
@@ -29,8 +30,10 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   router.get('/containers/:id/json', async (ctx) => {
     const container = await containers.get(ref(ctx));
     const sized = queryBoolean(ctx.URL.searchParams, 'size') ? deps.files : undefined;
+    const isLinked = container.hostConfig.Links !== undefined;
+    const links = isLinked ? linksView(container, await containers.list()) : [];
     ctx.body = {
-      ...containerInspect(container, deps.host, deps.execs.listIds(container.id)),
+      ...containerInspect(container, deps.host, deps.execs.listIds(container.id), links),
       ...(sized && (await containerSizes(deps, sized, container))),
     };
   });

@@ -8,7 +8,13 @@ import { runConfigView } from './run-config-view.ts';
 import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
-export function containerInspect(container: Container, host: HostFacts, execIds: readonly string[]): object {
+export function containerInspect(
+  container: Container,
+  host: HostFacts,
+  execIds: readonly string[],
+  /** Of the default network, by the present names. */
+  links: readonly string[],
+): object {
   const { state } = container;
   return {
     Id: container.id,
@@ -39,7 +45,7 @@ export function containerInspect(container: Container, host: HostFacts, execIds:
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds.length === 0 ? null : execIds,
-    HostConfig: hostConfigView(container.hostConfig, host),
+    HostConfig: hostConfigView(container.hostConfig, host, links),
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),
     Config: runConfigView(container.config),

@@ -4,10 +4,15 @@ import { networksView, portList } from './network-settings.ts';
 import { shownStatus, statusText } from './status-text.ts';
 
 /** One element of `GET /containers/json` (Engine API, ContainerSummary) at `now`, milliseconds since 1970. */
-export function containerSummary(container: Container, now: number): object {
+export function containerSummary(
+  container: Container,
+  now: number,
+  /** From containers that are linked to it. */
+  linkNames: readonly string[] = [],
+): object {
   return {
     Id: container.id,
-    Names: [`/${container.name}`],
+    Names: [`/${container.name}`, ...linkNames],
     Image: container.config.Image,
     ImageID: container.imageId,
     Command: commandText(container),

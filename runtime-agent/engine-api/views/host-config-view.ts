@@ -4,7 +4,7 @@ import type { HostFacts } from '../host-facts.ts';
 import { mountRequestView } from './mount-view.ts';
 
 /** What inspect shows of HostConfig: the part that the agent acts on, and the defaults of all the rest. */
-export function hostConfigView(config: HostConfig, host: HostFacts): object {
+export function hostConfigView(config: HostConfig, host: HostFacts, links: readonly string[]): object {
   const hidden = hiddenPaths(config);
   const orNull = (list: readonly string[]) => (list.length === 0 ? null : list);
   return {
@@ -28,7 +28,7 @@ export function hostConfigView(config: HostConfig, host: HostFacts): object {
     GroupAdd: orNull(config.GroupAdd),
     IpcMode: config.IpcMode,
     Cgroup: '',
-    Links: null,
+    Links: orNull(links),
     OomScoreAdj: config.OomScoreAdj,
     PidMode: config.PidMode,
     Privileged: config.Privileged,

@@ -84,14 +84,14 @@ function portsView(container: Container): Readonly<Record<string, readonly objec
 function endpointView(
   container: Container,
   active: ActiveEndpoint | undefined,
-  { aliases, ipam, driverOptions, mac }: EndpointSettings,
+  { aliases, ipam, driverOptions, mac, links }: EndpointSettings,
 ) {
   const [ipv4 = '', bits4 = '0'] = (active?.ipv4 ?? '').split('/');
   const [ipv6 = '', bits6 = '0'] = (active?.ipv6 ?? '').split('/');
   const named = active?.network.name !== 'bridge' && aliases !== null;
   return {
     IPAMConfig: ipam,
-    Links: null,
+    Links: links ?? null,
     Aliases: aliases,
     MacAddress: active?.mac ?? mac,
     NetworkID: active?.network.id ?? '',

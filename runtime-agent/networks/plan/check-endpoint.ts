@@ -1,11 +1,17 @@
 import { EngineError } from '../../errors.ts';
 import type { EndpointSettings, Network } from '../network.ts';
 import { contains, parseAddress, parseBlock } from './ip-address.ts';
+import { parseLink } from './links.ts';
 import { parseMac } from './mac-address.ts';
 
 /** Throws EngineError 'bad-request' where a container cannot have this place in a network, with every reason, as dockerd does. */
 export function checkEndpoint(network: Network, settings: EndpointSettings): void {
-  const faults = [...aliasFaults(network, settings), ...addressFaults(network, settings)];
+  const faults = [
+    ...aliasFaults(network, settings),
+    ...linkFaults(network, settings),
+    ...addressFaults(network, settings),
+  ];
+  for (const link of settings.links ?? []) parseLink(link);
   if (settings.mac !== '') parseMac(settings.mac);
   if (faults.length === 0) return;
   const text = faults.length === 1 ? faults[0] : faults.map((fault) => `* ${fault}`).join('\n');
@@ -18,6 +24,11 @@ export function checkEndpoint(network: Network, settings: EndpointSettings): voi
 function aliasFaults(network: Network, { aliases }: EndpointSettings): readonly string[] {
   if (!network.predefined || (aliases ?? []).length === 0) return [];
   return ['network-scoped alias is supported only for containers in user defined networks'];
+}
+
+function linkFaults(network: Network, { links }: EndpointSettings): readonly string[] {
+  if (!network.predefined || (links ?? []).length === 0) return [];
+  return ['links of an endpoint are supported only in user defined networks: use HostConfig.Links'];
 }
 
 function addressFaults(network: Network, { ipam }: EndpointSettings): readonly string[] {

@@ -23,6 +23,13 @@ export function addToHosts(text: string, entry: HostsEntry): string {
   return `${text}${text === '' || text.endsWith('\n') ? '' : '\n'}${line(entry)}\n`;
 }
 
+/** The file with this address in place of the one that the same names had. */
+export function replaceInHosts(text: string, entry: HostsEntry): string {
+  const names = entry.names.join(' ');
+  const others = text.split('\n').filter((existing) => existing.slice(existing.indexOf('\t') + 1) !== names);
+  return addToHosts(others.join('\n'), entry);
+}
+
 /** The file without the lines of an address; what the container has written itself stays. */
 export function removeFromHosts(text: string, address: string): string {
   return text
