@@ -83,18 +83,17 @@ describe('what the agent cannot do is refused by name', () => {
     ['StorageOpt', { size: '10G' }, /--storage-opt/],
     ['Isolation', 'hyperv', /--isolation/],
     ['KernelMemory', 1 << 20, /--kernel-memory/],
-    ['Links', ['a'], /--link/],
     ['SomethingNew', 'x', /HostConfig\.SomethingNew/],
   ];
   for (const [name, value, message] of asked) {
     test(`HostConfig.${name}`, () =>
       refusal(dockerRunBody({}, { [name]: value }), 'not-implemented', message));
   }
-  test('a link', () =>
+  test('a link that is none', () =>
     refusal(
-      dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: { Links: ['db'] } } } }),
-      'not-implemented',
-      /links between containers/,
+      dockerRunBody({ NetworkingConfig: { EndpointsConfig: { back: { Links: 'db' } } } }),
+      'bad-request',
+      /Links/,
     ));
   test('another runtime', () =>
     refusal(dockerRunBody({}, { Runtime: 'kata' }), 'bad-request', /runtime name: kata/));
