@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Digest } from '../../storage/oci/digest.ts';
-import { familiarReference, fullReference, type ImageReference } from '../../storage/oci/image-reference.ts';
-import { writeArchive } from '../images/archive/write-archive.ts';
+import { familiarReference, fullReference } from '../../storage/oci/image-reference.ts';
+import { type SavedImage, type SavedLayer, writeArchive } from '../images/archive/write-archive.ts';
 import { compressImage } from '../images/compression/compress-image.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
@@ -10,7 +10,7 @@ import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { FileTree } from './context/file-tree.ts';
 import { FolderTree } from './context/folder-tree.ts';
-import type { ImageOutputs, LayerForms } from './image-outputs.ts';
+import type { ArchivedImages, ImageOutputs, LayerForms } from './image-outputs.ts';
 
 export interface OutputsContext {
   readonly images: Images;
@@ -33,28 +33,38 @@ export class AgentImageOutputs implements ImageOutputs {
   }
 
   async *archive(
-    id: Digest,
-    names: readonly ImageReference[],
-    forms: LayerForms,
+    { images, isIndex, names }: ArchivedImages,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array> {
+    const { compressor } = this.#context;
+    const named = names.map((name) => ({
+      full: fullReference(name),
+      familiar: familiarReference(name),
+      tag: name.tag ?? 'latest',
+    }));
+    const saved: SavedImage[] = [];
+    for (const image of images) saved.push(await this.#saved(image, isIndex ? [] : named, signal));
+    const read = ({ diffId, blob }: SavedLayer) => compressor.read(diffId, blob, signal);
+    yield* writeArchive(
+      saved,
+      read,
+      isIndex ? { platforms: images.map(({ platform }) => platform), names: named } : undefined,
+    );
+  }
+
+  async #saved(
+    { id, forms }: ArchivedImages['images'][number],
+    names: SavedImage['names'],
+    signal: AbortSignal,
+  ): Promise<SavedImage> {
     const { images, drafts, compressor } = this.#context;
     const { diffIds } = await images.get(id);
     const blobs = await compressor.forms({ ...forms, diffIds, isRead: true, signal });
-    const saved = {
-      id,
-      config: await drafts.readConfig(id),
-      layers: diffIds.flatMap((diffId) => {
-        const blob = blobs.get(diffId);
-        return blob === undefined ? [] : [{ diffId, blob }];
-      }),
-      names: names.map((name) => ({
-        full: fullReference(name),
-        familiar: familiarReference(name),
-        tag: name.tag ?? 'latest',
-      })),
-    };
-    yield* writeArchive([saved], ({ diffId, blob }) => compressor.read(diffId, blob, signal));
+    const layers = diffIds.flatMap((diffId) => {
+      const blob = blobs.get(diffId);
+      return blob === undefined ? [] : [{ diffId, blob }];
+    });
+    return { id, config: await drafts.readConfig(id), layers, names };
   }
 
   async *filesTar(id: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,7 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { ImageReference } from '../../storage/oci/image-reference.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
+import type { Platform } from '../images/image.ts';
 import type { FileTree } from './context/file-tree.ts';
 
 /** The form that an output wants layers in. */
@@ -12,17 +13,26 @@ export interface LayerForms {
   readonly progress: (diffId: Digest, done: number, total: number) => void;
 }
 
+/** What goes into an archive. */
+export interface ArchivedImages {
+  /** One for each platform. */
+  readonly images: readonly {
+    readonly id: Digest;
+    readonly platform: Platform;
+    readonly forms: LayerForms;
+  }[];
+  /** Whether they have an index of their own. */
+  readonly isIndex: boolean;
+  /** Of the image, or of the index. */
+  readonly names: readonly ImageReference[];
+}
+
 /** What becomes of images that were built. */
 export interface ImageOutputs {
   /** Lets the image have layers of these forms wherever it is pushed. */
   compress(image: Digest, forms: LayerForms, signal: AbortSignal): Promise<void>;
-  /** An OCI layout with docker's manifest.json, in which the image has these names (they need none here). */
-  archive(
-    image: Digest,
-    names: readonly ImageReference[],
-    forms: LayerForms,
-    signal: AbortSignal,
-  ): AsyncIterable<Uint8Array>;
+  /** An OCI layout with docker's manifest.json. */
+  archive(archived: ArchivedImages, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** The files of the image as one tar. */
   filesTar(image: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** The files of the image; they are there until the tree's `release`. */

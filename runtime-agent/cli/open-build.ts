@@ -12,6 +12,7 @@ import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
+import type { ImageIndexes } from '../images/indexes/image-indexes.ts';
 import { hostPlatform } from '../images/platform.ts';
 
 /** Files of one context; no project of people comes near it. */
@@ -22,6 +23,7 @@ export interface OpenBuildOptions
   readonly host: HostFacts;
   readonly attestations: ImageAttestations;
   readonly compressor: LayerCompressor;
+  readonly indexes: ImageIndexes;
   /** Bytes of one context, uncompressed. */
   readonly maxContextSize: number;
   /** Bytes of the cache. */
@@ -54,6 +56,7 @@ export async function openBuild(
       builder,
       images,
       outputs: new AgentImageOutputs(options),
+      indexes: options.indexes,
       attestations: options.attestations,
       worker: { ...host, platform: hostPlatform() },
       places: { folders, archives: contexts },

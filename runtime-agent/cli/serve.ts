@@ -66,7 +66,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds, transfer, attestations, compressor } = await createImages({
+  const { images, drafts, push, holds, transfer, attestations, compressor, indexes } = await createImages({
     dataDirectory,
     knex,
     snapshotter,
@@ -108,6 +108,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
     transfer,
     attestations,
     compressor,
+    indexes,
     stepCache,
     snapshotter,
     tars: trees,

@@ -14,6 +14,7 @@ import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
 import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
 import { ImageService } from './image-service.ts';
+import { ImageIndexes } from './indexes/image-indexes.ts';
 import { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
 import { LayerHolds } from './layer-holds.ts';
@@ -46,6 +47,7 @@ export interface AgentImages {
   /** Moves layers that are in no image. */
   readonly transfer: LayerTransfer;
   readonly attestations: ImageAttestations;
+  readonly indexes: ImageIndexes;
   /** Makes other forms of layers. */
   readonly compressor: LayerCompressor;
 }
@@ -85,7 +87,9 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const attestations = new ImageAttestations(knex);
   const compressor = new LayerCompressor(snapshotter, layerBlobs);
   const layers = new LayerPusher(snapshotter, layerBlobs, compressor);
+  const indexes = new ImageIndexes(knex);
   const push = new ImagePusher({
+    indexes,
     catalog,
     registry,
     events,
@@ -97,7 +101,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   });
   const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
-  return { images, drafts, push, holds, transfer, attestations, compressor };
+  return { images, drafts, push, holds, transfer, attestations, compressor, indexes };
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

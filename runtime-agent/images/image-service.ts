@@ -85,7 +85,7 @@ export class ImageService implements Images {
       tag: reference.digest ?? reference.tag ?? '',
     });
     const before = await catalog.list();
-    const names = pulledNames(reference, resolved.pulledDigest);
+    const names = pulledNames(reference, resolved.pulledDigest, options.leavesTag ?? false);
     let image: Image;
     try {
       image = await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
@@ -200,9 +200,12 @@ export class ImageService implements Images {
 function pulledNames(
   { registry, repository, tag, digest }: ImageReference,
   pulled: Digest,
+  leavesTag: boolean,
 ): readonly ImageName[] {
   const byDigest = { registry, repository, digest: pulled };
-  return tag === undefined || digest !== undefined ? [byDigest] : [{ registry, repository, tag }, byDigest];
+  return tag === undefined || digest !== undefined || leavesTag
+    ? [byDigest]
+    : [{ registry, repository, tag }, byDigest];
 }
 
 /** As dockerd tells of them: by chain ID, the topmost first. */

@@ -32,6 +32,8 @@ export type PullProgress =
 
 export interface PullOptions {
   readonly platform?: Platform;
+  /** Leaves the tag with the image that has it: the pulled one is known by its digest. */
+  readonly leavesTag?: boolean;
   readonly credentials?: RegistryCredentials;
   readonly progress: (step: PullProgress) => void;
   readonly signal: AbortSignal;

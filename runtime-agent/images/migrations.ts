@@ -66,8 +66,20 @@ const createAttestations: Migration = {
   },
 };
 
+/** Images of several platforms that were built as one. */
+const createIndexes: Migration = {
+  name: '0004-image-indexes',
+  async up(knex) {
+    await knex.schema.createTable('image_indexes', (table) => {
+      table.string('image_id', DIGEST).primary().references('id').inTable('images').onDelete('CASCADE');
+      table.text('members').notNullable();
+    });
+  },
+};
+
 export const imageMigrations: readonly Migration[] = [
   createImageTables,
   createLayerTables,
   createAttestations,
+  createIndexes,
 ];

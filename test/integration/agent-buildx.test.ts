@@ -305,7 +305,10 @@ describe('buildx', { timeout: 120_000 }, async () => {
       /compression-level=12 is none of gzip: its levels are 0 to 9/,
     ],
     [['--output', 'type=oci,dest=/nowhere,tar=false'], /type=oci,tar=false is not supported/],
-    [['--platform', 'linux/amd64,linux/arm64'], /keeps images of one platform/],
+    [
+      ['--platform', 'linux/amd64,linux/arm64', '--cache-to', 'type=registry,ref=h:1/c'],
+      /--cache-to of several platforms/,
+    ],
     [['--sbom=true'], /--sbom is not supported/],
     [['--cache-to', 'type=local,dest=/nowhere'], /--cache-to type=local is not supported/],
     [['--cgroup-parent', 'x'], /--cgroup-parent is not supported/],

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
 import type { ImageAttestations } from '../../images/attestations/image-attestations.ts';
 import type { Images } from '../../images/images.ts';
+import type { ImageIndexes } from '../../images/indexes/image-indexes.ts';
 import type { BuildCache } from '../build-cache.ts';
 import type { Builder } from '../builder.ts';
 import type { ImageOutputs } from '../image-outputs.ts';
@@ -34,6 +35,7 @@ export interface BuildkitOptions {
   readonly images: Images;
   readonly outputs: ImageOutputs;
   readonly attestations: Pick<ImageAttestations, 'put'>;
+  readonly indexes: Pick<ImageIndexes, 'put'>;
   readonly worker: WorkerFacts;
   readonly places: SourcePlaces;
   /** All that builds keep, copies of contexts included. */
@@ -41,14 +43,14 @@ export interface BuildkitOptions {
 }
 
 export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
-  const { builder, images, outputs, attestations, worker, places, cache } = options;
+  const { builder, images, indexes, outputs, attestations, worker, places, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
   const frontend = new Frontend({ builder, sessions, places, attestations, platform: worker.platform });
   const server = createGrpcServer((router) => {
     router.service(
       Control,
-      controlService({ builds, frontend, sessions, exporters: { images, outputs }, cache, worker }),
+      controlService({ builds, frontend, sessions, exporters: { images, indexes, outputs }, cache, worker }),
     );
     router.service(LLBBridge, bridgeService({ builds, frontend, worker }));
     router.service(TraceService, { export: () => ({}) });

@@ -4,6 +4,7 @@ import { EngineError } from '../../errors.ts';
 import type { ImageDrafts } from '../../images/drafts/image-drafts.ts';
 import type { Image, Platform } from '../../images/image.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
+import { hostPlatform } from '../../images/platform.ts';
 import { readReference } from '../../images/read-reference.ts';
 import type { BuildSource } from '../builder.ts';
 
@@ -70,6 +71,8 @@ async function pulled(
   const credentials = await source.credentials(registry, signal);
   return await images.pull(reference, {
     ...(platform === undefined ? {} : { platform }),
+    // What people run by this tag stays an image of their host.
+    leavesTag: platform !== undefined && platform.architecture !== hostPlatform().architecture,
     ...(credentials === undefined ? {} : { credentials }),
     progress,
     signal,

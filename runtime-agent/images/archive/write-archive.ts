@@ -3,6 +3,8 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
 import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
 import { imageManifest } from '../drafts/plain-manifest.ts';
+import type { Platform } from '../image.ts';
+import { type IndexMember, indexDocument } from '../indexes/index-document.ts';
 
 /** A layer that goes into an archive, in the form that it has there. */
 export interface SavedLayer {
@@ -19,6 +21,12 @@ export interface SavedImage {
   readonly names: readonly { readonly full: string; readonly familiar: string; readonly tag: string }[];
 }
 
+/** Images of one name, each for a platform of its own, in their order. */
+export interface SavedIndex {
+  readonly platforms: readonly Platform[];
+  readonly names: SavedImage['names'];
+}
+
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs: NOTHING } as const;
 
@@ -29,13 +37,15 @@ const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs
 export async function* writeArchive(
   images: readonly SavedImage[],
   readLayer: (layer: SavedLayer) => AsyncIterable<Uint8Array>,
+  together?: SavedIndex,
 ): AsyncGenerator<Uint8Array> {
   const written = new Set<Digest>();
   yield folder('blobs');
   yield folder('blobs/sha256');
   const index: object[] = [];
+  const members: IndexMember[] = [];
   const list: object[] = [];
-  for (const { id, config, layers, names } of images) {
+  for (const [position, { id, config, layers, names }] of images.entries()) {
     for (const layer of layers) {
       const { digest, size } = layer.blob;
       if (written.has(digest)) continue;
@@ -53,11 +63,9 @@ export async function* writeArchive(
       digest: manifest.digest,
       size: manifest.bytes.length,
     };
-    if (names.length === 0) index.push(descriptor);
-    for (const { full, tag } of names) {
-      const annotations = { 'io.containerd.image.name': full, 'org.opencontainers.image.ref.name': tag };
-      index.push({ ...descriptor, annotations });
-    }
+    const platform = together?.platforms[position];
+    if (platform === undefined) index.push(...namedDescriptors(descriptor, names));
+    else members.push({ ...descriptor, platform });
     list.push({
       Config: blobPath(id),
       RepoTags: names.length === 0 ? null : names.map(({ familiar }) => familiar),
@@ -65,10 +73,24 @@ export async function* writeArchive(
       LayerSources: Object.fromEntries(layers.map(({ diffId, blob }) => [diffId, blobSource(blob)])),
     });
   }
+  if (together !== undefined) {
+    const { mediaType, digest, bytes } = indexDocument(members);
+    yield* json(blobPath(digest), bytes);
+    index.push(...namedDescriptors({ mediaType, digest, size: bytes.length }, together.names));
+  }
   yield* json('index.json', text({ schemaVersion: 2, mediaType: MEDIA_TYPES.ociIndex, manifests: index }));
   yield* json('manifest.json', text(list));
   yield* json('oci-layout', text({ imageLayoutVersion: '1.0.0' }));
   yield Buffer.alloc(TAR_END_SIZE);
+}
+
+/** One for each name, as containerd writes them; one without where there is none. */
+function namedDescriptors(descriptor: object, names: SavedImage['names']): readonly object[] {
+  if (names.length === 0) return [descriptor];
+  return names.map(({ full, tag }) => ({
+    ...descriptor,
+    annotations: { 'io.containerd.image.name': full, 'org.opencontainers.image.ref.name': tag },
+  }));
 }
 
 function folder(path: string): Buffer {

@@ -15,6 +15,8 @@ import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import type { ImageAttestations } from '../attestations/image-attestations.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts';
+import type { ImageIndexes } from '../indexes/image-indexes.ts';
+import { indexDocument } from '../indexes/index-document.ts';
 import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from '../layer-holds.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
@@ -34,6 +36,7 @@ export interface ImagePusherOptions {
   readonly layers: LayerPusher;
   readonly holds: LayerHolds;
   readonly attestations: Pick<ImageAttestations, 'find'>;
+  readonly indexes: Pick<ImageIndexes, 'find'>;
   /** Of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
 }
@@ -42,6 +45,19 @@ export interface ImagePusherOptions {
 interface TaggedImage {
   readonly record: ImageRecord;
   readonly tag: string;
+}
+
+/** An image that its registry has now. */
+interface PushedImage {
+  readonly record: ImageRecord;
+  readonly configBytes: Uint8Array;
+  /** Its manifest as it was sent. */
+  readonly bytes: Uint8Array;
+  readonly manifestDigest: Digest;
+  /** Of what the tag names: the manifest, or the index that it is in. */
+  readonly digest: Digest;
+  readonly size: number;
+  readonly mediaType: string;
 }
 
 /** Pushes images of this host (distribution-spec, "Push"): layers, then the configuration, then the manifest. */
@@ -75,42 +91,95 @@ export class ImagePusher implements ImagePush {
     reference: ImageReference,
     options: PushOptions,
   ): Promise<void> {
-    const { catalog, holds, events } = this.#options;
+    const { events } = this.#options;
     const { registry, repository } = reference;
-    await holds.whileHeld(record.config.diffIds, async () => {
+    const members = await this.#membersOf(record);
+    let pushed: PushedImage;
+    if (members === undefined) pushed = await this.#pushImage(record, () => tag, reference, options);
+    else pushed = await this.#pushIndex(members, tag, reference, options);
+    const { digest } = pushed;
+    await this.#remember(pushed, { registry, repository, digest });
+    options.progress({ kind: 'pushed', tag, digest, size: pushed.size });
+    events.publish({
+      type: 'image',
+      action: 'push',
+      id: familiarReference({ registry, repository, tag }),
+      attributes: { ...record.config.config.Labels, name: familiarName(reference) },
+    });
+  }
+
+  /** The images of the index that the image stands for. */
+  async #membersOf({ id }: ImageRecord): Promise<readonly ImageRecord[] | undefined> {
+    const ids = await this.#options.indexes.find(id);
+    if (ids === undefined) return undefined;
+    const records = await this.#options.catalog.list();
+    return ids.map((member) => {
+      const found = records.find((record) => record.id === member);
+      if (found !== undefined) return found;
+      throw new EngineError(
+        'not-found',
+        `the image was built for several platforms, and ${member} of it was removed: build it again`,
+      );
+    });
+  }
+
+  /** Answers the first of them, as what the index's digest stands for on this host. */
+  async #pushIndex(
+    members: readonly ImageRecord[],
+    tag: string,
+    reference: ImageReference,
+    options: PushOptions,
+  ): Promise<PushedImage> {
+    const pushed: PushedImage[] = [];
+    for (const record of members) {
+      pushed.push(await this.#pushImage(record, digestOf, reference, options));
+    }
+    const index = indexDocument(
+      pushed.map(({ mediaType, digest, size, record }) => ({
+        mediaType,
+        digest,
+        size,
+        platform: record.config,
+      })),
+    );
+    const writer = this.#options.registry.writer(reference, options.credentials, []);
+    await writer.putManifest(tag, index, options.signal);
+    const [first] = pushed;
+    if (first === undefined) throw new TypeError('an index has images');
+    return { ...first, digest: index.digest, size: index.bytes.length };
+  }
+
+  /** `nameOf` gets the manifest, and answers what it is to be found by. */
+  async #pushImage(
+    record: ImageRecord,
+    nameOf: (manifest: Uint8Array) => string,
+    reference: ImageReference,
+    options: PushOptions,
+  ): Promise<PushedImage> {
+    const { catalog, holds, attestations, registry } = this.#options;
+    return await holds.whileHeld(record.config.diffIds, async () => {
       const stored = await catalog.readManifest(record.manifestDigest);
       const configBytes = await this.#configOf(record);
-      const { bytes, mediaType } = await this.#pushContent(
-        record,
-        stored,
-        configBytes,
-        tag,
-        reference,
-        options,
-      );
+      const content = { record, stored, configBytes };
+      const { bytes, mediaType } = await this.#pushContent(content, nameOf, reference, options);
       const digest = bytes === stored ? record.manifestDigest : digestOf(bytes);
       const subject = { mediaType, digest, size: bytes.byteLength };
-      for (const attestation of await this.#options.attestations.find(record.id)) {
-        const writer = this.#options.registry.writer(reference, options.credentials, []);
+      for (const attestation of await attestations.find(record.id)) {
+        const writer = registry.writer(reference, options.credentials, []);
         await pushAttestation(writer, attestation, subject, familiarName(reference), options.signal);
       }
-      await this.#remember({ record, configBytes, digest, bytes }, { registry, repository, digest });
-      options.progress({ kind: 'pushed', tag, digest, size: bytes.byteLength });
-      events.publish({
-        type: 'image',
-        action: 'push',
-        id: familiarReference({ registry, repository, tag }),
-        attributes: { ...record.config.config.Labels, name: familiarName(reference) },
-      });
+      return { record, configBytes, bytes, ...subject, manifestDigest: digest };
     });
   }
 
   /** Layers, configuration and manifest, which is answered as it was sent. */
   async #pushContent(
-    record: ImageRecord,
-    stored: Uint8Array,
-    configBytes: Uint8Array,
-    tag: string,
+    {
+      record,
+      stored,
+      configBytes,
+    }: Pick<PushedImage, 'record' | 'configBytes'> & { readonly stored: Uint8Array },
+    nameOf: (manifest: Uint8Array) => string,
     reference: ImageReference,
     options: PushOptions,
   ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }> {
@@ -126,20 +195,12 @@ export class ImagePusher implements ImagePush {
       await writer.uploadBlob(wholeBlob(record.id, configBytes), () => undefined, signal);
     }
     const manifest = pushedManifest(stored, diffIds, pushed);
-    await writer.putManifest(tag, manifest, signal);
+    await writer.putManifest(nameOf(manifest.bytes), manifest, signal);
     return manifest;
   }
 
   /** The image is known by the digest that its manifest has there, as if it had been pulled. */
-  async #remember(
-    image: {
-      readonly record: ImageRecord;
-      readonly configBytes: Uint8Array;
-      readonly digest: Digest;
-      readonly bytes: Uint8Array;
-    },
-    name: DigestName,
-  ): Promise<void> {
+  async #remember(image: PushedImage, name: DigestName): Promise<void> {
     const { catalog, lock } = this.#options;
     const { id, size } = image.record;
     await lock.run('catalog', async () => {
@@ -148,7 +209,7 @@ export class ImagePusher implements ImagePush {
       await catalog.put({
         id,
         configBytes: image.configBytes,
-        manifestDigest: image.digest,
+        manifestDigest: image.manifestDigest,
         manifestBytes: image.bytes,
         size,
         names: [name],

@@ -10,6 +10,8 @@ export interface SolvedImage {
   readonly ref: string;
   readonly platform: Platform;
   readonly image: BuiltImage;
+  /** Whether it is to come in an index, though it is the only one. */
+  readonly isIndexed: boolean;
 }
 
 /** What a client's callback has given back: references of solved images, or why there is none. */

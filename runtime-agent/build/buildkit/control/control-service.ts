@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ServiceImpl } from '@connectrpc/connect';
 import type { BuildCache } from '../../build-cache.ts';
+import { builtImages } from '../exporters/built-images.ts';
 import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
@@ -85,10 +86,10 @@ async function solve(
       if (known === undefined) throw new ConnectError(`no result ${ref} of this build`, Code.NotFound);
       return known;
     });
-    const [first] = solved;
-    if (first === undefined) return {};
+    const built = builtImages(solved, deps.worker.platform);
+    if (built === undefined) return {};
     return await exportAll(deps.exporters, {
-      image: first.image,
+      built,
       plans,
       session: () => deps.sessions.get(request.Session, signal),
       progress: (step) => build.progress(step),

@@ -1,6 +1,7 @@
 import { decodePlatform } from '../../../engine-api/decode/platform.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
+import { platformText } from '../../../images/platform.ts';
 import type { BuildRequest } from '../../builder.ts';
 import { type Attestations, decodeAttestations } from './attestations.ts';
 import { decodeCacheImports } from './cache-entries.ts';
@@ -47,7 +48,8 @@ export function decodeFrontendOptions(
     if (KNOWN.test(name) || WITHOUT_EFFECT.test(name)) continue;
     throw new EngineError('bad-request', REFUSED[name] ?? `the build option "${name}" is not supported`);
   }
-  const platforms = splitCsv(options.get('platform') ?? '').flatMap((text) => decodePlatform(text) ?? []);
+  const named = splitCsv(options.get('platform') ?? '').flatMap((text) => decodePlatform(text) ?? []);
+  const platforms = [...new Map(named.map((each) => [platformText(each), each])).values()];
   const shmSize = options.get('shm-size');
   const ulimits = splitCsv(options.get('ulimit') ?? '').map(decodeUlimit);
   const target = options.get('target');

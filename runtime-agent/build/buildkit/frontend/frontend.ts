@@ -9,6 +9,7 @@ import type { Sessions } from '../session/sessions.ts';
 import { SessionSource, type SourcePlaces } from '../source/session-source.ts';
 import { decodeFrontendOptions } from './frontend-options.ts';
 import type { FrontendOptions } from './options.ts';
+import { platformProgress } from './platform-progress.ts';
 
 export interface FrontendCall {
   /** `dockerfile.v0` is the one there is. */
@@ -45,18 +46,18 @@ export class Frontend {
       );
     }
     const plan = decodeFrontendOptions(call.options, call.images);
-    if (plan.platforms.length > 1) {
-      throw new EngineError(
-        'bad-request',
-        'this agent keeps images of one platform: build each platform by itself, with a tag of its own',
-      );
-    }
     const { builder, sessions, places, attestations, platform: own } = this.#deps;
     const session = await sessions.get(build.options.session, abort);
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
     const { cacheTo, inlineCache } = build.options;
+    if (plan.platforms.length > 1 && cacheTo.length > 0) {
+      throw new EngineError(
+        'bad-request',
+        '--cache-to of several platforms is not supported: build each platform by itself, with a cache of its own',
+      );
+    }
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -73,8 +74,11 @@ export class Frontend {
           ...(platform === undefined ? {} : { platform }),
         };
         const startedAt = new Date();
-        const image = await builder.build(request, progress, signal);
-        const result = { ref: randomUUID(), platform: platform ?? own, image };
+        const isOneOfMany = platform !== undefined && plan.platforms.length > 1;
+        const told = isOneOfMany ? platformProgress(platform, progress) : progress;
+        const image = await builder.build(request, told, signal);
+        const isIndexed = plan.multiPlatform;
+        const result = { ref: randomUUID(), platform: platform ?? own, image, isIndexed };
         build.keep(result);
         const mode = plan.attestations.provenance;
         if (mode !== undefined) {

@@ -83,6 +83,7 @@ export async function startFakeEngine(
           builder,
           images,
           outputs: NO_OUTPUTS,
+          indexes: { put: async () => undefined },
           attestations: { put: async () => {} },
           worker,
           places: { folders, archives },

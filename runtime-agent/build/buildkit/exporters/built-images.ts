@@ -1,0 +1,33 @@
+import type { Platform } from '../../../images/image.ts';
+import { platformText } from '../../../images/platform.ts';
+import type { BuiltImage } from '../../builder.ts';
+import type { SolvedImage } from '../control/build.ts';
+
+export type Built = Pick<BuiltImage, 'id' | 'baseLayers'> & { readonly platform: Platform };
+
+/** What a build has made: one image, or one for each platform. */
+export interface BuiltImages {
+  /** That of this host first, where there is one. */
+  readonly all: readonly [Built, ...Built[]];
+  /** Whether they are to be an index. */
+  readonly isIndex: boolean;
+}
+
+/** Undefined where nothing was built. The same images come in the same order, however the client names them. */
+export function builtImages(solved: readonly SolvedImage[], host: Platform): BuiltImages | undefined {
+  const sorted = [...solved].sort((a, b) => (platformText(a.platform) < platformText(b.platform) ? -1 : 1));
+  const own =
+    sorted.find(({ platform }) => platform.os === host.os && platform.architecture === host.architecture) ??
+    sorted[0];
+  if (own === undefined) return undefined;
+  const others = sorted.filter((each) => each !== own);
+  const built = ({ image, platform }: SolvedImage): Built => ({
+    id: image.id,
+    baseLayers: image.baseLayers,
+    platform,
+  });
+  return {
+    all: [built(own), ...others.map(built)],
+    isIndex: others.length > 0 || own.isIndexed,
+  };
+}
