@@ -17,7 +17,7 @@ export function boundedBuilder(
 ): Builder {
   const { cache, limit, log, signal } = options;
   let trimming = Promise.resolve();
-  let planned: NodeJS.Timeout | undefined;
+  let isPlanned = false;
   const trim = async () => {
     try {
       await cache.prune({ all: true, keepBytes: limit, matches: () => true }, signal);
@@ -32,10 +32,13 @@ export function boundedBuilder(
         return await builder.build(request, progress, abort);
       } finally {
         // One after the other, and nobody waits for it.
-        planned ??= setTimeout(() => {
-          planned = undefined;
-          trimming = trimming.then(trim);
-        }, LATER).unref();
+        if (!isPlanned) {
+          setTimeout(() => {
+            isPlanned = false;
+            trimming = trimming.then(trim);
+          }, LATER).unref();
+        }
+        isPlanned = true;
       }
     },
   };

@@ -64,8 +64,10 @@ export class ImageCatalog {
 
   /** Records an image, or gives one that is here further names; a name that another image had goes over to it. */
   async put(image: NewImage): Promise<void> {
-    await this.#keepBlob(image.id, image.configBytes);
-    await this.#keepBlob(image.manifestDigest, image.manifestBytes);
+    await Promise.all([
+      this.#keepBlob(image.id, image.configBytes),
+      this.#keepBlob(image.manifestDigest, image.manifestBytes),
+    ]);
     await this.#change(async (trx) => {
       await trx('images')
         .insert({

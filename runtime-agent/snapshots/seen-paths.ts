@@ -1,17 +1,33 @@
 const BITS = 25;
 
-/** A set of paths in 4 MiB that may take a path for another one: of a million, one in 300 (a Bloom filter). */
+/** Paths that are kept as they are; most layers have fewer. */
+const FEW = 2000;
+
+/** A set of paths in at most 4 MiB: when it has many, it may take a path for another one, of a million one in 300 (a Bloom filter). */
 export class SeenPaths {
-  readonly #bits = new Uint8Array(2 ** BITS / 8);
+  #few: Set<string> | undefined = new Set();
+  #bits = new Uint8Array(0);
 
   add(path: string): void {
-    for (const bit of positions(path))
-      this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+    if (this.#few === undefined) this.#mark(path);
+    else if (this.#few.size < FEW) this.#few.add(path);
+    else {
+      this.#bits = new Uint8Array(2 ** BITS / 8);
+      for (const each of this.#few) this.#mark(each);
+      this.#few = undefined;
+      this.#mark(path);
+    }
   }
 
   /** False is certain. */
   mayHave(path: string): boolean {
+    if (this.#few !== undefined) return this.#few.has(path);
     return positions(path).every((bit) => ((this.#bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0);
+  }
+
+  #mark(path: string): void {
+    for (const bit of positions(path))
+      this.#bits[bit >>> 3] = (this.#bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
   }
 }
 

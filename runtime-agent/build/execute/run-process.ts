@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupPath } from '../../containers/plan/cgroup-path.ts';
@@ -49,14 +50,14 @@ export async function runStepProcess(
     return exitCode;
   } finally {
     signal.removeEventListener('abort', kill);
-    // The runtime removes what it made when the process ends; it did not where it was killed itself.
     await killStep(context, id);
   }
 }
 
 async function killStep(context: RunContext, id: string): Promise<void> {
   try {
-    await context.commands.delete(id, true);
+    // The runtime removes what it made when the process ends; it did not where it was killed itself.
+    if (existsSync(join(context.paths.runtimeRoot, id))) await context.commands.delete(id, true);
     await destroyCgroup(context.cgroups, cgroupPath(id));
   } catch (error) {
     context.log.error({ step: id, err: error }, 'what is left of a build step could not be removed');

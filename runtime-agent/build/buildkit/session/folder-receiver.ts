@@ -31,8 +31,6 @@ export class FolderReceiver implements FileReceiver {
   #next = 0;
   /** All so far was as before, in the same order, and is not looked at unless something else comes. */
   #inStep = true;
-  #filesBefore: readonly (readonly [string, IndexedFile])[] = [];
-  #positions: ReadonlyMap<string, number> = new Map();
   #size = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
@@ -57,10 +55,10 @@ export class FolderReceiver implements FileReceiver {
     const entry = indexedFile(stat);
     const kind = fileKind(stat.mode);
     this.#messages.push(message);
-    this.#next = (this.#positions.get(path) ?? this.#next - 1) + 1;
     this.#take(path, entry);
     this.#checkLimits();
     const known = this.#before.files.get(path);
+    if (known !== undefined && this.#before.listing !== undefined) this.#next = this.#positionOf(path) + 1;
     if (known !== undefined && sameFile(known, entry)) {
       this.#now.set(path, known);
       return false;
@@ -127,19 +125,24 @@ export class FolderReceiver implements FileReceiver {
   #leaveStep(): void {
     if (!this.#inStep) return;
     this.#inStep = false;
-    if (this.#before.listing === undefined) return;
-    this.#filesBefore = [...this.#before.files];
-    this.#positions = new Map(this.#filesBefore.map(([path], index) => [path, index]));
     for (let index = 0; index < this.#next; index++) this.#takeAgain(index);
   }
 
   #takeAgain(index: number): void {
-    const [path = '', file] = this.#filesBefore[index] ?? [];
+    const path = this.#before.paths[index] ?? '';
+    const file = this.#before.files.get(path);
     const message = this.#before.listing?.message(index);
     if (file === undefined || message === undefined)
       throw new TypeError('a listing has a message for each file');
     this.#messages.push(message);
     this.#take(this.#newPath(path), file);
+  }
+
+  /** Where a file stood before; nearly always where the next was awaited, or a little later. */
+  #positionOf(path: string): number {
+    const { paths } = this.#before;
+    const later = paths.indexOf(path, this.#next);
+    return later >= 0 ? later : paths.indexOf(path);
   }
 
   #take(path: string, file: IndexedFile): void {

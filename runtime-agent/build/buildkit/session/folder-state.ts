@@ -13,6 +13,7 @@ export class FolderState {
   readonly listing: Listing | undefined;
   readonly notes: DigestNotes;
   #nodes: SyncedNodes | undefined;
+  #paths: readonly string[] | undefined;
 
   constructor(files: FileIndex, listing?: Listing, notes = new DigestNotes()) {
     this.files = files;
@@ -23,6 +24,11 @@ export class FolderState {
   get nodes(): SyncedNodes {
     this.#nodes ??= new SyncedNodes(this.files);
     return this.#nodes;
+  }
+
+  get paths(): readonly string[] {
+    this.#paths ??= [...this.files.keys()];
+    return this.#paths;
   }
 
   /** What comes after this one, which nobody may use any more: `changed` are the paths that differ, are new or are gone. */
