@@ -5,6 +5,7 @@ import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
+import { CgroupMoves } from '../linux/cgroup-moves.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
@@ -84,6 +85,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     ...Object.values(paths).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })),
   ]);
   const stopping = new AbortController();
+  const cgroups = detectCgroups();
   const parts = {
     images: deps.images,
     snapshotter: deps.snapshotter,
@@ -98,7 +100,8 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     hub: new AttachHub(deps.log),
     paths,
     libc: loadLibc(),
-    cgroups: detectCgroups(),
+    cgroups,
+    moves: new CgroupMoves(cgroups),
     seccomp,
     capabilities: capabilityNames(readBoundingCapabilities()),
     bootId: readBootId(),
@@ -130,6 +133,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
       await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
       await execs.close();
       await context.hub.close();
+      context.moves.close();
     },
   };
 }

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
+import { http as nodeHttp } from '../node-http.ts';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
@@ -19,7 +20,7 @@ export interface EngineServer<S extends Server | TlsServer = Server> {
 
 /** By plain HTTP, for a socket whose file says who may use it. */
 export function createEngineServer(deps: EngineDeps): EngineServer {
-  return serveEngine(deps, createServer(SERVER_OPTIONS, createEngineApp(deps).callback()));
+  return serveEngine(deps, nodeHttp.createServer(SERVER_OPTIONS, createEngineApp(deps).callback()));
 }
 
 /** For TCP: a client without a certificate that the authority (`ca`) vouches for gets no answer. */

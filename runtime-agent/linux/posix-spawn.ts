@@ -9,6 +9,8 @@ import { type SpawnLibrary, spawnLibrary } from './spawn-library.ts';
 export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What it is called among its arguments; its path unless given. */
+  readonly name?: string;
   /** A session of its own: signals of the agent's terminal do not reach it. */
   readonly session?: boolean;
   /** What its descriptors 0, 1, 2 … are: /dev/null, or one of this process. All others are closed in it. */
@@ -50,7 +52,14 @@ export function posixSpawn(path: string, args: readonly string[], options: Spawn
     library.attributesFlags(attributes, SETSIGDEF | SETSIGMASK | (options.session === true ? SETSID : 0));
     const env = Object.entries(options.env).map(([name, value]) => `${name}=${value}`);
     const pid: [number] = [0];
-    const errno = library.spawn(pid, path, actions, attributes, [path, ...args, null], [...env, null]);
+    const errno = library.spawn(
+      pid,
+      path,
+      actions,
+      attributes,
+      [options.name ?? path, ...args, null],
+      [...env, null],
+    );
     if (errno !== 0) {
       throw Object.assign(new Error(`${path} cannot be started: ${getSystemErrorMessage(-errno)}`), {
         code: getSystemErrorName(-errno),

@@ -6,6 +6,8 @@ import { openPipe, posixSpawn, readPipe, waitForExit } from './posix-spawn.ts';
 export interface LightOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** See SpawnOptions. */
+  readonly name?: string;
   /** Give the program the writing end of a second pipe, as descriptor 3. */
   readonly report?: boolean;
 }
@@ -28,12 +30,13 @@ export function spawnLight(path: string, args: readonly string[], options: Light
   const stderr = openPipe();
   const report = options.report === true ? openPipe() : undefined;
   const written = [stderr, ...(report === undefined ? [] : [report])];
-  const { env, cwd } = options;
+  const { env, cwd, name } = options;
   let pid: number;
   try {
     pid = posixSpawn(path, args, {
       env,
       ...(cwd === undefined ? {} : { cwd }),
+      ...(name === undefined ? {} : { name }),
       descriptors: ['null', 'null', ...written.map(({ writer }) => writer)],
     });
   } catch (error) {

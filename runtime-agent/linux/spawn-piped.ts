@@ -7,6 +7,8 @@ import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-
 /** Which of a program's streams this process has; those that it has not are /dev/null. */
 export interface PipedOptions {
   readonly env: Readonly<Record<string, string>>;
+  /** See SpawnOptions. */
+  readonly name?: string;
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
@@ -51,6 +53,7 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
     writeSync(input, options.input);
     const pid = posixSpawn(path, args, {
       env: options.env,
+      ...(options.name === undefined ? {} : { name: options.name }),
       session: true,
       descriptors: [
         options.terminal ?? stdin?.theirs ?? 'null',

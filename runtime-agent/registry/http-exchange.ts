@@ -1,7 +1,8 @@
-import http, { type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { getCACertificates } from 'node:tls';
 import { EngineError } from '../errors.ts';
+import { http } from '../node-http.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
@@ -21,7 +22,7 @@ export interface HttpRequest {
 /** An answer whose body is still to come: read it, or destroy it. */
 export interface HttpResponse {
   readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+  readonly headers: IncomingHttpHeaders;
   readonly body: IncomingMessage;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
@@ -113,11 +114,11 @@ export class HttpExchange {
 
 /** Ends a request that nothing is heard of for IDLE_TIMEOUT, or for ANSWER_TIMEOUT when all of it has been sent. */
 class Patience {
-  readonly #request: http.ClientRequest;
+  readonly #request: ClientRequest;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor(request: http.ClientRequest) {
+  constructor(request: ClientRequest) {
     this.#request = request;
     this.renew();
     request.once('finish', () => this.renew());
@@ -141,7 +142,7 @@ class Patience {
 
 /** Writes `body` as fast as the connection takes it, until its end or until an answer or a failure ends the request. */
 async function sendBody(
-  outgoing: http.ClientRequest,
+  outgoing: ClientRequest,
   body: AsyncIterable<Uint8Array>,
   onProgress: () => void,
 ): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { EngineError } from '../../errors.ts';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Attachment } from '../containers.ts';
@@ -25,7 +25,7 @@ const SIGKILL = 9;
 /** What execs need of the containers. */
 export type ExecContext = Pick<
   ContainerContext,
-  'registry' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities'
+  'registry' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities' | 'moves'
 >;
 
 /** See Execs. A process with streams does not outlive the agent; one without does, as the container itself. */
@@ -44,6 +44,7 @@ export class AgentExecs implements Execs {
     if (request.cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
     const record = new ExecRecord(randomBytes(32).toString('hex'), live.id, request);
     this.#records.add(record);
+    this.#context.moves.expect();
     this.#publish(live, record, `exec_create: ${commandText(record)}`);
     return record.id;
   }
@@ -135,7 +136,7 @@ export class AgentExecs implements Execs {
     const live = this.#context.registry.find(record.containerId);
     this.#publish(live, record, `exec_start: ${commandText(record)}`);
     try {
-      const process = await this.#spawn(live, record, streams);
+      const process = this.#spawn(live, record, streams);
       record.process = process;
       const started = await process.started;
       if ('failure' in started) {
@@ -152,13 +153,15 @@ export class AgentExecs implements Execs {
     }
   }
 
-  async #spawn(
+  #spawn(
     live: LiveContainer,
     record: ExecRecord,
     streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
-  ): Promise<ExecProcess> {
-    const { libc, runtime, paths, capabilities } = this.#context;
-    const spec = readOciSpec(await readFile(live.paths.spec, 'utf8'));
+  ): ExecProcess {
+    const { libc, runtime, paths, capabilities, moves } = this.#context;
+    moves.expect();
+    // A turn of the thread pool takes longer than the reading.
+    const spec = readOciSpec(readFileSync(live.paths.spec, 'utf8'));
     const read = (path: string) =>
       readFileInRoot(libc, spec.root.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
     const process = execProcess(live.container, record.request, {

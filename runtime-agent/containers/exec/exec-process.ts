@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsoleSocket } from '../../linux/console-socket.ts';
@@ -57,8 +57,9 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   if (spec.consoleSize !== undefined) terminal?.resize(spec.consoleSize.height, spec.consoleSize.width);
   let child: PipedProcess;
   try {
-    child = spawnPiped(runtime.path, execArguments(options, pidFile, console), {
+    child = spawnPiped(runtime.program, execArguments(options, pidFile, console), {
       env: RUNTIME_ENVIRONMENT,
+      name: runtime.name,
       ...(spec.terminal ? { stdin: false, stdout: false, stderr: false } : streams),
       ...(own === undefined ? {} : { terminal: own.slave }),
       input: writeOciJson(spec),
@@ -174,10 +175,7 @@ async function untilPidOrReport(pidFile: string, report: Promise<string>): Promi
 
 /** 0 while the file is not there or still empty. */
 function readPid(path: string): number {
-  try {
-    return Number.parseInt(readFileSync(path, 'latin1'), 10) || 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw error;
-  }
+  // Looked at so often, an error for each time would cost more than the rest.
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return 0;
+  return Number.parseInt(readFileSync(path, 'latin1'), 10) || 0;
 }

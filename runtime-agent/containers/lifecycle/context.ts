@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Images } from '../../images/images.ts';
+import type { CgroupMoves } from '../../linux/cgroup-moves.ts';
 import type { CgroupLayout } from '../../linux/cgroups.ts';
 import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
@@ -32,6 +33,7 @@ export interface ContainerContext {
   readonly paths: SharedPaths;
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;
+  readonly moves: CgroupMoves;
   readonly seccomp: SeccompSource;
   /** Capabilities that the agent can hand on. */
   readonly capabilities: readonly string[];

@@ -85,6 +85,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
   const { container, paths } = live;
   const { config, hostConfig } = container;
   const logPlan = planLog(hostConfig.LogConfig);
+  context.moves.expect();
   const image = await context.images.get(container.imageId);
   const links = runLinks(context, container);
   const opening = openRunNetwork(context, container, paths, links.hosts);

@@ -87,7 +87,7 @@ function monitorArguments(options: MonitorOptions): readonly string[] {
     '-n',
     options.name,
     '-r',
-    runtime.path,
+    runtime.program,
     '-b',
     paths.bundle,
     '-p',

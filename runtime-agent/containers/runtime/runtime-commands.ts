@@ -45,11 +45,11 @@ export class RuntimeCommands {
 
   /** Sets limits of a running container. Throws EngineError 'runtime'. */
   async update(id: string, resources: Omit<OciResources, 'devices'>): Promise<void> {
-    const { path, name } = this.#runtime;
+    const { program, name } = this.#runtime;
     const args = ['--root', this.#root, 'update', '--resources', '/proc/self/fd/4', id];
     const streams = { stdin: false, stdout: false, stderr: true };
     const input = JSON.stringify(resources);
-    const child = spawnPiped(path, args, { env: RUNTIME_ENVIRONMENT, ...streams, input });
+    const child = spawnPiped(program, args, { env: RUNTIME_ENVIRONMENT, name, ...streams, input });
     const [exitCode, stderr] = await Promise.all([child.exit, text(child.stderr as Readable)]);
     if (exitCode === 0) return;
     throw new EngineError('runtime', `${name} update failed: ${stderr.trim().slice(0, 2000)}`);
@@ -57,7 +57,7 @@ export class RuntimeCommands {
 
   /** `created` where it waits for its start, `running`, `paused` or `stopped`; undefined where the runtime does not know it. */
   async status(id: string): Promise<string | undefined> {
-    const ran = await runProcess(this.#runtime.path, ['--root', this.#root, 'state', id], {
+    const ran = await runProcess(this.#runtime.program, ['--root', this.#root, 'state', id], {
       env: RUNTIME_ENVIRONMENT,
       timeout: TIMEOUT,
     });
@@ -66,8 +66,8 @@ export class RuntimeCommands {
   }
 
   async #run(args: readonly string[]): Promise<void> {
-    const { path, name } = this.#runtime;
-    const child = spawnLight(path, ['--root', this.#root, ...args], { env: RUNTIME_ENVIRONMENT });
+    const { program, name } = this.#runtime;
+    const child = spawnLight(program, ['--root', this.#root, ...args], { env: RUNTIME_ENVIRONMENT, name });
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;

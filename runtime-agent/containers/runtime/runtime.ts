@@ -2,12 +2,15 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Logger } from 'pino';
 import { runProcess } from '../../linux/run-process.ts';
+import { sealProgram } from '../../linux/sealed-program.ts';
 import { tryRuntime } from './try-runtime.ts';
 
 /** The programs that run containers on this host. Absolute paths. */
 export interface Runtime {
   readonly name: 'crun' | 'runc';
   readonly path: string;
+  /** What is started for it: the same program, which starts faster where it can. */
+  readonly program: string;
   /** As the program says it: `1.21`. */
   readonly version: string;
   readonly conmon: string;
@@ -38,13 +41,31 @@ export async function selectRuntime(options: {
       continue;
     }
     const failure = await tryRuntime(name, path, options.workDirectory, options.signal);
-    if (failure === undefined) return { name, path, version: await readVersion(path), conmon };
+    if (failure === undefined)
+      return {
+        name,
+        path,
+        program: startedFrom(name, path, options.log),
+        version: await readVersion(path),
+        conmon,
+      };
     options.log.warn({ runtime: name, reason: failure }, 'this OCI runtime cannot run containers here');
     reasons.push(`${name}: ${failure}`);
   }
   throw new Error(
     `no OCI runtime works on this host (${reasons.join('; ')}): install the package crun or runc, run the agent as root`,
   );
+}
+
+/** runc is of 10 MB and takes longer over other things. */
+function startedFrom(name: Runtime['name'], path: string, log: Logger): string {
+  if (name !== 'crun') return path;
+  try {
+    return sealProgram(path, name);
+  } catch (error) {
+    log.info({ err: error }, 'crun is started from its file, which takes a little longer');
+    return path;
+  }
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

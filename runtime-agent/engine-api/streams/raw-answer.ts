@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { http } from '../../node-http.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { engineHeaders } from '../engine-headers.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
@@ -27,7 +27,7 @@ export function refuseUpgrade(
   const { status, message, expected } = errorAnswer(error);
   if (!expected) deps.log.error({ err: error, url }, 'upgrade failed');
   const body = errorBody(message);
-  writeHead(deps, socket, `${status} ${STATUS_CODES[status] ?? ''}`, {
+  writeHead(deps, socket, `${status} ${http.STATUS_CODES[status] ?? ''}`, {
     'Content-Type': 'application/json',
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',

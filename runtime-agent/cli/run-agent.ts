@@ -1,0 +1,169 @@
+import { pino } from 'pino';
+import { StepCache } from '../build/cache/step-cache.ts';
+import { layersOfBuilds } from '../build/create-builder.ts';
+import type { AgentConfig } from '../config.ts';
+import { createContainers } from '../containers/create-containers.ts';
+import { selectRuntime } from '../containers/runtime/runtime.ts';
+import { openAgentDatabase } from '../database.ts';
+import type { EngineDeps } from '../engine-api/engine-deps.ts';
+import { createEngineServer } from '../engine-api/engine-server.ts';
+import type { HostFacts } from '../engine-api/host-facts.ts';
+import { EventBus } from '../events/event-bus.ts';
+import { AgentImageArchives } from '../images/archive/agent-image-archives.ts';
+import { createImages } from '../images/create-images.ts';
+import type { MountNamespace } from '../linux/mount-namespace.ts';
+import { createNetworks } from '../networks/create-networks.ts';
+import { CredentialFiles } from '../registry/credentials/credential-files.ts';
+import { RegistryClient } from '../registry/registry-client.ts';
+import { RemoteRegistry } from '../registry/remote-registry.ts';
+import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
+import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
+import { openVolumes } from '../volumes/local-volumes.ts';
+import { claimDataFolder } from './data-folder.ts';
+import { readHostId } from './host-id.ts';
+import { clearSocketPath, listenSocket } from './listen-socket.ts';
+import { listenTcp } from './listen-tcp.ts';
+import { needed } from './needed.ts';
+import { openBuild } from './open-build.ts';
+import { readSystemFacts } from './read-host-facts.ts';
+import { readVersion } from './version.ts';
+
+/** Milliseconds that calls under way have to end when the agent stops. */
+const GRACE = 10_000;
+
+/**
+ * The agent in its mount namespace: returns when `interrupted` is aborted and everything is closed. Containers go on
+ * running. Throws ConfigError for what its operator must change.
+ */
+export async function runAgent(
+  config: AgentConfig,
+  { dataDirectory, mounts }: { readonly dataDirectory: string; readonly mounts: MountNamespace },
+  interrupted: AbortSignal,
+): Promise<void> {
+  const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
+  claimDataFolder(dataDirectory);
+  await clearSocketPath(config.socket);
+  const [version, id, facts, runtime] = await Promise.all([
+    readVersion(),
+    readHostId(dataDirectory),
+    readSystemFacts(),
+    needed(selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted })),
+  ]);
+
+  const events = new EventBus();
+  const knex = await openAgentDatabase(dataDirectory);
+  const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
+  if (fallbackReason !== undefined) log.warn(fallbackReason);
+  const registry = new RegistryClient({
+    insecureRegistries: config.insecureRegistries,
+    mirrors: config.registryMirrors,
+    credentials: new CredentialFiles(config.registryAuthFiles),
+  });
+  const stepCache = await StepCache.open(knex);
+  const { images, drafts, push, holds, transfer, attestations, compressor, indexes } = await createImages({
+    dataDirectory,
+    knex,
+    snapshotter,
+    registry,
+    events,
+    layerLimit: config.layerLimit,
+    keepLayerBlobs: !config.discardLayerBlobs,
+    otherLayers: () => layersOfBuilds(stepCache),
+  });
+  const volumes = await openVolumes({ knex, events, dataDirectory });
+  const networking = await createNetworks({ knex, events, dataDirectory, log });
+  const trees = new TreeThreads();
+  const containers = await createContainers({
+    knex,
+    images,
+    snapshotter,
+    volumes,
+    networks: networking.containerNetworks,
+    events,
+    dataDirectory,
+    runtime,
+    trees,
+    log,
+  });
+  const stopping = new AbortController();
+  const host: HostFacts = {
+    ...facts,
+    version,
+    id,
+    dataDirectory,
+    storageDriver: snapshotter.kind,
+    runtime,
+    insecureRegistries: config.insecureRegistries,
+  };
+  const { build, buildkit } = await openBuild({
+    images,
+    drafts,
+    holds,
+    transfer,
+    attestations,
+    compressor,
+    indexes,
+    stepCache,
+    snapshotter,
+    tars: trees,
+    networks: networking.containerNetworks,
+    runtime,
+    host,
+    maxContextSize: config.buildContextLimit,
+    maxCacheSize: config.buildCacheLimit,
+    signal: stopping.signal,
+    sweep: () => images.sweep(),
+    log,
+  });
+  const engine: EngineDeps = {
+    images,
+    push,
+    registryQueries: new RemoteRegistry(registry),
+    containers,
+    files: {
+      archive: containers.archive,
+      trees: containers.trees,
+      drafts,
+      archives: new AgentImageArchives({ images, drafts, snapshotter, events }),
+    },
+    execs: containers.execs,
+    control: containers.control,
+    stats: containers.stats,
+    volumes,
+    networks: networking.networks,
+    events,
+    build,
+    buildkit,
+    host,
+    layerSize: (diffId) => snapshotter.layerSize(diffId),
+    checkLogin: (...request) => registry.checkLogin(...request),
+    log,
+    stopping: stopping.signal,
+  };
+  const server = createEngineServer(engine);
+  const tcp = config.tcp && (await listenTcp(config.tcp, engine, log));
+  await listenSocket(server.http, config.socket, config.socketGroup);
+  log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
+  const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
+  process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
+
+  await aborted(interrupted);
+  log.info('stopping; containers go on running');
+  stopping.abort();
+  buildkit.close();
+  await Promise.all([server.close(GRACE), tcp?.close(GRACE)]);
+  const idle = (await containers.list()).every(({ state }) => state.pid === 0);
+  await containers.close();
+  await trees.close();
+  await networking.close({ idle });
+  registry.close();
+  await knex.destroy();
+  if (idle) await mounts.release();
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
