@@ -9,14 +9,17 @@ const MFD_EXEC = 0x10;
 const F_ADD_SEALS = 1033;
 /** F_SEAL_SEAL, SHRINK, GROW and WRITE: exactly those that crun looks for. */
 const ALL_SEALS = 0xf;
+const ELF = Buffer.from('\x7fELF', 'latin1');
 
 /**
  * A copy of a program in memory that nobody can write to any more, and the path that starts it for as long as this process
  * lives. crun and runc make a copy that containers cannot write to (CVE-2019-5736) at every call and start themselves again
- * from it; from a sealed file they see that they need not, which halves the time of a short call. Throws SystemCallError
- * where the kernel has no such files, or they must not be run (vm.memfd_noexec).
+ * from it; from a sealed file they see that they need not, which halves the time of a short call. Throws an Error for a
+ * script, which may be changed as a file, and where the kernel has no such files or they must not be run (vm.memfd_noexec).
  */
 export function sealProgram(path: string, name: string): string {
+  const bytes = readFileSync(path);
+  if (!bytes.subarray(0, ELF.length).equals(ELF)) throw new Error(`${path} is a script`);
   const library = koffi.load(null);
   const create = library.func('int memfd_create(const char *name, unsigned int flags)');
   const addSeals = library.func('int fcntl(int fd, int command, int seals)');
@@ -24,7 +27,6 @@ export function sealProgram(path: string, name: string): string {
   if (fd < 0) fd = create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) throw new SystemCallError('a program cannot be copied into memory', koffi.errno());
   try {
-    const bytes = readFileSync(path);
     for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset);
     if (addSeals(fd, F_ADD_SEALS, ALL_SEALS) < 0) {
       throw new SystemCallError(`the copy of ${path} cannot be sealed`, koffi.errno());

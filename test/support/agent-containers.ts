@@ -69,7 +69,8 @@ export async function openAgentContainers(
     log,
     ...(options.runtime === undefined ? {} : { candidates: [options.runtime] }),
   });
-  const runtime = options.runtimePath === undefined ? selected : { ...selected, path: options.runtimePath };
+  const path = options.runtimePath;
+  const runtime = path === undefined ? selected : { ...selected, path, program: path };
   return openOver({ ...options, dataDirectory }, { scope, snapshotter, diffId, log, runtime }, true);
 }
 

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { runProcess } from '../../../../runtime-agent/linux/run-process.ts';
@@ -23,7 +32,10 @@ describe('sealProgram', () => {
     assert.throws(() => ftruncateSync(writer, 0), { code: 'EPERM' });
   });
 
-  it('fails where there is no such program', () => {
+  it('fails where there is no such program, and for a script', async (t) => {
+    const script = join(await makeTempDir(t, 'sealed'), 'script');
+    writeFileSync(script, '#!/bin/sh\n', { mode: 0o755 });
+    assert.throws(() => sealProgram(script, 'script'), /is a script/);
     assert.throws(() => sealProgram('/nonexistent', 'none'), { code: 'ENOENT' });
   });
 });
