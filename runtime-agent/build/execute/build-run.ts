@@ -11,8 +11,10 @@ import type { SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
+import { runSettings } from './run-settings.ts';
 import { SharedCaches } from './shared-caches.ts';
 import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
+import type { RunSettings } from './step-container.ts';
 import { StepExecutor } from './step-executor.ts';
 
 /** What all builds of this host share. */
@@ -47,6 +49,7 @@ export class BuildRun {
   }
 
   async build(): Promise<BuiltImage> {
+    const settings = runSettings(this.#parts.run, this.#request);
     try {
       const preparation = new BuildPreparation({
         images: this.#parts.images,
@@ -56,13 +59,13 @@ export class BuildRun {
         progress: this.#progress,
         signal: this.#signal,
       });
-      return await this.#execute(await preparation.prepare());
+      return await this.#execute(await preparation.prepare(), settings);
     } finally {
       this.#held.release();
     }
   }
 
-  async #execute(prepared: PreparedBuild): Promise<BuiltImage> {
+  async #execute(prepared: PreparedBuild, settings: RunSettings): Promise<BuiltImage> {
     const request = this.#request;
     const signal = this.#signal;
     const sources = new BuildSources({
@@ -86,6 +89,7 @@ export class BuildRun {
     const executor = new StepExecutor(this.#parts, {
       shared,
       request,
+      settings,
       held: this.#held,
       sources,
       chainOf: (source) => runs.chainOf(source),

@@ -9,6 +9,7 @@ import type { BuildSources } from './build-sources.ts';
 import type { HeldLayers } from './held-layers.ts';
 import type { RunContext } from './run-context.ts';
 import type { SharedCaches } from './shared-caches.ts';
+import type { RunSettings } from './step-container.ts';
 
 /** A part of what a step writes. */
 export interface StepOutputPart {
@@ -29,6 +30,8 @@ export interface SharedParts {
 /** One build, as its steps see it. */
 export interface BuildScope {
   readonly request: BuildRequest;
+  /** Of each RUN. */
+  readonly settings: RunSettings;
   readonly held: HeldLayers;
   readonly sources: BuildSources;
   readonly shared: SharedCaches;

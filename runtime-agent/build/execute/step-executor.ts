@@ -59,7 +59,7 @@ export class StepExecutor {
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
-    const { request, sources } = this.#scope;
+    const { request, settings, sources } = this.#scope;
     const inputs: string[] = [];
     for (const mount of work.mounts) {
       if (mount.type === 'bind') inputs.push(await this.#inputDigest(step, mount.from, mount.source));
@@ -68,7 +68,7 @@ export class StepExecutor {
       }
     }
     const latest = request.sourceDateEpoch;
-    const key = runKey(chain, work, inputs, latest);
+    const key = runKey(chain, work, inputs, latest, settings);
     return await this.#steps.once(step, [key], reuses, events, async (signal, output) => {
       let diffId: Digest | undefined;
       await runStep(this.#parts.run, {
@@ -76,12 +76,7 @@ export class StepExecutor {
         step,
         work,
         chain,
-        settings: {
-          network: request.network,
-          extraHosts: request.extraHosts,
-          shmSize: request.shmSize,
-          limits: request.limits ?? {},
-        },
+        settings,
         mounts: (rootfs) =>
           openMounts(
             {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../../storage/oci/digest.ts';
+import type { StepLimits } from '../builder.ts';
 import type { CopyWork, FolderWork, RunWork } from './step.ts';
 
 /** Changes when steps of older agents would not give the same layer any more. */
@@ -8,16 +9,36 @@ const VERSION = 1;
 /** What stands below a step: the layers, lowest first. */
 export type Chain = readonly Digest[];
 
-/** The key of a RUN: what it does, on which files. `inputs` are digests of what it mounts from elsewhere. */
+/** What the whole build gives each RUN, and what a RUN can see of it. */
+export interface RunSurroundings {
+  readonly network: string;
+  readonly extraHosts: readonly string[];
+  readonly shmSize: number | undefined;
+  readonly limits: StepLimits;
+}
+
+/**
+ * The key of a RUN: what it does, on which files, and where. As with BuildKit the names of --add-host count and their addresses do not.
+ * `inputs` are digests of what it mounts from elsewhere.
+ */
 export function runKey(
   chain: Chain,
   work: RunWork,
   inputs: readonly string[],
   latest: number | undefined,
+  surroundings: RunSurroundings,
 ): string {
-  const { args, env, cwd, user, network, script } = work;
+  const { args, env, cwd, user, script } = work;
   const mounts = work.mounts.map((mount) => ({ ...mount, from: undefined }));
-  return key('run', { chain, args, env, cwd, user, network, script, mounts, inputs, latest });
+  const network = work.network === 'default' ? surroundings.network : work.network;
+  const { shmSize, limits } = surroundings;
+  const hosts = surroundings.extraHosts.map((host) => host.split(':', 1)[0]);
+  return key('run', {
+    ...{ chain, args, env, cwd, user, network, script, mounts, inputs, latest },
+    ...(hosts.length === 0 ? {} : { hosts }),
+    ...(limits.Ulimits === undefined ? {} : { ulimits: limits.Ulimits }),
+    shmSize,
+  });
 }
 
 /** The key of a COPY whose files have this digest. `--link` looks at nothing that is below it. */

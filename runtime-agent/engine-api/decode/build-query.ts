@@ -12,6 +12,8 @@ export interface BuildQuery {
   readonly tags: readonly string[];
   /** Only the ID is answered. */
   readonly quiet: boolean;
+  /** Whether the client wants to keep the containers of steps, of which there are none here. */
+  readonly keepsContainers: boolean;
   /** For `POST /build/cancel`. */
   readonly id: string | undefined;
 }
@@ -68,6 +70,7 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       .filter((name) => name !== '')
       .map(checkedTag),
     quiet: queryBoolean(query, 'q'),
+    keepsContainers: query.has('rm') && !queryBoolean(query, 'rm') && !queryBoolean(query, 'forcerm'),
     id: id === '' ? undefined : id,
   };
 }

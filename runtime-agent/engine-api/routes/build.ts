@@ -59,6 +59,8 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
   });
 }
 
+const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, so that none is kept\n';
+
 /** Lines that a slow client may owe before output is left out. */
 const BACKLOG = 10_000;
 
@@ -94,8 +96,12 @@ async function build(
   });
   try {
     const lines = new ClassicLines(emit);
+    let isWarned = !query.keepsContainers;
     const progress = (step: BuildProgress) => {
-      if (!query.quiet) lines.take(step);
+      if (query.quiet) return;
+      lines.take(step);
+      if (!isWarned) emit({ stream: NOTHING_KEPT });
+      isWarned = true;
     };
     const built = await builder.build({ ...query.request, source }, progress, signal);
     try {

@@ -13,7 +13,7 @@ import { neededImages, neededStages } from '../../../../runtime-agent/build/solv
 import { planStage } from '../../../../runtime-agent/build/solver/plan-stage.ts';
 import { type NameScope, targetStage } from '../../../../runtime-agent/build/solver/stage-sources.ts';
 import type { RunWork, StagePlan } from '../../../../runtime-agent/build/solver/step.ts';
-import { copyKey, runKey } from '../../../../runtime-agent/build/solver/step-key.ts';
+import { copyKey, type RunSurroundings, runKey } from '../../../../runtime-agent/build/solver/step-key.ts';
 import { wantedOfContext } from '../../../../runtime-agent/build/solver/wanted-of-context.ts';
 import type { ImageConfigDefaults } from '../../../../storage/oci/image-config.ts';
 
@@ -203,10 +203,36 @@ describe('the key of a step', () => {
     return work;
   };
 
+  const plain: RunSurroundings = { network: 'default', extraHosts: [], shmSize: undefined, limits: {} };
+
+  test('of a RUN changes with what it can see of the build around it, as with BuildKit', () => {
+    const run = firstRun('FROM a\nRUN x');
+    const offline = firstRun('FROM a\nRUN --network=none x');
+    const keyOf = (surroundings: Partial<RunSurroundings>, work = run) =>
+      runKey(chain, work, [], undefined, { ...plain, ...surroundings });
+    for (const surroundings of [
+      { network: 'none' },
+      { extraHosts: ['db:10.0.0.1'] },
+      { shmSize: 1 << 20 },
+      { limits: { Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }] } },
+    ]) {
+      assert.notEqual(keyOf(surroundings), keyOf({}), JSON.stringify(surroundings));
+    }
+    assert.equal(keyOf({ extraHosts: ['db:10.0.0.1'] }), keyOf({ extraHosts: ['db:10.0.0.2'] }));
+    assert.notEqual(keyOf({ extraHosts: ['db:10.0.0.1'] }), keyOf({ extraHosts: ['www:10.0.0.1'] }));
+    assert.equal(keyOf({ network: 'host' }, offline), keyOf({ network: 'none' }, offline));
+    assert.equal(keyOf({ network: 'none' }), keyOf({}, offline));
+    assert.equal(keyOf({ limits: { Memory: 1 << 30 } }), keyOf({}), 'nor do limits of resources');
+  });
+
   test('changes with what the step does and on which layers', () => {
     const run = firstRun('FROM a\nRUN x');
-    const key = runKey(chain, run, [], undefined);
-    assert.equal(runKey(chain, firstRun('FROM a\n\nRUN   x'), [], undefined), key, 'not with white space');
+    const key = runKey(chain, run, [], undefined, plain);
+    assert.equal(
+      runKey(chain, firstRun('FROM a\n\nRUN   x'), [], undefined, plain),
+      key,
+      'not with white space',
+    );
     for (const changed of [
       'RUN y',
       'ENV A=1\nRUN x',
@@ -215,11 +241,11 @@ describe('the key of a step', () => {
       'RUN --network=none x',
       'RUN --mount=type=tmpfs,target=/t x',
     ]) {
-      assert.notEqual(runKey(chain, firstRun(`FROM a\n${changed}`), [], undefined), key, changed);
+      assert.notEqual(runKey(chain, firstRun(`FROM a\n${changed}`), [], undefined, plain), key, changed);
     }
-    assert.notEqual(runKey(other, run, [], undefined), key);
-    assert.notEqual(runKey(chain, run, ['input'], undefined), key);
-    assert.notEqual(runKey(chain, run, [], 1), key);
+    assert.notEqual(runKey(other, run, [], undefined, plain), key);
+    assert.notEqual(runKey(chain, run, ['input'], undefined, plain), key);
+    assert.notEqual(runKey(chain, run, [], 1, plain), key);
   });
 
   test('of a COPY changes with the files, and with --link not with the layers below', () => {
