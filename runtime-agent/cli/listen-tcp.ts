@@ -5,7 +5,7 @@ import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import { ConfigError, type TcpConfig } from '../config.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
-import { createMutualTlsEngineServer } from '../engine-api/engine-server.ts';
+import { createMutualTlsEngineServer } from '../engine-api/mutual-tls-server.ts';
 
 /** The API by TCP, until it is closed. */
 export interface TcpListener {

@@ -22,7 +22,6 @@ import { openVolumes } from '../volumes/local-volumes.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
 import { clearSocketPath, listenSocket } from './listen-socket.ts';
-import { listenTcp } from './listen-tcp.ts';
 import { needed } from './needed.ts';
 import { openBuild } from './open-build.ts';
 import { readSystemFacts } from './read-host-facts.ts';
@@ -141,7 +140,7 @@ export async function runAgent(
     stopping: stopping.signal,
   };
   const server = createEngineServer(engine);
-  const tcp = config.tcp && (await listenTcp(config.tcp, engine, log));
+  const tcp = config.tcp && (await (await import('./listen-tcp.ts')).listenTcp(config.tcp, engine, log));
   await listenSocket(server.http, config.socket, config.socketGroup);
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];

@@ -1,4 +1,3 @@
-import { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import { EngineError } from '../errors.ts';
 import { splitVersion } from './api-version.ts';
@@ -6,6 +5,7 @@ import type { EngineDeps } from './engine-deps.ts';
 import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
 import { drainRequest } from './http/drain-request.ts';
+import { Router } from './koa-router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';

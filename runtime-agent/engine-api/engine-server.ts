@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerOptions } from 'node:http';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
 import { http as nodeHttp } from '../node-http.ts';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
@@ -23,22 +22,8 @@ export function createEngineServer(deps: EngineDeps): EngineServer {
   return serveEngine(deps, nodeHttp.createServer(SERVER_OPTIONS, createEngineApp(deps).callback()));
 }
 
-/** For TCP: a client without a certificate that the authority (`ca`) vouches for gets no answer. */
-export function createMutualTlsEngineServer(
-  deps: EngineDeps,
-  certificates: Required<Pick<SecureContextOptions, 'ca' | 'cert' | 'key'>>,
-): EngineServer<TlsServer> {
-  const options = { ...SERVER_OPTIONS, ...certificates, requestCert: true, rejectUnauthorized: true };
-  const http = createTlsServer(options, createEngineApp(deps).callback());
-  // As plain HTTP has it: the CLI closes its side of an attached connection at once, and reads on. Not as an option of
-  // the server, where a client that leaves during the handshake would stay.
-  http.on('secureConnection', (socket) => {
-    socket.allowHalfOpen = true;
-  });
-  return serveEngine(deps, http);
-}
-
-const SERVER_OPTIONS: ServerOptions = {
+/** What every server of the API has. */
+export const SERVER_OPTIONS: ServerOptions = {
   // Logs, events and waits are silent as long as nothing happens.
   requestTimeout: 0,
   // X-Registry-Auth may hold tokens that are longer than what Node takes by itself.
@@ -48,7 +33,8 @@ const SERVER_OPTIONS: ServerOptions = {
   shouldUpgradeCallback: (request) => mayUpgrade(request) || isBuildkit(request),
 };
 
-function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): EngineServer<S> {
+/** Answers the API, and connections that clients take over, on a server that is given. */
+export function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): EngineServer<S> {
   const upgraded = new Set<Duplex>();
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket);

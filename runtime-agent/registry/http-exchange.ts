@@ -1,6 +1,5 @@
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import https from 'node:https';
-import { getCACertificates } from 'node:tls';
+import type { Agent } from 'node:https';
 import { EngineError } from '../errors.ts';
 import { http } from '../node-http.ts';
 
@@ -42,7 +41,7 @@ export class BodyError extends Error {
 /** Connections to registries, kept open between requests. */
 export class HttpExchange {
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
-  #secureAgent: https.Agent | undefined;
+  #secureAgent: Agent | undefined;
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
@@ -68,8 +67,8 @@ export class HttpExchange {
     this.#secureAgent?.destroy();
   }
 
-  get #secure(): https.Agent {
-    this.#secureAgent ??= new https.Agent({
+  get #secure(): Agent {
+    this.#secureAgent ??= new (https().Agent)({
       keepAlive: true,
       timeout: IDLE_TIMEOUT,
       ca: trustedAuthorities(),
@@ -82,7 +81,7 @@ export class HttpExchange {
     const secure = url.protocol === 'https:';
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const outgoing = (secure ? https : http).request(url, {
+      const outgoing = (secure ? https() : http).request(url, {
         method,
         headers: { 'user-agent': 'berth-agent', ...headers },
         signal,
@@ -164,8 +163,14 @@ async function sendBody(
   outgoing.end();
 }
 
+/** Loaded at its first use: an agent may well have none but plain registries. */
+function https() {
+  return process.getBuiltinModule('node:https');
+}
+
 /** Node's own authorities and, as docker has it, those that the system's administrator trusts. */
 function trustedAuthorities(): string[] {
+  const { getCACertificates } = process.getBuiltinModule('node:tls');
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 
