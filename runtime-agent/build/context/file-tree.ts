@@ -14,7 +14,12 @@ interface CommonFields {
 /** What stands at a path of a tree. */
 export type TreeEntry = CommonFields &
   (
-    | { readonly kind: 'file'; readonly size: number }
+    | {
+        readonly kind: 'file';
+        readonly size: number;
+        /** The same for all names of one file; absent where it has one name. */
+        readonly inode?: string;
+      }
     | { readonly kind: 'folder' }
     | { readonly kind: 'symlink'; readonly target: string }
     | { readonly kind: 'char' | 'block'; readonly major: number; readonly minor: number }

@@ -33,7 +33,10 @@ export class FolderTree implements FileTree {
       gid: stat.gid,
       mtime: Math.floor(stat.mtimeMs / 1000),
     };
-    if (stat.isFile()) return { ...common, kind: 'file', size: stat.size };
+    if (stat.isFile()) {
+      const inode = stat.nlink > 1 ? { inode: `${stat.dev} ${stat.ino}` } : {};
+      return { ...common, kind: 'file', size: stat.size, ...inode };
+    }
     if (stat.isDirectory()) return { ...common, kind: 'folder' };
     if (stat.isSymbolicLink()) {
       return { ...common, kind: 'symlink', target: await readlink(this.#path(path), { encoding: 'latin1' }) };

@@ -90,7 +90,13 @@ class Receiver {
         if (target === undefined || target.entry.kind === 'folder') {
           throw refusal(`the hard link ${quote(path)} names a file that is not before it`);
         }
-        this.#put(path, { ...target, entry: { ...target.entry, path } });
+        if (target.entry.kind !== 'file') {
+          this.#put(path, { ...target, entry: { ...target.entry, path } });
+          return;
+        }
+        const inode = target.entry.inode ?? target.entry.path;
+        this.#put(target.entry.path, { ...target, entry: { ...target.entry, inode } });
+        this.#put(path, { ...target, entry: { ...target.entry, path, inode } });
         return;
       }
       case 'file':

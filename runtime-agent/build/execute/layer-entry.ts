@@ -17,5 +17,7 @@ export type LayerEntry = CommonFields &
     | { readonly kind: 'document'; readonly content: Buffer }
     | { readonly kind: 'folder' | 'fifo' }
     | { readonly kind: 'symlink'; readonly target: string }
+    /** A further name of the file at `target`, which comes before it. */
+    | { readonly kind: 'hardlink'; readonly target: string }
     | { readonly kind: 'char' | 'block'; readonly major: number; readonly minor: number }
   );

@@ -1,4 +1,4 @@
-import type { FileTree, TreeEntry } from '../context/file-tree.ts';
+import type { FileEntry, FileTree, TreeEntry } from '../context/file-tree.ts';
 import { joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { type CopiedEntry, type SelectedSource, SourceError } from './select-sources.ts';
@@ -27,6 +27,8 @@ export class CopyPlacement {
   readonly #root: FileTree | undefined;
   readonly #rules: CopyRules;
   readonly #entries = new Map<string, LayerEntry>();
+  /** Where files with several names have gone, of the source that is being added: as with both builders of the field these stay one file. */
+  #names = new Map<string, string>();
 
   /** `root` is what the image has so far; undefined where that does not matter (`--link`). */
   constructor(root: FileTree | undefined, rules: CopyRules) {
@@ -41,6 +43,7 @@ export class CopyPlacement {
   /** Throws SourceError where a folder would go over a file, or a file over a folder. */
   async add(source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
     const { destination, isFolder } = this.#rules;
+    this.#names = new Map();
     const above = joinPath(destination, source.above ?? '').replace(/\/$/, '');
     const found = await this.#resolve(above);
     const isThere = (this.#entries.get(found.path)?.kind ?? found.entry?.kind) === 'folder';
@@ -64,7 +67,20 @@ export class CopyPlacement {
 
   /** What was placed elsewhere. */
   put(entry: LayerEntry): void {
+    if (entry.kind !== 'folder') this.#clear(entry.path);
     this.#entries.set(entry.path, entry);
+  }
+
+  /** What goes over a file that has further names leaves it with these, and comes after what it may be a name of. */
+  #clear(path: string): void {
+    const before = this.#entries.get(path);
+    if (!this.#entries.delete(path) || before?.kind !== 'file' || before.file.inode === undefined) return;
+    let heir: string | undefined;
+    for (const [name, entry] of this.#entries) {
+      if (entry.kind !== 'hardlink' || entry.target !== path) continue;
+      this.#entries.set(name, heir === undefined ? { ...before, path: name } : { ...entry, target: heir });
+      heir ??= name;
+    }
   }
 
   /** A document of the Dockerfile. */
@@ -135,13 +151,24 @@ export class CopyPlacement {
     const { owner, mode } = this.#rules.keepsOwn ? NO_CHANGES : this.#rules;
     const own = source.dropsOwners ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid };
     const common = { path, mode: mode ?? entry.mode, ...(owner ?? own), mtime: entry.mtime, xattrs };
+    if (entry.kind !== 'folder') this.#clear(path);
     if (entry.kind === 'file') {
-      this.#entries.set(path, { ...common, kind: 'file', tree: source.tree, file: entry });
+      const target = this.#firstName(entry, path);
+      if (target === undefined)
+        this.#entries.set(path, { ...common, kind: 'file', tree: source.tree, file: entry });
+      else this.#entries.set(path, { ...common, kind: 'hardlink', target });
     } else if (entry.kind === 'symlink')
       this.#entries.set(path, { ...common, kind: 'symlink', target: entry.target });
     else if (entry.kind === 'char' || entry.kind === 'block') {
       this.#entries.set(path, { ...common, kind: entry.kind, major: entry.major, minor: entry.minor });
     } else this.#entries.set(path, { ...common, kind: entry.kind });
+  }
+
+  #firstName({ inode }: FileEntry, path: string): string | undefined {
+    if (inode === undefined) return undefined;
+    const first = this.#names.get(inode);
+    if (first === undefined) this.#names.set(inode, path);
+    return first;
   }
 
   /** A folder and those above it. Those that are there keep what they are, and come into the layer so that they are not opened to everybody. */

@@ -15,12 +15,17 @@ export async function sourceDigest(copied: readonly CopiedSource[], signal: Abor
   const hash = createHash('sha256');
   for (const { source, entries } of copied) {
     hash.update(JSON.stringify([source.name, source.above ?? null, source.entry.kind]));
+    const names = new Map<string, string>();
     for (const { path, entry } of entries) {
       signal.throwIfAborted();
       const owner = source.dropsOwners ? [] : [entry.uid, entry.gid];
       // What a folder itself is like does not matter where its content is copied.
       const isRoot = path === '' && entry.kind === 'folder';
       const fields: unknown[] = [path, entry.kind, ...(isRoot ? [] : [entry.mode, ...owner])];
+      const { inode } = entry.kind === 'file' ? entry : {};
+      const first = inode === undefined ? undefined : names.get(inode);
+      if (first !== undefined) fields.push('link', first);
+      else if (inode !== undefined) names.set(inode, path);
       if (entry.kind === 'file') fields.push(await source.tree.contentDigest(entry, signal));
       else if (entry.kind === 'symlink') fields.push(entry.target);
       else if (entry.kind === 'char' || entry.kind === 'block') fields.push(entry.major, entry.minor);

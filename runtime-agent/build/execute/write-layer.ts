@@ -92,7 +92,7 @@ function header(entry: LayerEntry, latest: number): Buffer {
     gid: entry.gid,
     size: entry.kind === 'file' ? entry.file.size : entry.kind === 'document' ? entry.content.length : 0,
     mtime: Math.min(entry.mtime, latest),
-    target: entry.kind === 'symlink' ? entry.target : '',
+    target: entry.kind === 'symlink' || entry.kind === 'hardlink' ? entry.target : '',
     major: isDevice ? entry.major : 0,
     minor: isDevice ? entry.minor : 0,
     xattrs: entry.xattrs,

@@ -33,6 +33,7 @@ export class SyncedNodes {
       else names.push(nameOf(node.entry.path));
     }
     for (const names of this.#children.values()) names.sort();
+    this.#markNames(index.keys(), index);
   }
 
   get(path: string): SyncedNode | undefined {
@@ -44,11 +45,23 @@ export class SyncedNodes {
   }
 
   /** Takes in what has become of files that stay: no name is new, and none is gone. */
-  update(paths: Iterable<string>, index: FileIndex): void {
+  update(paths: ReadonlySet<string>, index: FileIndex): void {
     for (const path of paths) {
       const file = index.get(path);
       const node = file && nodeOf(byteText(path), file, index);
       if (node !== undefined) this.#nodes.set(node.entry.path, node);
+    }
+    this.#markNames(paths, index);
+  }
+
+  /** The first name of a file that has others says so too. */
+  #markNames(paths: Iterable<string>, index: FileIndex): void {
+    for (const path of paths) {
+      const file = index.get(path);
+      if (file === undefined || file.link === '' || fileKind(file.mode) !== 'file') continue;
+      const first = this.#nodes.get(byteText(file.link));
+      if (first?.entry.kind !== 'file') continue;
+      this.#nodes.set(first.entry.path, { ...first, entry: { ...first.entry, inode: first.entry.path } });
     }
   }
 }
@@ -74,7 +87,9 @@ function nodeOf(path: string, file: IndexedFile, index: FileIndex): SyncedNode |
       };
     case 'file': {
       const first = file.link === '' ? file : index.get(file.link);
-      return { entry: { ...common, kind: 'file', size: first?.size ?? 0 }, digest: first?.digest, xattrs };
+      const inode = file.link === '' ? {} : { inode: byteText(file.link) };
+      const entry = { ...common, kind: 'file', size: first?.size ?? 0, ...inode } as const;
+      return { entry, digest: first?.digest, xattrs };
     }
     case 'other':
       return undefined;
