@@ -4,6 +4,7 @@ import { layersOfBuilds } from '../build/create-builder.ts';
 import type { AgentConfig } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
+import { layersOfContainers } from '../containers/state/layers-of-containers.ts';
 import { openAgentDatabase } from '../database.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createEngineServer } from '../engine-api/engine-server.ts';
@@ -67,7 +68,7 @@ export async function runAgent(
     events,
     layerLimit: config.layerLimit,
     keepLayerBlobs: !config.discardLayerBlobs,
-    otherLayers: () => layersOfBuilds(stepCache),
+    otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
   });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });

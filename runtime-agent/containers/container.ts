@@ -1,3 +1,5 @@
+import type { Digest } from '../../storage/oci/digest.ts';
+import type { Platform } from '../images/image.ts';
 import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
 
 /** What `docker create` sends and `docker inspect` shows: the Engine API's field names are kept. */
@@ -226,6 +228,13 @@ export interface ContainerState {
   readonly health?: Health;
 }
 
+/** What a container needs of its image for as long as it lives. */
+export interface ContainerBase {
+  /** The lowest layer first. */
+  readonly diffIds: readonly Digest[];
+  readonly platform: Platform;
+}
+
 export interface Container {
   /** 64 lower-case hex digits. */
   readonly id: string;
@@ -240,6 +249,8 @@ export interface Container {
   /** What it has of them now; undefined when it does not run. */
   readonly activeNetwork: ActiveNetwork | undefined;
   readonly imageId: string;
+  /** Absent in containers of an earlier agent. */
+  readonly base?: ContainerBase;
   /** What runs: entrypoint and command after the image's defaults. */
   readonly path: string;
   readonly args: readonly string[];

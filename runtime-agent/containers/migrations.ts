@@ -63,4 +63,13 @@ export const CONTAINER_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0006-base',
+    async up(knex) {
+      await knex.schema.alterTable('containers', (table) => {
+        // Container.base as JSON; null in containers that were made before.
+        table.text('base');
+      });
+    },
+  },
 ];

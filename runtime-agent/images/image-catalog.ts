@@ -82,9 +82,12 @@ export class ImageCatalog {
     });
   }
 
-  /** Gives an image a name; an image that had it loses it. */
+  /** Gives an image a name by hand; an image that had it loses it. */
   async addName(id: Digest, name: ImageName): Promise<void> {
-    await this.#change((trx) => insertName(trx, id, name));
+    await this.#change(async (trx) => {
+      await insertName(trx, id, name);
+      await trx('images').where({ id }).update({ tagged_at: Date.now() });
+    });
   }
 
   /** Takes names away and deletes the image with its blobs when `id` is given; all or nothing. */
@@ -116,7 +119,7 @@ export class ImageCatalog {
 
   async #read(): Promise<readonly ImageRecord[]> {
     const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
-      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size').orderBy('id'),
+      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size', 'tagged_at').orderBy('id'),
       await trx<TagRow>('image_tags').select('image_id', 'registry', 'repository', 'tag'),
       await trx<DigestRow>('image_digests').select('image_id', 'registry', 'repository', 'digest'),
     ]);
@@ -127,8 +130,15 @@ export class ImageCatalog {
       const config = await this.#config(row.id);
       // An image whose configuration was lost is none; pulling it again brings it back.
       if (config === undefined) continue;
-      const { id, manifest_digest: manifestDigest, size } = row;
-      records.push({ id, manifestDigest, size, names: sorted(names.get(id) ?? []), config });
+      const { id, manifest_digest: manifestDigest, size, tagged_at: taggedAt } = row;
+      records.push({
+        id,
+        manifestDigest,
+        size,
+        names: sorted(names.get(id) ?? []),
+        config,
+        ...(taggedAt === null ? {} : { taggedAt }),
+      });
     }
     return records;
   }
@@ -166,6 +176,7 @@ interface ImageRow {
   readonly id: Digest;
   readonly manifest_digest: Digest;
   readonly size: number;
+  readonly tagged_at: number | null;
 }
 
 type TagRow = TagName & { readonly image_id: Digest };

@@ -36,6 +36,8 @@ export interface ImageRecord {
   /** Sorted by the form that docker prints. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
+  /** When it was last given a tag by hand, in milliseconds since 1970. */
+  readonly taggedAt?: number;
 }
 
 /** What the rest of the agent sees of it. */
@@ -57,6 +59,7 @@ export function imageOfRecord(record: ImageRecord): Image {
     ...(config.author && { author: config.author }),
     history: config.history,
     size: record.size,
+    ...(record.taggedAt !== undefined && { lastTagTime: new Date(record.taggedAt).toISOString() }),
     repoTags: shown(true),
     repoDigests: shown(false),
   };

@@ -146,23 +146,30 @@ export class ImageService implements Images {
     return await this.#lock.run('catalog', async () => {
       const records = await catalog.list();
       const found = findImage(records, name);
-      const plan = planRemoval(found, options);
+      const plan = planRemoval(found, name, options);
       const { record } = found;
       await catalog.remove(plan.untag, plan.deleteImage ? record.id : undefined);
       const image = imageOfRecord(record);
       const removals: ImageRemoval[] = [];
-      for (const removed of plan.untag) {
+      for (const [index, removed] of plan.untag.entries()) {
         removals.push({ untagged: familiarReference(removed) });
-        this.#publish('untag', record.id, image, record.id);
+        if (index < plan.told) this.#publish('untag', record.id, image, record.id);
       }
       if (plan.deleteImage) {
         const layers = await this.#sweepLayers(records.filter(({ id }) => id !== record.id));
         removals.push({ deleted: record.id });
         for (const deleted of shownLayers(record.config.diffIds, layers)) removals.push({ deleted });
-        this.#publish('delete', record.id, image, record.id);
+        // Of an image that is gone dockerd knows no labels.
+        const attributes = { name: record.id };
+        this.#options.events.publish({ type: 'image', action: 'delete', id: record.id, attributes });
       }
       return removals;
     });
+  }
+
+  async containerGone(id: Digest): Promise<void> {
+    const images = await this.#options.catalog.list();
+    if (!images.some((image) => image.id === id)) await this.sweep();
   }
 
   /** Drops what no image needs: layers and blobs of pulls that failed or were cut off, or of deleted images. */

@@ -38,6 +38,8 @@ export interface Image {
   readonly history: readonly ImageHistory[];
   /** Bytes of the uncompressed layers. */
   readonly size: number;
+  /** RFC 3339: when it was last tagged by hand, as by `docker tag`; absent where it never was. */
+  readonly lastTagTime?: string;
   /** `host/name:tag` in the familiar form that docker prints, sorted. */
   readonly repoTags: readonly string[];
   /** `host/name@sha256:…` in the familiar form, sorted. */

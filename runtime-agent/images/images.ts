@@ -1,3 +1,4 @@
+import type { Digest } from '../../storage/oci/digest.ts';
 import type { Image, Platform } from './image.ts';
 
 /** Credentials for one pull, as X-Registry-Auth carries them. */
@@ -55,14 +56,16 @@ export interface Images {
   get(name: string): Promise<Image>;
   tag(name: string, target: string): Promise<void>;
   /**
-   * `docker rmi`: removes a tag, and the image with its last one. `users` are the containers of this host:
-   * an image that one of them uses is not deleted (EngineError 'conflict', worded as dockerd does; `force`
-   * only untags it then, and never while a container runs).
+   * `docker rmi`: removes a tag, and the image with its last one. `users` are the containers of this host: an image that one
+   * of them uses is not removed (EngineError 'conflict', worded as dockerd does) unless by `force`; while one runs, it is only
+   * untagged then.
    */
   remove(
     name: string,
     options: { readonly force: boolean; readonly users: readonly ImageUser[] },
   ): Promise<readonly ImageRemoval[]>;
+  /** A container that had this image has gone: where the image went before it, its layers go now. */
+  containerGone(id: Digest): Promise<void>;
 }
 
 export interface ImageUser {

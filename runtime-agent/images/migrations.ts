@@ -77,9 +77,20 @@ const createIndexes: Migration = {
   },
 };
 
+/** When an image was last given a tag by hand; null where it never was. */
+const addTagTime: Migration = {
+  name: '0005-tagged-at',
+  async up(knex) {
+    await knex.schema.alterTable('images', (table) => {
+      table.bigInteger('tagged_at');
+    });
+  },
+};
+
 export const imageMigrations: readonly Migration[] = [
   createImageTables,
   createLayerTables,
   createAttestations,
   createIndexes,
+  addTagTime,
 ];

@@ -1,4 +1,3 @@
-import { familiarReference } from '../../storage/oci/image-reference.ts';
 import { EngineError } from '../errors.ts';
 import type { FoundImage } from './find-image.ts';
 import { type ImageName, isSameRepository, isTagName } from './image-record.ts';
@@ -8,16 +7,19 @@ import { shortDigest } from './pull-plan.ts';
 /** What `docker rmi` is going to do. */
 export interface RemovalPlan {
   readonly untag: readonly ImageName[];
+  /** How many of these dockerd tells of, from the first on. */
+  readonly told: number;
   readonly deleteImage: boolean;
 }
 
 /**
- * Decides as dockerd does: a name is taken away, and the image goes with its last one; an ID takes all names when
- * they are of one repository. An image that a container uses stays: it is only untagged, and that by force. Throws
- * EngineError 'conflict'.
+ * Decides as dockerd does: a name is taken away, and the image goes with its last one; an ID takes all names when they are of one
+ * repository. By force an image goes that stopped containers have, which keep their layers; one that a running container has is
+ * only untagged. `asked` is how the image was named. Throws EngineError 'conflict'.
  */
 export function planRemoval(
   found: FoundImage,
+  asked: string,
   options: { readonly force: boolean; readonly users: readonly ImageUser[] },
 ): RemovalPlan {
   const { record, name } = found;
@@ -28,37 +30,32 @@ export function planRemoval(
   if (user !== undefined && !options.force && isSingleName(record.names)) {
     throw new EngineError(
       'conflict',
-      `conflict: unable to remove repository reference "${familiarReference(name)}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortDigest(record.id)}`,
+      `conflict: unable to remove repository reference "${asked}" (must force) - container ${user.containerId.slice(0, 12)} is using its referenced image ${shortDigest(record.id)}`,
     );
   }
   const untag = [name, ...digestsLeftAlone(name, record.names)];
   const isLast = untag.length === record.names.length;
-  return { untag, deleteImage: isLast && users.length === 0 };
+  const isFree = users.every(({ running }) => options.force && !running);
+  return { untag, told: 1, deleteImage: isLast && isFree };
 }
 
 function planById({ record }: FoundImage, users: readonly ImageUser[], force: boolean): RemovalPlan {
-  const id = shortDigest(record.id);
+  const refuse = (forced: string, reason: string): never => {
+    throw new EngineError(
+      'conflict',
+      `conflict: unable to delete ${shortDigest(record.id)} (${forced} be forced) - ${reason}`,
+    );
+  };
   const running = users.find((user) => user.running);
   if (running !== undefined) {
-    throw new EngineError(
-      'conflict',
-      `conflict: unable to delete ${id} (cannot be forced) - image is being used by running container ${running.containerId.slice(0, 12)}`,
-    );
+    refuse('cannot', `image is being used by running container ${running.containerId.slice(0, 12)}`);
   }
-  if (!force && !isSingleName(record.names)) {
-    throw new EngineError(
-      'conflict',
-      `conflict: unable to delete ${id} (must be forced) - image is referenced in multiple repositories`,
-    );
-  }
+  if (!force && !isSingleName(record.names)) refuse('must', 'image is referenced in multiple repositories');
   const [stopped] = users;
   if (!force && stopped !== undefined) {
-    throw new EngineError(
-      'conflict',
-      `conflict: unable to delete ${id} (must be forced) - image is being used by stopped container ${stopped.containerId.slice(0, 12)}`,
-    );
+    refuse('must', `image is being used by stopped container ${stopped.containerId.slice(0, 12)}`);
   }
-  return { untag: record.names, deleteImage: users.length === 0 };
+  return { untag: record.names, told: record.names.length, deleteImage: true };
 }
 
 /** Digests go with the last tag of their repository. */

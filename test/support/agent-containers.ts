@@ -176,6 +176,7 @@ function fakeImages(image: Image): Images {
     pull: refuse,
     tag: refuse,
     remove: refuse,
+    containerGone: async () => undefined,
     list: async () => [image],
     get: async (name) => {
       if (name === IMAGE || name === image.id) return image;

@@ -5,6 +5,7 @@ import { EngineError } from '../../errors.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import type { Container } from '../container.ts';
+import { containerBase } from '../container-base.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
@@ -90,10 +91,10 @@ export class AgentContainerTrees implements ContainerTrees {
     signal: AbortSignal,
     use: (upper: string, base: string) => Promise<T>,
   ): Promise<T> {
-    const { snapshotter, images } = this.#context;
+    const { snapshotter } = this.#context;
     return await live.mutex.run(async () => {
       this.#check(live, signal);
-      const { diffIds } = await images.get(live.container.imageId);
+      const { diffIds } = await containerBase(this.#context, live.container);
       const id = `${BASE_TREE}${randomUUID()}`;
       const base = await snapshotter.mountRootfs(id, diffIds);
       try {
@@ -106,8 +107,8 @@ export class AgentContainerTrees implements ContainerTrees {
 
   /** With the root file system mounted. The caller holds the container's mutex. */
   async #withRootfs<T>(live: LiveContainer, use: (rootfs: Rootfs) => Promise<T>): Promise<T> {
-    const { snapshotter, images } = this.#context;
-    const { diffIds } = await images.get(live.container.imageId);
+    const { snapshotter } = this.#context;
+    const { diffIds } = await containerBase(this.#context, live.container);
     const rootfs = await snapshotter.mountRootfs(live.id, diffIds);
     try {
       return await use(rootfs);

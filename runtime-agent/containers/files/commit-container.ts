@@ -1,4 +1,5 @@
 import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
+import { familiarReference } from '../../../storage/oci/image-reference.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import { changeConfig } from '../../images/drafts/change-config.ts';
 import { composeConfig } from '../../images/drafts/compose-config.ts';
@@ -62,7 +63,8 @@ export async function commitContainer(
       layer,
     });
     signal.throwIfAborted();
-    const image = await draft.finish({ config: bytes, ...(options.name && { names: [options.name] }) });
+    const image = await draft.finish({ config: bytes });
+    if (options.name !== undefined) await images.tag(image.id, familiarReference(options.name));
     publishContainerEvent(events, container, 'commit', {
       comment: options.comment,
       imageID: image.id,

@@ -6,6 +6,7 @@ import { EngineError } from '../../errors.ts';
 import { type InRoot, O_PATH } from '../../linux/in-root.ts';
 import { mount, unmount } from '../../linux/mount.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
+import { containerBase } from '../container-base.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { openMountSources } from '../lifecycle/mount-sources.ts';
@@ -84,7 +85,7 @@ async function withStopped(
   work: (root: number) => Promise<void>,
 ): Promise<void> {
   const { container, paths } = live;
-  const { diffIds } = await context.images.get(container.imageId);
+  const { diffIds } = await containerBase(context, container);
   const rootfs = await context.snapshotter.mountRootfs(live.id, diffIds);
   const folder = join(context.paths.parts, randomBytes(8).toString('hex'));
   try {

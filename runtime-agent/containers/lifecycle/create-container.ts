@@ -103,6 +103,7 @@ function newContainer(
       RestartPolicy: { ...hostConfig.RestartPolicy, Name: hostConfig.RestartPolicy.Name || 'no' },
     },
     imageId: image.id,
+    base: { diffIds: image.diffIds, platform: image.platform },
     path,
     args,
     logPath,

@@ -1,3 +1,4 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
 import { EngineError } from '../../errors.ts';
 import { releaseMounts } from './acquire-mounts.ts';
 import { clearContainer, type Thoroughness } from './clear-run.ts';
@@ -56,6 +57,12 @@ export async function removeLocked(
   live.session = undefined;
   await releaseMounts(context, id, container.mounts, volumes || container.hostConfig.AutoRemove);
   context.registry.remove(id, container.name);
+  await context.images.containerGone(container.imageId as Digest).catch((error: unknown) => {
+    context.log.error(
+      { container: id, err: error },
+      'the layers of an image that had gone could not be removed',
+    );
+  });
   publishContainerEvent(context.events, container, 'destroy');
   live.waiters.removed({ exitCode });
 }

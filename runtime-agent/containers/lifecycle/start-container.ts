@@ -3,6 +3,7 @@ import { EngineError } from '../../errors.ts';
 import { allowRealtime } from '../../linux/cgroups.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
+import { containerBase } from '../container-base.ts';
 import { startingHealth } from '../health/health-state.ts';
 import { probePlan } from '../health/probe-plan.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
@@ -86,7 +87,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
   const { config, hostConfig } = container;
   const logPlan = planLog(hostConfig.LogConfig);
   context.moves.expect();
-  const image = await context.images.get(container.imageId);
+  const image = await containerBase(context, container);
   const links = runLinks(context, container);
   const opening = openRunNetwork(context, container, paths, links.hosts);
   const letGo = () => opening.then(({ release }) => release()).catch(() => undefined);

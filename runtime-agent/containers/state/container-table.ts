@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type {
   Container,
+  ContainerBase,
   ContainerConfig,
   ContainerStatus,
   Health,
@@ -52,6 +53,7 @@ interface Row {
   readonly name: string;
   readonly created_at: string;
   readonly image_id: string;
+  readonly base: string | null;
   readonly path: string;
   readonly args: string;
   readonly config: string;
@@ -92,6 +94,7 @@ export class ContainerTable {
       name: container.name,
       created_at: container.createdAt,
       image_id: container.imageId,
+      base: container.base === undefined ? null : JSON.stringify(container.base),
       path: container.path,
       args: JSON.stringify(container.args),
       config: JSON.stringify(container.config),
@@ -124,6 +127,7 @@ export class ContainerTable {
       name: row.name,
       createdAt: row.created_at,
       imageId: row.image_id,
+      ...(row.base === null ? {} : { base: JSON.parse(row.base) as ContainerBase }),
       path: row.path,
       args: JSON.parse(row.args) as readonly string[],
       config: JSON.parse(row.config) as ContainerConfig,

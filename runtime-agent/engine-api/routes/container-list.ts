@@ -10,6 +10,7 @@ import { containerSummary } from '../views/container-summary.ts';
 import { namesByLinks } from '../views/link-view.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
 import { containerSizes } from './container-sizes.ts';
+import { imageNames } from './shown-image.ts';
 
 const KNOWN_FILTERS = [
   'ancestor',
@@ -43,13 +44,17 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
       ['status', 'exited', 'before', 'since'].some((key) => filters.has(key));
     const known = await deps.containers.list();
     const linkNames = namesByLinks(known);
+    const imageName = imageNames(deps.images);
     const selected = await select(known, filters, deps);
     const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
     const sized = queryBoolean(query, 'size') ? deps.files : undefined;
     ctx.body = await Promise.all(
       (limit > 0 ? shown.slice(0, limit) : shown).map(async (container) => ({
-        ...containerSummary(container, now, linkNames.get(container.id)),
+        ...containerSummary(container, now, {
+          image: await imageName(container),
+          linkNames: linkNames.get(container.id),
+        }),
         ...(sized && (await containerSizes(deps, sized, container))),
       })),
     );
@@ -98,7 +103,7 @@ async function select(
       any('name', (value) => matchesName(name, value)) &&
       any('status', (value) => shownStatus(state) === value) &&
       any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
-      any('ancestor', (value) => container.config.Image === value || ancestors.has(container.imageId)) &&
+      any('ancestor', () => ancestors.has(container.imageId)) &&
       any('network', (value) => isIn(container, value)) &&
       any('health', (value) => value === (state.health?.Status ?? 'none')) &&
       any('is-task', (value) => value === 'false' || value === '0') &&

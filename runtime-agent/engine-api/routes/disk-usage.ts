@@ -11,6 +11,7 @@ import { layerUsage } from '../views/disk-usage.ts';
 import { imageSummary } from '../views/image-summary.ts';
 import { volumeJson } from '../views/volume.ts';
 import { containerSizes } from './container-sizes.ts';
+import { imageNames } from './shown-image.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'] as const;
 type UsageType = (typeof TYPES)[number];
@@ -55,10 +56,12 @@ async function imagePart(deps: EngineDeps): Promise<object> {
 
 async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promise<readonly object[]> {
   const now = Date.now();
+  const imageName = imageNames(deps.images);
   const shown: object[] = [];
   for (const container of await deps.containers.list()) {
     const sizes = await containerSizes(deps, files, container).catch(unlessGone);
-    if (sizes !== undefined) shown.push({ ...containerSummary(container, now), ...sizes });
+    if (sizes !== undefined)
+      shown.push({ ...containerSummary(container, now, { image: await imageName(container) }), ...sizes });
   }
   return shown;
 }

@@ -7,13 +7,17 @@ import { shownStatus, statusText } from './status-text.ts';
 export function containerSummary(
   container: Container,
   now: number,
-  /** From containers that are linked to it. */
-  linkNames: readonly string[] = [],
+  shown: {
+    /** Name or ID of its image. */
+    readonly image: string;
+    /** The names that it has from containers that are linked to it. */
+    readonly linkNames?: readonly string[] | undefined;
+  },
 ): object {
   return {
     Id: container.id,
-    Names: [`/${container.name}`, ...linkNames],
-    Image: container.config.Image,
+    Names: [`/${container.name}`, ...(shown.linkNames ?? [])],
+    Image: shown.image,
     ImageID: container.imageId,
     Command: commandText(container),
     Created: Math.floor(Date.parse(container.createdAt) / 1000),

@@ -42,6 +42,6 @@ export function imageInspect(image: Image, storageDriver: string): object {
     Size: image.size,
     GraphDriver: { Data: null, Name: storageDriver },
     RootFS: { Type: 'layers', Layers: image.diffIds },
-    Metadata: { LastTagTime: ZERO_TIME },
+    Metadata: { LastTagTime: image.lastTagTime ?? ZERO_TIME },
   };
 }

@@ -87,7 +87,8 @@ export class AgentImageArchives implements ImageArchives {
       const created = new Date();
       const bytes = composeConfig({ platform, config, created, comment: message, layer });
       signal.throwIfAborted();
-      const image = await draft.finish({ config: bytes, ...(name && { names: [name] }) });
+      const image = await draft.finish({ config: bytes });
+      if (name !== undefined) await this.#context.images.tag(image.id, familiarReference(name));
       this.#publish('import', image);
       return image;
     } finally {

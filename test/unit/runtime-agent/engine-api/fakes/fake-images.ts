@@ -66,6 +66,8 @@ export class FakeImages implements Images {
     );
   }
 
+  async containerGone(): Promise<void> {}
+
   async remove(name: string, options: Parameters<Images['remove']>[1]) {
     const image = await this.get(name);
     const user = options.users.find(({ imageId }) => imageId === image.id);

@@ -1,0 +1,26 @@
+import type { Container } from '../../containers/container.ts';
+import { EngineError } from '../../errors.ts';
+import type { Images } from '../../images/images.ts';
+
+/**
+ * What lists say of each container's image: the name that it was made from, while that is a name of the same image, and the
+ * image's ID else. Images are looked up once for each name.
+ */
+export function imageNames(
+  images: Pick<Images, 'get'>,
+): (container: Pick<Container, 'imageId' | 'config'>) => Promise<string> {
+  const ids = new Map<string, Promise<string | undefined>>();
+  const look = async (name: string) => {
+    try {
+      return (await images.get(name)).id;
+    } catch (error) {
+      if (error instanceof EngineError) return undefined;
+      throw error;
+    }
+  };
+  return async ({ imageId, config }) => {
+    const id = ids.get(config.Image) ?? look(config.Image);
+    ids.set(config.Image, id);
+    return (await id) === imageId ? config.Image : imageId;
+  };
+}
