@@ -1,8 +1,9 @@
 import { SeenPaths } from './seen-paths.ts';
-import { type TarEntry, TarFormatError, type TarHandler } from './tar-parser.ts';
+import { type TarEntry, type TarEntryKind, TarFormatError, type TarHandler } from './tar-parser.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from './whiteout-names.ts';
 
 const MAX_FOLDER_BYTES = 128 << 20;
+const DOT = 0x2e;
 
 /**
  * Looks at the entries of a layer for what mkfs.erofs does not do by itself, and refuses names that mean nothing. Memory
@@ -13,6 +14,8 @@ export class LayerShape implements TarHandler {
   readonly #implied = new Set<string>();
   readonly #seen = new SeenPaths();
   readonly #deleted = new SeenPaths();
+  /** A folder that has been noted, as have those that it lies in, with a slash at its end; '' is the root. */
+  #lastFolder = '';
   #folderBytes = 0;
   #contentSize = 0;
   #irregular = false;
@@ -38,24 +41,37 @@ export class LayerShape implements TarHandler {
   /** Throws TarFormatError. */
   entry(entry: TarEntry): void {
     this.#contentSize += entry.kind === 'symlink' ? entry.target.length : entry.size;
-    const names = this.#walk(entry.path);
+    const { path } = entry;
+    const inLastFolder = path.startsWith(this.#lastFolder) && isVisibleName(path, this.#lastFolder.length);
+    // Most entries lie where the one before them does: nothing of such a path has to be looked at.
+    if (inLastFolder) this.#noteEntry(path, entry.kind);
+    else this.#enter(this.#walk(path), entry.kind);
+  }
+
+  data(): void {}
+
+  #enter(names: readonly string[], kind: TarEntryKind): void {
     const name = names.at(-1);
     if (name === undefined) return;
-    const path = names.join('/');
+    const folder = names.slice(0, -1);
+    this.#lastFolder = folder.map((part) => `${part}/`).join('');
     if (name === OPAQUE_MARK) {
       if (names.length > 1) return;
       throw new TarFormatError('it hides all layers below it, which is not supported');
     }
-    if (name.startsWith(WHITEOUT_PREFIX))
-      this.#whiteOut(names.slice(0, -1), name.slice(WHITEOUT_PREFIX.length));
-    else if (entry.kind === 'folder') this.#note(this.#explicit, path);
+    if (name.startsWith(WHITEOUT_PREFIX)) {
+      this.#whiteOut(folder, name.slice(WHITEOUT_PREFIX.length));
+      this.#seen.add(names.join('/'));
+    } else this.#noteEntry(names.join('/'), kind);
+  }
+
+  #noteEntry(path: string, kind: TarEntryKind): void {
+    if (kind === 'folder') this.#note(this.#explicit, path);
     // mkfs.erofs makes a file of it.
-    else if (entry.kind === 'old-folder') this.#irregular = true;
+    else if (kind === 'old-folder') this.#irregular = true;
     else if (this.#implied.has(path)) this.#replaceFolder(path);
     this.#seen.add(path);
   }
-
-  data(): void {}
 
   /** The names of a path below the root, `..` resolved; notes the folders on the way. */
   #walk(path: string): readonly string[] {
@@ -89,6 +105,7 @@ export class LayerShape implements TarHandler {
 
   #replaceFolder(path: string): void {
     this.#irregular = true;
+    this.#lastFolder = '';
     for (const folder of this.#implied) {
       if (folder === path || folder.startsWith(`${path}/`)) this.#implied.delete(folder);
     }
@@ -104,4 +121,9 @@ export class LayerShape implements TarHandler {
       throw new TarFormatError('the names of its folders take more than 128 MiB');
     }
   }
+}
+
+/** Whether what begins at `start` is one name, and none that means something else. */
+function isVisibleName(path: string, start: number): boolean {
+  return path.length > start && path.charCodeAt(start) !== DOT && !path.includes('/', start);
 }

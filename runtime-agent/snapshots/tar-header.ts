@@ -1,11 +1,17 @@
+const ZERO = 0x30;
+const SPACE = 0x20;
+const CHECKSUM_START = 148;
+const CHECKSUM_END = 156;
+
 /** Text up to the first zero byte, each byte one character. */
-export function readText(block: Uint8Array, at: number, length: number): string {
-  const end = block.subarray(at, at + length).indexOf(0);
-  return Buffer.from(block.buffer, block.byteOffset + at, end < 0 ? length : end).toString('latin1');
+export function readText(block: Buffer, at: number, length: number): string {
+  let end = at;
+  while (end < at + length && block[end] !== 0) end += 1;
+  return block.toString('latin1', at, end);
 }
 
 /** A number in octal digits, or in GNU's base 256; undefined when it is neither, 0 when the field is empty. */
-export function readNumber(block: Uint8Array, at: number, length: number): number | undefined {
+export function readNumber(block: Buffer, at: number, length: number): number | undefined {
   const first = block[at] ?? 0;
   if ((first & 0x80) !== 0) {
     const negative = (first & 0x40) !== 0;
@@ -14,22 +20,42 @@ export function readNumber(block: Uint8Array, at: number, length: number): numbe
     for (let index = at + 1; index < at + length; index++) value = value * 256 + ((block[index] ?? 0) ^ flip);
     return negative ? -value - 1 : value;
   }
+  // Nearly all are digits and the zero byte that ends them.
+  let value = 0;
+  for (let index = at; index < at + length; index += 1) {
+    const digit = (block[index] ?? 0) - ZERO;
+    if (digit === -ZERO) return value;
+    if (digit < 0 || digit > 7) return readPaddedNumber(block, at, length);
+    value = value * 8 + digit;
+  }
+  return value;
+}
+
+function readPaddedNumber(block: Buffer, at: number, length: number): number | undefined {
   const text = readText(block, at, length).trim();
   if (text === '') return 0;
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
 
-/** The header's checksum with its own field as spaces, over unsigned bytes and (old tars) over signed ones. */
-export function sumHeader(block: Uint8Array): { readonly unsigned: number; readonly signed: number } {
-  let unsigned = 0;
-  let signed = 0;
+/** Whether a header has the checksum that it states; old tars count signed bytes. */
+export function hasValidChecksum(header: Buffer): boolean {
+  const stated = readNumber(header, CHECKSUM_START, CHECKSUM_END - CHECKSUM_START);
+  const sum = sumHeader(header);
+  return stated === sum || stated === sum - 256 * countHighBytes(header);
+}
+
+/** The header's checksum with its own field as spaces, over unsigned bytes. */
+export function sumHeader(header: Uint8Array): number {
+  let sum = 0;
   // Counted by hand: an iterator over the bytes takes longer than all else that is done with a header.
-  for (let index = 0; index < block.length; index += 1) {
-    const byte = index >= 148 && index < 156 ? 0x20 : (block[index] ?? 0);
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  return { unsigned, signed };
+  for (let index = 0; index < header.length; index += 1) sum += header[index] ?? 0;
+  for (let index = CHECKSUM_START; index < CHECKSUM_END; index += 1) sum += SPACE - (header[index] ?? 0);
+  return sum;
+}
+
+function countHighBytes(header: Uint8Array): number {
+  return header.filter((byte, index) => byte > 127 && (index < CHECKSUM_START || index >= CHECKSUM_END))
+    .length;
 }
 
 /** The records of a pax header, each character one byte; undefined when it is malformed. */
@@ -78,6 +104,6 @@ function encodeHeader(name: string, type: string, size: number): Buffer {
   header.write('00000000000\0', 136, 'latin1');
   header.write(type, 156, 'latin1');
   header.write('ustar  \0', 257, 'latin1');
-  header.write(`${sumHeader(header).unsigned.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  header.write(`${sumHeader(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 }

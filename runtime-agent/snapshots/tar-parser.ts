@@ -1,4 +1,4 @@
-import { parsePaxRecords, readNumber, readText, sumHeader } from './tar-header.ts';
+import { hasValidChecksum, parsePaxRecords, readNumber, readText } from './tar-header.ts';
 
 /** The stream is no tar that this agent can keep; the message says why, and at which byte. */
 export class TarFormatError extends Error {
@@ -160,9 +160,7 @@ export class TarParser {
       return;
     }
     if (this.#zeroBlockAt !== undefined) this.#fail('a block of zeros is followed by something else');
-    const sums = sumHeader(header);
-    const stated = readNumber(header, 148, 8);
-    if (stated !== sums.unsigned && stated !== sums.signed) this.#fail('a header has a wrong checksum');
+    if (!hasValidChecksum(header)) this.#fail('a header has a wrong checksum');
 
     const type = String.fromCharCode(header[156] ?? 0);
     if ('xgLK'.includes(type)) {
@@ -221,7 +219,7 @@ export class TarParser {
   #checkPath(path: string): void {
     if (path.length > MAX_PATH) this.#fail(`an entry has a path of more than ${MAX_PATH} bytes`);
     if (path.includes('\0')) this.#fail('an entry has a path with a zero byte');
-    if (path.split('/').some((name) => name.length > MAX_NAME)) {
+    if (path.length > MAX_NAME && path.split('/').some((name) => name.length > MAX_NAME)) {
       this.#fail(`an entry has a name of more than ${MAX_NAME} bytes`);
     }
   }

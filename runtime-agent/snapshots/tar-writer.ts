@@ -93,7 +93,7 @@ function encodeHeader(fields: HeaderFields): Buffer {
   header.write('ustar\x0000', 257, 'latin1');
   octal(fields.major, 329, 8);
   octal(fields.minor, 337, 8);
-  header.write(`${sumHeader(header).unsigned.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  header.write(`${sumHeader(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 }
 

@@ -1,5 +1,5 @@
 import { storageFull } from '../../snapshots/storage-full.ts';
-import { readNumber, sumHeader } from '../../snapshots/tar-header.ts';
+import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import { COMPRESSION_HEAD, compressionOf, decompressStream } from './decompress-stream.ts';
 import type { FileEntry, FileTree } from './file-tree.ts';
@@ -55,8 +55,5 @@ async function beginning(content: AsyncIterable<Uint8Array>, length: number): Pr
 }
 
 function isTarHeader(block: Buffer): boolean {
-  if (block.length < BLOCK) return false;
-  const stated = readNumber(block, 148, 8);
-  const sums = sumHeader(block);
-  return stated !== undefined && stated !== 0 && (stated === sums.unsigned || stated === sums.signed);
+  return block.length >= BLOCK && hasValidChecksum(block);
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { compressionOf, decompressStream } from '../../build/context/decompress-stream.ts';
 import { EngineError } from '../../errors.ts';
-import { readNumber, sumHeader } from '../../snapshots/tar-header.ts';
+import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import type { TarEntry } from '../../snapshots/tar-parser.ts';
 import type { ImageDraft } from '../drafts/image-drafts.ts';
 import { MAX_CONFIG_SIZE } from '../limits.ts';
@@ -169,10 +169,7 @@ function peekable(source: AsyncIterable<Uint8Array>) {
 function isTarHead(head: Buffer): boolean {
   if (head.length < HEAD) return false;
   const block = head.subarray(0, HEAD);
-  if (block.every((byte) => byte === 0)) return true;
-  const { unsigned, signed } = sumHeader(block);
-  const stated = readNumber(block, 148, 8);
-  return stated === unsigned || stated === signed;
+  return block.every((byte) => byte === 0) || hasValidChecksum(block);
 }
 
 function pathOf(entry: TarEntry): string {

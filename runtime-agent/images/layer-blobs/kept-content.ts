@@ -3,8 +3,8 @@ import { PassThrough } from 'node:stream';
 import type { BlobDriver, DriverUpload } from '../../../storage/blobs/blob-driver.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 
-/** Bytes that the disk may be behind. */
-const BEHIND = 4 << 20;
+/** Bytes that the disk may be behind. Each chunk is memory of its own: more that wait for long cost a collection of all garbage. */
+const BEHIND = 256 << 10;
 
 /** Content that is stored while it passes, and becomes a blob when somebody knows what it is. */
 export class KeptContent {
@@ -29,7 +29,8 @@ export class KeptContent {
   async *pass(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     for await (const chunk of content) {
       if (!this.#channel.destroyed && !this.#channel.write(chunk)) {
-        await Promise.race([once(this.#channel, 'drain'), this.#stored]);
+        // Where storing has failed, that is the reason, and not the channel's that was left.
+        await Promise.race([once(this.#channel, 'drain').catch(() => this.#stored), this.#stored]);
       }
       if (this.#channel.destroyed) await this.#stored;
       yield chunk;

@@ -175,6 +175,16 @@ describe('LayerShape', () => {
     assert.deepEqual(implied('./x//y/./z', '/x/w'), ['x', 'x/y']);
     assert.deepEqual(implied('a/../b/c', '../../d'), ['a', 'b']);
     assert.deepEqual(implied('a/b/c', 'q/r', 'a'), ['q']);
+    assert.deepEqual(
+      implied('a/b/c', 'a/b/d', 'a/b', 'a/b/e', 'a/b/f'),
+      ['a', 'a/b'],
+      'it was a file meanwhile',
+    );
+    assert.deepEqual(implied('a/b', 'a/c/', 'a/c/d', 'a/c/e/f', '/a/g', 'h', '/i', 'a/..', 'a/./j/k'), [
+      'a',
+      'a/c/e',
+      'a/j',
+    ]);
   });
 
   it('tells what mkfs.erofs would read otherwise', () => {
@@ -185,6 +195,7 @@ describe('LayerShape', () => {
     assert.equal(shapeOf('d/x', 'd').isIrregular, true);
     assert.equal(shapeOf('.wh.d', 'd/').isIrregular, true);
     assert.equal(shapeOf('.wh.d', 'd/x').isIrregular, true);
+    assert.equal(shapeOf('d/x', 'd/y', 'd/.wh.y').isIrregular, true, 'seen beside another');
   });
 
   it('refuses names that mean nothing', () => {
