@@ -1,5 +1,5 @@
 import { cp } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { enterAgentNamespace } from '../support/agent-namespace.ts';
 import { type CleanupScope, withCleanup } from '../support/cleanup.ts';
@@ -14,6 +14,7 @@ import {
   type BuildEngine,
   buildKitEngine,
   classicEngine,
+  type RemoteCacheHosts,
   startBerthEngine,
   startBuildah,
   startDockerdHere,
@@ -76,9 +77,11 @@ async function run(scope: CleanupScope): Promise<void> {
         console.error(`${engine.name}: ${name}: ${value.toFixed(2)} s`);
       };
       await measureEngine(engine, folder, base, round, files, measure);
-      if (engine.remoteCache) {
-        const fresh = await startBerthEngine(scope, 'fresh');
-        await measureRemoteCache([engine, fresh], join(folder, 'steps'), registry.host, measure);
+      const { remoteCache } = engine;
+      if (remoteCache !== undefined) {
+        await withCleanup((hosts) =>
+          measureRemoteCache(hosts, remoteCache, join(folder, 'steps'), registry.host, measure),
+        );
       }
     }
   }
@@ -111,17 +114,19 @@ async function measureEngine(
   }
 }
 
-/** A host that has never built the project takes its steps from the registry. */
+/** A host that has never built the project takes its steps from the registry, and the base image too. */
 async function measureRemoteCache(
-  [first, fresh]: readonly [BuildEngine, BuildEngine],
+  scope: CleanupScope,
+  hosts: RemoteCacheHosts,
   context: string,
-  host: string,
+  registry: string,
   measure: (name: string, work: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
-  const cache = `${host}/bench/cache:1`;
-  const copy = `${context}-fresh`;
+  const copy = await makeTempDir(scope, 'bench-fresh');
+  const cache = `${registry}/bench/cache:${basename(copy)}`;
   await cp(context, copy, { recursive: true, preserveTimestamps: false });
-  await first.build(context, ['--tag', 'bench/steps', '--cache-to', `type=registry,ref=${cache},mode=max`]);
+  const [writer, fresh] = [await hosts.writer(scope), await hosts.fresh(scope)];
+  await writer.build(context, ['--tag', 'bench/steps', '--cache-to', `type=registry,ref=${cache},mode=max`]);
   await measure('fresh host, cache of the registry', () =>
     fresh.build(copy, ['--tag', 'bench/steps', '--cache-from', `type=registry,ref=${cache}`]),
   );

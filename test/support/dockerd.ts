@@ -28,7 +28,14 @@ export async function startDockerd(
    * `own`: in a namespace of its own, where it makes bridges and rules as it likes, and reaches no registry. `here`: it
    * does so in the namespace of this process, which is a test's own.
    */
-  { network = 'none' }: { readonly network?: 'none' | 'own' | 'here' } = {},
+  {
+    network = 'none',
+    images = 'own',
+  }: {
+    readonly network?: 'none' | 'own' | 'here';
+    /** Who keeps its images: with `containerd` BuildKit can write its cache to a registry. */
+    readonly images?: 'own' | 'containerd';
+  } = {},
 ): Promise<Dockerd> {
   // Sockets lie in here, and their paths must stay under 108 bytes.
   const directory = await makeTempDir(scope, 'dockerd');
@@ -46,7 +53,8 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 address = "${containerd}"
 `,
   );
-  await writeFile(join(directory, 'daemon.json'), '{}');
+  const features = { 'containerd-snapshotter': images === 'containerd' };
+  await writeFile(join(directory, 'daemon.json'), JSON.stringify({ features }));
 
   const first = startProcess(scope, 'containerd', ['--config', containerdConfig]);
   await first.waitForLine(/containerd successfully booted/);

@@ -16,42 +16,55 @@ export interface BuildEngine {
   push(image: string): Promise<void>;
   /** No step that was built is known afterwards. */
   forget(): Promise<void>;
-  /** Whether it takes `--cache-to` and `--cache-from` of a registry. */
-  readonly remoteCache: boolean;
+  /** How its steps go from host to host by a registry; undefined where they do not. */
+  readonly remoteCache: RemoteCacheHosts | undefined;
+}
+
+/** Hosts that share their steps by `--cache-to` and `--cache-from` of the type registry. */
+export interface RemoteCacheHosts {
+  /** One that has built. */
+  writer(scope: CleanupScope): Promise<BuildEngine>;
+  /** One that has never built. */
+  fresh(scope: CleanupScope): Promise<BuildEngine>;
 }
 
 const BUILD_TIMEOUT = 600_000;
 
 /** By `docker build` with buildx, as it is installed. */
-export function berthEngine(agent: AgentProcess, name = 'Berth'): BuildEngine {
-  return dockerEngine(name, agent.docker, true, {});
+export function berthEngine(agent: AgentProcess): BuildEngine {
+  const engine: BuildEngine = {
+    ...dockerEngine('Berth', agent.docker, {}),
+    remoteCache: { writer: async () => engine, fresh: startBerthEngine },
+  };
+  return engine;
 }
 
-export async function startBerthEngine(scope: CleanupScope, name?: string): Promise<BuildEngine> {
-  return berthEngine(await startAgent(scope), name);
+export async function startBerthEngine(scope: CleanupScope): Promise<BuildEngine> {
+  return berthEngine(await startAgent(scope));
 }
 
 export function classicEngine({ docker }: Dockerd): BuildEngine {
-  return dockerEngine('dockerd, classic', docker, false, { DOCKER_BUILDKIT: '0' });
+  return dockerEngine('dockerd, classic', docker, { DOCKER_BUILDKIT: '0' });
 }
 
+/** Caches in registries are of other daemons, whose images are containerd's: the usual store of dockerd can write none. */
 export function buildKitEngine({ docker }: Dockerd): BuildEngine {
-  return dockerEngine('dockerd, BuildKit', docker, false, { DOCKER_BUILDKIT: '1' });
+  const ofContainerd = async (scope: CleanupScope) =>
+    buildKitEngine(await startDockerd(scope, { network: 'here', images: 'containerd' }));
+  return {
+    ...dockerEngine('dockerd, BuildKit', docker, { DOCKER_BUILDKIT: '1' }),
+    remoteCache: { writer: ofContainerd, fresh: ofContainerd },
+  };
 }
 
 export function startDockerdHere(scope: CleanupScope): Promise<Dockerd> {
   return startDockerd(scope, { network: 'here' });
 }
 
-function dockerEngine(
-  name: string,
-  docker: Run,
-  remoteCache: boolean,
-  env: Readonly<Record<string, string>>,
-): BuildEngine {
+function dockerEngine(name: string, docker: Run, env: Readonly<Record<string, string>>): BuildEngine {
   return {
     name,
-    remoteCache,
+    remoteCache: undefined,
     build: async (context, args) => {
       await docker(['build', '--quiet', ...args, context], { env, timeoutMs: BUILD_TIMEOUT });
     },
@@ -78,7 +91,7 @@ export async function startBuildah(scope: CleanupScope): Promise<BuildEngine> {
   };
   return {
     name: 'buildah',
-    remoteCache: false,
+    remoteCache: undefined,
     build: (context, args) =>
       buildah([
         'build',
