@@ -8,6 +8,8 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
+const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+
 /** The cache of builds that hosts share over a registry. */
 describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }, async () => {
   if (unlessRoot() !== false) return;
@@ -40,6 +42,8 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }
     const printedThere = await build(second, '--cache-from', cache('max'));
     assert.match(printedThere, new RegExp(`importing cache manifest from ${cache('max')}\n`));
     assert.deepEqual(executed(printedThere), []);
+    assert.doesNotMatch(printedThere, /extracting layer of RUN .* \/tool/, 'nothing wants that layer');
+    assert.match(printedThere, /extracting layer of COPY --from=tools/);
     assert.equal(await content(second), await content(first));
     // Now it is its own.
     assert.deepEqual(executed(await build(second)), []);
@@ -54,6 +58,44 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }
     const [firstId, firstTool] = (await content(first)).split('\n');
     assert.equal(id, firstId);
     assert.notEqual(tool, firstTool);
+  });
+
+  test('a step whose layer is wanted and is not there is built again', async () => {
+    const away = `RUN cat /tool > /again`;
+    const fifth = await startAgent(scope);
+    await build(first, '--cache-to', `type=registry,ref=${cache('lost')},mode=max`);
+    const manifest = (await (
+      await fetch(`http://${registry.host}/v2/team/cache/manifests/lost`, {
+        headers: { accept: OCI_MANIFEST },
+      })
+    ).json()) as { readonly layers: readonly { readonly digest: string }[] };
+    await build(fifth, '--cache-from', cache('lost'));
+    const extended = await makeBuildContext(
+      scope,
+      [`FROM ${image} AS tools`, `RUN ${RANDOM} > /tool`, away, ''].join('\n'),
+      {},
+    );
+    const own = (await fifth.docker(['build', '--progress=plain', '-t', 'own', extended])).stderr;
+    assert.doesNotMatch(own, /ERROR/);
+    const made = (await fifth.docker(['run', '--rm', 'own', 'cat', '/tool', '/again'])).stdout.split('\n');
+    assert.match(made[0] ?? '', /^[0-9a-f-]{36}$/);
+    assert.equal(made[0], made[1]);
+
+    for (const { digest } of manifest.layers) {
+      const answer = await fetch(`http://${registry.host}/v2/team/cache/blobs/${digest}`, {
+        method: 'DELETE',
+      });
+      assert.equal(answer.status, 202);
+    }
+    const sixth = await startAgent(scope);
+    const printed = await build(sixth, '--cache-from', cache('lost'));
+    assert.deepEqual([...executed(printed)].sort(), [
+      'COPY --from=tools /tool /copied',
+      'COPY words /words',
+      `RUN ${RANDOM} > /id`,
+      `RUN ${RANDOM} > /tool`,
+    ]);
+    assert.equal((await content(sixth)).split('\n')[2], 'words');
   });
 
   test('an image can hold its own', async () => {

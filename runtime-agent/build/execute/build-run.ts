@@ -5,14 +5,15 @@ import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { imageDocument } from '../solver/image-document.ts';
+import type { StagePlan } from '../solver/step.ts';
 import { wantedOfContext } from '../solver/wanted-of-context.ts';
 import { BuildPreparation } from './build-preparation.ts';
-import type { SharedParts } from './build-scope.ts';
+import type { BuildScope, SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 import { runSettings } from './run-settings.ts';
-import { SharedCaches } from './shared-caches.ts';
+import { LayerLostError, SharedCaches } from './shared-caches.ts';
 import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
 import type { RunSettings } from './step-container.ts';
 import { StepExecutor } from './step-executor.ts';
@@ -32,8 +33,6 @@ export class BuildRun {
   readonly #progress: (step: BuildProgress) => void;
   readonly #signal: AbortSignal;
   readonly #held: HeldLayers;
-  /** The first failure stops the stages that run beside it. */
-  readonly #failure = new AbortController();
 
   constructor(
     parts: BuildRunParts,
@@ -44,7 +43,7 @@ export class BuildRun {
     this.#parts = parts;
     this.#request = request;
     this.#progress = progress;
-    this.#signal = AbortSignal.any([signal, this.#failure.signal]);
+    this.#signal = signal;
     this.#held = new HeldLayers(parts.holds);
   }
 
@@ -67,15 +66,9 @@ export class BuildRun {
 
   async #execute(prepared: PreparedBuild, settings: RunSettings): Promise<BuiltImage> {
     const request = this.#request;
-    const signal = this.#signal;
-    const sources = new BuildSources({
-      snapshotter: this.#parts.run.snapshotter,
-      held: this.#held,
-      source: request.source,
-      ignored: prepared.ignored,
-      wanted: (name) => wantedOfContext(prepared.plans, name),
-      signal,
-    });
+    /** What is still on its way for a build that has failed is not waited for. */
+    const failed = new AbortController();
+    const signal = AbortSignal.any([this.#signal, failed.signal]);
     const shared = new SharedCaches({
       remote: this.#parts.remote,
       request,
@@ -85,7 +78,42 @@ export class BuildRun {
       progress: this.#progress,
       signal,
     });
+    const sources = new BuildSources({
+      snapshotter: this.#parts.run.snapshotter,
+      held: this.#held,
+      source: request.source,
+      ignored: prepared.ignored,
+      wanted: (name) => wantedOfContext(prepared.plans, name),
+      bring: (chain) => shared.bring(chain),
+      signal,
+    });
     await shared.open();
+    try {
+      for (;;) {
+        try {
+          return await this.#attempt(prepared, { settings, sources, shared });
+        } catch (error) {
+          // Each time there is one step less that a cache elsewhere has.
+          if (!(error instanceof LayerLostError)) throw error;
+        }
+      }
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    } finally {
+      await shared.close();
+      await sources.close();
+    }
+  }
+
+  async #attempt(
+    prepared: PreparedBuild,
+    { settings, sources, shared }: Pick<BuildScope, 'settings' | 'sources' | 'shared'>,
+  ): Promise<BuiltImage> {
+    /** The first failure stops the stages that run beside it. */
+    const failure = new AbortController();
+    const signal = AbortSignal.any([this.#signal, failure.signal]);
+    const request = this.#request;
     const executor = new StepExecutor(this.#parts, {
       shared,
       request,
@@ -97,29 +125,28 @@ export class BuildRun {
     });
     const runs = new StageRuns({ prepared, executor, request, progress: this.#progress, signal });
     const draft = this.#parts.drafts.begin();
+    const stageOf = async (plan: StagePlan) => {
+      try {
+        return await runs.stage(plan);
+      } catch (error) {
+        failure.abort(error);
+        throw error;
+      }
+    };
     try {
-      await Promise.all(prepared.plans.map((plan) => this.#firstFailure(runs.stage(plan))));
+      await Promise.all(prepared.plans.map(stageOf));
       const stage = await runs.stage(prepared.target);
+      await shared.bring(stage.chain);
       const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
       await shared.save(stage.chain);
       return image;
     } catch (error) {
-      this.#failure.abort(error);
+      failure.abort(error);
       await draft.release();
-      throw this.#failure.signal.reason;
+      throw failure.signal.reason;
     } finally {
       await runs.settle();
       await executor.settle();
-      await sources.close();
-    }
-  }
-
-  async #firstFailure(stage: Promise<BuiltStage>): Promise<void> {
-    try {
-      await stage;
-    } catch (error) {
-      this.#failure.abort(error);
-      throw error;
     }
   }
 

@@ -21,6 +21,8 @@ export interface BuildSourcesOptions {
   readonly ignored: readonly string[];
   /** The parts of a context that the build reads; undefined is all of it. */
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
+  /** Brings layers here that are not. */
+  readonly bring: (chain: Chain) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -47,6 +49,7 @@ export class BuildSources {
 
   /** A folder with the files of layers, for a step to write in. */
   async openLayers(chain: Chain): Promise<OpenedFolder> {
+    await this.#options.bring(chain);
     const id = randomId();
     const { path } = await this.#options.snapshotter.mountRootfs(id, chain);
     return { path, release: () => this.#options.snapshotter.removeRootfs(id) };
@@ -110,9 +113,12 @@ function once<Key, Value>(
 ): Promise<Value> {
   let value = known.get(key);
   if (value === undefined) {
-    value = make();
-    value.catch(() => undefined);
-    known.set(key, value);
+    const making = make();
+    making.catch(() => {
+      if (known.get(key) === making) known.delete(key);
+    });
+    known.set(key, making);
+    value = making;
   }
   return value;
 }

@@ -19,11 +19,28 @@ export interface SharedCachesOptions {
   readonly signal: AbortSignal;
 }
 
+/** A layer of a step that was found in a cache and cannot be had: the build begins its steps again without it. */
+export class LayerLostError extends Error {
+  override readonly name = 'LayerLostError';
+}
+
+interface AwaitedLayer {
+  /** Undefined: this host has known it, and nobody is known who has it. */
+  readonly cache: ImportedCache | undefined;
+  readonly diffId: Digest;
+  readonly keys: readonly string[];
+  readonly step: RemoteStep;
+  coming?: Promise<void>;
+}
+
 /** The caches that one build shares with other hosts: those that it takes steps from, and those that it leaves its steps in. */
 export class SharedCaches {
   readonly #options: SharedCachesOptions;
   readonly #imported: ImportedCache[] = [];
   readonly #recorded = new Map<string, RemoteStep>();
+  /** Layers of steps that were found, and are not here yet. */
+  readonly #awaited = new Map<Digest, AwaitedLayer>();
+  readonly #lost = new Set<Digest>();
 
   constructor(options: SharedCachesOptions) {
     this.#options = options;
@@ -47,16 +64,48 @@ export class SharedCaches {
     );
   }
 
-  /** A step that another host has built, its layer brought here and kept by the build. */
+  /** A step that another host has built. Its layer need not be here: see `bring`. */
   async find(keys: readonly string[]): Promise<RemoteStep | undefined> {
     for (const cache of this.#imported) {
       const step = cache.find(keys);
       if (step === undefined) continue;
-      if (step.diffId !== undefined && !(await this.#fetch(cache, step.diffId, step.description))) continue;
-      await this.#remember(keys, step);
+      const { diffId } = step;
+      if (diffId === undefined || (await this.#options.held.take(diffId))) await this.#remember(keys, step);
+      else if (this.#lost.has(diffId)) continue;
+      else if (!this.#awaited.has(diffId)) this.#awaited.set(diffId, { cache, diffId, keys, step });
       return step;
     }
     return undefined;
+  }
+
+  /** Lets a build go by a step of which this host has all but the layer. False where that was wanted, and in vain. */
+  expect(keys: readonly string[], step: RemoteStep & { readonly diffId: Digest }): boolean {
+    const { diffId } = step;
+    if (this.#lost.has(diffId)) return false;
+    if (!this.#awaited.has(diffId)) this.#awaited.set(diffId, { cache: undefined, diffId, keys, step });
+    return true;
+  }
+
+  /**
+   * Brings what of these layers is not here, all at once; the build keeps them. Throws LayerLostError where one cannot be had any more: its
+   * step is not found again then, and must be built.
+   */
+  async bring(chain: readonly Digest[]): Promise<void> {
+    await Promise.all(
+      chain.map(async (diffId) => {
+        const awaited = this.#awaited.get(diffId);
+        if (awaited === undefined) return;
+        awaited.coming ??= this.#fetch(awaited);
+        await awaited.coming;
+      }),
+    );
+  }
+
+  /** To be called at the end: steps whose layers were of no use are known from now on all the same. */
+  async close(): Promise<void> {
+    for (const { cache, keys, step } of this.#awaited.values()) {
+      if (cache !== undefined) await this.#remember(keys, step, false);
+    }
   }
 
   /** A step of this build, wherever it came from. */
@@ -73,6 +122,7 @@ export class SharedCaches {
   /** Writes the caches that are asked for. `chain` are the layers of the image: a cache of the mode `min` has no others. */
   async save(chain: readonly Digest[]): Promise<void> {
     const { request, remote, progress, signal } = this.#options;
+    if (request.cacheTo.some(({ mode }) => mode === 'max')) await this.bring([...this.#awaited.keys()]);
     for (const { reference, mode } of request.cacheTo) {
       const steps = mode === 'max' ? [...this.#recorded.values()] : this.#stepsOf(chain);
       await internalStep(`exporting cache to ${reference}`, progress, async (step) =>
@@ -93,25 +143,27 @@ export class SharedCaches {
     );
   }
 
-  /** False where it cannot be had any more: the step is built then. */
-  async #fetch(cache: ImportedCache, diffId: Digest, description: string): Promise<boolean> {
+  async #fetch({ cache, diffId, keys, step }: AwaitedLayer): Promise<void> {
     const { held, progress, signal } = this.#options;
-    if (await held.take(diffId)) return true;
     try {
-      await internalStep(`extracting layer of ${description}`, progress, (step) =>
-        cache.fetchLayer(diffId, told(step, 'layer'), signal, () => held.claim(diffId)),
+      if (cache === undefined) throw new Error('it was never on this host');
+      await internalStep(`extracting layer of ${step.description}`, progress, (shown) =>
+        cache.fetchLayer(diffId, told(shown, 'layer'), signal, () => held.claim(diffId)),
       );
-      return true;
-    } catch {
+    } catch (cause) {
       signal.throwIfAborted();
-      return false;
+      this.#lost.add(diffId);
+      this.#awaited.delete(diffId);
+      throw new LayerLostError(`the layer of ${step.description} cannot be had any more`, { cause });
     }
+    this.#awaited.delete(diffId);
+    await this.#remember(keys, step);
   }
 
-  async #remember(keys: readonly string[], step: RemoteStep): Promise<void> {
+  async #remember(keys: readonly string[], step: RemoteStep, isHere = true): Promise<void> {
     const { steps, snapshotter } = this.#options;
     const { diffId, description, createdAt } = step;
-    const size = diffId === undefined ? 0 : await snapshotter.layerSize(diffId);
+    const size = diffId === undefined || !isHere ? 0 : await snapshotter.layerSize(diffId);
     const [first = '', ...others] = new Set([...keys, ...step.keys]);
     await steps.put([first, ...others], { diffId, description, size, createdAt });
   }

@@ -9,6 +9,7 @@ import type { Chain } from '../solver/step-key.ts';
 import { createdOf, shortName } from './chain-facts.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import type { PreparedBuild } from './prepared-build.ts';
+import { LayerLostError } from './shared-caches.ts';
 import type { StepExecutor } from './step-executor.ts';
 import type { StepOutcome } from './step-once.ts';
 
@@ -95,7 +96,7 @@ export class StageRuns {
         output: (stream, data) => progress({ kind: 'log', id, stream, data }),
       });
     } catch (error) {
-      if (!signal.aborted) {
+      if (!signal.aborted && !(error instanceof LayerLostError)) {
         progress({ kind: 'failed', id, at: new Date(), message: (error as Error).message });
       }
       throw error;

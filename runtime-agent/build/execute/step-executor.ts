@@ -71,6 +71,7 @@ export class StepExecutor {
     const key = runKey(chain, work, inputs, latest, settings);
     return await this.#steps.once(step, [key], reuses, events, async (signal, output) => {
       let diffId: Digest | undefined;
+      await this.#scope.shared.bring(chain);
       await runStep(this.#parts.run, {
         id: randomId(),
         step,

@@ -94,7 +94,9 @@ export class StepOnce {
 
   /** What was built before, here or on a host whose cache this build uses. */
   async known(keys: readonly string[]): Promise<StepOutcome | undefined> {
-    return (await this.find(keys)) ?? (await this.#scope.shared.find(keys));
+    return (
+      (await this.find(keys)) ?? (await this.#scope.shared.find(keys)) ?? (await this.#findWithoutLayer(keys))
+    );
   }
 
   /** A step that is to be in the caches that the build leaves elsewhere. */
@@ -109,6 +111,18 @@ export class StepOnce {
       if (step === undefined) continue;
       const { diffId, createdAt } = step;
       if (diffId !== undefined && !(await this.#scope.held.take(diffId))) continue;
+      this.#used.add(key);
+      return { diffId, createdAt };
+    }
+    return undefined;
+  }
+
+  async #findWithoutLayer(keys: readonly string[]): Promise<StepOutcome | undefined> {
+    for (const key of keys) {
+      const step = await this.#parts.cache.find(key);
+      if (step?.diffId === undefined) continue;
+      const { diffId, description, createdAt } = step;
+      if (!this.#scope.shared.expect(keys, { keys, diffId, description, createdAt })) continue;
       this.#used.add(key);
       return { diffId, createdAt };
     }

@@ -36,7 +36,9 @@ export class StepVertexes {
     if (step === undefined) return undefined;
     switch (progress.kind) {
       case 'started':
-        step.started = timestampFromDate(progress.at);
+        // What was taken from a cache is built after all where its layer cannot be had; to clients it is the same run of the step.
+        step.started ??= timestampFromDate(progress.at);
+        step.cached = false;
         return { vertexes: [this.#vertex(step)] };
       case 'cached': {
         const at = timestampFromDate(progress.at);
