@@ -60,6 +60,8 @@ export interface ContainersDeps {
   readonly runtime: Runtime;
   readonly trees: TreeTars;
   readonly log: Logger;
+  /** The program of the thread that serves attached clients; the usual one unless given. */
+  readonly attachWorker?: URL;
 }
 
 /** The containers of a host, until the agent stops. */
@@ -97,7 +99,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
     table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
     registry: new ContainerRegistry(),
-    hub: new AttachHub(deps.log),
+    hub: new AttachHub(deps.log, deps.attachWorker),
     paths,
     libc: loadLibc(),
     cgroups,

@@ -45,6 +45,8 @@ export interface AgentContainersOptions {
   /** A program that is called in the runtime's place from then on. */
   readonly runtimePath?: string;
   readonly image?: Partial<Image>;
+  /** Serves attached clients in the usual one's place. */
+  readonly attachWorker?: URL;
 }
 
 /** What a tree for the image holds beside busybox. */
@@ -104,6 +106,7 @@ async function openOver(
     runtime,
     trees,
     log,
+    ...(options.attachWorker === undefined ? {} : { attachWorker: options.attachWorker }),
   });
   let closed = false;
   const close = async () => {

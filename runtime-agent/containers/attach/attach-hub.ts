@@ -1,36 +1,48 @@
+import { closeSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { AttachCommand, AttachReport } from './attach-messages.ts';
+import type { AttachReport } from './attach-messages.ts';
 import { type AttachLink, AttachSession, type InputPolicy } from './attach-session.ts';
-import { AttachThread } from './attach-thread.ts';
+import { ATTACH_WORKER, AttachThread, type AttachThreadError } from './attach-thread.ts';
 
 const STALL_CHECK = 500;
 
-/** All clients that are attached to containers of this agent. */
+interface Connected {
+  readonly session: AttachSession;
+  /** The thread's descriptor, from when the connection is open; it outlives a thread that fails. */
+  fd: number | undefined;
+}
+
+/**
+ * All clients that are attached to containers of this agent. The thread that serves them is started for the first one. When it
+ * fails, those whom it served are told so, and the next client has a new one.
+ */
 export class AttachHub {
-  readonly #thread: AttachThread;
+  readonly #log: Logger;
+  readonly #worker: URL;
   readonly #link: AttachLink;
-  /** The sessions that are connected, by the key of their connection. */
-  readonly #sessions = new Map<number, AttachSession>();
+  /** What is connected, by the key of the connection. */
+  readonly #connected = new Map<number, Connected>();
   readonly #timer: NodeJS.Timeout;
+  #thread: AttachThread | undefined;
   #nextKey = 1;
 
-  constructor(log: Logger) {
-    this.#thread = new AttachThread(
-      (report) => this.#take(report),
-      (error) => {
-        log.error({ err: error }, 'the thread that serves attached clients failed; they are cut off');
-        for (const key of [...this.#sessions.keys()]) this.#take({ kind: 'ended', key });
-      },
-    );
+  /** `worker` is the program of the thread. */
+  constructor(log: Logger, worker = ATTACH_WORKER) {
+    this.#log = log;
+    this.#worker = worker;
     this.#link = {
+      prepare: () => {
+        this.#thread ??= this.#startThread();
+      },
       claim: (session) => {
+        this.#link.prepare();
         const key = this.#nextKey++;
-        this.#sessions.set(key, session);
+        this.#connected.set(key, { session, fd: undefined });
         return key;
       },
-      command: (command: AttachCommand, transfer) => this.#thread.command(command, transfer),
+      command: (command, transfer) => this.#thread?.command(command, transfer),
       release: (key) => {
-        if (this.#sessions.delete(key)) this.#thread.command({ kind: 'close', key });
+        if (this.#connected.delete(key)) this.#thread?.command({ kind: 'close', key });
       },
     };
     this.#timer = setInterval(() => this.#relieve(), STALL_CHECK);
@@ -45,18 +57,39 @@ export class AttachHub {
   /** Cuts every client off and ends the thread. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    for (const session of this.#sessions.values()) session.end();
-    await this.#thread.close();
+    for (const { session } of [...this.#connected.values()]) session.end();
+    await this.#thread?.close();
+  }
+
+  #startThread(): AttachThread {
+    return new AttachThread({
+      file: this.#worker,
+      onReport: (report) => this.#take(report),
+      onFailure: (error) => this.#fail(error),
+    });
   }
 
   #take(report: AttachReport): void {
-    const session = this.#sessions.get(report.key);
-    if (report.kind === 'ended') this.#sessions.delete(report.key);
-    session?.take(report);
+    const connected = this.#connected.get(report.key);
+    if (connected !== undefined && report.kind === 'opened') connected.fd = report.fd;
+    if (report.kind === 'ended') this.#connected.delete(report.key);
+    connected?.session.take(report);
+  }
+
+  #fail(error: AttachThreadError): void {
+    this.#log.error({ err: error }, 'clients that were attached are cut off');
+    this.#thread = undefined;
+    const cut = [...this.#connected.values()];
+    this.#connected.clear();
+    for (const { session, fd } of cut) {
+      // As long as it is open and nobody reads, conmon and with it the container may have to wait.
+      if (fd !== undefined) closeSync(fd);
+      session.fail(error);
+    }
   }
 
   #relieve(): void {
     const now = Date.now();
-    for (const session of this.#sessions.values()) session.relieve(now);
+    for (const { session } of this.#connected.values()) session.relieve(now);
   }
 }

@@ -17,7 +17,7 @@ export interface OutputRun {
 
 /** What the thread answers. After `ended` it says no more of that connection. */
 export type AttachReport =
-  | { readonly kind: 'opened'; readonly key: number }
+  | { readonly kind: 'opened'; readonly key: number; readonly fd: number }
   | { readonly kind: 'output'; readonly key: number; readonly runs: readonly OutputRun[] }
   | { readonly kind: 'sent'; readonly key: number; readonly sequence: number }
   | { readonly kind: 'ended'; readonly key: number; readonly error?: string };

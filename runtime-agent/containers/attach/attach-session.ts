@@ -14,6 +14,8 @@ export interface InputPolicy {
 
 /** The way to the thread. Each connection has a key of its own, so that late reports of an earlier one are lost. */
 export interface AttachLink {
+  /** A client is there: a connection will be claimed soon. */
+  prepare(): void;
   /** A new key whose reports go to the session. */
   claim(session: AttachSession): number;
   command(command: AttachCommand, transfer?: readonly ArrayBuffer[]): void;
@@ -85,6 +87,7 @@ export class AttachSession {
 
   /** Adds a client. Its output begins with what the container writes from now on. */
   join(options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }): Attachment {
+    this.#link.prepare();
     const queue = new AttachmentQueue(this.#received, options, () => this.#acknowledge());
     const client: Client = { queue, stdin: options.stdin && this.#input.open };
     if (this.#state === 'ended') queue.finish();
@@ -127,9 +130,23 @@ export class AttachSession {
     this.#state = 'ended';
     this.#connected?.resolve();
     for (const client of this.#clients) client.queue.finish();
-    for (const send of this.#unsent.splice(0)) send.done();
-    for (const done of this.#sending.values()) done();
-    this.#sending.clear();
+    this.#settleSends();
+  }
+
+  /**
+   * The connection has broken while the container may go on: its clients fail by `error`. Others may connect again, but who
+   * fed a stdin that ends with its client has ended it.
+   */
+  fail(error: Error): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'idle';
+    this.#connected?.reject(error);
+    for (const client of [...this.#clients]) {
+      client.queue.abandon(error);
+      if (client.stdin && this.#input.once) this.#inputEnded = true;
+    }
+    this.#clients.clear();
+    this.#settleSends();
   }
 
   /**
@@ -152,6 +169,13 @@ export class AttachSession {
       );
       this.#leave(client);
     }
+  }
+
+  /** What was not sent will never be. */
+  #settleSends(): void {
+    for (const send of this.#unsent.splice(0)) send.done();
+    for (const done of this.#sending.values()) done();
+    this.#sending.clear();
   }
 
   #opened(): void {

@@ -104,7 +104,7 @@ class AttachLoop {
     try {
       const fd = connectSeqpacket(this.#libc, path);
       this.#connections.set(key, { key, fd, pending: [], endInput: false, outstanding: 0 });
-      this.#report({ kind: 'opened', key });
+      this.#report({ kind: 'opened', key, fd });
     } catch (error) {
       this.#report({ kind: 'ended', key, error: (error as Error).message });
     }

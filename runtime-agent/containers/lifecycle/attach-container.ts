@@ -1,3 +1,4 @@
+import { AttachThreadError } from '../attach/attach-thread.ts';
 import type { Attachment } from '../containers.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
@@ -19,6 +20,7 @@ export function attachTo(
       try {
         await session.connect(live.paths.attach);
       } catch (error) {
+        if (error instanceof AttachThreadError) throw error;
         // conmon has just gone: the container has ended, and so does the output.
         context.log.debug({ container: live.id, err: error }, 'a client came too late to be attached');
       }

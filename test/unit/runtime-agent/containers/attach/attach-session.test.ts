@@ -18,6 +18,7 @@ function openSession(input: InputPolicy = { open: true, once: false }, isAlive =
   let key = 0;
   const session = new AttachSession(
     {
+      prepare: () => undefined,
       claim: () => ++key,
       command: (command) => commands.push(command),
       release: (released) => commands.push({ kind: 'close', key: released }),
@@ -27,7 +28,7 @@ function openSession(input: InputPolicy = { open: true, once: false }, isAlive =
   );
   const connect = async () => {
     const connecting = session.connect('/socket');
-    session.take({ kind: 'opened', key });
+    session.take({ kind: 'opened', key, fd: 3 });
     await connecting;
   };
   const output = (text: string, stream: 'stdout' | 'stderr' = 'stdout') =>
