@@ -1,9 +1,8 @@
-import { create } from '@bufbuild/protobuf';
 import { EngineError } from '../../../errors.ts';
 import { FileSync } from '../proto/filesync_pb.ts';
-import { Packet_PacketType as Kind, PacketSchema } from '../proto/wire_pb.ts';
+import { Packet_PacketType as Kind } from '../proto/wire_pb.ts';
 import type { ClientSession } from './client-session.ts';
-import { decodePacket, type FileStat } from './packet.ts';
+import { decodePacket, encodeRequests, FIN, type FileStat } from './packet.ts';
 import { PacketStream } from './packet-stream.ts';
 
 /** What is asked of one of the client's folders. Patterns are those of an ignore file, in their order. */
@@ -56,6 +55,7 @@ export async function diffCopy(
   let open = 0;
   let listed = false;
   let bytes = 0;
+  const requests: number[] = [];
   const take = (message: Buffer): void => {
     if (message[0] === STAT_FIELD && receiver.repeats?.(message) === true) {
       next++;
@@ -71,7 +71,7 @@ export async function diffCopy(
         const ID = next++;
         if (!receiver.stat(packet.stat, ID, message)) return;
         open++;
-        stream.send(create(PacketSchema, { type: Kind.PACKET_REQ, ID }));
+        requests.push(ID);
         return;
       }
       case Kind.PACKET_DATA:
@@ -96,10 +96,11 @@ export async function diffCopy(
   try {
     for await (const messages of stream.batches()) {
       for (const message of messages) take(message);
+      stream.send(encodeRequests(requests.splice(0)));
       progress(bytes);
       if (!listed || open > 0) continue;
       listed = false;
-      stream.send(create(PacketSchema, { type: Kind.PACKET_FIN }));
+      stream.send([FIN]);
     }
   } finally {
     stream.cancel();

@@ -1,4 +1,4 @@
-import { linkSync, lutimesSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { linkSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import type { ArchiveLimits } from '../../context/receive-archive.ts';
@@ -8,7 +8,7 @@ import { fileKind } from './file-mode.ts';
 import type { FolderState } from './folder-state.ts';
 import { Listing } from './listing.ts';
 import type { FileStat } from './packet.ts';
-import { ReceivedFile, secondsOf, setModeAndTime } from './received-file.ts';
+import { ReceivedFile } from './received-file.ts';
 
 /**
  * Brings a folder of this host, which holds what `before` says and nothing else, to what a client sends: only files that differ are
@@ -22,7 +22,7 @@ export class FolderReceiver implements FileReceiver {
   readonly #limits: ArchiveLimits;
   readonly #onChange: () => void;
   readonly #now = new Map<string, IndexedFile>();
-  readonly #folders = new Map<string, IndexedFile | undefined>([['.', undefined]]);
+  readonly #folders = new Set<string>(['.']);
   readonly #links = new Map<string, string>();
   readonly #changed = new Set<string>();
   /** What the client has told, in its order. */
@@ -67,13 +67,10 @@ export class FolderReceiver implements FileReceiver {
     const stays = kind === 'directory' && known !== undefined && fileKind(known.mode) === 'directory';
     if (known !== undefined && !stays) rmSync(this.#at(path), { recursive: true, force: true });
     if (kind === 'directory' && !stays) mkdirSync(this.#at(path));
-    if (kind === 'symlink') {
-      symlinkSync(stat.linkname, this.#at(path));
-      lutimesSync(this.#at(path), secondsOf(stat), secondsOf(stat));
-    }
+    if (kind === 'symlink') symlinkSync(stat.linkname, this.#at(path));
     // Sockets, pipes and devices are left out: no image is made of them.
     if (kind !== 'file' || stat.linkname !== '') return false;
-    this.#open.set(id, { path, file: new ReceivedFile(this.#at(path), stat) });
+    this.#open.set(id, { path, file: new ReceivedFile(this.#at(path)) });
     return true;
   }
 
@@ -90,7 +87,7 @@ export class FolderReceiver implements FileReceiver {
   }
 
   /**
-   * To be called when all has come: removes what the client has no more, sets links and the folders' times, and answers what is there now, the
+   * To be called when all has come: removes what the client has no more, sets links, and answers what is there now, the
    * same object as before where nothing is different.
    */
   finish(): FolderState {
@@ -106,12 +103,6 @@ export class FolderReceiver implements FileReceiver {
       this.#change(path);
       rmSync(this.#at(path), { recursive: true, force: true });
       linkSync(this.#at(target), this.#at(path));
-    }
-    const inside = new Set([...this.#changed].map((path) => posix.dirname(path)));
-    // Those within others come after them in the walk, and must be done before.
-    for (const [path, folder] of [...this.#folders].reverse()) {
-      if (folder === undefined || !(inside.has(path) || this.#changed.has(path))) continue;
-      setModeAndTime(this.#at(path), folder);
     }
     return this.#before.after(this.#changed, this.#now, Listing.of(this.#messages));
   }
@@ -149,7 +140,7 @@ export class FolderReceiver implements FileReceiver {
     const kind = fileKind(file.mode);
     this.#now.set(path, file);
     this.#size += file.size;
-    if (kind === 'directory') this.#folders.set(path, file);
+    if (kind === 'directory') this.#folders.add(path);
     if (kind === 'file' && file.link !== '') this.#links.set(path, this.#knownFile(file.link));
   }
 

@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
-import { toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { framed, MessageReader } from '../grpc/message-reader.ts';
-import { type Packet, PacketSchema } from '../proto/wire_pb.ts';
 
 /**
  * A call of `DiffCopy`, both ways. A folder of thousands of files is as many messages, so they are taken out of the stream in batches and
@@ -25,8 +23,9 @@ export class PacketStream {
     trailers.catch(() => undefined);
   }
 
-  send(packet: Packet): void {
-    this.#stream.write(framed(toBinary(PacketSchema, packet)));
+  /** Sends packets, encoded, in one write. */
+  send(messages: readonly Uint8Array[]): void {
+    if (messages.length > 0) this.#stream.write(Buffer.concat(messages.map(framed)));
   }
 
   /** There will be nothing more to send. */

@@ -7,6 +7,9 @@ export type FileStat = Pick<Stat, 'path' | 'mode' | 'size' | 'modTime' | 'linkna
 export type ReceivedPacket = Pick<Packet, 'type' | 'ID' | 'data'> & { readonly stat: FileStat | undefined };
 
 const NOTHING = Buffer.alloc(0);
+/** Field numbers with the kind of their values, a varint. */
+const TYPE_FIELD = 1 << 3;
+const ID_FIELD = 3 << 3;
 
 /**
  * Decodes a packet (fsutil.types.Packet in wire.proto) field by field: a folder of thousands of files is as many packets, and what makes
@@ -28,6 +31,22 @@ export function decodePacket(bytes: Buffer): ReceivedPacket {
   }
   return { type, stat, ID, data };
 }
+
+/** Packets that ask for the contents of files, by their numbers. */
+export function encodeRequests(ids: readonly number[]): readonly Uint8Array[] {
+  return ids.map((id) => {
+    const bytes = [TYPE_FIELD, Kind.PACKET_REQ];
+    if (id === 0) return Uint8Array.from(bytes);
+    bytes.push(ID_FIELD);
+    for (let rest = id; ; rest = Math.floor(rest / 128)) {
+      if (rest < 128) return Uint8Array.from([...bytes, rest]);
+      bytes.push((rest % 128) | 128);
+    }
+  });
+}
+
+/** The packet that ends a transfer. */
+export const FIN = Uint8Array.of(TYPE_FIELD, Kind.PACKET_FIN);
 
 function decodeStat(bytes: Uint8Array): FileStat {
   const reader = new BinaryReader(bytes);

@@ -1,39 +1,36 @@
-import { createHash } from 'node:crypto';
-import { chmodSync, closeSync, fchmodSync, futimesSync, openSync, utimesSync, writeSync } from 'node:fs';
-import type { IndexedFile } from './file-index.ts';
-import { permissions } from './file-mode.ts';
-import type { FileStat } from './packet.ts';
+import { createHash, type Hash, hash } from 'node:crypto';
+import { closeSync, openSync, writeSync } from 'node:fs';
 
 /** Bytes that are collected before they are written, so that the usual source file costs one write. */
 const COLLECTED = 256 << 10;
 
-/** A file whose content comes in pieces, between those of other files. */
+/** A file whose content comes in pieces, between those of other files. Its mode and time are the index's, and not the disk's. */
 export class ReceivedFile {
   readonly #path: string;
-  readonly #stat: FileStat;
-  readonly #hash = createHash('sha256');
-  #chunks: Buffer[] = [];
+  /** Of a file that is written in several pieces. */
+  #hash: Hash | undefined;
+  #chunks: Uint8Array[] = [];
   #collected = 0;
   #descriptor: number | undefined;
 
-  constructor(path: string, stat: FileStat) {
+  constructor(path: string) {
     this.#path = path;
-    this.#stat = stat;
   }
 
+  /** The bytes must stay as they are until the file ends. */
   write(bytes: Uint8Array): void {
-    this.#chunks.push(Buffer.from(bytes));
+    this.#chunks.push(bytes);
     this.#collected += bytes.length;
-    if (this.#collected >= COLLECTED) this.#flush();
+    if (this.#collected < COLLECTED) return;
+    this.#hash ??= createHash('sha256');
+    this.#hash.update(this.#flush());
   }
 
-  /** Writes what is left, and gives the file its mode and time. Answers the SHA-256 of the content, in hex. */
+  /** Writes what is left. Answers the SHA-256 of the content, in hex. */
   end(): string {
-    const descriptor = this.#flush();
-    fchmodSync(descriptor, permissions(this.#stat.mode));
-    futimesSync(descriptor, secondsOf(this.#stat), secondsOf(this.#stat));
+    const bytes = this.#flush();
     this.close();
-    return this.#hash.digest('hex');
+    return this.#hash === undefined ? hash('sha256', bytes) : this.#hash.update(bytes).digest('hex');
   }
 
   close(): void {
@@ -41,26 +38,15 @@ export class ReceivedFile {
     this.#descriptor = undefined;
   }
 
-  #flush(): number {
+  #flush(): Uint8Array {
     this.#descriptor ??= openSync(this.#path, 'wx', 0o600);
-    const bytes = this.#chunks.length === 1 ? (this.#chunks[0] as Buffer) : Buffer.concat(this.#chunks);
-    this.#hash.update(bytes);
+    const [only] = this.#chunks;
+    const bytes = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
     for (let written = 0; written < bytes.length; ) {
       written += writeSync(this.#descriptor, bytes, written);
     }
     this.#chunks = [];
     this.#collected = 0;
-    return this.#descriptor;
+    return bytes;
   }
-}
-
-/** Of a folder that is as it shall be: anything made in it would set its time. */
-export function setModeAndTime(path: string, file: Pick<IndexedFile, 'mode' | 'modified'>): void {
-  chmodSync(path, permissions(file.mode));
-  utimesSync(path, Number(file.modified) / 1e9, Number(file.modified) / 1e9);
-}
-
-/** When it was modified, as Node's calls take it. */
-export function secondsOf(stat: FileStat): number {
-  return Number(stat.modTime) / 1e9;
 }

@@ -5,7 +5,11 @@ import {
   Packet_PacketType as Kind,
   PacketSchema,
 } from '../../../../../runtime-agent/build/buildkit/proto/wire_pb.ts';
-import { decodePacket } from '../../../../../runtime-agent/build/buildkit/session/packet.ts';
+import {
+  decodePacket,
+  encodeRequests,
+  FIN,
+} from '../../../../../runtime-agent/build/buildkit/session/packet.ts';
 
 const PACKETS: readonly MessageInitShape<typeof PacketSchema>[] = [
   { type: Kind.PACKET_STAT },
@@ -51,4 +55,15 @@ test('packets are decoded as the library does it', () => {
 test('what breaks off is refused', () => {
   const bytes = Buffer.from(toBinary(PacketSchema, create(PacketSchema, PACKETS[5])));
   assert.throws(() => decodePacket(bytes.subarray(0, bytes.length - 1)));
+});
+
+test('packets are encoded as the library does it', () => {
+  const ids = [0, 1, 127, 128, 300, 4_000_000_000];
+  const packets = ids.map((ID) => create(PacketSchema, { type: Kind.PACKET_REQ, ID }));
+  assert.deepEqual(
+    encodeRequests(ids).map((bytes) => Buffer.from(bytes)),
+    packets.map((packet) => Buffer.from(toBinary(PacketSchema, packet))),
+  );
+  const end = create(PacketSchema, { type: Kind.PACKET_FIN });
+  assert.deepEqual(Buffer.from(FIN), Buffer.from(toBinary(PacketSchema, end)));
 });
