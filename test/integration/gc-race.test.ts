@@ -8,11 +8,12 @@ import { startProcess } from '../support/managed-process.ts';
 import { RacingPusher } from '../support/racing-pusher.ts';
 import { startRegistry } from '../support/registry-process.ts';
 
-const PUSHES = 10_000;
+/** BERTH_RACE_PUSHES=10000 is what is run by hand before a release. */
+const PUSHES = Number(process.env.BERTH_RACE_PUSHES ?? 4_000);
 const PUSHERS = 8;
 const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 
-test('10,000 pushes against continuous sweeps without grace: nothing is lost, nothing is left', async (t) => {
+test(`${PUSHES} pushes against continuous sweeps without grace: nothing is lost, nothing is left`, async (t) => {
   const server = await startRegistry(t, { args: ['--gc-interval', 'off', '--log-level', 'warn'] });
   const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir]);
   await sweeper.waitForLine(/sweeping/);
@@ -49,7 +50,7 @@ test('10,000 pushes against continuous sweeps without grace: nothing is lost, no
   t.diagnostic(
     `${pushed()} pushes, ${repeats} repeated, ${sweeps} sweeps of ${manifests} manifests, ${blobs} blobs`,
   );
-  assert.ok(sweeps > 20 && blobs > 1_000, 'the sweeps had something to do');
+  assert.ok(sweeps > 20 && blobs > PUSHES / 10, 'the sweeps had something to do');
 
   await Promise.all(pushers.map((pusher) => pusher.verify()));
   const checked = await runBerth('fsck', '--data', server.dataDir);

@@ -12,7 +12,7 @@ import { World } from './model/world.ts';
 const HOUR = 60 * 60 * 1000;
 
 /** Interleavings that each property tries; BERTH_INTERLEAVINGS tries more of them. */
-const RUNS = Number(process.env.BERTH_INTERLEAVINGS ?? 1000);
+const RUNS = Number(process.env.BERTH_INTERLEAVINGS ?? 400);
 
 const repository = fc.constantFrom('a', 'b');
 const image = fc.integer({ min: 0, max: 1 });
