@@ -122,6 +122,20 @@ describe('health checks', { skip: unlessRoot(), timeout: 240_000 }, async () => 
     await remove('hanging');
   });
 
+  test('a probe that ignores SIGTERM does not outlive its timeout', async () => {
+    await start('deaf', [
+      '--health-cmd',
+      'trap "" TERM; exec sleep 654',
+      '--health-timeout=300ms',
+      '--health-retries=4',
+    ]);
+    await settles('deaf', 'unhealthy');
+    // Four have had their time; the one that may be under way is the fifth.
+    const { stdout } = await docker(['exec', 'deaf', 'ps']);
+    assert.ok((stdout.match(/sleep 654/g)?.length ?? 0) <= 1, stdout);
+    await remove('deaf');
+  });
+
   test('a command that is not there fails the check', async () => {
     const flags = ['--health-retries=1'];
     await docker(['create', '--name', 'shape', image]);

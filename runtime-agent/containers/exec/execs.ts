@@ -88,8 +88,8 @@ export interface Execs {
   /** Those of a container that have not ended, in the order of their making. */
   listIds(containerId: string): readonly string[];
   /**
-   * Creates one, runs it to its end and answers how that was. When the time is up or `signal` aborts, it gets SIGTERM and,
-   * ten seconds later, SIGKILL; the call does not wait for that: it answers `timedOut`, or rejects with the signal's reason.
+   * Creates one, runs it to its end and answers how that was. When the time is up or `signal` aborts, it gets SIGKILL, as with
+   * dockerd; the call does not wait for its end: it answers `timedOut`, or rejects with the signal's reason.
    */
   run(ref: string, command: ExecRun, signal: AbortSignal): Promise<ExecOutcome>;
   /** Ends all that have streams, and answers when they are gone: nobody could reach them any more. Others go on. */

@@ -1,10 +1,7 @@
 import type { ExecOutcome, ExecRun, Execs } from './execs.ts';
 
 const KEPT_OUTPUT = 4096;
-/** Milliseconds between SIGTERM and SIGKILL, as dockerd. */
-const GRACE = 10_000;
 const SIGKILL = 9;
-const SIGTERM = 15;
 
 /** See Execs.run. `kill` sends a signal to the process of an exec, where there is one. */
 export async function runExec(
@@ -34,8 +31,7 @@ export async function runExec(
   let room = command.maxOutput ?? KEPT_OUTPUT;
   const stop = () => {
     attachment.close();
-    kill(id, SIGTERM);
-    setTimeout(() => kill(id, SIGKILL), GRACE).unref();
+    kill(id, SIGKILL);
   };
   over.addEventListener('abort', stop, { once: true });
   if (over.aborted) stop();

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { closeLogFiles, type LogFile, openLogFiles } from './log-files.ts';
+import type { LogFile } from './log-file.ts';
+import { closeLogFiles, openLogFiles } from './log-files.ts';
 import { findTail } from './log-tail.ts';
 
 /** The bytes of a log over all its files, from one place on. A rotation while it is read loses nothing that is still there. */
@@ -25,7 +26,8 @@ export class LogChain {
     for (;;) {
       const [file] = this.#files;
       if (file === undefined) return 0;
-      const { bytesRead } = await file.handle.read(block, 0, block.length, this.#position);
+      const data = await file.data();
+      const { bytesRead } = await data.read(block, 0, block.length, this.#position);
       this.#position += bytesRead;
       if (bytesRead > 0 || this.#files.length === 1) return bytesRead;
       await this.#leave();
@@ -39,7 +41,7 @@ export class LogChain {
     // Without a newest file, the writer still writes to the last one.
     if (newest === undefined || newest.ino === last?.inode) return false;
     const files = await openLogFiles(this.#path);
-    const position = files.findIndex(({ inode }) => inode === last?.inode);
+    const position = last === undefined ? -1 : await positionOf(last, files);
     const later = files.slice(position + 1);
     await closeLogFiles(files.slice(0, position + 1));
     // What the writer wrote into the last one before it left it comes first.
@@ -56,16 +58,17 @@ export class LogChain {
     const [file, ...rest] = this.#files;
     this.#files = rest;
     this.#position = 0;
-    await file?.handle.close();
+    await file?.close();
   }
 
   async #skipTo(tail: number): Promise<void> {
     let wanted = tail;
     for (let index = this.#files.length - 1; index >= 0; index -= 1) {
       const file = this.#files[index] as LogFile;
-      const { size } = await file.handle.stat();
+      const data = await file.data();
+      const { size } = await data.stat();
       const isNewest = index === this.#files.length - 1;
-      const { start, lines } = await findTail(file.handle, size, wanted, isNewest);
+      const { start, lines } = await findTail(data, size, wanted, isNewest);
       wanted -= lines;
       if (wanted > 0 && index > 0) continue;
       await closeLogFiles(this.#files.slice(0, index));
@@ -74,4 +77,9 @@ export class LogChain {
       return;
     }
   }
+}
+
+async function positionOf(file: LogFile, files: readonly LogFile[]): Promise<number> {
+  for (const [index, candidate] of files.entries()) if (await file.isSameAs(candidate)) return index;
+  return -1;
 }

@@ -1,25 +1,21 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-
-/** One file of a log that is kept in several. */
-export interface LogFile {
-  readonly handle: FileHandle;
-  /** Tells the file whatever it is called by now. */
-  readonly inode: number;
-}
+import { open, rename, rm } from 'node:fs/promises';
+import { createGzip } from 'node:zlib';
+import { LogFile, unlessMissing } from './log-file.ts';
+import { throughFile } from './through-file.ts';
 
 /**
- * Opens all files of a log, the oldest first: `PATH.2`, `PATH.1`, `PATH`. One that is renamed meanwhile is not missed: from
- * the newest backwards a file can only be met twice. None where there is no log.
+ * Opens all files of a log, the oldest first: `PATH.2`, `PATH.1`, `PATH`, compressed or not. One that is renamed meanwhile is not
+ * missed: from the newest backwards a file can only be met twice. None where there is no log.
  */
 export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
   const files: LogFile[] = [];
   try {
     for (let age = 0; ; age += 1) {
-      const file = await openLogFile(agedPath(path, age));
+      const file = await LogFile.open(agedPath(path, age));
       if (file === undefined) {
         // While a log is rotated there may be none of the newest name.
         if (age > 0) break;
-      } else if (files.some(({ inode }) => inode === file.inode)) await file.handle.close();
+      } else if (await isAmong(file, files)) await file.close();
       else files.push(file);
     }
   } catch (error) {
@@ -30,7 +26,7 @@ export async function openLogFiles(path: string): Promise<readonly LogFile[]> {
 }
 
 export async function closeLogFiles(files: readonly LogFile[]): Promise<void> {
-  await Promise.all(files.map(({ handle }) => handle.close()));
+  await Promise.all(files.map((file) => file.close()));
 }
 
 /**
@@ -38,28 +34,46 @@ export async function closeLogFiles(files: readonly LogFile[]): Promise<void> {
  * Who writes the log goes on writing to `PATH.1` until told to open it again.
  */
 export async function rotateLogFiles(path: string, maxFiles: number): Promise<void> {
-  await rm(agedPath(path, maxFiles - 1), { force: true });
+  const oldest = agedPath(path, maxFiles - 1);
+  await rm(oldest, { force: true });
+  await rm(`${oldest}.gz`, { force: true });
   for (let age = maxFiles - 2; age >= 0; age -= 1) {
-    await rename(agedPath(path, age), agedPath(path, age + 1)).catch(unlessMissing);
+    for (const ending of ['.gz', '']) {
+      const from = `${agedPath(path, age)}${ending}`;
+      await rename(from, `${agedPath(path, age + 1)}${ending}`).catch(unlessMissing);
+    }
   }
 }
 
-async function openLogFile(path: string): Promise<LogFile | undefined> {
-  const handle = await open(path, 'r').catch(unlessMissing);
-  if (handle === undefined) return undefined;
-  try {
-    return { handle, inode: (await handle.stat()).ino };
-  } catch (error) {
-    await handle.close();
-    throw error;
+/** Compresses the files of a log that nobody writes any more: all but `PATH`, which must be there. */
+export async function compressLogFiles(path: string, maxFiles: number): Promise<void> {
+  for (let age = 1; age < maxFiles; age += 1) {
+    const name = agedPath(path, age);
+    const from = await open(name, 'r').catch(unlessMissing);
+    if (from === undefined) continue;
+    const begun = `${path}.compressing`;
+    try {
+      const to = await open(begun, 'w', 0o600);
+      try {
+        await throughFile(from, createGzip(), to);
+        await to.sync();
+      } finally {
+        await to.close();
+      }
+    } finally {
+      await from.close();
+    }
+    // A reader that comes in between takes the one that is not compressed.
+    await rename(begun, `${name}.gz`);
+    await rm(name);
   }
+}
+
+async function isAmong(file: LogFile, files: readonly LogFile[]): Promise<boolean> {
+  for (const other of files) if (await file.isSameAs(other)) return true;
+  return false;
 }
 
 function agedPath(path: string, age: number): string {
   return age === 0 ? path : `${path}.${age}`;
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw error;
 }

@@ -10,11 +10,15 @@ export type LogPlan =
       readonly maxSize: number | undefined;
       /** Files in all, the one that is written included. */
       readonly maxFiles: number;
+      /** Those that are not written any more are compressed. */
+      readonly compress: boolean;
     };
 
 interface Driver {
   readonly maxSize: number | undefined;
   readonly maxFiles: number;
+  /** Where nobody says anything. */
+  readonly compress: boolean;
   readonly options: ReadonlySet<string>;
 }
 
@@ -23,9 +27,10 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
   'json-file': {
     maxSize: undefined,
     maxFiles: 1,
+    compress: false,
     options: new Set([...COMMON, 'labels', 'labels-regex', 'env', 'env-regex', 'tag']),
   },
-  local: { maxSize: 20_000_000, maxFiles: 5, options: new Set(COMMON) },
+  local: { maxSize: 20_000_000, maxFiles: 5, compress: true, options: new Set(COMMON) },
 };
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
 /** More than anybody looks through, and few enough to be looked for one by one. */
@@ -55,15 +60,24 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
   refuseUnsupported(options);
   const size = options['max-size'];
   const count = options['max-file'];
-  return {
-    kind: 'files',
-    maxSize: size === undefined ? driver.maxSize : parseSize(size),
-    maxFiles: count === undefined ? driver.maxFiles : parseCount(count),
-  };
+  const maxSize = size === undefined ? driver.maxSize : parseSize(size);
+  const maxFiles = count === undefined ? driver.maxFiles : parseCount(count);
+  const compress = options.compress === undefined ? driver.compress : options.compress === 'true';
+  if (compress && (maxFiles === 1 || (maxSize === undefined && name !== 'local'))) {
+    refuse(
+      name === 'local'
+        ? 'compression cannot be enabled when max file count is 1: add compress=false'
+        : 'compress cannot be true when max-file is less than 2 or max-size is not set',
+    );
+  }
+  return { kind: 'files', maxSize, maxFiles, compress };
 }
 
 /** Bytes after which conmon itself begins a log anew; where the agent rotates, that is only for when there is no agent. */
-export function monitorLimit({ maxSize, maxFiles }: Extract<LogPlan, { kind: 'files' }>): number | undefined {
+export function monitorLimit({
+  maxSize,
+  maxFiles,
+}: Pick<Extract<LogPlan, { kind: 'files' }>, 'maxSize' | 'maxFiles'>): number | undefined {
   if (maxSize === undefined) return undefined;
   return maxFiles === 1 ? maxSize : 2 * maxSize + SLACK;
 }
@@ -72,12 +86,6 @@ function refuseUnsupported(options: Readonly<Record<string, string>>): void {
   const { compress, mode } = options;
   if (compress !== undefined && compress !== 'true' && compress !== 'false') {
     refuse(`invalid log option compress=${compress.slice(0, 40)}: use true or false`);
-  }
-  if (compress === 'true') {
-    throw new EngineError(
-      'not-implemented',
-      'the logging option compress=true is not supported by berth-agent: rotated files stay as they are',
-    );
   }
   if (mode !== undefined && mode !== 'blocking' && mode !== 'non-blocking') {
     refuse(`logger: mode must be blocking or non-blocking, not ${mode.slice(0, 40)}`);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { appendFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { rotateLogFiles } from '../../../../../runtime-agent/containers/logs/log-files.ts';
+import { compressLogFiles, rotateLogFiles } from '../../../../../runtime-agent/containers/logs/log-files.ts';
 import { readLog } from '../../../../../runtime-agent/containers/logs/read-log.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
@@ -31,6 +31,22 @@ describe('a log in several files', () => {
     const path = join(await makeTempDir(t, 'log'), 'log');
     await writeFile(`${path}.1`, line('1'));
     assert.deepEqual(await read(path), ['1']);
+  });
+
+  it('is read and has a tail where older files are compressed', async (t) => {
+    const path = join(await makeTempDir(t, 'log'), 'log');
+    await writeFile(`${path}.2`, line('1') + line('2'));
+    await writeFile(`${path}.1`, line('3') + line('half ', 'P'));
+    await writeFile(path, line('of it') + line('5'));
+    await compressLogFiles(path, 3);
+    assert.deepEqual((await readdir(dirname(path))).sort(), ['log', 'log.1.gz', 'log.2.gz']);
+    assert.deepEqual(await read(path), ['1', '2', '3', 'half of it', '5']);
+    assert.deepEqual(await read(path, { tail: 2 }), ['half of it', '5']);
+    assert.deepEqual(await read(path, { tail: 4 }), ['2', '3', 'half of it', '5']);
+    await rotateLogFiles(path, 3);
+    assert.deepEqual((await readdir(dirname(path))).sort(), ['log.1', 'log.2.gz']);
+    // Nothing but what is read is there while it is.
+    assert.deepEqual(await read(path), ['3', 'half of it', '5']);
   });
 
   it('has a tail over all of its files', async (t) => {

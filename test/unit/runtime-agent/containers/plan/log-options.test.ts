@@ -7,14 +7,26 @@ const plan = (Config: Readonly<Record<string, string>>, Type = 'json-file') => p
 
 describe('log options', () => {
   it('say how large files become and how many there are', () => {
-    assert.deepEqual(plan({}), { kind: 'files', maxSize: undefined, maxFiles: 1 });
+    assert.deepEqual(plan({}), { kind: 'files', maxSize: undefined, maxFiles: 1, compress: false });
     assert.deepEqual(plan({}, ''), plan({}));
-    assert.deepEqual(plan({}, 'local'), { kind: 'files', maxSize: 20_000_000, maxFiles: 5 });
+    assert.deepEqual(plan({}, 'local'), {
+      kind: 'files',
+      maxSize: 20_000_000,
+      maxFiles: 5,
+      compress: true,
+    });
+    assert.deepEqual(plan({ 'max-file': '1', compress: 'false' }, 'local'), {
+      kind: 'files',
+      maxSize: 20_000_000,
+      maxFiles: 1,
+      compress: false,
+    });
     assert.deepEqual(plan({}, 'none'), { kind: 'none' });
-    assert.deepEqual(plan({ 'max-size': '10m', 'max-file': '3' }), {
+    assert.deepEqual(plan({ 'max-size': '10m', 'max-file': '3', compress: 'true' }), {
       kind: 'files',
       maxSize: 10_000_000,
       maxFiles: 3,
+      compress: true,
     });
     const size = (text: string) => {
       const found = plan({ 'max-size': text });
@@ -31,18 +43,24 @@ describe('log options', () => {
       [{ 'max-file': '0' }, /cannot be less than 1/],
       [{ 'max-file': 'x' }, /is no number/],
       [{ compress: 'maybe' }, /compress=maybe/],
+      [{ compress: 'true' }, /compress cannot be true when max-file is less than 2 or max-size is not set/],
+      [{ compress: 'true', 'max-file': '2' }, /compress cannot be true/],
       [{ mode: 'x' }, /mode must be/],
     ] as const) {
       assert.throws(() => plan(config), { code: 'bad-request', message });
     }
     assert.throws(() => plan({ tag: 'x' }, 'none'), { code: 'bad-request' });
+    assert.throws(() => plan({ 'max-file': '1' }, 'local'), {
+      code: 'bad-request',
+      message: /compress=false/,
+    });
     assert.throws(() => plan({}, 'syslog'), { code: 'not-implemented' });
   });
 
   it('leave to conmon what the agent does not do', () => {
-    assert.equal(monitorLimit({ kind: 'files', maxSize: undefined, maxFiles: 1 }), undefined);
-    assert.equal(monitorLimit({ kind: 'files', maxSize: 100, maxFiles: 1 }), 100);
-    assert.equal(monitorLimit({ kind: 'files', maxSize: 100, maxFiles: 2 }), 200 + (1 << 20));
+    assert.equal(monitorLimit({ maxSize: undefined, maxFiles: 1 }), undefined);
+    assert.equal(monitorLimit({ maxSize: 100, maxFiles: 1 }), 100);
+    assert.equal(monitorLimit({ maxSize: 100, maxFiles: 2 }), 200 + (1 << 20));
   });
 });
 

@@ -1,0 +1,141 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { Logger } from 'pino';
+import type { LogPlan } from '../plan/log-options.ts';
+import { tellMonitor } from '../runtime/monitor-control.ts';
+import { compressLogFiles, rotateLogFiles } from './log-files.ts';
+
+/** A log that grows fast is not looked at more often than this (milliseconds). */
+const PAUSE = 20;
+/** What conmon is told to do with a log that was renamed. */
+const REOPEN = '2 0 0';
+
+export type RotatedLog = Extract<LogPlan, { kind: 'files' }> & { readonly maxSize: number };
+
+export interface KeptLogOptions {
+  readonly containerId: string;
+  readonly path: string;
+  /** conmon's control FIFO. */
+  readonly control: string;
+  readonly plan: RotatedLog;
+  readonly log: Logger;
+  /** Runs work while nobody removes the container. */
+  readonly exclusively: (work: () => Promise<void>) => Promise<void>;
+}
+
+/** The log of a container that runs, which is rotated when it is full; compressed are the files that conmon has left. */
+export class KeptLog {
+  readonly #options: KeptLogOptions;
+  readonly #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #working = false;
+  #hasEnded = false;
+  /** Files may be there to compress: what an earlier agent has left, and after each rotation. */
+  #hasPlain: boolean;
+  /** conmon was told to open the log again, and has not done so: told twice, it would drop what it wrote between. */
+  #isReopening = false;
+  #mayFinish = true;
+
+  constructor(options: KeptLogOptions) {
+    this.#options = options;
+    this.#hasPlain = options.plan.compress;
+    this.#watcher = this.#watch();
+    this.#look();
+  }
+
+  /** The agent stops, and conmon goes on. */
+  close(): void {
+    this.#hasEnded = true;
+    this.#mayFinish = false;
+    this.#watcher?.close();
+    clearTimeout(this.#timer);
+  }
+
+  /** The container has ended; what is left to be done is done after that. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#watcher?.close();
+    clearTimeout(this.#timer);
+    if (!this.#working) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    await this.#options.exclusively(() => this.#workLocked());
+  }
+
+  #watch(): FSWatcher | undefined {
+    const { path, containerId, log } = this.#options;
+    const name = basename(path);
+    try {
+      const watcher = watch(dirname(path), { persistent: false }, (_, changed) => {
+        if (changed === name) this.#look();
+      });
+      watcher.on('error', () => watcher.close());
+      return watcher;
+    } catch (error) {
+      log.warn(
+        { container: containerId, err: error },
+        'a log cannot be watched; conmon alone keeps it small',
+      );
+      return undefined;
+    }
+  }
+
+  #look(): void {
+    if (this.#hasEnded) return;
+    this.#timer ??= setTimeout(() => void this.#work(), PAUSE).unref();
+  }
+
+  async #workLocked(): Promise<void> {
+    const { path, plan, containerId, log } = this.#options;
+    try {
+      if (this.#hasEnded) await this.#finish();
+      else if (await this.#rotate()) this.#hasPlain = plan.compress;
+      else if (this.#hasPlain && !this.#isReopening) {
+        this.#hasPlain = false;
+        await compressLogFiles(path, plan.maxFiles);
+      }
+    } catch (error) {
+      // A container that was removed took its log with it.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        log.error({ container: containerId, err: error }, 'the log of a container could not be rotated');
+      }
+    }
+    // It may have grown while it was looked at.
+    const isFull = !this.#hasEnded && ((await sizeOf(path)) ?? 0) >= plan.maxSize;
+    this.#working = false;
+    this.#timer = undefined;
+    if (isFull) this.#look();
+    else if (this.#hasEnded && this.#mayFinish) await this.#workLocked();
+  }
+
+  /** conmon is gone: it may have left a log that was renamed under it without a new one. */
+  async #finish(): Promise<void> {
+    const { path, plan } = this.#options;
+    this.#mayFinish = false;
+    await (await open(path, 'a', 0o600)).close();
+    if (this.#hasPlain) await compressLogFiles(path, plan.maxFiles);
+  }
+
+  async #rotate(): Promise<boolean> {
+    const { path, control, plan } = this.#options;
+    const size = await sizeOf(path);
+    // An agent that was killed between the two steps left the log renamed.
+    if (size !== undefined) this.#isReopening = false;
+    if (this.#isReopening || (size !== undefined && size < plan.maxSize)) return false;
+    if (size !== undefined) await rotateLogFiles(path, plan.maxFiles);
+    this.#isReopening = await tellMonitor(control, REOPEN);
+    return true;
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
+import { throughFile } from './through-file.ts';
+
+/** Bytes at its beginning by which a file is known again, a moment in nanoseconds among them. */
+const HEAD = 256;
+/** Compressed bytes that hold so many. */
+const COMPRESSED_HEAD = 4096;
+
+/** One open file of a log that is kept in several. It stays what it was, however it is renamed or compressed meanwhile. */
+export class LogFile {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #compressed: boolean;
+  /** Tells the file whatever it is called by now. */
+  readonly inode: number;
+  #data: FileHandle | undefined;
+
+  private constructor(path: string, handle: FileHandle, compressed: boolean, inode: number) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#compressed = compressed;
+    this.inode = inode;
+  }
+
+  /** The file, or its compressed form; undefined where there is neither. */
+  static async open(path: string): Promise<LogFile | undefined> {
+    for (const name of [path, `${path}.gz`]) {
+      const handle = await open(name, 'r').catch(unlessMissing);
+      if (handle === undefined) continue;
+      try {
+        return new LogFile(path, handle, name !== path, (await handle.stat()).ino);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    }
+    return undefined;
+  }
+
+  /** The bytes as they were written. They are taken out of a compressed file once, into one without a name. */
+  async data(): Promise<FileHandle> {
+    if (!this.#compressed) return this.#handle;
+    this.#data ??= await this.#expand();
+    return this.#data;
+  }
+
+  /** Whether both are the same part of the log; one may have been compressed since it was opened. */
+  async isSameAs(other: LogFile): Promise<boolean> {
+    if (this.inode === other.inode) return true;
+    if (!this.#compressed && !other.#compressed) return false;
+    const [one, two] = await Promise.all([this.#head(), other.#head()]);
+    return one.length > 0 && one.equals(two);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#handle.close(), this.#data?.close()]);
+  }
+
+  async #head(): Promise<Buffer> {
+    const block = Buffer.alloc(this.#compressed ? COMPRESSED_HEAD : HEAD);
+    const { bytesRead } = await this.#handle.read(block, 0, block.length, 0);
+    const read = block.subarray(0, bytesRead);
+    if (!this.#compressed) return read;
+    return gunzipSync(read, { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, HEAD);
+  }
+
+  async #expand(): Promise<FileHandle> {
+    const name = `${this.#path}.${randomBytes(8).toString('hex')}`;
+    const expanded = await open(name, 'wx+', 0o600);
+    try {
+      await rm(name);
+      await throughFile(this.#handle, createGunzip(), expanded);
+      return expanded;
+    } catch (error) {
+      await expanded.close();
+      throw error;
+    }
+  }
+}
+
+export function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
