@@ -71,7 +71,9 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
   }
   const secretsDirectory = secretsFolder(dataDirectory);
-  await rm(secretsDirectory, { recursive: true, force: true });
+  for (const left of [secretsDirectory, options.contexts.directory]) {
+    await rm(left, { recursive: true, force: true });
+  }
   const parts: BuildRunParts = {
     images: options.images,
     drafts: options.drafts,

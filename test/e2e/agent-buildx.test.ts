@@ -273,6 +273,44 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, a
     assert.match(await build([context], { expectExit: 1 }), /ERROR: failed to solve: .*127\.0\.0\.1:1/);
   });
 
+  test('a client that is killed with all of its processes ends a step that says nothing', async () => {
+    const wait = 765_432 + (process.pid % 100_000);
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN sleep ${wait}\n`);
+    const sleeps = async () => {
+      const found = await runCommand('pgrep', ['-f', `^sleep ${wait}$`], { expectExit: 'any' });
+      return found.exitCode === 0;
+    };
+    const leaving = new AbortController();
+    const building = docker(['build', context], { signal: leaving.signal });
+    await waitUntil('the step runs', sleeps);
+    leaving.abort();
+    await assert.rejects(building);
+    await waitUntil('the step is gone', async () => !(await sleeps()));
+  });
+
+  test('checks that a Dockerfile asks for warn, or fail the build', async () => {
+    const text = `# check=skip=MaintainerDeprecated\nFROM ${image} as Base\nMAINTAINER me\nCMD true\n`;
+    const context = await makeBuildContext(scope, text);
+    const printed = await build(['--progress=rawjson', context]);
+    const warnings = [...printed.matchAll(/"short":\s*"([^"]+)"/g)].map(([, short = '']) =>
+      Buffer.from(short, 'base64').toString(),
+    );
+    assert.deepEqual(warnings, [
+      "FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 2)",
+      "StageNameCasing: Stage name 'Base' should be lowercase (line 2)",
+      'JSONArgsRecommended: JSON arguments recommended for CMD to prevent unintended behavior related to OS signals (line 4)',
+    ]);
+    await writeContextFile(join(context, 'Dockerfile'), text.replace('skip=', 'error=true;skip='));
+    const failed = await build([context], { expectExit: 1 });
+    assert.match(
+      failed,
+      /lint violation found for rules: FromAsCasing, JSONArgsRecommended, StageNameCasing/,
+    );
+    await docker(['build', '--build-arg', 'BUILDKIT_DOCKERFILE_CHECK=skip=all', context]);
+    const classic = await docker(['build', context], { env: { DOCKER_BUILDKIT: '0' }, expectExit: 1 });
+    assert.match(classic.stderr, /lint violation found/);
+  });
+
   test('another platform: where nothing is run it is built, else refused in a sentence', async () => {
     const context = await makeBuildContext(scope, 'FROM scratch\nCOPY a /a\n', { a: 'a' });
     await build(['--platform', 'linux/s390x', '-t', 'foreign', context]);

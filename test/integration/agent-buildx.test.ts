@@ -319,9 +319,12 @@ describe('buildx', { timeout: 120_000 }, async () => {
     });
   }
 
-  test('a git repository is refused in a sentence', async () => {
-    const printed = await build(['https://host.invalid/a/b.git'], async () => {}, 1);
-    assert.match(printed, /git repository https:\/\/host\.invalid\/a\/b\.git is not fetched by this agent/);
+  test('a git repository that is not there is told in a sentence', async () => {
+    const read: FakeBuilder['script'] = async (request, _, signal) => {
+      await request.source.readDockerfile('Dockerfile', signal);
+    };
+    const printed = await build(['http://127.0.0.1:1/a/b.git'], read, 1);
+    assert.match(printed, /git repository http:\/\/127\.0\.0\.1:1\/a\/b\.git cannot be fetched: fatal: /);
   });
 
   test('a file that the client may not read fails the build in its words', async () => {

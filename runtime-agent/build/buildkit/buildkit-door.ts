@@ -60,13 +60,26 @@ export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
       if (request.headers.upgrade?.toLowerCase() !== 'h2c') {
         throw new EngineError('bad-request', 'BuildKit is spoken over an upgrade to h2c');
       }
-      if (new URL(request.url ?? '', 'http://agent').pathname !== '/session') return server.serve;
+      if (new URL(request.url ?? '', 'http://agent').pathname !== '/session') {
+        return endingWithClient(server.serve);
+      }
       const headers = readSessionHeaders(request.headers, request.rawHeaders);
-      return (connection) => sessions.add(headers, connection);
+      return endingWithClient((connection) => sessions.add(headers, connection));
     },
     close() {
       sessions.close();
       server.close();
     },
+  };
+}
+
+/**
+ * HTTP/2 knows no connection of which one half is closed, and other connections of the agent do: left so, those of a client that was killed
+ * would seem to be open until something is written to them.
+ */
+function endingWithClient(take: (connection: Duplex) => void): (connection: Duplex) => void {
+  return (connection) => {
+    connection.allowHalfOpen = false;
+    take(connection);
   };
 }

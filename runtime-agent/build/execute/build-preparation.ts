@@ -15,6 +15,7 @@ import { planStage } from '../solver/plan-stage.ts';
 import { type NameScope, type Source, targetStage } from '../solver/stage-sources.ts';
 import type { StagePlan } from '../solver/step.ts';
 import { type BaseImage, findBaseImage } from './base-images.ts';
+import { checkDockerfile } from './check-dockerfile.ts';
 import type { HeldLayers } from './held-layers.ts';
 import { PreparedBuild } from './prepared-build.ts';
 import { tellPull } from './tell-pull.ts';
@@ -54,6 +55,8 @@ export class BuildPreparation {
     const plans = this.#plan(scope, await this.#resolve(scope, target));
     const ignored = await reading;
     for (const step of announcedSteps([...plans.values()].sort((a, b) => a.index - b.index))) progress(step);
+    const first = [...plans.values()][0]?.fromId ?? '';
+    checkDockerfile(dockerfile, request.buildArguments, first, progress);
     this.#warnOfUnused(scope, plans);
     return new PreparedBuild({ plans, target: target.index, bases: this.#bases, ignored });
   }

@@ -1,10 +1,12 @@
-import { type DockerfileText, dockerfileError } from './dockerfile-text.ts';
+import { type DockerfileText, dockerfileError, type Location } from './dockerfile-text.ts';
+import { type CheckOptions, parseCheckOptions } from './lint/check-options.ts';
 
 /** The parser directives at the top of a Dockerfile (reference, "Parser directives"). */
 export interface Directives {
   readonly escapeToken: '\\' | '`';
   /** The image of a frontend; this builder is its own. */
   readonly syntax?: string;
+  readonly check?: CheckOptions;
 }
 
 const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
@@ -33,11 +35,23 @@ export function readDirectives(text: DockerfileText): Directives {
         `the frontend ${value.slice(0, 200)} is not supported: this builder reads docker/dockerfile itself and runs no frontend images`,
       );
     }
+    if (key === 'check') readCheck(at, value);
     found.set(key, value);
   }
   const syntax = found.get('syntax');
+  const check = found.get('check');
   return {
     escapeToken: found.get('escape') === '`' ? '`' : '\\',
     ...(syntax === undefined ? {} : { syntax }),
+    ...(check === undefined ? {} : { check: parseCheckOptions(check) }),
   };
+}
+
+function readCheck(at: Location, value: string): void {
+  try {
+    parseCheckOptions(value);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw dockerfileError(at, error.message, { cause: error });
+  }
 }

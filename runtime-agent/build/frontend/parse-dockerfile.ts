@@ -1,6 +1,7 @@
 import { readDirectives } from './directives.ts';
 import { dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
 import type { Instruction } from './instruction.ts';
+import type { CheckOptions } from './lint/check-options.ts';
 import { type LogicalLine, logicalLines } from './logical-lines.ts';
 import { parseInstruction } from './parse-instruction.ts';
 
@@ -17,6 +18,8 @@ export interface Dockerfile {
   /** The ARGs before the first FROM. */
   readonly globalArguments: readonly Extract<Instruction, { readonly kind: 'arg' }>[];
   readonly stages: readonly Stage[];
+  /** What is to be looked for beside mistakes. */
+  readonly check?: CheckOptions;
   /** Of the whole file, for failures that no line has. */
   readonly at: Location;
 }
@@ -24,7 +27,7 @@ export interface Dockerfile {
 /** Reads a Dockerfile. Throws EngineError 'bad-request' that names file, line and instruction. */
 export function parseDockerfile(name: string, content: string): Dockerfile {
   const text = dockerfileText(name, content);
-  const { escapeToken } = readDirectives(text);
+  const { escapeToken, check } = readDirectives(text);
   const at: Location = { text, line: 1, endLine: 1 };
   const globalArguments: Extract<Instruction, { readonly kind: 'arg' }>[] = [];
   const stages: { index: number; from: Stage['from']; instructions: Instruction[] }[] = [];
@@ -54,7 +57,7 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
       text.lines.length === 0 ? 'the Dockerfile cannot be empty' : 'the Dockerfile has no FROM',
     );
   }
-  return { escapeToken, globalArguments, stages, at };
+  return { escapeToken, globalArguments, stages, at, ...(check === undefined ? {} : { check }) };
 }
 
 /** Reads what a base image has left for its children (ONBUILD); `at` is the FROM that brought it. */

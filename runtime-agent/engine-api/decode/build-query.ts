@@ -1,4 +1,5 @@
 import type { BuildRequest, StepLimits } from '../../build/builder.ts';
+import { type GitUrl, isGitUrl, parseGitUrl } from '../../build/context/git/git-url.ts';
 import { EngineError } from '../../errors.ts';
 import { readReference } from '../../images/read-reference.ts';
 import { isJsonObject } from '../http/json-body.ts';
@@ -10,6 +11,8 @@ export interface BuildQuery {
   readonly request: Omit<BuildRequest, 'source'>;
   /** `repository:tag`, in the order in which they were given. */
   readonly tags: readonly string[];
+  /** The git repository that is the context; undefined: it is the body. */
+  readonly remote: GitUrl | undefined;
   /** Only the ID is answered. */
   readonly quiet: boolean;
   /** Whether the client wants to keep the containers of steps, of which there are none here. */
@@ -24,7 +27,6 @@ const UNSUPPORTED: readonly {
   readonly harmless: readonly string[];
   readonly why: string;
 }[] = [
-  { name: 'remote', harmless: [''], why: 'the agent fetches no contexts: send the files' },
   { name: 'squash', harmless: ['', '0', 'false'], why: '--squash is not supported' },
   { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with buildx' },
   { name: 'version', harmless: ['', '1'], why: 'BuildKit is spoken over /grpc: build with buildx' },
@@ -69,10 +71,20 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       .getAll('t')
       .filter((name) => name !== '')
       .map(checkedTag),
+    remote: decodeRemote(query.get('remote') ?? ''),
     quiet: queryBoolean(query, 'q'),
     keepsContainers: query.has('rm') && !queryBoolean(query, 'rm') && !queryBoolean(query, 'forcerm'),
     id: id === '' ? undefined : id,
   };
+}
+
+function decodeRemote(text: string): GitUrl | undefined {
+  if (text === '') return undefined;
+  if (isGitUrl(text)) return parseGitUrl(text);
+  throw new EngineError(
+    'not-implemented',
+    'the agent fetches no contexts but git repositories: send the files',
+  );
 }
 
 function checkedTag(text: string): string {

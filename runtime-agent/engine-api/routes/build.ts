@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import type { BuildProgress } from '../../build/builder.ts';
 import { ClassicLines } from '../../build/classic/classic-lines.ts';
 import { receiveSource } from '../../build/classic/classic-source.ts';
+import { gitArchive } from '../../build/context/git/git-archive.ts';
 import { StepFailedError } from '../../build/execute/step-error.ts';
 import { EngineError } from '../../errors.ts';
 import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
@@ -89,7 +90,9 @@ async function build(
   emit: (line: object) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const source = await receiveSource(ctx.req, {
+  const { remote } = query;
+  const body = remote === undefined ? ctx.req : gitArchive(remote, contexts, signal);
+  const source = await receiveSource(body, {
     ...contexts,
     credentials: decodeRegistryConfig(ctx.get('X-Registry-Config')),
     signal,

@@ -1,11 +1,14 @@
 import { EngineError } from '../../../errors.ts';
+import { type GitUrl, isGitUrl, parseGitUrl } from '../../context/git/git-url.ts';
 import { type FrontendOptions, optionsBelow } from './options.ts';
 
 /** Where the files of a context are. */
 export type MainContext =
   | { readonly kind: 'folder'; readonly name: string }
   /** A tar that the client has read from its standard input, at a path of its upload service. */
-  | { readonly kind: 'upload'; readonly path: string };
+  | { readonly kind: 'upload'; readonly path: string }
+  /** A repository that the agent fetches. */
+  | { readonly kind: 'git'; readonly url: GitUrl };
 
 /** Where a further context is: in a folder of the client's, or an image by reference. */
 export type NamedContext =
@@ -24,7 +27,19 @@ export function decodeMainContext(options: FrontendOptions): MainContext {
   if (value === undefined) return { kind: 'folder', name };
   const path = UPLOAD.exec(value)?.[1];
   if (path !== undefined) return { kind: 'upload', path };
+  if (isGitUrl(value)) return gitContext(options, value);
   throw remote(value);
+}
+
+function gitContext(options: FrontendOptions, value: string): MainContext {
+  const keeps = 'build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR';
+  if (!['', '0', 'false'].includes(options.get(keeps) ?? '')) {
+    throw new EngineError(
+      'bad-request',
+      'BUILDKIT_CONTEXT_KEEP_GIT_DIR is not supported: a git repository comes without its history',
+    );
+  }
+  return { kind: 'git', url: parseGitUrl(value) };
 }
 
 /** The contexts of --build-context. `images` are the results of other builds that the client hands over, by their keys. */
@@ -64,7 +79,7 @@ function decodeNamedContext(name: string, value: string, images: ReadonlyMap<str
 }
 
 function remote(value: string): EngineError {
-  const what = /^https?:/.test(value) && !/\.git(#|$)/.test(value) ? 'the context at' : 'the git repository';
+  const what = isGitUrl(value) ? 'the git repository' : 'the context at';
   return new EngineError(
     'bad-request',
     `${what} ${value} is not fetched by this agent: fetch it, and build in its folder or pipe it as a tar into "docker build -"`,

@@ -33,7 +33,8 @@ const KNOWN =
 /** Why an option is refused, where there is more to say than that it is not known. */
 const REFUSED: Readonly<Record<string, string>> = {
   'cgroup-parent': '--cgroup-parent is not supported: the steps of a build run in a cgroup of the agent',
-  requestid: 'docker build --print is not supported',
+  requestid:
+    'docker build --check, --call and --print are not supported: write "# check=error=true" at the top of the Dockerfile, and build it',
 };
 
 /**

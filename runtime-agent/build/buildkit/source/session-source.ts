@@ -2,7 +2,9 @@ import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
 import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
+import { gitArchive } from '../../context/git/git-archive.ts';
 import { internalStep } from '../../internal-step.ts';
+import type { MainContext } from '../frontend/contexts.ts';
 import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
@@ -50,8 +52,8 @@ export class SessionSource implements BuildSource {
 
   async readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined> {
     const { context, isDockerfileLocal } = this.#plan;
-    if (context.kind === 'upload' && (name === IGNORE_FILE || !isDockerfileLocal)) {
-      return await (await this.#upload(context.path, signal)).readDockerfile(name, signal);
+    if (context.kind !== 'folder' && (name === IGNORE_FILE || !isDockerfileLocal)) {
+      return await (await this.#whole(context, signal)).readDockerfile(name, signal);
     }
     if (name === IGNORE_FILE) return await this.#readIgnoreFile(signal);
     this.#definition ??= this.#readDefinition(signal);
@@ -64,8 +66,8 @@ export class SessionSource implements BuildSource {
     signal: AbortSignal,
   ): ReturnType<BuildSource['openContext']> {
     const { context } = this.#plan;
-    if (name === undefined && context.kind === 'upload') {
-      return await (await this.#upload(context.path, signal)).openContext(undefined, want, signal);
+    if (name === undefined && context.kind !== 'folder') {
+      return await (await this.#whole(context, signal)).openContext(undefined, want, signal);
     }
     const title = name === undefined ? '[internal] load build context' : `[context ${name}] load from client`;
     const folder = name === undefined ? this.#mainFolder() : this.#namedFolder(name);
@@ -123,12 +125,19 @@ export class SessionSource implements BuildSource {
     });
   }
 
-  /** The tar comes once, and whole. */
-  #upload(path: string, signal: AbortSignal): Promise<ReceivedSource> {
-    this.#archive ??= internalStep('[internal] load remote build context', this.#progress, (step) => {
+  /** What is no folder of the client's comes as one tar, once. */
+  #whole(context: Exclude<MainContext, { kind: 'folder' }>, signal: AbortSignal): Promise<ReceivedSource> {
+    const { archives } = this.#places;
+    const isGit = context.kind === 'git';
+    const title = isGit
+      ? `[internal] load git source ${context.url.remote}`
+      : '[internal] load remote build context';
+    this.#archive ??= internalStep(title, this.#progress, (step) => {
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      const tar = uploadStream(this.#session, path, progress, signal);
-      return receiveSource(tar, { ...this.#places.archives, credentials: new Map(), signal });
+      const tar = isGit
+        ? gitArchive(context.url, archives, signal)
+        : uploadStream(this.#session, context.path, progress, signal);
+      return receiveSource(tar, { ...archives, credentials: new Map(), signal });
     });
     return this.#archive;
   }

@@ -84,8 +84,12 @@ describe('options of the frontend', () => {
   });
 
   for (const [name, options, message] of [
-    ['git', { context: 'https://github.com/a/b.git#main' }, /git repository https.*is not fetched/],
-    ['git by ssh', { context: 'git@host:a/b' }, /git repository git@host:a\/b is not fetched/],
+    ['git by ssh', { context: 'git@host:a/b' }, /git repository git@host:a\/b needs an SSH key/],
+    [
+      'the history of git',
+      { context: 'git://host/a', 'build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR': '1' },
+      /BUILDKIT_CONTEXT_KEEP_GIT_DIR is not supported/,
+    ],
     ['http', { context: 'https://host/context.tar' }, /the context at https.*is not fetched/],
     ['an OCI layout', { 'context:x': 'oci-layout://s@sha256:1' }, /OCI layout, which is not supported/],
     ['an unknown result', { 'context:x': 'input:nope' }, /context x is the result of no build/],
@@ -104,7 +108,7 @@ describe('options of the frontend', () => {
     ['a size', { 'shm-size': '1g' }, /--shm-size is "1g"/],
     ['a ulimit', { ulimit: 'nofile' }, /--ulimit nofile is none/],
     ['another frontend', { 'build-arg:BUILDKIT_SYNTAX': 'x' }, /argument BUILDKIT_SYNTAX is not supported/],
-    ['--print', { requestid: 'frontend.outline' }, /--print is not supported/],
+    ['--print', { requestid: 'frontend.outline' }, /--check, --call and --print are not supported/],
     ['--cgroup-parent', { 'cgroup-parent': 'x' }, /--cgroup-parent is not supported/],
     ['what nobody knows', { 'brand-new': '1' }, /build option "brand-new" is not supported/],
   ] as const) {

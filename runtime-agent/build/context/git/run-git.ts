@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { EngineError } from '../../../errors.ts';
+
+/** What git is run with: no configuration but its own, no questions, and no way but by these protocols. */
+const SETTINGS: Readonly<Record<string, string>> = {
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_ASKPASS: '/bin/false',
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_ALLOW_PROTOCOL: 'http:https:git',
+  LC_ALL: 'C',
+};
+const PASSED_ON = [
+  'PATH',
+  ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'],
+];
+/** Bytes of its complaints that are kept. */
+const COMPLAINT = 2_000;
+
+export interface GitPlace {
+  /** A repository of its own. */
+  readonly folder: string;
+  /** Bytes of the largest file that git may write there. */
+  readonly limit: number;
+}
+
+/** git did not do it; the message is its own. */
+export class GitError extends Error {
+  override readonly name = 'GitError';
+}
+
+/**
+ * What git prints, while it runs. Stopping to read stops it, and so does an abort, with all that it has started. Throws GitError with its last
+ * words, EngineError 'bad-request' where git is not installed.
+ */
+export async function* runGit(
+  place: GitPlace,
+  args: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Buffer> {
+  signal.throwIfAborted();
+  const blocks = Math.ceil(place.limit / 512);
+  const script = `ulimit -f ${blocks} && exec git "$@"`;
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'sh', '-c', script, 'git', ...args], {
+    cwd: place.folder,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...passedOn(), ...SETTINGS, HOME: place.folder },
+  });
+  const kill = () => killGroup(child);
+  signal.addEventListener('abort', kill, { once: true });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-COMPLAINT);
+  });
+  const ended = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, endedBy) => resolve(code ?? endedBy ?? 1));
+  });
+  ended.catch(() => undefined);
+  let isRead = false;
+  try {
+    yield* child.stdout as AsyncIterable<Buffer>;
+    isRead = true;
+  } finally {
+    if (!isRead) {
+      kill();
+      await ended.catch(() => undefined);
+    }
+  }
+  const end = await ended.finally(() => signal.removeEventListener('abort', kill));
+  signal.throwIfAborted();
+  if (end !== 0) throw failure(end, complaint, args);
+}
+
+/** What git prints, as one text without space at its ends. Throws as runGit() does. */
+export async function gitOutput(
+  place: GitPlace,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  return Buffer.concat(await Array.fromAsync(runGit(place, args, signal)))
+    .toString('utf8')
+    .trim();
+}
+
+function failure(end: number | NodeJS.Signals, complaint: string, [command = '']: readonly string[]): Error {
+  if (end === 127) {
+    return new EngineError(
+      'bad-request',
+      'the context is a git repository, and git is not installed on the host of the agent: run "apt-get install git" there, or build in a clone',
+    );
+  }
+  const words = complaint.trim().split('\n').slice(-3).join(' ');
+  return new GitError(words === '' ? `git ${command} ended with ${end}` : words);
+}
+
+function passedOn(): NodeJS.ProcessEnv {
+  return Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]]));
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
