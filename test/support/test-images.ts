@@ -71,6 +71,18 @@ export function makeBigImage(folder: string, size: number, seed = 'big'): Promis
   );
 }
 
+/** busybox, and above it a layer for each name, with a file of that name and `size` bytes that do not compress. */
+export function makeStackedImage(folder: string, names: readonly string[], size: number): Promise<TestImage> {
+  const name = `stacked-${size}-${names.join('-')}`;
+  return cachedImage(folder, name, async (layout, workDir) => {
+    const layers = [await addBusyboxLayer(layout, workDir, 'gzip')];
+    for (const file of names) {
+      layers.push(await addLayer(layout, tarFile(file, size, pseudoRandomStream(size, file)), 'gzip-stored'));
+    }
+    return addImage(layout, name, layers);
+  });
+}
+
 async function addBusyboxLayer(
   layout: string,
   workDir: string,
