@@ -16,7 +16,7 @@ interface Filter {
 const CHUNK = 1 << 20;
 
 /**
- * The uncompressed bytes of a layer. What it is made from is read to its end whatever the compression makes of it, so that its
+ * The uncompressed bytes of a layer, in memory of their own. What it is made from is read to its end whatever the compression makes of it, so that its
  * own check is made. The program igzip is used where its path is given: half of zlib's time, and on another core. Throws
  * EngineError 'bad-request'.
  */
@@ -26,7 +26,7 @@ export async function* decompress(
   options: { readonly igzip: string | undefined },
 ): AsyncGenerator<Uint8Array> {
   if (compression === undefined) {
-    yield* content;
+    for await (const chunk of content) yield Buffer.from(chunk);
     return;
   }
   const filter =
@@ -111,9 +111,8 @@ async function feed(
   for await (const chunk of source) {
     if (stopped()) return;
     if (input.destroyed || input.writableEnded) continue;
-    if (!input.write(chunk)) {
-      await Promise.race([closed, new Promise((resolve) => input.once('drain', resolve))]);
-    }
+    // The chunk's memory may be used again afterwards.
+    await Promise.race([closed, new Promise<void>((resolve) => input.write(chunk, () => resolve()))]);
   }
   if (!input.destroyed) input.end();
 }

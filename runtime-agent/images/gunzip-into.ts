@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -77,13 +76,12 @@ async function feed({ stdin, exit }: FedProcess, { content, grown }: GunzipReque
   stdin.end();
 }
 
-/** Leaves out what nobody reads any more. */
-async function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
-  if (stdin.destroyed || stdin.write(chunk)) return;
-  const stopped = new AbortController();
-  const either = { signal: stopped.signal };
-  await Promise.race([once(stdin, 'drain', either), once(stdin, 'close', either)]).catch(() => undefined);
-  stopped.abort();
+/** Resolves when all of a chunk is in the pipe, or nobody reads it any more. */
+function writeTo(stdin: Writable, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    if (stdin.destroyed) resolve();
+    else stdin.write(chunk, () => resolve());
+  });
 }
 
 /** igzip does not say why it could not write: the device says it to whoever tries the same. */

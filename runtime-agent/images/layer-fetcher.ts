@@ -108,7 +108,7 @@ export class LayerFetcher {
       const either = AbortSignal.any([signal, local.signal]);
       const kept = await layerBlobs.keeping(layer);
       try {
-        const content = counted(repository.readBlob(layer.blob, either), layer.blob.size, report);
+        const content = counted(repository.streamBlob(layer.blob, either), layer.blob.size, report);
         const verified = verifiedBlob(layer.blob, content);
         const source = kept?.pass(verified) ?? verified;
         const tar = await openLayer(layer.blob, source, { igzip, layerLimit });

@@ -1,7 +1,10 @@
-import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Agent } from 'node:https';
+import type { SecureContext } from 'node:tls';
 import { EngineError } from '../errors.ts';
 import { http } from '../node-http.ts';
+import type { ResponseBody } from './bulk-body.ts';
+import { bulkGet } from './bulk-get.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
@@ -15,6 +18,8 @@ export interface HttpRequest {
   /** Whole, or a stream that `content-length` is given for. */
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly verifyCertificate: boolean;
+  /** A GET of much: its body is read into memory that is used again when the next chunk is asked for. */
+  readonly bulk?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -22,11 +27,12 @@ export interface HttpRequest {
 export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  readonly body: IncomingMessage;
+  readonly body: ResponseBody;
   /** Where the answer came from, after redirects. */
   readonly url: URL;
 }
 
+const USER_AGENT = { 'user-agent': 'berth-agent' };
 const MAX_REDIRECTS = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
@@ -42,6 +48,7 @@ export class BodyError extends Error {
 export class HttpExchange {
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
   #secureAgent: Agent | undefined;
+  #secureContext: SecureContext | undefined;
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
@@ -51,7 +58,7 @@ export class HttpExchange {
   async send(request: HttpRequest): Promise<HttpResponse> {
     let current = request;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#sendOnce(current);
+      const response = (await this.#sendBulk(current)) ?? (await this.#sendOnce(current));
       const location = response.headers.location;
       const mayFollow = request.method === 'GET' || request.method === 'HEAD';
       if (!mayFollow || !REDIRECTS.has(response.status) || location === undefined) return response;
@@ -67,6 +74,11 @@ export class HttpExchange {
     this.#secureAgent?.destroy();
   }
 
+  get #trusted(): SecureContext {
+    this.#secureContext ??= tls().createSecureContext({ ca: trustedAuthorities() });
+    return this.#secureContext;
+  }
+
   get #secure(): Agent {
     this.#secureAgent ??= new (https().Agent)({
       keepAlive: true,
@@ -76,6 +88,20 @@ export class HttpExchange {
     return this.#secureAgent;
   }
 
+  /** Undefined where the request is none of that kind, or its answer. */
+  async #sendBulk(request: HttpRequest): Promise<HttpResponse | undefined> {
+    const { url, headers, verifyCertificate, signal } = request;
+    if (request.bulk !== true) return undefined;
+    const answer = await bulkGet({
+      url,
+      headers: { ...USER_AGENT, ...headers },
+      ...(url.protocol === 'https:' && verifyCertificate && { trusted: this.#trusted }),
+      timeout: IDLE_TIMEOUT,
+      signal,
+    });
+    return answer && { ...answer, url };
+  }
+
   #sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, method, headers, signal } = request;
     const secure = url.protocol === 'https:';
@@ -83,7 +109,7 @@ export class HttpExchange {
       signal.throwIfAborted();
       const outgoing = (secure ? https() : http).request(url, {
         method,
-        headers: { 'user-agent': 'berth-agent', ...headers },
+        headers: { ...USER_AGENT, ...headers },
         signal,
         agent: secure ? this.#secure : this.#plain,
         ...(secure ? { rejectUnauthorized: request.verifyCertificate } : {}),
@@ -168,9 +194,13 @@ function https() {
   return process.getBuiltinModule('node:https');
 }
 
+function tls() {
+  return process.getBuiltinModule('node:tls');
+}
+
 /** Node's own authorities and, as docker has it, those that the system's administrator trusts. */
 function trustedAuthorities(): string[] {
-  const { getCACertificates } = process.getBuiltinModule('node:tls');
+  const { getCACertificates } = tls();
   return [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
 }
 

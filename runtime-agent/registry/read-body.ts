@@ -1,7 +1,7 @@
 import { type HttpResponse, IDLE_TIMEOUT } from './http-exchange.ts';
 
 /**
- * The body's chunks as they come. Fails when none comes for IDLE_TIMEOUT; time that the reader takes itself does not
+ * The body's chunks as they come; of a bulk request each is good until the next is asked for. Fails when none comes for IDLE_TIMEOUT; time that the reader takes itself does not
  * count. The connection is freed when the reader stops early.
  */
 export async function* streamBody(response: HttpResponse, signal: AbortSignal): AsyncGenerator<Buffer> {
@@ -40,7 +40,7 @@ export async function readBody(
   for await (const chunk of streamBody(response, signal)) {
     length += chunk.length;
     if (length > limit) return undefined;
-    chunks.push(chunk);
+    chunks.push(Buffer.from(chunk));
   }
   return Buffer.concat(chunks);
 }

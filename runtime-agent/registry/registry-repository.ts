@@ -4,6 +4,7 @@ import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { isTag } from '../../storage/oci/tag.ts';
 import { EngineError } from '../errors.ts';
+import { BULK_BLOCK } from './bulk-body.ts';
 import type { HttpResponse } from './http-exchange.ts';
 import { readBody, streamBody } from './read-body.ts';
 import { connectionFailure, type RequestSubject, readErrorBody, refusal } from './registry-error.ts';
@@ -107,15 +108,31 @@ export class RegistryRepository {
    * The bytes of a blob of `size` bytes as they come. A connection that is cut is made again, and the rest is asked for by Range;
    * given up after seven failures in a row. The digest is not checked. Throws EngineError.
    */
-  async *readBlob(
+  readBlob(
     blob: { readonly digest: Digest; readonly size: number },
     signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    return this.#readBlob(blob, signal, false);
+  }
+
+  /** As readBlob, in less time: a chunk's memory is used again when the next chunk is asked for. */
+  streamBlob(
+    blob: { readonly digest: Digest; readonly size: number },
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    return this.#readBlob(blob, signal, blob.size >= BULK_BLOCK);
+  }
+
+  async *#readBlob(
+    blob: { readonly digest: Digest; readonly size: number },
+    signal: AbortSignal,
+    bulk: boolean,
   ): AsyncGenerator<Buffer> {
     let offset = 0;
     let failures = 0;
     for (let connections = 1; ; connections++) {
       try {
-        for await (const chunk of await this.#openBlob(blob, offset, signal)) {
+        for await (const chunk of await this.#openBlob(blob, { offset, bulk }, signal)) {
           offset += chunk.length;
           if (offset > blob.size) throw tooLong(blob);
           failures = 0;
@@ -134,11 +151,11 @@ export class RegistryRepository {
 
   async #openBlob(
     blob: { readonly digest: Digest },
-    offset: number,
+    { offset, bulk }: { readonly offset: number; readonly bulk: boolean },
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
     const headers = offset === 0 ? {} : { range: `bytes=${offset}-` };
-    const response = await this.#get(`blobs/${blob.digest}`, undefined, headers, signal);
+    const response = await this.#get(`blobs/${blob.digest}`, undefined, headers, signal, bulk);
     const url = response.url;
     const skip = offset - (response.status === 206 ? rangeStart(response, offset) : 0);
     return dropFirst(skip, this.#transientStream(response, url, signal));
@@ -178,8 +195,10 @@ export class RegistryRepository {
     reference: string | undefined,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
+    bulk = false,
   ): Promise<HttpResponse> {
-    const response = await this.#session.get(`/v2/${this.#repository}/${path}`, headers, signal);
+    const target = `/v2/${this.#repository}/${path}`;
+    const response = await this.#session.send({ method: 'GET', target, headers, bulk }, signal);
     if (response.status === 200 || response.status === 206) return response;
     const name = this.#familiarName;
     throw await this.#refused(

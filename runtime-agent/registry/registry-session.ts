@@ -24,6 +24,8 @@ export interface SessionRequest {
   /** A path of the registry, or an address that it has named. */
   readonly target: string | URL;
   readonly headers?: Readonly<Record<string, string>>;
+  /** See HttpRequest. */
+  readonly bulk?: boolean;
   /** Made anew for each time that the request is sent. */
   readonly body?: () => NonNullable<HttpRequest['body']>;
 }
@@ -76,7 +78,7 @@ export class RegistrySession {
 
   async #sendOnce(request: SessionRequest, url: URL, signal: AbortSignal): Promise<HttpResponse> {
     const { exchange, address } = this.#options;
-    const { method, headers, body } = request;
+    const { method, headers, body, bulk = false } = request;
     const own = this.#base === undefined || url.origin === this.#base.origin;
     const authorization = own ? this.#authorization?.header : undefined;
     try {
@@ -86,6 +88,7 @@ export class RegistrySession {
         headers: { ...headers, ...(authorization && { authorization }) },
         ...(body === undefined ? {} : { body: body() }),
         verifyCertificate: !own || address.verifyCertificate,
+        bulk,
         signal,
       });
     } catch (error) {

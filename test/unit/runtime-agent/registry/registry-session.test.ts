@@ -30,7 +30,7 @@ describe('RegistrySession', () => {
     for (let time = 0; time < 2; time++) {
       const response = await session.get('/v2/x/tags/list', {}, t.signal);
       assert.equal(response.status, 200);
-      response.body.resume();
+      for await (const _ of response.body);
     }
     assert.deepEqual(paths, ['/v2/', '/v2/x/tags/list', '/v2/x/tags/list']);
   });
