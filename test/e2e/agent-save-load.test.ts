@@ -204,6 +204,43 @@ describe('docker save, load and import', { skip: unlessRoot(), timeout: 300_000 
     );
   });
 
+  test('layers that are named by sha512 are loaded, and checked', async () => {
+    const good = await readTarFiles(at('saved.tar'));
+    const [first] = JSON.parse(String(good.get('manifest.json'))) as { Config: string; Layers: string[] }[];
+    assert.ok(first !== undefined);
+    const named = async (file: string, change: (tar: Uint8Array) => Uint8Array) => {
+      const digests = first.Layers.map(
+        (layer) =>
+          `sha512:${createHash('sha512')
+            .update(change(good.get(layer) ?? Buffer.alloc(0)))
+            .digest('hex')}`,
+      );
+      const config = {
+        ...JSON.parse(String(good.get(first.Config))),
+        rootfs: { type: 'layers', diff_ids: digests },
+      };
+      const files = new Map(good);
+      files.set('config.json', Buffer.from(JSON.stringify(config)));
+      const item = { Config: 'config.json', RepoTags: ['by512:1'], Layers: first.Layers };
+      files.set('manifest.json', Buffer.from(JSON.stringify([item])));
+      await writeTarFiles(at(file), files);
+    };
+    await named('sha512.tar', (tar) => tar);
+    await docker(['load', '-q', '-i', at('sha512.tar')]);
+    assert.match(await out('image', 'inspect', '-f', '{{json .RootFS.Layers}}', 'by512:1'), /^\["sha512:/);
+    assert.equal(await out(...RUN, 'by512:1', 'cat', '/one'), 'one\n');
+    // It goes out, and comes back.
+    await docker(['save', '-o', at('again512.tar'), 'by512:1']);
+    await docker(['rmi', 'by512:1']);
+    await docker(['load', '-q', '-i', at('again512.tar')]);
+    assert.equal(await out(...RUN, 'by512:1', 'cat', '/one'), 'one\n');
+    await docker(['rmi', 'by512:1']);
+    await named('lying512.tar', (tar) => tar.subarray(1));
+    const { stderr } = await docker(['load', '-q', '-i', at('lying512.tar')], { expectExit: 1 });
+    assert.match(stderr, /sha512:[0-9a-f]+/);
+    assert.equal(await out('images', '-q', 'by512'), '');
+  });
+
   test('an archive that lies or lacks something is refused, and nothing of it stays', async () => {
     const good = await readTarFiles(at('saved.tar'));
     const items = JSON.parse(String(good.get('manifest.json'))) as { Config: string; Layers: string[] }[];

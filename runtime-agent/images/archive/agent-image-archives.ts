@@ -54,14 +54,17 @@ export class AgentImageArchives implements ImageArchives {
     progress: (step: LoadProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { drafts, images } = this.#context;
+    const { drafts, images, snapshotter } = this.#context;
     const draft = drafts.begin();
     try {
       const files = await receiveArchive(archive, draft, progress, signal);
       const loaded: Image[] = [];
       let named = 0;
-      for (const { config, names } of archivedImages(files)) {
+      for (const { config, names, otherIds } of archivedImages(files)) {
         signal.throwIfAborted();
+        for (const { here, wanted } of otherIds) {
+          await draft.addLayer(snapshotter.readLayer(here, signal), signal, wanted);
+        }
         const before = await images.list();
         const image = await draft.finish({ config, names });
         loaded.push(image);

@@ -1,5 +1,6 @@
 import { StorageError } from '../../../storage/errors.ts';
 import type { Descriptor } from '../../../storage/oci/descriptor.ts';
+import { type Digest, digestAlgorithm } from '../../../storage/oci/digest.ts';
 import { readImageConfig } from '../../../storage/oci/image-config.ts';
 import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
 import { isIndex, isManifest } from '../../../storage/oci/media-types.ts';
@@ -14,6 +15,14 @@ import { damaged } from './receive-archive.ts';
 export interface ArchivedImage {
   readonly config: Buffer;
   readonly names: readonly TagName[];
+  /** Layers that came before anybody knew that the configuration names them by sha512. */
+  readonly otherIds: readonly OtherId[];
+}
+
+/** One layer by both of its diff IDs; that they are of the same content has not been checked. */
+export interface OtherId {
+  readonly here: Digest;
+  readonly wanted: Digest;
 }
 
 /** Indexes within indexes. */
@@ -55,27 +64,27 @@ function dockerImages(files: ArchiveFiles): readonly ArchivedImage[] {
     }
     const config = files.bytes(path);
     checkName(path, files.get(path));
-    checkLayers(
+    const otherIds = checkLayers(
       config,
       layers.map((layer) => files.get(layer)),
     );
-    return { config, names: (tags ?? []).map(tagName) };
+    return { config, names: (tags ?? []).map(tagName), otherIds };
   });
 }
 
 function layoutImages(files: ArchiveFiles): readonly ArchivedImage[] {
   const index = readParsed(() => readManifest(files.bytes('index.json'), undefined));
   if (index.manifests.length > MAX_IMAGES) throw invalid('index.json has too many images');
-  const images = new Map<string, { readonly config: Buffer; readonly names: TagName[] }>();
+  const images = new Map<string, ArchivedImage & { readonly names: TagName[] }>();
   for (const descriptor of index.manifests) {
     const manifest = descend(files, descriptor);
     if (manifest?.config === undefined) continue;
     const config = blobBytes(files, manifest.config);
-    checkLayers(
+    const otherIds = checkLayers(
       config,
       manifest.layers.map((layer) => blobOf(files, layer)),
     );
-    const known = images.get(manifest.config.digest) ?? { config, names: [] };
+    const known = images.get(manifest.config.digest) ?? { config, names: [], otherIds };
     images.set(manifest.config.digest, known);
     known.names.push(...layoutNames(descriptor));
   }
@@ -117,8 +126,8 @@ function checkName(path: string, file: ArchiveFile): void {
   if (named !== undefined && file.digest !== `sha256:${named}`) throw damaged(path, file.digest);
 }
 
-/** The layers are those that the configuration says, in its order. */
-function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): void {
+/** The layers are those that the configuration says, in its order. Answers those that it names by sha512. */
+function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): readonly OtherId[] {
   const { diffIds, os } = readParsed(() => readImageConfig(config));
   if (os !== 'linux') throw new EngineError('bad-request', `cannot load ${os.slice(0, 100)} image on linux`);
   if (layers.length !== diffIds.length) {
@@ -127,14 +136,21 @@ function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): void {
       `invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${layers.length}`,
     );
   }
+  const otherIds: OtherId[] = [];
   for (const [index, layer] of layers.entries()) {
     if (layer.problem !== undefined) throw layer.problem;
-    if (layer.diffId === diffIds[index]) continue;
+    const wanted = diffIds[index];
+    if (layer.diffId === wanted) continue;
+    if (layer.diffId !== undefined && wanted !== undefined && digestAlgorithm(wanted) === 'sha512') {
+      otherIds.push({ here: layer.diffId, wanted });
+      continue;
+    }
     throw new EngineError(
       'bad-request',
       `invalid diffID for layer ${index}: expected "${diffIds[index]}", got "${layer.diffId ?? layer.digest}"`,
     );
   }
+  return otherIds;
 }
 
 /** podman names the image in full where others write a tag alone, which names nothing. */

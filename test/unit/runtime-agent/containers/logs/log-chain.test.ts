@@ -36,17 +36,17 @@ describe('a log in several files', () => {
   it('is read and has a tail where older files are compressed', async (t) => {
     const path = join(await makeTempDir(t, 'log'), 'log');
     await writeFile(`${path}.2`, line('1') + line('2'));
-    await writeFile(`${path}.1`, line('3') + line('half ', 'P'));
-    await writeFile(path, line('of it') + line('5'));
+    await writeFile(`${path}.1`, line('3') + line('4'));
+    await writeFile(path, line('half ', 'P') + line('of it') + line('6'));
     await compressLogFiles(path, 3);
     assert.deepEqual((await readdir(dirname(path))).sort(), ['log', 'log.1.gz', 'log.2.gz']);
-    assert.deepEqual(await read(path), ['1', '2', '3', 'half of it', '5']);
-    assert.deepEqual(await read(path, { tail: 2 }), ['half of it', '5']);
-    assert.deepEqual(await read(path, { tail: 4 }), ['2', '3', 'half of it', '5']);
+    assert.deepEqual(await read(path), ['1', '2', '3', '4', 'half of it', '6']);
+    assert.deepEqual(await read(path, { tail: 2 }), ['half of it', '6']);
+    assert.deepEqual(await read(path, { tail: 5 }), ['2', '3', '4', 'half of it', '6']);
     await rotateLogFiles(path, 3);
     assert.deepEqual((await readdir(dirname(path))).sort(), ['log.1', 'log.2.gz']);
     // Nothing but what is read is there while it is.
-    assert.deepEqual(await read(path), ['3', 'half of it', '5']);
+    assert.deepEqual(await read(path), ['3', '4', 'half of it', '6']);
   });
 
   it('has a tail over all of its files', async (t) => {
