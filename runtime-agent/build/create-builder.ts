@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
@@ -74,6 +74,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   for (const left of [secretsDirectory, options.contexts.directory]) {
     await rm(left, { recursive: true, force: true });
   }
+  await mkdir(options.contexts.directory, { recursive: true, mode: 0o700 });
   const parts: BuildRunParts = {
     images: options.images,
     drafts: options.drafts,

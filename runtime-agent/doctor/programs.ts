@@ -26,4 +26,10 @@ export const PROGRAMS: readonly NeededProgram[] = [
     purpose: 'it makes pulls of gzip layers faster',
     needed: false,
   },
+  {
+    name: 'git',
+    debianPackage: 'git',
+    purpose: 'it fetches git repositories that are built from',
+    needed: false,
+  },
 ];

@@ -40,7 +40,7 @@ function reference(flag: string, { type, attributes }: CacheEntry): string {
   if (type !== 'registry') {
     throw new EngineError(
       'bad-request',
-      `${flag} type=${type} is not supported: the cache is kept in a registry, with type=registry,ref=…`,
+      `${flag} type=${type} is not supported: the cache is kept in a registry, with type=registry,ref=…, or in the image, with --cache-to type=inline`,
     );
   }
   const ref = attributes.get('ref') ?? '';

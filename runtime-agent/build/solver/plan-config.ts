@@ -1,0 +1,121 @@
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import { expandWords } from '../frontend/expand.ts';
+import type { Command, Instruction } from '../frontend/instruction.ts';
+import { goList, goSet } from './go-text.ts';
+import { isSecretName } from './secret-names.ts';
+import type { StageScope } from './stage-scope.ts';
+
+/** Takes an instruction that changes no file into the configuration of its stage, and answers its entry in the history. Throws EngineError 'bad-request'. */
+export function planConfig(scope: StageScope, instruction: Instruction): string {
+  const { config } = scope.state;
+  const expand = (text: string) => scope.expand(instruction, text);
+  switch (instruction.kind) {
+    case 'arg':
+      return takeArguments(scope, instruction);
+    case 'env':
+      return takeEnvironment(scope, instruction);
+    case 'label': {
+      const pairs = instruction.pairs.map(({ key, value }) => [expand(key), expand(value)]);
+      config.Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
+      return `LABEL ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
+    }
+    case 'cmd': {
+      const words = wordsOf(scope, instruction.command);
+      config.Cmd = words;
+      scope.state.commandIsOwn = true;
+      return `CMD ${goList(words)}`;
+    }
+    case 'entrypoint': {
+      const words = wordsOf(scope, instruction.command);
+      config.Entrypoint = words;
+      if (!scope.state.commandIsOwn) delete config.Cmd;
+      return `ENTRYPOINT ${goList(words)}`;
+    }
+    case 'user':
+      config.User = expand(instruction.value);
+      return `USER ${config.User}`;
+    case 'stopsignal': {
+      const signal = expand(instruction.value);
+      if (!/^(?:SIG)?[A-Z][A-Z0-9+-]*$|^\d{1,2}$/i.test(signal)) {
+        throw dockerfileError(instruction.at, `STOPSIGNAL: invalid signal: ${signal.slice(0, 40)}`);
+      }
+      config.StopSignal = signal;
+      return `STOPSIGNAL ${signal}`;
+    }
+    case 'maintainer':
+      scope.state.author = instruction.value;
+      return `MAINTAINER ${instruction.value}`;
+    case 'expose': {
+      const ports = instruction.values.flatMap((value) => portsOf(scope, instruction, value));
+      config.ExposedPorts = {
+        ...config.ExposedPorts,
+        ...Object.fromEntries(ports.map((port) => [port, {}])),
+      };
+      return `EXPOSE ${goSet(ports)}`;
+    }
+    case 'volume': {
+      const paths = instruction.values.map(expand);
+      config.Volumes = { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) };
+      return `VOLUME [${paths.join(' ')}]`;
+    }
+    case 'shell':
+      config.Shell = instruction.words;
+      return `SHELL [${instruction.words.join(' ')}]`;
+    case 'healthcheck':
+      config.Healthcheck = { ...instruction.healthcheck };
+      return instruction.text;
+    case 'onbuild':
+      config.OnBuild = [...(config.OnBuild ?? []), instruction.trigger];
+      return `ONBUILD ${instruction.trigger}`;
+    default:
+      throw new TypeError(`${instruction.kind} changes files`);
+  }
+}
+
+function takeArguments(
+  scope: StageScope,
+  instruction: Extract<Instruction, { readonly kind: 'arg' }>,
+): string {
+  const { given, names, state, taken } = scope;
+  const shown: string[] = [];
+  for (const { name, value } of instruction.pairs) {
+    taken.add(name);
+    const own = value === undefined ? undefined : scope.expand(instruction, value);
+    const { values, platforms } = names.global;
+    const chosen = given.get(name) ?? own ?? values.get(name) ?? platforms.get(name);
+    state.args.set(name, chosen);
+    shown.push(chosen === undefined ? name : `${name}=${isSecretName(name) ? '<hidden>' : chosen}`);
+  }
+  return `ARG ${shown.join(' ')}`;
+}
+
+/** Names set in one instruction are seen from the next one on. */
+function takeEnvironment(
+  scope: StageScope,
+  instruction: Extract<Instruction, { readonly kind: 'env' | 'label' }>,
+): string {
+  const pairs = instruction.pairs.map(
+    ({ key, value }) => [scope.expand(instruction, key), scope.expand(instruction, value)] as const,
+  );
+  for (const [key, value] of pairs) scope.state.setEnvironment(key, value);
+  return `ENV ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
+}
+
+function wordsOf({ state }: StageScope, command: Command): readonly string[] {
+  return command.form === 'exec' ? command.words : [...state.shell, command.text];
+}
+
+function portsOf(scope: StageScope, instruction: Instruction, value: string): readonly string[] {
+  const { escapeToken } = scope.names.dockerfile;
+  scope.expand(instruction, value);
+  return expandWords(value, { escapeToken, lookup: scope.state.lookup }).flatMap((word) => {
+    const [, first, last, protocol = 'tcp'] =
+      /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
+    const from = Number(first);
+    const to = last === undefined ? from : Number(last);
+    if (first === undefined || from > 65535 || to > 65535 || to < from) {
+      throw dockerfileError(instruction.at, `EXPOSE: invalid containerPort: ${word.slice(0, 80)}`);
+    }
+    return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol.toLowerCase()}`);
+  });
+}

@@ -1,0 +1,59 @@
+import { posix } from 'node:path';
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import type { Instruction } from '../frontend/instruction.ts';
+import type { Planned, StageScope } from './stage-scope.ts';
+import { copySource } from './stage-sources.ts';
+import type { InlineFile } from './step.ts';
+
+/** Plans a COPY or an ADD. Throws EngineError 'bad-request'. */
+export function planCopy(
+  scope: StageScope,
+  instruction: Extract<Instruction, { readonly kind: 'copy' | 'add' }>,
+): Planned {
+  const expand = (text: string) => scope.expand(instruction, text);
+  const keyword = instruction.kind.toUpperCase();
+  const sources = instruction.sources.map(expand);
+  const documents = instruction.documents.map(
+    (document): InlineFile => ({
+      name: document.name,
+      content: document.expands ? scope.expandDocument(instruction, document.content) : document.content,
+    }),
+  );
+  const written = expand(instruction.destination);
+  const resolved = posix.resolve(scope.state.workingDirectory, written);
+  const isFolder = /(?:^|\/)\.{0,2}$/.test(written);
+  if (sources.length + documents.length > 1 && !isFolder) {
+    throw dockerfileError(
+      instruction.at,
+      `${keyword}: when using ${keyword} with more than one source file, the destination must be a directory and end with a /`,
+    );
+  }
+  const { chown, chmod } = instruction;
+  const shown = [...sources, ...documents.map(({ name }) => name), written].join(' ');
+  return {
+    history: `${keyword} ${shown} # buildkit`,
+    work: {
+      kind: 'copy',
+      isAdd: instruction.kind === 'add',
+      from: copySource(scope.names, scope.needed.stage, instruction.at, instruction.from),
+      sources,
+      documents,
+      destination: isFolder && resolved !== '/' ? `${resolved}/` : resolved,
+      chown: chown === undefined ? undefined : expand(chown),
+      chmod: chmod === undefined ? undefined : checkedMode(instruction, expand(chmod)),
+      link: instruction.link,
+      parents: instruction.parents,
+      exclude: instruction.exclude.map(expand),
+      checksum: instruction.checksum === undefined ? undefined : expand(instruction.checksum),
+      unpack: instruction.unpack,
+    },
+  };
+}
+
+function checkedMode({ at, kind }: Instruction, text: string): string {
+  if (/^[0-7]{1,5}$/.test(text)) return text;
+  throw dockerfileError(
+    at,
+    `${kind.toUpperCase()}: invalid chmod parameter ${JSON.stringify(text.slice(0, 40))}: it must be octal, such as 0755`,
+  );
+}

@@ -1,0 +1,43 @@
+import type { Instruction } from '../frontend/instruction.ts';
+import { expandAt, type GivenArguments } from './build-arguments.ts';
+import type { NeededStage } from './needed-stages.ts';
+import type { NameScope } from './stage-sources.ts';
+import type { StageState } from './stage-state.ts';
+import type { Work } from './step.ts';
+
+/** What an instruction comes to: its entry in the history, and what it does to the files. */
+export interface Planned {
+  readonly history: string;
+  readonly work: Work | undefined;
+}
+
+/** What instructions of one stage are planned over. */
+export class StageScope {
+  readonly names: NameScope;
+  readonly needed: NeededStage;
+  readonly given: GivenArguments;
+  readonly state: StageState;
+  /** The arguments that an ARG has taken so far. */
+  readonly taken = new Set<string>();
+
+  constructor(
+    parts: { readonly scope: NameScope; readonly needed: NeededStage; readonly given: GivenArguments },
+    state: StageState,
+  ) {
+    this.names = parts.scope;
+    this.needed = parts.needed;
+    this.given = parts.given;
+    this.state = state;
+  }
+
+  /** Throws EngineError 'bad-request' that names the instruction. */
+  expand({ at, kind }: Instruction, text: string): string {
+    return expandAt(at, kind.toUpperCase(), text, this.names.dockerfile, this.state.lookup);
+  }
+
+  /** Expands a document of the Dockerfile, whose quotes stay. */
+  expandDocument({ at, kind }: Instruction, content: string): string {
+    const { escapeToken } = this.names.dockerfile;
+    return expandAt(at, kind.toUpperCase(), content, { escapeToken, isDocument: true }, this.state.lookup);
+  }
+}
