@@ -13,6 +13,7 @@ import { EventBus } from '../events/event-bus.ts';
 import { AgentImageArchives } from '../images/archive/agent-image-archives.ts';
 import { createImages } from '../images/create-images.ts';
 import type { MountNamespace } from '../linux/mount-namespace.ts';
+import { trimMemory } from '../linux/trim-memory.ts';
 import { createNetworks } from '../networks/create-networks.ts';
 import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
@@ -22,6 +23,7 @@ import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
+import { keepMemorySmall } from './keep-memory-small.ts';
 import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { needed } from './needed.ts';
 import { openBuild } from './open-build.ts';
@@ -147,7 +149,9 @@ export async function runAgent(
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
   process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
 
+  const letGrow = keepMemorySmall({ trim: trimMemory });
   await aborted(interrupted);
+  letGrow();
   log.info('stopping; containers go on running');
   stopping.abort();
   buildkit.close();

@@ -24,6 +24,9 @@ const ENTERED = 'BERTH_MOUNT_NAMESPACE';
 /** Mounts and unmounts can keep a thread for seconds; Node's own four would soon leave none for files. */
 const THREADS = '16';
 
+/** Each thread would have a heap of the C library to itself, and keep what it once needed. */
+const HEAPS = '4';
+
 /**
  * The descriptor on which the shell hands the namespace outside over. It is closed at once inside: what a container
  * inherits by mistake must not lead to the host.
@@ -51,7 +54,7 @@ export interface MountNamespace {
 /**
  * Puts this process into the agent's own mount namespace, so that its hundreds of mounts are not on the host; call it
  * before anything else. The namespace is pinned at `<runDirectory>/mount-namespace`, so a killed agent that is started
- * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads. Outside,
+ * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads and fewer heaps. Outside,
  * the process is replaced by `nsenter` and that by the same program again (the pid stays), so the call does not return;
  * inside, it returns.
  * Needs root. Throws with a sentence that says what failed.
@@ -92,7 +95,7 @@ export async function enterMountNamespace(options: MountNamespaceOptions): Promi
       options.execPath,
       ...options.args,
     ],
-    { UV_THREADPOOL_SIZE: THREADS, ...process.env, [ENTERED]: '1' },
+    { UV_THREADPOOL_SIZE: THREADS, MALLOC_ARENA_MAX: HEAPS, ...process.env, [ENTERED]: '1' },
   );
 }
 

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { keepMemorySmall } from '../../../../runtime-agent/cli/keep-memory-small.ts';
+
+const MEGABYTE = 1 << 20;
+
+describe('keepMemorySmall', () => {
+  it('gives memory back when the process has grown, and not again while it stays as it is', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    let resident = 0;
+    let trims = 0;
+    const look = async (megabytes: number) => {
+      resident = megabytes * MEGABYTE;
+      t.mock.timers.tick(2_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      return trims;
+    };
+    const end = keepMemorySmall({
+      resident: () => resident,
+      trim: async () => {
+        trims += 1;
+        resident -= 20 * MEGABYTE;
+      },
+    });
+    assert.equal(await look(100), 1);
+    assert.equal(await look(80), 1);
+    assert.equal(await look(87), 1);
+    assert.equal(await look(89), 2);
+    // What it has come down to by itself is what it grows from.
+    assert.equal(await look(60), 2);
+    assert.equal(await look(69), 3);
+    end();
+    assert.equal(await look(200), 3);
+  });
+});
