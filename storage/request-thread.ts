@@ -57,6 +57,13 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
     this.#worker?.postMessage(request);
   }
 
+  /** Ends the thread, of which nothing is awaited, until the next request. */
+  async rest(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#worker?.terminate();
@@ -79,7 +86,9 @@ export class RequestThread<Request extends Numbered, Report extends Numbered> {
     });
     worker.on('error', (error: Error) => this.#fail(error));
     worker.on('exit', () => {
-      if (this.#worker === worker) this.#worker = undefined;
+      // One that was put to rest has nothing that it owes.
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
       this.#fail(new Error(`the thread ${this.#options.purpose} has ended`));
     });
     this.#worker = worker;

@@ -8,7 +8,10 @@ type Report = Exclude<FollowReport, { readonly failure: string }>;
 /** Folders' names of a layer may take 128 MiB, more than threads have else. */
 const MAX_HEAP_MEGABYTES = 512;
 
-/** Digests and reads tars in a thread of its own while others write them. It starts with the first. */
+/** Milliseconds without a tar after which the thread's memory is given back. */
+const IDLE_TIME = 10_000;
+
+/** Digests and reads tars in a thread of its own while others write them. It is there while there are tars, and a little longer. */
 export class FollowThread {
   readonly #thread = new RequestThread<FollowOrder, FollowReport>(
     new URL('./follow-worker.ts', import.meta.url),
@@ -19,9 +22,26 @@ export class FollowThread {
     },
   );
 
+  readonly #idleTime: number;
+  #followed = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(idleTime = IDLE_TIME) {
+    this.#idleTime = idleTime;
+  }
+
   /** `fd` is of a file that is written from its start on. `onProgress` gets the bytes that have been read. The caller closes the result before the descriptor. */
   follow(fd: number, algorithm: DigestAlgorithm, onProgress: (position: number) => void): FollowedTar {
-    return new FollowedTar(this.#thread, { fd, algorithm, onProgress });
+    clearTimeout(this.#timer);
+    this.#followed += 1;
+    return new FollowedTar(this.#thread, { fd, algorithm, onProgress, onClose: () => this.#closed() });
+  }
+
+  #closed(): void {
+    this.#followed -= 1;
+    if (this.#followed > 0) return;
+    this.#timer = setTimeout(() => this.#thread.rest(), this.#idleTime);
+    this.#timer.unref();
   }
 }
 
@@ -29,6 +49,7 @@ interface FollowOptions {
   readonly fd: number;
   readonly algorithm: DigestAlgorithm;
   readonly onProgress: (position: number) => void;
+  readonly onClose: () => void;
 }
 
 /** A tar that is read while it grows. */
@@ -70,11 +91,12 @@ export class FollowedTar {
     }
   }
 
-  /** Resolves when nobody reads from the descriptor any more. */
+  /** Resolves when nobody reads from the descriptor any more. Once. */
   async close(): Promise<void> {
     this.#hasMore = false;
     await this.#reading;
     this.#thread.tell({ id: this.#thread.newId(), kind: 'forget', tar: this.#tar });
+    this.#options.onClose();
   }
 
   async #readAll(): Promise<void> {
