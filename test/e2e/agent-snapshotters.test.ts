@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { type AgentProcess, agentMounts, startAgent } from '../support/agent-process.ts';
+import { imageFolder } from '../support/image-cache.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { pushLayout } from '../support/push-layout.ts';
+import { startRegistry } from '../support/registry-process.ts';
+import { runCommand } from '../support/run-command.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { makeBusyboxImage } from '../support/test-images.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
+
+/** How mkfs.erofs has to fail so that the agent takes a way, and what it says then. */
+const WAYS = {
+  unpacked: {
+    script: 'echo "<E> erofs: too old" >&2; exit 1',
+    says: /layers cannot be mounted without unpacking them/,
+    driver: 'unpacked',
+  },
+  // Of the two trials at each start the first is the one without loop devices.
+  loop: {
+    // It may start no other program. What fails is tried twice.
+    script: `for call in 1 2; do [ -e "$0.$call" ] || { : > "$0.$call"; exit 1; }; done
+exec /usr/bin/mkfs.erofs "$@"`,
+    says: /layers are mounted through loop devices/,
+    driver: 'erofs',
+  },
+} as const;
+
+async function loopDevicesOf({ dataDir }: AgentProcess): Promise<readonly string[]> {
+  const { stdout } = await runCommand('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE']);
+  return stdout.split('\n').filter((file) => file.includes(dataDir));
+}
+
+describe('an agent on a host without what is best', { skip: unlessRoot(), timeout: 300_000 }, () => {
+  for (const [way, { script, says, driver }] of Object.entries(WAYS)) {
+    test(`${way}: pull, run, commit, build, save, load, push, restart, rm`, async (t) => {
+      const registry = await startRegistry(t);
+      const image = `${registry.host}/team/busybox:1`;
+      await pushLayout(await makeBusyboxImage(await imageFolder(t)), image);
+      const folder = await makeTempDir(t, 'programs');
+      await writeFile(join(folder, 'mkfs.erofs'), `#!/bin/sh\n${script}\n`);
+      await chmod(join(folder, 'mkfs.erofs'), 0o755);
+      // mkfs.erofs runs as nobody, who notes here that the first trial was.
+      await chmod(folder, 0o777);
+      const agent = await startAgent(t, { enter: ['env', `PATH=${folder}:${process.env.PATH}`] });
+      const { docker } = agent;
+      const restart = async () => {
+        for (const call of [1, 2]) await rm(join(folder, `mkfs.erofs.${call}`), { force: true });
+        await agent.restart();
+      };
+      const out = async (...args: readonly string[]) => (await docker(args)).stdout;
+      assert.match(agent.process().output(), says);
+      assert.equal(await out('info', '--format', '{{.Driver}}'), `${driver}\n`);
+
+      await docker(['pull', '-q', image]);
+      assert.equal((await loopDevicesOf(agent)).length, 0, 'none before something runs');
+      const write =
+        'echo one > /one; rm -r /home; mkdir /home; chmod 4750 /one; ln /one /again; ln -s one /link';
+      await docker(['run', '--name', 'writer', image, 'sh', '-c', write]);
+      assert.deepEqual(
+        (await out('diff', 'writer')).split('\n').filter(Boolean).sort(),
+        [
+          'A /again',
+          'A /link',
+          'A /one',
+          ...(await out('diff', 'writer')).split('\n').filter((line) => line.includes('/home')),
+        ].sort(),
+      );
+      await docker(['commit', 'writer', 'made:1']);
+      assert.equal(await out('run', '--rm', 'made:1', 'stat', '-c', '%a %h', '/one'), '4750 2\n');
+
+      const context = join(folder, 'context');
+      await mkdir(context);
+      await writeFile(join(context, 'file'), 'copied\n');
+      const steps = [
+        'FROM made:1',
+        'COPY file /file',
+        'RUN rm /again && cat /file /one > /both',
+        'CMD ["cat", "/both"]',
+      ];
+      await writeFile(join(context, 'Dockerfile'), steps.join('\n'));
+      await docker(['build', '-q', '-t', `${registry.host}/team/built:1`, context], { timeoutMs: 120_000 });
+      const built = `${registry.host}/team/built:1`;
+      assert.equal(await out('run', '--rm', built), 'copied\none\n');
+      await docker(['run', '-d', '--name', 'stays', built, 'sleep', '1000']);
+      assert.equal((await loopDevicesOf(agent)).length > 0, way === 'loop');
+
+      await agent.kill();
+      await restart();
+      assert.match(agent.process().output(), says);
+      assert.equal(await out('exec', 'stays', 'cat', '/both'), 'copied\none\n');
+      // It has what it wrote: the link is there already.
+      await docker(['start', '-a', 'writer'], { expectExit: 1 });
+
+      await docker(['push', '-q', built]);
+      const archive = join(folder, 'built.tar');
+      await docker(['save', '-o', archive, built]);
+      await docker(['rm', '-f', 'stays', 'writer']);
+      await docker(['rmi', built, 'made:1', image]);
+      for (const bring of [
+        ['load', '-q', '-i', archive],
+        ['pull', '-q', built],
+      ]) {
+        await docker(bring);
+        assert.equal(await out('run', '--rm', built), 'copied\none\n');
+        await docker(['run', '--rm', built, 'test', '!', '-e', '/again']);
+        await docker(['rmi', built]);
+      }
+      await docker(['builder', 'prune', '-af']);
+      await restart();
+      assert.deepEqual(await loopDevicesOf(agent), []);
+      assert.deepEqual(await readdir(join(agent.dataDir, 'snapshots')), []);
+      assert.deepEqual(
+        (await agentMounts(agent)).filter((point) => point.includes('/layers/')),
+        [],
+      );
+    });
+  }
+});
