@@ -28,7 +28,9 @@ export function bridgeService(deps: BridgeDeps): ServiceImpl<typeof LLBBridge> {
   const buildOf = (context: HandlerContext): Promise<Build> => {
     const ref = context.requestHeader.get('buildkit-controlapi-buildid');
     if (ref === null) throw new ConnectError('the call names no build', Code.InvalidArgument);
-    return deps.builds.get(ref, context.signal);
+    return deps.builds.get(ref, context.signal).catch((error: unknown) => {
+      throw grpcError(error);
+    });
   };
   return {
     ping: () => ({

@@ -4,6 +4,8 @@ import { Build } from './build.ts';
 
 /** Builds that have ended and are still known: who asks for the status of one comes late at times. */
 const KEPT = 8;
+/** Milliseconds that a build may come after the first who asks for it, as with BuildKit. */
+const PATIENCE = 5_000;
 
 /** The builds that are under way, by the names that their clients made up. */
 export class Builds {
@@ -29,13 +31,18 @@ export class Builds {
     return build;
   }
 
-  /** Clients start a build and ask about it at the same time, so this waits until it is there. */
+  /** Clients start a build and ask about it at the same time, so this waits a while until it is there. Throws EngineError 'not-found'. */
   async get(ref: string, signal: AbortSignal): Promise<Build> {
+    const patience = AbortSignal.timeout(PATIENCE);
+    const ended = AbortSignal.any([signal, patience]);
     for (;;) {
       signal.throwIfAborted();
       const build = this.#builds.get(ref);
       if (build !== undefined) return build;
-      await once(this.#changes, 'started', { signal });
+      if (patience.aborted) throw new EngineError('not-found', `there is no build ${ref.slice(0, 80)}`);
+      await once(this.#changes, 'started', { signal: ended }).catch((error: Error) => {
+        if (!ended.aborted) throw error;
+      });
     }
   }
 }

@@ -46,7 +46,10 @@ export function controlService(deps: ControlDeps): Partial<ServiceImpl<typeof Co
       for (const record of await deps.cache.prune(pruning, signal)) yield usageRecord(record);
     },
     async *status({ Ref }, { signal }) {
-      yield* (await deps.builds.get(Ref, signal)).status.follow(signal);
+      const build = await deps.builds.get(Ref, signal).catch((error: unknown) => {
+        throw grpcError(error);
+      });
+      yield* build.status.follow(signal);
     },
     async solve(request, { signal }) {
       try {

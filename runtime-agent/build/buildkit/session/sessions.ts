@@ -4,10 +4,17 @@ import type { Duplex } from 'node:stream';
 import { EngineError } from '../../../errors.ts';
 import { ClientSession, type SessionHeaders } from './client-session.ts';
 
+/** Milliseconds that a session may come after the first who asks for it, as with BuildKit. */
+const PATIENCE = 5_000;
+/** Sessions that have ended and are still known. */
+const KEPT = 64;
+
 /** The sessions that are open, by the identifiers that their clients gave them. */
 export class Sessions {
   readonly #open = new Map<string, ClientSession>();
   readonly #changes = new EventEmitter<{ opened: [] }>();
+  /** Those that were lost last: nobody need wait for them. */
+  readonly #lost = new Set<string>();
 
   constructor() {
     // One for each build that waits for its session.
@@ -19,24 +26,45 @@ export class Sessions {
     this.#open.get(headers.id)?.close();
     const session = new ClientSession(headers, connection);
     this.#open.set(headers.id, session);
+    this.#lost.delete(headers.id);
     session.closed.addEventListener(
       'abort',
       () => {
-        if (this.#open.get(headers.id) === session) this.#open.delete(headers.id);
+        if (this.#open.get(headers.id) !== session) return;
+        this.#open.delete(headers.id);
+        this.#lose(headers.id);
       },
       { once: true },
     );
     this.#changes.emit('opened');
   }
 
-  /** Clients open the session and ask for the build at the same time, so this waits until it is there. */
+  /**
+   * Clients open the session and ask for the build at the same time, so this waits a while until it is there. Throws EngineError 'conflict' where it is
+   * not, or not any more.
+   */
   async get(id: string, signal: AbortSignal): Promise<ClientSession> {
+    const patience = AbortSignal.timeout(PATIENCE);
     for (;;) {
       signal.throwIfAborted();
       const session = this.#open.get(id);
       if (session !== undefined) return session;
-      await once(this.#changes, 'opened', { signal });
+      if (patience.aborted || this.#lost.has(id)) {
+        throw new EngineError('conflict', `no active session for ${id.slice(0, 80)}: its client has gone`);
+      }
+      const ended = AbortSignal.any([signal, patience]);
+      await once(this.#changes, 'opened', { signal: ended }).catch((error: Error) => {
+        if (!ended.aborted) throw error;
+      });
     }
+  }
+
+  #lose(id: string): void {
+    this.#lost.add(id);
+    const [oldest] = this.#lost;
+    if (this.#lost.size > KEPT && oldest !== undefined) this.#lost.delete(oldest);
+    // Who waits for it looks again.
+    this.#changes.emit('opened');
   }
 
   close(): void {
