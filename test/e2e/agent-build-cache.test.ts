@@ -125,7 +125,6 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }
     const folder = await makeTempDir(t, 'cache');
     for (const [type, options] of [
       ['local', `,dest=${folder}`],
-      ['gha', ',token=t,url=http://127.0.0.1:1/'],
       ['s3', ',bucket=b,region=r,access_key_id=a,secret_access_key=s'],
       ['azblob', ',account_url=http://127.0.0.1:1/,secret_access_key=s'],
     ] as const) {

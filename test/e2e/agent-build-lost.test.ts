@@ -103,6 +103,9 @@ describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 200
     connection.write('POST /grpc HTTP/1.1\r\nHost: agent\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
     const [head] = (await once(connection, 'data')) as [Buffer];
     assert.match(head.toString('latin1'), /^HTTP\/1\.1 101 /);
+    // What the agent says by HTTP/2 may come with it.
+    connection.pause();
+    connection.unshift(head.subarray(head.indexOf('\r\n\r\n') + 4));
     const session = connectHttp2('http://agent', { createConnection: () => connection });
     t.after(() => session.destroy());
     session.on('error', () => undefined);
