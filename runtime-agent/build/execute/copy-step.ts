@@ -1,6 +1,7 @@
 import { resolveUser } from '../../containers/plan/user.ts';
 import { fetchRemote } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
+import { isGitUrl } from '../context/git/git-url.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { isPattern } from '../frontend/path-pattern.ts';
@@ -90,15 +91,13 @@ export async function findSources(
 ): Promise<FoundSources> {
   return await located(step, async () => {
     const copied: CopiedSource[] = [];
+    refuseGit(work);
     const remotes = work.sources.filter(isRemote).map((url) => remoteSource(work, url));
     // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
     const dropsOwners = work.from.kind === 'context';
     for (const pattern of work.sources) {
       signal.throwIfAborted();
       if (isRemote(pattern)) continue;
-      if (work.isAdd && /^(?:git@|git:\/\/|ssh:\/\/)/i.test(pattern)) {
-        throw new SourceError(`${pattern}: this builder adds no git repositories`);
-      }
       if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
       for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
         copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
@@ -166,6 +165,15 @@ function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): reado
   const areNamed =
     !sources.some(isPattern) && copied.every(({ source: { path, entry } }) => path === entry.path);
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
+}
+
+/** Throws SourceError for a git repository as a source. */
+function refuseGit({ isAdd, sources }: CopyWork): void {
+  const repository = isAdd ? sources.find(isGitUrl) : undefined;
+  if (repository === undefined) return;
+  throw new SourceError(
+    `${repository}: this builder adds no git repositories: build with the repository as the context, or let a RUN clone it`,
+  );
 }
 
 function isRemote(source: string): boolean {
