@@ -45,16 +45,17 @@ export async function runAgent(
   const log = pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   claimDataFolder(dataDirectory);
   await clearSocketPath(config.socket);
-  const [version, id, facts, runtime] = await Promise.all([
+  // The trials mostly wait for other programs.
+  const [version, id, facts, runtime, { snapshotter, fallbackReason }, knex] = await Promise.all([
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
     needed(selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted })),
+    chooseSnapshotter(dataDirectory, interrupted),
+    openAgentDatabase(dataDirectory),
   ]);
 
   const events = new EventBus();
-  const knex = await openAgentDatabase(dataDirectory);
-  const { snapshotter, fallbackReason } = await chooseSnapshotter(dataDirectory, interrupted);
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   const registry = new RegistryClient({
     insecureRegistries: config.insecureRegistries,
