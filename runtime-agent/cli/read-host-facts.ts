@@ -1,12 +1,14 @@
 import { access, readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
 import type { HostFacts } from '../engine-api/host-facts.ts';
+import { detectCgroups } from '../linux/cgroups.ts';
 
 /** The facts that this host's kernel and files tell. */
 export type SystemFacts = Pick<
   HostFacts,
   | 'architecture'
   | 'cgroupVersion'
+  | 'missingControllers'
   | 'cpus'
   | 'hostname'
   | 'kernelVersion'
@@ -20,6 +22,7 @@ export async function readSystemFacts(): Promise<SystemFacts> {
     () => true,
     () => false,
   );
+  const { missing } = detectCgroups();
   return {
     hostname: hostname(),
     operatingSystem: await operatingSystem(),
@@ -29,6 +32,7 @@ export async function readSystemFacts(): Promise<SystemFacts> {
     cpus: availableParallelism(),
     memory: totalmem(),
     cgroupVersion: unified ? '2' : '1',
+    ...(missing === undefined ? {} : { missingControllers: missing }),
   };
 }
 

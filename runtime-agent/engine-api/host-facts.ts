@@ -15,6 +15,8 @@ export interface HostFacts {
   /** Bytes. */
   readonly memory: number;
   readonly cgroupVersion: '1' | '2';
+  /** Limits that its kernel has no controller for; absent where there are all. */
+  readonly missingControllers?: ReadonlySet<'memory' | 'cpu' | 'cpuset' | 'pids'>;
   readonly dataDirectory: string;
   readonly storageDriver: string;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };

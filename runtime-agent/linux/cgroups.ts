@@ -9,19 +9,33 @@ export interface CgroupLayout {
   readonly version: 1 | 2;
   /** Whether the kernel counts swap, so that a limit of memory plus swap can be set. */
   readonly swapLimit: boolean;
+  /** Controllers for limits that this kernel was started without; absent where there are all. */
+  readonly missing?: ReadonlySet<Controller>;
 }
+
+/** What a limit of a container needs, by the names of version 2. */
+export type Controller = (typeof CONTROLLERS)[number];
+
+const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;
 
 const ROOT = '/sys/fs/cgroup';
 
 /** Version 2 where it is mounted at the root itself; a mixture counts as version 1, as its controllers are there. */
 export function detectCgroups(root = ROOT, ownGroups = readOwnGroups()): CgroupLayout {
   if (!existsSync(join(root, 'cgroup.controllers'))) {
-    return { root, version: 1, swapLimit: existsSync(join(root, 'memory/memory.memsw.limit_in_bytes')) };
+    const swapLimit = existsSync(join(root, 'memory/memory.memsw.limit_in_bytes'));
+    return { root, version: 1, swapLimit, ...without((name) => existsSync(join(root, name))) };
   }
   // The root group has no limits; there the kernel is taken to count swap, as it does unless told otherwise at boot.
   const own = /^0::(.*)$/m.exec(ownGroups)?.[1] ?? '/';
   const swapLimit = own === '/' || existsSync(join(root, own, 'memory.swap.max'));
-  return { root, version: 2, swapLimit };
+  const controllers = readFileSync(join(root, 'cgroup.controllers'), 'latin1').trim().split(' ');
+  return { root, version: 2, swapLimit, ...without((name) => controllers.includes(name)) };
+}
+
+function without(has: (name: Controller) => boolean): Pick<CgroupLayout, 'missing'> {
+  const missing = CONTROLLERS.filter((name) => !has(name));
+  return missing.length === 0 ? {} : { missing: new Set(missing) };
 }
 
 function readOwnGroups(): string {

@@ -11,6 +11,7 @@ import { pseudoRandomStream } from '../support/pseudo-random.ts';
 import { pushLayout } from '../support/push-layout.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
+import { startSlowDownloads } from '../support/slow-downloads.ts';
 import { startSlowProxy } from '../support/slow-proxy.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBigImage } from '../support/test-images.ts';
@@ -87,4 +88,46 @@ test('a push goes on whose token ends in the middle of a layer', options, async 
       assert.ok(uploads(registry).some((seconds) => seconds > LIFE + 30));
     }),
   ]);
+});
+
+/** What the log tells of answers, in their order. */
+function answersOf(registry: RegistryProcess) {
+  const lines = registry.process().output().split('\n');
+  const parsed = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  return parsed.map(({ time, method, path, status }) => ({
+    seconds: Date.parse(time) / 1000,
+    method: String(method),
+    path: String(path),
+    status: Number(status),
+  }));
+}
+
+test('a pull by the agent goes on whose token ends in the middle of a layer', options, async (t) => {
+  const registry = await startRegistry(t, { adminPassword, args: ['--token-life', `${LIFE}s`] });
+  const image = await makeBigImage(await imageFolder(t), SIZE);
+  const reference = `${registry.host}/team/large:1`;
+  await pushLayout(image, reference, { name: 'admin', password: adminPassword });
+  // Four connections one after the other; the last begins when the first token has not counted for a while.
+  const way = { rate: SIZE / (LIFE + 70), after: SIZE / 4 };
+  const port = await startSlowDownloads(t, Number(registry.host.split(':')[1]), way);
+  const host = `127.0.0.1:${port}`;
+  const { docker } = await startAgent(t);
+  await docker(['login', '--username=admin', '--password-stdin', host], { input: adminPassword });
+  const { stdout } = await docker(['pull', `${host}/team/large:1`], patience);
+  assert.match(stdout, new RegExp(`Digest: ${image.digest}\n`));
+  const answers = answersOf(registry);
+  const parts = answers.filter(
+    ({ method, path, status }) => method === 'GET' && path.includes('/blobs/') && status === 206,
+  );
+  const [first] = answers.filter(
+    ({ method, path, status }) => method === 'GET' && path.includes('/blobs/') && status < 300,
+  );
+  const tokens = answers.filter(({ path, status }) => path.startsWith('/token') && status === 200);
+  const last = parts.at(-1);
+  assert.ok(first !== undefined && last !== undefined, 'it went on where it was');
+  assert.ok(last.seconds - first.seconds > LIFE + 30, 'the first token counted to the end');
+  assert.ok(
+    tokens.some(({ seconds }) => seconds > first.seconds + LIFE / 2),
+    'no other token was fetched meanwhile',
+  );
 });

@@ -33,7 +33,9 @@ export async function updateContainer(
     await checkCpusets(hostConfig);
     parseRestartPolicy(hostConfig);
     const warnings = [
-      ...(changes.Memory === undefined ? [] : limitWarnings(hostConfig, context.cgroups)),
+      ...(changes.Memory === undefined && context.cgroups.missing === undefined
+        ? []
+        : limitWarnings(hostConfig, context.cgroups)),
       ...blockWeightWarnings(hostConfig, context.cgroups),
     ];
     const resources = changedResources(hostConfig, changes, context.cgroups);

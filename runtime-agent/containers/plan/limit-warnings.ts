@@ -14,7 +14,8 @@ export function limitWarnings(hostConfig: HostConfig, cgroups: CgroupAbilities):
       'Your kernel does not support CPU real-time scheduler with cgroup version 2: leave --cpu-rt-runtime and --cpu-rt-period out',
     );
   }
-  const warnings: string[] = [];
+  const warnings: string[] = [...discarded(hostConfig, cgroups)];
+  if (cgroups.missing?.has('memory')) return warnings;
   if (hostConfig.Memory !== 0 && hostConfig.MemorySwap !== -1 && !cgroups.swapLimit) {
     warnings.push(
       'Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.',
@@ -35,4 +36,31 @@ export function limitWarnings(hostConfig: HostConfig, cgroups: CgroupAbilities):
     }
   }
   return warnings;
+}
+
+/** Limits whose controller the kernel was started without. */
+function discarded(hostConfig: HostConfig, { missing }: CgroupAbilities): readonly string[] {
+  const { Memory, MemoryReservation, CpuShares, NanoCpus, CpuQuota, CpuPeriod } = hostConfig;
+  const { CpusetCpus, CpusetMems, PidsLimit } = hostConfig;
+  const asked = [
+    { name: 'memory', is: Memory !== 0, what: 'memory limit capabilities', end: 'Limitation discarded.' },
+    {
+      name: 'memory',
+      is: MemoryReservation !== 0,
+      what: 'memory soft limit capabilities',
+      end: 'Limitation discarded.',
+    },
+    { name: 'cpu', is: CpuShares > 0, what: 'CPU shares', end: 'Shares discarded.' },
+    {
+      name: 'cpu',
+      is: NanoCpus > 0 || CpuQuota !== 0 || CpuPeriod > 0,
+      what: 'CPU CFS scheduler',
+      end: 'CPU period/quota discarded.',
+    },
+    { name: 'cpuset', is: CpusetCpus + CpusetMems !== '', what: 'cpuset', end: 'Cpuset discarded.' },
+    { name: 'pids', is: PidsLimit > 0, what: 'PIDs limit capabilities', end: 'PIDs limit discarded.' },
+  ] as const;
+  return asked
+    .filter(({ name, is }) => is && missing?.has(name) === true)
+    .map(({ what, end }) => `Your kernel does not support ${what} or the cgroup is not mounted. ${end}`);
 }

@@ -51,7 +51,7 @@ export function changedResources(
   return {
     ...(changesMemory && memory !== undefined ? { memory } : {}),
     ...(changesCpu && cpu !== undefined ? { cpu } : {}),
-    ...(changes.PidsLimit === undefined
+    ...(changes.PidsLimit === undefined || cgroups.missing?.has('pids')
       ? {}
       : { pids: { limit: changes.PidsLimit > 0 ? changes.PidsLimit : -1 } }),
     ...(changes.BlkioWeight === undefined ? {} : { blockIO: { weight: changes.BlkioWeight } }),

@@ -6,6 +6,8 @@ export interface CgroupAbilities {
   readonly version: 1 | 2;
   /** False where the kernel does not count swap: the limit of memory plus swap is left out then. */
   readonly swapLimit: boolean;
+  /** Limits of these are left out. */
+  readonly missing?: ReadonlySet<'memory' | 'cpu' | 'cpuset' | 'pids'>;
 }
 
 const PERIOD = 100_000;
@@ -31,13 +33,14 @@ export function containerResources(
   cgroups: CgroupAbilities,
   host: HostResources = { rules: [] },
 ): OciResources {
-  const memory = memoryLimits(hostConfig, cgroups);
-  const cpu = cpuLimits(hostConfig);
+  const has = (name: 'memory' | 'pids') => cgroups.missing?.has(name) !== true;
+  const memory = has('memory') ? memoryLimits(hostConfig, cgroups) : undefined;
+  const cpu = cpuLimits(hostConfig, cgroups.missing);
   return {
     devices: hostConfig.Privileged ? ALL_DEVICES : [...DEVICES, ...host.rules],
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
-    ...(hostConfig.PidsLimit > 0 ? { pids: { limit: hostConfig.PidsLimit } } : {}),
+    ...(hostConfig.PidsLimit > 0 && has('pids') ? { pids: { limit: hostConfig.PidsLimit } } : {}),
     ...(host.blockIo === undefined ? {} : { blockIO: host.blockIo }),
   };
 }
@@ -58,19 +61,22 @@ function memoryLimits(hostConfig: HostConfig, cgroups: CgroupAbilities): OciReso
   return isEmpty(memory) ? undefined : memory;
 }
 
-function cpuLimits(hostConfig: HostConfig): OciResources['cpu'] {
+function cpuLimits(hostConfig: HostConfig, missing: CgroupAbilities['missing']): OciResources['cpu'] {
   const { NanoCpus: nano } = hostConfig;
   const quota = nano > 0 ? Math.round((nano * PERIOD) / 1e9) : hostConfig.CpuQuota;
   const period = nano > 0 ? PERIOD : hostConfig.CpuPeriod;
-  const cpu = {
+  const shares = {
     ...(hostConfig.CpuShares > 0 ? { shares: hostConfig.CpuShares } : {}),
     ...(quota !== 0 ? { quota } : {}),
     ...(period > 0 ? { period } : {}),
     ...(hostConfig.CpuRealtimePeriod > 0 ? { realtimePeriod: hostConfig.CpuRealtimePeriod } : {}),
     ...(hostConfig.CpuRealtimeRuntime > 0 ? { realtimeRuntime: hostConfig.CpuRealtimeRuntime } : {}),
+  };
+  const sets = {
     ...(hostConfig.CpusetCpus === '' ? {} : { cpus: hostConfig.CpusetCpus }),
     ...(hostConfig.CpusetMems === '' ? {} : { mems: hostConfig.CpusetMems }),
   };
+  const cpu = { ...(missing?.has('cpu') ? {} : shares), ...(missing?.has('cpuset') ? {} : sets) };
   return isEmpty(cpu) ? undefined : cpu;
 }
 

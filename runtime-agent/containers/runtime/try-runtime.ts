@@ -53,6 +53,7 @@ export async function tryRuntime(
 
 function trialSpec(id: string): OciSpec {
   const available = capabilityNames(readBoundingCapabilities());
+  const { missing } = detectCgroups();
   const capabilities = DEFAULT_CAPABILITIES.filter((capability) => available.includes(capability));
   return {
     ociVersion: '1.0.2',
@@ -91,8 +92,8 @@ function trialSpec(id: string): OciSpec {
       cgroupsPath: `/berth/${id}`,
       resources: {
         devices: [{ allow: false, access: 'rwm' }],
-        memory: { limit: 64 << 20 },
-        pids: { limit: 16 },
+        ...(missing?.has('memory') ? {} : { memory: { limit: 64 << 20 } }),
+        ...(missing?.has('pids') ? {} : { pids: { limit: 16 } }),
       },
       devices: [],
       sysctl: {},

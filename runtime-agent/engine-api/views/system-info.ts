@@ -11,6 +11,7 @@ export function systemInfo(
 ): object {
   const running = count(containers, 'running') + count(containers, 'restarting');
   const paused = count(containers, 'paused');
+  const has = (name: 'memory' | 'cpu' | 'cpuset' | 'pids') => host.missingControllers?.has(name) !== true;
   return {
     ID: host.id,
     Containers: containers.length,
@@ -26,13 +27,13 @@ export function systemInfo(
       Authorization: null,
       Log: ['json-file', 'local'],
     },
-    MemoryLimit: true,
+    MemoryLimit: has('memory'),
     SwapLimit: true,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    CPUSet: true,
-    PidsLimit: true,
+    CpuCfsPeriod: has('cpu'),
+    CpuCfsQuota: has('cpu'),
+    CPUShares: has('cpu'),
+    CPUSet: has('cpuset'),
+    PidsLimit: has('pids'),
     IPv4Forwarding: true,
     BridgeNfIptables: true,
     BridgeNfIp6tables: true,

@@ -17,7 +17,7 @@ describe('cgroups', () => {
   it('of version 2 are mounted at the root', async (t) => {
     const root = await makeTempDir(t, 'cgroup');
     await writeTree(root, {
-      'cgroup.controllers': 'cpu memory pids\n',
+      'cgroup.controllers': 'cpuset cpu io memory pids\n',
       'agent.slice/memory.swap.max': 'max\n',
       'berth/x/memory.events': 'low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n',
     });
@@ -29,6 +29,12 @@ describe('cgroups', () => {
     assert.equal(await countOomKills(layout, '/berth/y'), 0);
   });
 
+  it('of version 2 may lack controllers', async (t) => {
+    const root = await makeTempDir(t, 'cgroup');
+    await writeTree(root, { 'cgroup.controllers': 'hugetlb cpu\n' });
+    assert.deepEqual(detectCgroups(root, '0::/\n').missing, new Set(['memory', 'cpuset', 'pids']));
+  });
+
   it('of version 1 are many hierarchies, also with version 2 beside them', async (t) => {
     const root = await makeTempDir(t, 'cgroup');
     await writeTree(root, {
@@ -37,7 +43,8 @@ describe('cgroups', () => {
       'memory/berth/x/memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 4\n',
     });
     const layout = detectCgroups(root, '');
-    assert.deepEqual(layout, { root, version: 1, swapLimit: true });
+    const missing = new Set(['cpu', 'cpuset', 'pids']);
+    assert.deepEqual(layout, { root, version: 1, swapLimit: true, missing });
     assert.equal(await countOomKills(layout, '/berth/x'), 4);
     assert.equal(await countOomKills(layout, '/berth/y'), 0);
   });

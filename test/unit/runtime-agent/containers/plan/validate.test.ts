@@ -37,6 +37,10 @@ describe('validateRequest', () => {
     [{}, { RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 } }],
     [{}, { LogConfig: { Type: 'none', Config: {} } }],
     [{}, { LogConfig: { Type: 'local', Config: { compress: 'false' } } }],
+    [
+      {},
+      { LogConfig: { Type: 'json-file', Config: { compress: 'true', 'max-file': '2', 'max-size': '1m' } } },
+    ],
     [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{.Name}}/{{ .ID }}', labels: 'a,b' } } }],
     [{}, { Tmpfs: { '/run': 'size=1m,exec,mode=1777', '/tmp': '' } }],
   ];
@@ -112,7 +116,6 @@ describe('validateRequest', () => {
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x"}'] }, /listenerPath/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
-    [{}, { LogConfig: { Type: 'json-file', Config: { compress: 'true' } } }, /compress=true/],
     [{}, { LogConfig: { Type: 'json-file', Config: { mode: 'non-blocking' } } }, /mode=non-blocking/],
     [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{upper .Name}}' } } }, /log option tag/],
   ];
