@@ -170,6 +170,8 @@ describe('a host', options, () => {
 
   test(`is as before after ${CONTAINERS} containers`, async (t) => {
     const { agent, image } = await startAgentWithImage(t);
+    // Without the thread that has read the image's layers, which would end by itself meanwhile.
+    await agent.restart();
     const { docker } = agent;
     const ids = new Set<string>();
     const makeOne = async (number: number) => {
