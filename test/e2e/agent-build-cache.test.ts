@@ -123,9 +123,9 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 300_000 }
 
   test('places that are no registry are refused in a sentence that says what to use', async (t) => {
     const folder = await makeTempDir(t, 'cache');
+    // buildx leaves gha and s3 out by itself.
     for (const [type, options] of [
       ['local', `,dest=${folder}`],
-      ['s3', ',bucket=b,region=r,access_key_id=a,secret_access_key=s'],
       ['azblob', ',account_url=http://127.0.0.1:1/,secret_access_key=s'],
     ] as const) {
       const args = ['build', '--progress=plain', '--cache-to', `type=${type}${options}`, context];
