@@ -274,7 +274,7 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 240_
     for (const [flags, message] of [
       [['--gpus', 'all'], /a device request \(--gpus\) is not supported/],
       [['--storage-opt', 'size=1G'], /a storage option \(--storage-opt\) is not supported/],
-      [['--link', 'x'], /a link \(--link\) is not supported/],
+      [['--link', 'x'], /could not get container for x: No such container: x/],
       [['--isolation', 'hyperv'], /another isolation \(--isolation\) is not supported/],
       [['--userns', 'keep-id'], /invalid USER mode|another user namespace/],
     ] as const) {

@@ -37,8 +37,11 @@ describe('docker run', { skip: unlessRoot(), timeout: 180_000 }, async () => {
   });
 
   test('ends with 125 for what the agent refuses', async () => {
-    const { stderr } = await run(['--link', 'other', image, 'true'], { expectExit: 125 });
-    assert.match(stderr, /Error response from daemon: a link \(--link\) is not supported yet/);
+    const { stderr } = await run(['--storage-opt', 'size=1G', image, 'true'], { expectExit: 125 });
+    assert.match(
+      stderr,
+      /Error response from daemon: a storage option \(--storage-opt\) is not supported yet/,
+    );
     await run(['--memory', '1m', image, 'true'], { expectExit: 125 });
     await run(['--name', '-x', image, 'true'], { expectExit: 125 });
     await run([`${image.replace(/:1$/, '')}:nosuch`, 'true'], { expectExit: 125 });
