@@ -73,6 +73,8 @@ describe('docker build, its agent killed in the middle', {
       incoming: await incoming(),
     };
   }
+  // Its root filesystem is deleted after docker has had its answer.
+  await waitUntil('the first container is gone', async () => (await remains()).files.length === 0);
   const clean = await remains();
 
   async function nothingIsLeft(): Promise<void> {

@@ -5,10 +5,9 @@ import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
-import { type HostRemains, hostRemains } from '../support/host-remains.ts';
+import { settledRemains } from '../support/host-remains.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
@@ -105,18 +104,6 @@ async function removeAll(
   const custom = ['network', 'ls', '--filter', 'type=custom', '--format', '{{.Name}}'];
   const networks = await others(custom, keep.networks);
   if (networks.length > 0) await docker(['network', 'rm', ...networks]);
-}
-
-/** What is there when the room of removed containers has been freed, which goes on in the background, and clients have gone. */
-async function settledRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
-  let remains = await hostRemains(agent, ids);
-  await waitUntil('nothing changes any more', async () => {
-    const before = JSON.stringify(remains);
-    await sleep(300);
-    remains = await hostRemains(agent, ids);
-    return before === JSON.stringify(remains) && !before.includes('/.removed-');
-  });
-  return remains;
 }
 
 describe('a host', options, () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from '../support/agent-process.ts';
-import { type HostRemains, hostRemains } from '../support/host-remains.ts';
+import { type HostRemains, hostRemains, settledRemains } from '../support/host-remains.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { pushLayout } from '../support/push-layout.ts';
@@ -70,7 +70,7 @@ exec "$REAL" "$@"
     return rest;
   };
   await docker(['run', '--rm', '--publish', '0:80', image, 'true']);
-  const before = await remains();
+  const { descriptors: _, ...before } = await settledRemains(agent, ids);
 
   for (const { what, during, script } of DEATHS) {
     test(what, async () => {

@@ -1,8 +1,10 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import type { AgentProcess } from './agent-process.ts';
 import { runCommand } from './run-command.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** All that an agent and its containers have on the host, by kind, so that two moments can be compared. */
 export interface HostRemains {
@@ -44,6 +46,18 @@ export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>)
     packetFilter: filter.stdout,
     descriptors,
   };
+}
+
+/** What hostRemains tells when the room of removed containers has been freed, which goes on in the background, and clients have gone. */
+export async function settledRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
+  let remains = await hostRemains(agent, ids);
+  await waitUntil('nothing changes any more', async () => {
+    const before = JSON.stringify(remains);
+    await sleep(300);
+    remains = await hostRemains(agent, ids);
+    return before === JSON.stringify(remains) && !before.includes('/.removed-');
+  });
+  return remains;
 }
 
 async function filesOf(dataDir: string): Promise<readonly string[]> {
