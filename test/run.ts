@@ -31,10 +31,18 @@ const files = patterns.flatMap((pattern) =>
 );
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
+// Two cores and more: many tests wait for others' clocks, such as that of docker, whose tokens last for a minute.
+const CONCURRENCY = 3;
+
 // Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
 const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
 process.on('exit', () => rmSync(images, { recursive: true, force: true }));
 process.on('SIGINT', () => undefined);
-run('tests', process.execPath, ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files], {
-  BERTH_TEST_IMAGES: images,
-});
+run(
+  'tests',
+  process.execPath,
+  ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, ...files],
+  {
+    BERTH_TEST_IMAGES: images,
+  },
+);
