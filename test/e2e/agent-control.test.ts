@@ -103,7 +103,8 @@ describe('control of containers', { skip: unlessRoot(), timeout: 300_000 }, asyn
       '--since',
       '1m',
       '--until',
-      '0s',
+      // A duration is told in whole seconds, which would leave out what has just happened.
+      String(Math.ceil(Date.now() / 1000)),
       '--filter',
       'event=rename',
       '--format',
