@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import type { BlobContent, LayerCompression } from './compression.ts';
+import type { BlobContent, LayerCompression } from './read-compression.ts';
 
 /** What a layer goes through: bytes in, other bytes out. */
 interface Filter {

@@ -1,9 +1,9 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { LayerContent } from '../snapshots/layer-content.ts';
-import { readCompression } from './compression.ts';
 import { decompress } from './decompress.ts';
 import { gunzipInto } from './gunzip-into.ts';
 import { limitedLayer } from './limited-layer.ts';
+import { readCompression } from './read-compression.ts';
 
 export interface OpenLayerOptions {
   /** The path of igzip, where it is installed. */

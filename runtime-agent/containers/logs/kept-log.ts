@@ -1,7 +1,8 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
+import { fileSize } from '../../linux/file-size.ts';
 import type { LogPlan } from '../plan/log-options.ts';
 import { tellMonitor } from '../runtime/monitor-control.ts';
 import { compressLogFiles, rotateLogFiles } from './log-files.ts';
@@ -30,6 +31,8 @@ export class KeptLog {
   readonly #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
+  /** The log has changed since the work that is being done began, which may have missed it. */
+  #hasChanged = false;
   #hasEnded = false;
   /** Files may be there to compress: what an earlier agent has left, and after each rotation. */
   #hasPlain: boolean;
@@ -85,11 +88,13 @@ export class KeptLog {
 
   #look(): void {
     if (this.#hasEnded) return;
+    this.#hasChanged = true;
     this.#timer ??= setTimeout(() => void this.#work(), PAUSE).unref();
   }
 
   async #workLocked(): Promise<void> {
     const { path, plan, containerId, log } = this.#options;
+    this.#hasChanged = false;
     try {
       if (this.#hasEnded) await this.#finish();
       else if (await this.#rotate()) this.#hasPlain = plan.compress;
@@ -103,12 +108,10 @@ export class KeptLog {
         log.error({ container: containerId, err: error }, 'the log of a container could not be rotated');
       }
     }
-    // It may have grown while it was looked at.
-    const isFull = !this.#hasEnded && ((await sizeOf(path)) ?? 0) >= plan.maxSize;
     this.#working = false;
     this.#timer = undefined;
-    if (isFull) this.#look();
-    else if (this.#hasEnded && this.#mayFinish) await this.#workLocked();
+    if (this.#hasChanged) this.#look();
+    if (this.#hasEnded && this.#mayFinish) await this.#workLocked();
   }
 
   /** conmon is gone: it may have left a log that was renamed under it without a new one. */
@@ -121,21 +124,12 @@ export class KeptLog {
 
   async #rotate(): Promise<boolean> {
     const { path, control, plan } = this.#options;
-    const size = await sizeOf(path);
+    const size = await fileSize(path);
     // An agent that was killed between the two steps left the log renamed.
     if (size !== undefined) this.#isReopening = false;
     if (this.#isReopening || (size !== undefined && size < plan.maxSize)) return false;
     if (size !== undefined) await rotateLogFiles(path, plan.maxFiles);
     this.#isReopening = await tellMonitor(control, REOPEN);
     return true;
-  }
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
   }
 }

@@ -1,6 +1,7 @@
-import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
+import { fileSize } from '../../linux/file-size.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
@@ -149,7 +150,7 @@ export class ErofsSnapshotter implements Snapshotter {
       if ((await readMounts()).some((mount) => mount.mountPoint === target)) return target;
       if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
       const whole = join(folder, WHOLE);
-      if ((await sizeOf(whole)) > 0) await this.#mount({ image: whole, target });
+      if (((await fileSize(whole)) ?? 0) > 0) await this.#mount({ image: whole, target });
       else await this.#mount({ image: join(folder, INDEX), device: join(folder, TAR), target });
       return target;
     });
@@ -166,14 +167,4 @@ async function finishLayer(
   await writeContentSize(folder, received.contentSize);
   await file.sync();
   await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
-}
-
-/** Bytes of a file, 0 when it is not there. */
-async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
+import { fileSize } from '../../linux/file-size.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
 import { TAIL, TAIL_START, TAR } from './layer-files.ts';
 
@@ -29,20 +30,11 @@ export async function* readTar(
 /** Bytes of what readTar gives. Throws EngineError 'not-found'. */
 export async function tarSize(folder: string, diffId: Digest): Promise<number> {
   const start = await readOptional(join(folder, TAIL_START));
-  const tail = await sizeOf(join(folder, TAIL));
+  const tail = await fileSize(join(folder, TAIL));
   if (tail !== undefined && start === undefined) throw tarNotKept(diffId);
-  const size = start === undefined ? await sizeOf(join(folder, TAR)) : Number(start) + (tail ?? 0);
+  const size = start === undefined ? await fileSize(join(folder, TAR)) : Number(start) + (tail ?? 0);
   if (size === undefined) throw layerNotHere(diffId);
   return size;
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 async function* readUpTo(file: FileHandle, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { readCompression } from '../../../../runtime-agent/images/compression.ts';
 import { decompress } from '../../../../runtime-agent/images/decompress.ts';
+import { readCompression } from '../../../../runtime-agent/images/read-compression.ts';
 
 const digest = `sha256:${'1'.repeat(64)}` as const;
 const gzipType = 'application/vnd.oci.image.layer.v1.tar+gzip';
