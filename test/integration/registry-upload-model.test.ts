@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { withCleanup } from '../support/cleanup.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
+import { fc } from '../support/properties.ts';
 import { digestOf } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';
 

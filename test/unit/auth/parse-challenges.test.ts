@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { parseChallenges } from '../../../auth/parse-challenges.ts';
+import { fc } from '../../support/properties.ts';
 
 describe('parseChallenges', () => {
   it('reads what registries send', () => {

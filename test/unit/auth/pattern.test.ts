@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { matchesPattern, parsePattern, prefixOf } from '../../../auth/access/pattern.ts';
 import { SettingInvalidError } from '../../../auth/errors.ts';
+import { fc } from '../../support/properties.ts';
 
 for (const [pattern, matching, others] of [
   ['team/app', ['team/app'], ['team/app2', 'team', 'team/app/x', 'xteam/app']],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parseForwarded, requestOrigin } from '../../../server/http/forwarded.ts';
 import { parseTrustedProxies } from '../../../server/http/trusted-proxies.ts';
+import { fc } from '../../support/properties.ts';
 
 const PROXIES = parseTrustedProxies(['10.0.0.0/8', 'fd00::/8', '192.0.2.7']);
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { matchesEntityTag } from '../../../server/http/conditional.ts';
 import { parseContentRange } from '../../../server/http/content-range.ts';
 import { nextLink } from '../../../server/http/link.ts';
+import { fc } from '../../support/properties.ts';
 
 test('Content-Range: the form of the specification, and that of RFC 9110', () => {
   assert.deepEqual(parseContentRange('0-1023'), { start: 0, end: 1023 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { parseRange } from '../../../server/http/range.ts';
+import { fc } from '../../support/properties.ts';
 
 for (const [header, size, expected] of [
   [undefined, 10, { kind: 'whole' }],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { warning } from '../../../server/http/warning.ts';
+import { fc } from '../../support/properties.ts';
 
 test('a warning is exactly 299 - "text"', () => {
   assert.equal(warning('This image is deprecated.'), '299 - "This image is deprecated."');

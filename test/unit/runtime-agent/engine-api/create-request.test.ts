@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { decodeCreateRequest } from '../../../../runtime-agent/engine-api/decode/create-request.ts';
 import { EngineError, type EngineErrorCode } from '../../../../runtime-agent/errors.ts';
+import { fc } from '../../../support/properties.ts';
 import { DOCKER_RUN_BODY, dockerRunBody } from './fakes/docker-run-body.ts';
 import { FAKE_HOST } from './fakes/start-fake-engine.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { matchLabels, readFilters } from '../../../../runtime-agent/engine-api/http/filters.ts';
 import { globMatcher } from '../../../../runtime-agent/engine-api/http/glob.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
+import { fc } from '../../../support/properties.ts';
 
 const read = (text: string) => readFilters(new URLSearchParams({ filters: text }), ['name', 'label']);
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { LayerShape } from '../../../../runtime-agent/snapshots/layer-shape.ts';
 import { encodeFolders, readNumber } from '../../../../runtime-agent/snapshots/tar-header.ts';
 import {
@@ -10,6 +9,7 @@ import {
   TarParser,
 } from '../../../../runtime-agent/snapshots/tar-parser.ts';
 import { makeFeatureTree } from '../../../support/feature-tree.ts';
+import { fc } from '../../../support/properties.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { tarTree } from '../../../support/tar-tree.ts';
 import { TAR_END, tarHeader, writeTar } from '../../../support/tar-writer.ts';

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { type TarEntry, TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
 import {
   encodeEntry,
@@ -8,6 +7,7 @@ import {
   paddingOf,
   TAR_END_SIZE,
 } from '../../../../runtime-agent/snapshots/tar-writer.ts';
+import { fc } from '../../../support/properties.ts';
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const plain: NewTarEntry = {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, mock, test } from 'node:test';
-import fc from 'fast-check';
 import { BlobStore } from '../../../../storage/blobs/blob-store.ts';
 import { collectGarbage } from '../../../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../../../storage/gc/garbage-policy.ts';
 import { MemoryBlobDriver } from '../../../support/memory-blob-driver.ts';
+import { fc } from '../../../support/properties.ts';
 import { type Deed, perform, type Rules } from './model/actors.ts';
 import { type Choice, Explorer } from './model/interleaving.ts';
 import { World } from './model/world.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { DigestInvalidError } from '../../../../storage/errors.ts';
 import { digestAlgorithm, digestHex, isDigest, parseDigest } from '../../../../storage/oci/digest.ts';
+import { fc } from '../../../support/properties.ts';
 
 const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`));
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { ReferenceInvalidError } from '../../../../storage/errors.ts';
 import { parseDigest } from '../../../../storage/oci/digest.ts';
 import {
@@ -10,6 +9,7 @@ import {
   type ImageReference,
   parseImageReference,
 } from '../../../../storage/oci/image-reference.ts';
+import { fc } from '../../../support/properties.ts';
 
 const HEX = 'a'.repeat(64);
 const DIGEST = parseDigest(`sha256:${HEX}`);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { NameInvalidError } from '../../../../storage/errors.ts';
 import { isRepositoryName, parseRepositoryName } from '../../../../storage/oci/repository-name.ts';
+import { fc } from '../../../support/properties.ts';
 
 /** The expression of distribution-spec, word for word. */
 const GRAMMAR = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;

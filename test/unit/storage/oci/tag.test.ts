@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { TagInvalidError } from '../../../../storage/errors.ts';
 import { isTag, parseTag } from '../../../../storage/oci/tag.ts';
+import { fc } from '../../../support/properties.ts';
 
 test('a tag has 1 to 128 of its characters and begins with a word', () => {
   fc.assert(

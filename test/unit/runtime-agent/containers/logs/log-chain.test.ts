@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { appendFile, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
 import { compressLogFiles, rotateLogFiles } from '../../../../../runtime-agent/containers/logs/log-files.ts';
 import { readLog } from '../../../../../runtime-agent/containers/logs/read-log.ts';
+import { fc } from '../../../../support/properties.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
 const ALL = { stdout: true, stderr: true, follow: false };
