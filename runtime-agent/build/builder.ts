@@ -1,5 +1,6 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { HostConfig } from '../containers/container.ts';
+import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
 import type { RegistryCredentials } from '../images/images.ts';
 import type { FileTree } from './context/file-tree.ts';
@@ -49,6 +50,15 @@ export type StepLimits = Partial<
   >
 >;
 
+/** A form in which layers are to leave this host once the image is there. */
+export interface SentForm {
+  readonly compression: LayerCompression;
+  /** Of which layers a form that a registry has had will do. */
+  readonly keeps: 'all' | 'base' | 'none';
+  /** Whether their bytes are wanted here, and not only where they go. */
+  readonly isRead: boolean;
+}
+
 export interface BuildRequest {
   readonly source: BuildSource;
   /** Path in the context, `Dockerfile` where the client names none. */
@@ -78,6 +88,8 @@ export interface BuildRequest {
   readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
   /** Whether the image's configuration holds the cache of its own steps (`--cache-to type=inline`). */
   readonly inlineCache?: boolean;
+  /** The image's layers are compressed so while it is built; a build that sends nothing compresses nothing. */
+  readonly sends?: readonly SentForm[];
   /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
 }

@@ -9,8 +9,10 @@ import { sharedPaths } from '../containers/runtime/run-paths.ts';
 import type { Runtime } from '../containers/runtime/runtime.ts';
 import { RuntimeCommands } from '../containers/runtime/runtime-commands.ts';
 import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
+import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { ImageDrafts } from '../images/drafts/image-drafts.ts';
 import type { Images } from '../images/images.ts';
+import type { LayerBlobs } from '../images/layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from '../images/layer-holds.ts';
 import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import { SharedWork } from '../images/shared-work.ts';
@@ -23,6 +25,7 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
+import { CompressedLayers } from './cache/compressed-layers.ts';
 import { RegistryCaches } from './cache/remote/registry-caches.ts';
 import type { StepCache } from './cache/step-cache.ts';
 import { StepRecords } from './cache/step-records.ts';
@@ -41,6 +44,8 @@ export interface CreateBuilderOptions {
   readonly runtime: Runtime;
   readonly stepCache: StepCache;
   readonly transfer: LayerTransfer;
+  readonly compressor: LayerCompressor;
+  readonly layerBlobs: LayerBlobs;
   /** Where contexts and archives lie while they are read, and how large they may be. */
   readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
@@ -81,6 +86,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     holds,
     cache: options.stepCache,
     remote: new RegistryCaches(options.transfer),
+    compressor: options.compressor,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,
     unpack: options.contexts,
@@ -105,7 +111,8 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     build: (request, progress, signal) => new BuildRun(parts, request, progress, signal).build(),
   };
   const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
-  return { builder, caches: [steps, parts.cacheMounts] };
+  // What is made again with the least trouble comes first: it goes first where there is too much.
+  return { builder, caches: [new CompressedLayers(options.layerBlobs, holds), steps, parts.cacheMounts] };
 }
 
 /** In memory, so that no secret comes to a disk; one for each agent of the host. */

@@ -11,7 +11,6 @@ import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
-import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { ImageIndexes } from '../images/indexes/image-indexes.ts';
 import { hostPlatform } from '../images/platform.ts';
 
@@ -22,7 +21,6 @@ export interface OpenBuildOptions
   extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory'> {
   readonly host: HostFacts;
   readonly attestations: ImageAttestations;
-  readonly compressor: LayerCompressor;
   readonly indexes: ImageIndexes;
   /** Bytes of one context, uncompressed. */
   readonly maxContextSize: number;

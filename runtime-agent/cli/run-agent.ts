@@ -63,16 +63,17 @@ export async function runAgent(
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds, transfer, attestations, compressor, indexes } = await createImages({
-    dataDirectory,
-    knex,
-    snapshotter,
-    registry,
-    events,
-    layerLimit: config.layerLimit,
-    keepLayerBlobs: !config.discardLayerBlobs,
-    otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
-  });
+  const { images, drafts, push, holds, transfer, attestations, compressor, indexes, layerBlobs } =
+    await createImages({
+      dataDirectory,
+      knex,
+      snapshotter,
+      registry,
+      events,
+      layerLimit: config.layerLimit,
+      keepLayerBlobs: !config.discardLayerBlobs,
+      otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
+    });
   const volumes = await openVolumes({ knex, events, dataDirectory });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
   const trees = new TreeThreads();
@@ -105,6 +106,7 @@ export async function runAgent(
     transfer,
     attestations,
     compressor,
+    layerBlobs,
     indexes,
     stepCache,
     snapshotter,

@@ -50,6 +50,7 @@ export interface AgentImages {
   readonly indexes: ImageIndexes;
   /** Makes other forms of layers. */
   readonly compressor: LayerCompressor;
+  readonly layerBlobs: LayerBlobs;
 }
 
 /** Opens the images of a host, with manifests and configurations in `<dataDirectory>/content`, and sweeps what a killed agent left. */
@@ -101,7 +102,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   });
   const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
-  return { images, drafts, push, holds, transfer, attestations, compressor, indexes };
+  return { images, drafts, push, holds, transfer, attestations, compressor, indexes, layerBlobs };
 }
 
 async function findProgram(name: string): Promise<string | undefined> {

@@ -43,12 +43,23 @@ export class LayerHolds {
     }
   }
 
+  isHeld(diffId: Digest): boolean {
+    return this.#holds.has(diffId);
+  }
+
   /** Removes a layer unless it is held, and answers whether it did. The caller knows that no image and no root file system uses it. */
   async removeUnlessHeld(diffId: Digest): Promise<boolean> {
-    return await this.#lock.run(diffId, async () => {
-      if (this.#holds.has(diffId)) return false;
+    return await this.unlessHeld(diffId, async () => {
       await this.#snapshotter.removeLayer(diffId);
       await this.#layerBlobs.forget(diffId);
+    });
+  }
+
+  /** Takes something of a layer away unless it is held, and answers whether it did; who wants to hold it waits for that. */
+  async unlessHeld(diffId: Digest, remove: () => Promise<void>): Promise<boolean> {
+    return await this.#lock.run(diffId, async () => {
+      if (this.#holds.has(diffId)) return false;
+      await remove();
       return true;
     });
   }

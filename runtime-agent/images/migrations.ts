@@ -87,10 +87,21 @@ const addTagTime: Migration = {
   },
 };
 
+/** When this host has compressed a layer; null where the form came from elsewhere, and cannot be made again for certain. */
+const addMadeTime: Migration = {
+  name: '0006-layer-made-at',
+  async up(knex) {
+    await knex.schema.alterTable('layer_blobs', (table) => {
+      table.bigInteger('made_at');
+    });
+  },
+};
+
 export const imageMigrations: readonly Migration[] = [
   createImageTables,
   createLayerTables,
   createAttestations,
   createIndexes,
   addTagTime,
+  addMadeTime,
 ];

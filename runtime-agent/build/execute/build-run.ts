@@ -1,3 +1,5 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
+import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
 import type { ImageDraft, ImageDrafts } from '../../images/drafts/image-drafts.ts';
 import type { Images } from '../../images/images.ts';
 import type { LayerHolds } from '../../images/layer-holds.ts';
@@ -10,6 +12,8 @@ import { wantedOfContext } from '../solver/wanted-of-context.ts';
 import { BuildPreparation } from './build-preparation.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
+import { EarlyCompression } from './early-compression.ts';
+import { earlyForms, earlyStages } from './early-plan.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 import { runSettings } from './run-settings.ts';
@@ -24,6 +28,7 @@ export interface BuildRunParts extends SharedParts {
   readonly drafts: ImageDrafts;
   readonly holds: LayerHolds;
   readonly remote: RemoteCaches;
+  readonly compressor: Pick<LayerCompressor, 'forms'>;
 }
 
 /** One build from its Dockerfile to the image. */
@@ -123,7 +128,20 @@ export class BuildRun {
       chainOf: (source) => runs.chainOf(source),
       signal,
     });
-    const runs = new StageRuns({ prepared, executor, request, progress: this.#progress, signal });
+    const ground = prepared.groundOf(prepared.target)?.diffIds ?? [];
+    const early = new EarlyCompression({
+      compressor: this.#parts.compressor,
+      forms: earlyForms(request),
+      baseLayers: new Set(ground),
+      progress: this.#progress,
+      signal,
+    });
+    for (const diffId of ground) early.begin(diffId);
+    const stages = earlyStages(request, prepared);
+    const made = ({ index }: StagePlan, diffId: Digest) => {
+      if (stages.has(index)) early.begin(diffId);
+    };
+    const runs = new StageRuns({ prepared, executor, request, made, progress: this.#progress, signal });
     const draft = this.#parts.drafts.begin();
     const stageOf = async (plan: StagePlan) => {
       try {
@@ -138,6 +156,7 @@ export class BuildRun {
       const stage = await runs.stage(prepared.target);
       await shared.bring(stage.chain);
       const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
+      await early.finish();
       await shared.save(stage.chain);
       return image;
     } catch (error) {
@@ -147,6 +166,7 @@ export class BuildRun {
     } finally {
       await runs.settle();
       await executor.settle();
+      await early.settle();
     }
   }
 

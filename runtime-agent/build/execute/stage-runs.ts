@@ -1,3 +1,4 @@
+import type { Digest } from '../../../storage/oci/digest.ts';
 import type { ImageConfig, ImageConfigHistory } from '../../../storage/oci/image-config.ts';
 import type { Platform } from '../../images/image.ts';
 import { hostPlatform } from '../../images/platform.ts';
@@ -23,6 +24,8 @@ export interface StageRunsOptions {
   readonly prepared: PreparedBuild;
   readonly executor: StepExecutor;
   readonly request: BuildRequest;
+  /** Gets each layer of a step as soon as it is there. */
+  readonly made: (plan: StagePlan, diffId: Digest) => void;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
 }
@@ -73,7 +76,10 @@ export class StageRuns {
       if (step.work !== undefined) {
         const { diffId, createdAt } = await this.#step(plan, step, step.work, chain);
         hasLayer = diffId !== undefined;
-        if (diffId !== undefined) chain = [...chain, diffId];
+        if (diffId !== undefined) {
+          chain = [...chain, diffId];
+          this.#options.made(plan, diffId);
+        }
         created = createdAt;
       }
       // A step without files is as old as what it stands on, so that a build of nothing new gives the same image.

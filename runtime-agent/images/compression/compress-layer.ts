@@ -32,7 +32,7 @@ export async function compressLayer(request: CompressRequest): Promise<LayerForm
     }
     const digest: Digest = `sha256:${hash.digest('hex')}`;
     const blob: LayerForm['blob'] = { digest, mediaType: ociLayerType(kind), size };
-    await layerBlobs.record([{ diffId, blob }]);
+    await layerBlobs.recordMade({ diffId, blob });
     await kept.commit(digest);
     return blob;
   } catch (error) {

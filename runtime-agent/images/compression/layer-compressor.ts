@@ -7,6 +7,9 @@ import { compressionOf, type LayerCompression, ociLayerType } from './layer-comp
 
 type Blob = LayerForm['blob'];
 
+/** Layers whose forms at a level are remembered. */
+const KEPT = 2000;
+
 /** Bytes of the tar that are done, and in all. */
 export type CompressProgress = (done: number, total: number) => void;
 
@@ -26,6 +29,8 @@ export interface WantedForms {
 export class LayerCompressor {
   readonly #snapshotter: Snapshotter;
   readonly #layerBlobs: LayerBlobs;
+  /** What layers became at levels of their own, which forms do not tell. */
+  readonly #atLevel = new Map<string, Digest>();
   readonly #compressing = new SharedWork<string, { readonly done: number; readonly total: number }>();
 
   constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
@@ -43,8 +48,9 @@ export class LayerCompressor {
     const { kind, level } = compression;
     const total = await this.#snapshotter.tarSize(diffId);
     const report = ({ done }: { readonly done: number }) => progress(done, total);
-    await this.#compressing.join(`${kind} ${level} ${diffId}`, signal, report, async (shared, share) => {
-      await compressLayer({
+    const key = `${kind} ${level} ${diffId}`;
+    await this.#compressing.join(key, signal, report, async (shared, share) => {
+      const { digest } = await compressLayer({
         diffId,
         compression,
         snapshotter: this.#snapshotter,
@@ -52,8 +58,13 @@ export class LayerCompressor {
         progress: (done) => share({ done, total }),
         signal: shared,
       });
+      if (this.#atLevel.size >= KEPT) this.#atLevel.clear();
+      this.#atLevel.set(key, digest);
     });
-    const form = await this.#find(diffId, (mediaType) => compressionOf(mediaType) === kind, true);
+    const made = this.#atLevel.get(key);
+    const isMade = ({ digest, mediaType }: Blob) =>
+      made === undefined ? compressionOf(mediaType) === kind : digest === made;
+    const form = await this.#find(diffId, isMade, true);
     if (form === undefined) throw new Error(`layer ${diffId} was compressed and is not here`);
     return form;
   }
@@ -76,13 +87,14 @@ export class LayerCompressor {
     const { compression, keeps, isRead, progress, signal } = wanted;
     const { kind } = compression;
     const isKept = keeps(diffId);
-    const ofKind = (mediaType: string) => compressionOf(mediaType) === kind;
+    const made = this.#atLevel.get(`${kind} ${compression.level} ${diffId}`);
+    const ofKind = ({ digest, mediaType }: Blob) =>
+      compression.level === undefined || isKept ? compressionOf(mediaType) === kind : digest === made;
     const isHere = isRead || !isKept;
     const known =
       (await this.#find(diffId, ofKind, isHere)) ??
       (isKept ? await this.#find(diffId, () => true, isHere) : undefined);
-    // Another level than the default is no known form's for certain.
-    if (known !== undefined && (isKept || compression.level === undefined)) return known;
+    if (known !== undefined) return known;
     if (kind === 'uncompressed') {
       return {
         digest: diffId,
@@ -95,13 +107,9 @@ export class LayerCompressor {
   }
 
   /** The latest form with such a media type, as an OCI manifest names it. */
-  async #find(
-    diffId: Digest,
-    fits: (mediaType: string) => boolean,
-    isHere: boolean,
-  ): Promise<Blob | undefined> {
+  async #find(diffId: Digest, fits: (form: Blob) => boolean, isHere: boolean): Promise<Blob | undefined> {
     for (const form of await this.#layerBlobs.forms(diffId)) {
-      if (!fits(form.mediaType)) continue;
+      if (!fits(form)) continue;
       if (isHere && form.digest !== diffId && !(await this.#layerBlobs.has(form.digest))) continue;
       return { ...form, mediaType: ociLayerType(compressionOf(form.mediaType)) };
     }

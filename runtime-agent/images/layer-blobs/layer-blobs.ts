@@ -12,6 +12,13 @@ export interface LayerForm {
   readonly blob: Pick<Descriptor, 'digest' | 'mediaType' | 'size'>;
 }
 
+/** A form that was compressed on this host. Times are milliseconds since 1970. */
+export interface MadeForm extends LayerForm {
+  readonly madeAt: number;
+  /** When it was last made or pushed. */
+  readonly seenAt: number;
+}
+
 /** Where a blob has been seen. */
 export interface BlobPlace {
   readonly registry: string;
@@ -88,6 +95,43 @@ export class LayerBlobs {
     return await KeptContent.begin(this.#driver, randomUUID());
   }
 
+  /** As `record`, of a form that was made here, and can be made again. */
+  async recordMade({ diffId, blob }: LayerForm): Promise<void> {
+    const { digest, mediaType, size } = blob;
+    const now = Date.now();
+    const row: FormRow = {
+      diff_id: diffId,
+      digest,
+      media_type: mediaType,
+      size,
+      seen_at: now,
+      made_at: now,
+    };
+    await inTransaction(this.#knex, async (trx) => {
+      await trx('layer_blobs')
+        .insert(row)
+        .onConflict(['diff_id', 'digest'])
+        .merge(['media_type', 'seen_at', 'made_at']);
+    });
+  }
+
+  /** The forms that were made here and whose bytes are kept. */
+  async made(): Promise<readonly MadeForm[]> {
+    const rows = await this.#knex<FormRow>('layer_blobs').whereNotNull('made_at').orderBy('digest');
+    const forms: MadeForm[] = [];
+    for (const row of rows) {
+      if (!(await this.has(row.digest))) continue;
+      const { diff_id: diffId, digest, media_type: mediaType, size, seen_at: seenAt, made_at: madeAt } = row;
+      forms.push({ diffId, blob: { digest, mediaType, size }, madeAt: Number(madeAt), seenAt });
+    }
+    return forms;
+  }
+
+  /** Deletes the bytes of a blob; what is known of it stays. */
+  async discard(digest: Digest): Promise<void> {
+    for (const stored of await this.#driver.findBlobs(digest)) await this.#driver.deleteBlob(stored);
+  }
+
   /** Whether the bytes of a blob are here. */
   async has(digest: Digest): Promise<boolean> {
     return (await this.#driver.findBlobs(digest)).length > 0;
@@ -115,9 +159,7 @@ export class LayerBlobs {
       await trx('layer_places').whereIn('digest', gone).delete();
       return gone;
     });
-    for (const digest of lost) {
-      for (const stored of await this.#driver.findBlobs(digest)) await this.#driver.deleteBlob(stored);
-    }
+    for (const digest of lost) await this.discard(digest);
   }
 }
 
@@ -127,6 +169,7 @@ interface FormRow {
   readonly media_type: string;
   readonly size: number;
   readonly seen_at: number;
+  readonly made_at?: number | null;
 }
 
 interface PlaceRow extends BlobPlace {

@@ -1,6 +1,6 @@
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
-import type { BuildProgress, BuiltImage } from '../../builder.ts';
+import type { BuildProgress, BuiltImage, SentForm } from '../../builder.ts';
 import type { CacheExports } from '../frontend/cache-entries.ts';
 import { StatusLog } from './status-log.ts';
 import { StepVertexes } from './step-vertexes.ts';
@@ -21,6 +21,7 @@ export type Returned = { readonly refs: readonly string[] } | { readonly error: 
 export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
+  readonly sends: readonly SentForm[];
 }
 
 /** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */

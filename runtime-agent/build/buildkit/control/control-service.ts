@@ -3,6 +3,7 @@ import type { BuildCache } from '../../build-cache.ts';
 import { builtImages } from '../exporters/built-images.ts';
 import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
+import { sentForms } from '../exporters/sent-forms.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend } from '../frontend/frontend.ts';
 import { grpcError } from '../grpc/grpc-error.ts';
@@ -81,6 +82,7 @@ async function solve(
     const plans = exporters.map(decodeExporter);
     build.configure({
       session: request.Session,
+      sends: sentForms(plans),
       ...decodeCacheExports(cacheExportsOf(request)),
     });
     const refs = await refsOf(deps.frontend, build, request, signal);

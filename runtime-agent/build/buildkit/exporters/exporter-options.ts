@@ -16,6 +16,8 @@ export type ExporterPlan =
       readonly kind: 'image';
       readonly names: readonly ImageReference[];
       readonly compression: ImageCompression | undefined;
+      /** Whether its client pushes it next, by the Engine API. */
+      readonly isPushed: boolean;
     }
   /** It goes to a file of the client's as an archive of images. */
   | {
@@ -29,9 +31,8 @@ export type ExporterPlan =
   /** Its files go into a folder of the client's. */
   | { readonly kind: 'folder' };
 
-/** Attributes of an image that change nothing here. */
+/** Attributes of an image that change nothing of it here. */
 const WITHOUT_EFFECT = new Set([
-  // buildx pushes by the Engine API once the image is there.
   'push',
   'load',
   'unpack',
@@ -61,7 +62,12 @@ export function decodeExporter({ type, attributes }: ExporterRequest): ExporterP
           'compression=uncompressed is not supported for images that may be pushed: there are gzip and zstd',
         );
       }
-      return { kind: 'image', names: names.map(readReference), compression };
+      return {
+        kind: 'image',
+        names: names.map(readReference),
+        compression,
+        isPushed: /^(1|t|true)$/i.test(attributes.get('push') ?? ''),
+      };
     case 'oci':
     case 'docker':
       if (attributes.get('tar') === 'false') {

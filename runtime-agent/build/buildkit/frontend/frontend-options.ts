@@ -10,7 +10,10 @@ import { type FrontendOptions, optionsBelow, splitCsv } from './options.ts';
 
 /** What a client asks of the frontend `dockerfile.v0`, without what it has to send. */
 export interface FrontendPlan {
-  readonly request: Omit<BuildRequest, 'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'inlineCache'>;
+  readonly request: Omit<
+    BuildRequest,
+    'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'inlineCache' | 'sends'
+  >;
   /** One image for each; empty is the host's own. */
   readonly platforms: readonly Platform[];
   /** Whether the result is an index even where it is of one platform. */

@@ -51,7 +51,7 @@ export class Frontend {
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
-    const { cacheTo, inlineCache } = build.options;
+    const { cacheTo, inlineCache, sends } = build.options;
     if (plan.platforms.length > 1 && cacheTo.length > 0) {
       throw new EngineError(
         'bad-request',
@@ -71,6 +71,7 @@ export class Frontend {
           namedContexts: new Map(named),
           cacheTo,
           inlineCache,
+          sends,
           ...(platform === undefined ? {} : { platform }),
         };
         const startedAt = new Date();
