@@ -162,6 +162,7 @@ describe('buildx', { timeout: 120_000 }, async () => {
       namedContexts: new Map(),
       cacheFrom: ['host:5000/cache'],
       cacheTo: [{ reference: 'host:5000/cache', mode: 'max' }],
+      sends: [],
     });
   });
 
