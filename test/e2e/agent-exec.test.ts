@@ -301,10 +301,17 @@ describe('docker exec', { skip: unlessRoot(), timeout: 300_000 }, async () => {
       if (round % 3 === 0) await client.until(/tick/);
       client.socket.destroy();
     }
-    for (const id of ids) assert.equal((await inspect(id)).Running, true);
+    // Until the runtime has made it, an exec that runs has no process.
+    const pids: number[] = [];
+    for (const id of ids) {
+      await waitUntil('it has a process', async () => (await inspect(id)).Pid > 0);
+      const { Running, Pid } = await inspect(id);
+      assert.equal(Running, true);
+      pids.push(Pid);
+    }
     const shown: readonly string[] = JSON.parse(await out('inspect', '-f', '{{json .ExecIDs}}', 'cargo'));
     assert.deepEqual(shown.slice(-ids.length), ids);
-    for (const { Pid } of await Promise.all(ids.map(inspect))) process.kill(Pid, 'SIGKILL');
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
     await waitUntil('all have ended', async () => {
       const all = await Promise.all(ids.map(inspect));
       return all.every(({ Running }) => !Running);

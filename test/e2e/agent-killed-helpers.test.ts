@@ -1,114 +1,13 @@
-import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startAgent } from '../support/agent-process.ts';
-import { type HostRemains, hostRemains, settledRemains } from '../support/host-remains.ts';
-import { imageFolder } from '../support/image-cache.ts';
+import { after, describe } from 'node:test';
+import { testKilledHelpers } from '../support/killed-helpers.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
-import { pushLayout } from '../support/push-layout.ts';
-import { startRegistry } from '../support/registry-process.ts';
-import { makeTempDir } from '../support/temp-dir.ts';
-import { makeBusyboxImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-/** By the call of the runtime in which it happens; `$REAL` is the runtime, `$PPID` the supervisor in a create. */
-const DEATHS: readonly { readonly what: string; readonly during: string; readonly script: string }[] = [
-  { what: 'the runtime, before it creates', during: 'create', script: 'kill -9 $$' },
-  { what: 'the runtime, after it has created', during: 'create', script: '"$REAL" "$@"; kill -9 $$' },
-  {
-    what: 'the runtime, in the middle of its work',
-    during: 'create',
-    script: '"$REAL" "$@" & sleep 0.005; kill -9 $!; kill -9 $$',
-  },
-  {
-    what: 'the supervisor, before the runtime creates',
-    during: 'create',
-    script: 'kill -9 $PPID; exec "$REAL" "$@"',
-  },
-  {
-    what: 'the supervisor, while the runtime still waits',
-    during: 'create',
-    script: 'kill -9 $PPID; sleep 0.3; exec "$REAL" "$@"',
-  },
-  {
-    what: 'the supervisor, after the runtime has created',
-    during: 'create',
-    script: '"$REAL" "$@"; kill -9 $PPID',
-  },
-  { what: 'the runtime, before it starts', during: 'start', script: 'kill -9 $$' },
-  { what: 'the runtime, after it has started', during: 'start', script: '"$REAL" "$@"; kill -9 $$' },
-];
-
-describe('what is killed in the middle of a start', { skip: unlessRoot(), timeout: 240_000 }, async () => {
-  if (unlessRoot() !== false) return;
-  const registry = await startRegistry({ after });
-  const image = `${registry.host}/team/busybox:1`;
-  await pushLayout(await makeBusyboxImage(await imageFolder({ after })), image);
-  const programs = await makeTempDir({ after }, 'programs');
-  const plan = join(programs, 'plan');
-  // Stands in for the runtime: what `plan` says is done once, in the call that it is for.
-  const wrapper = `#!/bin/sh
-REAL=/usr/bin/crun
-call=$(for word; do case $word in create | start) echo "$word"; break;; esac; done)
-if [ -n "$call" ] && mv "${plan}/$call" "${plan}/$call.$$" 2>/dev/null; then . "${plan}/$call.$$"; exit; fi
-exec "$REAL" "$@"
-`;
-  await mkdir(plan);
-  await writeFile(join(programs, 'crun'), wrapper);
-  await chmod(join(programs, 'crun'), 0o755);
-  const agent = await startAgent({ after }, { enter: ['env', `PATH=${programs}:${process.env.PATH}`] });
-  const { docker } = agent;
-  await docker(['pull', '--quiet', image]);
-  const ids = new Set<string>();
-  const remains = async (): Promise<Omit<HostRemains, 'descriptors'>> => {
-    const { descriptors: _, ...rest } = await hostRemains(agent, ids);
-    return rest;
-  };
-  await docker(['run', '--rm', '--publish', '0:80', image, 'true']);
-  const { descriptors: _, ...before } = await settledRemains(agent, ids);
-
-  for (const { what, during, script } of DEATHS) {
-    test(what, async () => {
-      await writeFile(join(plan, during), script);
-      const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '1000'];
-      const { exitCode, stderr } = await docker(run, { expectExit: 'any', timeoutMs: 60_000 });
-      await assert.rejects(rm(join(plan, during)), { code: 'ENOENT' }, 'it was not killed');
-      const [id = '', running] = (
-        await docker(['inspect', '--format', '{{.Id}} {{.State.Running}}', 'hit'])
-      ).stdout
-        .trim()
-        .split(' ');
-      ids.add(id);
-      assert.equal(running, String(exitCode === 0), stderr);
-      if (exitCode !== 0) {
-        assert.match(stderr, /Error response from daemon: \w/);
-        // Nothing of the attempt is in the way of the next one.
-        await docker(['start', 'hit']);
-      }
-      await docker(['exec', 'hit', 'true']);
-      await docker(['rm', '--force', 'hit']);
-      await waitUntil('nothing is left', async () => {
-        const now = await remains();
-        await sleep(100);
-        return JSON.stringify(now) === JSON.stringify(before);
-      }).catch(async () => assert.deepEqual(await remains(), before));
-    });
-  }
-
-  test('the supervisor of a container that runs: that ends, and can be started again', async () => {
-    const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '1000'];
-    const id = (await docker(run)).stdout.trim();
-    ids.add(id);
-    const supervisor = await readFile(join(agent.dataDir, 'containers', id, 'bundle/conmon.pid'), 'latin1');
-    process.kill(Number(supervisor), 'SIGKILL');
-    assert.equal((await docker(['wait', 'hit'])).stdout, '137\n');
-    await docker(['start', 'hit']);
-    await docker(['exec', 'hit', 'true']);
-    await docker(['rm', '--force', 'hit']);
-  });
+describe('what is killed in the middle of a start by crun', {
+  skip: unlessRoot(),
+  timeout: 240_000,
+}, async () => {
+  if (unlessRoot() === false) await testKilledHelpers('crun', { after });
 });

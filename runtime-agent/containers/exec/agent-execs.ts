@@ -65,7 +65,7 @@ export class AgentExecs implements Execs {
 
   async startDetached(id: string, options: { readonly size?: TerminalSize }): Promise<void> {
     const record = this.#claim(id, options.size);
-    record.isDetached = true;
+    record.isDetached = !record.request.tty;
     const started = await this.#launch(record, { stdin: false, stdout: false, stderr: false });
     if ('failure' in started) throw new EngineError('bad-request', started.failure);
     // A terminal has to be read, or its processes stop.

@@ -15,8 +15,8 @@ export function execFileName(id: string, isDetached: boolean): string {
 }
 
 /**
- * Ends what an agent that was killed has left running in a container that goes on: commands whose streams led to that
- * agent. Those without streams stay, as the container does.
+ * Ends what an agent that was killed has left running in a container that goes on: commands whose streams or terminal
+ * led to that agent. Those without stay, as the container does.
  */
 export async function clearExecs(libc: Libc, { container, paths }: LiveContainer): Promise<void> {
   for (const name of await readdir(paths.bundle)) {

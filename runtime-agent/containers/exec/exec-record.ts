@@ -6,7 +6,7 @@ export class ExecRecord {
   readonly id: string;
   readonly containerId: string;
   readonly request: ExecRequest;
-  /** Without streams: it may outlive the agent. */
+  /** Without streams and terminal, whose other ends the agent has: it may outlive the agent. */
   isDetached = false;
   state: 'created' | 'starting' | 'running' | 'ended' = 'created';
   exitCode: number | undefined;
