@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseSize } from './build/frontend/parse/quantities.ts';
+import { type ProxySettings, parseProxy } from './registry/proxies/proxy-settings.ts';
 import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
@@ -19,6 +20,8 @@ export interface AgentConfig {
   readonly registryMirrors: readonly RegistryMirror[];
   /** Absolute paths of the files with the agent's own logins at registries, the first of which counts first. */
   readonly registryAuthFiles: readonly string[];
+  /** How registries, and what builds fetch, are reached; undefined: directly. */
+  readonly proxies?: ProxySettings;
   /** Bytes that one layer of an image may have, uncompressed. */
   readonly layerLimit: number;
   /** Bytes that the context of one build may have, uncompressed. */
@@ -52,6 +55,10 @@ export interface ConfigFlags {
   readonly discardLayerBlobs?: boolean;
   readonly registryMirrors?: readonly string[];
   readonly registryAuthFiles?: readonly string[];
+  /** '' is none, whatever the environment says. */
+  readonly httpProxy?: string;
+  readonly httpsProxy?: string;
+  readonly noProxy?: string;
   /** Sizes such as `20g`. */
   readonly layerLimit?: string;
   readonly buildContextLimit?: string;
@@ -90,6 +97,9 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   discardLayerBlobs: 'true or false',
   registryMirrors: 'a list of strings',
   registryAuthFiles: 'a list of strings',
+  httpProxy: 'a string',
+  httpsProxy: 'a string',
+  noProxy: 'a string',
   layerLimit: 'a string',
   buildContextLimit: 'a string',
   buildCacheLimit: 'a string',
@@ -101,7 +111,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
 };
 
 /**
- * Flags win over `BERTH_AGENT_*`, those over the file, those over the defaults. Reads the file and nothing
+ * Flags win over `BERTH_AGENT_*`, those over the file, that over HTTP_PROXY and its like, those over the defaults. Reads the file and nothing
  * else. Throws ConfigError.
  */
 export function readConfig(
@@ -118,6 +128,7 @@ export function readConfig(
     );
   }
   const tcp = readTcp(merged);
+  const proxies = readProxies(merged, environment);
   const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
   return Object.freeze({
     socket,
@@ -131,6 +142,7 @@ export function readConfig(
     registryAuthFiles: Object.freeze(
       (merged.registryAuthFiles ?? []).map((path) => absolute(path, '--registry-auth')),
     ),
+    ...(proxies !== undefined && { proxies: Object.freeze(proxies) }),
     layerLimit: size(merged.layerLimit ?? DEFAULT_LAYER_LIMIT, '--layer-limit'),
     buildContextLimit: size(merged.buildContextLimit ?? DEFAULT_BUILD_LIMIT, '--build-context-limit'),
     buildCacheLimit: size(merged.buildCacheLimit ?? DEFAULT_BUILD_LIMIT, '--build-cache-limit'),
@@ -145,6 +157,29 @@ function size(text: string, option: string): number {
     throw new ConfigError(`"${text}" is no size: ${option} takes bytes or a unit, such as 20g.`);
   }
   return bytes;
+}
+
+function readProxies(
+  flags: ConfigFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+): ProxySettings | undefined {
+  const inherited = (name: string) => environment[name] || environment[name.toLowerCase()] || '';
+  const http = proxy(flags.httpProxy ?? inherited('HTTP_PROXY'), '--http-proxy');
+  const https = proxy(flags.httpsProxy ?? inherited('HTTPS_PROXY'), '--https-proxy');
+  const except = flags.noProxy ?? inherited('NO_PROXY');
+  if (http === undefined && https === undefined) return undefined;
+  return { ...(http !== undefined && { http }), ...(https !== undefined && { https }), except };
+}
+
+/** The address may hold a password, so the message does not repeat it. */
+function proxy(text: string, flag: string): URL | undefined {
+  if (text.trim() === '') return undefined;
+  const url = parseProxy(text.trim());
+  if (url !== undefined) return url;
+  const variable = flag.slice(2).replace('-', '_').toUpperCase();
+  throw new ConfigError(
+    `what ${flag} or ${variable} names is no proxy that can be used: it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants a login.`,
+  );
 }
 
 function readTcp(flags: ConfigFlags): TcpConfig | undefined {
@@ -183,6 +218,9 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
   const mirrors = environment.BERTH_AGENT_REGISTRY_MIRRORS;
   const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
+  const httpProxy = environment.BERTH_AGENT_HTTP_PROXY;
+  const httpsProxy = environment.BERTH_AGENT_HTTPS_PROXY;
+  const noProxy = environment.BERTH_AGENT_NO_PROXY;
   const layerLimit = environment.BERTH_AGENT_LAYER_LIMIT;
   const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
   const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
@@ -199,6 +237,9 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
     ...(mirrors ? { registryMirrors: mirrors.split(/[\s,]+/).filter((mirror) => mirror !== '') } : {}),
     ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
+    ...(httpProxy ? { httpProxy } : {}),
+    ...(httpsProxy ? { httpsProxy } : {}),
+    ...(noProxy ? { noProxy } : {}),
     ...(layerLimit ? { layerLimit } : {}),
     ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
     ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),

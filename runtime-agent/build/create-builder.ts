@@ -20,6 +20,7 @@ import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBoundingCapabilities } from '../linux/proc.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { HttpExchange } from '../registry/http-exchange.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { BuildCache } from './build-cache.ts';
@@ -46,6 +47,8 @@ export interface CreateBuilderOptions {
   readonly transfer: LayerTransfer;
   readonly compressor: LayerCompressor;
   readonly layerBlobs: LayerBlobs;
+  /** Fetches what ADD names by URL. */
+  readonly exchange: HttpExchange;
   /** Where contexts and archives lie while they are read, and how large they may be. */
   readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
@@ -90,6 +93,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,
     unpack: options.contexts,
+    exchange: options.exchange,
     running: new SharedWork(),
     run: {
       snapshotter,

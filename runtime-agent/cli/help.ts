@@ -19,6 +19,12 @@ Options, and the environment variables that they win over:
   --registry-auth FILE          docker's config.json or containers' auth.json with the agent's own
                                 logins, for who brings none; may be repeated
                                 (BERTH_AGENT_REGISTRY_AUTH, with colons)
+  --http-proxy, --https-proxy [http://][USER:PASSWORD@]HOST:PORT
+                                proxies to registries and to what builds fetch, for addresses of http
+                                and https (BERTH_AGENT_HTTP_PROXY, BERTH_AGENT_HTTPS_PROXY, then
+                                HTTP_PROXY, HTTPS_PROXY)
+  --no-proxy LIST               hosts, .domains and networks without a proxy, with commas
+                                (BERTH_AGENT_NO_PROXY, then NO_PROXY)
   --discard-layer-blobs         keep no compressed layers; a pulled image is then pushed with other
                                 digests (BERTH_AGENT_DISCARD_LAYER_BLOBS; kept)
   --layer-limit SIZE            the largest layer of an image, uncompressed
@@ -31,6 +37,7 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_LOG_LEVEL; info)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
                                 discardLayerBlobs, registryAuthFiles, registryMirrors,
+                                httpProxy, httpsProxy, noProxy,
                                 buildCacheLimit, buildContextLimit, layerLimit, listen,
                                 tlsAuthority, tlsCertificate, tlsKey
 

@@ -16,6 +16,8 @@ import type { MountNamespace } from '../linux/mount-namespace.ts';
 import { trimMemory } from '../linux/trim-memory.ts';
 import { createNetworks } from '../networks/create-networks.ts';
 import { CredentialFiles } from '../registry/credentials/credential-files.ts';
+import { HttpExchange } from '../registry/http-exchange.ts';
+import { proxyEnvironment } from '../registry/proxies/proxy-settings.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { RemoteRegistry } from '../registry/remote-registry.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
@@ -57,7 +59,10 @@ export async function runAgent(
 
   const events = new EventBus();
   if (fallbackReason !== undefined) log.warn(fallbackReason);
+  if (config.proxies !== undefined) passOn(proxyEnvironment(config.proxies));
+  const exchange = new HttpExchange(config.proxies);
   const registry = new RegistryClient({
+    exchange,
     insecureRegistries: config.insecureRegistries,
     mirrors: config.registryMirrors,
     credentials: new CredentialFiles(config.registryAuthFiles),
@@ -98,6 +103,7 @@ export async function runAgent(
     storageDriver: snapshotter.kind,
     runtime,
     insecureRegistries: config.insecureRegistries,
+    ...(config.proxies !== undefined && { proxies: config.proxies }),
   };
   const { build, buildkit } = await openBuild({
     images,
@@ -114,6 +120,7 @@ export async function runAgent(
     networks: networking.containerNetworks,
     runtime,
     host,
+    exchange,
     maxContextSize: config.buildContextLimit,
     maxCacheSize: config.buildCacheLimit,
     signal: stopping.signal,
@@ -166,6 +173,14 @@ export async function runAgent(
   registry.close();
   await knex.destroy();
   if (idle) await mounts.release();
+}
+
+/** To the programs that are started from now on. */
+function passOn(variables: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,3 +1,5 @@
+import type { ProxySettings } from '../registry/proxies/proxy-settings.ts';
+
 /** What `docker version` and `docker info` tell about this host; fixed while the agent runs. */
 export interface HostFacts {
   /** Of Berth, such as `0.1.0`. */
@@ -21,4 +23,5 @@ export interface HostFacts {
   readonly storageDriver: string;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
   readonly insecureRegistries: readonly string[];
+  readonly proxies?: ProxySettings;
 }

@@ -5,6 +5,10 @@ import { EngineError } from '../errors.ts';
 import { http } from '../node-http.ts';
 import type { ResponseBody } from './bulk-body.ts';
 import { bulkGet } from './bulk-get.ts';
+import { type ChooseProxy, chooseProxy } from './proxies/choose-proxy.ts';
+import { proxyPort, refusalOfProxy, unreachableProxy } from './proxies/proxy-error.ts';
+import { type ProxySettings, proxyAuthorization } from './proxies/proxy-settings.ts';
+import { tunnelAgent } from './proxies/tunnel-agent.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */
 export const IDLE_TIMEOUT = 60_000;
@@ -44,11 +48,17 @@ export class BodyError extends Error {
   }
 }
 
-/** Connections to registries, kept open between requests. */
+/** Connections to registries, directly or by a proxy, kept open between requests. */
 export class HttpExchange {
+  readonly #chooseProxy: ChooseProxy;
   readonly #plain = new http.Agent({ keepAlive: true, timeout: IDLE_TIMEOUT });
   #secureAgent: Agent | undefined;
+  #tunnelAgent: Agent | undefined;
   #secureContext: SecureContext | undefined;
+
+  constructor(proxies?: ProxySettings) {
+    this.#chooseProxy = chooseProxy(proxies);
+  }
 
   /**
    * Sends a request, follows redirects of GET and HEAD (without credentials to another origin), and resolves with
@@ -72,6 +82,7 @@ export class HttpExchange {
   close(): void {
     this.#plain.destroy();
     this.#secureAgent?.destroy();
+    this.#tunnelAgent?.destroy();
   }
 
   get #trusted(): SecureContext {
@@ -80,18 +91,20 @@ export class HttpExchange {
   }
 
   get #secure(): Agent {
-    this.#secureAgent ??= new (https().Agent)({
-      keepAlive: true,
-      timeout: IDLE_TIMEOUT,
-      ca: trustedAuthorities(),
-    });
+    this.#secureAgent ??= new (https().Agent)(secureOptions());
     return this.#secureAgent;
+  }
+
+  #tunnels(proxy: URL): Agent {
+    const options = secureOptions();
+    this.#tunnelAgent ??= tunnelAgent(options, { proxy, authorities: options.ca, timeout: IDLE_TIMEOUT });
+    return this.#tunnelAgent;
   }
 
   /** Undefined where the request is none of that kind, or its answer. */
   async #sendBulk(request: HttpRequest): Promise<HttpResponse | undefined> {
     const { url, headers, verifyCertificate, signal } = request;
-    if (request.bulk !== true) return undefined;
+    if (request.bulk !== true || this.#chooseProxy(url) !== undefined) return undefined;
     const answer = await bulkGet({
       url,
       headers: { ...USER_AGENT, ...headers },
@@ -103,27 +116,31 @@ export class HttpExchange {
   }
 
   #sendOnce(request: HttpRequest): Promise<HttpResponse> {
-    const { url, method, headers, signal } = request;
-    const secure = url.protocol === 'https:';
+    const { url, signal } = request;
+    const proxy = this.#chooseProxy(url);
+    const forwarder = url.protocol === 'https:' ? undefined : proxy;
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const outgoing = (secure ? https() : http).request(url, {
-        method,
-        headers: { ...USER_AGENT, ...headers },
-        signal,
-        agent: secure ? this.#secure : this.#plain,
-        ...(secure ? { rejectUnauthorized: request.verifyCertificate } : {}),
-      });
+      const outgoing =
+        forwarder === undefined
+          ? this.#openDirectly(request, proxy)
+          : this.#openForwarded(request, forwarder);
       const patience = new Patience(outgoing);
       outgoing.once('response', (body) => {
         patience.end();
+        if (forwarder !== undefined && body.statusCode === 407) {
+          reject(refusalOfProxy(forwarder, body.statusCode, '', url.host));
+          outgoing.destroy();
+          return;
+        }
         // What was not sent would be taken for the next request on this connection.
         body.once('close', () => !outgoing.writableEnded && outgoing.destroy());
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url });
       });
       outgoing.on('error', (error) => {
         patience.end();
-        reject(signal.aborted ? signal.reason : error);
+        const failure = forwarder === undefined ? error : unreachableProxy(forwarder, error);
+        reject(signal.aborted ? signal.reason : failure);
       });
       const { body } = request;
       if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) outgoing.end(body);
@@ -133,6 +150,35 @@ export class HttpExchange {
           outgoing.destroy();
         });
       }
+    });
+  }
+
+  /** To the server itself, or through the tunnel of a proxy. */
+  #openDirectly(request: HttpRequest, proxy: URL | undefined): ClientRequest {
+    const { url, method, headers, signal } = request;
+    const options = { method, headers: { ...USER_AGENT, ...headers }, signal };
+    if (url.protocol !== 'https:') return http.request(url, { ...options, agent: this.#plain });
+    return https().request(url, {
+      ...options,
+      agent: proxy === undefined ? this.#secure : this.#tunnels(proxy),
+      rejectUnauthorized: request.verifyCertificate,
+    });
+  }
+
+  /** To a proxy, which is given the whole address (RFC 9112, 3.2.2). */
+  #openForwarded({ url, method, headers, signal }: HttpRequest, proxy: URL): ClientRequest {
+    const isSecure = proxy.protocol === 'https:';
+    const { username, password } = url;
+    return (isSecure ? https() : http).request({
+      protocol: proxy.protocol,
+      hostname: proxy.hostname.replace(/^\[|\]$/g, ''),
+      port: proxyPort(proxy),
+      method,
+      path: `${url.origin}${url.pathname}${url.search}`,
+      headers: { host: url.host, ...USER_AGENT, ...headers, ...proxyAuthorization(proxy) },
+      ...(username !== '' && { auth: `${decodeURIComponent(username)}:${decodeURIComponent(password)}` }),
+      signal,
+      agent: isSecure ? this.#secure : this.#plain,
     });
   }
 }
@@ -192,6 +238,10 @@ async function sendBody(
 /** Loaded at its first use: an agent may well have none but plain registries. */
 function https() {
   return process.getBuiltinModule('node:https');
+}
+
+function secureOptions() {
+  return { keepAlive: true, timeout: IDLE_TIMEOUT, ca: trustedAuthorities() };
 }
 
 function tls() {

@@ -27,15 +27,17 @@ export interface RegistryClientOptions {
   readonly mirrors: readonly RegistryMirror[];
   /** Asked where a caller has no credentials. */
   readonly credentials: CredentialSource;
+  readonly exchange?: HttpExchange;
 }
 
 /** Reads from registries, and writes to them, over the OCI distribution API. */
 export class RegistryClient {
-  readonly #exchange = new HttpExchange();
+  readonly #exchange: HttpExchange;
   readonly #options: RegistryClientOptions;
 
   constructor(options: RegistryClientOptions) {
     this.#options = options;
+    this.#exchange = options.exchange ?? new HttpExchange();
   }
 
   /** The repository of a reference, with credentials for as long as it is used; nothing is sent yet. */

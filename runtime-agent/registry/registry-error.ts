@@ -1,5 +1,6 @@
 import type { EngineErrorCode } from '../errors.ts';
 import { EngineError } from '../errors.ts';
+import { ProxyError } from './proxies/proxy-error.ts';
 
 /** An error as registries word it (distribution-spec, "Error Codes"). */
 export interface RegistryErrorDetail {
@@ -94,6 +95,10 @@ export function connectionFailure(
 }
 
 function connectionWording(error: unknown, address: string): string {
+  if (error instanceof ProxyError) {
+    const { cause, message } = error;
+    return cause === undefined ? message : `proxyconnect tcp: ${connectionWording(cause, error.address)}`;
+  }
   const { code, message } = error as NodeJS.ErrnoException;
   switch (code) {
     case 'ECONNREFUSED':

@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HOST_ADDRESS } from './own-network.ts';
 import { runCommand } from './run-command.ts';
+import { CABLE_ADDRESS } from './second-host.ts';
 
-/** PEM files of a certificate for localhost and 127.0.0.1 that signs itself. */
+/** PEM files of a certificate for localhost, 127.0.0.1 and this host's addresses in tests that signs itself. */
 export interface TestCertificate {
   readonly certificate: string;
   readonly key: string;
@@ -16,7 +18,7 @@ export async function makeCertificate(folder: string, name = 'server'): Promise<
   await writeFile(
     config,
     `[req]\ndistinguished_name = dn\nprompt = no\nx509_extensions = ext\n[dn]\nCN = ${name}\n[ext]\n` +
-      'subjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:TRUE\n',
+      `subjectAltName = DNS:localhost, IP:127.0.0.1, IP:${HOST_ADDRESS}, IP:${CABLE_ADDRESS}\nbasicConstraints = critical, CA:TRUE\n`,
   );
   await runCommand('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],

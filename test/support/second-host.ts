@@ -11,7 +11,8 @@ export interface SecondHost {
   reach(port: number): Promise<string>;
 }
 
-const HERE = '10.98.0.1';
+/** Of this host, at its end of the cable. */
+export const CABLE_ADDRESS = '10.98.0.1';
 const THERE = '10.98.0.2';
 
 /** Makes a network namespace that ends with `scope`. The test is in one of its own. Needs root. */
@@ -23,7 +24,7 @@ export async function makeSecondHost(scope: CleanupScope): Promise<SecondHost> {
     await ip('netns', 'delete', name);
   });
   await ip('link', 'add', 'second0', 'type', 'veth', 'peer', 'name', 'cable0', 'netns', name);
-  await ip('addr', 'add', `${HERE}/30`, 'dev', 'second0');
+  await ip('addr', 'add', `${CABLE_ADDRESS}/30`, 'dev', 'second0');
   await ip('link', 'set', 'second0', 'up');
   await ip('-n', name, 'addr', 'add', `${THERE}/30`, 'dev', 'cable0');
   await ip('-n', name, 'link', 'set', 'cable0', 'up');
@@ -36,11 +37,11 @@ export async function makeSecondHost(scope: CleanupScope): Promise<SecondHost> {
         for (const end of [socket, target]) end.on('error', () => end.destroy());
         socket.pipe(target).pipe(socket);
       });
-      await new Promise<void>((resolve) => relay.listen(port, HERE, resolve));
+      await new Promise<void>((resolve) => relay.listen(port, CABLE_ADDRESS, resolve));
       defer(scope, () => {
         relay.close();
       });
-      return `${HERE}:${port}`;
+      return `${CABLE_ADDRESS}:${port}`;
     },
   };
 }

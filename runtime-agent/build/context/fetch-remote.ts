@@ -1,42 +1,52 @@
 import { createHash } from 'node:crypto';
 import { EngineError } from '../../errors.ts';
+import type { HttpExchange } from '../../registry/http-exchange.ts';
+import { streamBody } from '../../registry/read-body.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import type { FileTree } from './file-tree.ts';
 import { openSpool } from './open-spool.ts';
 import { byteText } from './tree-paths.ts';
 import type { UnpackOptions } from './unpack-archive.ts';
 
-/** Milliseconds until a server that says nothing is given up. */
-const TIMEOUT = 60_000;
 const NOTHING: ReadonlyMap<string, string> = new Map();
+
+/** A file that ADD names by URL. */
+export interface RemoteSource {
+  readonly url: string;
+  /** Of the file that it becomes. */
+  readonly name: string;
+  /** `sha256:…` */
+  readonly checksum: string;
+}
 
 /**
  * Fetches what ADD names by URL, into a tree of this one file, mode 0600. Throws EngineError: 'registry' where the server does not
  * give it, 'bad-request' where it has another checksum or is larger than the limits.
  */
 export async function fetchRemote(
-  url: string,
-  name: string,
-  checksum: string,
+  { url, name, checksum }: RemoteSource,
+  exchange: HttpExchange,
   options: UnpackOptions,
   signal: AbortSignal,
 ): Promise<FileTree> {
-  const response = await fetch(url, {
-    signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
-  }).catch((cause: Error) => {
+  const failed = (cause: Error) => {
     signal.throwIfAborted();
-    throw new EngineError('registry', `${url} cannot be fetched: ${causeOf(cause)}`, { cause });
+    return new EngineError('registry', `${url} cannot be fetched: ${cause.message}`, { cause });
+  };
+  const asked = { method: 'GET', url: new URL(url), verifyCertificate: true, signal } as const;
+  const response = await exchange.send(asked).catch((cause: Error) => {
+    throw failed(cause);
   });
-  if (!response.ok || response.body === null) {
-    await response.body?.cancel();
+  if (response.status !== 200) {
+    response.body.destroy();
     throw new EngineError('registry', `${url} cannot be fetched: the server answers ${response.status}`);
   }
-  const modified = Date.parse(response.headers.get('last-modified') ?? '');
+  const modified = Date.parse(response.headers['last-modified'] ?? '');
   const spool = await openSpool(options.directory);
   try {
     const hash = createHash('sha256');
     let size = 0;
-    for await (const chunk of response.body) {
+    for await (const chunk of streamBody(response, signal)) {
       signal.throwIfAborted();
       hash.update(chunk);
       if (size + chunk.length > options.limits.size) {
@@ -70,8 +80,4 @@ export async function fetchRemote(
     await spool.close();
     throw error;
   }
-}
-
-function causeOf(error: Error): string {
-  return error.cause instanceof Error ? error.cause.message : error.message;
 }

@@ -1,4 +1,5 @@
 import type { SharedWork } from '../../images/shared-work.ts';
+import type { HttpExchange } from '../../registry/http-exchange.ts';
 import type { BuildRequest } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
 import type { StepCache } from '../cache/step-cache.ts';
@@ -24,6 +25,7 @@ export interface SharedParts {
   readonly cacheMounts: CacheMounts;
   readonly secretsDirectory: string;
   readonly unpack: UnpackOptions;
+  readonly exchange: HttpExchange;
   readonly running: SharedWork<string, StepOutputPart>;
 }
 

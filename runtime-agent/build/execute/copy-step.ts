@@ -1,5 +1,6 @@
 import { resolveUser } from '../../containers/plan/user.ts';
-import { fetchRemote } from '../context/fetch-remote.ts';
+import type { HttpExchange } from '../../registry/http-exchange.ts';
+import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { isGitUrl } from '../context/git/git-url.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
@@ -25,12 +26,6 @@ export interface FoundSources {
   readonly within: readonly string[] | undefined;
 }
 
-export interface RemoteSource {
-  readonly url: string;
-  readonly name: string;
-  readonly checksum: string;
-}
-
 /** What was unpacked and fetched for an ADD. */
 export interface OpenedAdditions {
   readonly archives: readonly FileTree[];
@@ -44,7 +39,7 @@ const MAX_ACCOUNTS = 4 << 20;
 export async function openAdditions(
   step: Step,
   found: FoundSources,
-  options: UnpackOptions,
+  { unpack: options, exchange }: { readonly unpack: UnpackOptions; readonly exchange: HttpExchange },
   signal: AbortSignal,
 ): Promise<OpenedAdditions> {
   const archives: FileTree[] = [];
@@ -58,8 +53,8 @@ export async function openAdditions(
         if (source.entry.kind === 'file')
           archives.push(await unpackArchive(source.tree, source.entry, options, signal));
       }
-      for (const { url, name, checksum } of found.remotes) {
-        remotes.push(await fetchRemote(url, name, checksum, options, signal));
+      for (const remote of found.remotes) {
+        remotes.push(await fetchRemote(remote, exchange, options, signal));
       }
     });
     return { archives, remotes, release };
@@ -187,13 +182,21 @@ function remoteSource(work: CopyWork, url: string): RemoteSource {
       `a remote file needs a checksum, so that it is the same tomorrow: ADD --checksum=sha256:… ${url}`,
     );
   }
-  const name = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  const name = fileNameOf(url);
   if (name === '' && work.destination.endsWith('/')) {
     throw new SourceError(
       `cannot determine filename for source: ${url}: give a destination that is no folder`,
     );
   }
   return { url, name: name || 'file', checksum: work.checksum };
+}
+
+function fileNameOf(url: string): string {
+  try {
+    return decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  } catch (error) {
+    throw new SourceError(`${url} is no address of a file: ${(error as Error).message}`);
+  }
 }
 
 async function archivesOf(

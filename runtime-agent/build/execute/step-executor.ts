@@ -129,7 +129,7 @@ export class StepExecutor {
     return await this.#steps.once(step, keys, reuses, events, async (running) => {
       const found = await find();
       const root = work.link && !needsAccounts(work) ? undefined : await this.#scope.sources.layers(chain);
-      const opened = await openAdditions(step, found, this.#parts.unpack, running);
+      const opened = await openAdditions(step, found, this.#parts, running);
       try {
         const entries = await placeSources(step, work, found, root, opened);
         return await this.#steps.keep(

@@ -18,11 +18,13 @@ export interface GlobalScope {
   readonly platforms: ReadonlyMap<string, string>;
 }
 
-/** The proxies that were given, for the environment of steps. */
+/** The proxies that were given, for the environment of steps: in capital and in small letters, as BuildKit has it. */
 export function givenProxies(given: GivenArguments): readonly string[] {
-  return [...given].flatMap(([name, value]) =>
-    PREDEFINED.has(name) && value !== undefined ? [`${name}=${value}`] : [],
-  );
+  return [...PREDEFINED].flatMap((name) => {
+    const other = PROXIES.includes(name) ? name.toLowerCase() : name.toUpperCase();
+    const value = given.get(name) ?? given.get(other);
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }
 
 export function isPredefined(name: string): boolean {

@@ -1,4 +1,5 @@
 import type { Container, ContainerStatus } from '../../containers/container.ts';
+import { maskedProxy } from '../../registry/proxies/proxy-settings.ts';
 import type { HostFacts } from '../host-facts.ts';
 
 /** `GET /info` (Engine API, SystemInfo). */
@@ -54,9 +55,9 @@ export function systemInfo(
     MemTotal: host.memory,
     GenericResources: null,
     DockerRootDir: host.dataDirectory,
-    HttpProxy: '',
-    HttpsProxy: '',
-    NoProxy: '',
+    HttpProxy: host.proxies?.http === undefined ? '' : maskedProxy(host.proxies.http),
+    HttpsProxy: host.proxies?.https === undefined ? '' : maskedProxy(host.proxies.https),
+    NoProxy: host.proxies?.except ?? '',
     Name: host.hostname,
     Labels: [],
     ExperimentalBuild: false,

@@ -24,6 +24,41 @@ describe('the configuration of the agent', () => {
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
   });
 
+  test('proxies: flags, then BERTH_AGENT_, then the file, then what all programs read', async (t) => {
+    const path = join(await makeTempDir(t, 'config'), 'agent.json');
+    await writeFile(path, JSON.stringify({ httpProxy: 'file:1', httpsProxy: 'file:1', noProxy: 'file' }));
+    const read = (flags: object, environment: Readonly<Record<string, string>>) => {
+      const { proxies } = readConfig(flags, environment);
+      return proxies && [proxies.http?.host, proxies.https?.host, proxies.except];
+    };
+    const common = { HTTP_PROXY: 'all:1', http_proxy: 'small:1', https_proxy: 'small:1', no_proxy: 'small' };
+    assert.deepEqual(read({}, common), ['all:1', 'small:1', 'small']);
+    assert.deepEqual(read({ config: path }, common), ['file:1', 'file:1', 'file']);
+    const own = { ...common, BERTH_AGENT_HTTPS_PROXY: 'own:1', BERTH_AGENT_NO_PROXY: 'own' };
+    assert.deepEqual(read({ config: path }, own), ['file:1', 'own:1', 'own']);
+    assert.deepEqual(read({ httpProxy: 'flag:1', noProxy: '' }, own), ['flag:1', 'own:1', '']);
+    assert.equal(read({ httpProxy: '', httpsProxy: '' }, common), undefined);
+    const proxies = readCommandLine(['serve', '--http-proxy=a:1', '--https-proxy=b:1', '--no-proxy=c'], {});
+    assert.deepEqual(proxies.kind === 'serve' && proxies.config.proxies?.except, 'c');
+  });
+
+  test('a proxy that cannot be used is refused, its password not repeated', () => {
+    for (const environment of [
+      { HTTPS_PROXY: 'socks5://u:hunter2@a:1' },
+      { https_proxy: 'http://u:hunter2@a:b' },
+    ]) {
+      assert.throws(
+        () => readConfig({}, environment),
+        (error) =>
+          error instanceof ConfigError &&
+          /^what --https-proxy or HTTPS_PROXY names is no proxy that can be used: it takes/.test(
+            error.message,
+          ) &&
+          !error.message.includes('hunter2'),
+      );
+    }
+  });
+
   test('flags win over the environment, that over the file', async (t) => {
     const path = join(await makeTempDir(t, 'config'), 'agent.json');
     const file = {

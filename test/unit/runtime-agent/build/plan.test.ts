@@ -124,7 +124,7 @@ describe('what a stage comes to', () => {
     const [step] = plans[0]?.steps ?? [];
     assert.deepEqual(step?.work?.kind === 'run' && [step.work.env, step.work.hiddenEnv], [
       [],
-      ['HTTP_PROXY=p'],
+      ['HTTP_PROXY=p', 'http_proxy=p'],
     ]);
     assert.equal(step?.history, 'RUN /bin/sh -c x # buildkit');
   });

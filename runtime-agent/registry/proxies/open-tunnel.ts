@@ -1,0 +1,53 @@
+import type { Socket } from 'node:net';
+import { http } from '../../node-http.ts';
+import { proxyPort, refusalOfProxy, unreachableProxy } from './proxy-error.ts';
+import { proxyAuthorization } from './proxy-settings.ts';
+
+export interface TunnelRequest {
+  readonly proxy: URL;
+  /** `HOST:PORT` */
+  readonly target: string;
+  /** Whom to trust, for a proxy that speaks TLS itself. */
+  readonly authorities: readonly string[];
+  /** Milliseconds that the proxy may take. */
+  readonly timeout: number;
+}
+
+/**
+ * Lets a proxy connect to a target (RFC 9110, 9.3.6). Rejects with ProxyError, and EngineError 'registry' where the proxy wants
+ * another login.
+ */
+export function openTunnel({ proxy, target, authorities, timeout }: TunnelRequest): Promise<Socket> {
+  const isSecure = proxy.protocol === 'https:';
+  const { request } = isSecure ? process.getBuiltinModule('node:https') : http;
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      method: 'CONNECT',
+      hostname: proxy.hostname.replace(/^\[|\]$/g, ''),
+      port: proxyPort(proxy),
+      path: target,
+      headers: { host: target, ...proxyAuthorization(proxy) },
+      agent: false,
+      ...(isSecure && { ca: [...authorities] }),
+    });
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer for ${timeout / 1000} seconds`)),
+      timeout,
+    );
+    outgoing.once('connect', ({ statusCode = 0, statusMessage = '' }, socket, head) => {
+      clearTimeout(timer);
+      if (statusCode >= 200 && statusCode < 300) {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket as Socket);
+        return;
+      }
+      socket.destroy();
+      reject(refusalOfProxy(proxy, statusCode, statusMessage, target));
+    });
+    outgoing.once('error', (error) => {
+      clearTimeout(timer);
+      reject(unreachableProxy(proxy, error));
+    });
+    outgoing.end();
+  });
+}
