@@ -6,7 +6,7 @@ import type { Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import type { Networks, NetworkWithMembers } from './networks.ts';
 import { type NetworkRequest, planNetwork } from './plan/new-network.ts';
-import { bridgeAlias, bridgeSpec } from './plan/place-container.ts';
+import { bridgeSpec } from './plan/place-container.ts';
 
 /** The networks of this host, over the kernel. */
 export class AgentNetworks implements Networks {
@@ -89,7 +89,7 @@ export class AgentNetworks implements Networks {
   async #takeBack(network: Network): Promise<void> {
     const { store, kernel, filter, addresses } = this.#context;
     await filter.removeNetwork(network);
-    await kernel.run('remove-bridge', { name: network.bridge, alias: bridgeAlias(network) });
+    await kernel.run('remove-bridge', bridgeSpec(network));
     addresses.forget(network.id);
     await store.delete(network.id);
   }

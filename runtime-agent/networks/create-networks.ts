@@ -18,7 +18,7 @@ import { hasBridges } from './own-bridges.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { choosePool } from './plan/address-pools.ts';
 import { defaultBridgeOptions } from './plan/bridge-options.ts';
-import { bridgeAlias } from './plan/place-container.ts';
+import { bridgeSpec } from './plan/place-container.ts';
 import { PortPublisher } from './publish/port-publisher.ts';
 import { restoreBridges } from './restore-sandboxes.ts';
 import { NetworkStore } from './state/network-store.ts';
@@ -94,7 +94,7 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
 async function leaveKernel({ store, kernel, filter }: NetworkContext): Promise<void> {
   if (!filter.isMade && !hasBridges(store.all())) return;
   for (const network of store.all().filter(({ driver }) => driver === 'bridge')) {
-    await kernel.run('remove-bridge', { name: network.bridge, alias: bridgeAlias(network) });
+    await kernel.run('remove-bridge', bridgeSpec(network));
   }
   await filter.remove();
 }

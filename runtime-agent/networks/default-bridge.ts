@@ -1,9 +1,10 @@
+import { isOwnBridge } from './kernel/is-own-bridge.ts';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import { choosePool } from './plan/address-pools.ts';
 import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { type IpBlock, overlaps, parseBlock } from './plan/ip-address.ts';
-import { bridgeAlias } from './plan/place-container.ts';
+import { bridgeSpec } from './plan/place-container.ts';
 
 /** Routes that are wider than this say "everything", as those of some VPNs do, and not where a network is. */
 const WIDEST = 8;
@@ -23,8 +24,8 @@ export async function settleDefaultBridge(
   network: Network,
   others: readonly Network[],
 ): Promise<Network> {
-  const alias = bridgeAlias(network);
-  if ((await kernel.run('owner-of', { name: network.bridge })) === alias) return network;
+  const found = await kernel.run('find-link', { name: network.bridge });
+  if (found !== undefined && isOwnBridge(found, bridgeSpec(network))) return network;
   const routes = await hostRoutes(kernel);
   const own = network.subnets.flatMap(({ subnet }) => parseBlock(subnet) ?? []);
   const meets = own.length === 0 || own.some((block) => routes.some((route) => overlaps(block, route)));
@@ -41,6 +42,6 @@ export async function settleDefaultBridge(
 async function freeName(kernel: NetworkKernel, wanted: string): Promise<string> {
   for (let index = 0; ; index += 1) {
     const name = index === 0 ? wanted : `berth${index}`;
-    if ((await kernel.run('owner-of', { name })) === undefined) return name;
+    if ((await kernel.run('find-link', { name })) === undefined) return name;
   }
 }

@@ -82,12 +82,26 @@ describe('the kernel part of networks', { skip: unlessRoot(), timeout: 120_000 }
     const theirs = { ...BRIDGE, name: 'theirs', addresses: ['10.98.0.1/24'] };
     await assert.rejects(kernel.run('bridges', { bridges: [theirs], links: [] }), { code: 'EEXIST' });
     assert.deepEqual(await kernel.run('bridges', { bridges: [{ ...theirs, adopt: true }], links: [] }), []);
-    await kernel.run('remove-bridge', { name: 'theirs', alias: BRIDGE.alias });
+    await kernel.run('remove-bridge', theirs);
     assert.ok((await readHostNetwork()).links.includes('theirs'));
-    assert.equal(await kernel.run('owner-of', { name: BRIDGE.name }), BRIDGE.alias);
+    assert.equal((await kernel.run('find-link', { name: BRIDGE.name }))?.alias, BRIDGE.alias);
     assert.ok((await kernel.run('routes', {})).includes('10.99.0.0/24'));
-    await kernel.run('remove-bridge', { name: BRIDGE.name, alias: BRIDGE.alias });
-    assert.equal(await kernel.run('owner-of', { name: BRIDGE.name }), undefined);
+    await kernel.run('remove-bridge', BRIDGE);
+    assert.equal(await kernel.run('find-link', { name: BRIDGE.name }), undefined);
+  });
+
+  test('a bridge that an agent was killed over is made whole, or removed', async () => {
+    const makeHalf = () =>
+      runCommand('ip', ['link', 'add', BRIDGE.name, 'address', BRIDGE.mac, 'type', 'bridge']);
+    await makeHalf();
+    assert.deepEqual(await kernel.run('bridges', { bridges: [BRIDGE], links: [] }), [BRIDGE.name]);
+    assert.equal((await kernel.run('find-link', { name: BRIDGE.name }))?.alias, BRIDGE.alias);
+    const shown = (await runCommand('ip', ['-o', 'addr', 'show', BRIDGE.name])).stdout;
+    assert.match(shown, /inet 10\.99\.0\.1\/24/);
+    await kernel.run('remove-bridge', BRIDGE);
+    await makeHalf();
+    await kernel.run('remove-bridge', BRIDGE);
+    assert.equal(await kernel.run('find-link', { name: BRIDGE.name }), undefined);
   });
 
   test('the table of the packet filter is made, changed, restored and removed, and others are left alone', async () => {

@@ -41,6 +41,8 @@ export interface Link {
   readonly name: string;
   /** Free text that names its owner, '' without one. */
   readonly alias: string;
+  /** Its MAC address, `02:42:ac:11:00:02`. */
+  readonly mac: string;
   /** Index of the bridge that it is a port of, 0 without one. */
   readonly master: number;
 }
@@ -87,7 +89,7 @@ export function listLinks(socket: NetlinkSocket): readonly Link[] {
 /** Makes a bridge that is up. Its MAC address stays the same whatever joins it. */
 export function addBridge(
   socket: NetlinkSocket,
-  bridge: { readonly name: string; readonly alias: string; readonly mac: string; readonly mtu: number },
+  bridge: { readonly name: string; readonly mac: string; readonly mtu: number },
 ): void {
   socket.request(
     `cannot make the bridge ${bridge.name}`,
@@ -99,13 +101,16 @@ export function addBridge(
     numberAttribute(IFLA.mtu, bridge.mtu),
     nested(IFLA.linkInfo, textAttribute(INFO_KIND, 'bridge')),
   );
+}
+
+/** Writes down whose a link is. The kernel takes no alias when it makes one. */
+export function setAlias(socket: NetlinkSocket, index: number, alias: string): void {
   socket.request(
-    `cannot name the owner of the bridge ${bridge.name}`,
+    'cannot name the owner of a link',
     SETLINK,
     0,
-    linkHeader(0),
-    textAttribute(IFLA.name, bridge.name),
-    textAttribute(IFLA.alias, bridge.alias),
+    linkHeader(index),
+    textAttribute(IFLA.alias, alias),
   );
 }
 
@@ -201,6 +206,7 @@ function readLink(body: Buffer): Link {
     index: body.readInt32LE(4),
     name: attributeText(attributes.get(IFLA.name)),
     alias: attributeText(attributes.get(IFLA.alias)),
+    mac: (attributes.get(IFLA.address) ?? Buffer.alloc(0)).toString('hex').replace(/..(?=.)/g, '$&:'),
     master: attributes.get(IFLA.master)?.readUInt32LE(0) ?? 0,
   };
 }

@@ -1,15 +1,20 @@
 import { addAddress } from '../../linux/network/addresses.ts';
-import { addBridge, findLink } from '../../linux/network/links.ts';
+import { addBridge, findLink, setAlias } from '../../linux/network/links.ts';
 import type { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { addressBytes, parsePrefixed } from '../plan/ip-address.ts';
+import { isOwnBridge } from './is-own-bridge.ts';
 import type { BridgeSpec } from './network-jobs.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
-/** Makes a bridge unless it is there; answers whether it was made. Throws an Error where the name is somebody else's. */
+/**
+ * Makes a bridge unless it is there; answers whether it was made. One that an agent was killed over in the middle of making it is
+ * made whole. Throws an Error where the name is somebody else's.
+ */
 export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean {
   const found = findLink(socket, bridge.name);
   if (found?.alias === bridge.alias) return false;
-  if (found !== undefined && !bridge.adopt) {
+  const isOwn = found === undefined || isOwnBridge(found, bridge);
+  if (!isOwn && !bridge.adopt) {
     throw Object.assign(new Error(`the name ${bridge.name} belongs to another network interface`), {
       code: 'EEXIST',
     });
@@ -28,5 +33,7 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
   if (bridge.ipv6 && readSysctl('ipv6/conf/all/forwarding') === '0') {
     writeSysctl('ipv6/conf/all/forwarding', '1');
   }
-  return found === undefined;
+  // Last, for it says that all of this was done.
+  if (isOwn) setAlias(socket, index, bridge.alias);
+  return isOwn;
 }

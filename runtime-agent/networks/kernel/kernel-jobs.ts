@@ -7,6 +7,7 @@ import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { Nftables } from '../../linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
 import { ensureBridge } from './ensure-bridge.ts';
+import { isOwnBridge } from './is-own-bridge.ts';
 import type { EndpointSpec, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
 import { openResolver } from './open-resolver.ts';
 import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
@@ -33,12 +34,13 @@ export class KernelJobs {
       case 'bridges':
         return this.#bridges(message.request);
       case 'remove-bridge': {
-        const { name, alias } = message.request;
-        if (findLink(this.#host, name)?.alias === alias) deleteLink(this.#host, name);
+        const { name } = message.request;
+        const found = findLink(this.#host, name);
+        if (found !== undefined && isOwnBridge(found, message.request)) deleteLink(this.#host, name);
         return undefined;
       }
-      case 'owner-of':
-        return findLink(this.#host, message.request.name)?.alias;
+      case 'find-link':
+        return findLink(this.#host, message.request.name);
       case 'unlink':
         for (const link of message.request.links) deleteLink(this.#host, link);
         return undefined;

@@ -1,3 +1,4 @@
+import type { Link } from '../../linux/network/links.ts';
 import type { NftAnswer } from '../../linux/network/nftables.ts';
 
 /** A bridge as it has to be. */
@@ -87,11 +88,14 @@ export interface NetworkJobs {
   };
   /** Removes a bridge, unless it is somebody else's. */
   'remove-bridge': {
-    readonly request: { readonly name: string; readonly alias: string };
+    readonly request: Pick<BridgeSpec, 'name' | 'alias' | 'mac'>;
     readonly answer: undefined;
   };
-  /** Whose bridge or other link a name is; undefined: nobody's. */
-  'owner-of': { readonly request: { readonly name: string }; readonly answer: string | undefined };
+  /** The bridge or other link that has a name; undefined: none. */
+  'find-link': {
+    readonly request: { readonly name: string };
+    readonly answer: Pick<Link, 'alias' | 'mac'> | undefined;
+  };
   unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
   /** Runs commands of nft(8) in the host's namespace. */
   filter: { readonly request: { readonly commands: string }; readonly answer: NftAnswer };

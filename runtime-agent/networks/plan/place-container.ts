@@ -4,18 +4,13 @@ import { bridgeOptions } from './bridge-options.ts';
 import { gatewayOf, withPrefix } from './gateway-address.ts';
 import { macOf, parseMac } from './mac-address.ts';
 
-/** In the kernel, a bridge of the agent says so by this text. */
-export function bridgeAlias(network: Network): string {
-  return `berth:${network.id}`;
-}
-
 /** A network's bridge as the kernel has to have it. */
 export function bridgeSpec(network: Network): BridgeSpec {
   const { mtu, name } = bridgeOptions(network.options);
   const subnets = network.subnets.filter(({ subnet }) => network.enableIpv6 || !subnet.includes(':'));
   return {
     name: network.bridge,
-    alias: bridgeAlias(network),
+    alias: `berth:${network.id}`,
     // Locally administered, and the same whenever the bridge is made again.
     mac: `02:42:${network.id.slice(0, 8).replace(/..(?=.)/g, '$&:')}`,
     mtu,
