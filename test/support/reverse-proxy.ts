@@ -1,12 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestCertificate } from './certificate-authority.ts';
 import type { CleanupScope } from './cleanup.ts';
-import { eventually } from './eventually.ts';
-import { sendRequest } from './http-client.ts';
+import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { makeTempDir } from './temp-dir.ts';
+import { untilItListens } from './until-it-listens.ts';
 
 export interface ReverseProxy {
   /** `127.0.0.1:PORT`, where it speaks TLS. */
@@ -91,25 +90,4 @@ async function writeExample(
     text = text.replace(from, to);
   }
   await writeFile(target, before + text);
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-function untilItListens(port: number, process: ManagedProcess): Promise<true> {
-  return eventually('the proxy listens', async () => {
-    if (process.exit() !== undefined) throw new Error(`the proxy has ended\n${process.output()}`);
-    // Plain HTTP to a TLS port: any answer, or a reset, shows that somebody listens.
-    return sendRequest(`http://127.0.0.1:${port}/`).then(
-      () => true as const,
-      (error: NodeJS.ErrnoException) => (error.code === 'ECONNREFUSED' ? undefined : true),
-    );
-  });
 }

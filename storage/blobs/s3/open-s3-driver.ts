@@ -1,14 +1,17 @@
+import { createSecureContext } from 'node:tls';
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { bulkGet } from './bulk-get.ts';
 import { checkBucket } from './check-bucket.ts';
 import { COPY_LIMITS, type CopyLimits } from './copy-object.ts';
 import { ObjectKeys } from './object-keys.ts';
 import { PartMemory } from './part-memory.ts';
 import { patientRetries } from './patient-retries.ts';
 import { rawGet } from './raw-get.ts';
-import { S3Bucket } from './s3-bucket.ts';
+import { type BulkRead, S3Bucket } from './s3-bucket.ts';
 import { type ObjectAccess, S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
+import { sliceBodies } from './slice-bodies.ts';
 import { leavePayloadUnsigned } from './unsigned-payload.ts';
 
 /** Bytes of all parts that are filled or sent at once: eight uploads keep a registry below 200 MB. Never fewer than three parts. */
@@ -21,6 +24,8 @@ const SILENCE_TIME = 20_000;
 const ANSWER_TIME = 60_000;
 const LEAST_BYTES_PER_MS = 100;
 const CONNECTIONS = 256;
+/** Bytes: less comes sooner over a connection that is there already. */
+const LEAST_IN_BULK = 4 * 1024 * 1024;
 
 /**
  * Opens a storage on S3, with the credentials that the environment, the profile or the machine has, and tries out
@@ -59,7 +64,10 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
   const client = new S3Client(clientConfig(settings, endpoint, silence));
   const isPlain = endpoint?.startsWith('http:') === true;
-  if (!isPlain) leavePayloadUnsigned(client);
+  if (!isPlain) {
+    leavePayloadUnsigned(client);
+    sliceBodies(client);
+  }
   const signer =
     publicEndpoint === undefined ? client : new S3Client(clientConfig(settings, publicEndpoint, silence));
   const sign = (by: S3Client, key: string) =>
@@ -73,7 +81,12 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
       signer.destroy();
     },
   };
-  return { bucket: new S3Bucket(client, bucket), keys: new ObjectKeys(prefix), access };
+  const secure = isPlain ? undefined : createSecureContext();
+  const readInBulk: BulkRead = async ({ key, size, range }, signal) =>
+    secure === undefined || range.end - range.start < LEAST_IN_BULK
+      ? undefined
+      : bulkGet({ url: await sign(client, key), size, range }, secure, silence, signal);
+  return { bucket: new S3Bucket(client, bucket, readInBulk), keys: new ObjectKeys(prefix), access };
 }
 
 function driverOf(

@@ -1,30 +1,22 @@
 import { connect, type Socket } from 'node:net';
 import type { BlobConnection } from '../blob-connections.ts';
-import type { ByteRange } from '../blob-driver.ts';
+import { isAnswerTo, type RangeRequest, rangeRequest } from './range-answer.ts';
 
 /** Bytes: the head of an answer is smaller, and comes with the beginning of the body. */
 const BUFFER_SIZE = 32 * 1024;
 
-/** What is to be got, and how large the whole is. */
-export interface RawRequest {
-  /** `http:`, signed. */
-  readonly url: string;
-  readonly range: ByteRange;
-  readonly size: number;
-}
-
 /**
- * GETs a part of an object over a connection of its own, of which no more is read than the head of the answer. Undefined
+ * GETs a part of an object (`http:`) over a connection of its own, of which no more is read than the head of the answer. Undefined
  * when no connection can be made, the answer does not come within `time` milliseconds or is anything but the bytes
  * that were asked for, as they are and with their length. Throws the signal's reason.
  */
 export async function rawGet(
-  request: RawRequest,
+  request: RangeRequest,
   time: number,
   signal: AbortSignal | undefined,
 ): Promise<BlobConnection | undefined> {
   signal?.throwIfAborted();
-  const { hostname, port, host, pathname, search } = new URL(request.url);
+  const { hostname, port } = new URL(request.url);
   const { promise, resolve } = Promise.withResolvers<Buffer | undefined>();
   const buffer = Buffer.allocUnsafeSlow(BUFFER_SIZE);
   let filled = 0;
@@ -46,10 +38,7 @@ export async function rawGet(
   const giveUp = () => resolve(undefined);
   socket.setNoDelay(true).setTimeout(time, giveUp).on('error', giveUp).on('close', giveUp);
   signal?.addEventListener('abort', giveUp, { once: true });
-  const { start, end } = request.range;
-  socket.write(
-    `GET ${pathname}${search} HTTP/1.1\r\nHost: ${host}\r\nRange: bytes=${start}-${end}\r\nConnection: close\r\n\r\n`,
-  );
+  socket.write(rangeRequest(request));
   const head = await promise;
   signal?.removeEventListener('abort', giveUp);
   if (head === undefined || signal?.aborted || !isAnswerTo(request, head.toString('latin1'))) {
@@ -59,22 +48,4 @@ export async function rawGet(
   }
   socket.setTimeout(0);
   return { socket, begun: buffer.subarray(head.length, filled), close: () => socket.destroy() };
-}
-
-/** Whether a head announces the bytes of the request, and after them nothing (RFC 9112, section 6; RFC 9110, 14.4). */
-function isAnswerTo({ range: { start, end }, size }: RawRequest, head: string): boolean {
-  const [status = '', ...lines] = head.trimEnd().split('\r\n');
-  const headers = new Map(
-    lines.map((line) => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-    }),
-  );
-  return (
-    /^HTTP\/1\.1 206(?: |$)/.test(status) &&
-    headers.get('content-length') === String(end - start + 1) &&
-    headers.get('content-range') === `bytes ${start}-${end}/${size}` &&
-    !headers.has('transfer-encoding') &&
-    !headers.has('content-encoding')
-  );
 }

@@ -17,6 +17,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { StorageUnavailableError } from '../../errors.ts';
 import type { ByteRange } from '../blob-driver.ts';
+import type { ObjectPart } from './object-reader.ts';
 import { NotThereError, translated } from './s3-errors.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
@@ -42,6 +43,9 @@ export interface NumberedPart {
   readonly etag: string;
 }
 
+/** A faster way to a large part of an object; undefined when the part does not come by it. */
+export type BulkRead = (part: ObjectPart, signal?: AbortSignal) => Promise<Readable | undefined>;
+
 export interface ListedPart extends NumberedPart {
   readonly storedAt: Date;
 }
@@ -53,10 +57,13 @@ export interface ListedPart extends NumberedPart {
 export class S3Bucket {
   readonly name: string;
   readonly #client: S3Client;
+  /** Undefined: by `get`, as always when it ends before the part does or gives nothing. */
+  readonly readInBulk: BulkRead | undefined;
 
-  constructor(client: S3Client, name: string) {
+  constructor(client: S3Client, name: string, readInBulk?: BulkRead) {
     this.#client = client;
     this.name = name;
+    this.readInBulk = readInBulk;
   }
 
   async put(key: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
