@@ -6,7 +6,7 @@ import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
-import type { QuotaHeadroom } from './quota-headroom.ts';
+import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
@@ -18,12 +18,12 @@ const SIZES_AT_ONCE = 200;
 /** Blobs, and which repositories have them. */
 export class KnexBlobs implements BlobCatalog {
   readonly #knex: Knex;
-  readonly #headroom: QuotaHeadroom | undefined;
+  readonly #grants: QuotaGrants | undefined;
 
-  /** `headroom` where looking at quotas keeps others from writing. */
-  constructor(knex: Knex, headroom?: QuotaHeadroom) {
+  /** `grants` where looking at quotas keeps others from writing. */
+  constructor(knex: Knex, grants?: QuotaGrants) {
     this.#knex = knex;
-    this.#headroom = headroom;
+    this.#grants = grants;
   }
 
   link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob> {
@@ -31,7 +31,7 @@ export class KnexBlobs implements BlobCatalog {
       const id = await ensureRepository(trx, repository);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const { digest, size } = blob;
-      const bounds = near(guards, size, this.#headroom);
+      const bounds = near(guards, size, this.#grants);
       const linked = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
       // Webhooks are told of the manifest that makes an image of its blobs.
       await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
@@ -92,7 +92,7 @@ export class KnexBlobs implements BlobCatalog {
       const id = await ensureRepository(trx, to);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, to);
       const { size } = found.blob;
-      const bounds = near(guards, size, this.#headroom);
+      const bounds = near(guards, size, this.#grants);
       await withinQuotas(trx, bounds, by, () => addLink(trx, id, found.blob));
       const write = { action: 'mount', repository: to, digest, size, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);

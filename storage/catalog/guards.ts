@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { QuotaExceededError, TagRefusedError } from '../errors.ts';
 import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
-import type { QuotaHeadroom } from './quota-headroom.ts';
+import type { QuotaGrants } from './quota-grants.ts';
 import type { TagRule, TagRuleKind } from './tag-rule-catalog.ts';
 import type { WebhookEvent } from './webhook-catalog.ts';
 import { matchesWildcard } from './wildcard.ts';
@@ -11,14 +11,22 @@ import { matchesWildcard } from './wildcard.ts';
 export interface Guards {
   readonly hooks: readonly { readonly id: number; readonly events: readonly WebhookEvent[] }[];
   readonly tagRules: readonly TagRule[];
-  readonly quotas: readonly { readonly id: number; readonly pattern: string; readonly bytes: number }[];
+  readonly quotas: readonly GuardedQuota[];
+}
+
+interface GuardedQuota {
+  readonly id: number;
+  readonly pattern: string;
+  readonly bytes: number;
+  /** Ids of what is granted of it. */
+  readonly grants: readonly number[];
 }
 
 /** Of changes that are the program's own. */
 export const NO_GUARDS: Guards = Object.freeze({ hooks: [], tagRules: [], quotas: [] });
 
 interface GuardRow {
-  readonly guard: 'hook' | 'tags' | 'quota';
+  readonly guard: 'hook' | 'tags' | 'quota' | 'grant';
   readonly id: number;
   readonly pattern: string;
   readonly what: string;
@@ -33,11 +41,13 @@ const GUARDS = `
   select 'hook' as guard, id, pattern, cast(events as text) as what, '' as kind from webhooks
     where ? like matches escape '!'
   union all select 'tags', id, pattern, tags, kind from tag_rules where ? like matches escape '!'
-  union all select 'quota', id, pattern, cast(bytes as text), '' from quotas where ? like matches escape '!'`;
+  union all select 'quota', id, pattern, cast(bytes as text), '' from quotas where ? like matches escape '!'
+  union all select 'grant', g.id, '', cast(g.quota_id as text), '' from quota_grants g
+    join quotas q on q.id = g.quota_id where ? like q.matches escape '!'`;
 
 /** All that concerns a repository, as the transaction sees it: one statement over tables of a few rows. */
 export async function guardsOf(trx: Knex, repository: string): Promise<Guards> {
-  const answer = await trx.raw(GUARDS, [repository, repository, repository]);
+  const answer = await trx.raw(GUARDS, Array(4).fill(repository));
   const rows: readonly GuardRow[] = isPostgres(trx) ? answer.rows : answer;
   const of = (guard: GuardRow['guard']) => rows.filter((row) => row.guard === guard);
   return {
@@ -47,7 +57,12 @@ export async function guardsOf(trx: Knex, repository: string): Promise<Guards> {
       tags: what,
       kind: kind as TagRuleKind,
     })),
-    quotas: of('quota').map(({ id, pattern, what }) => ({ id, pattern, bytes: Number(what) })),
+    quotas: of('quota').map(({ id, pattern, what }) => ({
+      id,
+      pattern,
+      bytes: Number(what),
+      grants: of('grant').flatMap((grant) => (Number(grant.what) === id ? Number(grant.id) : [])),
+    })),
   };
 }
 
@@ -90,10 +105,10 @@ export function refuseTagChange(
 export function near(
   { quotas }: Pick<Guards, 'quotas'>,
   size: number,
-  headroom: QuotaHeadroom | undefined,
+  granted: QuotaGrants | undefined,
 ): Pick<Guards, 'quotas'> {
-  if (headroom === undefined) return { quotas };
-  return { quotas: quotas.filter((quota) => !headroom.take(quota, size)) };
+  if (granted === undefined) return { quotas };
+  return { quotas: quotas.filter((quota) => !granted.take(quota, size)) };
 }
 
 /** Throws QuotaExceededError when `work` makes a repository have more than it may; the transaction then goes back. */
@@ -108,9 +123,10 @@ export async function withinQuotas<Result>(
   const result = await work();
   const after = await usedOf(trx, quotas);
   for (const { id, pattern, bytes } of quotas) {
-    const used = after.get(id) ?? 0;
+    const { used, granted } = after.get(id) ?? UNUSED;
     // What was there before a quota, or is there already, stays.
-    if (used > bytes && used > (before.get(id) ?? 0)) throw exceeded(pattern, used, bytes);
+    if (used > bytes && used > (before.get(id) ?? UNUSED).used) throw exceeded(pattern, used, bytes);
+    if (granted > 0 && used + granted > bytes) await trx('quota_grants').where({ quota_id: id }).delete();
   }
   return result;
 }
@@ -123,10 +139,31 @@ export function exceeded(pattern: string, used: number, bytes: number): QuotaExc
   );
 }
 
-async function usedOf(trx: Knex.Transaction, quotas: Guards['quotas']): Promise<ReadonlyMap<number, number>> {
+interface QuotaUsage {
+  readonly used: number;
+  readonly granted: number;
+}
+
+const UNUSED: QuotaUsage = { used: 0, granted: 0 };
+
+/** The bytes of quotas that are in use, and those that are set aside for whoever pushes. */
+export async function usedOf(
+  trx: Knex.Transaction,
+  quotas: readonly { readonly id: number }[],
+): Promise<ReadonlyMap<number, QuotaUsage>> {
   const ids = quotas.map(({ id }) => id);
-  const rows: readonly { quota_id: number; used: number | string }[] = await trx('quota_use as u')
+  const rows: readonly { quota_id: number; used: number | string; granted: number | string }[] = await trx(
+    'quota_use as u',
+  )
     .whereIn('quota_id', ids)
-    .select('quota_id', trx.raw(`${USED} as used`));
-  return new Map(rows.map(({ quota_id, used }) => [quota_id, Number(used)]));
+    .select(
+      'quota_id',
+      trx.raw(`${USED} as used`),
+      trx.raw(
+        '(select coalesce(sum(g.bytes), 0) from quota_grants g where g.quota_id = u.quota_id) as granted',
+      ),
+    );
+  return new Map(
+    rows.map(({ quota_id, used, granted }) => [quota_id, { used: Number(used), granted: Number(granted) }]),
+  );
 }

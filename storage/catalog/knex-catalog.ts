@@ -12,6 +12,7 @@ import { countNameChanges } from './migrations/0002-name-changes.ts';
 import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts';
 import { createGuards } from './migrations/0004-guards.ts';
 import { appendQuotaUse } from './migrations/0005-quota-deltas.ts';
+import { createQuotaGrants } from './migrations/0006-quota-grants.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -30,12 +31,13 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     createHistoryAndLeases,
     createGuards,
     appendQuotaUse,
+    createQuotaGrants,
   ]);
   const quotas = new KnexQuotas(knex);
   return {
     repositories: new KnexRepositories(knex),
-    blobs: new KnexBlobs(knex, quotas.headroom),
-    manifests: new KnexManifests(knex, quotas.headroom),
+    blobs: new KnexBlobs(knex, quotas.grants),
+    manifests: new KnexManifests(knex, quotas.grants),
     tags: new KnexTags(knex),
     uploads: new KnexUploads(knex),
     garbage: new KnexGarbage(knex),

@@ -13,7 +13,7 @@ import type {
 } from './catalog.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
-import type { QuotaHeadroom } from './quota-headroom.ts';
+import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
 import { pointTags, recordTagsOf } from './tags.ts';
@@ -33,12 +33,12 @@ interface ManifestRow extends BlobRow {
 /** Manifests, and what they refer to. */
 export class KnexManifests implements ManifestCatalog {
   readonly #knex: Knex;
-  readonly #headroom: QuotaHeadroom | undefined;
+  readonly #grants: QuotaGrants | undefined;
 
-  /** `headroom` where looking at quotas keeps others from writing. */
-  constructor(knex: Knex, headroom?: QuotaHeadroom) {
+  /** `grants` where looking at quotas keeps others from writing. */
+  constructor(knex: Knex, grants?: QuotaGrants) {
     this.#knex = knex;
-    this.#headroom = headroom;
+    this.#grants = grants;
   }
 
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
@@ -48,7 +48,7 @@ export class KnexManifests implements ManifestCatalog {
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      const bounds = near(guards, manifest.blob.size, this.#headroom);
+      const bounds = near(guards, manifest.blob.size, this.#grants);
       const blob = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, manifest.blob, options.claim));
       await writeManifest(trx, id, manifest);
       const { digest, size } = manifest.blob;

@@ -1,66 +1,88 @@
-/** What a quota allows; `id` is the catalog's. */
-interface Bounded {
+/** A quota as a transaction sees it; ids are the catalog's. */
+interface Granted {
+  readonly id: number;
+  /** The grants of it that are there. */
+  readonly grants: readonly number[];
+}
+
+/** Bytes of a quota that are set aside for those who push here. */
+export interface QuotaGrant {
   readonly id: number;
   readonly bytes: number;
 }
 
-/** Milliseconds for which what was read counts, and after which it is read anew. */
-const FRESH = 10_000;
-const RENEWED_AFTER = 1000;
-/** Of a quota: what must be left, beyond what is asked for, by whom it is not looked at more closely. */
-const MARGIN = 1 / 4;
-const SMALLEST_MARGIN = 256 * 1024 * 1024;
+/** Where grants are kept for all processes to see. */
+export interface GrantStore {
+  /** Another grant in place of the one that this process has; undefined when too little is left of the quota. */
+  renew(quotaId: number): Promise<QuotaGrant | undefined>;
+  /** Called now and then while much is pushed. */
+  tidy(): Promise<void>;
+}
+
+/** The part of what is left that one process gets, and the least that is worth it. */
+const SHARE = 1 / 4;
+const LEAST = 16 * 1024 * 1024;
+/** The part of a grant below which another one is asked for. */
+const LOW = 1 / 4;
+/** Milliseconds before it is asked again when there was none. */
+const ASKED_AGAIN = 1000;
+/** Pushes between two times of tidying. */
+const TIDIED_EVERY = 256;
+
+/** Bytes of a grant where `free` bytes of a quota are neither used nor granted; 0: none. */
+export function shareOf(free: number): number {
+  const bytes = Math.floor(free * SHARE);
+  return bytes >= LEAST ? bytes : 0;
+}
 
 /**
- * Tells who is so far below a quota that nobody needs to look: transactions that look at what is used and add to it
- * keep each other from committing. What others have added since it was read is not known here, and the margin is for that:
- * a quota is exceeded only when, of a quarter of it, more is added elsewhere within ten seconds. Near the bound every
- * transaction looks.
+ * Tells who need not look at how much of a quota is used: transactions that look at it and add to it keep each other from
+ * committing. What is used and what is granted are never more than the quota together, and whoever uses a grant
+ * has seen in the same transaction that it is still there: who needs what is granted to others takes it back by deleting
+ * the grant, and one of the two then fails to commit and is run again. So nothing depends on clocks, or on processes
+ * that have ended.
  */
-export class QuotaHeadroom {
-  readonly #read: () => Promise<ReadonlyMap<number, number>>;
+export class QuotaGrants {
+  readonly #store: GrantStore;
   readonly #now: () => number;
-  #known: { readonly at: number; readonly used: ReadonlyMap<number, number> } | undefined;
-  /** Bytes by quota that were taken here since what is known was asked for. */
-  #taken = new Map<number, number>();
-  #reading = false;
+  readonly #own = new Map<number, { readonly id: number; readonly bytes: number; left: number }>();
+  readonly #asking = new Set<number>();
+  readonly #askedAt = new Map<number, number>();
+  #count = 0;
 
-  /** `read` gives the bytes in use by quota; a failure of it only means that everybody looks. */
-  constructor(read: () => Promise<ReadonlyMap<number, number>>, now: () => number = () => performance.now()) {
-    this.#read = read;
+  constructor(store: GrantStore, now: () => number = () => performance.now()) {
+    this.#store = store;
     this.#now = now;
   }
 
-  /** Whether so many bytes more are surely allowed; they are counted then. Never waits. */
-  take({ id, bytes }: Bounded, size: number): boolean {
-    const now = this.#now();
-    const known = this.#known;
-    if (known === undefined || now - known.at > RENEWED_AFTER) this.#renew(now);
-    const used = known?.used.get(id);
-    if (known === undefined || used === undefined || now - known.at > FRESH) return false;
-    const taken = this.#taken.get(id) ?? 0;
-    if (used + taken + size + Math.max(bytes * MARGIN, SMALLEST_MARGIN) > bytes) return false;
-    this.#taken.set(id, taken + size);
+  /** Whether so many bytes more are surely allowed; they are counted then, also when the transaction is run again. Never waits. */
+  take({ id, grants }: Granted, size: number): boolean {
+    this.#count += 1;
+    if (this.#count % TIDIED_EVERY === 0) void this.#store.tidy().catch(() => undefined);
+    const own = this.#own.get(id);
+    if (own === undefined || !grants.includes(own.id)) {
+      this.#ask(id);
+      return false;
+    }
+    if (own.left < size + own.bytes * LOW) this.#ask(id);
+    if (own.left < size) return false;
+    own.left -= size;
     return true;
   }
 
-  #renew(at: number): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    const before = this.#taken;
-    // What is taken while it is read may or may not be in it.
-    const since = new Map<number, number>();
-    this.#taken = new Map(before);
-    const counting = this.#taken;
-    this.#read()
-      .then((used) => {
-        for (const [id, taken] of counting) since.set(id, taken - (before.get(id) ?? 0));
-        this.#known = { at, used };
-        this.#taken = since;
+  /** A failure only means that everybody looks. */
+  #ask(quotaId: number): void {
+    const askedAt = this.#askedAt.get(quotaId);
+    if (this.#asking.has(quotaId) || (askedAt !== undefined && this.#now() - askedAt < ASKED_AGAIN)) return;
+    this.#asking.add(quotaId);
+    this.#store
+      .renew(quotaId)
+      .then((grant) => {
+        if (grant === undefined) this.#own.delete(quotaId);
+        else this.#own.set(quotaId, { ...grant, left: grant.bytes });
+        if (grant === undefined) this.#askedAt.set(quotaId, this.#now());
       })
-      .catch(() => undefined)
-      .finally(() => {
-        this.#reading = false;
-      });
+      .catch(() => this.#askedAt.set(quotaId, this.#now()))
+      .finally(() => this.#asking.delete(quotaId));
   }
 }

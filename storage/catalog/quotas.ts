@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import { isPostgres } from './dialect.ts';
-import { exceeded, USED } from './guards.ts';
+import { exceeded, USED, usedOf } from './guards.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
-import { QuotaHeadroom } from './quota-headroom.ts';
+import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
 import { inTransaction } from './transaction.ts';
 import { likeOf, matchesWildcard } from './wildcard.ts';
 
@@ -52,12 +53,16 @@ interface DriftRow {
 export class KnexQuotas implements QuotaCatalog {
   readonly #knex: Knex;
   /** Where looking at quotas keeps others from writing; SQLite's transactions come one after the other anyway. */
-  readonly headroom: QuotaHeadroom | undefined;
+  readonly grants: QuotaGrants | undefined;
+  /** By which this process's grants are known. */
+  readonly #holder = randomUUID();
   #full: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
 
   constructor(knex: Knex) {
     this.#knex = knex;
-    this.headroom = isPostgres(knex) ? new QuotaHeadroom(() => this.#readUse()) : undefined;
+    this.grants = isPostgres(knex)
+      ? new QuotaGrants({ renew: (id) => this.#renewGrant(id), tidy: () => this.#drawTogether() })
+      : undefined;
   }
 
   async list(): Promise<readonly QuotaUse[]> {
@@ -70,7 +75,11 @@ export class KnexQuotas implements QuotaCatalog {
 
   async put({ pattern, bytes }: Quota): Promise<void> {
     await inTransaction(this.#knex, async (trx) => {
-      if ((await trx('quotas').where({ pattern }).update({ bytes })) > 0) return;
+      const [changed] = await trx('quotas').where({ pattern }).update({ bytes }).returning('id');
+      if (changed !== undefined) {
+        await takeBack(trx, changed.id);
+        return;
+      }
       await trx('quotas').insert({ pattern, matches: likeOf(pattern), bytes });
       const { id } = await trx('quotas').where({ pattern }).first('id');
       await count(trx, id);
@@ -101,16 +110,30 @@ export class KnexQuotas implements QuotaCatalog {
     }
   }
 
-  /** The bytes in use by quota. What was counted in rows of its own is drawn together when there is much of it. */
-  async #readUse(): Promise<ReadonlyMap<number, number>> {
-    const rows: readonly { quota_id: number; used: number | string; deltas: number | string }[] =
-      await this.#knex('quota_use as u').select(
-        'quota_id',
-        this.#knex.raw(`${USED} as used`),
-        this.#knex.raw('(select count(*) from quota_deltas) as deltas'),
-      );
-    if (Number(rows[0]?.deltas ?? 0) > MOST_DELTAS) await this.#knex.raw(DRAW_TOGETHER);
-    return new Map(rows.map(({ quota_id, used }) => [quota_id, Number(used)]));
+  /** Sets a part of what is left aside. What others were granted is taken back when it is that which leaves too little. */
+  #renewGrant(id: number): Promise<QuotaGrant | undefined> {
+    const holder = this.#holder;
+    const renew = async (trx: Knex.Transaction) => {
+      const quota: { readonly bytes: number | string } | undefined = await trx('quotas')
+        .where({ id })
+        .first('bytes');
+      if (quota === undefined) return undefined;
+      await trx('quota_grants').where({ quota_id: id, holder }).delete();
+      const { used, granted } = (await usedOf(trx, [{ id }])).get(id) ?? { used: 0, granted: 0 };
+      const free = Number(quota.bytes) - used;
+      const bytes = shareOf(free - granted) || shareOf(free);
+      if (bytes === 0) return undefined;
+      if (bytes > free - granted) await takeBack(trx, id);
+      const [row] = await trx('quota_grants').insert({ quota_id: id, holder, bytes }).returning('id');
+      return { id: Number(row.id), bytes };
+    };
+    return inTransaction(this.#knex, renew, { durable: false });
+  }
+
+  /** Adds up what was counted in rows of its own, when there is much of it. */
+  async #drawTogether(): Promise<void> {
+    const [row] = await this.#knex('quota_deltas').count({ rows: '*' });
+    if (Number(row?.rows) > MOST_DELTAS) await this.#knex.raw(DRAW_TOGETHER);
   }
 
   check(repair: boolean): Promise<readonly QuotaDrift[]> {
@@ -138,7 +161,13 @@ async function count(trx: Knex.Transaction, id: number): Promise<void> {
   await trx.raw(`insert into quota_blobs (quota_id, digest, size, links) ${LINKED}`, [id]);
 }
 
+/** Everybody looks at what is used before they add to it, until there are grants again. */
+async function takeBack(trx: Knex.Transaction, id: number): Promise<void> {
+  await trx('quota_grants').where({ quota_id: id }).delete();
+}
+
 async function forget(trx: Knex.Transaction, id: number): Promise<void> {
+  await takeBack(trx, id);
   await trx('quota_blobs').where({ quota_id: id }).delete();
   // With what the triggers have just counted.
   await trx('quota_deltas').where({ quota_id: id }).delete();

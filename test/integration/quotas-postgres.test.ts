@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import type { Actor } from '../../storage/catalog/actor.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
+import { DatabaseUnavailableError, QuotaExceededError } from '../../storage/errors.ts';
 import { digestOf } from '../support/content.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -71,4 +72,100 @@ test('a count that went wrong is found and mended', async () => {
   assert.deepEqual(await catalog.quotas.check(true), [drift]);
   assert.deepEqual(await catalog.quotas.check(false), []);
   assert.deepEqual(await used(), [before]);
+});
+
+/** Another replica on the same database. */
+async function openReplica() {
+  const other = await openCatalog(await openPostgres(url));
+  after(() => other.close());
+  return other;
+}
+
+const MIB = 1024 ** 2;
+const replicas = [catalog, await openReplica()] as const;
+
+test('two replicas that push at once from far below never exceed a quota, and use it up', async () => {
+  const bytes = 150 * MIB;
+  await catalog.quotas.put({ pattern: 'both/*', bytes });
+  const push = (index: number, text: string) =>
+    replicas[index % 2]?.blobs.link(
+      `both/${index}`,
+      { digest: digestOf(text), size: MIB, location: text },
+      undefined,
+      by,
+    );
+  let refused = 0;
+  let accepted = 0;
+  let grants = 0;
+  const lanes = Array.from({ length: 8 }, async (_, lane) => {
+    for (let turn = 0; refused < 8; turn += 1) {
+      try {
+        await push(lane, `both ${lane} ${turn}`);
+        accepted += 1;
+      } catch (error) {
+        // Near the bound they give way to each other, on a slow machine for longer than one has patience.
+        if (error instanceof DatabaseUnavailableError && !error.inDoubt) continue;
+        assert.ok(error instanceof QuotaExceededError, String(error));
+        refused += 1;
+      }
+      grants = Math.max(grants, Number((await knex('quota_grants').count({ rows: '*' }))[0]?.rows));
+      const [{ used } = { used: -1 }] = (await catalog.quotas.list()).filter(
+        ({ pattern }) => pattern === 'both/*',
+      );
+      assert.ok(used <= bytes, `${used} bytes`);
+    }
+  });
+  await Promise.all(lanes);
+  assert.ok(grants > 0, 'nobody had a grant');
+  assert.equal(accepted, 150);
+  assert.deepEqual(await catalog.quotas.check(false), []);
+});
+
+test('who has been waved through and is overtaken by others that use all up is refused', async () => {
+  const bytes = 200 * MIB;
+  await catalog.quotas.put({ pattern: 'slow/*', bytes });
+  const [slow, fast] = replicas;
+  const blob = (text: string, size: number) => ({ digest: digestOf(text), size, location: text });
+  const warm = blob('warm', 1);
+  const { id: quotaId } = await knex('quotas').where({ pattern: 'slow/*' }).first('id');
+  await waitUntil('the slow one has a grant', async () => {
+    const before = looks;
+    await slow.blobs.link('slow/app', warm, undefined, by);
+    return looks === before;
+  });
+  // Somebody else is recording the same blob, and whoever wants to do so as well waits in the middle of a transaction.
+  const held = blob('held', 10 * MIB);
+  const holder = await knex.transaction();
+  await holder('blobs').insert({ ...held, created_at: Date.now() });
+  const overtaken = slow.blobs.link('slow/app', held, undefined, by).then(
+    () => 'accepted',
+    (error: unknown) => error,
+  );
+  await waitUntil('it waits', async () => {
+    const { rows } = await knex.raw(`select 1 from pg_stat_activity where wait_event_type = 'Lock'`);
+    return rows.length > 0;
+  });
+  await fast.blobs.link('slow/other', blob('all', bytes - MIB), undefined, by);
+  assert.equal(await knex('quota_grants').where({ quota_id: quotaId }).first('id'), undefined);
+  await holder.rollback();
+  const outcome = await overtaken;
+  assert.ok(outcome instanceof QuotaExceededError, String(outcome));
+  assert.deepEqual(await catalog.quotas.check(false), []);
+});
+
+test('a lower quota, and one that is counted anew, leave nothing granted', async () => {
+  const granted = async () =>
+    Number((await knex('quota_grants').where({ quota_id: 1 }).count({ rows: '*' }))[0]?.rows);
+  const again = () =>
+    waitUntil('there is a grant', async () => {
+      await link('first');
+      return (await granted()) > 0;
+    });
+  await again();
+  await catalog.quotas.put({ pattern: 'team/*', bytes: 50 * GIB });
+  assert.equal(await granted(), 0);
+  await again();
+  await knex('quota_deltas').insert({ quota_id: 1, bytes: 5 });
+  await catalog.quotas.check(true);
+  assert.equal(await granted(), 0);
 });

@@ -1,83 +1,104 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { QuotaHeadroom } from '../../../../storage/catalog/quota-headroom.ts';
+import { type QuotaGrant, QuotaGrants, shareOf } from '../../../../storage/catalog/quota-grants.ts';
 
-const GIB = 1024 ** 3;
-const quota = { id: 1, bytes: 100 * GIB };
+const MIB = 1024 ** 2;
+const QUOTA = 7;
 
-function headroom(used = 0) {
+function grantsOf(answers: readonly (QuotaGrant | undefined | Error)[]) {
   let now = 0;
-  let reads = 0;
-  let failing = false;
-  let current = used;
-  const room = new QuotaHeadroom(
-    async () => {
-      reads++;
-      if (failing) throw new Error('no database');
-      return new Map([[1, current]]);
+  let asked = 0;
+  let tidied = 0;
+  const grants = new QuotaGrants(
+    {
+      renew: async () => {
+        const answer = answers[asked];
+        asked += 1;
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+      tidy: async () => {
+        tidied += 1;
+      },
     },
     () => now,
   );
   return {
-    room,
-    reads: () => reads,
-    use: (bytes: number) => {
-      current = bytes;
-    },
-    fail: () => {
-      failing = true;
-    },
-    /** Lets time pass, and what is read arrive. */
-    pass: async (milliseconds: number) => {
+    take: (size: number, ...there: number[]) => grants.take({ id: QUOTA, grants: there }, size),
+    asked: () => asked,
+    tidied: () => tidied,
+    pass: async (milliseconds = 0) => {
       now += milliseconds;
       await new Promise((resolve) => setImmediate(resolve));
     },
   };
 }
 
-test('nobody is waved through before anything is known, and then whoever is far from the bound', async () => {
-  const { room, pass, reads } = headroom();
-  assert.equal(room.take(quota, GIB), false);
-  assert.equal(room.take(quota, GIB), false);
-  await pass(1);
-  assert.equal(room.take(quota, GIB), true);
-  assert.equal(room.take({ id: 2, bytes: 100 * GIB }, 1), false, 'a quota that was not there yet');
-  assert.equal(reads(), 1);
+test('a fourth of what is left is granted, and nothing where that is little', () => {
+  assert.equal(shareOf(100 * MIB), 25 * MIB);
+  assert.equal(shareOf(64 * MIB), 16 * MIB);
+  assert.equal(shareOf(64 * MIB - 4), 0);
+  assert.equal(shareOf(-1), 0);
 });
 
-test('a quarter of a quota, and 256 MiB of a small one, is looked at closely', async () => {
-  const { room, pass } = headroom(50 * GIB);
-  room.take(quota, 0);
-  await pass(1);
-  assert.equal(room.take(quota, 26 * GIB), false);
-  assert.equal(room.take(quota, 25 * GIB), true);
-  assert.equal(room.take(quota, 1), false, 'what was taken here counts at once');
-  const small = headroom(0);
-  small.room.take({ id: 1, bytes: GIB / 4 }, 0);
-  await small.pass(1);
-  assert.equal(small.room.take({ id: 1, bytes: GIB / 4 }, 0), true);
-  assert.equal(small.room.take({ id: 1, bytes: GIB / 4 }, 1), false);
+test('everybody looks until there is a grant, and then nobody until it is used up', async () => {
+  const { take, asked, pass } = grantsOf([{ id: 1, bytes: 100 }, undefined]);
+  assert.equal(take(10), false);
+  assert.equal(take(10), false);
+  assert.equal(asked(), 1, 'once at a time');
+  await pass();
+  assert.equal(take(60, 1), true);
+  assert.equal(take(41, 1), false, 'more than is left of it');
+  assert.equal(asked(), 2, 'another one before it has ended');
 });
 
-test('what was taken while it was read counts beside what was read', async () => {
-  const { room, pass, use } = headroom();
-  room.take(quota, 0);
-  await pass(1);
-  await pass(1500);
-  use(40 * GIB);
-  assert.equal(room.take(quota, 30 * GIB), true, 'known from before, and read anew meanwhile');
-  await pass(1);
-  assert.equal(room.take(quota, 10 * GIB), false);
-  assert.equal(room.take(quota, 5 * GIB), true);
+test('what is left of a grant goes on being used while another one is asked for', async () => {
+  const { take, pass } = grantsOf([
+    { id: 1, bytes: 100 },
+    { id: 2, bytes: 50 },
+  ]);
+  take(0);
+  await pass();
+  assert.equal(take(80, 1), true);
+  assert.equal(take(20, 1), true);
+  await pass();
+  assert.equal(take(50, 2), true);
+  assert.equal(take(1, 2), false);
 });
 
-test('what is known for too long counts no more, nor does what cannot be read', async () => {
-  const { room, pass, fail } = headroom();
-  room.take(quota, 0);
-  await pass(1);
-  fail();
-  await pass(5000);
-  assert.equal(room.take(quota, 1), true);
-  await pass(6000);
-  assert.equal(room.take(quota, 1), false);
+test('a grant that the transaction does not see any more was taken back', async () => {
+  const { take, asked, pass } = grantsOf([
+    { id: 1, bytes: 100 },
+    { id: 2, bytes: 100 },
+  ]);
+  take(0);
+  await pass();
+  assert.equal(take(1, 1, 5), true);
+  assert.equal(take(1, 5), false);
+  assert.equal(asked(), 2);
+  await pass();
+  assert.equal(take(1, 2), true);
+});
+
+test('where there is none, and where it fails, it is asked again after a second', async () => {
+  const { take, asked, pass } = grantsOf([undefined, new Error('no database'), { id: 3, bytes: 10 }]);
+  for (const expected of [1, 2]) {
+    assert.equal(take(1), false);
+    await pass();
+    await pass(999);
+    assert.equal(take(1), false);
+    assert.equal(asked(), expected);
+    await pass(1);
+  }
+  assert.equal(take(1), false);
+  await pass();
+  assert.equal(take(1, 3), true);
+});
+
+test('it is tidied up while much is pushed', () => {
+  const { take, tidied } = grantsOf([undefined]);
+  for (let count = 0; count < 511; count += 1) take(1);
+  assert.equal(tidied(), 1);
+  take(1);
+  assert.equal(tidied(), 2);
 });
