@@ -1,8 +1,10 @@
+import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { HostConfig } from '../containers/container.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
 import type { RegistryCredentials } from '../images/images.ts';
+import type { ClientContent } from './client-content.ts';
 import type { FileTree } from './context/file-tree.ts';
 
 /** A folder of files on this host that a build reads, and never writes. */
@@ -35,6 +37,8 @@ export interface BuildSource {
   secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /** What a registry is asked with; undefined is anonymously. */
   credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
+  /** A folder that the client has lent for a cache. Throws EngineError 'bad-request' where it has lent none. */
+  folderContent(path: string): ClientContent;
   /** A unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined when there is none. */
   sshSocket(
     id: string,
@@ -49,6 +53,23 @@ export type StepLimits = Partial<
     'Memory' | 'MemorySwap' | 'CpuShares' | 'CpuPeriod' | 'CpuQuota' | 'CpusetCpus' | 'CpusetMems' | 'Ulimits'
   >
 >;
+
+/** A cache outside of this host. */
+export type CacheSource =
+  | { readonly kind: 'registry'; readonly reference: string }
+  /** In a folder of the client's, by the path that it gives; `digest` is of the manifest. */
+  | { readonly kind: 'folder'; readonly path: string; readonly digest: Digest };
+
+/** Where a build leaves its steps. */
+export type CacheTarget = {
+  /** `max` keeps the steps of all stages. */
+  readonly mode: 'min' | 'max';
+  /** Whether the build goes on when it cannot be left there. */
+  readonly ignoresErrors: boolean;
+} & (
+  | { readonly kind: 'registry'; readonly reference: string }
+  | { readonly kind: 'folder'; readonly path: string }
+);
 
 /** A form in which layers are to leave this host once the image is there. */
 export interface SentForm {
@@ -82,10 +103,10 @@ export interface BuildRequest {
   readonly limits?: StepLimits;
   /** Named contexts that are no local folders: an image by reference (`docker-image://…`) ; a folder has the value undefined. */
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
-  /** References of images or cache artifacts whose steps may be taken over. */
-  readonly cacheFrom: readonly string[];
-  /** Where the cache goes afterwards: a reference; `max` keeps the steps of all stages. */
-  readonly cacheTo: readonly { readonly reference: string; readonly mode: 'min' | 'max' }[];
+  /** Images and caches whose steps may be taken over. */
+  readonly cacheFrom: readonly CacheSource[];
+  /** Where the cache goes afterwards. */
+  readonly cacheTo: readonly CacheTarget[];
   /** Whether the image's configuration holds the cache of its own steps (`--cache-to type=inline`). */
   readonly inlineCache?: boolean;
   /** The image's layers are compressed so while it is built; a build that sends nothing compresses nothing. */
@@ -136,6 +157,8 @@ export interface BuiltImage {
   readonly baseLayers: ReadonlySet<Digest>;
   /** A statement of what went in, for `--provenance`. */
   readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
+  /** The manifest of the cache that was left in a folder of the client's, who notes it. */
+  readonly folderCache: Descriptor | undefined;
   release(): Promise<void>;
 }
 

@@ -27,6 +27,8 @@ import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
 import { CompressedLayers } from './cache/compressed-layers.ts';
+import { agentRemoteCaches } from './cache/remote/agent-remote-caches.ts';
+import { FolderCaches } from './cache/remote/folder-caches.ts';
 import { RegistryCaches } from './cache/remote/registry-caches.ts';
 import type { StepCache } from './cache/step-cache.ts';
 import { StepRecords } from './cache/step-records.ts';
@@ -88,7 +90,10 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     drafts: options.drafts,
     holds,
     cache: options.stepCache,
-    remote: new RegistryCaches(options.transfer),
+    remote: agentRemoteCaches(
+      new RegistryCaches(options.transfer),
+      new FolderCaches(options.transfer, options.compressor),
+    ),
     compressor: options.compressor,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory,

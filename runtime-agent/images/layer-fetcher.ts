@@ -1,5 +1,4 @@
 import type { Digest } from '../../storage/oci/digest.ts';
-import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { PullProgress } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
@@ -10,6 +9,12 @@ import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 import { Semaphore } from './semaphore.ts';
 import { SharedWork } from './shared-work.ts';
 import { verifiedBlob } from './verified-blob.ts';
+
+/** Where the bytes of layers come from. */
+export interface BlobSource {
+  /** A chunk's memory may be used again when the next one is asked for; who reads it checks it. */
+  streamBlob(blob: PlannedLayer['blob'], signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
 
 /** How far a layer is. */
 export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
@@ -40,7 +45,7 @@ export class LayerFetcher {
    */
   async withLayers<T>(
     layers: readonly PlannedLayer[],
-    repository: RegistryRepository,
+    repository: BlobSource,
     progress: (step: PullProgress) => void,
     signal: AbortSignal,
     whileHeld: () => Promise<T>,
@@ -65,7 +70,7 @@ export class LayerFetcher {
 
   async #fetchAll(
     layers: readonly PlannedLayer[],
-    repository: RegistryRepository,
+    repository: BlobSource,
     progress: (step: PullProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
@@ -92,7 +97,7 @@ export class LayerFetcher {
 
   async #fetch(
     layer: PlannedLayer,
-    repository: RegistryRepository,
+    repository: BlobSource,
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {

@@ -160,8 +160,8 @@ describe('buildx', { timeout: 120_000 }, async () => {
       limits: { Ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }] },
       inlineCache: true,
       namedContexts: new Map(),
-      cacheFrom: ['host:5000/cache'],
-      cacheTo: [{ reference: 'host:5000/cache', mode: 'max' }],
+      cacheFrom: [{ kind: 'registry', reference: 'host:5000/cache' }],
+      cacheTo: [{ kind: 'registry', reference: 'host:5000/cache', mode: 'max', ignoresErrors: false }],
       sends: [],
     });
   });
@@ -316,7 +316,10 @@ describe('buildx', { timeout: 120_000 }, async () => {
       /--cache-to of several platforms/,
     ],
     [['--sbom=true'], /--sbom is not supported/],
-    [['--cache-to', 'type=local,dest=/nowhere'], /--cache-to type=local is not supported/],
+    [
+      ['--cache-to', 'type=azblob,name=c,account_url=http://127.0.0.1:1/'],
+      /--cache-to type=azblob is not supported/,
+    ],
     [['--cgroup-parent', 'x'], /--cgroup-parent is not supported/],
   ] as const) {
     test(`refused: ${flags.join(' ')}`, async () => {

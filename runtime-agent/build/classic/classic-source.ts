@@ -49,6 +49,12 @@ export async function receiveSource(
     },
     secret: async () => undefined,
     credentials: async (registry) => credentials.get(registry),
+    folderContent: () => {
+      throw new EngineError(
+        'bad-request',
+        'a cache in a folder of the client needs BuildKit: build with buildx',
+      );
+    },
     sshSocket: async () => undefined,
     close: () => tree.release(),
   };

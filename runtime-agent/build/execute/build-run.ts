@@ -157,8 +157,7 @@ export class BuildRun {
       await shared.bring(stage.chain);
       const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
       await early.finish();
-      await shared.save(stage.chain);
-      return image;
+      return { ...image, folderCache: await shared.save(stage.chain) };
     } catch (error) {
       failure.abort(error);
       await draft.release();
@@ -175,7 +174,7 @@ export class BuildRun {
     prepared: PreparedBuild,
     stage: BuiltStage,
     inlineCache: readonly RemoteStep[] | undefined,
-  ): Promise<BuiltImage> {
+  ): Promise<Omit<BuiltImage, 'folderCache'>> {
     const plan = prepared.target;
     const ground = prepared.groundOf(plan);
     await draft.keepLayers(stage.chain);

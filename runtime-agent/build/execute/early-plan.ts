@@ -1,15 +1,16 @@
 import type { BuildRequest, SentForm } from '../builder.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 
-/** What a registry takes when nothing else is said. */
-const OF_REGISTRIES: SentForm = { compression: { kind: 'gzip' }, keeps: 'all', isRead: false };
+/** What caches are written in. Where they go to a registry, that may have the layers already. */
+const OF_CACHES: SentForm = { compression: { kind: 'gzip' }, keeps: 'all', isRead: false };
 
 /** The forms that layers of a build will be wanted in: none where it sends nothing. */
 export function earlyForms({
   sends = [],
   cacheTo,
 }: Pick<BuildRequest, 'sends' | 'cacheTo'>): readonly SentForm[] {
-  return cacheTo.length === 0 ? sends : [...sends, OF_REGISTRIES];
+  const kinds = new Set(cacheTo.map(({ kind }) => kind));
+  return [...sends, ...[...kinds].map((kind) => ({ ...OF_CACHES, isRead: kind === 'folder' }))];
 }
 
 /** The stages whose layers are sent: those that the target stands on, and all of them where a cache of the mode `max` is left. */

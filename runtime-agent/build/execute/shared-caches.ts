@@ -1,8 +1,8 @@
+import type { Descriptor } from '../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { shortDigest } from '../../images/pull-plan.ts';
-import { readReference } from '../../images/read-reference.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
-import type { BuildProgress, BuildRequest } from '../builder.ts';
+import type { BuildProgress, BuildRequest, CacheTarget } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { ImportedCache, RemoteCaches } from '../cache/remote/remote-cache.ts';
 import type { StepCache } from '../cache/step-cache.ts';
@@ -50,12 +50,11 @@ export class SharedCaches {
   async open(): Promise<void> {
     const { request, progress, signal, remote } = this.#options;
     await Promise.all(
-      request.cacheFrom.map(async (reference) => {
+      request.cacheFrom.map(async (place) => {
         try {
-          const title = `importing cache manifest from ${reference}`;
-          const cache = await internalStep(title, progress, async () =>
-            remote.read(reference, await this.#credentials(reference), signal),
-          );
+          const name = place.kind === 'folder' ? `local:${place.path}` : place.reference;
+          const title = `importing cache manifest from ${name}`;
+          const cache = await internalStep(title, progress, () => remote.read(place, request.source, signal));
           this.#imported.push(cache);
         } catch {
           signal.throwIfAborted();
@@ -119,22 +118,35 @@ export class SharedCaches {
     return this.#options.request.inlineCache ? this.#stepsOf(chain) : undefined;
   }
 
-  /** Writes the caches that are asked for. `chain` are the layers of the image: a cache of the mode `min` has no others. */
-  async save(chain: readonly Digest[]): Promise<void> {
-    const { request, remote, progress, signal } = this.#options;
+  /**
+   * Writes the caches that are asked for, and answers the manifest of that in a folder of the client's. `chain` are the layers of the image: a
+   * cache of the mode `min` has no others.
+   */
+  async save(chain: readonly Digest[]): Promise<Descriptor | undefined> {
+    const { request, signal } = this.#options;
     if (request.cacheTo.some(({ mode }) => mode === 'max')) await this.bring([...this.#awaited.keys()]);
-    for (const { reference, mode } of request.cacheTo) {
-      const steps = mode === 'max' ? [...this.#recorded.values()] : this.#stepsOf(chain);
-      await internalStep(`exporting cache to ${reference}`, progress, async (step) =>
-        remote.write(
-          reference,
-          await this.#credentials(reference),
-          steps,
-          told(step, 'writing layer'),
-          signal,
-        ),
-      );
+    let manifest: Descriptor | undefined;
+    for (const target of request.cacheTo) {
+      const steps = target.mode === 'max' ? [...this.#recorded.values()] : this.#stepsOf(chain);
+      try {
+        manifest = (await this.#saveAt(target, steps)) ?? manifest;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!target.ignoresErrors) throw error;
+      }
     }
+    return manifest;
+  }
+
+  async #saveAt(target: CacheTarget, steps: readonly RemoteStep[]): Promise<Descriptor | undefined> {
+    const { request, remote, progress, signal } = this.#options;
+    const title =
+      target.kind === 'folder'
+        ? 'exporting cache to client directory'
+        : `exporting cache to ${target.reference}`;
+    return await internalStep(title, progress, (step) =>
+      remote.write(target, request.source, steps, told(step, 'writing layer'), signal),
+    );
   }
 
   #stepsOf(chain: readonly Digest[]): readonly RemoteStep[] {
@@ -166,11 +178,6 @@ export class SharedCaches {
     const size = diffId === undefined || !isHere ? 0 : await snapshotter.layerSize(diffId);
     const [first = '', ...others] = new Set([...keys, ...step.keys]);
     await steps.put([first, ...others], { diffId, description, size, createdAt });
-  }
-
-  async #credentials(reference: string) {
-    const { source } = this.#options.request;
-    return await source.credentials(readReference(reference).registry, this.#options.signal);
   }
 }
 

@@ -63,7 +63,10 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       ...(shmSize === undefined || shmSize === 0 ? {} : { shmSize }),
       ...(Object.keys(limits).length === 0 ? {} : { limits }),
       namedContexts: new Map(),
-      cacheFrom: decodeList(query.get('cachefrom') ?? ''),
+      cacheFrom: decodeList(query.get('cachefrom') ?? '').map((reference) => ({
+        kind: 'registry',
+        reference,
+      })),
       cacheTo: [],
       ...(epoch === undefined ? {} : { sourceDateEpoch: epoch }),
     },

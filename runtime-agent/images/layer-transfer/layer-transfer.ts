@@ -7,7 +7,7 @@ import type { RepositoryWriter } from '../../registry/repository-writer.ts';
 import { compressionOf, ociLayerType } from '../compression/layer-compression.ts';
 import type { RegistryCredentials } from '../images.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
-import type { LayerFetcher } from '../layer-fetcher.ts';
+import type { BlobSource, LayerFetcher } from '../layer-fetcher.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import type { PlannedLayer } from '../pull-plan.ts';
 import type { LayerPusher } from '../push/layer-pusher.ts';
@@ -81,7 +81,7 @@ export class LayerTransfer {
   /** Resolves when the layer is here, and `whileHeld`, until which no sweep takes it, has ended. Throws as Images.pull does. */
   async fetch(
     layer: PlannedLayer,
-    repository: RegistryRepository,
+    source: BlobSource,
     progress: (current: number, total: number) => void,
     signal: AbortSignal,
     whileHeld: () => Promise<void>,
@@ -89,6 +89,6 @@ export class LayerTransfer {
     const report = (step: { readonly kind: string; readonly current?: number; readonly total?: number }) => {
       if (step.current !== undefined) progress(step.current, step.total ?? 0);
     };
-    await this.#options.fetcher.withLayers([layer], repository, report, signal, whileHeld);
+    await this.#options.fetcher.withLayers([layer], source, report, signal, whileHeld);
   }
 }

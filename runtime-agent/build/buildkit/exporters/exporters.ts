@@ -36,6 +36,9 @@ export async function exportAll(deps: ExportersDeps, wanted: Export): Promise<Re
   const { built, plans, progress } = wanted;
   for (const plan of plans) refuseSeveral(plan, built);
   const answer: Record<string, string> = {};
+  // Clients put it into the index of their folder.
+  const { folderCache } = built.all[0];
+  if (folderCache !== undefined) answer['cache.manifest'] = JSON.stringify(folderCache);
   for (const [index, plan] of plans.entries()) {
     await internalStep(titleOf(plan), progress, (step) => exportOne(deps, wanted, index, plan, step));
     if (plan.kind === 'image' || plan.kind === 'archive')

@@ -2,6 +2,7 @@ import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
 import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
+import type { ClientContent } from '../../client-content.ts';
 import { gitArchive } from '../../context/git/git-archive.ts';
 import { internalStep } from '../../internal-step.ts';
 import type { MainContext } from '../frontend/contexts.ts';
@@ -10,6 +11,7 @@ import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
 import { readSmallFiles, type SmallFiles } from '../session/read-small-files.ts';
 import { receiveFolder } from '../session/receive-folder.ts';
+import { sessionContent } from '../session/session-content.ts';
 import { type ForwardedSocket, forwardSsh } from '../session/ssh-forward.ts';
 import type { SyncedFolders } from '../session/synced-folders.ts';
 import { uploadStream } from '../session/upload-stream.ts';
@@ -95,6 +97,10 @@ export class SessionSource implements BuildSource {
 
   credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined> {
     return clientCredentials(this.#session, registry, signal);
+  }
+
+  folderContent(path: string): ClientContent {
+    return sessionContent(this.#session, path);
   }
 
   sshSocket(id: string, signal: AbortSignal): Promise<ForwardedSocket | undefined> {

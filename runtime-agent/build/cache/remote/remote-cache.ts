@@ -1,5 +1,6 @@
+import type { Descriptor } from '../../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../../storage/oci/digest.ts';
-import type { RegistryCredentials } from '../../../images/images.ts';
+import type { BuildSource, CacheSource, CacheTarget } from '../../builder.ts';
 import type { RemoteStep } from './cache-document.ts';
 
 /** Bytes of a layer that have come or gone. */
@@ -10,8 +11,8 @@ export interface ImportedCache {
   /** The step that one of these keys stands for. */
   find(keys: readonly string[]): RemoteStep | undefined;
   /**
-   * Brings the layer of one of its steps here; it is held until `whileHeld` has ended. Throws EngineError where the registry has it
-   * no more.
+   * Brings the layer of one of its steps here; it is held until `whileHeld` has ended. Throws EngineError where its place has it no
+   * more.
    */
   fetchLayer(
     diffId: Digest,
@@ -21,20 +22,22 @@ export interface ImportedCache {
   ): Promise<void>;
 }
 
-/** Caches of steps in registries, which hosts share. */
+/** What a client lends for its caches. */
+export type CacheClient = Pick<BuildSource, 'credentials' | 'folderContent'>;
+
+/** Caches of steps outside of this host: in registries, which hosts share, and in folders of clients. */
 export interface RemoteCaches {
   /** Throws EngineError 'not-found' where there is nothing, 'bad-request' where it is no cache of this kind. */
-  read(
-    reference: string,
-    credentials: RegistryCredentials | undefined,
-    signal: AbortSignal,
-  ): Promise<ImportedCache>;
-  /** Puts steps there in place of what was there; their layers are here and held by the caller. Throws as ImagePush.push does. */
+  read(place: CacheSource, client: CacheClient, signal: AbortSignal): Promise<ImportedCache>;
+  /**
+   * Puts steps there in place of what was there; their layers are here and held by the caller. Answers the manifest where the client
+   * has to note it. Throws as ImagePush.push and ClientContent.write do.
+   */
   write(
-    reference: string,
-    credentials: RegistryCredentials | undefined,
+    place: CacheTarget,
+    client: CacheClient,
     steps: readonly RemoteStep[],
     progress: LayerProgress,
     signal: AbortSignal,
-  ): Promise<void>;
+  ): Promise<Descriptor | undefined>;
 }

@@ -16,7 +16,7 @@ describe('places of the build cache', () => {
     };
     const inline = { type: 'inline', attributes: new Map<string, string>() };
     assert.deepEqual(decodeCacheExports([registry, inline]), {
-      cacheTo: [{ reference: 'h/c', mode: 'max' }],
+      cacheTo: [{ kind: 'registry', reference: 'h/c', mode: 'max', ignoresErrors: false }],
       inlineCache: true,
     });
     const imports = JSON.stringify([{ Type: 'registry', Attrs: { ref: 'h/c' } }]);
@@ -27,15 +27,16 @@ describe('places of the build cache', () => {
           ['cache-from', 'h/a,h/b'],
         ]),
       ),
-      ['h/a', 'h/b', 'h/c'],
+      ['h/a', 'h/b', 'h/c'].map((reference) => ({ kind: 'registry', reference })),
     );
   });
 
-  for (const type of ['local', 'gha', 's3', 'azblob']) {
+  for (const type of ['gha', 's3', 'azblob']) {
     test(`type=${type} is refused, and it is said what to use`, () => {
       const refused = {
         code: 'bad-request',
-        message: /is not supported: .*type=registry,ref=…, or in the image/,
+        message:
+          /is not supported: .*type=registry,ref=…, in a folder, with type=local,(src|dest)=…, or in the image/,
       };
       assert.throws(() => decodeCacheExports([{ type, attributes: new Map() }]), refused);
       const imports = JSON.stringify([{ Type: type, Attrs: {} }]);
@@ -50,5 +51,32 @@ describe('places of the build cache', () => {
       ['mode', 'most'],
     ]);
     assert.throws(() => decodeCacheExports([{ type: 'registry', attributes }]), /neither min nor max/);
+  });
+
+  test('folders of the client: of one mode, and only what its index names is read', () => {
+    const local = (attributes: Record<string, string>) => ({
+      type: 'local',
+      attributes: new Map(Object.entries(attributes)),
+    });
+    const digest = `sha256:${'a'.repeat(64)}`;
+    const imports = (attributes: object) =>
+      decodeCacheImports(
+        new Map([['cache-imports', JSON.stringify([{ Type: 'local', Attrs: attributes }])]]),
+      );
+    assert.deepEqual(
+      decodeCacheExports([local({ dest: 'c', mode: 'max', 'ignore-error': 'true' })]).cacheTo,
+      [{ kind: 'folder', path: 'c', mode: 'max', ignoresErrors: true }],
+    );
+    assert.deepEqual(imports({ src: 'c', digest }), [{ kind: 'folder', path: 'c', digest }]);
+    assert.throws(() => imports({ src: 'c' }), /there is no cache in c/);
+    assert.throws(() => decodeCacheExports([local({})]), /--cache-to type=local needs dest=/);
+    assert.throws(
+      () => decodeCacheExports([local({ dest: 'a' }), local({ dest: 'b', mode: 'max' })]),
+      /of two modes is not supported/,
+    );
+    assert.throws(
+      () => decodeCacheExports([local({ dest: 'a', compression: 'zstd' })]),
+      /the option compression=zstd of --cache-to type=local is not supported/,
+    );
   });
 });

@@ -60,7 +60,7 @@ describe('options of the frontend', () => {
       ],
     });
     assert.deepEqual([...plan.request.buildArguments.keys()], ['A', 'SOURCE_DATE_EPOCH']);
-    assert.deepEqual(plan.request.cacheFrom, ['r/cache']);
+    assert.deepEqual(plan.request.cacheFrom, [{ kind: 'registry', reference: 'r/cache' }]);
   });
 
   test('an empty no-cache is all steps', () => {
@@ -97,9 +97,9 @@ describe('options of the frontend', () => {
     ['another attestation', { 'attest:vex': '' }, /attestation "vex" is not supported/],
     ['a mode of provenance', { 'attest:provenance': 'mode=all' }, /neither min nor max/],
     [
-      'a local cache',
-      { 'cache-imports': '[{"Type":"local","Attrs":{"src":"x"}}]' },
-      /type=local is not supported/,
+      'a cache elsewhere',
+      { 'cache-imports': '[{"Type":"azblob","Attrs":{"name":"x"}}]' },
+      /type=azblob is not supported/,
     ],
     ['a cache without a reference', { 'cache-imports': '[{"Type":"registry"}]' }, /needs ref=/],
     ['no JSON', { 'cache-imports': '[' }, /is not JSON/],

@@ -38,6 +38,7 @@ export class FakeBuilder implements Builder {
       manifestDigest: `sha256:${'b'.repeat(64)}`,
       baseLayers: new Set(),
       materials: [],
+      folderCache: undefined,
       release: async () => {
         this.held--;
       },
