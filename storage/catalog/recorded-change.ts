@@ -4,8 +4,8 @@ import type { AuditEntry } from './audit-catalog.ts';
 import { insertEntries } from './insert-entries.ts';
 
 interface Change {
-  /** Asked for when it is recorded: what was asked for is known by then. */
-  readonly entry: () => AuditEntry;
+  /** Asked for by each transaction that changes something: undefined while it is not known yet what to record. */
+  readonly entry: () => AuditEntry | undefined;
   recorded: boolean;
 }
 
@@ -13,10 +13,13 @@ interface Change {
 const changes = new AsyncLocalStorage<Change>();
 
 /**
- * Runs `work`, whose first transaction that changes something records `entry` as well: both are there, or neither. Answers
- * whether there was one.
+ * Runs `work`, whose first transaction that changes something when there is an `entry` records it as well: both are there,
+ * or neither. Answers whether there was one.
  */
-export async function recordingChange(entry: () => AuditEntry, work: () => Promise<void>): Promise<boolean> {
+export async function recordingChange(
+  entry: () => AuditEntry | undefined,
+  work: () => Promise<unknown>,
+): Promise<boolean> {
   const change: Change = { entry, recorded: false };
   await changes.run(change, work);
   return change.recorded;
@@ -29,12 +32,14 @@ export async function withRecord<T>(
 ): Promise<T> {
   const change = changes.getStore();
   if (change === undefined || change.recorded) return run(work);
+  let entry: AuditEntry | undefined;
   const result = await run(async (trx) => {
     const outcome = await work(trx);
-    if (hasChanged(outcome)) await insertEntries(trx, [change.entry()]);
+    entry = hasChanged(outcome) ? change.entry() : undefined;
+    if (entry !== undefined) await insertEntries(trx, [entry]);
     return outcome;
   });
-  if (hasChanged(result)) change.recorded = true;
+  if (entry !== undefined) change.recorded = true;
   return result;
 }
 

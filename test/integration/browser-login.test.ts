@@ -270,6 +270,30 @@ describe('people log in by a provider', async () => {
     assert.match(page.body.toString(), /needs https/);
   });
 
+  test('a token that cannot be recorded is not made', async () => {
+    const browser = new CookieBrowser();
+    const page = await logInAs(browser, start, 'sub-ada');
+    const { action, fields } = formOf(page, 'make-token');
+    const counts = async () => [
+      (await store.database('credentials')).length,
+      (await store.database('audit_events').where({ detail: 'POST /auth/tokens' })).length,
+    ];
+    const before = await counts();
+    await store.database.raw(`create trigger full before insert on audit_events
+      when new.detail = 'POST /auth/tokens' begin select raise(abort, 'the record is full'); end`);
+    try {
+      assert.equal((await browser.send(action, fields)).status, 500);
+      assert.deepEqual(await counts(), before);
+    } finally {
+      await store.database.raw('drop trigger full');
+    }
+    assert.equal((await browser.send(action, fields)).status, 201);
+    assert.deepEqual(
+      await counts(),
+      before.map((rows) => rows + 1),
+    );
+  });
+
   test('a provider that is down: sessions and tokens go on, and a page says what is the matter', async () => {
     const browser = new CookieBrowser();
     const page = await logInAs(browser, start, 'sub-ada');
