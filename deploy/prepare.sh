@@ -63,11 +63,28 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 say "installing the Debian packages$missing"
 log=$(mktemp)
+
+# Packages such as nginx and postgresql start a service that nobody here asked for, unless the machine's policy says no
+# (invoke-rc.d(8)). One that the machine has decides as it did; what a killed run has left is not the machine's.
+policy=/usr/sbin/policy-rc.d
+mark="# Of deploy/prepare.sh while it installs packages, process"
+is_marked() { grep -q "^$mark $1" "$policy" 2>/dev/null; }
+clean_up() {
+  if is_marked "$$\$"; then rm -f "$policy"; fi
+  rm -f "$log"
+}
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ ! -e "$policy" ] || is_marked ""; then
+  printf '#!/bin/sh\n%s %s\nexit 101\n' "$mark" "$$" >"$policy"
+  chmod 755 "$policy"
+fi
+
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # the list is meant to be split
 { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1 || {
   tail -n 40 "$log" >&2
-  rm -f "$log"
   fail "apt-get install failed; the end of its output is above"
 }
-rm -f "$log"
