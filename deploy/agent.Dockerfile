@@ -10,7 +10,7 @@ RUN sh deploy/prepare.sh image && rm -rf node_modules/node-linux-*/include node_
 
 FROM debian:trixie-slim
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1 conmon crun erofs-utils \
-  golang-github-containers-common isal nftables tini util-linux \
+  golang-github-containers-common isal nftables tini util-linux zstd \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/berth
 COPY --from=install /opt/berth/node_modules node_modules

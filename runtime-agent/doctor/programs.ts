@@ -27,6 +27,12 @@ export const PROGRAMS: readonly NeededProgram[] = [
     needed: false,
   },
   {
+    name: 'zstd',
+    debianPackage: 'zstd',
+    purpose: 'it takes pulls of zstd layers out of the agent',
+    needed: false,
+  },
+  {
     name: 'git',
     debianPackage: 'git',
     purpose: 'it fetches git repositories that are built from',

@@ -1,5 +1,4 @@
-import { access, constants } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
@@ -10,6 +9,7 @@ import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { ImageAttestations } from './attestations/image-attestations.ts';
 import { LayerCompressor } from './compression/layer-compressor.ts';
+import { findDecompressors } from './decompressors.ts';
 import { AgentImageDrafts } from './drafts/agent-image-drafts.ts';
 import type { ImageDrafts } from './drafts/image-drafts.ts';
 import { ImageCatalog } from './image-catalog.ts';
@@ -62,7 +62,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
   const holds = new LayerHolds(snapshotter, layerBlobs);
   const lock = new KeyedLock();
-  const igzip = await findProgram('igzip');
+  const decompressors = await findDecompressors();
   const otherLayers = options.otherLayers ?? (async () => []);
   const images = new ImageService({
     catalog,
@@ -72,7 +72,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     lock,
     registry,
     events,
-    igzip,
+    decompressors,
     layerLimit,
     otherLayers,
   });
@@ -100,20 +100,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     lock,
     attestations,
   });
-  const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, igzip });
+  const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, decompressors });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
   return { images, drafts, push, holds, transfer, attestations, compressor, indexes, layerBlobs };
-}
-
-async function findProgram(name: string): Promise<string | undefined> {
-  for (const folder of (process.env.PATH ?? '').split(':').filter(isAbsolute)) {
-    try {
-      await access(join(folder, name), constants.X_OK);
-      return join(folder, name);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'EACCES') throw error;
-    }
-  }
-  return undefined;
 }

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
+import type { Decompressor, Decompressors } from './decompressors.ts';
 import type { BlobContent, LayerCompression } from './read-compression.ts';
 
 /** What a layer goes through: bytes in, other bytes out. */
@@ -14,23 +15,25 @@ interface Filter {
 }
 
 const CHUNK = 1 << 20;
+/** Bytes of files that a program writes which writes none. */
+const MAX_PIPED = 0;
 
 /**
  * The uncompressed bytes of a layer, in memory of their own. What it is made from is read to its end whatever the compression makes of it, so that its
- * own check is made. The program igzip is used where its path is given: half of zlib's time, and on another core. Throws
+ * own check is made. Where there is igzip it is used for gzip: half of zlib's time, and on another core. Throws
  * EngineError 'bad-request'.
  */
 export async function* decompress(
   blob: { readonly digest: Digest },
   { compression, content }: BlobContent,
-  options: { readonly igzip: string | undefined },
+  decompressors: Decompressors,
 ): AsyncGenerator<Uint8Array> {
   if (compression === undefined) {
     for await (const chunk of content) yield Buffer.from(chunk);
     return;
   }
   const filter =
-    compression === 'zstd' ? zlibFilter(createZstdDecompress({ chunkSize: CHUNK })) : gunzip(options);
+    compression === 'zstd' ? zlibFilter(createZstdDecompress({ chunkSize: CHUNK })) : gunzip(decompressors);
   yield* through(filter, content, (error) => damagedLayer(blob.digest, compression, error));
 }
 
@@ -43,16 +46,17 @@ export function damagedLayer(digest: Digest, compression: LayerCompression, caus
   );
 }
 
-function gunzip({ igzip }: { readonly igzip: string | undefined }): Filter {
-  return igzip === undefined ? zlibFilter(createGunzip({ chunkSize: CHUNK })) : childFilter(igzip, ['-dc']);
+function gunzip({ gzip }: Decompressors): Filter {
+  return gzip === undefined ? zlibFilter(createGunzip({ chunkSize: CHUNK })) : childFilter(gzip);
 }
 
 function zlibFilter(stream: Readable & Writable): Filter {
   return { input: stream, output: stream, ended: Promise.resolve() };
 }
 
-function childFilter(program: string, args: readonly string[]): Filter {
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+function childFilter({ name, command }: Decompressor): Filter {
+  const { path, args } = command(MAX_PIPED);
+  const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
     if (complaint.length < 1000) complaint += chunk.toString('utf8');
@@ -61,7 +65,7 @@ function childFilter(program: string, args: readonly string[]): Filter {
     child.once('error', reject);
     child.once('close', (code, signal) => {
       if (code === 0) resolve();
-      else reject(new Error(complaint.trim() || `${program} ended with ${signal ?? code}`));
+      else reject(new Error(complaint.trim() || `${name} ended with ${signal ?? code}`));
     });
   });
   ended.catch(() => undefined);

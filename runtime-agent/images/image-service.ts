@@ -8,6 +8,7 @@ import type { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../snapshots/storage-full.ts';
 import { chainIds } from './chain-ids.ts';
+import type { Decompressors } from './decompressors.ts';
 import { findImage } from './find-image.ts';
 import type { Image } from './image.ts';
 import type { ImageCatalog } from './image-catalog.ts';
@@ -31,8 +32,7 @@ export interface ImageServiceOptions {
   readonly events: EventBus;
   /** Of the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
-  /** The path of igzip, where it is installed. */
-  readonly igzip: string | undefined;
+  readonly decompressors: Decompressors;
   /** Layers that are used though no image has them. */
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }

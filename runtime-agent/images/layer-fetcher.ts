@@ -1,5 +1,6 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { Decompressors } from './decompressors.ts';
 import type { PullProgress } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from './layer-holds.ts';
@@ -25,8 +26,7 @@ export interface LayerFetcherOptions {
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
   readonly layerBlobs: LayerBlobs;
-  /** The path of igzip, where it is installed. */
-  readonly igzip: string | undefined;
+  readonly decompressors: Decompressors;
 }
 
 /** Brings layers into the snapshotter, each once however many pulls want it, and keeps those that pulls are about to use. */
@@ -101,7 +101,7 @@ export class LayerFetcher {
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { layerLimit, snapshotter, layerBlobs, igzip } = this.#options;
+    const { layerLimit, snapshotter, layerBlobs, decompressors } = this.#options;
     if (this.#places.isFull) report({ state: 'waiting' });
     await this.#places.hold(signal, async () => {
       if (await snapshotter.hasLayer(layer.diffId)) {
@@ -116,7 +116,7 @@ export class LayerFetcher {
         const content = counted(repository.streamBlob(layer.blob, either), layer.blob.size, report);
         const verified = verifiedBlob(layer.blob, content);
         const source = kept?.pass(verified) ?? verified;
-        const tar = await openLayer(layer.blob, source, { igzip, layerLimit });
+        const tar = await openLayer(layer.blob, source, { decompressors, layerLimit });
         await snapshotter.addLayer(layer.diffId, tar, either);
         // A sweep leaves what is recorded, so that comes first.
         await layerBlobs.record([layer]);

@@ -1,13 +1,14 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { LayerContent } from '../snapshots/layer-content.ts';
 import { decompress } from './decompress.ts';
-import { gunzipInto } from './gunzip-into.ts';
+import { decompressInto } from './decompress-into.ts';
+import type { Decompressors } from './decompressors.ts';
 import { limitedLayer } from './limited-layer.ts';
 import { readCompression } from './read-compression.ts';
+import { writeLayer } from './write-layer.ts';
 
 export interface OpenLayerOptions {
-  /** The path of igzip, where it is installed. */
-  readonly igzip: string | undefined;
+  readonly decompressors: Decompressors;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
 }
@@ -16,15 +17,18 @@ export interface OpenLayerOptions {
 export async function openLayer(
   blob: { readonly digest: Digest; readonly mediaType: string },
   source: AsyncIterable<Uint8Array>,
-  { igzip, layerLimit: limit }: OpenLayerOptions,
+  { decompressors, layerLimit: limit }: OpenLayerOptions,
 ): Promise<LayerContent> {
   const opened = await readCompression(blob, source);
-  const { content } = opened;
-  const tar = limitedLayer(decompress(blob, opened, { igzip }), limit);
-  if (opened.compression !== 'gzip' || igzip === undefined) return tar;
+  const { content, compression } = opened;
+  const decompressor = compression && decompressors[compression];
+  const tar = limitedLayer(decompress(blob, opened, decompressors), limit);
   return {
     [Symbol.asyncIterator]: () => tar[Symbol.asyncIterator](),
-    writeInto: (fd, grown, signal) =>
-      gunzipInto({ program: igzip, digest: blob.digest, content, fd, limit, grown, signal }),
+    writeInto: (fd, grown, signal) => {
+      if (compression === undefined || decompressor === undefined) return writeLayer(tar, fd, grown, signal);
+      const { digest } = blob;
+      return decompressInto({ decompressor, compression, digest, content, fd, limit, grown, signal });
+    },
   };
 }

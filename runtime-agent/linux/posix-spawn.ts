@@ -27,7 +27,6 @@ const CLOSE_ON_EXEC = 0o2000000;
 const F_SETPIPE_SZ = 1031;
 /** Bytes: /proc/sys/fs/pipe-max-size, unless somebody changed it. */
 const WIDE_PIPE = 1 << 20;
-const RLIMIT_FSIZE = 1;
 /** Turns of the event loop. */
 const SOON = 20;
 
@@ -101,15 +100,6 @@ export function openPipe(): { readonly reader: number; readonly writer: number }
 /** Gives a pipe the room that the kernel allows everybody, or leaves it as it is where that is not to be had. */
 export function widenPipe(fd: number): void {
   spawnLibrary().fcntl(fd, F_SETPIPE_SZ, WIDE_PIPE);
-}
-
-/** Bounds the files that a process of this agent writes from now on, in bytes (RLIMIT_FSIZE). */
-export function limitFileSize(pid: number, bytes: number): void {
-  const library = spawnLibrary();
-  const limit = new BigUint64Array(2).fill(BigInt(bytes));
-  if (library.prlimit(pid, RLIMIT_FSIZE, new Uint8Array(limit.buffer), null) === 0) return;
-  const errno = library.errno();
-  throw new Error(`the files of process ${pid} cannot be limited: ${getSystemErrorMessage(-errno)}`);
 }
 
 /** The stream closes the descriptor. */

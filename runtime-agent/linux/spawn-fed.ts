@@ -1,22 +1,12 @@
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import {
-  limitFileSize,
-  openPipe,
-  posixSpawn,
-  readPipe,
-  waitForExit,
-  widenPipe,
-  writePipe,
-} from './posix-spawn.ts';
+import { openPipe, posixSpawn, readPipe, waitForExit, widenPipe, writePipe } from './posix-spawn.ts';
 
 /** How a program is started that this process feeds. */
 export interface FedOptions {
   readonly env: Readonly<Record<string, string>>;
   /** What its stdout is; stays the caller's. */
   readonly output: number;
-  /** Bytes from which on SIGXFSZ ends it when it writes a file. */
-  readonly maxFileSize: number;
 }
 
 /** A program that has been started. */
@@ -41,8 +31,6 @@ export function spawnFed(path: string, args: readonly string[], options: FedOpti
     widenPipe(stdin.writer);
     const descriptors = [stdin.reader, options.output, stderr.writer];
     pid = posixSpawn(path, args, { env: options.env, cwd: '/', session: true, descriptors });
-    // Before it has been given anything that it could write.
-    limitFileSize(pid, options.maxFileSize);
   } catch (error) {
     closeSync(stdin.writer);
     closeSync(stderr.reader);

@@ -24,7 +24,6 @@ export interface SpawnLibrary {
   fillSignals(signals: Uint8Array): number;
   pipe2(fds: Uint8Array, flags: number): number;
   fcntl(fd: number, command: number, argument: number): number;
-  prlimit(pid: number, resource: number, limit: Uint8Array, old: null): number;
   waitpid(pid: number, status: [number], options: number): number;
   errno(): number;
 }
@@ -61,7 +60,6 @@ function bind(): SpawnLibrary {
     fillSignals: c.func('int sigfillset(void *signals)'),
     pipe2: c.func('int pipe2(void *fds, int flags)'),
     fcntl: (fd, command, argument) => fcntl(fd, command, 'int', argument),
-    prlimit: c.func('int prlimit(int pid, int resource, const void *limit, void *old)'),
     waitpid: c.func('int waitpid(int pid, _Out_ int *status, int options)'),
     errno: () => koffi.errno(),
   };

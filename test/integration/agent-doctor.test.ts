@@ -37,7 +37,7 @@ test('a program that is missing is named with the command that brings it, for pr
   const programs = await makeTempDir(t, 'programs');
   for (const place of ['/usr/bin', '/usr/sbin']) {
     for (const name of await readdir(place)) {
-      if (['tini-static', 'igzip'].includes(name)) continue;
+      if (['tini-static', 'igzip', 'zstd'].includes(name)) continue;
       await symlink(join(place, name), join(programs, name)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EEXIST') throw error;
       });
@@ -49,11 +49,12 @@ test('a program that is missing is named with the command that brings it, for pr
   const findings = JSON.parse(stdout) as { part: string; grade: string; remedy?: string }[];
   assert.deepEqual(
     findings
-      .filter(({ part }) => ['tini-static', 'igzip'].includes(part))
+      .filter(({ part }) => ['tini-static', 'igzip', 'zstd'].includes(part))
       .map(({ part, grade, remedy }) => ({ part, grade, remedy })),
     [
       { part: 'tini-static', grade: 'lacking', remedy: 'apt-get install tini' },
       { part: 'igzip', grade: 'poorer', remedy: 'apt-get install isal' },
+      { part: 'zstd', grade: 'poorer', remedy: 'apt-get install zstd' },
     ],
   );
 });

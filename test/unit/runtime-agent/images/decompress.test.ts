@@ -1,27 +1,28 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { decompress } from '../../../../runtime-agent/images/decompress.ts';
+import { findDecompressors } from '../../../../runtime-agent/images/decompressors.ts';
 import { readCompression } from '../../../../runtime-agent/images/read-compression.ts';
+import { unlessRoot } from '../../../support/unless-root.ts';
 
 const digest = `sha256:${'1'.repeat(64)}` as const;
 const gzipType = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const plainType = 'application/vnd.oci.image.layer.v1.tar';
 const content = Buffer.concat([randomBytes(1_500_000), Buffer.alloc(3_000_000, 'ab')]);
 
-const installed = spawnSync('igzip', ['--version']).error === undefined;
+const installed = await findDecompressors();
 
 for (const igzip of [false, true]) {
-  const skip = igzip && !installed && 'igzip (package isal) is not installed';
+  const skip =
+    igzip && (installed.gzip === undefined ? 'igzip (package isal) is not installed' : unlessRoot());
   describe(`decompress ${igzip ? 'with igzip' : 'with zlib'}`, { skip }, () => {
     const read = async (mediaType: string, source: AsyncIterable<Uint8Array>) => {
       const chunks: Uint8Array[] = [];
       const blob = { digest, mediaType };
       const opened = await readCompression(blob, source);
-      for await (const chunk of decompress(blob, opened, { igzip: igzip ? 'igzip' : undefined }))
-        chunks.push(chunk);
+      for await (const chunk of decompress(blob, opened, igzip ? installed : {})) chunks.push(chunk);
       return Buffer.concat(chunks);
     };
 
@@ -99,7 +100,7 @@ for (const igzip of [false, true]) {
       };
       const blob = { digest, mediaType: gzipType };
       const opened = await readCompression(blob, endless());
-      for await (const _ of decompress(blob, opened, { igzip: igzip ? 'igzip' : undefined })) break;
+      for await (const _ of decompress(blob, opened, igzip ? installed : {})) break;
       for (let turn = 0; turn < 1000 && !released; turn++)
         await new Promise((resolve) => setImmediate(resolve));
       assert.equal(released, true);
