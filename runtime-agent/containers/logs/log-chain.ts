@@ -63,14 +63,16 @@ export class LogChain {
 
   async #skipTo(tail: number): Promise<void> {
     let wanted = tail;
+    let isNewest = true;
     for (let index = this.#files.length - 1; index >= 0; index -= 1) {
       const file = this.#files[index] as LogFile;
       const data = await file.data();
       const { size } = await data.stat();
-      const isNewest = index === this.#files.length - 1;
       const { start, lines } = await findTail(data, size, wanted, isNewest);
       wanted -= lines;
-      if (wanted > 0 && index > 0) continue;
+      if (size > 0) isNewest = false;
+      // The first line of a file may have begun in the one before.
+      if (start === 0 && index > 0) continue;
       await closeLogFiles(this.#files.slice(0, index));
       this.#files = this.#files.slice(index);
       this.#position = start;

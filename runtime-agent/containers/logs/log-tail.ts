@@ -12,7 +12,8 @@ export interface LogTail {
 
 /**
  * Where the last `count` lines of a log begin, reading backwards from `size` no more than those lines take. Parts of one line
- * count once, and an unfinished last line counts too where `isNewest`: in an older file its end is in the next one.
+ * count once, and an unfinished last line counts too where `isNewest`: in an older file its end is in the next one, so that it
+ * counts there and begins here, even if `count` is 0.
  */
 export async function findTail(
   file: FileHandle,
@@ -20,7 +21,6 @@ export async function findTail(
   count: number,
   isNewest: boolean,
 ): Promise<LogTail> {
-  if (count <= 0) return { start: size, lines: 0 };
   const block = Buffer.alloc(BLOCK + HEAD);
   let ends = 0;
   let start = size;

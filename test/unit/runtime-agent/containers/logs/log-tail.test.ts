@@ -38,6 +38,32 @@ describe('the end of a log', () => {
     );
   });
 
+  it('is the same however the log is cut into files, in the middle of lines and behind empty ones too', async (t) => {
+    const path = join(await makeTempDir(t, 'log'), 'log');
+    const tags = fc.array(fc.constantFrom('F', 'P'), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(
+        tags,
+        tags,
+        tags,
+        fc.integer({ min: 1, max: 12 }),
+        async (oldest, older, newest, tail) => {
+          let number = 0;
+          for (const [name, list] of [
+            [`${path}.2`, oldest],
+            [`${path}.1`, older],
+            [path, newest],
+          ] as const) {
+            const entries = list.map((tag) => `2026-11-24T06:35:10.5Z stdout ${tag} ${number++},\n`);
+            await writeFile(name, entries.join(''));
+          }
+          assert.deepEqual(await texts(path, tail), (await texts(path)).slice(-tail));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
   it('is found without reading what comes before', async (t) => {
     const path = join(await makeTempDir(t, 'log'), 'log');
     const line = `2026-11-24T06:35:10.5Z stdout F ${'y'.repeat(67)}\n`;
