@@ -19,7 +19,7 @@ interface CacheRecord {
   readonly CreatedAt: string;
 }
 
-describe('layers that a build is to send', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('layers that a build is to send', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { registry, agent, image } = await startAgentWithImage({ after });
 

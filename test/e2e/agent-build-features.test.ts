@@ -17,7 +17,7 @@ const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
 describe('what docker build can do by the classic door', {
   skip: unlessRoot(),
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });

@@ -23,7 +23,7 @@ const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 const BIG = 'head -c 8000000 /dev/urandom';
 
 /** An agent whose data folder is a small file system, on which hardly anything is left while a test wants it so. */
-describe('docker build on a full disk', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('docker build on a full disk', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const registry = await startRegistry(scope);

@@ -16,7 +16,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker build of a git repository', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('docker build of a git repository', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { agent, image } = await startAgentWithImage(scope);

@@ -23,7 +23,7 @@ const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
 describe('docker build, its agent killed in the middle', {
   skip: unlessRoot(),
-  timeout: 400_000,
+  timeout: 900_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
@@ -36,7 +36,7 @@ describe('docker build, its agent killed in the middle', {
   async function build(folder: string, args: readonly string[] = [], options = {}): Promise<string> {
     const tag = args.includes('--push') ? [] : ['--tag', 'killed'];
     const all = ['build', ...tag, ...args, folder];
-    const { stdout, stderr } = await agent.docker(all, { timeoutMs: 120_000, ...options });
+    const { stdout, stderr } = await agent.docker(all, { timeoutMs: 300_000, ...options });
     return stdout + stderr;
   }
 

@@ -62,7 +62,7 @@ async function startCutter(t: TestContext, agentSocket: string) {
 const sleeps = async () =>
   (await runCommand('pgrep', ['-f', `^sleep ${WAIT}$`], { expectExit: 'any' })).exitCode === 0;
 
-describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 200_000 }, async () => {
+describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
 
@@ -71,7 +71,7 @@ describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 200
       const cutter = await startCutter(t, agent.socket);
       const { docker } = await dockerAt(t, cutter.host);
       const folder = await makeBuildContext(t, `FROM ${image}\nRUN sleep ${WAIT}\n`);
-      const building = docker(['build', '--progress=plain', folder], { expectExit: 1, timeoutMs: 30_000 });
+      const building = docker(['build', '--progress=plain', folder], { expectExit: 1, timeoutMs: 50_000 });
       await waitUntil('the step runs', sleeps);
       cutter.cut(path);
       const { stderr } = await building;
@@ -84,7 +84,7 @@ describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 200
       cutter.cutAtOnce(path);
       const { docker } = await dockerAt(t, cutter.host);
       const folder = await makeBuildContext(t, `FROM ${image}\nRUN sleep ${WAIT}\n`);
-      const { stderr } = await docker(['build', folder], { expectExit: 1, timeoutMs: 30_000 });
+      const { stderr } = await docker(['build', folder], { expectExit: 1, timeoutMs: 50_000 });
       assert.match(stderr, /ERROR: /);
       await waitUntil('no step runs', async () => !(await sleeps()));
     });
@@ -93,7 +93,7 @@ describe('buildx whose connections are lost', { skip: unlessRoot(), timeout: 200
   test('a Solve that fails at once ends the client', async (t) => {
     const folder = await makeBuildContext(t, `FROM ${image}\n`);
     const args = ['build', '--output', 'type=image,annotation.a=b', folder];
-    const { stderr } = await agent.docker(args, { expectExit: 1, timeoutMs: 30_000 });
+    const { stderr } = await agent.docker(args, { expectExit: 1, timeoutMs: 50_000 });
     assert.match(stderr, /annotation\.a=b of the output is not supported/);
   });
 

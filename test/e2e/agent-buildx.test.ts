@@ -15,7 +15,7 @@ import { waitUntil } from '../support/wait-until.ts';
 enterOwnNetwork();
 
 /** `docker build` as people have it: with buildx, against the agent and a registry. */
-describe('docker build with buildx', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('docker build with buildx', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { registry, agent, image } = await startAgentWithImage(scope);

@@ -16,7 +16,7 @@ enterOwnNetwork();
 // version 1 on this machine are not in it.
 const VERSION_2 = 'umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup && exec "$@"';
 
-describe('an agent on cgroups of version 2 alone', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('an agent on cgroups of version 2 alone', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const registry = await startRegistry({ after });
   const image = `${registry.host}/team/busybox:1`;

@@ -33,7 +33,7 @@ const SCRIPT = [
   'touch -d "2024-01-02 03:04:05" /new/deep/one /new/deep /new',
 ].join(' && ');
 
-describe('docker diff, export and commit', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('docker diff, export and commit', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

@@ -10,7 +10,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 enterOwnNetwork();
 
 /** Compose embeds buildx: an application of two services that it builds. */
-describe('docker compose builds', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('docker compose builds', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { agent, image } = await startAgentWithImage(scope);

@@ -37,7 +37,7 @@ async function cgroupsOf(ids: ReadonlySet<string>): Promise<readonly string[]> {
   return stdout.split('\n').filter((path) => ids.has(basename(path)));
 }
 
-describe('docker compose', { skip: unlessRoot(), timeout: 600_000 }, async () => {
+describe('docker compose', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, registry, image } = await startAgentWithImage({ after });
   const database = `${registry.host}/team/postgres:15`;

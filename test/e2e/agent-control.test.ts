@@ -13,7 +13,7 @@ enterOwnNetwork();
 
 const STATE = '{{.State.Status}} {{.State.Paused}} {{.State.Running}} {{.State.ExitCode}}';
 
-describe('control of containers', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('control of containers', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });
@@ -56,7 +56,7 @@ describe('control of containers', { skip: unlessRoot(), timeout: 300_000 }, asyn
       ['start', 'buoy'],
       ['pause', 'buoy'],
       ['kill', '-s', 'HUP', 'buoy'],
-      state('buoy'),
+      { args: state('buoy'), until: /running/ },
       ['pause', 'buoy'],
       ['restart', '-t', '0', 'buoy'],
       state('buoy'),
@@ -82,6 +82,7 @@ describe('control of containers', { skip: unlessRoot(), timeout: 300_000 }, asyn
   });
 
   test('rename', async () => {
+    const since = String(Math.floor(Date.now() / 1000));
     await same(
       [...RUN, '--name', 'clipper', image, 'sleep', '10000'],
       ['create', '--name', 'schooner', image],
@@ -101,7 +102,7 @@ describe('control of containers', { skip: unlessRoot(), timeout: 300_000 }, asyn
     const event = await out(
       'events',
       '--since',
-      '1m',
+      since,
       '--until',
       // A duration is told in whole seconds, which would leave out what has just happened.
       String(Math.ceil(Date.now() / 1000)),

@@ -16,7 +16,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker cp', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('docker cp', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

@@ -15,7 +15,7 @@ const KILLS = Number(process.env.BERTH_AGENT_KILLS ?? 6);
 /** How many containers, volumes and networks go on into the next round. */
 const KEPT = 4;
 const CONTAINERS = Number(process.env.BERTH_CONTAINERS ?? 40);
-const options = { skip: unlessRoot(), timeout: 120_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
 
 /** What the agent has said yes to, which a crash must not undo. */
 interface Promised {
@@ -34,7 +34,7 @@ async function actOnce(
   promised: Promised,
 ): Promise<void> {
   const attempt = async (args: readonly string[]) =>
-    (await docker(args, { expectExit: 'any', timeoutMs: 30_000 })).exitCode === 0;
+    (await docker(args, { expectExit: 'any', timeoutMs: 300_000 })).exitCode === 0;
   if (choice < 0.35) {
     const ports = choice < 0.2 ? ['--publish', '0:80', '--volume', '/anonymous'] : ['--memory', '64m'];
     if (await attempt(['run', '--detach', '--name', name, ...ports, image, 'sleep', '1000'])) {

@@ -13,7 +13,7 @@ enterOwnNetwork();
 
 type Daemon = Pick<Docker, 'docker' | 'host'>;
 
-describe('leaving and restarting, beside dockerd', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('leaving and restarting, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });

@@ -48,7 +48,7 @@ const CALLS: readonly (readonly [name: string, x64: number, arm64: number, args:
   ['syslog', 103, 116, '3, 0, 0'],
 ];
 
-describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, registry, image } = await startAgentWithImage({ after });
   const { docker } = agent;

@@ -15,7 +15,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('faults while files and images move', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('faults while files and images move', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after }, { agentArgs: ['--layer-limit', '100m'] });
   const { docker } = agent;

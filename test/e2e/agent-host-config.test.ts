@@ -12,7 +12,7 @@ import { callEngine } from '../unit/runtime-agent/engine-api/fakes/call-engine.t
 
 enterOwnNetwork();
 
-describe('what a container has of the host', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

@@ -12,7 +12,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('images', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('images', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const registry = await startRegistry(scope);

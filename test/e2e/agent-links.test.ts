@@ -14,7 +14,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('links between containers, beside dockerd', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('links between containers, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });
@@ -175,7 +175,7 @@ networks:
     );
     await agent.docker(['run', '-d', '--name', 'plain', ...SLEEP]);
     const compose = (...args: readonly string[]) =>
-      agent.docker(['compose', '--project-directory', folder, ...args], { timeoutMs: 120_000 });
+      agent.docker(['compose', '--project-directory', folder, ...args], { timeoutMs: 300_000 });
     await compose('up', '--detach');
     for (const name of ['store', 'db', 'app-db-1', 'guest']) {
       const { stdout } = await compose('exec', '-T', 'web', 'nslookup', name);

@@ -13,16 +13,16 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });
   await loadIntoDocker({ after }, dockerd, await makeBusyboxImage(await imageFolder({ after })), image);
   const { same, sameBut } = besideDockerd(agent, dockerd);
-  /** How often something was told of a container within the last minute. */
+  /** How often something was told of a container within the last hour. */
   const told = async (event: string, container: string) => {
     const now = Math.floor(Date.now() / 1000);
-    const span = ['--since', String(now - 60), '--until', String(now + 1)];
+    const span = ['--since', String(now - 3600), '--until', String(now + 1)];
     const filters = ['--filter', `event=${event}`, '--filter', `container=${container}`];
     const { stdout } = await agent.docker(['events', ...span, ...filters, '--format', '{{.Action}}']);
     return stdout.split('\n').filter(Boolean).length;

@@ -8,7 +8,7 @@ import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
-describe('restart policies', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('restart policies', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;
@@ -90,8 +90,9 @@ describe('restart policies', { skip: unlessRoot(), timeout: 240_000 }, async () 
       image,
       'sh',
       '-c',
-      'trap "exit 3" USR1; while :; do sleep 0.1; done',
+      'trap "exit 3" USR1; echo ready; while :; do sleep 0.1; done',
     ]);
+    await untilPasses(async () => assert.equal(await lines('signalled'), 1));
     await docker(['kill', '-s', 'USR1', 'signalled']);
     await untilPasses(async () =>
       assert.equal(await show('signalled', '{{.State.Status}} {{.RestartCount}}'), 'running 1'),

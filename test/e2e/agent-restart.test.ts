@@ -14,7 +14,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 enterOwnNetwork();
 
 const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
-const options = { skip: unlessRoot(), timeout: 180_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 
 test('containers outlive a killed agent: logs, stop and wait work after the restart', options, async (t) => {
   const { agent, image } = await startAgentWithImage(t);

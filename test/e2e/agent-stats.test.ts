@@ -10,7 +10,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker top and docker stats', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });
@@ -27,7 +27,8 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 300_000 }
       ],
       [...RUN, '--name', 'tug', image, 'sleep', '10000'],
       ['exec', '-d', 'tug', 'sh', '-c', 'sleep 7777; true'],
-      ['top', 'tug'],
+      // The shell, and the command that it has started.
+      { args: ['top', 'tug'], until: /7777(?:.|\n)*7777/ },
       ['top', 'tug', '-o', 'pid,comm'],
       ['top', 'tug', '-o', 'pid,args'],
       ['top', 'tug', 'u'],
@@ -91,9 +92,10 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 300_000 }
     ]);
     await agent.docker(['network', 'create', 'lane']);
     await agent.docker(['network', 'connect', 'lane', 'busy']);
-    await waitUntil('the memory is taken', async () => {
+    await waitUntil('the memory is taken, and head has ended', async () => {
       const { text } = await callEngineAt(agent.socket, 'GET', '/containers/busy/stats?stream=0&one-shot=1');
-      return JSON.parse(text).memory_stats.usage > 30_000_000;
+      const { memory_stats, pids_stats } = JSON.parse(text);
+      return memory_stats.usage > 30_000_000 && pids_stats.current === 1;
     });
     const { status, text } = await callEngineAt(agent.socket, 'GET', '/v1.45/containers/busy/stats?stream=0');
     assert.equal(status, 200);

@@ -9,7 +9,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('testcontainers', { skip: unlessRoot(), timeout: 180_000 }, async () => {
+describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   process.env.DOCKER_HOST = `unix://${agent.socket}`;

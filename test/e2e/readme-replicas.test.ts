@@ -23,7 +23,7 @@ const root = dirname(dirname(import.meta.dirname));
 
 test('who follows the README past one machine has replicas, and moves there what they had', {
   skip: unlessRoot(),
-  timeout: 240_000,
+  timeout: 900_000,
 }, async (t) => {
   const [prepare = '', serve = '', move = ''] = await readmeCommands('Past one machine');
   const tls = await makeCertificate(t);
@@ -65,7 +65,7 @@ test('who follows the README past one machine has replicas, and moves there what
     PGDATABASE: 'postgres',
   };
   const follow = (commands: string, more: Readonly<Record<string, string>> = {}) =>
-    runCommand('sh', ['-euc', commands], { cwd: root, env: { ...env, ...more }, timeoutMs: 120_000 });
+    runCommand('sh', ['-euc', commands], { cwd: root, env: { ...env, ...more }, timeoutMs: 300_000 });
 
   await follow(ours(prepare, 'berth'));
   const replica = async () => {

@@ -5,7 +5,7 @@ import { runCommand } from '../support/run-command.ts';
 
 const BENCH = join(import.meta.dirname, '../bench/registry.ts');
 
-test('a short benchmark of both registries ends with its table', { timeout: 120_000 }, async () => {
+test('a short benchmark of both registries ends with its table', { timeout: 900_000 }, async () => {
   const short = ['--rounds=1', '--seconds=1', '--blob-size=10000000', '--small-blobs=20'];
   const few = ['--uploads=2', '--upload-size=10000000', '--manifests=1000'];
   const { stdout } = await runCommand(process.execPath, [BENCH, ...short, ...few]);

@@ -9,7 +9,7 @@ import { pushLayout } from '../support/push-layout.ts';
 import { type RegistryProcess, startRegistry } from '../support/registry-process.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 
-const options = { timeout: 120_000 };
+const options = { timeout: 900_000 };
 
 interface Signer extends Cosign {
   readonly registry: RegistryProcess;

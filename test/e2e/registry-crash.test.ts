@@ -19,7 +19,7 @@ import { setUpSkopeo } from '../support/skopeo.ts';
 import { makeBigImage, makeBusyboxImage, makeMultiArchImage } from '../support/test-images.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const options = { timeout: 300_000 };
+const options = { timeout: 900_000 };
 const GIGABYTE = 1_000_000_000;
 
 interface EarlierPush {
@@ -63,7 +63,7 @@ test(
     const source = `oci:${image.layout}:${image.refName}`;
     const target = `docker://${registry.host}/team/big:1`;
 
-    const pushing = skopeo(['copy', source, target], { expectExit: 'any', timeoutMs: 120_000 });
+    const pushing = skopeo(['copy', source, target], { expectExit: 'any', timeoutMs: 300_000 });
     await waitUntil('300 MB have arrived', async () => (await largestUpload(registry.dataDir)) > 300_000_000);
     await registry.kill();
     assert.notEqual((await pushing).exitCode, 0);
@@ -71,7 +71,7 @@ test(
     await registry.restart();
     await checkEarlier(registry, earlier);
     assert.equal((await sendRequest(`${registry.url}/v2/team/big/manifests/1`)).status, 404);
-    await skopeo(['copy', '--preserve-digests', source, target], { timeoutMs: 120_000 });
+    await skopeo(['copy', '--preserve-digests', source, target], { timeoutMs: 300_000 });
     await checkImage(registry.url, 'team/big', image.digest);
     await checkEarlier(registry, earlier);
   },

@@ -8,7 +8,7 @@ import { type RegistryProcess, startRegistry } from '../support/registry-process
 import { makeBusyboxImage, makeMultiArchImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const adminPassword = 'right-password';
 
 /** The native snapshotter unpacks on any filesystem. */

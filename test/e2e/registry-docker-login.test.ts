@@ -7,7 +7,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const adminPassword = 'a pässword: with everything';
 
 test('docker logs in as admin, pushes and pulls; logged out it may do neither', options, async (t) => {

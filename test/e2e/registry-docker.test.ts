@@ -8,7 +8,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { makeBusyboxImage, makeDebianImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 180_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 
 test(
   'docker pushes, finds its layers there the second time, and pulls into an empty store',

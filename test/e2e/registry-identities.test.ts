@@ -23,7 +23,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 // What people and robots may do, with the programs that they use: ada writes to team/*, the robot reads it, everybody
 // reads pub/*, and nobody of them other/*.
-const options = { skip: unlessRoot(), timeout: 180_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const scope = { after };
 const adminPassword = 'right-password';
 const registry = await startRegistry(scope, { adminPassword });

@@ -7,7 +7,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { setUpSkopeo } from '../support/skopeo.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 
-describe('a CI job without a secret', { timeout: 120_000 }, async () => {
+describe('a CI job without a secret', { timeout: 900_000 }, async () => {
   const provider = await startIdentityProvider({ after });
   const registry = await startRegistry({ after }, { adminPassword: 'correct horse battery' });
   const image = await makeBusyboxImage(await imageFolder({ after }));

@@ -7,7 +7,7 @@ import { sendRequest } from '../support/http-client.ts';
 import { pseudoRandomStream } from '../support/pseudo-random.ts';
 import { startRegistry } from '../support/registry-process.ts';
 
-const options = { timeout: 120_000 };
+const options = { timeout: 900_000 };
 const GIGABYTE = 1_000_000_000;
 const PUSH_LIMIT = 150_000_000;
 /** A pull frees what it has sent in larger steps. */

@@ -6,7 +6,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const options = { timeout: 60_000 };
+const options = { timeout: 900_000 };
 
 test(
   'oras pushes a file as an artifact, attaches another to it, and finds both again',

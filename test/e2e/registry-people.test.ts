@@ -16,7 +16,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
-describe('a person with a browser', { skip: unlessRoot(), timeout: 240_000 }, async () => {
+describe('a person with a browser', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
   const registry = await startRegistry({ after }, { adminPassword: 'correct horse battery' });
   const people = { 'sub-ada': { preferred_username: 'ada', groups: ['developers'] } };

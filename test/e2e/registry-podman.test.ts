@@ -7,7 +7,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { makeBusyboxImage, makeMultiArchImage, makeTreeImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const adminPassword = 'right-password';
 
 test('podman pushes an image with 10,000 files and pulls it back', options, async (t) => {

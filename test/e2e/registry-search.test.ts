@@ -6,7 +6,7 @@ import { createRegistryClient, OCI_CONFIG, OCI_MANIFEST } from '../support/regis
 import { type RegistryProcess, startRegistry } from '../support/registry-process.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const adminPassword = 'right-password';
 const DESCRIPTION = 'org.opencontainers.image.description';
 

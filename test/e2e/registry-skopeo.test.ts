@@ -10,7 +10,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { setUpSkopeo } from '../support/skopeo.ts';
 import { makeBusyboxImage, makeDockerSchema2Image, makeMultiArchImage } from '../support/test-images.ts';
 
-const options = { timeout: 120_000 };
+const options = { timeout: 900_000 };
 const adminPassword = 'right-password';
 
 for (const [name, make] of [

@@ -51,7 +51,7 @@ async function setUp(t: TestContext) {
   return { registry, archive, host: `127.0.0.1:${port}` };
 }
 
-const options = { skip: unlessRoot(), timeout: 600_000, concurrency: true };
+const options = { skip: unlessRoot(), timeout: 900_000, concurrency: true };
 const patience = { timeoutMs: 500_000 };
 
 /** What the log tells of answers, in their order. */

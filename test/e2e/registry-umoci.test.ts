@@ -7,7 +7,7 @@ import { runCommand } from '../support/run-command.ts';
 import { setUpSkopeo } from '../support/skopeo.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 
 test(
   'what umoci makes goes by skopeo through the registry, and umoci unpacks it again',

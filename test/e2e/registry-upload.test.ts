@@ -7,7 +7,7 @@ import { type HttpAnswer, type HttpRequest, sendRequest } from '../support/http-
 import { pseudoRandomStream } from '../support/pseudo-random.ts';
 import { startRegistry } from '../support/registry-process.ts';
 
-const options = { timeout: 60_000 };
+const options = { timeout: 900_000 };
 const SIZE = 3_000_000;
 const octets = { 'content-type': 'application/octet-stream' };
 

@@ -18,7 +18,7 @@ import { makeMultiArchImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
-const options = { skip: unlessRoot(), timeout: 240_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const scope = { after };
 /** What a proxy may need for a client that sends and one that receives. */
 const MOST_MEMORY = 150_000_000;

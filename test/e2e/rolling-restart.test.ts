@@ -19,7 +19,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBigImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 400_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const MIB = 1024 * 1024;
 const LAYER = 5 * MIB;
 /** Of the one whose uploads are cut by every stop that does not wait for them: each takes some seconds. */

@@ -14,7 +14,7 @@ const WORKER = new URL('../support/failing-attach-worker.ts', import.meta.url);
 const FAILED = { code: 'runtime', message: /^the thread that serves attached clients failed \(it / };
 const TICKS = ['sh', '-c', 'while true; do echo tick; sleep 0.05; done'];
 
-describe('the thread that serves attached clients fails', { skip: unlessRoot(), timeout: 120_000 }, () => {
+describe('the thread that serves attached clients fails', { skip: unlessRoot(), timeout: 900_000 }, () => {
   const steps: (() => Promise<void> | void)[] = [];
   let agent: AgentContainers;
   before(async () => {

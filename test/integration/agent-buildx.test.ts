@@ -14,7 +14,7 @@ import { makeImage } from '../unit/runtime-agent/engine-api/fakes/fake-images.ts
 import { startFakeEngine } from '../unit/runtime-agent/engine-api/fakes/start-fake-engine.ts';
 
 /** The door that buildx comes in by, with the real buildx, and a builder that tells what it was asked. */
-describe('buildx', { timeout: 120_000 }, async () => {
+describe('buildx', { timeout: 900_000 }, async () => {
   const scope = { after };
   const image = makeImage('base:1');
   const builder = new FakeBuilder(image.id);

@@ -9,7 +9,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterAgentNamespace();
 
-describe('leaks of containers', { skip: unlessRoot(), timeout: 180_000 }, () => {
+describe('leaks of containers', { skip: unlessRoot(), timeout: 900_000 }, () => {
   it('leaves nothing of 30 containers behind', async (t) => {
     const agent = await openAgentContainers(t);
     const ids = new Set<string>();

@@ -64,7 +64,7 @@ async function takeOver(t: TestContext, dataDirectory: string): Promise<AgentCon
   return openAgentContainers(t, { dataDirectory, runtime: 'crun' });
 }
 
-describe('recovery of containers', { skip: unlessRoot(), timeout: 120_000 }, () => {
+describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () => {
   it('goes on with two containers that outlived kill -9 of the agent', async (t) => {
     const folder = join(await makeTempDir(t, 'recovery'), 'data');
     const child = await startChild(t, folder);

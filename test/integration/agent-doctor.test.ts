@@ -13,7 +13,7 @@ const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 function doctor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const result = spawnSync(process.execPath, [MAIN, 'doctor', ...args], {
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout: 900_000,
     env: { ...process.env, ...environment },
   });
   return { code: result.status, stdout: result.stdout, stderr: result.stderr };

@@ -7,7 +7,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 enterAgentNamespace();
 
 for (const runtime of ['crun', 'runc'] as const) {
-  describe(`commands in containers of ${runtime}`, { skip: unlessRoot(), timeout: 120_000 }, () => {
+  describe(`commands in containers of ${runtime}`, { skip: unlessRoot(), timeout: 900_000 }, () => {
     const steps: (() => Promise<void> | void)[] = [];
     let opened: AgentContainers;
     after(async () => {

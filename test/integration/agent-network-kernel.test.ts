@@ -33,7 +33,7 @@ const endpoint = (changes: Partial<EndpointSpec> = {}): EndpointSpec => ({
   ...changes,
 });
 
-describe('the kernel part of networks', { skip: unlessRoot(), timeout: 120_000 }, () => {
+describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }, () => {
   const kernel = new NetworkThread();
   after(() => kernel.close());
   const open = (endpoints: readonly EndpointSpec[], gateways = {}) =>

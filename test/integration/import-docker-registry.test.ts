@@ -16,7 +16,7 @@ import { type RegistryProcess, startRegistry } from '../support/registry-process
 import { attachedTo, type FilledRegistry, fillRegistry } from '../support/source-registry.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const options = { timeout: 180_000 };
+const options = { timeout: 900_000 };
 const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 const scope = { after };
 const source = await startDockerRegistry(scope);

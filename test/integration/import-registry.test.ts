@@ -21,7 +21,7 @@ import { attachedTo, fillRegistry } from '../support/source-registry.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBigImage } from '../support/test-images.ts';
 
-const options = { timeout: 180_000 };
+const options = { timeout: 900_000 };
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
 const LAYER_SIZE = 3_000_000;
 const image = await makeBigImage(await imageFolder({ after }), LAYER_SIZE);

@@ -17,7 +17,7 @@ import { startSwift } from '../support/s3/swift.ts';
 import { fillRegistry } from '../support/source-registry.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const options = { timeout: 180_000 };
+const options = { timeout: 900_000 };
 const server = await startSwift({ after });
 useCredentials(server);
 await makeBucket(server, 'moving');

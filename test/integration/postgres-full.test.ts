@@ -11,7 +11,7 @@ import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 /** Far more than fit into what is left when the device is full. */
 const MOST_PUSHES = 3_000;
 

@@ -11,7 +11,7 @@ import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
-const options = { skip: unlessRoot(), timeout: 120_000 };
+const options = { skip: unlessRoot(), timeout: 900_000 };
 const MiB = 1024 * 1024;
 
 /** A registry on a device of 24 MiB, and a file that takes all that is left until it is taken away. */

@@ -23,7 +23,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-describe('TLS', { timeout: 120_000 }, async () => {
+describe('TLS', { timeout: 900_000 }, async () => {
   const scope = { after };
   const folder = await makeTempDir(scope, 'tls');
   const files = await makeCertificate(folder);

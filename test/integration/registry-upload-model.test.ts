@@ -186,7 +186,7 @@ const COMMANDS = [
 ];
 
 test('uploads do what a model of them does, in any order of requests and restarts', {
-  timeout: 300_000,
+  timeout: 900_000,
 }, async () => {
   await withCleanup(async (scope) => {
     let registry = await startInProcessRegistry(scope);

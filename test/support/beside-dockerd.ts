@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Docker } from './docker-cli.ts';
+import { eventually } from './eventually.ts';
 import type { CommandOptions } from './run-command.ts';
 
 /** Something in which the two may differ. What matches is replaced on both sides before they are compared. */
@@ -16,7 +17,7 @@ export const ALWAYS_DIFFERENT: readonly AllowedDifference[] = [
   { reason: 'IDs are drawn at random', pattern: /\b[0-9a-f]{64}\b/g, by: 'ID' },
   { reason: 'so are short IDs', pattern: /\b[0-9a-f]{12}\b/g, by: 'SHORT' },
   { reason: 'moments', pattern: /\b\d{4}-\d\d-\d\dT[0-9:.]+Z/g, by: 'MOMENT' },
-  { reason: 'durations', pattern: /(Less than a second|\d+ seconds?)/g, by: 'TIME' },
+  { reason: 'durations', pattern: /(Less than a second|About a minute|\d+ (second|minute)s?)/g, by: 'TIME' },
 ];
 
 /** What differs because the agent is not dockerd. */
@@ -27,7 +28,13 @@ export const OTHER_ENGINE: readonly AllowedDifference[] = [
 ];
 
 /** One command of a script: its arguments, or these with input and more. */
-export type DockerStep = readonly string[] | ({ readonly args: readonly string[] } & CommandOptions);
+export type DockerStep =
+  | readonly string[]
+  | ({
+      readonly args: readonly string[];
+      /** What it shall have printed: it is run again until it has, for what comes about in an engine's own time. */
+      readonly until?: RegExp;
+    } & CommandOptions);
 
 /** Runs one script on the agent and on dockerd. */
 export interface BesideDockerd {
@@ -65,8 +72,11 @@ async function runScript(
 ): Promise<readonly string[]> {
   const printed: string[] = [];
   for (const step of steps) {
-    const { args, ...options } = 'args' in step ? step : { args: step };
-    const { exitCode, stdout, stderr } = await docker(args, { ...options, expectExit: 'any' });
+    const { args, until = /^/, ...options } = 'args' in step ? step : { args: step };
+    const { exitCode, stdout, stderr } = await eventually(`${args.join(' ')} prints ${until}`, async () => {
+      const result = await docker(args, { ...options, expectExit: 'any' });
+      return until.test(result.stdout) ? result : undefined;
+    });
     printed.push(normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`, differences));
   }
   return printed;

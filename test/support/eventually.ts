@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Asks until the answer is something, and answers it. Throws after 20 seconds; `what` says what did not come about. */
+const MOST_MS = 120_000;
+
+/** Asks until the answer is something, and answers it. Throws after two minutes; `what` says what did not come about. */
 export async function eventually<Result>(
   what: string,
   look: () => Promise<Result | undefined> | Result | undefined,
 ): Promise<Result> {
-  for (let attempt = 0; attempt < 800; attempt += 1) {
+  for (const deadline = Date.now() + MOST_MS; Date.now() <= deadline; ) {
     const found = await look();
     if (found !== undefined) return found;
     await delay(25);
   }
-  throw new Error(`within 20 seconds it did not come about that ${what}`);
+  throw new Error(`within two minutes it did not come about that ${what}`);
 }

@@ -40,7 +40,7 @@ export async function secureClient(
           method,
           agent,
           headers: { ...login, ...headers },
-          timeout: 60_000,
+          timeout: 120_000,
         });
         sent.once('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path}`)));
         sent.once('error', reject);

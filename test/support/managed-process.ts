@@ -83,7 +83,7 @@ export function startProcess(
     output: () => output,
     exit: () => ended,
     exited,
-    waitForLine: (pattern, timeoutMs = 30_000) =>
+    waitForLine: (pattern, timeoutMs = 120_000) =>
       new Promise((resolve, reject) => {
         const settle = (act: () => void) => {
           clearTimeout(timer);
@@ -101,7 +101,7 @@ export function startProcess(
         listeners.add(look);
         look();
       }),
-    end: async (signal, timeoutMs = 30_000) => {
+    end: async (signal, timeoutMs = 120_000) => {
       if (ended === undefined) child.kill(signal);
       let late = false;
       const timer = setTimeout(() => {

@@ -204,7 +204,7 @@ export class RacingPusher {
         path,
         agent: this.#agent,
         headers,
-        timeout: 60_000,
+        timeout: 120_000,
       });
       request.once('timeout', () => request.destroy(new Error(`no answer to ${method} ${path}`)));
       request.once('error', reject);

@@ -54,8 +54,8 @@ export async function connectRaw(scope: CleanupScope, port: number): Promise<Raw
       socket.write(bytes);
     },
     received: () => received,
-    waitFor: (pattern) => wait(() => pattern.exec(received) ?? undefined, String(pattern), 20_000),
-    closed: async (timeoutMs = 20_000) => {
+    waitFor: (pattern) => wait(() => pattern.exec(received) ?? undefined, String(pattern), 120_000),
+    closed: async (timeoutMs = 120_000) => {
       await wait(() => (socket.closed ? true : undefined), 'close', timeoutMs);
     },
     reset: () => {

@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Makes the same checks again until they pass. Throws the last failure after 20 seconds. */
+const MOST_MS = 120_000;
+
+/** Makes the same checks again until they pass. Throws the last failure after two minutes. */
 export async function untilPasses(check: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (const deadline = Date.now() + MOST_MS; ; ) {
     try {
       return await check();
     } catch (error) {
-      if (attempt === 200) throw error;
+      if (Date.now() > deadline) throw error;
     }
     await delay(100);
   }
