@@ -103,7 +103,7 @@ describe('docker compose', { skip: unlessRoot(), timeout: 900_000 }, async () =>
 
   test('networks keep services apart that share none', async () => {
     const reach = (service: string, host: string) =>
-      docker(app.args('exec', '-T', service, 'wget', '-T', '3', '-q', '-O', '-', `http://${host}:8080/`), {
+      docker(app.args('exec', '-T', service, 'wget', '-T', '30', '-q', '-O', '-', `http://${host}:8080/`), {
         expectExit: 'any',
       });
     assert.equal((await reach('web', 'api')).exitCode, 0);

@@ -62,6 +62,7 @@ describe('docker cp', { skip: unlessRoot(), timeout: 900_000 }, async () => {
       'touch -d "2024-01-02 03:04:05" /a/b /a/one /a/empty',
       'touch -h -d "2024-01-02 03:04:05" /a/link /a/dangling /a/folder-link',
       'touch -d "2024-01-02 03:04:05" /a',
+      'touch /ready',
     ].join(' && ');
     const print = async (daemon: Pick<Docker, 'docker' | 'host'>, state: string) => {
       const folder = await makeTempDir(t, 'out');
@@ -79,10 +80,9 @@ describe('docker cp', { skip: unlessRoot(), timeout: 900_000 }, async () => {
         `${script}; exec sleep 1000`,
       ]);
       await waitUntil('the container has made its files', async () => {
-        const ready = await daemon.docker(['cp', `${name}:/a/one`, '-'], { expectExit: 'any' });
+        const ready = await daemon.docker(['cp', `${name}:/ready`, '-'], { expectExit: 'any' });
         return ready.exitCode === 0;
       });
-      await new Promise((resolve) => setTimeout(resolve, 300));
       if (state === 'stopped') await daemon.docker(['stop', '-t', '0', name]);
       const printed: string[] = [];
       const step = async (...args: string[]) => {

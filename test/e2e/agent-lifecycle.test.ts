@@ -76,7 +76,10 @@ describe('the life of a container', { skip: unlessRoot(), timeout: 900_000 }, as
     await docker(['restart', '-t', '1', 'again']);
     assert.equal(await state('again', 'Running'), 'true\n');
     assert.notEqual(await state('again', 'Pid'), first);
-    await docker(['kill', '--signal', 'TERM', 'again']);
+    await waitUntil('it listens to signals, and has ended', async () => {
+      await docker(['kill', '--signal', 'TERM', 'again'], { expectExit: 'any' });
+      return (await state('again', 'Running')) === 'false\n';
+    });
     assert.equal(await out('wait', 'again'), '4\n');
     await docker(['rm', 'again']);
   });

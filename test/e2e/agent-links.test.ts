@@ -11,6 +11,7 @@ import { enterOwnNetwork } from '../support/own-network.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
@@ -64,7 +65,8 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
     const serve = ['exec', '-d', 'db', 'sh', '-c', 'echo here | nc -l -p 80'];
     for (const { docker } of [agent, dockerd]) {
       await docker(serve);
-      assert.equal((await docker(reach)).stdout, 'here\n');
+      // Refused until it listens.
+      await untilPasses(async () => assert.equal((await docker(reach)).stdout, 'here\n'));
       await docker(['stop', '-t', '0', 'db']);
       // Another one takes the address that it had.
       await docker(['run', '-d', '--name', 'squatter', ...SLEEP]);
@@ -106,7 +108,7 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
   });
 
   test('on a network of their own: a name that one container alone has for another', async () => {
-    const address = 'timeout 3 nslookup "$0" | grep -c "^Address.*172\\."';
+    const address = 'timeout 20 nslookup "$0" | grep -c "^Address.*172\\."';
     await same(
       ['network', 'create', 'sea'],
       ['network', 'create', 'lake'],

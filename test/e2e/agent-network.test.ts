@@ -61,7 +61,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     assert.match(await sh(`nslookup ${address.trim()}`, '--network', 'names'), /name = harbour\.names/);
     // By TCP too, and with a name server of its own on port 53.
     const both =
-      'nc -l -p 53 -s 0.0.0.0 & nslookup harbour 2>/dev/null | grep -c Address; printf "\\0\\31\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7harbour\\0\\0\\1\\0\\1" | nc -w 2 127.0.0.11 53 | wc -c';
+      'nc -l -p 53 -s 0.0.0.0 & nslookup harbour 2>/dev/null | grep -c Address; printf "\\0\\31\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7harbour\\0\\0\\1\\0\\1" | nc -w 5 127.0.0.11 53 | wc -c';
     assert.equal(await sh(both, '--network', 'names'), '2\n43\n');
     // The same name is unknown elsewhere, and the default bridge has none.
     await docker(['network', 'create', '--internal', 'elsewhere']);
@@ -93,9 +93,9 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     const address = stdout.trim();
     for (const network of ['right', 'bridge']) {
       assert.equal(await sh(`wget -T 1 -qO- http://${address} || echo no`, '--network', network), 'no\n');
-      assert.equal(await sh(`wget -T 3 -qO- http://${HOST_ADDRESS}:8081`, '--network', network), 'secret\n');
+      assert.equal(await sh(`wget -T 30 -qO- http://${HOST_ADDRESS}:8081`, '--network', network), 'secret\n');
     }
-    assert.equal(await sh(`wget -T 3 -qO- http://${address}`, '--network', 'left'), 'secret\n');
+    assert.equal(await sh(`wget -T 30 -qO- http://${address}`, '--network', 'left'), 'secret\n');
     await docker(['rm', '-f', 'secret']);
     await docker(['network', 'rm', 'left', 'right']);
   });
@@ -116,7 +116,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
       image,
       'wget',
       '-T',
-      '3',
+      '30',
       '-qO-',
       `http://${HOST_ADDRESS}:8082`,
     ]);
@@ -197,7 +197,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     await web('mover', '-p', '8085:80');
     await docker(['network', 'connect', '--alias', 'crane', '--ip', '10.77.0.9', 'yard', 'mover']);
     assert.equal(
-      await sh('wget -T 3 -qO- http://crane; wget -T 3 -qO- http://10.77.0.9', '--network', 'yard'),
+      await sh('wget -T 30 -qO- http://crane; wget -T 30 -qO- http://10.77.0.9', '--network', 'yard'),
       'mover\nmover\n',
     );
     const inside = async (script: string) => sh(script, '--network=container:mover');
@@ -211,7 +211,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     assert.equal((await inside('ip -o addr | grep -c eth || true')).trim(), '0');
     assert.doesNotMatch(await inside('cat /etc/hosts'), /10\.77/);
     await docker(['network', 'connect', 'yard', 'mover']);
-    assert.equal(await sh('wget -T 3 -qO- http://mover', '--network', 'yard'), 'mover\n');
+    assert.equal(await sh('wget -T 30 -qO- http://mover', '--network', 'yard'), 'mover\n');
     await docker(['restart', '-t', '0', 'mover']);
     assert.match(await inside('ip -o -4 addr show eth0'), /10\.77\.0/);
     await docker(['rm', '-f', 'mover']);
@@ -221,7 +221,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
   test('an internal network leads nowhere else', async () => {
     await docker(['network', 'create', '--internal', 'inner']);
     await web('vault', '--network', 'inner', '-p', '8086:80');
-    assert.equal(await sh('wget -T 3 -qO- http://vault', '--network', 'inner'), 'vault\n');
+    assert.equal(await sh('wget -T 30 -qO- http://vault', '--network', 'inner'), 'vault\n');
     assert.equal(
       await sh(
         `ip route | grep -c default; ping -c 1 -W 1 ${HOST_ADDRESS} >/dev/null 2>&1 || echo no`,
@@ -242,7 +242,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     assert.equal(await sh('wget -T 1 -qO- http://hermit || echo no', '--network', 'apart'), 'no\n');
     assert.match(
       await sh(
-        'ping -c 1 -W 3 $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p")',
+        'ping -c 1 -W 20 $(ip route | sed -n "s/default via \\([0-9.]*\\).*/\\1/p")',
         '--network',
         'apart',
       ),
@@ -293,7 +293,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
   test('IPv6 where a network has it', async () => {
     await docker(['network', 'create', '--ipv6', '--subnet', 'fd00:78::/64', 'six']);
     await web('newer', '--network', 'six', '-p', '8087:80');
-    assert.equal(await sh('wget -T 3 -qO- "http://[fd00:78::2]"', '--network', 'six'), 'newer\n');
+    assert.equal(await sh('wget -T 30 -qO- "http://[fd00:78::2]"', '--network', 'six'), 'newer\n');
     assert.match(await sh('nslookup -type=aaaa newer', '--network', 'six'), /fd00:78::2/);
     for (const host of ['[::1]', '[fd00:78::1]', '127.0.0.1']) {
       assert.equal(await fetchPage(`http://${host}:8087`), 'newer', host);
@@ -394,7 +394,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     const flags = ['--network', 'asking', '--dns', HOST_ADDRESS];
     assert.match(await sh('nslookup far.example', ...flags), /Address: 203\.0\.113\.7/);
     const byTcp =
-      'printf "\\0\\31\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7distant\\0\\0\\1\\0\\1" | nc -w 2 127.0.0.11 53 | wc -c';
+      'printf "\\0\\31\\0\\1\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0\\7distant\\0\\0\\1\\0\\1" | nc -w 5 127.0.0.11 53 | wc -c';
     assert.equal(await sh(byTcp, ...flags), '43\n');
     assert.ok(asked.includes('udp far.example') && asked.includes('tcp distant'), asked.join(', '));
     // Without names to know, the container asks the server itself.
@@ -454,12 +454,12 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, asyn
     await there('ip', 'route', 'add', '172.16.0.0/12', 'via', HOST_ADDRESS);
     await web('shop', '-p', '8088:80');
     const { stdout } = await docker(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'shop']);
-    const fetchThere = (url: string) => there('busybox', 'wget', '-T', '2', '-qO-', url);
+    const fetchThere = (url: string) => there('busybox', 'wget', '-T', '10', '-qO-', url);
     assert.equal(await fetchThere(`http://${HOST_ADDRESS}:8088`), 'shop\n');
     assert.equal(await fetchThere(`http://${stdout.trim()}`), '');
     // What a container sends comes from the host's address: the other host knows no way to the container's own.
     await there('ip', 'route', 'del', '172.16.0.0/12');
-    assert.match(await sh('ping -c 1 -W 3 198.51.100.2'), / 0% packet loss/);
+    assert.match(await sh('ping -c 1 -W 20 198.51.100.2'), / 0% packet loss/);
     await docker(['rm', '-f', 'shop']);
     await other.end('SIGTERM');
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { openTerminal } from '../support/open-terminal.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -107,12 +108,16 @@ describe('docker run', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   });
 
   test('detaches on its keys, and attaches again', async () => {
-    const detach = `(sleep 1.5; printf '\\020\\021'; sleep 1) | script -qec 'docker -H ${agent.host} run -it --name kept ${image} sh' /dev/null`;
-    await runCommand('sh', ['-c', detach], { expectExit: 'any' });
+    const first = openTerminal({ after }, `docker -H ${agent.host} run -it --name kept ${image} sh`);
+    first.type('\recho $((40+2))\r');
+    await first.until(/\r\n42\r\n/);
+    first.type('\x10\x11');
+    await first.ended;
     assert.equal((await docker(['inspect', '-f', '{{.State.Running}}', 'kept'])).stdout, 'true\n');
-    const attach = `(sleep 1; echo 'echo again; exit 5'; sleep 1) | script -qec 'docker -H ${agent.host} attach kept' /dev/null`;
-    const { stdout } = await runCommand('sh', ['-c', attach], { expectExit: 'any' });
-    assert.match(stdout, /\nagain\r\n/);
+    const second = openTerminal({ after }, `docker -H ${agent.host} attach kept`);
+    second.type('\recho $((3+4)); exit 5\r');
+    await second.until(/\r\n7\r\n/);
+    await second.ended;
     assert.equal((await docker(['wait', 'kept'])).stdout, '5\n');
     await docker(['rm', 'kept']);
   });
@@ -137,8 +142,10 @@ describe('docker run', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   });
 
   test('removes with --rm only after the end, and the CLI waits for it', async () => {
-    const client = startDocker(['run', '--rm', '--name', 'short', image, 'sleep', '1']);
+    const script = 'while [ ! -e /go ]; do sleep 0.1; done';
+    const client = startDocker(['run', '--rm', '--name', 'short', image, 'sh', '-c', script]);
     await waitUntil('it runs', async () => (await docker(['ps', '-q', '-f', 'name=short'])).stdout !== '');
+    await docker(['exec', 'short', 'touch', '/go']);
     assert.equal((await client.exited).code, 0);
     await docker(['inspect', 'short'], { expectExit: 1 });
   });

@@ -35,11 +35,11 @@ export async function heldByProcess(
   };
 }
 
-/** Fetches a page over HTTP from the host; undefined where it does not come within three seconds. */
+/** Fetches a page over HTTP from the host; undefined where it does not come within twenty seconds. */
 export async function fetchPage(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {
-      signal: AbortSignal.timeout(3_000),
+      signal: AbortSignal.timeout(20_000),
       headers: { connection: 'close' },
     });
     return (await answer.text()).trim();
