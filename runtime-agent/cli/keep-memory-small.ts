@@ -1,37 +1,66 @@
+import { performance } from 'node:perf_hooks';
+
 /** Between two looks, in milliseconds. */
 const LOOK = 2_000;
 /** Bytes. */
 const GROWTH = 8 << 20;
+/** Bytes of growth that are worth a pause of the whole agent. */
+const MUCH = 64 << 20;
+/** The part of the time between two looks in which an agent that has nothing to do works all the same. */
+const IDLE = 0.1;
 
 export interface MemoryOptions {
   /** Bytes of memory that the process has. */
   readonly resident?: () => number;
   /** Gives back what is not used. */
   readonly trim: () => Promise<void>;
+  /** Finds out what is not used any more, while everything else waits. */
+  readonly collect: () => void;
+  /** The part of the time since the last call in which the thread has worked. */
+  readonly utilization?: () => number;
   readonly interval?: number;
 }
 
 /**
  * Gives memory back whenever the process has grown by GROWTH since the last time: what pulls and builds have passed through stays
- * with the C library otherwise, a sixth of all that the agent has. Answers what ends it.
+ * with the C library otherwise, a sixth of all that the agent has. What a large build leaves on the heap is collected when the agent
+ * has nothing to do, for nobody would do so before the next build. Answers what ends it.
  */
 export function keepMemorySmall({
   resident = process.memoryUsage.rss,
   trim,
+  collect,
+  utilization = utilizationOfThread(),
   interval = LOOK,
 }: MemoryOptions): () => void {
   let smallest = 0;
+  let collected = 0;
   let trimming = false;
   const look = async () => {
+    const isIdle = utilization() < IDLE;
     if (trimming) return;
     const now = resident();
     smallest = Math.min(smallest, now);
-    if (now < smallest + GROWTH) return;
+    collected = collected === 0 ? now : Math.min(collected, now);
+    const collects = isIdle && now >= collected + MUCH;
+    if (now < smallest + GROWTH && !collects) return;
     trimming = true;
+    if (collects) collect();
     await trim();
     smallest = resident();
+    if (collects) collected = smallest;
     trimming = false;
   };
   const timer = setInterval(() => void look(), interval).unref();
   return () => clearInterval(timer);
+}
+
+function utilizationOfThread(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
 }

@@ -23,6 +23,7 @@ import { RemoteRegistry } from '../registry/remote-registry.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
 import { keepMemorySmall } from './keep-memory-small.ts';
@@ -159,7 +160,7 @@ export async function runAgent(
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
   process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);
 
-  const letGrow = keepMemorySmall({ trim: trimMemory });
+  const letGrow = keepMemorySmall({ trim: trimMemory, collect: collectGarbage });
   await aborted(interrupted);
   letGrow();
   log.info('stopping; containers go on running');

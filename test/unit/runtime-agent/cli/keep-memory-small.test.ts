@@ -17,6 +17,8 @@ describe('keepMemorySmall', () => {
     };
     const end = keepMemorySmall({
       resident: () => resident,
+      utilization: () => 1,
+      collect: () => assert.fail('the agent was busy'),
       trim: async () => {
         trims += 1;
         resident -= 20 * MEGABYTE;
@@ -31,5 +33,36 @@ describe('keepMemorySmall', () => {
     assert.equal(await look(69), 3);
     end();
     assert.equal(await look(200), 3);
+  });
+
+  it('collects what a large build has left when there is nothing to do, and not again while that stays', async (t) => {
+    t.mock.timers.enable({ apis: ['setInterval'] });
+    let resident = 0;
+    let used = 0;
+    const collections: number[] = [];
+    const look = async (megabytes: number, utilization: number) => {
+      resident = megabytes * MEGABYTE;
+      used = utilization;
+      t.mock.timers.tick(2_000);
+      await new Promise((resolve) => setImmediate(resolve));
+      return collections.length;
+    };
+    const end = keepMemorySmall({
+      resident: () => resident,
+      utilization: () => used,
+      trim: async () => undefined,
+      collect: () => {
+        collections.push(resident / MEGABYTE);
+        resident -= 50 * MEGABYTE;
+      },
+    });
+    assert.equal(await look(100, 0), 0);
+    assert.equal(await look(170, 0.5), 0, 'busy');
+    assert.equal(await look(170, 0.01), 1);
+    assert.equal(await look(120, 0.01), 1);
+    assert.equal(await look(183, 0.01), 1);
+    assert.equal(await look(184, 0.01), 2);
+    end();
+    assert.equal(await look(400, 0), 2);
   });
 });
