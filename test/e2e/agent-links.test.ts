@@ -84,6 +84,29 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
     }
   });
 
+  test('a link is taken away, and with it its name', async () => {
+    const LINKED = 'cut -f2 /etc/hosts | grep dbhost';
+    await same(
+      ['run', '-d', '--name', 'two', '--link', 'db:first', '--link', 'db:second', ...SLEEP],
+      ['rm', '--link', 'two/first'],
+      ['exec', 'two', 'sh', '-c', LINKED],
+      ['exec', 'two', 'sh', '-c', 'env | grep -c "^FIRST_NAME="'],
+      ['inspect', '-f', '{{json .HostConfig.Links}}', 'two'],
+      ['ps', '--no-trunc', '--format', '{{.Names}}', '-f', 'name=two'],
+      ['rm', '--link', 'two/first'],
+      ['rm', '--link', 'two/nosuch'],
+      ['rm', '--link', 'nosuch/first'],
+      ['rm', '--link', 'nosuch'],
+      ['rm', '--link', 'two'],
+      ['rm', '--link', '/two/second'],
+      ['inspect', '-f', '{{json .HostConfig.Links}}', 'two'],
+      ['restart', '-t', '0', 'two'],
+      ['exec', 'two', 'sh', '-c', LINKED],
+      ['exec', 'two', 'sh', '-c', 'env | grep -c _NAME='],
+      ['rm', '-f', 'two'],
+    );
+  });
+
   test('what cannot be linked', async () => {
     await same(
       ['create', '--link', 'nosuch:x', image],

@@ -2,6 +2,7 @@ import type { ContainerContext } from '../lifecycle/context.ts';
 import type { ContainerControl } from './container-control.ts';
 import { pauseContainer, unpauseContainer } from './pause-container.ts';
 import { renameContainer } from './rename-container.ts';
+import { unlinkContainer } from './unlink-container.ts';
 import { updateContainer } from './update-container.ts';
 
 /** See ContainerControl. */
@@ -11,6 +12,7 @@ export function containerControl(context: ContainerContext): ContainerControl {
     pause: async (ref) => pauseContainer(context, find(ref)),
     unpause: async (ref) => unpauseContainer(context, find(ref)),
     rename: async (ref, name) => renameContainer(context, find(ref), name),
+    unlink: async (ref) => unlinkContainer(context, ref),
     update: async (ref, changes) => updateContainer(context, find(ref), changes),
   };
 }

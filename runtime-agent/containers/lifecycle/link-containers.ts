@@ -104,6 +104,11 @@ export async function tellLinked(context: ContainerContext, live: LiveContainer)
   }
 }
 
-function linkHosts({ name, config }: Container, alias: string, address: string): HostsEntry {
-  return { address, names: [alias, config.Hostname, ...(name === alias ? [] : [name])] };
+function linkHosts(child: Container, alias: string, address: string): HostsEntry {
+  return { address, names: linkNames(child, alias) };
+}
+
+/** By which a container finds one that it is linked to. */
+export function linkNames({ name, config }: Container, alias: string): readonly string[] {
+  return [alias, config.Hostname, ...(name === alias ? [] : [name])];
 }

@@ -14,6 +14,7 @@ import { streamContentType } from '../streams/content-type.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 import { linksView } from '../views/link-view.ts';
 import { containerSizes } from './container-sizes.ts';
+import { pathName } from './path-name.ts';
 
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
 export function containerRoutes(router: Router, deps: EngineDeps): void {
@@ -95,15 +96,17 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     streamBody(ctx, streamContentType(session.tty), session.read(signal));
   });
 
-  router.delete('/containers/:id', async (ctx) => {
+  // The name of a link has a slash.
+  router.delete(/^\/containers\/(.+)$/, async (ctx) => {
     const query = ctx.URL.searchParams;
-    if (queryBoolean(query, 'link')) {
-      throw new EngineError('not-implemented', 'removing a link is not supported yet by berth-agent');
+    const name = pathName(ctx.captures);
+    if (queryBoolean(query, 'link')) await deps.control.unlink(name);
+    else {
+      await containers.remove(name, {
+        force: queryBoolean(query, 'force'),
+        volumes: queryBoolean(query, 'v'),
+      });
     }
-    await containers.remove(ref(ctx), {
-      force: queryBoolean(query, 'force'),
-      volumes: queryBoolean(query, 'v'),
-    });
     ctx.status = 204;
   });
 }

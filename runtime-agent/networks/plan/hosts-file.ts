@@ -25,9 +25,15 @@ export function addToHosts(text: string, entry: HostsEntry): string {
 
 /** The file with this address in place of the one that the same names had. */
 export function replaceInHosts(text: string, entry: HostsEntry): string {
-  const names = entry.names.join(' ');
-  const others = text.split('\n').filter((existing) => existing.slice(existing.indexOf('\t') + 1) !== names);
-  return addToHosts(others.join('\n'), entry);
+  return addToHosts(removeNames(text, entry.names), entry);
+}
+
+/** The file without the line of these names. */
+export function removeNames(text: string, names: readonly string[]): string {
+  return text
+    .split('\n')
+    .filter((existing) => existing.slice(existing.indexOf('\t') + 1) !== names.join(' '))
+    .join('\n');
 }
 
 /** The file without the lines of an address; what the container has written itself stays. */
