@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { type ProxySettings, parseProxy } from '../storage/proxies/proxy-settings.ts';
 import { parseSize } from './build/frontend/parse/quantities.ts';
-import { type ProxySettings, parseProxy } from './registry/proxies/proxy-settings.ts';
 import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */

@@ -5,6 +5,7 @@ import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { namesFolder } from '../storage/names/snapshot-files.ts';
+import { chooseProxy } from '../storage/proxies/choose-proxy.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
@@ -91,7 +92,10 @@ export async function startRegistry(
   });
   const pulls = new PullSamples();
   const count = countRequests(metrics);
-  const deliver = createDeliver({ allowPrivate: config.webhookPrivate });
+  const deliver = createDeliver({
+    allowPrivate: config.webhookPrivate,
+    choose: chooseProxy(config.outgoing),
+  });
   const refusals = new Refusals(catalog.audit, log);
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content, storage.uploadLocks);

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { proxyEnvironment } from '../../storage/proxies/proxy-settings.ts';
 import { StepCache } from '../build/cache/step-cache.ts';
 import { layersOfBuilds } from '../build/create-builder.ts';
 import type { AgentConfig } from '../config.ts';
@@ -17,7 +18,6 @@ import { trimMemory } from '../linux/trim-memory.ts';
 import { createNetworks } from '../networks/create-networks.ts';
 import { CredentialFiles } from '../registry/credentials/credential-files.ts';
 import { HttpExchange } from '../registry/http-exchange.ts';
-import { proxyEnvironment } from '../registry/proxies/proxy-settings.ts';
 import { RegistryClient } from '../registry/registry-client.ts';
 import { RemoteRegistry } from '../registry/remote-registry.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';

@@ -1,13 +1,13 @@
 import type { ClientRequest, IncomingHttpHeaders } from 'node:http';
 import type { Agent } from 'node:https';
 import type { SecureContext } from 'node:tls';
+import { type ChooseProxy, chooseProxy } from '../../storage/proxies/choose-proxy.ts';
+import { type ProxySettings, proxyAuthorization } from '../../storage/proxies/proxy-settings.ts';
 import { EngineError } from '../errors.ts';
 import { http } from '../node-http.ts';
 import type { ResponseBody } from './bulk-body.ts';
 import { bulkGet } from './bulk-get.ts';
-import { type ChooseProxy, chooseProxy } from './proxies/choose-proxy.ts';
 import { proxyPort, refusalOfProxy, unreachableProxy } from './proxies/proxy-error.ts';
-import { type ProxySettings, proxyAuthorization } from './proxies/proxy-settings.ts';
 import { tunnelAgent } from './proxies/tunnel-agent.ts';
 
 /** Milliseconds without a byte after which a connection counts as dead. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
+import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { COMMAND_HELP, HELP } from './help.ts';
 import { advice } from './parse-options.ts';
 
@@ -45,6 +46,8 @@ export async function runCommandLine(args: readonly string[], root: string): Pro
     if (name === 'help') return print(rest[0] === undefined ? HELP : COMMAND_HELP[commandOf(rest[0])]);
     const known = commandOf(name);
     if (rest.some((word) => HELP_WORDS.includes(word))) return print(COMMAND_HELP[known]);
+    const proxies = readOutgoingProxies(process.env);
+    if (proxies !== undefined) (await import('../use-proxies.ts')).useProxies(proxies);
     const command = await COMMANDS[known]();
     return await command(rest);
   } catch (error) {

@@ -106,7 +106,8 @@ Each option has an environment variable that does the same:
                                          listen and gcInterval (lists as arrays)
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
-at the first start. Without it a password is made and printed once. /healthz and /readyz answer without a password.
+at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY say by which
+proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz answer without a password.
 Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100, whose "unlogged" counts the
 others.
 `,

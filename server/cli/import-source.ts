@@ -4,7 +4,9 @@ import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blob
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
+import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { RegistryConnection } from '../import/registry-connection.ts';
 import { RegistrySource } from '../import/registry-source.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
@@ -26,7 +28,7 @@ export async function openImportSource(
 ): Promise<ImportSource> {
   if (/^https?:\/\//i.test(from)) return openRegistry(from, user, env);
   if (user !== undefined) throw new ConfigError('--user is for registries: --from names a storage');
-  if (from.startsWith('s3:')) return openBucket(from);
+  if (from.startsWith('s3:')) return openBucket(from, env);
   if (await isFolder(join(from, DOCKER_REGISTRY_ROOT))) return new DockerRegistrySource(new FolderTree(from));
   throw new ConfigError(
     `${from} has no folder ${DOCKER_REGISTRY_ROOT}: give the rootdirectory of docker-registry, its bucket as ` +
@@ -34,10 +36,10 @@ export async function openImportSource(
   );
 }
 
-async function openBucket(from: string): Promise<ImportSource> {
+async function openBucket(from: string, env: Environment): Promise<ImportSource> {
   // The libraries of S3 take long to load.
   const { BucketTree } = await import('../../storage/import/bucket-tree.ts');
-  const settings = settingsOf(from);
+  const settings = settingsOf(from, env);
   const tree = new BucketTree(settings);
   try {
     for await (const { name } of tree.list(DOCKER_REGISTRY_ROOT, AbortSignal.timeout(BUCKET_TIME))) {
@@ -52,9 +54,9 @@ async function openBucket(from: string): Promise<ImportSource> {
   );
 }
 
-function settingsOf(from: string): S3Settings {
+function settingsOf(from: string, env: Environment): S3Settings {
   try {
-    return parseS3Url(from);
+    return parseS3Url(from, chooseProxy(readOutgoingProxies(env)));
   } catch (cause) {
     if (!(cause instanceof S3SettingsError)) throw cause;
     throw new ConfigError(`--from cannot be used: ${cause.message}`, { cause });

@@ -1,5 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { EntryExistsError, SettingInvalidError } from '../../auth/errors.ts';
+import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
+import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { parseWebhook } from '../guards/parse-webhook.ts';
 import { unknownWebhook } from '../management/webhooks.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
@@ -56,7 +58,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     run: async ({ catalog, words: [name = ''], option, print }) => {
       const webhook = await catalog.webhooks.find(name);
       if (webhook === undefined) throw unknownWebhook(name);
-      const deliver = createDeliver({ allowPrivate: option('webhook-private') === 'on' });
+      const deliver = createDeliver({
+        allowPrivate: option('webhook-private') === 'on',
+        choose: chooseProxy(readOutgoingProxies(process.env)),
+      });
       const outcome = await deliver(webhook, testEvent(webhook), new AbortController().signal);
       if (outcome.kind !== 'told') throw new SettingInvalidError(outcome.failure);
       print('the receiver has taken the event');

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
+import type { ProxySettings } from '../../storage/proxies/proxy-settings.ts';
 import type { RedirectRules } from '../http/redirect-rules.ts';
 import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { CertificateFiles } from '../tls/certificate.ts';
@@ -14,6 +16,7 @@ import {
 } from './addresses.ts';
 import { ConfigError } from './config-error.ts';
 import { readConfigFile } from './config-file.ts';
+import { readOutgoingProxies } from './outgoing-proxies.ts';
 import { optionOf, partsOf, type SettingName, type Settings, settingsOfEnvironment } from './settings.ts';
 import { parseRedirects, parseStorage } from './storage-config.ts';
 import { parseDelay, parseGrace, parseInterval, parseRetention } from './times.ts';
@@ -65,6 +68,8 @@ export interface Config {
   readonly auditRetention: number;
   /** Whether webhooks may be on this machine and in private networks. */
   readonly webhookPrivate: boolean;
+  /** By which webhooks are told; absent: directly. */
+  readonly outgoing?: ProxySettings;
   /** Such as `https://ui.example:8443`, or `*`. */
   readonly corsOrigins: readonly string[];
   /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
@@ -90,7 +95,8 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     oneOf(`setting of ${optionOf(name)}`, setting(name) ?? usual, ['on', 'off']) === 'on';
   const data = setting('data') ?? defaultData(env, isRoot);
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
-  const storage = parseStorage(setting('storage'));
+  const outgoing = readOutgoingProxies(env);
+  const storage = parseStorage(setting('storage'), chooseProxy(outgoing));
   const redirects = parseRedirects(partsOf(setting('redirect')), storage);
   const adminPassword = env.BERTH_ADMIN_PASSWORD;
   const database = setting('database');
@@ -128,6 +134,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     ...(database !== undefined && { database: parseDatabase(database) }),
     ...(tls !== undefined && { tls }),
     ...(storage !== undefined && { storage }),
+    ...(outgoing !== undefined && { outgoing }),
     ...(redirects !== undefined && { redirects }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),

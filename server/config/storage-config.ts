@@ -1,12 +1,13 @@
 import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import type { ChooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
 import { ConfigError } from './config-error.ts';
 
-/** Reads where blobs lie beside the data folder, if anywhere. Throws ConfigError. */
-export function parseStorage(text: string | undefined): S3Settings | undefined {
+/** Reads where blobs lie beside the data folder, if anywhere, and how that is reached. Throws ConfigError. */
+export function parseStorage(text: string | undefined, choose?: ChooseProxy): S3Settings | undefined {
   if (text === undefined) return undefined;
   try {
-    return parseS3Url(text);
+    return parseS3Url(text, choose);
   } catch (cause) {
     // It may hold what was meant to be secret.
     throw new ConfigError(`--storage cannot be used: ${(cause as Error).message}`, { cause });

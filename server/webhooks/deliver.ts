@@ -1,10 +1,12 @@
 import { createHmac } from 'node:crypto';
-import { request as requestPlain } from 'node:http';
-import { request as requestSecure } from 'node:https';
+import { Agent as PlainAgent, request as requestPlain } from 'node:http';
+import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import { isIP } from 'node:net';
 import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
+import type { ChooseProxy } from '../../storage/proxies/choose-proxy.ts';
+import { viaProxy } from '../../storage/proxies/via-proxy.ts';
 import { CLOUD_EVENT_TYPE, cloudEvent } from './cloud-event.ts';
-import { isPublicAddress, lookupPublic, PrivateAddressError } from './public-addresses.ts';
+import { isPublicAddress, lookupPublic, PrivateAddressError, refusePrivateName } from './public-addresses.ts';
 
 /** Milliseconds for all of it, from the look-up of the name to the head of the answer. */
 const TIMEOUT = 10_000;
@@ -21,12 +23,19 @@ export type Deliver = (
   signal: AbortSignal,
 ) => Promise<DeliveryOutcome>;
 
+/** How receivers are reached. */
+export interface DeliveryWays {
+  /** Whether they may be on this machine and in private networks. */
+  readonly allowPrivate: boolean;
+  readonly choose?: ChooseProxy;
+}
+
 /**
  * A Deliver over HTTP, which follows no redirects. The receiver checks `X-Berth-Signature-256: sha256=HEX`, the
  * HMAC-SHA256 of `X-Berth-Timestamp`, a dot and the body under the shared secret, and that the timestamp (seconds
  * since 1970) is of now.
  */
-export function createDeliver({ allowPrivate }: { readonly allowPrivate: boolean }): Deliver {
+export function createDeliver(ways: DeliveryWays): Deliver {
   return async ({ secret, url }, event, signal) => {
     const body = cloudEvent(event);
     const timestamp = String(Math.floor(Date.now() / 1000));
@@ -40,7 +49,7 @@ export function createDeliver({ allowPrivate }: { readonly allowPrivate: boolean
       'X-Berth-Signature-256': `sha256=${signature}`,
     };
     try {
-      const status = await post(new URL(url), headers, body, allowPrivate, signal);
+      const status = await post(new URL(url), headers, body, ways, signal);
       if (status >= 200 && status < 300) return { kind: 'told' };
       const passes = status >= 500 || status === 408 || status === 429;
       return { kind: passes ? 'unreachable' : 'refused', failure: `the receiver answered ${status}` };
@@ -55,20 +64,23 @@ async function post(
   url: URL,
   headers: Readonly<Record<string, string | number>>,
   body: string,
-  allowPrivate: boolean,
+  { allowPrivate, choose }: DeliveryWays,
   signal: AbortSignal,
 ): Promise<number> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   // Addresses are not looked up.
   if (!allowPrivate && isIP(host) !== 0 && !isPublicAddress(host)) throw new PrivateAddressError(host);
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const request = url.protocol === 'https:' ? requestSecure : requestPlain;
+  const proxy = choose?.(url);
+  if (!allowPrivate && proxy !== undefined && isIP(host) === 0) await refusePrivateName(host);
+  const isSecure = url.protocol === 'https:';
+  const request = isSecure ? requestSecure : requestPlain;
   const sent = request(url, {
     method: 'POST',
     headers,
-    agent: false,
+    agent: proxy === undefined ? false : new (isSecure ? SecureAgent : PlainAgent)(viaProxy(proxy)),
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
-    ...(!allowPrivate && { lookup: lookupPublic }),
+    ...(!allowPrivate && proxy === undefined && { lookup: lookupPublic }),
   });
   sent.on('error', reject);
   sent.on('response', (response) => {

@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns';
+import { lookup as lookupAll } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 /** Networks that are not the internet's (IANA's registries of special-purpose addresses). */
@@ -51,6 +52,17 @@ export class PrivateAddressError extends Error {
   constructor(host: string) {
     super(`${host} is not on the internet: berth serve --webhook-private on allows private addresses`);
     this.name = 'PrivateAddressError';
+  }
+}
+
+/**
+ * Refuses a name that has addresses here none of which is public, for whoever connects by a proxy, which looks it up itself. One
+ * that has none here is the proxy's to judge. Throws PrivateAddressError.
+ */
+export async function refusePrivateName(hostname: string): Promise<void> {
+  const found = await lookupAll(hostname, { all: true }).catch(() => []);
+  if (found.length > 0 && !found.some(({ address }) => isPublicAddress(address))) {
+    throw new PrivateAddressError(hostname);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../blobs/s3/s3-settings.ts';
+import { viaProxy } from '../proxies/via-proxy.ts';
 import { SourceContentError, SourceUnavailableError } from './import-source.ts';
 import type { ReadOnlyTree, TreeEntry } from './read-only-tree.ts';
 import { reasonOf, resumedRead } from './resumed-read.ts';
@@ -16,14 +17,19 @@ export class BucketTree implements ReadOnlyTree {
   readonly #bucket: string;
   readonly #prefix: string;
 
-  constructor({ bucket, prefix, region, endpoint, pathStyle }: S3Settings) {
+  constructor({ bucket, prefix, region, endpoint, pathStyle, proxy }: S3Settings) {
     const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
     this.#client = new S3Client({
       forcePathStyle: pathStyle,
       maxAttempts: TRIES,
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
-      requestHandler: { connectionTimeout: CONNECT_TIME, socketTimeout: SILENCE_TIME },
+      requestHandler: {
+        connectionTimeout: CONNECT_TIME,
+        socketTimeout: SILENCE_TIME,
+        httpAgent: viaProxy(proxy),
+        httpsAgent: viaProxy(proxy),
+      },
       ...(regionOr !== undefined && { region: regionOr }),
       ...(endpoint !== undefined && { endpoint }),
     });

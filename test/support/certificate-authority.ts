@@ -14,8 +14,11 @@ export interface TestCertificate {
   readonly both: string;
 }
 
-/** Makes a certificate for 127.0.0.1 and localhost, and an authority for it, that end with `scope`. */
-export async function makeCertificate(scope: CleanupScope): Promise<TestCertificate> {
+/** Makes a certificate for 127.0.0.1, localhost and `names`, and an authority for it, that end with `scope`. */
+export async function makeCertificate(
+  scope: CleanupScope,
+  names: readonly string[] = [],
+): Promise<TestCertificate> {
   const folder = await makeTempDir(scope, 'tls');
   const authorityFolder = await makeTempDir(scope, 'authority');
   const openssl = (...args: readonly string[]) => runCommand('openssl', args, { cwd: folder });
@@ -35,7 +38,10 @@ export async function makeCertificate(scope: CleanupScope): Promise<TestCertific
     authority,
   );
   await openssl('req', ...elliptic, '-subj', '/CN=localhost', '-keyout', 'server.key', '-out', 'server.csr');
-  await writeFile(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
+  await writeFile(
+    join(folder, 'names'),
+    `subjectAltName=IP:127.0.0.1,${['localhost', ...names].map((name) => `DNS:${name}`).join()}\n`,
+  );
   await openssl(
     ...['x509', '-req', '-in', 'server.csr', '-CA', authority, '-CAkey', 'ca.key', '-CAcreateserial'],
     ...['-days', '2', '-extfile', 'names', '-out', 'server.crt'],

@@ -11,6 +11,8 @@ export interface RegistryOptions {
   readonly dataDir?: string;
   /** More of `berth serve`'s flags. */
   readonly args?: readonly string[];
+  /** Of its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A registry that runs as a process of its own. */
@@ -41,7 +43,10 @@ export async function startRegistry(
   await mkdir(dataDir, { recursive: true });
   const { adminPassword } = options;
   const auth = adminPassword === undefined ? ['--auth', 'none'] : [];
-  const env = adminPassword === undefined ? {} : { BERTH_ADMIN_PASSWORD: adminPassword };
+  const env = {
+    ...options.env,
+    ...(adminPassword !== undefined && { BERTH_ADMIN_PASSWORD: adminPassword }),
+  };
   const start = async (listen: string) => {
     const args = ['serve', '--listen', listen, '--data', dataDir, ...auth, ...(options.args ?? [])];
     const started = startProcess(scope, process.execPath, [MAIN, ...args], { env });

@@ -1,5 +1,5 @@
+import { maskedProxy } from '../../../storage/proxies/proxy-settings.ts';
 import type { Container, ContainerStatus } from '../../containers/container.ts';
-import { maskedProxy } from '../../registry/proxies/proxy-settings.ts';
 import type { HostFacts } from '../host-facts.ts';
 
 /** `GET /info` (Engine API, SystemInfo). */

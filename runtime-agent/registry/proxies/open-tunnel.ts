@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { proxyAuthorization } from '../../../storage/proxies/proxy-settings.ts';
 import { http } from '../../node-http.ts';
 import { proxyPort, refusalOfProxy, unreachableProxy } from './proxy-error.ts';
-import { proxyAuthorization } from './proxy-settings.ts';
 
 export interface TunnelRequest {
   readonly proxy: URL;

@@ -1,5 +1,5 @@
+import { maskedProxy } from '../../../storage/proxies/proxy-settings.ts';
 import { EngineError } from '../../errors.ts';
-import { maskedProxy } from './proxy-settings.ts';
 
 /** A proxy that cannot be reached, which `cause` is why, or that reaches its target not. */
 export class ProxyError extends Error {

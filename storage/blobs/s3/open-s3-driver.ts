@@ -1,6 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { viaProxy } from '../../proxies/via-proxy.ts';
 import { bulkGet } from './bulk-get.ts';
 import { checkBucket } from './check-bucket.ts';
 import { COPY_LIMITS, type CopyLimits } from './copy-object.ts';
@@ -64,6 +65,8 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   const { bucket, endpoint, prefix, publicEndpoint } = settings;
   const client = new S3Client(clientConfig(settings, endpoint, silence));
   const isPlain = endpoint?.startsWith('http:') === true;
+  // Connections of their own are made without a proxy.
+  const isDirect = settings.proxy === undefined;
   if (!isPlain) {
     leavePayloadUnsigned(client);
     sliceBodies(client);
@@ -75,13 +78,15 @@ function connect(settings: S3Settings, silence: number = SILENCE_TIME): Connecti
   const access: ObjectAccess = {
     sign: (key) => sign(signer, key),
     connect: async ({ key, size, range }, signal) =>
-      isPlain ? rawGet({ url: await sign(client, key), size, range }, silence, signal) : undefined,
+      isDirect && isPlain
+        ? rawGet({ url: await sign(client, key), size, range }, silence, signal)
+        : undefined,
     disconnect: () => {
       client.destroy();
       signer.destroy();
     },
   };
-  const secure = isPlain ? undefined : createSecureContext();
+  const secure = isPlain || !isDirect ? undefined : createSecureContext();
   const readInBulk: BulkRead = async ({ key, size, range }, signal) =>
     secure === undefined || range.end - range.start < LEAST_IN_BULK
       ? undefined
@@ -99,11 +104,11 @@ function driverOf(
 }
 
 function clientConfig(
-  { region, pathStyle, partSize }: S3Settings,
+  { region, pathStyle, partSize, proxy }: S3Settings,
   endpoint: string | undefined,
   silence: number,
 ): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: CONNECTIONS };
+  const agent = { keepAlive: true, maxSockets: CONNECTIONS, ...viaProxy(proxy) };
   // Servers other than Amazon's have one region, whatever it is called.
   const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
   return {
@@ -120,6 +125,8 @@ function clientConfig(
       httpAgent: agent,
       httpsAgent: agent,
     },
+    // What is to be expected first is sent over a connection that no proxy is asked for.
+    ...(proxy !== undefined && { expectContinueHeader: false }),
     ...(regionOr !== undefined && { region: regionOr }),
     ...(endpoint !== undefined && { endpoint }),
   };

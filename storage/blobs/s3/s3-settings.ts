@@ -1,3 +1,5 @@
+import type { ChooseProxy } from '../../proxies/choose-proxy.ts';
+
 /** Where an S3 driver keeps its objects, and how it reaches them. */
 export interface S3Settings {
   readonly bucket: string;
@@ -11,6 +13,8 @@ export interface S3Settings {
   readonly pathStyle: boolean;
   /** Under which clients reach the same bucket, for redirects; absent: `endpoint`. */
   readonly publicEndpoint?: string;
+  /** By which the server is reached; absent: directly. */
+  readonly proxy?: URL;
   /** Bytes of each part of a large upload but the last: a blob may have 10,000 times as many. */
   readonly partSize: number;
 }
@@ -29,9 +33,10 @@ const EXAMPLE = 's3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST';
 
 /**
  * Reads `s3://BUCKET/PREFIX?region=…&endpoint=…&pathStyle=true|false&publicEndpoint=…&partSize=…MiB`. All but the
- * bucket may be left out. With an endpoint the bucket is in the path unless told otherwise. Throws S3SettingsError.
+ * bucket may be left out. With an endpoint the bucket is in the path unless told otherwise. `choose` says
+ * by which proxy the server is reached. Throws S3SettingsError.
  */
-export function parseS3Url(text: string): S3Settings {
+export function parseS3Url(text: string, choose: ChooseProxy = () => undefined): S3Settings {
   const url = URL.parse(text);
   if (url?.protocol !== 's3:') throw new S3SettingsError(`it is not of the form ${EXAMPLE}`);
   if (url.username !== '' || url.password !== '') {
@@ -50,6 +55,7 @@ export function parseS3Url(text: string): S3Settings {
   const region = setting('region');
   const endpoint = parseEndpoint('endpoint', setting('endpoint'));
   const publicEndpoint = parseEndpoint('publicEndpoint', setting('publicEndpoint'));
+  const proxy = choose(new URL(endpoint ?? `https://s3.${region ?? 'us-east-1'}.amazonaws.com`));
   return Object.freeze({
     bucket: parseBucket(url.hostname),
     prefix: parsePrefix(url.pathname),
@@ -58,6 +64,7 @@ export function parseS3Url(text: string): S3Settings {
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
     ...(publicEndpoint !== undefined && { publicEndpoint }),
+    ...(proxy !== undefined && { proxy }),
   });
 }
 

@@ -15,9 +15,16 @@ export interface TlsFront {
   readonly authority: string;
 }
 
-/** Puts TLS before a server of S3, by HAProxy, which passes on what it decrypts as it is. */
-export async function startTlsFront(scope: CleanupScope, server: S3Server): Promise<TlsFront> {
-  const tls = await makeCertificate(scope);
+/**
+ * Puts TLS before a server of S3, by HAProxy, which passes on what it decrypts as it is, with a certificate for loopback
+ * and `names`.
+ */
+export async function startTlsFront(
+  scope: CleanupScope,
+  server: S3Server,
+  names: readonly string[] = [],
+): Promise<TlsFront> {
+  const tls = await makeCertificate(scope, names);
   const port = await freePort();
   const config = join(await makeTempDir(scope, 'tls-front'), 'haproxy.cfg');
   await writeFile(

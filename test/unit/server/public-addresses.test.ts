@@ -22,11 +22,15 @@ test('a webhook reaches no private address, by whatever it is written as', async
   const { port } = new URL(receiver.url);
   const event = { id: '1', action: 'test', repository: 'a', at: '', count: 1 } as const;
   const { signal } = new AbortController();
-  const deliver = createDeliver({ allowPrivate: false });
-  for (const host of ['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]']) {
-    const outcome = await deliver({ secret: 's', url: `http://${host}:${port}/` }, event, signal);
-    assert.ok(outcome.kind === 'unreachable', host);
-    assert.match(outcome.failure, /is not on the internet/, host);
+  const hosts = ['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]'];
+  // Nor by a proxy, here one that passes everything on to the receiver.
+  for (const proxy of [undefined, new URL(receiver.url)]) {
+    const deliver = createDeliver({ allowPrivate: false, choose: () => proxy });
+    for (const host of hosts) {
+      const outcome = await deliver({ secret: 's', url: `http://${host}:${port}/` }, event, signal);
+      assert.ok(outcome.kind === 'unreachable', host);
+      assert.match(outcome.failure, /is not on the internet/, host);
+    }
   }
   assert.equal(receiver.received.length, 0);
   const allowed = await createDeliver({ allowPrivate: true })(

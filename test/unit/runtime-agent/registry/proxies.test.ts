@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chooseProxy } from '../../../../runtime-agent/registry/proxies/choose-proxy.ts';
+import { chooseProxy } from '../../../../storage/proxies/choose-proxy.ts';
 import {
   maskedProxy,
   parseProxy,
   proxyAuthorization,
   proxyEnvironment,
-} from '../../../../runtime-agent/registry/proxies/proxy-settings.ts';
+} from '../../../../storage/proxies/proxy-settings.ts';
 
 const PROXY = new URL('http://proxy:3128');
 

@@ -1,0 +1,26 @@
+import { setGlobalProxyFromEnv } from 'node:http';
+import type { ProxySettings } from '../storage/proxies/proxy-settings.ts';
+
+/** This machine, and where machines of clouds learn of their credentials. */
+const NEVER = ['localhost', '127.0.0.1', '::1', '[::1]', '169.254.169.254', '169.254.170.2'];
+
+/**
+ * Has all that this process fetches go by the proxies, but for what chooses its own connections (S3, webhooks). Node knows
+ * no networks among the exceptions.
+ */
+export function useProxies({ http, https, except }: ProxySettings): void {
+  const names = except
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (names.includes('*')) return;
+  // A name stands for all below it as well.
+  const below = names
+    .filter((name) => /^[a-z0-9]/i.test(name) && !name.includes('/'))
+    .map((name) => `.${name}`);
+  setGlobalProxyFromEnv({
+    ...(http && { HTTP_PROXY: http.href }),
+    ...(https && { HTTPS_PROXY: https.href }),
+    NO_PROXY: [...names, ...below, ...NEVER].join(','),
+  });
+}
