@@ -8,6 +8,7 @@ import { decompressStream } from '../context/decompress-stream.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { openSpool } from '../context/open-spool.ts';
 import { type ArchiveLimits, receiveArchive } from '../context/receive-archive.ts';
+import { borrowed } from '../context/shared-trees.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 
 /** A context that a client sent as one tar, with all that comes with it. */
@@ -45,7 +46,8 @@ export async function receiveSource(
     readDockerfile: (name) => readSmallFile(tree, name),
     openContext: async (name) => {
       if (name !== undefined) throw new EngineError('bad-request', `there is no context ${name}`);
-      return borrowed(tree);
+      // The build gives its trees back; this one goes with the request.
+      return borrowed(tree, async () => undefined);
     },
     secret: async () => undefined,
     credentials: async (registry) => credentials.get(registry),
@@ -57,18 +59,6 @@ export async function receiveSource(
     },
     sshSocket: async () => undefined,
     close: () => tree.release(),
-  };
-}
-
-/** The build gives its trees back; this one goes with the request. */
-function borrowed(tree: FileTree): FileTree {
-  return {
-    entry: (path) => tree.entry(path),
-    children: (path) => tree.children(path),
-    read: (file) => tree.read(file),
-    contentDigest: (file, signal) => tree.contentDigest(file, signal),
-    xattrs: (path) => tree.xattrs(path),
-    release: async () => undefined,
   };
 }
 

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { EngineError } from '../../../errors.ts';
 import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
+import { Semaphore } from '../../../images/semaphore.ts';
 import type { Builder } from '../../builder.ts';
 import { provenance } from '../../provenance.ts';
 import type { Build, SolvedImage } from '../control/build.ts';
@@ -37,7 +39,7 @@ export class Frontend {
     this.#deps = deps;
   }
 
-  /** The image, kept until the build ends. Throws EngineError as Builder.build() does. */
+  /** The images, one for each platform, built side by side and kept until the build ends. Throws EngineError as Builder.build() does. */
   async solve(build: Build, call: FrontendCall, abort: AbortSignal): Promise<readonly SolvedImage[]> {
     if (call.name !== 'dockerfile.v0') {
       throw new EngineError(
@@ -62,35 +64,56 @@ export class Frontend {
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
     );
-    const solved: SolvedImage[] = [];
-    try {
-      for (const platform of plan.platforms.length === 0 ? [undefined] : plan.platforms) {
-        const request = {
-          ...plan.request,
-          source,
-          namedContexts: new Map(named),
-          cacheTo,
-          inlineCache,
-          sends,
-          ...(platform === undefined ? {} : { platform }),
-        };
-        const startedAt = new Date();
-        const isOneOfMany = platform !== undefined && plan.platforms.length > 1;
-        const told = isOneOfMany ? platformProgress(platform, progress) : progress;
-        const image = await builder.build(request, told, signal);
-        const isIndexed = plan.multiPlatform;
-        const result = { ref: randomUUID(), platform: platform ?? own, image, isIndexed };
-        build.keep(result);
-        const mode = plan.attestations.provenance;
-        if (mode !== undefined) {
-          const finished = { id: build.ref, request, image, startedAt, finishedAt: new Date() };
-          await attestations.put(image.id, provenance({ ...finished, platform: result.platform }, mode));
-        }
-        solved.push(result);
+    const ends = new AbortController();
+    const turns = new Semaphore(Math.max(2, availableParallelism()));
+    const solve = async (platform: Platform | undefined): Promise<SolvedImage> => {
+      const request = {
+        ...plan.request,
+        source,
+        namedContexts: new Map(named),
+        cacheTo,
+        inlineCache,
+        sends,
+        ...(platform === undefined ? {} : { platform }),
+      };
+      const startedAt = new Date();
+      const isOneOfMany = platform !== undefined && plan.platforms.length > 1;
+      const told = isOneOfMany ? platformProgress(platform, progress) : progress;
+      const image = await builder.build(request, told, AbortSignal.any([signal, ends.signal]));
+      const result = {
+        ref: randomUUID(),
+        platform: platform ?? own,
+        image,
+        isIndexed: plan.multiPlatform,
+      };
+      build.keep(result);
+      const mode = plan.attestations.provenance;
+      if (mode !== undefined) {
+        const finished = { id: build.ref, request, image, startedAt, finishedAt: new Date() };
+        await attestations.put(image.id, provenance({ ...finished, platform: result.platform }, mode));
       }
+      return result;
+    };
+    try {
+      const platforms = plan.platforms.length === 0 ? [undefined] : plan.platforms;
+      const results = await Promise.allSettled(
+        platforms.map(async (platform) => {
+          try {
+            return await turns.hold(signal, () => solve(platform));
+          } catch (error) {
+            // One that fails ends the others.
+            ends.abort(error);
+            throw error;
+          }
+        }),
+      );
+      signal.throwIfAborted();
+      return results.map((result) => {
+        if (result.status === 'rejected') throw ends.signal.reason;
+        return result.value;
+      });
     } finally {
       await source.close();
     }
-    return solved;
   }
 }

@@ -3,7 +3,9 @@ import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
 import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
 import type { ClientContent } from '../../client-content.ts';
+import type { FileTree } from '../../context/file-tree.ts';
 import { gitArchive } from '../../context/git/git-archive.ts';
+import { SharedTrees } from '../../context/shared-trees.ts';
 import { internalStep } from '../../internal-step.ts';
 import type { MainContext } from '../frontend/contexts.ts';
 import type { FrontendPlan } from '../frontend/frontend-options.ts';
@@ -32,7 +34,9 @@ export class SessionSource implements BuildSource {
   readonly #session: ClientSession;
   readonly #places: SourcePlaces;
   readonly #progress: (step: BuildProgress) => void;
+  readonly #trees = new SharedTrees();
   #definition: Promise<SmallFiles> | undefined;
+  #ignoreFile: Promise<string | undefined> | undefined;
   #archive: Promise<ReceivedSource> | undefined;
 
   constructor(
@@ -57,7 +61,10 @@ export class SessionSource implements BuildSource {
     if (context.kind !== 'folder' && (name === IGNORE_FILE || !isDockerfileLocal)) {
       return await (await this.#whole(context, signal)).readDockerfile(name, signal);
     }
-    if (name === IGNORE_FILE) return await this.#readIgnoreFile(signal);
+    if (name === IGNORE_FILE) {
+      this.#ignoreFile ??= this.#readIgnoreFile(signal);
+      return await this.#ignoreFile;
+    }
     this.#definition ??= this.#readDefinition(signal);
     return (await this.#definition).read(name);
   }
@@ -73,6 +80,13 @@ export class SessionSource implements BuildSource {
     }
     const title = name === undefined ? '[internal] load build context' : `[context ${name}] load from client`;
     const folder = name === undefined ? this.#mainFolder() : this.#namedFolder(name);
+    const receive = () => this.#receive(title, folder, want, signal);
+    if (this.#plan.platforms.length <= 1) return await receive();
+    // The builds of several platforms nearly always want the same files.
+    return await this.#trees.borrow(JSON.stringify([folder, want]), receive);
+  }
+
+  async #receive(title: string, folder: string, want: ContextWant, signal: AbortSignal): Promise<FileTree> {
     return await internalStep(title, this.#progress, async (step) => {
       const query = {
         folder,
