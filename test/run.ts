@@ -25,10 +25,27 @@ if (selected.length === 0) {
 
 // The cheap tests first: a mistake in a rule shows before a daemon is started.
 const folders = ['architecture', 'unit', 'contract', 'conformance', 'integration', 'e2e'];
+// Of the rest those that take minutes, most of which they wait: at the end one of them would run alone.
+const LONG = [
+  'e2e/registry-token-expiry',
+  'e2e/rolling-restart',
+  'e2e/agent-builds-berth',
+  'e2e/agent-compose',
+  'e2e/agent-build-like-buildah',
+  'e2e/agent-build-kills',
+  'integration/registry-stop-postgres',
+  'conformance/replicas',
+].map((name) => `test/${name}.test.ts`);
 const patterns = selected.length > 0 ? selected : folders.map((folder) => `test/${folder}`);
-const files = patterns.flatMap((pattern) =>
+const found = patterns.flatMap((pattern) =>
   pattern.endsWith('.ts') ? [pattern] : globSync(`${pattern}/**/*.test.ts`, { cwd: root }).sort(),
 );
+const isCheap = (file: string) => /^test\/(?:architecture|unit|contract)\//.test(file);
+const files = [
+  ...found.filter(isCheap),
+  ...LONG.filter((file) => found.includes(file)),
+  ...found.filter((file) => !isCheap(file) && !LONG.includes(file)),
+];
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
 // Two cores and more: many tests wait for others' clocks, such as that of docker, whose tokens last for a minute.

@@ -17,6 +17,7 @@ export async function startSlowProxy(scope: CleanupScope, port: number, rate: nu
     }
     registry.pipe(client);
     client.on('close', () => registry.destroy());
+    registry.on('close', () => client.destroySoon());
     passSlowly(client, registry, rate).catch(() => registry.destroy());
   });
   server.listen(0, '127.0.0.1');
