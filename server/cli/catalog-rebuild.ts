@@ -114,7 +114,10 @@ function tell({ blobs, manifests, tags, recovered }: RebuildReport, aside: strin
   process.stdout.write(`rebuilt from ${blobs} blobs: ${manifests} manifests, ${tags} tags\n`);
   if (recovered > 0) process.stdout.write(`${recovered} manifests without a name are in ${RECOVERED}\n`);
   if (aside !== undefined) process.stdout.write(`the old database is ${aside}\n`);
-  process.stdout.write('accounts are not part of it: the next start makes the user admin anew\n');
+  process.stdout.write(
+    'accounts, roles, rules, quotas, webhooks and what was recorded were in the lost database alone: a backup of it ' +
+      'has them (berth restore); without one the next start makes the user admin anew, and they are to be made again\n',
+  );
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -166,7 +166,8 @@ ${COMMON}  --from FOLDER         the backup
   catalog: `Works on the database.
 
 Usage: berth catalog rebuild [options]  make a lost one anew from the content, while no registry runs (exit code 1:
-                                        something is missing)
+                                        something is missing); accounts, rules, quotas and webhooks are in backups
+                                        alone
        berth catalog upgrade [options]  bring its tables up to date, as the start of a registry does
        berth catalog migrate --from FOLDER --to URL, or --from URL --to FOLDER
                                         copy catalog and accounts from a data folder into an empty PostgreSQL
