@@ -1,7 +1,12 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
-import { DatabaseUnavailableError, StorageError, StorageUnavailableError } from '../storage/errors.ts';
+import {
+  DatabaseUnavailableError,
+  StorageError,
+  StorageUnavailableError,
+  TextRefusedError,
+} from '../storage/errors.ts';
 import { TokenRefusal } from './token/token-refusal.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
@@ -29,6 +34,7 @@ type ServerErrorKind =
   | 'DATABASE_UNAVAILABLE'
   | 'STORAGE_UNAVAILABLE'
   | 'TAGS_TOO_MANY'
+  | 'TEXT_REFUSED'
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
 
@@ -120,6 +126,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   // The specification lets it be met ("Legacy Docker support error codes").
   TAG_INVALID: { code: 'TAG_INVALID', status: 400, message: 'the tag is not valid' },
   TAG_REFUSED: { code: 'DENIED', status: 403, message: 'a rule keeps the tag as it is' },
+  TEXT_REFUSED: {
+    code: 'UNSUPPORTED',
+    status: 400,
+    message: 'a value of the request has characters, such as NUL, that none may have',
+  },
   TOKEN_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the token is not valid' },
   TAGS_TOO_MANY: { code: 'UNSUPPORTED', status: 414, message: 'the request sets too many tags' },
   TOO_MANY_ATTEMPTS: {
@@ -203,6 +214,7 @@ function asRegistryError(error: unknown): RegistryError {
   if (error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError) {
     return new RegistryError(error.code, error.message, { cause: error });
   }
+  if (error instanceof TextRefusedError) return new RegistryError(error.code, undefined, { cause: error });
   return new RegistryError('UNKNOWN', undefined, { cause: error });
 }
 

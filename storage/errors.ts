@@ -141,6 +141,12 @@ export class DatabaseUnavailableError extends Error {
   }
 }
 
+/** A text has characters that the database keeps none of, as PostgreSQL does not keep NUL. The message is for the log. */
+export class TextRefusedError extends Error {
+  readonly code = 'TEXT_REFUSED';
+  override readonly name = 'TextRefusedError';
+}
+
 /**
  * The storage does not answer, or not as it should; the caller may try again later. No StorageError: whether what
  * was asked for has been done is not certain.

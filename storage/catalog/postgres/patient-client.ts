@@ -1,6 +1,6 @@
 import PostgresClient, { type Statement } from 'knex/lib/dialects/postgres/index.js';
-import { DatabaseUnavailableError } from '../../errors.ts';
-import { troubleOf } from './postgres-errors.ts';
+import { DatabaseUnavailableError, TextRefusedError } from '../../errors.ts';
+import { isOfText, troubleOf } from './postgres-errors.ts';
 
 /** Milliseconds for which a query waits for a database that is not there. */
 export const PATIENCE = 10_000;
@@ -76,6 +76,7 @@ function isInTransaction({ __knexTxId }: Connection): boolean {
 
 /** The error to throw for what the driver has thrown; a connection that is over is marked as such. */
 function explain(cause: unknown, connection: Connection, { sql }: Statement): unknown {
+  if (isOfText(cause)) return new TextRefusedError('the database refuses a text', { cause });
   const trouble = troubleOf(cause);
   if (trouble === undefined) return cause;
   if (trouble === 'unreachable') connection.__knex__disposed = cause;

@@ -22,3 +22,8 @@ export function troubleOf(error: unknown): 'unreachable' | 'too slow' | undefine
   if (UNREACHABLE.test(code) || BROKEN.test(error.message)) return 'unreachable';
   return TOO_SLOW.includes(code) ? 'too slow' : undefined;
 }
+
+/** Whether a value of a statement is no text of the database's (appendix A: character_not_in_repertoire). */
+export function isOfText(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '22021';
+}
