@@ -66,7 +66,7 @@ test('a lost database comes back with all names after a graceful stop', async (t
   const { exitCode, stdout } = await rebuild();
   assert.equal(exitCode, 0, stdout);
   assert.match(stdout, /names are taken from names\/.*\nrebuilt from 7 blobs: 3 manifests, 3 tags\n/);
-  assert.match(stdout, /accounts, roles, rules, quotas, webhooks .* were in the lost database alone: a backup of it/);
+  assert.match(stdout, /were in the lost database alone: a backup of it has them/);
   await server.restart();
   assert.deepEqual(await pull('1'), one.bytes);
   assert.deepEqual(await pull('2'), two.bytes);
