@@ -77,7 +77,7 @@ describe('docker build on a full disk', { skip: unlessRoot(), timeout: 900_000 }
       return true;
     });
     const settled = async () => JSON.stringify(await left()) === JSON.stringify(before);
-    await waitUntil('what the build made is gone', settled, 5_000).catch(() => undefined);
+    await waitUntil('what the build made is gone', settled, 60_000).catch(() => undefined);
     assert.deepEqual(await left(), before);
     await empty();
     await attempt();

@@ -12,6 +12,7 @@ import { eventually } from '../support/eventually.ts';
 import { type ManagedProcess, startProcess } from '../support/managed-process.ts';
 import { RacingPusher } from '../support/racing-pusher.ts';
 import { startRegistry } from '../support/registry-process.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 /** BERTH_KILLS=200 is what is run by hand before a release. */
 const KILLS = Number(process.env.BERTH_KILLS ?? 20);
@@ -35,6 +36,7 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
   defer(t, () => {
     for (const pusher of pushers) pusher.close();
   });
+  const pushed = () => pushers.reduce((sum, { pushes }) => sum + pushes, 0);
   let sweeper = await startSweeper(t, server.dataDir);
   for (let kill = 0; kill < KILLS; kill += 1) {
     let killed = false;
@@ -46,8 +48,11 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
       }
     });
     const ended = Promise.all(working);
-    // A failure before the kill is that of the test; the moment of the kill is left to chance.
-    await Promise.race([sleep(20 + Math.random() * 400), ended]);
+    // A failure before the kill is that of the test; the moment of the kill is left to chance. A slow machine comes to
+    // nothing in that time, so every other one waits for a push.
+    const before = kill % 2 === 0 ? -1 : pushed();
+    const moment = waitUntil('a push was answered', () => pushed() > before);
+    await Promise.race([moment.then(() => sleep(20 + Math.random() * 400)), ended]);
     killed = true;
     await server.kill();
     if (kill % 8 === 4) {
@@ -59,9 +64,8 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
     assert.deepEqual(await findings(server.dataDir), [], `after kill ${kill}`);
     await Promise.all(pushers.map((pusher) => pusher.verify()));
   }
-  const pushes = pushers.reduce((sum, pusher) => sum + pusher.pushes, 0);
-  t.diagnostic(`${pushes} pushes were answered`);
-  assert.ok(pushes >= KILLS);
+  t.diagnostic(`${pushed()} pushes were answered`);
+  assert.ok(pushed() >= Math.floor(KILLS / 2));
 
   await Promise.all(pushers.map((pusher) => pusher.deleteAll()));
   assert.equal((await sweeper.end('SIGTERM')).code, 0, sweeper.output());
