@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecRequest, TerminalSize } from '../../runtime-agent/containers/exec/execs.ts';
 import { type AgentContainers, collectOutput } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
@@ -70,8 +69,8 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
     it('runs at a terminal that has the size it is given', async () => {
       const { id, execs, containers } = await open();
       // The size may come a moment after the process.
-      const sized = 'until stty size 2>/dev/null | grep "33 77"; do sleep 0.02; done';
-      const script = `${sized}; read x; stty size; test -t 1 && echo terminal; exit 3`;
+      const sized = (size: string) => `until stty size 2>/dev/null | grep "${size}"; do sleep 0.02; done`;
+      const script = `${sized('33 77')}; read x; ${sized('44 88')}; test -t 1 && echo terminal; exit 3`;
       const exec = await execs.create(id, request(['sh', '-c', script], { tty: true, attachStdin: true }));
       const client = await begin(exec, { size: { rows: 33, columns: 77 } });
       let text = '';
@@ -80,8 +79,6 @@ export function describeExecs(name: string, agent: () => AgentContainers): void 
       })();
       await waitUntil('the first size is told', () => text.includes('\n'));
       await execs.resize(exec, { rows: 44, columns: 88 });
-      // runc takes the size on in its own time.
-      await sleep(300);
       await client.write(Buffer.from('\r'));
       await reading;
       assert.equal(text.replace(/^\r\n/m, ''), '33 77\r\n44 88\r\nterminal\r\n');

@@ -124,7 +124,9 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     });
 
     it('runs on a terminal that has the size it is given', async () => {
-      const { id, containers, attach } = await start('read x; stty size; test -t 1 && echo terminal', {
+      // The size goes by another way than the input.
+      const sized = 'until stty size | grep "33 77"; do sleep 0.02; done';
+      const { id, containers, attach } = await start(`read x; ${sized}; test -t 1 && echo terminal`, {
         Tty: true,
         OpenStdin: true,
         StdinOnce: true,
@@ -132,8 +134,6 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       const client = await attach(true);
       await containers.start(id);
       await containers.resize(id, { rows: 33, columns: 77 });
-      // The size goes by another way than the input.
-      await sleep(300);
       await client.write(Buffer.from('\n'));
       const { stdout, stderr } = await collectOutput(client);
       assert.equal(stdout, '\r\n33 77\r\nterminal\r\n');
