@@ -75,6 +75,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   });
   app.use(answerErrors(deps));
   app.use(async (ctx, next) => {
+    if (!URL.canParse(ctx.url, 'http://agent')) throw new EngineError('bad-request', 'invalid request URI');
     ctx.path = splitVersion(ctx.path).path;
     await next();
   });

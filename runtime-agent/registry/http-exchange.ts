@@ -137,6 +137,15 @@ export class HttpExchange {
         body.once('close', () => !outgoing.writableEnded && outgoing.destroy());
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url });
       });
+      // Neither is an answer, and nobody else would ever say so.
+      outgoing.once('upgrade', (_, socket) => {
+        socket.destroy();
+        outgoing.destroy(new Error('it changes to another protocol, which nobody asked for'));
+      });
+      outgoing.once('close', () => {
+        patience.end();
+        reject(signal.aborted ? signal.reason : new Error('the connection was closed without an answer'));
+      });
       outgoing.on('error', (error) => {
         patience.end();
         const failure = forwarder === undefined ? error : unreachableProxy(forwarder, error);

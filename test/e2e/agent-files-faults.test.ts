@@ -34,6 +34,14 @@ describe('faults while files and images move', { skip: unlessRoot(), timeout: 90
     mounts: (await agentMounts(agent)).filter((path) => !path.includes('/layers/')).sort(),
   });
 
+  test('a path that is longer than Linux allows is refused', async () => {
+    await docker(['create', '--name', 'long', image]);
+    for (const path of ['x'.repeat(256), 'x/'.repeat(2048)]) {
+      await assert.rejects(docker(['cp', `long:/${path}`, '-']), /the path is longer than Linux allows: /);
+    }
+    await docker(['rm', 'long']);
+  });
+
   test('SIGKILL in the middle of a load and of a commit leaves nothing half, and no container standing still', async () => {
     const script = 'head -c 60000000 /dev/urandom > /big; touch /ready; exec sleep 1000';
     await docker(['run', '-d', '--name', 'big', '--network=none', image, 'sh', '-c', script]);

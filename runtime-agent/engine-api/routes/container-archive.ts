@@ -1,6 +1,7 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import type { ContainerArchive, PathStat } from '../../containers/files/container-archive.ts';
+import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
@@ -38,10 +39,19 @@ export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive
   });
 }
 
+/** Bytes of a path with its end, and of each name in it (limits.h). */
+const MAX_PATH = 4095;
+const MAX_NAME = 255;
+
 function asked(ctx: Context, deps: EngineDeps) {
+  const path = ctx.URL.searchParams.get('path') ?? '';
+  const isTooLong = Buffer.byteLength(path) > MAX_PATH;
+  if (isTooLong || path.split('/').some((name) => Buffer.byteLength(name) > MAX_NAME)) {
+    throw new EngineError('bad-request', `the path is longer than Linux allows: ${path.slice(0, 100)}…`);
+  }
   return {
     id: String(ctx.params.id),
-    path: ctx.URL.searchParams.get('path') ?? '',
+    path,
     signal: requestSignal(ctx.res, deps.stopping),
   };
 }

@@ -44,10 +44,12 @@ export function openTunnel({ proxy, target, authorities, timeout }: TunnelReques
       socket.destroy();
       reject(refusalOfProxy(proxy, statusCode, statusMessage, target));
     });
-    outgoing.once('error', (error) => {
+    const fail = (error: Error) => {
       clearTimeout(timer);
       reject(unreachableProxy(proxy, error));
-    });
+    };
+    outgoing.once('error', fail);
+    outgoing.once('close', () => fail(new Error('the connection was closed without an answer')));
     outgoing.end();
   });
 }

@@ -108,6 +108,7 @@ describe('errors', () => {
       ['POST', '/images/create?fromImage=a&tag=1&platform=x', 400, /is not a platform/],
       ['POST', '/images/busybox/tag', 400, /repo is empty/],
       ['GET', '/images/%ZZ/json', 400, /invalid escape/],
+      ['GET', 'http://[/', 400, /^invalid request URI$/],
       ['GET', '/containers/nosuch/json', 404, /^No such container: nosuch$/],
       ['GET', '/containers/nosuch/logs', 400, /at least one stream/],
       ['POST', '/containers/nosuch/wait?condition=tea', 400, /invalid condition: "tea"/],

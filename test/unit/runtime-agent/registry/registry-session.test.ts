@@ -44,6 +44,17 @@ describe('RegistrySession', () => {
     assert.equal((await session.get('/v2/open/tags/list', {}, t.signal)).status, 200);
   });
 
+  it('fails where an answer is none: another protocol, and a connection that is closed', async (t) => {
+    for (const answer of [
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx',
+      '',
+    ]) {
+      const host = await listen(t, (request) => void request.socket.end(answer));
+      const session = open(t, { host, schemes: ['http'], verifyCertificate: true });
+      await assert.rejects(session.get('/v2/', {}, t.signal), { code: 'registry' });
+    }
+  });
+
   it('sends no password to a token server without TLS when the registry has it', async (t) => {
     const exchange = new HttpExchange();
     t.after(() => exchange.close());

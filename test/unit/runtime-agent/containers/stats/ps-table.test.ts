@@ -28,6 +28,7 @@ describe('psTable', () => {
       /^EngineError: Couldn't find PID field/,
     );
     assert.throws(() => checkPsArgs('-o user=PID'), /specifying "user=PID" is not allowed/);
+    assert.throws(() => checkPsArgs('-\0'), { code: 'bad-request' });
     assert.doesNotThrow(() => checkPsArgs('-o pid=PID,args'));
   });
 });
