@@ -12,6 +12,9 @@ import { runProbe } from './run-probe.ts';
 /** The longest delay that a timer of Node's can have. */
 const LONGEST_DELAY = 0x7fffffff;
 
+/** Of an event. */
+const KILL = '9';
+
 export interface HealthDeps {
   readonly registry: ContainerRegistry;
   readonly table: ContainerTable;
@@ -22,7 +25,7 @@ export interface HealthDeps {
 
 /**
  * Probes every container that runs and has a health check, from the events of its life: it begins at `start` and `unpause`,
- * and ends at `die` and `pause`. A probe that is under way is killed then.
+ * and ends at `die`, `pause` and a `kill` that no process outlives. A probe that is under way is killed then.
  */
 export class HealthChecks {
   readonly #deps: HealthDeps;
@@ -40,12 +43,15 @@ export class HealthChecks {
     for (const id of this.#probed.keys()) this.#end(id);
   }
 
-  #follow({ type, action, id }: EngineEvent): void {
+  #follow({ type, action, id, attributes }: EngineEvent): void {
     if (type !== 'container') return;
     const live = this.#deps.registry.byId(id);
     if (action === 'start' || action === 'unpause') {
       if (live !== undefined) this.#begin(live);
-    } else if (action === 'die' || action === 'pause') this.#end(id);
+      // The end of a probe that is killed with its container may be seen before that of the container.
+    } else if (action === 'die' || action === 'pause' || (action === 'kill' && attributes.signal === KILL)) {
+      this.#end(id);
+    }
   }
 
   #begin(live: LiveContainer): void {
