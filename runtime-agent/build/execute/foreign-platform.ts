@@ -20,7 +20,7 @@ export async function refuseForeignPlatform(step: Step, platform: Platform): Pro
   if (emulation.kind === 'own' || emulation.kind === 'emulated') return;
   throw dockerfileError(
     step.at,
-    `RUN needs programs of ${platformText(platform)}, and this host runs ${platformText(host)} and ${whyNot(emulation, name)}, build on a host of that platform, or run what can run anywhere in a stage FROM --platform=$BUILDPLATFORM`,
+    `RUN needs programs of ${platformText(platform)}, and this host runs ${platformText(host)} and ${whyNot(emulation, name)}; or build on a host of that platform, or run what can run anywhere in a stage FROM --platform=$BUILDPLATFORM`,
   );
 }
 
@@ -30,7 +30,7 @@ function whyNot(
 ): string {
   switch (emulation.kind) {
     case 'other-system':
-      return `nothing of another system: take a base image of linux`;
+      return 'nothing of another system: take another base image';
     case 'not-registered':
       return `has no emulator: install one (on Debian: apt-get install qemu-user-binfmt), with ${REGISTRATIONS} mounted`;
     case 'disabled':

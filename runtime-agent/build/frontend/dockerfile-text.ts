@@ -16,6 +16,8 @@ export interface Location {
 
 /** Lines of one instruction that a message shows; a heredoc may be long. */
 const MAX_SHOWN = 12;
+/** Characters of each. */
+const MAX_LINE = 200;
 
 /** An EngineError 'bad-request' that names file and line and shows the lines. */
 export function dockerfileError(at: Location, message: string, options?: ErrorOptions): EngineError {
@@ -26,7 +28,10 @@ export function dockerfileError(at: Location, message: string, options?: ErrorOp
 export function locatedMessage({ text, line, endLine }: Location, message: string): string {
   const shown = text.lines.slice(line - 1, Math.min(endLine, line - 1 + MAX_SHOWN));
   const width = String(line + shown.length - 1).length;
-  const lines = shown.map((content, index) => `  ${String(line + index).padStart(width)} | ${content}`);
+  const lines = shown.map((content, index) => {
+    const start = content.length > MAX_LINE ? `${content.slice(0, MAX_LINE)}…` : content;
+    return `  ${String(line + index).padStart(width)} | ${start}`;
+  });
   return [`${text.name}:${line}: ${message}`, ...lines].join('\n');
 }
 

@@ -1,3 +1,10 @@
+import {
+  checkDepth,
+  checkLength,
+  checkPattern,
+  type ExpansionBudget,
+  WordError,
+} from './expansion-budget.ts';
 import { patternExpression } from './shell-pattern.ts';
 
 /** How a word of an instruction is read. */
@@ -9,11 +16,8 @@ export interface WordOptions {
   readonly raw?: boolean;
   /** Quotes mean nothing, and an escape something before a `$` alone: the text of a document. */
   readonly isDocument?: boolean;
-}
-
-/** A word that cannot be read; the message has no location. */
-export class WordError extends Error {
-  override readonly name = 'WordError';
+  /** What all words of a file share. */
+  readonly budget?: ExpansionBudget;
 }
 
 /** Expands variables and takes quotes away (reference, "Environment replacement"). Throws WordError. */
@@ -32,6 +36,9 @@ class WordReader {
   readonly #text: string;
   readonly #options: WordOptions;
   #at = 0;
+  /** Modifiers that are being read, one in the other. */
+  #depth = 0;
+  #length = 0;
 
   constructor(text: string, options: WordOptions) {
     this.#text = text;
@@ -40,7 +47,7 @@ class WordReader {
 
   whole(): readonly string[] {
     const parts: string[] = [];
-    while (this.#at < this.#text.length) parts.push(this.#part().text);
+    while (this.#at < this.#text.length) parts.push(this.#counted(this.#part()).text);
     return parts;
   }
 
@@ -48,7 +55,7 @@ class WordReader {
     const words: string[] = [];
     let current: string | undefined;
     while (this.#at < this.#text.length) {
-      const { text, splits } = this.#part();
+      const { text, splits } = this.#counted(this.#part());
       if (!splits) {
         current = (current ?? '') + text;
         continue;
@@ -63,6 +70,13 @@ class WordReader {
     }
     if (current !== undefined) words.push(current);
     return words;
+  }
+
+  #counted<Part extends { readonly text: string }>(part: Part): Part {
+    this.#length += part.text.length;
+    checkLength(this.#length);
+    this.#options.budget?.spend(part.text.length);
+    return part;
   }
 
   /** The next character, quotation or variable; `splits` where white space in it ends a word. */
@@ -111,6 +125,7 @@ class WordReader {
       }
       if (char === '$') {
         result += this.#variable();
+        checkLength(result.length);
         continue;
       }
       this.#at += 1;
@@ -163,7 +178,12 @@ class WordReader {
       const hasReplacement = this.#text.charAt(this.#at - 1) === '/';
       const replacement = hasReplacement ? this.#until('}') : '';
       if (value === undefined) return this.#options.raw ? this.#text.slice(start, this.#at) : '';
+      checkPattern(pattern, value, 1);
       const flags = operator === '//' ? 'gs' : 's';
+      const matches = operator === '//' ? value.length + 1 : 1;
+      this.#options.budget?.spend(
+        replacement.length < 2 ? 0 : Math.min(matches, value.length) * replacement.length,
+      );
       return value.replace(new RegExp(patternExpression(pattern, 'greedy'), flags), () => replacement);
     }
     const word = this.#until('}');
@@ -184,14 +204,18 @@ class WordReader {
   /** The expanded text up to one of `ends`, which is passed. */
   #until(ends: string): string {
     let result = '';
+    this.#depth += 1;
+    checkDepth(this.#depth);
     for (;;) {
       const char = this.#text.charAt(this.#at);
       if (char === '') throw new WordError('syntax error: missing }');
       if (ends.includes(char)) {
         this.#at += 1;
+        this.#depth -= 1;
         return result;
       }
       result += this.#part().text;
+      checkLength(result.length);
     }
   }
 
@@ -212,6 +236,7 @@ class WordReader {
 /** `#` and `%` take the shortest beginning or end that the pattern matches, `##` and `%%` the longest. */
 function trimmed(value: string, operator: string, pattern: string): string {
   const greed = operator.length === 2 ? 'greedy' : 'lazy';
+  checkPattern(pattern, value, operator.startsWith('#') ? 0 : 1);
   if (operator.startsWith('#')) {
     return value.replace(new RegExp(`^(?:${patternExpression(pattern, greed)})`, 's'), '');
   }

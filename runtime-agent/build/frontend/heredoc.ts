@@ -1,4 +1,5 @@
-import { expandWord, expandWords, WordError } from './expand.ts';
+import { expandWord, expandWords } from './expand.ts';
+import { WordError } from './expansion-budget.ts';
 
 /** A document in a Dockerfile (`<<EOF`) that RUN, COPY and ADD take. */
 export interface Heredoc {

@@ -1,5 +1,6 @@
 import { readDirectives } from './directives.ts';
 import { dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
+import { ExpansionBudget } from './expansion-budget.ts';
 import type { Instruction } from './instruction.ts';
 import type { CheckOptions } from './lint/check-options.ts';
 import { type LogicalLine, logicalLines } from './logical-lines.ts';
@@ -15,6 +16,8 @@ export interface Stage {
 /** A Dockerfile that was understood. */
 export interface Dockerfile {
   readonly escapeToken: '\\' | '`';
+  /** What its variables may come to. */
+  readonly budget: ExpansionBudget;
   /** The ARGs before the first FROM. */
   readonly globalArguments: readonly Extract<Instruction, { readonly kind: 'arg' }>[];
   readonly stages: readonly Stage[];
@@ -24,6 +27,10 @@ export interface Dockerfile {
   readonly at: Location;
 }
 
+/** As many as no file by hand has; a kernel stacks 500 layers. */
+const MAX_INSTRUCTIONS = 5000;
+const MAX_STAGES = 1000;
+
 /** Reads a Dockerfile. Throws EngineError 'bad-request' that names file, line and instruction. */
 export function parseDockerfile(name: string, content: string): Dockerfile {
   const text = dockerfileText(name, content);
@@ -31,10 +38,17 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
   const at: Location = { text, line: 1, endLine: 1 };
   const globalArguments: Extract<Instruction, { readonly kind: 'arg' }>[] = [];
   const stages: { index: number; from: Stage['from']; instructions: Instruction[] }[] = [];
-  for (const line of logicalLines(text, escapeToken)) {
+  const lines = logicalLines(text, escapeToken);
+  if (lines.length > MAX_INSTRUCTIONS) {
+    throw dockerfileError(at, `the Dockerfile has more than ${MAX_INSTRUCTIONS} instructions`);
+  }
+  for (const line of lines) {
     const instruction = parseInstruction(line, escapeToken);
     const stage = stages.at(-1);
     if (instruction.kind === 'from') {
+      if (stages.length === MAX_STAGES) {
+        throw dockerfileError(line.at, `FROM: the Dockerfile has more than ${MAX_STAGES} stages`);
+      }
       const known = stages.some(({ from }) => from.name !== undefined && from.name === instruction.name);
       if (known) {
         throw dockerfileError(
@@ -57,7 +71,14 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
       text.lines.length === 0 ? 'the Dockerfile cannot be empty' : 'the Dockerfile has no FROM',
     );
   }
-  return { escapeToken, globalArguments, stages, at, ...(check === undefined ? {} : { check }) };
+  return {
+    escapeToken,
+    budget: new ExpansionBudget(),
+    globalArguments,
+    stages,
+    at,
+    ...(check === undefined ? {} : { check }),
+  };
 }
 
 /** Reads what a base image has left for its children (ONBUILD); `at` is the FROM that brought it. */

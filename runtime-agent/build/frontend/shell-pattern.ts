@@ -3,6 +3,7 @@ export function patternExpression(pattern: string, greed: 'greedy' | 'lazy'): st
   let source = '';
   for (let at = 0; at < pattern.length; at += 1) {
     const char = pattern.charAt(at);
+    if (char === '*' && pattern.charAt(at + 1) === '*') continue;
     if (char === '*') source += greed === 'greedy' ? '.*' : '.*?';
     else if (char === '?') source += '.';
     else if (char === '\\' && at + 1 < pattern.length) {

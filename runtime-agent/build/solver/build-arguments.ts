@@ -1,12 +1,16 @@
 import { EngineError } from '../../errors.ts';
 import type { Platform } from '../../images/image.ts';
 import { type Location, locatedMessage } from '../frontend/dockerfile-text.ts';
-import { expandWord, WordError, type WordOptions } from '../frontend/expand.ts';
+import { expandWord, type WordOptions } from '../frontend/expand.ts';
+import { WordError } from '../frontend/expansion-budget.ts';
 import type { Dockerfile } from '../frontend/parse-dockerfile.ts';
 
 /** Arguments that steps see without an ARG, and that neither the cache nor the history knows (reference, "Predefined ARGs"). */
 const PROXIES = ['HTTP_PROXY', 'HTTPS_PROXY', 'FTP_PROXY', 'NO_PROXY', 'ALL_PROXY'];
 const PREDEFINED: ReadonlySet<string> = new Set([...PROXIES, ...PROXIES.map((name) => name.toLowerCase())]);
+
+/** Characters of a text that a message shows. */
+const MAX_SHOWN = 500;
 
 /** What a client gives as `--build-arg`; undefined: it named the argument and has no value. */
 export type GivenArguments = ReadonlyMap<string, string | undefined>;
@@ -78,19 +82,24 @@ export function expandAt(
   at: Location,
   keyword: string,
   text: string,
-  { escapeToken, isDocument = false }: Pick<WordOptions, 'escapeToken' | 'isDocument'>,
+  { escapeToken, budget, isDocument = false }: Pick<WordOptions, 'escapeToken' | 'isDocument' | 'budget'>,
   lookup: (name: string) => string | undefined,
 ): string {
   try {
-    return expandWord(text, { escapeToken, lookup, isDocument });
+    return expandWord(text, { escapeToken, lookup, isDocument, ...(budget && { budget }) });
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
     const message = locatedMessage(
       at,
-      `${keyword}: failed to process ${JSON.stringify(text)}: ${error.message}`,
+      `${keyword}: failed to process ${JSON.stringify(shortened(text))}: ${error.message}`,
     );
     throw new EngineError('bad-request', message, { cause: error });
   }
+}
+
+/** People find the line by its number, and messages stay short. */
+function shortened(text: string): string {
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}…`;
 }
 
 /** `linux/arm/v7` */

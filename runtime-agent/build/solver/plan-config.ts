@@ -5,6 +5,11 @@ import { goList, goSet } from './go-text.ts';
 import { isSecretName } from './secret-names.ts';
 import type { StageScope } from './stage-scope.ts';
 
+/** Variables of one stage; what a kernel lets a program start with holds as many. */
+const MAX_VARIABLES = 2000;
+/** What an entry of a set costs, in the characters of texts: it is copied with each instruction that adds another. */
+const ENTRY = 64;
+
 /** Takes an instruction that changes no file into the configuration of its stage, and answers its entry in the history. Throws EngineError 'bad-request'. */
 export function planConfig(scope: StageScope, instruction: Instruction): string {
   const { config } = scope.state;
@@ -16,6 +21,7 @@ export function planConfig(scope: StageScope, instruction: Instruction): string 
       return takeEnvironment(scope, instruction);
     case 'label': {
       const pairs = instruction.pairs.map(({ key, value }) => [expand(key), expand(value)]);
+      scope.spend(instruction, Object.keys(config.Labels ?? {}).length * ENTRY);
       config.Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
       return `LABEL ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
     }
@@ -47,6 +53,7 @@ export function planConfig(scope: StageScope, instruction: Instruction): string 
       return `MAINTAINER ${instruction.value}`;
     case 'expose': {
       const ports = instruction.values.flatMap((value) => portsOf(scope, instruction, value));
+      scope.spend(instruction, Object.keys(config.ExposedPorts ?? {}).length * ENTRY);
       config.ExposedPorts = {
         ...config.ExposedPorts,
         ...Object.fromEntries(ports.map((port) => [port, {}])),
@@ -55,6 +62,7 @@ export function planConfig(scope: StageScope, instruction: Instruction): string 
     }
     case 'volume': {
       const paths = instruction.values.map(expand);
+      scope.spend(instruction, Object.keys(config.Volumes ?? {}).length * ENTRY);
       config.Volumes = { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) };
       return `VOLUME [${paths.join(' ')}]`;
     }
@@ -84,6 +92,7 @@ function takeArguments(
     const { values, platforms } = names.global;
     const chosen = given.get(name) ?? own ?? values.get(name) ?? platforms.get(name);
     state.args.set(name, chosen);
+    checkCount(instruction, state.args.size);
     shown.push(chosen === undefined ? name : `${name}=${isSecretName(name) ? '<hidden>' : chosen}`);
   }
   return `ARG ${shown.join(' ')}`;
@@ -97,8 +106,18 @@ function takeEnvironment(
   const pairs = instruction.pairs.map(
     ({ key, value }) => [scope.expand(instruction, key), scope.expand(instruction, value)] as const,
   );
-  for (const [key, value] of pairs) scope.state.setEnvironment(key, value);
+  for (const [key, value] of pairs) {
+    scope.state.setEnvironment(key, value);
+    checkCount(instruction, scope.state.config.Env?.length ?? 0);
+  }
   return `ENV ${pairs.map(([key, value]) => `${key}=${value}`).join(' ')}`;
+}
+
+/** Each step is given all of them. */
+function checkCount(instruction: Instruction, count: number): void {
+  if (count <= MAX_VARIABLES) return;
+  const keyword = instruction.kind.toUpperCase();
+  throw dockerfileError(instruction.at, `${keyword}: a stage has more than ${MAX_VARIABLES} variables`);
 }
 
 function wordsOf({ state }: StageScope, command: Command): readonly string[] {
@@ -106,9 +125,9 @@ function wordsOf({ state }: StageScope, command: Command): readonly string[] {
 }
 
 function portsOf(scope: StageScope, instruction: Instruction, value: string): readonly string[] {
-  const { escapeToken } = scope.names.dockerfile;
+  const { escapeToken, budget } = scope.names.dockerfile;
   scope.expand(instruction, value);
-  return expandWords(value, { escapeToken, lookup: scope.state.lookup }).flatMap((word) => {
+  return expandWords(value, { escapeToken, budget, lookup: scope.state.lookup }).flatMap((word) => {
     const [, first, last, protocol = 'tcp'] =
       /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
     const from = Number(first);
@@ -116,6 +135,7 @@ function portsOf(scope: StageScope, instruction: Instruction, value: string): re
     if (first === undefined || from > 65535 || to > 65535 || to < from) {
       throw dockerfileError(instruction.at, `EXPOSE: invalid containerPort: ${word.slice(0, 80)}`);
     }
+    scope.spend(instruction, (to - from + 1) * ENTRY);
     return Array.from({ length: to - from + 1 }, (_, index) => `${from + index}/${protocol.toLowerCase()}`);
   });
 }

@@ -1,3 +1,5 @@
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import { WordError } from '../frontend/expansion-budget.ts';
 import type { Instruction } from '../frontend/instruction.ts';
 import { expandAt, type GivenArguments } from './build-arguments.ts';
 import type { NeededStage } from './needed-stages.ts';
@@ -35,9 +37,25 @@ export class StageScope {
     return expandAt(at, kind.toUpperCase(), text, this.names.dockerfile, this.state.lookup);
   }
 
+  /** Counts what an instruction adds to, whose sum no file may drive too high. Throws EngineError 'bad-request'. */
+  spend({ at, kind }: Instruction, amount: number): void {
+    try {
+      this.names.dockerfile.budget.spend(amount);
+    } catch (error) {
+      if (!(error instanceof WordError)) throw error;
+      throw dockerfileError(at, `${kind.toUpperCase()}: ${error.message}`, { cause: error });
+    }
+  }
+
   /** Expands a document of the Dockerfile, whose quotes stay. */
   expandDocument({ at, kind }: Instruction, content: string): string {
-    const { escapeToken } = this.names.dockerfile;
-    return expandAt(at, kind.toUpperCase(), content, { escapeToken, isDocument: true }, this.state.lookup);
+    const { escapeToken, budget } = this.names.dockerfile;
+    return expandAt(
+      at,
+      kind.toUpperCase(),
+      content,
+      { escapeToken, budget, isDocument: true },
+      this.state.lookup,
+    );
   }
 }

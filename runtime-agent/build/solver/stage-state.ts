@@ -10,6 +10,8 @@ export class StageState {
   readonly args = new Map<string, string | undefined>();
   /** Whether CMD was given in this stage: ENTRYPOINT resets that of the base. */
   commandIsOwn = false;
+  /** The environment by its names, as it was when it was last asked for. */
+  #known: { readonly entries: readonly string[]; readonly values: ReadonlyMap<string, string> } | undefined;
 
   constructor(base: ImageConfigDefaults) {
     const { OnBuild: _, ...inherited } = base;
@@ -20,7 +22,9 @@ export class StageState {
   readonly lookup = (name: string): string | undefined => this.environment(name) ?? this.args.get(name);
 
   environment(name: string): string | undefined {
-    return this.config.Env?.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+    const entries = this.config.Env ?? [];
+    if (this.#known?.entries !== entries) this.#known = { entries, values: valuesOf(entries) };
+    return this.#known.values.get(name);
   }
 
   setEnvironment(name: string, value: string): void {
@@ -47,4 +51,15 @@ export class StageState {
   get shell(): readonly string[] {
     return this.config.Shell ?? ['/bin/sh', '-c'];
   }
+}
+
+/** Of a name that is there twice, the first counts. */
+function valuesOf(entries: readonly string[]): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const entry of entries) {
+    const sign = entry.indexOf('=');
+    const name = entry.slice(0, sign);
+    if (sign >= 0 && !values.has(name)) values.set(name, entry.slice(sign + 1));
+  }
+  return values;
 }

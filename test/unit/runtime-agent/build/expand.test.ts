@@ -1,7 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are the variables of Dockerfiles.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { expandWord, expandWords, WordError } from '../../../../runtime-agent/build/frontend/expand.ts';
+import { expandWord, expandWords } from '../../../../runtime-agent/build/frontend/expand.ts';
+import { WordError } from '../../../../runtime-agent/build/frontend/expansion-budget.ts';
 
 const VARIABLES: Readonly<Record<string, string>> = {
   A: 'foo.tar.gz',
