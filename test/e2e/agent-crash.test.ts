@@ -7,7 +7,9 @@ import type { AgentProcess } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { settledRemains } from '../support/host-remains.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import type { CommandOptions } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
@@ -53,8 +55,8 @@ async function actOnce(
 }
 
 async function checkPromises({ docker }: AgentProcess, promised: Promised): Promise<void> {
-  const list = async (args: readonly string[]) =>
-    new Set((await docker(args)).stdout.split('\n').filter(Boolean));
+  const list = async (args: readonly string[], options: CommandOptions = {}) =>
+    new Set((await docker(args, options)).stdout.split('\n').filter(Boolean));
   const names = await list(['ps', '--all', '--format', '{{.Names}}']);
   const running = await list(['ps', '--format', '{{.Names}}']);
   for (const name of promised.running) assert.ok(running.has(name), `${name} ran, and does not run now`);
@@ -65,12 +67,15 @@ async function checkPromises({ docker }: AgentProcess, promised: Promised): Prom
   for (const name of promised.networks) assert.ok(networks.has(name), `network ${name} is gone`);
   if (names.size === 0) return;
   const format = '{{.Name}} {{.State.Running}} {{.State.Pid}}';
-  for (const line of await list(['inspect', '--format', format, ...names])) {
-    const [name, runs, pid] = line.split(' ');
-    assert.equal(runs === 'true', pid !== '0', line);
-    if (runs === 'true')
-      await access(`/proc/${pid}`).catch(() => assert.fail(`${name} has no process ${pid}`));
-  }
+  // Of those with --rm some may end, and go, just now.
+  await untilPasses(async () => {
+    for (const line of await list(['inspect', '--format', format, ...names], { expectExit: 'any' })) {
+      const [name, runs, pid] = line.split(' ');
+      assert.equal(runs === 'true', pid !== '0', line);
+      if (runs === 'true')
+        await access(`/proc/${pid}`).catch(() => assert.fail(`${name} has no process ${pid}`));
+    }
+  });
 }
 
 /** Lets a few promises stand, so that containers outlive several agents, and a round takes as long as the one before. */
@@ -96,8 +101,10 @@ async function removeAll(
 ): Promise<void> {
   const others = async (args: readonly string[], kept: ReadonlySet<string>) =>
     (await docker(args)).stdout.split('\n').filter((name) => name !== '' && !kept.has(name));
-  const containers = await others(['ps', '--all', '--format', '{{.Names}}'], keep.running);
-  if (containers.length > 0) await docker(['rm', '--force', '--volumes', ...containers]);
+  await untilPasses(async () => {
+    const containers = await others(['ps', '--all', '--format', '{{.Names}}'], keep.running);
+    if (containers.length > 0) await docker(['rm', '--force', '--volumes', ...containers]);
+  });
   const used = (await docker(['volume', 'ls', '--quiet', '--filter', 'dangling=false'])).stdout.split('\n');
   const volumes = await others(['volume', 'ls', '--quiet'], new Set([...keep.volumes, ...used]));
   if (volumes.length > 0) await docker(['volume', 'rm', ...volumes]);
