@@ -6,6 +6,7 @@ import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
@@ -75,7 +76,9 @@ describe('docker compose builds', { skip: unlessRoot(), timeout: 900_000 }, asyn
     const now = await containers();
     assert.equal(now['application-db-1'], before['application-db-1']);
     assert.notEqual(now['application-web-1'], before['application-web-1']);
-    const { stdout } = await agent.docker(['logs', 'application-web-1']);
-    assert.equal(stdout, 'second\nweb\n');
+    await untilPasses(async () => {
+      const { stdout } = await agent.docker(['logs', 'application-web-1']);
+      assert.equal(stdout, 'second\nweb\n');
+    });
   });
 });

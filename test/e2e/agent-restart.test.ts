@@ -10,6 +10,7 @@ import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
@@ -69,7 +70,9 @@ test('a container that ended while no agent ran is found ended', options, async 
   await runCommand('sh', ['-c', `while [ -e /proc/${pid} ]; do sleep 0.05; done; sleep 0.3`]);
   await agent.restart();
   assert.equal((await agent.docker(['wait', 'alone'])).stdout, '9\n');
-  await agent.docker(['inspect', 'forgotten'], { expectExit: 1 });
+  await untilPasses(async () => {
+    await agent.docker(['inspect', 'forgotten'], { expectExit: 1 });
+  });
   await agent.docker(['rm', 'alone']);
 });
 
