@@ -107,9 +107,9 @@ Each option has an environment variable that does the same:
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
 at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY say by which
-proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz answer without a password.
-Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100, whose "unlogged" counts the
-others.
+proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz
+answer without a password. Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100,
+whose "unlogged" counts the others.
 `,
   login: `Logs docker, podman and the like in to a registry, by a browser on any machine: it shows a code and an address, waits
 until somebody confirms the code there, and keeps the personal token that it gets where docker looks for it:
