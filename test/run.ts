@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
 
 /**
  * `npm test`: format and lint, types, then every test, in one run whose closing lines are those of Node's test
@@ -10,17 +12,17 @@ import { dirname, join } from 'node:path';
 const root = dirname(import.meta.dirname);
 const selected = process.argv.slice(2);
 
-function run(title: string, command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): void {
+function check(title: string, command: string, args: readonly string[]): void {
   console.log(`# ${title}`);
-  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (result.error) throw result.error;
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
 if (selected.length === 0) {
   const bin = join(root, 'node_modules/.bin');
-  run('format and lint', join(bin, 'biome'), ['ci', '--colors=off', '.']);
-  run('types', join(bin, 'tsc'), ['--noEmit']);
+  check('format and lint', join(bin, 'biome'), ['ci', '--colors=off', '.']);
+  check('types', join(bin, 'tsc'), ['--noEmit']);
 }
 
 // The cheap tests first: a mistake in a rule shows before a daemon is started.
@@ -54,12 +56,17 @@ const CONCURRENCY = 3;
 // Test images are made once in a run and go with it, also after Ctrl-C, which the tests get too.
 const images = mkdtempSync(join(tmpdir(), 'berth-test-images-'));
 process.on('exit', () => rmSync(images, { recursive: true, force: true }));
-process.on('SIGINT', () => undefined);
-run(
-  'tests',
-  process.execPath,
-  ['--test', '--test-reporter=spec', `--test-concurrency=${CONCURRENCY}`, ...files],
-  {
-    BERTH_TEST_IMAGES: images,
-  },
-);
+process.env.BERTH_TEST_IMAGES = images;
+const interruption = new AbortController();
+process.once('SIGINT', () => interruption.abort());
+console.log('# tests');
+// Not by `node --test`, which sorts the files by their names.
+const results = run({
+  files: files.map((file) => resolve(root, file)),
+  concurrency: CONCURRENCY,
+  signal: interruption.signal,
+});
+results.on('test:fail', () => {
+  process.exitCode = 1;
+});
+results.compose(new spec()).pipe(process.stdout);
