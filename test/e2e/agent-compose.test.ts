@@ -98,7 +98,8 @@ describe('docker compose', { skip: unlessRoot(), timeout: 900_000 }, async () =>
     // Nobody waits for web, which has no health check.
     await untilPasses(async () => assert.equal((await orders()).greeting, 'orders'));
     const first = await orders();
-    assert.equal((await orders()).count, first.count + 1);
+    // The health check orders too.
+    assert.ok((await orders()).count > first.count);
     await untilPasses(async () => assert.match((await compose('logs', 'worker')).stdout, /shipped [1-9]/));
   });
 
