@@ -5,21 +5,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { basicAuthorization, type HttpRequest } from './http-client.ts';
 
-/** A layer that costs no disk where it is sent. */
-export interface Zeros {
-  readonly size: number;
-  readonly digest: string;
-}
-
-export const TWO_GIB: Zeros = {
+/** A layer of 2 GiB that costs no disk where it is sent. */
+export const ZEROS = {
   size: 2 * 1024 ** 3,
   digest: 'sha256:a7c744c13cc101ed66c29f672f92455547889cc586ce6d44fe76ae824958ea51',
-};
-
-export const HALF_A_GIB: Zeros = {
-  size: 1024 ** 3 / 2,
-  digest: 'sha256:9acca8e8c22201155389f65abbf6bc9723edc7384ead80503839f49dcc56d767',
-};
+} as const;
 
 const CHUNK = Buffer.alloc(1024 * 1024);
 
@@ -61,10 +51,10 @@ export async function secureClient(
   };
 }
 
-export function zeros({ size }: Zeros): Readable {
+export function zeros(): Readable {
   return Readable.from(
     (function* () {
-      for (let sent = 0; sent < size; sent += CHUNK.length) yield CHUNK;
+      for (let sent = 0; sent < ZEROS.size; sent += CHUNK.length) yield CHUNK;
     })(),
     { objectMode: false, highWaterMark: 4 * CHUNK.length },
   );
