@@ -29,6 +29,16 @@ knex.on('query', ({ sql }: { readonly sql: string }) => {
 
 const used = async () => (await catalog.quotas.list()).map((quota) => quota.used);
 
+/** Another replica on the same database. */
+async function openReplica() {
+  const other = await openCatalog(await openPostgres(url));
+  after(() => other.close());
+  return other;
+}
+
+const MIB = 1024 ** 2;
+const replicas = [catalog, await openReplica()] as const;
+
 test('those who push far from the bound of a quota do not look at it, and all is counted', async () => {
   await catalog.quotas.put({ pattern: 'team/*', bytes: 100 * GIB });
   await link('first');
@@ -73,16 +83,6 @@ test('a count that went wrong is found and mended', async () => {
   assert.deepEqual(await catalog.quotas.check(false), []);
   assert.deepEqual(await used(), [before]);
 });
-
-/** Another replica on the same database. */
-async function openReplica() {
-  const other = await openCatalog(await openPostgres(url));
-  after(() => other.close());
-  return other;
-}
-
-const MIB = 1024 ** 2;
-const replicas = [catalog, await openReplica()] as const;
 
 test('two replicas that push at once from far below never exceed a quota, and use it up', async () => {
   const bytes = 150 * MIB;

@@ -41,11 +41,6 @@ const unsigned = (claims: JWTPayload, alg: string) =>
 const ask = (token: string, path = MANIFEST) =>
   registry.send('GET', path, { headers: { authorization: `Bearer ${token}` } });
 
-test('a token that is as it must be lets in, at first and out of memory', async () => {
-  const token = await sign(GOOD);
-  for (let round = 0; round < 3; round += 1) assert.equal((await ask(token)).status, 200);
-});
-
 const { exp: _end, ...endless } = GOOD;
 const publicJwk = JSON.stringify({ ...stored.privateKey, d: undefined });
 const good = await sign(GOOD);
@@ -55,7 +50,8 @@ const more = {
   access: [{ type: 'repository', name: 'team/app', actions: ['pull', 'push', 'delete'] }],
 };
 
-for (const [what, token] of [
+// All that is waited for comes before the first test: when one has ended and no other is known, the suite is over.
+const REFUSED = [
   ['no algorithm', unsigned(GOOD, 'none')],
   ['no algorithm, written otherwise', unsigned(GOOD, 'nOnE')],
   ['a signature of nothing', `${unsigned(GOOD, 'ES256')}`],
@@ -84,7 +80,14 @@ for (const [what, token] of [
     '10 KB in a header of a token',
     `${Buffer.from(`{"alg":"ES256","kid":"${'A'.repeat(7000)}"}`).toString('base64url')}.e30.AAAA`,
   ],
-] as const) {
+] as const;
+
+test('a token that is as it must be lets in, at first and out of memory', async () => {
+  const token = await sign(GOOD);
+  for (let round = 0; round < 3; round += 1) assert.equal((await ask(token)).status, 200);
+});
+
+for (const [what, token] of REFUSED) {
   test(`a token with ${what} is refused as invalid`, async () => {
     for (let round = 0; round < 2; round += 1) {
       const answer = await ask(token);
