@@ -1,6 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type ProxySettings, parseProxy } from '../storage/proxies/proxy-settings.ts';
+import {
+  PROXY_FORM,
+  type ProxySettings,
+  parseProxy,
+  proxyVariable,
+} from '../storage/proxies/proxy-settings.ts';
 import { parseSize } from './build/frontend/parse/quantities.ts';
 import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
@@ -163,23 +168,19 @@ function readProxies(
   flags: ConfigFlags,
   environment: Readonly<Record<string, string | undefined>>,
 ): ProxySettings | undefined {
-  const inherited = (name: string) => environment[name] || environment[name.toLowerCase()] || '';
-  const http = proxy(flags.httpProxy ?? inherited('HTTP_PROXY'), '--http-proxy');
-  const https = proxy(flags.httpsProxy ?? inherited('HTTPS_PROXY'), '--https-proxy');
-  const except = flags.noProxy ?? inherited('NO_PROXY');
+  const http = proxy(flags.httpProxy ?? proxyVariable(environment, 'HTTP_PROXY'), '--http-proxy');
+  const https = proxy(flags.httpsProxy ?? proxyVariable(environment, 'HTTPS_PROXY'), '--https-proxy');
+  const except = flags.noProxy ?? proxyVariable(environment, 'NO_PROXY');
   if (http === undefined && https === undefined) return undefined;
   return { ...(http !== undefined && { http }), ...(https !== undefined && { https }), except };
 }
 
-/** The address may hold a password, so the message does not repeat it. */
 function proxy(text: string, flag: string): URL | undefined {
   if (text.trim() === '') return undefined;
   const url = parseProxy(text.trim());
   if (url !== undefined) return url;
   const variable = flag.slice(2).replace('-', '_').toUpperCase();
-  throw new ConfigError(
-    `what ${flag} or ${variable} names is no proxy that can be used: it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants a login.`,
-  );
+  throw new ConfigError(`what ${flag} or ${variable} names is no proxy that can be used: ${PROXY_FORM}.`);
 }
 
 function readTcp(flags: ConfigFlags): TcpConfig | undefined {

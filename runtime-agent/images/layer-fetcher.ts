@@ -1,5 +1,6 @@
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
 import type { PullProgress } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
@@ -45,7 +46,7 @@ export class LayerFetcher {
    */
   async withLayers<T>(
     layers: readonly PlannedLayer[],
-    repository: BlobSource,
+    source: BlobSource,
     progress: (step: PullProgress) => void,
     signal: AbortSignal,
     whileHeld: () => Promise<T>,
@@ -61,7 +62,7 @@ export class LayerFetcher {
         const state = here ? 'already-exists' : 'pulling-fs-layer';
         progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
       }
-      await this.#fetchAll(missing, repository, progress, signal);
+      await this.#fetchAll(missing, source, progress, signal);
       return await whileHeld();
     } finally {
       for (const diffId of held) holds.release(diffId);
@@ -70,34 +71,22 @@ export class LayerFetcher {
 
   async #fetchAll(
     layers: readonly PlannedLayer[],
-    repository: BlobSource,
+    source: BlobSource,
     progress: (step: PullProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
-    const results = await Promise.allSettled(
-      layers.map(async (layer) => {
-        const id = shortDigest(layer.blob.digest);
-        const report = (step: LayerStep) => progress({ kind: 'layer', id, ...step });
-        try {
-          await this.#work.join(layer.diffId, either, report, (workSignal, share) =>
-            this.#fetch(layer, repository, share, workSignal),
-          );
-        } catch (error) {
-          failed.abort(error);
-          throw error;
-        }
-      }),
-    );
-    signal.throwIfAborted();
-    // The first failure stopped the others; its reason is theirs too.
-    for (const result of results) if (result.status === 'rejected') throw failed.signal.reason;
+    await allTogether(layers, signal, async (layer, either) => {
+      const id = shortDigest(layer.blob.digest);
+      const report = (step: LayerStep) => progress({ kind: 'layer', id, ...step });
+      await this.#work.join(layer.diffId, either, report, (workSignal, share) =>
+        this.#fetch(layer, source, share, workSignal),
+      );
+    });
   }
 
   async #fetch(
     layer: PlannedLayer,
-    repository: BlobSource,
+    source: BlobSource,
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {
@@ -113,10 +102,10 @@ export class LayerFetcher {
       const either = AbortSignal.any([signal, local.signal]);
       const kept = await layerBlobs.keeping(layer);
       try {
-        const content = counted(repository.streamBlob(layer.blob, either), layer.blob.size, report);
+        const content = counted(source.streamBlob(layer.blob, either), layer.blob.size, report);
         const verified = verifiedBlob(layer.blob, content);
-        const source = kept?.pass(verified) ?? verified;
-        const tar = await openLayer(layer.blob, source, { decompressors, layerLimit });
+        const passed = kept?.pass(verified) ?? verified;
+        const tar = await openLayer(layer.blob, passed, { decompressors, layerLimit });
         await snapshotter.addLayer(layer.diffId, tar, either);
         // A sweep leaves what is recorded, so that comes first.
         await layerBlobs.record([layer]);

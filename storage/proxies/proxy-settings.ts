@@ -23,6 +23,18 @@ export function parseProxy(text: string): URL | undefined {
   return url;
 }
 
+/** For messages about what parseProxy does not take; these name no address, which may hold a password. */
+export const PROXY_FORM =
+  'it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants a login';
+
+/** What HTTP_PROXY and its like say, in capital or small letters; '' where they say nothing. */
+export function proxyVariable(
+  environment: Readonly<Record<string, string | undefined>>,
+  name: 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY',
+): string {
+  return (environment[name] || environment[name.toLowerCase()] || '').trim();
+}
+
 /** The address of a proxy without its login. */
 export function maskedProxy({ protocol, username, password, host }: URL): string {
   return `${protocol}//${username === '' && password === '' ? '' : MASK}${host}`;

@@ -36,16 +36,12 @@ export class EarlyCompression {
   begin(diffId: Digest): void {
     if (this.#options.forms.length === 0 || this.#begun.has(diffId)) return;
     this.#waiting += 1;
-    const work = this.#compress(diffId).then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#begun.set(
-      diffId,
-      work.then(() => {
+    const work = this.#compress(diffId)
+      .catch(() => undefined)
+      .finally(() => {
         this.#waiting -= 1;
-      }),
-    );
+      });
+    this.#begun.set(diffId, work);
   }
 
   /** Resolves when all is compressed that was begun, which is a step to be seen where there is something to wait for. */

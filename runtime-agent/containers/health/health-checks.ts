@@ -46,12 +46,11 @@ export class HealthChecks {
   #follow({ type, action, id, attributes }: EngineEvent): void {
     if (type !== 'container') return;
     const live = this.#deps.registry.byId(id);
+    // The end of a probe that is killed with its container may be seen before that of the container.
+    const isKilled = action === 'kill' && attributes.signal === KILL;
     if (action === 'start' || action === 'unpause') {
       if (live !== undefined) this.#begin(live);
-      // The end of a probe that is killed with its container may be seen before that of the container.
-    } else if (action === 'die' || action === 'pause' || (action === 'kill' && attributes.signal === KILL)) {
-      this.#end(id);
-    }
+    } else if (action === 'die' || action === 'pause' || isKilled) this.#end(id);
   }
 
   #begin(live: LiveContainer): void {

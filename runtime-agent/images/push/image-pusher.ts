@@ -12,6 +12,7 @@ import type { EventBus } from '../../events/event-bus.ts';
 import type { RegistryClient } from '../../registry/registry-client.ts';
 import type { PushedBlob } from '../../registry/repository-writer.ts';
 import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
+import { allTogether } from '../all-together.ts';
 import type { ImageAttestations } from '../attestations/image-attestations.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts';
@@ -222,31 +223,16 @@ export class ImagePusher implements ImagePush {
     layers: readonly LayerToPush[],
     pushTarget: PushTarget,
   ): Promise<ReadonlyMap<Digest, LayerToPush['forms'][number]>> {
-    const failed = new AbortController();
-    const target = { ...pushTarget, signal: AbortSignal.any([pushTarget.signal, failed.signal]) };
     const topFirst = layers.toReversed();
     const tell = (layer: LayerToPush, state: 'preparing' | 'waiting') =>
-      target.progress({ kind: 'layer', id: shortDigest(layer.diffId), state });
+      pushTarget.progress({ kind: 'layer', id: shortDigest(layer.diffId), state });
     for (const layer of topFirst) tell(layer, 'preparing');
-    const results = await Promise.allSettled(
-      topFirst.map(async (layer) => {
-        try {
-          if (this.#places.isFull) tell(layer, 'waiting');
-          const push = () => this.#options.layers.push(layer, target);
-          return [layer.diffId, await this.#places.hold(target.signal, push)] as const;
-        } catch (error) {
-          failed.abort(error);
-          throw error;
-        }
-      }),
-    );
-    pushTarget.signal.throwIfAborted();
-    return new Map(
-      results.map((result) => {
-        if (result.status === 'rejected') throw failed.signal.reason;
-        return result.value;
-      }),
-    );
+    const pushed = await allTogether(topFirst, pushTarget.signal, async (layer, signal) => {
+      if (this.#places.isFull) tell(layer, 'waiting');
+      const push = () => this.#options.layers.push(layer, { ...pushTarget, signal });
+      return [layer.diffId, await this.#places.hold(signal, push)] as const;
+    });
+    return new Map(pushed);
   }
 
   async #configOf(record: ImageRecord): Promise<Uint8Array> {

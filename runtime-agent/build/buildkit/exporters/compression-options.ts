@@ -21,11 +21,16 @@ const LEVELS: Readonly<Record<CompressionKind, readonly [number, number]>> = {
   uncompressed: [0, 0],
 };
 
+/** Whether an attribute is true, as Go's programs read it. */
+export function isSet(attributes: ReadonlyMap<string, string>, name: string): boolean {
+  return /^(1|t|true)$/i.test(attributes.get(name) ?? '');
+}
+
 /** Decodes `compression=`, `compression-level=` and `force-compression=`; undefined where none is said. Throws EngineError 'bad-request'. */
 export function decodeCompression(attributes: ReadonlyMap<string, string>): ImageCompression | undefined {
   if (![...COMPRESSION_ATTRIBUTES].some((name) => attributes.has(name))) return undefined;
   const kind = decodeKind(attributes.get('compression') ?? 'gzip');
-  const forces = /^(1|t|true)$/i.test(attributes.get('force-compression') ?? '');
+  const forces = isSet(attributes, 'force-compression');
   const text = attributes.get('compression-level');
   if (text === undefined || text === '') return { compression: { kind }, forces };
   const level = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;

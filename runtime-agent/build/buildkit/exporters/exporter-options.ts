@@ -1,7 +1,12 @@
 import type { ImageReference } from '../../../../storage/oci/image-reference.ts';
 import { EngineError } from '../../../errors.ts';
 import { readReference } from '../../../images/read-reference.ts';
-import { COMPRESSION_ATTRIBUTES, decodeCompression, type ImageCompression } from './compression-options.ts';
+import {
+  COMPRESSION_ATTRIBUTES,
+  decodeCompression,
+  type ImageCompression,
+  isSet,
+} from './compression-options.ts';
 
 /** One output as a client asks for it: `--output`, or what it makes of `--tag`, `--push` and `--load`. */
 export interface ExporterRequest {
@@ -66,7 +71,7 @@ export function decodeExporter({ type, attributes }: ExporterRequest): ExporterP
         kind: 'image',
         names: names.map(readReference),
         compression,
-        isPushed: /^(1|t|true)$/i.test(attributes.get('push') ?? ''),
+        isPushed: isSet(attributes, 'push'),
       };
     case 'oci':
     case 'docker':

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { EngineError } from '../../../errors.ts';
+import { allTogether } from '../../../images/all-together.ts';
 import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
 import { Semaphore } from '../../../images/semaphore.ts';
@@ -64,9 +65,8 @@ export class Frontend {
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
     );
-    const ends = new AbortController();
     const turns = new Semaphore(Math.max(2, availableParallelism()));
-    const solve = async (platform: Platform | undefined): Promise<SolvedImage> => {
+    const solve = async (platform: Platform | undefined, abort: AbortSignal): Promise<SolvedImage> => {
       const request = {
         ...plan.request,
         source,
@@ -79,7 +79,7 @@ export class Frontend {
       const startedAt = new Date();
       const isOneOfMany = platform !== undefined && plan.platforms.length > 1;
       const told = isOneOfMany ? platformProgress(platform, progress) : progress;
-      const image = await builder.build(request, told, AbortSignal.any([signal, ends.signal]));
+      const image = await builder.build(request, told, abort);
       const result = {
         ref: randomUUID(),
         platform: platform ?? own,
@@ -96,22 +96,9 @@ export class Frontend {
     };
     try {
       const platforms = plan.platforms.length === 0 ? [undefined] : plan.platforms;
-      const results = await Promise.allSettled(
-        platforms.map(async (platform) => {
-          try {
-            return await turns.hold(signal, () => solve(platform));
-          } catch (error) {
-            // One that fails ends the others.
-            ends.abort(error);
-            throw error;
-          }
-        }),
+      return await allTogether(platforms, signal, (platform, either) =>
+        turns.hold(either, () => solve(platform, either)),
       );
-      signal.throwIfAborted();
-      return results.map((result) => {
-        if (result.status === 'rejected') throw ends.signal.reason;
-        return result.value;
-      });
     } finally {
       await source.close();
     }
