@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanupScope } from './cleanup.ts';
@@ -17,8 +18,8 @@ export async function imageFolder(scope: CleanupScope): Promise<string> {
 }
 
 /**
- * The image `name` in `folder`, made on the first call. Processes may ask at once: each makes its own, and
- * the first to finish is kept, which is all the same since images are deterministic.
+ * The image `name` in `folder`, made on the first call. Processes may ask at once: each makes its own, the
+ * first to finish is kept, and all of them get that one (a compressor need not give the same bytes twice).
  */
 export async function cachedImage(
   folder: string,
@@ -37,7 +38,9 @@ export async function cachedImage(
     await rename(made, layout).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
-    return { refName, digest, mediaType, layout };
+    const kept = await readRecord(layout);
+    assert.ok(kept !== undefined, `${layout} has no image`);
+    return { ...kept, layout };
   } finally {
     await removeTree(workDir);
   }
