@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import type { Docker } from '../support/docker-cli.ts';
 import { startDockerd } from '../support/dockerd.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
 
@@ -22,9 +25,43 @@ describe('logs', options, async () => {
     const names = (await readdir(folder)).filter((file) => file.startsWith('container.log')).sort();
     return Promise.all(names.map(async (file) => ({ file, size: (await stat(join(folder, file))).size })));
   };
-  /** Writes numbered lines, with a pause after every hundred: conmon begins anew when an agent comes far too late. */
-  const counting = (count: number, pause = 0.02) =>
-    `i=0; while [ $i -lt ${count} ]; do echo line $i of many; i=$((i+1)); [ $((i % 100)) = 0 ] && sleep ${pause}; done; echo end`;
+  /** Writes numbered lines. */
+  const counting = (count: number) =>
+    `i=0; while [ $i -lt ${count} ]; do echo line $i of many; i=$((i+1)); done; echo end`;
+  /** The same, and after every hundred of them it waits until a file of their number is in /steps. */
+  const steps = (count: number) =>
+    `i=0; while [ $i -lt ${count} ]; do echo line $i of many; i=$((i+1)); [ $((i % 100)) = 0 ] && while [ ! -e /steps/$i ]; do sleep 0.05; done; done; echo end`;
+  /**
+   * Lets a container of `steps` go on when what it has written is in the log, and the log is below `limit` again: however late the
+   * agent and conmon come, no file gets much longer. `seen` is what else has to be before.
+   */
+  const pace = async (
+    folder: string,
+    name: string,
+    { count, limit, seen }: { count: number; limit: number; seen?: (line: string) => boolean },
+  ) => {
+    let home = '';
+    for (let step = 100; step <= count; step += 100) {
+      const line = `line ${step - 1} of many\n`;
+      await untilPasses(async () => {
+        home ||= join(agent.dataDir, 'containers', await idOf(name));
+        const { size } = await stat(join(home, 'container.log'));
+        assert.ok(size < limit, `the log has ${size} bytes`);
+        assert.ok(await hasNewest(home, line), `the log has no ${line}`);
+        assert.ok(seen === undefined || seen(line), `nobody has seen ${line}`);
+      });
+      await writeFile(join(folder, String(step)), '');
+    }
+  };
+  /** Whether a line is in one of the two newest files. */
+  const hasNewest = async (home: string, line: string) => {
+    const read = (file: string) => readFile(join(home, file)).catch(() => Buffer.alloc(0));
+    const [newest, plain, packed] = await Promise.all(
+      ['container.log', 'container.log.1', 'container.log.1.gz'].map(read),
+    );
+    const unpacked = packed === undefined || packed.length === 0 ? packed : gunzipSync(packed);
+    return [newest, plain, unpacked].some((content) => content?.includes(` F ${line}`));
+  };
   /** Waits for `go`. */
   const READY = 'echo ready; while [ ! -e /go ]; do sleep 0.1; done';
   const go = (name: string) => docker(['exec', name, 'touch', '/go']);
@@ -34,9 +71,13 @@ describe('logs', options, async () => {
       .flatMap((line) => /^line (\d+) /.exec(line)?.[1] ?? [])
       .map(Number);
 
-  test('a log with max-size and max-file is rotated and stays bounded', async () => {
-    const flags = ['--log-opt', 'max-size=20k', '--log-opt', 'max-file=3'];
-    await docker(['run', '--name', 'rotated', ...flags, image, 'sh', '-c', counting(3000)]);
+  test('a log with max-size and max-file is rotated and stays bounded', async (t) => {
+    const folder = await makeTempDir(t, 'steps');
+    const flags = ['-v', `${folder}:/steps`, '--log-opt', 'max-size=20k', '--log-opt', 'max-file=3'];
+    await Promise.all([
+      docker(['run', '--name', 'rotated', ...flags, image, 'sh', '-c', steps(3000)]),
+      pace(folder, 'rotated', { count: 3000, limit: 20_000 }),
+    ]);
     const files = await logFiles('rotated');
     assert.deepEqual(
       files.map(({ file }) => file),
@@ -55,14 +96,18 @@ describe('logs', options, async () => {
     await docker(['rm', 'rotated']);
   });
 
-  test('rotated files are compressed, and read as the others', async () => {
+  test('rotated files are compressed, and read as the others', async (t) => {
+    const folder = await makeTempDir(t, 'steps');
     const flags = ['--log-opt', 'max-size=20k', '--log-opt', 'max-file=8', '--log-opt', 'compress=true'];
-    const script = `${READY}; ${counting(3000, 0.2)}; sleep 600`;
-    await docker(['run', '-d', '--name', 'packed', ...flags, image, 'sh', '-c', script]);
+    const script = `${READY}; ${steps(3000)}; sleep 100000`;
+    const run = ['run', '-d', '--name', 'packed', '-v', `${folder}:/steps`, ...flags];
+    await docker([...run, image, 'sh', '-c', script]);
     // It reads on while what it has read, and what comes, is compressed.
     const follower = startDocker(['logs', '-f', 'packed']);
     await follower.waitForLine(/^ready$/m);
     await go('packed');
+    const seen = (line: string) => follower.output().includes(line);
+    await pace(folder, 'packed', { count: 3000, limit: 20_000, seen });
     await follower.waitForLine(/^end$/m);
     assert.deepEqual(
       numbers(follower.output()),
@@ -90,9 +135,13 @@ describe('logs', options, async () => {
     await docker(['rm', '-f', 'packed']);
   });
 
-  test('what was not compressed when a container ended is compressed after that', async () => {
-    const flags = ['--log-driver', 'local', '--log-opt', 'max-size=20k'];
-    await docker(['run', '--name', 'brief', ...flags, image, 'sh', '-c', counting(2000)]);
+  test('what was not compressed when a container ended is compressed after that', async (t) => {
+    const folder = await makeTempDir(t, 'steps');
+    const flags = ['-v', `${folder}:/steps`, '--log-driver', 'local', '--log-opt', 'max-size=20k'];
+    await Promise.all([
+      docker(['run', '--name', 'brief', ...flags, image, 'sh', '-c', steps(2000)]),
+      pace(folder, 'brief', { count: 2000, limit: 20_000 }),
+    ]);
     await untilPasses(async () => {
       const names = (await logFiles('brief')).map(({ file }) => file);
       assert.ok(names.includes('container.log.1.gz'), names.join(' '));
@@ -104,10 +153,14 @@ describe('logs', options, async () => {
     await docker(['rm', 'brief']);
   });
 
-  test('logs --follow goes on over rotations and ends with the container', async () => {
-    const flags = ['--log-opt', 'max-size=20k', '--log-opt', 'max-file=50'];
-    await docker(['run', '-d', '--name', 'followed', ...flags, image, 'sh', '-c', counting(2000, 0.2)]);
-    const { stdout } = await docker(['logs', '-f', 'followed']);
+  test('logs --follow goes on over rotations and ends with the container', async (t) => {
+    const folder = await makeTempDir(t, 'steps');
+    const flags = ['-v', `${folder}:/steps`, '--log-opt', 'max-size=20k', '--log-opt', 'max-file=50'];
+    await docker(['run', '-d', '--name', 'followed', ...flags, image, 'sh', '-c', steps(2000)]);
+    const [{ stdout }] = await Promise.all([
+      docker(['logs', '-f', 'followed']),
+      pace(folder, 'followed', { count: 2000, limit: 20_000 }),
+    ]);
     assert.deepEqual(
       numbers(stdout),
       Array.from({ length: 2000 }, (_, index) => index),
@@ -127,16 +180,18 @@ describe('logs', options, async () => {
 
   test('rotation goes on after the agent was killed', async () => {
     const flags = ['--log-opt', 'max-size=10k', '--log-opt', 'max-file=3'];
-    const script = `${READY}; ${counting(1500)}; sleep 600`;
+    const script = `${READY}; ${counting(1500)}; sleep 100000`;
     await docker(['run', '-d', '--name', 'survivor', ...flags, image, 'sh', '-c', script]);
     await agent.kill();
     await agent.restart();
     await go('survivor');
     const follow = agent.startDocker(['logs', '-f', 'survivor']);
     await follow.waitForLine(/^end$/m);
-    // The newest is away for a moment while it is rotated.
-    const names = (await logFiles('survivor')).map(({ file }) => file);
-    assert.ok(names.includes('container.log.1'), names.join(' '));
+    // Files are away for a moment while they are rotated.
+    await untilPasses(async () => {
+      const names = (await logFiles('survivor')).map(({ file }) => file);
+      assert.ok(names.includes('container.log.1'), names.join(' '));
+    });
     await docker(['rm', '-f', 'survivor']);
   });
 
@@ -145,10 +200,13 @@ describe('logs', options, async () => {
     const script = 'yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c 50000000; echo end';
     await docker(['run', '-d', '--name', 'flood', ...flags, image, 'sh', '-c', script]);
     await docker(['wait', 'flood']);
-    const files = await logFiles('flood');
-    const size = files.reduce((sum, file) => sum + file.size, 0);
-    // Two files of a megabyte; conmon begins one anew at twice that and one more, when the agent is late.
-    assert.ok(size < 7_000_000, JSON.stringify(files));
+    // A last rotation may be under way.
+    await untilPasses(async () => {
+      const files = await logFiles('flood');
+      const size = files.reduce((sum, file) => sum + file.size, 0);
+      // Two files of a megabyte; conmon begins one anew at twice that and one more, when the agent is late.
+      assert.ok(size < 7_000_000, JSON.stringify(files));
+    });
     await docker(['rm', 'flood']);
   });
 
@@ -179,8 +237,9 @@ test('logs beside dockerd: tail, details, times, streams, drivers', options, asy
   const { agent, image } = await startAgentWithImage(t);
   const dockerd = await startDockerd(t);
   await dockerd.docker(['pull', '--quiet', image]);
-  const script =
-    'for i in 1 2 3; do echo out $i; sleep 0.05; echo err $i >&2; sleep 0.05; done; printf "no line feed"; sleep 0.1; echo "  spaces  "';
+  // Two pipes have no order: each line is awaited before the next one goes to the other stream.
+  const step = 'n=$((n+1)); while [ ! -e /steps/$n ]; do sleep 0.05; done';
+  const script = `n=0; for i in 1 2 3; do echo out $i; ${step}; echo err $i >&2; ${step}; done; printf "no line feed"; sleep 0.1; echo "  spaces  "`;
   const details = [
     '--label',
     'tier=front end',
@@ -195,10 +254,8 @@ test('logs beside dockerd: tail, details, times, streams, drivers', options, asy
     '--log-opt',
     'tag={{.Name}}',
   ];
+  const runs: Readonly<Record<string, readonly string[]>> = { plain: [], rich: details, terminal: ['-t'] };
   const commands: readonly (readonly string[])[] = [
-    ['run', '--network=none', '--name', 'plain', image, 'sh', '-c', script],
-    ['run', '--network=none', '--name', 'rich', ...details, image, 'sh', '-c', script],
-    ['run', '--network=none', '-t', '--name', 'terminal', image, 'sh', '-c', script],
     ['logs', 'plain'],
     ['logs', '-n', '2', 'plain'],
     ['logs', '-n', '0', 'plain'],
@@ -217,13 +274,30 @@ test('logs beside dockerd: tail, details, times, streams, drivers', options, asy
     ['run', '--log-opt', 'nosuch=1', image],
     // Wrong values too are told at create here, and at start by dockerd, so they are left out.
   ];
-  const print = async (daemon: Pick<typeof dockerd, 'docker'>) => {
-    const printed: string[] = [];
-    for (const args of commands) {
-      const { exitCode, stdout, stderr } = await daemon.docker(args, { expectExit: 'any' });
-      const text = `${args.join(' ')}\n${exitCode}\n${stdout}---\n${stderr}`;
-      printed.push(text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/g, 'TIME'));
+  type Daemon = Pick<Docker, 'docker'>;
+  const show = async ({ docker }: Daemon, args: readonly string[]) => {
+    const { exitCode, stdout, stderr } = await docker(args, { expectExit: 'any' });
+    return `${exitCode}\n${stdout}---\n${stderr}`.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z/g, 'TIME');
+  };
+  const runInSteps = async (daemon: Daemon, name: string, flags: readonly string[]) => {
+    const folder = await makeTempDir(t, 'steps');
+    const common = ['--network=none', '--name', name, '-v', `${folder}:/steps`];
+    const running = show(daemon, ['run', ...common, ...flags, image, 'sh', '-c', script]);
+    for (let line = 1; line <= 6; line += 1) {
+      await untilPasses(async () => {
+        const { stdout, stderr } = await daemon.docker(['logs', name]);
+        assert.equal(`${stdout}${stderr}`.split('\n').length - 1, line);
+      });
+      await writeFile(join(folder, String(line)), '');
     }
+    return running;
+  };
+  const print = async (daemon: Daemon) => {
+    const printed: string[] = [];
+    for (const [name, flags] of Object.entries(runs)) {
+      printed.push(`${name}\n${await runInSteps(daemon, name, flags)}`);
+    }
+    for (const args of commands) printed.push(`${args.join(' ')}\n${await show(daemon, args)}`);
     return printed;
   };
   assert.deepEqual(await print(agent), await print(dockerd));
