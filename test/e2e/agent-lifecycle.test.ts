@@ -27,13 +27,13 @@ describe('the life of a container', { skip: unlessRoot(), timeout: 900_000 }, as
     assert.match(
       row,
       new RegExp(
-        `^${id.slice(0, 12)}\\|${image}\\|web\\|Up (Less than a second|\\d+ seconds?)\\|running\\|tier=front$`,
+        `^${id.slice(0, 12)}\\|${image}\\|web\\|Up (Less than a second|About a minute|\\d+ (second|minute)s?)\\|running\\|tier=front$`,
       ),
     );
     const follower = startDocker(['logs', '--follow', 'web']);
     const waiter = startDocker(['wait', 'web']);
     await follower.waitForLine(/up/);
-    await docker(['stop', 'web']);
+    await docker(['stop', '-t', '120', 'web']);
     assert.equal((await follower.exited).code, 0);
     assert.match(follower.output(), /up\nbye\n/);
     assert.equal((await waiter.exited).code, 0);
@@ -42,7 +42,7 @@ describe('the life of a container', { skip: unlessRoot(), timeout: 900_000 }, as
     assert.equal(await out('ps', '-q'), '');
     assert.match(
       await out('ps', '-a', '--format', '{{.Status}}'),
-      /^Exited \(4\) (Less than a second|\d+ seconds?) ago\n$/,
+      /^Exited \(4\) (Less than a second|About a minute|\d+ (second|minute)s?) ago\n$/,
     );
     assert.equal(await out('logs', '--tail', '1', 'web'), 'bye\n');
     assert.match(await out('logs', '--timestamps', 'web'), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z up\n/);
@@ -62,7 +62,7 @@ describe('the life of a container', { skip: unlessRoot(), timeout: 900_000 }, as
     const trap = 'trap "exit 9" USR1; echo up; while :; do sleep 0.1; done';
     await docker(['run', '-d', '--name', 'usr', '--stop-signal', 'USR1', image, 'sh', '-c', trap]);
     await waitUntil('it is up', async () => (await out('logs', 'usr')) === 'up\n');
-    await docker(['stop', 'usr']);
+    await docker(['stop', '-t', '120', 'usr']);
     assert.equal(await state('usr', 'ExitCode'), '9\n');
     await docker(['rm', 'usr']);
   });

@@ -61,8 +61,9 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
   });
 
   test('a container that is started again keeps its names for those linked to it', async () => {
-    const reach = ['exec', 'web', 'sh', '-c', 'nc -w 5 other-db 80'];
-    const serve = ['exec', '-d', 'db', 'sh', '-c', 'echo here | nc -l -p 80'];
+    const reach = ['exec', 'web', 'sh', '-c', 'nc -w 60 other-db 80'];
+    // It may lose a client that closes its own side before it has written.
+    const serve = ['exec', '-d', 'db', 'sh', '-c', 'while :; do echo here | nc -l -p 80; done'];
     for (const { docker } of [agent, dockerd]) {
       await docker(serve);
       // Refused until it listens.

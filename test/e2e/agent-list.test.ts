@@ -136,6 +136,9 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 9
   test('attach passes signals on, or keeps them', async () => {
     const script = 'trap "echo caught; exit 7" TERM; echo waiting; while :; do sleep 0.1; done';
     await agent.docker(['run', '-d', '--name', 'tug', image, 'sh', '-c', script]);
+    await waitUntil('it listens to signals', async () => {
+      return (await agent.docker(['logs', 'tug'])).stdout === 'waiting\n';
+    });
     const apart = agent.startDocker(['attach', '--sig-proxy=false', 'tug']);
     await waitUntil('it is attached', async () => (await told('attach', 'tug')) === 1);
     process.kill(apart.pid, 'SIGTERM');
@@ -167,7 +170,7 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 9
       await client.end();
     }
     assert.equal((await agent.docker(['inspect', '-f', '{{.State.Running}}', 'dory'])).stdout, 'true\n');
-    assert.equal(await told('detach', 'dory'), 2);
+    await waitUntil('both have detached', async () => (await told('detach', 'dory')) === 2);
     const wrong = await callEngineAt(agent.socket, 'POST', `${path}&detachKeys=ctrl-1`);
     assert.deepEqual(
       [wrong.status, JSON.parse(wrong.text).message],

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { eventually } from '../support/eventually.ts';
@@ -40,13 +41,13 @@ describe('networks outlive what happens to the agent', { skip: unlessRoot(), tim
     for (const host of ['127.0.0.1', HOST_ADDRESS])
       assert.equal(await fetchPage(`http://${host}:8081`), 'keeper');
     const { IPAddress: address } = JSON.parse(shown.stdout).Networks.sea as { IPAddress: string };
-    assert.equal(await inNetworkOf(guest, 'wget', '-T', '3', '-qO-', `http://${address}`), 'keeper\n');
+    assert.equal(await inNetworkOf(guest, 'wget', '-T', '60', '-qO-', `http://${address}`), 'keeper\n');
     await agent.restart();
     assert.equal(
       (await docker(['inspect', '-f', '{{json .NetworkSettings}}', 'keeper'])).stdout,
       shown.stdout,
     );
-    assert.equal(await inNetworkOf(guest, 'wget', '-T', '3', '-qO-', 'http://light'), 'keeper\n');
+    assert.equal(await inNetworkOf(guest, 'wget', '-T', '60', '-qO-', 'http://light'), 'keeper\n');
     assert.match(await inNetworkOf(pid, 'nslookup', 'guest'), /Name:\s+guest/);
     for (const host of ['127.0.0.1', HOST_ADDRESS, '[::1]']) {
       assert.equal(await fetchPage(`http://${host}:8081`), 'keeper', host);
@@ -69,17 +70,25 @@ describe('networks outlive what happens to the agent', { skip: unlessRoot(), tim
       return /tcp \. 8081 : /.test(filter) ? true : undefined;
     });
     for (const host of ['127.0.0.1', HOST_ADDRESS, '[::1]']) await reach(`http://${host}:8081`);
-    assert.equal(await sh('wget -T 3 -qO- http://keeper', '--network', 'sea'), 'keeper\n');
+    assert.equal(await sh('wget -T 60 -qO- http://keeper', '--network', 'sea'), 'keeper\n');
   });
 
   test('a container that ended while the agent was away leaves nothing, and is connected when it is started', async () => {
     const { stdout } = await docker(['inspect', '-f', '{{.State.Pid}}', 'keeper']);
     await agent.kill();
     process.kill(Number(stdout), 'SIGKILL');
+    // Its end is noted when conmon has waited for it.
+    await eventually('it is gone', () => (existsSync(`/proc/${stdout.trim()}`) ? undefined : true));
     await agent.restart();
+    await eventually('its ports are gone', async () => {
+      const { filter } = await readHostNetwork();
+      return /tcp \. 8081/.test(filter) ? undefined : true;
+    });
     assert.equal(await fetchPage('http://127.0.0.1:8081'), undefined);
-    assert.doesNotMatch((await readHostNetwork()).filter, /tcp \. 8081/);
-    assert.equal((await docker(['network', 'inspect', '-f', '{{len .Containers}}', 'sea'])).stdout, '0\n');
+    await eventually('it is in no network', async () => {
+      const { stdout: count } = await docker(['network', 'inspect', '-f', '{{len .Containers}}', 'sea']);
+      return count === '0\n' ? true : undefined;
+    });
     // As after a reboot, when the kernel knows of nothing.
     await agent.kill();
     await runCommand('nft', ['flush', 'ruleset']);
@@ -90,7 +99,7 @@ describe('networks outlive what happens to the agent', { skip: unlessRoot(), tim
     await agent.restart();
     await docker(['start', 'keeper']);
     await reach('http://[::1]:8081');
-    assert.equal(await sh('wget -T 3 -qO- http://light', '--network', 'sea'), 'keeper\n');
+    assert.equal(await sh('wget -T 60 -qO- http://light', '--network', 'sea'), 'keeper\n');
   });
 
   test('nothing is left of containers and networks that are removed', async () => {

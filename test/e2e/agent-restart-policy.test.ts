@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
-
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
@@ -101,10 +105,12 @@ describe('restart policies', { skip: unlessRoot(), timeout: 900_000 }, async () 
   });
 
   test('after an agent restart: always starts even what was stopped, unless-stopped does not', async () => {
+    const script = 'trap "exit 0" TERM; echo ready; while :; do sleep 0.1; done';
     for (const policy of ['always', 'unless-stopped', 'on-failure', 'no']) {
-      await start(`${policy}-stopped`, policy, 'trap "exit 0" TERM; while :; do sleep 0.1; done');
-      await start(`${policy}-running`, policy, 'trap "exit 0" TERM; while :; do sleep 0.1; done');
-      await docker(['stop', `${policy}-stopped`]);
+      await start(`${policy}-stopped`, policy, script);
+      await start(`${policy}-running`, policy, script);
+      await untilPasses(async () => assert.equal(await lines(`${policy}-stopped`), 1));
+      await docker(['stop', '-t', '120', `${policy}-stopped`]);
     }
     await agent.kill();
     await agent.restart();
@@ -128,10 +134,15 @@ describe('restart policies', { skip: unlessRoot(), timeout: 900_000 }, async () 
     await remove(...stdout.trim().split('\n'));
   });
 
-  test('what ended without an agent is started again by the next one', async () => {
-    await start('orphan', 'unless-stopped', 'echo run; sleep 1; exit 2');
+  test('what ended without an agent is started again by the next one', async (t) => {
+    const folder = await makeTempDir(t, 'orphan');
+    const script = 'echo run; while [ ! -e /told/go ]; do sleep 0.1; done; exit 2';
+    const flags = ['--restart', 'unless-stopped', '-v', `${folder}:/told`];
+    await docker(['run', '-d', '--name', 'orphan', ...flags, image, 'sh', '-c', script]);
+    const pid = await show('orphan', '{{.State.Pid}}');
     await agent.kill();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await writeFile(join(folder, 'go'), '');
+    await waitUntil('it has ended', () => !existsSync(`/proc/${pid}`));
     await agent.restart();
     await untilPasses(async () => assert.ok((await lines('orphan')) >= 2));
     assert.ok(Number(await show('orphan', '{{.RestartCount}}')) >= 1);

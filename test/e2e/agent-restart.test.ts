@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { access, readdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
@@ -11,6 +12,7 @@ import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
@@ -31,9 +33,10 @@ test('containers outlive a killed agent: logs, stop and wait work after the rest
     image,
     'sh',
     '-c',
-    'trap "exit 6" USR1; while :; do sleep 0.1; done',
+    'trap "exit 6" USR1; echo ready; while :; do sleep 0.1; done',
   ]);
   await docker(['create', '--name', 'three', image, 'true']);
+  await untilPasses(async () => assert.equal(await out('logs', 'two'), 'ready\n'));
   const pids = await out('inspect', '-f', '{{.State.Pid}}', 'one', 'two');
   const mounts = await agentMounts(agent);
   assert.ok(mounts.length > 0);
@@ -49,7 +52,7 @@ test('containers outlive a killed agent: logs, stop and wait work after the rest
   const waiting = out('wait', 'two');
   await docker(['kill', '--signal', 'USR1', 'two']);
   assert.equal(await waiting, '6\n');
-  await docker(['stop', 'one']);
+  await docker(['stop', '-t', '120', 'one']);
   assert.equal((await follower.exited).code, 0);
   assert.match(follower.output(), /\nbye\n$/);
   assert.equal(await out('wait', 'one'), '4\n');
@@ -63,11 +66,21 @@ test('containers outlive a killed agent: logs, stop and wait work after the rest
 
 test('a container that ended while no agent ran is found ended', options, async (t) => {
   const { agent, image } = await startAgentWithImage(t);
-  await agent.docker(['run', '-d', '--name', 'alone', image, 'sh', '-c', 'sleep 0.5; exit 9']);
-  await agent.docker(['run', '-d', '--rm', '--name', 'forgotten', image, 'sleep', '0.5']);
-  const pid = (await agent.docker(['inspect', '-f', '{{.State.Pid}}', 'alone'])).stdout.trim();
+  const folder = await makeTempDir(t, 'told');
+  const script = 'while [ ! -e /told/go ]; do sleep 0.1; done; exit 9';
+  const run = (...flags: readonly string[]) =>
+    agent.docker(['run', '-d', '-v', `${folder}:/told`, ...flags, image, 'sh', '-c', script]);
+  await run('--name', 'alone');
+  await run('--rm', '--name', 'forgotten');
+  const shown = await agent.docker(['inspect', '-f', '{{.Id}} {{.State.Pid}}', 'alone', 'forgotten']);
+  const containers = shown.stdout.trim().split('\n');
   await agent.kill();
-  await runCommand('sh', ['-c', `while [ -e /proc/${pid} ]; do sleep 0.05; done; sleep 0.3`]);
+  await writeFile(join(folder, 'go'), '');
+  for (const [id = '', pid = ''] of containers.map((line) => line.split(' '))) {
+    await waitUntil('it has ended, and conmon has noted how', () => {
+      return !existsSync(`/proc/${pid}`) && existsSync(join(agent.dataDir, 'exits', id));
+    });
+  }
   await agent.restart();
   assert.equal((await agent.docker(['wait', 'alone'])).stdout, '9\n');
   await untilPasses(async () => {
@@ -94,9 +107,13 @@ test('SIGTERM stops the agent with 0, ends streams, and leaves containers alone'
 test('nothing is left of containers that are removed', options, async (t) => {
   const { agent, image } = await startAgentWithImage(t);
   for (let count = 0; count < 3; count += 1) await agent.docker(['run', '--rm', image, 'true']);
-  const mounts = await agentMounts(agent);
-  assert.ok(!mounts.some((point) => point.includes('/snapshots/')), mounts.join('\n'));
   assert.deepEqual(await readdir(join(agent.dataDir, 'containers')), []);
+  // The room of a removed container is freed behind its removal.
+  await untilPasses(async () => {
+    const mounts = await agentMounts(agent);
+    assert.ok(!mounts.some((point) => point.includes('/snapshots/')), mounts.join('\n'));
+    assert.deepEqual(await readdir(join(agent.dataDir, 'snapshots')), []);
+  });
   const table = await readFile('/proc/self/mountinfo', 'utf8');
   assert.ok(!table.includes(agent.dataDir), 'the host sees none of the mounts');
 });

@@ -6,8 +6,12 @@ import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
+
+/** Milliseconds that a container has to start, where a minute may be too short. */
+const PATIENCE = 300_000;
 
 describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   if (unlessRoot() !== false) return;
@@ -26,6 +30,7 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () =>
       .withEnvironment({ A: 'b' })
       .withLabels({ kind: 'server' })
       .withWaitStrategy(Wait.forAll([Wait.forListeningPorts(), Wait.forLogMessage('ready')]))
+      .withStartupTimeout(PATIENCE)
       .start();
     const url = `http://${container.getHost()}:${container.getMappedPort(8080)}/index.html`;
     assert.equal(await (await fetch(url)).text(), 'hello\n');
@@ -37,14 +42,15 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () =>
   test('waits for a health check, and fails where it stays unhealthy', async () => {
     const healthy = new GenericContainer(image)
       .withCommand(['sh', '-c', 'sleep 0.5; touch /ok; sleep 1000'])
-      .withHealthCheck({ test: ['CMD-SHELL', 'test -f /ok'], interval: 200, retries: 30, startPeriod: 0 })
-      .withWaitStrategy(Wait.forHealthCheck());
+      .withHealthCheck({ test: ['CMD-SHELL', 'test -f /ok'], interval: 200, retries: 10_000, startPeriod: 0 })
+      .withWaitStrategy(Wait.forHealthCheck())
+      .withStartupTimeout(PATIENCE);
     await (await healthy.start()).stop();
     const unhealthy = new GenericContainer(image)
       .withCommand(['sleep', '1000'])
       .withHealthCheck({ test: ['CMD-SHELL', 'false'], interval: 200, retries: 2, startPeriod: 0 })
       .withWaitStrategy(Wait.forHealthCheck())
-      .withStartupTimeout(20_000);
+      .withStartupTimeout(PATIENCE);
     await assert.rejects(unhealthy.start(), /[Hh]ealth/);
   });
 
@@ -81,9 +87,12 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () =>
       .withNetwork(network)
       .start();
     const fetched = ['wget', '-q', '-O', '-', 'http://web:8080/index.html'];
-    assert.equal((await second.exec(fetched)).stdout, 'hello\n');
+    // Nothing says when the server listens.
+    const isServed = () =>
+      untilPasses(async () => assert.equal((await second.exec(fetched)).stdout, 'hello\n'));
+    await isServed();
     await first.restart();
-    assert.equal((await second.exec(fetched)).stdout, 'hello\n');
+    await isServed();
   });
 
   test('commits a container to an image', async () => {
@@ -98,7 +107,7 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () =>
     const failing = new GenericContainer(image)
       .withCommand(['sh', '-c', 'echo broken; exit 1'])
       .withWaitStrategy(Wait.forOneShotStartup())
-      .withStartupTimeout(20_000);
+      .withStartupTimeout(PATIENCE);
     await assert.rejects(failing.start(), /exit code|failed|1/);
     const { stdout } = await agent.docker(['ps', '--all', '--quiet']);
     const left = stdout.split('\n').filter(Boolean);
