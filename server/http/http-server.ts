@@ -115,7 +115,11 @@ export class HttpServer {
     const late = after(graceMs);
     this.#dropConnecting?.(this.#server);
     await turn();
-    if (await this.#hasConnections()) await after(Math.min(LINGER_MS, graceMs));
+    if (await this.#hasConnections()) {
+      await after(Math.min(LINGER_MS, graceMs));
+      // A process that was held up finds the time over before it has read what came meanwhile.
+      await turn();
+    }
     this.#state = 'draining';
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const idle = new Promise<void>((resolve) => {

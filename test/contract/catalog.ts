@@ -563,7 +563,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       }
 
       test('is what nothing refers to, what was known of tags, and repositories without anything', async () => {
-        await catalog.garbage.takeLease(lease, 60_000);
+        await catalog.garbage.takeLease(lease, 600_000);
         await catalog.blobs.link('team/app', blobOf('layer'));
         await catalog.blobs.link('team/app', blobOf('foreign'));
         const record = manifestOf('kept', [refer('layer', 'layer'), refer('foreign-layer', 'foreign')]);
@@ -589,7 +589,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       });
 
       test('that races with pushes never takes what they have made, nor fails either of them', async () => {
-        await catalog.garbage.takeLease(lease, 60_000);
+        await catalog.garbage.takeLease(lease, 600_000);
         const other = await harness.reopen();
         let pushing = true;
         const push = async (repository: string) => {

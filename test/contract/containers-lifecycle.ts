@@ -5,7 +5,10 @@ import { type AgentContainers, collectOutput, readPid, runContainer } from '../s
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { eventually } from '../support/eventually.ts';
 
-const LIMIT = 60_000;
+/** Milliseconds after which something has gone wrong, however slow the machine is. */
+const LIMIT = 300_000;
+/** Seconds in which what is told to end does so by itself, however slow the machine is. */
+const GRACE = 200;
 
 /** Stopping, waiting, removing, restarting, and what is told of it. */
 export function describeLifecycle(name: string, agent: () => AgentContainers): void {
@@ -33,7 +36,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
     it('stops by the stop signal', async () => {
       const { containers } = agent();
       const id = await startReady('trap "exit 43" TERM; echo ready; while :; do sleep 0.05; done');
-      await containers.stop(id, { timeout: 20 });
+      await containers.stop(id, { timeout: GRACE });
       assert.deepEqual([(await status(id)).status, (await status(id)).exitCode], ['exited', 43]);
       await assert.rejects(containers.stop(id, {}), { code: 'not-modified' });
     });
@@ -42,10 +45,10 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       const { containers } = agent();
       const script = 'trap "exit 44" USR1; trap "exit 45" USR2; echo ready; while :; do sleep 0.05; done';
       const byConfig = await startReady(script, { StopSignal: 'SIGUSR1' });
-      await containers.stop(byConfig, { timeout: 20 });
+      await containers.stop(byConfig, { timeout: GRACE });
       assert.equal((await status(byConfig)).exitCode, 44);
       const byRequest = await startReady(script, { StopSignal: 'SIGUSR1' });
-      await containers.stop(byRequest, { timeout: 20, signal: 'USR2' });
+      await containers.stop(byRequest, { timeout: GRACE, signal: 'USR2' });
       assert.equal((await status(byRequest)).exitCode, 45);
     });
 
@@ -192,10 +195,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       const id = await create('exit 0', {}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } });
       await containers.start(id);
       await eventually('it has been restarted twice', async () => {
-        const { startedAt } = await status(id);
-        return Date.parse(startedAt) - Date.parse((await containers.get(id)).createdAt) > 250
-          ? true
-          : undefined;
+        return (await status(id)).restartCount >= 2 ? true : undefined;
       });
       await containers.stop(id, {}).catch((error) => assert.equal(error.code, 'not-modified'));
       assert.equal((await status(id)).status, 'exited');

@@ -30,7 +30,7 @@ export function describeLimits(name: string, agent: () => AgentContainers): void
 
     it('stops a fork bomb at the limit of processes', async () => {
       const { stdout, stderr } = await sh(
-        'i=0; while [ $i -lt 60 ]; do sleep 5 & i=$((i+1)); done; echo never',
+        'i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i+1)); done; echo never',
         { PidsLimit: 20 },
       );
       assert.match(stderr, /can't fork|Resource temporarily unavailable/);

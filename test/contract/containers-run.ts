@@ -47,7 +47,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
           hostConfig: hostConfig(),
         });
         const attachment = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
-        const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
+        const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
         await assert.rejects(containers.start(id), (error) => {
           assert.ok(error instanceof EngineError);
           assert.equal(error.code, 'bad-request');
@@ -62,7 +62,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         assert.equal(state.exitCode, code);
         assert.match(state.error, message);
         assert.equal(
-          (await containers.wait(id, 'not-running', AbortSignal.timeout(60_000))).result instanceof Promise,
+          (await containers.wait(id, 'not-running', AbortSignal.timeout(300_000))).result instanceof Promise,
           true,
         );
       });
@@ -81,7 +81,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         config: containerConfig(['nosuch']),
         hostConfig: hostConfig({ AutoRemove: true }),
       });
-      const waiting = await containers.wait(id, 'removed', AbortSignal.timeout(60_000));
+      const waiting = await containers.wait(id, 'removed', AbortSignal.timeout(300_000));
       await assert.rejects(containers.start(id), { code: 'bad-request' });
       assert.deepEqual(await waiting.result, { exitCode: 127 });
       await assert.rejects(containers.get(id), { code: 'not-found', message: `No such container: ${id}` });

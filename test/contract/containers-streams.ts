@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attachment, LogOptions } from '../../runtime-agent/containers/containers.ts';
 import { type AgentContainers, collectOutput, readLogs, runContainer } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const MEGABYTE = 1 << 20;
 
@@ -71,7 +72,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       // More than the agent holds for a slow client, and less than what would stop the container: sockets, pipes and all.
       const { id, containers, attach } = await start('dd if=/dev/zero bs=8192 count=40 2>/dev/null');
       const client = await attach();
-      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
+      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
       await containers.start(id);
       assert.deepEqual(await waiting.result, { exitCode: 0 });
       await containers.remove(id, { force: false, volumes: false });
@@ -81,7 +82,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     it('does not let a client that reads nothing keep a killed container alive', async () => {
       const { id, containers, attach } = await start('trap "" PIPE; seq -w 100000 999999');
       const stuck = await attach();
-      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(60_000));
+      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
       await containers.start(id);
       await sleep(500);
       await containers.kill(id, 'KILL');
@@ -138,7 +139,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       const { stdout, stderr } = await collectOutput(client);
       assert.equal(stdout, '\r\n33 77\r\nterminal\r\n');
       assert.equal(stderr, '');
-      const ended = await containers.wait(id, 'not-running', AbortSignal.timeout(60_000));
+      const ended = await containers.wait(id, 'not-running', AbortSignal.timeout(300_000));
       await ended.result;
       await assert.rejects(containers.resize(id, { rows: 1, columns: 1 }), { code: 'conflict' });
     });
@@ -157,18 +158,29 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     const logOf = async (id: string, options: Partial<LogOptions>) => {
       let text = '';
       const all = { stdout: true, stderr: true, follow: false, ...options };
-      for await (const { data } of await agent().containers.logs(id, all, AbortSignal.timeout(60_000))) {
+      for await (const { data } of await agent().containers.logs(id, all, AbortSignal.timeout(300_000))) {
         text += Buffer.from(data).toString('utf8');
       }
       return text;
     };
 
     it('shows the end, one stream, or a time of the log', async () => {
-      const { id } = await runContainer(agent(), [
-        'sh',
-        '-c',
-        'seq 1 5000; sleep 0.3; echo late; sleep 0.1; echo wrong >&2',
-      ]);
+      const { id, containers, attach } = await start(
+        'seq 1 5000; read go; echo late; read go; echo wrong >&2',
+        { OpenStdin: true, StdinOnce: true },
+      );
+      const client = await attach(true);
+      const output = collectOutput(client);
+      const ended = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
+      await containers.start(id);
+      // Two pipes have no order: each line waits until the one before is in the log, and its moment has passed.
+      for (const last of ['5000\n', 'late\n']) {
+        await waitUntil('the log has it', async () => (await logOf(id, { tail: 1 })) === last);
+        await sleep(10);
+        await client.write(Buffer.from('go\n'));
+      }
+      await ended.result;
+      await output;
       assert.equal(await logOf(id, { tail: 3 }), '5000\nlate\nwrong\n');
       assert.equal(await logOf(id, { tail: 0 }), '');
       assert.equal((await logOf(id, { tail: 100_000 })).split('\n').length, 5003);
@@ -178,14 +190,14 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       for await (const line of await agent().containers.logs(
         id,
         { stdout: true, stderr: true, follow: false, tail: 2 },
-        AbortSignal.timeout(60_000),
+        AbortSignal.timeout(300_000),
       )) {
         assert.match(line.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
         times.push(Date.parse(line.timestamp));
       }
       const [late = 0] = times;
-      assert.equal(await logOf(id, { since: late - 100 }), 'late\nwrong\n');
-      assert.equal((await logOf(id, { until: late - 100 })).split('\n').length, 5001);
+      assert.equal(await logOf(id, { since: late }), 'late\nwrong\n');
+      assert.equal((await logOf(id, { until: late - 1 })).split('\n').length, 5001);
     });
 
     it('follows the log of a container until it ends', async () => {
@@ -199,7 +211,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       for await (const line of await containers.logs(
         id,
         { stdout: true, stderr: true, follow: true },
-        AbortSignal.timeout(60_000),
+        AbortSignal.timeout(300_000),
       )) {
         seen.push(Buffer.from(line.data).toString('utf8'));
         if (seen.length === 1) await client.write(Buffer.from('x\n'));

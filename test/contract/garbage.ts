@@ -294,7 +294,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
     test('one at a time collects garbage; one that has died is succeeded', async () => {
       await pushBlob('loose');
       pass(2 * DAY);
-      await world.catalog.garbage.takeLease({ name: 'garbage-collection', holder: 'another' }, 5_000);
+      await world.catalog.garbage.takeLease({ name: 'garbage-collection', holder: 'another' }, 600_000);
       assert.equal(await collect(false), undefined);
       assert.ok(await has('loose'));
       // Leases run out by the clock of the database.

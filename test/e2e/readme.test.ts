@@ -25,7 +25,7 @@ test('a newcomer who follows the README runs an image that they built and pushed
       BERTH_AGENT_DATA: join(directory, 'agent'),
     },
   });
-  const [, registry = ''] = await start.waitForLine(/Registry: http:\/\/(\S+)/, 60_000);
+  const [, registry = ''] = await start.waitForLine(/Registry: http:\/\/(\S+)/);
   await start.waitForLine(/Ctrl-C stops/);
   const [, password = ''] = await start.waitForLine(/password {2}(\S+)/);
   assert.match(start.output(), new RegExp(`export DOCKER_HOST=unix://${socket}$`, 'm'));
@@ -43,7 +43,7 @@ test('a newcomer who follows the README runs an image that they built and pushed
   });
   assert.match(stdout, /^ashore$/m);
 
-  const { code } = await start.end('SIGINT', 60_000);
+  const { code } = await start.end('SIGINT');
   assert.equal(code, 0, start.output());
   assert.deepEqual(await mountsUnder(runDirectory(join(directory, 'agent'))), [], 'a mount was left');
   assert.equal(start.output().split(password).length, 2, 'the password is printed once');

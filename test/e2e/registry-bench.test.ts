@@ -8,14 +8,14 @@ const BENCH = join(import.meta.dirname, '../bench/registry.ts');
 test('a short benchmark of both registries ends with its table', { timeout: 900_000 }, async () => {
   const short = ['--rounds=1', '--seconds=1', '--blob-size=10000000', '--small-blobs=20'];
   const few = ['--uploads=2', '--upload-size=10000000', '--manifests=1000'];
-  const { stdout } = await runCommand(process.execPath, [BENCH, ...short, ...few]);
+  const { stdout } = await runCommand(process.execPath, [BENCH, ...short, ...few], { timeoutMs: 850_000 });
   const rows = stdout.split('\n').filter((line) => line.startsWith('|'));
   assert.match(rows[0] ?? '', /Berth .* docker-registry .* better by/);
   for (const row of rows.slice(2)) assert.match(row, /\d \/ .*\d \/ .* \| \S+x \|$/);
   assert.equal(rows.length, 2 + 26);
 });
 
-test('the benchmark says what is missing', { timeout: 30_000 }, async () => {
+test('the benchmark says what is missing', { timeout: 300_000 }, async () => {
   const { stderr } = await runCommand(process.execPath, [BENCH], { env: { PATH: '' }, expectExit: 2 });
   assert.match(stderr, /needs wrk and docker-registry: apt-get install wrk docker-registry/);
 });

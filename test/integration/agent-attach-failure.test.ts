@@ -69,7 +69,7 @@ describe('the thread that serves attached clients fails', { skip: unlessRoot(), 
     await assert.rejects(agent.containers.attach(id, { stdin: false, stdout: true, stderr: true }), FAILED);
     delete process.env.BERTH_TEST_ATTACH;
     const client = await agent.containers.attach(id, { stdin: false, stdout: true, stderr: true });
-    assert.equal(await firstOutput(client), 'tick\n');
+    assert.match(await firstOutput(client), /^(?:tick\n)+/);
     await agent.containers.remove(id, { force: true, volumes: false });
   });
 
@@ -82,9 +82,9 @@ describe('the thread that serves attached clients fails', { skip: unlessRoot(), 
     await assert.rejects(attach().then(firstOutput), FAILED);
     delete process.env.BERTH_TEST_ATTACH;
     assert.equal((await containers.get(id)).state.status, 'running');
-    assert.equal(await countSockets(), before);
+    await waitUntil('no descriptor is left', async () => (await countSockets()) <= before);
     // Twice, as a container whose output nobody takes would stand still after a while.
-    for (const _ of ['once', 'again']) assert.equal(await firstOutput(await attach()), 'tick\n');
+    for (const _ of ['once', 'again']) assert.match(await firstOutput(await attach()), /^(?:tick\n)+/);
     await containers.remove(id, { force: true, volumes: false });
   });
 });

@@ -6,6 +6,7 @@ import { type AgentContainers, openAgentContainers, runContainer } from '../supp
 import { enterAgentNamespace } from '../support/agent-namespace.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterAgentNamespace();
 
@@ -18,9 +19,16 @@ describe('leaks of containers', { skip: unlessRoot(), timeout: 900_000 }, () => 
     });
     // What is made once and kept, such as the parent cgroup and the mount of the layer, is there after one.
     await oneOfEach(agent, 0);
-    const before = await whatIsThere(agent, ids);
+    let before = await whatIsThere(agent, ids);
+    // What has ended may be going still.
+    await untilPasses(async () => {
+      const last = before;
+      before = await whatIsThere(agent, ids);
+      assert.deepEqual(before, last);
+      assert.deepEqual(before.processes, []);
+    });
     for (let round = 1; round <= 10; round += 1) await oneOfEach(agent, round);
-    assert.deepEqual(await whatIsThere(agent, ids), before);
+    await untilPasses(async () => assert.deepEqual(await whatIsThere(agent, ids), before));
     assert.deepEqual(await agent.containers.list(), []);
   });
 });
@@ -42,10 +50,7 @@ async function oneOfEach(agent: AgentContainers, round: number): Promise<void> {
   await assert.rejects(runContainer(agent, ['nosuch'], { host: { AutoRemove: true } }), /nosuch/);
 }
 
-async function whatIsThere(
-  { dataDirectory, snapshotter }: AgentContainers,
-  ids: ReadonlySet<string>,
-): Promise<object> {
+async function whatIsThere({ dataDirectory, snapshotter }: AgentContainers, ids: ReadonlySet<string>) {
   await snapshotter.settle();
   const list = async (folder: string) => (await readdir(folder, { recursive: true })).sort();
   const mounts = (await readFile('/proc/self/mounts', 'utf8'))

@@ -19,11 +19,12 @@ import type { ChildCommand } from '../support/containers-child.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 enterAgentNamespace();
 
 const CHILD = new URL('../support/containers-child.ts', import.meta.url).pathname;
-const LIMIT = 60_000;
+const LIMIT = 300_000;
 
 interface Child {
   tell(command: ChildCommand): Promise<string>;
@@ -93,10 +94,14 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     await eventually('the log grows', async () =>
       (await readLogs(agent, one)).trim().split('\n').length > before ? true : undefined,
     );
-    await containers.stop('one', { timeout: 20 });
+    await containers.stop('one', { timeout: 200 });
     assert.equal((await containers.get(one)).state.exitCode, 9);
     assert.match(await readLogs(agent, one, { tail: 1 }), /^stopping\n$/);
     assert.match((await collectOutput(client)).stdout, /stopping\n$/);
+    // A signal that comes before its trap is none.
+    await eventually('the other one is at work', async () =>
+      (await readLogs(agent, two)) === 'two\n' ? true : undefined,
+    );
     await containers.kill(two, 'USR1');
     assert.deepEqual(await waiting.result, { exitCode: 6 });
     assert.equal(await readLogs(agent, two), 'two\n');
@@ -108,17 +113,27 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
   it('learns how containers ended while no agent was there', async (t) => {
     const folder = join(await makeTempDir(t, 'recovery'), 'data');
     const child = await startChild(t, folder);
-    const kept = await child.tell({ do: 'start', name: 'kept', script: 'sleep 0.5; echo end; exit 21' });
+    const gate = await makeTempDir(t, 'gate');
+    const wait = 'until [ -e /gate/open ]; do sleep 0.05; done';
+    const Binds = [`${gate}:/gate`];
+    const kept = await child.tell({
+      do: 'start',
+      name: 'kept',
+      script: `${wait}; echo end; exit 21`,
+      host: { Binds },
+    });
     const removed = await child.tell({
       do: 'start',
       name: 'removed',
-      script: 'sleep 0.5; exit 22',
-      host: { AutoRemove: true },
+      script: `${wait}; exit 22`,
+      host: { Binds, AutoRemove: true },
     });
     await child.kill();
-    await eventually('both have ended', async () =>
-      (await readdir(join(folder, 'exits'))).length === 2 ? true : undefined,
-    );
+    await writeFile(join(gate, 'open'), '');
+    await eventually('both have ended', async () => {
+      const ended = await readdir(join(folder, 'exits'));
+      return ended.includes(kept) && ended.includes(removed) ? true : undefined;
+    });
     const agent = await takeOver(t, folder);
     const { state } = await agent.containers.get(kept);
     assert.deepEqual([state.status, state.exitCode, state.pid], ['exited', 21, 0]);
@@ -155,7 +170,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
       );
       await containers.remove(id, { force: true, volumes: false });
     }
-    assert.deepEqual(await processesOf(folder), []);
+    await untilPasses(async () => assert.deepEqual(await processesOf(folder), []));
     assert.deepEqual(await runtimeStates(folder), []);
     assert.deepEqual(await readdir(join(folder, 'containers')), []);
     await snapshotter.settle();
@@ -166,16 +181,24 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     const directory = await makeTempDir(t, 'recovery');
     const folder = join(directory, 'data');
     const killer = join(directory, 'killer');
-    await writeFile(
-      killer,
-      '#!/bin/sh\ncase "$*" in *" start "*) sleep 0.5; kill -9 $PPID; exit 1;; esac\nexec crun "$@"\n',
-      { mode: 0o755 },
-    );
+    const recorded = join(directory, 'recorded');
+    const kill = `until [ -e ${recorded} ]; do sleep 0.05; done; kill -9 $PPID; exit 1`;
+    await writeFile(killer, `#!/bin/sh\ncase "$*" in *" start "*) ${kill};; esac\nexec crun "$@"\n`, {
+      mode: 0o755,
+    });
     const child = await startChild(t, folder, killer);
-    await assert.rejects(
+    const telling = assert.rejects(
       child.tell({ do: 'start', name: 'waiting', script: 'echo began; sleep 1000' }),
       /has ended/,
     );
+    const knex = await openDatabase({ file: join(folder, 'state.sqlite') });
+    defer(t, () => knex.destroy());
+    await eventually(
+      'the start is recorded',
+      async () => (await knex('containers').first('run'))?.run ?? undefined,
+    );
+    await writeFile(recorded, '');
+    await telling;
     await child.kill();
     const agent = await takeOver(t, folder);
     assert.equal((await agent.containers.get('waiting')).state.status, 'running');

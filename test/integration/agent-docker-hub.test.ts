@@ -72,7 +72,7 @@ it('speaks to Docker Hub in its own form', { skip: unlessRoot(), timeout: 900_00
     const { CredentialFiles } = await import('${module('runtime-agent/registry/credentials/credential-files.ts')}');
     const { parseImageReference } = await import('${module('storage/oci/image-reference.ts')}');
     const client = new RegistryClient({ insecureRegistries: [], mirrors: [], credentials: new CredentialFiles(['${logins}']) });
-    const signal = AbortSignal.timeout(30000);
+    const signal = AbortSignal.timeout(280000);
     const repository = client.repository(parseImageReference('alpine:3'));
     const { bytes } = await repository.fetchManifest('3', signal);
     let blob = '';

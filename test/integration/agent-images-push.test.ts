@@ -15,6 +15,7 @@ import { writeTar } from '../support/tar-writer.ts';
 import type { TestImage } from '../support/test-image.ts';
 import { makeBigImage, makeBusyboxImage, makeDockerSchema2Image } from '../support/test-images.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const hostOf = ({ url }: InProcessRegistry) => new URL(url).host;
 
@@ -215,7 +216,9 @@ describe('images of the agent: push', { skip: unlessRoot() }, () => {
     });
     await assert.rejects(push, /gone/);
     assert.equal((await target.send('GET', '/v2/copy/app/manifests/1')).status, 404);
-    assert.ok(target.logged.some((line) => line.includes('"DELETE"')));
+    await waitUntil('the upload is taken back', () =>
+      target.logged.some((line) => line.includes('"DELETE"')),
+    );
     assert.equal((await agent.push(name, { tag: '1' })).at(-1)?.kind, 'pushed');
   });
 

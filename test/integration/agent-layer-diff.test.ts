@@ -172,7 +172,7 @@ it('leaves no descriptor open, whether a tar is read to its end, given up or abo
     ]);
     return stdout.trim();
   };
-  assert.equal(await openUnder(), '0');
+  await waitUntil('the descriptors are closed', async () => (await openUnder()) === '0');
   for await (const _ of trees.read({ folder: source }, never)) break;
   await waitUntil('the descriptors are closed', async () => (await openUnder()) === '0');
   const controller = new AbortController();

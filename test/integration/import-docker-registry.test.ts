@@ -88,7 +88,10 @@ test('what is damaged or missing in the source is named, and the rest is brought
   const data = await freshFolder(t);
   const result = await runBerth('import', '--from', damaged.dataDir, '--data', data);
   assert.equal(result.exitCode, 1);
-  const lines = result.stdout.split('\n').filter((line) => line.startsWith('not imported'));
+  const lines = result.stdout
+    .split('\n')
+    .filter((line) => line.startsWith('not imported'))
+    .sort();
   assert.equal(lines.length, 2, result.stdout);
   assert.match(
     lines[0] ?? '',

@@ -56,7 +56,7 @@ describe('what providers answer', async () => {
     aud: CLIENT.clientId,
     sub: 's',
     iat: now,
-    exp: now + 60,
+    exp: now + 3600,
     nonce: checks.nonce,
   };
   const sign = (payload: object) =>

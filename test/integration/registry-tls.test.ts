@@ -3,11 +3,11 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeCertificate } from '../support/certificates.ts';
+import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -114,7 +114,7 @@ describe('TLS', { timeout: 900_000 }, async () => {
       });
     const first = await shown();
     await writeFile(files.certificate, 'half a file');
-    await registry.waitForLine(/the last good certificate stays in use/, 30_000);
+    await registry.waitForLine(/the last good certificate stays in use/);
     assert.equal(await shown(), first);
     await makeCertificate(folder);
     const { fingerprint256 } = new X509Certificate(await readFile(files.certificate));
@@ -140,12 +140,3 @@ describe('TLS', { timeout: 900_000 }, async () => {
     });
   }
 });
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}

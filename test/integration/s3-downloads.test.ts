@@ -152,7 +152,7 @@ for (const [kind, endpoint] of [
     });
 
     test('one that stalls is gone on with over another connection', async () => {
-      const driver = openUncheckedS3Driver(storage, 500);
+      const driver = openUncheckedS3Driver(storage, 2_000);
       try {
         const [blob] = await driver.findBlobs(parseDigest(digest));
         assert.ok(blob);

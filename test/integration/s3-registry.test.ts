@@ -129,7 +129,7 @@ test('kill -9 between what S3 has and what the catalog knows: fsck is clean, and
     proxy.setFaults(({ method, url }) => {
       if (method !== 'PUT' || !/\/[0-9a-z]+\.sha256-[0-9a-f]{64}\?/.test(url ?? '')) return undefined;
       decided = true;
-      return { lateBy: 60_000 };
+      return { lateBy: 600_000 };
     });
     const location = await registry.begin('team/app');
     const push = registry

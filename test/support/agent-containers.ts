@@ -217,7 +217,7 @@ export async function runContainer(
   });
   const attachment = await containers.attach(id, { stdin, stdout: true, stderr: true });
   const { AutoRemove: removes = false } = changes.host ?? {};
-  const waiting = await containers.wait(id, removes ? 'removed' : 'next-exit', AbortSignal.timeout(120_000));
+  const waiting = await containers.wait(id, removes ? 'removed' : 'next-exit', AbortSignal.timeout(300_000));
   const output = collectOutput(attachment);
   await containers.start(id);
   if (changes.input !== undefined) {
@@ -248,7 +248,7 @@ export async function readLogs(
   const lines = await containers.logs(
     id,
     { stdout: true, stderr: true, follow: false, ...options },
-    AbortSignal.timeout(60_000),
+    AbortSignal.timeout(300_000),
   );
   for await (const { data } of lines) text += Buffer.from(data).toString('utf8');
   return text;

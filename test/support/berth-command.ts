@@ -8,7 +8,7 @@ export function runBerthIn(
   env: Readonly<Record<string, string>>,
   ...args: readonly string[]
 ): Promise<CommandResult> {
-  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any', timeoutMs: 120_000 });
+  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any' });
 }
 
 /** Runs `berth` with these arguments to its end, whatever its exit code. */

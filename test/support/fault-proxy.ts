@@ -55,7 +55,9 @@ export async function startFaultProxy(scope: CleanupScope, target: string): Prom
 }
 
 async function pass(url: URL, req: IncomingMessage, res: ServerResponse, fault: Fault): Promise<void> {
-  if (fault.delay !== undefined) await sleep(fault.delay);
+  const gone = new AbortController();
+  res.on('close', () => gone.abort());
+  if (fault.delay !== undefined) await sleep(fault.delay, undefined, { signal: gone.signal });
   if (fault.answer !== undefined) {
     req.resume();
     res.writeHead(fault.answer.status, { 'Content-Type': 'application/xml' });
@@ -73,10 +75,8 @@ async function pass(url: URL, req: IncomingMessage, res: ServerResponse, fault: 
     res.destroy();
     return;
   }
-  if (fault.lateBy !== undefined) await sleep(fault.lateBy);
+  if (fault.lateBy !== undefined) await sleep(fault.lateBy, undefined, { signal: gone.signal });
   res.writeHead(answer.statusCode ?? 502, answer.headers);
-  const gone = new AbortController();
-  res.on('close', () => gone.abort());
   let sent = 0;
   for await (const chunk of answer as AsyncIterable<Buffer>) {
     const left = (fault.cutAfter ?? fault.stallAfter ?? Number.POSITIVE_INFINITY) - sent;

@@ -1,10 +1,37 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer, type ListenOptions, type Server } from 'node:net';
 
-/** A port of 127.0.0.1 on which nothing listens now, for a program that cannot choose one itself. */
+/** Below what the system gives out itself (ip_local_port_range), and where Ceph's programs choose theirs. */
+const FIRST = 10_000;
+const COUNT = 10_000;
+
+/**
+ * A port of 127.0.0.1 on which nothing listens now, for a program that cannot choose one itself or that shall find it again
+ * when it is restarted. Neither the system nor another test of this network gets it before this process ends.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    const port = FIRST + Math.floor(Math.random() * COUNT);
+    // The kernel holds such a name for one at a time in a network namespace, and lets go of it when its holder ends.
+    const held = await tryToListen({ path: `\0berth-test-port-${port}` });
+    if (held === undefined) continue;
+    const probe = await tryToListen({ host: '127.0.0.1', port });
+    if (probe === undefined) {
+      held.close();
+      continue;
+    }
+    await new Promise((resolve) => probe.close(resolve));
+    held.unref();
+    return port;
+  }
+}
+
+function tryToListen(where: ListenOptions): Promise<Server | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(where, () => resolve(server));
+  });
 }

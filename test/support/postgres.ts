@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chown, readdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { runCommand } from './run-command.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -80,7 +80,7 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
     await running.waitForLine(/database system is ready to accept connections/);
   };
   // After a kill the processes of its connections take a moment to notice, and keep the memory that they share.
-  const start = async (attempts = 20): Promise<void> => {
+  const start = async (attempts = 400): Promise<void> => {
     await startOnce().catch(async (error: unknown) => {
       if (attempts <= 1 || running.exit() === undefined) throw error;
       await sleep(250);
@@ -147,12 +147,4 @@ function as(
 async function newestVersion(): Promise<string> {
   const versions = (await readdir(VERSIONS)).sort((a, b) => Number(b) - Number(a));
   return versions[0] ?? '';
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

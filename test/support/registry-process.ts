@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanupScope } from './cleanup.ts';
+import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -54,7 +55,7 @@ export async function startRegistry(
     return { started, host: host ?? '' };
   };
 
-  let { started: running, host } = await start('127.0.0.1:0');
+  let { started: running, host } = await start(`127.0.0.1:${await freePort()}`);
   const stop = async () => {
     const exit = await running.end('SIGTERM');
     if (exit.code !== 0) {

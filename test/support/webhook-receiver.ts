@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { freePort } from './free-port.ts';
 
 /** What a receiver was sent. */
 export interface ReceivedEvent {
@@ -31,7 +31,7 @@ export interface WebhookReceiver {
 export async function startWebhookReceiver(scope: CleanupScope, secret: string): Promise<WebhookReceiver> {
   const received: ReceivedEvent[] = [];
   let server: Server | undefined;
-  let port = 0;
+  const port = await freePort();
   const start = async () => {
     server = createServer(async (req, res) => {
       const body = await text(req);
@@ -50,7 +50,6 @@ export async function startWebhookReceiver(scope: CleanupScope, secret: string):
     const { promise, resolve } = Promise.withResolvers<void>();
     server.listen(port, '127.0.0.1', resolve);
     await promise;
-    port = (server.address() as AddressInfo).port;
   };
   const stop = async () => {
     const ending = server;

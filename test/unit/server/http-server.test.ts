@@ -7,12 +7,18 @@ import { defer } from '../../support/cleanup.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
 
 const STALLED_MS = 250;
+/** Longer than this process is ever held up. */
+const PATIENT_MS = 60_000;
 
-async function listen(t: TestContext, handle: (req: IncomingMessage, res: ServerResponse) => void) {
+async function listen(
+  t: TestContext,
+  handle: (req: IncomingMessage, res: ServerResponse) => void,
+  stalledTimeoutMs = STALLED_MS,
+) {
   const server = new HttpServer({
     handle,
     malformedAnswer: (error) => `refused: ${error.code}`,
-    stalledTimeoutMs: STALLED_MS,
+    stalledTimeoutMs,
     headersTimeoutMs: 4 * STALLED_MS,
   });
   const port = await server.listen('127.0.0.1', 0);
@@ -31,7 +37,7 @@ test('a client that owes the rest of its body is cut off', async (t) => {
 });
 
 test('a client that sends its headers a byte at a time is refused, and others are served meanwhile', async (t) => {
-  const { connect } = await listen(t, (_req, res) => res.end('served'));
+  const { connect } = await listen(t, (_req, res) => res.end('served'), PATIENT_MS);
   const slow = await connect();
   const drip = setInterval(() => slow.write('a'), STALLED_MS / 5);
   t.after(() => clearInterval(drip));
@@ -44,21 +50,30 @@ test('a client that sends its headers a byte at a time is refused, and others ar
 });
 
 test('a client that does not take its answer is cut off', async (t) => {
-  const { connect } = await listen(t, (_req, res) => res.end(Buffer.alloc(64 * 1024 * 1024)));
+  const cut = Promise.withResolvers<void>();
+  const { connect } = await listen(t, (_req, res) => {
+    res.once('close', () => cut.resolve());
+    res.end(Buffer.alloc(64 * 1024 * 1024));
+  });
   const connection = await connect();
   connection.socket.pause();
   connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
-  await new Promise((resolve) => setTimeout(resolve, 4 * STALLED_MS));
+  await cut.promise;
   connection.socket.resume();
   await connection.closed();
   assert.ok(connection.received().length < 64 * 1024 * 1024);
 });
 
 test('a request on which the server works is left in peace, however long it takes', async (t) => {
-  const { connect } = await listen(t, (req, res) => {
-    req.resume();
-    setTimeout(() => res.end('worked'), 5 * STALLED_MS);
-  });
+  const stalled = 4 * STALLED_MS;
+  const { connect } = await listen(
+    t,
+    (req, res) => {
+      req.resume();
+      setTimeout(() => res.end('worked'), 3 * stalled);
+    },
+    stalled,
+  );
   const connection = await connect();
   connection.write('PUT / HTTP/1.1\r\nHost: r\r\nContent-Length: 2\r\n\r\nok');
   await connection.waitFor(/worked$/);
@@ -66,7 +81,7 @@ test('a request on which the server works is left in peace, however long it take
 
 test('draining answers whether all could finish, and cuts what could not', async (t) => {
   const begun = Promise.withResolvers<ServerResponse>();
-  const { server, connect } = await listen(t, (_req, res) => begun.resolve(res));
+  const { server, connect } = await listen(t, (_req, res) => begun.resolve(res), PATIENT_MS);
   const connection = await connect();
   connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
   await begun.promise;
@@ -78,10 +93,14 @@ test('draining answers whether all could finish, and cuts what could not', async
 test('draining waits for every running request', async (t) => {
   const responses: ServerResponse[] = [];
   const begun = Promise.withResolvers<void>();
-  const { server, connect } = await listen(t, (_req, res) => {
-    responses.push(res);
-    if (responses.length === 2) begun.resolve();
-  });
+  const { server, connect } = await listen(
+    t,
+    (_req, res) => {
+      responses.push(res);
+      if (responses.length === 2) begun.resolve();
+    },
+    PATIENT_MS,
+  );
   const connections = [await connect(), await connect()];
   for (const connection of connections) connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
   await begun.promise;
@@ -99,7 +118,7 @@ test('draining waits for every running request', async (t) => {
 });
 
 test('a request that comes over an open connection just after the server began to drain is answered', async (t) => {
-  const { server, connect } = await listen(t, (_req, res) => res.end('served'));
+  const { server, connect } = await listen(t, (_req, res) => res.end('served'), PATIENT_MS);
   const [used, fresh, idle] = [await connect(), await connect(), await connect()];
   for (const connection of [used, idle]) {
     connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
@@ -107,8 +126,8 @@ test('a request that comes over an open connection just after the server began t
     assert.doesNotMatch(connection.received(), /Connection: close/);
   }
   const drained = server.drain(20_000);
+  for (const connection of [used, fresh]) connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
   for (const connection of [used, fresh]) {
-    connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
     await connection.waitFor(/Connection: close\r\n[\s\S]*served$/);
     await connection.closed();
   }

@@ -6,6 +6,7 @@ import { decompress } from '../../../../runtime-agent/images/decompress.ts';
 import { findDecompressors } from '../../../../runtime-agent/images/decompressors.ts';
 import { readCompression } from '../../../../runtime-agent/images/read-compression.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';
+import { waitUntil } from '../../../support/wait-until.ts';
 
 const digest = `sha256:${'1'.repeat(64)}` as const;
 const gzipType = 'application/vnd.oci.image.layer.v1.tar+gzip';
@@ -101,9 +102,7 @@ for (const igzip of [false, true]) {
       const blob = { digest, mediaType: gzipType };
       const opened = await readCompression(blob, endless());
       for await (const _ of decompress(blob, opened, igzip ? installed : {})) break;
-      for (let turn = 0; turn < 1000 && !released; turn++)
-        await new Promise((resolve) => setImmediate(resolve));
-      assert.equal(released, true);
+      await waitUntil('its source is let go', () => released);
     });
   });
 }

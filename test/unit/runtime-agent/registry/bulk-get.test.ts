@@ -152,7 +152,7 @@ describe('bulkGet', () => {
 });
 
 function get(t: TestContext, url: URL, more: Partial<BulkRequest> = {}) {
-  return bulkGet({ url, headers: {}, timeout: 10_000, signal: t.signal, ...more });
+  return bulkGet({ url, headers: {}, timeout: 120_000, signal: t.signal, ...more });
 }
 
 async function readAll(answer: Awaited<ReturnType<typeof bulkGet>>): Promise<Buffer> {

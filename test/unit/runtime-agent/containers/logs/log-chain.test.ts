@@ -12,7 +12,7 @@ const line = (text: string, tag = 'F') => `2026-11-24T06:35:10.5Z stdout ${tag} 
 
 async function read(path: string, options: object = {}, ended: Promise<unknown> = Promise.resolve()) {
   const lines: string[] = [];
-  for await (const { data } of readLog(path, { ...ALL, ...options }, ended, AbortSignal.timeout(60_000))) {
+  for await (const { data } of readLog(path, { ...ALL, ...options }, ended, AbortSignal.timeout(300_000))) {
     lines.push(Buffer.from(data).toString().trimEnd());
   }
   return lines;

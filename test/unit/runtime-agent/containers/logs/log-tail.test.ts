@@ -12,7 +12,7 @@ const ALL = { stdout: true, stderr: true, follow: false };
 async function texts(path: string, tail?: number): Promise<readonly string[]> {
   const lines: string[] = [];
   const options = tail === undefined ? ALL : { ...ALL, tail };
-  for await (const { data } of readLog(path, options, Promise.resolve(), AbortSignal.timeout(60_000))) {
+  for await (const { data } of readLog(path, options, Promise.resolve(), AbortSignal.timeout(300_000))) {
     lines.push(Buffer.from(data).toString());
   }
   return lines;

@@ -290,5 +290,11 @@ export class FakeContainers implements Containers {
 
 /** The process and its children, which would hold its output open. */
 function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid !== undefined) process.kill(-child.pid, signal);
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    // It has ended, and that has not been told yet.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

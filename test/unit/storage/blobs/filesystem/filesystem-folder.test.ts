@@ -12,6 +12,7 @@ import {
 import { UploadUnknownError } from '../../../../../storage/errors.ts';
 import { digestHex } from '../../../../../storage/oci/digest.ts';
 import { collect, collectValues, digestOf, patternBytes, streamOf } from '../../../../support/content.ts';
+import { waitUntil } from '../../../../support/wait-until.ts';
 
 describe('the folder of a filesystem driver', () => {
   let parent: string;
@@ -143,9 +144,6 @@ describe('the folder of a filesystem driver', () => {
     for await (const _ of await driver.readBlob(blob)) break;
     await assert.rejects(driver.readBlob({ ...blob, size: 1 }));
     await assert.rejects(store.put(bytes, digestOf('other')));
-    for (let round = 0; round < 100 && (await ours()).length > 0; round += 1) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    assert.deepEqual(await ours(), []);
+    await waitUntil('all are closed', async () => (await ours()).length === 0);
   });
 });
