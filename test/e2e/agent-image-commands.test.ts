@@ -15,7 +15,7 @@ type Daemon = Pick<Docker, 'docker' | 'host'>;
 
 describe('docker image ls, rm, prune, history and system df', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });

@@ -14,7 +14,7 @@ enterOwnNetwork();
 
 type Daemon = Pick<Docker, 'docker'>;
 
-describe('what images go through, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('what images go through, beside dockerd', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, registry, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });

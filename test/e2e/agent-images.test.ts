@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgent } from '../support/agent-process.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { pushLayout } from '../support/push-layout.ts';
@@ -12,7 +15,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('images', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('images', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const registry = await startRegistry(scope);
@@ -24,7 +27,7 @@ describe('images', { skip: unlessRoot(), timeout: 900_000 }, async () => {
   await pushLayout(await makeMultiArchImage(folder), `${base}/team/multi:1`);
   await pushLayout(await makeBigImage(folder, 40 << 20), `${base}/team/big:1`);
   await pushLayout(busybox, `${secret.host}/secret/busybox:1`, { name: 'admin', password: 'let me in' });
-  const { docker, startDocker } = await startAgent(scope);
+  const { docker, startDocker, dataDir } = await startAgent(scope);
   const out = async (...args: string[]) => (await docker(args)).stdout;
   const image = `${base}/team/busybox:1`;
 
@@ -134,12 +137,20 @@ describe('images', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     assert.match(await out('pull', reference), /Status: Downloaded newer image/);
   });
 
-  test('an interrupted pull leaves no image, and the next one goes through', async () => {
-    const reference = `${base}/team/big:1`;
+  test('an interrupted pull leaves no image, and the next one goes through', async (t) => {
+    const proxy = await startFaultProxy(t, registry.url);
+    const reference = `${new URL(proxy.url).host}/team/big:1`;
+    // It is in the middle for as long as it takes to interrupt it.
+    proxy.setFaults(({ url }) => (url?.includes('/blobs/') ? { stallAfter: 1_000_000 } : undefined));
+    const incoming = async () =>
+      (await readdir(join(dataDir, 'layers'))).some((name) => name.includes('incoming'));
     const client = startDocker(['pull', reference]);
     await client.waitForLine(/Pulling fs layer/);
+    await waitUntil('a layer is coming', incoming);
     await client.end('SIGKILL');
+    await waitUntil('nothing is coming any more', async () => !(await incoming()));
     assert.equal(await out('images', '-q', reference), '');
+    proxy.setFaults(() => undefined);
     await docker(['pull', '--quiet', reference]);
     assert.equal(await out('run', '--rm', reference, 'sh', '-c', 'wc -c < /big'), `${40 << 20}\n`);
     await docker(['rmi', reference]);

@@ -42,7 +42,10 @@ function flatten(value: unknown, at = '', found = new Map<string, string>()): Re
   return found;
 }
 
-describe('docker inspect, key by key beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker inspect, key by key beside dockerd', {
+  skip: unlessRoot(),
+  timeout: 3_600_000,
+}, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });

@@ -7,7 +7,7 @@ enterOwnNetwork();
 
 describe('what is killed in the middle of a start by runc', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async () => {
   if (unlessRoot() === false) await testKilledHelpers('runc', { after });
 });

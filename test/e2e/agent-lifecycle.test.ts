@@ -7,7 +7,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('the life of a container', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('the life of a container', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker, startDocker } = agent;

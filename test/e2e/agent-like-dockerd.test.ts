@@ -8,7 +8,10 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('what the docker CLI prints, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('what the docker CLI prints, beside dockerd', {
+  skip: unlessRoot(),
+  timeout: 3_600_000,
+}, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });

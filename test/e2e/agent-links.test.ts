@@ -15,7 +15,7 @@ import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
-describe('links between containers, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('links between containers, beside dockerd', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });
@@ -201,7 +201,7 @@ networks:
     );
     await agent.docker(['run', '-d', '--name', 'plain', ...SLEEP]);
     const compose = (...args: readonly string[]) =>
-      agent.docker(['compose', '--project-directory', folder, ...args], { timeoutMs: 300_000 });
+      agent.docker(['compose', '--project-directory', folder, ...args]);
     await compose('up', '--detach');
     for (const name of ['store', 'db', 'app-db-1', 'guest']) {
       const { stdout } = await compose('exec', '-T', 'web', 'nslookup', name);

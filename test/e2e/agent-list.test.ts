@@ -13,7 +13,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });

@@ -13,7 +13,7 @@ import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
-const options = { skip: unlessRoot(), timeout: 900_000 };
+const options = { skip: unlessRoot(), timeout: 3_600_000 };
 
 describe('logs', options, async () => {
   if (unlessRoot() !== false) return;

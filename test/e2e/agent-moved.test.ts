@@ -17,7 +17,7 @@ const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
 test('a data folder that was moved is used where it is now', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async (t) => {
   const { agent, image } = await startAgentWithImage(t);
   await agent.docker(['network', 'create', 'net']);

@@ -10,7 +10,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('networks, beside dockerd', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after }, { network: 'own' });

@@ -12,7 +12,10 @@ enterOwnNetwork();
 
 const WEB = 'mkdir -p /www; hostname > /www/index.html; exec httpd -f -h /www';
 
-describe('networks outlive what happens to the agent', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('networks outlive what happens to the agent', {
+  skip: unlessRoot(),
+  timeout: 3_600_000,
+}, async () => {
   if (unlessRoot() !== false) return;
   const before = await readHostNetwork();
   const { agent, image } = await startAgentWithImage({ after });

@@ -17,7 +17,7 @@ enterOwnNetwork();
 
 const WEB = 'mkdir -p /www; hostname > /www/index.html; exec httpd -f -h /www';
 
-describe('networks of the agent', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

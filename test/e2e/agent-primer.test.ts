@@ -12,7 +12,7 @@ enterOwnNetwork();
 
 test('the commands of a primer on Docker, one after the other', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async (t) => {
   const { agent, image, registry } = await startAgentWithImage(t);
   const run = async (...args: readonly string[]) => (await agent.docker(args)).stdout;

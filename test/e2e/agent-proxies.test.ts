@@ -33,7 +33,7 @@ const ADMIN_PASSWORD = 'right-password';
  * Agents on a host whose only cable leads to a proxy that wants a login. The registries, one with TLS and accounts and a
  * plain one, listen on an address that this host has no route to.
  */
-describe('an agent behind a proxy', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('an agent behind a proxy', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const folder = await makeTempDir(scope, 'proxied');

@@ -15,7 +15,7 @@ enterOwnNetwork();
 const AROUND = 64 << 10;
 const LAYER = 2_000_000;
 
-describe('docker pull of images that share layers', { skip: unlessRoot(), timeout: 900_000 }, () => {
+describe('docker pull of images that share layers', { skip: unlessRoot(), timeout: 3_600_000 }, () => {
   it('brings only the new one of six layers over the wire', async (t) => {
     const folder = await imageFolder(t);
     const registry = await startRegistry(t);

@@ -23,7 +23,7 @@ enterOwnNetwork();
  * The agent at a registry with accounts, with the real docker: ada writes to team/*, the robot reads it, everybody reads
  * pub/*, and nobody of them other/*.
  */
-describe('docker at the agent, with registries', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker at the agent, with registries', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const adminPassword = 'right-password';

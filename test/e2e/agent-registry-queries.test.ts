@@ -15,7 +15,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('what the agent asks registries', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('what the agent asks registries', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const registry = await startRegistry(scope);

@@ -17,7 +17,7 @@ import { waitUntil } from '../support/wait-until.ts';
 enterOwnNetwork();
 
 const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
-const options = { skip: unlessRoot(), timeout: 900_000 };
+const options = { skip: unlessRoot(), timeout: 3_600_000 };
 
 test('containers outlive a killed agent: logs, stop and wait work after the restart', options, async (t) => {
   const { agent, image } = await startAgentWithImage(t);

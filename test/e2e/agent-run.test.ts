@@ -9,7 +9,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker run', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker run', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker, startDocker } = agent;

@@ -17,7 +17,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker save, load and import', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker save, load and import', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

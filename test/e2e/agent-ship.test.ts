@@ -13,7 +13,7 @@ enterOwnNetwork();
 
 test('what one host builds and pushes, another in a network of its own pulls and runs', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async (t) => {
   const { agent, image, registry } = await startAgentWithImage(t);
   const folder = await makeBuildContext(

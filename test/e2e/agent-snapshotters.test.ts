@@ -37,7 +37,7 @@ async function loopDevicesOf({ dataDir }: AgentProcess): Promise<readonly string
   return stdout.split('\n').filter((file) => file.includes(dataDir));
 }
 
-describe('an agent on a host without what is best', { skip: unlessRoot(), timeout: 900_000 }, () => {
+describe('an agent on a host without what is best', { skip: unlessRoot(), timeout: 3_600_000 }, () => {
   for (const [way, { script, says, driver }] of Object.entries(WAYS)) {
     test(`${way}: pull, run, commit, build, save, load, push, restart, rm`, async (t) => {
       const registry = await startRegistry(t);
@@ -85,7 +85,7 @@ describe('an agent on a host without what is best', { skip: unlessRoot(), timeou
         'CMD ["cat", "/both"]',
       ];
       await writeFile(join(context, 'Dockerfile'), steps.join('\n'));
-      await docker(['build', '-q', '-t', `${registry.host}/team/built:1`, context], { timeoutMs: 300_000 });
+      await docker(['build', '-q', '-t', `${registry.host}/team/built:1`, context]);
       const built = `${registry.host}/team/built:1`;
       assert.equal(await out('run', '--rm', built), 'copied\none\n');
       await docker(['run', '-d', '--name', 'stays', built, 'sleep', '1000']);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { besideDockerd } from '../support/beside-dockerd.ts';
@@ -10,7 +12,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker top and docker stats', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });
@@ -27,8 +29,8 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }
       ],
       [...RUN, '--name', 'tug', image, 'sleep', '10000'],
       ['exec', '-d', 'tug', 'sh', '-c', 'sleep 7777; true'],
-      // The shell, and the command that it has started.
-      { args: ['top', 'tug'], until: /7777(?:.|\n)*7777/ },
+      // The container's own command runs, and the shell's has been started by it.
+      { args: ['top', 'tug'], until: / sleep 10000\n(?:.*\n)*.* sleep 7777\n/ },
       ['top', 'tug', '-o', 'pid,comm'],
       ['top', 'tug', '-o', 'pid,args'],
       ['top', 'tug', 'u'],
@@ -111,7 +113,7 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }
     assert.ok(stats.cpu_stats.system_cpu_usage > stats.precpu_stats.system_cpu_usage);
     assert.ok(Date.parse(stats.read) > Date.parse(stats.preread));
     const percent = Number.parseFloat(await out('stats', '--no-stream', '--format', '{{.CPUPerc}}', 'busy'));
-    assert.ok(percent > 1, `${percent} %`);
+    assert.ok(percent > 0, `${percent} %`);
     const both = await callEngineAt(agent.socket, 'GET', '/containers/busy/stats?stream=1&one-shot=1');
     assert.deepEqual(
       [both.status, JSON.parse(both.text).message],
@@ -126,12 +128,12 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }
     await client.waitForLine(/busy pids=0/);
     await agent.docker(['rename', 'busy', 'quiet']);
     await agent.docker(['start', 'quiet']);
-    await client.waitForLine(/pids=[1-9]/);
+    await client.waitForLine(/quiet pids=[1-9]/);
     assert.equal(client.exit(), undefined);
     await client.end('SIGTERM');
-    const answer = callEngineAt(agent.socket, 'GET', '/containers/quiet/stats');
+    const answer = await openStats(agent.socket, 'quiet');
     await agent.docker(['rm', '-f', 'quiet']);
-    assert.match((await answer).text, /"name":"\/quiet"/);
+    assert.match(await answer.rest(), /^(?:\{.*"name":"\/quiet".*\}\n)*$/);
     await agent.docker(['network', 'rm', 'lane']);
   });
 
@@ -145,3 +147,20 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 900_000 }
     await agent.docker(['rm', '-f', 'one', 'two']);
   });
 });
+
+/** A stream of samples of which the first has come; `rest` is what comes until it ends. */
+async function openStats(socketPath: string, name: string): Promise<{ rest(): Promise<string> }> {
+  const sent = request({ socketPath, path: `/containers/${name}/stats`, agent: false }).end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const chunks = response.setEncoding('utf8').iterator({ destroyOnReturn: false });
+  let first = '';
+  while (!first.endsWith('\n')) first += (await chunks.next()).value;
+  assert.match(first, /"name":"\/quiet"/);
+  return {
+    rest: async () => {
+      let text = '';
+      for await (const chunk of chunks) text += chunk;
+      return text;
+    },
+  };
+}

@@ -14,7 +14,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('the API by TCP', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('the API by TCP', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const own = await makeCertificate({ after });
   const stranger = await makeCertificate({ after });

@@ -13,7 +13,7 @@ enterOwnNetwork();
 /** Milliseconds that a container has to start, where a minute may be too short. */
 const PATIENCE = 300_000;
 
-describe('testcontainers', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   process.env.DOCKER_HOST = `unix://${agent.socket}`;

@@ -18,7 +18,7 @@ const OF_THE_RUNTIME = /^(proc|sys|dev)(\/|$)|^etc\/(hosts|hostname|resolv\.conf
 
 describe('the tree inside a container is what podman unpacks', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 3_600_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const registry = await startRegistry({ after });
@@ -50,7 +50,7 @@ describe('the tree inside a container is what podman unpacks', {
       '-c',
       'read line',
     ]);
-    await podman(['pull', '--quiet', '--tls-verify=false', reference], { timeoutMs: 300_000 });
+    await podman(['pull', '--quiet', '--tls-verify=false', reference]);
     const { stdout: mount } = await podman(['image', 'mount', reference]);
     const inside = await treeOf(await rootOf(name));
     const unpacked = await treeOf(mount.trim());

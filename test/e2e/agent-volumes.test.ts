@@ -10,7 +10,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('volumes', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;

@@ -69,7 +69,7 @@ address = "${containerd}"
     `--containerd=${containerd}`,
     ...(network !== 'none' ? [] : ['--iptables=false', '--ip6tables=false', '--bridge=none']),
   ]);
-  await daemon.waitForLine(/API listen on/, 60_000);
+  await daemon.waitForLine(/API listen on/);
 
   const host = `unix://${directory}/d.sock`;
   return {

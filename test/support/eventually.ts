@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const MOST_MS = 120_000;
+const MOST_MS = 600_000;
 
-/** Asks until the answer is something, and answers it. Throws after two minutes; `what` says what did not come about. */
+/** Asks until the answer is something, and answers it. Throws after ten minutes; `what` says what did not come about. */
 export async function eventually<Result>(
   what: string,
   look: () => Promise<Result | undefined> | Result | undefined,
@@ -12,5 +12,5 @@ export async function eventually<Result>(
     if (found !== undefined) return found;
     await delay(25);
   }
-  throw new Error(`within two minutes it did not come about that ${what}`);
+  throw new Error(`within ten minutes it did not come about that ${what}`);
 }

@@ -9,7 +9,7 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | Readable;
   readonly user?: { readonly name: string; readonly password: string };
   readonly signal?: AbortSignal;
-  /** Milliseconds without a byte on the connection after which the call fails; 120,000 unless given. */
+  /** Milliseconds without a byte on the connection after which the call fails; 600,000 unless given. */
   readonly idleTimeoutMs?: number;
   /** What keeps connections for more than one request; a connection of its own unless given. */
   readonly agent?: Agent;
@@ -40,7 +40,7 @@ export function sendRequest(url: string, options: HttpRequest = {}): Promise<Htt
         ...options.headers,
       },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-      timeout: options.idleTimeoutMs ?? 120_000,
+      timeout: options.idleTimeoutMs ?? 600_000,
     });
     request.once('timeout', () => request.destroy(new Error(`no answer from ${url}`)));
     request.once('error', reject);

@@ -79,7 +79,7 @@ exec "$REAL" "$@"
     test(what, async () => {
       await writeFile(join(plan, during), script);
       const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '1000'];
-      const { exitCode, stderr } = await docker(run, { expectExit: 'any', timeoutMs: 60_000 });
+      const { exitCode, stderr } = await docker(run, { expectExit: 'any' });
       await assert.rejects(rm(join(plan, during)), { code: 'ENOENT' }, 'it was not killed');
       const [id = '', running] = (
         await docker(['inspect', '--format', '{{.Id}} {{.State.Running}}', 'hit'])

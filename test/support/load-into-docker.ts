@@ -14,6 +14,6 @@ export async function loadIntoDocker(
   const { skopeo, directory } = await setUpSkopeo(scope);
   const archive = join(directory, 'image.tar');
   const source = `oci:${image.layout}:${image.refName}`;
-  await skopeo(['copy', source, `docker-archive:${archive}:${reference}`], { timeoutMs: 300_000 });
-  await docker(['load', '--quiet', '--input', archive], { timeoutMs: 300_000 });
+  await skopeo(['copy', source, `docker-archive:${archive}:${reference}`]);
+  await docker(['load', '--quiet', '--input', archive]);
 }

@@ -74,8 +74,12 @@ export function startProcess(
       finish({ code: 127, signal: null });
     });
     child.once('close', (code, signal) => finish({ code, signal }));
-    // What it has started may hold its output open for ever.
-    child.once('exit', (code, signal) => setTimeout(() => finish({ code, signal }), 5_000).unref());
+    // What it has started may hold its output open for ever. In two steps: after one in which this process stood still
+    // itself, what the other has printed has not been read yet.
+    child.once('exit', (code, signal) => {
+      const end = () => finish({ code, signal });
+      setTimeout(() => setTimeout(end, 1_000).unref(), 4_000).unref();
+    });
   });
 
   const managed: ManagedProcess = {
@@ -83,7 +87,7 @@ export function startProcess(
     output: () => output,
     exit: () => ended,
     exited,
-    waitForLine: (pattern, timeoutMs = 120_000) =>
+    waitForLine: (pattern, timeoutMs = 600_000) =>
       new Promise((resolve, reject) => {
         const settle = (act: () => void) => {
           clearTimeout(timer);
@@ -101,7 +105,7 @@ export function startProcess(
         listeners.add(look);
         look();
       }),
-    end: async (signal, timeoutMs = 120_000) => {
+    end: async (signal, timeoutMs = 600_000) => {
       if (ended === undefined) child.kill(signal);
       let late = false;
       const timer = setTimeout(() => {

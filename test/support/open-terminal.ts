@@ -43,7 +43,7 @@ export function openTerminal(
   });
   return {
     type: (text) => child.stdin.write(text),
-    until: async (pattern, timeoutMs = 180_000) => {
+    until: async (pattern, timeoutMs = 600_000) => {
       const limit = AbortSignal.timeout(timeoutMs);
       limit.addEventListener('abort', () => wake());
       for (;;) {
