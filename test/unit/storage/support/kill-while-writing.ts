@@ -15,7 +15,7 @@ export async function killWhileWriting(program: string, args: readonly string[])
     output += text;
   });
   try {
-    await Promise.race([once(child.stdout, 'data', { signal: AbortSignal.timeout(60_000) }), closed]);
+    await Promise.race([once(child.stdout, 'data', { signal: AbortSignal.timeout(300_000) }), closed]);
     await sleep(Math.random() * 150);
   } finally {
     child.kill('SIGKILL');
