@@ -4,10 +4,13 @@ import { test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { mountsUnder } from '../support/mounts.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 import { readmeCommands } from '../support/readme-commands.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
 
 const root = dirname(dirname(import.meta.dirname));
 

@@ -50,9 +50,16 @@ function open(t: TestContext, partSize = PART): S3Driver {
   return driver;
 }
 
-/** Fails every third request once: the one that is made again has another number. */
+/** Fails every third request, and none more than twice: whoever has waited for an answer too often gives up. */
 function everyThird(fault: Fault) {
-  proxy.setFaults((_, count) => (count % 3 === 0 ? fault : undefined));
+  const failed = new Map<string, number>();
+  proxy.setFaults(({ method, url }, count) => {
+    const request = `${method} ${url}`;
+    const times = failed.get(request) ?? 0;
+    if (count % 3 !== 0 || times === 2) return undefined;
+    failed.set(request, times + 1);
+    return fault;
+  });
 }
 
 async function begin(driver: S3Driver): Promise<DriverUpload> {
