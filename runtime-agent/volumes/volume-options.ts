@@ -7,6 +7,12 @@ const MAX_NAME = 255;
 /** Throws EngineError 'bad-request' for a name that cannot be a folder's. */
 export function checkVolumeName(name: string): void {
   if (NAME.test(name) && name.length <= MAX_NAME) return;
+  if (name.length < 2) {
+    throw new EngineError(
+      'bad-request',
+      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+    );
+  }
   throw new EngineError(
     'bad-request',
     `create ${name.slice(0, 80)}: "${name.slice(0, 80)}" includes invalid characters for a local volume name, only ` +

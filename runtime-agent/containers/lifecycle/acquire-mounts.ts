@@ -3,10 +3,11 @@ import { EngineError } from '../../errors.ts';
 import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import type { ContainerContext } from './context.ts';
+import type { LiveContainer } from './live-container.ts';
 
 /**
  * Makes the volumes that a container wants, which it uses from then on, and checks what it wants of the host. When one
- * fails, the container uses none. Throws EngineError 'bad-request', 'not-found' (container of --volumes-from).
+ * fails, the container uses none. Throws EngineError 'bad-request'.
  */
 export async function acquireMounts(
   context: ContainerContext,
@@ -82,11 +83,21 @@ function volumesFrom(context: ContainerContext, text: string): readonly MountPoi
   if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) {
     throw new EngineError('bad-request', `invalid mode: ${mode.slice(0, 80)}`);
   }
-  return context.registry.find(ref).container.mounts.map((point) => ({
+  return findDonor(context, ref).container.mounts.map((point) => ({
     ...point,
     writable: point.writable && mode !== 'ro',
     copyUp: false,
   }));
+}
+
+/** Not 'not-found': the CLI would take that for a missing image, and pull it. */
+function findDonor(context: ContainerContext, ref: string): LiveContainer {
+  try {
+    return context.registry.find(ref);
+  } catch (cause) {
+    if (!(cause instanceof EngineError)) throw cause;
+    throw new EngineError('bad-request', cause.message, { cause });
+  }
 }
 
 function unusable(path: string, cause: unknown): EngineError {

@@ -41,7 +41,10 @@ export async function disconnectContainer(
     if (networkMode(container.hostConfig.NetworkMode).kind === 'host') checkMode('host');
     const network = context.networks.nameOf(ref);
     if (!Object.hasOwn(container.networks, network)) {
-      throw new EngineError('forbidden', `container ${container.id} is not connected to network ${network}`);
+      throw new EngineError(
+        'forbidden',
+        `container ${container.id} is not connected to the network ${network}`,
+      );
     }
     const { [network]: _gone, ...networks } = container.networks;
     if (run === undefined) live.change({ networks });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { EngineError } from '../../errors.ts';
 import { type HostDevice, hostDevices, readDevice } from '../../linux/host-devices.ts';
 import type { BlockIo, DeviceMapping, HostConfig } from '../container.ts';
@@ -40,9 +41,10 @@ async function findMapped(
   const single = await readDevice(path);
   const found = single === 'folder' ? await hostDevices(path) : single === undefined ? [] : [single];
   if (found.length === 0) {
+    const why = existsSync(path) ? 'not a device node' : 'no such file or directory';
     throw new EngineError(
       'bad-request',
-      `error gathering device information while adding custom device "${path}": not a device node`,
+      `error gathering device information while adding custom device "${path}": ${why}`,
     );
   }
   return found.map((device) => ({

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { MountPoint } from '../container.ts';
+import type { MountPoint, MountRequest } from '../container.ts';
 
 /** What `-v` says: a path of the host or a volume (undefined: one without a name), and how it is mounted. */
 export interface ParsedBind {
@@ -21,11 +21,10 @@ export function parseBind(text: string): ParsedBind {
   const [first = '', second, mode = ''] = parts;
   if (parts.length > 3 || parts.some((part, index) => part === '' && index !== 2)) refuse(text);
   const destination = second ?? first;
-  if (second !== undefined && parts.length === 2 && !second.startsWith('/')) refuse(text);
   const isPath = second !== undefined && first.startsWith('/');
   return {
     source: isPath ? { path: cleanPath(first) } : { volume: second === undefined ? undefined : first },
-    destination: checkDestination(destination),
+    destination: checkDestination(destination, isPath ? 'bind' : 'volume', wrongText(text)),
     ...parseBindOptions(mode, isPath, text),
   };
 }
@@ -41,29 +40,29 @@ function parseBindOptions(
   let copyUp = !isPath;
   for (const option of mode === '' ? [] : mode.split(',')) {
     if (option === 'ro' || option === 'rw') {
-      if (access !== undefined) refuse(text);
+      if (access !== undefined) refuseMode(mode);
       access = option;
     } else if (isPath && PROPAGATIONS.has(option)) propagation = option as MountPoint['propagation'];
     else if (isPath && (option === 'shared' || option === 'rshared')) refuseShared();
     else if (!isPath && option === 'nocopy') copyUp = false;
-    else if (!WITHOUT_MEANING.has(option)) {
-      throw new EngineError('bad-request', `invalid mode: ${option.slice(0, 80)}`);
-    }
+    else if (option === 'nocopy') {
+      const why = 'invalid mount config for type "bind": field VolumeOptions must not be specified';
+      throw new EngineError('bad-request', wrongText(text) + why);
+    } else if (!WITHOUT_MEANING.has(option)) refuseMode(mode);
   }
   return { mode, writable: access !== 'ro', propagation, copyUp };
 }
 
-/** An absolute path inside the container, without its needless parts. Throws EngineError 'bad-request'. */
-export function checkDestination(path: string): string {
+/** An absolute path inside the container, without its needless parts. Throws EngineError 'bad-request', begun with `where`. */
+export function checkDestination(path: string, type: MountRequest['Type'], where = ''): string {
+  const at = `${where}invalid mount config for type "${type}": `;
   if (!path.startsWith('/')) {
-    throw new EngineError(
-      'bad-request',
-      `invalid volume specification: '${path.slice(0, 80)}': the mount path must be absolute`,
-    );
+    const why = `invalid mount path: '${path.slice(0, 80)}' mount path must be absolute`;
+    throw new EngineError('bad-request', at + why);
   }
   const clean = cleanPath(path);
   if (clean === '/') {
-    throw new EngineError('bad-request', "invalid volume specification: destination can't be '/'");
+    throw new EngineError('bad-request', `${at}invalid specification: destination can't be '/'`);
   }
   return clean;
 }
@@ -84,6 +83,14 @@ export function refuseShared(): never {
     'not-implemented',
     'the propagation shared is not supported by berth-agent: use rprivate or rslave',
   );
+}
+
+function wrongText(text: string): string {
+  return `invalid volume specification: '${text.slice(0, 200)}': `;
+}
+
+function refuseMode(mode: string): never {
+  throw new EngineError('bad-request', `invalid mode: ${mode.slice(0, 80)}`);
 }
 
 function refuse(text: string): never {

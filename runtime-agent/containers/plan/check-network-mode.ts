@@ -11,7 +11,7 @@ export function checkNetworkMode(config: ContainerConfig, hostConfig: HostConfig
   }
   if (mode.kind !== 'container') return;
   if (mode.container === '') {
-    refuse('invalid container format container:<name|id>');
+    refuse('Invalid network mode: invalid container format container:<name|id>');
   }
   if (config.Hostname !== '') refuse('conflicting options: hostname and the network mode');
   if (hostConfig.Dns.length > 0) refuse('conflicting options: dns and the network mode');

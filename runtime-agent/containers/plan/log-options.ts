@@ -57,7 +57,7 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
       refuse(`unknown log opt '${option.slice(0, 40)}' for ${name} log driver`);
     }
   }
-  refuseUnsupported(options);
+  checkDelivery(options);
   const size = options['max-size'];
   const count = options['max-file'];
   const maxSize = size === undefined ? driver.maxSize : parseSize(size);
@@ -82,20 +82,20 @@ export function monitorLimit({
   return maxFiles === 1 ? maxSize : 2 * maxSize + SLACK;
 }
 
-function refuseUnsupported(options: Readonly<Record<string, string>>): void {
+/** `non-blocking` asks that a container never waits for a reader of its log: it has none, as the log is a file. */
+function checkDelivery(options: Readonly<Record<string, string>>): void {
   const { compress, mode } = options;
   if (compress !== undefined && compress !== 'true' && compress !== 'false') {
     refuse(`invalid log option compress=${compress.slice(0, 40)}: use true or false`);
   }
   if (mode !== undefined && mode !== 'blocking' && mode !== 'non-blocking') {
-    refuse(`logger: mode must be blocking or non-blocking, not ${mode.slice(0, 40)}`);
+    refuse(`logger: logging mode not supported: ${mode.slice(0, 40)}`);
   }
-  if (mode === 'non-blocking' || options['max-buffer-size'] !== undefined) {
-    throw new EngineError(
-      'not-implemented',
-      'the logging option mode=non-blocking is not supported by berth-agent: output goes to a file at once',
-    );
-  }
+  const buffer = options['max-buffer-size'];
+  if (buffer === undefined) return;
+  if (mode !== 'non-blocking')
+    refuse("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  parseSize(buffer);
 }
 
 /** `10m`, with decimal units as Docker has them; -1 is no limit. */

@@ -49,7 +49,8 @@ export function planMountPoints(
     if (plan !== undefined) add(plan);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
-    const destination = checkDestination(path);
+    // The CLI and images have volumes without a leading slash, which dockerd takes from the root.
+    const destination = checkDestination(`/${path}`, 'volume');
     if (taken.has(destination) || plans.has(destination)) continue;
     plans.set(destination, volumePlan(destination, { driver }));
   }
@@ -68,7 +69,7 @@ export function planTmpfs(mounts: readonly MountRequest[]): readonly TmpfsPlan[]
         ...(Mode > 0 ? [`mode=${Mode.toString(8)}`] : []),
         ...(ReadOnly ? ['ro'] : []),
       ];
-      return { destination: checkDestination(Target), options: options.join(',') };
+      return { destination: checkDestination(Target, 'tmpfs'), options: options.join(',') };
     });
 }
 
@@ -83,7 +84,7 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
   const { Type: type, Source: source, Target, ReadOnly, BindOptions, VolumeOptions } = request;
   if (Target === '') refuse(type, 'field Target must not be empty');
   if (type === 'tmpfs') return undefined;
-  const destination = checkDestination(Target);
+  const destination = checkDestination(Target, type);
   if (type === 'volume') {
     const own = VolumeOptions?.DriverConfig;
     const plan = volumePlan(destination, {

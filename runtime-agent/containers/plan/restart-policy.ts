@@ -14,7 +14,7 @@ export function parseRestartPolicy(hostConfig: HostConfig): RestartPolicy {
   const { Name: name, MaximumRetryCount: limit } = hostConfig.RestartPolicy;
   if (limit < 0) refuse('invalid restart policy: maximum retry count cannot be negative');
   if (name !== 'on-failure' && limit > 0) {
-    refuse('invalid restart policy: maximum retry count can only be used with on-failure');
+    refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");
   }
   if (name === '' || name === 'no') return { kind: 'never' };
   if (hostConfig.AutoRemove) refuse("can't create 'AutoRemove' container with restart policy");

@@ -36,7 +36,7 @@ export function tmpfsMount(destination: string, options: string): OciMount {
     const key = sign < 0 ? option : option.slice(0, sign);
     const group = sign < 0 ? FLAGS[key] : KEYS.has(key) ? key : undefined;
     if (group === undefined) {
-      throw new EngineError('bad-request', `Invalid tmpfs option "${option.slice(0, 80)}"`);
+      throw new EngineError('bad-request', `invalid tmpfs option "${option.slice(0, 80)}"`);
     }
     if (group === 'defaults') continue;
     chosen.delete(group);

@@ -67,7 +67,7 @@ function findGroup(groups: readonly Group[], wanted: string): number {
     groups.find((entry) => String(entry.gid) === wanted)?.gid ??
     parseId(wanted);
   if (gid === undefined) {
-    throw new EngineError('bad-request', `unable to find group ${wanted}: no matching entries in group file`);
+    throw new EngineError('bad-request', `Unable to find group ${wanted}: no matching entries in group file`);
   }
   return gid;
 }

@@ -47,7 +47,7 @@ export function validateRequest(config: ContainerConfig, hostConfig: HostConfig,
   checkLogDetails(hostConfig.LogConfig.Config);
   for (const [path, options] of Object.entries(hostConfig.Tmpfs)) {
     if (!path.startsWith('/') || path.split('/').includes('..') || /^\/+$/.test(path)) {
-      refuse(`invalid mount path: '${path.slice(0, 80)}' mount path must be absolute and not the root`);
+      refuse(`invalid mount path: '${path.slice(0, 80)}' mount path must be absolute`);
     }
     tmpfsMount(path, options);
   }

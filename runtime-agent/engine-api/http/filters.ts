@@ -55,3 +55,13 @@ export function matchLabels(
     return Object.hasOwn(labels, key) && labels[key] === label.slice(equals + 1);
   });
 }
+
+/** dockerd takes filters of names and IDs as regular expressions; one that does not compile is searched for as text. */
+export function matchesPattern(text: string, pattern: string): boolean {
+  if (pattern.length > 256) return false;
+  try {
+    return new RegExp(pattern).test(text);
+  } catch {
+    return text.includes(pattern);
+  }
+}

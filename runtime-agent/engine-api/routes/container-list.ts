@@ -4,7 +4,7 @@ import type { Containers } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { type Filters, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { namesByLinks } from '../views/link-view.ts';
@@ -121,15 +121,8 @@ function hasVolume({ mounts }: Container, value: string): boolean {
   return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
 }
 
-/** dockerd takes a name filter as a regular expression; one that does not compile is searched for as text. */
 function matchesName(name: string, pattern: string): boolean {
-  if (pattern.length > 256) return false;
-  try {
-    const expression = new RegExp(pattern);
-    return expression.test(name) || expression.test(`/${name}`);
-  } catch {
-    return name.includes(pattern);
-  }
+  return matchesPattern(name, pattern) || matchesPattern(`/${name}`, pattern);
 }
 
 /** By name or ID, whether it runs or not. */

@@ -5,7 +5,7 @@ import { readBoolean, readObject, readString } from '../decode/fields.ts';
 import { decodeNetworkRequest } from '../decode/network-request.ts';
 import { decodeEndpoint } from '../decode/networking.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { booleanFilter, type Filters, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
 import { readJsonObject } from '../http/json-body.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { networkView } from '../views/network-view.ts';
@@ -88,8 +88,8 @@ function matches(
 ): boolean {
   const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
   return (
-    any('id', (value) => network.id.includes(value)) &&
-    any('name', (value) => network.name.includes(value)) &&
+    any('id', (value) => matchesPattern(network.id, value)) &&
+    any('name', (value) => matchesPattern(network.name, value)) &&
     any('driver', (value) => network.driver === value) &&
     any('scope', (value) => value === 'local') &&
     any('type', (value) => (value === 'builtin') === network.predefined) &&

@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { readString, readStringMap } from '../decode/fields.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { booleanFilter, matchLabels, readFilters } from '../http/filters.ts';
+import { booleanFilter, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
 import { readJsonObject } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { volumeJson } from '../views/volume.ts';
@@ -20,7 +20,7 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
         .filter(
           ({ name, labels }) =>
             (dangling === undefined || dangling === (volumes.users(name).length === 0)) &&
-            (names === undefined || names.some((part) => name.includes(part))) &&
+            (names === undefined || names.some((pattern) => matchesPattern(name, pattern))) &&
             (drivers === undefined || drivers.includes('local')) &&
             matchLabels(filters.get('label'), labels),
         )

@@ -61,7 +61,7 @@ export function portList(container: Container): readonly object[] {
     PublicPort: hostPort,
     Type: protocol,
   }));
-  const exposed = exposedPorts(Object.keys(container.config.ExposedPorts ?? {})).filter(
+  const exposed = reachablePorts(container, activeNetwork).filter(
     ({ port, protocol }) =>
       !ports.some((other) => other.containerPort === port && other.protocol === protocol),
   );
@@ -69,16 +69,24 @@ export function portList(container: Container): readonly object[] {
 }
 
 function portsView(container: Container): Readonly<Record<string, readonly object[] | null>> {
-  const { activeNetwork, config } = container;
+  const { activeNetwork } = container;
   if (!isConnected(activeNetwork)) return {};
   const view = new Map<string, { HostIp: string; HostPort: string }[] | null>();
-  for (const exposed of exposedPorts(Object.keys(config.ExposedPorts ?? {})))
-    view.set(portKey(exposed), null);
+  for (const exposed of reachablePorts(container, activeNetwork)) view.set(portKey(exposed), null);
   for (const { containerPort: port, protocol, hostIp, hostPort } of activeNetwork.ports) {
     const key = portKey({ port, protocol });
     view.set(key, [...(view.get(key) ?? []), { HostIp: hostIp, HostPort: String(hostPort) }]);
   }
   return Object.fromEntries([...view].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Exposed ports, which dockerd has none of where all networks are internal. */
+function reachablePorts(
+  { config }: Container,
+  { endpoints }: ActiveNetwork,
+): ReturnType<typeof exposedPorts> {
+  if (endpoints.every(({ gateway4, gateway6 }) => gateway4 + gateway6 === '')) return [];
+  return exposedPorts(Object.keys(config.ExposedPorts ?? {}));
 }
 
 function endpointView(

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { matchLabels, readFilters } from '../../../../runtime-agent/engine-api/http/filters.ts';
+import {
+  matchesPattern,
+  matchLabels,
+  readFilters,
+} from '../../../../runtime-agent/engine-api/http/filters.ts';
 import { globMatcher } from '../../../../runtime-agent/engine-api/http/glob.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
 import { fc } from '../../../support/properties.ts';
@@ -35,6 +39,13 @@ describe('filters', () => {
     assert.equal(matchLabels(['a=1', 'b=x=y'], labels), true);
     assert.equal(matchLabels(['a=2'], labels), false);
     assert.equal(matchLabels(['toString'], labels), false);
+  });
+  test('names match by regular expressions, or as text', () => {
+    assert.equal(matchesPattern('app_web', 'web'), true);
+    assert.equal(matchesPattern('app_web', '^web'), false);
+    assert.equal(matchesPattern('app_web', '^app_(web|api)$'), true);
+    assert.equal(matchesPattern('a[b', '['), true);
+    assert.equal(matchesPattern('a', 'a'.repeat(300)), false);
   });
 });
 

@@ -28,6 +28,7 @@ describe('log options', () => {
       maxFiles: 3,
       compress: true,
     });
+    assert.deepEqual(plan({ mode: 'non-blocking', 'max-buffer-size': '4m' }), plan({}));
     const size = (text: string) => {
       const found = plan({ 'max-size': text });
       return found.kind === 'files' ? found.maxSize : 'none';
@@ -45,7 +46,9 @@ describe('log options', () => {
       [{ compress: 'maybe' }, /compress=maybe/],
       [{ compress: 'true' }, /compress cannot be true when max-file is less than 2 or max-size is not set/],
       [{ compress: 'true', 'max-file': '2' }, /compress cannot be true/],
-      [{ mode: 'x' }, /mode must be/],
+      [{ mode: 'x' }, /logging mode not supported: x/],
+      [{ 'max-buffer-size': '4m' }, /only supported with 'mode=non-blocking'/],
+      [{ mode: 'non-blocking', 'max-buffer-size': 'much' }, /invalid size: 'much'/],
     ] as const) {
       assert.throws(() => plan(config), { code: 'bad-request', message });
     }

@@ -97,6 +97,10 @@ describe('planMountPoints', () => {
     assert.equal(others.length, 0);
   });
 
+  it('takes volumes without a leading slash from the root', () => {
+    assert.equal(planMountPoints({ Volumes: { 'data/x': {} } }, NOTHING, [])[0]?.destination, '/data/x');
+  });
+
   it('reads --mount', () => {
     const [volume, bind] = planMountPoints(
       {},
@@ -132,7 +136,17 @@ describe('planMountPoints', () => {
     [{ Binds: ['/a:/data'], Tmpfs: { '/data': '' } }, /Duplicate mount point: \/data/],
     [{ Binds: ['/a:/data'], Mounts: [request({ Type: 'tmpfs' })] }, /Duplicate mount point: \/data/],
     [{ Mounts: [request({ Target: '' })] }, /field Target must not be empty/],
-    [{ Mounts: [request({ Target: 'data' })] }, /must be absolute/],
+    [
+      { Mounts: [request({ Target: 'data' })] },
+      /^invalid mount config for type "volume": invalid mount path: 'data' mount path must be absolute$/,
+    ],
+    [
+      { Binds: ['/tmp:relative'] },
+      /^invalid volume specification: '\/tmp:relative': invalid mount config for type "bind": invalid mount path: /,
+    ],
+    [{ Binds: ['v1:/'] }, /'v1:\/': .*type "volume": invalid specification: destination can't be '\/'$/],
+    [{ Binds: ['/tmp:/x:ro,rw'] }, /^invalid mode: ro,rw$/],
+    [{ Binds: ['/tmp:/x:nocopy'] }, /field VolumeOptions must not be specified$/],
     [{ Mounts: [request({ Type: 'bind' })] }, /field Source must not be empty/],
     [{ Mounts: [request({ Type: 'bind', Source: 'srv' })] }, /must be absolute/],
   ];

@@ -94,16 +94,16 @@ describe('validateRequest', () => {
     [{}, { SecurityOpt: ['x'] }, /invalid --security-opt/],
     [{}, { SecurityOpt: ['no-new-privileges=maybe'] }, /invalid --security-opt/],
     [{}, { RestartPolicy: { Name: 'sometimes', MaximumRetryCount: 0 } }, /unknown policy 'sometimes'/],
-    [{}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 1 } }, /only be used with on-failure/],
+    [{}, { RestartPolicy: { Name: 'always', MaximumRetryCount: 1 } }, /only be used with 'on-failure'/],
     [{}, { AutoRemove: true, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }, /AutoRemove/],
     [{}, { Tmpfs: { relative: '' } }, /mount path must be absolute/],
     [{}, { Tmpfs: { '/a/../b': '' } }, /mount path must be absolute/],
-    [{}, { Tmpfs: { '/': '' } }, /not the root/],
-    [{}, { Tmpfs: { '/run': 'bind' } }, /Invalid tmpfs option "bind"/],
-    [{}, { Tmpfs: { '/run': 'uid=1,nosuch=2' } }, /Invalid tmpfs option "nosuch=2"/],
+    [{}, { Tmpfs: { '/': '' } }, /must be absolute/],
+    [{}, { Tmpfs: { '/run': 'bind' } }, /invalid tmpfs option "bind"/],
+    [{}, { Tmpfs: { '/run': 'uid=1,nosuch=2' } }, /invalid tmpfs option "nosuch=2"/],
     [{}, { OomScoreAdj: 1001 }, /range for oom score adj/],
     [{}, { ShmSize: -1 }, /SHM size/],
-    [{ Volumes: { data: {} } }, {}, /must be absolute/],
+    [{ Volumes: { '/': {} } }, {}, /type "volume": invalid specification: destination can't be '\/'/],
     [{}, { Binds: ['/a:/b', 'c:/b'] }, /Duplicate mount point: \/b/],
   ];
   for (const [config, host, message] of refused) {
@@ -116,7 +116,6 @@ describe('validateRequest', () => {
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x"}'] }, /listenerPath/],
     [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
-    [{}, { LogConfig: { Type: 'json-file', Config: { mode: 'non-blocking' } } }, /mode=non-blocking/],
     [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{upper .Name}}' } } }, /log option tag/],
   ];
   for (const [config, host, message] of missing) {
