@@ -59,11 +59,17 @@ process.on('exit', () => rmSync(images, { recursive: true, force: true }));
 process.env.BERTH_TEST_IMAGES = images;
 const interruption = new AbortController();
 process.once('SIGINT', () => interruption.abort());
+
+// What several files import is compiled, types stripped, by the first of them. Not by the environment: the programs that
+// the tests start keep a cache of their own.
+const compiled = join(root, 'node_modules/.cache/tests');
+const caching = `import { enableCompileCache } from 'node:module'; enableCompileCache(${JSON.stringify(compiled)});`;
 console.log('# tests');
 // Not by `node --test`, which sorts the files by their names.
 const results = run({
   files: files.map((file) => resolve(root, file)),
   concurrency: CONCURRENCY,
+  execArgv: ['--import', `data:text/javascript,${encodeURIComponent(caching)}`],
   signal: interruption.signal,
 });
 results.on('test:fail', () => {
