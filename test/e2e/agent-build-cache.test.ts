@@ -11,7 +11,7 @@ enterOwnNetwork();
 const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 
 /** The cache of builds that hosts share over a registry. */
-describe('a build cache in a registry', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('a build cache in a registry', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { registry, agent: first, image } = await startAgentWithImage(scope);

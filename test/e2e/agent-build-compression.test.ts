@@ -24,7 +24,7 @@ interface Manifest {
 
 describe('docker build with layers compressed by option', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 1_800_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };

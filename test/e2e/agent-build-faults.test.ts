@@ -20,7 +20,7 @@ enterOwnNetwork();
 const WAIT = 876_543 + (process.pid % 100_000);
 const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
-describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage(
     { after },

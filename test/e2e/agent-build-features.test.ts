@@ -17,7 +17,7 @@ const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
 describe('what docker build can do by the classic door', {
   skip: unlessRoot(),
-  timeout: 900_000,
+  timeout: 1_800_000,
 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
@@ -94,7 +94,7 @@ RUN --mount=type=bind,from=${image},source=/etc,target=/i,ro ! touch /i/x && ls 
 
   test('stages that do not need each other are built side by side', async (t) => {
     const meets = (own: string, other: string) =>
-      `RUN --mount=type=cache,target=/meet,id=meet touch /meet/${own}; i=0; until [ -e /meet/${other} ]; do i=$((i+1)); [ $i -lt 600 ] || exit 1; sleep 0.1; done; touch /${own}`;
+      `RUN --mount=type=cache,target=/meet,id=meet touch /meet/${own}; i=0; until [ -e /meet/${other} ]; do i=$((i+1)); [ $i -lt 9000 ] || exit 1; sleep 0.1; done; touch /${own}`;
     const folder = await makeBuildContext(
       t,
       `FROM ${image} AS a\n${meets('a', 'b')}\nFROM ${image} AS b\n${meets('b', 'a')}\nFROM ${image}\nCOPY --from=a /a /\nCOPY --from=b /b /\n`,

@@ -12,7 +12,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 enterOwnNetwork();
 
 /** The cache of builds that clients carry from host to host in a folder, as jobs of forges do. */
-describe('a build cache in a folder of the client', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('a build cache in a folder of the client', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { agent: first, image } = await startAgentWithImage(scope);

@@ -49,7 +49,7 @@ async function layersOf(
     .sort();
 }
 
-describe('hard links among what is copied', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('hard links among what is copied', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { agent } = await startAgentWithImage(scope);

@@ -21,7 +21,7 @@ enterOwnNetwork();
 /** What runtimes mount over, and buildah leaves in the image; the root's own folders that nobody asked for. */
 const NOISE = /^(?:dev|proc|sys|run|etc\/(?:hosts|hostname|resolv\.conf))(?:\/|$)/;
 
-describe('images are built as buildah builds them', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('images are built as buildah builds them', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const buildah = await setUpBuildah({ after });

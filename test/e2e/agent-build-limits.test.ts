@@ -9,7 +9,7 @@ enterOwnNetwork();
 
 const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
-describe('what a build gives its steps', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('what a build gives its steps', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
 

@@ -13,7 +13,7 @@ enterOwnNetwork();
 
 const BOTH = ['--platform', 'linux/amd64,linux/arm64', '--allow', 'network.host'];
 
-describe('platforms of one build', { skip: unlessRoot(), timeout: 300_000 }, async () => {
+describe('platforms of one build', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
 
@@ -37,12 +37,12 @@ describe('platforms of one build', { skip: unlessRoot(), timeout: 300_000 }, asy
 
   test('steps of all run side by side, and the context comes once', async (t) => {
     const { url, waiting } = await meetingPlace(t, 2);
-    const dockerfile = stage(`wget -q -T 60 -O /made ${url}/$TARGETARCH`);
+    const dockerfile = stage(`wget -q -T 600 -O /made ${url}/$TARGETARCH`);
     const context = await makeBuildContext(t, dockerfile, { words: 'words\n' });
     const { stderr } = await agent.docker(['buildx', 'build', '--progress=plain', ...BOTH, context]);
     assert.deepEqual([...waiting.keys()].sort(), ['/amd64', '/arm64']);
-    assert.equal(stderr.match(/\[internal\] load build context\n/g)?.length, 1);
-    assert.equal(stderr.match(/\[internal\] load build definition from Dockerfile\n/g)?.length, 1);
+    assert.equal(stepsNamed(stderr, 'load build context'), 1);
+    assert.equal(stepsNamed(stderr, 'load build definition from Dockerfile'), 1);
   });
 
   test('one that fails ends the others', async (t) => {
@@ -60,3 +60,9 @@ describe('platforms of one build', { skip: unlessRoot(), timeout: 300_000 }, asy
     await agent.docker(['buildx', 'build', ...BOTH, again]);
   });
 });
+
+/** How many steps of the client's session have a name; the client may print the name of one of them more than once. */
+function stepsNamed(printed: string, name: string): number {
+  const headers = printed.matchAll(new RegExp(`^#(\\d+) \\[internal\\] ${name}$`, 'gm'));
+  return new Set([...headers].map(([, number]) => number)).size;
+}

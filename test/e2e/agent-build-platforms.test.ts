@@ -29,7 +29,7 @@ interface Index {
   }[];
 }
 
-describe('docker build for several platforms', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker build for several platforms', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { registry, agent, image } = await startAgentWithImage(scope);

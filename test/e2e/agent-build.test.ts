@@ -9,7 +9,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-describe('docker build by the classic door', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker build by the classic door', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const classic = { env: { DOCKER_BUILDKIT: '0' } };

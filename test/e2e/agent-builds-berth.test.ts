@@ -16,10 +16,11 @@ const PASSWORD = 'the administrator of a test';
 // In the machine's own network: the steps of the build fetch packages.
 test('Berth builds Berth, runs it, and keeps it in itself', {
   skip: unlessRoot(),
-  timeout: 1_200_000,
+  timeout: 3_600_000,
 }, async (t) => {
   const agent = await startAgent(t);
-  const run = async (...args: readonly string[]) => (await agent.docker(args, { timeoutMs: 900_000 })).stdout;
+  const run = async (...args: readonly string[]) =>
+    (await agent.docker(args, { timeoutMs: 1_800_000 })).stdout;
   const slim = join(await makeTempDir(t, 'slim'), 'root');
   await makeDebianSlim(slim);
   await runCommand(
@@ -31,7 +32,7 @@ test('Berth builds Berth, runs it, and keeps it in itself', {
       slim,
       agent.host,
     ],
-    { timeoutMs: 300_000 },
+    { timeoutMs: 900_000 },
   );
   for (const [file, tag] of [
     ['deploy/Dockerfile', 'berth:1'],
@@ -90,6 +91,6 @@ test('Berth builds Berth, runs it, and keeps it in itself', {
   await run('rmi', name);
   await run('pull', '--quiet', name);
   assert.equal(await run('images', '--quiet', '--no-trunc', name), id);
-  await run('stop', 'registry');
+  await run('stop', '--time', '300', 'registry');
   assert.equal(await run('inspect', '--format', '{{.State.ExitCode}}', 'registry'), '0\n');
 });

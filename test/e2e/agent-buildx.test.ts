@@ -15,7 +15,7 @@ import { waitUntil } from '../support/wait-until.ts';
 enterOwnNetwork();
 
 /** `docker build` as people have it: with buildx, against the agent and a registry. */
-describe('docker build with buildx', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker build with buildx', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { registry, agent, image } = await startAgentWithImage(scope);
@@ -349,7 +349,8 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 900_000 }, a
   });
 
   test('Ctrl-C stops the step, and nothing of it is left', async () => {
-    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo runs && sleep 1000\n`);
+    const wait = 654_321 + (process.pid % 100_000);
+    const context = await makeBuildContext(scope, `FROM ${image}\nRUN echo runs && sleep ${wait}\n`);
     const client = startDocker(['build', '--progress=plain', '-t', 'cancelled', context]);
     await client.waitForLine(/ runs$/m);
     await client.end('SIGINT');
@@ -360,7 +361,7 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 900_000 }, a
           .filter((name) => /^\d+$/.test(name))
           .map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
       );
-      return !lines.includes('sleep\x001000\x00');
+      return !lines.includes(`sleep\0${wait}\0`);
     });
     await assert.rejects(docker(['inspect', 'cancelled']), /[Nn]o such/);
     await waitUntil('its mounts are gone', async () =>

@@ -11,7 +11,7 @@ import { untilPasses } from '../support/until-passes.ts';
 enterOwnNetwork();
 
 /** Compose embeds buildx: an application of two services that it builds. */
-describe('docker compose builds', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker compose builds', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const scope = { after };
   const { agent, image } = await startAgentWithImage(scope);

@@ -17,7 +17,7 @@ const KILLS = Number(process.env.BERTH_AGENT_KILLS ?? 6);
 /** How many containers, volumes and networks go on into the next round. */
 const KEPT = 4;
 const CONTAINERS = Number(process.env.BERTH_CONTAINERS ?? 40);
-const options = { skip: unlessRoot(), timeout: 900_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
+const options = { skip: unlessRoot(), timeout: 1_800_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
 
 /** What the agent has said yes to, which a crash must not undo. */
 interface Promised {
@@ -39,7 +39,7 @@ async function actOnce(
     (await docker(args, { expectExit: 'any', timeoutMs: 300_000 })).exitCode === 0;
   if (choice < 0.35) {
     const ports = choice < 0.2 ? ['--publish', '0:80', '--volume', '/anonymous'] : ['--memory', '64m'];
-    if (await attempt(['run', '--detach', '--name', name, ...ports, image, 'sleep', '1000'])) {
+    if (await attempt(['run', '--detach', '--name', name, ...ports, image, 'sleep', '100000'])) {
       promised.running.add(name);
     }
   } else if (choice < 0.6) {
@@ -107,7 +107,7 @@ async function removeAll(
   });
   const used = (await docker(['volume', 'ls', '--quiet', '--filter', 'dangling=false'])).stdout.split('\n');
   const volumes = await others(['volume', 'ls', '--quiet'], new Set([...keep.volumes, ...used]));
-  if (volumes.length > 0) await docker(['volume', 'rm', ...volumes]);
+  if (volumes.length > 0) await docker(['volume', 'rm', '--force', ...volumes]);
   const custom = ['network', 'ls', '--filter', 'type=custom', '--format', '{{.Name}}'];
   const networks = await others(custom, keep.networks);
   if (networks.length > 0) await docker(['network', 'rm', ...networks]);
@@ -177,7 +177,7 @@ describe('a host', options, () => {
         await docker(['start', '--attach', name]);
         await docker(['rm', '--volumes', name]);
       } else if (kind === 2) {
-        const run = ['run', '--detach', '--name', name, '--tty', '--memory', '64m', image, 'sleep', '1000'];
+        const run = ['run', '--detach', '--name', name, '--tty', '--memory', '64m', image, 'sleep', '100000'];
         ids.add((await docker(run)).stdout.trim());
         await docker(['rm', '--force', name]);
       } else await docker(['run', '--rm', image, 'nosuch'], { expectExit: 127 });

@@ -10,11 +10,11 @@ enterOwnNetwork();
 
 const SCRIPT = join(import.meta.dirname, '../support/docker-py/everyday.py');
 
-test("docker-py's everyday calls", { skip: unlessRoot(), timeout: 900_000 }, async (t) => {
+test("docker-py's everyday calls", { skip: unlessRoot(), timeout: 1_800_000 }, async (t) => {
   const { agent, image } = await startAgentWithImage(t);
   const { stdout } = await runCommand('/usr/bin/python3', [SCRIPT, image], {
     env: { DOCKER_HOST: `unix://${agent.socket}` },
-    timeoutMs: 300_000,
+    timeoutMs: 800_000,
   });
   assert.equal(stdout, 'all is well\n');
   assert.equal((await agent.docker(['ps', '--all', '--quiet'])).stdout, '');

@@ -48,7 +48,7 @@ const CALLS: readonly (readonly [name: string, x64: number, arm64: number, args:
   ['syslog', 103, 116, '3, 0, 0'],
 ];
 
-describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, registry, image } = await startAgentWithImage({ after });
   const { docker } = agent;
@@ -150,7 +150,7 @@ describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 90
 
   test('no descriptor of the agent or the runtime is left open', async (t) => {
     assert.equal(await sh('ls /proc/self/fd | tr "\\n" " "'), '0 1 2 3');
-    await docker(['run', '-d', '--name', 'open', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'open', image, 'sleep', '100000']);
     t.after(() => docker(['rm', '-f', 'open']));
     assert.equal(
       (await docker(['exec', 'open', 'sh', '-c', 'ls /proc/self/fd | tr "\\n" " "'])).stdout.trim(),

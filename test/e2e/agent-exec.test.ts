@@ -14,7 +14,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('docker exec', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const dockerd = await startDockerd({ after });
@@ -43,8 +43,15 @@ describe('docker exec', { skip: unlessRoot(), timeout: 900_000 }, async () => {
       { args: ['exec', 'cargo', 'cat'], input: 'not read' },
       { args: ['exec', '-i', 'cargo', 'true'], input: 'not read' },
       ['exec', 'cargo', 'sh', '-c', 'seq 200000 | md5sum'],
+    );
+    await sameBut(
+      [{ reason: 'both wait for it for two seconds', pattern: /\nnow\n(late\n)?$/g, by: 'now, and late' }],
       ['exec', 'cargo', 'sh', '-c', '(sleep 0.5; echo late; exec sleep 4) & echo now'],
     );
+    await waitUntil('what is said soon after the end is shown', async () => {
+      const said = await out('exec', 'cargo', 'sh', '-c', '(sleep 0.1; echo late) & echo now');
+      return said === 'now\nlate\n';
+    });
   });
 
   test('environment, folder, user and rights are as with dockerd', async () => {
@@ -314,9 +321,12 @@ describe('docker exec', { skip: unlessRoot(), timeout: 900_000 }, async () => {
       const all = await Promise.all(ids.map(inspect));
       return all.every(({ Running }) => !Running);
     });
-    assert.deepEqual(await processesOf(cargoId.trim()).then((all) => all.length), 1);
+    await waitUntil(
+      'what they have started is over',
+      async () => (await processesOf(cargoId.trim())).length === 1,
+    );
     await waitUntil('their descriptors are closed', async () => (await files()) <= before);
-    assert.deepEqual(await execFiles(), []);
+    await waitUntil('their files are gone', async () => (await execFiles()).length === 0);
   });
 
   const execFiles = async () => {
@@ -332,7 +342,7 @@ describe('docker exec', { skip: unlessRoot(), timeout: 900_000 }, async () => {
     const exec = String(JSON.parse(await out('inspect', '-f', '{{json .ExecIDs}}', 'short'))[0]);
     await agent.docker(['kill', 'short']);
     assert.equal((await client.exited).code, 137);
-    assert.deepEqual(await processesOf(id), []);
+    await waitUntil('nothing of it runs', async () => (await processesOf(id)).length === 0);
     assert.equal((await inspect(exec)).ExitCode, 137);
     await agent.docker(['rm', 'short']);
     assert.equal((await call('GET', `/exec/${exec}/json`)).status, 404);
@@ -363,7 +373,7 @@ describe('docker exec', { skip: unlessRoot(), timeout: 900_000 }, async () => {
       const commands = await processesOf(cargoId.trim());
       return commands.join() === 'sleep 10000,sleep 10002';
     });
-    assert.deepEqual(await execFiles(), []);
+    await waitUntil('their files are gone', async () => (await execFiles()).length === 0);
     assert.equal(await out('exec', 'cargo', 'echo', 'again'), 'again\n');
     assert.ok((await agentMounts(agent)).length > 0);
   });

@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test';
 import { agentMounts, removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { defer } from '../support/cleanup.ts';
+import { killDuring } from '../support/kill-while.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { readTarFiles, writeTarFiles } from '../support/rewrite-tar.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -15,7 +16,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-describe('faults while files and images move', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('faults while files and images move', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after }, { agentArgs: ['--layer-limit', '100m'] });
   const { docker } = agent;
@@ -73,12 +74,15 @@ describe('faults while files and images move', { skip: unlessRoot(), timeout: 90
       assert.deepEqual(await state(), before, `load ${round}`);
     }
     for (let round = 0; round < 3; round += 1) {
-      const committing = docker(['commit', 'big', `half:${round}`], { expectExit: 'any' });
-      await waitUntil('the commit has begun', async () =>
+      const name = `half:${round}`;
+      const commit = async () => {
+        // Of an attempt that nobody has seen.
+        await docker(['rmi', name], { expectExit: 'any' });
+        await docker(['commit', 'big', name]);
+      };
+      await killDuring(agent, 'a layer is written', commit, async () =>
         (await readdir(join(agent.dataDir, 'layers'))).some((name) => name.startsWith('.incoming')),
       );
-      await agent.kill();
-      await committing;
       await agent.restart();
       assert.deepEqual(await state(), before, `commit ${round}`);
       // It stands still no longer.
@@ -102,12 +106,16 @@ describe('faults while files and images move', { skip: unlessRoot(), timeout: 90
       'head -c 50000000 /dev/zero > /big',
     ]);
     const before = await state();
-    const copying = agent.startDocker(['cp', 'still:/big', '-']);
+    // Nobody reads it, so it does not come to its end.
+    const leaving = new AbortController();
+    const copy = `docker -H ${agent.host} cp still:/big - | sleep 100000`;
+    const copying = runCommand('sh', ['-c', copy], { signal: leaving.signal }).catch(() => undefined);
     await waitUntil('it is mounted', async () =>
       (await agentMounts(agent)).some((path) => path.includes('/parts/')),
     );
     await agent.kill();
-    await copying.exited;
+    leaving.abort();
+    await copying;
     await agent.restart();
     assert.deepEqual(await state(), before);
     await docker(['start', 'still']);

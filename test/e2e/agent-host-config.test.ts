@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, readlink, writeFile } from 'node:fs/promises';
+import { access, readFile, readlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -8,11 +8,12 @@ import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { waitUntil } from '../support/wait-until.ts';
 import { callEngine } from '../unit/runtime-agent/engine-api/fakes/call-engine.ts';
 
 enterOwnNetwork();
 
-describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_000 }, async () => {
+describe('what a container has of the host', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;
@@ -21,7 +22,7 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
   const refused = async (flags: readonly string[]) =>
     (await docker(['create', ...flags, image, 'true'], { expectExit: 'any' })).stderr;
   const start = async (name: string, ...flags: readonly string[]) =>
-    docker(['run', '-d', '--name', name, ...flags, image, 'sleep', '600']);
+    docker(['run', '-d', '--name', name, ...flags, image, 'sleep', '100000']);
   const pidOf = async (name: string) =>
     (await docker(['inspect', '-f', '{{.State.Pid}}', name])).stdout.trim();
   const remove = async (...names: readonly string[]) => docker(['rm', '-f', ...names]);
@@ -43,7 +44,10 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
       await run(['--pid=container:first'], 'readlink /proc/self/ns/pid'),
       await readlink(`/proc/${await pidOf('first')}/ns/pid`),
     );
-    assert.match(await run(['--pid=container:first'], 'ps'), /^ +1 root .*sleep 600/m);
+    // It may be the runtime still, for a moment.
+    await waitUntil('its process is seen', async () =>
+      /^ +1 root .*sleep 100000/m.test(await run(['--pid=container:first'], 'ps')),
+    );
     await remove('first');
     const gone = await docker(['run', '--rm', '--pid=container:first', image, 'true'], { expectExit: 125 });
     assert.match(gone.stderr, /No such container: first/);
@@ -58,7 +62,10 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
       },
     );
     await remove('second');
-    assert.doesNotMatch((await docker(['run', '--rm', '--pid=container:first', image, 'ps'])).stdout, /543/);
+    await waitUntil(
+      'what it started is gone',
+      async () => !/543/.test((await docker(['run', '--rm', '--pid=container:first', image, 'ps'])).stdout),
+    );
     await remove('first');
   });
 
@@ -216,7 +223,7 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
       BlkioDeviceReadBps: [{ Path: blockDevice, Rate: 1 << 20 }],
       BlkioDeviceWriteIOps: [{ Path: blockDevice, Rate: 55 }],
     };
-    const body = { Image: image, Cmd: ['sleep', '600'], HostConfig };
+    const body = { Image: image, Cmd: ['sleep', '100000'], HostConfig };
     const made = await callEngine(agent.socket, 'POST', '/v1.45/containers/create?name=slow', { body });
     assert.equal(made.status, 201, made.text);
     await docker(['start', 'slow']);
@@ -229,15 +236,16 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
   });
 
   test("a parent cgroup of the user's own", async (t) => {
-    await start('child', '--cgroup-parent=/berth-test-parent');
+    const parent = `berth-test-parent-${process.pid}`;
+    await start('child', `--cgroup-parent=/${parent}`);
     t.after(() =>
-      runCommand('sh', ['-c', 'rmdir /sys/fs/cgroup/berth-test-parent /sys/fs/cgroup/*/berth-test-parent'], {
+      runCommand('sh', ['-c', `rmdir /sys/fs/cgroup/${parent} /sys/fs/cgroup/*/${parent}`], {
         expectExit: 'any',
       }),
     );
     assert.match(
       await readFile(`/proc/${await pidOf('child')}/cgroup`, 'utf8'),
-      /:\/berth-test-parent\/[0-9a-f]{64}$/m,
+      new RegExp(`:/${parent}/[0-9a-f]{64}$`, 'm'),
     );
     await remove('child');
     assert.match(await refused(['--cgroup-parent=/a/../../b']), /invalid parent cgroup/);
@@ -284,7 +292,7 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 900_
 });
 
 async function exists(path: string): Promise<boolean> {
-  return readFile(path, 'utf8').then(
+  return access(path).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   );

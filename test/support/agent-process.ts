@@ -81,11 +81,14 @@ export async function removeRunDirectory(dataDir: string): Promise<void> {
   await removeTree(runDirectory(dataDir));
 }
 
-/** The mounts that an agent's process sees below a folder. */
+/**
+ * The mounts that an agent's process sees in its data folder, without those of removed containers: these go in the
+ * background, after the client has had its answer.
+ */
 export async function agentMounts(agent: AgentProcess): Promise<readonly string[]> {
   const table = await readFile(`/proc/${agent.process().pid}/mountinfo`, 'utf8');
   return table
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.startsWith(agent.dataDir));
+    .filter((point) => point.startsWith(agent.dataDir) && !point.includes('/.removed-'));
 }

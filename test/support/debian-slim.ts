@@ -20,7 +20,7 @@ export async function makeDebianSlim(directory: string): Promise<void> {
   await runCommand(
     'debootstrap',
     ['--variant=minbase', '--include=ca-certificates', 'trixie', directory, 'http://deb.debian.org/debian'],
-    { timeoutMs: 600_000 },
+    { timeoutMs: 1_800_000 },
   );
   for (const path of LEFT_OUT) await rm(join(directory, path), { recursive: true, force: true });
   const authorities = 'etc/ssl/certs/ca-certificates.crt';

@@ -35,11 +35,11 @@ export async function heldByProcess(
   };
 }
 
-/** Fetches a page over HTTP from the host; undefined where it does not come within twenty seconds. */
-export async function fetchPage(url: string): Promise<string | undefined> {
+/** Fetches a page over HTTP from the host; undefined where it does not come within twenty seconds, or the time that is given. */
+export async function fetchPage(url: string, timeoutMs = 20_000): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(timeoutMs),
       headers: { connection: 'close' },
     });
     return (await answer.text()).trim();

@@ -48,16 +48,26 @@ export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>)
   };
 }
 
-/** What hostRemains tells when the room of removed containers has been freed, which goes on in the background, and clients have gone. */
+/**
+ * What hostRemains tells of a host on which no container runs, when all that goes in the background is gone: the room of removed
+ * containers, their supervisors and links, and clients. Throws with what stays.
+ */
 export async function settledRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
   let remains = await hostRemains(agent, ids);
   await waitUntil('nothing changes any more', async () => {
     const before = JSON.stringify(remains);
     await sleep(300);
     remains = await hostRemains(agent, ids);
-    return before === JSON.stringify(remains) && !before.includes('/.removed-');
+    return before === JSON.stringify(remains) && isIdle(remains);
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(remains)}`);
   });
   return remains;
+}
+
+function isIdle({ files, mounts, processes, links }: HostRemains): boolean {
+  const goes = [...files, ...mounts].some((path) => path.includes('/.removed-'));
+  return !goes && processes.length === 0 && !links.some((name) => name.startsWith('veth'));
 }
 
 async function filesOf(dataDir: string): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import { publishContainerEvent } from './publish.ts';
 const SIGKILL = 9;
 const DEFAULT_GRACE = 10;
 /** What the kernel may take to end a process after KILL, in milliseconds. */
-const KILL_LIMIT = 20_000;
+const KILL_LIMIT = 60_000;
 
 /** See Containers.stop. */
 export async function stopContainer(

@@ -6,7 +6,7 @@ import tarfile
 
 import docker
 
-client = docker.from_env(timeout=60)
+client = docker.from_env(timeout=600)
 image_name = sys.argv[1]
 
 
@@ -80,7 +80,11 @@ handle = client.api.exec_create(box.id, ["cat"], stdin=True)
 sock = client.api.exec_start(handle["Id"], socket=True)
 raw = getattr(sock, "_sock", sock)
 raw.sendall(b"through\n")
-check(b"through\n" in raw.recv(4096), "socket")
+received = b""
+while b"through\n" not in received:
+    more = raw.recv(4096)
+    check(more != b"", "socket")
+    received += more
 raw.close()
 
 # archive
@@ -116,7 +120,7 @@ box.reload()
 check(box.attrs["HostConfig"]["Memory"] == 96 << 20, "update")
 box.restart(timeout=1)
 box.kill("SIGKILL")
-check(box.wait(timeout=30)["StatusCode"] == 137, "wait")
+check(box.wait(timeout=600)["StatusCode"] == 137, "wait")
 box.remove()
 raises(docker.errors.NotFound, lambda: client.containers.get("py-renamed"))
 
@@ -132,7 +136,8 @@ raises(docker.errors.NotFound, lambda: client.volumes.get("py-volume"))
 # networks
 network = client.networks.create("py-net", labels={"py": "yes"})
 server = client.containers.run(image_name, ["sleep", "1000"], name="py-server", network="py-net", detach=True)
-found = client.containers.run(image_name, ["nslookup", "py-server"], network="py-net", remove=True)
+lookup = ["sh", "-c", "until nslookup py-server; do sleep 1; done"]
+found = client.containers.run(image_name, lookup, network="py-net", remove=True)
 network.reload()
 check(server.id in network.attrs["Containers"], "containers of a network")
 address = network.attrs["Containers"][server.id]["IPv4Address"].split("/")[0]

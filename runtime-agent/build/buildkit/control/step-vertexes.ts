@@ -14,6 +14,8 @@ interface Step {
   readonly inputs: readonly string[];
   started?: Timestamp;
   cached: boolean;
+  /** This build has begun to make it. */
+  built: boolean;
   logged: number;
   readonly statuses: Map<string, MessageInitShape<typeof VertexStatusSchema>>;
 }
@@ -39,12 +41,13 @@ export class StepVertexes {
         // What was taken from a cache is built after all where its layer cannot be had; to clients it is the same run of the step.
         step.started ??= timestampFromDate(progress.at);
         step.cached = false;
+        step.built = true;
         return { vertexes: [this.#vertex(step)] };
       case 'cached': {
         const at = timestampFromDate(progress.at);
         step.started ??= at;
-        // Said again when it ends, as clients take the last word.
-        step.cached = true;
+        // Said again when it ends, as clients take the last word. A build that begins its steps again finds those that it has made itself.
+        step.cached = !step.built;
         return { vertexes: [{ ...this.#vertex(step), completed: at }] };
       }
       case 'completed': {
@@ -78,7 +81,10 @@ export class StepVertexes {
   #planned(progress: BuildProgress & { kind: 'planned' }): StatusUpdate {
     const inputs = progress.inputs.flatMap((id) => this.#steps.get(id)?.digest ?? []);
     const digest = `sha256:${createHash('sha256').update(`${this.#build}\n${progress.id}`).digest('hex')}`;
-    const step = { digest, name: progress.name, inputs, cached: false, logged: 0, statuses: new Map() };
+    const step = {
+      ...{ digest, name: progress.name, inputs, cached: false, built: false, logged: 0 },
+      statuses: new Map(),
+    };
     this.#steps.set(progress.id, step);
     return { vertexes: [this.#vertex(step)] };
   }

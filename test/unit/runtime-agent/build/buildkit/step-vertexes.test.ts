@@ -39,6 +39,16 @@ describe('steps as vertexes', () => {
     assert.equal(failed?.vertexes?.[0]?.error, 'no');
   });
 
+  test('a step that the build has made itself is not cached, although the build finds it when it begins again', () => {
+    const vertexes = new StepVertexes('build');
+    vertexes.update(planned('1'));
+    const isCached = (kind: 'started' | 'cached' | 'completed') =>
+      vertexes.update({ kind, id: '1', at: AT })?.vertexes?.[0]?.cached;
+    // Its layer cannot be had, it is made, and found at the next attempt.
+    const seen = (['cached', 'started', 'completed', 'cached', 'completed'] as const).map(isCached);
+    assert.deepEqual(seen, [true, false, false, false, false]);
+  });
+
   test('steps that only configure are not shown', () => {
     const vertexes = new StepVertexes('build');
     assert.equal(vertexes.update({ ...planned('1'), isConfigOnly: true } as BuildProgress), undefined);
