@@ -54,7 +54,7 @@ describe('leaving and restarting, beside dockerd', { skip: unlessRoot(), timeout
     await terminal.until(/\r\n42\r\n/);
     terminal.type(keys);
     const { exitCode } = await terminal.ended;
-    const processes = (await docker(['top', name, '-o', 'pid,comm'])).stdout.replace(/\d+/g, 'PID');
+    const processes = (await docker(['top', name, '-o', 'pid,comm'])).stdout.replace(/\d+ +/g, 'PID ');
     return {
       exitCode,
       state: (await docker(['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', name])).stdout,

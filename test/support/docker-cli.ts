@@ -1,6 +1,6 @@
 import type { CleanupScope } from './cleanup.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
-import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
+import { CommandError, type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 /** The docker CLI against one daemon, with a configuration (logins) of its own. */
@@ -22,7 +22,24 @@ export async function dockerAt(scope: CleanupScope, host: string): Promise<Docke
     host,
     config,
     docker: (args, options = {}) =>
-      runCommand('docker', ['-H', host, ...args], { ...options, env: { ...env, ...options.env } }),
+      runDocker(['-H', host, ...args], { ...options, env: { ...env, ...options.env } }),
     startDocker: (args) => startProcess(scope, 'docker', ['-H', host, ...args], { env }),
   };
+}
+
+/** The CLI waits two seconds for a daemon to say what it is, and without that takes no devices. */
+const UNANSWERED = /unknown server OS: \./;
+const ATTEMPTS = 30;
+
+/** Runs the docker CLI, again where its daemon was slow to say what it is: nothing has been asked of that then. Throws CommandError. */
+export async function runDocker(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const isLast = attempt === ATTEMPTS;
+    try {
+      const result = await runCommand('docker', args, options);
+      if (isLast || !UNANSWERED.test(result.stderr)) return result;
+    } catch (error) {
+      if (isLast || !(error instanceof CommandError && UNANSWERED.test(error.message))) throw error;
+    }
+  }
 }

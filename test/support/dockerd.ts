@@ -1,8 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanupScope } from './cleanup.ts';
+import { runDocker } from './docker-cli.ts';
 import { startProcess } from './managed-process.ts';
-import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
+import type { CommandOptions, CommandResult } from './run-command.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 /** A Docker daemon of the test's own, beside any that the machine has. */
@@ -77,7 +78,7 @@ address = "${containerd}"
     host,
     pids: () => [first.pid, daemon.pid],
     docker: (args, options = {}) =>
-      runCommand('docker', ['-H', host, ...args], {
+      runDocker(['-H', host, ...args], {
         ...options,
         env: { DOCKER_CONFIG: dockerConfig, ...options.env },
       }),
