@@ -283,6 +283,11 @@ describe('docker compose', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
     await compose('stop', '-t', '5');
     const up = agent.startDocker(app.args('up', '--no-color'));
     await up.waitForLine(/worker-1 +\| shipped/m);
+    // Compose stops what runs when it is told to, and would start the rest after that.
+    await untilPasses(async () => {
+      const { stdout } = await compose('ps', '--services', '--status', 'running');
+      assert.deepEqual(stdout.trim().split('\n').sort(), SERVICES);
+    });
     const { code } = await up.end('SIGINT');
     assert.equal(code, 130, up.output());
     assert.equal((await compose('ps', '-q')).stdout, '');
