@@ -90,18 +90,23 @@ export class BuildPreparation {
 
   /** Images bring instructions (ONBUILD), which may need further stages and images. */
   async #resolve(scope: NameScope, target: Stage): Promise<readonly NeededStage[]> {
-    const triggers = (stage: Stage, base: Source): readonly Instruction[] => {
-      const image = base.kind === 'image' ? this.#bases.get(imageKey(base)) : undefined;
-      return (image?.config.config.OnBuild ?? []).map((trigger) =>
+    const triggers = (stage: Stage, base: Source): readonly Instruction[] =>
+      this.#triggersOf(scope, base).map((trigger) =>
         parseTrigger(trigger, scope.dockerfile.escapeToken, stage.from.at),
       );
-    };
     for (;;) {
       const stages = neededStages(scope, target, triggers);
       const missing = neededImages(scope, stages).filter((image) => !this.#bases.has(imageKey(image)));
       if (missing.length === 0) return stages;
       await Promise.all(missing.map((image) => this.#findImage(scope, stages, image)));
     }
+  }
+
+  #triggersOf({ dockerfile }: NameScope, base: Source): readonly string[] {
+    if (base.kind === 'image') return this.#bases.get(imageKey(base))?.config.config.OnBuild ?? [];
+    if (base.kind !== 'stage') return [];
+    const { instructions = [] } = dockerfile.stages[base.index] ?? {};
+    return instructions.flatMap((each) => (each.kind === 'onbuild' ? [each.trigger] : []));
   }
 
   async #findImage(
@@ -145,14 +150,15 @@ export class BuildPreparation {
     const plans = new Map<number, StagePlan>();
     for (const each of needed) {
       const { base } = each;
-      const baseConfig =
-        base.kind === 'stage' ? plans.get(base.index)?.config : this.#imageOf(base)?.config.config;
+      const below = base.kind === 'stage' ? plans.get(base.index) : undefined;
+      const baseConfig = below?.config ?? this.#imageOf(base)?.config.config;
       plans.set(
         each.stage.index,
         planStage({
           scope,
           needed: each,
           baseConfig: baseConfig ?? NO_CONFIG,
+          ...(below === undefined ? {} : { below }),
           given: this.#options.request.buildArguments,
         }),
       );

@@ -1,14 +1,14 @@
-import { resolveUser } from '../../containers/plan/user.ts';
 import type { HttpExchange } from '../../registry/http-exchange.ts';
 import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { isGitUrl } from '../context/git/git-url.ts';
-import { byteText, resolveInTree } from '../context/tree-paths.ts';
+import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { isPattern } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
+import { ownerOf } from './owner-of.ts';
 import { CopyPlacement, type CopyRules } from './place-copy.ts';
 import { copiedEntries, SourceError, selectSources } from './select-sources.ts';
 import { type CopiedSource, sourceDigest } from './source-digest.ts';
@@ -32,8 +32,6 @@ export interface OpenedAdditions {
   readonly remotes: readonly FileTree[];
   release(): Promise<void>;
 }
-
-const MAX_ACCOUNTS = 4 << 20;
 
 /** Unpacks the archives of an ADD and fetches its remote files. Throws EngineError. */
 export async function openAdditions(
@@ -209,30 +207,6 @@ async function archivesOf(
     if (entry.kind === 'file' && (await isArchive(tree, entry, signal))) found.push(each);
   }
   return found;
-}
-
-/** A number alone is the group too; a name has its own group (reference, "COPY --chown"). */
-async function ownerOf(
-  chown: string,
-  root: FileTree | undefined,
-): Promise<{ readonly uid: number; readonly gid: number }> {
-  if (/^\d+$/.test(chown)) return { uid: Number(chown), gid: Number(chown) };
-  const [, uid, gid] = /^(\d+):(\d+)$/.exec(chown) ?? [];
-  if (uid !== undefined) return { uid: Number(uid), gid: Number(gid) };
-  const { uid: owner, gid: group } = resolveUser(chown, [], {
-    passwd: await textIn(root, 'etc/passwd'),
-    group: await textIn(root, 'etc/group'),
-  });
-  return { uid: owner, gid: group };
-}
-
-async function textIn(root: FileTree | undefined, path: string): Promise<string> {
-  if (root === undefined) return '';
-  const { entry } = (await resolveInTree(root, path)) ?? {};
-  if (entry?.kind !== 'file' || entry.size > MAX_ACCOUNTS) return '';
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of root.read(entry)) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 async function* asAsync<T>(values: Iterable<T>): AsyncGenerator<T> {

@@ -11,7 +11,8 @@ import { type FoundSources, findSources, openAdditions, placeSources } from './c
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
 import { type OpenedFolder, openMounts } from './open-mounts.ts';
-import { CopyPlacement } from './place-copy.ts';
+import { ownerOrRoot } from './owner-of.ts';
+import { CopyPlacement, type CopyRules } from './place-copy.ts';
 import { runStep } from './run-step.ts';
 import { copiedEntries, selectSources } from './select-sources.ts';
 import { sourceDigest } from './source-digest.ts';
@@ -161,7 +162,8 @@ export class StepExecutor {
         if (resolved === undefined || resolved.entry !== undefined) {
           throw dockerfileError(step.at, `WORKDIR: ${shownPath(work.path)} is not a directory`);
         }
-        const entries = await folderEntries(root, resolved.path);
+        const owner = work.user === undefined ? undefined : await ownerOrRoot(work.user, root);
+        const entries = await folderEntries(root, resolved.path, owner);
         return await this.#steps.keep(writeLayer(entries, Number.POSITIVE_INFINITY, signal), signal);
       },
     );
@@ -216,11 +218,15 @@ function needsAccounts({ chown }: CopyWork): boolean {
   return chown !== undefined && !/^\d+(?::\d+)?$/.test(chown);
 }
 
-async function folderEntries(root: FileTree, path: string): Promise<Iterable<LayerEntry>> {
+async function folderEntries(
+  root: FileTree,
+  path: string,
+  owner: CopyRules['owner'],
+): Promise<Iterable<LayerEntry>> {
   const placement = new CopyPlacement(root, {
     destination: path,
     isFolder: true,
-    owner: undefined,
+    owner,
     mode: undefined,
     mtime: 0,
   });

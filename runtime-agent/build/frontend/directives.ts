@@ -9,7 +9,7 @@ export interface Directives {
   readonly check?: CheckOptions;
 }
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const DIRECTIVE = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
 const KNOWN = ['escape', 'syntax', 'check'] as const;
 /** Frontends whose language is the one that this builder reads. */
 const OWN_SYNTAX = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::|@|$)/;

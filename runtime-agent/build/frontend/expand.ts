@@ -184,7 +184,10 @@ class WordReader {
       this.#options.budget?.spend(
         replacement.length < 2 ? 0 : Math.min(matches, value.length) * replacement.length,
       );
-      return value.replace(new RegExp(patternExpression(pattern, 'greedy'), flags), () => replacement);
+      // Nothing is found once more where something ended.
+      return value.replace(new RegExp(patternExpression(pattern, 'greedy'), flags), (found, at: number) =>
+        found === '' && at > 0 ? '' : replacement,
+      );
     }
     const word = this.#until('}');
     const isSet = value !== undefined && !(operator.startsWith(':') && value === '');

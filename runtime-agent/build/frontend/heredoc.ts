@@ -1,5 +1,6 @@
 import { expandWord, expandWords } from './expand.ts';
 import { WordError } from './expansion-budget.ts';
+import { quotedWords } from './words.ts';
 
 /** A document in a Dockerfile (`<<EOF`) that RUN, COPY and ADD take. */
 export interface Heredoc {
@@ -12,9 +13,14 @@ export interface Heredoc {
   readonly content: string;
 }
 
-export type HeredocStart = Omit<Heredoc, 'content'>;
+export interface HeredocStart extends Omit<Heredoc, 'content'> {
+  /** The name stands apart, `<< EOF`: a shift of numbers looks like that as well. */
+  readonly isApart: boolean;
+}
 
-const WORD = /^(\d*)<<(-?)([^<]+)$/;
+const WORD = /^(\d*)<<(-?)([ \t]*)([^<\s][^<]*)$/;
+/** As shells take it too, the name may stand apart. */
+const APART = /^\d*<<-?$/;
 
 /** The documents that a line announces, in their order; none where it is in the exec form. */
 export function heredocStarts(line: string, escapeToken: '\\' | '`'): readonly HeredocStart[] {
@@ -27,17 +33,29 @@ export function heredocStarts(line: string, escapeToken: '\\' | '`'): readonly H
     if (error instanceof WordError) return [];
     throw error;
   }
-  return words.flatMap((word) => {
+  return withNames(words).flatMap((word) => {
     const start = heredocStart(word, escapeToken);
     return start === undefined ? [] : [start];
   });
 }
 
+/** The words of a line, with the names that stand apart (`<< EOF`) at what they name. */
+export function withNames(words: readonly string[]): readonly string[] {
+  const joined: string[] = [];
+  for (const word of words) {
+    const last = joined.at(-1);
+    if (last === undefined || !APART.test(last)) joined.push(word);
+    else joined[joined.length - 1] = `${last} ${word}`;
+  }
+  return joined;
+}
+
 /** What a word announces, undefined where it is an ordinary one. */
 export function heredocStart(word: string, escapeToken: '\\' | '`'): HeredocStart | undefined {
-  const [, , dash, quoted] = WORD.exec(word) ?? [];
-  if (quoted === undefined || quoted.trim() !== quoted) return undefined;
+  const [, , dash, space, quoted] = WORD.exec(word) ?? [];
+  // What follows the name is for a shell to read.
+  if (quoted === undefined || quotedWords(quoted, escapeToken).join('') !== quoted) return undefined;
   const name = expandWord(quoted, { escapeToken, lookup: () => undefined });
   if (name === '') return undefined;
-  return { name, expands: !/['"\\`]/.test(quoted), stripsTabs: dash === '-' };
+  return { name, expands: !/['"\\`]/.test(quoted), stripsTabs: dash === '-', isApart: space !== '' };
 }

@@ -36,9 +36,14 @@ export function logicalLines(text: DockerfileText, escapeToken: '\\' | '`'): rea
     const heredocs: Heredoc[] = [];
     if (TAKES_HEREDOCS.test(joined)) {
       for (const start of heredocStarts(joined, escapeToken)) {
-        const at = { text, line, endLine: Math.min(index + 1, text.lines.length) };
-        const body = heredocBody(text, index + 1, start, at);
-        heredocs.push({ ...start, content: body.content });
+        const { isApart, ...named } = start;
+        const body = heredocBody(text, index + 1, start);
+        if (body === undefined && isApart) continue;
+        if (body === undefined) {
+          const at = { text, line, endLine: Math.min(index + 1, text.lines.length) };
+          throw dockerfileError(at, `unterminated heredoc: no line is ${JSON.stringify(start.name)}`);
+        }
+        heredocs.push({ ...named, content: body.content });
         index = body.end;
       }
     }
@@ -53,13 +58,12 @@ function isSkipped(line: string): boolean {
   return line.trim() === '' || COMMENT.test(line);
 }
 
-/** The lines from `begin` (from 0) to the one that is the document's name; `end` is where that stands. */
+/** The lines from `begin` (from 0) to the one that is the document's name, where there is one; `end` is where that stands. */
 function heredocBody(
   text: DockerfileText,
   begin: number,
   start: HeredocStart,
-  at: Location,
-): { readonly content: string; readonly end: number } {
+): { readonly content: string; readonly end: number } | undefined {
   let content = '';
   for (let index = begin; index < text.lines.length; index += 1) {
     const whole = text.lines[index] ?? '';
@@ -67,5 +71,5 @@ function heredocBody(
     if (line === start.name) return { content, end: index };
     content += `${line}\n`;
   }
-  throw dockerfileError(at, `unterminated heredoc: no line is ${JSON.stringify(start.name)}`);
+  return undefined;
 }

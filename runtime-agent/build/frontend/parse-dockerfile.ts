@@ -49,13 +49,6 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
       if (stages.length === MAX_STAGES) {
         throw dockerfileError(line.at, `FROM: the Dockerfile has more than ${MAX_STAGES} stages`);
       }
-      const known = stages.some(({ from }) => from.name !== undefined && from.name === instruction.name);
-      if (known) {
-        throw dockerfileError(
-          line.at,
-          `FROM: the stage name ${JSON.stringify(instruction.name)} is used already`,
-        );
-      }
       stages.push({ index: stages.length, from: instruction, instructions: [] });
     } else if (stage !== undefined) stage.instructions.push(instruction);
     else if (instruction.kind === 'arg') globalArguments.push(instruction);

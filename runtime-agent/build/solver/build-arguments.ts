@@ -58,13 +58,14 @@ export function platformArguments(
   return new Map([...of('TARGET', target), ...of('BUILD', build), ['TARGETSTAGE', targetStage]]);
 }
 
-/** Evaluates the ARGs before the first FROM. Throws EngineError 'bad-request'. */
+/** Evaluates the ARGs before the first FROM; what a client gives for the platforms' names wins over `own`. Throws EngineError 'bad-request'. */
 export function globalScope(
   dockerfile: Dockerfile,
   given: GivenArguments,
-  platforms: ReadonlyMap<string, string>,
+  own: ReadonlyMap<string, string>,
 ): GlobalScope {
   const values = new Map<string, string>();
+  const platforms = new Map([...own].map(([name, value]) => [name, given.get(name) ?? value]));
   const lookup = (name: string) => values.get(name) ?? platforms.get(name);
   for (const { pairs, at } of dockerfile.globalArguments) {
     for (const { name, value } of pairs) {

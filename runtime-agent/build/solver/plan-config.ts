@@ -91,8 +91,8 @@ function takeArguments(
     const own = value === undefined ? undefined : scope.expand(instruction, value);
     const { values, platforms } = names.global;
     const chosen = given.get(name) ?? own ?? values.get(name) ?? platforms.get(name);
-    state.args.set(name, chosen);
-    checkCount(instruction, state.args.size);
+    state.setArgument(name, chosen);
+    checkCount(instruction, state.argumentCount);
     shown.push(chosen === undefined ? name : `${name}=${isSecretName(name) ? '<hidden>' : chosen}`);
   }
   return `ARG ${shown.join(' ')}`;
@@ -129,7 +129,7 @@ function portsOf(scope: StageScope, instruction: Instruction, value: string): re
   scope.expand(instruction, value);
   return expandWords(value, { escapeToken, budget, lookup: scope.state.lookup }).flatMap((word) => {
     const [, first, last, protocol = 'tcp'] =
-      /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word) ?? [];
+      /^(?:.*:)?(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp)?)?$/i.exec(word) ?? [];
     const from = Number(first);
     const to = last === undefined ? from : Number(last);
     if (first === undefined || from > 65535 || to > 65535 || to < from) {

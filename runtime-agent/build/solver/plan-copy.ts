@@ -28,8 +28,14 @@ export function planCopy(
       `${keyword}: when using ${keyword} with more than one source file, the destination must be a directory and end with a /`,
     );
   }
-  const { chown, chmod } = instruction;
-  const shown = [...sources, ...documents.map(({ name }) => name), written].join(' ');
+  const chown = instruction.chown === undefined ? undefined : expand(instruction.chown);
+  const chmod =
+    instruction.chmod === undefined ? undefined : checkedMode(instruction, expand(instruction.chmod));
+  const flags = [
+    ...(chown === undefined ? [] : [`--chown=${chown}`]),
+    ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
+  ];
+  const shown = [...flags, ...sources, ...documents.map(({ name }) => name), written].join(' ');
   return {
     history: `${keyword} ${shown} # buildkit`,
     work: {
@@ -39,8 +45,8 @@ export function planCopy(
       sources,
       documents,
       destination: isFolder && resolved !== '/' ? `${resolved}/` : resolved,
-      chown: chown === undefined ? undefined : expand(chown),
-      chmod: chmod === undefined ? undefined : checkedMode(instruction, expand(chmod)),
+      chown,
+      chmod,
       link: instruction.link,
       parents: instruction.parents,
       exclude: instruction.exclude.map(expand),

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Instruction, RunMount } from '../frontend/instruction.ts';
 import { givenProxies } from './build-arguments.ts';
 import { isSecretName } from './secret-names.ts';
@@ -18,18 +19,16 @@ export function planRun(scope: StageScope, instruction: Run): Planned {
         ? command.words
         : [...state.shell, command.text]
       : [`/dev/pipes/${script.name}`];
-  const buildArguments = state.argumentsForRun();
-  const shown = buildArguments.map((entry) => {
-    const [name = ''] = entry.split('=', 1);
-    return isSecretName(name) ? `${name}=<hidden>` : entry;
-  });
+  const shown = state
+    .argumentsForHistory()
+    .map(({ name, value }) => `${name}=${isSecretName(name) && value !== '' ? '<hidden>' : value}`);
   const prefix = shown.length === 0 ? '' : `|${shown.length} ${shown.join(' ')} `;
   return {
     history: `RUN ${prefix}${args.join(' ')} # buildkit`,
     work: {
       kind: 'run',
       args,
-      env: [...buildArguments, ...(state.config.Env ?? [])],
+      env: state.environmentForRun(),
       hiddenEnv: givenProxies(scope.given),
       cwd: state.workingDirectory,
       user: state.config.User ?? '',
@@ -43,7 +42,11 @@ export function planRun(scope: StageScope, instruction: Run): Planned {
 function planMount(scope: StageScope, instruction: Run, mount: RunMount): StepMount {
   const { names, needed, state } = scope;
   const expand = (text: string) => scope.expand(instruction, text);
-  const target = (path: string) => posix.resolve(state.workingDirectory, expand(path));
+  const target = (path: string) => {
+    const resolved = posix.resolve(state.workingDirectory, expand(path));
+    if (resolved === '/') throw dockerfileError(instruction.at, 'RUN: invalid mount target "/"');
+    return resolved;
+  };
   switch (mount.type) {
     case 'bind': {
       const from = copySource(names, needed.stage, instruction.at, mount.from);

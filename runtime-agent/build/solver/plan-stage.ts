@@ -16,6 +16,8 @@ export interface StageInputs {
   readonly needed: NeededStage;
   /** Of what the stage stands on. */
   readonly baseConfig: ImageConfigDefaults;
+  /** The stage that it stands on, where it is one. */
+  readonly below?: StagePlan;
   readonly given: GivenArguments;
 }
 
@@ -23,7 +25,7 @@ export interface StageInputs {
 export function planStage(inputs: StageInputs): StagePlan {
   const { needed, baseConfig } = inputs;
   const { stage, base } = needed;
-  const scope = new StageScope(inputs, new StageState(baseConfig));
+  const scope = new StageScope(inputs, new StageState(baseConfig, inputs.below?.state));
   const steps: Step[] = [];
   for (const [index, instruction] of needed.instructions.entries()) {
     const { history, work } = plan(scope, instruction);
@@ -41,6 +43,7 @@ export function planStage(inputs: StageInputs): StagePlan {
     fromId: `${stage.index}.0`,
     steps,
     config: state.config,
+    state,
     author: state.author,
     takenArguments: scope.taken,
   };
@@ -65,5 +68,7 @@ function plan(scope: StageScope, instruction: Instruction): Planned {
 function planWorkdir({ state }: StageScope, value: string): Planned {
   const path = posix.resolve(state.workingDirectory, value);
   state.config.WorkingDir = path;
-  return { history: `WORKDIR ${path}`, work: { kind: 'folder', path } };
+  const user = state.config.User ?? '';
+  const isRoot = /^(?:|0|root)(?::(?:0|root))?$/.test(user);
+  return { history: `WORKDIR ${path}`, work: { kind: 'folder', path, ...(isRoot ? {} : { user }) } };
 }

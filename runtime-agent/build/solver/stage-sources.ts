@@ -4,6 +4,7 @@ import type { CopySource, Instruction } from '../frontend/instruction.ts';
 import type { Dockerfile, Stage } from '../frontend/parse-dockerfile.ts';
 import { suggestion } from '../frontend/suggest.ts';
 import { expandAt, type GlobalScope } from './build-arguments.ts';
+import { parsePlatform } from './parse-platform.ts';
 
 /** Where files of a step, or the ground of a stage, come from. */
 export type Source =
@@ -35,7 +36,7 @@ export function stageBase(scope: NameScope, stage: Stage): Source {
   }
   const platformName =
     from.platform === undefined ? undefined : expandAt(from.at, 'FROM', from.platform, dockerfile, lookup);
-  const earlier = dockerfile.stages.find(
+  const earlier = dockerfile.stages.findLast(
     (other) => other.index < stage.index && other.from.name === name.toLowerCase(),
   );
   if (earlier !== undefined) return { kind: 'stage', index: earlier.index };
@@ -63,7 +64,15 @@ export function copySource(scope: NameScope, stage: Stage, at: Location, source:
     }
     return { kind: 'stage', index };
   }
-  const named = stages.find(({ from }) => from.name === name.toLowerCase());
+  if (name.includes('$')) {
+    throw dockerfileError(
+      at,
+      "--from doesn't support variable expansion: define an alias stage, FROM with the variable AS a name",
+    );
+  }
+  const isMeant = ({ from }: Stage) => from.name === name.toLowerCase();
+  // Of several with one name the last one before this stage counts.
+  const named = stages.slice(0, stage.index).findLast(isMeant) ?? stages.find(isMeant);
   if (named?.index === stage.index) {
     throw dockerfileError(at, `circular dependency detected on stage: ${name} copies from itself`);
   }
@@ -95,7 +104,7 @@ export function targetStage({ stages, at }: Dockerfile, target: string | undefin
   const last = stages.at(-1);
   if (last === undefined) throw new TypeError('a Dockerfile has a stage');
   if (target === undefined || target === '') return last;
-  const found = stages.find(({ from }) => from.name === target.toLowerCase());
+  const found = stages.findLast(({ from }) => from.name === target.toLowerCase());
   const numbered = /^\d+$/.test(target) ? stages[Number(target)] : undefined;
   const stage = found ?? numbered;
   if (stage !== undefined) return stage;
@@ -104,18 +113,6 @@ export function targetStage({ stages, at }: Dockerfile, target: string | undefin
     at,
     `target stage ${JSON.stringify(target.slice(0, 80))} could not be found${suggestion(target, names)}`,
   );
-}
-
-/** `linux/arm64/v8` */
-export function parsePlatform(at: Location, text: string): Platform {
-  const [os = '', architecture = '', variant, ...more] = text.toLowerCase().split('/');
-  if (os !== 'linux' || !/^[a-z0-9_]+$/.test(architecture) || more.length > 0) {
-    throw dockerfileError(
-      at,
-      `failed to parse platform ${JSON.stringify(text.slice(0, 80))}: it must be linux/ARCHITECTURE`,
-    );
-  }
-  return { os, architecture, ...(variant ? { variant } : {}) };
 }
 
 function namedContext(scope: NameScope, at: Location, name: string): Source {

@@ -66,7 +66,7 @@ export function copyShortcut(chain: Chain, work: CopyWork, from: Chain, latest: 
 }
 
 export function folderKey(chain: Chain, work: FolderWork, latest: number | undefined): string {
-  return key('folder', { chain, path: work.path, latest });
+  return key('folder', { chain, path: work.path, latest, user: work.user });
 }
 
 function key(kind: string, fields: object): string {

@@ -2,6 +2,7 @@ import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
 import type { Location } from '../frontend/dockerfile-text.ts';
 import type { RunMount } from '../frontend/instruction.ts';
 import type { Source } from './stage-sources.ts';
+import type { StageState } from './stage-state.ts';
 
 /** What a file or a document becomes that an instruction holds in itself. */
 export interface InlineFile {
@@ -70,6 +71,8 @@ export interface CopyWork {
 export interface FolderWork {
   readonly kind: 'folder';
   readonly path: string;
+  /** Whose it becomes where it is made, as USER has it; undefined is root. */
+  readonly user?: string;
 }
 
 /** What a step does to the files; undefined work changes the configuration alone. */
@@ -99,6 +102,8 @@ export interface StagePlan {
   /** After the last step. */
   readonly config: ImageConfigDefaults;
   readonly author: string | undefined;
+  /** For stages that stand on this one. */
+  readonly state: StageState;
   /** The arguments that the stage took. */
   readonly takenArguments: ReadonlySet<string>;
 }

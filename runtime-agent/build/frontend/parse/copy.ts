@@ -1,4 +1,4 @@
-import { heredocStart } from '../heredoc.ts';
+import { heredocStart, withNames } from '../heredoc.ts';
 import type { CopyInstruction, CopySource } from '../instruction.ts';
 import { execForm, plainWords } from '../words.ts';
 import { FlagReader, refuse, type Written } from './written.ts';
@@ -9,7 +9,7 @@ const ADD_FLAGS = ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-di
 export function parseCopy(written: Written): CopyInstruction {
   const isAdd = written.keyword === 'ADD';
   const flags = new FlagReader(written, isAdd ? ADD_FLAGS : COPY_FLAGS, ['exclude']);
-  const words = execForm(written.rest) ?? plainWords(written.rest.split('\n')[0] ?? '');
+  const words = execForm(written.rest) ?? withNames(plainWords(written.rest.split('\n')[0] ?? ''));
   const destination = words.at(-1);
   if (words.length < 2 || destination === undefined) {
     throw refuse(

@@ -23,7 +23,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Reads the value of `--mount` (reference, "RUN --mount"). */
 export function parseMount(written: Written, text: string): RunMount {
   const fields = readFields(written, text);
-  const type = fields.get('type') ?? 'bind';
+  const type = fields.get('type')?.toLowerCase() ?? 'bind';
   if (!TYPES.some((known) => known === type)) {
     throw refuse(
       written,
@@ -49,7 +49,7 @@ function mountOf(type: (typeof TYPES)[number], fields: Fields): RunMount {
         type,
         from: copySource(fields.text('from')),
         source: fields.text('source') ?? '/',
-        target: fields.needed('target'),
+        target: fields.text('target') ?? '',
         writable: fields.flag('readwrite') || fields.has('readonly', 'false'),
       };
     case 'cache':
@@ -121,7 +121,7 @@ class Fields {
   }
 
   sharing(): 'shared' | 'private' | 'locked' {
-    const value = this.#fields.get('sharing') ?? 'shared';
+    const value = this.#fields.get('sharing')?.toLowerCase() ?? 'shared';
     if (value === 'shared' || value === 'private' || value === 'locked') return value;
     throw this.refuse(
       `unsupported sharing value ${JSON.stringify(value.slice(0, 80))}${suggestion(value, ['shared', 'private', 'locked'])}`,

@@ -139,7 +139,6 @@ describe('a Dockerfile that is wrong is told file, line, instruction and the lin
     ['FROM a\nONBUILD RNU x', /unknown instruction: RNU/],
     ['FROM a AS b AS c', /FROM requires either one or three arguments/],
     ['FROM a AS 1b', /invalid name for build stage/],
-    ['FROM a AS b\nFROM c AS B', /the stage name "b" is used already/],
     ['# escape=x\nFROM a', /invalid ESCAPE "x"/],
     ['# escape=`\n# escape=`\nFROM a', /only one escape parser directive/],
     ['# syntax=example.com/other:1\nFROM a', /runs no frontend images/],
