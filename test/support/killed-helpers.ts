@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from './agent-process.ts';
 import type { CleanupScope } from './cleanup.ts';
-import { type HostRemains, hostRemains, settledRemains } from './host-remains.ts';
+import { eventually } from './eventually.ts';
+import { type HostRemains, hostRemains } from './host-remains.ts';
 import { imageFolder } from './image-cache.ts';
 import { pushLayout } from './push-layout.ts';
 import { startRegistry } from './registry-process.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { makeBusyboxImage } from './test-images.ts';
-import { waitUntil } from './wait-until.ts';
+import { untilPasses } from './until-passes.ts';
 
 /** By the call of the runtime in which it happens; `$REAL` is the runtime, `$PPID` the supervisor in a create. */
 const DEATHS: readonly { readonly what: string; readonly during: string; readonly script: string }[] = [
@@ -73,7 +73,12 @@ exec "$REAL" "$@"
     return rest;
   };
   await docker(['run', '--rm', '--publish', '0:80', image, 'true']);
-  const { descriptors: _, ...before } = await settledRemains(agent, ids);
+  // What a container that has ended still has goes in its own time.
+  const before = await eventually('nothing is left of the first container', async () => {
+    const now = await remains();
+    const isIdle = now.processes.length === 0 && !now.links.some((link) => link.startsWith('veth'));
+    return isIdle && !now.files.some((file) => file.includes('.removed-')) ? now : undefined;
+  });
 
   for (const { what, during, script } of DEATHS) {
     test(what, async () => {
@@ -95,11 +100,7 @@ exec "$REAL" "$@"
       }
       await docker(['exec', 'hit', 'true']);
       await docker(['rm', '--force', 'hit']);
-      await waitUntil('nothing is left', async () => {
-        const now = await remains();
-        await sleep(100);
-        return JSON.stringify(now) === JSON.stringify(before);
-      }).catch(async () => assert.deepEqual(await remains(), before));
+      await untilPasses(async () => assert.deepEqual(await remains(), before));
     });
   }
 

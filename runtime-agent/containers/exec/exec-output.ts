@@ -70,10 +70,11 @@ export class ExecOutput implements AsyncIterable<OutputChunk> {
   /** A reader that is slow is waited for: what the command wrote is not lost on it. */
   #finishWithin(limit: number): void {
     if (this.#open === 0) return;
-    const timer = setTimeout(() => {
+    const finish = () => {
       if (this.#chunks.length > 0) this.#finishWithin(RETRY);
       else for (const { stream } of this.#streams) stream.destroy();
-    }, limit);
-    timer.unref();
+    };
+    // An agent that stood still itself has not read yet what has come: that it does before the next turn.
+    setTimeout(() => setImmediate(finish), limit).unref();
   }
 }

@@ -7,6 +7,8 @@ import type { RuntimeCommands } from './runtime-commands.ts';
 const LOOK = 2_000;
 /** Looks until a runtime that says nothing is given up. */
 const MOST_LOOKS = 30;
+/** Looks at a container that is made until its monitor, which reports within milliseconds of that, is given up. */
+const LOOKS_AT_MADE = 5;
 
 export interface WatchedMonitor {
   readonly libc: Libc;
@@ -20,15 +22,16 @@ export interface WatchedMonitor {
  */
 export function endStuckMonitor({ libc, commands, paths }: WatchedMonitor): () => void {
   let looks = 0;
-  let madeBefore = false;
+  let looksAtMade = 0;
   let isOver = false;
   const look = async () => {
     looks += 1;
     const made = (await commands.status(paths.id).catch(() => undefined)) === 'created';
     if (isOver) return;
-    // conmon reports within milliseconds of that, so twice is too often.
-    if ((made && madeBefore) || looks === MOST_LOOKS) await killMonitor(libc, paths).catch(() => undefined);
-    madeBefore = made;
+    looksAtMade = made ? looksAtMade + 1 : 0;
+    // On a host that is overloaded conmon may stand still for a while.
+    if (looksAtMade >= LOOKS_AT_MADE || looks === MOST_LOOKS)
+      await killMonitor(libc, paths).catch(() => undefined);
     timer = setTimeout(look, LOOK).unref();
   };
   let timer = setTimeout(look, LOOK).unref();
