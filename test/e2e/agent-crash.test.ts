@@ -10,6 +10,7 @@ import { enterOwnNetwork } from '../support/own-network.ts';
 import type { CommandOptions } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
@@ -146,7 +147,13 @@ describe('a host', options, () => {
         }
       };
       const work = Promise.all([1, 2, 3].map(worker));
-      const delay = 100 + Math.random() * 1_500;
+      // Without a promise nothing could be broken.
+      await waitUntil('something has been promised', () =>
+        [promised.running, promised.volumes, promised.networks].some((names) =>
+          [...names].some((name) => name.startsWith(`c${round}-`)),
+        ),
+      );
+      const delay = Math.random() * 1_500;
       await sleep(delay);
       await agent.kill();
       killed = true;
