@@ -121,8 +121,11 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 1_80
     assert.equal(await run([], make), 'no');
     assert.equal(await run(['--device-cgroup-rule=c 10:229 rwm'], make), 'opened');
     assert.match(await refused(['--device=/dev/nosuch']), /^[0-9a-f]*$/);
-    const missing = await docker(['run', '--rm', '--device=/dev/nosuch', image, 'true'], { expectExit: 125 });
+    // The client's exit code follows from the words of the error.
+    const missing = await docker(['run', '--rm', '--device=/dev/nosuch', image, 'true'], { expectExit: 127 });
     assert.match(missing.stderr, /custom device "\/dev\/nosuch": no such file or directory/);
+    const file = await docker(['run', '--rm', '--device=/etc/passwd', image, 'true'], { expectExit: 125 });
+    assert.match(file.stderr, /custom device "\/etc\/passwd": not a device node/);
   });
 
   test('a privileged container has all devices, unmasked paths and no seccomp', async () => {
