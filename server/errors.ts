@@ -2,6 +2,7 @@ import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
 import {
+  BlobInUseError,
   DatabaseUnavailableError,
   StorageError,
   StorageUnavailableError,
@@ -46,6 +47,8 @@ export type ErrorKind = ServerErrorKind | StorageErrorCode | AuthErrorCode;
  */
 export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   ACCOUNT_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
+  // 405, as the specification has it for a blob that cannot be deleted.
+  BLOB_IN_USE: { code: 'UNSUPPORTED', status: 405, message: 'a manifest needs the blob' },
   BLOB_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the blob is too large' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
@@ -204,7 +207,9 @@ function asRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   if (error instanceof StorageError) {
     const detail = 'missing' in error ? { missing: error.missing } : undefined;
-    return new RegistryError(error.code, error.message, { cause: error, detail });
+    // RFC 9110, section 15.5.6.
+    const headers = error instanceof BlobInUseError ? { Allow: 'GET, HEAD' } : {};
+    return new RegistryError(error.code, error.message, { cause: error, detail, headers });
   }
   if (error instanceof AuthError) {
     const isTooMuch = error instanceof TooManyAttemptsError || error instanceof TooManyTokensError;

@@ -27,6 +27,7 @@ import { countGarbage } from './metrics/garbage-metrics.ts';
 import { MetricSet } from './metrics/metric-set.ts';
 import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
+import { onAddress, tryAddress } from './on-address.ts';
 import { openAuth } from './open-auth.ts';
 import { openStorage } from './open-storage.ts';
 import { createQuickAnswers } from './quick-answers.ts';
@@ -77,6 +78,11 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
+  // Before the administrator is made: the password is shown once, by a start that succeeds.
+  const certificate = config.tls && (await onCertificate(config.tls));
+  for (const address of [config.listen, config.metrics, config.tls?.redirect]) {
+    if (address !== undefined) await tryAddress(address);
+  }
   const { access, authenticator, challenges, login, management, tokens } = await openAuth(
     config,
     storage,
@@ -128,6 +134,7 @@ export async function startRegistry(
       deletes: config.deletes,
       manifestCache: new BoundedManifestCache(MANIFEST_CACHE_BYTES),
       pathPrefix: config.pathPrefix,
+      readOnly: config.readOnly,
       redirects: config.redirects ?? NEVER,
       uploads,
     },
@@ -137,7 +144,6 @@ export async function startRegistry(
   const quickly = createQuickAnswers({ ...shared, access, answers });
   const onUnavailable = (req: IncomingMessage, cause: unknown) => unavailable.set(req, cause);
   const handle = createRequestHandler({ quickly, atLength: app.callback(), version, onUnavailable });
-  const certificate = config.tls && (await onCertificate(config.tls));
   const server = new HttpServer({
     ...(certificate && { certificate }),
     handle: (req, res) => {
@@ -249,20 +255,5 @@ async function onCertificate({ files }: TlsConfig): Promise<Certificate> {
     return await readCertificate(files);
   } catch (cause) {
     throw new ConfigError((cause as Error).message, { cause });
-  }
-}
-
-/** Runs what listens on an address; throws ConfigError when the system refuses it. */
-async function onAddress<Result>(
-  address: ListenAddress,
-  work: (address: ListenAddress) => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await work(address);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'EADDRINUSE' ? 'the address is in use by another program' : `the system says ${code}`;
-    throw new ConfigError(`cannot listen on ${address.host}:${address.port}: ${why}`, { cause });
   }
 }

@@ -8,6 +8,7 @@ export abstract class StorageError extends Error {
 }
 
 export type StorageErrorCode =
+  | 'BLOB_IN_USE'
   | 'BLOB_TOO_LARGE'
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_UNKNOWN'
@@ -30,6 +31,11 @@ export type StorageErrorCode =
 /** The blob is larger than the storage can take. */
 export class BlobTooLargeError extends StorageError {
   readonly code = 'BLOB_TOO_LARGE';
+}
+
+/** A manifest of the repository needs the blob. */
+export class BlobInUseError extends StorageError {
+  readonly code = 'BLOB_IN_USE';
 }
 
 /** No such blob in this repository, or in the store. */

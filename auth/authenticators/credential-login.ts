@@ -27,6 +27,7 @@ export class CredentialLogin implements LoginMethod {
     if (kind !== 'pat' && kind !== 'bot') return undefined;
     const credential = await this.#credentials.findBySecret(hashSecret(password));
     const identity = credential && (await this.#directory.bearerOf(credential));
+    if (credential !== undefined) refuseEnded(credential);
     if (identity === undefined || identity.kind === 'anonymous' || identity.name !== user) {
       throw new CredentialsInvalidError('the token is wrong, has expired or belongs to another name');
     }
@@ -43,4 +44,12 @@ export class CredentialLogin implements LoginMethod {
       // A database that takes no writes (a full disk) does not keep programs from reading images.
     }
   }
+}
+
+/** Whoever has the secret may know what became of it. */
+function refuseEnded({ expiresAt, kind, name, owner }: Credential): void {
+  if (expiresAt === undefined || expiresAt.getTime() > Date.now()) return;
+  const day = expiresAt.toISOString().slice(0, 10);
+  const whose = kind === 'robot' ? `secret of the robot ${name}` : `token "${name}" of ${owner.name}`;
+  throw new CredentialsInvalidError(`the ${whose} ended on ${day}: it needs another one`);
 }

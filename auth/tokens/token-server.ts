@@ -49,7 +49,6 @@ export interface TokenAnswer {
   readonly token: string;
   /** Seconds. */
   readonly expiresIn: number;
-  readonly issuedAt: Date;
   /** What the token grants: what was asked for and may be. */
   readonly granted: readonly Scope[];
   readonly refreshToken?: string;
@@ -157,7 +156,7 @@ export class TokenServer {
       .setExpirationTime(end)
       .setJti(randomUUID())
       .sign(privateKey);
-    return { token, expiresIn: end - now, issuedAt: new Date(now * 1000), granted };
+    return { token, expiresIn: end - now, granted };
   }
 }
 

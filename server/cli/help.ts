@@ -18,6 +18,7 @@ Usage: berth serve [options]            run the registry
        berth restore [options]          fill an empty data folder from a backup
        berth catalog upgrade [options]  bring the tables of the database up to date
        berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
+       berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
 
   berth COMMAND --help  tells the options of a command
   berth --version       prints the version
@@ -79,6 +80,8 @@ Each option has an environment variable that does the same:
   --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
                                          choose an address that clients do not reach (default: off)
   --deletes on|off      BERTH_DELETES    whether tags, manifests and blobs can be deleted (default on)
+  --read-only on|off    BERTH_READ_ONLY  refuse what would push or delete images, such as while they move to another
+                                         registry; accounts and garbage collection go on (default off)
   --gc-interval TIME    BERTH_GC_INTERVAL
                                          collect garbage every so often, such as 12h, or off (default 24h)
   --gc-grace TIME       BERTH_GC_GRACE   keep for so long what was pushed, looked at or lost its last tag (default 24h)

@@ -70,7 +70,8 @@ async function openRegistry(from: string, user: string | undefined, env: Environ
       `"${from}" is no URL of a registry: write it as https://registry.example; a login goes to --user and BERTH_IMPORT_PASSWORD`,
     );
   }
-  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  // Some write the address of the API rather than that of the registry.
+  url.pathname = url.pathname.replace(/\/*(?:\/v2\/*)?$/, '/');
   return new RegistrySource(new RegistryConnection(url, await credentialsFor(url.host, user, env)));
 }
 

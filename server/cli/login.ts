@@ -26,6 +26,11 @@ export async function login(args: readonly string[]): Promise<number> {
   const { registry, name } = parse(args);
   try {
     const begun = await post(registry, 'auth/device', { client_name: name });
+    if (begun.status === 404) {
+      throw new LoginFailedError(
+        `${registry.host} is no Berth registry with accounts: there is no login to it`,
+      );
+    }
     if (begun.error !== undefined) throw new LoginFailedError(`the registry refuses: ${sentenceOf(begun)}`);
     process.stderr.write(
       `Open this page in a browser, and confirm if it shows the code ${textOf(begun, 'user_code')}:\n\n  ${pageOf(begun, registry)}\n\n`,
@@ -129,7 +134,8 @@ async function post(
   if (!isJsonObject(value))
     throw new LoginFailedError(`${registry.host} does not answer as a Berth registry does`);
   if (answer.status >= 500) throw new LoginFailedError(`${registry.host} fails: ${sentenceOf(value)}`);
-  return answer.ok || typeof value.error === 'string' ? value : { ...value, error: 'refused' };
+  const refused = answer.ok || typeof value.error === 'string' ? {} : { error: 'refused' };
+  return { ...value, ...refused, status: answer.status };
 }
 
 /** What an answer says, without what a terminal would take for a command. */

@@ -45,7 +45,8 @@ export async function openStoredDatabase(config: StorageConfig): Promise<Databas
   }
 }
 
-async function expectFile(config: StorageConfig): Promise<void> {
+/** Throws ConfigError where the catalog would be in the data folder and is not there. */
+export async function expectFile(config: StorageConfig): Promise<void> {
   if (config.database !== undefined) return;
   try {
     await access(sqliteFile(config));

@@ -16,6 +16,9 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: ['USER'],
     run: async ({ store, print, words: [name = ''] }) => {
+      if ((await store.accounts.find(name)) === undefined) {
+        throw new EntryUnknownError(`there is no account named "${name}"`);
+      }
       for (const token of await store.credentials.list('personal', { kind: 'user', name })) {
         print(`${token.id} token "${token.name}" ${describeTerms(token)}`);
       }
@@ -64,7 +67,12 @@ export function token(args: readonly string[]): Promise<number> {
 export function describeTerms({ limits, expiresAt, lastUsedAt }: Credential): string {
   const scopes = limits === undefined ? 'all that its owner may' : limits.map(formatLimit).join(' ');
   const used = lastUsedAt === undefined ? 'never used' : `last used ${dayOf(lastUsedAt)}`;
-  return `${scopes}, ${used}, ${expiresAt === undefined ? 'never ends' : `ends ${dayOf(expiresAt)}`}`;
+  return `${scopes}, ${used}, ${endOf(expiresAt)}`;
+}
+
+function endOf(expiresAt: Date | undefined): string {
+  if (expiresAt === undefined) return 'never ends';
+  return `${expiresAt.getTime() <= Date.now() ? 'ended' : 'ends'} ${dayOf(expiresAt)}`;
 }
 
 function dayOf(date: Date): string {

@@ -17,7 +17,9 @@ export function readConfigFile(path: string): Settings {
     }
     const parts: readonly unknown[] = isList(key) && Array.isArray(entry) ? entry : [entry];
     if (!parts.every((part) => typeof part === 'string')) {
-      throw new ConfigError(`the configuration file ${path}: "${key}" must be a string`);
+      throw new ConfigError(
+        `the configuration file ${path}: "${key}" must be text, as the option has it, such as "24h" or "on"`,
+      );
     }
     settings[key] = parts.join(',');
   }

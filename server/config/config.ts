@@ -58,6 +58,8 @@ export interface Config {
   readonly shutdownDelay: number;
   /** Whether tags, manifests and blobs can be deleted. */
   readonly deletes: boolean;
+  /** Whether images can be neither pushed nor deleted. */
+  readonly readOnly: boolean;
   /** Milliseconds between two garbage collections; absent: none by itself. */
   readonly gcInterval?: number;
   /** Milliseconds for which those keep what nothing refers to. */
@@ -127,6 +129,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     auditRetention: parseRetention(setting('auditRetention') ?? '90d'),
     webhookPrivate: isOn('webhookPrivate', 'off'),
     deletes: isOn('deletes', 'on'),
+    readOnly: isOn('readOnly', 'off'),
     corsOrigins: parseOrigins(partsOf(setting('corsOrigin'))),
     pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
     shutdownDelay: parseDelay(setting('shutdownDelay') ?? '0s'),

@@ -23,6 +23,7 @@ const KINDS = {
   logLevel: 'text',
   metrics: 'text',
   deletes: 'text',
+  readOnly: 'text',
   gcInterval: 'text',
   gcGrace: 'text',
   gcUntagged: 'text',

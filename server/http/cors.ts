@@ -26,8 +26,19 @@ const EXPOSED = [
   'WWW-Authenticate',
 ].join(', ');
 /** Headers of requests that a page may set. */
-const ACCEPTED =
-  'Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range';
+const ACCEPTED = [
+  'Accept',
+  'Authorization',
+  'Cache-Control',
+  'Content-Range',
+  'Content-Type',
+  'If-Match',
+  'If-None-Match',
+  'If-Range',
+  'Pragma',
+  'Range',
+  'X-Requested-With',
+].join(', ');
 const PREFLIGHT_SECONDS = '600';
 
 /**

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import { DigestMismatchError, ManifestInvalidError, TagInvalidError } from '../../storage/errors.ts';
+import { DigestMismatchError, ManifestInvalidError } from '../../storage/errors.ts';
 import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
-import { isTag } from '../../storage/oci/tag.ts';
+import { parseTag } from '../../storage/oci/tag.ts';
 import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
@@ -88,18 +88,14 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
 
 /** The tag of the path, or those that a push by digest names in its query, each once. */
 function tagsToSet(ctx: RequestContext, reference: ManifestReferenceParameter): readonly string[] {
-  if (reference.kind === 'invalid') throw invalidTag(reference.text, 'is neither a tag nor a digest');
+  if (reference.kind === 'invalid') parseTag(reference.text);
   if (reference.kind === 'tag') return [reference.tag];
   const tags = new Set(queriesOf(ctx, 'tag'));
   if (tags.size > MOST_TAGS) {
     throw new RegistryError('TAGS_TOO_MANY', `one request sets at most ${MOST_TAGS} tags`);
   }
-  for (const tag of tags) if (!isTag(tag)) throw invalidTag(tag, 'is not a tag');
+  for (const tag of tags) parseTag(tag);
   return [...tags];
-}
-
-function invalidTag(text: string, what: string): TagInvalidError {
-  return new TagInvalidError(`${JSON.stringify(text.slice(0, 160))} ${what}`);
 }
 
 /** The digest that the client says the manifest has: in the path, or with a tag in the query. */

@@ -13,13 +13,13 @@ const MOST_NAMES = 1000;
  */
 export function pageOf(ctx: RequestContext): Page {
   const after = queryOf(ctx, 'last');
-  const limit = limitOf(queryOf(ctx, 'n'));
+  const limit = limitOf(queryOf(ctx, 'n') || undefined);
   return after === undefined || after === '' ? { limit } : { limit, after };
 }
 
 function limitOf(text: string | undefined): number {
   if (text === undefined) return MOST_NAMES;
-  if (!/^\d{1,15}$/.test(text)) {
+  if (!/^\d+$/.test(text)) {
     throw new RegistryError('PAGINATION_NUMBER_INVALID', 'n must be a whole number of 0 or more', {
       detail: { n: text.slice(0, 80) },
     });

@@ -23,6 +23,8 @@ export interface RegistryDependencies {
   readonly manifestCache: ManifestCache;
   /** Before `/v2/` in every path; '' for none. */
   readonly pathPrefix: string;
+  /** Whether nothing can be pushed or deleted. */
+  readonly readOnly: boolean;
   /** Which clients fetch blobs from the storage, where they can. */
   readonly redirects: RedirectRules;
   readonly uploads: UploadSessions;

@@ -6,7 +6,7 @@ import { addCatalogRoutes } from './catalog.ts';
 import { addManifestWriteRoutes } from './manifest-writes.ts';
 import { addManifestRoutes } from './manifests.ts';
 import { addReferrerRoutes } from './referrers.ts';
-import { addRefusedDeletes } from './refused-deletes.ts';
+import { addRefusedWrites } from './refused-writes.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 import { addSearchRoutes } from './search.ts';
 import { addTagRoutes } from './tags.ts';
@@ -18,7 +18,7 @@ export function createRegistryRouter(dependencies: RegistryDependencies): Regist
     sensitive: true,
     ...(dependencies.pathPrefix !== '' && { prefix: dependencies.pathPrefix }),
   });
-  if (!dependencies.deletes) addRefusedDeletes(router, dependencies);
+  addRefusedWrites(router, dependencies);
   addBaseRoutes(router, dependencies);
   addCatalogRoutes(router, dependencies);
   addManifestRoutes(router, dependencies);

@@ -34,7 +34,8 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
     return repository;
   };
 
-  router.post('/v2/*name/blobs/uploads/', async (ctx) => {
+  // With a slash at its end, as the specification has it, or without, as it is easily written.
+  router.post('/v2/*name/blobs/uploads', async (ctx) => {
     const repository = authorizePush(ctx);
     announcedAlgorithm(ctx);
     await catalog.quotas.refuseIfFull(repository);

@@ -136,7 +136,10 @@ async function refusing<Result>(ctx: RequestContext, work: () => Promise<Result>
   }
 }
 
-/** Both names of the token: older programs read `token`, OAuth2's read `access_token`. */
+/**
+ * Both names of the token: older programs read `token`, OAuth2's read `access_token`. Without `issued_at`: clients then
+ * count `expires_in` from when they get the answer, by their own clock, which may be another than this one.
+ */
 function answerToken(ctx: RequestContext, answer: TokenAnswer): void {
   answerJson(
     ctx,
@@ -146,7 +149,6 @@ function answerToken(ctx: RequestContext, answer: TokenAnswer): void {
       access_token: answer.token,
       token_type: 'Bearer',
       expires_in: answer.expiresIn,
-      issued_at: answer.issuedAt.toISOString(),
       scope: answer.granted.map(formatScope).join(' '),
       ...(answer.refreshToken !== undefined && { refresh_token: answer.refreshToken }),
     },

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
+import { BlobInUseError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
@@ -108,6 +109,7 @@ export class KnexBlobs implements BlobCatalog {
       if (manifest !== undefined) return false;
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       await refuseLoss(trx, id, digest, by, guards);
+      if (by !== undefined) await refuseInUse(trx, id, repository, digest);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
       await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
       return true;
@@ -124,6 +126,24 @@ export class KnexBlobs implements BlobCatalog {
       return named > 0;
     });
   }
+}
+
+/** Throws BlobInUseError: without its config or a layer an image is there and cannot be pulled. */
+async function refuseInUse(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  repository: string,
+  digest: Digest,
+): Promise<void> {
+  const reference: { readonly manifest_digest: string } | undefined = await trx('manifest_references')
+    .where({ repository_id: repositoryId, digest })
+    .whereIn('kind', ['config', 'layer'])
+    .first('manifest_digest');
+  if (reference === undefined) return;
+  throw new BlobInUseError(
+    `the manifest ${reference.manifest_digest} of ${repository} needs the blob ${digest}: delete the manifest, and ` +
+      'garbage collection takes the blob',
+  );
 }
 
 /** Records a blob unless it is recorded already, and links it; answers it as it is recorded. */

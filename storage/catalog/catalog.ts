@@ -95,7 +95,8 @@ export interface BlobCatalog {
   mount(from: string, to: string, digest: Digest, by?: Actor): Promise<StoredBlob | undefined>;
   /**
    * Removes the repository's link; the content stays until garbage collection. Answers whether it was there;
-   * a manifest is not, for it is deleted as one.
+   * a manifest is not, for it is deleted as one. Throws BlobInUseError, where somebody asks for it, when a manifest
+   * of the repository needs the blob as its config or a layer.
    */
   unlink(repository: string, digest: Digest, by?: Actor): Promise<boolean>;
   /**

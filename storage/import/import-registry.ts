@@ -36,11 +36,16 @@ export async function importRegistry(run: ImportRun): Promise<ImportReport> {
     }
     const report = emptyReport();
     run.onStart(repository, { ...total }, report);
+    const { problems } = total;
     try {
       await new RepositoryImporter({ ...run, repository, report, onProblem }).run();
     } catch (error) {
       if (!(error instanceof SourceContentError)) throw error;
       onProblem(`${repository}: ${error.message}`);
+    }
+    const isEmpty = report.tags === 0 && !run.untagged && total.problems === problems;
+    if (run.repositories !== undefined && isEmpty) {
+      onProblem(`${repository}: the source has no such repository, or no tags in it`);
     }
     total.repositories += 1;
     for (const key of ['tags', 'manifests', 'blobs', 'bytes'] as const) total[key] += report[key];

@@ -37,10 +37,23 @@ export async function* resumedRead(
   }
 }
 
+/** Reasons that their own words do not tell, or not what to do about them. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no host of this name',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS: write http:// for plain HTTP',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS: write http:// for plain HTTP',
+};
+/** Of certificates that nobody here vouches for. */
+const UNKNOWN_AUTHORITY = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_)/;
+
 /** What a failed connection says; `fetch` hides it in the cause. */
 export function reasonOf(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(inner instanceof Error)) return String(inner);
-  const { code } = inner as NodeJS.ErrnoException;
-  return inner.message || code || inner.name;
+  const { code = '' } = inner as NodeJS.ErrnoException;
+  if (UNKNOWN_AUTHORITY.test(code)) {
+    return `${inner.message}: name the authority of its certificate by NODE_EXTRA_CA_CERTS=FILE`;
+  }
+  return REASONS[code] ?? (inner.message || code || inner.name);
 }

@@ -99,6 +99,12 @@ function refuseUnknown(mediaType: string): void {
       'docker schema 1 manifests are not supported: push the image again with docker 1.10 or later',
     );
   }
+  if (mediaType === MEDIA_TYPES.ociArtifact) {
+    throw new ManifestInvalidError(
+      'artifact manifests were given up before version 1.1 of the specification: push an image manifest with an ' +
+        '"artifactType", as oras does from version 1.0 on',
+    );
+  }
   if (!isIndex(mediaType) && !isManifest(mediaType)) {
     throw new ManifestInvalidError(
       `the media type ${JSON.stringify(mediaType.slice(0, 160))} is not that of a manifest: ` +

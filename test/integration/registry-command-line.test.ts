@@ -99,28 +99,25 @@ test('unknown commands, options and values: exit code 2 and one sentence', async
   expectRefusal(await berth(['serve', '--config', '/nowhere.json']), /ENOENT/);
   expectRefusal(
     await berth(['serve', '--listen', '203.0.113.1:0', '--data', data, '--auth', 'none']),
-    /EADDRNOTAVAIL/,
+    /this machine has no such address/,
   );
 });
 
-test('an address in use: exit code 2, and it says so', async (t) => {
+test('an address in use: exit code 2, it says so, and no password is made that is shown once', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   defer(t, () => {
     other.close();
   });
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as { port: number };
-  const args = [
-    'serve',
-    '--listen',
-    `127.0.0.1:${port}`,
-    '--data',
-    join(await makeTempDir(t), 'd'),
-    '--auth',
-    'none',
-  ];
-  const refused = await berth([...args, '--log-level', 'silent']);
-  expectRefusal(refused, new RegExp(`127\\.0\\.0\\.1:${port}.*in use`));
+  const taken = `127.0.0.1:${port}`;
+  const args = ['serve', '--data', join(await makeTempDir(t), 'd'), '--log-level', 'silent'];
+  for (const more of [
+    ['--listen', taken],
+    ['--listen', '127.0.0.1:0', '--metrics', taken],
+  ]) {
+    expectRefusal(await berth([...args, ...more]), new RegExp(`127\\.0\\.0\\.1:${port}.*in use`));
+  }
 });
 
 test('a data folder that another berth works in: exit code 2, and that one goes on', async (t) => {

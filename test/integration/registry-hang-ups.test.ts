@@ -31,6 +31,7 @@ test('a client that hangs up in the middle of any route: nothing breaks, nothing
     ['PUT', `${base}/manifests/${digestOf(manifest)}?tag=3`, manifest],
   ] as const;
   const withoutBody = [
+    ['GET', '/'],
     ['GET', '/v2/'],
     ['HEAD', '/v2/'],
     ['GET', '/v2/_catalog'],

@@ -152,3 +152,47 @@ test('where deletes are off who may not delete hears that, not what is switched'
   });
   expectError(await registry.send('DELETE', '/v2/team/app/manifests/1'), 401, 'UNAUTHORIZED');
 });
+
+test('a registry that is read-only is read, pushed to by nobody, and says why', async (t) => {
+  const before = await startInProcessRegistry(t);
+  const { digest, manifest, bytes } = await before.pushImage('team/app', '1');
+  const upload = await before.begin('team/app');
+  await before.stop();
+  const registry = await startInProcessRegistry(t, { data: before.data, readOnly: true });
+  const headers = { 'Content-Type': OCI_MANIFEST };
+  const layer = manifest.layers[0]?.digest;
+  for (const [method, path, options] of [
+    ['POST', '/v2/team/app/blobs/uploads/'],
+    ['POST', `/v2/team/app/blobs/uploads/?digest=${digestOf('{}')}`, { body: '{}' }],
+    ['POST', `/v2/team/b/blobs/uploads/?from=team/app&mount=${layer}`],
+    ['PATCH', upload, { body: '{}' }],
+    ['PUT', `${upload}?digest=${digestOf('{}')}`, { body: '{}' }],
+    ['PUT', '/v2/team/app/manifests/2', { body: bytes, headers }],
+    ['DELETE', '/v2/team/app/manifests/1'],
+    ['DELETE', `/v2/team/app/manifests/${digest}`],
+    ['DELETE', `/v2/team/app/blobs/${layer}`],
+  ] as const) {
+    const refused = await registry.send(method, path, options ?? {});
+    expectError(refused, 405, 'UNSUPPORTED');
+    assert.match(refused.body.toString(), /this registry is read-only/);
+    assert.equal(refused.headers.allow?.includes(method), false, method);
+  }
+  assert.deepEqual((await registry.send('GET', '/v2/team/app/manifests/1')).body, bytes);
+  assert.equal((await registry.send('GET', `/v2/team/app/blobs/${layer}`)).status, 200);
+  assert.equal((await registry.send('GET', upload)).status, 204);
+  assert.equal((await registry.send('DELETE', upload)).status, 204);
+});
+
+test('the root says what this is, to probes of load balancers and to people', async (t) => {
+  const open = await startInProcessRegistry(t);
+  const answer = await open.send('GET', '/');
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.toString(), 'This is a Berth registry, for docker and the like.\n');
+  assert.equal((await open.send('HEAD', '/')).status, 200);
+  const options = { auth: 'accounts', adminPassword: 'right-password', pathPrefix: '/registry' } as const;
+  const closed = await startInProcessRegistry(t, options);
+  assert.match(
+    (await closed.send('GET', '/registry/')).body.toString(),
+    / log in at \/registry\/auth\/\.\n$/,
+  );
+});

@@ -60,8 +60,10 @@ type Row = readonly [
 ];
 
 const DISTRIBUTION: readonly Row[] = [
-  ['GET', '/v2/', '/v2/', 'credentials', 200],
-  ['HEAD', '/v2/', '/v2/', 'credentials', 200],
+  ['GET', '/', '/', undefined, 200],
+  ['GET', '/v2/', '/v2', 'credentials', 200],
+  ['HEAD', '/v2/', '/v2', 'credentials', 200],
+  ['GET', '/v2', '/v2', 'credentials', 200],
   ['GET', '/v2/_catalog', '/v2/_catalog', 'login', 200],
   ['GET', '/v2/team/app/tags/list', '/v2/*name/tags/list', 'pull', 200],
   ['GET', '/v2/team/app/manifests/1', '/v2/*name/manifests/:reference', 'pull', 200],
@@ -72,7 +74,8 @@ const DISTRIBUTION: readonly Row[] = [
   ['GET', `/v2/team/app/blobs/${layer?.digest}`, '/v2/*name/blobs/:digest', 'pull', 200],
   ['HEAD', `/v2/team/app/blobs/${layer?.digest}`, '/v2/*name/blobs/:digest', 'pull', 200],
   ['DELETE', `/v2/team/app/blobs/${GONE}`, '/v2/*name/blobs/:digest', 'delete', 404],
-  ['POST', '/v2/team/app/blobs/uploads/', '/v2/*name/blobs/uploads/', 'push', 202],
+  ['POST', '/v2/team/app/blobs/uploads/', '/v2/*name/blobs/uploads', 'push', 202],
+  ['POST', '/v2/team/app/blobs/uploads', '/v2/*name/blobs/uploads', 'push', 202],
   ['GET', UPLOAD, '/v2/*name/blobs/uploads/:id', 'push', 404],
   ['PATCH', UPLOAD, '/v2/*name/blobs/uploads/:id', 'push', 404],
   ['PUT', `${UPLOAD}?digest=${GONE}`, '/v2/*name/blobs/uploads/:id', 'push', 404],
@@ -191,8 +194,8 @@ for (const who of Object.keys(MAY) as Who[]) {
       return `Bearer ${await registry.token(AUTHORIZATION[who], asked)}`;
     };
     // Any token answers the challenge of the base, one for nothing too.
-    const base = DISTRIBUTION.slice(0, 2);
-    const others = DISTRIBUTION.slice(2);
+    const base = DISTRIBUTION.filter(([, , , needs]) => needs === 'credentials');
+    const others = DISTRIBUTION.filter((row) => !base.includes(row));
     assert.deepEqual(await statuses(base, given, who), expected(base, 'admin', 401));
     assert.deepEqual(await statuses(others, given, who), expected(others, who, 401));
     const closed = MANAGEMENT.filter(([, , , needs]) => needs !== undefined);

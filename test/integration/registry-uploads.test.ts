@@ -197,6 +197,24 @@ test('deleting a blob: 202, then 404; another repository keeps it', async (t) =>
   assert.equal((await registry.send('GET', `/v2/team/b/blobs/${digest}`)).body.toString(), 'twice');
 });
 
+test('a blob that a manifest needs is not deleted, also where deletes are on', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest, manifest } = await registry.pushImage('team/app', '1');
+  const needed = [manifest.config, ...manifest.layers];
+  for (const blob of needed) {
+    const path = `/v2/team/app/blobs/${blob.digest}`;
+    const refused = await registry.send('DELETE', path);
+    expectError(refused, 405, 'UNSUPPORTED');
+    assert.equal(refused.headers.allow, 'GET, HEAD');
+    assert.match(refused.body.toString(), new RegExp(`the manifest ${digest} of team/app needs`));
+    assert.equal((await registry.send('HEAD', path)).status, 200);
+  }
+  assert.equal((await registry.send('DELETE', `/v2/team/app/manifests/${digest}`)).status, 202);
+  for (const blob of needed) {
+    assert.equal((await registry.send('DELETE', `/v2/team/app/blobs/${blob.digest}`)).status, 202);
+  }
+});
+
 test('ranges: 206 with exactly the bytes, 416 beyond the end, If-Range, If-None-Match', async (t) => {
   const registry = await startInProcessRegistry(t);
   const content = randomBytes(300_000);

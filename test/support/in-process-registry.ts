@@ -30,6 +30,7 @@ export type InProcessOptions = Partial<
     | 'adminPassword'
     | 'tokens'
     | 'deletes'
+    | 'readOnly'
     | 'gcInterval'
     | 'gcGrace'
     | 'gcUntagged'
@@ -66,6 +67,7 @@ export async function startInProcessRegistry(
       tokens: OWN_TOKENS,
       logLevel: 'info',
       deletes: true,
+      readOnly: false,
       gcGrace: 24 * 60 * 60 * 1000,
       gcUntagged: false,
       auditRetention: 90 * 24 * 60 * 60 * 1000,

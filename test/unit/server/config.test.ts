@@ -21,6 +21,7 @@ test('defaults of an ordinary user', () => {
     tokens: { challenge: 'bearer', issuer: 'berth', life: 300, limit: 6000, services: ['berth'] },
     logLevel: 'info',
     deletes: true,
+    readOnly: false,
     gcInterval: 86_400_000,
     gcGrace: 86_400_000,
     gcUntagged: false,
@@ -141,7 +142,7 @@ test('files that cannot be used are refused', async (t) => {
   const unknown = await write('{"lisen": "127.0.0.1:1"}');
   assert.throws(() => load(unknown), /unknown key "lisen"/);
   const wrongType = await write('{"listen": 5000}');
-  assert.throws(() => load(wrongType), /"listen" must be a string/);
+  assert.throws(() => load(wrongType), /"listen" must be text/);
   const array = await write('[]');
   assert.throws(() => load(array), /must hold a JSON object/);
   const broken = await write('{');
@@ -164,12 +165,14 @@ test('deletes, path prefix, origins and proxies', async (t) => {
   const config = load({
     flags: {
       deletes: 'off',
+      readOnly: 'on',
       pathPrefix: '/team/registry/',
       corsOrigin: 'https://ui.example, http://localhost:3000',
     },
     env: { HOME: '/home/ada', BERTH_TRUSTED_PROXY: '10.0.0.0/8,::1' },
   });
   assert.equal(config.deletes, false);
+  assert.equal(config.readOnly, true);
   assert.equal(config.pathPrefix, '/team/registry');
   assert.deepEqual(config.corsOrigins, ['https://ui.example', 'http://localhost:3000']);
   assert.equal(config.trustedProxies.includes('10.1.1.1'), true);

@@ -16,6 +16,14 @@ test('an allowed origin is granted, another is not, and caches are told that it 
   }
 });
 
+test('a page may set the headers that web pages of registries set', () => {
+  const allowed = preflightHeaders('https://ui.example', ALLOWED)['Access-Control-Allow-Headers'] ?? '';
+  const known = allowed.toLowerCase().split(', ');
+  for (const name of ['authorization', 'accept', 'cache-control', 'if-none-match', 'range', 'content-type']) {
+    assert.ok(known.includes(name), name);
+  }
+});
+
 test('a preflight is an OPTIONS with an origin and the method to come', () => {
   const asked = { origin: 'https://ui.example', 'access-control-request-method': 'PUT' };
   assert.equal(isPreflight('OPTIONS', asked), true);
