@@ -59,6 +59,7 @@ test('tokens and robots, their lists and ends', async () => {
     /^[0-9A-Za-z]{10} token "laptop" team\/\*:pull, last used \d{4}-\d\d-\d\d, ends \d{4}-\d\d-\d\d$/,
   );
   await berth('token', 'revoke', line.split(' ')[0] ?? '');
+  await refused(1, /there is no account named "aada"/, 'token', 'list', 'aada');
   assert.equal(await status(MANIFEST, token), 401);
 
   const first = await berth(

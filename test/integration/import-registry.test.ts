@@ -3,9 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { openImportSource } from '../../server/cli/import-source.ts';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
-import { RegistryConnection } from '../../server/import/registry-connection.ts';
-import { RegistrySource } from '../../server/import/registry-source.ts';
 import { parseDigest } from '../../storage/oci/digest.ts';
 import { describeImportSource } from '../contract/import-source.ts';
 import { runBerth } from '../support/berth-command.ts';
@@ -30,7 +29,8 @@ const open = await startRegistry({ after });
 const filled = await fillRegistry({ after }, open.host);
 
 describeImportSource('berth over HTTP', async () => ({
-  source: new RegistrySource(new RegistryConnection(new URL(`${open.url}/`), undefined)),
+  // As some write the address of a registry.
+  source: await openImportSource(`${open.url}/v2/`, undefined, { DOCKER_CONFIG: '/nowhere' }),
   filled,
   lists: { manifests: false, referrers: true },
 }));
@@ -58,6 +58,9 @@ test('a berth with a login is imported, with what refers to its images', options
 
   const one = await bring({ BERTH_IMPORT_PASSWORD: password }, '--user', 'admin', '--repository', 'solo');
   assert.match(one.stdout, /^1 repository: 2 tags; new: 2 manifests/m);
+  const none = await bring({ BERTH_IMPORT_PASSWORD: password }, '--user', 'admin', '--repository', 'sollo');
+  assert.equal(none.exitCode, 1);
+  assert.match(none.stdout, /^not imported: sollo: the source has no such repository/m);
   const folder = await makeTempDir(t, 'docker-config');
   const auth = Buffer.from(`admin:${password}`).toString('base64');
   await writeFile(join(folder, 'config.json'), JSON.stringify({ auths: { [source.host]: { auth } } }));

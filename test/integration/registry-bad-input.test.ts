@@ -357,7 +357,6 @@ test('paths and methods that are not there', async (t) => {
   const stock = await stocked(t);
   const { registry } = stock;
   for (const path of [
-    '/',
     '/v1/none',
     '/v2/team/app',
     '/v2/team/app/manifests/',

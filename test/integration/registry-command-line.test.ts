@@ -124,6 +124,9 @@ test('a data folder that another berth works in: exit code 2, and that one goes 
   const registry = await startRegistry(t);
   const args = ['serve', '--listen', '127.0.0.1:0', '--data', registry.dataDir, '--auth', 'none'];
   expectRefusal(await berth(args), /another berth is already running/);
+  const login = await berth(['login', registry.url]);
+  assert.equal(login.exitCode, 1);
+  assert.match(login.stderr, /is no Berth registry with accounts: there is no login to it\n$/);
   assert.equal((await sendRequest(`${registry.url}/v2/`)).status, 200);
   await registry.kill();
   await registry.restart();
@@ -133,6 +136,8 @@ test('a data folder that another berth works in: exit code 2, and that one goes 
 test('data folders that cannot be used: exit code 2', async (t) => {
   const folder = await makeTempDir(t);
   await writeFile(join(folder, 'file'), '');
+  const nothing = join(folder, 'nothing');
+  expectRefusal(await berth(['catalog', 'upgrade', '--data', nothing]), /nothing has no catalog\.sqlite/);
   const serve = (data: string) =>
     berth(['serve', '--listen', '127.0.0.1:0', '--data', data, '--auth', 'none']);
   expectRefusal(await serve(join(folder, 'file')), /data folder .*file cannot be used/);

@@ -41,6 +41,7 @@ test('wrong credentials are 401, and headers of a refusal are kept', () => {
 /** The status that each refusal has, and its code where that is another word. */
 const ANSWERS = {
   ACCOUNT_EXISTS: [409, 'EXISTS'],
+  BLOB_IN_USE: [405, 'UNSUPPORTED'],
   BLOB_UNKNOWN: [404],
   BLOB_UPLOAD_UNKNOWN: [404],
   CONTENT_DAMAGED: [500, 'UNKNOWN'],
