@@ -46,6 +46,35 @@ COPY --link --chown=5:6 --chmod=0600 src/x.txt /own/x
     assert.equal(await shell('stat -c "%u:%g %a" /own/x; cat /link/x'), '5:6 600\nx');
   });
 
+  test('folders that WORKDIR makes are of USER, several files go into a folder that is there, and binds may go without a target', async (t) => {
+    const folder = await makeBuildContext(
+      t,
+      `FROM ${image} AS out
+RUN echo built > /x
+FROM ${image}
+RUN echo "app:x:1500:1600::/app:/bin/sh" >> /etc/passwd
+USER app
+WORKDIR /app/src
+RUN --mount=from=out cat x > /tmp/bound && id -u > /tmp/id
+USER nobody-yet
+WORKDIR /later
+USER 0
+COPY --chmod=u=rwX,go=rX a b dir /tmp
+RUN <<END cat > /tmp/text
+no command
+END
+`,
+      { a: { text: 'a', mode: 0o600 }, b: { text: 'b', mode: 0o700 }, 'dir/c': { text: 'c', mode: 0o640 } },
+    );
+    await build(folder);
+    assert.equal(
+      await shell('cd /tmp; cat bound id text; stat -c "%n %u:%g %a" /app /app/src /later a b c'),
+      'built\n1500\nno command\n/app 1500:1600 755\n/app/src 1500:1600 755\n/later 0:0 755\na 0:0 644\nb 0:0 755\nc 0:0 644\n',
+    );
+    await writeContextFile(join(folder, 'Dockerfile'), `FROM ${image}\nCOPY a b /nowhere\n`);
+    await assert.rejects(build(folder), /the destination must be a directory and end with a \//);
+  });
+
   test('a file that only moved its time is found in the cache, one with another mode is not', async (t) => {
     const folder = await makeBuildContext(t, `FROM ${image}\nCOPY f /f\n`, { f: { text: 'x', mode: 0o644 } });
     assert.equal(cached(await build(folder)), 0);
@@ -208,7 +237,7 @@ RUN --network=host ls /sys/class/net | tr '\\n' ' ' > /host
     assert.deepEqual(history.trim().split('\n').slice(0, 6), [
       'CMD ["x" "y"]',
       'COPY Dockerfile /d # buildkit',
-      'RUN |2 MODE=fast NPM_TOKEN=<hidden> /bin/sh -c echo $MODE > /m # buildkit',
+      'RUN |2 NPM_TOKEN=<hidden> MODE=fast /bin/sh -c echo $MODE > /m # buildkit',
       'ENV A=b',
       'ARG MODE=fast',
       'ARG NPM_TOKEN=<hidden>',

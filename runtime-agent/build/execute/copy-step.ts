@@ -4,6 +4,7 @@ import type { FileTree } from '../context/file-tree.ts';
 import { isGitUrl } from '../context/git/git-url.ts';
 import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
+import { fileModeChange } from '../frontend/file-mode-change.ts';
 import { isPattern } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
 import type { LayerEntry } from './layer-entry.ts';
@@ -99,12 +100,6 @@ export async function findSources(
     if (copied.length + remotes.length + work.documents.length === 0) {
       throw new SourceError(`no source files were specified: nothing matches ${work.sources.join(', ')}`);
     }
-    const isFolder = work.destination.endsWith('/');
-    if (copied.length > 1 && !isFolder) {
-      throw new SourceError(
-        'when using COPY with more than one source file, the destination must be a directory and end with a /',
-      );
-    }
     const archives = work.isAdd && work.unpack !== false ? await archivesOf(copied, signal) : [];
     const digest = await sourceDigest(copied, signal);
     const added =
@@ -137,8 +132,9 @@ export async function placeSources(
     const rules: CopyRules = {
       destination: byteText(work.destination).replace(/^\/+/, ''),
       isFolder: work.destination.endsWith('/'),
+      areSeveral: found.copied.length + opened.remotes.length + work.documents.length > 1,
       owner: work.chown === undefined ? undefined : await ownerOf(work.chown, root),
-      mode: work.chmod === undefined ? undefined : Number.parseInt(work.chmod, 8),
+      mode: work.chmod === undefined ? undefined : fileModeChange(work.chmod),
       mtime: times.reduce((latest, time) => Math.max(latest, time), 0),
     };
     const placement = new CopyPlacement(root, rules);

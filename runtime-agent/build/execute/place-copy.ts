@@ -1,5 +1,6 @@
 import type { FileEntry, FileTree, TreeEntry } from '../context/file-tree.ts';
 import { joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
+import type { FileModeChange } from '../frontend/file-mode-change.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { type CopiedEntry, type SelectedSource, SourceError } from './select-sources.ts';
 
@@ -9,9 +10,11 @@ export interface CopyRules {
   readonly destination: string;
   /** It ends with a slash: sources go into it. */
   readonly isFolder: boolean;
+  /** Sources, of which none may become the destination itself unless that is a folder. */
+  readonly areSeveral?: boolean;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-  /** Permission bits in place of the sources'. */
-  readonly mode: number | undefined;
+  /** What becomes of the permission bits of the sources. */
+  readonly mode: FileModeChange | undefined;
   /** Owner and mode are for folders that are made alone: what an archive says of its files holds. */
   readonly keepsOwn?: boolean;
   /** Of folders that are made: seconds since 1970. */
@@ -20,6 +23,7 @@ export interface CopyRules {
 
 const NOTHING: ReadonlyMap<string, string> = new Map();
 const MADE_MODE = 0o755;
+const DOCUMENT_MODE = 0o644;
 const NO_CHANGES = { owner: undefined, mode: undefined } as const;
 
 /** Decides where in the image the files of a COPY go, over what is there; each folder is listed before what is in it. */
@@ -49,6 +53,7 @@ export class CopyPlacement {
     const isThere = (this.#entries.get(found.path)?.kind ?? found.entry?.kind) === 'folder';
     if (source.entry.kind !== 'folder') {
       const inside = isFolder || isThere || found.path === '' || source.above !== undefined;
+      if (!inside) this.#refuseSeveral();
       const path = inside ? joinPath(found.path, source.name) : found.path;
       for await (const { entry } of copied) {
         await this.makeFolders(parentOf(path));
@@ -86,7 +91,9 @@ export class CopyPlacement {
   /** A document of the Dockerfile. */
   async addDocument(name: string, content: Buffer): Promise<void> {
     const found = await this.#resolve(this.#rules.destination);
-    const inside = this.#rules.isFolder || found.entry?.kind === 'folder' || found.path === '';
+    const isThere = (this.#entries.get(found.path)?.kind ?? found.entry?.kind) === 'folder';
+    const inside = this.#rules.isFolder || isThere || found.path === '';
+    if (!inside) this.#refuseSeveral();
     const path = inside ? joinPath(found.path, name) : found.path;
     await this.makeFolders(parentOf(path));
     const { owner, mode, mtime } = this.#rules;
@@ -94,12 +101,19 @@ export class CopyPlacement {
       path,
       kind: 'document',
       content,
-      mode: mode ?? 0o644,
+      mode: mode?.(DOCUMENT_MODE, false) ?? DOCUMENT_MODE,
       uid: owner?.uid ?? 0,
       gid: owner?.gid ?? 0,
       mtime,
       xattrs: NOTHING,
     });
+  }
+
+  #refuseSeveral(): void {
+    if (!this.#rules.areSeveral) return;
+    throw new SourceError(
+      'when using COPY with more than one source file, the destination must be a directory and end with a /',
+    );
   }
 
   async #addInside(base: string, source: SelectedSource, copied: AsyncIterable<CopiedEntry>): Promise<void> {
@@ -150,7 +164,8 @@ export class CopyPlacement {
   #put(path: string, entry: TreeEntry, xattrs: ReadonlyMap<string, string>, source: SelectedSource): void {
     const { owner, mode } = this.#rules.keepsOwn ? NO_CHANGES : this.#rules;
     const own = source.dropsOwners ? { uid: 0, gid: 0 } : { uid: entry.uid, gid: entry.gid };
-    const common = { path, mode: mode ?? entry.mode, ...(owner ?? own), mtime: entry.mtime, xattrs };
+    const given = mode?.(entry.mode, entry.kind === 'folder') ?? entry.mode;
+    const common = { path, mode: given, ...(owner ?? own), mtime: entry.mtime, xattrs };
     if (entry.kind !== 'folder') this.#clear(path);
     if (entry.kind === 'file') {
       const target = this.#firstName(entry, path);

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import { fileModeChange } from '../frontend/file-mode-change.ts';
 import type { Instruction } from '../frontend/instruction.ts';
 import type { Planned, StageScope } from './stage-scope.ts';
 import { copySource } from './stage-sources.ts';
@@ -22,12 +23,6 @@ export function planCopy(
   const written = expand(instruction.destination);
   const resolved = posix.resolve(scope.state.workingDirectory, written);
   const isFolder = /(?:^|\/)\.{0,2}$/.test(written);
-  if (sources.length + documents.length > 1 && !isFolder) {
-    throw dockerfileError(
-      instruction.at,
-      `${keyword}: when using ${keyword} with more than one source file, the destination must be a directory and end with a /`,
-    );
-  }
   const chown = instruction.chown === undefined ? undefined : expand(instruction.chown);
   const chmod =
     instruction.chmod === undefined ? undefined : checkedMode(instruction, expand(instruction.chmod));
@@ -35,7 +30,7 @@ export function planCopy(
     ...(chown === undefined ? [] : [`--chown=${chown}`]),
     ...(chmod === undefined ? [] : [`--chmod=${chmod}`]),
   ];
-  const shown = [...flags, ...sources, ...documents.map(({ name }) => name), written].join(' ');
+  const shown = [...flags, ...sources, ...documents.map(({ name }) => `<<${name}`), written].join(' ');
   return {
     history: `${keyword} ${shown} # buildkit`,
     work: {
@@ -57,9 +52,9 @@ export function planCopy(
 }
 
 function checkedMode({ at, kind }: Instruction, text: string): string {
-  if (/^[0-7]{1,5}$/.test(text)) return text;
+  if (fileModeChange(text) !== undefined) return text;
   throw dockerfileError(
     at,
-    `${kind.toUpperCase()}: invalid chmod parameter ${JSON.stringify(text.slice(0, 40))}: it must be octal, such as 0755`,
+    `${kind.toUpperCase()}: invalid chmod parameter ${JSON.stringify(text.slice(0, 40))}: it must be octal, such as 0755, or as chmod takes it, such as u=rwX,go=rX`,
   );
 }

@@ -114,10 +114,12 @@ describe('arguments', () => {
   });
 
   test('the history has all of them, and the flags of a COPY', () => {
-    const { last } = planned('FROM a\nARG A=1\nARG B\nENV A=2\nRUN x\nCOPY --chmod=755 --chown=1:2 f /f');
+    const { last } = planned(
+      'FROM a\nARG A=1\nARG B\nENV A=2\nRUN x\nCOPY --chmod=u=rwX,go=rX --chown=1:2 f <<D /f/\nD',
+    );
     assert.deepEqual(
       last.steps.slice(-2).map(({ history }) => history),
-      ['RUN |2 A=2 B= /bin/sh -c x # buildkit', 'COPY --chown=1:2 --chmod=755 f /f # buildkit'],
+      ['RUN |2 A=2 B= /bin/sh -c x # buildkit', 'COPY --chown=1:2 --chmod=u=rwX,go=rX f <<D /f/ # buildkit'],
     );
   });
 
