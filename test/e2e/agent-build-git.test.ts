@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext } from '../support/build-context.ts';
 import { startGitServer } from '../support/git-server.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
@@ -67,6 +68,30 @@ describe('docker build of a git repository', { skip: unlessRoot(), timeout: 1_80
       'of main\n.dockerignore\n.gitattributes\nDockerfile\ndeep\nwords\n',
     );
     assert.match(await build(url), /COPY \. \/in\/\n#\d+ CACHED/);
+    await nothingIsLeft();
+  });
+
+  test('ADD takes the files of a repository, and sees when there are others', async (t) => {
+    const context = await makeBuildContext(
+      t,
+      `FROM ${image}
+ARG REF=main
+ADD --chown=5:6 ${url}#$REF /in
+ADD --exclude=**/link ${url}#v1:deep /deep/
+`,
+    );
+    await build(context);
+    assert.equal(
+      await shell('cat /in/words; ls -A /in /deep/er; stat -c "%u:%g %a" /in/deep/er/run'),
+      'of main\n/deep/er:\nDockerfile\nrun\n\n/in:\n.dockerignore\n.gitattributes\nDockerfile\ndeep\nleft-out\nwords\n5:6 755\n',
+    );
+    assert.match(await build(context), /ADD --chown=5:6 .*\n#\d+ CACHED/);
+    await build(context, ['--build-arg', 'REF=other/branch']);
+    assert.equal(await shell('cat /in/words'), 'of the branch\n');
+    await assert.rejects(
+      build(context, ['--build-arg', 'REF=nowhere']),
+      /ADD failed: the git repository .* cannot be fetched/,
+    );
     await nothingIsLeft();
   });
 

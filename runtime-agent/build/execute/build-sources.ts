@@ -21,6 +21,8 @@ export interface BuildSourcesOptions {
   readonly ignored: readonly string[];
   /** The parts of a context that the build reads; undefined is all of it. */
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
+  /** The files of a git repository by its URL. */
+  readonly fetchGit: (url: string) => Promise<FileTree>;
   /** Brings layers here that are not. */
   readonly bring: (chain: Chain) => Promise<void>;
   readonly signal: AbortSignal;
@@ -31,6 +33,7 @@ export class BuildSources {
   readonly #options: BuildSourcesOptions;
   readonly #contexts = new Map<string | undefined, Promise<FileTree>>();
   readonly #layers = new Map<string, Promise<FileTree>>();
+  readonly #repositories = new Map<string, Promise<FileTree>>();
   readonly #contextLayers = new Map<string | undefined, Promise<Digest>>();
 
   constructor(options: BuildSourcesOptions) {
@@ -47,6 +50,11 @@ export class BuildSources {
     return once(this.#layers, chain.join(), () => this.#mount(chain));
   }
 
+  /** The files of a git repository: as they are at the first look, for all of the build. */
+  repository(url: string): Promise<FileTree> {
+    return once(this.#repositories, url, () => this.#options.fetchGit(url));
+  }
+
   /** A folder with the files of layers, for a step to write in. */
   async openLayers(chain: Chain): Promise<OpenedFolder> {
     await this.#options.bring(chain);
@@ -61,7 +69,8 @@ export class BuildSources {
   }
 
   async close(): Promise<void> {
-    const trees = await Promise.allSettled([...this.#contexts.values(), ...this.#layers.values()]);
+    const opened = [this.#contexts, this.#layers, this.#repositories];
+    const trees = await Promise.allSettled(opened.flatMap((trees) => [...trees.values()]));
     for (const tree of trees) if (tree.status === 'fulfilled') await tree.value.release();
   }
 

@@ -81,16 +81,26 @@ export async function findSources(
   step: Step,
   work: CopyWork,
   tree: FileTree | undefined,
+  fetchGit: (url: string) => Promise<FileTree>,
   signal: AbortSignal,
 ): Promise<FoundSources> {
   return await located(step, async () => {
     const copied: CopiedSource[] = [];
-    refuseGit(work);
-    const remotes = work.sources.filter(isRemote).map((url) => remoteSource(work, url));
+    const isGit = (source: string) => work.isAdd && isGitUrl(source);
+    const remotes = work.sources
+      .filter((source) => isRemote(source) && !isGit(source))
+      .map((url) => remoteSource(work, url));
     // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
     const dropsOwners = work.from.kind === 'context';
     for (const pattern of work.sources) {
       signal.throwIfAborted();
+      if (isGit(pattern)) {
+        const repository = await fetchGit(pattern);
+        for (const source of await selectSources(repository, '.', { parents: false, dropsOwners: true })) {
+          copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
+        }
+        continue;
+      }
       if (isRemote(pattern)) continue;
       if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
       for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
@@ -156,13 +166,9 @@ function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): reado
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 
-/** Throws SourceError for a git repository as a source. */
-function refuseGit({ isAdd, sources }: CopyWork): void {
-  const repository = isAdd ? sources.find(isGitUrl) : undefined;
-  if (repository === undefined) return;
-  throw new SourceError(
-    `${repository}: this builder adds no git repositories: build with the repository as the context, or let a RUN clone it`,
-  );
+/** Whether an ADD names files that nobody has until they are fetched, and that may be others the next time. */
+export function isOfGit({ isAdd, sources }: CopyWork): boolean {
+  return isAdd && sources.some(isGitUrl);
 }
 
 function isRemote(source: string): boolean {

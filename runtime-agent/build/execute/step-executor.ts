@@ -7,7 +7,7 @@ import type { CopyWork, FolderWork, RunWork, Step, Work } from '../solver/step.t
 import { type Chain, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
-import { type FoundSources, findSources, openAdditions, placeSources } from './copy-step.ts';
+import { type FoundSources, findSources, isOfGit, openAdditions, placeSources } from './copy-step.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
 import { type OpenedFolder, openMounts } from './open-mounts.ts';
@@ -123,7 +123,7 @@ export class StepExecutor {
     const tree = await this.#tree(work.from);
     let finding: Promise<FoundSources> | undefined;
     const find = () => {
-      finding ??= findSources(step, work, tree, signal);
+      finding ??= findSources(step, work, tree, (url) => this.#scope.sources.repository(url), signal);
       return finding;
     };
     const keys: Keys = [copyKey(chain, work, await digestOf(work, tree, find), latest), ...shortcut];
@@ -207,10 +207,11 @@ async function digestOf(
   // All that decides on what is found, and on whether that can be copied at all.
   const shape = [documents.length > 0, work.destination.endsWith('/')];
   const question = JSON.stringify(['copy', sources, exclude, parents, isAdd, unpack, checksum, shape]);
-  const known = tree?.notes?.find(question);
+  const notes = isOfGit(work) ? undefined : tree?.notes;
+  const known = notes?.find(question);
   if (known !== undefined) return known;
   const { digest, within } = await find();
-  tree?.notes?.note(question, { digest, within });
+  notes?.note(question, { digest, within });
   return digest;
 }
 

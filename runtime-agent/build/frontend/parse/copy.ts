@@ -22,7 +22,10 @@ export function parseCopy(written: Written): CopyInstruction {
     if (heredocStart(word, written.escapeToken) === undefined) sources.push(word);
   }
   if (flags.boolean('keep-git-dir') === true) {
-    throw refuse(written, '--keep-git-dir is not supported: this builder adds no git repositories');
+    throw refuse(
+      written,
+      '--keep-git-dir is not supported: a git repository comes without its history, which a RUN can clone',
+    );
   }
   const checksum = flags.text('checksum');
   if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum) && !checksum.includes('$')) {
