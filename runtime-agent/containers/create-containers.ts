@@ -12,6 +12,7 @@ import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import type { Containers } from './containers.ts';
@@ -92,6 +93,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
+    volumeMounts: new LocalVolumeMounts(deps.volumes),
     networks: deps.networks,
     events: deps.events,
     log: deps.log,

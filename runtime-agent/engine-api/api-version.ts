@@ -34,8 +34,15 @@ export function splitVersion(path: string): VersionedPath {
   return { version, path: match[3] ?? '/' };
 }
 
+/** Below 0 where `a` is the older one. */
 function compare(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);
   const [majorB = 0, minorB = 0] = b.split('.').map(Number);
   return majorA - majorB || minorA - minorB;
+}
+
+/** Whether a client asks by a version of the Engine API before `version`, whose answers have other fields. */
+export function asksBefore(ctx: { readonly state: Record<string, unknown> }, version: string): boolean {
+  const { apiVersion } = ctx.state;
+  return typeof apiVersion === 'string' && compare(apiVersion, version) < 0;
 }

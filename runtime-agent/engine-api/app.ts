@@ -76,7 +76,9 @@ export function createEngineApp(deps: EngineDeps): Koa {
   app.use(answerErrors(deps));
   app.use(async (ctx, next) => {
     if (!URL.canParse(ctx.url, 'http://agent')) throw new EngineError('bad-request', 'invalid request URI');
-    ctx.path = splitVersion(ctx.path).path;
+    const { version, path } = splitVersion(ctx.path);
+    ctx.path = path;
+    ctx.state.apiVersion = version;
     await next();
   });
   app.use(router.routes());

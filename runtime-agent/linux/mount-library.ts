@@ -36,11 +36,15 @@ export interface MountLibrary {
 /** A system call that failed, with its errno by name (`ENOENT`), so that callers can tell absence from damage. */
 export class SystemCallError extends Error {
   readonly code: string;
+  /** What the C library says of the errno. */
+  readonly reason: string;
   constructor(what: string, errno: number, detail = '') {
     const code = getSystemErrorName(-errno);
-    super(`${what}: ${getSystemErrorMessage(-errno)}${detail === '' ? '' : ` (${detail})`}`);
+    const reason = getSystemErrorMessage(-errno);
+    super(`${what}: ${reason}${detail === '' ? '' : ` (${detail})`}`);
     this.name = 'SystemCallError';
     this.code = code;
+    this.reason = reason;
   }
 }
 

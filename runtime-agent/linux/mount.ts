@@ -8,10 +8,16 @@ const FLAGS = {
   nosuid: 2,
   nodev: 4,
   noexec: 8,
+  sync: 16,
   remount: 32,
+  dirsync: 128,
+  noatime: 1024,
+  nodiratime: 2048,
   bind: 4096,
   recursive: 16384,
   private: 1 << 18,
+  relatime: 1 << 21,
+  strictatime: 1 << 24,
 } as const;
 
 const MNT_DETACH = 2;

@@ -5,10 +5,11 @@ import type { Knex } from 'knex';
 import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import { unmount } from '../linux/mount.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import { VOLUME_MIGRATIONS } from './migrations.ts';
 import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from './volume.ts';
-import { boundFolder, checkVolumeName } from './volume-options.ts';
+import { checkVolumeName, checkVolumeOptions, volumePlace } from './volume-options.ts';
 
 const TABLE = 'volumes';
 /** Folders of removed volumes, until they are empty. No volume has such a name. */
@@ -97,7 +98,8 @@ class LocalVolumes implements Volumes {
 
   remove(name: string, force: boolean): Promise<void> {
     return this.#locks.run(name, async () => {
-      if ((await this.#find(name)) === undefined) {
+      const volume = await this.#find(name);
+      if (volume === undefined) {
         if (force) return;
         throw noSuchVolume(name);
       }
@@ -107,6 +109,10 @@ class LocalVolumes implements Volumes {
           'conflict',
           `remove ${name}: volume is in use - [${users.join(', ')}]: remove those containers first`,
         );
+      }
+      // What is mounted there, such as a share of the network, must not be removed with the folder.
+      if (volumePlace(volume.options).kind === 'mount') {
+        while (await unmount(volume.mountpoint, { detach: true }));
       }
       const removed = join(this.#folder, `${REMOVED}${randomBytes(8).toString('hex')}`);
       await this.#knex(TABLE).where({ name }).delete();
@@ -133,7 +139,7 @@ class LocalVolumes implements Volumes {
     const known = await this.#find(name);
     if (known !== undefined) return known;
     checkVolumeName(name);
-    boundFolder(options);
+    checkVolumeOptions(name, options);
     const anonymous = !request.name;
     const row: Row = {
       name,
@@ -158,13 +164,14 @@ class LocalVolumes implements Volumes {
 
   #fromRow(row: Row): Volume {
     const options = JSON.parse(row.options) as Readonly<Record<string, string>>;
+    const place = volumePlace(options);
     return {
       name: row.name,
       createdAt: row.created_at,
       labels: JSON.parse(row.labels) as Readonly<Record<string, string>>,
       options,
       anonymous: row.anonymous !== 0,
-      mountpoint: boundFolder(options) ?? join(this.#folder, row.name, '_data'),
+      mountpoint: place.kind === 'folder' ? place.folder : join(this.#folder, row.name, '_data'),
     };
   }
 }

@@ -3,6 +3,13 @@ import { EngineError } from '../errors.ts';
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 const MAX_NAME = 255;
+const WHOLE_FOLDER = new Set(['bind', 'rbind', 'rw']);
+
+/** Where a volume's content is: in its own folder, in one of the host's, or in a file system that is mounted while it is used. */
+export type VolumePlace =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'folder'; readonly folder: string }
+  | { readonly kind: 'mount'; readonly device: string; readonly type: string; readonly options: string };
 
 /** Throws EngineError 'bad-request' for a name that cannot be a folder's. */
 export function checkVolumeName(name: string): void {
@@ -20,24 +27,35 @@ export function checkVolumeName(name: string): void {
   );
 }
 
-/** Where the options of the driver `local` put a volume: in its own folder (undefined), or a folder of the host. */
-export function boundFolder(options: Readonly<Record<string, string>>): string | undefined {
-  const { type = '', o = '', device = '', ...others } = options;
+/** Throws EngineError 'bad-request' for options of the driver `local` that make no volume. */
+export function checkVolumeOptions(name: string, options: Readonly<Record<string, string>>): void {
+  const at = `create ${name.slice(0, 80)}: `;
+  const { type, o, device, ...others } = options;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
-    throw new EngineError('bad-request', `create: invalid option: "${unknown.slice(0, 80)}"`);
+    throw new EngineError('bad-request', `${at}invalid option: "${unknown.slice(0, 80)}"`);
   }
-  if (type === '' && o === '' && device === '') return undefined;
-  const flags = o.split(',');
-  if ((type !== '' && type !== 'none') || !flags.every((flag) => ['bind', 'rbind', 'rw'].includes(flag))) {
-    throw new EngineError(
-      'not-implemented',
-      'of the options of a volume berth-agent supports type=none with o=bind and device=PATH: ' +
-        'mount other file systems on the host, or use --tmpfs',
-    );
+  const place = volumePlace(options);
+  if (place.kind === 'folder' && !isAbsolute(place.folder)) {
+    throw new EngineError('bad-request', `${at}the option device must name a folder by its absolute path`);
   }
-  if (!isAbsolute(device)) {
-    throw new EngineError('bad-request', 'create: the option device must name a folder by its absolute path');
+  if (place.kind !== 'mount') return;
+  for (const [key, value] of [
+    ['device', device],
+    ['type', type],
+  ] as const) {
+    if (!value) throw new EngineError('bad-request', `${at}missing required option: "${key}"`);
   }
-  return device;
+  if ([type, device, o].some((value) => value?.includes('\0'))) {
+    throw new EngineError('bad-request', `${at}an option holds a zero byte`);
+  }
+}
+
+/** Where the options of the driver `local` put a volume. */
+export function volumePlace(options: Readonly<Record<string, string>>): VolumePlace {
+  const { type = '', o = '', device = '' } = options;
+  if (type === '' && o === '' && device === '') return { kind: 'own' };
+  const isFolder = (type === '' || type === 'none') && o.split(',').every((word) => WHOLE_FOLDER.has(word));
+  if (isFolder && device !== '') return { kind: 'folder', folder: device };
+  return { kind: 'mount', device, type, options: o };
 }

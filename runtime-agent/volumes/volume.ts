@@ -4,11 +4,11 @@ export interface Volume {
   /** RFC 3339, UTC. */
   readonly createdAt: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Options of the driver `local`: none, or those of a bind (`type=none`, `o=bind`, `device=PATH`). */
+  /** Options of the driver `local`: none, or `type`, `device` and `o` of what is mounted while the volume is used. */
   readonly options: Readonly<Record<string, string>>;
   /** Made for one container without a name: it goes with `docker rm -v` and `docker volume prune`. */
   readonly anonymous: boolean;
-  /** The folder that containers see: the volume's own, or the host's that the options name. */
+  /** The folder that containers see: the volume's own, or the host's that the options of a bind name. */
   readonly mountpoint: string;
 }
 

@@ -67,6 +67,7 @@ describe('what the docker CLI prints, beside dockerd', {
         '{{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}} {{.State.Error}}',
         'busy',
       ],
+      ['inspect', '-s', '-f', '{{.SizeRw}}', 'busy'],
       ['ps', '-a', '--format', '{{.Names}} {{.Status}}'],
       ['rm', 'busy'],
     );
@@ -85,6 +86,19 @@ describe('what the docker CLI prints, beside dockerd', {
       ['images', '-f', 'nokey=x'],
       ['kill', '-s', 'NOSUCH', 'nosuch'],
       ['logs', '--since', 'yesterday', 'nosuch'],
+      [...RUN, '--volumes-from', 'nosuch', image],
+      [...RUN, '-v', 'v:/x:ro', image],
+      [...RUN, '-v', '/tmp:/', image],
+      [...RUN, '-v', '/tmp:/x:ro,rw', image],
+      [...RUN, '-v', '/tmp:/x:nocopy', image],
+      [...RUN, '--mount', 'type=bind,src=/tmp,dst=relative', image],
+      [...RUN, '--log-opt', 'max-buffer-size=4m', image],
+      ['create', '--network', 'container:', image],
+      ['ps', '-f', 'health=fine'],
+      ['ps', '-f', 'publish=x'],
+      ['volume', 'create', '-o', 'o=size=1m', 'wrong'],
+      ['volume', 'create', '-o', 'nosuch=1', 'wrong'],
+      ['network', 'ls', '-f', 'name=^hos.$', '--format', '{{.Name}}'],
     );
   });
 
@@ -128,6 +142,18 @@ describe('what the docker CLI prints, beside dockerd', {
         'sh',
         '-c',
         'ls -ld /dev/* /tmp | grep -v /dev/core | sed -E "s/ +[0-9].*(:[0-9][0-9]| [0-9]{4}) / /"; ls -l /proc/self/fd | wc -l',
+      ],
+      [
+        ...RUN,
+        '--rm',
+        '-v',
+        'data',
+        '-v',
+        'box:/box',
+        image,
+        'sh',
+        '-c',
+        'ls -l /.dockerenv | cut -c1-10; ls -d data',
       ],
       [...RUN, '--rm', '--read-only', '--tmpfs', '/scratch', image, 'sh', '-c', 'touch /scratch/x; touch /x'],
     );

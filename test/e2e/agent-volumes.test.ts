@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { untilPasses } from '../support/until-passes.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
@@ -175,9 +177,73 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     assert.deepEqual(await readdir(folder), ['file']);
     assert.match(
       await refused(['volume', 'create', '--opt', 'type=nfs', '--opt', 'o=addr=x', 'far']),
-      /type=none/,
+      /create far: missing required option: "device"/,
     );
     assert.match(await refused(['volume', 'create', '-d', 'nosuch', 'far']), /driver "nosuch" not found/);
     assert.match(await refused(['volume', 'create', '../x']), /invalid characters for a local volume name/);
+  });
+
+  test('a file system that is mounted while a container uses it', async () => {
+    const options = ['--opt', 'type=tmpfs', '--opt', 'device=tmpfs', '--opt', 'o=size=1m,uid=7,noexec'];
+    await docker(['volume', 'create', ...options, 'scratch']);
+    const place = join(agent.dataDir, 'volumes/scratch/_data');
+    const mounted = async () => (await agentMounts(agent)).filter((point) => point === place).length;
+    assert.match(
+      await sh('mount | grep " /v "; stat -c %u /v', '-v', 'scratch:/v'),
+      /^tmpfs on \/v type tmpfs \(rw,.*noexec.*size=1024k,uid=7.*\)\n7\n$/,
+    );
+    await untilPasses(async () => assert.equal(await mounted(), 0));
+
+    const first = ['-v', 'scratch:/v', image, 'sh', '-c', 'echo shared > /v/file; sleep 1000'];
+    await docker(['run', '-d', '--name', 'first', ...first]);
+    await untilPasses(async () => assert.equal(await sh('cat /w/file', '-v', 'scratch:/w:ro'), 'shared\n'));
+    assert.equal(await mounted(), 1);
+    // A stop of the agent lets it be, and it goes with the last container that uses it.
+    await agent.restart();
+    assert.equal(await sh('cat /w/file', '-v', 'scratch:/w'), 'shared\n');
+    assert.match(await refused(['volume', 'rm', 'scratch']), /volume is in use/);
+    await docker(['stop', '-t', '0', 'first']);
+    await untilPasses(async () => assert.equal(await mounted(), 0));
+    // Of a stopped container it is mounted for as long as files are copied.
+    assert.equal((await docker(['cp', 'first:/v/.', join(host, 'copied')])).exitCode, 0);
+    assert.deepEqual(await readdir(join(host, 'copied')), []);
+    await untilPasses(async () => assert.equal(await mounted(), 0));
+    await docker(['rm', 'first']);
+    await docker(['volume', 'rm', 'scratch']);
+  });
+
+  test('a read-only bind with options, what is not there, and what is not to be removed', async () => {
+    const folder = join(host, 'share');
+    await mkdir(folder);
+    await writeFile(join(folder, 'file'), 'theirs\n');
+    const create = (name: string, o: string, device: string) =>
+      docker([
+        'volume',
+        'create',
+        '--opt',
+        'type=none',
+        '--opt',
+        `o=${o}`,
+        '--opt',
+        `device=${device}`,
+        name,
+      ]);
+    await create('share', 'bind,ro', folder);
+    assert.equal(await sh('cat /v/file', '-v', 'share:/v'), 'theirs\n');
+    const writes = await docker(['run', '--rm', '-v', 'share:/v', image, 'touch', '/v/x'], { expectExit: 1 });
+    assert.match(writes.stderr, /Read-only file system/);
+    assert.match(await out('volume', 'prune', '-af'), /^Total reclaimed space: 0B$/m);
+    await docker(['volume', 'rm', 'share']);
+    assert.deepEqual(await readdir(folder), ['file']);
+
+    for (const o of ['bind', 'bind,ro']) {
+      await create('missing', o, '/nosuch');
+      const args = ['run', '--rm', '-v', 'missing:/v', image, 'true'];
+      assert.match(
+        await refused(args, 127),
+        /error while mounting volume '.*': failed to mount local volume: mount \/nosuch:.*: no such file or directory/,
+      );
+      await docker(['volume', 'rm', 'missing']);
+    }
   });
 });

@@ -13,6 +13,7 @@ import type { ContainerTrees } from './container-trees.ts';
 
 /** Where the agent and the runtime mount in every container: what they leave there is nobody's change. */
 const MOUNT_PLACES: readonly string[] = [
+  '.dockerenv',
   'proc',
   'sys',
   'dev',

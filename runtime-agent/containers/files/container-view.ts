@@ -111,6 +111,7 @@ async function withStopped(
       await opened.close();
     }
   } finally {
+    await context.volumeMounts.letGo(live.id);
     await context.snapshotter.unmountRootfs(live.id);
   }
 }

@@ -22,6 +22,7 @@ export async function clearRun(
     context.snapshotter.unmountRootfs(paths.id),
     rm(paths.persist, { recursive: true, force: true }),
     rm(paths.bundle, { recursive: true, force: true }),
+    context.volumeMounts.letGo(paths.id),
   ]);
 }
 
@@ -34,6 +35,7 @@ export async function clearContainer(
   await releaseAnd(context, paths, thoroughness, () => [
     context.snapshotter.removeRootfs(paths.id),
     rm(paths.home, { recursive: true, force: true }),
+    context.volumeMounts.letGo(paths.id),
     rm(paths.exitFile, { force: true }),
   ]);
 }

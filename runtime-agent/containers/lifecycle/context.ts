@@ -7,6 +7,7 @@ import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { Volumes } from '../../volumes/volume.ts';
+import type { VolumeMounts } from '../../volumes/volume-mounts.ts';
 import type { AttachHub } from '../attach/attach-hub.ts';
 import type { Execs } from '../exec/execs.ts';
 import type { SeccompSource } from '../plan/seccomp-types.ts';
@@ -21,6 +22,7 @@ export interface ContainerContext {
   readonly images: Images;
   readonly snapshotter: Snapshotter;
   readonly volumes: Volumes;
+  readonly volumeMounts: VolumeMounts;
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
   readonly log: Logger;

@@ -8,7 +8,7 @@ import { wasOomKilled } from '../runtime/oom-mark.ts';
 import { clearRun, type Thoroughness } from './clear-run.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
-import { publishContainerEvent } from './publish.ts';
+import { publishContainerEvent, publishVolumeEvents } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
 import { startLocked } from './start-container.ts';
 import { timestamp } from './timestamps.ts';
@@ -48,6 +48,7 @@ export async function finishRunLocked(
     run: undefined,
   });
   const { events } = context;
+  publishVolumeEvents(events, live.container, 'unmount');
   if (oomKilled) publishContainerEvent(events, live.container, 'oom');
   if (stopped) publishContainerEvent(events, live.container, 'stop');
   publishContainerEvent(events, live.container, 'die', {

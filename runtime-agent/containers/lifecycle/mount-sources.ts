@@ -13,29 +13,33 @@ export interface OpenedMounts {
 
 /**
  * Fills volumes that are empty, and finds the sources. Part of a volume is mounted apart, so that nobody who writes to
- * the volume can put a link to a folder of the host in its place. Throws EngineError 'bad-request'.
+ * the volume can put a link to a folder of the host in its place. The container holds its volumes until context.volumeMounts
+ * lets go. Throws EngineError 'bad-request', 'runtime' (a volume that cannot be mounted).
  */
 export async function openMountSources(
   context: ContainerContext,
   container: Container,
   rootfs: string,
 ): Promise<OpenedMounts> {
-  const held: HeldPart[] = [];
+  const parts: HeldPart[] = [];
   const close = async () => {
-    for (const part of held.splice(0)) await part.release();
+    for (const part of parts.splice(0)) await part.release();
   };
   try {
     const mounts: OciMount[] = [];
     for (const point of container.mounts) {
       if (point.type === 'bind') await ensureSource(point.source);
-      if (point.copyUp && point.subpath === '') {
+      const held =
+        point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
+      const writable = point.writable && held?.readOnly !== true;
+      if (point.copyUp && held?.readOnly !== true && point.subpath === '') {
         await copyUp(context.libc, rootfs, point.destination, point.source);
       }
-      if (point.subpath === '') mounts.push(bindMount(point, point.source));
+      if (point.subpath === '') mounts.push(bindMount({ ...point, writable }, point.source, held?.flags));
       else {
         const part = await holdPart(context.libc, point.source, point.subpath, context.paths.parts);
-        held.push(part);
-        mounts.push(bindMount(point, part.path));
+        parts.push(part);
+        mounts.push(bindMount({ ...point, writable }, part.path, held?.flags));
       }
     }
     return { mounts, close };
@@ -45,12 +49,13 @@ export async function openMountSources(
   }
 }
 
-function bindMount(point: MountPoint, source: string): OciMount {
+function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
   const options = [
     point.recursive ? 'rbind' : 'bind',
     point.propagation === '' ? 'rprivate' : point.propagation,
     // Also what is mounted below it, as dockerd does since version 25.
     point.writable ? 'rw' : point.recursive ? 'rro' : 'ro',
+    ...flags,
   ];
   return { destination: point.destination, type: 'bind', source, options };
 }

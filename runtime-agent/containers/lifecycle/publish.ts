@@ -15,3 +15,21 @@ export function publishContainerEvent(
     attributes: { ...container.config.Labels, ...more, image: container.config.Image, name: container.name },
   });
 }
+
+/** Tells of each volume that a start mounts, or an end unmounts, as dockerd does. */
+export function publishVolumeEvents(
+  events: EventBus,
+  { id, mounts }: Container,
+  action: 'mount' | 'unmount',
+): void {
+  for (const { name, destination, propagation, writable } of mounts) {
+    if (name === undefined) continue;
+    const where = { destination, propagation, 'read/write': String(writable) };
+    events.publish({
+      type: 'volume',
+      action,
+      id: name,
+      attributes: { container: id, driver: 'local', ...(action === 'mount' ? where : {}) },
+    });
+  }
+}

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import { allowRealtime } from '../../linux/cgroups.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
@@ -22,7 +23,7 @@ import { runLinks, tellLinked } from './link-containers.ts';
 import type { LiveContainer } from './live-container.ts';
 import { openMountSources } from './mount-sources.ts';
 import { prepareFolders, writeBundle } from './prepare-bundle.ts';
-import { publishContainerEvent } from './publish.ts';
+import { publishContainerEvent, publishVolumeEvents } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
 import { NEVER, timestamp } from './timestamps.ts';
 
@@ -97,14 +98,16 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  const [opened, joined, gathered] = await orFirst(letGo, [
+  const [opened, , joined, gathered] = await orFirst(letGo, [
     openMountSources(context, container, rootfs.path),
+    markAsContainer(rootfs.path),
     joinNamespaces(context, container, paths),
     gatherDevices(hostConfig),
     hostConfig.CpuRealtimeRuntime > 0
       ? allowRealtime(context.cgroups, containerCgroup(container))
       : undefined,
   ]);
+  publishVolumeEvents(context.events, container, 'mount');
   try {
     const spec = await writeBundle(context, container, paths, {
       rootfs: rootfs.path,
@@ -139,6 +142,16 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
   } finally {
     network.release();
     await opened.close();
+  }
+}
+
+/** Programs tell by this file that they run in a container. */
+async function markAsContainer(rootfs: string): Promise<void> {
+  try {
+    const file = await open(join(rootfs, '.dockerenv'), 'wx', 0o755);
+    await file.close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

@@ -25,7 +25,7 @@ export function parseBind(text: string): ParsedBind {
   return {
     source: isPath ? { path: cleanPath(first) } : { volume: second === undefined ? undefined : first },
     destination: checkDestination(destination, isPath ? 'bind' : 'volume', wrongText(text)),
-    ...parseBindOptions(mode, isPath, text),
+    ...parseBindOptions(mode, isPath, second !== undefined && !isPath, text),
   };
 }
 
@@ -33,6 +33,7 @@ export function parseBind(text: string): ParsedBind {
 function parseBindOptions(
   mode: string,
   isPath: boolean,
+  named: boolean,
   text: string,
 ): Pick<ParsedBind, 'mode' | 'writable' | 'propagation' | 'copyUp'> {
   let access: string | undefined;
@@ -50,7 +51,9 @@ function parseBindOptions(
       throw new EngineError('bad-request', wrongText(text) + why);
     } else if (!WITHOUT_MEANING.has(option)) refuseMode(mode);
   }
-  return { mode, writable: access !== 'ro', propagation, copyUp };
+  // dockerd shows a named volume without options so.
+  const shown = mode === '' && named ? 'z' : mode;
+  return { mode: shown, writable: access !== 'ro', propagation, copyUp };
 }
 
 /** An absolute path inside the container, without its needless parts. Throws EngineError 'bad-request', begun with `where`. */

@@ -27,7 +27,9 @@ export async function recover(context: ContainerContext): Promise<void> {
   for (const entry of stored) {
     context.registry.reserve(entry.container.name, entry.container.id);
     for (const { name } of entry.container.mounts) {
-      if (name !== undefined) context.volumes.resume(name, entry.container.id);
+      if (name === undefined) continue;
+      context.volumes.resume(name, entry.container.id);
+      if (entry.run?.bootId === context.bootId) context.volumeMounts.resume(name, entry.container.id);
     }
     context.registry.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
   }
@@ -48,6 +50,7 @@ export async function recover(context: ContainerContext): Promise<void> {
       }),
     ),
   );
+  await context.volumeMounts.settle();
   await context.networks.restore();
   await removeStrays(context, stored);
 }

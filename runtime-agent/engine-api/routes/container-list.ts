@@ -8,8 +8,9 @@ import { type Filters, matchesPattern, matchLabels, readFilters } from '../http/
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { namesByLinks } from '../views/link-view.ts';
+import { portList } from '../views/network-settings.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
-import { containerSizes } from './container-sizes.ts';
+import { listedSizes } from './container-sizes.ts';
 import { imageNames } from './shown-image.ts';
 
 const KNOWN_FILTERS = [
@@ -29,6 +30,7 @@ const KNOWN_FILTERS = [
   'status',
   'volume',
 ];
+const HEALTHS = ['none', 'starting', 'healthy', 'unhealthy'];
 const STATUSES = ['created', 'dead', 'exited', 'paused', 'removing', 'restarting', 'running'];
 
 /** `GET /containers/json`: the newest first, those that run unless more is asked (Engine API, ContainerList). */
@@ -55,7 +57,7 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
           image: await imageName(container),
           linkNames: linkNames.get(container.id),
         }),
-        ...(sized && (await containerSizes(deps, sized, container))),
+        ...(sized && (await listedSizes(deps, sized, container))),
       })),
     );
   });
@@ -67,6 +69,13 @@ function checkValues(filters: Filters): void {
       throw new EngineError('bad-request', `invalid filter 'status=${status.slice(0, 80)}'`);
     }
   }
+  for (const health of filters.get('health') ?? []) {
+    if (!HEALTHS.includes(health)) {
+      throw new EngineError('bad-request', `unrecognized filter value for health: ${health.slice(0, 80)}`);
+    }
+  }
+  checkPorts(filters, 'expose');
+  checkPorts(filters, 'publish');
   for (const code of filters.get('exited') ?? []) {
     if (!/^[+-]?\d{1,9}$/.test(code)) {
       const shown = code.slice(0, 80);
@@ -75,6 +84,17 @@ function checkValues(filters: Filters): void {
         `invalid filter 'exited=${shown}': strconv.Atoi: parsing ${JSON.stringify(shown)}: invalid syntax`,
       );
     }
+  }
+}
+
+function checkPorts(filters: Filters, key: 'expose' | 'publish'): void {
+  for (const value of filters.get(key) ?? []) {
+    if (/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/i.test(value)) continue;
+    const shown = value.slice(0, 80);
+    throw new EngineError(
+      'bad-request',
+      `error while looking up for ${key} ${shown}: strconv.ParseUint: parsing ${JSON.stringify(shown)}: invalid syntax`,
+    );
   }
 }
 
@@ -141,11 +161,9 @@ function publishes(container: Container, value: string): boolean {
   );
 }
 
+/** By the ports that are shown: of a container that runs in a network. */
 function exposes(container: Container, value: string): boolean {
-  return Object.keys(container.config.ExposedPorts ?? {}).some((exposed) => {
-    const [port, protocol = 'tcp'] = exposed.split('/');
-    return isPort(value, Number(port), protocol);
-  });
+  return portList(container).some(({ PrivatePort, Type }) => isPort(value, PrivatePort, Type));
 }
 
 /** `80`, `80/udp` or `80-90`. */

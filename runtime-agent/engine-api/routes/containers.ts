@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { parseSignal } from '../../containers/plan/signals.ts';
 import { EngineError } from '../../errors.ts';
+import { asksBefore } from '../api-version.ts';
 import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonObject } from '../http/json-body.ts';
@@ -33,8 +34,9 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     const sized = queryBoolean(ctx.URL.searchParams, 'size') ? deps.files : undefined;
     const isLinked = container.hostConfig.Links !== undefined;
     const links = isLinked ? linksView(container, await containers.list()) : [];
+    const aliases = asksBefore(ctx, '1.45') ? 'with-id' : 'as-given';
     ctx.body = {
-      ...containerInspect(container, deps.host, deps.execs.listIds(container.id), links),
+      ...containerInspect(container, deps.host, deps.execs.listIds(container.id), links, aliases),
       ...(sized && (await containerSizes(deps, sized, container))),
     };
   });

@@ -3,14 +3,15 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
+import { asksBefore } from '../api-version.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { cacheRecordJson } from '../views/cache-record.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { layerUsage } from '../views/disk-usage.ts';
-import { imageSummary } from '../views/image-summary.ts';
+import { imageSummary, virtualSize } from '../views/image-summary.ts';
 import { volumeJson } from '../views/volume.ts';
-import { containerSizes } from './container-sizes.ts';
+import { listedSizes } from './container-sizes.ts';
 import { imageNames } from './shown-image.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'] as const;
@@ -27,7 +28,7 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
     }
     const wants = (type: UsageType) => asked.length === 0 || asked.includes(type);
     ctx.body = {
-      ...(wants('image') ? await imagePart(deps) : { LayersSize: 0, Images: null }),
+      ...(wants('image') ? await imagePart(deps, asksBefore(ctx, '1.44')) : { LayersSize: 0, Images: null }),
       Containers: wants('container') ? await containerPart(deps, files) : null,
       Volumes: wants('volume') ? await volumePart(deps) : null,
       BuildCache: wants('build-cache') ? await cachePart(deps, requestSignal(ctx.res, deps.stopping)) : null,
@@ -35,7 +36,7 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
   });
 }
 
-async function imagePart(deps: EngineDeps): Promise<object> {
+async function imagePart(deps: EngineDeps, isOld: boolean): Promise<object> {
   const images = await deps.images.list();
   const sizes = new Map<Digest, number>();
   for (const diffId of new Set(images.flatMap(({ diffIds }) => diffIds))) {
@@ -48,6 +49,7 @@ async function imagePart(deps: EngineDeps): Promise<object> {
     LayersSize: usage.total,
     Images: images.map((image) => ({
       ...imageSummary(image, image),
+      ...virtualSize(image, isOld),
       Containers: count(image),
       SharedSize: usage.shared(image),
     })),
@@ -59,7 +61,7 @@ async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promi
   const imageName = imageNames(deps.images);
   const shown: object[] = [];
   for (const container of await deps.containers.list()) {
-    const sizes = await containerSizes(deps, files, container).catch(unlessGone);
+    const sizes = await listedSizes(deps, files, container).catch(unlessGone);
     if (sizes !== undefined)
       shown.push({ ...containerSummary(container, now, { image: await imageName(container) }), ...sizes });
   }
@@ -69,12 +71,14 @@ async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promi
 async function volumePart({ volumes }: EngineDeps): Promise<readonly object[]> {
   const shown: object[] = [];
   for (const volume of await volumes.list()) {
-    // What is mounted from elsewhere is not the agent's to count.
-    const own = Object.keys(volume.options).length === 0;
-    const Size = own ? await folderSize(volume.mountpoint) : -1;
+    // What is mounted from elsewhere is not this host's usage, and dockerd leaves it out.
+    if (Object.keys(volume.options).length > 0) continue;
     shown.push({
       ...volumeJson(volume),
-      UsageData: { RefCount: volumes.users(volume.name).length, Size },
+      UsageData: {
+        RefCount: volumes.users(volume.name).length,
+        Size: await folderSize(volume.mountpoint),
+      },
     });
   }
   return shown;

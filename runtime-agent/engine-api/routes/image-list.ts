@@ -1,11 +1,12 @@
 import type { Router } from '@koa/router';
 import type { Image } from '../../images/image.ts';
 import type { Images } from '../../images/images.ts';
+import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { globMatcher } from '../http/glob.ts';
 import { untilFilter } from '../http/until-filter.ts';
-import { createdMilliseconds, imageSummary } from '../views/image-summary.ts';
+import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';
 
 const KNOWN_FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
@@ -14,12 +15,13 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
   router.get('/images/json', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, KNOWN_FILTERS);
     const all = await deps.images.list();
+    const isOld = asksBefore(ctx, '1.44');
     const selected = await select(all, filters, deps.images);
     ctx.body = selected
       .sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))
       .flatMap((image) => {
         const names = shownNames(image, filters.get('reference'));
-        return names === undefined ? [] : [imageSummary(image, names)];
+        return names === undefined ? [] : [{ ...imageSummary(image, names), ...virtualSize(image, isOld) }];
       });
   });
 }

@@ -1,9 +1,11 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
+import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { imageHistory } from '../views/image-history.ts';
-import { imageInspect } from '../views/image-inspect.ts';
+import { imageInspect, ORIGIN } from '../views/image-inspect.ts';
+import { virtualSize } from '../views/image-summary.ts';
 import { imageUsers } from './image-users.ts';
 import { pathName } from './path-name.ts';
 
@@ -12,7 +14,12 @@ export function imageRoutes(router: Router, deps: EngineDeps): void {
   const { images } = deps;
 
   router.get(/^\/images\/(.+)\/json$/, async (ctx) => {
-    ctx.body = imageInspect(await images.get(pathName(ctx.captures)), deps.host.storageDriver);
+    const image = await images.get(pathName(ctx.captures));
+    ctx.body = {
+      ...imageInspect(image, deps.host.storageDriver),
+      ...virtualSize(image, asksBefore(ctx, '1.44')),
+      ...(asksBefore(ctx, '1.45') ? ORIGIN : {}),
+    };
   });
 
   router.get(/^\/images\/(.+)\/history$/, async (ctx) => {

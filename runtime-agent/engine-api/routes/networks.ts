@@ -1,6 +1,7 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
+import { asksBefore } from '../api-version.ts';
 import { readBoolean, readObject, readString } from '../decode/fields.ts';
 import { decodeNetworkRequest } from '../decode/network-request.ts';
 import { decodeEndpoint } from '../decode/networking.ts';
@@ -31,7 +32,7 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
     ctx.body = networks
       .list()
       .filter((entry) => matches(entry, filters, dangling))
-      .map((entry) => networkView(entry, false));
+      .map((entry) => networkView(entry, asksBefore(ctx, '1.28')));
   });
 
   router.post('/networks/create', async (ctx) => {

@@ -48,10 +48,12 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
     const deleted: string[] = [];
     let reclaimed = 0;
     for (const { name, labels, anonymous, mountpoint, options } of await volumes.list()) {
+      // dockerd keeps those with options, which stand for content of somebody else.
+      if (Object.keys(options).length > 0) continue;
       if (volumes.users(name).length > 0 || (!anonymous && !all)) continue;
       if (!matchLabels(filters.get('label'), labels)) continue;
       if (unwanted?.some((label) => matchLabels([label], labels))) continue;
-      const size = Object.keys(options).length === 0 ? await folderSize(mountpoint) : 0;
+      const size = await folderSize(mountpoint);
       await volumes.remove(name, true);
       reclaimed += size;
       deleted.push(name);

@@ -14,6 +14,7 @@ export function containerInspect(
   execIds: readonly string[],
   /** Of the default network, by the present names. */
   links: readonly string[],
+  aliases: 'as-given' | 'with-id',
 ): object {
   const { state } = container;
   return {
@@ -49,7 +50,7 @@ export function containerInspect(
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),
     Config: runConfigView(container.config),
-    NetworkSettings: networkSettings(container),
+    NetworkSettings: networkSettings(container, aliases),
   };
 }
 

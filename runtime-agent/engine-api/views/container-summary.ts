@@ -26,7 +26,7 @@ export function containerSummary(
     State: shownStatus(container.state),
     Status: statusText(container.state, now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: networksView(container, false) },
+    NetworkSettings: { Networks: networksView(container, 'left-out') },
     Mounts: mountPointsView(container),
   };
 }

@@ -45,3 +45,30 @@ export function imageInspect(image: Image, storageDriver: string): object {
     Metadata: { LastTagTime: image.lastTagTime ?? ZERO_TIME },
   };
 }
+
+/**
+ * The container that an image was committed from, which answers before version 1.45 have. No image says it here, and clients
+ * read its fields without looking whether it is there.
+ */
+export const ORIGIN = {
+  Container: '',
+  ContainerConfig: {
+    Hostname: '',
+    Domainname: '',
+    User: '',
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    Tty: false,
+    OpenStdin: false,
+    StdinOnce: false,
+    Env: null,
+    Cmd: null,
+    Image: '',
+    Volumes: null,
+    WorkingDir: '',
+    Entrypoint: null,
+    OnBuild: null,
+    Labels: null,
+  },
+} as const;

@@ -27,3 +27,8 @@ export function createdMilliseconds(image: { readonly created?: string }): numbe
   const milliseconds = image.created === undefined ? 0 : Date.parse(image.created);
   return Number.isNaN(milliseconds) ? 0 : milliseconds;
 }
+
+/** What answers before version 1.44 have beside the size, and is the same. */
+export function virtualSize(image: { readonly size: number }, isOld: boolean): object {
+  return isOld ? { VirtualSize: image.size } : {};
+}

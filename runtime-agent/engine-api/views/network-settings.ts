@@ -10,7 +10,7 @@ import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
 import { dnsNames } from '../../networks/sandbox.ts';
 
 /** What inspect shows of a container's network (Engine API, NetworkSettings). */
-export function networkSettings(container: Container): object {
+export function networkSettings(container: Container, aliases: 'as-given' | 'with-id'): object {
   const { activeNetwork, state } = container;
   const onBridge = activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
   const main = endpointView(container, onBridge, DEFAULT_ENDPOINT);
@@ -32,12 +32,15 @@ export function networkSettings(container: Container): object {
     IPPrefixLen: main.IPPrefixLen,
     IPv6Gateway: main.IPv6Gateway,
     MacAddress: main.MacAddress,
-    Networks: networksView(container, true),
+    Networks: networksView(container, aliases),
   };
 }
 
-/** A container's networks by name; lists leave the names out that it has there. */
-export function networksView(container: Container, showNames: boolean): Readonly<Record<string, object>> {
+/** A container's networks by name; lists leave the names out that it has there, and before version 1.45 its ID is one. */
+export function networksView(
+  container: Container,
+  names: 'as-given' | 'with-id' | 'left-out',
+): Readonly<Record<string, object>> {
   const { activeNetwork, hostConfig, networks } = container;
   const mode = networkMode(hostConfig.NetworkMode);
   const wanted = mode.kind === 'host' || mode.kind === 'none' ? { [mode.kind]: DEFAULT_ENDPOINT } : networks;
@@ -45,13 +48,25 @@ export function networksView(container: Container, showNames: boolean): Readonly
     Object.entries(wanted).map(([name, settings]) => {
       const active = activeNetwork?.endpoints.find(({ network }) => network.name === name);
       const view = endpointView(container, active, settings);
-      return [name, showNames ? view : { ...view, Aliases: null, DNSNames: null }];
+      if (names === 'left-out') return [name, { ...view, Aliases: null, DNSNames: null }];
+      const own = ['bridge', 'host', 'none'].includes(name) || names === 'as-given' ? [] : namesOf(container);
+      return [
+        name,
+        own.length === 0 ? view : { ...view, Aliases: [...new Set([...(view.Aliases ?? []), ...own])] },
+      ];
     }),
   );
 }
 
+export interface ListedPort {
+  readonly IP?: string;
+  readonly PrivatePort: number;
+  readonly PublicPort?: number;
+  readonly Type: string;
+}
+
 /** One element for each published port and address, and one for each port that is exposed only (ContainerSummary). */
-export function portList(container: Container): readonly object[] {
+export function portList(container: Container): readonly ListedPort[] {
   const { activeNetwork } = container;
   if (!isConnected(activeNetwork)) return [];
   const { ports } = activeNetwork;
@@ -113,6 +128,10 @@ function endpointView(
     DriverOpts: driverOptions,
     DNSNames: named || isUserDefined(active) ? dnsNames(container, aliases) : null,
   };
+}
+
+function namesOf({ id, config }: Container): readonly string[] {
+  return [id.slice(0, 12), config.Hostname].filter((name) => name !== '');
 }
 
 /** One that was taken out of all its networks keeps its ports for the next, and shows none. */

@@ -64,7 +64,14 @@ export function systemInfo(
     ServerVersion: host.version,
     Runtimes: { [host.runtime.name]: { path: host.runtime.path } },
     DefaultRuntime: host.runtime.name,
-    Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '' },
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
     LiveRestoreEnabled: true,
     Isolation: '',
     InitBinary: 'tini',
@@ -87,7 +94,10 @@ function registryConfig(insecure: readonly string[]): object {
     AllowNondistributableArtifactsCIDRs: null,
     AllowNondistributableArtifactsHostnames: null,
     InsecureRegistryCIDRs: ['127.0.0.0/8'],
-    IndexConfigs: Object.fromEntries(entries),
+    IndexConfigs: {
+      'docker.io': { Name: 'docker.io', Mirrors: [], Secure: true, Official: true },
+      ...Object.fromEntries(entries),
+    },
     Mirrors: null,
   };
 }

@@ -45,6 +45,45 @@ describe('version negotiation', () => {
   });
 });
 
+describe('what older clients read', () => {
+  const read = async (path: string) => JSON.parse((await call('GET', path)).text);
+  test('is the size of an image by its old name, and the container that it came from', async () => {
+    for (const [version, virtual, origin] of [
+      ['1.24', true, true],
+      ['1.43', true, true],
+      ['1.44', false, true],
+      ['1.45', false, false],
+    ] as const) {
+      const [listed] = await read(`/v${version}/images/json`);
+      assert.equal(listed.VirtualSize, virtual ? listed.Size : undefined);
+      const image = await read(`/v${version}/images/busybox/json`);
+      assert.equal(image.VirtualSize, virtual ? image.Size : undefined);
+      assert.equal(image.ContainerConfig?.Hostname, origin ? '' : undefined);
+      assert.equal(image.Container, origin ? '' : undefined);
+    }
+  });
+  test('is the ID of a container among its aliases', async () => {
+    const body = {
+      Image: 'busybox',
+      HostConfig: { NetworkMode: 'front' },
+      NetworkingConfig: { EndpointsConfig: { front: { Aliases: ['web'] } } },
+    };
+    await call('POST', '/networks/create', { body: { Name: 'front' } });
+    const created = await call('POST', '/containers/create?name=aliased', { body });
+    const { Id } = JSON.parse(created.text);
+    for (const [version, aliases] of [
+      ['1.44', ['web', Id.slice(0, 12)]],
+      ['1.45', ['web']],
+    ] as const) {
+      const { NetworkSettings, Config } = await read(`/v${version}/containers/aliased/json`);
+      const own = version === '1.44' && Config.Hostname !== '' ? [Config.Hostname] : [];
+      assert.deepEqual(NetworkSettings.Networks.front.Aliases, [...new Set([...aliases, ...own])]);
+    }
+    await call('DELETE', '/containers/aliased');
+    await call('DELETE', '/networks/front');
+  });
+});
+
 describe('errors', () => {
   test('are JSON with a line feed, and an exact content type', async () => {
     const { status, headers, text } = await call('GET', '/v1.45/nothing/here');
@@ -98,6 +137,19 @@ describe('errors', () => {
   test('of queries and paths', async () => {
     const cases: readonly [method: string, path: string, status: number, message: RegExp][] = [
       ['GET', '/containers/json?filters={', 400, /invalid filter/],
+      [
+        'GET',
+        '/containers/json?filters={"publish":["x"]}',
+        400,
+        /looking up for publish x: strconv.ParseUint/,
+      ],
+      ['GET', '/containers/json?filters={"expose":["8/y"]}', 400, /looking up for expose 8\/y/],
+      [
+        'GET',
+        '/containers/json?filters={"health":["fine"]}',
+        400,
+        /unrecognized filter value for health: fine/,
+      ],
       ['GET', '/containers/json?filters={"status":["flying"]}', 400, /status=flying/],
       ['GET', '/containers/json?limit=x', 400, /limit must be an integer/],
       ['GET', '/events?since=yesterday', 400, /since must be seconds/],
@@ -195,6 +247,26 @@ test('a created container shows in list and inspect', async () => {
   assert.equal(inspected.State.Health, undefined);
   assert.equal((await call('DELETE', '/containers/web')).status, 204);
   assert.equal((await call('POST', '/containers/web/start')).status, 404);
+});
+
+test('volumes with options are not pruned, and names are found by expressions', async () => {
+  const options = { type: 'tmpfs', device: 'tmpfs', o: 'size=1m' };
+  for (const body of [{ Name: 'kept', DriverOpts: options }, { Name: 'gone' }]) {
+    assert.equal((await call('POST', '/volumes/create', { body })).status, 201);
+  }
+  const found = async (pattern: string) => {
+    const filters = encodeURIComponent(JSON.stringify({ name: [pattern] }));
+    const { Volumes }: { Volumes: { Name: string }[] } = JSON.parse(
+      (await call('GET', `/volumes?filters=${filters}`)).text,
+    );
+    return Volumes.map(({ Name }) => Name);
+  };
+  assert.deepEqual(await found('^(kept|gone)$'), ['gone', 'kept']);
+  assert.deepEqual(await found('^one'), []);
+  const filters = encodeURIComponent('{"all":["true"]}');
+  const pruned = JSON.parse((await call('POST', `/volumes/prune?filters=${filters}`)).text);
+  assert.deepEqual(pruned, { VolumesDeleted: ['gone'], SpaceReclaimed: 0 });
+  assert.equal((await call('DELETE', '/volumes/kept')).status, 204);
 });
 
 test('start and stop of what is so already are 304 without a body', async () => {
