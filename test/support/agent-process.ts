@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { makeTempDir, removeTree } from './temp-dir.ts';
@@ -40,7 +41,7 @@ export async function startAgent(
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
     const [command = '', ...rest] = [...(options.enter ?? []), process.execPath, MAIN, ...args];
-    const started = startProcess(scope, command, rest);
+    const started = startProcess(scope, command, rest, { env: COMPILE_CACHE });
     await started.waitForLine(/^berth-agent is ready: /m);
     return started;
   };

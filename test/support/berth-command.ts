@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
@@ -8,7 +9,10 @@ export function runBerthIn(
   env: Readonly<Record<string, string>>,
   ...args: readonly string[]
 ): Promise<CommandResult> {
-  return runCommand(process.execPath, [MAIN, ...args], { env, expectExit: 'any' });
+  return runCommand(process.execPath, [MAIN, ...args], {
+    env: { ...COMPILE_CACHE, ...env },
+    expectExit: 'any',
+  });
 }
 
 /** Runs `berth` with these arguments to its end, whatever its exit code. */

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanupScope } from './cleanup.ts';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -45,6 +46,7 @@ export async function startRegistry(
   const { adminPassword } = options;
   const auth = adminPassword === undefined ? ['--auth', 'none'] : [];
   const env = {
+    ...COMPILE_CACHE,
     ...options.env,
     ...(adminPassword !== undefined && { BERTH_ADMIN_PASSWORD: adminPassword }),
   };
