@@ -21,7 +21,10 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 const options = { skip: unlessRoot(), timeout: 900_000 };
 const MIB = 1024 * 1024;
-const LAYER = 5 * MIB;
+/** Of docker's and podman's: a push has the same requests whatever the size. */
+const LAYER = MIB;
+/** Milliseconds between two pushes of docker and of podman: a restart lasts several, and those by skopeo have no pause. */
+const PAUSE = 500;
 /** Of the one whose uploads are cut by every stop that does not wait for them: each takes some seconds. */
 const SLOW_LAYER = 6 * MIB;
 const SLOW_RATE = 2 * MIB;
@@ -112,10 +115,17 @@ async function pushThroughRestarts(t: TestContext, replicas: Replicas, entrance:
     );
     pushed.set(name, image.digest);
   };
-  const clients = [pushByDocker, pushByPodman, pushSlowly].map((push) => ({ push, count: 0 }));
+  const clients = [
+    { push: pushByDocker, pause: PAUSE, count: 0 },
+    { push: pushByPodman, pause: PAUSE, count: 0 },
+    { push: pushSlowly, pause: 0, count: 0 },
+  ];
   const working = Promise.all(
     clients.map(async (client) => {
-      for (; !done; client.count += 1) await client.push(client.count);
+      for (; !done; client.count += 1) {
+        await client.push(client.count);
+        await sleep(client.pause);
+      }
     }),
   );
   const restarting = async () => {
