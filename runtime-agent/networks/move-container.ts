@@ -69,7 +69,7 @@ export async function leaveNetwork(
   const sandbox = sandboxOf(context, container.id);
   const gone = sandbox.endpoints.find(({ network }) => network.name === ref || network.id === ref);
   if (gone === undefined) {
-    throw new EngineError('forbidden', `container ${container.id} is not connected to the network ${ref}`);
+    throw new EngineError('forbidden', `container ${container.id} is not connected to network ${ref}`);
   }
   const endpoints = sandbox.endpoints.filter((endpoint) => endpoint !== gone);
   await context.kernel.run('leave', {

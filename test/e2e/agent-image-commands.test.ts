@@ -179,7 +179,7 @@ describe('docker image ls, rm, prune, history and system df', {
     for (const daemon of [agent, dockerd]) {
       await daemon.docker(['volume', 'create', 'named']);
       await daemon.docker(['run', '--name', 'ended', '--network=none', '-v', '/anonymous', 'app:2']);
-      await daemon.docker(['run', '-d', '--name', 'busy', '--network=none', 'app:1', 'sleep', '1000']);
+      await daemon.docker(['run', '-d', '--name', 'busy', '--network=none', 'app:1', 'sleep', '100000']);
     }
     const kept = ['images', '--format', '{{.Repository}}:{{.Tag}}'];
     const names = ['ps', '-a', '--format', '{{.Names}}'];

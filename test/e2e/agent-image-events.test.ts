@@ -132,7 +132,7 @@ describe('what images go through, beside dockerd', { skip: unlessRoot(), timeout
       ['rmi', id.slice(0, 10)],
       ['rmi', 'elsewhere'],
       ['rmi', `${name}:2`],
-      ['run', '-d', '--name', 'busy', ...RUN, image, 'sleep', '1000'],
+      ['run', '-d', '--name', 'busy', ...RUN, image, 'sleep', '100000'],
       ['rmi', id],
       ['rmi', '-f', id],
       ['rmi', '-f', image],

@@ -53,7 +53,16 @@ describe('docker inspect, key by key beside dockerd', {
   const donors = new Map<Daemon, string>();
   for (const daemon of [agent, dockerd]) {
     const flags = ['--network=none', '--ipc=shareable', '-v', 'kept:/data'];
-    const { stdout } = await daemon.docker(['run', '-d', '--name', 'donor', ...flags, image, 'sleep', '600']);
+    const { stdout } = await daemon.docker([
+      'run',
+      '-d',
+      '--name',
+      'donor',
+      ...flags,
+      image,
+      'sleep',
+      '100000',
+    ]);
     donors.set(daemon, stdout.trim());
   }
 

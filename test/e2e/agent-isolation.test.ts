@@ -16,7 +16,7 @@ describe('inside the container', { skip: unlessRoot(), timeout: 3_600_000 }, asy
     (await docker(['run', '--rm', ...flags, image, 'sh', '-c', script])).stdout;
 
   test('other processes cannot be seen', async () => {
-    await docker(['run', '-d', '--name', 'neighbour', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'neighbour', image, 'sleep', '100000']);
     const processes = (
       await sh('cat /proc/[0-9]*/cmdline | tr "\\0" " "; ls -d /proc/[0-9]* | wc -l')
     ).trim();
@@ -70,7 +70,7 @@ describe('inside the container', { skip: unlessRoot(), timeout: 3_600_000 }, asy
       image,
       'sh',
       '-c',
-      'echo x > /bin/added; rm /bin/ls; echo done; sleep 600',
+      'echo x > /bin/added; rm /bin/ls; echo done; sleep 100000',
     ]);
     const follow = agent.startDocker(['logs', '-f', 'writer']);
     await follow.waitForLine(/done/);
@@ -113,7 +113,7 @@ describe('inside the container', { skip: unlessRoot(), timeout: 3_600_000 }, asy
       '50',
       image,
       'sleep',
-      '600',
+      '100000',
     ]);
     const pid = (await docker(['inspect', '-f', '{{.State.Pid}}', 'limited'])).stdout.trim();
     const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8');

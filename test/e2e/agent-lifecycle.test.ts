@@ -104,7 +104,7 @@ describe('the life of a container', { skip: unlessRoot(), timeout: 3_600_000 }, 
   });
 
   test('rm refuses what runs, rm -f does not', async () => {
-    await docker(['run', '-d', '--name', 'busy', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'busy', image, 'sleep', '100000']);
     const refused = await docker(['rm', 'busy'], { expectExit: 1 });
     assert.match(
       refused.stderr,

@@ -50,7 +50,7 @@ describe('what the docker CLI prints, beside dockerd', {
 
   test('what is in use or in another state', async () => {
     await same(
-      [...RUN, '-d', '--name', 'busy', image, 'sleep', '600'],
+      [...RUN, '-d', '--name', 'busy', image, 'sleep', '100000'],
       ['create', '--name', 'busy', image],
       ['rm', 'busy'],
       ['rmi', image],

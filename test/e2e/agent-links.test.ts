@@ -27,7 +27,7 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
     by: 'OWN',
   };
   const { same } = besideDockerd(agent, dockerd, [OWN_ADDRESS]);
-  const SLEEP = [image, 'sleep', '1000'];
+  const SLEEP = [image, 'sleep', '100000'];
   const VARIABLES = 'env | grep -E "^(DB|OTHER)_" | sort';
   // The order of the lines is not told anywhere.
   const HOSTS = 'grep -v -E "localhost|^f[ef]0|ip6" /etc/hosts | sort';
@@ -180,17 +180,17 @@ describe('links between containers, beside dockerd', { skip: unlessRoot(), timeo
       `services:
   db:
     image: ${image}
-    command: sleep 1000
+    command: sleep 100000
     networks: [inside]
   web:
     image: ${image}
-    command: sleep 1000
+    command: sleep 100000
     links: ['db:store', 'db']
     external_links: ['stranger:guest']
     networks: [inside, outside]
   old:
     image: ${image}
-    command: sleep 1000
+    command: sleep 100000
     network_mode: bridge
     external_links: ['plain:friend']
 networks:

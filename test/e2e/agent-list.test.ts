@@ -49,7 +49,7 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3
         '8081:80',
         image,
         'sleep',
-        '10000',
+        '100000',
       ],
       [
         'run',
@@ -64,11 +64,11 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3
         '1234',
         image,
         'sleep',
-        '10000',
+        '100000',
       ],
       ['run', '--name', 'gamma', '-v', '/tmp:/host:ro', image, 'sh', '-c', 'exit 3'],
       ['create', '--name', 'delta', '--health-cmd', 'true', '--network', 'none', image, 'true', 'two words'],
-      ['run', '-d', '--name', 'paused', '--network', 'none', image, 'sleep', '10000'],
+      ['run', '-d', '--name', 'paused', '--network', 'none', image, 'sleep', '100000'],
       ['pause', 'paused'],
       ls(),
       ...['running', 'exited', 'created', 'paused', 'dead', 'restarting', 'flying'].map((status) =>

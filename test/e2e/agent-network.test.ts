@@ -131,7 +131,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
   });
 
   test('udp is published, also on [::1]', async () => {
-    await docker(['run', '-d', '--name', 'echo', '-p', '8053:53/udp', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'echo', '-p', '8053:53/udp', image, 'sleep', '100000']);
     const pid = (await docker(['inspect', '-f', '{{.State.Pid}}', 'echo'])).stdout.trim();
     // busybox has no server for UDP.
     const echo =
@@ -165,15 +165,15 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
       '53/udp',
       image,
       'sleep',
-      '600',
+      '100000',
     ]);
     const { stdout } = await docker(['port', 'any']);
     assert.match(
       stdout,
       /^53\/udp -> 0\.0\.0\.0:(\d+)\n53\/udp -> \[::\]:\1\n80\/tcp -> 0\.0\.0\.0:(\d+)\n80\/tcp -> \[::\]:\2\n$/,
     );
-    await docker(['run', '-d', '--name', 'range', '-p', '8090-8091:80', image, 'sleep', '600']);
-    await docker(['run', '-d', '--name', 'range2', '-p', '8090-8091:80', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'range', '-p', '8090-8091:80', image, 'sleep', '100000']);
+    await docker(['run', '-d', '--name', 'range2', '-p', '8090-8091:80', image, 'sleep', '100000']);
     assert.match((await docker(['port', 'range2'])).stdout, /:8091\n/);
     await refused(
       ['run', '--rm', '-p', '8090:80', image, 'true'],
@@ -339,7 +339,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
     assert.deepEqual(await listed('type=custom'), ['back', 'front']);
     assert.deepEqual(await listed('label=tier=front'), ['front']);
     assert.deepEqual(await listed('driver=host'), ['host']);
-    await docker(['run', '-d', '--name', 'member', '--network', 'back', image, 'sleep', '600']);
+    await docker(['run', '-d', '--name', 'member', '--network', 'back', image, 'sleep', '100000']);
     assert.deepEqual(await listed('dangling=true'), ['front']);
     assert.deepEqual(
       (await docker(['ps', '--filter', 'network=back', '--format', '{{.Names}}'])).stdout,
@@ -446,7 +446,7 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
 
   // Last: the link to the outside goes with the other host.
   test('another host reaches published ports only, and is reached', async () => {
-    const other = startProcess({ after }, 'unshare', ['--net', 'sleep', '600']);
+    const other = startProcess({ after }, 'unshare', ['--net', 'sleep', '100000']);
     await eventually('it has a namespace', async () =>
       (await readlink(`/proc/${other.pid}/ns/net`)) === (await readlink('/proc/self/ns/net'))
         ? undefined

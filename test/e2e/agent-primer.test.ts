@@ -31,7 +31,7 @@ test('the commands of a primer on Docker, one after the other', {
   assert.match(await run('pull', image), /Status: Image is up to date for /);
 
   assert.equal(await run('run', '--rm', image, 'echo', 'hello'), 'hello\n');
-  const id = (await run('run', '--detach', '--name', 'box', image, 'sleep', '1000')).trim();
+  const id = (await run('run', '--detach', '--name', 'box', image, 'sleep', '100000')).trim();
   assert.match(id, /^[0-9a-f]{64}$/);
   assert.match(await run('ps'), new RegExp(`^${id.slice(0, 12)} .* Up .* box$`, 'm'));
   assert.equal(await run('pause', 'box'), 'box\n');
@@ -96,7 +96,7 @@ test('the commands of a primer on Docker, one after the other', {
   await mkdir(project);
   await writeFile(
     join(project, 'compose.yaml'),
-    `services:\n  web:\n    image: ${image}\n    command: [sleep, "1000"]\n    volumes: ["data:/data"]\nvolumes:\n  data: {}\n`,
+    `services:\n  web:\n    image: ${image}\n    command: [sleep, "100000"]\n    volumes: ["data:/data"]\nvolumes:\n  data: {}\n`,
   );
   const compose = (...args: readonly string[]) =>
     runCommand('docker', ['compose', '--progress', 'plain', ...args], {

@@ -78,7 +78,7 @@ describe('restart policies', { skip: unlessRoot(), timeout: 3_600_000 }, async (
   });
 
   test('docker kill and stop end restarts, and a signal that is not for stopping does not', async () => {
-    await start('killed', 'always', 'sleep 600');
+    await start('killed', 'always', 'sleep 100000');
     await docker(['kill', 'killed']);
     assert.equal(
       await show('killed', '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}'),

@@ -91,7 +91,7 @@ test('a container that ended while no agent ran is found ended', options, async 
 
 test('SIGTERM stops the agent with 0, ends streams, and leaves containers alone', options, async (t) => {
   const { agent, image } = await startAgentWithImage(t);
-  await agent.docker(['run', '-d', '--name', 'goes-on', image, 'sleep', '600']);
+  await agent.docker(['run', '-d', '--name', 'goes-on', image, 'sleep', '100000']);
   const pid = (await agent.docker(['inspect', '-f', '{{.State.Pid}}', 'goes-on'])).stdout.trim();
   const follower = agent.startDocker(['logs', '--follow', 'goes-on']);
   const events = agent.startDocker(['events']);

@@ -99,7 +99,7 @@ describe('docker run', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
       ['KILL', 137],
       ['HUP', 129],
     ] as const) {
-      const script = 'trap - HUP; echo waiting; exec sleep 600';
+      const script = 'trap - HUP; echo waiting; exec sleep 100000';
       const client = startDocker(['run', '--rm', '--init', '--name', 'killed', image, 'sh', '-c', script]);
       await client.waitForLine(/waiting/);
       await docker(['kill', '--signal', signal, 'killed']);

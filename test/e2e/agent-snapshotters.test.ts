@@ -88,7 +88,7 @@ describe('an agent on a host without what is best', { skip: unlessRoot(), timeou
       await docker(['build', '-q', '-t', `${registry.host}/team/built:1`, context]);
       const built = `${registry.host}/team/built:1`;
       assert.equal(await out('run', '--rm', built), 'copied\none\n');
-      await docker(['run', '-d', '--name', 'stays', built, 'sleep', '1000']);
+      await docker(['run', '-d', '--name', 'stays', built, 'sleep', '100000']);
       assert.equal((await loopDevicesOf(agent)).length > 0, way === 'loop');
 
       await agent.kill();

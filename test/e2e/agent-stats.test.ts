@@ -27,10 +27,10 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 3_600_000
         { reason: 'pids and times are of the host', pattern: /\b\d+([:.]\d+)*\b/g, by: 'N' },
         { reason: 'columns are as wide as numbers are long', pattern: / +/g, by: ' ' },
       ],
-      [...RUN, '--name', 'tug', image, 'sleep', '10000'],
+      [...RUN, '--name', 'tug', image, 'sleep', '100000'],
       ['exec', '-d', 'tug', 'sh', '-c', 'sleep 7777; true'],
       // The container's own command runs, and the shell's has been started by it.
-      { args: ['top', 'tug'], until: / sleep 10000\n(?:.*\n)*.* sleep 7777\n/ },
+      { args: ['top', 'tug'], until: / sleep 100000\n(?:.*\n)*.* sleep 7777\n/ },
       ['top', 'tug', '-o', 'pid,comm'],
       ['top', 'tug', '-o', 'pid,args'],
       ['top', 'tug', 'u'],
@@ -138,10 +138,10 @@ describe('docker top and docker stats', { skip: unlessRoot(), timeout: 3_600_000
   });
 
   test('stats of all follow what comes and goes', async () => {
-    await same([...RUN, '--name', 'one', image, 'sleep', '10000']);
+    await same([...RUN, '--name', 'one', image, 'sleep', '100000']);
     const client = agent.startDocker(['stats', '--format', '{{.Name}} pids={{.PIDs}}']);
     await client.waitForLine(/one pids=1/);
-    await agent.docker([...RUN, '--name', 'two', image, 'sleep', '10000']);
+    await agent.docker([...RUN, '--name', 'two', image, 'sleep', '100000']);
     await client.waitForLine(/two pids=1/);
     await client.end('SIGTERM');
     await agent.docker(['rm', '-f', 'one', 'two']);

@@ -41,13 +41,13 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
 
   test('waits for a health check, and fails where it stays unhealthy', async () => {
     const healthy = new GenericContainer(image)
-      .withCommand(['sh', '-c', 'sleep 0.5; touch /ok; sleep 1000'])
+      .withCommand(['sh', '-c', 'sleep 0.5; touch /ok; sleep 100000'])
       .withHealthCheck({ test: ['CMD-SHELL', 'test -f /ok'], interval: 200, retries: 10_000, startPeriod: 0 })
       .withWaitStrategy(Wait.forHealthCheck())
       .withStartupTimeout(PATIENCE);
     await (await healthy.start()).stop();
     const unhealthy = new GenericContainer(image)
-      .withCommand(['sleep', '1000'])
+      .withCommand(['sleep', '100000'])
       .withHealthCheck({ test: ['CMD-SHELL', 'false'], interval: 200, retries: 2, startPeriod: 0 })
       .withWaitStrategy(Wait.forHealthCheck())
       .withStartupTimeout(PATIENCE);
@@ -59,7 +59,7 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
     t.after(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'file'), 'from the host\n');
     await using container = await new GenericContainer(image)
-      .withCommand(['sleep', '1000'])
+      .withCommand(['sleep', '100000'])
       .withCopyFilesToContainer([{ source: join(folder, 'file'), target: '/in/file' }])
       .withCopyContentToContainer([{ content: 'content\n', target: '/in/content' }])
       .start();
@@ -83,7 +83,7 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
       .withNetworkAliases('web')
       .start();
     await using second = await new GenericContainer(image)
-      .withCommand(['sleep', '1000'])
+      .withCommand(['sleep', '100000'])
       .withNetwork(network)
       .start();
     const fetched = ['wget', '-q', '-O', '-', 'http://web:8080/index.html'];
@@ -96,10 +96,10 @@ describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
   });
 
   test('commits a container to an image', async () => {
-    await using container = await new GenericContainer(image).withCommand(['sleep', '1000']).start();
+    await using container = await new GenericContainer(image).withCommand(['sleep', '100000']).start();
     await container.exec(['sh', '-c', 'echo kept > /kept']);
     await container.commit({ repo: 'tc/committed', tag: '1', deleteOnExit: false });
-    await using again = await new GenericContainer('tc/committed:1').withCommand(['sleep', '1000']).start();
+    await using again = await new GenericContainer('tc/committed:1').withCommand(['sleep', '100000']).start();
     assert.equal((await again.exec(['cat', '/kept'])).stdout, 'kept\n');
   });
 

@@ -55,7 +55,7 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
       await refused(['run', '--rm', '-v', 'shared:/data:ro', image, 'touch', '/data/x']),
       /Read-only file system/,
     );
-    await docker(['run', '-d', '--name', 'one', '-v', 'shared:/data', image, 'sleep', '1000']);
+    await docker(['run', '-d', '--name', 'one', '-v', 'shared:/data', image, 'sleep', '100000']);
     await docker([
       'run',
       '-d',

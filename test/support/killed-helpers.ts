@@ -83,7 +83,7 @@ exec "$REAL" "$@"
   for (const { what, during, script } of DEATHS) {
     test(what, async () => {
       await writeFile(join(plan, during), script);
-      const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '1000'];
+      const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '100000'];
       const { exitCode, stderr } = await docker(run, { expectExit: 'any' });
       await assert.rejects(rm(join(plan, during)), { code: 'ENOENT' }, 'it was not killed');
       const [id = '', running] = (
@@ -105,7 +105,7 @@ exec "$REAL" "$@"
   }
 
   test('the supervisor of a container that runs: that ends, and can be started again', async () => {
-    const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '1000'];
+    const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '100000'];
     const id = (await docker(run)).stdout.trim();
     ids.add(id);
     const supervisor = await readFile(join(agent.dataDir, 'containers', id, 'bundle/conmon.pid'), 'latin1');
