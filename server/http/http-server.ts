@@ -11,6 +11,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 const STALLED_TIMEOUT_MS = 120_000;
 /** For which what has connected is waited for when nobody else can connect any more: a request may be on its way. */
 const LINGER_MS = 200;
+/** A process that is held up while it waits takes that for one of these pieces: its clients had no answers meanwhile. */
+const LINGER_PIECES = 10;
 /** Time for a client to agree on keys. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
@@ -116,9 +118,12 @@ export class HttpServer {
     this.#dropConnecting?.(this.#server);
     await turn();
     if (await this.#hasConnections()) {
-      await after(Math.min(LINGER_MS, graceMs));
-      // A process that was held up finds the time over before it has read what came meanwhile.
-      await turn();
+      const deadline = performance.now() + graceMs;
+      for (let piece = 0; piece < LINGER_PIECES && performance.now() <= deadline; piece += 1) {
+        await after(Math.min(LINGER_MS, graceMs) / LINGER_PIECES);
+        // A process that was held up finds the time over before it has read what came meanwhile.
+        await turn();
+      }
     }
     this.#state = 'draining';
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { HttpServer } from '../../../server/http/http-server.ts';
 import { defer } from '../../support/cleanup.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
@@ -132,5 +133,20 @@ test('a request that comes over an open connection just after the server began t
     await connection.closed();
   }
   await idle.closed();
+  assert.equal(await drained, true);
+});
+
+test('the time in which a server that drains was held up itself is none that its clients had', async (t) => {
+  const { server, connect } = await listen(t, (_req, res) => res.end('served'), PATIENT_MS);
+  const connection = await connect();
+  const drained = server.drain(60_000);
+  await turn();
+  await turn();
+  for (const end = performance.now() + 500; performance.now() < end; );
+  // By now it knows that the time is over.
+  await turn();
+  await turn();
+  connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await connection.waitFor(/Connection: close\r\n[\s\S]*served$/);
   assert.equal(await drained, true);
 });
