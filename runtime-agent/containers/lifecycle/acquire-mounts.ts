@@ -85,6 +85,8 @@ function volumesFrom(context: ContainerContext, text: string): readonly MountPoi
   }
   return findDonor(context, ref).container.mounts.map((point) => ({
     ...point,
+    // As dockerd has it, whatever the donor's options.
+    mode: '',
     writable: point.writable && mode !== 'ro',
     copyUp: false,
   }));
