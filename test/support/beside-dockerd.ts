@@ -34,6 +34,8 @@ export type DockerStep =
       readonly args: readonly string[];
       /** What it shall have printed: it is run again until it has, for what comes about in an engine's own time. */
       readonly until?: RegExp;
+      /** The lines that it prints are compared in any order, such as those of processes, whose numbers begin anew at times. */
+      readonly inAnyOrder?: boolean;
     } & CommandOptions);
 
 /** Runs one script on the agent and on dockerd. */
@@ -72,12 +74,14 @@ async function runScript(
 ): Promise<readonly string[]> {
   const printed: string[] = [];
   for (const step of steps) {
-    const { args, until = /^/, ...options } = 'args' in step ? step : { args: step };
+    const { args, until = /^/, inAnyOrder = false, ...options } = 'args' in step ? step : { args: step };
     const { exitCode, stdout, stderr } = await eventually(`${args.join(' ')} prints ${until}`, async () => {
       const result = await docker(args, { ...options, expectExit: 'any' });
       return until.test(result.stdout) ? result : undefined;
     });
-    printed.push(normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`, differences));
+    const text = normalize(`${args.join(' ')}\n${exitCode}\n${stdout}${stderr}`, differences);
+    const [command = '', code = '', ...lines] = text.split('\n');
+    printed.push(inAnyOrder ? [command, code, ...lines.sort()].join('\n') : text);
   }
   return printed;
 }

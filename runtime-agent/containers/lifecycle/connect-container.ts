@@ -43,7 +43,8 @@ export async function disconnectContainer(
     if (!Object.hasOwn(container.networks, network)) {
       throw new EngineError(
         'forbidden',
-        `container ${container.id} is not connected to the network ${network}`,
+        // In the words that dockerd has for each.
+        `container ${container.id} is not connected to ${run === undefined ? 'the network' : 'network'} ${network}`,
       );
     }
     const { [network]: _gone, ...networks } = container.networks;
