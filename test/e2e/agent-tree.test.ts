@@ -14,7 +14,7 @@ import { unlessRoot } from '../support/unless-root.ts';
 enterOwnNetwork();
 
 /** What the runtime mounts over the image or makes as its mount points. */
-const OF_THE_RUNTIME = /^(proc|sys|dev)(\/|$)|^etc\/(hosts|hostname|resolv\.conf)$|^etc$/;
+const OF_THE_RUNTIME = /^(proc|sys|dev)(\/|$)|^etc\/(hosts|hostname|resolv\.conf)$|^etc$|^\.dockerenv$/;
 
 describe('the tree inside a container is what podman unpacks', {
   skip: unlessRoot(),
