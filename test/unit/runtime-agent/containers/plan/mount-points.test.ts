@@ -26,7 +26,7 @@ describe('parseBind', () => {
     assert.deepEqual(parseBind('data:/data/'), {
       source: { volume: 'data' },
       destination: '/data',
-      mode: '',
+      mode: 'z',
       writable: true,
       propagation: '',
       copyUp: true,
