@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
+import { parseDigest } from '../../storage/oci/digest.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { startRegistry } from '../support/registry-process.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
@@ -62,14 +68,16 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 1_800_000
 
   test('a step whose layer is wanted and is not there is built again', async () => {
     const away = `RUN cat /tool > /again`;
+    const damaged = await startRegistry(scope);
+    const lost = `${damaged.host}/team/cache:lost`;
     const fifth = await startAgent(scope);
-    await build(first, '--cache-to', `type=registry,ref=${cache('lost')},mode=max`);
+    await build(first, '--cache-to', `type=registry,ref=${lost},mode=max`);
     const manifest = (await (
-      await fetch(`http://${registry.host}/v2/team/cache/manifests/lost`, {
+      await fetch(`${damaged.url}/v2/team/cache/manifests/lost`, {
         headers: { accept: OCI_MANIFEST },
       })
     ).json()) as { readonly layers: readonly { readonly digest: string }[] };
-    await build(fifth, '--cache-from', cache('lost'));
+    await build(fifth, '--cache-from', lost);
     const extended = await makeBuildContext(
       scope,
       [`FROM ${image} AS tools`, `RUN ${RANDOM} > /tool`, away, ''].join('\n'),
@@ -81,14 +89,14 @@ describe('a build cache in a registry', { skip: unlessRoot(), timeout: 1_800_000
     assert.match(made[0] ?? '', /^[0-9a-f-]{36}$/);
     assert.equal(made[0], made[1]);
 
+    const blobs = new BlobStore(await openFilesystemDriver(damaged.dataDir));
     for (const { digest } of manifest.layers) {
-      const answer = await fetch(`http://${registry.host}/v2/team/cache/blobs/${digest}`, {
-        method: 'DELETE',
-      });
-      assert.equal(answer.status, 202);
+      const copies = await blobs.copies(parseDigest(digest));
+      assert.notEqual(copies.length, 0);
+      for (const { location } of copies) await rm(join(damaged.dataDir, location));
     }
     const sixth = await startAgent(scope);
-    const printed = await build(sixth, '--cache-from', cache('lost'));
+    const printed = await build(sixth, '--cache-from', lost);
     assert.deepEqual([...executed(printed)].sort(), [
       'COPY --from=tools /tool /copied',
       'COPY words /words',

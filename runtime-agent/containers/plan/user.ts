@@ -46,12 +46,12 @@ export function resolveUser(
   if (uid === undefined) {
     throw new EngineError('bad-request', `unable to find user ${wanted}: no matching entries in passwd file`);
   }
-  const gid = groupPart === '' ? (account?.gid ?? 0) : findGroup(groups, groupPart);
+  const gid = groupPart === '' ? (account?.gid ?? 0) : findGroup(groups, groupPart, 'unable');
   const memberships =
     groupPart === '' && account !== undefined
       ? groups.filter((entry) => entry.members.includes(account.name)).map((entry) => entry.gid)
       : [];
-  const added = groupAdd.map((name) => findGroup(groups, name));
+  const added = groupAdd.map((name) => findGroup(groups, name, 'Unable'));
   return {
     uid,
     gid,
@@ -61,13 +61,17 @@ export function resolveUser(
   };
 }
 
-function findGroup(groups: readonly Group[], wanted: string): number {
+/** dockerd writes `Unable` of --group-add alone. */
+function findGroup(groups: readonly Group[], wanted: string, unable: 'unable' | 'Unable'): number {
   const gid =
     groups.find((entry) => entry.name === wanted)?.gid ??
     groups.find((entry) => String(entry.gid) === wanted)?.gid ??
     parseId(wanted);
   if (gid === undefined) {
-    throw new EngineError('bad-request', `Unable to find group ${wanted}: no matching entries in group file`);
+    throw new EngineError(
+      'bad-request',
+      `${unable} to find group ${wanted}: no matching entries in group file`,
+    );
   }
   return gid;
 }

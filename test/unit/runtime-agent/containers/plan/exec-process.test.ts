@@ -85,7 +85,7 @@ describe('execProcess', () => {
   it('refuses users, groups and folders that cannot be', () => {
     for (const [request, message] of [
       [{ user: 'nosuch' }, /unable to find user nosuch/],
-      [{ user: 'root:nosuch' }, /Unable to find group nosuch/],
+      [{ user: 'root:nosuch' }, /unable to find group nosuch/],
       [{ workingDir: 'tmp' }, /Cwd must be an absolute path/],
     ] as const) {
       assert.throws(() => make(request), { code: 'bad-request', message });

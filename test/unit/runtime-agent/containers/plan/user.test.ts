@@ -45,7 +45,7 @@ describe('resolveUser', () => {
       assert.throws(() => resolveUser(user, groups, FILES), { code: 'bad-request', message });
     refuse('nobody', [], /unable to find user nobody: no matching entries in passwd file/);
     refuse('bad', [], /unable to find user bad/);
-    refuse('0:nogroup', [], /Unable to find group nogroup/);
+    refuse('0:nogroup', [], /unable to find group nogroup/);
     refuse('', ['nogroup'], /Unable to find group nogroup/);
     refuse('4294967296', [], /range/);
     refuse('-1', [], /range/);
