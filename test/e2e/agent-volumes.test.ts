@@ -183,6 +183,30 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     assert.match(await refused(['volume', 'create', '../x']), /invalid characters for a local volume name/);
   });
 
+  test('events tell of a volume who mounts it', async () => {
+    const since = Date.now() / 1000;
+    await sh('true', '-v', 'told:/v:ro');
+    await docker(['volume', 'rm', 'told']);
+    const until = (Date.now() + 1) / 1000;
+    const period = ['--since', `${since}`, '--until', `${until}`];
+    const lines = await out('events', ...period, '--filter', 'volume=told', '--format', '{{json .}}');
+    const told = lines
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const seen = told.map(({ Action, Actor }) => [Action, Actor.Attributes.destination]);
+    assert.deepEqual(seen, [
+      ['create', undefined],
+      ['mount', '/v'],
+      ['unmount', undefined],
+      ['destroy', undefined],
+    ]);
+    const [, mounted, unmounted] = told.map(({ Actor }) => Actor.Attributes);
+    assert.equal(mounted['read/write'], 'false');
+    assert.match(mounted.container, /^[0-9a-f]{64}$/);
+    assert.equal(unmounted.container, mounted.container);
+  });
+
   test('a file system that is mounted while a container uses it', async () => {
     const options = ['--opt', 'type=tmpfs', '--opt', 'device=tmpfs', '--opt', 'o=size=1m,uid=7,noexec'];
     await docker(['volume', 'create', ...options, 'scratch']);
@@ -198,6 +222,7 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     await docker(['run', '-d', '--name', 'first', ...first]);
     await untilPasses(async () => assert.equal(await sh('cat /w/file', '-v', 'scratch:/w:ro'), 'shared\n'));
     assert.equal(await mounted(), 1);
+    assert.doesNotMatch(await out('system', 'df', '-v'), /scratch/, 'no usage of this host');
     // A stop of the agent lets it be, and it goes with the last container that uses it.
     await agent.restart();
     assert.equal(await sh('cat /w/file', '-v', 'scratch:/w'), 'shared\n');
