@@ -8,6 +8,8 @@ export interface RequestState {
   /** How its client is asked for credentials. */
   challenge: ChallengeKind;
   identity: Identity;
+  /** The name that a login is tried with: not who asks, unless it succeeds. */
+  triedName?: string | undefined;
   /** Where it came from, as far as that can be believed. */
   origin: RequestOrigin;
   /** Before `/v2/` in every path; '' for none. */

@@ -15,12 +15,14 @@ export function refusalOf(
   status: 401 | 403,
   message: string,
 ): Refusal | undefined {
-  const { identity, origin, pathPrefix } = ctx.state;
+  const { identity, origin, pathPrefix, triedName } = ctx.state;
   const path = ctx.path.slice(pathPrefix.length);
-  if (path === '/v2/' && ctx.req.headers.authorization === undefined) return undefined;
+  if (/^\/v2\/?$/.test(path) && ctx.req.headers.authorization === undefined) return undefined;
   const name = nameOf(identity);
   const repository = REPOSITORY_PATH.exec(path)?.[1];
   const known = repository !== undefined && isRepositoryName(repository);
+  const tried =
+    name === undefined && triedName ? ` (tried as ${JSON.stringify(triedName.slice(0, 64))})` : '';
   const manages = path.startsWith('/api/');
   return {
     ...(name !== undefined && { who: name }),
@@ -29,7 +31,7 @@ export function refusalOf(
       path === TOKEN_PATH || path.startsWith('/auth/') ? 'login' : manages ? 'manage' : actionOf(ctx.method),
     outcome: status === 401 ? 'unauthorized' : 'denied',
     ...(known && { repository }),
-    detail: manages ? `${ctx.method} ${path}: ${message}` : message,
+    detail: `${manages ? `${ctx.method} ${path}: ` : ''}${message}${tried}`,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import { parseBasicCredentials } from '../../auth/authenticators/basic-credentials.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../../auth/errors.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestState } from '../request-context.ts';
@@ -19,6 +20,7 @@ export function authenticate(authenticator: Authenticator | undefined): Middlewa
           throw unauthorized(ctx, { error: 'invalid_token' }, error.message, error);
         }
         if (!(error instanceof CredentialsInvalidError)) throw error;
+        ctx.state.triedName = parseBasicCredentials(ctx.req.headers.authorization ?? '')?.user;
         throw unauthorized(ctx, {}, error.message, error);
       }
     }

@@ -2,6 +2,7 @@ import Router from '@koa/router';
 import { ANONYMOUS, type Identity } from '../../auth/access/identity.ts';
 import { formatScope } from '../../auth/access/scope.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import { parseBasicCredentials } from '../../auth/authenticators/basic-credentials.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import type { LoginMethod } from '../../auth/authenticators/login-method.ts';
 import { BASIC_CHALLENGE } from '../../auth/challenge.ts';
@@ -78,6 +79,7 @@ async function identityOf(ctx: RequestContext, { authenticator }: TokenDependenc
       'a token gives no other token: send a user and a password (HTTP Basic)',
     );
   }
+  ctx.state.triedName = parseBasicCredentials(authorization ?? '')?.user;
   const identity = await authenticator.authenticate(authorization, attemptOf(ctx));
   ctx.state.identity = identity;
   return identity;
@@ -99,6 +101,7 @@ async function grantByForm(
       return server.refresh(form.get('refresh_token') ?? '', request);
     case 'password': {
       const credentials = { user: form.get('username') ?? '', password: form.get('password') ?? '' };
+      ctx.state.triedName = credentials.user;
       const identity = (await methods.logIn(credentials, attemptOf(ctx))) ?? ANONYMOUS;
       ctx.state.identity = identity;
       return server.grant(identity, request);

@@ -91,12 +91,19 @@ test('refusals are recorded, alike ones together, and so are changes by the mana
     headers: { authorization: basicAuthorization('wendy', 'wrong') },
   });
   await registry.send('GET', '/token', { headers: { authorization: basicAuthorization('wendy', 'wrong') } });
-  await registry.send('GET', '/v2/');
+  for (const path of ['/v2/', '/v2']) await registry.send('GET', path);
   const all = await eventually('the last of them is recorded', async () => {
     const found = await audited('');
     const isLast = ({ action, outcome }: Shown) => action === 'login' && outcome === 'unauthorized';
     return found.some(isLast) ? found : undefined;
   });
+  const logins = all.filter(({ action, outcome }) => action === 'login' && outcome === 'unauthorized');
+  assert.deepEqual(
+    logins.map(({ who, detail }) => [who, detail]),
+    [[undefined, 'the user name or the password is wrong (tried as "wendy")']],
+  );
+  const isQuestion = ({ action, repository }: Shown) => action === 'pull' && repository === undefined;
+  assert.ok(!all.some(isQuestion), 'how a client finds out how to log in');
   const refused = await audited('repository=refused/app');
   const counted = (action: string, outcome: string) =>
     refused
