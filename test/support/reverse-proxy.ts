@@ -37,7 +37,7 @@ export async function startReverseProxy(
   const start = {
     nginx: async () => {
       await writeExample('nginx.conf', join(folder, 'site'), [
-        ['server 127.0.0.1:5000;', [first, ...more].map((address) => `server ${address};`).join('\n    ')],
+        [nginxServer('127.0.0.1:5000'), [first, ...more].map(nginxServer).join('\n    ')],
         ['listen 443', `listen ${host}`],
         ...certificate,
       ]);
@@ -63,6 +63,10 @@ export async function startReverseProxy(
   const process = await start[kind]();
   await untilItListens(port, process);
   return { host, process };
+}
+
+function nginxServer(address: string): string {
+  return `server ${address} max_fails=0;`;
 }
 
 /** nginx's own settings, with all that it writes in the test's folder. */
