@@ -64,10 +64,11 @@ export class QuotaGrants {
       this.#ask(id);
       return false;
     }
-    if (own.left < size + own.bytes * LOW) this.#ask(id);
-    if (own.left < size) return false;
-    own.left -= size;
-    return true;
+    const covered = size <= own.left;
+    if (covered) own.left -= size;
+    // What no grant covers asks for none: renewing one keeps the transaction that looks from committing, each time.
+    if (own.left < own.bytes * LOW || (!covered && size <= own.bytes)) this.#ask(id);
+    return covered;
   }
 
   /** A failure only means that everybody looks. */

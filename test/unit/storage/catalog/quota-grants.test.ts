@@ -66,6 +66,26 @@ test('what is left of a grant goes on being used while another one is asked for'
   assert.equal(take(1, 2), false);
 });
 
+test('what no grant covers asks for none, however often it is tried again', async () => {
+  const { take, asked, pass } = grantsOf([
+    { id: 1, bytes: 100 },
+    { id: 2, bytes: 90 },
+    { id: 3, bytes: 80 },
+  ]);
+  take(0);
+  await pass();
+  for (let count = 0; count < 3; count += 1) assert.equal(take(101, 1), false);
+  assert.equal(asked(), 1);
+  assert.equal(take(20, 1), true);
+  assert.equal(take(95, 1), false);
+  assert.equal(asked(), 2, 'a fresh one may cover it');
+  await pass();
+  assert.equal(take(95, 2), false);
+  assert.equal(asked(), 2);
+  assert.equal(take(80, 2), true);
+  assert.equal(asked(), 3, 'little is left');
+});
+
 test('a grant that the transaction does not see any more was taken back', async () => {
   const { take, asked, pass } = grantsOf([
     { id: 1, bytes: 100 },
