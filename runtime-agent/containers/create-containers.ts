@@ -12,6 +12,7 @@ import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import { CopyUp } from '../volumes/copy-up.ts';
 import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
@@ -89,11 +90,13 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   ]);
   const stopping = new AbortController();
   const cgroups = detectCgroups();
+  const libc = loadLibc();
   const parts = {
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
     volumeMounts: new LocalVolumeMounts(deps.volumes),
+    copyUp: new CopyUp(libc, deps.trees),
     networks: deps.networks,
     events: deps.events,
     log: deps.log,
@@ -103,7 +106,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     registry: new ContainerRegistry(),
     hub: new AttachHub(deps.log, deps.attachWorker),
     paths,
-    libc: loadLibc(),
+    libc,
     cgroups,
     moves: new CgroupMoves(cgroups),
     seccomp,

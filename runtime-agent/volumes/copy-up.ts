@@ -1,23 +1,53 @@
-import { closeSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { fillTree } from '../containers/files/fill-tree.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
-import { runProcess } from '../linux/run-process.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import { KeyedLock } from '../snapshots/keyed-lock.ts';
 
-/**
- * Gives an empty volume what the image has at the place where the volume is mounted, with modes, owners, links and
- * extended attributes, as dockerd does at first use. `path` is resolved inside `rootfs`. A volume that holds something,
- * or an image that has no folder there, changes nothing.
- */
-export async function copyUp(libc: Libc, rootfs: string, path: string, volume: string): Promise<void> {
-  if ((await readdir(volume)).length > 0) return;
-  const folder = openInRoot(libc, rootfs, path, 'folder');
-  if (folder === undefined) return;
-  try {
-    const args = ['--archive', '--no-target-directory', '--', '/proc/self/fd/3/.', volume];
-    const { exitCode, stderr } = await runProcess('cp', args, { descriptors: [folder] });
-    if (exitCode !== 0) throw new Error(`the volume could not be filled from the image: ${stderr.trim()}`);
-  } finally {
-    closeSync(folder);
+/** The folder itself with its attributes, and all in it. */
+const ALL = [{ source: '', target: '.', recursive: true }];
+
+/** Fills volumes from images, one container at a time for each volume. */
+export class CopyUp {
+  readonly #libc: Libc;
+  readonly #trees: TreeTars;
+  readonly #locks = new KeyedLock();
+
+  constructor(libc: Libc, trees: TreeTars) {
+    this.#libc = libc;
+    this.#trees = trees;
+  }
+
+  /**
+   * Gives an empty volume what the image has at the place where the volume is mounted, with modes, owners, links and
+   * extended attributes, as dockerd does at first use. `path` is resolved inside `rootfs`. A volume that holds something,
+   * or an image that has no folder there, changes nothing. No link is followed out of the volume, whatever other
+   * containers that have it put there meanwhile. Throws EngineError.
+   */
+  fill(volume: string, rootfs: string, path: string): Promise<void> {
+    return this.#locks.run(volume, async () => {
+      if ((await readdir(volume)).length > 0) return;
+      const source = openInRoot(this.#libc, rootfs, path, 'folder');
+      if (source === undefined) return;
+      try {
+        await this.#copy(source, volume);
+      } finally {
+        closeSync(source);
+      }
+    });
+  }
+
+  async #copy(source: number, volume: string): Promise<void> {
+    const root = openSync(volume, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      // Not given up when the agent stops, which waits for it: the next start would take a half for the whole.
+      const { signal } = new AbortController();
+      const tar = this.#trees.read({ folder: source, members: ALL }, signal);
+      await fillTree({ root, folder: '', noOverwriteDirNonDir: false, includesFolder: true }, tar, signal);
+    } finally {
+      closeSync(root);
+    }
   }
 }

@@ -35,6 +35,8 @@ export interface FillRequest {
   /** Path in it. */
   readonly folder: string;
   readonly noOverwriteDirNonDir: boolean;
+  /** Whether an entry of the folder itself gives it its owner, mode, attributes and time. Otherwise it stays as it is. */
+  readonly includesFolder?: boolean;
   /** Given to everything in place of its own. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
@@ -61,8 +63,10 @@ export class TreeFiller implements TarHandler {
   entry(entry: TarEntry): void {
     const names = namesOf(entry.path);
     const name = names.pop();
-    // The folder itself stays as it is.
-    if (name === undefined) return;
+    if (name === undefined) {
+      if (this.#request.includesFolder === true && isFolderEntry(entry)) this.#changeFolder(entry);
+      return;
+    }
     const parent = this.#openParent(names);
     try {
       this.#clear(parent, name, entry);
@@ -115,6 +119,16 @@ export class TreeFiller implements TarHandler {
       closeSync(above);
     }
     return this.#open(names.join('/'), flags);
+  }
+
+  #changeFolder(entry: TarEntry): void {
+    const fd = this.#open('', constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      this.#setAttributes(fd, undefined, entry);
+    } finally {
+      closeSync(fd);
+    }
+    this.#folderTimes.set('', entry.mtime);
   }
 
   /** Takes away what an entry replaces. */
@@ -202,9 +216,17 @@ export class TreeFiller implements TarHandler {
     fchmodSync(fd, entry.mode);
     for (const [name, value] of entry.xattrs) {
       if (name.startsWith('trusted.overlay.')) continue;
-      const bytes = Buffer.from(value, 'latin1');
-      if (path === undefined) this.#calls.setDescriptorXattr(fd, Buffer.from(name, 'latin1'), bytes);
-      else this.#calls.setXattr(path, Buffer.from(name, 'latin1'), bytes);
+      this.#setXattr(path ?? fd, Buffer.from(name, 'latin1'), Buffer.from(value, 'latin1'));
+    }
+  }
+
+  /** What a file system has no attributes for does without them, as in dockerd. */
+  #setXattr(file: Buffer | number, name: Buffer, value: Buffer): void {
+    try {
+      if (typeof file === 'number') this.#calls.setDescriptorXattr(file, name, value);
+      else this.#calls.setXattr(file, name, value);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTSUP') throw error;
     }
   }
 

@@ -6,6 +6,7 @@ import type { CgroupLayout } from '../../linux/cgroups.ts';
 import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { CopyUp } from '../../volumes/copy-up.ts';
 import type { Volumes } from '../../volumes/volume.ts';
 import type { VolumeMounts } from '../../volumes/volume-mounts.ts';
 import type { AttachHub } from '../attach/attach-hub.ts';
@@ -23,6 +24,7 @@ export interface ContainerContext {
   readonly snapshotter: Snapshotter;
   readonly volumes: Volumes;
   readonly volumeMounts: VolumeMounts;
+  readonly copyUp: CopyUp;
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
   readonly log: Logger;

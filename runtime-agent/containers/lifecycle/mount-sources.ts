@@ -1,4 +1,3 @@
-import { copyUp } from '../../volumes/copy-up.ts';
 import { type HeldPart, holdPart } from '../../volumes/held-part.ts';
 import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
@@ -33,7 +32,7 @@ export async function openMountSources(
         point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
       const writable = point.writable && held?.readOnly !== true;
       if (point.copyUp && held?.readOnly !== true && point.subpath === '') {
-        await copyUp(context.libc, rootfs, point.destination, point.source);
+        await context.copyUp.fill(point.source, rootfs, point.destination);
       }
       if (point.subpath === '') mounts.push(bindMount({ ...point, writable }, point.source, held?.flags));
       else {
