@@ -10,11 +10,14 @@ import { startGitServer } from '../support/git-server.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
+import { startSshGitServer } from '../support/ssh-git-server.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
+
+const AUTHOR = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'protocol.file.allow=always'];
 
 describe('docker build of a git repository', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
@@ -24,8 +27,7 @@ describe('docker build of a git repository', { skip: unlessRoot(), timeout: 1_80
   const work = join(root, 'work');
   await mkdir(work);
   const git = async (...args: readonly string[]) => {
-    const author = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'protocol.file.allow=always'];
-    return (await runCommand('git', ['-C', work, ...author, ...args])).stdout.trim();
+    return (await runCommand('git', ['-C', work, ...AUTHOR, ...args])).stdout.trim();
   };
   await git('init', '--quiet', '--initial-branch=main');
   await writeFile(join(work, 'Dockerfile'), `FROM ${image}\nCOPY . /in/\n`);
@@ -44,6 +46,8 @@ describe('docker build of a git repository', { skip: unlessRoot(), timeout: 1_80
   await git('switch', '--quiet', '-c', 'other/branch');
   await writeFile(join(work, 'words'), 'of the branch\n');
   await git('commit', '--quiet', '-a', '-m', 'second');
+  const second = await git('rev-parse', 'HEAD');
+  await git('tag', '--annotate', '-m', 'a tag', 'annotated');
   await git('switch', '--quiet', 'main');
   await runCommand('git', ['clone', '--quiet', '--bare', work, join(root, 'repo.git')]);
   const server = await startGitServer(scope, root);
@@ -101,8 +105,10 @@ ADD --exclude=**/link ${url}#v1:deep /deep/
     ['#v1', 'of main\n'],
     [`#${first}`, 'of main\n'],
     [`#${first.slice(0, 10)}`, 'of main\n'],
+    [`?branch=other/branch&checksum=${second.slice(0, 12)}`, 'of the branch\n'],
+    ['#annotated', 'of the branch\n'],
   ] as const) {
-    test(`a branch, a tag or a commit: ${fragment.replace(first, 'COMMIT')}`, async () => {
+    test(`a branch, a tag or a commit: ${fragment.replaceAll(/[0-9a-f]{8,}/g, 'COMMIT')}`, async () => {
       await build(`${url}${fragment}`);
       assert.equal(await shell('cat /in/words'), words);
     });
@@ -144,21 +150,27 @@ ADD --exclude=**/link ${url}#v1:deep /deep/
     );
     const ssh = await post(agent.socket, '/build?remote=git@127.0.0.1:x.git');
     assert.equal(ssh.status, 400);
-    assert.match(ssh.body, /needs an SSH key, of which this agent has none/);
+    assert.match(ssh.body, /needs an SSH key, and the client lends no SSH agent/);
     const other = await post(agent.socket, '/build?remote=http://127.0.0.1:1/file.tar');
     assert.equal(other.status, 501);
     assert.match(other.body, /fetches no contexts but git repositories/);
   });
 
   for (const [what, context, message] of [
-    ['a branch that is not there', `${url}#nope`, /cannot be fetched: fatal: couldn't find remote ref nope/],
+    ['a branch that is not there', `${url}#nope`, /cannot be fetched: it has no branch and no tag nope/],
     ['a commit that is not there', `${url}#${'0'.repeat(40)}`, /cannot be fetched: .*0000000/],
     [
       'a repository that is not there',
       `${server.url}/nope.git`,
       /cannot be fetched: fatal: repository .* not found/,
     ],
-    ['a folder that is not there', `${url}#main:nope`, /cannot be fetched: fatal: .*nope/],
+    ['a folder that is not there', `${url}#main:nope`, /cannot be fetched: it has no folder nope/],
+    ['a link in place of a folder', `${url}#main:deep/er/link`, /it has no folder deep\/er\/link/],
+    [
+      'another commit than is expected',
+      `${url}?checksum=${'0'.repeat(8)}`,
+      /expected checksum to match 00000000/,
+    ],
     ['a folder outside', `${url}#main:../x`, /leads out of the git repository/],
     ['a server that is not there', 'http://127.0.0.1:1/x.git', /cannot be fetched: fatal: unable to access/],
     ['an option in place of a branch', `${url}#--upload-pack=x`, /is no branch, tag or commit/],
@@ -178,10 +190,110 @@ ADD --exclude=**/link ${url}#v1:deep /deep/
     );
   });
 
-  test('submodules are refused, and a repository that is larger than a context may be', async (t) => {
+  test('.git comes along when it is asked for, and the instruction is cached', async (t) => {
+    const context = await makeBuildContext(
+      t,
+      `FROM ${image}
+ARG SOURCE
+ADD --keep-git-dir=true $SOURCE /in
+ADD --keep-git-dir=true ${url}#main:deep /folder
+`,
+    );
+    const look = async () => {
+      const extract = await makeTempDir(t, 'look');
+      await agent.docker(['create', '--name', 'kept', 'from-git']);
+      await agent.docker(['cp', 'kept:/in', extract]);
+      await agent.docker(['rm', 'kept']);
+      const asked = async (...args: readonly string[]) => {
+        const trusting = ['-c', 'safe.directory=*', '-C', join(extract, 'in')];
+        return (await runCommand('git', [...trusting, ...args])).stdout.trim();
+      };
+      return {
+        commit: await asked('rev-parse', 'HEAD'),
+        changed: await asked('status', '--porcelain'),
+        described: await asked('describe', '--all', '--exact-match'),
+        origin: await asked('remote', 'get-url', 'origin'),
+        commits: await asked('log', '--format=%H'),
+      };
+    };
+    const common = { changed: '', origin: url };
+    await build(context, ['--build-arg', `SOURCE=${url}`]);
+    const ofMain = { ...common, commit: first, described: 'heads/main', commits: first };
+    assert.deepEqual(await look(), ofMain);
+    assert.equal(await shell('ls -A /folder/'), 'er\n', 'a folder has no history');
+    assert.match(await build(context, ['--build-arg', `SOURCE=${url}`]), /ADD .* \/in\n#\d+ CACHED/);
+    await build(context, ['--build-arg', `SOURCE=${url}?tag=annotated&keep-git-dir=1`]);
+    assert.deepEqual(await look(), {
+      ...common,
+      commit: second,
+      described: 'tags/annotated',
+      commits: second,
+    });
+    const inconsistent = build(context, ['--build-arg', `SOURCE=${url}?keep-git-dir=false`], {
+      expectExit: 1,
+    });
+    assert.match(await inconsistent, /say different things/);
+    // Of the context it is the client that asks.
+    await build(url, ['--build-arg', 'BUILDKIT_CONTEXT_KEEP_GIT_DIR=1']);
+    assert.deepEqual(await look(), { ...ofMain, changed: 'D left-out' });
+    assert.match(
+      await build(url, ['--build-arg', 'BUILDKIT_CONTEXT_KEEP_GIT_DIR=1']),
+      /COPY \. \/in\/\n#\d+ CACHED/,
+    );
+    await nothingIsLeft();
+  });
+
+  test('ADD --checksum names the commit that it must be', async (t) => {
+    const add = async (text: string, expectExit = 0) =>
+      await build(await makeBuildContext(t, `FROM ${image}\nADD ${text} /in\n`, { file: '' }), [], {
+        expectExit,
+      });
+    await add(`--checksum=${first} ${url}`);
+    assert.equal(await shell('cat /in/words'), 'of main\n');
+    assert.match(await add(`--checksum=${second} ${url}`, 1), new RegExp(`match ${second}, got ${first}`));
+    assert.match(
+      await add(`--checksum=sha256:${'0'.repeat(64)} ${url}`, 1),
+      /is no checksum of a git repository/,
+    );
+    assert.match(await add(`--checksum=${first} file`, 1), /checksum requires HTTP\(S\) or Git sources/);
+    assert.match(await add(`--checksum=${first} ${url} ${url}`, 1), /specified for multiple sources/);
+  });
+
+  test('a further context', async (t) => {
+    const dockerfile = `FROM ${image}\nCOPY --from=more words /in/\n`;
+    const context = await makeBuildContext(t, dockerfile);
+    await build(context, ['--build-context', `more=${url}#other/branch`]);
+    assert.equal(await shell('cat /in/words'), 'of the branch\n');
+    await nothingIsLeft();
+  });
+
+  test('submodules come along, unless they are not wanted', async () => {
+    const outer = join(root, 'outer');
+    await runCommand('git', ['init', '--quiet', '--initial-branch=main', outer]);
+    const inOuter = (...args: readonly string[]) => runCommand('git', ['-C', outer, ...AUTHOR, ...args]);
+    await writeFile(join(outer, 'Dockerfile'), `FROM ${image}\nCOPY . /in/\n`);
+    // As forges have it: beside this one.
+    await inOuter('submodule', '--quiet', 'add', '--branch', 'main', '../repo.git', 'parts/one');
+    await inOuter('config', '--file', '.gitmodules', 'submodule.parts/one.url', '../repo.git');
+    await inOuter('add', '.');
+    await inOuter('commit', '--quiet', '-m', 'with a part');
+    await runCommand('git', ['clone', '--quiet', '--bare', outer, join(root, 'outer.git')]);
+    await build(`${server.url}/outer.git`);
+    assert.equal(
+      await shell('cat /in/parts/one/words; find /in -name .git; ls -A /in'),
+      'of main\n.gitmodules\nDockerfile\nparts\n',
+    );
+    await build(`${server.url}/outer.git?submodules=false`);
+    assert.equal(await shell('ls -A /in/parts/one'), '');
+    await build(`${server.url}/outer.git?subdir=parts`, ['--file', 'one/Dockerfile']);
+    assert.equal(await shell('cat /in/one/words'), 'of main\n');
+    await nothingIsLeft();
+  });
+
+  test('a submodule that cannot be had, and a repository that is larger than a context may be', async (t) => {
     const other = join(root, 'large');
     await mkdir(other);
-    const inside = ['-C', other, '-c', 'user.name=t', '-c', 'user.email=t@t'];
+    const inside = ['-C', other, ...AUTHOR];
     await runCommand('sh', ['-c', `cd ${other} && git init --quiet && head -c 9000000 /dev/urandom > big`]);
     await writeFile(join(other, 'Dockerfile'), 'FROM scratch\nCOPY . /\n');
     for (const args of [
@@ -193,21 +305,67 @@ ADD --exclude=**/link ${url}#v1:deep /deep/
     }
     await writeFile(
       join(other, '.gitmodules'),
-      '[submodule "x"]\n\tpath = x\n\turl = http://127.0.0.1:1/x.git\n',
+      '[submodule "x"]\n\tpath = x\n\turl = file:///nowhere/x.git\n',
     );
     for (const args of [
-      ['add', '.'],
+      ['update-index', '--add', '--cacheinfo', `160000,${first},x`],
+      ['add', '.gitmodules'],
       ['commit', '--quiet', '-m', 'modules'],
       ['branch', 'modules'],
     ]) {
       await runCommand('git', [...inside, ...args]);
     }
     await runCommand('git', ['clone', '--quiet', '--bare', other, join(root, 'large.git')]);
-    assert.match(await build(`${server.url}/large.git#modules`, [], { expectExit: 1 }), /has submodules/);
+    assert.match(
+      await build(`${server.url}/large.git#modules`, [], { expectExit: 1 }),
+      /cannot be fetched: .*transport 'file' not allowed/,
+    );
     const small = await startAgent(t, { args: ['--build-context-limit', '5m'] });
     const { stderr } = await small.docker(['build', `${server.url}/large.git#large`], { expectExit: 1 });
     assert.match(stderr, /cannot be fetched|larger than/);
     await nothingIsLeft(small);
+  });
+
+  test('a private repository is shown the token or the header that the client has', async (t) => {
+    server.setPrivate(true);
+    t.after(() => server.setPrivate(false));
+    const env = { TOKEN: 'of-mine', HEADER: 'Bearer of-mine' };
+    await build(`${url}#v1`, ['--secret', 'id=GIT_AUTH_TOKEN,env=TOKEN'], { env });
+    assert.equal(server.authorization(), `basic ${Buffer.from('x-access-token:of-mine').toString('base64')}`);
+    assert.equal(await shell('cat /in/words'), 'of main\n');
+    const host = new URL(url).host;
+    const secrets = [
+      '--secret',
+      'id=GIT_AUTH_TOKEN,env=TOKEN',
+      '--secret',
+      `id=GIT_AUTH_HEADER.${host},env=HEADER`,
+    ];
+    const context = await makeBuildContext(t, `FROM ${image}\nADD ${url}#other/branch /in\n`);
+    await build(context, secrets, { env });
+    assert.equal(server.authorization(), 'Bearer of-mine');
+    assert.equal(await shell('cat /in/words'), 'of the branch\n');
+  });
+
+  test('by SSH, with the keys of the agent that the client lends', async (t) => {
+    const ssh = await startSshGitServer(t, root);
+    const remote = `ssh://root@${ssh.host}/repo.git`;
+    const env = { SSH_AUTH_SOCK: ssh.agent };
+    const shown = await build(`${remote}?branch=other/branch`, ['--ssh', 'default'], { env });
+    assert.match(shown, /load git source ssh:\/\/root@/);
+    assert.equal(await shell('cat /in/words'), 'of the branch\n');
+    const context = await makeBuildContext(t, `FROM ${image}\nADD --keep-git-dir=true ${remote}#v1 /in\n`);
+    await build(context, ['--ssh', 'default'], { env });
+    assert.equal(await shell('cat /in/words; cat /in/.git/HEAD'), `of main\n${first}\n`);
+    const refused = { env: { SSH_AUTH_SOCK: ssh.emptyAgent }, expectExit: 1 };
+    assert.match(
+      await build(remote, ['--ssh', 'default'], refused),
+      /cannot be fetched: .*Permission denied/,
+    );
+    assert.match(
+      await build(context, [], { expectExit: 1 }),
+      /needs an SSH key, and the client lends no SSH agent: build with BuildKit and --ssh default/,
+    );
+    await nothingIsLeft();
   });
 
   test('who hangs up stops the fetch', async (t) => {

@@ -6,10 +6,12 @@ import { type CleanupScope, defer } from './cleanup.ts';
 export interface GitServer {
   /** `http://127.0.0.1:PORT`. */
   readonly url: string;
-  /** Whether it answers 401 to everybody from now on. */
+  /** Whether it answers 401 from now on, to who shows no authorization. */
   setPrivate(isPrivate: boolean): void;
   /** Whether it takes requests and answers nothing from now on. */
   setSilent(isSilent: boolean): void;
+  /** The authorization that it was last shown. */
+  authorization(): string | undefined;
   /** Requests so far. */
   requests(): number;
 }
@@ -19,10 +21,12 @@ export async function startGitServer(scope: CleanupScope, root: string): Promise
   let isPrivate = false;
   let isSilent = false;
   let requests = 0;
+  let authorization: string | undefined;
   const server = createServer((request, response) => {
     requests += 1;
     if (isSilent) return;
-    if (isPrivate) {
+    authorization = request.headers.authorization ?? authorization;
+    if (isPrivate && request.headers.authorization === undefined) {
       response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="git"' }).end();
       return;
     }
@@ -72,6 +76,7 @@ export async function startGitServer(scope: CleanupScope, root: string): Promise
     setSilent: (value) => {
       isSilent = value;
     },
+    authorization: () => authorization,
     requests: () => requests,
   };
 }

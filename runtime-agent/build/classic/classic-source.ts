@@ -34,14 +34,20 @@ export async function receiveSource(
 ): Promise<ReceivedSource> {
   const { directory, limits, credentials, signal } = options;
   const spool = await openSpool(directory);
-  let tree: ArchiveTree;
   try {
     const nodes = await receiveArchive(decompressStream(body, signal), spool, limits, signal);
-    tree = new ArchiveTree(nodes, spool);
+    return treeSource(new ArchiveTree(nodes, spool), credentials);
   } catch (error) {
     await spool.close();
     throw storageFull(error) ?? error;
   }
+}
+
+/** A context that is here as a whole; its tree goes with it. */
+export function treeSource(
+  tree: FileTree,
+  credentials: ReadonlyMap<string, RegistryCredentials>,
+): ReceivedSource {
   return {
     readDockerfile: (name) => readSmallFile(tree, name),
     openContext: async (name) => {

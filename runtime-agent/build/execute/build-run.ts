@@ -6,7 +6,7 @@ import type { LayerHolds } from '../../images/layer-holds.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
-import { gitTree } from '../context/git/git-tree.ts';
+import { gitFiles } from '../context/git/git-files.ts';
 import { imageDocument } from '../solver/image-document.ts';
 import type { StagePlan } from '../solver/step.ts';
 import { wantedOfContext } from '../solver/wanted-of-context.ts';
@@ -90,7 +90,7 @@ export class BuildRun {
       source: request.source,
       ignored: prepared.ignored,
       wanted: (name) => wantedOfContext(prepared.plans, name),
-      fetchGit: (url) => gitTree(url, this.#parts.unpack, signal),
+      fetchGit: (url) => gitFiles(url, request.source, this.#parts.unpack, signal),
       bring: (chain) => shared.bring(chain),
       signal,
     });

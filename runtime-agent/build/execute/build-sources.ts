@@ -4,6 +4,8 @@ import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { BuildSource } from '../builder.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { FolderTree } from '../context/folder-tree.ts';
+import type { GitFiles } from '../context/git/git-files.ts';
+import type { GitUrl } from '../context/git/git-url.ts';
 import { IgnoredTree } from '../context/ignored-tree.ts';
 import { ignoreRules } from '../frontend/ignore-rules.ts';
 import type { Chain } from '../solver/step-key.ts';
@@ -21,8 +23,7 @@ export interface BuildSourcesOptions {
   readonly ignored: readonly string[];
   /** The parts of a context that the build reads; undefined is all of it. */
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
-  /** The files of a git repository by its URL. */
-  readonly fetchGit: (url: string) => Promise<FileTree>;
+  readonly fetchGit: (url: GitUrl) => Promise<GitFiles>;
   /** Brings layers here that are not. */
   readonly bring: (chain: Chain) => Promise<void>;
   readonly signal: AbortSignal;
@@ -33,7 +34,7 @@ export class BuildSources {
   readonly #options: BuildSourcesOptions;
   readonly #contexts = new Map<string | undefined, Promise<FileTree>>();
   readonly #layers = new Map<string, Promise<FileTree>>();
-  readonly #repositories = new Map<string, Promise<FileTree>>();
+  readonly #repositories = new Map<string, Promise<GitFiles>>();
   readonly #contextLayers = new Map<string | undefined, Promise<Digest>>();
 
   constructor(options: BuildSourcesOptions) {
@@ -51,8 +52,8 @@ export class BuildSources {
   }
 
   /** The files of a git repository: as they are at the first look, for all of the build. */
-  repository(url: string): Promise<FileTree> {
-    return once(this.#repositories, url, () => this.#options.fetchGit(url));
+  repository(url: GitUrl): Promise<GitFiles> {
+    return once(this.#repositories, JSON.stringify(url), () => this.#options.fetchGit(url));
   }
 
   /** A folder with the files of layers, for a step to write in. */
@@ -69,8 +70,9 @@ export class BuildSources {
   }
 
   async close(): Promise<void> {
-    const opened = [this.#contexts, this.#layers, this.#repositories];
-    const trees = await Promise.allSettled(opened.flatMap((trees) => [...trees.values()]));
+    const repositories = [...this.#repositories.values()].map(async (files) => (await files).tree);
+    const opened = [...this.#contexts.values(), ...this.#layers.values(), ...repositories];
+    const trees = await Promise.allSettled(opened);
     for (const tree of trees) if (tree.status === 'fulfilled') await tree.value.release();
   }
 

@@ -1,12 +1,14 @@
 import type { HttpExchange } from '../../registry/http-exchange.ts';
 import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
-import { isGitUrl } from '../context/git/git-url.ts';
+import type { GitFiles } from '../context/git/git-files.ts';
+import { type GitUrl, isGitSource } from '../context/git/git-url.ts';
 import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { fileModeChange } from '../frontend/file-mode-change.ts';
 import { isPattern } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
+import { gitSource, refuseChecksum } from './git-source.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
 import { ownerOf } from './owner-of.ts';
@@ -81,23 +83,24 @@ export async function findSources(
   step: Step,
   work: CopyWork,
   tree: FileTree | undefined,
-  fetchGit: (url: string) => Promise<FileTree>,
+  fetchGit: (url: GitUrl) => Promise<GitFiles>,
   signal: AbortSignal,
 ): Promise<FoundSources> {
   return await located(step, async () => {
     const copied: CopiedSource[] = [];
-    const isGit = (source: string) => work.isAdd && isGitUrl(source);
+    refuseChecksum(work);
     const remotes = work.sources
-      .filter((source) => isRemote(source) && !isGit(source))
+      .filter((source) => isRemote(source) && !isGitSource(source))
       .map((url) => remoteSource(work, url));
     // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
     const dropsOwners = work.from.kind === 'context';
     for (const pattern of work.sources) {
       signal.throwIfAborted();
-      if (isGit(pattern)) {
-        const repository = await fetchGit(pattern);
-        for (const source of await selectSources(repository, '.', { parents: false, dropsOwners: true })) {
-          copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
+      if (isGitSource(pattern)) {
+        const { tree: files, history } = await fetchGit(gitSource(work, pattern));
+        for (const source of await selectSources(files, '.', { parents: false, dropsOwners: true })) {
+          const entries = await Array.fromAsync(copiedEntries(source, work.exclude));
+          copied.push({ source, entries, history });
         }
         continue;
       }
@@ -168,7 +171,7 @@ function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): reado
 
 /** Whether an ADD names files that nobody has until they are fetched, and that may be others the next time. */
 export function isOfGit({ isAdd, sources }: CopyWork): boolean {
-  return isAdd && sources.some(isGitUrl);
+  return isAdd && sources.some(isGitSource);
 }
 
 function isRemote(source: string): boolean {
@@ -181,6 +184,9 @@ function remoteSource(work: CopyWork, url: string): RemoteSource {
     throw new SourceError(
       `a remote file needs a checksum, so that it is the same tomorrow: ADD --checksum=sha256:… ${url}`,
     );
+  }
+  if (!work.checksum.startsWith('sha256:')) {
+    throw new SourceError(`the checksum of a remote file must be sha256: and 64 hexadecimal digits: ${url}`);
   }
   const name = fileNameOf(url);
   if (name === '' && work.destination.endsWith('/')) {

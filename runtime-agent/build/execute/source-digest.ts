@@ -5,6 +5,8 @@ import type { CopiedEntry, SelectedSource } from './select-sources.ts';
 export interface CopiedSource {
   readonly source: SelectedSource;
   readonly entries: readonly CopiedEntry[];
+  /** Stands for what is in `.git`, whose bytes are never twice the same; undefined where that counts as other files do. */
+  readonly history?: string | undefined;
 }
 
 /**
@@ -13,11 +15,13 @@ export interface CopiedSource {
  */
 export async function sourceDigest(copied: readonly CopiedSource[], signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for (const { source, entries } of copied) {
+  for (const { source, entries, history } of copied) {
     hash.update(JSON.stringify([source.name, source.above ?? null, source.entry.kind]));
+    if (history !== undefined) hash.update(JSON.stringify(['history', history]));
     const names = new Map<string, string>();
     for (const { path, entry } of entries) {
       signal.throwIfAborted();
+      if (history !== undefined && isOfHistory(path)) continue;
       const owner = source.dropsOwners ? [] : [entry.uid, entry.gid];
       // What a folder itself is like does not matter where its content is copied.
       const isRoot = path === '' && entry.kind === 'folder';
@@ -35,4 +39,9 @@ export async function sourceDigest(copied: readonly CopiedSource[], signal: Abor
     }
   }
   return hash.digest('hex');
+}
+
+/** Of a submodule, too, `.git` tells where that of the whole is. */
+function isOfHistory(path: string): boolean {
+  return path.split('/').includes('.git');
 }

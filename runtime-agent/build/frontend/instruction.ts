@@ -72,8 +72,10 @@ export interface CopyInstruction {
   readonly link: boolean;
   readonly parents: boolean;
   readonly exclude: readonly string[];
-  /** `sha256:…` that a remote file must have. */
+  /** `sha256:…` that a remote file must have, or the commit of a git repository. */
   readonly checksum: string | undefined;
+  /** Whether `.git` comes with the files of a git repository. */
+  readonly keepGitDir: boolean | undefined;
   /** Undefined: archives of the context are unpacked, remote ones are not. */
   readonly unpack: boolean | undefined;
 }

@@ -46,6 +46,7 @@ export function planCopy(
       parents: instruction.parents,
       exclude: instruction.exclude.map(expand),
       checksum: instruction.checksum === undefined ? undefined : expand(instruction.checksum),
+      keepGitDir: instruction.keepGitDir,
       unpack: instruction.unpack,
     },
   };

@@ -64,6 +64,8 @@ export interface CopyWork {
   readonly parents: boolean;
   readonly exclude: readonly string[];
   readonly checksum: string | undefined;
+  /** Whether `.git` comes with the files of a git repository; undefined where the instruction does not say. */
+  readonly keepGitDir: boolean | undefined;
   readonly unpack: boolean | undefined;
 }
 

@@ -2,8 +2,9 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import type { BuildProgress } from '../../build/builder.ts';
 import { ClassicLines } from '../../build/classic/classic-lines.ts';
-import { receiveSource } from '../../build/classic/classic-source.ts';
-import { gitArchive } from '../../build/context/git/git-archive.ts';
+import { receiveSource, treeSource } from '../../build/classic/classic-source.ts';
+import { NO_GIT_CLIENT } from '../../build/context/git/git-access.ts';
+import { gitFiles } from '../../build/context/git/git-files.ts';
 import { StepFailedError } from '../../build/execute/step-error.ts';
 import { EngineError } from '../../errors.ts';
 import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
@@ -91,12 +92,11 @@ async function build(
   signal: AbortSignal,
 ): Promise<void> {
   const { remote } = query;
-  const body = remote === undefined ? ctx.req : gitArchive(remote, contexts, signal);
-  const source = await receiveSource(body, {
-    ...contexts,
-    credentials: decodeRegistryConfig(ctx.get('X-Registry-Config')),
-    signal,
-  });
+  const credentials = decodeRegistryConfig(ctx.get('X-Registry-Config'));
+  const source =
+    remote === undefined
+      ? await receiveSource(ctx.req, { ...contexts, credentials, signal })
+      : treeSource((await gitFiles(remote, NO_GIT_CLIENT, contexts, signal)).tree, credentials);
   try {
     const lines = new ClassicLines(emit);
     let isWarned = !query.keepsContainers;

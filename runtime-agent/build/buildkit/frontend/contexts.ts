@@ -1,5 +1,5 @@
 import { EngineError } from '../../../errors.ts';
-import { type GitUrl, isGitUrl, parseGitUrl } from '../../context/git/git-url.ts';
+import { type GitUrl, isGitSource, isGitUrl, parseGitUrl } from '../../context/git/git-url.ts';
 import { type FrontendOptions, optionsBelow } from './options.ts';
 
 /** Where the files of a context are. */
@@ -10,10 +10,11 @@ export type MainContext =
   /** A repository that the agent fetches. */
   | { readonly kind: 'git'; readonly url: GitUrl };
 
-/** Where a further context is: in a folder of the client's, or an image by reference. */
+/** Where a further context is: in a folder of the client's, an image by reference, or a repository that the agent fetches. */
 export type NamedContext =
   | { readonly kind: 'folder'; readonly name: string }
-  | { readonly kind: 'image'; readonly reference: string };
+  | { readonly kind: 'image'; readonly reference: string }
+  | { readonly kind: 'git'; readonly url: GitUrl };
 
 const UPLOAD = /^http:\/\/buildkit-session(\/.+)$/;
 
@@ -32,14 +33,9 @@ export function decodeMainContext(options: FrontendOptions): MainContext {
 }
 
 function gitContext(options: FrontendOptions, value: string): MainContext {
-  const keeps = 'build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR';
-  if (!['', '0', 'false'].includes(options.get(keeps) ?? '')) {
-    throw new EngineError(
-      'bad-request',
-      'BUILDKIT_CONTEXT_KEEP_GIT_DIR is not supported: a git repository comes without its history',
-    );
-  }
-  return { kind: 'git', url: parseGitUrl(value) };
+  const keeps = /^(?:1|t|true)$/i.test(options.get('build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR') ?? '');
+  const url = parseGitUrl(value);
+  return { kind: 'git', url: keeps ? { ...url, keepsHistory: true } : url };
 }
 
 /** The contexts of --build-context. `images` are the results of other builds that the client hands over, by their keys. */
@@ -55,6 +51,7 @@ export function decodeNamedContexts(
 }
 
 function decodeNamedContext(name: string, value: string, images: ReadonlyMap<string, string>): NamedContext {
+  if (isGitSource(value)) return { kind: 'git', url: parseGitUrl(value) };
   const [, scheme, rest = ''] = /^([a-z-]+):(.*)$/.exec(value) ?? [];
   switch (scheme) {
     case 'local':
@@ -79,9 +76,8 @@ function decodeNamedContext(name: string, value: string, images: ReadonlyMap<str
 }
 
 function remote(value: string): EngineError {
-  const what = isGitUrl(value) ? 'the git repository' : 'the context at';
   return new EngineError(
     'bad-request',
-    `${what} ${value} is not fetched by this agent: fetch it, and build in its folder or pipe it as a tar into "docker build -"`,
+    `the context at ${value} is not fetched by this agent: fetch it, and build in its folder or pipe it as a tar into "docker build -"`,
   );
 }

@@ -1,10 +1,16 @@
 import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
-import { type ReceivedSource, type ReceiveOptions, receiveSource } from '../../classic/classic-source.ts';
+import {
+  type ReceivedSource,
+  type ReceiveOptions,
+  receiveSource,
+  treeSource,
+} from '../../classic/classic-source.ts';
 import type { ClientContent } from '../../client-content.ts';
 import type { FileTree } from '../../context/file-tree.ts';
-import { gitArchive } from '../../context/git/git-archive.ts';
+import { gitFiles } from '../../context/git/git-files.ts';
+import type { GitUrl } from '../../context/git/git-url.ts';
 import { SharedTrees } from '../../context/shared-trees.ts';
 import { internalStep } from '../../internal-step.ts';
 import type { MainContext } from '../frontend/contexts.ts';
@@ -78,6 +84,10 @@ export class SessionSource implements BuildSource {
     if (name === undefined && context.kind !== 'folder') {
       return await (await this.#whole(context, signal)).openContext(undefined, want, signal);
     }
+    const named = name === undefined ? undefined : this.#plan.namedContexts.get(name);
+    if (named?.kind === 'git') {
+      return await this.#trees.borrow(`context ${name}`, () => this.#fetch(named.url, signal));
+    }
     const title = name === undefined ? '[internal] load build context' : `[context ${name}] load from client`;
     const folder = name === undefined ? this.#mainFolder() : this.#namedFolder(name);
     const receive = () => this.#receive(title, folder, want, signal);
@@ -145,21 +155,26 @@ export class SessionSource implements BuildSource {
     });
   }
 
-  /** What is no folder of the client's comes as one tar, once. */
+  /** What is no folder of the client's comes as a whole, once. */
   #whole(context: Exclude<MainContext, { kind: 'folder' }>, signal: AbortSignal): Promise<ReceivedSource> {
     const { archives } = this.#places;
-    const isGit = context.kind === 'git';
-    const title = isGit
-      ? `[internal] load git source ${context.url.remote}`
-      : '[internal] load remote build context';
-    this.#archive ??= internalStep(title, this.#progress, (step) => {
+    if (context.kind === 'git') {
+      this.#archive ??= this.#fetch(context.url, signal).then((tree) => treeSource(tree, new Map()));
+      return this.#archive;
+    }
+    this.#archive ??= internalStep('[internal] load remote build context', this.#progress, (step) => {
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      const tar = isGit
-        ? gitArchive(context.url, archives, signal)
-        : uploadStream(this.#session, context.path, progress, signal);
+      const tar = uploadStream(this.#session, context.path, progress, signal);
       return receiveSource(tar, { ...archives, credentials: new Map(), signal });
     });
     return this.#archive;
+  }
+
+  async #fetch(url: GitUrl, signal: AbortSignal): Promise<FileTree> {
+    return await internalStep(`[internal] load git source ${url.shown}`, this.#progress, async () => {
+      const { tree } = await gitFiles(url, this, this.#places.archives, signal);
+      return tree;
+    });
   }
 
   #mainFolder(): string {

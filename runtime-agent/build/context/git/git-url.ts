@@ -1,48 +1,132 @@
 import { EngineError } from '../../../errors.ts';
+import { gitQuery } from './git-query.ts';
 
-/** A folder of a git repository, as `docker build` names it. */
+/** A folder of a git repository, as `docker build` and ADD name it. */
 export interface GitUrl {
-  /** Without the fragment. */
+  /** What git is asked with: no query, no fragment. It may hold a password. */
   readonly remote: string;
+  /** The same for people to read. */
+  readonly shown: string;
   /** A branch, a tag or a commit; undefined is what the repository itself has checked out. */
   readonly ref: string | undefined;
   /** Without a slash at either end; '' is the whole repository. */
   readonly folder: string;
+  /** The commit that it must be, or how that begins. */
+  readonly checksum: string | undefined;
+  /** Whether `.git` comes with the files; undefined where the address does not say. */
+  readonly keepsHistory: boolean | undefined;
+  readonly takesSubmodules: boolean;
+  /** How git is told who asks. */
+  readonly transport: 'http' | 'ssh' | 'git';
 }
 
-const HTTP = /^https?:\/\/[^#]+\.git\/?(?:#|$)/i;
-const GIT = /^git:\/\//i;
+const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i;
+/** As scp names a file of another host. */
+const SCP = /^([A-Za-z0-9_-]+)@([A-Za-z0-9.-]+):([^?#]*)/;
 const GITHUB = /^github\.com\//i;
-const SSH = /^(?:ssh:\/\/|[\w.-]+@[\w.-]+:)/i;
+const HTTP_REPOSITORY = /^https?:\/\/[^?#]+\.git\/?(?:[?#]|$)/i;
 const REF = /^[A-Za-z0-9_][\w./+@-]*$/;
+const COMMIT = /^[0-9a-f]{1,64}$/i;
 
 /** Whether a context is a git repository rather than a file (BuildKit, util/gitutil). */
 export function isGitUrl(text: string): boolean {
-  return [HTTP, GIT, GITHUB, SSH].some((form) => form.test(text));
+  return GITHUB.test(text) || isGitSource(text);
 }
 
-/** Reads `https://host/repository.git#ref:folder`. Throws EngineError 'bad-request' for what is not fetched. */
+/** The same of what ADD names, where `github.com/…` is a path of the context. */
+export function isGitSource(text: string): boolean {
+  return HTTP_REPOSITORY.test(text) || /^(?:git|ssh):\/\//i.test(text) || SCP.test(text);
+}
+
+/**
+ * Reads `https://host/repository.git#ref:folder` and `…git?tag=v1&subdir=docs&checksum=…` (docker build, "Git repositories"). Throws
+ * EngineError 'bad-request'.
+ */
 export function parseGitUrl(text: string): GitUrl {
-  const shown = text.slice(0, 200);
-  if (SSH.test(text)) {
-    throw new EngineError(
-      'bad-request',
-      `the git repository ${shown} needs an SSH key, of which this agent has none: name it by https, or build in a clone of it`,
-    );
-  }
-  const hash = text.indexOf('#');
-  const [written, fragment] = hash < 0 ? [text, ''] : [text.slice(0, hash), text.slice(hash + 1)];
-  const remote = GITHUB.test(written) ? `https://${written}` : written;
-  if (!URL.canParse(remote))
-    throw new EngineError('bad-request', `${shown} is no address of a git repository`);
+  const { remote, query, fragment, transport } = partsOf(text);
+  const shown = withoutPassword(remote);
+  const asked = gitQuery(shown, query);
   const colon = fragment.indexOf(':');
-  const [ref, folder] = colon < 0 ? [fragment, ''] : [fragment.slice(0, colon), fragment.slice(colon + 1)];
+  const before = colon < 0 ? fragment : fragment.slice(0, colon);
+  const after = colon < 0 ? '' : fragment.slice(colon + 1);
+  const ref = theOne(shown, 'ref', before, asked.ref);
+  const folder = theOne(shown, 'subdir', folderPath(after), folderPath(asked.folder ?? ''));
   if (ref !== '' && (!REF.test(ref) || ref.includes('..'))) {
     throw new EngineError(
       'bad-request',
       `"${ref.slice(0, 80)}" is no branch, tag or commit of a git repository`,
     );
   }
+  return {
+    remote,
+    shown,
+    ref: ref === '' ? undefined : ref,
+    folder,
+    checksum: asked.checksum === undefined ? undefined : checkedCommit(asked.checksum),
+    keepsHistory: asked.keepsHistory,
+    takesSubmodules: asked.takesSubmodules,
+    transport,
+  };
+}
+
+/** The checksum of a git repository. Throws EngineError 'bad-request'. */
+export function checkedCommit(checksum: string): string {
+  if (COMMIT.test(checksum)) return checksum.toLowerCase();
+  throw new EngineError(
+    'bad-request',
+    `"${checksum.slice(0, 80)}" is no checksum of a git repository: give the commit, in hexadecimal digits`,
+  );
+}
+
+function partsOf(text: string) {
+  const none = () =>
+    new EngineError(
+      'bad-request',
+      `${withoutPassword(text).slice(0, 200)} is no address of a git repository`,
+    );
+  const scp = SCP.exec(text);
+  if (!SCHEME.test(text) && scp !== null) {
+    const [remote] = scp;
+    const [query, fragment] = cut(text.slice(remote.length).replace(/^\?/, ''), '#');
+    const isQuery = text[remote.length] === '?';
+    const transport = 'ssh' as const;
+    return { remote, query: isQuery ? query : '', fragment, transport };
+  }
+  const written = GITHUB.test(text) ? `https://${text}` : text;
+  const url = URL.canParse(written) ? new URL(written) : undefined;
+  if (url === undefined || url.hostname === '' || url.hostname.startsWith('-')) throw none();
+  const transport = /^https?:$/.test(url.protocol) ? 'http' : url.protocol === 'ssh:' ? 'ssh' : 'git';
+  const [remote] = written.split(/[?#]/, 1);
+  const [, fragment] = cut(written, '#');
+  try {
+    return {
+      remote: remote ?? '',
+      query: url.search.slice(1),
+      fragment: decodeURIComponent(fragment),
+      transport: transport as GitUrl['transport'],
+    };
+  } catch {
+    throw none();
+  }
+}
+
+function cut(text: string, mark: string): readonly [string, string] {
+  const at = text.indexOf(mark);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + mark.length)];
+}
+
+/** What the fragment and the query both may say. */
+function theOne(shown: string, what: string, first: string, second = ''): string {
+  if (first !== '' && second !== '' && first !== second) {
+    throw new EngineError(
+      'bad-request',
+      `the address of the git repository ${shown} says two things about its ${what}: "${first.slice(0, 80)}" and "${second.slice(0, 80)}"`,
+    );
+  }
+  return first === '' ? second : first;
+}
+
+function folderPath(folder: string): string {
   const names = folder.split('/').filter((name) => name !== '' && name !== '.');
   if (names.includes('..') || folder.includes('\0')) {
     throw new EngineError(
@@ -50,5 +134,11 @@ export function parseGitUrl(text: string): GitUrl {
       `the folder "${folder.slice(0, 80)}" leads out of the git repository`,
     );
   }
-  return { remote, ref: ref === '' ? undefined : ref, folder: names.join('/') };
+  return names.join('/');
+}
+
+function withoutPassword(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i, (whole, scheme: string) =>
+    /^ssh:/i.test(scheme) && !whole.includes(':', scheme.length) ? whole : `${scheme}xxxxx@`,
+  );
 }

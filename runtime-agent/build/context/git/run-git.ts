@@ -14,14 +14,20 @@ const PASSED_ON = [
   'PATH',
   ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'],
 ];
+/** What it says after the reason. */
+const ADVICE = /^(?:Please make sure you have the correct access rights|and the repository exists\.)/;
 /** Bytes of its complaints that are kept. */
 const COMPLAINT = 2_000;
 
 export interface GitPlace {
-  /** A repository of its own. */
+  /** Where it has its home, and nobody anything else. */
   readonly folder: string;
+  /** The files, in which it runs. */
+  readonly files: string;
   /** Bytes of the largest file that git may write there. */
   readonly limit: number;
+  /** Where its repository is, and what it shows to a server. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 /** git did not do it; the message is its own. */
@@ -40,12 +46,12 @@ export async function* runGit(
 ): AsyncGenerator<Buffer> {
   signal.throwIfAborted();
   const blocks = Math.ceil(place.limit / 512);
-  const script = `ulimit -f ${blocks} && exec git "$@"`;
+  const script = `umask 022 && ulimit -f ${blocks} && exec git "$@"`;
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'sh', '-c', script, 'git', ...args], {
-    cwd: place.folder,
+    cwd: place.files,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...passedOn(), ...SETTINGS, HOME: place.folder },
+    env: { ...passedOn(), ...SETTINGS, HOME: place.folder, ...place.env },
   });
   const kill = () => killGroup(child);
   signal.addEventListener('abort', kill, { once: true });
@@ -84,14 +90,28 @@ export async function gitOutput(
     .trim();
 }
 
-function failure(end: number | NodeJS.Signals, complaint: string, [command = '']: readonly string[]): Error {
+function failure(end: number | NodeJS.Signals, complaint: string, args: readonly string[]): Error {
   if (end === 127) {
     return new EngineError(
       'bad-request',
-      'the context is a git repository, and git is not installed on the host of the agent: run "apt-get install git" there, or build in a clone',
+      'a git repository is to be fetched, and git is not installed on the host of the agent: run "apt-get install git" there, or build in a clone',
     );
   }
-  const words = complaint.trim().split('\n').slice(-3).join(' ');
+  if (/cannot run ssh:|ssh: not found/.test(complaint)) {
+    return new EngineError(
+      'bad-request',
+      'the git repository is reached by SSH, and ssh is not installed on the host of the agent: run "apt-get install openssh-client" there',
+    );
+  }
+  if (/No space left on device|Disk quota exceeded/.test(complaint)) {
+    return new EngineError(
+      'storage-full',
+      'no space is left for the git repository: free some on the disk of the data folder',
+    );
+  }
+  const lines = complaint.split('\n').filter((line) => line.trim() !== '' && !ADVICE.test(line));
+  const words = lines.slice(-3).join(' ');
+  const command = args.find((argument, index) => !argument.startsWith('-') && args[index - 1] !== '-c');
   return new GitError(words === '' ? `git ${command} ended with ${end}` : words);
 }
 

@@ -4,6 +4,8 @@ import { execForm, plainWords } from '../words.ts';
 import { FlagReader, refuse, type Written } from './written.ts';
 
 const COPY_FLAGS = ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'];
+/** Of a file, or of a git repository. */
+const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|[0-9a-f]{1,64})$/i;
 const ADD_FLAGS = ['chown', 'chmod', 'link', 'exclude', 'checksum', 'keep-git-dir', 'unpack'];
 
 export function parseCopy(written: Written): CopyInstruction {
@@ -21,15 +23,12 @@ export function parseCopy(written: Written): CopyInstruction {
   for (const word of words.slice(0, -1)) {
     if (heredocStart(word, written.escapeToken) === undefined) sources.push(word);
   }
-  if (flags.boolean('keep-git-dir') === true) {
+  const checksum = flags.text('checksum');
+  if (checksum !== undefined && !CHECKSUM.test(checksum) && !checksum.includes('$')) {
     throw refuse(
       written,
-      '--keep-git-dir is not supported: a git repository comes without its history, which a RUN can clone',
+      'the checksum must be sha256: and 64 hexadecimal digits, or the commit of a git repository',
     );
-  }
-  const checksum = flags.text('checksum');
-  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum) && !checksum.includes('$')) {
-    throw refuse(written, 'the checksum must be sha256: and 64 hexadecimal digits');
   }
   return {
     kind: isAdd ? 'add' : 'copy',
@@ -43,6 +42,7 @@ export function parseCopy(written: Written): CopyInstruction {
     parents: flags.boolean('parents') ?? false,
     exclude: flags.texts('exclude'),
     checksum,
+    keepGitDir: flags.boolean('keep-git-dir'),
     unpack: flags.boolean('unpack'),
   };
 }

@@ -83,13 +83,21 @@ describe('options of the frontend', () => {
     assert.deepEqual(plan.namedContexts.get('other'), { kind: 'image', reference: 'sha256:1' });
   });
 
+  test('git repositories as contexts', () => {
+    const keeps = { 'build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR': '1' };
+    const plan = decode({
+      context: 'git@host:a/b#v1',
+      'context:more': 'https://host/c.git?tag=v2',
+      ...keeps,
+    });
+    assert.ok(plan.context.kind === 'git' && plan.context.url.keepsHistory);
+    assert.equal(plan.context.url.ref, 'v1');
+    const more = plan.namedContexts.get('more');
+    assert.ok(more?.kind === 'git' && more.url.keepsHistory === undefined);
+    assert.equal(more.url.ref, 'refs/tags/v2');
+  });
+
   for (const [name, options, message] of [
-    ['git by ssh', { context: 'git@host:a/b' }, /git repository git@host:a\/b needs an SSH key/],
-    [
-      'the history of git',
-      { context: 'git://host/a', 'build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR': '1' },
-      /BUILDKIT_CONTEXT_KEEP_GIT_DIR is not supported/,
-    ],
     ['http', { context: 'https://host/context.tar' }, /the context at https.*is not fetched/],
     ['an OCI layout', { 'context:x': 'oci-layout://s@sha256:1' }, /OCI layout, which is not supported/],
     ['an unknown result', { 'context:x': 'input:nope' }, /context x is the result of no build/],

@@ -1,0 +1,94 @@
+import type { GitUrl } from './git-url.ts';
+import { meantRef, type RemoteRef } from './remote-refs.ts';
+import { GitError, type GitPlace, gitOutput } from './run-git.ts';
+
+/** A commit that is in the repository of the place now, without what came before it where the server allows that. */
+export interface FetchedCommit {
+  readonly commit: string;
+  /** `refs/heads/main`, also here; undefined where no ref was named. */
+  readonly name: string | undefined;
+}
+
+const WHOLE_COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+const SHORT_COMMIT = /^[0-9a-f]{7,63}$/;
+/** A server that gives no part of a history, as plain HTTP does. */
+const NO_SHALLOW = /shallow|--depth/;
+const PATIENCE = ['-c', 'http.lowSpeedLimit=100', '-c', 'http.lowSpeedTime=60'];
+
+/** Makes a repository and fetches the commit that is meant. `init` are further arguments of `git init`. Throws GitError. */
+export async function fetchCommit(
+  place: GitPlace,
+  url: GitUrl,
+  init: readonly string[],
+  signal: AbortSignal,
+): Promise<FetchedCommit> {
+  const run = (...args: readonly string[]) => gitOutput(place, args, signal);
+  const ref = await meant(place, url, signal);
+  const format = (ref?.object ?? url.ref)?.length === 64 ? ['--object-format=sha256'] : [];
+  await run('-c', 'init.defaultBranch=master', 'init', '--quiet', ...format, ...init);
+  await run('remote', 'add', 'origin', url.remote);
+  const fetch = (...args: readonly string[]) => run(...PATIENCE, 'fetch', '--quiet', ...args);
+  const object = await fetched(fetch, run, url, ref);
+  const commit = await run('rev-parse', '--verify', '--quiet', `${object}^{commit}`);
+  refuseOther(url, [object, commit]);
+  return { commit, name: ref?.name };
+}
+
+/** Undefined where it is no name but the beginning of a commit, which servers do not know. */
+async function meant(place: GitPlace, url: GitUrl, signal: AbortSignal): Promise<RemoteRef | undefined> {
+  const { remote, ref } = url;
+  if (ref !== undefined && WHOLE_COMMIT.test(ref)) return { name: undefined, object: ref };
+  const listed = await gitOutput(
+    place,
+    [...PATIENCE, 'ls-remote', '--symref', '--', remote, ref ?? 'HEAD'],
+    signal,
+  );
+  const found = meantRef(listed, ref);
+  if (found === undefined && (ref === undefined || !SHORT_COMMIT.test(ref))) {
+    throw new GitError(
+      ref === undefined ? 'it has no branch checked out' : `it has no branch and no tag ${ref}`,
+    );
+  }
+  return found;
+}
+
+/** Answers the object: a commit, or a tag that stands for one. */
+async function fetched(
+  fetch: (...args: readonly string[]) => Promise<string>,
+  run: (...args: readonly string[]) => Promise<string>,
+  url: GitUrl,
+  ref: RemoteRef | undefined,
+): Promise<string> {
+  if (ref === undefined) {
+    await fetch('--', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*');
+    try {
+      return await run('rev-parse', '--verify', '--quiet', `${url.ref}^{commit}`);
+    } catch (cause) {
+      throw new GitError(`it has no branch, no tag and no commit ${url.ref}`, { cause });
+    }
+  }
+  const { name, object } = ref;
+  const what = name === undefined ? object : `+${name}:${name}`;
+  try {
+    await fetch('--update-head-ok', '--no-tags', '--depth=1', '--', 'origin', what);
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    if (NO_SHALLOW.test(error.message)) {
+      await fetch('--update-head-ok', '--no-tags', '--', 'origin', what);
+    } else if (name === undefined) {
+      // Not every server gives out single commits.
+      await fetch('--', 'origin', '+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*');
+      await run('cat-file', '-e', `${object}^{commit}`).catch((cause: unknown) => {
+        throw cause instanceof GitError ? error : cause;
+      });
+      return object;
+    } else throw error;
+  }
+  return await run('rev-parse', '--verify', '--quiet', 'FETCH_HEAD');
+}
+
+function refuseOther({ checksum }: GitUrl, [object, commit]: readonly [string, string]): void {
+  if (checksum === undefined || object.startsWith(checksum) || commit.startsWith(checksum)) return;
+  const found = object === commit ? commit : `${object} or ${commit}`;
+  throw new GitError(`expected checksum to match ${checksum}, got ${found}`);
+}
