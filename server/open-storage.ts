@@ -6,6 +6,7 @@ import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-
 import { FileUploadLocks } from '../storage/blobs/filesystem/upload-locks.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import { S3SettingsError } from '../storage/blobs/s3/s3-settings.ts';
+import type { KeepsSideFiles, SideFiles } from '../storage/blobs/side-files.ts';
 import type { UploadLocks } from '../storage/blobs/upload-locks.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
@@ -31,6 +32,8 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
+  /** What a lost database is made anew from. */
+  readonly sideFiles: SideFiles;
   /** Of uploads, where registries share what they write to. */
   readonly uploadLocks?: UploadLocks;
 }
@@ -66,6 +69,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     catalog,
     version,
     blobs,
+    sideFiles: driver.sideFiles,
     ...(uploadLocks && { uploadLocks }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
@@ -95,7 +99,7 @@ export async function openCatalogDatabase(config: StorageConfig): Promise<Databa
 export async function openBlobDriver(
   { data, storage }: StorageConfig,
   use: 'alone' | 'beside others' = 'beside others',
-): Promise<BlobDriver & { close(): Promise<void> }> {
+): Promise<BlobDriver & KeepsSideFiles & { close(): Promise<void> }> {
   if (storage === undefined) return openFilesystemDriver(data, { journal: use === 'alone' });
   // The libraries of S3 take long to load.
   const { openS3Driver } = await import('../storage/blobs/s3/open-s3-driver.ts');

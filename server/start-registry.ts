@@ -4,13 +4,14 @@ import type { Logger } from 'pino';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
-import { namesFolder } from '../storage/names/snapshot-files.ts';
+import { readRows } from '../storage/kept-rows/read-rows.ts';
 import { chooseProxy } from '../storage/proxies/choose-proxy.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { pruneAuditOnSchedule } from './background/prune-audit.ts';
+import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
@@ -20,6 +21,7 @@ import { createRequestHandler } from './handle-requests.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
 import { NEVER } from './http/redirect-rules.ts';
+import { KEPT_TABLES } from './kept-tables.ts';
 import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
@@ -176,9 +178,12 @@ export async function startRegistry(
     log,
     ...(telling && { duty: telling }),
   });
-  const snapshots = new NameSnapshots(catalog.names, namesFolder(config.data), log, duty);
+  const names = new NameSnapshots(catalog.names, storage.sideFiles, log, duty);
+  const rows = () => readRows(storage.database, KEPT_TABLES);
+  const snapshots = new RowSnapshots(rows, storage.sideFiles, log, dutyOf('row-snapshots', ROWS_LEASE));
   const running = [
-    snapshots.keep(background.signal),
+    names.keep(background.signal),
+    ...(config.accountCopies ? [snapshots.keep(background.signal)] : []),
     courier.keep(background.signal),
     refusals.keep(background.signal),
     pruneAuditOnSchedule(catalog.audit, config.auditRetention, background.signal, log),

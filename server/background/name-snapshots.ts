@@ -1,6 +1,8 @@
 import type { Logger } from 'pino';
+import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import type { NamesCatalog } from '../../storage/catalog/names-catalog.ts';
-import { writeSnapshot } from '../../storage/names/write-snapshot.ts';
+import { NAMES_FOLDER, NAMES_KEPT } from '../../storage/names/names-snapshot.ts';
+import { writeSnapshot } from '../../storage/snapshots/write-snapshot.ts';
 import { repeat } from './repeat.ts';
 import type { SharedDuty } from './shared-duty.ts';
 
@@ -11,17 +13,17 @@ export const NAMES_LEASE = 15 * 60 * 1000;
 /** Keeps the names of the catalog beside the content, so that a lost database can be rebuilt. */
 export class NameSnapshots {
   readonly #names: NamesCatalog;
-  readonly #folder: string;
+  readonly #files: SideFiles;
   readonly #log: Logger;
   readonly #duty: SharedDuty | undefined;
   /** Of the last snapshot; undefined before the first of this process. */
   #version: number | undefined;
 
   /** `duty` is given where several registries have one catalog. */
-  constructor(names: NamesCatalog, folder: string, log: Logger, duty?: SharedDuty) {
+  constructor(names: NamesCatalog, files: SideFiles, log: Logger, duty?: SharedDuty) {
     this.#duty = duty;
     this.#names = names;
-    this.#folder = folder;
+    this.#files = files;
     this.#log = log;
   }
 
@@ -37,7 +39,13 @@ export class NameSnapshots {
     if (this.#duty !== undefined && !(await this.#duty.take())) return;
     const version = await this.#names.version();
     if (version === this.#version || (this.#version === undefined && version === 0)) return;
-    const file = await writeSnapshot(this.#folder, this.#names.lines(), signal);
+    const file = await writeSnapshot({
+      files: this.#files,
+      folder: NAMES_FOLDER,
+      lines: this.#names.lines(),
+      kept: NAMES_KEPT,
+      signal,
+    });
     this.#version = version;
     this.#log.debug({ file }, 'the names were kept');
   }

@@ -1,30 +1,34 @@
 import { access, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
+import { FolderSideFiles } from '../../storage/blobs/filesystem/folder-side-files.ts';
+import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { readLatestSnapshot } from '../../storage/names/read-snapshot.ts';
-import { namesFolder } from '../../storage/names/snapshot-files.ts';
+import { NAMES_FOLDER, readNameLine } from '../../storage/names/names-snapshot.ts';
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
+import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
+import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
+import { rebuildAccounts } from './rebuild-accounts.ts';
+import { STORAGE_OPTIONS } from './storage-options.ts';
 import { takeFolder } from './take-folder.ts';
 
 const PARTS = ['', '-wal', '-shm'];
 
 /**
- * `berth catalog rebuild`: makes the database of a data folder anew from the content in it, while no server
- * runs. Exit code 0 when everything is back under its name, 1 when something is not, which it tells.
+ * `berth catalog rebuild`: makes a lost database anew, in a data folder or an empty one of PostgreSQL, from the content and
+ * what is kept beside it, while no server runs. Exit code 0 when everything is back under its name, 1 when something
+ * is not, which it tells.
  */
 export async function rebuild(args: readonly string[]): Promise<number> {
   const { force, ...flags } = parseOptions(args, {
-    data: { type: 'string' },
-    storage: { type: 'string' },
-    config: { type: 'string' },
+    ...STORAGE_OPTIONS,
     force: { type: 'boolean' },
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
@@ -34,17 +38,24 @@ export async function rebuild(args: readonly string[]): Promise<number> {
   }
   const lock = takeFolder(data);
   try {
-    const file = join(data, 'catalog.sqlite');
-    if (force !== true && (await hasContent(file))) {
+    await refuseUsedDatabase(config);
+    const file = fileToFill(config);
+    if (config.database === undefined && force !== true && (await hasContent(file))) {
       throw new ConfigError(
         `${file} has content: look at it with "berth fsck"; --force rebuilds it and keeps the old one beside it`,
       );
     }
     const report = await rebuildInto(`${file}.new`, config);
-    const aside = await setAside(file);
-    await rename(`${file}.new`, file);
-    await syncFolder(data);
-    tell(report, aside);
+    if (config.database !== undefined) {
+      await copyFromFile(config, `${file}.new`);
+      for (const part of PARTS) await rm(`${file}.new${part}`, { force: true });
+      tell(report, undefined);
+    } else {
+      const aside = await setAside(file);
+      await rename(`${file}.new`, file);
+      await syncFolder(data);
+      tell(report, aside);
+    }
     return report.problems === 0 ? 0 : 1;
   } finally {
     lock.release();
@@ -64,38 +75,63 @@ async function hasContent(file: string): Promise<boolean> {
   }
 }
 
-async function rebuildInto(file: string, config: StorageConfig): Promise<RebuildReport> {
+async function rebuildInto(
+  file: string,
+  config: StorageConfig,
+): Promise<RebuildReport & { accounts: string[] }> {
   for (const part of PARTS) await rm(`${file}${part}`, { force: true });
   const progress = new Progress();
   const say = (line: string) => {
     progress.clear();
     process.stdout.write(`${line}\n`);
   };
-  const snapshot = await readLatestSnapshot(namesFolder(config.data), (broken) =>
+  await using driver = await openDriver(config);
+  const snapshot = await latestNames(driver.sideFiles, config, (broken) =>
     say(`the snapshot of names ${broken} is damaged: an earlier one is used`),
   );
-  say(snapshot ? `names are taken from names/${snapshot.file}` : 'there is no snapshot of names');
+  say(snapshot ? `names are taken from ${NAMES_FOLDER}/${snapshot.file}` : 'there is no snapshot of names');
   const database = await openDatabase({ file });
   try {
     // Until it has its name nobody relies on it.
     await database.raw('pragma synchronous = off');
+    const catalog = await openCatalog(database);
     const report = await rebuildCatalog({
-      catalog: await openCatalog(database),
-      blobs: new BlobStore(await openBlobDriver(config, 'alone')),
+      catalog,
+      blobs: new BlobStore(driver),
       names: snapshot?.lines ?? [],
       signal: interruption(),
       onProblem: say,
       onFile: (count) => progress.show(`${count} files verified`),
     });
     progress.clear();
+    const accounts = await rebuildAccounts({ database, catalog, files: driver.sideFiles, say });
     await database.raw('pragma wal_checkpoint(truncate)');
-    return report;
+    return { ...report, problems: report.problems + accounts.problems, accounts: accounts.told };
   } finally {
     await database.destroy();
     const handle = await open(file, 'r+');
     await handle.sync();
     await handle.close();
   }
+}
+
+async function openDriver(config: StorageConfig) {
+  const driver = await openBlobDriver(config, 'alone');
+  return Object.assign(driver, { [Symbol.asyncDispose]: () => driver.close() });
+}
+
+/** Where blobs are on S3, registries of before kept the names in the data folder. */
+async function latestNames(
+  files: SideFiles,
+  { data, storage }: StorageConfig,
+  onBroken: (file: string) => void,
+) {
+  const places = storage === undefined ? [files] : [files, new FolderSideFiles(data)];
+  const found = [];
+  for (const place of places) {
+    found.push((await readLatestSnapshot(place, NAMES_FOLDER, readNameLine, onBroken)) ?? []);
+  }
+  return found.flat().sort((one, other) => (one.file > other.file ? -1 : 1))[0];
 }
 
 /** Moves the old database out of the way; answers its new path, or undefined when there was none. */
@@ -110,14 +146,14 @@ async function setAside(file: string): Promise<string | undefined> {
   return moved ? aside : undefined;
 }
 
-function tell({ blobs, manifests, tags, recovered }: RebuildReport, aside: string | undefined): void {
+function tell(
+  { blobs, manifests, tags, recovered, accounts }: RebuildReport & { readonly accounts: readonly string[] },
+  aside: string | undefined,
+): void {
   process.stdout.write(`rebuilt from ${blobs} blobs: ${manifests} manifests, ${tags} tags\n`);
   if (recovered > 0) process.stdout.write(`${recovered} manifests without a name are in ${RECOVERED}\n`);
+  for (const line of accounts) process.stdout.write(`${line}\n`);
   if (aside !== undefined) process.stdout.write(`the old database is ${aside}\n`);
-  process.stdout.write(
-    'accounts, roles, rules, quotas, webhooks and what was recorded were in the lost database alone: a backup of it ' +
-      'has them (berth restore); without one the next start makes the user admin anew, and they are to be made again\n',
-  );
 }
 
 async function exists(path: string): Promise<boolean> {

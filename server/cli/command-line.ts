@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<keyof typeof COMMAND_HELP, () => Promise<Command
   restore: async () => (await import('./restore.ts')).restore,
   serve: async () => (await import('./serve.ts')).serve,
   catalog: async () => (await import('./catalog.ts')).catalog,
+  audit: async () => (await import('./audit.ts')).audit,
   fsck: async () => (await import('./fsck.ts')).fsck,
   gc: async () => (await import('./gc.ts')).gc,
   import: async () => (await import('./import.ts')).importFrom,

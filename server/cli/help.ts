@@ -11,6 +11,7 @@ Usage: berth serve [options]            run the registry
        berth token | robot              tokens of people, accounts of programs
        berth webhook                    who is told of what happens in repositories
        berth tag-rule | quota           tags that stay where they are, bytes that repositories may have
+       berth audit [options]            who did what, and what was refused
        berth gc [options]               delete what nothing refers to, also beside a running registry
        berth fsck [options]             verify everything that is kept, also beside a running registry
        berth import [options]           copy repositories of another registry, also beside a running registry
@@ -91,6 +92,10 @@ Each option has an environment variable that does the same:
   --audit-retention TIME
                         BERTH_AUDIT_RETENTION
                                          keep the record of who did what for so long (default 90d)
+  --account-copies on|off
+                        BERTH_ACCOUNT_COPIES
+                                         keep accounts, roles, tokens (secrets as hashes), rules and quotas beside the
+                                         blobs too, for "berth catalog rebuild" (default on)
   --webhook-private on|off
                         BERTH_WEBHOOK_PRIVATE
                                          whether webhooks may be on this machine and in private networks (default off)
@@ -113,6 +118,22 @@ at the first start. Without it a password is made and printed once. HTTP_PROXY, 
 proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz
 answer without a password. Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100,
 whose "unlogged" counts the others.
+`,
+  audit: `Tells who did what, and what was refused: a table on a terminal, JSON lines elsewhere (as GET /api/v1/audit has
+them), in the order in which it happened. It works beside a running registry.
+
+Usage: berth audit [options]
+
+  --who NAME            what this person, robot or job did
+  --action ACTION       push, mount, delete, pull, manage (a change of accounts and rules) or login
+  --outcome OUTCOME     done, denied (who asked may not) or unauthorized (nobody knew who asked)
+  --repository PATTERN  in which repositories, such as team/*
+  --since TIME          from then on: 2026-11-27, 2026-11-27T08:00Z, or so long ago, such as 2h or 7d
+  --until TIME          before then, in the same forms
+  --limit NUMBER|all    the latest so many (default 100)
+  --json                JSON lines on a terminal too
+  --data DIR, --database URL and --config FILE, as berth serve has them
+Times are UTC. What is older than --audit-retention of berth serve is gone.
 `,
   login: `Logs docker, podman and the like in to a registry, by a browser on any machine: it shows a code and an address, waits
 until somebody confirms the code there, and keeps the personal token that it gets where docker looks for it:
@@ -168,9 +189,9 @@ ${COMMON}  --from FOLDER         the backup
 `,
   catalog: `Works on the database.
 
-Usage: berth catalog rebuild [options]  make a lost one anew from the content, while no registry runs (exit code 1:
-                                        something is missing); accounts, rules, quotas and webhooks are in backups
-                                        alone
+Usage: berth catalog rebuild [options]  make a lost one anew from the content and what is kept beside it (names;
+                                        accounts, roles, tokens, rules and quotas), while no registry runs; with
+                                        --database into that one, which is empty (exit code 1: something is missing)
        berth catalog upgrade [options]  bring its tables up to date, as the start of a registry does
        berth catalog migrate --from FOLDER --to URL, or --from URL --to FOLDER
                                         copy catalog and accounts from a data folder into an empty PostgreSQL

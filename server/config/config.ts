@@ -68,6 +68,8 @@ export interface Config {
   readonly gcUntagged: boolean;
   /** Milliseconds for which it is known who did what. */
   readonly auditRetention: number;
+  /** Whether accounts and rules are kept beside the blobs as well, for a database that is lost. */
+  readonly accountCopies: boolean;
   /** Whether webhooks may be on this machine and in private networks. */
   readonly webhookPrivate: boolean;
   /** By which webhooks are told; absent: directly. */
@@ -127,6 +129,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     gcGrace: parseGrace(setting('gcGrace')),
     gcUntagged: isOn('gcUntagged', 'off'),
     auditRetention: parseRetention(setting('auditRetention') ?? '90d'),
+    accountCopies: isOn('accountCopies', 'on'),
     webhookPrivate: isOn('webhookPrivate', 'off'),
     deletes: isOn('deletes', 'on'),
     readOnly: isOn('readOnly', 'off'),

@@ -28,6 +28,7 @@ const KINDS = {
   gcGrace: 'text',
   gcUntagged: 'text',
   auditRetention: 'text',
+  accountCopies: 'text',
   webhookPrivate: 'text',
   pathPrefix: 'text',
   trustedProxy: 'list',

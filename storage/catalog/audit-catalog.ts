@@ -5,7 +5,8 @@ export const AUDIT_ACTIONS = ['push', 'mount', 'delete', 'pull', 'manage', 'logi
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 /** `denied`: whoever asked may not (403). `unauthorized`: nobody knew who asked (401). */
-export type AuditOutcome = 'done' | 'denied' | 'unauthorized';
+export const AUDIT_OUTCOMES = ['done', 'denied', 'unauthorized'] as const;
+export type AuditOutcome = (typeof AUDIT_OUTCOMES)[number];
 
 /** What somebody did, or tried to. */
 export interface AuditEntry {
@@ -33,12 +34,30 @@ export interface AuditEvent extends AuditEntry {
   readonly id: string;
 }
 
-export interface AuditPage {
+/** Which events; all of it must hold. */
+export interface AuditFilter {
+  readonly action?: AuditAction;
+  readonly outcome?: AuditOutcome;
+  /** `*` stands for any characters. */
+  readonly repository?: string;
+  readonly who?: string;
+  /** This moment and later. */
+  readonly since?: Date;
+  /** Earlier than this moment. */
+  readonly until?: Date;
+}
+
+export interface AuditPage extends AuditFilter {
   readonly limit: number;
   /** The id of the event before. */
   readonly after?: string;
-  readonly repository?: string;
-  readonly who?: string;
+}
+
+/** The other way round: from the latest on. */
+export interface LatestAudit extends AuditFilter {
+  readonly limit: number;
+  /** The id of the event after. */
+  readonly before?: string;
 }
 
 /** What was done by whom. Writes of the distribution API are recorded by the very transactions that make them. */
@@ -47,6 +66,8 @@ export interface AuditCatalog {
   record(entries: readonly AuditEntry[]): Promise<void>;
   /** In the order of their ids; whoever goes on after the last one of a page misses none. */
   list(page: AuditPage): Promise<readonly AuditEvent[]>;
+  /** The latest first. */
+  latest(page: LatestAudit): Promise<readonly AuditEvent[]>;
   /** Deletes some events of before a time, the oldest first; answers how many, 0 when there are no more. */
   prune(before: Date): Promise<number>;
 }

@@ -1,10 +1,18 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../oci/digest.ts';
-import type { AuditCatalog, AuditEntry, AuditEvent, AuditPage } from './audit-catalog.ts';
+import type {
+  AuditCatalog,
+  AuditEntry,
+  AuditEvent,
+  AuditFilter,
+  AuditPage,
+  LatestAudit,
+} from './audit-catalog.ts';
 import { isPostgres } from './dialect.ts';
 import { insertEntries } from './insert-entries.ts';
 import { settledAudit } from './postgres/settled-audit.ts';
 import { inTransaction } from './transaction.ts';
+import { likeOf } from './wildcard.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
 const PRUNED_AT_ONCE = 500;
@@ -38,14 +46,15 @@ export class KnexAudit implements AuditCatalog {
     await inTransaction(this.#knex, (trx) => insertEntries(trx, entries));
   }
 
-  async list({ limit, after = '0', repository, who }: AuditPage): Promise<readonly AuditEvent[]> {
+  async list({ limit, after = '0', ...filter }: AuditPage): Promise<readonly AuditEvent[]> {
     const query = this.#knex('audit_events').where('id', '>', after).orderBy('id').limit(limit);
-    // SQLite's ids are committed in their order as it is.
-    if (isPostgres(this.#knex)) query.where('id', '<=', await settledAudit(this.#knex));
-    if (repository !== undefined) query.where({ repository });
-    if (who !== undefined) query.where({ who });
-    const rows: readonly AuditRow[] = await query;
-    return rows.map(eventOfRow);
+    return this.#read(query, filter);
+  }
+
+  async latest({ limit, before, ...filter }: LatestAudit): Promise<readonly AuditEvent[]> {
+    const query = this.#knex('audit_events').orderBy('id', 'desc').limit(limit);
+    if (before !== undefined) query.where('id', '<', before);
+    return this.#read(query, filter);
   }
 
   prune(before: Date): Promise<number> {
@@ -61,6 +70,21 @@ export class KnexAudit implements AuditCatalog {
       },
       { durable: false },
     );
+  }
+
+  async #read(query: Knex.QueryBuilder, filter: AuditFilter): Promise<readonly AuditEvent[]> {
+    const { action, outcome, repository, who, since, until } = filter;
+    // SQLite's ids are committed in their order as it is.
+    if (isPostgres(this.#knex)) query.where('id', '<=', await settledAudit(this.#knex));
+    if (action !== undefined) query.where({ action });
+    if (outcome !== undefined) query.where({ outcome });
+    if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likeOf(repository)]);
+    else if (repository !== undefined) query.where({ repository });
+    if (who !== undefined) query.where({ who });
+    if (since !== undefined) query.where('at', '>=', since.getTime());
+    if (until !== undefined) query.where('at', '<', until.getTime());
+    const rows: readonly AuditRow[] = await query;
+    return rows.map(eventOfRow);
   }
 }
 

@@ -122,6 +122,19 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
         ofWendy.map(({ tag }) => tag),
         ['1'],
       );
+      const tagsOf = (events: readonly { readonly tag?: string }[]) => events.map(({ tag }) => tag);
+      const latest = await catalog.audit.latest({ limit: 2 });
+      assert.deepEqual(tagsOf(latest), ['more', '3']);
+      const before = latest.at(-1)?.id ?? '';
+      assert.deepEqual(tagsOf(await catalog.audit.latest({ limit: 5, before })), ['2', '1']);
+      const matching = { limit: 10, action: 'push', outcome: 'done', repository: 't*/1' } as const;
+      assert.deepEqual(tagsOf(await catalog.audit.list(matching)), ['1', 'more']);
+      assert.deepEqual(await catalog.audit.list({ ...matching, outcome: 'denied' }), []);
+      assert.deepEqual(await catalog.audit.list({ ...matching, action: 'delete' }), []);
+      assert.deepEqual(await catalog.audit.list({ limit: 10, repository: 't_am/1*' }), []);
+      const { at = new Date(0) } = first[0] ?? {};
+      assert.equal((await catalog.audit.list({ limit: 10, since: at })).length, 4);
+      assert.deepEqual(await catalog.audit.list({ limit: 10, until: at }), []);
       assert.equal(await catalog.audit.prune(new Date(0)), 0);
       assert.equal(await catalog.audit.prune(new Date(Date.now() + 1000)), 4);
       assert.deepEqual(await catalog.audit.list({ limit: 10 }), []);

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parse } from 'yaml';
 import { runBerth } from '../support/berth-command.ts';
 import { basicAuthorization } from '../support/http-client.ts';
+import { openTerminal } from '../support/open-terminal.ts';
 import { startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
+
+const MAIN = join(import.meta.dirname, '../../server/main.ts');
 
 // The commands work on the database of a server that runs.
 const registry = await startRegistryWithAccounts({ after });
@@ -132,4 +136,49 @@ test('what cannot be done is said in one sentence', async () => {
     '--scoop',
     'x',
   );
+});
+
+test('the audit trail: JSON lines elsewhere, a table on a terminal, and words that are wrong', async (t) => {
+  const image = await registry.admin.pushImage('trail/app', '1');
+  const pushes = await berth(
+    'audit',
+    '--repository',
+    'trail/*',
+    '--action',
+    'push',
+    '--who',
+    'admin',
+    '--since',
+    '1h',
+  );
+  const events = pushes.split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(
+    events.map(({ tag, digest }) => tag ?? digest),
+    [image.manifest.config.digest, image.manifest.layers[0]?.digest, '1'],
+  );
+  const [last] = (
+    await berth('audit', '--repository', 'trail/app', '--action', 'push', '--limit', '1')
+  ).split('\n');
+  assert.deepEqual(JSON.parse(last ?? ''), events[2]);
+  assert.equal(await berth('audit', '--until', '2020-01-01'), '');
+  const terminal = openTerminal(
+    t,
+    `${process.execPath} ${MAIN} audit --limit all --repository trail/app --data ${registry.data}`,
+  );
+  const { exitCode, output } = await terminal.ended;
+  assert.equal(exitCode, 0, output);
+  const [head, ...rows] = output.trim().split(/\r?\n/);
+  assert.match(head ?? '', /^TIME +WHO +FROM +ACTION +OUTCOME +WHAT$/);
+  assert.ok(
+    rows.some((row) => / admin +127\.0\.0\.1 +push +done +trail\/app:1@sha256:[0-9a-f]{12}$/.test(row)),
+    output,
+  );
+  await refused(
+    2,
+    /"stolen" is not a known action .*: choose one of push, mount/,
+    'audit',
+    '--action',
+    'stolen',
+  );
+  await refused(2, /"yesterday" is no time for --since: write 2026-11-27/, 'audit', '--since', 'yesterday');
 });

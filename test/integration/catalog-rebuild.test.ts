@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { parseDigest } from '../../storage/oci/digest.ts';
+import { makeAccountsAndRules } from '../support/accounts-and-rules.ts';
 import { runBerth } from '../support/berth-command.ts';
+import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { createRegistryClient, digestOf, OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 import { startRegistry } from '../support/registry-process.ts';
+import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 
 async function withImages(t: TestContext) {
   const server = await startRegistry(t);
@@ -66,7 +69,7 @@ test('a lost database comes back with all names after a graceful stop', async (t
   const { exitCode, stdout } = await rebuild();
   assert.equal(exitCode, 0, stdout);
   assert.match(stdout, /names are taken from names\/.*\nrebuilt from 7 blobs: 3 manifests, 3 tags\n/);
-  assert.match(stdout, /were in the lost database alone: a backup of it has them/);
+  assert.match(stdout, /no copy of accounts and rules lies beside the content: a backup has them/);
   await server.restart();
   assert.deepEqual(await pull('1'), one.bytes);
   assert.deepEqual(await pull('2'), two.bytes);
@@ -173,4 +176,47 @@ test('what is no action is refused, and rebuild of what is no data folder', asyn
       /^berth: (?:what to do with the catalog was not said|"burn" is nothing that can be done|.*has no folder blobs).*\n$/,
     );
   }
+});
+
+test('a lost database gets accounts and rules back: old passwords, tokens and robots let in', async (t) => {
+  const before = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: ADMIN_PASSWORD });
+  const { data } = before;
+  const made = await makeAccountsAndRules(before);
+  await before.stop();
+  const folder = join(data, 'accounts');
+  const [copy = ''] = await readdir(folder);
+  assert.equal((await stat(join(folder, copy))).mode & 0o777, 0o600);
+  const text = await readFile(join(folder, copy), 'utf8');
+  for (const secret of [...made.secrets, 'PRIVATE'])
+    assert.ok(secret.length > 5 && !text.includes(secret), secret);
+  for (const part of ['', '-wal', '-shm']) await rm(join(data, `catalog.sqlite${part}`), { force: true });
+  // One that is cut off, as by a device that lies about what it has written.
+  await writeFile(join(folder, '2999-01-01T00-00-00.000Z.jsonl'), text.slice(0, 700));
+
+  const { exitCode, stdout } = await runBerth('catalog', 'rebuild', '--data', data);
+  assert.equal(exitCode, 0, stdout);
+  assert.match(stdout, /the copy of accounts and rules 2999-\S+ is damaged: an earlier one is used\n/);
+  assert.ok(
+    stdout.includes(
+      `Z (accounts/${copy}): 2 users, 1 team, 1 grant, 2 tokens, 1 login, 1 rule, 1 tag rule, 1 quota; what was ` +
+        'changed or revoked after that is to be changed again\n',
+    ),
+    stdout,
+  );
+  assert.ok(
+    stdout.includes(
+      "the webhook ci is to be added again, with the secret that its receiver has: berth webhook add ci 'https://ci.example/hook?a=b' " +
+        "--event push --repository 'team/*' --secret-stdin\n",
+    ),
+    stdout,
+  );
+  assert.match(
+    stdout,
+    /berth provider add work --issuer https:\S+ --client-id berth .* --group 'all of us=crew' /,
+  );
+  const after = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: 'of no use', data });
+  await made.expectBack(after);
+  await after.stop();
+  assert.equal((await readdir(folder)).length, 3, 'webhook and provider are gone: there is a newer copy');
+  await expectClean(data);
 });

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { makeAccountsAndRules } from '../support/accounts-and-rules.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { queryPostgres, startPostgres } from '../support/postgres.ts';
+import { ADMIN_PASSWORD } from '../support/registry-with-accounts.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 const postgres = await startPostgres({ after });
@@ -66,6 +69,34 @@ for (const [what, change, said] of [
     assert.ok(stderr.includes(said) && !stderr.includes(password), stderr);
   });
 }
+
+test('a database that was dropped is made anew: images, and old passwords and tokens let in', async (t) => {
+  const database = await postgres.createDatabase();
+  const data = join(await makeTempDir(t, 'postgres-lost'), 'data');
+  const options = { auth: 'accounts', adminPassword: ADMIN_PASSWORD, data, database } as const;
+  const before = await startInProcessRegistry(t, options);
+  const made = await makeAccountsAndRules(before);
+  const where = ['catalog', 'rebuild', '--data', data, '--database', database];
+  await before.stop();
+  const refused = await runBerth(...where);
+  assert.equal(refused.exitCode, 2, refused.stdout);
+  assert.match(refused.stderr, /the database is not empty, it has the repository team\/app/);
+
+  const name = new URL(database).pathname.slice(1);
+  const server = await postgres.createDatabase();
+  await queryPostgres(server, `drop database "${name}"`);
+  await queryPostgres(server, `create database "${name}"`);
+  const { exitCode, stdout, stderr } = await runBerth(...where);
+  assert.equal(exitCode, 0, stdout + stderr);
+  assert.match(
+    stdout,
+    /: 2 users, 1 team, 1 grant, 2 tokens, 1 login, 1 rule, 1 tag rule, 1 quota; what was/,
+  );
+  const after = await startInProcessRegistry(t, { ...options, adminPassword: 'of no use' });
+  await made.expectBack(after);
+  await after.stop();
+  assert.deepEqual(await readdir(data).then((names) => names.filter((file) => file.includes('sqlite'))), []);
+});
 
 test('commands refuse a database that holds no registry: it is not taken for an empty one', async (t) => {
   const database = await postgres.createDatabase();

@@ -35,6 +35,7 @@ export type InProcessOptions = Partial<
     | 'gcGrace'
     | 'gcUntagged'
     | 'auditRetention'
+    | 'accountCopies'
     | 'webhookPrivate'
     | 'corsOrigins'
     | 'pathPrefix'
@@ -71,6 +72,7 @@ export async function startInProcessRegistry(
       gcGrace: 24 * 60 * 60 * 1000,
       gcUntagged: false,
       auditRetention: 90 * 24 * 60 * 60 * 1000,
+      accountCopies: true,
       webhookPrivate: false,
       corsOrigins: [],
       pathPrefix: '',

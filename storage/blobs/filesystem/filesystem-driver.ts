@@ -6,10 +6,12 @@ import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
 import type { LocalFiles } from '../local-files.ts';
+import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
 import type { SmallContent } from '../small-content.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';
+import { FolderSideFiles } from './folder-side-files.ts';
 import { replayJournals } from './journal/replay-journals.ts';
 import { SmallFiles } from './journal/small-files.ts';
 import { filesystemSync } from './journal/sync-filesystem.ts';
@@ -65,8 +67,9 @@ export async function openFilesystemDriver(
  * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
  * failed to store, when it was asked to, is gone: UploadUnknownError. An upload has its file when it gets bytes.
  */
-export class FilesystemDriver implements BlobDriver, LocalFiles, SmallContent {
+export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles, SmallContent {
   readonly smallLimit = SMALL_LIMIT;
+  readonly sideFiles: SideFiles;
   readonly #root: string;
   readonly #folders: DurableFolders;
   readonly #small: SmallFiles | undefined;
@@ -77,6 +80,7 @@ export class FilesystemDriver implements BlobDriver, LocalFiles, SmallContent {
     this.#root = root;
     this.#folders = folders;
     this.#small = small;
+    this.sideFiles = new FolderSideFiles(root);
   }
 
   /** Waits for what storeSmall began; it works without a journal from then on. */

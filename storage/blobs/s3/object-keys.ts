@@ -26,6 +26,7 @@ export type ObjectName =
  *     blobs/<upload id>/<name>.<algorithm>-<hex>     the marker that makes that content the blob of a digest
  *     blobs/<upload id>/blob.<algorithm>-<hex>       a small blob that was known when it was stored: its own marker
  *     quarantine/<hex>.<upload id>.<name>            what was set aside
+ *     <folder>/<name>                                side files
  *
  * Upload ids are random, so keys are spread evenly. A location is `<upload id>/<name>`.
  */
@@ -57,6 +58,10 @@ export class ObjectKeys {
 
   quarantine({ location, digest }: StoredBlob): string {
     return `${this.#prefix}quarantine/${digestHex(digest)}.${location.replace('/', '.')}`;
+  }
+
+  side(folder: string, name: string): string {
+    return `${this.#prefix}${folder}/${name}`;
   }
 
   probe(id: string): string {

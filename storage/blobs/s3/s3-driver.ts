@@ -4,8 +4,10 @@ import type { BatchDeletes } from '../batch-deletes.ts';
 import type { BlobConnection, BlobConnections } from '../blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
 import type { OneListing, StoredEntry } from '../one-listing.ts';
+import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
 import type { SignedDownloads } from '../signed-downloads.ts';
 import type { SmallContent } from '../small-content.ts';
+import { BucketSideFiles } from './bucket-side-files.ts';
 import { copyObject } from './copy-object.ts';
 import { finishUpload } from './finish-upload.ts';
 import { isUploadId, isWhole, TOMBSTONE, wholeName } from './object-keys.ts';
@@ -45,16 +47,25 @@ export interface ObjectAccess {
  * what the other did and gives way.
  */
 export class S3Driver
-  implements BlobDriver, BatchDeletes, BlobConnections, OneListing, SignedDownloads, SmallContent
+  implements
+    BlobDriver,
+    BatchDeletes,
+    BlobConnections,
+    KeepsSideFiles,
+    OneListing,
+    SignedDownloads,
+    SmallContent
 {
   readonly #store: PartStore;
   readonly #access: ObjectAccess;
   readonly smallLimit = 256 * 1024;
+  readonly sideFiles: SideFiles;
 
   /** For openS3Driver. */
   constructor(store: PartStore, access: ObjectAccess) {
     this.#store = store;
     this.#access = access;
+    this.sideFiles = new BucketSideFiles(store.bucket, store.keys);
   }
 
   /** Lets go of the connections. */

@@ -26,6 +26,7 @@ test('defaults of an ordinary user', () => {
     gcGrace: 86_400_000,
     gcUntagged: false,
     auditRetention: 90 * 24 * 60 * 60 * 1000,
+    accountCopies: true,
     webhookPrivate: false,
     corsOrigins: [],
     pathPrefix: '',

@@ -1,0 +1,129 @@
+import type { ParseArgsConfig } from 'node:util';
+import {
+  AUDIT_ACTIONS,
+  AUDIT_OUTCOMES,
+  type AuditCatalog,
+  type AuditEvent,
+  type AuditFilter,
+} from '../../storage/catalog/audit-catalog.ts';
+import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { shownEvent } from '../audit/audit-lines.ts';
+import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { parseDuration } from '../config/duration.ts';
+import { auditTable, harmless } from './audit-table.ts';
+import { parseOptions } from './parse-options.ts';
+import { openStoredDatabase } from './stored-registry.ts';
+
+const USUAL_LIMIT = 100;
+const LARGEST_LIMIT = 100_000;
+/** Events of one page, which are in memory together with what a table of them takes. */
+const PAGE = 500;
+
+const OPTIONS = {
+  data: { type: 'string' },
+  database: { type: 'string' },
+  config: { type: 'string' },
+  who: { type: 'string' },
+  action: { type: 'string' },
+  outcome: { type: 'string' },
+  repository: { type: 'string' },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  limit: { type: 'string' },
+  json: { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
+/** `berth audit`: who did what, and what was refused, beside a running server or without one. */
+export async function audit(args: readonly string[]): Promise<number> {
+  const { who, action, outcome, repository, since, until, limit, json, ...flags } = parseOptions(
+    args,
+    OPTIONS,
+  );
+  const filter: AuditFilter = {
+    ...(who !== undefined && { who }),
+    ...(action !== undefined && { action: oneOf('action', action, AUDIT_ACTIONS) }),
+    ...(outcome !== undefined && { outcome: oneOf('outcome', outcome, AUDIT_OUTCOMES) }),
+    ...(repository !== undefined && { repository }),
+    ...(since !== undefined && { since: timeOf('since', since) }),
+    ...(until !== undefined && { until: timeOf('until', until) }),
+  };
+  const most = parseLimit(limit);
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  const database = await openStoredDatabase(config);
+  // Whoever has read enough (`berth audit | head`) goes.
+  let left = false;
+  process.stdout.on('error', () => {
+    left = true;
+  });
+  const write = json === true || !process.stdout.isTTY ? jsonLines : auditTable;
+  try {
+    const { audit: recorded } = await openCatalog(database);
+    const pages = most === 'all' ? everything(recorded, filter) : [await latest(recorded, filter, most)];
+    for await (const events of pages) {
+      if (left) break;
+      if (events.length > 0) process.stdout.write(`${write(events).join('\n')}\n`);
+    }
+    return 0;
+  } finally {
+    await database.destroy();
+  }
+}
+
+async function* everything(
+  audit: AuditCatalog,
+  filter: AuditFilter,
+): AsyncGenerator<readonly AuditEvent[], void, undefined> {
+  for (let after: string | undefined = '0'; after !== undefined; ) {
+    const events: readonly AuditEvent[] = await audit.list({ ...filter, after, limit: PAGE });
+    yield events;
+    after = events.length < PAGE ? undefined : events.at(-1)?.id;
+  }
+}
+
+async function latest(
+  audit: AuditCatalog,
+  filter: AuditFilter,
+  limit: number,
+): Promise<readonly AuditEvent[]> {
+  const found: AuditEvent[] = [];
+  for (let more = true; more && found.length < limit; ) {
+    const before = found.at(-1)?.id;
+    const size = Math.min(PAGE, limit - found.length);
+    const events = await audit.latest({ ...filter, ...(before !== undefined && { before }), limit: size });
+    found.push(...events);
+    more = events.length === size;
+  }
+  return found.reverse();
+}
+
+function jsonLines(events: readonly AuditEvent[]): readonly string[] {
+  return events.map((event) => harmless(JSON.stringify(shownEvent(event))));
+}
+
+function oneOf<Value extends string>(option: string, text: string, values: readonly Value[]): Value {
+  const value = values.find((candidate) => candidate === text);
+  if (value !== undefined) return value;
+  throw new ConfigError(
+    `"${text}" is not a known ${option} of --${option}: choose one of ${values.join(', ')}`,
+  );
+}
+
+function timeOf(option: string, text: string): Date {
+  const ago = parseDuration(text);
+  if (ago !== undefined) return new Date(Date.now() - ago);
+  const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+  const time = new Date(isTime ? text : Number.NaN);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new ConfigError(
+    `"${text}" is no time for --${option}: write 2026-11-27, 2026-11-27T08:00Z, or so long ago, such as 2h or 7d`,
+  );
+}
+
+function parseLimit(text: string | undefined): number | 'all' {
+  if (text === undefined) return USUAL_LIMIT;
+  if (text === 'all') return text;
+  const limit = Number(text);
+  if (/^\d{1,6}$/.test(text) && limit >= 1 && limit <= LARGEST_LIMIT) return limit;
+  throw new ConfigError(`"${text}" is no --limit: write 1 to ${LARGEST_LIMIT}, or all`);
+}

@@ -1,0 +1,92 @@
+import { KEPT_ACCOUNT_TABLES, KEPT_PROVIDERS } from '../../auth/kept-tables.ts';
+import type { SideFiles } from '../../storage/blobs/side-files.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
+import type { Database } from '../../storage/catalog/database.ts';
+import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/kept-rows/read-rows.ts';
+import { restoreRows } from '../../storage/kept-rows/restore-rows.ts';
+import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
+import { snapshotTime } from '../../storage/snapshots/snapshot-names.ts';
+import { openAccounts } from '../open-auth.ts';
+import { count } from './count.ts';
+import { inShell } from './in-shell.ts';
+
+export interface AccountsRebuild {
+  /** A new one, in an SQLite file, in which the repositories are back. */
+  readonly database: Database;
+  readonly catalog: Catalog;
+  readonly files: SideFiles;
+  readonly say: (line: string) => void;
+}
+
+/** What the tables hold, in the words of the commands. */
+const WORDS: readonly (readonly [table: string, what: string])[] = [
+  ['accounts', 'user'],
+  ['teams', 'team'],
+  ['role_grants', 'grant'],
+  ['credentials', 'token'],
+  ['logins', 'login'],
+  ['job_rules', 'rule'],
+  ['tag_rules', 'tag rule'],
+  ['quotas', 'quota'],
+];
+
+/** Brings back what is kept of accounts and rules; answers what there is to tell, a sentence a line, in the end. */
+export async function rebuildAccounts({
+  database,
+  catalog,
+  files,
+  say,
+}: AccountsRebuild): Promise<{ readonly problems: number; readonly told: string[] }> {
+  await openAccounts(database);
+  const snapshot = await readLatestSnapshot(files, ROWS_FOLDER, readRowLine, (broken) =>
+    say(`the copy of accounts and rules ${broken} is damaged: an earlier one is used`),
+  );
+  if (snapshot === undefined) {
+    const lost =
+      'no copy of accounts and rules lies beside the content: a backup has them (berth restore); without one the next ' +
+      'start makes the user admin anew, and they are to be made again';
+    return { problems: 0, told: [lost] };
+  }
+  let problems = 0;
+  const restored = await restoreRows({
+    database,
+    catalog,
+    lines: snapshot.lines,
+    tables: KEPT_ACCOUNT_TABLES,
+    onProblem: (problem) => {
+      problems += 1;
+      say(problem);
+    },
+  });
+  const all = WORDS.map(([table, what]) => count(restored.get(table) ?? 0, what)).join(', ');
+  const told = [
+    `accounts and rules are as of ${snapshotTime(snapshot.file)} (${ROWS_FOLDER}/${snapshot.file}): ${all}; what was ` +
+      'changed or revoked after that is to be changed again',
+    ...snapshot.lines.flatMap(commandOf),
+    'what was recorded of who did what was in the lost database alone; tokens that clients hold end now, and they get new ones',
+  ];
+  return { problems, told };
+}
+
+/** How something is made again whose secret is nowhere. */
+function commandOf({ table, row }: RowLine): readonly string[] {
+  const { name, url, pattern, issuer } = row;
+  if (table === 'webhooks') {
+    const events = String(row.events)
+      .split(',')
+      .map((event) => `--event ${inShell(event)}`);
+    return [
+      `the webhook ${name} is to be added again, with the secret that its receiver has: berth webhook add ${inShell(name)} ` +
+        `${inShell(url)} ${events.join(' ')} --repository ${inShell(pattern)} --secret-stdin`,
+    ];
+  }
+  if (table !== KEPT_PROVIDERS.name) return [];
+  const groups = Object.entries(JSON.parse(String(row.groups))).map(
+    ([group, team]) => ` --group ${inShell(`${group}=${team}`)}`,
+  );
+  return [
+    `the provider ${name} is to be added again, with the secret that it has given: berth provider add ${inShell(name)} ` +
+      `--issuer ${inShell(issuer)} --client-id ${inShell(row.client_id)} --name-claim ${inShell(row.name_claim)} ` +
+      `--groups-claim ${inShell(row.groups_claim)}${groups.join('')} --client-secret-stdin`,
+  ];
+}

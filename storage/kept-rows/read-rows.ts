@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import type { Knex } from 'knex';
+import { isPostgres } from '../catalog/dialect.ts';
+import { isJsonObject, type JsonObject } from '../oci/json-object.ts';
+import type { KeptTable } from './kept-table.ts';
+
+/** Where the snapshots of rows lie beside the blobs. */
+export const ROWS_FOLDER = 'accounts';
+export const ROWS_KEPT = { latest: 3, days: 7 };
+
+type Value = string | number | null;
+
+/** A row of one of the tables that are kept. */
+export interface RowLine {
+  readonly table: string;
+  readonly row: Readonly<Record<string, Value>>;
+}
+
+/** All rows of some tables as they are at one moment, the same ones in the same order whatever database it is. */
+export async function readRows(knex: Knex, tables: readonly KeptTable[]): Promise<readonly RowLine[]> {
+  return knex.transaction(
+    async (trx) => {
+      const lines: RowLine[] = [];
+      for (const { name, columns } of tables) {
+        const rows: readonly JsonObject[] = await trx(name).select(...columns);
+        const ofTable = rows.map((row) => ({ table: name, row: plain(row, columns) }));
+        lines.push(...ofTable.sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1)));
+      }
+      return lines;
+    },
+    isPostgres(knex) ? { isolationLevel: 'repeatable read', readOnly: true } : {},
+  );
+}
+
+/** Another one for other rows. */
+export function versionOf(lines: readonly RowLine[]): string {
+  const hash = createHash('sha256');
+  for (const line of lines) hash.update(`${JSON.stringify(line)}\n`);
+  return hash.digest('hex');
+}
+
+/** A line of such a snapshot. */
+export function readRowLine({ table, row }: JsonObject): RowLine | undefined {
+  if (typeof table !== 'string' || !isJsonObject(row)) return undefined;
+  const isPlain = Object.values(row).every(
+    (value) => value === null || typeof value === 'string' || typeof value === 'number',
+  );
+  return isPlain ? { table, row: row as RowLine['row'] } : undefined;
+}
+
+/** As SQLite has it: PostgreSQL's drivers give booleans, and large numbers as text. */
+function plain(row: JsonObject, columns: readonly string[]): RowLine['row'] {
+  return Object.fromEntries(
+    columns.map((column) => {
+      const value = row[column];
+      if (typeof value === 'boolean') return [column, Number(value)];
+      return [column, typeof value === 'number' || value === null ? value : String(value)];
+    }),
+  );
+}

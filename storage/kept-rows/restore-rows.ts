@@ -1,0 +1,50 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Database } from '../catalog/database.ts';
+import { TAG_RULE_KINDS } from '../catalog/tag-rule-catalog.ts';
+import { inTransaction } from '../catalog/transaction.ts';
+import type { KeptTable } from './kept-table.ts';
+import type { RowLine } from './read-rows.ts';
+
+export interface RowsRestore {
+  /** An SQLite database that has all the tables; the others of `tables` are empty, and the repositories are there. */
+  readonly database: Database;
+  readonly catalog: Pick<Catalog, 'quotas' | 'tagRules'>;
+  readonly lines: readonly RowLine[];
+  /** Tables whose rows are put back as they are. */
+  readonly tables: readonly KeptTable[];
+  /** Called with a sentence about what cannot be put back. */
+  readonly onProblem: (problem: string) => void;
+}
+
+/** Puts rows of a snapshot back, but for those that lack a secret. Answers how many of each table. */
+export async function restoreRows(run: RowsRestore): Promise<ReadonlyMap<string, number>> {
+  const restored = new Map<string, number>();
+  const done = (table: string) => restored.set(table, (restored.get(table) ?? 0) + 1);
+  await inTransaction(run.database, async (trx) => {
+    for (const { table, row } of run.lines) {
+      const columns = run.tables.find(({ name }) => name === table)?.columns;
+      if (columns === undefined) continue;
+      const known = Object.entries(row).filter(([column]) => columns.includes(column));
+      try {
+        await trx(table).insert(Object.fromEntries(known));
+        done(table);
+      } catch (error) {
+        run.onProblem(`a row of ${table} cannot be brought back: ${(error as Error).message}`);
+      }
+    }
+  });
+  for (const { table, row } of run.lines) {
+    const pattern = String(row.pattern);
+    if (table === 'tag_rules') {
+      const kind = TAG_RULE_KINDS.find((known) => known === row.kind);
+      if (kind === undefined) continue;
+      await run.catalog.tagRules.put({ pattern, tags: String(row.tags), kind });
+      done(table);
+    }
+    if (table === 'quotas') {
+      await run.catalog.quotas.put({ pattern, bytes: Number(row.bytes) });
+      done(table);
+    }
+  }
+  return restored;
+}

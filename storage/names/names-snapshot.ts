@@ -1,0 +1,24 @@
+import type { NameLine } from '../catalog/names-catalog.ts';
+import { isDigest } from '../oci/digest.ts';
+import type { JsonObject } from '../oci/json-object.ts';
+import { isRepositoryName } from '../oci/repository-name.ts';
+import { isTag } from '../oci/tag.ts';
+
+/** Where the snapshots of names lie beside the blobs. */
+export const NAMES_FOLDER = 'names';
+export const NAMES_KEPT = { latest: 3, days: 0 };
+
+/** A line of such a snapshot. */
+export function readNameLine({
+  repository,
+  description,
+  manifest,
+  mediaType,
+  tag,
+}: JsonObject): NameLine | undefined {
+  if (typeof repository !== 'string' || !isRepositoryName(repository)) return undefined;
+  if (typeof description === 'string') return { repository, description };
+  if (typeof manifest !== 'string' || !isDigest(manifest)) return undefined;
+  if (typeof mediaType === 'string') return { repository, manifest, mediaType };
+  return typeof tag === 'string' && isTag(tag) ? { repository, manifest, tag } : undefined;
+}
