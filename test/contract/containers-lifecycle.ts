@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import type { EngineEvent } from '../../runtime-agent/events/event-bus.ts';
 import { type AgentContainers, collectOutput, readPid, runContainer } from '../support/agent-containers.ts';
@@ -67,6 +68,28 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await containers.kill(id, 'SIGHUP');
       assert.deepEqual(await waiting.result, { exitCode: 7 });
       await assert.rejects(containers.kill(id, 'KILL'), { code: 'conflict', message: /is not running/ });
+    });
+
+    it('removes nothing that is being started, unless by force', async () => {
+      const { containers } = agent();
+      const id = await create('sleep 1000');
+      const [started, refused] = await Promise.allSettled([
+        containers.start(id),
+        containers.remove(id, { force: false, volumes: false }),
+      ]);
+      assert.equal(started.status, 'fulfilled');
+      assert.deepEqual(refused.status === 'rejected' && refused.reason.code, 'conflict');
+      assert.equal((await status(id)).status, 'running');
+      await containers.remove(id, { force: true, volumes: false });
+
+      const other = await create('sleep 1000');
+      const starting = containers.start(other);
+      const removing = containers.remove(other, { force: true, volumes: false });
+      await starting;
+      const { pid } = await status(other).catch(() => ({ pid: 0 }));
+      await removing;
+      await assert.rejects(containers.get(other), { code: 'not-found' });
+      if (pid !== 0) await assert.rejects(access(`/proc/${pid}`), { code: 'ENOENT' });
     });
 
     it('refuses to start what runs, and to remove it without force', async () => {

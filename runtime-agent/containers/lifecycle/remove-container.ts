@@ -13,22 +13,28 @@ export async function removeContainer(
   live: LiveContainer,
   { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
 ): Promise<void> {
-  const { name } = live.container;
-  const { status } = live.container.state;
-  if (status === 'running' || status === 'paused' || status === 'restarting') {
-    if (!force) {
-      throw new EngineError(
-        'conflict',
-        `cannot remove container "/${name}": container is ${status}${status === 'paused' ? ' and must be unpaused first' : ': stop the container before removing or force remove'}`,
-      );
-    }
-    await killAndWait(context, live);
+  for (let isRemoved = false; !isRemoved; ) {
+    if (force) await killAndWait(context, live);
+    else refuseRunning(live);
+    isRemoved = await live.mutex.run(async () => {
+      // It may have gone meanwhile, by AutoRemove or another client.
+      if (context.registry.byId(live.id) !== live) return true;
+      // Or been started: its process would go on, and nobody would know of it.
+      if (live.run !== undefined) return false;
+      await removeLocked(context, live, { volumes });
+      return true;
+    });
   }
-  await live.mutex.run(async () => {
-    // It may have gone meanwhile, by AutoRemove or another client.
-    if (context.registry.byId(live.id) !== live) return;
-    await removeLocked(context, live, { volumes });
-  });
+}
+
+/** Throws EngineError 'conflict'. */
+function refuseRunning({ container: { name, state } }: LiveContainer): void {
+  const { status } = state;
+  if (status !== 'running' && status !== 'paused' && status !== 'restarting') return;
+  throw new EngineError(
+    'conflict',
+    `cannot remove container "/${name}": container is ${status}${status === 'paused' ? ' and must be unpaused first' : ': stop the container before removing or force remove'}`,
+  );
 }
 
 /**
