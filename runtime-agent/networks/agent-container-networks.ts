@@ -51,12 +51,14 @@ export class AgentContainerNetworks implements ContainerNetworks {
   }
 
   async open(container: Container): Promise<OpenedNetwork> {
-    const places = [];
+    const prepared = [];
     for (const [name, settings] of inOrder(container)) {
       const network = await this.#preparation.prepare(name);
       checkEndpoint(network, settings);
-      places.push({ network, settings });
+      prepared.push({ id: network.id, settings });
     }
+    // One may have been removed while another was prepared; from here on the container is a member of all.
+    const places = prepared.map(({ id, settings }) => ({ network: this.#context.store.find(id), settings }));
     return openSandbox(this.#context, container, places);
   }
 
@@ -74,8 +76,8 @@ export class AgentContainerNetworks implements ContainerNetworks {
   }
 
   async join(running: RunningContainer, ref: string, settings: EndpointSettings): Promise<JoinedNetwork> {
-    const network = await this.#preparation.prepare(ref);
-    return joinNetwork(this.#context, running, network, settings);
+    const { id } = await this.#preparation.prepare(ref);
+    return joinNetwork(this.#context, running, this.#context.store.find(id), settings);
   }
 
   async leave(running: RunningContainer, ref: string): Promise<LeftNetwork> {

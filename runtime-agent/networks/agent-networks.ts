@@ -70,8 +70,13 @@ export class AgentNetworks implements Networks {
     for (const network of this.#context.store.all()) {
       if (network.predefined || membersOf(this.#context, network.id).length > 0 || !matches(network))
         continue;
-      await this.remove(network.id);
-      removed.push(network.name);
+      try {
+        await this.remove(network.id);
+        removed.push(network.name);
+      } catch (error) {
+        // Used or removed by somebody else meanwhile.
+        if (!(error instanceof EngineError && ['not-found', 'forbidden'].includes(error.code))) throw error;
+      }
     }
     return removed;
   }
@@ -85,13 +90,22 @@ export class AgentNetworks implements Networks {
     );
   }
 
-  /** The row goes last: an agent that is killed before finds the network again, and makes its bridge when it is used. */
+  /**
+   * Nobody joins it from now on. The row goes last: an agent that is killed before finds the network again, and makes its
+   * bridge when it is used.
+   */
   async #takeBack(network: Network): Promise<void> {
     const { store, kernel, filter, addresses } = this.#context;
-    await filter.removeNetwork(network);
-    await kernel.run('remove-bridge', bridgeSpec(network));
-    addresses.forget(network.id);
-    await store.delete(network.id);
+    store.withdraw(network.id);
+    try {
+      await filter.removeNetwork(network);
+      await kernel.run('remove-bridge', bridgeSpec(network));
+      addresses.forget(network.id);
+      await store.delete(network.id);
+    } catch (error) {
+      await store.put(network);
+      throw error;
+    }
   }
 
   #withMembers(network: Network): NetworkWithMembers {

@@ -31,7 +31,10 @@ export async function joinNetwork(
     settings,
     nextInterface(sandbox.endpoints),
   );
-  const endpoints = [...sandbox.endpoints, endpoint];
+  const before = sandbox.endpoints;
+  const endpoints = [...before, endpoint];
+  // At once: a network with members is not removed.
+  sandbox.endpoints = endpoints;
   const namespace = `/proc/${pid}/ns/net`;
   try {
     if (stale.length > 0) await context.kernel.run('unlink', { links: stale });
@@ -42,12 +45,12 @@ export async function joinNetwork(
       gateways: planGateways(endpoints),
     });
   } catch (error) {
+    sandbox.endpoints = before;
     releaseEndpoint(context.addresses, container.id, endpoint);
     throw new EngineError('runtime', `the network cannot be joined: ${(error as Error).message}`, {
       cause: error,
     });
   }
-  sandbox.endpoints = endpoints;
   sandbox.names.set(network.id, dnsNames(container, settings.aliases));
   sandbox.links.set(network.id, ownLinks(settings));
   const resolvConf = await openLateResolver(context, sandbox, namespace, !network.predefined);

@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test';
 import { addressAnswer, DNS_TYPE, readQuestion } from '../../runtime-agent/networks/dns/dns-message.ts';
 import { framed, readFrames } from '../../runtime-agent/networks/dns/tcp-frames.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { callEngineAt } from '../support/engine-call.ts';
 import { eventually } from '../support/eventually.ts';
 import { fetchPage } from '../support/host-network.ts';
 import { startProcess } from '../support/managed-process.ts';
@@ -435,6 +436,32 @@ describe('networks of the agent', { skip: unlessRoot(), timeout: 3_600_000 }, as
     const { stdout, stderr } = await docker(['info']);
     await nft('delete table ip other');
     assert.match(stdout + stderr, /WARNING: the packet filter's chain "ip other FORWARD" drops what passes/);
+  });
+
+  test('a network is removed once, and never below a container that starts or joins', async () => {
+    const call = (method: string, path: string, body?: object) =>
+      callEngineAt(agent.socket, method, path, body);
+    for (const first of ['removal', 'start', 'join']) {
+      await docker(['network', 'create', 'contested']);
+      const network = first === 'join' ? 'bridge' : 'contested';
+      await docker(['create', '--name', 'late', '--network', network, image, 'sleep', '1000']);
+      if (first === 'join') await docker(['start', 'late']);
+      const remove = () => call('DELETE', '/networks/contested');
+      const enter = () =>
+        first === 'join'
+          ? call('POST', '/networks/contested/connect', { Container: 'late' })
+          : call('POST', '/containers/late/start');
+      const answers = await Promise.all(first === 'removal' ? [remove(), enter()] : [enter(), remove()]);
+      const [removed, entered] = first === 'removal' ? answers : answers.toReversed();
+      const outcome = `${removed?.status} ${entered?.status}`;
+      const welcome = first === 'join' ? 200 : 204;
+      assert.ok([`403 ${welcome}`, '204 404'].includes(outcome), `${first}: ${outcome} ${entered?.text}`);
+      await docker(['rm', '-f', 'late']);
+      await docker(['network', 'rm', 'contested'], { expectExit: removed?.status === 204 ? 1 : 0 });
+    }
+    await docker(['network', 'create', 'contested']);
+    const removals = await Promise.all([1, 2, 3].map(() => call('DELETE', '/networks/contested')));
+    assert.deepEqual(removals.map(({ status }) => status).sort(), [204, 404, 404]);
   });
 
   test('eight at once get addresses of their own', async () => {

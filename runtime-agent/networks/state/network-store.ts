@@ -50,6 +50,11 @@ export class NetworkStore {
     }
   }
 
+  /** It is found no more, though it stays in the database until `delete`; `put` brings it back. */
+  withdraw(id: string): void {
+    this.#byId.delete(id);
+  }
+
   async delete(id: string): Promise<void> {
     await this.#table.delete(id);
     this.#byId.delete(id);
