@@ -1,4 +1,5 @@
 import type { Router } from '@koa/router';
+import { EngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { readString, readStringMap } from '../decode/fields.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -54,9 +55,14 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
       if (!matchLabels(filters.get('label'), labels)) continue;
       if (unwanted?.some((label) => matchLabels([label], labels))) continue;
       const size = await folderSize(mountpoint);
-      await volumes.remove(name, true);
-      reclaimed += size;
-      deleted.push(name);
+      try {
+        await volumes.remove(name, true);
+        reclaimed += size;
+        deleted.push(name);
+      } catch (error) {
+        // Used by somebody meanwhile.
+        if (!(error instanceof EngineError && error.code === 'conflict')) throw error;
+      }
     }
     ctx.body = { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
   });

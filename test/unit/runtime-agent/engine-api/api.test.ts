@@ -269,6 +269,22 @@ test('volumes with options are not pruned, and names are found by expressions', 
   assert.equal((await call('DELETE', '/volumes/kept')).status, 204);
 });
 
+test('a volume that somebody takes while volumes are pruned stays, and the others go', async () => {
+  for (const Name of ['first', 'second', 'third']) await call('POST', '/volumes/create', { body: { Name } });
+  const { volumes } = engine;
+  const remove = volumes.remove.bind(volumes);
+  volumes.remove = async (name, force) => {
+    if (name === 'second') await volumes.acquire({ name }, 'container');
+    await remove(name, force);
+  };
+  const filters = encodeURIComponent('{"all":["true"]}');
+  const pruned = await call('POST', `/volumes/prune?filters=${filters}`);
+  volumes.remove = remove;
+  volumes.release('second', 'container');
+  assert.deepEqual([pruned.status, JSON.parse(pruned.text).VolumesDeleted], [200, ['first', 'third']]);
+  assert.equal((await call('DELETE', '/volumes/second')).status, 204);
+});
+
 test('start and stop of what is so already are 304 without a body', async () => {
   await call('POST', '/containers/create?name=twice', { body: { Image: 'busybox', Cmd: ['sleep', '60'] } });
   assert.equal((await call('POST', '/containers/twice/start')).status, 204);

@@ -10,6 +10,7 @@ import { EngineError } from '../../../../../runtime-agent/errors.ts';
 import { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
 import { createNetworks } from '../../../../../runtime-agent/networks/create-networks.ts';
 import { openVolumes } from '../../../../../runtime-agent/volumes/local-volumes.ts';
+import type { Volumes } from '../../../../../runtime-agent/volumes/volume.ts';
 import { openDatabase } from '../../../../../storage/catalog/database.ts';
 import { type CleanupScope, defer } from '../../../../support/cleanup.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
@@ -51,6 +52,7 @@ export interface FakeEngine {
   readonly socket: string;
   readonly images: FakeImages;
   readonly containers: FakeContainers;
+  readonly volumes: Volumes;
   readonly events: EventBus;
   /** Ends streams and stops, as the agent does. */
   stop(): Promise<void>;
@@ -125,5 +127,5 @@ export async function startFakeEngine(
     await networking.close({ idle: false });
     await knex.destroy();
   });
-  return { socket, images, containers, events, stop };
+  return { socket, images, containers, volumes, events, stop };
 }
