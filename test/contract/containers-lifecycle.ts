@@ -192,6 +192,34 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       assert.match(own.find((event) => event.action === 'die')?.attributes.execDuration ?? '', /^\d+$/);
     });
 
+    it('hands out the last output, answers those who wait, then who stops it, and tells of the end last', async () => {
+      const { containers, events } = agent();
+      const order: string[] = [];
+      const id = await create('trap "seq 1 2000; exit 4" TERM; echo ready; while :; do sleep 0.05; done');
+      const unsubscribe = events.subscribe(({ id: about, action }) => {
+        if (about === id && ['stop', 'die'].includes(action)) order.push(action);
+      });
+      const client = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
+      await containers.start(id);
+      const iterator = client.output[Symbol.asyncIterator]();
+      await iterator.next();
+      const { result } = await containers.wait(id, 'next-exit', AbortSignal.timeout(LIMIT));
+      const output = (async () => {
+        for (let read = await iterator.next(); !read.done; read = await iterator.next());
+        order.push('output');
+      })();
+      const waited = result.then(({ exitCode }) => order.push(`wait ${exitCode}`));
+      await containers.stop(id, { timeout: GRACE });
+      order.push('stopped');
+      await Promise.all([output, waited]);
+      await eventually('the end is told', async () => order.includes('die') || undefined);
+      unsubscribe();
+      assert.ok(order.indexOf('output') < order.indexOf('stop'), `the output came late: ${order}`);
+      const rest = order.filter((what) => what !== 'output');
+      assert.deepEqual(rest, ['wait 4', 'stop', 'stopped', 'die']);
+      await containers.remove(id, { force: false, volumes: false });
+    });
+
     it('starts a container again that fails, as often as it may', async () => {
       const { containers } = agent();
       const id = await create(

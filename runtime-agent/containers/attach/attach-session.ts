@@ -56,6 +56,7 @@ export class AttachSession {
   #acknowledged = 0;
   /** The container has ended: what is left is taken in, whoever is slow. */
   #takesAll = false;
+  #whenEnded = Promise.withResolvers<void>();
 
   constructor(link: AttachLink, input: InputPolicy, isAlive: () => boolean) {
     this.#isAlive = isAlive;
@@ -71,10 +72,16 @@ export class AttachSession {
     return this.#state === 'open';
   }
 
+  /** Settles when the clients of the present connection have been handed all that the container wrote, or it is broken. */
+  get ended(): Promise<void> {
+    return this.#whenEnded.promise;
+  }
+
   /** Connects to conmon's socket; what the container writes after this resolves reaches every client. */
   async connect(path: string): Promise<void> {
     if (this.#state !== 'idle') return;
     this.#state = 'connecting';
+    this.#whenEnded = Promise.withResolvers();
     this.#key = this.#link.claim(this);
     this.#acknowledged = this.#received;
     await new Promise<void>((resolve, reject) => {
@@ -131,6 +138,7 @@ export class AttachSession {
     this.#connected?.resolve();
     for (const client of this.#clients) client.queue.finish();
     this.#settleSends();
+    this.#whenEnded.resolve();
   }
 
   /**
@@ -147,6 +155,7 @@ export class AttachSession {
     }
     this.#clients.clear();
     this.#settleSends();
+    this.#whenEnded.resolve();
   }
 
   /**
@@ -222,6 +231,7 @@ export class AttachSession {
     if (this.#clients.size > 0 || this.#state !== 'open' || !inputMayClose || this.#sending.size > 0) return;
     this.#link.release(this.#key);
     this.#state = 'idle';
+    this.#whenEnded.resolve();
   }
 
   #acknowledge(): void {

@@ -10,15 +10,20 @@ import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { publishContainerEvent, publishVolumeEvents } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
+import { settlesWithin } from './settles-within.ts';
 import { startLocked } from './start-container.ts';
 import { timestamp } from './timestamps.ts';
 
 /** A run this long was no failed attempt: the delays of restarts begin anew (milliseconds). */
 const SETTLED = 10_000;
 
+/** What attached clients have not been handed so long after the end is not waited for (milliseconds). */
+const LAST_OUTPUT = 2000;
+
 /**
  * A container's process has ended: records it, tells all who wait, clears up, and removes or restarts the container where
- * that is asked for. The caller holds its mutex.
+ * that is asked for. The caller holds its mutex. The order is dockerd's, which programs rely on: the last output, the answer
+ * of `wait`, the event `stop` and the answer of `stop`, the event `die`, `destroy`.
  */
 export async function finishRunLocked(
   context: ContainerContext,
@@ -35,7 +40,7 @@ export async function finishRunLocked(
   const restarts = willRestart(context, live, exit.exitCode, duration);
   const { health } = live.container.state;
   live.stopping = false;
-  releaseSession(live);
+  await releaseSession(live);
   await context.networks.close(live.id);
   live.change({
     state: {
@@ -50,26 +55,44 @@ export async function finishRunLocked(
   const { events } = context;
   publishVolumeEvents(events, live.container, 'unmount');
   if (oomKilled) publishContainerEvent(events, live.container, 'oom');
-  if (stopped) publishContainerEvent(events, live.container, 'stop');
-  publishContainerEvent(events, live.container, 'die', {
-    exitCode: String(exit.exitCode),
-    execDuration: String(Math.floor(duration / 1000)),
-  });
+  const tellOfStop = () => {
+    if (stopped) publishContainerEvent(events, live.container, 'stop');
+    live.waiters.cleared({ exitCode: exit.exitCode });
+  };
+  const tellOfEnd = () => {
+    publishContainerEvent(events, live.container, 'die', {
+      exitCode: String(exit.exitCode),
+      execDuration: String(Math.floor(duration / 1000)),
+    });
+  };
   live.waiters.ended({ exitCode: exit.exitCode });
   if (removes) {
+    if (stopped) publishContainerEvent(events, live.container, 'stop');
+    tellOfEnd();
+    // Who stops it is answered when it has gone.
     await removeLocked(context, live, { run: thoroughness });
     return;
   }
-  await Promise.all([context.table.update(live.stored), clearRun(context, live.paths, thoroughness)]);
-  await rm(live.paths.exitFile, { force: true });
+  try {
+    await Promise.all([
+      context.table.update(live.stored),
+      clearRun(context, live.paths, thoroughness),
+    ]).finally(tellOfStop);
+    // Takes long enough for who asked for the end to have its answer before others hear of it.
+    await rm(live.paths.exitFile, { force: true });
+  } finally {
+    tellOfEnd();
+  }
   if (restarts) scheduleRestart(context, live);
 }
 
 /** Output that is still on its way reaches the clients; who attaches from now on waits for the next run. */
-function releaseSession(live: LiveContainer): void {
+async function releaseSession(live: LiveContainer): Promise<void> {
   const { session } = live;
   live.session = undefined;
-  if (session !== undefined && !session.isConnected) session.end();
+  if (session === undefined) return;
+  if (!session.isConnected) session.end();
+  else if (session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);
 }
 
 function willRestart(

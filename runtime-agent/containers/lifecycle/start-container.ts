@@ -201,6 +201,7 @@ async function failStart(context: ContainerContext, live: LiveContainer, cause: 
     execDuration: '0',
   });
   live.waiters.ended({ exitCode: failure.exitCode });
+  live.waiters.cleared({ exitCode: failure.exitCode });
   if (live.container.hostConfig.AutoRemove) await removeLocked(context, live);
   if (cause instanceof RuntimeCreateError) {
     const code = failure.exitCode === 128 ? 'runtime' : 'bad-request';

@@ -5,6 +5,7 @@ import { parseSignal } from '../plan/signals.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
+import { settlesWithin } from './settles-within.ts';
 
 const SIGKILL = 9;
 const DEFAULT_GRACE = 10;
@@ -24,15 +25,13 @@ export async function stopContainer(
   if (await cancelRestart(context, live)) return;
   if (live.run === undefined) throw new EngineError('not-modified', `Container ${name} is already stopped`);
   const grace = options.timeout ?? config.StopTimeout ?? DEFAULT_GRACE;
-  const ended = live.waiters.add('next-exit');
+  const cleared = live.waiters.add('cleared');
   live.stopping = true;
   await markStopped(context, live);
   sendSignal(context, live, signal);
   await resumeForSignal(context, live, signal);
-  if (!(await settlesWithin(ended, grace < 0 ? undefined : grace * 1000)))
-    await killAndWait(context, live, ended);
-  // Who removes or starts the container next finds it cleared up.
-  await live.mutex.run(async () => undefined);
+  if (!(await settlesWithin(cleared, grace < 0 ? undefined : grace * 1000)))
+    await killAndWait(context, live, cleared);
 }
 
 /** See Containers.kill. */
@@ -67,20 +66,22 @@ export async function killContainer(
 export async function killAndWait(
   context: ContainerContext,
   live: LiveContainer,
-  ended = live.waiters.add('next-exit'),
+  cleared = live.waiters.add('cleared'),
 ): Promise<void> {
   if (await cancelRestart(context, live)) return;
-  if (live.run !== undefined) {
-    sendSignal(context, live, SIGKILL);
-    await resumeForSignal(context, live, SIGKILL);
-    if (!(await settlesWithin(ended, KILL_LIMIT))) {
-      throw new EngineError(
-        'runtime',
-        `container ${live.container.name} did not end within ${KILL_LIMIT / 1000} seconds of SIGKILL: look for a process that waits for a device`,
-      );
-    }
+  if (live.run === undefined) {
+    // It has ended by itself, and may not be cleared up.
+    await live.mutex.run(async () => undefined);
+    return;
   }
-  await live.mutex.run(async () => undefined);
+  sendSignal(context, live, SIGKILL);
+  await resumeForSignal(context, live, SIGKILL);
+  if (!(await settlesWithin(cleared, KILL_LIMIT))) {
+    throw new EngineError(
+      'runtime',
+      `container ${live.container.name} did not end within ${KILL_LIMIT / 1000} seconds of SIGKILL: look for a process that waits for a device`,
+    );
+  }
 }
 
 /** Ends the wait for a restart; answers whether there was one. */
@@ -102,21 +103,4 @@ function sendSignal(context: ContainerContext, live: LiveContainer, signal: numb
   if (run === undefined) return;
   signalProcess(context.libc, run.pid, run.startTime, signal);
   publishContainerEvent(context.events, live.container, 'kill', { signal: String(signal) });
-}
-
-/** Milliseconds; undefined waits for ever. */
-async function settlesWithin(promise: Promise<unknown>, limit: number | undefined): Promise<boolean> {
-  if (limit === undefined) {
-    await promise;
-    return true;
-  }
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), limit);
-  });
-  try {
-    return await Promise.race([promise.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,7 +1,10 @@
 import type { WaitCondition, WaitResult } from '../containers.ts';
 
+/** What can be waited for; `cleared`: the run has ended, and is cleared up. */
+export type Moment = WaitCondition | 'cleared';
+
 interface Waiter {
-  readonly condition: WaitCondition;
+  readonly moment: Moment;
   readonly resolve: (result: WaitResult) => void;
 }
 
@@ -10,14 +13,14 @@ export class Waiters {
   readonly #waiters = new Set<Waiter>();
 
   /** Rejects with the signal's reason when that aborts first. */
-  add(condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult> {
+  add(moment: Moment, signal?: AbortSignal): Promise<WaitResult> {
     const result = new Promise<WaitResult>((resolve, reject) => {
       const abort = () => {
         this.#waiters.delete(waiter);
         reject(signal?.reason);
       };
       const waiter: Waiter = {
-        condition,
+        moment,
         resolve: (value) => {
           signal?.removeEventListener('abort', abort);
           resolve(value);
@@ -34,7 +37,12 @@ export class Waiters {
 
   /** The container has ended, or could not be started. */
   ended(result: WaitResult): void {
-    this.#settle(result, (condition) => condition !== 'removed');
+    this.#settle(result, (moment) => moment === 'not-running' || moment === 'next-exit');
+  }
+
+  /** What the run has left behind is gone. */
+  cleared(result: WaitResult): void {
+    this.#settle(result, (moment) => moment === 'cleared');
   }
 
   /** The container is gone: nothing is left to wait for. */
@@ -42,9 +50,9 @@ export class Waiters {
     this.#settle(result, () => true);
   }
 
-  #settle(result: WaitResult, matches: (condition: WaitCondition) => boolean): void {
+  #settle(result: WaitResult, matches: (moment: Moment) => boolean): void {
     for (const waiter of this.#waiters) {
-      if (!matches(waiter.condition)) continue;
+      if (!matches(waiter.moment)) continue;
       this.#waiters.delete(waiter);
       waiter.resolve(result);
     }
