@@ -19,9 +19,12 @@ import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
+import { onFolder, refusedFolder } from './on-folder.ts';
 
 /** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */
 const S3_SEGMENT_SIZE = 512 * 1024 * 1024;
+
+const CHOOSE_ANOTHER = ': choose another with --data';
 
 /** What decides where things are kept. */
 export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
@@ -44,7 +47,7 @@ export interface OpenedStorage extends AsyncDisposable {
  */
 export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
   await using opened = new AsyncDisposableStack();
-  if (config.database !== undefined) await replayWhenIdle(config.data);
+  if (config.database !== undefined) await replay(config);
   const lock = takeDataFolder(config);
   opened.defer(() => lock.release());
   const database = await openCatalogDatabase(config);
@@ -87,7 +90,9 @@ async function refuseContent(driver: BlobDriver): Promise<void> {
 
 /** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
 export async function openCatalogDatabase(config: StorageConfig): Promise<Database> {
-  if (config.database === undefined) return openDatabase({ file: sqliteFile(config) });
+  if (config.database === undefined) {
+    return inDataFolder(config, () => openDatabase({ file: sqliteFile(config) }));
+  }
   try {
     return await openPostgres(config.database);
   } catch (cause) {
@@ -100,7 +105,9 @@ export async function openBlobDriver(
   { data, storage }: StorageConfig,
   use: 'alone' | 'beside others' = 'beside others',
 ): Promise<BlobDriver & KeepsSideFiles & { close(): Promise<void> }> {
-  if (storage === undefined) return openFilesystemDriver(data, { journal: use === 'alone' });
+  if (storage === undefined) {
+    return inDataFolder({ data }, () => openFilesystemDriver(data, { journal: use === 'alone' }));
+  }
   // The libraries of S3 take long to load.
   const { openS3Driver } = await import('../storage/blobs/s3/open-s3-driver.ts');
   try {
@@ -109,6 +116,19 @@ export async function openBlobDriver(
     if (!(cause instanceof S3SettingsError)) throw cause;
     throw new ConfigError(`the storage cannot be used: ${cause.message}`, { cause });
   }
+}
+
+/** Brings back what a power cut may have taken from a data folder that no registry has. Throws ConfigError. */
+export function replay({ data }: Pick<StorageConfig, 'data'>): Promise<void> {
+  return inDataFolder({ data }, () => replayWhenIdle(data));
+}
+
+/** Runs what begins to work in the data folder. Throws ConfigError when it cannot be used. */
+function inDataFolder<Result>(
+  { data }: Pick<StorageConfig, 'data'>,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return onFolder(`the data folder ${data}`, CHOOSE_ANOTHER, work);
 }
 
 /** Where the catalog is while no other database is configured. */
@@ -142,9 +162,6 @@ function takeDataFolder({ data, database }: StorageConfig): FolderLock {
     if (cause instanceof FolderInUseError) {
       throw new ConfigError(`another berth is already running on the data folder ${data}`, { cause });
     }
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`the data folder ${data} cannot be used (${code}): choose another with --data`, {
-      cause,
-    });
+    throw refusedFolder(`the data folder ${data}`, CHOOSE_ANOTHER, cause) ?? cause;
   }
 }

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileLock, lockFile } from './file-lock.ts';
+import { makeFolder } from './make-folder.ts';
 
 /** Another process works in the folder. */
 export class FolderInUseError extends Error {
@@ -18,7 +18,7 @@ export type FolderLock = FileLock;
  * be written to.
  */
 export function lockFolder(folder: string, use: 'alone' | 'shared' = 'alone'): FolderLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const lock = lockFile(join(folder, 'lock'), use);
   if (lock === undefined) throw new FolderInUseError(folder);
   return lock;

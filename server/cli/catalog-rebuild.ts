@@ -10,6 +10,7 @@ import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/reb
 import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { onFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
@@ -33,7 +34,8 @@ export async function rebuild(args: readonly string[]): Promise<number> {
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const { data } = config;
-  if (config.storage === undefined && !(await exists(join(data, 'blobs')))) {
+  const blobs = () => exists(join(data, 'blobs'));
+  if (config.storage === undefined && !(await onFolder(data, '', blobs))) {
     throw new ConfigError(`${data} has no folder blobs: give the data folder of a registry with --data`);
   }
   const lock = takeFolder(data);

@@ -1,13 +1,14 @@
 import { access } from 'node:fs/promises';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import { replayWhenIdle } from '../../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { refusedFolder } from '../on-folder.ts';
 import {
   type OpenedStorage,
   openBlobDriver,
   openCatalogDatabase,
+  replay,
   type StorageConfig,
   sqliteFile,
 } from '../open-storage.ts';
@@ -23,7 +24,7 @@ export async function openStoredRegistry(
   const database = make ? await openCatalogDatabase(config) : await openStoredDatabase(config);
   try {
     const catalog = await openCatalog(database);
-    await replayWhenIdle(config.data);
+    await replay(config);
     const blobs = new BlobStore(await openBlobDriver(config));
     return { database, catalog, blobs, [Symbol.asyncDispose]: () => database.destroy() };
   } catch (error) {
@@ -51,11 +52,11 @@ export async function expectFile(config: StorageConfig): Promise<void> {
   try {
     await access(sqliteFile(config));
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw refusedFolder(`the data folder ${config.data}`, '', cause) ?? cause;
+    }
     throw new ConfigError(
-      code === 'ENOENT'
-        ? `${config.data} has no catalog.sqlite: give the data folder of a registry with --data`
-        : `the data folder ${config.data} cannot be used (${code})`,
+      `${config.data} has no catalog.sqlite: give the data folder of a registry with --data`,
       { cause },
     );
   }

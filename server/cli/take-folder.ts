@@ -1,5 +1,6 @@
 import { FolderInUseError, type FolderLock, lockFolder } from '../../storage/folder-lock.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { refusedFolder } from '../on-folder.ts';
 
 /** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */
 export function takeFolder(folder: string): FolderLock {
@@ -11,7 +12,6 @@ export function takeFolder(folder: string): FolderLock {
         cause,
       });
     }
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`${folder} cannot be used (${code})`, { cause });
+    throw refusedFolder(folder, '', cause) ?? cause;
   }
 }

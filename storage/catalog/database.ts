@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { makeFolder } from '../make-folder.ts';
 import { LogSync } from './log-sync.ts';
 import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
 import { onConnection } from './transaction.ts';
@@ -27,7 +28,7 @@ interface Connection extends PreparingConnection {
  * file. Close it with `destroy()`.
  */
 export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file));
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
   await (await open(file, 'a', 0o600)).close();
   await syncFolderOf(file);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -141,7 +141,19 @@ test('data folders that cannot be used: exit code 2', async (t) => {
   const serve = (data: string) =>
     berth(['serve', '--listen', '127.0.0.1:0', '--data', data, '--auth', 'none']);
   expectRefusal(await serve(join(folder, 'file')), /data folder .*file cannot be used/);
-  expectRefusal(await serve(join(folder, 'file/below')), /cannot be used \(ENOTDIR\)/);
+  expectRefusal(await serve(join(folder, 'file/below')), /cannot be used \(ENOTDIR\): a file is where/);
+  await symlink(join(folder, 'nowhere'), join(folder, 'link'));
+  expectRefusal(await serve(join(folder, 'link')), /\(ENOENT\): .*a symbolic link leads nowhere/);
+  expectRefusal(await serve('/proc/berth/data'), /\(ENOENT\): no folder can be made there/);
+  expectRefusal(await serve(join(folder, 'x'.repeat(300))), /\(ENAMETOOLONG\): the path is too long/);
+  const source = join(folder, 'source');
+  await mkdir(join(source, 'docker/registry/v2/repositories'), { recursive: true });
+  expectRefusal(
+    await berth(['import', '--from', source, '--data', '/proc/berth']),
+    /data folder \/proc\/berth cannot be used \(ENOENT\)/,
+  );
+  const rebuild = await berth(['catalog', 'rebuild', '--data', join(folder, 'file')]);
+  expectRefusal(rebuild, /file cannot be used \(ENOTDIR\)/);
   if (process.getuid?.() !== 0) {
     await mkdir(join(folder, 'locked'));
     await chmod(join(folder, 'locked'), 0o500);

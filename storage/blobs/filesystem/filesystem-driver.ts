@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
+import { makeFolder } from '../../make-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
@@ -53,6 +54,7 @@ export async function openFilesystemDriver(
   const absolute = resolve(root);
   const folders = new DurableFolders();
   await onDevice(async () => {
+    makeFolder(absolute);
     await folders.ensure(join(absolute, BLOBS));
     await folders.ensure(join(absolute, UPLOADS));
     if (journal) await replayJournals(absolute);

@@ -1,0 +1,35 @@
+import { ConfigError } from './config/config-error.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'the user that this runs as may not write there',
+  EPERM: 'the system lets nobody write there',
+  EROFS: 'the file system is mounted read-only',
+  ENOTDIR: 'a file is where a folder should be',
+  EISDIR: 'a folder is where a file should be',
+  ENOENT: 'no folder can be made there, or a symbolic link leads nowhere',
+  ELOOP: 'its symbolic links go round in a circle',
+  ENOSPC: 'the device has no space left',
+  EDQUOT: 'the quota of the device is used up',
+  ENAMETOOLONG: 'the path is too long',
+};
+
+/** Runs what begins to work in a folder. Throws ConfigError, with the reason, for what the system refuses. */
+export async function onFolder<Result>(
+  folder: string,
+  advice: string,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw refusedFolder(folder, advice, error) ?? error;
+  }
+}
+
+/** The refusal of a folder that the system refused; undefined for any other error. */
+export function refusedFolder(folder: string, advice: string, cause: unknown): ConfigError | undefined {
+  if (!(cause instanceof Error) || !('code' in cause) || !('syscall' in cause)) return undefined;
+  const code = String(cause.code);
+  const reason = Object.hasOwn(REASONS, code) ? `: ${REASONS[code]}` : '';
+  return new ConfigError(`${folder} cannot be used (${code})${reason}${advice}`, { cause });
+}
