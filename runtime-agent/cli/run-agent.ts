@@ -80,7 +80,7 @@ export async function runAgent(
       keepLayerBlobs: !config.discardLayerBlobs,
       otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
     });
-  const volumes = await openVolumes({ knex, events, dataDirectory });
+  const volumes = await openVolumes({ knex, events, dataDirectory, log });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
   const trees = new TreeThreads();
   const containers = await createContainers({

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
+import type { Logger } from 'pino';
 import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -12,6 +13,8 @@ import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from '
 import { checkVolumeName, checkVolumeOptions, volumePlace } from './volume-options.ts';
 
 const TABLE = 'volumes';
+/** The folder of a volume's content in its own. */
+const DATA = '_data';
 /** Folders of removed volumes, until they are empty. No volume has such a name. */
 const REMOVED = '.removed-';
 
@@ -28,16 +31,26 @@ export interface VolumesDeps {
   readonly events: EventBus;
   /** The agent's own folder; volumes/ is made in it. */
   readonly dataDirectory: string;
+  readonly log: Logger;
 }
 
-/** Brings the database to its schema, and removes what a removal that was cut short has left. */
-export async function openVolumes({ knex, events, dataDirectory }: VolumesDeps): Promise<Volumes> {
+/**
+ * Brings the database to its schema, and removes what was cut short. Content that the database does not know, as after the
+ * loss of it, becomes a volume of its folder's name again.
+ */
+export async function openVolumes({ knex, events, dataDirectory, log }: VolumesDeps): Promise<Volumes> {
   const folder = join(dataDirectory, 'volumes');
   await migrate(knex, 'volume_migrations', VOLUME_MIGRATIONS);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const known = new Set((await knex(TABLE).select<{ name: string }[]>('name')).map(({ name }) => name));
   for (const name of await readdir(folder)) {
-    if (!known.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+    if (known.has(name)) continue;
+    if (name.startsWith(REMOVED)) await rm(join(folder, name), { recursive: true, force: true });
+    else if (await isEmpty(join(folder, name))) await removeEmpty(join(folder, name));
+    else {
+      await knex(TABLE).insert(newRow(name, { labels: {}, options: {}, anonymous: false }));
+      log.warn({ volume: name }, 'a volume that the database does not know was found, without its labels');
+    }
   }
   return new LocalVolumes(knex, events, folder);
 }
@@ -141,14 +154,8 @@ class LocalVolumes implements Volumes {
     checkVolumeName(name);
     checkVolumeOptions(name, options);
     const anonymous = !request.name;
-    const row: Row = {
-      name,
-      created_at: `${new Date().toISOString().slice(0, 19)}Z`,
-      labels: JSON.stringify(anonymous ? { ...labels, [ANONYMOUS_LABEL]: '' } : labels),
-      options: JSON.stringify(options),
-      anonymous: Number(anonymous),
-    };
-    const data = join(this.#folder, name, '_data');
+    const row = newRow(name, { labels, options, anonymous });
+    const data = join(this.#folder, name, DATA);
     await mkdir(data, { recursive: true, mode: 0o700 });
     // Containers see the inner folder, whatever the agent's umask; the outer one keeps the host's users out.
     await chmod(data, 0o755);
@@ -171,10 +178,44 @@ class LocalVolumes implements Volumes {
       labels: JSON.parse(row.labels) as Readonly<Record<string, string>>,
       options,
       anonymous: row.anonymous !== 0,
-      mountpoint: place.kind === 'folder' ? place.folder : join(this.#folder, row.name, '_data'),
+      mountpoint: place.kind === 'folder' ? place.folder : join(this.#folder, row.name, DATA),
     };
   }
 }
+
+function newRow(
+  name: string,
+  { labels, options, anonymous }: Pick<Volume, 'labels' | 'options' | 'anonymous'>,
+): Row {
+  return {
+    name,
+    created_at: `${new Date().toISOString().slice(0, 19)}Z`,
+    labels: JSON.stringify(anonymous ? { ...labels, [ANONYMOUS_LABEL]: '' } : labels),
+    options: JSON.stringify(options),
+    anonymous: Number(anonymous),
+  };
+}
+
+/** Whether the folder of a volume holds no content, as when its making was cut short. */
+async function isEmpty(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(join(folder, DATA))).length === 0;
+  } catch (error) {
+    if (NOTHING_THERE.has((error as NodeJS.ErrnoException).code)) return true;
+    throw error;
+  }
+}
+
+/** Never recursively: what is no volume's stays. */
+async function removeEmpty(folder: string): Promise<void> {
+  for (const path of [join(folder, DATA), folder]) {
+    await rmdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (!NOTHING_THERE.has(error.code) && error.code !== 'ENOTEMPTY') throw error;
+    });
+  }
+}
+
+const NOTHING_THERE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR']);
 
 function noSuchVolume(name: string): EngineError {
   return new EngineError('not-found', `get ${name.slice(0, 300)}: no such volume`);

@@ -100,7 +100,7 @@ async function openOver(
     images,
     snapshotter,
     networks: loopbackNetworks(),
-    volumes: await openVolumes({ knex, events, dataDirectory }),
+    volumes: await openVolumes({ knex, events, dataDirectory, log }),
     events,
     dataDirectory,
     runtime,

@@ -68,8 +68,8 @@ export async function startFakeEngine(
   const images = new FakeImages();
   const containers = new FakeContainers(images, events);
   const knex = await openDatabase({ file: join(folder, 'state.sqlite') });
-  const volumes = await openVolumes({ knex, events, dataDirectory: folder });
   const log = pino({ level: 'silent' });
+  const volumes = await openVolumes({ knex, events, dataDirectory: folder, log });
   // Its networks stay names in the database: nothing here runs in them.
   const networking = await createNetworks({ knex, events, dataDirectory: folder, log });
   const stopping = new AbortController();
