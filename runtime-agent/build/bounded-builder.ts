@@ -27,6 +27,7 @@ export function boundedBuilder(
     }
   };
   return {
+    leaveCaches: builder.leaveCaches.bind(builder),
     async build(request, progress, abort) {
       try {
         return await builder.build(request, progress, abort);

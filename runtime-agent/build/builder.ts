@@ -4,6 +4,7 @@ import type { HostConfig } from '../containers/container.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
 import type { RegistryCredentials } from '../images/images.ts';
+import type { RemoteStep } from './cache/remote/cache-document.ts';
 import type { ClientContent } from './client-content.ts';
 import type { FileTree } from './context/file-tree.ts';
 
@@ -105,7 +106,7 @@ export interface BuildRequest {
   readonly namedContexts: ReadonlyMap<string, string | undefined>;
   /** Images and caches whose steps may be taken over. */
   readonly cacheFrom: readonly CacheSource[];
-  /** Where the cache goes afterwards. */
+  /** Where leaveCaches() is to put the cache afterwards. */
   readonly cacheTo: readonly CacheTarget[];
   /** Whether the image's configuration holds the cache of its own steps (`--cache-to type=inline`). */
   readonly inlineCache?: boolean;
@@ -148,6 +149,14 @@ export type BuildProgress =
   | { readonly kind: 'completed'; readonly id: string; readonly at: Date; readonly layer?: string }
   | { readonly kind: 'failed'; readonly id: string; readonly at: Date; readonly message: string };
 
+/** The steps of a build, as caches take them. */
+export interface BuiltSteps {
+  /** For the mode `min`: those that made the image's layers. */
+  readonly ofImage: readonly RemoteStep[];
+  /** For the mode `max`. */
+  readonly all: readonly RemoteStep[];
+}
+
 /** A finished image, not yet named. It is kept from the sweep until `release`. */
 export interface BuiltImage {
   /** Digest of the configuration. */
@@ -157,8 +166,8 @@ export interface BuiltImage {
   readonly baseLayers: ReadonlySet<Digest>;
   /** A statement of what went in, for `--provenance`. */
   readonly materials: readonly { readonly uri: string; readonly digest: Digest }[];
-  /** The manifest of the cache that was left in a folder of the client's, who notes it. */
-  readonly folderCache: Descriptor | undefined;
+  /** What caches are left of; empty where the request names none. Their layers are kept until `release`. */
+  readonly steps: BuiltSteps;
   release(): Promise<void>;
 }
 
@@ -173,4 +182,14 @@ export interface Builder {
     progress: (step: BuildProgress) => void,
     signal: AbortSignal,
   ): Promise<BuiltImage>;
+  /**
+   * Writes the caches that a build asked for, each whole or not at all; of a build for several platforms one holds the steps of all images. Answers
+   * the manifest of that in a folder of the client's, who notes it. Throws EngineError where one cannot be written that does not ignore errors.
+   */
+  leaveCaches(
+    images: readonly Pick<BuiltImage, 'steps'>[],
+    request: Pick<BuildRequest, 'cacheTo' | 'source'>,
+    progress: (step: BuildProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Descriptor | undefined>;
 }

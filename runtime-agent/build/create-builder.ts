@@ -34,6 +34,7 @@ import type { StepCache } from './cache/step-cache.ts';
 import { StepRecords } from './cache/step-records.ts';
 import type { UnpackOptions } from './context/unpack-archive.ts';
 import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
+import { leaveCaches } from './execute/leave-caches.ts';
 import { stubLayer } from './execute/stub-layer.ts';
 
 export interface CreateBuilderOptions {
@@ -118,6 +119,8 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   };
   const builder: Builder = {
     build: (request, progress, signal) => new BuildRun(parts, request, progress, signal).build(),
+    leaveCaches: (images, request, progress, signal) =>
+      leaveCaches(parts.remote, images, request, progress, signal),
   };
   const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
   // What is made again with the least trouble comes first: it goes first where there is too much.

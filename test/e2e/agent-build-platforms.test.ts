@@ -45,8 +45,11 @@ describe('docker build for several platforms', { skip: unlessRoot(), timeout: 1_
     return (await on(['image', 'inspect', '--format', '{{.Architecture}}', name])).stdout.trim();
   }
 
-  async function inRegistry(name: string): Promise<{ readonly type: string | null; readonly index: Index }> {
-    const answer = await fetch(`${registry.url}/v2/team/${name}/manifests/1`, {
+  async function inRegistry(
+    name: string,
+    tag = '1',
+  ): Promise<{ readonly type: string | null; readonly index: Index }> {
+    const answer = await fetch(`${registry.url}/v2/team/${name}/manifests/${tag}`, {
       headers: { accept: `${INDEX}, application/vnd.oci.image.manifest.v1+json` },
     });
     return { type: answer.headers.get('content-type'), index: (await answer.json()) as Index };
@@ -142,15 +145,70 @@ ENV WHERE=there
     }
   });
 
+  test('a cache holds the steps of all platforms, for a host that has built nothing', async (t) => {
+    // What is drawn on this host goes into both images.
+    const dockerfile = `FROM --platform=$BUILDPLATFORM ${image} AS make
+ARG TARGETARCH
+RUN mkdir /out && cat /proc/sys/kernel/random/uuid > /out/made
+FROM ${base}
+COPY --from=make /out/made /made
+COPY Dockerfile /d
+`;
+    const context = await makeBuildContext(t, dockerfile);
+    const folder = join(await makeTempDir(t, 'cache'), 'cache');
+    const reference = (tag: string) => `${registry.host}/team/both:${tag}`;
+    const to = (tag: string, mode: string) => [
+      '--cache-to',
+      `type=registry,ref=${reference(tag)},mode=${mode}`,
+    ];
+    const first = await build([
+      ...[...BOTH, ...to('max', 'max'), ...to('min', 'min'), '--tag', reference('inline'), '--push'],
+      ...['--cache-to', `type=local,dest=${folder},mode=max`, '--cache-to', 'type=inline', context],
+    ]);
+    assert.equal([...first.matchAll(/exporting cache to .*max\n/g)].length, 1, 'one cache for all');
+    const { index } = await inRegistry('both', 'inline');
+    const made = ['amd64 COPY', 'amd64 RUN', 'arm64 COPY', 'arm64 RUN'];
+    assert.deepEqual(executed(first), made);
+    for (const [from, again] of [
+      [`type=registry,ref=${reference('max')}`, []],
+      [`type=local,src=${folder}`, []],
+      // The stage that makes is in neither image.
+      [`type=registry,ref=${reference('min')}`, ['amd64 RUN', 'arm64 RUN']],
+      [`type=registry,ref=${reference('inline')}`, ['amd64 RUN', 'arm64 RUN']],
+    ] as const) {
+      const fresh = await startAgent(t);
+      const { stderr } = await fresh.docker([
+        ...['build', '--progress=plain', ...BOTH, '--cache-from', from, '--tag', reference('fresh')],
+        ...['--push', context],
+      ]);
+      const steps = executed(stderr);
+      assert.deepEqual(
+        again.length === 0 ? steps : steps.filter((step) => step.endsWith('RUN')),
+        again,
+        from,
+      );
+      if (again.length > 0) continue;
+      const layers = async (tag: string) => {
+        const { manifests } = (await inRegistry('both', tag)).index;
+        return await Promise.all(
+          manifests.map(async ({ digest }) => {
+            const manifest = await fetch(`${registry.url}/v2/team/both/manifests/${digest}`, {
+              headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+            });
+            return ((await manifest.json()) as { layers: readonly { digest: string }[] }).layers;
+          }),
+        );
+      };
+      assert.equal(index.manifests.length, 2);
+      assert.deepEqual(await layers('fresh'), await layers('inline'), 'the very layers');
+    }
+  });
+
   test('what there is no way to do is refused in a sentence', async (t) => {
     const context = await makeBuildContext(t, `FROM ${base}\nCOPY Dockerfile /d\n`);
     for (const [args, message] of [
       [['--output', 'type=tar,dest=/dev/null'], /the output type=tar has a place for one platform/],
       [['--output', `type=local,dest=${context}/out`], /the output type=local has a place for one platform/],
-      [
-        ['--cache-to', `type=registry,ref=${registry.host}/team/cache:1`],
-        /--cache-to of several platforms is not supported/,
-      ],
     ] as const) {
       assert.match(await build([...BOTH, ...args, context], { expectExit: 1 }), message);
     }
@@ -164,3 +222,12 @@ ENV WHERE=there
     );
   });
 });
+
+/** The kinds of steps that were not taken from a cache, by platform. What steps print comes between that of others. */
+function executed(printed: string): readonly string[] {
+  const cached = new Set([...printed.matchAll(/^#(\d+) CACHED$/gm)].map(([, number]) => number));
+  const steps = [...printed.matchAll(/^#(\d+) \[linux\/(\w+)[^\]]* \d+\/\d+\] (RUN|COPY) /gm)]
+    .filter(([, number]) => !cached.has(number))
+    .map(([, , platform, kind]) => `${platform} ${kind}`);
+  return [...new Set(steps)].sort();
+}

@@ -311,10 +311,6 @@ describe('buildx', { timeout: 900_000 }, async () => {
       /compression-level=12 is none of gzip: its levels are 0 to 9/,
     ],
     [['--output', 'type=oci,dest=/nowhere,tar=false'], /type=oci,tar=false is not supported/],
-    [
-      ['--platform', 'linux/amd64,linux/arm64', '--cache-to', 'type=registry,ref=h:1/c'],
-      /--cache-to of several platforms/,
-    ],
     [['--sbom=true'], /--sbom is not supported/],
     [
       ['--cache-to', 'type=azblob,name=c,account_url=http://127.0.0.1:1/'],

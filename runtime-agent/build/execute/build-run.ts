@@ -55,6 +55,7 @@ export class BuildRun {
 
   async build(): Promise<BuiltImage> {
     const settings = runSettings(this.#parts.run, this.#request);
+    let isKept = false;
     try {
       const preparation = new BuildPreparation({
         images: this.#parts.images,
@@ -64,10 +65,18 @@ export class BuildRun {
         progress: this.#progress,
         signal: this.#signal,
       });
-      return await this.#execute(await preparation.prepare(), settings);
+      const image = await this.#execute(await preparation.prepare(), settings);
+      // A cache that is left of it needs layers that the image has not.
+      isKept = this.#request.cacheTo.length > 0;
+      return isKept ? { ...image, release: () => this.#releaseWith(image) } : image;
     } finally {
-      this.#held.release();
+      if (!isKept) this.#held.release();
     }
+  }
+
+  async #releaseWith(image: BuiltImage): Promise<void> {
+    this.#held.release();
+    await image.release();
   }
 
   async #execute(prepared: PreparedBuild, settings: RunSettings): Promise<BuiltImage> {
@@ -159,7 +168,7 @@ export class BuildRun {
       await shared.bring(stage.chain);
       const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
       await early.finish();
-      return { ...image, folderCache: await shared.save(stage.chain) };
+      return { ...image, steps: await shared.built(stage.chain) };
     } catch (error) {
       failure.abort(error);
       await draft.release();
@@ -176,7 +185,7 @@ export class BuildRun {
     prepared: PreparedBuild,
     stage: BuiltStage,
     inlineCache: readonly RemoteStep[] | undefined,
-  ): Promise<Omit<BuiltImage, 'folderCache'>> {
+  ): Promise<Omit<BuiltImage, 'steps'>> {
     const plan = prepared.target;
     const ground = prepared.groundOf(plan);
     await draft.keepLayers(stage.chain);

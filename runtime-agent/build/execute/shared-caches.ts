@@ -1,13 +1,12 @@
-import type { Descriptor } from '../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
-import { shortDigest } from '../../images/pull-plan.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
-import type { BuildProgress, BuildRequest, CacheTarget } from '../builder.ts';
+import type { BuildProgress, BuildRequest, BuiltSteps } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { ImportedCache, RemoteCaches } from '../cache/remote/remote-cache.ts';
 import type { StepCache } from '../cache/step-cache.ts';
-import { type InternalStep, internalStep } from '../internal-step.ts';
+import { internalStep } from '../internal-step.ts';
 import type { HeldLayers } from './held-layers.ts';
+import { layerProgress } from './layer-progress.ts';
 
 export interface SharedCachesOptions {
   readonly remote: RemoteCaches;
@@ -33,7 +32,7 @@ interface AwaitedLayer {
   coming?: Promise<void>;
 }
 
-/** The caches that one build shares with other hosts: those that it takes steps from, and those that it leaves its steps in. */
+/** The caches that one build takes steps from, and what is to be left of it in others. */
 export class SharedCaches {
   readonly #options: SharedCachesOptions;
   readonly #imported: ImportedCache[] = [];
@@ -119,34 +118,14 @@ export class SharedCaches {
   }
 
   /**
-   * Writes the caches that are asked for, and answers the manifest of that in a folder of the client's. `chain` are the layers of the image: a
-   * cache of the mode `min` has no others.
+   * What the caches that are asked for are to hold, all of whose layers are here then. `chain` are those of the image. Throws LayerLostError as
+   * bring() does.
    */
-  async save(chain: readonly Digest[]): Promise<Descriptor | undefined> {
-    const { request, signal } = this.#options;
-    if (request.cacheTo.some(({ mode }) => mode === 'max')) await this.bring([...this.#awaited.keys()]);
-    let manifest: Descriptor | undefined;
-    for (const target of request.cacheTo) {
-      const steps = target.mode === 'max' ? [...this.#recorded.values()] : this.#stepsOf(chain);
-      try {
-        manifest = (await this.#saveAt(target, steps)) ?? manifest;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!target.ignoresErrors) throw error;
-      }
-    }
-    return manifest;
-  }
-
-  async #saveAt(target: CacheTarget, steps: readonly RemoteStep[]): Promise<Descriptor | undefined> {
-    const { request, remote, progress, signal } = this.#options;
-    const title =
-      target.kind === 'folder'
-        ? 'exporting cache to client directory'
-        : `exporting cache to ${target.reference}`;
-    return await internalStep(title, progress, (step) =>
-      remote.write(target, request.source, steps, told(step, 'writing layer'), signal),
-    );
+  async built(chain: readonly Digest[]): Promise<BuiltSteps> {
+    const { cacheTo } = this.#options.request;
+    if (cacheTo.length === 0) return { ofImage: [], all: [] };
+    if (cacheTo.some(({ mode }) => mode === 'max')) await this.bring([...this.#awaited.keys()]);
+    return { ofImage: this.#stepsOf(chain), all: [...this.#recorded.values()] };
   }
 
   #stepsOf(chain: readonly Digest[]): readonly RemoteStep[] {
@@ -160,7 +139,7 @@ export class SharedCaches {
     try {
       if (cache === undefined) throw new Error('it was never on this host');
       await internalStep(`extracting layer of ${step.description}`, progress, (shown) =>
-        cache.fetchLayer(diffId, told(shown, 'layer'), signal, () => held.claim(diffId)),
+        cache.fetchLayer(diffId, layerProgress(shown, 'layer'), signal, () => held.claim(diffId)),
       );
     } catch (cause) {
       signal.throwIfAborted();
@@ -179,8 +158,4 @@ export class SharedCaches {
     const [first = '', ...others] = new Set([...keys, ...step.keys]);
     await steps.put([first, ...others], { diffId, description, size, createdAt });
   }
-}
-
-function told(step: InternalStep, what: string) {
-  return (diffId: Digest, current: number) => step.transferred(`${what} ${shortDigest(diffId)}`, current);
 }

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../../../../storage/oci/descriptor.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
 import type { BuildProgress, BuiltImage, SentForm } from '../../builder.ts';
@@ -29,6 +30,8 @@ export class Build {
   /** Its name, which the client makes up. */
   readonly ref: string;
   readonly status = new StatusLog();
+  /** The manifest of the cache that was left in a folder of the client's, who notes it. */
+  folderCache: Descriptor | undefined;
   readonly #vertexes: StepVertexes;
   readonly #solved = new Map<string, SolvedImage>();
   readonly #ended = new AbortController();

@@ -95,6 +95,7 @@ async function solve(
     if (built === undefined) return {};
     return await exportAll(deps.exporters, {
       built,
+      folderCache: build.folderCache,
       plans,
       session: () => deps.sessions.get(request.Session, signal),
       progress: (step) => build.progress(step),

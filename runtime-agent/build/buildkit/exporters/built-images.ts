@@ -3,7 +3,7 @@ import { platformText } from '../../../images/platform.ts';
 import type { BuiltImage } from '../../builder.ts';
 import type { SolvedImage } from '../control/build.ts';
 
-export type Built = Pick<BuiltImage, 'id' | 'baseLayers' | 'folderCache'> & { readonly platform: Platform };
+export type Built = Pick<BuiltImage, 'id' | 'baseLayers'> & { readonly platform: Platform };
 
 /** What a build has made: one image, or one for each platform. */
 export interface BuiltImages {
@@ -24,7 +24,6 @@ export function builtImages(solved: readonly SolvedImage[], host: Platform): Bui
   const built = ({ image, platform }: SolvedImage): Built => ({
     id: image.id,
     baseLayers: image.baseLayers,
-    folderCache: image.folderCache,
     platform,
   });
   return {

@@ -1,3 +1,4 @@
+import type { Descriptor } from '../../../../storage/oci/descriptor.ts';
 import type { Digest } from '../../../../storage/oci/digest.ts';
 import { fullReference, type ImageReference } from '../../../../storage/oci/image-reference.ts';
 import { EngineError } from '../../../errors.ts';
@@ -24,6 +25,8 @@ export interface ExportersDeps {
 export interface Export {
   /** Kept by their build. */
   readonly built: BuiltImages;
+  /** The cache that is in a folder of the client's. */
+  readonly folderCache: Descriptor | undefined;
   /** In the order in which the client asked. */
   readonly plans: readonly ExporterPlan[];
   readonly session: () => Promise<ClientSession>;
@@ -33,11 +36,10 @@ export interface Export {
 
 /** Does with an image all that its client wants, and answers what BuildKit's clients read of it. */
 export async function exportAll(deps: ExportersDeps, wanted: Export): Promise<Record<string, string>> {
-  const { built, plans, progress } = wanted;
+  const { built, folderCache, plans, progress } = wanted;
   for (const plan of plans) refuseSeveral(plan, built);
   const answer: Record<string, string> = {};
   // Clients put it into the index of their folder.
-  const { folderCache } = built.all[0];
   if (folderCache !== undefined) answer['cache.manifest'] = JSON.stringify(folderCache);
   for (const [index, plan] of plans.entries()) {
     await internalStep(titleOf(plan), progress, (step) => exportOne(deps, wanted, index, plan, step));

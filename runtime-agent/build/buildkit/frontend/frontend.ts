@@ -55,12 +55,6 @@ export class Frontend {
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
     const { cacheTo, inlineCache, sends } = build.options;
-    if (plan.platforms.length > 1 && cacheTo.length > 0) {
-      throw new EngineError(
-        'bad-request',
-        '--cache-to of several platforms is not supported: build each platform by itself, with a cache of its own',
-      );
-    }
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -96,9 +90,12 @@ export class Frontend {
     };
     try {
       const platforms = plan.platforms.length === 0 ? [undefined] : plan.platforms;
-      return await allTogether(platforms, signal, (platform, either) =>
+      const solved = await allTogether(platforms, signal, (platform, either) =>
         turns.hold(either, () => solve(platform, either)),
       );
+      const images = solved.map(({ image }) => image);
+      build.folderCache = await builder.leaveCaches(images, { cacheTo, source }, progress, signal);
+      return solved;
     } finally {
       await source.close();
     }

@@ -1,4 +1,5 @@
 import type { ImageReference } from '../../../../storage/oci/image-reference.ts';
+import { readManifest } from '../../../../storage/oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { RegistryCredentials } from '../../../images/images.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
@@ -23,10 +24,13 @@ export class RegistryCaches {
   ): Promise<ImportedCache> {
     const reference = readReference(name);
     const repository = this.#transfer.repository(reference, credentials);
-    const { bytes } = await repository.fetchManifest(referenceIn(reference), signal);
+    const fetch = async (which: string) => (await repository.fetchManifest(which, signal)).bytes;
+    const first = await fetch(referenceIn(reference));
+    const { manifests: members } = readManifest(first);
     const found = {
       name,
-      manifest: bytes,
+      manifests:
+        members.length === 0 ? [first] : await Promise.all(members.map(({ digest }) => fetch(digest))),
       readBlob: repository.readBlob.bind(repository),
       streamBlob: repository.streamBlob.bind(repository),
     };

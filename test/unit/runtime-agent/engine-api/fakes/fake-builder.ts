@@ -38,11 +38,15 @@ export class FakeBuilder implements Builder {
       manifestDigest: `sha256:${'b'.repeat(64)}`,
       baseLayers: new Set(),
       materials: [],
-      folderCache: undefined,
+      steps: { ofImage: [], all: [] },
       release: async () => {
         this.held--;
       },
     };
+  }
+
+  async leaveCaches(): Promise<undefined> {
+    return undefined;
   }
 
   /** The request of the last build. */
