@@ -102,6 +102,8 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the identity provider cannot be reached: try again soon',
   },
+  // None of the specification's codes says it better.
+  PRECONDITION_FAILED: { code: 'DENIED', status: 412, message: 'what is there is not what was expected' },
   QUOTA_EXCEEDED: { code: 'DENIED', status: 403, message: 'the quota is used up' },
   RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },

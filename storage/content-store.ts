@@ -94,7 +94,7 @@ export class ContentStore {
 
   /**
    * Stores a manifest, whose `digest` has been verified, and points `tags` at it. Throws
-   * ManifestBlobUnknownError, QuotaExceededError, StorageFullError, TagRefusedError.
+   * ManifestBlobUnknownError, PreconditionFailedError, QuotaExceededError, StorageFullError, TagRefusedError.
    */
   async putManifest(
     repository: string,
@@ -103,9 +103,16 @@ export class ContentStore {
     signal?: AbortSignal,
   ): Promise<StoredBlob> {
     const file = await this.#blobs.put(bytes, digest, signal);
-    return this.#record(file, deadline(), (claim) =>
-      this.#catalog.manifests.put(repository, { ...manifest, blob: file }, { ...options, claim }),
-    );
+    let { precondition } = options;
+    return this.#record(file, deadline(), async (claim) => {
+      const record = { ...manifest, blob: file };
+      const held = precondition === undefined ? {} : { precondition };
+      const { precondition: _, ...others } = options;
+      const recorded = await this.#catalog.manifests.put(repository, record, { ...others, ...held, claim });
+      // Of what was there before this push.
+      precondition = undefined;
+      return recorded;
+    });
   }
 
   /** Records a file, or drops it when the catalog has the same content elsewhere. */

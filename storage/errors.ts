@@ -20,6 +20,7 @@ export type StorageErrorCode =
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
+  | 'PRECONDITION_FAILED'
   | 'QUOTA_EXCEEDED'
   | 'RANGE_INVALID'
   | 'REFERENCE_INVALID'
@@ -107,6 +108,11 @@ export class NameUnknownError extends StorageError {
 
 export class TagInvalidError extends StorageError {
   readonly code = 'TAG_INVALID';
+}
+
+/** What whoever asks expects to be there is not. */
+export class PreconditionFailedError extends StorageError {
+  readonly code = 'PRECONDITION_FAILED';
 }
 
 /** A rule keeps whoever asks from changing a tag, or from deleting what it needs. */

@@ -123,7 +123,10 @@ export class AnswerCache {
 }
 
 /** Headers of requests whose answer may differ from that to another request for the same target. */
-const MORE = ['content-length', 'transfer-encoding', 'expect', 'range', 'origin', 'x-forwarded-prefix'];
+const MORE = [
+  ...['content-length', 'transfer-encoding', 'expect', 'range', 'if-match', 'origin'],
+  'x-forwarded-prefix',
+];
 
 /** Whether the answer depends on more of the request than method, target, rights and If-None-Match. */
 export function asksForMore({ headers }: IncomingMessage): boolean {

@@ -1,14 +1,16 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import { enforcePrecondition } from '../../storage/catalog/preconditions.ts';
 import { BlobUnknownError } from '../../storage/errors.ts';
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, setHeaders } from '../http/answer.ts';
-import { matchesEntityTag } from '../http/conditional.ts';
+import { isTheSame, matchesEntityTag } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { digestOf, repositoryOf } from './parameters.ts';
+import { preconditionOf, refuseMismatch } from './preconditions.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 
 /** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */
@@ -31,6 +33,7 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
 
   router.head('/v2/*name/blobs/:digest', async (ctx) => {
     const blob = await find(ctx, 'to look');
+    refuseMismatch(ctx, blob.digest);
     if (isUnchanged(ctx, blob)) {
       answerEmpty(ctx, 304, headersOf(blob));
       return;
@@ -41,6 +44,7 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
 
   router.get('/v2/*name/blobs/:digest', async (ctx) => {
     const blob = await find(ctx, 'to read');
+    refuseMismatch(ctx, blob.digest);
     if (isUnchanged(ctx, blob)) {
       answerEmpty(ctx, 304, headersOf(blob));
       return;
@@ -74,6 +78,11 @@ export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDepe
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const digest = digestOf(ctx);
+    const precondition = preconditionOf(ctx);
+    // A blob never changes: it is what is expected, or it never will be.
+    if (precondition !== undefined && (await catalog.blobs.find(repository, digest)) !== undefined) {
+      enforcePrecondition(precondition, digest, undefined);
+    }
     if (!(await catalog.blobs.unlink(repository, digest, actorOf(ctx, access, repository)))) {
       throw new BlobUnknownError(`${repository} has no blob ${digest}`);
     }
@@ -97,6 +106,6 @@ function isUnchanged(ctx: RequestContext, blob: StoredBlob): boolean {
 /** RFC 9110, section 13.1.5: a range of something else than the client has is no use to it. */
 function requestedRange(ctx: RequestContext, blob: StoredBlob) {
   const condition = ctx.get('If-Range');
-  const stale = condition !== '' && !matchesEntityTag(condition, blob.digest);
+  const stale = condition !== '' && !isTheSame(condition, blob.digest);
   return parseRange(stale ? undefined : ctx.get('Range') || undefined, blob.size);
 }

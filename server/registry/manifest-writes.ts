@@ -21,6 +21,7 @@ import {
   queryOf,
   repositoryOf,
 } from './parameters.ts';
+import { preconditionOf } from './preconditions.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 import { registryPath } from './registry-path.ts';
 import { recordDescription } from './repository-description.ts';
@@ -38,6 +39,11 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
     const reference = manifestReferenceOf(ctx);
     const tags = tagsToSet(ctx, reference);
     const expected = expectedDigest(ctx, reference);
+    const expectation = preconditionOf(ctx);
+    const precondition = expectation && {
+      ...expectation,
+      ...(reference.kind === 'tag' && { tag: reference.tag }),
+    };
     const bytes = await readAtMost(requestBody(ctx.req, ctx.res), MAX_MANIFEST_SIZE);
     if (bytes === undefined) {
       throw new RegistryError('MANIFEST_TOO_LARGE', `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`);
@@ -59,7 +65,12 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
         ...(annotations !== undefined && { annotations }),
       },
       // Members of an index may follow it, or stay with another registry (a sparse index).
-      { tags, requireManifests: false, by: actorOf(ctx, access, repository) },
+      {
+        tags,
+        requireManifests: false,
+        by: actorOf(ctx, access, repository),
+        ...(precondition && { precondition }),
+      },
       ctx.state.signal,
     );
     if (tags.length > 0) await recordDescription(dependencies, repository, manifest);
@@ -77,10 +88,12 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const reference = manifestReferenceOf(ctx);
     const by = actorOf(ctx, access, repository);
+    const precondition = preconditionOf(ctx);
     const deleted =
       reference.kind === 'digest'
-        ? await catalog.manifests.delete(repository, reference.digest, by)
-        : reference.kind === 'tag' && (await catalog.tags.delete(repository, reference.tag, by));
+        ? await catalog.manifests.delete(repository, reference.digest, by, precondition)
+        : reference.kind === 'tag' &&
+          (await catalog.tags.delete(repository, reference.tag, by, precondition));
     if (!deleted) throw unknownManifest(repository, reference);
     answerEmpty(ctx, 202);
   });

@@ -6,6 +6,7 @@ import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { type ManifestReferenceParameter, manifestReferenceOf, repositoryOf } from './parameters.ts';
+import { refuseMismatch } from './preconditions.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 
 /** Manifests by tag and digest (distribution-spec, "Pulling manifests", "Checking if content exists"). */
@@ -38,6 +39,7 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
     authorize(ctx, access, scope);
     const reference = manifestReferenceOf(ctx);
     const record = await find(repository, reference);
+    refuseMismatch(ctx, record.blob.digest);
     const pushing = repositoryScope(repository, 'push');
     const refers = access.allows(ctx.state.identity, pushing);
     const now = Date.now();

@@ -5,6 +5,7 @@ import type { AuditCatalog } from './audit-catalog.ts';
 import type { CheckCatalog } from './check-catalog.ts';
 import type { GarbageCatalog } from './garbage-catalog.ts';
 import type { NamesCatalog } from './names-catalog.ts';
+import type { Precondition } from './preconditions.ts';
 import type { QuotaCatalog } from './quota-catalog.ts';
 import type { TagRuleCatalog } from './tag-rule-catalog.ts';
 import type { WebhookCatalog } from './webhook-catalog.ts';
@@ -134,6 +135,8 @@ export interface ManifestPutOptions {
   /** Of the manifest's own file. */
   readonly claim?: FileClaim;
   readonly by?: Actor;
+  /** What must hold before, of the tag or else of the manifest by its digest. */
+  readonly precondition?: Precondition & { readonly tag?: string };
 }
 
 export interface ManifestCatalog {
@@ -141,21 +144,22 @@ export interface ManifestCatalog {
    * Records a manifest and points `tags` at it, making the repository when it is new. Checks in the same
    * transaction that every `config` and `layer` is linked in the repository, and every `manifest` where
    * `requireManifests`; a subject and a `foreign-layer` may be missing. Answers the blob as BlobCatalog.link does. Throws
-   * ManifestBlobUnknownError with all that are missing, UploadUnknownError when the claim does not hold.
+   * ManifestBlobUnknownError with all that are missing, UploadUnknownError when the claim does not hold,
+   * PreconditionFailedError, and nothing changes, where nothing else is wrong.
    */
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob>;
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
-  /** Removes the manifest and every tag that points at it. Answers whether it was there. */
-  delete(repository: string, digest: Digest, by?: Actor): Promise<boolean>;
+  /** Removes the manifest and every tag that points at it. Answers whether it was there. Throws PreconditionFailedError. */
+  delete(repository: string, digest: Digest, by?: Actor, precondition?: Precondition): Promise<boolean>;
   /** Manifests of the repository whose subject is `digest`, ordered by their own. */
   referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly ManifestRecord[]>;
 }
 
 export interface TagCatalog {
   list(repository: string, page: Page): Promise<NamePage>;
-  /** Answers whether the tag was there. */
-  delete(repository: string, tag: string, by?: Actor): Promise<boolean>;
+  /** Answers whether the tag was there. Throws PreconditionFailedError. */
+  delete(repository: string, tag: string, by?: Actor, precondition?: Precondition): Promise<boolean>;
   /** What the tag was made to point at, the latest change first; at least the last hundred changes are kept. */
   history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]>;
 }

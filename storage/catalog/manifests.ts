@@ -13,10 +13,11 @@ import type {
 } from './catalog.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
+import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
-import { pointTags, recordTagsOf } from './tags.ts';
+import { pointedAt, pointTags, recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
@@ -43,16 +44,19 @@ export class KnexManifests implements ManifestCatalog {
 
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
     return inTransaction(this.#knex, async (trx) => {
-      const { by, tags } = options;
+      const { by, tags, precondition } = options;
       const id = await ensureRepository(trx, repository);
+      const { digest, size } = manifest.blob;
+      const before = precondition && (await present(trx, id, precondition.tag, digest));
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
       const bounds = near(guards, manifest.blob.size, this.#grants);
       const blob = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, manifest.blob, options.claim));
       await writeManifest(trx, id, manifest);
-      const { digest, size } = manifest.blob;
       await pointTags(trx, id, tags, digest, { by, guards });
+      // Whatever else is wrong is told of before (RFC 9110, section 13.2.1).
+      if (precondition !== undefined) enforcePrecondition(precondition, before, digest);
       const { mediaType } = manifest;
       const write = { action: 'push', repository, digest, size, mediaType, tags, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);
@@ -79,7 +83,7 @@ export class KnexManifests implements ManifestCatalog {
     return row === undefined ? undefined : this.#recordOf(row);
   }
 
-  delete(repository: string, digest: Digest, by?: Actor): Promise<boolean> {
+  delete(repository: string, digest: Digest, by?: Actor, precondition: Precondition = {}): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
@@ -98,6 +102,7 @@ export class KnexManifests implements ManifestCatalog {
       await trx('tags').where(referring).delete();
       const row = await trx('manifests').where({ repository_id: id, digest }).first('media_type');
       if (row === undefined) return false;
+      enforcePrecondition(precondition, digest, undefined);
       await removeManifests(trx, id, [digest]);
       const mediaType: string = row.media_type;
       const write = { action: 'delete', repository, digest, mediaType, tags, whole: true } as const;
@@ -167,6 +172,17 @@ export async function removeManifests(
     .delete();
   if (deleted > 0) await removeLinks(trx, id, digests);
   return deleted;
+}
+
+/** The digest that a tag points at, or that of the manifest itself; undefined when it is not there. */
+async function present(
+  trx: Knex.Transaction,
+  id: number,
+  tag: string | undefined,
+  digest: Digest,
+): Promise<string | undefined> {
+  if (tag !== undefined) return pointedAt(trx, id, tag);
+  return (await trx('manifests').where({ repository_id: id, digest }).first('digest'))?.digest;
 }
 
 async function writeManifest(trx: Knex.Transaction, id: number, manifest: ManifestRecord): Promise<void> {

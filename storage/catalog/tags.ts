@@ -4,6 +4,7 @@ import type { Actor } from './actor.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { type Guards, guardsOf, NO_GUARDS, refuseTagChange } from './guards.ts';
+import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import { findRepositoryId } from './repositories.ts';
 import { pageOfNames } from './rows.ts';
 import { inTransaction } from './transaction.ts';
@@ -31,7 +32,7 @@ export class KnexTags implements TagCatalog {
     return pageOfNames(await query.pluck('name'), limit);
   }
 
-  delete(repository: string, tag: string, by?: Actor): Promise<boolean> {
+  delete(repository: string, tag: string, by?: Actor, precondition: Precondition = {}): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
@@ -39,6 +40,7 @@ export class KnexTags implements TagCatalog {
       if (pointed === undefined) return false;
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       refuseTagChange(guards, by, { tag, before: pointed, after: undefined });
+      enforcePrecondition(precondition, pointed, undefined);
       await trx('tags').where({ repository_id: id, name: tag }).delete();
       await recordChange(trx, id, { tag, before: pointed, after: null, by });
       const digest = parseDigest(pointed);
@@ -104,7 +106,8 @@ export async function recordTagsOf(
   );
 }
 
-async function pointedAt(
+/** The digest of the manifest that a tag points at. */
+export async function pointedAt(
   trx: Knex.Transaction,
   repositoryId: number,
   name: string,

@@ -12,7 +12,13 @@ import type {
   Page,
   ReferrerPage,
 } from '../../storage/catalog/catalog.ts';
-import { ManifestBlobUnknownError, UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
+import type { Precondition } from '../../storage/catalog/preconditions.ts';
+import {
+  ManifestBlobUnknownError,
+  PreconditionFailedError,
+  UploadBusyError,
+  UploadUnknownError,
+} from '../../storage/errors.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 
@@ -426,6 +432,37 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await tagsOf('team/app'), ['v2']);
         assert.ok(await catalog.manifests.findByDigest('team/app', digestOf('manifest')));
       });
+    });
+
+    test('of several who set a tag on condition, in two processes at once, one has it', async () => {
+      const other = await harness.reopen();
+      const texts = ['a', 'b', 'c', 'd', 'e', 'f'];
+      const put = (text: string, index: number, condition: Precondition) =>
+        (index % 2 === 0 ? catalog : other).manifests.put('team/app', manifestOf(text), {
+          ...PLAIN,
+          tags: ['1'],
+          precondition: { tag: '1', ...condition },
+        });
+      const pointsAt = async () => (await catalog.manifests.findByTag('team/app', '1'))?.blob.digest;
+      for (const is of [undefined, true]) {
+        const before = is && (await pointsAt());
+        const condition: Precondition = before === undefined ? { isNot: 'anything' } : { is: [before] };
+        const others = texts.filter((text) => digestOf(text) !== before);
+        const outcomes = await Promise.allSettled(others.map((text, index) => put(text, index, condition)));
+        const won = others.filter((_, index) => outcomes[index]?.status === 'fulfilled');
+        assert.equal(won.length, 1);
+        assert.equal(await pointsAt(), digestOf(won[0] ?? ''));
+        for (const outcome of outcomes) {
+          if (outcome.status === 'rejected') assert.ok(outcome.reason instanceof PreconditionFailedError);
+        }
+      }
+      const now = await pointsAt();
+      await assert.rejects(
+        catalog.tags.delete('team/app', '1', undefined, { is: ['other'] }),
+        PreconditionFailedError,
+      );
+      assert.equal(await pointsAt(), now);
+      assert.equal(await catalog.tags.delete('team/app', '1', undefined, { is: [now ?? ''] }), true);
     });
 
     describe('the history of a tag', () => {

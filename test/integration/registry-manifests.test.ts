@@ -54,6 +54,81 @@ test('ETag and If-None-Match', async (t) => {
   assert.equal(other.status, 200);
 });
 
+test("If-Match on reads: 412 in the protocol's form, out of memory as well", async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest, manifest } = await registry.pushImage('team/app', '1');
+  const blob = manifest.config.digest;
+  for (const [path, tag] of [
+    ['/v2/team/app/manifests/1', digest],
+    [`/v2/team/app/manifests/${digest}`, digest],
+    [`/v2/team/app/blobs/${blob}`, blob],
+  ] as const) {
+    const status = async (method: string, headers: Readonly<Record<string, string>>) =>
+      (await registry.send(method, path, { headers })).status;
+    for (const method of ['GET', 'HEAD', 'GET']) {
+      assert.equal(await status(method, { 'If-Match': `"x", "${tag}"` }), 200);
+      assert.equal(await status(method, { 'If-Match': '*' }), 200);
+      assert.equal(await status(method, { 'If-Match': '"sha256:other"' }), 412);
+      assert.equal(await status(method, { 'If-Match': `W/"${tag}"` }), 412, 'a weak tag');
+      assert.equal(await status(method, { 'If-Match': '"other"', 'If-None-Match': `"${tag}"` }), 412);
+      assert.equal(await status(method, { 'If-Match': `"${tag}"`, 'If-None-Match': `"${tag}"` }), 304);
+      // There is no date of a last change to compare with (RFC 9110, sections 13.1.3 and 13.1.4).
+      const date = 'Fri, 01 Jan 2100 00:00:00 GMT';
+      assert.equal(await status(method, { 'If-Modified-Since': date, 'If-Unmodified-Since': date }), 200);
+      assert.equal(await status(method, {}), 200);
+    }
+    expectError(await registry.send('GET', path, { headers: { 'If-Match': '"x"' } }), 412, 'DENIED');
+  }
+  assert.equal(
+    (await registry.send('GET', '/v2/team/app/manifests/none', { headers: { 'If-Match': '"x"' } })).status,
+    404,
+  );
+});
+
+test('a tag is set and deleted only while it is what the request expects', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest: first, manifest } = await registry.pushImage('team/app', 'base');
+  const bodyOf = (text: string) => JSON.stringify({ ...manifest, annotations: { text } });
+  const put = (reference: string, body: string, headers: Readonly<Record<string, string>>) =>
+    registry.send('PUT', `/v2/team/app/manifests/${reference}`, {
+      body,
+      headers: { 'Content-Type': OCI_MANIFEST, ...headers },
+    });
+  const create = { 'If-None-Match': '*' };
+  expectError(await put('new', bodyOf('1'), { 'If-Match': '*' }), 412, 'DENIED');
+  assert.equal((await put('new', bodyOf('1'), create)).status, 201);
+  expectError(await put('new', bodyOf('2'), create), 412, 'DENIED');
+  const one = digestOf(bodyOf('1'));
+  const replace = { 'If-Match': `"${one}"` };
+  expectError(await put('new', bodyOf('2'), { 'If-Match': `"${first}"` }), 412, 'DENIED');
+  assert.equal((await put('new', bodyOf('2'), replace)).status, 201);
+  assert.equal((await put('new', bodyOf('2'), replace)).status, 201, 'again: the answer was lost');
+  expectError(await put('new', bodyOf('3'), replace), 412, 'DENIED');
+  const refused = await registry.send('GET', `/v2/team/app/manifests/${digestOf(bodyOf('3'))}`);
+  assert.equal(refused.status, 404, 'what was refused has changed nothing');
+  expectError(await put('new', '{', { 'If-Match': '"x"' }), 400, 'MANIFEST_INVALID');
+
+  const two = digestOf(bodyOf('2'));
+  expectError(await put(two, bodyOf('2'), create), 412, 'DENIED');
+  assert.equal((await put(two, bodyOf('2'), { 'If-Match': '*' })).status, 201);
+  const remove = async (path: string, tag: string) =>
+    (await registry.send('DELETE', `/v2/team/app/${path}`, { headers: { 'If-Match': tag } })).status;
+  assert.equal(await remove('manifests/none', `"${one}"`), 404);
+  assert.equal(await remove('manifests/new', `"${one}"`), 412);
+  assert.equal(await remove('manifests/new', `"${two}"`), 202);
+  assert.equal(await remove(`manifests/${two}`, `"${one}"`), 412);
+  assert.equal(await remove(`manifests/${two}`, '*'), 202);
+  const spare = (await registry.pushBlob('team/app', 'spare')).digest;
+  assert.equal(await remove(`blobs/${spare}`, `"${one}"`), 412);
+  assert.equal(await remove(`blobs/${spare}`, `"${spare}"`), 202);
+
+  // Of many who take one tag at once, one has it.
+  const racing = await Promise.all(
+    Array.from({ length: 8 }, (_, number) => put('raced', bodyOf(`raced ${number}`), create)),
+  );
+  assert.deepEqual(racing.map(({ status }) => status).sort(), [201, ...Array(7).fill(412)]);
+});
+
 test('indexes: of an image, of docker, without a media type, and sparse', async (t) => {
   const registry = await startInProcessRegistry(t);
   const { digest, bytes } = await registry.pushImage('team/app', '1');

@@ -240,6 +240,9 @@ test('ranges: 206 with exactly the bytes, 416 beyond the end, If-Range, If-None-
   assert.equal((await get({ Range: 'bytes=0-1,5-6' })).status, 200);
   assert.equal((await get({ Range: 'bytes=0-1', 'If-Range': `"${digest}"` })).status, 206);
   assert.equal((await get({ Range: 'bytes=0-1', 'If-Range': '"other"' })).status, 200);
+  assert.equal((await get({ Range: 'bytes=0-1', 'If-Range': `W/"${digest}"` })).status, 200);
+  const date = 'Fri, 01 Jan 2100 00:00:00 GMT';
+  assert.equal((await get({ Range: 'bytes=0-1', 'If-Range': date })).status, 200);
   for (const tag of [`"${digest}"`, digest]) {
     const same = await get({ 'If-None-Match': tag });
     assert.equal(same.status, 304);

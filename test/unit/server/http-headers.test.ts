@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matchesEntityTag } from '../../../server/http/conditional.ts';
+import { isTheSame, matchesEntityTag, matchesStrongly } from '../../../server/http/conditional.ts';
 import { parseContentRange } from '../../../server/http/content-range.ts';
 import { nextLink } from '../../../server/http/link.ts';
 import { fc } from '../../support/properties.ts';
@@ -37,6 +37,20 @@ test('If-None-Match: quoted, unquoted, weak, a list, everything', () => {
   }
   for (const header of [undefined, '', '"sha256:ab"', 'sha256', '"']) {
     assert.equal(matchesEntityTag(header, 'sha256:aa'), false, String(header));
+  }
+});
+
+test('If-Match and If-Range: strong tags alone', () => {
+  for (const header of ['"sha256:aa"', 'sha256:aa', '"x", "sha256:aa"', '*']) {
+    assert.equal(matchesStrongly(header, 'sha256:aa'), true, header);
+  }
+  for (const header of ['', 'W/"sha256:aa"', '"sha256:ab"', '"*"', 'W/*']) {
+    assert.equal(matchesStrongly(header, 'sha256:aa'), false, header);
+  }
+  for (const header of ['"sha256:aa"', 'sha256:aa'])
+    assert.equal(isTheSame(header, 'sha256:aa'), true, header);
+  for (const header of ['*', 'W/"sha256:aa"', '"x", "sha256:aa"', 'Fri, 27 Nov 2026 20:00:00 GMT']) {
+    assert.equal(isTheSame(header, 'sha256:aa'), false, header);
   }
 });
 
