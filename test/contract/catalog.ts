@@ -444,8 +444,8 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
           precondition: { tag: '1', ...condition },
         });
       const pointsAt = async () => (await catalog.manifests.findByTag('team/app', '1'))?.blob.digest;
-      for (const is of [undefined, true]) {
-        const before = is && (await pointsAt());
+      for (const isMove of [false, true]) {
+        const before = isMove ? await pointsAt() : undefined;
         const condition: Precondition = before === undefined ? { isNot: 'anything' } : { is: [before] };
         const others = texts.filter((text) => digestOf(text) !== before);
         const outcomes = await Promise.allSettled(others.map((text, index) => put(text, index, condition)));
