@@ -7,8 +7,8 @@ import type { ChallengePolicy } from './challenges.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
-import { createLoginRouter, type LoginDependencies } from './login/login-router.ts';
-import { createManagementRouter, type ManagementDependencies } from './management/management-router.ts';
+import type { LoginDependencies } from './login/login-router.ts';
+import type { ManagementDependencies } from './management/management-router.ts';
 import { allowOrigins } from './middleware/allow-origins.ts';
 import { answerErrors } from './middleware/answer-errors.ts';
 import { authenticate } from './middleware/authenticate.ts';
@@ -21,7 +21,7 @@ import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { createRegistryRouter } from './registry/registry-router.ts';
 import type { RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
-import { createTokenRouter, type TokenDependencies } from './token/token-router.ts';
+import type { TokenDependencies } from './token/token-router.ts';
 
 export interface AppDependencies {
   readonly registry: RegistryDependencies;
@@ -46,8 +46,8 @@ export interface AppDependencies {
   readonly refused: (refusal: Refusal) => void;
 }
 
-/** The HTTP application: what happens to every request, in order. */
-export function createApp(dependencies: AppDependencies): Koa<RequestState> {
+/** The HTTP application: what happens to every request, in order. Routes that there are not are not loaded either. */
+export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
   const { login, management, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
@@ -65,16 +65,19 @@ export function createApp(dependencies: AppDependencies): Koa<RequestState> {
   app.use(refuseWhileDraining(isDraining));
   app.use(refuseUnavailable(dependencies.unavailable));
   if (tokens !== undefined) {
+    const { createTokenRouter } = await import('./token/token-router.ts');
     const router = createTokenRouter(tokens, registry.pathPrefix);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }
   if (management !== undefined) {
+    const { createManagementRouter } = await import('./management/management-router.ts');
     const router = createManagementRouter(management, registry.pathPrefix);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }
   if (login !== undefined) {
+    const { createLoginRouter } = await import('./login/login-router.ts');
     const router = createLoginRouter(login, {
       pathPrefix: registry.pathPrefix,
       log,

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import { errorAnswer, RegistryError } from './errors.ts';
+import { http } from './http/node-http.ts';
 
 /** The whole answer to what Node's parser refuses, before there is a request that a route could answer. */
 export function malformedAnswer(error: NodeJS.ErrnoException): string {
@@ -12,7 +12,7 @@ export function malformedAnswer(error: NodeJS.ErrnoException): string {
   const { status, body } = errorAnswer(new RegistryError(kind));
   const text = JSON.stringify(body);
   return [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',

@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
 import type { ListenAddress } from './config/addresses.ts';
 import { ConfigError } from './config/config-error.ts';
 import { listen } from './http/listen.ts';
+import { http } from './http/node-http.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not listen on ports below 1024: choose another port, or run it with that right',
@@ -28,7 +28,7 @@ export async function onAddress<Result>(
 /** Finds out whether an address can be listened on, before there is anything to say there. Throws ConfigError. */
 export async function tryAddress(address: ListenAddress): Promise<void> {
   await onAddress(address, async (to) => {
-    const server = createServer();
+    const server = http.createServer();
     await listen(server, to);
     await new Promise((resolve) => server.close(resolve));
   });

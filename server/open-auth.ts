@@ -1,36 +1,10 @@
-import { type Access, OPEN_ACCESS, RIGHTS_ACCESS } from '../auth/access/access.ts';
-import { ALL_RIGHTS } from '../auth/access/rights.ts';
-import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
-import type { AccountStore } from '../auth/accounts/account-store.ts';
-import { Directory } from '../auth/accounts/directory.ts';
-import { ensureAdmin } from '../auth/accounts/first-admin.ts';
-import { type AuthStore, openAuthStore } from '../auth/auth-store.ts';
+import { type Access, OPEN_ACCESS } from '../auth/access/access.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
-import { BearerAuthenticator } from '../auth/authenticators/bearer-authenticator.ts';
-import { CredentialLogin } from '../auth/authenticators/credential-login.ts';
-import { HeaderAuthenticator } from '../auth/authenticators/header-authenticator.ts';
-import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
-import { LoginMethods } from '../auth/authenticators/login-methods.ts';
-import { PasswordLogin } from '../auth/authenticators/password-login.ts';
-import { PasswordRefusedError } from '../auth/errors.ts';
-import { JobLogin } from '../auth/jobs/job-login.ts';
-import { LimitedLogin } from '../auth/limits/limited-login.ts';
-import { TokenLimit } from '../auth/limits/token-limit.ts';
-import { ProviderClient } from '../auth/providers/provider-client.ts';
-import { DeviceLogins } from '../auth/sessions/device-logins.ts';
-import { Sessions } from '../auth/sessions/sessions.ts';
-import { KeyRing } from '../auth/tokens/key-ring.ts';
-import { outsideKeys } from '../auth/tokens/outside-keys.ts';
-import { TokenServer } from '../auth/tokens/token-server.ts';
-import { TokenVerifier } from '../auth/tokens/token-verifier.ts';
-import type { Database } from '../storage/catalog/database.ts';
-import { migrate } from '../storage/catalog/migrate.ts';
-import { inTransaction } from '../storage/catalog/transaction.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config-error.ts';
 import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
+import { openAccounts } from './open-accounts.ts';
 import type { OpenedStorage } from './open-storage.ts';
 import type { TokenDependencies } from './token/token-router.ts';
 
@@ -68,95 +42,7 @@ export async function openAuth(
       tokens: undefined,
     };
   }
-  const { challenge, issuer, life, outsideKeys: outside, realm, services } = config.tokens;
-  const [service] = services;
-  const challenges: ChallengePolicy =
-    challenge === 'basic'
-      ? { kind: 'basic' }
-      : { kind: 'bearer', service, ...(realm !== undefined && { realm }) };
-  if (outside !== undefined) {
-    const tokens = new TokenVerifier({
-      issuer,
-      audience: service,
-      keys: outsideKeys(outside),
-      // As distribution has it: whoever may list at all sees everything.
-      seenBy: async () => ALL_RIGHTS,
-    });
-    return {
-      access: RIGHTS_ACCESS,
-      authenticator: new BearerAuthenticator(tokens),
-      challenges,
-      login: undefined,
-      management: undefined,
-      tokens: undefined,
-    };
-  }
-  await makeAdmin(store.accounts, config.adminPassword, say);
-  const everything = () => version.everything();
-  const directory = new Directory(store, everything);
-  const keys = new KeyRing(store.keys);
-  const methods = new LimitedLogin(
-    new LoginMethods([
-      new CredentialLogin(store.credentials, directory),
-      new JobLogin(store.jobRules),
-      new PasswordLogin(store.accounts, directory),
-    ]),
-  );
-  const authenticator = new HeaderAuthenticator({
-    directory,
-    methods,
-    known: new KnownCredentials(everything),
-    tokens: new TokenVerifier({
-      issuer,
-      audience: service,
-      keys,
-      seenBy: async (claims) => (await directory.named(claims))?.rights,
-    }),
-  });
-  const limit = config.tokens.limit === undefined ? {} : { limit: new TokenLimit(config.tokens.limit) };
-  const sessions = new Sessions(store.sessions, directory);
-  const server = new TokenServer({
-    issuer,
-    services,
-    life,
-    keys,
-    logins: store.logins,
-    directory,
-    version: everything,
-    ...limit,
-  });
-  return {
-    access: RIGHTS_ACCESS,
-    authenticator,
-    challenges,
-    login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
-    management: { authenticator, sessions, store },
-    tokens: { authenticator, keys, methods, server, ...limit },
-  };
-}
-
-/** The accounts of a registry, after their tables have been brought up to date. */
-export async function openAccounts(database: Database): Promise<AuthStore> {
-  await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
-  return openAuthStore({
-    read: database,
-    write: (work, options) => inTransaction(database, work, options),
-  });
-}
-
-async function makeAdmin(
-  accounts: AccountStore,
-  password: string | undefined,
-  say: (line: string) => void,
-): Promise<void> {
-  try {
-    const admin = await ensureAdmin(accounts, password);
-    if (admin.kind !== 'made-with-password') return;
-    say('This is the first start. Log in with these; the password is not shown again:');
-    say(`  user      ${admin.name}`);
-    say(`  password  ${admin.password}`);
-  } catch (cause) {
-    if (!(cause instanceof PasswordRefusedError)) throw cause;
-    throw new ConfigError(`BERTH_ADMIN_PASSWORD cannot be used: ${cause.message}`, { cause });
-  }
+  // Takes long to load.
+  const { openLogins } = await import('./open-logins.ts');
+  return openLogins(config, store, version, say);
 }

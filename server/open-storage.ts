@@ -12,9 +12,6 @@ import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, openDatabase } from '../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
-import { openPostgres } from '../storage/catalog/postgres/open-postgres.ts';
-import { PostgresUploadLocks } from '../storage/catalog/postgres/postgres-upload-locks.ts';
-import { openPostgresVersion } from '../storage/catalog/postgres/postgres-version.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import type { Config } from './config/config.ts';
@@ -65,7 +62,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   opened.defer(() => version.close());
   const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
   const blobs = new BlobStore(driver, hashes, segmentSize);
-  const uploadLocks = openUploadLocks(config, opened);
+  const uploadLocks = await openUploadLocks(config, opened);
   const resources = opened.move();
   return {
     database,
@@ -93,6 +90,8 @@ export async function openCatalogDatabase(config: StorageConfig): Promise<Databa
   if (config.database === undefined) {
     return inDataFolder(config, () => openDatabase({ file: sqliteFile(config) }));
   }
+  // Where there is no server of PostgreSQL, its client need not be loaded.
+  const { openPostgres } = await import('../storage/catalog/postgres/open-postgres.ts');
   try {
     return await openPostgres(config.database);
   } catch (cause) {
@@ -137,18 +136,19 @@ export function sqliteFile({ data }: Pick<StorageConfig, 'data'>): string {
 }
 
 async function openVersion(config: StorageConfig): Promise<CatalogVersion> {
-  return config.database === undefined
-    ? openCatalogVersion(sqliteFile(config))
-    : openPostgresVersion(config.database);
+  if (config.database === undefined) return openCatalogVersion(sqliteFile(config));
+  const { openPostgresVersion } = await import('../storage/catalog/postgres/postgres-version.ts');
+  return openPostgresVersion(config.database);
 }
 
 /** Where other processes may write to the same uploads. */
-function openUploadLocks(
+async function openUploadLocks(
   { data, database, storage }: StorageConfig,
   opened: AsyncDisposableStack,
-): UploadLocks | undefined {
+): Promise<UploadLocks | undefined> {
   if (database === undefined) return undefined;
   if (storage === undefined) return new FileUploadLocks(data);
+  const { PostgresUploadLocks } = await import('../storage/catalog/postgres/postgres-upload-locks.ts');
   const locks = new PostgresUploadLocks(database);
   opened.defer(() => locks.close());
   return locks;

@@ -117,7 +117,7 @@ export async function startRegistry(
     }),
   };
   const unavailable = new WeakMap<IncomingMessage, unknown>();
-  const app = createApp({
+  const app = await createApp({
     ...shared,
     unavailable: (req) => unavailable.get(req),
     challenges,

@@ -1,5 +1,5 @@
-import { setGlobalProxyFromEnv } from 'node:http';
 import type { ProxySettings } from '../storage/proxies/proxy-settings.ts';
+import { http as nodeHttp } from './http/node-http.ts';
 
 /** This machine, and where machines of clouds learn of their credentials. */
 const NEVER = ['localhost', '127.0.0.1', '::1', '[::1]', '169.254.169.254', '169.254.170.2'];
@@ -18,7 +18,7 @@ export function useProxies({ http, https, except }: ProxySettings): void {
   const below = names
     .filter((name) => /^[a-z0-9]/i.test(name) && !name.includes('/'))
     .map((name) => `.${name}`);
-  setGlobalProxyFromEnv({
+  nodeHttp.setGlobalProxyFromEnv({
     ...(http && { HTTP_PROXY: http.href }),
     ...(https && { HTTPS_PROXY: https.href }),
     NO_PROXY: [...names, ...below, ...NEVER].join(','),

@@ -6,7 +6,7 @@ import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { openAccounts } from '../open-auth.ts';
+import { openAccounts } from '../open-accounts.ts';
 import { refusedOption } from './parse-options.ts';
 import { STORAGE_OPTIONS } from './storage-options.ts';
 import { openStoredRegistry } from './stored-registry.ts';

@@ -1,6 +1,6 @@
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { loadConfig } from '../config/config.ts';
-import { openAccounts } from '../open-auth.ts';
+import { openAccounts } from '../open-accounts.ts';
 import { openCatalogDatabase } from '../open-storage.ts';
 import { parseOptions } from './parse-options.ts';
 import { STORAGE_OPTIONS } from './storage-options.ts';

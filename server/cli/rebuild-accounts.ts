@@ -6,7 +6,7 @@ import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/kept-rows/
 import { restoreRows } from '../../storage/kept-rows/restore-rows.ts';
 import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { snapshotTime } from '../../storage/snapshots/snapshot-names.ts';
-import { openAccounts } from '../open-auth.ts';
+import { openAccounts } from '../open-accounts.ts';
 import { count } from './count.ts';
 import { inShell } from './in-shell.ts';
 

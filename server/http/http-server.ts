@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { listen } from './listen.ts';
+import { http, https } from './node-http.ts';
 
 /** Time for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;
@@ -60,8 +61,8 @@ export class HttpServer {
     };
     this.#server =
       options.certificate === undefined
-        ? createServer(settings, onRequest)
-        : createSecureServer(
+        ? http.createServer(settings, onRequest)
+        : https().createServer(
             { ...settings, ...options.certificate, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
             onRequest,
           );

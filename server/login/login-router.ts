@@ -1,4 +1,4 @@
-import Router from '@koa/router';
+import type { Router } from '@koa/router';
 import type { Logger } from 'pino';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { ProviderClient } from '../../auth/providers/provider-client.ts';
@@ -6,6 +6,7 @@ import type { DeviceLogins } from '../../auth/sessions/device-logins.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
 import type { Refusal } from '../audit/refusals.ts';
+import { KoaRouter } from '../http/koa-router.ts';
 import type { RequestState } from '../request-context.ts';
 import { answerErrorsAsPages } from './answer-page.ts';
 import { addBrowserRoutes } from './browser-login.ts';
@@ -40,7 +41,7 @@ export function createLoginRouter(
   dependencies: LoginDependencies,
   { pathPrefix, log, audit, refused }: LoginSurroundings,
 ): LoginRouter {
-  const router: LoginRouter = new Router<RequestState>({
+  const router: LoginRouter = new KoaRouter<RequestState>({
     sensitive: true,
     prefix: `${pathPrefix}${LOGIN_PATH}`,
   });

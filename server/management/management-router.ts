@@ -1,4 +1,4 @@
-import Router from '@koa/router';
+import type { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
@@ -6,6 +6,7 @@ import type { Sessions } from '../../auth/sessions/sessions.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
+import { KoaRouter } from '../http/koa-router.ts';
 import { isCrossSite } from '../login/own-origin.ts';
 import { sessionOf } from '../login/session-of.ts';
 import { authenticate } from '../middleware/authenticate.ts';
@@ -53,7 +54,7 @@ export function createManagementRouter(
   dependencies: ManagementDependencies,
   pathPrefix: string,
 ): ManagementRouter {
-  const router: ManagementRouter = new Router<RequestState>({
+  const router: ManagementRouter = new KoaRouter<RequestState>({
     sensitive: true,
     prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
   });

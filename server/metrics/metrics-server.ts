@@ -1,5 +1,5 @@
-import { createServer } from 'node:http';
 import { listen } from '../http/listen.ts';
+import { http } from '../http/node-http.ts';
 import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
 
 /** The listener that Prometheus asks. */
@@ -16,7 +16,7 @@ export async function startMetricsServer(
   metrics: MetricSet,
   address: { readonly host: string; readonly port: number },
 ): Promise<MetricsServer> {
-  const server = createServer((req, res) => {
+  const server = http.createServer((req, res) => {
     const known = req.url === '/metrics' && (req.method === 'GET' || req.method === 'HEAD');
     const body = known ? metrics.expose() : 'metrics are at /metrics\n';
     res.writeHead(known ? 200 : 404, {

@@ -1,4 +1,4 @@
-import Router from '@koa/router';
+import { KoaRouter } from '../http/koa-router.ts';
 import type { RequestState } from '../request-context.ts';
 import { addBaseRoutes } from './base.ts';
 import { addBlobRoutes } from './blobs.ts';
@@ -14,7 +14,7 @@ import { addUploadRoutes } from './uploads.ts';
 
 /** The routes of the OCI distribution API. Each file registers HEAD before GET, which would answer it too. */
 export function createRegistryRouter(dependencies: RegistryDependencies): RegistryRouter {
-  const router: RegistryRouter = new Router<RequestState>({
+  const router: RegistryRouter = new KoaRouter<RequestState>({
     sensitive: true,
     ...(dependencies.pathPrefix !== '' && { prefix: dependencies.pathPrefix }),
   });

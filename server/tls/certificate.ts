@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 
 /** Milliseconds between two looks at the files. */
@@ -30,6 +29,8 @@ export class CertificateError extends Error {
 /** Reads both files and checks that they belong together. Throws CertificateError. */
 export async function readCertificate(files: CertificateFiles): Promise<Certificate> {
   const [cert, key] = await Promise.all([read(files.certificate), read(files.key)]);
+  // Takes long to load.
+  const { createSecureContext } = await import('node:tls');
   try {
     createSecureContext({ cert, key });
     const { validTo } = new X509Certificate(cert);

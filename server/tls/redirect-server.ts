@@ -1,6 +1,6 @@
-import { createServer } from 'node:http';
 import { isHost } from '../http/forwarded.ts';
 import { listen } from '../http/listen.ts';
+import { http } from '../http/node-http.ts';
 
 /** Milliseconds in which a client must have sent its request. */
 const REQUEST_TIMEOUT = 10_000;
@@ -19,7 +19,7 @@ export async function startRedirectServer(
   address: { readonly host: string; readonly port: number },
   securePort: number,
 ): Promise<RedirectServer> {
-  const server = createServer(
+  const server = http.createServer(
     { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT },
     (req, res) => {
       const host = req.headers.host ?? '';

@@ -1,4 +1,4 @@
-import Router from '@koa/router';
+import type { Router } from '@koa/router';
 import { ANONYMOUS, type Identity } from '../../auth/access/identity.ts';
 import { formatScope } from '../../auth/access/scope.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
@@ -12,6 +12,7 @@ import type { KeyRing } from '../../auth/tokens/key-ring.ts';
 import type { TokenAnswer, TokenRequest, TokenServer } from '../../auth/tokens/token-server.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import { answerJson } from '../http/answer.ts';
+import { KoaRouter } from '../http/koa-router.ts';
 import { readAtMost, requestBody } from '../http/request-body.ts';
 import { queriesOf, queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
@@ -37,7 +38,7 @@ const NOT_STORED = { 'Cache-Control': 'no-store' };
  */
 export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: string): Router<RequestState> {
   const { keys, limit, server } = dependencies;
-  const router = new Router<RequestState>({
+  const router = new KoaRouter<RequestState>({
     sensitive: true,
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });

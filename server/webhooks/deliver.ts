@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto';
-import { Agent as PlainAgent, request as requestPlain } from 'node:http';
-import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import { isIP } from 'node:net';
 import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
 import type { ChooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { viaProxy } from '../../storage/proxies/via-proxy.ts';
+import { http, https } from '../http/node-http.ts';
 import { CLOUD_EVENT_TYPE, cloudEvent } from './cloud-event.ts';
 import { isPublicAddress, lookupPublic, PrivateAddressError, refusePrivateName } from './public-addresses.ts';
 
@@ -73,12 +72,11 @@ async function post(
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const proxy = choose?.(url);
   if (!allowPrivate && proxy !== undefined && isIP(host) === 0) await refusePrivateName(host);
-  const isSecure = url.protocol === 'https:';
-  const request = isSecure ? requestSecure : requestPlain;
+  const { Agent, request } = url.protocol === 'https:' ? https() : http;
   const sent = request(url, {
     method: 'POST',
     headers,
-    agent: proxy === undefined ? false : new (isSecure ? SecureAgent : PlainAgent)(viaProxy(proxy)),
+    agent: proxy === undefined ? false : new Agent(viaProxy(proxy)),
     signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
     ...(!allowPrivate && proxy === undefined && { lookup: lookupPublic }),
   });

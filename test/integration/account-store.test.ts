@@ -1,5 +1,5 @@
 import { after } from 'node:test';
-import { openAccounts } from '../../server/open-auth.ts';
+import { openAccounts } from '../../server/open-accounts.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { describeAccountStore } from '../contract/account-store.ts';
 import { describeAuthStore } from '../contract/auth-store.ts';

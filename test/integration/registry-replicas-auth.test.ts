@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { hashPassword } from '../../auth/accounts/password-hash.ts';
-import { openAccounts } from '../../server/open-auth.ts';
+import { openAccounts } from '../../server/open-accounts.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { defer } from '../support/cleanup.ts';
 import { basicAuthorization } from '../support/http-client.ts';

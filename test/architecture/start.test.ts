@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+import { importsOf, loadedWith, readImports } from './imports.ts';
+
+const imports = readImports(dirname(dirname(import.meta.dirname)));
+
+/** As modules they take 20 to 50 ms of every start: they have all that Node knows of TLS and of fetch with them. */
+const DEAR = ['node:http', 'node:https', 'node:http2', 'node:tls'];
+
+for (const [program, file, packages] of [
+  ['berth', 'server/cli/serve.ts', ['better-sqlite3', 'knex', 'koa', 'koffi', 'pino']],
+  ['a command of berth about accounts', 'server/cli/user.ts', ['better-sqlite3', 'knex', 'koffi']],
+  ['berth-agent', 'runtime-agent/cli/run-agent.ts', ['knex', 'koa', 'koffi', 'pino']],
+] as const) {
+  test(`${program} loads at its start what it always needs`, () => {
+    const loaded = [...loadedWith(file, imports)];
+    assert.ok(loaded.length > 20, `only ${loaded.length} files and packages were found`);
+    const others = loaded.filter((name) => !name.endsWith('.ts') && !name.endsWith('.json'));
+    assert.deepEqual(others.filter((name) => !name.startsWith('node:')).sort(), packages);
+    assert.deepEqual(
+      DEAR.filter((name) => others.includes(name)),
+      [],
+    );
+  });
+}
+
+test('what is only a type, and what import() asks for, is not loaded at once', () => {
+  const text = [
+    "import type { A } from './a.ts';",
+    "export type { B } from './b.ts';",
+    "import { type C, c } from './c.ts';",
+    "const { d } = await import('./d.ts');",
+  ].join('\n');
+  const made = [...importsOf('one.ts', text), ...importsOf('c.ts', "import 'pg';")];
+  assert.deepEqual([...loadedWith('one.ts', made)], ['one.ts', 'c.ts', 'pg']);
+});
