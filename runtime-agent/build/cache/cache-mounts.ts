@@ -109,6 +109,11 @@ export class CacheMounts implements BuildCache {
     const turn = this.#lock.run(`locked ${key}`, async () => {
       if (signal.aborted) return;
       const opened = await this.#use(key, request);
+      if (signal.aborted) {
+        // Whoever asked has gone, and would never let go of it.
+        opened.release();
+        return;
+      }
       entered.resolve({
         folder: opened.folder,
         release: () => {
