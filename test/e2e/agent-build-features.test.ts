@@ -102,8 +102,10 @@ END
       t,
       `FROM ${image} AS other
 RUN mkdir /o && echo of the stage > /o/f
+RUN mkdir -p /seed/d && echo x > /seed/f && ln /seed/f /seed/g && mkfifo /seed/p && chown -R 7:8 /seed && chmod 2710 /seed/d
 FROM ${image}
 ARG N
+RUN --mount=type=cache,target=/s,id=seeded,from=other,source=/seed cd /s && stat -c '%n %u:%g %h %a %F' * > /seeded
 RUN --mount=type=cache,target=/c,id=features echo $N >> /c/log && cat /c/log > /log
 RUN --mount=type=tmpfs,target=/t,size=1m df -k /t | tail -1 | awk '{print $2}' > /size
 RUN --mount=type=bind,target=/ctx,rw --mount=type=bind,from=other,source=/o,target=/stage cat /ctx/word /stage/f > /words && echo no > /ctx/word
@@ -117,6 +119,10 @@ RUN --mount=type=bind,from=${image},source=/etc,target=/i,ro ! touch /i/x && ls 
     assert.equal(
       await shell('cat /size /words /readonly'),
       '1024\nof the context\nof the stage\n/i/passwd\n',
+    );
+    assert.equal(
+      await shell('cut -d" " -f1-4 /seeded; [ $(grep -c fifo /seeded) = 1 ]'),
+      'd 7:8 2 2710\nf 7:8 2 644\ng 7:8 2 644\np 7:8 1 644\n',
     );
     assert.equal(await shell('ls -d /c /t /ctx /stage /i 2>/dev/null | wc -l'), '0\n');
   });

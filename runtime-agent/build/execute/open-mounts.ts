@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, cp, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OciMount } from '../../containers/plan/oci-types.ts';
+import { runProcess } from '../../linux/run-process.ts';
 import type { BuildSource } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
 import { FolderTree } from '../context/folder-tree.ts';
@@ -121,22 +122,22 @@ class Opener {
     const opened = await this.#context.cacheMounts.acquire(
       {
         ...mount,
-        fill:
-          from === undefined
-            ? undefined
-            : async (folder) => {
-                const source = await this.#sourcePath(from, mount.source);
-                await cp(source, folder, {
-                  recursive: true,
-                  preserveTimestamps: true,
-                  verbatimSymlinks: true,
-                });
-              },
+        fill: from === undefined ? undefined : (folder) => this.#fill(folder, from, mount.source),
       },
       this.#signal,
     );
     this.onClose(async () => opened.release());
     this.#bind(opened.folder, mount.target, !mount.readonly);
+  }
+
+  /** With owners, names, pipes and attributes as they are, which fs.cp does not keep. */
+  async #fill(folder: string, from: Source, path: string): Promise<void> {
+    const source = await this.#sourcePath(from, path);
+    if (!(await stat(source)).isDirectory())
+      throw this.#refuse(`the source of a cache is no folder: ${path}`);
+    const args = ['--archive', '--no-target-directory', '--', source, folder];
+    const { exitCode, stderr } = await runProcess('cp', args, { signal: this.#signal });
+    if (exitCode !== 0) throw this.#refuse(`a cache could not be filled from ${path}: ${stderr.trim()}`);
   }
 
   async #secret(mount: Extract<StepMount, { readonly type: 'secret' }>): Promise<void> {
