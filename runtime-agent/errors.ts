@@ -7,6 +7,7 @@ export type EngineErrorCode =
   | 'conflict'
   | 'not-modified'
   | 'not-implemented'
+  | 'unavailable'
   | 'registry'
   | 'runtime'
   | 'storage-full';

@@ -25,6 +25,10 @@ export interface ContainerConfig {
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Volumes?: Readonly<Record<string, object>>;
   readonly Healthcheck?: HealthConfig;
+  /** What runs a health check that is a text; `/bin/sh -c` where it is not given. An image that is committed keeps it. */
+  readonly Shell?: readonly string[];
+  /** For an image that is committed. */
+  readonly OnBuild?: readonly string[];
 }
 
 /** How a container's health is found out. What is left out or 0 has Docker's default. Durations are nanoseconds. */

@@ -8,7 +8,9 @@ const STATUS: Readonly<Record<EngineErrorCode, number>> = {
   conflict: 409,
   'not-modified': 304,
   'not-implemented': 501,
-  registry: 502,
+  unavailable: 503,
+  // As dockerd: clients pull once more after a 500, and take a 502 for a proxy's.
+  registry: 500,
   runtime: 500,
   'storage-full': 507,
 };

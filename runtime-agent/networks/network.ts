@@ -44,6 +44,8 @@ export interface EndpointSettings {
   /** '' where the address decides. */
   readonly mac: string;
   readonly driverOptions: Readonly<Record<string, string>> | null;
+  /** The network's ID in the last run, which inspect goes on to show. */
+  readonly lastNetwork?: string;
 }
 
 /** Where a client says nothing. */

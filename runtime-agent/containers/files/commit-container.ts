@@ -78,7 +78,8 @@ export async function commitContainer(
 
 /** What of a container's configuration goes into an image. */
 function imageDefaults(config: ContainerConfig): ImageConfigDefaults {
-  const { User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels, StopSignal } = config;
+  const { User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels } = config;
+  const { StopSignal, Shell, OnBuild } = config;
   const healthcheck = 'Healthcheck' in config ? config.Healthcheck : undefined;
   return {
     ...(User !== '' && { User }),
@@ -93,6 +94,8 @@ function imageDefaults(config: ContainerConfig): ImageConfigDefaults {
     ...(WorkingDir !== '' && { WorkingDir }),
     ...(Object.keys(Labels).length > 0 && { Labels }),
     ...(StopSignal !== undefined && { StopSignal }),
+    ...(Shell !== undefined && { Shell }),
+    ...(OnBuild !== undefined && { OnBuild }),
   };
 }
 

@@ -18,14 +18,14 @@ const MILLISECOND = 1_000_000;
 const DEFAULT = { interval: 30, timeout: 30, startPeriod: 0, startInterval: 5, retries: 3 };
 
 /** The probes of a container; undefined where it has no health check. */
-export function probePlan(config: Pick<ContainerConfig, 'Healthcheck'>): ProbePlan | undefined {
-  const check = config.Healthcheck;
+export function probePlan(config: Pick<ContainerConfig, 'Healthcheck' | 'Shell'>): ProbePlan | undefined {
+  const { Healthcheck: check, Shell: shell = ['/bin/sh', '-c'] } = config;
   const [kind, ...words] = check?.Test ?? [];
   if (check === undefined || (kind !== 'CMD' && kind !== 'CMD-SHELL')) return undefined;
   const milliseconds = (value: number | undefined, seconds: number) =>
     (value || seconds * SECOND) / MILLISECOND;
   return {
-    command: kind === 'CMD' ? words : ['/bin/sh', '-c', words.join(' ')],
+    command: kind === 'CMD' ? words : [...shell, words.join(' ')],
     interval: milliseconds(check.Interval, DEFAULT.interval),
     timeout: milliseconds(check.Timeout, DEFAULT.timeout),
     startPeriod: milliseconds(check.StartPeriod, DEFAULT.startPeriod),

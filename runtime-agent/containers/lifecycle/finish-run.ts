@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { countOomKills } from '../../linux/cgroups.ts';
+import type { Container } from '../container.ts';
 import { endedHealth } from '../health/health-state.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from '../plan/restart-policy.ts';
@@ -51,6 +52,7 @@ export async function finishRunLocked(
       ...(health === undefined ? {} : { health: endedHealth(health) }),
     },
     run: undefined,
+    networks: withLastNetworks(live.container),
   });
   const { events } = context;
   publishVolumeEvents(events, live.container, 'unmount');
@@ -93,6 +95,16 @@ async function releaseSession(live: LiveContainer): Promise<void> {
   if (session === undefined) return;
   if (!session.isConnected) session.end();
   else if (session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);
+}
+
+function withLastNetworks({ networks, activeNetwork }: Container): Container['networks'] {
+  const last = new Map(activeNetwork?.endpoints.map(({ network: { name, id } }) => [name, id]));
+  return Object.fromEntries(
+    Object.entries(networks).map(([name, settings]) => {
+      const lastNetwork = last.get(name);
+      return [name, lastNetwork === undefined ? settings : { ...settings, lastNetwork }];
+    }),
+  );
 }
 
 function willRestart(

@@ -29,7 +29,9 @@ const HANDLED = new Set([
   'Labels',
   'MacAddress',
   'NetworkingConfig',
+  'OnBuild',
   'OpenStdin',
+  'Shell',
   'StdinOnce',
   'StopSignal',
   'StopTimeout',
@@ -53,6 +55,8 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
   const exposedPorts = readSet(body, 'ExposedPorts', '');
   const volumes = readSet(body, 'Volumes', '');
   const healthcheck = decodeHealthcheck(body);
+  const shell = readStringList(body, 'Shell', '');
+  const onBuild = readStringList(body, 'OnBuild', '');
   for (const port of Object.keys(exposedPorts)) checkPort(port);
   return {
     Hostname: readString(body, 'Hostname', ''),
@@ -75,6 +79,8 @@ export function decodeContainerConfig(body: JsonObject): ContainerConfig {
     ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
     ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
     ...(healthcheck === undefined ? {} : { Healthcheck: healthcheck }),
+    ...(shell.length === 0 ? {} : { Shell: shell }),
+    ...(onBuild.length === 0 ? {} : { OnBuild: onBuild }),
   };
 }
 

@@ -7,17 +7,19 @@ const LIMIT = 1024 * 1024;
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a request's JSON object of at most 1 MiB. Throws EngineError 'bad-request' for another content type,
- * an empty, too large or malformed body, and JSON that is no object.
+ * Reads a request's JSON object of at most 1 MiB; none at all is an empty one, as with dockerd. Throws EngineError
+ * 'bad-request' for another content type, a too large or malformed body, and JSON that is no object.
  */
 export async function readJsonObject(request: IncomingMessage): Promise<JsonObject> {
   const type = request.headers['content-type'] ?? '';
+  if (type === '' && hasNoBody(request)) return {};
   if (type.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
     throw new EngineError(
       'bad-request',
       `unsupported Content-Type header (${type}): must be 'application/json'`,
     );
   }
+  if (hasNoBody(request)) return {};
   const text = await readText(request);
   if (text.trim() === '') throw new EngineError('bad-request', 'invalid JSON: the request body is empty');
   let value: unknown;
@@ -32,6 +34,10 @@ export async function readJsonObject(request: IncomingMessage): Promise<JsonObje
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
 async function readText(request: IncomingMessage): Promise<string> {

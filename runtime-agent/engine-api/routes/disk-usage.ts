@@ -8,7 +8,7 @@ import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { cacheRecordJson } from '../views/cache-record.ts';
 import { containerSummary } from '../views/container-summary.ts';
-import { layerUsage } from '../views/disk-usage.ts';
+import { type LayerUsage, layerUsage } from '../views/disk-usage.ts';
 import { imageSummary, virtualSize } from '../views/image-summary.ts';
 import { volumeJson } from '../views/volume.ts';
 import { listedSizes } from './container-sizes.ts';
@@ -36,13 +36,21 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
   });
 }
 
-async function imagePart(deps: EngineDeps, isOld: boolean): Promise<object> {
-  const images = await deps.images.list();
+/** How the layers of images share the disk now. */
+export async function measureLayers(
+  { layerSize }: Pick<EngineDeps, 'layerSize'>,
+  images: readonly Image[],
+): Promise<LayerUsage> {
   const sizes = new Map<Digest, number>();
   for (const diffId of new Set(images.flatMap(({ diffIds }) => diffIds))) {
-    sizes.set(diffId, await deps.layerSize(diffId));
+    sizes.set(diffId, await layerSize(diffId));
   }
-  const usage = layerUsage(images, sizes);
+  return layerUsage(images, sizes);
+}
+
+async function imagePart(deps: EngineDeps, isOld: boolean): Promise<object> {
+  const images = await deps.images.list();
+  const usage = await measureLayers(deps, images);
   const containers = await deps.containers.list();
   const count = ({ id }: Image) => containers.filter(({ imageId }) => imageId === id).length;
   return {

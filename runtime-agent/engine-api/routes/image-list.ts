@@ -5,8 +5,10 @@ import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { globMatcher } from '../http/glob.ts';
+import { queryBoolean } from '../http/query.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';
+import { measureLayers } from './disk-usage.ts';
 
 const KNOWN_FILTERS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
@@ -17,11 +19,16 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
     const all = await deps.images.list();
     const isOld = asksBefore(ctx, '1.44');
     const selected = await select(all, filters, deps.images);
+    const usage = queryBoolean(ctx.URL.searchParams, 'shared-size')
+      ? await measureLayers(deps, all)
+      : undefined;
     ctx.body = selected
       .sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))
       .flatMap((image) => {
         const names = shownNames(image, filters.get('reference'));
-        return names === undefined ? [] : [{ ...imageSummary(image, names), ...virtualSize(image, isOld) }];
+        if (names === undefined) return [];
+        const shared = usage && { SharedSize: usage.shared(image) };
+        return [{ ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared }];
       });
   });
 }

@@ -16,6 +16,7 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
     ctx.set('Pragma', 'no-cache');
     // Clients build with BuildKit, and fall back to the classic door by themselves.
     ctx.set('Builder-Version', '2');
+    ctx.set('Swarm', 'inactive');
     ctx.type = 'text/plain; charset=utf-8';
     ctx.body = 'OK';
   });

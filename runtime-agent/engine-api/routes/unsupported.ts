@@ -8,8 +8,11 @@ const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] 
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel)$/ },
   { title: 'BuildKit by other ways than an upgrade to h2c', path: /^\/(session|grpc)$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
-  { title: 'Swarm', path: /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/ },
+  { title: 'Swarm', path: /^\/swarm\/(init|join)$/ },
 ];
+
+/** What a host that is in no swarm answers with 503, by which programs tell that it is in none. */
+const OF_SWARMS = /^\/(swarm|nodes|services|tasks|secrets|configs)(\/.*)?$/;
 
 /**
  * Clean answers for what is not there: no plugins (`docker inspect NAME` looks for one too),
@@ -27,4 +30,10 @@ export function unsupportedRoutes(router: Router): void {
       throw new EngineError('not-implemented', `${title} is not supported yet by berth-agent`);
     });
   }
+  router.all(OF_SWARMS, () => {
+    throw new EngineError(
+      'unavailable',
+      'This node is not a swarm manager, and berth-agent cannot become one: use containers or Compose',
+    );
+  });
 }

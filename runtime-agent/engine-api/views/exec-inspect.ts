@@ -18,7 +18,7 @@ export function execInspect(exec: Exec): object {
     OpenStdin: request.attachStdin,
     OpenStderr: request.attachStderr,
     OpenStdout: request.attachStdout,
-    CanRemove: exec.exitCode !== undefined,
+    CanRemove: false,
     ContainerID: exec.containerId,
     DetachKeys: request.detachKeys,
     Pid: exec.pid,

@@ -107,7 +107,7 @@ function reachablePorts(
 function endpointView(
   container: Container,
   active: ActiveEndpoint | undefined,
-  { aliases, ipam, driverOptions, mac, links }: EndpointSettings,
+  { aliases, ipam, driverOptions, mac, links, lastNetwork }: EndpointSettings,
 ) {
   const [ipv4 = '', bits4 = '0'] = (active?.ipv4 ?? '').split('/');
   const [ipv6 = '', bits6 = '0'] = (active?.ipv6 ?? '').split('/');
@@ -117,7 +117,7 @@ function endpointView(
     Links: links ?? null,
     Aliases: aliases,
     MacAddress: active?.mac ?? mac,
-    NetworkID: active?.network.id ?? '',
+    NetworkID: active?.network.id ?? lastNetwork ?? '',
     EndpointID: active?.endpointId ?? '',
     Gateway: active?.gateway4 ?? '',
     IPAddress: ipv4,

@@ -20,9 +20,10 @@ export function runConfigView(config: ContainerConfig): object {
     Volumes: config.Volumes ?? null,
     WorkingDir: config.WorkingDir,
     Entrypoint: config.Entrypoint,
-    OnBuild: null,
+    OnBuild: config.OnBuild ?? null,
     Labels: config.Labels,
     ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
     ...(config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout }),
+    ...(config.Shell === undefined ? {} : { Shell: config.Shell }),
   };
 }

@@ -96,11 +96,11 @@ describe('errors', () => {
     const cases = [
       ['bad-request', 400],
       // A 401 would make the CLI ask for a password in the middle of a pull.
-      ['unauthorized', 502],
+      ['unauthorized', 500],
       ['not-found', 404],
       ['conflict', 409],
       ['not-implemented', 501],
-      ['registry', 502],
+      ['registry', 500],
       ['runtime', 500],
       ['storage-full', 507],
     ] as const;
@@ -119,7 +119,8 @@ describe('errors', () => {
         /^unsupported Content-Type header \(text\/plain\): must be 'application\/json'$/,
       ],
       [{ body: '{', headers: { 'content-type': 'application/json' } }, 400, /^invalid JSON: /],
-      [{ body: '', headers: { 'content-type': 'application/json' } }, 400, /the request body is empty/],
+      [{ body: '', headers: { 'content-type': 'application/json' } }, 400, /^Image is empty/],
+      [{}, 400, /^Image is empty/],
       [
         { body: '[]', headers: { 'content-type': 'application/json; charset=utf-8' } },
         400,
@@ -196,8 +197,7 @@ describe('what is not there', () => {
     for (const [method, path, name] of [
       ['GET', '/containers/x/attach/ws', 'attaching by WebSocket'],
       ['POST', '/plugins/pull', 'docker plugin'],
-      ['GET', '/swarm', 'Swarm'],
-      ['GET', '/services/x', 'Swarm'],
+      ['POST', '/swarm/init', 'Swarm'],
     ] as const) {
       const answer = await call(method, `/v1.45${path}`);
       assert.deepEqual(
@@ -205,6 +205,13 @@ describe('what is not there', () => {
         [501, `${name} is not supported yet by berth-agent`],
       );
     }
+    // Portainer, Ansible and others take this for an engine that is in no swarm.
+    for (const path of ['/swarm', '/services', '/nodes/x', '/secrets']) {
+      const answer = await call('GET', path);
+      assert.equal(answer.status, 503);
+      assert.match(message(answer.text), /^This node is not a swarm manager/);
+    }
+    assert.equal((await call('GET', '/_ping')).headers.swarm, 'inactive');
   });
 });
 
