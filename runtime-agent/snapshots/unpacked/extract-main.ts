@@ -1,4 +1,4 @@
-import process from 'node:process';
+import { flushCompileCache } from 'node:module';
 import { loadTreeCalls } from '../../linux/tree-calls.ts';
 import { TarParser } from '../tar-parser.ts';
 import { writeExtractionFailure } from './extraction-failure.ts';
@@ -10,6 +10,8 @@ import { TreeWriter } from './tree-writer.ts';
  */
 async function main(folder: string): Promise<void> {
   const calls = loadTreeCalls();
+  // At its end Node would look for the folder of its cache in the tree.
+  flushCompileCache();
   calls.enterRoot(folder);
   process.umask(0);
   const writer = new TreeWriter(calls);
