@@ -153,7 +153,8 @@ export class FolderReceiver implements FileReceiver {
 
   #newPath(path: string): string {
     const plain = path !== '' && path !== '.' && !path.includes('\0') && posix.normalize(path) === path;
-    if (!plain || path.startsWith('/') || path.startsWith('..') || this.#now.has(path)) {
+    const isOutside = path === '..' || path.startsWith('../') || path.startsWith('/');
+    if (!plain || isOutside || this.#now.has(path)) {
       throw new EngineError('bad-request', `the client sent a file with the path "${path}", which is none`);
     }
     if (!this.#folders.has(posix.dirname(path))) {

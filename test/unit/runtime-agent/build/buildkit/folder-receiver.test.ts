@@ -55,6 +55,17 @@ function send(root: string, before: FolderState, files: readonly Sent[]) {
 }
 
 describe('a folder that follows the one of a client', () => {
+  test('names may begin with two dots', async (t) => {
+    const root = await makeTempDir(t, 'receiver');
+    send(root, nothing(), [
+      { path: '..data', content: 'abc' },
+      { path: '..d', mode: DIRECTORY | 0o755 },
+      { path: '..d/..f', content: 'def' },
+    ]);
+    assert.equal(readFileSync(join(root, '..data'), 'utf8'), 'abc');
+    assert.equal(readFileSync(join(root, '..d/..f'), 'utf8'), 'def');
+  });
+
   test('first all, then only what changed', async (t) => {
     const root = await makeTempDir(t, 'receiver');
     const files: Sent[] = [
@@ -169,6 +180,7 @@ describe('a folder that follows the one of a client', () => {
   for (const [name, files] of [
     ['an absolute path', [{ path: '/etc/passwd' }]],
     ['a way out', [{ path: '../x' }]],
+    ['what it lies in', [{ path: '..' }]],
     ['a hidden way out', [{ path: 'a', mode: DIRECTORY | 0o755 }, { path: 'a/../../x' }]],
     ['no path', [{ path: '' }]],
     ['the folder itself', [{ path: '.' }]],
