@@ -61,7 +61,8 @@ try {
 } catch (error) {
   if (!(error instanceof ProgramEndedError)) throw error;
   for (const line of error.output) console.log(line);
-  console.error(error.message);
+  // It has done what it was told, as `--help` is.
+  if (error.exitCode !== 0) console.error(error.message);
   await stopAll();
-  process.exitCode = error.exitCode === 0 ? 1 : error.exitCode;
+  process.exitCode = error.exitCode;
 }

@@ -40,7 +40,7 @@ function examineUser({ root }: HostReading): Finding {
     grade: 'lacking',
     message:
       'the agent needs root, for mounts and namespaces, and what follows was only looked at, not tried',
-    remedy: 'sudo berth-agent doctor',
+    remedy: 'sudo npx berth-agent doctor',
   };
 }
 

@@ -51,3 +51,10 @@ test('a newcomer who follows the README runs an image that they built and pushed
   assert.deepEqual(await mountsUnder(runDirectory(join(directory, 'agent'))), [], 'a mount was left');
   assert.equal(start.output().split(password).length, 2, 'the password is printed once');
 });
+
+test('npm start shows the help that it is asked for, and nothing is wrong', async () => {
+  const command = [join(root, 'deploy/start.ts'), '--help'];
+  const { stdout, stderr } = await runCommand(process.execPath, command, { expectExit: 0 });
+  assert.match(stdout, /--listen/);
+  assert.equal(stderr, '');
+});
