@@ -109,6 +109,8 @@ ENV WHERE=there
     await docker(['push', `${registry.host}/team/tagged:1`]);
     assert.equal((await inRegistry('tagged')).index.manifests.length, 2);
     await build(['--tag', 'local:1', context]);
+    const inspected = await docker(['image', 'inspect', '--format', '{{.Config.WorkingDir}}', 'local:1']);
+    assert.equal(inspected.stdout, '/\n', 'as BuildKit has it of scratch');
     await docker(['push', `${registry.host}/team/tagged:1`]);
     assert.equal((await inRegistry('tagged')).type, 'application/vnd.oci.image.manifest.v1+json');
   });

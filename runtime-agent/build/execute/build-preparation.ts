@@ -32,6 +32,7 @@ export interface BuildPreparationOptions {
 /** Of images made from scratch, as both builders of the field have it. */
 const NO_CONFIG: ImageConfigDefaults = {
   Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+  WorkingDir: '/',
 };
 
 /** Everything before the first step: the Dockerfile is read, base images are here, stages are planned. */

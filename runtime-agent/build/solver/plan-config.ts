@@ -1,7 +1,7 @@
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { expandWords } from '../frontend/expand.ts';
 import type { Command, Instruction } from '../frontend/instruction.ts';
-import { goList, goSet } from './go-text.ts';
+import { goHealthcheck, goList, goSet } from './go-text.ts';
 import { isSecretName } from './secret-names.ts';
 import type { StageScope } from './stage-scope.ts';
 
@@ -71,7 +71,7 @@ export function planConfig(scope: StageScope, instruction: Instruction): string 
       return `SHELL [${instruction.words.join(' ')}]`;
     case 'healthcheck':
       config.Healthcheck = { ...instruction.healthcheck };
-      return instruction.text;
+      return `HEALTHCHECK ${goHealthcheck(instruction.healthcheck)}`;
     case 'onbuild':
       config.OnBuild = [...(config.OnBuild ?? []), instruction.trigger];
       return `ONBUILD ${instruction.trigger}`;
