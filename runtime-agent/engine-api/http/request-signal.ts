@@ -6,6 +6,8 @@ import type { ServerResponse } from 'node:http';
  */
 export function requestSignal(response: ServerResponse, stopping: AbortSignal): AbortSignal {
   const hangUp = new AbortController();
-  response.once('close', () => hangUp.abort());
+  // Whoever left while the request was looked at is not heard of again.
+  if (response.destroyed) hangUp.abort();
+  else response.once('close', () => hangUp.abort());
   return AbortSignal.any([hangUp.signal, stopping]);
 }
