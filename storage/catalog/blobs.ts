@@ -7,6 +7,7 @@ import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
@@ -28,16 +29,18 @@ export class KnexBlobs implements BlobCatalog {
   }
 
   link(repository: string, blob: StoredBlob, claim?: FileClaim, by?: Actor): Promise<StoredBlob> {
-    return inTransaction(this.#knex, async (trx) => {
+    const use = this.#grants?.begin();
+    const work = async (trx: Knex.Transaction) => {
       const id = await ensureRepository(trx, repository);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const { digest, size } = blob;
-      const bounds = near(guards, size, this.#grants);
+      const bounds = near(guards, size, use);
       const linked = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
       // Webhooks are told of the manifest that makes an image of its blobs.
       await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
       return linked;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   async find(repository: string, digest: Digest): Promise<StoredBlob | undefined> {
@@ -87,22 +90,24 @@ export class KnexBlobs implements BlobCatalog {
   }
 
   mount(from: string, to: string, digest: Digest, by?: Actor): Promise<StoredBlob | undefined> {
-    return inTransaction(this.#knex, async (trx) => {
+    const use = this.#grants?.begin();
+    const work = async (trx: Knex.Transaction) => {
       const found = await findLinked(trx, from, digest);
       if (found === undefined) return undefined;
       const id = await ensureRepository(trx, to);
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, to);
       const { size } = found.blob;
-      const bounds = near(guards, size, this.#grants);
+      const bounds = near(guards, size, use);
       await withinQuotas(trx, bounds, by, () => addLink(trx, id, found.blob));
       const write = { action: 'mount', repository: to, digest, size, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);
       return found.blob;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   unlink(repository: string, digest: Digest, by?: Actor): Promise<boolean> {
-    return inTransaction(this.#knex, async (trx) => {
+    const work = async (trx: Knex.Transaction) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
@@ -113,7 +118,8 @@ export class KnexBlobs implements BlobCatalog {
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
       await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
       return true;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   relocate(lost: StoredBlob, found: StoredBlob, claim: FileClaim): Promise<boolean> {

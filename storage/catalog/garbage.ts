@@ -5,6 +5,7 @@ import { removeLinks } from './blobs.ts';
 import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept, TagName } from './garbage-catalog.ts';
 import { enforceLease, takeLease } from './leases.ts';
 import { removeManifests } from './manifests.ts';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import { type BlobRow, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -229,14 +230,15 @@ export class KnexGarbage implements GarbageCatalog {
     const last = seen.length < limit ? undefined : seen.at(-1);
     const rest = last && { next: keyOf(last) };
     if (!seen.some(({ dead }) => dead)) return { items: [], ...rest };
-    return inTransaction(this.#knex, async (trx) => {
+    const work = async (trx: Knex.Transaction) => {
       await enforceLease(trx, lease);
       const dead = (await look(trx)).filter((row) => row.dead);
       const now = dead.slice(0, MOST_DELETED);
       const items = now.length === 0 ? [] : await remove(trx, now);
       const lastNow = dead.length > now.length ? now.at(-1) : undefined;
       return { items, ...(lastNow === undefined ? rest : { next: keyOf(lastNow) }) };
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 }
 

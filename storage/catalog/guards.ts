@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { QuotaExceededError, TagRefusedError } from '../errors.ts';
 import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
-import type { QuotaGrants } from './quota-grants.ts';
+import type { GrantUse } from './quota-grants.ts';
 import type { TagRule, TagRuleKind } from './tag-rule-catalog.ts';
 import type { WebhookEvent } from './webhook-catalog.ts';
 import { matchesWildcard } from './wildcard.ts';
@@ -105,7 +105,7 @@ export function refuseTagChange(
 export function near(
   { quotas }: Pick<Guards, 'quotas'>,
   size: number,
-  granted: QuotaGrants | undefined,
+  granted: GrantUse | undefined,
 ): Pick<Guards, 'quotas'> {
   if (granted === undefined) return { quotas };
   return { quotas: quotas.filter((quota) => !granted.take(quota, size)) };

@@ -13,6 +13,7 @@ import type {
 } from './catalog.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
 import { refuseLoss } from './needed-by-tags.ts';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
@@ -43,7 +44,8 @@ export class KnexManifests implements ManifestCatalog {
   }
 
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob> {
-    return inTransaction(this.#knex, async (trx) => {
+    const use = this.#grants?.begin();
+    const work = async (trx: Knex.Transaction) => {
       const { by, tags, precondition } = options;
       const id = await ensureRepository(trx, repository);
       const { digest, size } = manifest.blob;
@@ -51,7 +53,7 @@ export class KnexManifests implements ManifestCatalog {
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      const bounds = near(guards, manifest.blob.size, this.#grants);
+      const bounds = near(guards, manifest.blob.size, use);
       const blob = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, manifest.blob, options.claim));
       await writeManifest(trx, id, manifest);
       await pointTags(trx, id, tags, digest, { by, guards });
@@ -61,7 +63,8 @@ export class KnexManifests implements ManifestCatalog {
       const write = { action: 'push', repository, digest, size, mediaType, tags, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);
       return blob;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   async findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined> {
@@ -84,7 +87,7 @@ export class KnexManifests implements ManifestCatalog {
   }
 
   delete(repository: string, digest: Digest, by?: Actor, precondition: Precondition = {}): Promise<boolean> {
-    return inTransaction(this.#knex, async (trx) => {
+    const work = async (trx: Knex.Transaction) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
@@ -108,7 +111,8 @@ export class KnexManifests implements ManifestCatalog {
       const write = { action: 'delete', repository, digest, mediaType, tags, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);
       return true;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   async referrers(

@@ -11,6 +11,19 @@ export interface QuotaGrant {
   readonly bytes: number;
 }
 
+interface OwnGrant extends QuotaGrant {
+  /** Bytes. */
+  left: number;
+  /** When it was granted, in milliseconds. */
+  readonly since: number;
+}
+
+/** What one push makes of grants. */
+export interface GrantUse {
+  /** Whether so many bytes more are surely allowed. Never waits. */
+  take(quota: Granted, size: number): boolean;
+}
+
 /** Where grants are kept for all processes to see. */
 export interface GrantStore {
   /** Another grant in place of the one that this process has; undefined when too little is left of the quota. */
@@ -45,7 +58,7 @@ export function shareOf(free: number): number {
 export class QuotaGrants {
   readonly #store: GrantStore;
   readonly #now: () => number;
-  readonly #own = new Map<number, { readonly id: number; readonly bytes: number; left: number }>();
+  readonly #own = new Map<number, OwnGrant>();
   readonly #asking = new Set<number>();
   readonly #askedAt = new Map<number, number>();
   #count = 0;
@@ -55,20 +68,47 @@ export class QuotaGrants {
     this.#now = now;
   }
 
-  /** Whether so many bytes more are surely allowed; they are counted then, also when the transaction is run again. Never waits. */
-  take({ id, grants }: Granted, size: number): boolean {
+  /** For one push: what it takes counts once, however often its transaction is run again. */
+  begin(): GrantUse {
+    const taken = new Map<number, { readonly from: number; readonly bytes: number }>();
+    const asked = new Set<number>();
+    return {
+      take: (quota, size) => {
+        const { id } = quota;
+        const before = taken.get(id);
+        taken.delete(id);
+        const own = this.#own.get(id);
+        if (own !== undefined && own.id === before?.from) own.left += before.bytes;
+        const { covered, asks } = this.#take(quota, size);
+        if (covered !== undefined) taken.set(id, { from: covered, bytes: size });
+        // What a transaction has made others write may keep it from committing: never more than once.
+        if (asks && !asked.has(id)) {
+          asked.add(id);
+          this.#ask(id);
+        }
+        return covered !== undefined;
+      },
+    };
+  }
+
+  /** The id of the grant that covers so many bytes more, and whether another one is wanted. */
+  #take(
+    { id, grants }: Granted,
+    size: number,
+  ): { readonly covered: number | undefined; readonly asks: boolean } {
     this.#count += 1;
     if (this.#count % TIDIED_EVERY === 0) void this.#store.tidy().catch(() => undefined);
     const own = this.#own.get(id);
     if (own === undefined || !grants.includes(own.id)) {
-      this.#ask(id);
-      return false;
+      // Two processes to which little is left would take theirs back from each other with each push.
+      const isFresh = own !== undefined && this.#now() - own.since < ASKED_AGAIN;
+      return { covered: undefined, asks: !isFresh };
     }
     const covered = size <= own.left;
     if (covered) own.left -= size;
     // What no grant covers asks for none: renewing one keeps the transaction that looks from committing, each time.
-    if (own.left < own.bytes * LOW || (!covered && size <= own.bytes)) this.#ask(id);
-    return covered;
+    const asks = own.left < own.bytes * LOW || (!covered && size <= own.bytes);
+    return { covered: covered ? own.id : undefined, asks };
   }
 
   /** A failure only means that everybody looks. */
@@ -80,7 +120,7 @@ export class QuotaGrants {
       .renew(quotaId)
       .then((grant) => {
         if (grant === undefined) this.#own.delete(quotaId);
-        else this.#own.set(quotaId, { ...grant, left: grant.bytes });
+        else this.#own.set(quotaId, { ...grant, left: grant.bytes, since: this.#now() });
         if (grant === undefined) this.#askedAt.set(quotaId, this.#now());
       })
       .catch(() => this.#askedAt.set(quotaId, this.#now()))

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import { isPostgres } from './dialect.ts';
 import { exceeded, USED, usedOf } from './guards.ts';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
 import { inTransaction } from './transaction.ts';
@@ -75,6 +76,7 @@ export class KnexQuotas implements QuotaCatalog {
 
   async put({ pattern, bytes }: Quota): Promise<void> {
     await inTransaction(this.#knex, async (trx) => {
+      await excludeWriters(trx);
       const [changed] = await trx('quotas').where({ pattern }).update({ bytes }).returning('id');
       if (changed !== undefined) {
         await takeBack(trx, changed.id);
@@ -89,6 +91,7 @@ export class KnexQuotas implements QuotaCatalog {
 
   async remove(pattern: string): Promise<boolean> {
     const removed = await inTransaction(this.#knex, async (trx) => {
+      await excludeWriters(trx);
       const row = await trx('quotas').where({ pattern }).first('id');
       if (row === undefined) return false;
       await forget(trx, row.id);
@@ -127,7 +130,7 @@ export class KnexQuotas implements QuotaCatalog {
       const [row] = await trx('quota_grants').insert({ quota_id: id, holder, bytes }).returning('id');
       return { id: Number(row.id), bytes };
     };
-    return inTransaction(this.#knex, renew, { durable: false });
+    return inTransaction(this.#knex, renew, { durable: false, clearWay: excludeWriters });
   }
 
   /** Adds up what was counted in rows of its own, when there is much of it. */
@@ -138,6 +141,7 @@ export class KnexQuotas implements QuotaCatalog {
 
   check(repair: boolean): Promise<readonly QuotaDrift[]> {
     return inTransaction(this.#knex, async (trx) => {
+      if (repair) await excludeWriters(trx);
       const answer = await trx.raw(COMPARED);
       const rows: readonly DriftRow[] = isPostgres(trx) ? answer.rows : answer;
       const wrong = rows.filter(({ counted, actual }) => Number(counted) !== Number(actual));

@@ -4,6 +4,7 @@ import type { Actor } from './actor.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
 import { type Guards, guardsOf, NO_GUARDS, refuseTagChange } from './guards.ts';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import { findRepositoryId } from './repositories.ts';
 import { pageOfNames } from './rows.ts';
@@ -33,7 +34,7 @@ export class KnexTags implements TagCatalog {
   }
 
   delete(repository: string, tag: string, by?: Actor, precondition: Precondition = {}): Promise<boolean> {
-    return inTransaction(this.#knex, async (trx) => {
+    const work = async (trx: Knex.Transaction) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
       const pointed = await pointedAt(trx, id, tag);
@@ -47,7 +48,8 @@ export class KnexTags implements TagCatalog {
       const write = { action: 'delete', repository, digest, tags: [tag], whole: false } as const;
       await recordWrite(trx, by, write, guards.hooks);
       return true;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   async history(repository: string, tag: string, limit: number): Promise<readonly TagChange[]> {

@@ -10,6 +10,9 @@ import type { TransactionGroup } from './transaction-group.ts';
 /** Milliseconds after which a transaction that others keep from running fails. */
 const PATIENCE = 10_000;
 const LONGEST_PAUSE = 200;
+/** After so many tries, or milliseconds, the way is cleared. */
+const OFTEN = 4;
+const LONG = PATIENCE / 4;
 
 /**
  * Milliseconds that a transaction takes at most: what it has found out about the time (enforceClaim) is not of long
@@ -25,6 +28,8 @@ export interface TransactionOptions {
    * The end of the process, whatever ends it, undoes nothing.
    */
   readonly durable?: boolean;
+  /** Begins each try after a transaction has given way often, and keeps those out of the way who would make it give way. */
+  readonly clearWay?: (trx: Knex.Transaction) => Promise<void>;
 }
 
 /**
@@ -36,12 +41,17 @@ export interface TransactionOptions {
 export async function inTransaction<T>(
   knex: Knex,
   work: (trx: Knex.Transaction) => Promise<T>,
-  { durable = true }: TransactionOptions = {},
+  { durable = true, clearWay }: TransactionOptions = {},
 ): Promise<T> {
   const group = groupOf(knex);
   const run = (each: (trx: Knex.Transaction) => Promise<T>) =>
     group === undefined
-      ? untilItPasses(knex, () => knex.transaction((trx) => inTime(trx, each), isolationOf(knex)))
+      ? untilItPasses(knex, (hasGivenWay) =>
+          knex.transaction(async (trx) => {
+            if (hasGivenWay) await clearWay?.(trx);
+            return inTime(trx, each);
+          }, isolationOf(knex)),
+        )
       : group.run(each);
   // What a power cut may undo is no change that somebody asked for.
   const result = durable ? await withRecord(work, run) : await run(work);
@@ -112,13 +122,15 @@ async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Prom
   }
 }
 
-async function untilItPasses<T>(knex: Knex, run: () => Promise<T>): Promise<T> {
-  const giveUpAt = performance.now() + PATIENCE;
+/** `run` is told whether it has given way for long. */
+async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const giveUpAt = began + PATIENCE;
   let place: Place | undefined;
   try {
-    for (let pause = 2; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    for (let pause = 2, tries = 0; ; pause = Math.min(pause * 2, LONGEST_PAUSE), tries += 1) {
       try {
-        return await run();
+        return await run(tries >= OFTEN || performance.now() - began > LONG);
       } catch (cause) {
         if (isFull(cause)) throw new StorageFullError(FULL, { cause });
         if (!isPassing(cause)) throw cause;

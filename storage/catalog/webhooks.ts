@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { excludeWriters } from './postgres/exclude-writers.ts';
 import { inTransaction } from './transaction.ts';
 import type {
   KeptWebhook,
@@ -79,14 +80,15 @@ export class KnexWebhooks implements WebhookCatalog {
   }
 
   remove(name: string): Promise<boolean> {
-    return inTransaction(this.#knex, async (trx) => {
+    const work = async (trx: Knex.Transaction) => {
       const row = await trx('webhooks').where({ name }).first('id');
       if (row === undefined) return false;
       await trx('webhook_events').where({ webhook_id: row.id }).delete();
       await trx('webhook_state').where({ webhook_id: row.id }).delete();
       await trx('webhooks').where({ name }).delete();
       return true;
-    });
+    };
+    return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
   async find(name: string): Promise<KeptWebhook | undefined> {

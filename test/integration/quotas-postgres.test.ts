@@ -4,6 +4,7 @@ import type { Actor } from '../../storage/catalog/actor.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { DatabaseUnavailableError, QuotaExceededError } from '../../storage/errors.ts';
+import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -168,4 +169,74 @@ test('a lower quota, and one that is counted anew, leave nothing granted', async
   await knex('quota_deltas').insert({ quota_id: 1, bytes: 5 });
   await catalog.quotas.check(true);
   assert.equal(await granted(), 0);
+});
+
+/** Runs `work` while others push without a pause, in another process. Every transaction of the table's takes a while. */
+async function besidePushes(
+  table: string,
+  change: 'insert' | 'delete',
+  work: () => Promise<void>,
+): Promise<void> {
+  await knex.raw(`create or replace function nap() returns trigger language plpgsql as
+    $$ begin perform pg_sleep(0.1); return null; end $$`);
+  await knex.raw(`create trigger nap after ${change} on ${table} for each statement execute function nap()`);
+  let working = true;
+  const [, other] = replicas;
+  const lanes = [0, 1].map(async (lane) => {
+    for (let turn = 0; working; turn += 1) {
+      const text = `beside ${table} ${change} ${lane} ${turn}`;
+      const blob = { digest: digestOf(text), size: 10, location: text };
+      const references = [{ kind: 'layer', digest: digestOf('shared') }] as const;
+      const manifest = { blob, mediaType: MEDIA_TYPES.ociManifest, references };
+      const options = { tags: [`${lane}-${turn % 3}`], requireManifests: false, by };
+      await other.manifests.put('busy/app', manifest, options).catch((error: unknown) => {
+        if (!(error instanceof DatabaseUnavailableError) || error.inDoubt) throw error;
+      });
+    }
+  });
+  try {
+    await work();
+  } finally {
+    working = false;
+    await Promise.all(lanes);
+    await knex.raw(`drop trigger nap on ${table}`);
+  }
+}
+
+const shared = { digest: digestOf('shared'), size: 10, location: 'shared' };
+
+test('a quota is set and removed while pushes follow each other closely', async () => {
+  await catalog.blobs.link('busy/app', shared, undefined, by);
+  const quota = { pattern: 'busy/*', bytes: GIB };
+  await besidePushes('quotas', 'insert', () => catalog.quotas.put(quota));
+  assert.deepEqual(await catalog.quotas.check(false), []);
+  await besidePushes('quotas', 'delete', async () => {
+    assert.equal(await catalog.quotas.remove(quota.pattern), true);
+  });
+});
+
+test('tags, manifests and webhooks are deleted while pushes follow each other closely', async () => {
+  await catalog.blobs.link('busy/app', shared, undefined, by);
+  const blob = { digest: digestOf('old'), size: 10, location: 'old' };
+  const old = {
+    blob,
+    mediaType: MEDIA_TYPES.ociManifest,
+    references: [{ kind: 'layer', digest: shared.digest }],
+  } as const;
+  await catalog.manifests.put('busy/app', old, { tags: ['old', 'older'], requireManifests: false, by });
+  const hook = {
+    name: 'busy',
+    url: 'https://ci.example',
+    events: ['push'],
+    pattern: 'busy/*',
+    secret: 'x',
+  } as const;
+  await catalog.webhooks.create(hook);
+  await besidePushes('tags', 'delete', async () => {
+    assert.equal(await catalog.tags.delete('busy/app', 'old', by), true);
+    assert.equal(await catalog.manifests.delete('busy/app', blob.digest, by), true);
+  });
+  await besidePushes('webhooks', 'delete', async () => {
+    assert.equal(await catalog.webhooks.remove('busy'), true);
+  });
 });

@@ -24,7 +24,8 @@ function grantsOf(answers: readonly (QuotaGrant | undefined | Error)[]) {
     () => now,
   );
   return {
-    take: (size: number, ...there: number[]) => grants.take({ id: QUOTA, grants: there }, size),
+    take: (size: number, ...there: number[]) => grants.begin().take({ id: QUOTA, grants: there }, size),
+    begin: () => grants.begin(),
     asked: () => asked,
     tidied: () => tidied,
     pass: async (milliseconds = 0) => {
@@ -95,9 +96,39 @@ test('a grant that the transaction does not see any more was taken back', async 
   await pass();
   assert.equal(take(1, 1, 5), true);
   assert.equal(take(1, 5), false);
+  assert.equal(asked(), 1, 'not at once: two processes would take theirs back from each other');
+  await pass(1000);
+  assert.equal(take(1, 5), false);
   assert.equal(asked(), 2);
   await pass();
   assert.equal(take(1, 2), true);
+});
+
+test('what is run again takes once, and asks once', async () => {
+  const { begin, take, asked, pass } = grantsOf([
+    { id: 1, bytes: 100 },
+    { id: 2, bytes: 100 },
+    { id: 3, bytes: 100 },
+  ]);
+  take(0);
+  await pass();
+  const push = (use: ReturnType<typeof begin>, size: number, grant: number) =>
+    use.take({ id: QUOTA, grants: [grant] }, size);
+  const use = begin();
+  for (let tries = 0; tries < 5; tries += 1) assert.equal(push(use, 60, 1), true);
+  assert.equal(asked(), 1);
+  assert.equal(take(41, 1), false, 'it has taken its own');
+  assert.equal(asked(), 2);
+  await pass();
+  for (let tries = 0; tries < 5; tries += 1) assert.equal(push(use, 60, 2), true);
+  assert.equal(take(10, 2), true, 'that of the grant before is nothing to the next one');
+  const large = begin();
+  for (let tries = 0; tries < 5; tries += 1) {
+    assert.equal(push(large, 50, 2), false);
+    await pass();
+    assert.equal(asked(), 3);
+  }
+  assert.equal(push(large, 50, 3), true);
 });
 
 test('where there is none, and where it fails, it is asked again after a second', async () => {
