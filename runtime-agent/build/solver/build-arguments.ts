@@ -31,10 +31,6 @@ export function givenProxies(given: GivenArguments): readonly string[] {
   });
 }
 
-export function isPredefined(name: string): boolean {
-  return PREDEFINED.has(name);
-}
-
 /** Arguments that were given and that no ARG takes; the client is told of them. */
 export function unusedArguments(given: GivenArguments, taken: ReadonlySet<string>): readonly string[] {
   return [...given.keys()].filter(

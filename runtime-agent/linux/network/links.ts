@@ -79,13 +79,6 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   }
 }
 
-export function listLinks(socket: NetlinkSocket): readonly Link[] {
-  return socket
-    .dump('cannot list the network interfaces', GETLINK, linkHeader(0))
-    .filter(({ type }) => type === NEWLINK)
-    .map(({ body }) => readLink(body));
-}
-
 /** Makes a bridge that is up. Its MAC address stays the same whatever joins it. */
 export function addBridge(
   socket: NetlinkSocket,
