@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../../storage/oci/descriptor.ts';
+import { EngineError } from '../../errors.ts';
 import type { BuildProgress, BuildRequest, BuiltImage, CacheTarget } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
@@ -19,7 +20,11 @@ export async function leaveCaches(
     try {
       manifest =
         (await internalStep(titleOf(target), progress, (step) =>
-          remote.write(target, source, steps, layerProgress(step, 'writing layer'), signal),
+          remote
+            .write(target, source, steps, layerProgress(step, 'writing layer'), signal)
+            .catch((error: unknown) => {
+              throw notLeft(target, error);
+            }),
         )) ?? manifest;
     } catch (error) {
       signal.throwIfAborted();
@@ -33,6 +38,15 @@ export async function leaveCaches(
 function stepsOf(images: readonly Pick<BuiltImage, 'steps'>[], { mode }: CacheTarget): readonly RemoteStep[] {
   const all = images.flatMap(({ steps }) => (mode === 'max' ? steps.all : steps.ofImage));
   return [...new Map(all.map((step) => [step.keys.join(), step])).values()];
+}
+
+/** What went wrong with a registry or a folder says nothing of a cache. */
+function notLeft(target: CacheTarget, error: unknown): unknown {
+  if (!(error instanceof EngineError)) return error;
+  const place = target.kind === 'folder' ? target.path : target.reference;
+  const way = target.ignoresErrors ? '' : ' (with ignore-error=true the build goes on without)';
+  const message = `the cache could not be left in ${place}: ${error.message}${way}`;
+  return new EngineError(error.code, message, { cause: error });
 }
 
 function titleOf(target: CacheTarget): string {
