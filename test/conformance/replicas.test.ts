@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
+import { COMPILE_CACHE } from '../support/compile-cache.ts';
 import { CONFORMANCE_URL } from '../support/conformance-registry.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startReplicas } from '../support/replicas.ts';
@@ -22,7 +23,9 @@ async function passesThroughThree(t: TestContext, storage?: string): Promise<voi
   for (const file of files) {
     // A test of Node's runner within another would report to that.
     const clean = ['-u', 'NODE_TEST_CONTEXT', process.execPath, join(folder, file)];
-    const { stdout } = await runCommand('env', clean, { env: { [CONFORMANCE_URL]: replicas.url } });
+    const { stdout } = await runCommand('env', clean, {
+      env: { ...COMPILE_CACHE, [CONFORMANCE_URL]: replicas.url },
+    });
     t.diagnostic(`${file}: ${/pass \d+/.exec(stdout)?.[0]}`);
   }
   for (const [index, count] of replicas.counts.entries()) {

@@ -6,6 +6,8 @@ import { type CleanupScope, defer } from './cleanup.ts';
 /** Milliseconds between two looks at /readyz of a server, and after which a look has failed. */
 const PROBE_EVERY = 100;
 const PROBE_TIME = 1_000;
+/** Milliseconds since the last request after which nobody looks: each look has a server ask its database. */
+const QUIET_AFTER = 2_000;
 
 export interface RoundRobin {
   /** `127.0.0.1:PORT`. */
@@ -16,13 +18,15 @@ export interface RoundRobin {
 }
 
 /**
- * A load balancer: each request goes to the next server that says on /readyz that it is ready. What cannot connect
- * is tried with the next one; a request that has been sent is never sent again.
+ * A load balancer: each request goes to the next server that says on /readyz that it is ready; after a while without
+ * requests all are taken for ready. What cannot connect is tried with the next one; a request that has been sent is
+ * never sent again.
  */
 export async function startRoundRobin(scope: CleanupScope, urls: readonly string[]): Promise<RoundRobin> {
   const servers = urls.map((url) => ({ url: new URL(url), ready: true }));
   const counts = urls.map(() => 0);
   let turn = 0;
+  let askedAt = Number.NEGATIVE_INFINITY;
   const next = () => {
     const ready = servers.filter((server) => server.ready);
     const among = ready.length > 0 ? ready : servers;
@@ -32,6 +36,7 @@ export async function startRoundRobin(scope: CleanupScope, urls: readonly string
   };
 
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
+    askedAt = performance.now();
     for (let attempt = 0; attempt < 5 * servers.length; attempt += 1) {
       const server = next();
       const socket = await connected(server.url);
@@ -59,7 +64,8 @@ export async function startRoundRobin(scope: CleanupScope, urls: readonly string
   const stopped = new AbortController();
   const probing = servers.map(async (server) => {
     while (!stopped.signal.aborted) {
-      server.ready = await isReady(server.url);
+      const isQuiet = performance.now() - askedAt > QUIET_AFTER;
+      server.ready = isQuiet || (await isReady(server.url));
       await sleep(PROBE_EVERY, undefined, { signal: stopped.signal }).catch(() => undefined);
     }
   });
