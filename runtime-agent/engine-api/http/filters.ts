@@ -6,9 +6,9 @@ export type Filters = ReadonlyMap<string, readonly string[]>;
 
 /**
  * Reads `filters=` of a query: `{"key":{"value":true}}`, or `{"key":["value"]}` of older clients. Throws
- * EngineError 'bad-request' for malformed JSON and for keys that are not `known`.
+ * EngineError 'bad-request' for malformed JSON and for keys that are not `known`; all are where that is `any`.
  */
-export function readFilters(query: URLSearchParams, known: readonly string[]): Filters {
+export function readFilters(query: URLSearchParams, known: readonly string[] | 'any'): Filters {
   const text = query.get('filters');
   const filters = new Map<string, readonly string[]>();
   if (text === null || text === '') return filters;
@@ -20,7 +20,8 @@ export function readFilters(query: URLSearchParams, known: readonly string[]): F
   }
   if (!isJsonObject(value)) throw new EngineError('bad-request', 'invalid filter: expected a JSON object');
   for (const [key, field] of Object.entries(value)) {
-    if (!known.includes(key)) throw new EngineError('bad-request', `invalid filter '${key}'`);
+    if (known !== 'any' && !known.includes(key))
+      throw new EngineError('bad-request', `invalid filter '${key}'`);
     const values = Array.isArray(field)
       ? field
       : isJsonObject(field)

@@ -11,6 +11,7 @@ import { namesByLinks } from '../views/link-view.ts';
 import { portList } from '../views/network-settings.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
 import { listedSizes } from './container-sizes.ts';
+import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
 const KNOWN_FILTERS = [
@@ -47,6 +48,7 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
     const known = await deps.containers.list();
     const linkNames = namesByLinks(known);
     const imageName = imageNames(deps.images);
+    const fixed = fixedNetworks(deps.networks);
     const selected = await select(known, filters, deps);
     const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
@@ -56,6 +58,7 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
         ...containerSummary(container, now, {
           image: await imageName(container),
           linkNames: linkNames.get(container.id),
+          fixed,
         }),
         ...(sized && (await listedSizes(deps, sized, container))),
       })),

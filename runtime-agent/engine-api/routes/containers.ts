@@ -15,6 +15,7 @@ import { streamContentType } from '../streams/content-type.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 import { linksView } from '../views/link-view.ts';
 import { containerSizes } from './container-sizes.ts';
+import { fixedNetworks } from './fixed-networks.ts';
 import { pathName } from './path-name.ts';
 
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
@@ -36,7 +37,14 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     const links = isLinked ? linksView(container, await containers.list()) : [];
     const aliases = asksBefore(ctx, '1.45') ? 'with-id' : 'as-given';
     ctx.body = {
-      ...containerInspect(container, deps.host, deps.execs.listIds(container.id), links, aliases),
+      ...containerInspect(
+        container,
+        deps.host,
+        deps.execs.listIds(container.id),
+        links,
+        aliases,
+        fixedNetworks(deps.networks),
+      ),
       ...(sized && (await containerSizes(deps, sized, container))),
     };
   });

@@ -12,6 +12,7 @@ import { type LayerUsage, layerUsage } from '../views/disk-usage.ts';
 import { imageSummary, virtualSize } from '../views/image-summary.ts';
 import { volumeJson } from '../views/volume.ts';
 import { listedSizes } from './container-sizes.ts';
+import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'] as const;
@@ -67,11 +68,15 @@ async function imagePart(deps: EngineDeps, isOld: boolean): Promise<object> {
 async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promise<readonly object[]> {
   const now = Date.now();
   const imageName = imageNames(deps.images);
+  const fixed = fixedNetworks(deps.networks);
   const shown: object[] = [];
   for (const container of await deps.containers.list()) {
     const sizes = await listedSizes(deps, files, container).catch(unlessGone);
     if (sizes !== undefined)
-      shown.push({ ...containerSummary(container, now, { image: await imageName(container) }), ...sizes });
+      shown.push({
+        ...containerSummary(container, now, { image: await imageName(container), fixed }),
+        ...sizes,
+      });
   }
   return shown;
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Router } from '@koa/router';
+import { EngineError } from '../../errors.ts';
 import type { EngineEvent } from '../../events/event-bus.ts';
 import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -9,22 +10,6 @@ import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 import { eventJson } from '../views/event-json.ts';
 
-const KNOWN_FILTERS = [
-  'config',
-  'container',
-  'daemon',
-  'event',
-  'image',
-  'label',
-  'network',
-  'node',
-  'plugin',
-  'scope',
-  'secret',
-  'service',
-  'type',
-  'volume',
-];
 /** A client that reads nothing is left behind rather than held in memory. */
 const SLOW_CLIENT = 10_000;
 
@@ -34,7 +19,14 @@ export function eventRoutes(router: Router, deps: EngineDeps): void {
     const query = ctx.URL.searchParams;
     const since = decodeTimestamp(query, 'since');
     const until = decodeTimestamp(query, 'until');
-    const filters = readFilters(query, KNOWN_FILTERS);
+    // dockerd leaves filters of events that it does not know aside, and programs send such.
+    const filters = readFilters(query, 'any');
+    if (since !== undefined && until !== undefined && since > until) {
+      throw new EngineError(
+        'bad-request',
+        `\`since\` time (${query.get('since')}) cannot be after \`until\` time (${query.get('until')})`,
+      );
+    }
     const signal = requestSignal(ctx.res, deps.stopping);
 
     async function* messages(): AsyncIterable<string> {
@@ -82,7 +74,7 @@ function matches(event: EngineEvent, filters: Filters): boolean {
   const { attributes } = event;
   const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
   const isObject = (type: EngineEvent['type'], value: string) =>
-    event.type === type && (event.id === value || event.id.startsWith(value) || attributes.name === value);
+    event.type === type && (event.id.startsWith(value) || attributes.name?.startsWith(value) === true);
   return (
     any('type', (type) => type === event.type) &&
     any('event', (action) => event.action === action || event.action.startsWith(`${action}:`)) &&

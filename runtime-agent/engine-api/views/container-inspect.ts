@@ -3,7 +3,7 @@ import { etcFilesBeside } from '../../containers/runtime/run-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';
-import { networkSettings } from './network-settings.ts';
+import { type FixedNetworks, networkSettings } from './network-settings.ts';
 import { runConfigView } from './run-config-view.ts';
 import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
 
@@ -15,6 +15,7 @@ export function containerInspect(
   /** Of the default network, by the present names. */
   links: readonly string[],
   aliases: 'as-given' | 'with-id',
+  fixed: FixedNetworks,
 ): object {
   const { state } = container;
   return {
@@ -50,7 +51,7 @@ export function containerInspect(
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),
     Config: runConfigView(container.config),
-    NetworkSettings: networkSettings(container, aliases),
+    NetworkSettings: networkSettings(container, aliases, fixed),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Container } from '../../containers/container.ts';
 import { mountPointsView } from './mount-view.ts';
-import { networksView, portList } from './network-settings.ts';
+import { type FixedNetworks, networksView, portList } from './network-settings.ts';
 import { shownStatus, statusText } from './status-text.ts';
 
 /** One element of `GET /containers/json` (Engine API, ContainerSummary) at `now`, milliseconds since 1970. */
@@ -12,6 +12,7 @@ export function containerSummary(
     readonly image: string;
     /** The names that it has from containers that are linked to it. */
     readonly linkNames?: readonly string[] | undefined;
+    readonly fixed: FixedNetworks;
   },
 ): object {
   return {
@@ -26,7 +27,7 @@ export function containerSummary(
     State: shownStatus(container.state),
     Status: statusText(container.state, now),
     HostConfig: { NetworkMode: container.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: networksView(container, 'left-out') },
+    NetworkSettings: { Networks: networksView(container, 'left-out', shown.fixed) },
     Mounts: mountPointsView(container),
   };
 }

@@ -8,9 +8,17 @@ import {
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
 import { dnsNames } from '../../networks/sandbox.ts';
+import { ZERO_TIME } from './status-text.ts';
+
+/** The IDs of the networks without a bridge. */
+export type FixedNetworks = Readonly<Record<'host' | 'none', string>>;
 
 /** What inspect shows of a container's network (Engine API, NetworkSettings). */
-export function networkSettings(container: Container, aliases: 'as-given' | 'with-id'): object {
+export function networkSettings(
+  container: Container,
+  aliases: 'as-given' | 'with-id',
+  fixed: FixedNetworks,
+): object {
   const { activeNetwork, state } = container;
   const onBridge = activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
   const main = endpointView(container, onBridge, DEFAULT_ENDPOINT);
@@ -32,7 +40,7 @@ export function networkSettings(container: Container, aliases: 'as-given' | 'wit
     IPPrefixLen: main.IPPrefixLen,
     IPv6Gateway: main.IPv6Gateway,
     MacAddress: main.MacAddress,
-    Networks: networksView(container, aliases),
+    Networks: networksView(container, aliases, fixed),
   };
 }
 
@@ -40,10 +48,19 @@ export function networkSettings(container: Container, aliases: 'as-given' | 'wit
 export function networksView(
   container: Container,
   names: 'as-given' | 'with-id' | 'left-out',
+  fixed: FixedNetworks,
 ): Readonly<Record<string, object>> {
-  const { activeNetwork, hostConfig, networks } = container;
+  const { activeNetwork, hostConfig, networks, state } = container;
   const mode = networkMode(hostConfig.NetworkMode);
-  const wanted = mode.kind === 'host' || mode.kind === 'none' ? { [mode.kind]: DEFAULT_ENDPOINT } : networks;
+  const wanted =
+    mode.kind === 'host' || mode.kind === 'none'
+      ? {
+          [mode.kind]:
+            state.startedAt === ZERO_TIME
+              ? DEFAULT_ENDPOINT
+              : { ...DEFAULT_ENDPOINT, lastNetwork: fixed[mode.kind] },
+        }
+      : networks;
   return Object.fromEntries(
     Object.entries(wanted).map(([name, settings]) => {
       const active = activeNetwork?.endpoints.find(({ network }) => network.name === name);
