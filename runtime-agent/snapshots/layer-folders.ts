@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
+import { removeTree } from '../linux/remove-tree.ts';
 
 const INCOMING = '.incoming-';
 const REMOVED = '.removed-';
@@ -21,7 +22,7 @@ export class LayerFolders {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const name of await readdir(root)) {
       if (name.startsWith(INCOMING) || name.startsWith(REMOVED)) {
-        await rm(join(root, name), { recursive: true, force: true });
+        await removeTree(join(root, name));
       }
     }
     return new LayerFolders(root);
@@ -67,7 +68,7 @@ export class LayerFolders {
       await syncFolder(this.#root);
       return diffId;
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await removeTree(folder);
     }
   }
 
@@ -82,7 +83,7 @@ export class LayerFolders {
       await syncFolder(this.#root);
     } finally {
       this.#removals += 1;
-      await rm(trash, { recursive: true, force: true });
+      await removeTree(trash);
     }
   }
 }

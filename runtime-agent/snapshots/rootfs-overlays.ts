@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import { readMounts, unmount } from '../linux/mount.ts';
 import { MAX_OVERLAY_LAYERS, mountOverlay } from '../linux/mount-overlay.ts';
+import { removeTree } from '../linux/remove-tree.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import type { Rootfs } from './snapshotter.ts';
 
@@ -151,7 +152,7 @@ export class RootfsOverlays {
     this.#purging = this.#purging.then(async () => {
       try {
         await unmountAll(join(trash, MERGED));
-        await rm(trash, { recursive: true, force: true });
+        await removeTree(trash);
       } catch {
         // Nobody waits, and nothing is lost but room on the disk.
       }

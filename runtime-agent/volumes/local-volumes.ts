@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
@@ -7,6 +7,7 @@ import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import { unmount } from '../linux/mount.ts';
+import { removeTree } from '../linux/remove-tree.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import { VOLUME_MIGRATIONS } from './migrations.ts';
 import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from './volume.ts';
@@ -45,7 +46,7 @@ export async function openVolumes({ knex, events, dataDirectory, log }: VolumesD
   const known = new Set((await knex(TABLE).select<{ name: string }[]>('name')).map(({ name }) => name));
   for (const name of await readdir(folder)) {
     if (known.has(name)) continue;
-    if (name.startsWith(REMOVED)) await rm(join(folder, name), { recursive: true, force: true });
+    if (name.startsWith(REMOVED)) await removeTree(join(folder, name));
     else if (await isEmpty(join(folder, name))) await removeEmpty(join(folder, name));
     else {
       await knex(TABLE).insert(newRow(name, { labels: {}, options: {}, anonymous: false }));
@@ -137,7 +138,7 @@ class LocalVolumes implements Volumes {
         id: name,
         attributes: { driver: 'local' },
       });
-      await rm(removed, { recursive: true, force: true });
+      await removeTree(removed);
     });
   }
 

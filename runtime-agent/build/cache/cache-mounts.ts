@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../../linux/remove-tree.ts';
 import { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
@@ -40,7 +41,7 @@ export class CacheMounts implements BuildCache {
   static async open(root: string): Promise<CacheMounts> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const name of await readdir(root)) {
-      if (name.startsWith('.')) await rm(join(root, name), { recursive: true, force: true });
+      if (name.startsWith('.')) await removeTree(join(root, name));
     }
     return new CacheMounts(root);
   }
@@ -93,7 +94,7 @@ export class CacheMounts implements BuildCache {
     if (this.#used.has(key)) return false;
     const trash = join(this.#root, `.${randomUUID()}`);
     await rename(join(this.#root, key), trash).catch(unlessMissing);
-    await rm(trash, { recursive: true, force: true });
+    await removeTree(trash);
     return true;
   }
 
@@ -169,7 +170,7 @@ export class CacheMounts implements BuildCache {
       });
       await rename(made, folder);
     } finally {
-      await rm(made, { recursive: true, force: true });
+      await removeTree(made);
     }
   }
 }

@@ -1,6 +1,7 @@
-import { rm, rmdir } from 'node:fs/promises';
+import { closeSync, constants, openSync, rmdirSync, unlinkSync } from 'node:fs';
+import { openFolderAt, pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
 import { FolderTree } from '../context/folder-tree.ts';
-import { byteText, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
+import { byteText, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 
 /** Paths of a root file system that are made only because something is mounted there. */
 export interface MountStubs {
@@ -23,22 +24,33 @@ export async function noteMountStubs(root: string, targets: readonly string[]): 
   return {
     async clear() {
       const deepestFirst = [...missing].sort((a, b) => b.length - a.length);
-      for (const path of deepestFirst) {
-        // The process may have put a link in the way, which would lead out of its root.
-        const resolved = await resolveInTree(tree, path, 'keep');
-        if (resolved?.path !== path || resolved.entry === undefined) continue;
-        const { entry } = resolved;
-        const place = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(path, 'latin1')]);
-        if (entry.kind === 'file' && entry.size === 0) await rm(place);
-        else if (entry.kind === 'folder') await rmdir(place).catch(unlessFilled(shownPath(path)));
-      }
+      for (const path of deepestFirst) clearStub(root, path);
     },
   };
 }
 
-function unlessFilled(path: string): (error: NodeJS.ErrnoException) => void {
-  return (error) => {
-    if (error.code === 'ENOTEMPTY' || error.code === 'EEXIST') return;
-    throw new Error(`what was made to mount over at ${path} cannot be removed`, { cause: error });
-  };
+/** The process may have put a link in the way, and another that it gave a descriptor to may do so now: none is followed. */
+function clearStub(root: string, path: string): void {
+  const opened: number[] = [];
+  try {
+    let folder = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+    opened.push(folder);
+    for (const name of parentOf(path).split('/').filter(Boolean)) {
+      const next = openFolderAt(folder, name);
+      if (next === undefined) return;
+      opened.push(next);
+      folder = next;
+    }
+    const name = nameOf(path);
+    const stat = statAt(folder, name);
+    if (stat?.isFile() && stat.size === 0n) unlinkSync(pathAt(folder, name));
+    else if (stat?.isDirectory()) rmdirSync(pathAt(folder, name));
+  } catch (error) {
+    if (NOT_EMPTY.has((error as NodeJS.ErrnoException).code)) return;
+    throw new Error(`what was made to mount over at ${shownPath(path)} cannot be removed`, { cause: error });
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
 }
+
+const NOT_EMPTY: ReadonlySet<unknown> = new Set(['ENOTEMPTY', 'EEXIST']);

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { EngineError } from '../../errors.ts';
+import { removeTree } from '../../linux/remove-tree.ts';
 import type { CheckedTar } from '../layer-tar.ts';
 import { encodeFolders } from '../tar-header.ts';
 import { Extraction } from '../unpacked/extraction.ts';
@@ -34,7 +35,7 @@ export async function indexLayer(
   const tree = join(folder, 'tree');
   await unpack(join(folder, TAR), tree, diffId, signal);
   await packTree({ diffId, tree, image: join(folder, WHOLE), signal });
-  await rm(tree, { recursive: true });
+  await removeTree(tree);
 }
 
 /**

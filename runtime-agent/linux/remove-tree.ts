@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto';
+import { constants, type Dirent } from 'node:fs';
+import { type FileHandle, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+
+/** Folders that are open at once; what lies deeper is first moved up. */
+const MAX_DEPTH = 64;
+/** Looks at a folder, in which somebody may go on to make files; each moves what is too deep up. */
+const MAX_PASSES = 10_000;
+/** Looks in which nothing was moved. */
+const MAX_VAIN_PASSES = 10;
+/** Files that are removed at once. */
+const BATCH = 64;
+
+const NO_FOLDER: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ELOOP']);
+
+/**
+ * Removes a folder with all in it, or a file, or nothing. No link is followed, though somebody who has a descriptor of the folder
+ * puts links in the place of folders meanwhile: each name is looked up in the open descriptor of its folder. (rm of node:fs goes by
+ * paths, and ends where they are longer than the kernel takes.) The folders above `path` must be nobody's but the agent's.
+ * Throws what the file system says, ENOTEMPTY where files were made faster than they could be removed.
+ */
+export async function removeTree(path: string): Promise<void> {
+  const at = Buffer.from(path);
+  const root = await openFolder(at);
+  if (root === 'gone') return;
+  if (root === 'no folder') {
+    await unlink(at).catch(unlessGone);
+    return;
+  }
+  try {
+    const removal = new Removal(root);
+    for (let pass = 0, vain = 0; pass < MAX_PASSES && vain < MAX_VAIN_PASSES; pass += 1) {
+      if (!(await removal.empty(root, 0))) vain += 1;
+      if ((await readdir(inside(root))).length === 0) break;
+    }
+  } finally {
+    await root.close();
+  }
+  await rmdir(at).catch(unlessGone);
+}
+
+class Removal {
+  readonly #root: FileHandle;
+  #moved = false;
+
+  constructor(root: FileHandle) {
+    this.#root = root;
+  }
+
+  /** Answers whether folders were moved up, for another look. What was made meanwhile stays. */
+  async empty(folder: FileHandle, depth: number): Promise<boolean> {
+    if (depth === 0) this.#moved = false;
+    const entries = await readdir(inside(folder), { withFileTypes: true, encoding: 'buffer' });
+    const files = entries.filter((entry) => !entry.isDirectory());
+    for (let first = 0; first < files.length; first += BATCH) {
+      await Promise.all(files.slice(first, first + BATCH).map((file) => this.#file(folder, file)));
+    }
+    for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+      await this.#folder(nameIn(folder, name), depth);
+    }
+    return this.#moved;
+  }
+
+  async #file(folder: FileHandle, { name }: Dirent<Buffer>): Promise<void> {
+    await unlink(nameIn(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      // It has become a folder.
+      if (error.code !== 'EISDIR') unlessGone(error);
+    });
+  }
+
+  async #folder(path: Buffer, depth: number): Promise<void> {
+    if (depth >= MAX_DEPTH) {
+      await rename(path, nameIn(this.#root, Buffer.from(`.${randomUUID()}`))).catch(unlessGone);
+      this.#moved = true;
+      return;
+    }
+    const folder = await openFolder(path);
+    // What was a folder when it was listed is looked at again in the next pass.
+    if (typeof folder === 'string') return;
+    try {
+      await this.empty(folder, depth + 1);
+    } finally {
+      await folder.close();
+    }
+    await rmdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && !NO_FOLDER.has(error.code)) unlessGone(error);
+    });
+  }
+}
+
+async function openFolder(path: Buffer): Promise<FileHandle | 'gone' | 'no folder'> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'gone';
+    if (NO_FOLDER.has(code)) return 'no folder';
+    throw error;
+  }
+}
+
+function inside(folder: FileHandle): string {
+  return `/proc/self/fd/${folder.fd}`;
+}
+
+function nameIn(folder: FileHandle, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`${inside(folder)}/`), name]);
+}
+
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
