@@ -3,7 +3,6 @@ export const ERRNO = {
   ENOENT: 2,
   ESRCH: 3,
   EINTR: 4,
-  ENXIO: 6,
   EAGAIN: 11,
   EACCES: 13,
   ENOTDIR: 20,

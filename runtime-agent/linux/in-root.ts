@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
 import { SystemCallError } from './mount-library.ts';
 
@@ -45,22 +45,31 @@ function shown(path: string): string {
 
 /** The content of a regular file; undefined when there is none of that path, or it has more than `limit` bytes. */
 export function readFileAt(inRoot: InRoot, root: number, path: string, limit: number): Buffer | undefined {
-  let fd: number;
+  let named: number;
   try {
-    fd = inRoot.open(root, path, constants.O_RDONLY);
+    named = inRoot.open(root, path, O_PATH);
   } catch (error) {
     if (ABSENT.has((error as NodeJS.ErrnoException).code)) return undefined;
     throw error;
   }
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile() || stat.size > limit) return undefined;
-    const buffer = Buffer.alloc(stat.size);
-    return buffer.subarray(0, readSync(fd, buffer, 0, buffer.length, 0));
+    const stat = fstatSync(named);
+    return stat.isFile() && stat.size <= limit ? readNamed(named, stat.size) : undefined;
+  } finally {
+    closeSync(named);
+  }
+}
+
+/** Reads the beginning of a regular file by a descriptor that only names it. */
+export function readNamed(named: number, length: number): Buffer {
+  const fd = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY);
+  try {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readSync(fd, buffer, 0, length, 0));
   } finally {
     closeSync(fd);
   }
 }
 
-/** Nothing there, a loop of links, a socket or device without anybody behind it. */
-const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EACCES']);
+/** Nothing there, or a loop of links. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES']);

@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { getSystemErrorMessage } from 'node:util';
 import { ERRNO } from './errno.ts';
+import { O_PATH, readNamed } from './in-root.ts';
 import type { Libc } from './libc.ts';
 
 const CLOSE_ON_EXEC = 0o2000000;
@@ -27,22 +28,21 @@ function readInRoot(
   path: string,
   wanted: (size: number) => number | undefined,
 ): Buffer | undefined {
-  const fd = openInRoot(libc, root, path);
-  if (fd === undefined) return undefined;
+  const named = openInRoot(libc, root, path);
+  if (named === undefined) return undefined;
   try {
-    const stat = fstatSync(fd);
+    const stat = fstatSync(named);
     const length = stat.isFile() ? wanted(stat.size) : undefined;
-    if (length === undefined) return undefined;
-    const buffer = Buffer.alloc(length);
-    return buffer.subarray(0, readSync(fd, buffer, 0, length, 0));
+    return length === undefined ? undefined : readNamed(named, length);
   } finally {
-    closeSync(fd);
+    closeSync(named);
   }
 }
 
 /**
- * Opens a folder, or anything, of a tree that a stranger filled, with every link resolved inside `root`. The caller closes
- * the descriptor. Undefined when there is no such thing.
+ * Opens a folder of a tree that a stranger filled, or names anything in it, with every link resolved inside `root`: a descriptor
+ * of 'anything' is O_PATH, since to open a device can do something already. The caller closes it. Undefined when there is no
+ * such thing.
  */
 export function openInRoot(
   libc: Libc,
@@ -52,9 +52,7 @@ export function openInRoot(
 ): number | undefined {
   const directory = openSync(root, constants.O_DIRECTORY | constants.O_RDONLY);
   try {
-    const only = kind === 'folder' ? constants.O_DIRECTORY : 0;
-    // Neither a FIFO nor a terminal in the tree may hold this process up.
-    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | CLOSE_ON_EXEC | only;
+    const flags = CLOSE_ON_EXEC | (kind === 'folder' ? constants.O_RDONLY | constants.O_DIRECTORY : O_PATH);
     const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
     const fd = libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
     if (fd >= 0) return fd;
@@ -66,5 +64,5 @@ export function openInRoot(
   }
 }
 
-/** Nothing there, a loop of links, a socket or device without anybody behind it. */
-const ABSENT = new Set<number>([ERRNO.ENOENT, ERRNO.ENOTDIR, ERRNO.ELOOP, ERRNO.ENXIO, ERRNO.EACCES]);
+/** Nothing there, or a loop of links. */
+const ABSENT = new Set<number>([ERRNO.ENOENT, ERRNO.ENOTDIR, ERRNO.ELOOP, ERRNO.EACCES]);

@@ -49,7 +49,7 @@ function openPlace(inRoot: InRoot, root: number, path: string, isFolder: boolean
     const parent = inRoot.open(root, names.slice(0, index).join('/'), O_PATH | constants.O_DIRECTORY);
     try {
       if (index < names.length - 1 || isFolder) makeFolder(parent, name);
-      else closeSync(openSync(pathAt(parent, name), constants.O_CREAT | constants.O_NOFOLLOW, 0o644));
+      else makeFile(parent, name);
     } finally {
       closeSync(parent);
     }
@@ -58,8 +58,18 @@ function openPlace(inRoot: InRoot, root: number, path: string, isFolder: boolean
 }
 
 function makeFolder(parent: number, name: string): void {
+  unlessThere(() => mkdirSync(pathAt(parent, name), { mode: 0o755 }));
+}
+
+/** What is there is not opened: it may be a pipe, and nobody at its other end for ever. */
+function makeFile(parent: number, name: string): void {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  unlessThere(() => closeSync(openSync(pathAt(parent, name), flags, 0o644)));
+}
+
+function unlessThere(make: () => void): void {
   try {
-    mkdirSync(pathAt(parent, name), { mode: 0o755 });
+    make();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -1,19 +1,22 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { namesIn, openFolderAt, statAt } from './tree-files.ts';
 
+/** No path of a process is so long that it leads deeper; what is there does not count. */
+const MAX_DEPTH = 2_048;
+
 /** Bytes of the files of a tree, and of the targets of its symlinks; a file with two names counts once. No link is followed. */
 export function treeSize(folder: string): number {
   const seen = new Set<string>();
-  const visit = (fd: number): number => {
+  const visit = (fd: number, depth: number): number => {
     let bytes = 0;
     for (const name of namesIn(fd)) {
       const stat = statAt(fd, name);
       if (stat === undefined) continue;
       if (stat.isDirectory()) {
-        const inside = openFolderAt(fd, name);
+        const inside = depth < MAX_DEPTH ? openFolderAt(fd, name) : undefined;
         if (inside === undefined) continue;
         try {
-          bytes += visit(inside);
+          bytes += visit(inside, depth + 1);
         } finally {
           closeSync(inside);
         }
@@ -30,7 +33,7 @@ export function treeSize(folder: string): number {
   };
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    return visit(fd);
+    return visit(fd, 0);
   } finally {
     closeSync(fd);
   }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { closeSync, fstatSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
-import { readFileInRoot, readHeadInRoot } from '../../../../runtime-agent/linux/open-in-root.ts';
+import { openInRoot, readFileInRoot, readHeadInRoot } from '../../../../runtime-agent/linux/open-in-root.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
+import { unlessRoot } from '../../../support/unless-root.ts';
 
 describe('readFileInRoot', () => {
   it('never leaves the tree, whatever its links say', async (t) => {
@@ -40,5 +42,18 @@ describe('readFileInRoot', () => {
     }
     assert.equal(readFileInRoot(libc, root, '/etc/own', 3), undefined);
     assert.equal(readHeadInRoot(libc, root, '/etc/own', 2)?.toString(), 'of');
+  });
+});
+
+describe('openInRoot', () => {
+  it('opens no device, which could do something already', { skip: unlessRoot() }, async (t) => {
+    const root = await makeTempDir(t, 'root');
+    // Of which there is no driver: to open it fails.
+    spawnSync('mknod', [join(root, 'device'), 'c', '0', '0']);
+    const fd = openInRoot(loadLibc(), root, '/device');
+    assert.ok(fd !== undefined);
+    assert.ok(fstatSync(fd).isCharacterDevice());
+    closeSync(fd);
+    assert.equal(readFileInRoot(loadLibc(), root, '/device', 100), undefined);
   });
 });

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { mountInView } from '../../../../../runtime-agent/containers/files/mount-in-view.ts';
+import { type InRoot, loadInRoot } from '../../../../../runtime-agent/linux/in-root.ts';
+import { unmount } from '../../../../../runtime-agent/linux/mount.ts';
+import { SystemCallError } from '../../../../../runtime-agent/linux/mount-library.ts';
+import { makeTempDir } from '../../../../support/temp-dir.ts';
+import { unlessRoot } from '../../../../support/unless-root.ts';
+
+const ENOENT = 2;
+
+test('a pipe that appears where a file is to be mounted holds nobody up', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const base = await makeTempDir(t, 'mount-in-view');
+  const [folder, source] = [join(base, 'root'), join(base, 'source')];
+  await mkdir(folder);
+  await writeFile(source, 'content');
+  const root = openSync(folder, 'r');
+  const real = loadInRoot();
+  let looks = 0;
+  const inRoot: InRoot = {
+    open(place, path, flags) {
+      looks += 1;
+      if (looks > 1) return real.open(place, path, flags);
+      spawnSync('mkfifo', [join(folder, 'pipe')]);
+      throw new SystemCallError('cannot open', ENOENT);
+    },
+  };
+  try {
+    await mountInView(inRoot, root, { source, destination: '/pipe', type: 'bind', options: ['bind', 'rw'] });
+    assert.equal(await readFile(join(folder, 'pipe'), 'utf8'), 'content');
+  } finally {
+    closeSync(root);
+    await unmount(join(folder, 'pipe'), { detach: true });
+  }
+});
