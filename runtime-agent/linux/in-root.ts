@@ -60,9 +60,9 @@ export function readFileAt(inRoot: InRoot, root: number, path: string, limit: nu
   }
 }
 
-/** Reads the beginning of a regular file by a descriptor that only names it. */
+/** Reads the beginning of a regular file by a descriptor that only names it. A lease that somebody has on it holds nobody up. */
 export function readNamed(named: number, length: number): Buffer {
-  const fd = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY);
+  const fd = openSync(`/proc/self/fd/${named}`, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const buffer = Buffer.alloc(length);
     return buffer.subarray(0, readSync(fd, buffer, 0, length, 0));

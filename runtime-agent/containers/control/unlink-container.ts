@@ -1,8 +1,8 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { removeNames } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
+import { editEtcFile } from '../lifecycle/edit-etc-file.ts';
 import { linkNames, linksOf } from '../lifecycle/link-containers.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 
@@ -36,7 +36,7 @@ async function removeFromFile(
 ): Promise<void> {
   for (const link of linksOf(context, container)) {
     if (link.alias !== alias) continue;
-    const text = await readFile(paths.hosts, 'utf8');
-    await writeFile(paths.hosts, removeNames(text, linkNames(link.child.container, alias)));
+    const names = linkNames(link.child.container, alias);
+    await editEtcFile(context.log, paths.hosts, (text) => removeNames(text, names));
   }
 }

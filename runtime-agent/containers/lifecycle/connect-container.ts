@@ -1,9 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import type { ActiveNetwork, EndpointSettings } from '../../networks/network.ts';
 import { addToHosts, removeFromHosts } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerContext } from './context.ts';
+import { editEtcFile } from './edit-etc-file.ts';
 import type { LiveContainer } from './live-container.ts';
 
 /** See Containers.connect. */
@@ -22,9 +22,9 @@ export async function connectContainer(
     } else {
       const joined = await context.networks.join({ container, pid: run.pid }, network, settings);
       change(live, joined.active, { ...container.networks, [network]: settings });
-      await editFile(paths.hosts, (text) => joined.hosts.reduce(addToHosts, text));
+      await editEtcFile(context.log, paths.hosts, (text) => joined.hosts.reduce(addToHosts, text));
       const { resolvConf } = joined;
-      if (resolvConf !== undefined) await editFile(paths.resolvConf, () => resolvConf);
+      if (resolvConf !== undefined) await editEtcFile(context.log, paths.resolvConf, () => resolvConf);
     }
     await context.table.update(live.stored);
   });
@@ -52,7 +52,7 @@ export async function disconnectContainer(
     else {
       const left = await context.networks.leave({ container, pid: run.pid }, network);
       change(live, left.active, networks);
-      await editFile(paths.hosts, (text) => left.addresses.reduce(removeFromHosts, text));
+      await editEtcFile(context.log, paths.hosts, (text) => left.addresses.reduce(removeFromHosts, text));
     }
     await context.table.update(live.stored);
   });
@@ -87,9 +87,4 @@ function checkMode(mode: string): void {
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   }
-}
-
-/** The container has the file mounted, so it is written in its place. */
-async function editFile(path: string, edit: (text: string) => string): Promise<void> {
-  await writeFile(path, edit(await readFile(path, 'utf8')));
 }

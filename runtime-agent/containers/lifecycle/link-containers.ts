@@ -1,4 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { type HostsEntry, replaceInHosts } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
@@ -6,6 +5,7 @@ import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container, HostConfig } from '../container.ts';
 import { linkEnvironment } from '../plan/link-environment.ts';
 import type { ContainerContext } from './context.ts';
+import { editEtcFile } from './edit-etc-file.ts';
 import type { LiveContainer } from './live-container.ts';
 
 /** What links bring a container that is being started. */
@@ -98,8 +98,8 @@ export async function tellLinked(context: ContainerContext, live: LiveContainer)
     for (const { child, alias } of linksOf(context, parent.container)) {
       if (child !== live) continue;
       const { hosts } = parent.paths;
-      const text = replaceInHosts(await readFile(hosts, 'utf8'), linkHosts(live.container, alias, address));
-      await writeFile(hosts, text);
+      const entry = linkHosts(live.container, alias, address);
+      await editEtcFile(context.log, hosts, (text) => replaceInHosts(text, entry));
     }
   }
 }
