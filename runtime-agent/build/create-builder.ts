@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Digest } from '../../storage/oci/digest.ts';
@@ -19,6 +19,7 @@ import { SharedWork } from '../images/shared-work.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBoundingCapabilities } from '../linux/proc.ts';
+import { removeTree } from '../linux/remove-tree.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { HttpExchange } from '../registry/http-exchange.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
@@ -83,7 +84,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   }
   const secretsDirectory = secretsFolder(dataDirectory);
   for (const left of [secretsDirectory, options.contexts.directory]) {
-    await rm(left, { recursive: true, force: true });
+    await removeTree(left);
   }
   await mkdir(options.contexts.directory, { recursive: true, mode: 0o700 });
   const parts: BuildRunParts = {

@@ -19,8 +19,8 @@ const NO_FOLDER: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ELOOP']);
  * paths, and ends where they are longer than the kernel takes.) The folders above `path` must be nobody's but the agent's.
  * Throws what the file system says, ENOTEMPTY where files were made faster than they could be removed.
  */
-export async function removeTree(path: string): Promise<void> {
-  const at = Buffer.from(path);
+export async function removeTree(path: string | Buffer): Promise<void> {
+  const at = typeof path === 'string' ? Buffer.from(path) : path;
   const root = await openFolder(at);
   if (root === 'gone') return;
   if (root === 'no folder') {

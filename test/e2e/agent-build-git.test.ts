@@ -326,6 +326,20 @@ ADD --keep-git-dir=true ${url}#main:deep /folder
     await nothingIsLeft(small);
   });
 
+  test('a repository with a path that is too long below the data folder leaves nothing', async (t) => {
+    const deep = join(root, 'deep.git');
+    const long = `${`${'x'.repeat(200)}/`.repeat(20)}${'y'.repeat(60)}/file`;
+    const script = `git init --quiet --bare --initial-branch=main ${deep} && cd ${deep} &&
+      blob=$(git hash-object -w --stdin </dev/null) &&
+      printf '100644 %s\\t%s\\n' $blob Dockerfile $blob ${long} | git update-index --index-info &&
+      git update-ref refs/heads/main $(git ${AUTHOR.join(' ')} commit-tree -m deep $(git write-tree))`;
+    await runCommand('sh', ['-c', script]);
+    const agentOfDeep = await startAgent(t);
+    const { stderr } = await agentOfDeep.docker(['build', `${server.url}/deep.git`], { expectExit: 1 });
+    assert.match(stderr, /has a path that is too long/);
+    await nothingIsLeft(agentOfDeep);
+  });
+
   test('a private repository is shown the token or the header that the client has', async (t) => {
     server.setPrivate(true);
     t.after(() => server.setPrivate(false));

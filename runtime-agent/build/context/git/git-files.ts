@@ -1,6 +1,7 @@
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
+import { removeTree } from '../../../linux/remove-tree.ts';
 import { storageFull } from '../../../snapshots/storage-full.ts';
 import type { FileTree } from '../file-tree.ts';
 import { FolderTree } from '../folder-tree.ts';
@@ -34,7 +35,7 @@ export async function gitFiles(
   const signal = AbortSignal.any([abort, AbortSignal.timeout(TIMEOUT)]);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(directory, 'git-'));
-  const release = () => rm(folder, { recursive: true, force: true });
+  const release = () => removeTree(folder);
   try {
     const access = await gitAccess(url, client, folder, signal);
     try {

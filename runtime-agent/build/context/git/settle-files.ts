@@ -1,5 +1,6 @@
-import { lstat, lutimes, readdir, rm } from 'node:fs/promises';
+import { lstat, lutimes, readdir } from 'node:fs/promises';
 import { EngineError } from '../../../errors.ts';
+import { removeTree } from '../../../linux/remove-tree.ts';
 import type { ArchiveLimits } from '../receive-archive.ts';
 import { type GitPlace, runGit } from './run-git.ts';
 
@@ -62,11 +63,14 @@ export async function settleFiles(
     if (stat.isDirectory()) {
       for (const name of await readdir(path, { encoding: 'buffer' })) {
         const below = Buffer.concat([path, Buffer.from('/'), name]);
-        if (!keepsHistory && name.toString('latin1') === '.git') await rm(below, { recursive: true });
+        if (!keepsHistory && name.toString('latin1') === '.git') await removeTree(below);
         else await settle(below);
       }
     }
     await lutimes(path, time, time);
   };
-  await settle(Buffer.from(root));
+  await settle(Buffer.from(root)).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENAMETOOLONG') throw error;
+    throw new EngineError('bad-request', 'the git repository has a path that is too long for this host');
+  });
 }
