@@ -9,6 +9,7 @@ import { CgroupMoves } from '../linux/cgroup-moves.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
+import { loadXattrs } from '../linux/xattrs.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
@@ -96,7 +97,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
     volumeMounts: new LocalVolumeMounts(deps.volumes),
-    copyUp: new CopyUp(libc, deps.trees),
+    copyUp: new CopyUp(libc, deps.trees, loadXattrs()),
     networks: deps.networks,
     events: deps.events,
     log: deps.log,

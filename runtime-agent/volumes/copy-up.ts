@@ -1,8 +1,10 @@
-import { closeSync, constants, openSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { fillTree } from '../containers/files/fill-tree.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
+import type { Xattrs } from '../linux/xattrs.ts';
+import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { KeyedLock } from '../snapshots/keyed-lock.ts';
 
@@ -13,11 +15,13 @@ const ALL = [{ source: '', target: '.', recursive: true }];
 export class CopyUp {
   readonly #libc: Libc;
   readonly #trees: TreeTars;
+  readonly #xattrs: Xattrs;
   readonly #locks = new KeyedLock();
 
-  constructor(libc: Libc, trees: TreeTars) {
+  constructor(libc: Libc, trees: TreeTars, xattrs: Xattrs) {
     this.#libc = libc;
     this.#trees = trees;
+    this.#xattrs = xattrs;
   }
 
   /**
@@ -32,11 +36,17 @@ export class CopyUp {
       const source = openInRoot(this.#libc, rootfs, path, 'folder');
       if (source === undefined) return;
       try {
-        await this.#copy(source, volume);
+        if (this.#isPlain(source)) await copyAttributes(source, volume);
+        else await this.#copy(source, volume);
       } finally {
         closeSync(source);
       }
     });
+  }
+
+  /** Most images have an empty folder there, for which no thread has to start. */
+  #isPlain(source: number): boolean {
+    return namesIn(source).length === 0 && this.#xattrs.read(pathAt(source, '.')).size === 0;
   }
 
   async #copy(source: number, volume: string): Promise<void> {
@@ -49,5 +59,19 @@ export class CopyUp {
     } finally {
       closeSync(root);
     }
+  }
+}
+
+/** Owner, mode and time in whole seconds, as the tar of a folder has them. */
+async function copyAttributes(source: number, volume: string): Promise<void> {
+  const { uid, gid, mode, mtimeMs } = fstatSync(source);
+  const mtime = Math.floor(mtimeMs / 1000);
+  const root = await open(volume, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await root.chown(uid, gid);
+    await root.chmod(mode & 0o7777);
+    await root.utimes(mtime, mtime);
+  } finally {
+    await root.close();
   }
 }

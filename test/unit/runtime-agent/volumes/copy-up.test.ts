@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, rename, stat, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
+import { loadXattrs } from '../../../../runtime-agent/linux/xattrs.ts';
 import type { TreeTars } from '../../../../runtime-agent/snapshots/diff/tree-tar.ts';
 import { CopyUp } from '../../../../runtime-agent/volumes/copy-up.ts';
 import { TAR_END, type TarEntry, writeTar } from '../../../support/tar-writer.ts';
@@ -49,11 +61,14 @@ test('a folder that becomes a link while a volume is filled leads nowhere outsid
   skip: unlessRoot(),
 }, async (t) => {
   const { rootfs, volume, outside } = await folders(t);
+  await writeFile(join(rootfs, 'data/first'), '');
   const { trees } = treesThat(async () => {
     await rename(join(volume, 'a'), join(volume, 'b'));
     await symlink(outside, join(volume, 'a'));
   });
-  await assert.rejects(new CopyUp(loadLibc(), trees).fill(volume, rootfs, '/data'), { code: 'bad-request' });
+  await assert.rejects(new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data'), {
+    code: 'bad-request',
+  });
   assert.deepEqual(await readdir(outside), []);
 });
 
@@ -61,8 +76,9 @@ test('containers that start at once fill their volume once, and each finds it wh
   skip: unlessRoot(),
 }, async (t) => {
   const { rootfs, volume } = await folders(t);
+  await writeFile(join(rootfs, 'data/first'), '');
   const { trees, reads } = treesThat(async () => undefined);
-  const copyUp = new CopyUp(loadLibc(), trees);
+  const copyUp = new CopyUp(loadLibc(), trees, loadXattrs());
   const fill = async () => {
     await copyUp.fill(volume, rootfs, '/data');
     return await readFile(join(volume, 'a/second'), 'utf8');
@@ -71,4 +87,20 @@ test('containers that start at once fill their volume once, and each finds it wh
   assert.equal(reads(), 1);
   const { mode, uid, gid } = await stat(volume);
   assert.deepEqual({ mode: mode & 0o7777, uid, gid }, { mode: 0o1777, uid: 7, gid: 8 });
+});
+
+test('a volume takes owner, mode and time of a folder in which nothing is', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  const source = join(rootfs, 'data');
+  await chown(source, 70, 71);
+  await chmod(source, 0o2750);
+  await utimes(source, 1000, 1000.5);
+  const { trees, reads } = treesThat(async () => undefined);
+  await new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data');
+  const { mode, uid, gid, mtimeMs } = await stat(volume);
+  const expected = { mode: 0o2750, uid: 70, gid: 71, mtimeMs: 1_000_000 };
+  assert.deepEqual({ mode: mode & 0o7777, uid, gid, mtimeMs }, expected);
+  assert.equal(reads(), 0, 'a thread was asked');
 });
