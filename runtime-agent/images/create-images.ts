@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { Knex } from 'knex';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
-import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { ImageAttestations } from './attestations/image-attestations.ts';
 import { LayerCompressor } from './compression/layer-compressor.ts';

@@ -1,10 +1,10 @@
+import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { familiarName, familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { RegistryRepository } from '../registry/registry-repository.ts';
-import type { KeyedLock } from '../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../snapshots/storage-full.ts';
 import { chainIds } from './chain-ids.ts';

@@ -1,3 +1,4 @@
+import { Semaphore } from '../../lib/sync/semaphore.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { allTogether } from './all-together.ts';
@@ -8,7 +9,6 @@ import type { LayerHolds } from './layer-holds.ts';
 import { MAX_LAYER_DOWNLOADS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
-import { Semaphore } from './semaphore.ts';
 import { SharedWork } from './shared-work.ts';
 import { verifiedBlob } from './verified-blob.ts';
 

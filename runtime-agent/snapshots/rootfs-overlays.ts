@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { access, chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import { readMounts, unmount } from '../linux/mount.ts';
 import { MAX_OVERLAY_LAYERS, mountOverlay } from '../linux/mount-overlay.ts';
 import { removeTree } from '../linux/remove-tree.ts';
-import { KeyedLock } from './keyed-lock.ts';
 import type { Rootfs } from './snapshotter.ts';
 
 const LAYERS_FILE = 'layers.json';

@@ -1,12 +1,12 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { fillTree } from '../containers/files/fill-tree.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
 import type { Xattrs } from '../linux/xattrs.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
-import { KeyedLock } from '../snapshots/keyed-lock.ts';
 
 /** The folder itself with its attributes, and all in it. */
 const ALL = [{ source: '', target: '.', recursive: true }];

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { type MountFlag, readMounts, unmount } from '../linux/mount.ts';
-import { KeyedLock } from '../snapshots/keyed-lock.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { cannotMount, mountVolume } from './mount-volume.ts';
 import type { Volumes } from './volume.ts';

@@ -7,15 +7,16 @@ interface Arrow {
 }
 
 const ARROWS: readonly Arrow[] = [
-  { from: 'storage/', to: [] },
-  { from: 'auth/', to: [] },
-  { from: 'server/', to: ['storage/', 'auth/'] },
-  { from: 'runtime-agent/', to: ['storage/', 'auth/'] },
+  { from: 'lib/', to: [] },
+  { from: 'storage/', to: ['lib/'] },
+  { from: 'auth/', to: ['lib/'] },
+  { from: 'server/', to: ['lib/', 'storage/', 'auth/'] },
+  { from: 'runtime-agent/', to: ['lib/', 'storage/', 'auth/'] },
   { from: 'deploy/', to: [] },
-  { from: 'test/', to: ['storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
-  { from: 'storage/oci/', to: ['storage/errors.ts', 'storage/catalog/catalog.ts'] },
-  { from: 'server/http/', to: [] },
-  { from: 'runtime-agent/linux/', to: ['runtime-agent/errors.ts'] },
+  { from: 'test/', to: ['lib/', 'storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
+  { from: 'storage/oci/', to: ['lib/', 'storage/errors.ts', 'storage/catalog/catalog.ts'] },
+  { from: 'server/http/', to: ['lib/'] },
+  { from: 'runtime-agent/linux/', to: ['lib/', 'runtime-agent/errors.ts'] },
 ];
 
 /** Packages that only some folders may import: `files` are prefixes. */
@@ -28,7 +29,7 @@ interface PackageRule {
 const PACKAGE_RULES: readonly PackageRule[] = [
   {
     packages: /^(koa|@koa\/.*|node:http2?|node:https)$/,
-    files: ['server/', 'runtime-agent/', 'test/'],
+    files: ['lib/http/', 'server/', 'runtime-agent/', 'test/'],
     reason: 'storage/ and auth/ know no HTTP',
   },
   {
@@ -43,12 +44,20 @@ const PACKAGE_RULES: readonly PackageRule[] = [
   },
   {
     packages: /^koffi$/,
-    files: ['runtime-agent/linux/', 'storage/linux/', 'storage/blobs/filesystem/journal/', 'test/'],
-    reason: 'system calls are made in runtime-agent/linux/, storage/linux/ and the journal of small blobs',
+    files: [
+      'lib/linux/',
+      'runtime-agent/linux/',
+      'storage/linux/',
+      'storage/blobs/filesystem/journal/',
+      'test/',
+    ],
+    reason:
+      'system calls are made in lib/linux/, runtime-agent/linux/, storage/linux/ and the journal of small blobs',
   },
   {
     packages: /^node:fs(\/promises)?$/,
     files: [
+      'lib/',
       'storage/',
       'runtime-agent/',
       'deploy/',

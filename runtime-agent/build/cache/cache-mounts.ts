@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { chmod, chown, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
-import { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
 import { prunable } from '../prunable.ts';

@@ -1,6 +1,6 @@
+import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { EngineError } from '../../errors.ts';
-import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import type { LayerHolds } from '../layer-holds.ts';

@@ -1,3 +1,4 @@
+import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { ImageReference } from '../../../storage/oci/image-reference.ts';
 import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
@@ -11,7 +12,6 @@ import type { BlobSource, LayerFetcher } from '../layer-fetcher.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import type { PlannedLayer } from '../pull-plan.ts';
 import type { LayerPusher } from '../push/layer-pusher.ts';
-import { Semaphore } from '../semaphore.ts';
 
 export interface LayerTransferOptions {
   readonly registry: RegistryClient;

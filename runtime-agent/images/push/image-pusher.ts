@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
+import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import { StorageError } from '../../../storage/errors.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import {
@@ -11,7 +13,6 @@ import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { RegistryClient } from '../../registry/registry-client.ts';
 import type { PushedBlob } from '../../registry/repository-writer.ts';
-import type { KeyedLock } from '../../snapshots/keyed-lock.ts';
 import { allTogether } from '../all-together.ts';
 import type { ImageAttestations } from '../attestations/image-attestations.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
@@ -23,7 +24,6 @@ import type { LayerHolds } from '../layer-holds.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import { shortDigest } from '../pull-plan.ts';
 import { readReference } from '../read-reference.ts';
-import { Semaphore } from '../semaphore.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';
 import type { LayerPusher, PushTarget } from './layer-pusher.ts';
 import { pushAttestation } from './push-attestation.ts';

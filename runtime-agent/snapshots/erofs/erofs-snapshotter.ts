@@ -1,12 +1,12 @@
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { fileSize } from '../../linux/file-size.ts';
 import { readMounts, unmount } from '../../linux/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
 import { FollowThread } from '../follow/follow-thread.ts';
-import { KeyedLock } from '../keyed-lock.ts';
 import type { LayerContent } from '../layer-content.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere } from '../layer-not-here.ts';

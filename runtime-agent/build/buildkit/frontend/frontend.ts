@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { Semaphore } from '../../../../lib/sync/semaphore.ts';
 import { EngineError } from '../../../errors.ts';
 import { allTogether } from '../../../images/all-together.ts';
 import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
-import { Semaphore } from '../../../images/semaphore.ts';
 import type { Builder } from '../../builder.ts';
 import { provenance } from '../../provenance.ts';
 import type { Build, SolvedImage } from '../control/build.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Semaphore } from '../../../../runtime-agent/images/semaphore.ts';
+import { Semaphore } from '../../../../lib/sync/semaphore.ts';
 import { SharedWork } from '../../../../runtime-agent/images/shared-work.ts';
 
 describe('SharedWork', () => {
