@@ -7,7 +7,7 @@ import {
   optionalStringMap,
   optionalStrings,
 } from './json-object.ts';
-import { isForeignLayer } from './media-types.ts';
+import { isForeignLayer, isMediaType } from './media-types.ts';
 
 /** Points at content (image-spec, descriptor.md). */
 export interface Descriptor {
@@ -29,13 +29,11 @@ export interface DescriptorPlatform {
   readonly 'os.version'?: string;
 }
 
-const MEDIA_TYPE = /^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}\/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}$/;
-
 /** Checks one descriptor. `where` names it in the message, as in `layers[2]`. Throws ManifestInvalidError. */
 export function readDescriptor(value: unknown, where: string): Descriptor {
   if (!isJsonObject(value)) throw new ManifestInvalidError(`${where} must be a descriptor object`);
   const { mediaType, digest, size } = value;
-  if (typeof mediaType !== 'string' || !MEDIA_TYPE.test(mediaType)) {
+  if (typeof mediaType !== 'string' || !isMediaType(mediaType)) {
     throw new ManifestInvalidError(`${where}: "mediaType" must be a media type such as application/json`);
   }
   if (typeof digest !== 'string' || !isDigest(digest)) {

@@ -18,6 +18,66 @@ export const MEDIA_TYPES = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
+/** Longest media type with its parameters, in characters. */
+const LONGEST = 1024;
+const NAME = /^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}$/;
+const TOKEN = /^[a-zA-Z0-9!#$%&'*+.^_`|~-]+$/;
+
+/**
+ * Whether `text` is a media type: a type and a subtype (RFC 6838, section 4.2) and any number of parameters, as in
+ * `text/plain; charset=utf-8` (RFC 9110, section 8.3.1). Reads each character once.
+ */
+export function isMediaType(text: string): boolean {
+  if (text.length > LONGEST || isBlank(text[0])) return false;
+  const [essence = '', ...parameters] = splitParameters(text);
+  const [type = '', subtype = '', ...rest] = trimBlanks(essence).split('/');
+  return rest.length === 0 && NAME.test(type) && NAME.test(subtype) && parameters.every(isParameter);
+}
+
+/** Splits at each semicolon that is not within quotes. */
+function splitParameters(text: string): readonly string[] {
+  const parts: string[] = [];
+  let start = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (quoted && character === '\\') at++;
+    else if (character === '"') quoted = !quoted;
+    else if (character === ';' && !quoted) {
+      parts.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts;
+}
+
+/** An empty parameter is legal (RFC 9110, section 5.6.6). */
+function isParameter(text: string): boolean {
+  const parameter = trimBlanks(text);
+  if (parameter === '') return true;
+  const equals = parameter.indexOf('=');
+  return (
+    equals > 0 && TOKEN.test(parameter.slice(0, equals)) && isParameterValue(parameter.slice(equals + 1))
+  );
+}
+
+function isParameterValue(value: string): boolean {
+  return TOKEN.test(value) || /^"(?:[^"\\\p{Cc}]|\\[^\p{Cc}])*"$/u.test(value);
+}
+
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start++;
+  while (end > start && isBlank(text[end - 1])) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
+}
+
 /** A list of manifests: an OCI index or a docker manifest list. */
 export function isIndex(mediaType: string): boolean {
   return mediaType === MEDIA_TYPES.ociIndex || mediaType === MEDIA_TYPES.dockerIndex;

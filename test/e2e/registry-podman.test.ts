@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'node:test';
 import { imageFolder } from '../support/image-cache.ts';
 import { setUpPodman } from '../support/podman.ts';
@@ -56,6 +59,23 @@ test(
     }
   },
 );
+
+test('podman pushes an artifact of plain text, whose media type has a parameter', options, async (t) => {
+  const registry = await startRegistry(t);
+  const { podman } = await setUpPodman(t);
+  const folder = await mkdtemp(join(tmpdir(), 'berth-artifact-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'notes.txt');
+  await writeFile(file, 'plain words\n');
+  const reference = `${registry.host}/team/notes:1`;
+  await podman(['artifact', 'add', reference, file]);
+  await podman(['artifact', 'push', '--tls-verify=false', reference]);
+  const answer = await fetch(`${registry.url}/v2/team/notes/manifests/1`);
+  const manifest = (await answer.json()) as { layers: { mediaType: string }[] };
+  assert.equal(manifest.layers[0]?.mediaType, 'text/plain; charset=utf-8');
+  await podman(['artifact', 'rm', reference]);
+  await podman(['artifact', 'pull', '--quiet', '--tls-verify=false', reference]);
+});
 
 test('podman logs in, and is refused with a wrong password', options, async (t) => {
   const registry = await startRegistry(t, { adminPassword });
