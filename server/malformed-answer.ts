@@ -9,7 +9,9 @@ export function malformedAnswer(error: NodeJS.ErrnoException): string {
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? 'REQUEST_TIMEOUT'
         : 'MALFORMED_REQUEST';
-  const { status, body } = errorAnswer(new RegistryError(kind));
+  const message =
+    error.code === 'ERR_SSL_HTTP_REQUEST' ? 'this port speaks HTTPS: use https:// in the address' : undefined;
+  const { status, body } = errorAnswer(new RegistryError(kind, message));
   const text = JSON.stringify(body);
   return [
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,

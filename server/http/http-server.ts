@@ -66,6 +66,7 @@ export class HttpServer {
             { ...settings, ...options.certificate, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
             onRequest,
           );
+    if (options.certificate !== undefined) answerPlainHttp(this.#server, options.malformedAnswer);
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
     this.#server.setTimeout(this.#stalledTimeoutMs, (socket: Socket) => this.#onStalled(socket));
@@ -161,4 +162,28 @@ export class HttpServer {
     if (working) socket.setTimeout(this.#stalledTimeoutMs);
     else socket.destroy();
   }
+}
+
+/**
+ * Tells clients of plain HTTP that this port speaks HTTPS. What has failed its handshake can be written to below TLS until
+ * the event has been dealt with.
+ */
+function answerPlainHttp(
+  server: Server | SecureServer,
+  malformedAnswer: HttpServerOptions['malformedAnswer'],
+): void {
+  const connections = new Map<string, Socket>();
+  server.on('connection', (socket: Socket) => {
+    const peer = peerOf(socket);
+    connections.set(peer, socket);
+    socket.once('close', () => connections.delete(peer));
+  });
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, secure: Socket) => {
+    if (error.code !== 'ERR_SSL_HTTP_REQUEST') return;
+    connections.get(peerOf(secure))?.end(malformedAnswer(error));
+  });
+}
+
+function peerOf(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -70,6 +70,15 @@ describe('TLS', { timeout: 900_000 }, async () => {
     assert.equal(got.headers['strict-transport-security'], 'max-age=31536000');
   });
 
+  test('a client of plain HTTP is told to use HTTPS, and others are served', async () => {
+    for (const path of ['/v2/', `/v2/${'long/'.repeat(2000)}x/tags/list`]) {
+      const answer = await call('GET', `http://127.0.0.1:${port}${path}`);
+      assert.equal(answer.status, 400);
+      assert.match(answer.body.toString(), /this port speaks HTTPS: use https:\/\//);
+    }
+    assert.equal((await call('GET', '/v2/')).status, 200);
+  });
+
   test('skopeo pushes and pulls; answers from memory say the same', async () => {
     const layout = await makeBusyboxImage(await imageFolder(scope));
     const trusted = join(folder, 'certs');
