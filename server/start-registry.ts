@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { MetricSet } from '../lib/metrics/metric-set.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
@@ -26,7 +27,6 @@ import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
 import { countGarbage } from './metrics/garbage-metrics.ts';
-import { MetricSet } from './metrics/metric-set.ts';
 import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
 import { onAddress, tryAddress } from './on-address.ts';

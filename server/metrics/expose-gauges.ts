@@ -1,7 +1,7 @@
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { HttpServer } from '../http/http-server.ts';
 import type { AnswerCache } from '../registry/answer-cache.ts';
 import type { UploadSessions } from '../registry/upload-sessions.ts';
-import type { MetricSet } from './metric-set.ts';
 
 /** What the parts of a registry know about themselves at any moment. */
 export interface GaugedParts {

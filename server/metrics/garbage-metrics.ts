@@ -1,5 +1,5 @@
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { EndedCollection } from '../background/collect-garbage-on-schedule.ts';
-import type { MetricSet } from './metric-set.ts';
 
 /**
  * Counts the garbage collections of this process in `set`; the function that it answers is to be called for each

@@ -1,6 +1,6 @@
+import { METRICS_TYPE, type MetricSet } from '../../lib/metrics/metric-set.ts';
 import { listen } from '../http/listen.ts';
 import { http } from '../http/node-http.ts';
-import { METRICS_TYPE, type MetricSet } from './metric-set.ts';
 
 /** The listener that Prometheus asks. */
 export interface MetricsServer {

@@ -1,6 +1,6 @@
+import type { Observations } from '../../lib/metrics/metric.ts';
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
 import type { EndedRequest } from '../request-recorder.ts';
-import type { Observations } from './metric.ts';
-import type { MetricSet } from './metric-set.ts';
 
 /** Seconds: from an answer out of memory to a layer of gigabytes. */
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];

@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import { startThread } from '../../../storage/start-thread.ts';
+import { startThread } from '../../../lib/threads/start-thread.ts';
 import { EngineError } from '../../errors.ts';
 import { type Libc, loadLibc } from '../../linux/libc.ts';
 import type { AttachCommand, AttachReport, AttachWorkerData } from './attach-messages.ts';

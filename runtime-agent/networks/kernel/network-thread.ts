@@ -1,4 +1,4 @@
-import { RequestThread } from '../../../storage/request-thread.ts';
+import { RequestThread } from '../../../lib/threads/request-thread.ts';
 import type { NetworkKernel } from './kernel.ts';
 import type { JobAnswer, JobKind, JobMessage, JobReport, JobRequest } from './network-jobs.ts';
 

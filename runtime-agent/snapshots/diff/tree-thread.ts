@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { RequestThread } from '../../../storage/request-thread.ts';
+import { RequestThread } from '../../../lib/threads/request-thread.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';
 import type {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { METRICS_TYPE, MetricSet } from '../../../server/metrics/metric-set.ts';
+import { METRICS_TYPE, MetricSet } from '../../../lib/metrics/metric-set.ts';
 import { startMetricsServer } from '../../../server/metrics/metrics-server.ts';
 import { countRequests } from '../../../server/metrics/request-metrics.ts';
 import { defer } from '../../support/cleanup.ts';
