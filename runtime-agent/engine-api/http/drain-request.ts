@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { whenEnded } from '../../../lib/streams/when-ended.ts';
 
 /** Milliseconds that a client has to come to the end of a body that nobody wants. */
 const PATIENCE = 10_000;
@@ -12,7 +13,7 @@ export function drainRequest(request: IncomingMessage): void {
   const timer = setTimeout(() => request.destroy(), PATIENCE);
   timer.unref();
   request.once('close', () => clearTimeout(timer));
-  request.once('end', () => clearTimeout(timer));
+  whenEnded(request, () => clearTimeout(timer));
   request.on('error', () => undefined);
   request.resume();
 }

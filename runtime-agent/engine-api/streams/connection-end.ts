@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { whenEnded } from '../../../lib/streams/when-ended.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -8,7 +9,8 @@ const NOTHING = Buffer.alloc(0);
  * `close` event follows.
  */
 export function probeHalfClosed(socket: Duplex, interval = 500): void {
-  socket.once('end', () => {
+  whenEnded(socket, () => {
+    if (socket.closed) return;
     const timer = setInterval(() => {
       if (!socket.writableEnded && !socket.writableNeedDrain) socket.write(NOTHING);
     }, interval);

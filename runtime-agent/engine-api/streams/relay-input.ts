@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { whenEnded } from '../../../lib/streams/when-ended.ts';
 import type { Attachment } from '../../containers/containers.ts';
 import type { DetachScanner } from './detach-keys.ts';
 
@@ -30,5 +31,5 @@ export function relayInput(socket: Duplex, attachment: Attachment, detaching?: D
       detaching?.onDetach();
     }
   });
-  socket.once('end', () => attachment.endInput());
+  whenEnded(socket, () => attachment.endInput());
 }

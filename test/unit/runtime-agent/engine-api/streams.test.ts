@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
 import { openAttach, readFrames } from './fakes/attach-client.ts';
@@ -65,6 +66,23 @@ describe('attach', LIMIT, () => {
     client.socket.end('early');
     await engine.containers.start(id);
     assert.deepEqual(readFrames(await client.rest()), [[1, 'early']]);
+  });
+
+  test('input that ended before the attachment was there has ended', async () => {
+    for (const input of ['', 'early']) {
+      const id = await create({ Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
+      await engine.containers.start(id);
+      // Long enough for the agent to read the end of the connection first.
+      engine.containers.held = new Promise((resolve) => setTimeout(resolve, 200));
+      const client = connect({ path: engine.socket, allowHalfOpen: true });
+      const path = `/containers/${id}/attach?stream=1&stdin=1&stdout=1`;
+      client.end(`POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n${input}`);
+      const chunks: Buffer[] = [];
+      for await (const chunk of client) chunks.push(chunk);
+      const [, body = ''] = Buffer.concat(chunks).toString('latin1').split('\r\n\r\n');
+      assert.deepEqual(readFrames(Buffer.from(body)), input === '' ? [] : [[1, input]]);
+      engine.containers.held = Promise.resolve();
+    }
   });
 
   test('a client that leaves does not end the container, and is forgotten', async () => {

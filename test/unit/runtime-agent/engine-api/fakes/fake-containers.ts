@@ -42,6 +42,8 @@ export class FakeContainers implements Containers {
   #held: Held[] = [];
   requests: CreateRequest[] = [];
   resized: { readonly rows: number; readonly columns: number }[] = [];
+  /** An attach waits for this. */
+  held: Promise<unknown> = Promise.resolve();
 
   constructor(images: FakeImages, events: EventBus) {
     this.#images = images;
@@ -191,6 +193,7 @@ export class FakeContainers implements Containers {
   }
 
   async attach(ref: string, streams: Parameters<Containers['attach']>[1]): Promise<Attachment> {
+    await this.held;
     const held = this.#find(ref);
     const queue = createAsyncQueue<OutputChunk>();
     held.attached.add(queue);
