@@ -1,15 +1,12 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import { fillTree } from '../containers/files/fill-tree.ts';
+import { copyTree } from '../containers/files/copy-tree.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
 import type { Xattrs } from '../linux/xattrs.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
-
-/** The folder itself with its attributes, and all in it. */
-const ALL = [{ source: '', target: '.', recursive: true }];
 
 /** Fills volumes from images, one container at a time for each volume. */
 export class CopyUp {
@@ -50,15 +47,8 @@ export class CopyUp {
   }
 
   async #copy(source: number, volume: string): Promise<void> {
-    const root = openSync(volume, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      // Not given up when the agent stops, which waits for it: the next start would take a half for the whole.
-      const { signal } = new AbortController();
-      const tar = this.#trees.read({ folder: source, members: ALL }, signal);
-      await fillTree({ root, folder: '', noOverwriteDirNonDir: false, includesFolder: true }, tar, signal);
-    } finally {
-      closeSync(root);
-    }
+    // Not given up when the agent stops, which waits for it: the next start would take a half for the whole.
+    await copyTree(this.#trees, source, volume, new AbortController().signal);
   }
 }
 

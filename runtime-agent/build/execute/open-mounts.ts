@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, chown, mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { chmod, chown, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { copyTree } from '../../containers/files/copy-tree.ts';
 import type { OciMount } from '../../containers/plan/oci-types.ts';
-import { runProcess } from '../../linux/run-process.ts';
+import { holdPath } from '../../linux/held-path.ts';
+import type { Libc } from '../../linux/libc.ts';
+import { openInRoot } from '../../linux/open-in-root.ts';
+import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import type { BuildSource } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
-import { FolderTree } from '../context/folder-tree.ts';
-import { byteText, resolveInTree } from '../context/tree-paths.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { RunWork, Step, StepMount } from '../solver/step.ts';
@@ -20,6 +23,10 @@ export interface OpenedFolder {
 }
 
 export interface MountsContext {
+  readonly libc: Libc;
+  readonly trees: TreeTars;
+  /** Where sources are mounted for the runtime. */
+  readonly partsDirectory: string;
   readonly cacheMounts: CacheMounts;
   /** A folder in memory, where secrets lie while a step runs. */
   readonly secretsDirectory: string;
@@ -81,7 +88,7 @@ class Opener {
   async open(mount: StepMount, index: number): Promise<void> {
     switch (mount.type) {
       case 'bind':
-        this.#bind(await this.#sourcePath(mount.from, mount.source), mount.target, mount.writable);
+        this.#bind(await this.#hold(mount.from, mount.source), mount.target, mount.writable);
         return;
       case 'cache':
         await this.#cache(mount);
@@ -108,13 +115,20 @@ class Opener {
     this.#bind(file, `/dev/pipes/${name}`, false);
   }
 
-  async #sourcePath(source: Source, path: string): Promise<string> {
+  /** Opens what the path names in the tree of the source, and mounts it where the runtime finds it by a name of the agent's. */
+  async #hold(source: Source, path: string): Promise<string> {
+    const { path: root } = await this.#openFolder(source);
+    const { libc, partsDirectory } = this.#context;
+    const held = await holdPath(libc, root, path, partsDirectory);
+    if (held === undefined) throw this.#refuse(`the source of a mount is not there: ${path}`);
+    this.onClose(() => held.release());
+    return held.path;
+  }
+
+  async #openFolder(source: Source): Promise<OpenedFolder> {
     const opened = await this.#context.openFolder(source);
     this.onClose(() => opened.release());
-    const tree = new FolderTree(opened.path, async () => undefined);
-    const resolved = await resolveInTree(tree, byteText(path));
-    if (resolved?.entry === undefined) throw this.#refuse(`the source of a mount is not there: ${path}`);
-    return join(opened.path, Buffer.from(resolved.path, 'latin1').toString('utf8'));
+    return opened;
   }
 
   async #cache(mount: Extract<StepMount, { readonly type: 'cache' }>): Promise<void> {
@@ -132,12 +146,18 @@ class Opener {
 
   /** With owners, names, pipes and attributes as they are, which fs.cp does not keep. */
   async #fill(folder: string, from: Source, path: string): Promise<void> {
-    const source = await this.#sourcePath(from, path);
-    if (!(await stat(source)).isDirectory())
-      throw this.#refuse(`the source of a cache is no folder: ${path}`);
-    const args = ['--archive', '--no-target-directory', '--', source, folder];
-    const { exitCode, stderr } = await runProcess('cp', args, { signal: this.#signal });
-    if (exitCode !== 0) throw this.#refuse(`a cache could not be filled from ${path}: ${stderr.trim()}`);
+    const { path: root } = await this.#openFolder(from);
+    const { libc, trees } = this.#context;
+    const source = openInRoot(libc, root, path, 'folder');
+    if (source === undefined) throw this.#refuse(`the source of a cache is no folder: ${path}`);
+    try {
+      await copyTree(trees, source, folder, this.#signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw this.#refuse(`a cache could not be filled from ${path}: ${(error as Error).message}`);
+    } finally {
+      closeSync(source);
+    }
   }
 
   async #secret(mount: Extract<StepMount, { readonly type: 'secret' }>): Promise<void> {

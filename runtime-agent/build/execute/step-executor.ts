@@ -82,6 +82,9 @@ export class StepExecutor {
         mounts: (rootfs) =>
           openMounts(
             {
+              libc: this.#parts.run.libc,
+              trees: this.#parts.run.tars,
+              partsDirectory: this.#parts.run.paths.parts,
               cacheMounts: this.#parts.cacheMounts,
               secretsDirectory: this.#parts.secretsDirectory,
               source: request.source,

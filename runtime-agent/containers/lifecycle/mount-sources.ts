@@ -1,4 +1,5 @@
-import { type HeldPart, holdPart } from '../../volumes/held-part.ts';
+import { EngineError } from '../../errors.ts';
+import { type HeldPath, holdPath } from '../../linux/held-path.ts';
 import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
 import { ensureSource } from './acquire-mounts.ts';
@@ -20,7 +21,7 @@ export async function openMountSources(
   container: Container,
   rootfs: string,
 ): Promise<OpenedMounts> {
-  const parts: HeldPart[] = [];
+  const parts: HeldPath[] = [];
   const close = async () => {
     for (const part of parts.splice(0)) await part.release();
   };
@@ -36,7 +37,7 @@ export async function openMountSources(
       }
       if (point.subpath === '') mounts.push(bindMount({ ...point, writable }, point.source, held?.flags));
       else {
-        const part = await holdPart(context.libc, point.source, point.subpath, context.paths.parts);
+        const part = await holdPart(context, point.source, point.subpath);
         parts.push(part);
         mounts.push(bindMount({ ...point, writable }, part.path, held?.flags));
       }
@@ -46,6 +47,16 @@ export async function openMountSources(
     await close();
     throw error;
   }
+}
+
+/** Throws EngineError 'bad-request'. */
+async function holdPart(context: ContainerContext, volume: string, subpath: string): Promise<HeldPath> {
+  if (subpath.startsWith('/') || subpath.split('/').includes('..')) {
+    throw new EngineError('bad-request', `subpath "${subpath.slice(0, 200)}" must stay inside the volume`);
+  }
+  const held = await holdPath(context.libc, volume, subpath, context.paths.parts);
+  if (held !== undefined) return held;
+  throw new EngineError('bad-request', `the volume has no ${subpath.slice(0, 200)}: make it first`);
 }
 
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {

@@ -31,7 +31,7 @@ export interface SharedPaths {
   readonly containers: string;
   readonly exits: string;
   readonly runtimeRoot: string;
-  /** Where parts of volumes are mounted while a container is made. */
+  /** Where parts of volumes, stages and images are mounted for the runtime. */
   readonly parts: string;
 }
 

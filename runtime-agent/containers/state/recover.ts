@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
+import { releaseHeld } from '../../linux/held-path.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
-import { releaseParts } from '../../volumes/held-part.ts';
 import { clearExecs } from '../exec/clear-execs.ts';
 import { BASE_TREE } from '../files/agent-container-trees.ts';
 import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
@@ -22,7 +22,7 @@ const KILLED = 137;
  * what a killed agent left half done is cleared. One container that cannot be recovered does not keep the others back.
  */
 export async function recover(context: ContainerContext): Promise<void> {
-  await releaseParts(context.paths.parts);
+  await releaseHeld(context.paths.parts);
   const stored = await withVolumesWhereTheyAre(context, await context.table.list());
   for (const entry of stored) {
     context.registry.reserve(entry.container.name, entry.container.id);

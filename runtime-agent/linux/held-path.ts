@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync } from 'node:fs';
+import { mkdir, readdir, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Libc } from './libc.ts';
+import { mount, unmount } from './mount.ts';
+import { openInRoot } from './open-in-root.ts';
+
+/** A folder or file of a stranger's tree, mounted at `path` until it is released. */
+export interface HeldPath {
+  /** Absolute, in a folder of the agent's own, and free of the stranger's names. */
+  readonly path: string;
+  readonly isFolder: boolean;
+  release(): Promise<void>;
+}
+
+/**
+ * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
+ * the host and knows names only as UTF-8; this path holds none of the tree's names, and nobody who writes to the tree can
+ * replace it. Links of `path` are resolved inside `root`. Undefined when nothing is there.
+ */
+export async function holdPath(
+  libc: Libc,
+  root: string,
+  path: string,
+  folder: string,
+): Promise<HeldPath | undefined> {
+  const inside = openInRoot(libc, root, path);
+  if (inside === undefined) return undefined;
+  try {
+    return await holdDescriptor(inside, folder);
+  } finally {
+    closeSync(inside);
+  }
+}
+
+async function holdDescriptor(inside: number, folder: string): Promise<HeldPath> {
+  const place = join(folder, randomBytes(8).toString('hex'));
+  const isFolder = fstatSync(inside).isDirectory();
+  if (isFolder) await mkdir(place);
+  else await writeFile(place, '', { flag: 'wx' });
+  try {
+    await mount({
+      source: `/proc/self/fd/${inside}`,
+      target: place,
+      type: 'none',
+      flags: ['bind', 'recursive'],
+    });
+  } catch (error) {
+    await releasePlace(place);
+    throw error;
+  }
+  return { path: place, isFolder, release: () => releasePlace(place) };
+}
+
+/** Releases what an agent that was killed has held in `folder`. */
+export async function releaseHeld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await releasePlace(join(folder, name));
+}
+
+/** Never removes recursively: while something is mounted there, that would be the tree's content. */
+async function releasePlace(place: string): Promise<void> {
+  await unmount(place, { detach: true });
+  await rmdir(place).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTDIR') throw error;
+    await unlink(place);
+  });
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { makeBuildContext } from '../support/build-context.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork();
+
+const DOORS = [
+  { door: 'classic', options: { env: { DOCKER_BUILDKIT: '0' } } },
+  { door: 'BuildKit', options: { env: { DOCKER_BUILDKIT: '1' } } },
+] as const;
+
+describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_000 }, async () => {
+  if (unlessRoot() !== false) return;
+  const { agent, image } = await startAgentWithImage({ after });
+  const outside = await makeTempDir({ after }, 'outside');
+  await writeFile(join(outside, 'secret'), 'of the host');
+  // The folder's name is the byte 0xff, which read as UTF-8 is U+FFFD: under that name lies a link to the host.
+  const evil = `FROM ${image} AS evil
+RUN d="$(printf '\\377')"; mkdir "/$d" && echo inside > "/$d/secret" && ln -s ${outside} "$(printf '/\\357\\277\\275')" && ln -s "$d" /go
+`;
+
+  for (const { door, options } of DOORS) {
+    const build = async (folder: string, ...args: readonly string[]) =>
+      await agent.docker(['build', '-t', 'escape', ...args, folder], { ...options, expectExit: 'any' });
+
+    test(`a mount of bytes that are no UTF-8 stays in its stage, by the ${door} door`, async (t) => {
+      const folder = await makeBuildContext(
+        t,
+        `${evil}FROM ${image}
+RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat /mnt/secret > /read; echo written > /mnt/made; true
+`,
+      );
+      const { exitCode, stderr } = await build(folder, '--no-cache');
+      assert.equal(exitCode, 0, stderr);
+      const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/listed', '/read']);
+      assert.equal(stdout, 'secret\ninside\n');
+    });
+
+    test(`a cache is filled from its stage alone, by the ${door} door`, async (t) => {
+      const folder = await makeBuildContext(
+        t,
+        `${evil}FROM ${image}
+RUN --mount=type=cache,id=${door},from=evil,source=/go,target=/cache cat /cache/secret > /read
+`,
+      );
+      const { exitCode, stderr } = await build(folder, '--no-cache');
+      assert.equal(exitCode, 0, stderr);
+      const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/read']);
+      assert.equal(stdout, 'inside\n');
+    });
+  }
+
+  test('nothing of the host was changed', async () => {
+    assert.equal(await readFile(join(outside, 'secret'), 'utf8'), 'of the host');
+    assert.deepEqual(await readdir(outside), ['secret']);
+  });
+});
