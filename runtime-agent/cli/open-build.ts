@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { JsonFields } from '../../lib/json/json-fields.ts';
 import { AgentImageOutputs } from '../build/agent-image-outputs.ts';
 import { boundedBuilder } from '../build/bounded-builder.ts';
 import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
@@ -37,8 +38,8 @@ export async function openBuild(
   const { host, images, maxContextSize, log, signal } = options;
   const { dataDirectory } = host;
   const defaults = {
-    config: decodeContainerConfig({ Image: 'build' }),
-    hostConfig: decodeHostConfig({}, host),
+    config: decodeContainerConfig(new JsonFields({ Image: 'build' })),
+    hostConfig: decodeHostConfig(new JsonFields(null), host),
   };
   const contexts = {
     directory: join(dataDirectory, 'build-contexts'),

@@ -1,3 +1,4 @@
+import { JsonError } from '../../lib/json/json-fields.ts';
 import { EngineError, type EngineErrorCode } from '../errors.ts';
 
 const STATUS: Readonly<Record<EngineErrorCode, number>> = {
@@ -28,6 +29,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof EngineError) {
     return { status: STATUS[error.code], message: error.message, expected: error.code !== 'runtime' };
   }
+  if (error instanceof JsonError) return { status: 400, message: error.message, expected: true };
   const message = error instanceof Error ? error.message : String(error);
   return { status: 500, message: `berth-agent failed unexpectedly: ${message}`, expected: false };
 }

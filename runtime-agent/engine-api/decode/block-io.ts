@@ -1,22 +1,15 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { BlockIo, DeviceRate } from '../../containers/container.ts';
-import type { JsonObject } from '../http/json-body.ts';
-import { readInteger, readObjectList, readString } from './fields.ts';
-
-const AT = 'HostConfig.';
 
 /** The block I/O limits of HostConfig. Throws EngineError 'bad-request'. */
-export function decodeBlockIo(body: JsonObject): BlockIo {
+export function decodeBlockIo(body: JsonFields): BlockIo {
   const rates = (name: string): readonly DeviceRate[] =>
-    readObjectList(body, name, AT).map((item, index) => {
-      const at = `${AT}${name}[${index}].`;
-      return { Path: readString(item, 'Path', at), Rate: readInteger(item, 'Rate', at) };
-    });
+    body.list(name).map((item) => ({ Path: item.string('Path'), Rate: item.integer('Rate') }));
   return {
-    BlkioWeight: readInteger(body, 'BlkioWeight', AT),
-    BlkioWeightDevice: readObjectList(body, 'BlkioWeightDevice', AT).map((item, index) => {
-      const at = `${AT}BlkioWeightDevice[${index}].`;
-      return { Path: readString(item, 'Path', at), Weight: readInteger(item, 'Weight', at) };
-    }),
+    BlkioWeight: body.integer('BlkioWeight'),
+    BlkioWeightDevice: body
+      .list('BlkioWeightDevice')
+      .map((item) => ({ Path: item.string('Path'), Weight: item.integer('Weight') })),
     BlkioDeviceReadBps: rates('BlkioDeviceReadBps'),
     BlkioDeviceWriteBps: rates('BlkioDeviceWriteBps'),
     BlkioDeviceReadIOps: rates('BlkioDeviceReadIOps'),

@@ -1,8 +1,8 @@
+import { fieldsList, isJsonObject, parseJson, stringList, stringMap } from '../../../lib/json/json-fields.ts';
 import type { BuildRequest, StepLimits } from '../../build/builder.ts';
 import { type GitUrl, isGitUrl, parseGitUrl } from '../../build/context/git/git-url.ts';
 import { EngineError } from '../../errors.ts';
 import { readReference } from '../../images/read-reference.ts';
-import { isJsonObject } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { decodePlatform } from './platform.ts';
 
@@ -101,17 +101,12 @@ function checkedTag(text: string): string {
 /** A list as JSON, or one value, as older clients send it. */
 function decodeList(text: string): readonly string[] {
   if (!text.trim().startsWith('[')) return text === '' || text === 'null' ? [] : [text];
-  const value = parse(text, 'a list');
-  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw new EngineError('bad-request', 'a list of strings was expected in the query');
-  }
-  return value;
+  return stringList(parseParameter(text, 'a list'), 'a list in the query');
 }
 
 /** Values may be null: the client named the argument and its environment has none. */
 function decodeBuildArguments(text: string | null): ReadonlyMap<string, string | undefined> {
-  if (text === null || text === '') return new Map();
-  const value = parse(text, 'buildargs');
+  const value = parseParameter(text, 'buildargs') ?? {};
   if (!isJsonObject(value)) throw new EngineError('bad-request', 'buildargs must be a JSON object');
   return new Map(
     Object.entries(value).map(([name, argument]) => {
@@ -124,16 +119,7 @@ function decodeBuildArguments(text: string | null): ReadonlyMap<string, string |
 }
 
 function decodeLabels(text: string | null): ReadonlyMap<string, string> {
-  if (text === null || text === '') return new Map();
-  const value = parse(text, 'labels');
-  if (!isJsonObject(value)) throw new EngineError('bad-request', 'labels must be a JSON object');
-  return new Map(
-    Object.entries(value).map(([name, label]) => {
-      if (typeof label !== 'string')
-        throw new EngineError('bad-request', `the label ${name} must be a string`);
-      return [name, label];
-    }),
-  );
+  return new Map(Object.entries(stringMap(parseParameter(text, 'labels') ?? {}, 'labels')));
 }
 
 function decodeEpoch(text: string | undefined): number | undefined {
@@ -173,25 +159,16 @@ function decodeLimits(query: URLSearchParams): StepLimits {
 }
 
 function decodeUlimits(text: string | null): NonNullable<StepLimits['Ulimits']> {
-  if (text === null || text === '' || text === 'null') return [];
-  const value = parse(text, 'ulimits');
-  if (!Array.isArray(value)) throw new EngineError('bad-request', 'ulimits must be a list');
-  return value.map((item: unknown) => {
-    if (!isJsonObject(item)) throw new EngineError('bad-request', 'ulimits must be a list of objects');
-    const { Name, Soft, Hard } = item;
-    if (typeof Name !== 'string' || !Number.isSafeInteger(Soft) || !Number.isSafeInteger(Hard)) {
+  return fieldsList(parseParameter(text, 'ulimits') ?? [], 'ulimits').map((item) => {
+    const Name = item.string('Name');
+    if (Name === '' || !item.has('Soft') || !item.has('Hard')) {
       throw new EngineError('bad-request', 'a ulimit needs a Name, a Soft and a Hard limit');
     }
-    return { Name, Soft: Number(Soft), Hard: Number(Hard) };
+    return { Name, Soft: item.integer('Soft'), Hard: item.integer('Hard') };
   });
 }
 
-function parse(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new EngineError('bad-request', `${what} is not valid JSON: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+/** A parameter that holds JSON; null where it is absent or empty. */
+function parseParameter(text: string | null, name: string): unknown {
+  return text === null || text === '' ? null : parseJson(text, `${name} is not valid JSON`);
 }

@@ -1,20 +1,16 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { DeviceMapping } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
-import type { JsonObject } from '../http/json-body.ts';
-import { readObjectList, readString } from './fields.ts';
-
-const AT = 'HostConfig.';
 
 /**
  * HostConfig.Devices. A client that takes the engine for another system's leaves `HOST:CONTAINER:rwm` in one piece, which is
  * taken apart here. Throws EngineError 'bad-request'.
  */
-export function decodeDevices(body: JsonObject): readonly DeviceMapping[] {
-  return readObjectList(body, 'Devices', AT).map((item, index) => {
-    const at = `${AT}Devices[${index}].`;
-    const inside = readString(item, 'PathInContainer', at);
-    const permissions = readString(item, 'CgroupPermissions', at);
-    const parts = readString(item, 'PathOnHost', at).split(':');
+export function decodeDevices(body: JsonFields): readonly DeviceMapping[] {
+  return body.list('Devices').map((item) => {
+    const inside = item.string('PathInContainer');
+    const permissions = item.string('CgroupPermissions');
+    const parts = item.string('PathOnHost').split(':');
     const [path = '', second = '', third = ''] = parts;
     if (parts.length > 3 || (parts.length > 1 && inside !== '')) refuse(parts.join(':'));
     const isAccess = /^[rwm]{1,3}$/.test(second);

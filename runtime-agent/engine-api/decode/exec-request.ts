@@ -1,17 +1,16 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ExecRequest, TerminalSize } from '../../containers/exec/execs.ts';
 import { EngineError } from '../../errors.ts';
-import type { JsonObject } from '../http/json-body.ts';
 import { parseDetachKeys } from '../streams/detach-keys.ts';
 import { decodeConsoleSize } from './console-size.ts';
-import { readBoolean, readCommand, readString, readStringList } from './fields.ts';
 
 /** The body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
-export function decodeExecRequest(body: JsonObject): ExecRequest {
-  const cmd = readCommand(body, 'Cmd', '') ?? [];
-  const env = readStringList(body, 'Env', '');
-  const user = readString(body, 'User', '');
-  const workingDir = readString(body, 'WorkingDir', '');
-  const detachKeys = readString(body, 'DetachKeys', '');
+export function decodeExecRequest(body: JsonFields): ExecRequest {
+  const cmd = body.command('Cmd') ?? [];
+  const env = body.strings('Env');
+  const user = body.string('User');
+  const workingDir = body.string('WorkingDir');
+  const detachKeys = body.string('DetachKeys');
   if (cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
   for (const text of [...cmd, ...env, user, workingDir]) {
     if (text.includes('\0')) throw new EngineError('bad-request', 'a command cannot hold a zero byte');
@@ -28,11 +27,11 @@ export function decodeExecRequest(body: JsonObject): ExecRequest {
     user,
     env,
     workingDir,
-    tty: readBoolean(body, 'Tty', ''),
-    privileged: readBoolean(body, 'Privileged', ''),
-    attachStdin: readBoolean(body, 'AttachStdin', ''),
-    attachStdout: readBoolean(body, 'AttachStdout', ''),
-    attachStderr: readBoolean(body, 'AttachStderr', ''),
+    tty: body.boolean('Tty'),
+    privileged: body.boolean('Privileged'),
+    attachStdin: body.boolean('AttachStdin'),
+    attachStdout: body.boolean('AttachStdout'),
+    attachStderr: body.boolean('AttachStderr'),
     detachKeys,
     ...(size === undefined ? {} : { size }),
   };
@@ -47,16 +46,16 @@ export interface ExecStart {
 }
 
 /** Throws EngineError 'bad-request'. */
-export function decodeExecStart(body: JsonObject): ExecStart {
+export function decodeExecStart(body: JsonFields): ExecStart {
   const size = terminalSize(body);
   return {
-    detach: readBoolean(body, 'Detach', ''),
-    tty: readBoolean(body, 'Tty', ''),
+    detach: body.boolean('Detach'),
+    tty: body.boolean('Tty'),
     ...(size === undefined ? {} : { size }),
   };
 }
 
-function terminalSize(body: JsonObject): TerminalSize | undefined {
-  const size = decodeConsoleSize(body, '');
+function terminalSize(body: JsonFields): TerminalSize | undefined {
+  const size = decodeConsoleSize(body);
   return size === undefined ? undefined : { rows: size[0], columns: size[1] };
 }

@@ -1,90 +1,16 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { HostConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
-import type { JsonObject } from '../http/json-body.ts';
 import { decodeBlockIo } from './block-io.ts';
 import { decodeConsoleSize } from './console-size.ts';
 import { decodeDevices } from './devices.ts';
-import {
-  readBoolean,
-  readInteger,
-  readObject,
-  readObjectList,
-  readOptionalStringList,
-  readString,
-  readStringList,
-  readStringMap,
-} from './fields.ts';
 import { decodeMounts } from './mounts.ts';
 import { decodeNamespaces } from './namespaces.ts';
 import { decodeNetworkMode, decodePortBindings } from './networking.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
-const AT = 'HostConfig.';
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
-const HANDLED = new Set([
-  'Annotations',
-  'AutoRemove',
-  'Binds',
-  'BlkioDeviceReadBps',
-  'BlkioDeviceReadIOps',
-  'BlkioDeviceWriteBps',
-  'BlkioDeviceWriteIOps',
-  'BlkioWeight',
-  'BlkioWeightDevice',
-  'CapAdd',
-  'CapDrop',
-  'CgroupParent',
-  'CgroupnsMode',
-  'ConsoleSize',
-  'CpuPeriod',
-  'CpuQuota',
-  'CpuRealtimePeriod',
-  'CpuRealtimeRuntime',
-  'CpuShares',
-  'CpusetCpus',
-  'CpusetMems',
-  'DeviceCgroupRules',
-  'Devices',
-  'Dns',
-  'DnsOptions',
-  'DnsSearch',
-  'ExtraHosts',
-  'GroupAdd',
-  'Init',
-  'IpcMode',
-  'Links',
-  'LogConfig',
-  'MaskedPaths',
-  'Memory',
-  'MemoryReservation',
-  'MemorySwap',
-  'MemorySwappiness',
-  'Mounts',
-  'NanoCpus',
-  'NetworkMode',
-  'OomKillDisable',
-  'OomScoreAdj',
-  'PidMode',
-  'PidsLimit',
-  'PortBindings',
-  'Privileged',
-  'PublishAllPorts',
-  'ReadonlyPaths',
-  'ReadonlyRootfs',
-  'RestartPolicy',
-  'Runtime',
-  'SecurityOpt',
-  'ShmSize',
-  'Sysctls',
-  'Tmpfs',
-  'UTSMode',
-  'Ulimits',
-  'UsernsMode',
-  'VolumeDriver',
-  'VolumesFrom',
-]);
-
 /** What a create body's host part is read against. */
 export type DecodeHost = Pick<HostFacts, 'cgroupVersion' | 'runtime'>;
 
@@ -94,64 +20,64 @@ export type DecodeHost = Pick<HostFacts, 'cgroupVersion' | 'runtime'>;
  * containers/plan/validate.ts's to say. Throws EngineError 'bad-request' for a wrong field, 'not-implemented' for
  * one that the agent does not have.
  */
-export function decodeHostConfig(body: JsonObject, host: DecodeHost): HostConfig {
-  refuseUnsupported(body, AT, HANDLED);
-  checkRuntime(readString(body, 'Runtime', AT), host.runtime.name);
-  const memory = readInteger(body, 'Memory', AT);
-  const consoleSize = decodeConsoleSize(body, AT);
-  const links = readStringList(body, 'Links', AT);
+export function decodeHostConfig(body: JsonFields, host: DecodeHost): HostConfig {
+  refuseUnsupported(body);
+  checkRuntime(body.string('Runtime'), host.runtime.name);
+  const memory = body.integer('Memory');
+  const consoleSize = decodeConsoleSize(body);
+  const links = body.strings('Links');
   return {
-    AutoRemove: readBoolean(body, 'AutoRemove', AT),
+    AutoRemove: body.boolean('AutoRemove'),
     Memory: memory,
     // Docker's default, which inspect shows.
-    MemorySwap: readInteger(body, 'MemorySwap', AT) || Math.max(0, 2 * memory),
-    MemoryReservation: readInteger(body, 'MemoryReservation', AT),
-    NanoCpus: readInteger(body, 'NanoCpus', AT),
-    CpuShares: readInteger(body, 'CpuShares', AT),
-    CpuPeriod: readInteger(body, 'CpuPeriod', AT),
-    CpuQuota: readInteger(body, 'CpuQuota', AT),
-    CpusetCpus: readString(body, 'CpusetCpus', AT),
-    CpusetMems: readString(body, 'CpusetMems', AT),
-    PidsLimit: readInteger(body, 'PidsLimit', AT),
-    OomScoreAdj: readInteger(body, 'OomScoreAdj', AT),
-    OomKillDisable: readBoolean(body, 'OomKillDisable', AT),
-    ReadonlyRootfs: readBoolean(body, 'ReadonlyRootfs', AT),
-    Privileged: readBoolean(body, 'Privileged', AT),
-    CapAdd: readStringList(body, 'CapAdd', AT),
-    CapDrop: readStringList(body, 'CapDrop', AT),
-    SecurityOpt: readStringList(body, 'SecurityOpt', AT),
-    GroupAdd: readStringList(body, 'GroupAdd', AT),
-    ShmSize: readInteger(body, 'ShmSize', AT) || DEFAULT_SHM_SIZE,
-    Tmpfs: readStringMap(body, 'Tmpfs', AT),
-    Binds: readStringList(body, 'Binds', AT),
-    Mounts: decodeMounts(body.Mounts ?? []),
-    VolumesFrom: readStringList(body, 'VolumesFrom', AT),
-    VolumeDriver: readString(body, 'VolumeDriver', AT),
+    MemorySwap: body.integer('MemorySwap') || Math.max(0, 2 * memory),
+    MemoryReservation: body.integer('MemoryReservation'),
+    NanoCpus: body.integer('NanoCpus'),
+    CpuShares: body.integer('CpuShares'),
+    CpuPeriod: body.integer('CpuPeriod'),
+    CpuQuota: body.integer('CpuQuota'),
+    CpusetCpus: body.string('CpusetCpus'),
+    CpusetMems: body.string('CpusetMems'),
+    PidsLimit: body.integer('PidsLimit'),
+    OomScoreAdj: body.integer('OomScoreAdj'),
+    OomKillDisable: body.boolean('OomKillDisable'),
+    ReadonlyRootfs: body.boolean('ReadonlyRootfs'),
+    Privileged: body.boolean('Privileged'),
+    CapAdd: body.strings('CapAdd'),
+    CapDrop: body.strings('CapDrop'),
+    SecurityOpt: body.strings('SecurityOpt'),
+    GroupAdd: body.strings('GroupAdd'),
+    ShmSize: body.integer('ShmSize') || DEFAULT_SHM_SIZE,
+    Tmpfs: body.stringMap('Tmpfs'),
+    Binds: body.strings('Binds'),
+    Mounts: decodeMounts(body.list('Mounts')),
+    VolumesFrom: body.strings('VolumesFrom'),
+    VolumeDriver: body.string('VolumeDriver'),
     Ulimits: decodeUlimits(body),
-    Sysctls: readStringMap(body, 'Sysctls', AT),
-    Init: readBoolean(body, 'Init', AT),
-    NetworkMode: decodeNetworkMode(readString(body, 'NetworkMode', AT)),
-    PortBindings: decodePortBindings(body, AT),
-    PublishAllPorts: readBoolean(body, 'PublishAllPorts', AT),
-    Dns: readStringList(body, 'Dns', AT),
-    DnsOptions: readStringList(body, 'DnsOptions', AT),
-    DnsSearch: readStringList(body, 'DnsSearch', AT),
-    ExtraHosts: readStringList(body, 'ExtraHosts', AT),
+    Sysctls: body.stringMap('Sysctls'),
+    Init: body.boolean('Init'),
+    NetworkMode: decodeNetworkMode(body.string('NetworkMode')),
+    PortBindings: decodePortBindings(body),
+    PublishAllPorts: body.boolean('PublishAllPorts'),
+    Dns: body.strings('Dns'),
+    DnsOptions: body.strings('DnsOptions'),
+    DnsSearch: body.strings('DnsSearch'),
+    ExtraHosts: body.strings('ExtraHosts'),
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
     ...(links.length === 0 ? {} : { Links: links }),
-    RestartPolicy: decodeRestartPolicy(readObject(body, 'RestartPolicy', AT)),
+    RestartPolicy: decodeRestartPolicy(body.fields('RestartPolicy')),
     ...decodeNamespaces(body, host.cgroupVersion),
-    CgroupParent: readString(body, 'CgroupParent', AT),
+    CgroupParent: body.string('CgroupParent'),
     Devices: decodeDevices(body),
-    DeviceCgroupRules: readStringList(body, 'DeviceCgroupRules', AT),
+    DeviceCgroupRules: body.strings('DeviceCgroupRules'),
     BlockIo: decodeBlockIo(body),
-    CpuRealtimePeriod: readInteger(body, 'CpuRealtimePeriod', AT),
-    CpuRealtimeRuntime: readInteger(body, 'CpuRealtimeRuntime', AT),
+    CpuRealtimePeriod: body.integer('CpuRealtimePeriod'),
+    CpuRealtimeRuntime: body.integer('CpuRealtimeRuntime'),
     MemorySwappiness: decodeSwappiness(body),
-    MaskedPaths: readOptionalStringList(body, 'MaskedPaths', AT),
-    ReadonlyPaths: readOptionalStringList(body, 'ReadonlyPaths', AT),
-    Annotations: readStringMap(body, 'Annotations', AT),
-    LogConfig: decodeLogConfig(readObject(body, 'LogConfig', AT)),
+    MaskedPaths: body.optionalStrings('MaskedPaths'),
+    ReadonlyPaths: body.optionalStrings('ReadonlyPaths'),
+    Annotations: body.stringMap('Annotations'),
+    LogConfig: decodeLogConfig(body.fields('LogConfig')),
   };
 }
 
@@ -160,32 +86,27 @@ function checkRuntime(asked: string, runtime: string): void {
   throw new EngineError('bad-request', `unknown or invalid runtime name: ${asked.slice(0, 80)}`);
 }
 
-function decodeUlimits(body: JsonObject): HostConfig['Ulimits'] {
-  return readObjectList(body, 'Ulimits', AT).map((item, index) => {
-    const at = `HostConfig.Ulimits[${index}].`;
-    return {
-      Name: readString(item, 'Name', at),
-      Soft: readInteger(item, 'Soft', at),
-      Hard: readInteger(item, 'Hard', at),
-    };
-  });
+function decodeUlimits(body: JsonFields): HostConfig['Ulimits'] {
+  return body.list('Ulimits').map((item) => ({
+    Name: item.string('Name'),
+    Soft: item.integer('Soft'),
+    Hard: item.integer('Hard'),
+  }));
 }
 
 /** -1 and null leave it as it is; 0 is a value. */
-function decodeSwappiness(body: JsonObject): number | null {
-  const value = readInteger(body, 'MemorySwappiness', AT);
-  return (body.MemorySwappiness ?? null) === null || value === -1 ? null : value;
+function decodeSwappiness(body: JsonFields): number | null {
+  const value = body.integer('MemorySwappiness');
+  return !body.has('MemorySwappiness') || value === -1 ? null : value;
 }
 
-function decodeRestartPolicy(value: JsonObject): HostConfig['RestartPolicy'] {
-  const at = 'HostConfig.RestartPolicy.';
+function decodeRestartPolicy(value: JsonFields): HostConfig['RestartPolicy'] {
   return {
-    Name: readString(value, 'Name', at) || 'no',
-    MaximumRetryCount: readInteger(value, 'MaximumRetryCount', at),
+    Name: value.string('Name') || 'no',
+    MaximumRetryCount: value.integer('MaximumRetryCount'),
   };
 }
 
-function decodeLogConfig(value: JsonObject): HostConfig['LogConfig'] {
-  const at = 'HostConfig.LogConfig.';
-  return { Type: readString(value, 'Type', at) || 'json-file', Config: readStringMap(value, 'Config', at) };
+function decodeLogConfig(value: JsonFields): HostConfig['LogConfig'] {
+  return { Type: value.string('Type') || 'json-file', Config: value.stringMap('Config') };
 }

@@ -1,8 +1,7 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { HostConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
-import type { JsonObject } from '../http/json-body.ts';
-import { readString } from './fields.ts';
 
 const AT = 'HostConfig.';
 
@@ -11,14 +10,14 @@ const AT = 'HostConfig.';
  * version 1 and have a namespace on version 2, as with dockerd. Throws EngineError 'bad-request', 'not-implemented'.
  */
 export function decodeNamespaces(
-  body: JsonObject,
+  body: JsonFields,
   cgroupVersion: HostFacts['cgroupVersion'],
 ): Pick<HostConfig, 'PidMode' | 'IpcMode' | 'UTSMode' | 'UsernsMode' | 'CgroupnsMode'> {
-  const pid = readString(body, 'PidMode', AT);
-  const ipc = readString(body, 'IpcMode', AT);
-  const uts = readString(body, 'UTSMode', AT);
-  const cgroup = readString(body, 'CgroupnsMode', AT);
-  const users = readString(body, 'UsernsMode', AT);
+  const pid = body.string('PidMode');
+  const ipc = body.string('IpcMode');
+  const uts = body.string('UTSMode');
+  const cgroup = body.string('CgroupnsMode');
+  const users = body.string('UsernsMode');
   if (!['', 'private', 'host'].includes(pid) && !isContainer(pid)) refuse('PID', pid);
   if (!['', 'none', 'private', 'shareable', 'host'].includes(ipc) && !isContainer(ipc)) refuse('IPC', ipc);
   if (!['', 'private', 'host'].includes(uts)) refuse('UTS', uts);

@@ -1,53 +1,48 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import { EngineError } from '../../errors.ts';
 import type { Subnet } from '../../networks/network.ts';
 import type { NetworkRequest } from '../../networks/plan/new-network.ts';
-import { isJsonObject, type JsonObject } from '../http/json-body.ts';
-import { readBoolean, readObject, readString, readStringMap } from './fields.ts';
 
 /** A `POST /networks/create` body (Engine API, NetworkCreate). Throws EngineError 'bad-request', 'not-implemented'. */
-export function decodeNetworkRequest(body: JsonObject): NetworkRequest {
+export function decodeNetworkRequest(body: JsonFields): NetworkRequest {
   for (const field of ['Ingress', 'ConfigOnly']) {
-    if (readBoolean(body, field, '')) {
+    if (body.boolean(field)) {
       throw new EngineError(
         'not-implemented',
         `${field} networks belong to Swarm, which berth-agent does not have`,
       );
     }
   }
-  const from = readString(readObject(body, 'ConfigFrom', ''), 'Network', 'ConfigFrom.');
-  if (from !== '' || !['', 'local'].includes(readString(body, 'Scope', ''))) {
+  const from = body.fields('ConfigFrom').string('Network');
+  if (from !== '' || !['', 'local'].includes(body.string('Scope'))) {
     throw new EngineError('not-implemented', 'networks of Swarm are not supported by berth-agent');
   }
-  const ipam = readObject(body, 'IPAM', '');
-  const driver = readString(ipam, 'Driver', 'IPAM.');
+  const ipam = body.fields('IPAM');
+  const driver = ipam.string('Driver');
   if (!['', 'default'].includes(driver)) {
     throw new EngineError(
       'not-implemented',
       `the IPAM driver ${driver.slice(0, 80)} is not supported by berth-agent`,
     );
   }
-  const config: unknown = ipam.Config ?? [];
-  if (!Array.isArray(config) || !config.every(isJsonObject)) {
-    throw new EngineError('bad-request', 'IPAM.Config must be a list of objects');
-  }
   return {
-    name: readString(body, 'Name', ''),
-    driver: readString(body, 'Driver', ''),
-    internal: readBoolean(body, 'Internal', ''),
-    attachable: readBoolean(body, 'Attachable', ''),
-    enableIpv6: readBoolean(body, 'EnableIPv6', ''),
-    ipamOptions: (ipam.Options ?? null) === null ? null : readStringMap(ipam, 'Options', 'IPAM.'),
-    subnets: config.map((item, index) => decodeSubnet(item, `IPAM.Config[${index}].`)),
-    options: readStringMap(body, 'Options', ''),
-    labels: readStringMap(body, 'Labels', ''),
+    name: body.string('Name'),
+    driver: body.string('Driver'),
+    internal: body.boolean('Internal'),
+    attachable: body.boolean('Attachable'),
+    enableIpv6: body.boolean('EnableIPv6'),
+    ipamOptions: ipam.has('Options') ? ipam.stringMap('Options') : null,
+    subnets: ipam.list('Config').map(decodeSubnet),
+    options: body.stringMap('Options'),
+    labels: body.stringMap('Labels'),
   };
 }
 
-function decodeSubnet(item: JsonObject, at: string): Partial<Subnet> {
-  const subnet = readString(item, 'Subnet', at);
-  const range = readString(item, 'IPRange', at);
-  const gateway = readString(item, 'Gateway', at);
-  const auxiliary = readStringMap(item, 'AuxiliaryAddresses', at);
+function decodeSubnet(item: JsonFields): Partial<Subnet> {
+  const subnet = item.string('Subnet');
+  const range = item.string('IPRange');
+  const gateway = item.string('Gateway');
+  const auxiliary = item.stringMap('AuxiliaryAddresses');
   return {
     ...(subnet === '' ? {} : { subnet }),
     ...(range === '' ? {} : { range }),

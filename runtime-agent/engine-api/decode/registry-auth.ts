@@ -1,7 +1,9 @@
+import { isJsonObject, JsonFields, parseJson } from '../../../lib/json/json-fields.ts';
 import { EngineError } from '../../errors.ts';
 import type { RegistryCredentials } from '../../images/images.ts';
-import { isJsonObject } from '../http/json-body.ts';
-import { readString } from './fields.ts';
+
+/** Names that docker's configuration has for Docker Hub. */
+const HUB = new Set(['https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']);
 
 /**
  * The header `X-Registry-Auth`: base64url, with or without padding, of a JSON object (Engine API,
@@ -9,20 +11,45 @@ import { readString } from './fields.ts';
  * no message repeats what the header holds.
  */
 export function decodeRegistryAuth(header: string | undefined): RegistryCredentials | undefined {
-  if (header === undefined || header === '') return undefined;
+  return readCredentials(decodeHeader('X-Registry-Auth', header));
+}
+
+/**
+ * The header `X-Registry-Config` of builds: base64url of a JSON object from registries to what X-Registry-Auth holds.
+ * Throws EngineError 'bad-request'; no message repeats what the header holds.
+ */
+export function decodeRegistryConfig(header: string | undefined): ReadonlyMap<string, RegistryCredentials> {
+  const found = new Map<string, RegistryCredentials>();
+  for (const [host, value] of Object.entries(decodeHeader('X-Registry-Config', header))) {
+    const credentials = readCredentials(value);
+    if (credentials !== undefined) found.set(HUB.has(host) ? 'docker.io' : host, credentials);
+  }
+  return found;
+}
+
+/** An object without keys where the header is absent or null. */
+function decodeHeader(name: string, header: string | undefined): Readonly<Record<string, unknown>> {
+  if (header === undefined || header === '') return {};
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    value = parseJson(Buffer.from(header, 'base64url').toString('utf8'), name);
   } catch {
-    throw new EngineError('bad-request', 'invalid X-Registry-Auth header: it is not base64url of JSON');
+    // Without its cause, which repeats the text.
+    throw new EngineError('bad-request', `invalid ${name} header: it is not base64url of JSON`);
   }
+  if (value === null) return {};
   if (!isJsonObject(value)) {
-    throw new EngineError('bad-request', 'invalid X-Registry-Auth header: expected a JSON object');
+    throw new EngineError('bad-request', `invalid ${name} header: expected a JSON object`);
   }
-  const username = readString(value, 'username', 'X-Registry-Auth ');
-  const password = readString(value, 'password', 'X-Registry-Auth ');
-  const identityToken = readString(value, 'identitytoken', 'X-Registry-Auth ');
-  const registryToken = readString(value, 'registrytoken', 'X-Registry-Auth ');
+  return value;
+}
+
+function readCredentials(value: unknown): RegistryCredentials | undefined {
+  const fields = new JsonFields(value, 'X-Registry-Auth ');
+  const username = fields.string('username');
+  const password = fields.string('password');
+  const identityToken = fields.string('identitytoken');
+  const registryToken = fields.string('registrytoken');
   if (username === '' && identityToken === '' && registryToken === '') return undefined;
   return {
     ...(username === '' ? {} : { username, password }),

@@ -1,40 +1,39 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import { EngineError } from '../../errors.ts';
-import type { JsonObject } from '../http/json-body.ts';
 
-/** A field that the agent cannot act on: how its users call it, and values that mean the default. */
+/** A field of the Engine API that the agent cannot act on: how its users call it, and values that mean the default. */
 interface Unsupported {
   readonly title: string;
   readonly defaults?: readonly unknown[];
 }
 
+const WINDOWS = 'an option of Windows';
+
 const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
+  Cgroup: { title: "another container's cgroup" },
+  CpuCount: { title: WINDOWS },
+  CpuPercent: { title: WINDOWS },
   DeviceRequests: { title: 'a device request (--gpus)' },
+  IOMaximumBandwidth: { title: WINDOWS },
+  IOMaximumIOps: { title: WINDOWS },
   Isolation: { title: 'another isolation (--isolation)', defaults: ['default'] },
   KernelMemory: { title: 'a limit of kernel memory (--kernel-memory)' },
   KernelMemoryTCP: { title: 'a limit of TCP buffer memory' },
   StorageOpt: { title: 'a storage option (--storage-opt)' },
 };
 
-/** Fields that clients send and that ask for nothing on Linux, whatever their value. */
-const MEANINGLESS = new Set(['ArgsEscaped', 'ContainerIDFile', 'NetworkDisabled']);
-
 /**
- * Refuses what a create body asks for beyond the `handled` fields: a value that is neither empty nor the
- * default is never dropped in silence. Throws EngineError 'not-implemented' that names the option and field.
+ * Refuses what a HostConfig asks for and the agent does not have: a value that is neither empty nor the default is never
+ * dropped in silence. Fields that the Engine API does not have are left aside, as Go does. Throws EngineError
+ * 'not-implemented' that names the option and field.
  */
-export function refuseUnsupported(
-  object: JsonObject,
-  where: '' | 'HostConfig.',
-  handled: ReadonlySet<string>,
-): void {
-  for (const [name, value] of Object.entries(object)) {
-    if (handled.has(name) || MEANINGLESS.has(name)) continue;
-    const entry = where === '' ? undefined : HOST_CONFIG[name];
-    if (entry?.defaults?.includes(value)) continue;
-    if (isEmpty(value)) continue;
+export function refuseUnsupported(hostConfig: JsonFields): void {
+  for (const [name, { title, defaults }] of Object.entries(HOST_CONFIG)) {
+    const value = hostConfig.value(name);
+    if (isEmpty(value) || defaults?.includes(value)) continue;
     throw new EngineError(
       'not-implemented',
-      `${entry?.title ?? 'this option'} is not supported yet by berth-agent: leave ${where}${name} unset`,
+      `${title} is not supported by berth-agent: leave ${hostConfig.nameOf(name)} unset`,
     );
   }
 }

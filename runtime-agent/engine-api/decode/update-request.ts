@@ -1,7 +1,6 @@
+import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ResourceChanges } from '../../containers/control/container-control.ts';
 import { EngineError } from '../../errors.ts';
-import type { JsonObject } from '../http/json-body.ts';
-import { readInteger, readObject, readString } from './fields.ts';
 import { isEmpty } from './unsupported.ts';
 
 const NUMBERS = [
@@ -17,29 +16,56 @@ const NUMBERS = [
   'NanoCpus',
 ] as const;
 const TEXTS = ['CpusetCpus', 'CpusetMems'] as const;
-const HANDLED = new Set<string>([...NUMBERS, ...TEXTS, 'PidsLimit', 'RestartPolicy']);
+/** Limits that only a new container can have. */
+const OF_NEW_CONTAINERS = [
+  'BlkioDeviceReadBps',
+  'BlkioDeviceReadIOps',
+  'BlkioDeviceWriteBps',
+  'BlkioDeviceWriteIOps',
+  'BlkioWeightDevice',
+  'CgroupParent',
+  'DeviceCgroupRules',
+  'DeviceRequests',
+  'Devices',
+  'KernelMemory',
+  'KernelMemoryTCP',
+  'MemorySwappiness',
+  'OomKillDisable',
+];
+
+/** A `POST /containers/{id}/update`: what changes, and what of it does not, as warnings. */
+export interface UpdateRequest {
+  readonly changes: ResourceChanges;
+  readonly warnings: readonly string[];
+}
 
 /**
  * The body of `POST /containers/{id}/update` (Engine API, ContainerUpdate). What is 0 or empty stays as it is. Throws
- * EngineError 'bad-request', 'not-implemented' for limits that only a new container can have.
+ * EngineError 'not-implemented' for limits that only a new container can have; ulimits, which clients send and dockerd leaves
+ * aside without a word, are warned of.
  */
-export function decodeUpdateRequest(body: JsonObject): ResourceChanges {
-  for (const [name, value] of Object.entries(body)) {
-    if (HANDLED.has(name) || isEmpty(value)) continue;
+export function decodeUpdateRequest(body: JsonFields): UpdateRequest {
+  for (const name of OF_NEW_CONTAINERS) {
+    if (isEmpty(body.value(name)) || (name === 'MemorySwappiness' && body.integer(name) === -1)) continue;
     throw new EngineError(
       'not-implemented',
-      `${name} of a container that is there cannot be changed by berth-agent: make a new container`,
+      `${name} of a container that exists cannot be changed by berth-agent: make a new container`,
     );
   }
-  const numbers = NUMBERS.map((name) => [name, readInteger(body, name, '')] as const);
-  const texts = TEXTS.map((name) => [name, readString(body, name, '')] as const);
-  const policy = readObject(body, 'RestartPolicy', '');
-  const name = readString(policy, 'Name', 'RestartPolicy.');
-  const retries = readInteger(policy, 'MaximumRetryCount', 'RestartPolicy.');
-  return {
+  const numbers = NUMBERS.map((name) => [name, body.integer(name)] as const);
+  const texts = TEXTS.map((name) => [name, body.string(name)] as const);
+  const policy = body.fields('RestartPolicy');
+  const name = policy.string('Name');
+  const retries = policy.integer('MaximumRetryCount');
+  const changes = {
     ...Object.fromEntries(numbers.filter(([, value]) => value !== 0)),
     ...Object.fromEntries(texts.filter(([, value]) => value !== '')),
-    ...((body.PidsLimit ?? null) === null ? {} : { PidsLimit: readInteger(body, 'PidsLimit', '') }),
+    ...(body.has('PidsLimit') ? { PidsLimit: body.integer('PidsLimit') } : {}),
     ...(name === '' ? {} : { RestartPolicy: { Name: name, MaximumRetryCount: retries } }),
   };
+  const warnings =
+    body.list('Ulimits').length === 0
+      ? []
+      : ['Ulimits of a container that exists do not change: make a new container'];
+  return { changes, warnings };
 }

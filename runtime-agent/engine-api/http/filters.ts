@@ -1,5 +1,5 @@
+import { isJsonObject, parseJson } from '../../../lib/json/json-fields.ts';
 import { EngineError } from '../../errors.ts';
-import { isJsonObject } from './json-body.ts';
 
 /** The values of each filter key; a key that was not given is absent. */
 export type Filters = ReadonlyMap<string, readonly string[]>;
@@ -12,27 +12,23 @@ export function readFilters(query: URLSearchParams, known: readonly string[] | '
   const text = query.get('filters');
   const filters = new Map<string, readonly string[]>();
   if (text === null || text === '') return filters;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new EngineError('bad-request', `invalid filter: ${(error as Error).message}`, { cause: error });
-  }
+  const value = parseJson(text, 'invalid filter') ?? {};
   if (!isJsonObject(value)) throw new EngineError('bad-request', 'invalid filter: expected a JSON object');
   for (const [key, field] of Object.entries(value)) {
     if (known !== 'any' && !known.includes(key))
       throw new EngineError('bad-request', `invalid filter '${key}'`);
-    const values = Array.isArray(field)
-      ? field
-      : isJsonObject(field)
-        ? Object.keys(field).filter((name) => field[name] === true)
-        : undefined;
+    const values = filterValues(field ?? {});
     if (values === undefined || !values.every((item) => typeof item === 'string')) {
       throw new EngineError('bad-request', `invalid filter '${key}': expected its values as strings`);
     }
     if (values.length > 0) filters.set(key, values);
   }
   return filters;
+}
+
+function filterValues(field: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(field)) return field;
+  return isJsonObject(field) ? Object.keys(field).filter((name) => field[name] === true) : undefined;
 }
 
 /** A filter that takes true or false; undefined where it was not given. Throws EngineError 'bad-request'. */

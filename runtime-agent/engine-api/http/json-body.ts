@@ -1,39 +1,33 @@
 import type { IncomingMessage } from 'node:http';
+import { isJsonObject, JsonError, JsonFields, parseJson } from '../../../lib/json/json-fields.ts';
 import { EngineError } from '../../errors.ts';
 
 const LIMIT = 1024 * 1024;
 
-/** A JSON object as it came, fields unchecked. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
 /**
  * Reads a request's JSON object of at most 1 MiB; none at all is an empty one, as with dockerd. Throws EngineError
- * 'bad-request' for another content type, a too large or malformed body, and JSON that is no object.
+ * 'bad-request' for another content type and a too large body, JsonError for what is no object.
  */
-export async function readJsonObject(request: IncomingMessage): Promise<JsonObject> {
+export async function readJsonBody(request: IncomingMessage): Promise<JsonFields> {
   const type = request.headers['content-type'] ?? '';
-  if (type === '' && hasNoBody(request)) return {};
+  if (type === '' && hasNoBody(request)) return new JsonFields(null);
   if (type.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
     throw new EngineError(
       'bad-request',
       `unsupported Content-Type header (${type}): must be 'application/json'`,
     );
   }
-  if (hasNoBody(request)) return {};
-  const text = await readText(request);
-  if (text.trim() === '') throw new EngineError('bad-request', 'invalid JSON: the request body is empty');
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new EngineError('bad-request', `invalid JSON: ${(error as Error).message}`, { cause: error });
-  }
-  if (!isJsonObject(value)) throw new EngineError('bad-request', 'invalid JSON: expected an object');
-  return value;
+  return readFields(request);
 }
 
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** As readJsonBody, of a route that looks at no content type. */
+export async function readFields(request: IncomingMessage): Promise<JsonFields> {
+  if (hasNoBody(request)) return new JsonFields(null);
+  const text = await readText(request);
+  if (text.trim() === '') throw new EngineError('bad-request', 'invalid JSON: the request body is empty');
+  const value = parseJson(text, 'invalid JSON');
+  if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
+  return new JsonFields(value);
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {

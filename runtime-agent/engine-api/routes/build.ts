@@ -8,7 +8,7 @@ import { gitFiles } from '../../build/context/git/git-files.ts';
 import { StepFailedError } from '../../build/execute/step-error.ts';
 import { EngineError } from '../../errors.ts';
 import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
-import { decodeRegistryConfig } from '../decode/registry-config.ts';
+import { decodeRegistryConfig } from '../decode/registry-auth.ts';
 import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
 import { type AsyncQueue, createAsyncQueue } from '../http/async-queue.ts';

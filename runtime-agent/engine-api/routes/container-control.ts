@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { decodeUpdateRequest } from '../decode/update-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 
 /** `docker pause`, `unpause`, `rename` and `update` (Engine API, "Containers"). */
 export function containerControlRoutes(router: Router, { control }: EngineDeps): void {
@@ -21,8 +21,9 @@ export function containerControlRoutes(router: Router, { control }: EngineDeps):
   });
 
   router.post('/containers/:id/update', async (ctx) => {
-    const changes = decodeUpdateRequest(await readJsonObject(ctx.req));
-    const warnings = await control.update(String(ctx.params.id), changes);
+    const request = decodeUpdateRequest(await readJsonBody(ctx.req));
+    const updated = await control.update(String(ctx.params.id), request.changes);
+    const warnings = [...updated, ...request.warnings];
     ctx.body = { Warnings: warnings.length === 0 ? null : warnings };
   });
 }

@@ -5,7 +5,7 @@ import { EngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
 import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
@@ -23,7 +23,7 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
   const { containers } = deps;
 
   router.post('/containers/create', async (ctx) => {
-    const body = await readJsonObject(ctx.req);
+    const body = await readJsonBody(ctx.req);
     const request = decodeCreateRequest(body, ctx.URL.searchParams, deps.host);
     const { id, warnings } = await containers.create(request);
     ctx.status = 201;

@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { decodeExecRequest, decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 import { terminalSize } from '../http/terminal-size.ts';
@@ -14,7 +14,7 @@ export function execRoutes(router: Router, deps: EngineDeps): void {
   const { execs } = deps;
 
   router.post('/containers/:id/exec', async (ctx) => {
-    const request = decodeExecRequest(await readJsonObject(ctx.req));
+    const request = decodeExecRequest(await readJsonBody(ctx.req));
     const id = await execs.create(String(ctx.params.id), request);
     ctx.status = 201;
     ctx.body = { Id: id };
@@ -23,7 +23,7 @@ export function execRoutes(router: Router, deps: EngineDeps): void {
   // Clients that do not take the connection over read the output, and have no way to send input.
   router.post('/exec/:id/start', async (ctx) => {
     const id = String(ctx.params.id);
-    const { detach, tty, size } = decodeExecStart(await readJsonObject(ctx.req));
+    const { detach, tty, size } = decodeExecStart(await readJsonBody(ctx.req));
     const options = size === undefined ? {} : { size };
     if (detach) {
       await execs.startDetached(id, options);

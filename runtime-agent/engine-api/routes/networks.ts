@@ -2,12 +2,11 @@ import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
 import { asksBefore } from '../api-version.ts';
-import { readBoolean, readObject, readString } from '../decode/fields.ts';
 import { decodeNetworkRequest } from '../decode/network-request.ts';
 import { decodeEndpoint } from '../decode/networking.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { networkView } from '../views/network-view.ts';
 
@@ -36,7 +35,7 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
   });
 
   router.post('/networks/create', async (ctx) => {
-    const request = decodeNetworkRequest(await readJsonObject(ctx.req));
+    const request = decodeNetworkRequest(await readJsonBody(ctx.req));
     const id = await networks.create(request);
     ctx.status = 201;
     ctx.body = { Id: id, Warning: '' };
@@ -65,18 +64,18 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
   });
 
   router.post('/networks/:id/connect', async (ctx) => {
-    const body = await readJsonObject(ctx.req);
-    const settings = decodeEndpoint(readObject(body, 'EndpointConfig', ''), 'EndpointConfig.');
+    const body = await readJsonBody(ctx.req);
+    const settings = decodeEndpoint(body.fields('EndpointConfig'));
     const network = String(ctx.params.id);
-    await containers.connect(readString(body, 'Container', ''), network, settings);
+    await containers.connect(body.string('Container'), network, settings);
     ctx.status = 200;
     ctx.body = '';
   });
 
   router.post('/networks/:id/disconnect', async (ctx) => {
-    const body = await readJsonObject(ctx.req);
-    readBoolean(body, 'Force', '');
-    await containers.disconnect(readString(body, 'Container', ''), String(ctx.params.id));
+    const body = await readJsonBody(ctx.req);
+    body.boolean('Force');
+    await containers.disconnect(body.string('Container'), String(ctx.params.id));
     ctx.status = 200;
     ctx.body = '';
   });

@@ -1,9 +1,8 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
-import { readString } from '../decode/fields.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { systemInfo } from '../views/system-info.ts';
 
@@ -59,11 +58,11 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
   });
 
   router.post('/auth', async (ctx: Context) => {
-    const body = await readJsonObject(ctx.req);
-    const registry = readString(body, 'serveraddress', '');
-    const username = readString(body, 'username', '');
-    const password = readString(body, 'password', '');
-    const identityToken = readString(body, 'identitytoken', '');
+    const body = await readJsonBody(ctx.req);
+    const registry = body.string('serveraddress');
+    const username = body.string('username');
+    const password = body.string('password');
+    const identityToken = body.string('identitytoken');
     const answer = await deps.checkLogin(
       registry,
       { ...(identityToken === '' ? { username, password } : { identityToken }) },

@@ -1,10 +1,9 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
-import { readString, readStringMap } from '../decode/fields.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { volumeJson } from '../views/volume.ts';
 
@@ -31,12 +30,12 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
   });
 
   router.post('/volumes/create', async (ctx) => {
-    const body = await readJsonObject(ctx.req);
+    const body = await readJsonBody(ctx.req);
     const volume = await volumes.create({
-      name: readString(body, 'Name', ''),
-      driver: readString(body, 'Driver', ''),
-      labels: readStringMap(body, 'Labels', ''),
-      options: readStringMap(body, 'DriverOpts', ''),
+      name: body.string('Name'),
+      driver: body.string('Driver'),
+      labels: body.stringMap('Labels'),
+      options: body.stringMap('DriverOpts'),
     });
     ctx.status = 201;
     ctx.body = volumeJson(volume);

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { publishContainerEvent } from '../../containers/lifecycle/publish.ts';
 import { decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { readJsonObject } from '../http/json-body.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import type { StreamSession } from './attach.ts';
 import { relayAttachment } from './relay-attachment.ts';
 
@@ -15,7 +15,7 @@ export async function openExec(
   id: string,
   request: IncomingMessage,
 ): Promise<StreamSession | 'detached'> {
-  const { detach, tty, size } = decodeExecStart(await readJsonObject(request));
+  const { detach, tty, size } = decodeExecStart(await readJsonBody(request));
   const options = size === undefined ? {} : { size };
   if (detach) {
     await deps.execs.startDetached(id, options);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { JsonError, JsonFields } from '../../../../lib/json/json-fields.ts';
 import { decodeCreateRequest } from '../../../../runtime-agent/engine-api/decode/create-request.ts';
 import { EngineError, type EngineErrorCode } from '../../../../runtime-agent/errors.ts';
 import { fc } from '../../../support/properties.ts';
@@ -7,13 +8,13 @@ import { DOCKER_RUN_BODY, dockerRunBody } from './fakes/docker-run-body.ts';
 import { FAKE_HOST } from './fakes/start-fake-engine.ts';
 
 const decode = (body: Readonly<Record<string, unknown>>, query = '') =>
-  decodeCreateRequest(body, new URLSearchParams(query), FAKE_HOST);
+  decodeCreateRequest(new JsonFields(body), new URLSearchParams(query), FAKE_HOST);
 
 function refusal(body: Readonly<Record<string, unknown>>, code: EngineErrorCode, message: RegExp): void {
   assert.throws(
     () => decode(body),
     (error: unknown) => {
-      assert.ok(error instanceof EngineError, String(error));
+      assert.ok(error instanceof EngineError || error instanceof JsonError, String(error));
       assert.equal(error.code, code);
       assert.match(error.message, message);
       return true;
@@ -76,6 +77,50 @@ describe('the body of docker run', () => {
   });
 });
 
+describe('a body of another client', () => {
+  test('may have names in any case, names that nobody knows, and null for what it leaves out', () => {
+    const { config, hostConfig, networks } = decode({
+      image: 'a',
+      CMD: ['x'],
+      name: 'k',
+      NoSuchField: { deep: [1] },
+      env: null,
+      stoptimeout: null,
+      healthcheck: null,
+      labels: { Keep: 'Case', none: null },
+      hostconfig: {
+        annotations: { A: 'b' },
+        autoremove: true,
+        SomethingNew: 'x',
+        portbindings: { '80/tcp': [{ hostport: '8080' }, null], '81': null },
+        mounts: [{ type: 'tmpfs', target: '/t', tmpfsoptions: { sizebytes: 9 } }],
+        ulimits: [{ name: 'nofile', soft: 1, hard: 2 }],
+        restartpolicy: { name: 'always' },
+        networkmode: 'front',
+      },
+      networkingconfig: { endpointsconfig: { front: { aliases: ['w'], ipamconfig: null }, back: null } },
+    });
+    assert.deepEqual([config.Image, config.Cmd, config.Env, config.StopTimeout], ['a', ['x'], [], undefined]);
+    assert.deepEqual(config.Labels, { Keep: 'Case', none: '' });
+    assert.deepEqual([hostConfig.Annotations, hostConfig.AutoRemove], [{ A: 'b' }, true]);
+    assert.deepEqual(hostConfig.PortBindings, {
+      '80/tcp': [
+        { HostIp: '', HostPort: '8080' },
+        { HostIp: '', HostPort: '' },
+      ],
+      '81/tcp': [],
+    });
+    assert.deepEqual(hostConfig.Mounts[0]?.TmpfsOptions, { SizeBytes: 9, Mode: 0 });
+    assert.deepEqual(hostConfig.Ulimits, [{ Name: 'nofile', Soft: 1, Hard: 2 }]);
+    assert.equal(hostConfig.RestartPolicy.Name, 'always');
+    assert.deepEqual(Object.keys(networks ?? {}), ['front', 'back']);
+    assert.deepEqual(networks?.front?.aliases, ['w']);
+  });
+  test('without network has none', () => {
+    assert.equal(decode({ Image: 'a', NetworkDisabled: true }).hostConfig.NetworkMode, 'none');
+  });
+});
+
 describe('what the agent cannot do is refused by name', () => {
   const asked: readonly [name: string, value: unknown, message: RegExp][] = [
     ['UsernsMode', 'keep-id', /--userns/],
@@ -83,7 +128,8 @@ describe('what the agent cannot do is refused by name', () => {
     ['StorageOpt', { size: '10G' }, /--storage-opt/],
     ['Isolation', 'hyperv', /--isolation/],
     ['KernelMemory', 1 << 20, /--kernel-memory/],
-    ['SomethingNew', 'x', /HostConfig\.SomethingNew/],
+    ['deviceRequests', [{ Count: -1 }], /HostConfig\.DeviceRequests/],
+    ['CpuCount', 1, /HostConfig\.CpuCount/],
   ];
   for (const [name, value, message] of asked) {
     test(`HostConfig.${name}`, () =>
@@ -197,7 +243,7 @@ describe('wrong fields', () => {
     test(message.source, () => refusal(body, 'bad-request', message));
   }
 
-  test('no JSON whatever makes it throw anything but an EngineError', () => {
+  test('no JSON whatever makes it throw anything but an answer of 4xx or 501', () => {
     const names = [...Object.keys(DOCKER_RUN_BODY), 'StopTimeout', 'ExposedPorts'];
     const hostNames = Object.keys(DOCKER_RUN_BODY.HostConfig as object);
     const changes = (keys: readonly string[]) =>
@@ -207,7 +253,7 @@ describe('wrong fields', () => {
         try {
           decode(dockerRunBody(top, host));
         } catch (error) {
-          assert.ok(error instanceof EngineError, String(error));
+          assert.ok(error instanceof EngineError || error instanceof JsonError, String(error));
         }
       }),
     );

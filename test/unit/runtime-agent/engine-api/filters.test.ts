@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { JsonError } from '../../../../lib/json/json-fields.ts';
 import {
   matchesPattern,
   matchLabels,
@@ -17,6 +18,8 @@ describe('filters', () => {
     assert.deepEqual(read('{"name":["a"]}').get('name'), ['a']);
     assert.equal(read('{"name":{}}').has('name'), false);
     assert.equal(readFilters(new URLSearchParams(), []).size, 0);
+    assert.equal(read('null').size, 0);
+    assert.equal(read('{"name":null}').has('name'), false);
   });
   for (const [text, message] of [
     ['{"nokey":{"a":true}}', /^invalid filter 'nokey'$/],
@@ -29,7 +32,9 @@ describe('filters', () => {
       assert.throws(
         () => read(text),
         (error: unknown) =>
-          error instanceof EngineError && error.code === 'bad-request' && message.test(error.message),
+          (error instanceof EngineError || error instanceof JsonError) &&
+          error.code === 'bad-request' &&
+          message.test(error.message),
       ));
   }
   test('labels match by key, or by key and value', () => {
