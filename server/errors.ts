@@ -36,6 +36,8 @@ type ServerErrorKind =
   | 'STORAGE_UNAVAILABLE'
   | 'TAGS_TOO_MANY'
   | 'TEXT_REFUSED'
+  | 'TOO_MANY_BODIES'
+  | 'TOO_MANY_CONNECTIONS'
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
 
@@ -142,6 +144,17 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     code: 'TOOMANYREQUESTS',
     status: 429,
     message: 'too many logins have failed: try again later',
+  },
+  // Docker's.
+  TOO_MANY_BODIES: {
+    code: 'TOOMANYREQUESTS',
+    status: 503,
+    message: 'too many requests are unfinished: try again soon',
+  },
+  TOO_MANY_CONNECTIONS: {
+    code: 'UNAVAILABLE',
+    status: 503,
+    message: 'the registry has too many connections: try again soon',
   },
   TOO_MANY_TOKENS: {
     code: 'TOOMANYREQUESTS',

@@ -10,9 +10,10 @@ import type { KeepsSideFiles, SideFiles } from '../storage/blobs/side-files.ts';
 import type { UploadLocks } from '../storage/blobs/upload-locks.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
-import { type Database, openDatabase } from '../storage/catalog/database.ts';
+import { type Database, type DatabaseOptions, openDatabase } from '../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
+import { DeviceWatch } from '../storage/device-watch.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
@@ -32,6 +33,8 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
+  /** Of the device of the data folder. */
+  readonly device: DeviceWatch;
   /** What a lost database is made anew from. */
   readonly sideFiles: SideFiles;
   /** Of uploads, where registries share what they write to. */
@@ -47,13 +50,19 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   if (config.database !== undefined) await replay(config);
   const lock = takeDataFolder(config);
   opened.defer(() => lock.release());
-  const database = await openCatalogDatabase(config);
+  const device = new DeviceWatch();
+  const onDeviceFailure = (error: unknown) => device.report(error);
+  const database = await openCatalogDatabase(config, { onDeviceFailure });
   opened.defer(() => database.destroy());
   const isNew = !(await hasCatalog(database));
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
   // A journal is written by one process: registries that share a folder have none.
-  const driver = await openBlobDriver(config, config.database === undefined ? 'alone' : 'beside others');
+  const driver = await openBlobDriver(
+    config,
+    config.database === undefined ? 'alone' : 'beside others',
+    onDeviceFailure,
+  );
   opened.defer(() => driver.close());
   // Content that a catalog does not know is garbage to it: a new one would have all of it swept.
   if (isNew) await refuseContent(driver);
@@ -69,6 +78,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     catalog,
     version,
     blobs,
+    device,
     sideFiles: driver.sideFiles,
     ...(uploadLocks && { uploadLocks }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -86,9 +96,12 @@ async function refuseContent(driver: BlobDriver): Promise<void> {
 }
 
 /** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
-export async function openCatalogDatabase(config: StorageConfig): Promise<Database> {
+export async function openCatalogDatabase(
+  config: StorageConfig,
+  options: Omit<DatabaseOptions, 'file'> = {},
+): Promise<Database> {
   if (config.database === undefined) {
-    return inDataFolder(config, () => openDatabase({ file: sqliteFile(config) }));
+    return inDataFolder(config, () => openDatabase({ file: sqliteFile(config), ...options }));
   }
   // Where there is no server of PostgreSQL, its client need not be loaded.
   const { openPostgres } = await import('../storage/catalog/postgres/open-postgres.ts');
@@ -103,9 +116,11 @@ export async function openCatalogDatabase(config: StorageConfig): Promise<Databa
 export async function openBlobDriver(
   { data, storage }: StorageConfig,
   use: 'alone' | 'beside others' = 'beside others',
+  onDeviceFailure?: (error: unknown) => void,
 ): Promise<BlobDriver & KeepsSideFiles & { close(): Promise<void> }> {
   if (storage === undefined) {
-    return inDataFolder({ data }, () => openFilesystemDriver(data, { journal: use === 'alone' }));
+    const options = { journal: use === 'alone', ...(onDeviceFailure && { onDeviceFailure }) };
+    return inDataFolder({ data }, () => openFilesystemDriver(data, options));
   }
   // The libraries of S3 take long to load.
   const { openS3Driver } = await import('../storage/blobs/s3/open-s3-driver.ts');

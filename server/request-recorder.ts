@@ -37,7 +37,7 @@ export class RequestRecorder {
   readonly #log: Logger;
   readonly #sampler: LogSampler;
   readonly #proxies: TrustedProxies;
-  readonly #count: (request: EndedRequest) => void;
+  readonly #count: (request: EndedRequest, socket: Socket) => void;
   // By the time that a request is seen its headers have been read: what counts is where the last one ended.
   readonly #bytesRead = new WeakMap<Socket, number>();
 
@@ -45,7 +45,7 @@ export class RequestRecorder {
     log: Logger,
     sampler: LogSampler,
     proxies: TrustedProxies,
-    count: (request: EndedRequest) => void,
+    count: (request: EndedRequest, socket: Socket) => void,
   ) {
     this.#log = log;
     this.#sampler = sampler;
@@ -70,7 +70,8 @@ export class RequestRecorder {
       const status = res.statusCode;
       const path = pathOf(req);
       const user = nameOf(identity);
-      this.#count({ method, path, user, route, status, seconds: milliseconds / 1000, bytesIn, bytesOut });
+      const seconds = milliseconds / 1000;
+      this.#count({ method, path, user, route, status, seconds, bytesIn, bytesOut }, socket);
       const aborted = !res.writableFinished;
       const ordinary = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
       const unlogged = ordinary ? this.#sampler.take() : 0;

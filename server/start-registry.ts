@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { descriptorLimit } from '../lib/linux/descriptor-limit.ts';
 import { MetricSet } from '../lib/metrics/metric-set.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
@@ -19,6 +20,7 @@ import type { Config, TlsConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { dropConnecting } from './drop-connecting.ts';
 import { createRequestHandler } from './handle-requests.ts';
+import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
 import { NEVER } from './http/redirect-rules.ts';
@@ -63,6 +65,8 @@ export interface RunningRegistry {
   readonly url: string;
   /** Where Prometheus is answered, if anywhere: `http://HOST:PORT/metrics`. */
   readonly metricsUrl?: string;
+  /** Resolves with the error when the device has failed to store something: the process must end and start again. */
+  readonly deviceFailure: Promise<unknown>;
   /**
    * Goes on for the time that the configuration says, finishes running requests and closes everything, for at most
    * `graceMs` and some seconds. Answers whether all requests could finish.
@@ -107,14 +111,23 @@ export async function startRegistry(
   const refusals = new Refusals(catalog.audit, log);
   const content = new ContentStore(catalog, blobs);
   const uploads = new UploadSessions(catalog, blobs, content, storage.uploadLocks);
+  const gate = new ConnectionGate(connectionLimitsFor(descriptorLimit()), (address) =>
+    config.trustedProxies.includes(address),
+  );
   const shared = {
     authenticator,
     isDraining: () => server.draining,
     log,
-    recorder: new RequestRecorder(log, new LogSampler(LOG_SAMPLING), config.trustedProxies, (request) => {
-      count(request);
-      pulls.note(request);
-    }),
+    recorder: new RequestRecorder(
+      log,
+      new LogSampler(LOG_SAMPLING),
+      config.trustedProxies,
+      (request, socket) => {
+        count(request);
+        pulls.note(request);
+        if (request.user !== undefined) gate.login(socket);
+      },
+    ),
   };
   const unavailable = new WeakMap<IncomingMessage, unknown>();
   const app = await createApp({
@@ -125,7 +138,9 @@ export async function startRegistry(
     management: management && { ...management, catalog, deliver, isDraining: () => server.leaving },
     refused: (refusal) => refusals.note(refusal),
     tokens,
-    health: { isReady: async () => !server.leaving && (await canBeRead(version)) },
+    health: {
+      isReady: async () => !server.leaving && !storage.device.failed && (await canBeRead(version)),
+    },
     registry: {
       access,
       answers,
@@ -154,13 +169,14 @@ export async function startRegistry(
     },
     malformedAnswer,
     dropConnecting,
+    gate,
   });
   exposeGauges(metrics, { answers, server, uploads });
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 
   if (config.tls?.redirect) {
-    const { close } = await onAddress(config.tls.redirect, (to) => startRedirectServer(to, port));
+    const { close } = await onAddress(config.tls.redirect, (to) => startRedirectServer(to, port, gate));
     opened.defer(close);
   }
   if (config.auth === 'none') {
@@ -217,6 +233,7 @@ export async function startRegistry(
   return {
     url: urlOf(config.tls ? 'https' : 'http', config.listen.host, port),
     ...(metricsUrl !== undefined && { metricsUrl }),
+    deviceFailure: storage.device.failure,
     stop: async (graceMs) => {
       server.leave();
       await sleep(config.shutdownDelay);

@@ -7,7 +7,10 @@ import { parseOptions } from './parse-options.ts';
 /** How long running requests may go on after SIGTERM or SIGINT. */
 const GRACE_MS = 30_000;
 
-/** `berth serve`: runs the registry until SIGTERM or SIGINT. Exit code 0 after a graceful stop. */
+/**
+ * `berth serve`: runs the registry until SIGTERM or SIGINT. Exit code 0 after a graceful stop, 1 when the device has
+ * failed to store something.
+ */
 export async function serve(args: readonly string[]): Promise<number> {
   const config = loadConfig({
     flags: parseFlags(args),
@@ -24,12 +27,17 @@ export async function serve(args: readonly string[]): Promise<number> {
     say(`berth is ready: ${registry.url} (data in ${config.data})`);
     const { url, metricsUrl } = registry;
     log.info({ url, metricsUrl, data: config.data, auth: config.auth }, 'ready');
-    const signal = await signalled;
-    log.info({ signal, graceMs: GRACE_MS }, 'stopping: running requests may finish');
+    const failed = registry.deviceFailure.then((error) => ({ error }));
+    const end = await Promise.race([signalled, failed]);
+    if (typeof end === 'string') {
+      log.info({ signal: end, graceMs: GRACE_MS }, 'stopping: running requests may finish');
+    } else {
+      log.fatal({ err: end.error }, 'the device has failed to store data: stopping, look at the device');
+    }
     const finished = await registry.stop(GRACE_MS);
     if (!finished) log.warn('requests that were still running have been cut');
     log.info('stopped');
-    return 0;
+    return typeof end === 'string' ? 0 : 1;
   } finally {
     flush();
   }

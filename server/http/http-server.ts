@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import type { ConnectionGate } from './connection-limits.ts';
 import { listen } from './listen.ts';
 import { http, https } from './node-http.ts';
 
@@ -30,6 +31,8 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number;
   /** Has nobody connect any more, while those who have connected are still accepted; nothing unless given. */
   readonly dropConnecting?: (server: Server | SecureServer) => void;
+  /** Bounds the connections; absent: there may be any number. */
+  readonly gate?: ConnectionGate;
   /** PEM texts; absent: plain HTTP. */
   readonly certificate?: { readonly cert: string; readonly key: string };
 }
@@ -48,8 +51,11 @@ export class HttpServer {
     this.#stalledTimeoutMs = options.stalledTimeoutMs ?? STALLED_TIMEOUT_MS;
     const onRequest = (req: IncomingMessage, res: ServerResponse) => {
       this.#track(res);
+      const ended = options.gate?.begin(req.socket);
+      if (ended !== undefined) res.once('close', ended);
       if (this.#state !== 'serving') res.shouldKeepAlive = false;
-      options.handle(req, res);
+      if (repeatsHeader(req)) refuseMalformed(res, options.malformedAnswer(REPEATED_HEADER));
+      else options.handle(req, res);
     };
     const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
     const settings = {
@@ -66,6 +72,14 @@ export class HttpServer {
             { ...settings, ...options.certificate, handshakeTimeout: HANDSHAKE_TIMEOUT_MS },
             onRequest,
           );
+    const { gate } = options;
+    if (gate !== undefined) {
+      this.#server.on('connection', (socket: Socket) => {
+        if (gate.admit(socket)) return;
+        if (options.certificate === undefined) socket.write(options.malformedAnswer(TOO_MANY_CONNECTIONS));
+        socket.destroySoon();
+      });
+    }
     if (options.certificate !== undefined) answerPlainHttp(this.#server, options.malformedAnswer);
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
@@ -162,6 +176,41 @@ export class HttpServer {
     if (working) socket.setTimeout(this.#stalledTimeoutMs);
     else socket.destroy();
   }
+}
+
+/** Headers of which Node takes the first, and a proxy before it perhaps the last. Node itself refuses two lengths. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+  ...['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'],
+]);
+
+const REPEATED_HEADER = Object.assign(new Error('a header is there twice'), { code: 'ERR_REPEATED_HEADER' });
+const TOO_MANY_CONNECTIONS = Object.assign(new Error('there are too many connections'), {
+  code: 'ERR_TOO_MANY_CONNECTIONS',
+});
+
+/** Whether a header that a request has once (RFC 9110, section 5.3; RFC 9112, section 3.2) is there twice. */
+function repeatsHeader({ rawHeaders }: IncomingMessage): boolean {
+  let seen: Set<string> | undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    if (!SINGLE_HEADERS.has(name)) continue;
+    if (seen?.has(name)) return true;
+    seen ??= new Set();
+    seen.add(name);
+  }
+  return false;
+}
+
+/** Sends a whole answer after those of earlier requests on the connection, which ends with it. */
+function refuseMalformed(res: ServerResponse, answer: string): void {
+  const [head = '', body = ''] = answer.split('\r\n\r\n');
+  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 400);
+  res.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+  });
+  res.end(body);
 }
 
 /**

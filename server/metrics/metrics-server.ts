@@ -2,6 +2,9 @@ import { METRICS_TYPE, type MetricSet } from '../../lib/metrics/metric-set.ts';
 import { listen } from '../http/listen.ts';
 import { http } from '../http/node-http.ts';
 
+/** More connections than those who watch a registry need. */
+const MOST_CONNECTIONS = 64;
+
 /** The listener that Prometheus asks. */
 export interface MetricsServer {
   readonly port: number;
@@ -25,6 +28,7 @@ export async function startMetricsServer(
     });
     res.end(body);
   });
+  server.maxConnections = MOST_CONNECTIONS;
   const port = await listen(server, address);
   return {
     port,

@@ -1,3 +1,4 @@
+import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
 import { listen } from '../http/listen.ts';
 import { http } from '../http/node-http.ts';
@@ -13,11 +14,12 @@ export interface RedirectServer {
 
 /**
  * Answers every request by a redirect to the same host and path by HTTPS on `securePort`, which keeps the method (RFC 9110,
- * section 15.4.9). Nothing is read of what clients send. Rejects with the system's error when it cannot listen.
+ * section 15.4.9). `gate` bounds its connections together with those of the registry. Nothing is read of what clients send. Rejects with the system's error when it cannot listen.
  */
 export async function startRedirectServer(
   address: { readonly host: string; readonly port: number },
   securePort: number,
+  gate: ConnectionGate,
 ): Promise<RedirectServer> {
   const server = http.createServer(
     { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT },
@@ -36,6 +38,9 @@ export async function startRedirectServer(
       res.end(req.method === 'HEAD' ? undefined : body);
     },
   );
+  server.on('connection', (socket) => {
+    if (!gate.admit(socket)) socket.destroy();
+  });
   const port = await listen(server, address);
   return {
     port,

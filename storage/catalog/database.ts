@@ -15,6 +15,10 @@ export type Database = Knex;
 export interface DatabaseOptions {
   /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
   readonly file: string;
+  /** Called once, with the error of a sync that has failed: nobody knows any more what is stored. */
+  readonly onDeviceFailure?: (error: unknown) => void;
+  /** Called when the device is full; true when there is space now, so that the transaction is to be run again. */
+  readonly makeRoom?: () => Promise<boolean>;
 }
 
 /** The part of a better-sqlite3 connection that is needed to set it up. */
@@ -27,7 +31,7 @@ interface Connection extends PreparingConnection {
  * processes may use the file too: write by inTransaction, which waits for them, and not for the device on the main thread. Only its owner can read the
  * file. Close it with `destroy()`.
  */
-export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
+export async function openDatabase({ file, onDeviceFailure, makeRoom }: DatabaseOptions): Promise<Knex> {
   makeFolder(dirname(file));
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
   await (await open(file, 'a', 0o600)).close();
@@ -35,9 +39,11 @@ export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
   const transactionGroup: TransactionGroup<Knex.Transaction> = new TransactionGroup((work) =>
     onConnection(opened, work),
   );
+  const logSync = new LogSync(file, { ...(onDeviceFailure && { onFailure: onDeviceFailure }) });
   const config: Knex.Config & OfSqlite = {
     client: 'better-sqlite3',
-    logSync: new LogSync(file),
+    logSync,
+    ...(makeRoom && { makeRoom }),
     transactionGroup,
     connection: { filename: file },
     useNullAsDefault: true,
@@ -47,12 +53,22 @@ export async function openDatabase({ file }: DatabaseOptions): Promise<Knex> {
     pool: { min: 1, max: 1, afterCreate: configure },
   };
   const opened = knex(config);
+  opened.client.pool.on('poolDestroySuccess', () => logSync.close());
+  try {
+    // SQLite makes its log when it first reads.
+    await opened.raw('select count(*) from sqlite_schema');
+    logSync.hold();
+  } catch (error) {
+    await opened.destroy();
+    throw error;
+  }
   return opened;
 }
 
 /** What transaction.ts finds in the configuration. */
 interface OfSqlite {
   readonly logSync: LogSync;
+  readonly makeRoom?: () => Promise<boolean>;
   readonly transactionGroup: TransactionGroup<Knex.Transaction>;
 }
 

@@ -100,6 +100,11 @@ function logOf(knex: Knex): LogSync | undefined {
   return knex.client.config.logSync;
 }
 
+/** SQLite's, where there is a reserve of space. */
+function makeRoomOf(knex: Knex): (() => Promise<boolean>) | undefined {
+  return knex.client.config.makeRoom;
+}
+
 /** PostgreSQL's. */
 function laneOf(knex: Knex): RetryLane | undefined {
   return knex.client.config.retryLane;
@@ -127,12 +132,18 @@ async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promi
   const began = performance.now();
   const giveUpAt = began + PATIENCE;
   let place: Place | undefined;
+  let hasMadeRoom = false;
   try {
     for (let pause = 2, tries = 0; ; pause = Math.min(pause * 2, LONGEST_PAUSE), tries += 1) {
       try {
         return await run(tries >= OFTEN || performance.now() - began > LONG);
       } catch (cause) {
-        if (isFull(cause)) throw new StorageFullError(FULL, { cause });
+        if (isFailedSync(cause)) logOf(knex)?.fail(cause);
+        if (isFull(cause)) {
+          if (hasMadeRoom || !(await makeRoomOf(knex)?.())) throw new StorageFullError(FULL, { cause });
+          hasMadeRoom = true;
+          continue;
+        }
         if (!isPassing(cause)) throw cause;
         if (performance.now() > giveUpAt) throw givenUp(cause);
         if (!(cause instanceof DatabaseUnavailableError)) place ??= await laneOf(knex)?.take();
@@ -158,6 +169,11 @@ function isolationOf(knex: Knex): Knex.TransactionConfig {
 /** SQLite, and PostgreSQL's class 53 (insufficient resources), code disk_full. */
 function isFull(error: unknown): boolean {
   return codeOf(error) === 'SQLITE_FULL' || codeOf(error) === '53100';
+}
+
+/** SQLite's own, of a checkpoint or a new file. */
+function isFailedSync(error: unknown): boolean {
+  return /^SQLITE_IOERR_(?:DIR_)?FSYNC$/.test(codeOf(error));
 }
 
 /** Whether the same transaction may well succeed when it is tried again. */

@@ -98,6 +98,8 @@ test('what is no HTTP gets an error of the protocol and is closed', async (t) =>
     ['NONSENSE\r\n\r\n', 400],
     ['GET /v2/ HTTP/1.1\r\nHost: r\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400],
     ['GET /v2/ HTTP/1.1\r\nHost: r\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
+    ['GET /v2/ HTTP/1.1\r\nHost: r\r\nHost: other\r\n\r\n', 400],
+    ['GET /v2/ HTTP/1.1\r\nHost: r\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n', 400],
     [`GET /v2/ HTTP/1.1\r\nHost: r\r\nX-Long: ${'x'.repeat(64 * 1024)}\r\n\r\n`, 431],
   ] as const) {
     const connection = await connectRaw(t, registry.port);

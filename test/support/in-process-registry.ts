@@ -18,6 +18,8 @@ export interface InProcessRegistry extends RegistryClient {
   readonly printed: readonly string[];
   /** What it logged, as JSON lines. */
   readonly logged: readonly string[];
+  /** Resolves when the device has failed to store something. */
+  readonly deviceFailure: Promise<unknown>;
   stop(graceMs?: number): Promise<boolean>;
 }
 
@@ -105,6 +107,7 @@ export async function startInProcessRegistry(
     },
     printed,
     logged,
+    deviceFailure: running.deviceFailure,
     stop,
   };
 }

@@ -15,7 +15,7 @@ import { FileReader } from './file-reader.ts';
 import { FolderSideFiles } from './folder-side-files.ts';
 import { replayJournals } from './journal/replay-journals.ts';
 import { SmallFiles } from './journal/small-files.ts';
-import { filesystemSync } from './journal/sync-filesystem.ts';
+import { type FilesystemSync, openFilesystemSync } from './journal/sync-filesystem.ts';
 import {
   BLOBS,
   blobLocation,
@@ -40,6 +40,8 @@ export interface FilesystemOptions {
    * the journal of an earlier one holds is brought back first. It is to be closed.
    */
   readonly journal?: boolean;
+  /** Called with the error of a sync of the journal that has failed. */
+  readonly onDeviceFailure?: (error: unknown) => void;
 }
 
 /**
@@ -49,7 +51,7 @@ export interface FilesystemOptions {
  */
 export async function openFilesystemDriver(
   root: string,
-  { journal = false }: FilesystemOptions = {},
+  { journal = false, onDeviceFailure }: FilesystemOptions = {},
 ): Promise<FilesystemDriver> {
   const absolute = resolve(root);
   const folders = new DurableFolders();
@@ -59,10 +61,17 @@ export async function openFilesystemDriver(
     await folders.ensure(join(absolute, UPLOADS));
     if (journal) await replayJournals(absolute);
   });
-  const syncFilesystem = journal ? filesystemSync(absolute) : undefined;
+  const filesystem = journal ? openFilesystemSync(absolute) : undefined;
   const small =
-    syncFilesystem && new SmallFiles({ root: absolute, folders, journalSize: JOURNAL_SIZE, syncFilesystem });
-  return new FilesystemDriver(absolute, folders, small);
+    filesystem &&
+    new SmallFiles({
+      root: absolute,
+      folders,
+      journalSize: JOURNAL_SIZE,
+      syncFilesystem: filesystem.sync,
+      ...(onDeviceFailure && { onDeviceFailure }),
+    });
+  return new FilesystemDriver(absolute, folders, small, filesystem);
 }
 
 /**
@@ -75,10 +84,17 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
   readonly #root: string;
   readonly #folders: DurableFolders;
   readonly #small: SmallFiles | undefined;
+  readonly #filesystem: FilesystemSync | undefined;
   readonly #buffers = new BufferPool(32);
 
   /** For openFilesystemDriver; `root` is absolute and has its folders. */
-  constructor(root: string, folders: DurableFolders, small: SmallFiles | undefined) {
+  constructor(
+    root: string,
+    folders: DurableFolders,
+    small: SmallFiles | undefined,
+    filesystem: FilesystemSync | undefined,
+  ) {
+    this.#filesystem = filesystem;
     this.#root = root;
     this.#folders = folders;
     this.#small = small;
@@ -88,6 +104,7 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
   /** Waits for what storeSmall began; it works without a journal from then on. */
   async close(): Promise<void> {
     await this.#small?.close();
+    this.#filesystem?.close();
   }
 
   async beginUpload(id: string): Promise<DriverUpload> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { ConnectionGate } from '../../../server/http/connection-limits.ts';
 import { HttpServer } from '../../../server/http/http-server.ts';
 import { defer } from '../../support/cleanup.ts';
 import { connectRaw } from '../../support/raw-connection.ts';
@@ -15,9 +16,11 @@ async function listen(
   t: TestContext,
   handle: (req: IncomingMessage, res: ServerResponse) => void,
   stalledTimeoutMs = STALLED_MS,
+  gate?: ConnectionGate,
 ) {
   const server = new HttpServer({
     handle,
+    ...(gate && { gate }),
     malformedAnswer: (error) => `refused: ${error.code}`,
     stalledTimeoutMs,
     headersTimeoutMs: 4 * STALLED_MS,
@@ -149,4 +152,32 @@ test('the time in which a server that drains was held up itself is none that its
   connection.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
   await connection.waitFor(/Connection: close\r\n[\s\S]*served$/);
   assert.equal(await drained, true);
+});
+
+test('idle connections beyond the limit go, and whoever has a request keeps its connection', async (t) => {
+  const held: ServerResponse[] = [];
+  const gate = new ConnectionGate({ total: 3, perAddress: 3, beforeLogin: 3 }, () => true);
+  const { connect } = await listen(t, (_req, res) => held.push(res), PATIENT_MS, gate);
+  const busy = await connect();
+  busy.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  const idle = [await connect(), await connect()];
+  while (held.length === 0 || gate.count < 3) await turn();
+  await connect();
+  await idle[0]?.closed();
+  await connect();
+  await idle[1]?.closed();
+  held[0]?.end('served');
+  await busy.waitFor(/served/);
+});
+
+test('where every connection has a request the next one is told so', async (t) => {
+  const gate = new ConnectionGate({ total: 1, perAddress: 1, beforeLogin: 1 }, () => true);
+  const running = Promise.withResolvers<void>();
+  const { connect } = await listen(t, () => running.resolve(), PATIENT_MS, gate);
+  const busy = await connect();
+  busy.write('GET / HTTP/1.1\r\nHost: r\r\n\r\n');
+  await running.promise;
+  const late = await connect();
+  await late.closed();
+  assert.equal(late.received(), 'refused: ERR_TOO_MANY_CONNECTIONS');
 });

@@ -4,7 +4,7 @@ import { isMissing } from '../device-errors.ts';
 import { JOURNAL } from '../layout.ts';
 import { FilePlacer } from './file-placer.ts';
 import { readJournal } from './journal-file.ts';
-import { filesystemSync } from './sync-filesystem.ts';
+import { openFilesystemSync } from './sync-filesystem.ts';
 
 /**
  * Brings back the small blobs whose files a power cut may have taken, and empties the journals. What was deleted in
@@ -22,10 +22,14 @@ export async function replayJournals(root: string): Promise<void> {
     }
   }
   if (!found) return;
-  const sync = filesystemSync(root);
-  if (sync === undefined)
+  const filesystem = openFilesystemSync(root);
+  if (filesystem === undefined)
     throw new Error(`${join(root, JOURNAL)} is not of this system: it has no syncfs(2)`);
-  await sync();
+  try {
+    await filesystem.sync();
+  } finally {
+    filesystem.close();
+  }
   for (const path of paths) await forget(path);
 }
 

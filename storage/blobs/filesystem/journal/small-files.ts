@@ -6,6 +6,8 @@ import { FilePlacer } from './file-placer.ts';
 import { JournalFile } from './journal-file.ts';
 import { type JournalRecord, recordSize } from './journal-records.ts';
 
+/** Milliseconds before another try to make a journal, which may have failed for want of space or descriptors. */
+const MADE_AGAIN = 10_000;
 /** Records that one sync of the journal makes durable at most. */
 const MOST_AT_ONCE = 32;
 
@@ -17,6 +19,8 @@ export interface SmallFilesOptions {
   readonly journalSize: number;
   /** Makes everything durable that was written to the root's file system before the call. */
   readonly syncFilesystem: () => Promise<void>;
+  /** Called with the error of a sync that has failed: nobody knows any more what is stored. */
+  readonly onDeviceFailure?: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -50,6 +54,7 @@ export class SmallFiles {
   /** After a failure nobody knows what is stored: the journals stay as they are, for the next start. */
   #broken = false;
   #opened = 0;
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: SmallFilesOptions) {
     this.#options = options;
@@ -115,9 +120,14 @@ export class SmallFiles {
     }
     try {
       await journalled;
-    } catch {
-      this.#broken = true;
+    } catch (error) {
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#broken) this.#options.onDeviceFailure?.(error);
+    this.#broken = true;
   }
 
   /** A journal with room for the records, if there is one. */
@@ -127,7 +137,8 @@ export class SmallFiles {
     const full = this.#current;
     const next = this.#takeSpare();
     if (next === undefined) {
-      if (this.#opened < 2) this.#opening ??= this.#openAnother();
+      const waits = performance.now() - this.#failedAt < MADE_AGAIN;
+      if (this.#opened < 2 && !waits) this.#opening ??= this.#openAnother();
       return undefined;
     }
     this.#current = { journal: next, writing: new Set() };
@@ -143,7 +154,8 @@ export class SmallFiles {
       await folders.ensure(join(root, JOURNAL));
       this.#spare = await JournalFile.open(join(root, JOURNAL, String(this.#opened)), journalSize);
     } catch {
-      this.#broken = true;
+      this.#opened -= 1;
+      this.#failedAt = performance.now();
     }
     this.#opening = undefined;
   }
@@ -161,8 +173,8 @@ export class SmallFiles {
       await this.#options.syncFilesystem();
       await journal.clear();
       this.#spare = journal;
-    } catch {
-      this.#broken = true;
+    } catch (error) {
+      this.#fail(error);
       await journal.close();
     }
   }

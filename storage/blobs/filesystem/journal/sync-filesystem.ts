@@ -1,25 +1,30 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 
+/** syncfs(2) of one file system, off this thread. */
+export interface FilesystemSync {
+  /** Makes durable what was written to the file system before the call: content, names and all. Throws when it fails. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
 /**
- * A function that makes everything durable that was written to the file system of a folder before the call: content,
- * names and all, syncfs(2), off this thread. Undefined where the system has no such call.
+ * Opens a folder to sync its file system; it is held open, so that a sync needs no new descriptor. Undefined where the
+ * system has no such call. Throws the system's error.
  */
-export function filesystemSync(folder: string): (() => Promise<void>) | undefined {
+export function openFilesystemSync(folder: string): FilesystemSync | undefined {
   if (process.platform !== 'linux') return undefined;
   const syncfs = koffi.load(null).func('int syncfs(int fd)');
-  return async () => {
-    const handle = await open(folder, 'r');
-    try {
-      await new Promise<void>((resolve, reject) => {
-        syncfs.async(handle.fd, (error: Error | null, result: number) => {
+  const descriptor = openSync(folder, 'r');
+  return {
+    sync: () =>
+      new Promise<void>((resolve, reject) => {
+        syncfs.async(descriptor, (error: Error | null, result: number) => {
           if (error !== null || result !== 0) reject(error ?? failure(folder));
           else resolve();
         });
-      });
-    } finally {
-      await handle.close();
-    }
+      }),
+    close: () => closeSync(descriptor),
   };
 }
 

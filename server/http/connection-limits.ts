@@ -1,0 +1,137 @@
+import { isIPv6, type Socket } from 'node:net';
+
+/** Descriptors that the process needs beside those of its connections. */
+const OWN_DESCRIPTORS = 256;
+/** Of one connection: the socket, the file that it reads or writes, and one that another thread holds. */
+const DESCRIPTORS_EACH = 3;
+/** More connections cost too much memory. */
+const MOST_CONNECTIONS = 16_384;
+const FEWEST_CONNECTIONS = 32;
+
+/** How many connections there may be at the same time. */
+export interface ConnectionLimits {
+  readonly total: number;
+  readonly perAddress: number;
+  /** Of connections on which nobody has logged in. */
+  readonly beforeLogin: number;
+}
+
+/** The limits that a number of descriptors allows. */
+export function connectionLimitsFor(descriptors: number): ConnectionLimits {
+  const possible = Math.floor((descriptors - OWN_DESCRIPTORS) / DESCRIPTORS_EACH);
+  const total = Math.max(FEWEST_CONNECTIONS, Math.min(possible, MOST_CONNECTIONS));
+  return { total, perAddress: Math.floor(total / 2), beforeLogin: Math.floor((total * 3) / 4) };
+}
+
+interface Connection {
+  /** That of TCP; TLS has another one above it. */
+  readonly socket: Socket;
+  readonly key: string;
+  readonly address: string;
+  /** Requests that have not been answered. */
+  running: number;
+  loggedIn: boolean;
+}
+
+/**
+ * Bounds the connections of a process. A new connection takes the place of the one that has been idle longest without a
+ * login, and is refused when there is none: idle connections keep nobody out, and running requests are never cut.
+ */
+export class ConnectionGate {
+  readonly #limits: ConnectionLimits;
+  readonly #isProxy: (address: string | undefined) => boolean;
+  readonly #connections = new Map<string, Connection>();
+  readonly #perAddress = new Map<string, number>();
+  /** Without a login and without a request; the one that has been idle longest first. */
+  readonly #idle = new Set<Connection>();
+  #beforeLogin = 0;
+
+  /** The limit of one address does not hold for proxies. */
+  constructor(limits: ConnectionLimits, isProxy: (address: string | undefined) => boolean) {
+    this.#limits = limits;
+    this.#isProxy = isProxy;
+  }
+
+  get count(): number {
+    return this.#connections.size;
+  }
+
+  /** Takes a new connection in; false when there are too many, and it is to be closed. */
+  admit(socket: Socket): boolean {
+    const remote = socket.remoteAddress;
+    const address = networkOf(remote);
+    const ofAddress = this.#perAddress.get(address) ?? 0;
+    if (ofAddress >= this.#limits.perAddress && !this.#isProxy(remote)) return false;
+    const full = this.count >= this.#limits.total || this.#beforeLogin >= this.#limits.beforeLogin;
+    if (full && !this.#closeIdle()) return false;
+    const connection = { socket, key: keyOf(socket), address, running: 0, loggedIn: false };
+    this.#connections.set(connection.key, connection);
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#beforeLogin += 1;
+    this.#idle.add(connection);
+    socket.once('close', () => this.#forget(connection));
+    return true;
+  }
+
+  /** To be called when a request begins; the function that it returns, when it has ended. */
+  begin(socket: Socket): () => void {
+    const connection = this.#connections.get(keyOf(socket));
+    if (connection === undefined) return () => undefined;
+    connection.running += 1;
+    this.#idle.delete(connection);
+    return () => {
+      connection.running -= 1;
+      if (connection.running === 0) this.#rest(connection);
+    };
+  }
+
+  /** To be called when a request on the connection has shown who makes it. */
+  login(socket: Socket): void {
+    const connection = this.#connections.get(keyOf(socket));
+    if (connection === undefined || connection.loggedIn) return;
+    connection.loggedIn = true;
+    this.#beforeLogin -= 1;
+    this.#idle.delete(connection);
+  }
+
+  #rest(connection: Connection): void {
+    if (!connection.loggedIn && this.#connections.has(connection.key)) this.#idle.add(connection);
+  }
+
+  #closeIdle(): boolean {
+    const [oldest] = this.#idle;
+    if (oldest === undefined) return false;
+    this.#forget(oldest);
+    oldest.socket.destroy();
+    return true;
+  }
+
+  #forget(connection: Connection): void {
+    if (!this.#connections.delete(connection.key)) return;
+    this.#idle.delete(connection);
+    if (!connection.loggedIn) this.#beforeLogin -= 1;
+    const left = (this.#perAddress.get(connection.address) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(connection.address, left);
+    else this.#perAddress.delete(connection.address);
+  }
+}
+
+/** The same for a connection of TCP and for that of TLS above it. */
+function keyOf({ remoteAddress, remotePort, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localPort}`;
+}
+
+/** An IPv4 address, or the /64 of an IPv6 address, of which one host has them all. */
+function networkOf(remote = ''): string {
+  const mapped = remote.replace(/^::ffff:(?=\d+\.)/i, '');
+  if (!isIPv6(mapped)) return mapped;
+  const [head = '', tail = ''] = mapped.split('%')[0]?.split('::') ?? [];
+  const groups = head === '' ? [] : head.split(':');
+  const rest = tail === '' ? [] : tail.split(':');
+  const missing = Array(Math.max(0, 8 - groups.length - rest.length)).fill('0');
+  const all = mapped.includes('::') ? [...groups, ...missing, ...rest] : groups;
+  return all
+    .slice(0, 4)
+    .map((group) => group.toLowerCase())
+    .join(':');
+}

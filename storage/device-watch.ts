@@ -1,0 +1,23 @@
+/**
+ * Knows whether a device has failed to store what it was told to store. After a failed sync the kernel takes the pages
+ * that it could not write for clean, so nobody knows what is stored: the process has to end and to start again.
+ */
+export class DeviceWatch {
+  readonly #failure = Promise.withResolvers<unknown>();
+  #failed = false;
+
+  get failed(): boolean {
+    return this.#failed;
+  }
+
+  /** Resolves with the error of the first failed sync; never while the device works. */
+  get failure(): Promise<unknown> {
+    return this.#failure.promise;
+  }
+
+  /** Takes note of a sync that has failed. */
+  report(error: unknown): void {
+    this.#failed = true;
+    this.#failure.resolve(error);
+  }
+}
