@@ -6,7 +6,7 @@ import {
   parseProxy,
   proxyVariable,
 } from '../storage/proxies/proxy-settings.ts';
-import { parseSize } from './build/frontend/parse/quantities.ts';
+import { parseDuration, parseSize } from './build/frontend/parse/quantities.ts';
 import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
@@ -34,6 +34,8 @@ export interface AgentConfig {
   /** Bytes that the builder keeps of earlier builds; the oldest go first. */
   readonly buildCacheLimit: number;
   readonly logLevel: LogLevel;
+  /** Milliseconds without a turn of the event loop after which the process ends; undefined: it is not watched. */
+  readonly watchdog?: number;
   /** Where the API is answered by TCP too, to clients with a certificate; undefined: on the socket alone. */
   readonly tcp?: TcpConfig;
 }
@@ -69,6 +71,8 @@ export interface ConfigFlags {
   readonly buildContextLimit?: string;
   readonly buildCacheLimit?: string;
   readonly logLevel?: string;
+  /** A time such as `10s`, or `off`. */
+  readonly watchdog?: string;
   /** `HOST:PORT` */
   readonly listen?: string;
   readonly tlsAuthority?: string;
@@ -90,6 +94,7 @@ export class ConfigError extends Error {
 const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_LAYER_LIMIT = '100g';
 const DEFAULT_BUILD_LIMIT = '20g';
+const LONGEST_STALL = 60 * 60 * 1000;
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
@@ -113,6 +118,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   tlsAuthority: 'a string',
   tlsCertificate: 'a string',
   tlsKey: 'a string',
+  watchdog: 'a string',
 };
 
 /**
@@ -133,6 +139,7 @@ export function readConfig(
     );
   }
   const tcp = readTcp(merged);
+  const watchdog = watchdogLimit(merged.watchdog ?? '10s');
   const proxies = readProxies(merged, environment);
   const insecureRegistries = (merged.insecureRegistries ?? []).map(registryHost);
   return Object.freeze({
@@ -152,6 +159,7 @@ export function readConfig(
     buildContextLimit: size(merged.buildContextLimit ?? DEFAULT_BUILD_LIMIT, '--build-context-limit'),
     buildCacheLimit: size(merged.buildCacheLimit ?? DEFAULT_BUILD_LIMIT, '--build-cache-limit'),
     logLevel: logLevel(merged.logLevel ?? 'info'),
+    ...(watchdog !== undefined && { watchdog }),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
   });
 }
@@ -162,6 +170,15 @@ function size(text: string, option: string): number {
     throw new ConfigError(`"${text}" is no size: ${option} takes bytes or a unit, such as 20g.`);
   }
   return bytes;
+}
+
+function watchdogLimit(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const limit = (parseDuration(text) ?? 0) / 1e6;
+  if (limit < 1000 || limit > LONGEST_STALL) {
+    throw new ConfigError(`"${text}" is no limit: --watchdog takes off, or 1s to 1h, such as 10s.`);
+  }
+  return limit;
 }
 
 function readProxies(
@@ -226,6 +243,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
   const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
+  const watchdog = environment.BERTH_AGENT_WATCHDOG;
   const listen = environment.BERTH_AGENT_LISTEN;
   const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
   const tlsCertificate = environment.BERTH_AGENT_TLS_CERT;
@@ -245,6 +263,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
     ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
     ...(logLevel ? { logLevel } : {}),
+    ...(watchdog ? { watchdog } : {}),
     ...(socket ? { socket } : {}),
     ...(socketGroup ? { socketGroup } : {}),
     ...(data ? { data } : {}),

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { descriptorLimit } from '../lib/linux/descriptor-limit.ts';
 import { MetricSet } from '../lib/metrics/metric-set.ts';
+import { followRequest } from '../lib/watchdog/follow-request.ts';
+import type { WorkUnderWay } from '../lib/watchdog/work-under-way.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
@@ -74,11 +76,20 @@ export interface RunningRegistry {
   stop(graceMs: number): Promise<boolean>;
 }
 
+/** What the watchdog needs of a registry, and knows of earlier ones. */
+export interface Watched {
+  /** Gets the requests that are being answered. */
+  readonly work: WorkUnderWay;
+  /** Earlier processes that the watchdog has ended. */
+  readonly ends: number;
+}
+
 /** The composition root: everything that a registry consists of, wired and listening. Throws ConfigError. */
 export async function startRegistry(
   config: Config,
   log: Logger,
   say: (line: string) => void,
+  watched?: Watched,
 ): Promise<RunningRegistry> {
   // What has been opened is closed in the opposite order, also when a later step fails.
   await using opened = new AsyncDisposableStack();
@@ -164,6 +175,7 @@ export async function startRegistry(
   const server = new HttpServer({
     ...(certificate && { certificate }),
     handle: (req, res) => {
+      if (watched !== undefined) followRequest(watched.work, req, res);
       if (config.tls?.hsts) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
       handle(req, res);
     },
@@ -171,7 +183,7 @@ export async function startRegistry(
     dropConnecting,
     gate,
   });
-  exposeGauges(metrics, { answers, server, uploads });
+  exposeGauges(metrics, { answers, server, uploads, watchdogEnds: watched?.ends ?? 0 });
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
   const port = await onAddress(config.listen, ({ host, port }) => server.listen(host, port));
 

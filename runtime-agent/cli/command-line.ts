@@ -45,6 +45,7 @@ export function readCommandLine(
     ...(values['build-cache-limit'] === undefined ? {} : { buildCacheLimit: values['build-cache-limit'] }),
     ...(values['layer-limit'] === undefined ? {} : { layerLimit: values['layer-limit'] }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
+    ...(values.watchdog === undefined ? {} : { watchdog: values.watchdog }),
     ...(values.listen === undefined ? {} : { listen: values.listen }),
     ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
     ...(values['tls-cert'] === undefined ? {} : { tlsCertificate: values['tls-cert'] }),
@@ -84,6 +85,7 @@ function parse(args: readonly string[]) {
         'tls-ca': { type: 'string' },
         'tls-cert': { type: 'string' },
         'tls-key': { type: 'string' },
+        watchdog: { type: 'string' },
         version: { type: 'boolean', short: 'v' },
       },
     });

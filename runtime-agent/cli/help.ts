@@ -35,11 +35,14 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_BUILD_CONTEXT_LIMIT; 20g)
   --log-level LEVEL             trace, debug, info, warn, error, fatal or silent
                                 (BERTH_AGENT_LOG_LEVEL; info)
+  --watchdog TIME               ends the agent with code 70 and a stack in the log when it has answered
+                                nothing for so long, for its supervisor to start it again, or off;
+                                containers go on (BERTH_AGENT_WATCHDOG; 10s)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
                                 discardLayerBlobs, registryAuthFiles, registryMirrors,
                                 httpProxy, httpsProxy, noProxy,
                                 buildCacheLimit, buildContextLimit, layerLimit, listen,
-                                tlsAuthority, tlsCertificate, tlsKey
+                                tlsAuthority, tlsCertificate, tlsKey, watchdog
 
   -h, --help                    print this
   -v, --version                 print the version

@@ -31,7 +31,9 @@ import { clearSocketPath, listenSocket } from './listen-socket.ts';
 import { needed } from './needed.ts';
 import { openBuild } from './open-build.ts';
 import { readSystemFacts } from './read-host-facts.ts';
+import { runDirectory } from './run-directory.ts';
 import { readVersion } from './version.ts';
+import { watchAgent } from './watch-agent.ts';
 
 /** Milliseconds that calls under way have to end when the agent stops. */
 const GRACE = 10_000;
@@ -58,6 +60,7 @@ export async function runAgent(
     openAgentDatabase(dataDirectory),
   ]);
 
+  const watched = watchAgent(config.watchdog, runDirectory(dataDirectory), log);
   const events = new EventBus();
   if (fallbackReason !== undefined) log.warn(fallbackReason);
   if (config.proxies !== undefined) passOn(proxyEnvironment(config.proxies));
@@ -151,11 +154,14 @@ export async function runAgent(
     layerSize: (diffId) => snapshotter.layerSize(diffId),
     checkLogin: (...request) => registry.checkLogin(...request),
     log,
+    work: watched.work,
+    metrics: watched.metrics,
     stopping: stopping.signal,
   };
   const server = createEngineServer(engine);
   const tcp = config.tcp && (await (await import('./listen-tcp.ts')).listenTcp(config.tcp, engine, log));
   await listenSocket(server.http, config.socket, config.socketGroup);
+  watched.start();
   log.info({ socket: config.socket, data: dataDirectory, runtime: runtime.name }, 'ready');
   const addresses = [`unix://${config.socket}`, ...(tcp === undefined ? [] : [`tcp://${tcp.address}`])];
   process.stdout.write(`berth-agent is ready: ${addresses.join(' ')} (data in ${dataDirectory})\n`);

@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import type { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import type { BuildCache } from '../build/build-cache.ts';
 import type { Builder } from '../build/builder.ts';
@@ -67,6 +69,10 @@ export interface EngineDeps {
     signal: AbortSignal,
   ) => Promise<{ readonly identityToken: string }>;
   readonly log: Logger;
+  /** Gets the requests that are being answered, for the watchdog; absent where nothing is watched. */
+  readonly work?: WorkUnderWay;
+  /** What `/metrics` answers. */
+  readonly metrics?: MetricSet;
   /** Aborted when the agent stops: every stream ends then, and every call that waits gives up. */
   readonly stopping: AbortSignal;
 }

@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server, ServerOptions } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { followRequest } from '../../lib/watchdog/follow-request.ts';
 import { http as nodeHttp } from '../node-http.ts';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
@@ -36,6 +37,15 @@ export const SERVER_OPTIONS: ServerOptions = {
 /** Answers the API, and connections that clients take over, on a server that is given. */
 export function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): EngineServer<S> {
   const upgraded = new Set<Duplex>();
+  const { work } = deps;
+  if (work !== undefined) {
+    http.prependListener('request', (request: IncomingMessage, answer: ServerResponse) =>
+      followRequest(work, request, answer),
+    );
+    http.prependListener('upgrade', (request: IncomingMessage, socket: Duplex) =>
+      followRequest(work, request, socket),
+    );
+  }
   http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));

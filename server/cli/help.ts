@@ -107,6 +107,9 @@ Each option has an environment variable that does the same:
   --shutdown-delay TIME BERTH_SHUTDOWN_DELAY
                                          when told to stop, go on for so long with /readyz at 503, so that a load
                                          balancer sends requests elsewhere first (default 0s)
+  --watchdog TIME       BERTH_WATCHDOG   end the process with code 70 and a stack in the log when it has answered
+                                         nothing for so long, for its supervisor to start it again; or off
+                                         (default 10s)
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
                                          by commas (default: none)

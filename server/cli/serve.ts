@@ -1,3 +1,7 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
+import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 import { loadConfig } from '../config/config.ts';
 import { isList, optionOf, SETTING_NAMES, settingsOfOptions } from '../config/settings.ts';
 import { createLog } from '../log.ts';
@@ -23,9 +27,12 @@ export async function serve(args: readonly string[]): Promise<number> {
   const say = (line: string) => process.stdout.write(`${line}\n`);
   const signalled = firstSignal(flush);
   try {
-    const registry = await startRegistry(config, log, say);
+    const record = join(config.data, 'watchdog-ends');
+    const work = new WorkUnderWay();
+    const registry = await startRegistry(config, log, say, { work, ends: countEnds(record) });
     say(`berth is ready: ${registry.url} (data in ${config.data})`);
     const { url, metricsUrl } = registry;
+    if (config.watchdog !== undefined) watch(config.watchdog, { work, record, log });
     log.info({ url, metricsUrl, data: config.data, auth: config.auth }, 'ready');
     const failed = registry.deviceFailure.then((error) => ({ error }));
     const end = await Promise.race([signalled, failed]);
@@ -41,6 +48,19 @@ export async function serve(args: readonly string[]): Promise<number> {
   } finally {
     flush();
   }
+}
+
+function watch(
+  limit: number,
+  { work, record, log }: { work: WorkUnderWay; record: string; log: Logger },
+): void {
+  startWatchdog({
+    limit,
+    work,
+    record,
+    log: log.level === 'silent' ? undefined : { fields: { level: log.levels.values.fatal }, isoTime: true },
+    onFailure: (error) => log.error({ err: error }, 'the watchdog failed: the event loop is not watched'),
+  });
 }
 
 /** Resolves with the first SIGTERM or SIGINT; whoever sends a second one wants the end at once. */

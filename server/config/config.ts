@@ -19,7 +19,7 @@ import { readConfigFile } from './config-file.ts';
 import { readOutgoingProxies } from './outgoing-proxies.ts';
 import { optionOf, partsOf, type SettingName, type Settings, settingsOfEnvironment } from './settings.ts';
 import { parseRedirects, parseStorage } from './storage-config.ts';
-import { parseDelay, parseGrace, parseInterval, parseRetention } from './times.ts';
+import { parseDelay, parseGrace, parseInterval, parseRetention, parseWatchdog } from './times.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -78,6 +78,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Before `/v2/` in every path; '' or a path that begins with a slash and does not end with one. */
   readonly pathPrefix: string;
+  /** Milliseconds without a turn of the event loop after which the process ends; absent: it is not watched. */
+  readonly watchdog?: number;
   /** Whose forwarded headers are believed. */
   readonly trustedProxies: TrustedProxies;
   /** The administrator's password at first start. A secret: from the environment only, never logged. */
@@ -107,6 +109,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const metrics = setting('metrics');
   const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);
   const tls = parseTls(setting);
+  const watchdog = parseWatchdog(setting('watchdog') ?? '10s');
   const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
   return Object.freeze({
     listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
@@ -142,6 +145,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
     ...(storage !== undefined && { storage }),
     ...(outgoing !== undefined && { outgoing }),
     ...(redirects !== undefined && { redirects }),
+    ...(watchdog !== undefined && { watchdog }),
     ...(gcInterval !== undefined && { gcInterval }),
     ...(metrics !== undefined && { metrics: parseListen(metrics) }),
     ...(adminPassword !== undefined && { adminPassword }),

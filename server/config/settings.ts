@@ -33,6 +33,7 @@ const KINDS = {
   pathPrefix: 'text',
   trustedProxy: 'list',
   shutdownDelay: 'text',
+  watchdog: 'text',
   corsOrigin: 'list',
 } as const satisfies Readonly<Record<string, 'text' | 'list'>>;
 

@@ -5,6 +5,8 @@ import { parseDuration } from './duration.ts';
 /** Timers of Node count to 2^31 milliseconds. */
 const LONGEST_INTERVAL = 24 * 24 * 60 * 60 * 1000;
 
+const LONGEST_STALL = 60 * 60 * 1000;
+
 const LONGEST_DELAY = 5 * 60 * 1000;
 
 /** Milliseconds between two garbage collections; undefined for `off`. Throws ConfigError. */
@@ -35,6 +37,16 @@ export function parseRetention(text: string): number {
     throw new ConfigError(`"${text}" is no time to keep the audit log for: write 1m or more, such as 90d`);
   }
   return retention;
+}
+
+/** Milliseconds without a turn of the event loop after which the process ends; undefined for `off`. Throws ConfigError. */
+export function parseWatchdog(text: string): number | undefined {
+  if (text === 'off') return undefined;
+  const limit = parseDuration(text);
+  if (limit === undefined || limit < 1000 || limit > LONGEST_STALL) {
+    throw new ConfigError(`"${text}" is no limit of the watchdog: write off, or 1s to 1h, such as 10s`);
+  }
+  return limit;
 }
 
 /** Milliseconds from the signal to the end. Throws ConfigError. */

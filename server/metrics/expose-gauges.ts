@@ -8,9 +8,12 @@ export interface GaugedParts {
   readonly answers: AnswerCache;
   readonly server: HttpServer;
   readonly uploads: UploadSessions;
+  /** Earlier processes that the watchdog has ended. */
+  readonly watchdogEnds: number;
 }
 
-export function exposeGauges(set: MetricSet, { answers, server, uploads }: GaugedParts): void {
+export function exposeGauges(set: MetricSet, parts: GaugedParts): void {
+  const { answers, server, uploads, watchdogEnds } = parts;
   set.gauge(
     { name: 'berth_http_requests_running', help: 'Requests that have not ended.' },
     () => server.running,
@@ -30,6 +33,14 @@ export function exposeGauges(set: MetricSet, { answers, server, uploads }: Gauge
     'counter',
   );
   set.gauge({ name: 'berth_answer_cache_bytes', help: 'Bytes of answers in memory.' }, () => answers.size);
+  set.gauge(
+    {
+      name: 'berth_watchdog_ends_total',
+      help: 'Processes that the watchdog has ended because their event loop did not turn.',
+    },
+    () => watchdogEnds,
+    'counter',
+  );
   set.gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.' }, () =>
     process.memoryUsage.rss(),
   );

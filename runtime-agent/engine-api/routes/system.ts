@@ -1,5 +1,6 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
+import { METRICS_TYPE } from '../../../lib/metrics/metric-set.ts';
 import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';
@@ -19,6 +20,14 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
     ctx.type = 'text/plain; charset=utf-8';
     ctx.body = 'OK';
   });
+
+  const { metrics } = deps;
+  if (metrics !== undefined) {
+    router.get('/metrics', (ctx) => {
+      ctx.set('Content-Type', METRICS_TYPE);
+      ctx.body = metrics.expose();
+    });
+  }
 
   router.get('/version', (ctx) => {
     ctx.body = {

@@ -20,6 +20,7 @@ describe('the configuration of the agent', () => {
       buildContextLimit: 20 * 2 ** 30,
       buildCacheLimit: 20 * 2 ** 30,
       logLevel: 'info',
+      watchdog: 10_000,
     });
     assert.ok(Object.isFrozen(config) && Object.isFrozen(config.insecureRegistries));
   });
@@ -77,6 +78,7 @@ describe('the configuration of the agent', () => {
       BERTH_AGENT_REGISTRY_AUTH: '/e/auth.json:/g',
       BERTH_AGENT_BUILD_CACHE_LIMIT: '1m',
       BERTH_AGENT_LOG_LEVEL: '',
+      BERTH_AGENT_WATCHDOG: 'off',
     };
     assert.deepEqual(readConfig({ socket: '/a.sock', config: path }, environment), {
       socket: '/a.sock',
@@ -91,6 +93,14 @@ describe('the configuration of the agent', () => {
       buildCacheLimit: 2 ** 20,
       logLevel: 'debug',
     });
+  });
+
+  test('the watchdog has a limit of seconds, or is off', () => {
+    assert.equal(readConfig({ watchdog: '1m30s' }, {}).watchdog, 90_000);
+    assert.equal(readConfig({ watchdog: 'off' }, {}).watchdog, undefined);
+    for (const watchdog of ['0s', '999ms', '2h', '10', 'on', '']) {
+      assert.throws(() => readConfig({ watchdog }, {}), /--watchdog takes off, or 1s to 1h/);
+    }
   });
 
   test('relative paths are made absolute', () => {

@@ -32,6 +32,7 @@ test('defaults of an ordinary user', () => {
     pathPrefix: '',
     shutdownDelay: 0,
     trustedProxies: NO_PROXIES,
+    watchdog: 10_000,
   });
   assert.ok(Object.isFrozen(config) && Object.isFrozen(config.listen));
 });
@@ -40,6 +41,14 @@ test('the data folder of root, and of a user with XDG_DATA_HOME', () => {
   assert.equal(load({ isRoot: true }).data, '/var/lib/berth');
   assert.equal(load({ env: { HOME: '/home/ada', XDG_DATA_HOME: '/data/ada' } }).data, '/data/ada/berth');
   assert.throws(() => load({ env: {} }), ConfigError);
+});
+
+test('the watchdog has a limit of seconds, or is off', () => {
+  assert.equal(load({ flags: { watchdog: '90s' } }).watchdog, 90_000);
+  assert.equal(load({ flags: { watchdog: 'off' } }).watchdog, undefined);
+  for (const watchdog of ['0s', '2h', '10', 'on', '']) {
+    assert.throws(() => load({ flags: { watchdog } }), ConfigError);
+  }
 });
 
 test('flags win over the environment, and that over the file', async (t) => {

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { url as inspectorUrl } from 'node:inspector';
+import { startThread } from '../threads/start-thread.ts';
+import type { LastLine, WatchOrders } from './watch-orders.ts';
+import type { WorkUnderWay } from './work-under-way.ts';
+
+/** Looks in the time that the event loop may stand still. */
+const LOOKS = 10;
+
+export interface WatchdogOptions {
+  /** Milliseconds without a turn of the event loop after which the process ends. */
+  readonly limit: number;
+  /** What the process works on, for the log. */
+  readonly work: WorkUnderWay;
+  /** The file that counts the ends (`countEnds`). */
+  readonly record: string;
+  /** How the log gets its last line; undefined: the log is off. */
+  readonly log?: LastLine | undefined;
+  /** Told when the watchdog itself fails. The process goes on without it. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Watches this thread's event loop from another thread. When the loop has not turned for `limit` milliseconds that it could have
+ * used (see StallClock), the log gets the stack and the work under way, `record` a line, and the process ends with
+ * STALL_EXIT_CODE, for its supervisor to start it again. Returns a function that stops the watchdog.
+ */
+export function startWatchdog({ limit, work, record, log, onFailure }: WatchdogOptions): () => void {
+  const interval = limit / LOOKS;
+  const beat = () => work.beat(inspectorUrl() !== undefined);
+  beat();
+  const timer = setInterval(beat, interval).unref();
+  const orders: WatchOrders = { memory: work.memory, limit, interval, record, log };
+  const thread = startThread(new URL('watch-worker.ts', import.meta.url), orders);
+  thread.on('error', onFailure);
+  return () => {
+    clearInterval(timer);
+    void thread.terminate();
+  };
+}
+
+/** Counts the processes that the watchdog has ended, by the file that it was given. */
+export function countEnds(record: string): number {
+  try {
+    return readFileSync(record, 'latin1').split('\n').length - 1;
+  } catch {
+    return 0;
+  }
+}
