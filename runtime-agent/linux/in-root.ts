@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import koffi from 'koffi';
+import { ERRNO } from './errno.ts';
 import { SystemCallError } from './mount-library.ts';
 
 /** A descriptor that only names a file: opening one has no effect on a device or FIFO. Not in node:fs. */
@@ -9,6 +10,8 @@ const SYS_OPENAT2 = 437;
 const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
+/** A few microseconds each. */
+const ATTEMPTS = 1000;
 
 /** Opens paths of a tree that a stranger filled, as if the process were chrooted there. */
 export interface InRoot {
@@ -32,11 +35,23 @@ export function loadInRoot(): InRoot {
         BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
       ]);
       const name = Buffer.from(`${path === '' ? '.' : path}\0`, 'latin1');
-      const fd = Number(openat2(SYS_OPENAT2, root, name, new Uint8Array(how.buffer), how.byteLength));
+      const call = () => Number(openat2(SYS_OPENAT2, root, name, new Uint8Array(how.buffer), how.byteLength));
+      const fd = openPatiently(call, koffi.errno);
       if (fd >= 0) return fd;
       throw new SystemCallError(`cannot open ${shown(path)}`, koffi.errno());
     },
   };
+}
+
+/**
+ * Calls openat2(2) again where it gives up with EAGAIN: the kernel does so whenever anything was renamed or mounted on the
+ * host while it went over a `..`.
+ */
+export function openPatiently(call: () => number, errno: () => number): number {
+  for (let attempt = 1; ; attempt += 1) {
+    const fd = call();
+    if (fd >= 0 || errno() !== ERRNO.EAGAIN || attempt === ATTEMPTS) return fd;
+  }
 }
 
 function shown(path: string): string {

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { getSystemErrorMessage } from 'node:util';
 import { ERRNO } from './errno.ts';
-import { O_PATH, readNamed } from './in-root.ts';
+import { O_PATH, openPatiently, readNamed } from './in-root.ts';
 import type { Libc } from './libc.ts';
 
 const CLOSE_ON_EXEC = 0o2000000;
@@ -54,7 +54,8 @@ export function openInRoot(
   try {
     const flags = CLOSE_ON_EXEC | (kind === 'folder' ? constants.O_RDONLY | constants.O_DIRECTORY : O_PATH);
     const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
-    const fd = libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
+    const call = () => libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
+    const fd = openPatiently(call, libc.errno);
     if (fd >= 0) return fd;
     const errno = libc.errno();
     if (ABSENT.has(errno)) return undefined;

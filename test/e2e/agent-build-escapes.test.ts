@@ -56,6 +56,21 @@ RUN --mount=type=cache,id=${door},from=evil,source=/go,target=/cache cat /cache/
     });
   }
 
+  test('names that are no UTF-8 are not sent to a folder of the client under another name', async (t) => {
+    const folder = await makeBuildContext(
+      t,
+      `${evil}RUN mkdir /out; cp -a /go/ "$(printf '/out/\\377')"; ln -s ${outside} "$(printf '/out/\\357\\277\\275')"
+FROM scratch
+COPY --from=evil /out /
+`,
+    );
+    const output = await makeTempDir(t, 'output');
+    const command = ['buildx', 'build', '--output', `type=local,dest=${output}`, folder];
+    const { stderr } = await agent.docker(command, { expectExit: 1 });
+    assert.match(stderr, /is not UTF-8, so it cannot be sent to a folder: use the output type=tar/);
+    assert.deepEqual(await readdir(outside), ['secret']);
+  });
+
   test('nothing of the host was changed', async () => {
     assert.equal(await readFile(join(outside, 'secret'), 'utf8'), 'of the host');
     assert.deepEqual(await readdir(outside), ['secret']);

@@ -152,7 +152,7 @@ export class FolderReceiver implements FileReceiver {
   }
 
   #newPath(path: string): string {
-    const plain = path !== '' && path !== '.' && !path.includes('\0') && posix.normalize(path) === path;
+    const plain = path !== '' && path !== '.' && !/\0|\/$/.test(path) && posix.normalize(path) === path;
     const isOutside = path === '..' || path.startsWith('../') || path.startsWith('/');
     if (!plain || isOutside || this.#now.has(path)) {
       throw new EngineError('bad-request', `the client sent a file with the path "${path}", which is none`);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { createAsyncQueue } from '../../../engine-api/http/async-queue.ts';
 import { EngineError } from '../../../errors.ts';
@@ -70,6 +71,16 @@ export async function sendFolder(
   }
 }
 
+/** BuildKit's messages hold UTF-8 alone. Other bytes would become another name, which the client may have a link at. */
+function utf8Of(path: string): string {
+  const bytes = Buffer.from(path, 'latin1');
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  throw new EngineError(
+    'bad-request',
+    `${JSON.stringify(shownPath(path).slice(0, 500))} is not UTF-8, so it cannot be sent to a folder: use the output type=tar`,
+  );
+}
+
 /** Every entry but the root, each folder before what is in it, names in the order of their bytes. */
 async function* walk(tree: FileTree, folder: string): AsyncGenerator<TreeEntry> {
   for (const name of await tree.children(folder)) {
@@ -86,13 +97,13 @@ async function statOf(tree: FileTree, entry: TreeEntry) {
   );
   const isDevice = entry.kind === 'char' || entry.kind === 'block';
   return {
-    path: shownPath(entry.path),
+    path: utf8Of(entry.path),
     mode: goModeOf(entry.kind, entry.mode),
     uid: entry.uid,
     gid: entry.gid,
     size: BigInt(entry.kind === 'file' ? entry.size : 0),
     modTime: BigInt(Math.round(entry.mtime * 1e6)) * 1000n,
-    linkname: entry.kind === 'symlink' ? shownPath(entry.target) : '',
+    linkname: entry.kind === 'symlink' ? utf8Of(entry.target) : '',
     devmajor: BigInt(isDevice ? entry.major : 0),
     devminor: BigInt(isDevice ? entry.minor : 0),
     xattrs: Object.fromEntries(xattrs),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import type { DigestNotes } from '../../context/digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from '../../context/file-tree.ts';
@@ -31,7 +30,8 @@ export class SyncedTree implements FileTree {
   }
 
   read(file: FileEntry): AsyncIterable<Uint8Array> {
-    return readPieces(join(this.#root, shownPath(file.path)), file.size);
+    const path = Buffer.from(`/${file.path}`, 'latin1');
+    return readPieces(Buffer.concat([Buffer.from(this.#root), path]), file.size);
   }
 
   async contentDigest(file: FileEntry): Promise<string> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
@@ -64,6 +65,16 @@ describe('a folder that follows the one of a client', () => {
     ]);
     assert.equal(readFileSync(join(root, '..data'), 'utf8'), 'abc');
     assert.equal(readFileSync(join(root, '..d/..f'), 'utf8'), 'def');
+  });
+
+  test('a path with a slash at its end, which would follow a link of that name, is refused', async (t) => {
+    const root = await makeTempDir(t, 'receiver');
+    const link = { path: 'a', mode: SYMLINK | 0o777, link: '/' };
+    for (const mode of [DIRECTORY | 0o755, 0o644, 0x0200_0000]) {
+      const files = [link, { path: 'a/', mode }];
+      assert.throws(() => send(root, nothing(), files), /the path "a\/", which is none/);
+      await rm(join(root, 'a'));
+    }
   });
 
   test('first all, then only what changed', async (t) => {
