@@ -12,8 +12,9 @@ import { LoginMethods } from '../auth/authenticators/login-methods.ts';
 import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';
-import { LimitedLogin } from '../auth/limits/limited-login.ts';
 import { TokenLimit } from '../auth/limits/token-limit.ts';
+import { PasswordGuard } from '../auth/passwords/password-guard.ts';
+import { PasswordHasher } from '../auth/passwords/password-hasher.ts';
 import { ProviderClient } from '../auth/providers/provider-client.ts';
 import { DeviceLogins } from '../auth/sessions/device-logins.ts';
 import { Sessions } from '../auth/sessions/sessions.ts';
@@ -60,21 +61,26 @@ export async function openLogins(
       tokens: undefined,
     };
   }
-  await makeAdmin(store.accounts, config.adminPassword, say);
+  const hasher = new PasswordHasher();
+  await makeAdmin(store.accounts, hasher, config.adminPassword, say);
   const everything = () => version.everything();
   const directory = new Directory(store, everything);
   const keys = new KeyRing(store.keys);
-  const methods = new LimitedLogin(
-    new LoginMethods([
-      new CredentialLogin(store.credentials, directory),
-      new JobLogin(store.jobRules),
-      new PasswordLogin(store.accounts, directory),
-    ]),
-  );
+  const guard = new PasswordGuard({
+    hasher,
+    hashOf: async (user) => (await store.accounts.find(user))?.passwordHash,
+  });
+  // Secrets that nobody can guess are looked up first, and no failure of others keeps them out.
+  const methods = new LoginMethods([
+    new CredentialLogin(store.credentials, directory),
+    new JobLogin(store.jobRules),
+    new PasswordLogin(directory, guard),
+  ]);
   const authenticator = new HeaderAuthenticator({
     directory,
     methods,
     known: new KnownCredentials(everything),
+    isTried: (user, remote) => guard.isTried(user, remote),
     tokens: new TokenVerifier({
       issuer,
       audience: service,
@@ -99,18 +105,19 @@ export async function openLogins(
     authenticator,
     challenges,
     login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
-    management: { authenticator, sessions, store },
+    management: { authenticator, sessions, store, passwords: { guard, hasher } },
     tokens: { authenticator, keys, methods, server, ...limit },
   };
 }
 
 async function makeAdmin(
   accounts: AccountStore,
+  hasher: PasswordHasher,
   password: string | undefined,
   say: (line: string) => void,
 ): Promise<void> {
   try {
-    const admin = await ensureAdmin(accounts, password);
+    const admin = await ensureAdmin(accounts, hasher, password);
     if (admin.kind !== 'made-with-password') return;
     say('This is the first start. Log in with these; the password is not shown again:');
     say(`  user      ${admin.name}`);

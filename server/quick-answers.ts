@@ -4,7 +4,9 @@ import type { Access } from '../auth/access/access.ts';
 import { ANONYMOUS, type Identity } from '../auth/access/identity.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { TOUCH_INTERVAL } from '../storage/catalog/catalog.ts';
+import { requestOrigin } from './http/forwarded.ts';
 import { canAnswer, sendPrepared } from './http/ready-answer.ts';
+import type { TrustedProxies } from './http/trusted-proxies.ts';
 import { type AnswerCache, asksForMore, type KeptAnswer } from './registry/answer-cache.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 
@@ -14,6 +16,7 @@ export interface QuickAnswersDependencies {
   readonly authenticator: Authenticator | undefined;
   readonly isDraining: () => boolean;
   readonly log: Logger;
+  readonly proxies: TrustedProxies;
   readonly recorder: RequestRecorder;
 }
 
@@ -25,14 +28,17 @@ export interface QuickAnswersDependencies {
 export function createQuickAnswers(
   dependencies: QuickAnswersDependencies,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
-  const { access, answers, authenticator, isDraining, log, recorder } = dependencies;
+  const { access, answers, authenticator, isDraining, log, proxies, recorder } = dependencies;
 
   const find = (req: IncomingMessage) => {
     const kept = answers.find(req.url ?? '');
     if (kept === undefined || !canAnswer(kept.answer, req) || asksForMore(req) || isDraining()) {
       return undefined;
     }
-    const identity = authenticator === undefined ? ANONYMOUS : authenticator.known(req.headers.authorization);
+    const identity =
+      authenticator === undefined
+        ? ANONYMOUS
+        : authenticator.known(req.headers.authorization, () => requestOrigin(req, proxies).remote);
     if (identity === undefined || !access.allows(identity, kept.scope)) return undefined;
     return mustRenew(kept, identity) ? undefined : { kept, identity };
   };

@@ -129,6 +129,7 @@ export async function startRegistry(
     authenticator,
     isDraining: () => server.draining,
     log,
+    proxies: config.trustedProxies,
     recorder: new RequestRecorder(
       log,
       new LogSampler(LOG_SAMPLING),
@@ -167,7 +168,6 @@ export async function startRegistry(
       uploads,
     },
     corsOrigins: config.corsOrigins,
-    proxies: config.trustedProxies,
   });
   const quickly = createQuickAnswers({ ...shared, access, answers });
   const onUnavailable = (req: IncomingMessage, cause: unknown) => unavailable.set(req, cause);

@@ -1,7 +1,7 @@
 import { AccountExistsError } from '../errors.ts';
+import { checkPassword, makePassword } from '../passwords/password.ts';
+import type { PasswordHasher } from '../passwords/password-hasher.ts';
 import type { AccountStore } from './account-store.ts';
-import { checkPassword, makePassword } from './password.ts';
-import { hashPassword } from './password-hash.ts';
 
 /** The name of the first account. */
 export const ADMIN_NAME = 'admin';
@@ -18,12 +18,13 @@ export type FirstAdmin =
  */
 export async function ensureAdmin(
   accounts: Pick<AccountStore, 'create' | 'list'>,
+  hasher: PasswordHasher,
   chosenPassword?: string,
 ): Promise<FirstAdmin> {
   if (chosenPassword !== undefined) checkPassword(chosenPassword, 'the password of the administrator');
   if ((await accounts.list()).some(({ admin }) => admin)) return { kind: 'present' };
   const password = chosenPassword ?? makePassword();
-  const passwordHash = await hashPassword(password);
+  const passwordHash = await hasher.hash(password);
   try {
     await accounts.create({ name: ADMIN_NAME, passwordHash, admin: true, createdAt: new Date() });
   } catch (error) {

@@ -1,7 +1,13 @@
 import type { AccountStore } from '../accounts/account-store.ts';
-import { checkPassword, makePassword } from '../accounts/password.ts';
-import { hashPassword } from '../accounts/password-hash.ts';
+import { checkPassword, makePassword } from '../passwords/password.ts';
+import type { HashTurn, PasswordHasher } from '../passwords/password-hasher.ts';
 import { parseAccountName } from './names.ts';
+
+/** What makes hashes of passwords, and for whom; for a command unless said. */
+export interface Hashing {
+  readonly hasher: PasswordHasher;
+  readonly turn?: HashTurn;
+}
 
 export interface NewAccount {
   readonly name: string;
@@ -17,9 +23,10 @@ export interface NewAccount {
 export async function addAccount(
   accounts: AccountStore,
   { name, password, admin = false }: NewAccount,
+  hashing: Hashing,
 ): Promise<string | undefined> {
   parseAccountName(name);
-  const chosen = await passwordOf(password);
+  const chosen = await passwordOf(password, hashing);
   await accounts.create({ name, passwordHash: chosen.hash, admin, createdAt: new Date() });
   return chosen.made;
 }
@@ -31,15 +38,19 @@ export async function addAccount(
 export async function changePassword(
   accounts: AccountStore,
   name: string,
-  password?: string,
+  password: string | undefined,
+  hashing: Hashing,
 ): Promise<string | undefined> {
-  const chosen = await passwordOf(password);
+  const chosen = await passwordOf(password, hashing);
   await accounts.update(name, { passwordHash: chosen.hash });
   return chosen.made;
 }
 
-async function passwordOf(given: string | undefined): Promise<{ hash: string; made: string | undefined }> {
+async function passwordOf(
+  given: string | undefined,
+  { hasher, turn }: Hashing,
+): Promise<{ hash: string; made: string | undefined }> {
   if (given !== undefined) checkPassword(given, 'the password');
   const made = given === undefined ? makePassword() : undefined;
-  return { hash: await hashPassword(given ?? made ?? ''), made };
+  return { hash: await hasher.hash(given ?? made ?? '', turn), made };
 }

@@ -19,7 +19,7 @@ export interface Authenticator {
 
   /**
    * The identity where it is certain at once, for requests that have no time to wait; undefined when only
-   * `authenticate` can tell. As up to date as that is.
+   * `authenticate` can tell. As up to date as that is. `remote` gives the client's address, where it is needed.
    */
-  known(authorization: string | undefined): Identity | undefined;
+  known(authorization: string | undefined, remote: () => string | undefined): Identity | undefined;
 }

@@ -24,7 +24,11 @@ export class CredentialLogin implements LoginMethod {
 
   async logIn({ user, password }: BasicCredentials): Promise<Identity | undefined> {
     const kind = secretKind(password);
-    if (kind !== 'pat' && kind !== 'bot') return undefined;
+    if (kind === undefined) return undefined;
+    // It is a secret of another kind, and never a password (password.ts): nothing is verified for it.
+    if (kind !== 'pat' && kind !== 'bot') {
+      throw new CredentialsInvalidError('a secret of this kind is no password: log in again');
+    }
     const credential = await this.#credentials.findBySecret(hashSecret(password));
     const identity = credential && (await this.#directory.bearerOf(credential));
     if (credential !== undefined) refuseEnded(credential);

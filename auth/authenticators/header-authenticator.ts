@@ -12,6 +12,8 @@ export interface HeaderAuthenticatorParts {
   readonly methods: LoginMethod;
   /** Without it Basic credentials are verified for each request. */
   readonly known?: KnownCredentials;
+  /** Whether so much fails with an account from an address that its password has to be verified each time. */
+  readonly isTried?: (user: string, remote: string | undefined) => boolean;
   /** Without it bearer tokens are refused. */
   readonly tokens?: TokenVerifier;
 }
@@ -24,15 +26,16 @@ export class HeaderAuthenticator implements Authenticator {
     this.#parts = parts;
   }
 
-  known(authorization: string | undefined): Identity | undefined {
-    const { directory, known, tokens } = this.#parts;
+  known(authorization: string | undefined, remote: () => string | undefined): Identity | undefined {
+    const { directory, tokens } = this.#parts;
     if (authorization === undefined) return directory.knownAnonymous();
     const token = bearerToken(authorization);
-    return token === undefined ? known?.find(authorization) : tokens?.known(token);
+    return token === undefined ? this.#remembered(authorization, remote()) : tokens?.known(token);
   }
 
   async authenticate(authorization: string | undefined, context: AttemptContext): Promise<Identity> {
     const { directory, known, methods, tokens } = this.#parts;
+    const { remote } = context;
     if (authorization === undefined) return directory.anonymous();
     const token = bearerToken(authorization);
     if (token !== undefined && tokens !== undefined) return tokens.verify(token);
@@ -42,13 +45,21 @@ export class HeaderAuthenticator implements Authenticator {
         'the Authorization header holds neither a user and a password (HTTP Basic) nor a token of this registry',
       );
     }
-    const remembered = known?.find(authorization);
+    const remembered = this.#remembered(authorization, remote);
     if (remembered !== undefined) return remembered;
-    const keep = known?.begin(authorization);
+    const keep = known?.begin(authorization, remote);
     const identity = await methods.logIn(credentials, context);
     if (identity === undefined) throw new CredentialsInvalidError();
     keep?.(identity);
     return identity;
+  }
+
+  #remembered(authorization: string, remote: string | undefined): Identity | undefined {
+    const identity = this.#parts.known?.find(authorization, remote);
+    if (identity === undefined || identity.kind === 'anonymous' || identity.proof.kind !== 'password') {
+      return identity;
+    }
+    return this.#parts.isTried?.(identity.name, remote) ? undefined : identity;
   }
 }
 

@@ -1,11 +1,13 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Identity } from '../access/identity.ts';
 import { holdsAt } from '../access/identity.ts';
+import { networkOf } from '../limits/network-of.ts';
 import { WhileUnchanged } from './while-unchanged.ts';
 
 /**
- * Identities of Authorization headers that were right a moment ago, for as long as nothing has changed. Keeps no
- * header: an HMAC under a key that lives and dies with the process. Bounded.
+ * Identities of Authorization headers that were right a moment ago, for as long as nothing has changed, each for the
+ * network that it came from: elsewhere nobody finds out by them which password is right. Keeps no header: an HMAC under a
+ * key that lives and dies with the process. Bounded.
  */
 export class KnownCredentials {
   readonly #key = randomBytes(32);
@@ -16,17 +18,19 @@ export class KnownCredentials {
     this.#identities = new WhileUnchanged(version, limit);
   }
 
-  find(authorization: string): Identity | undefined {
-    const identity = this.#identities.find(this.#mac(authorization));
+  find(authorization: string, remote: string | undefined): Identity | undefined {
+    const identity = this.#identities.find(this.#mac(authorization, remote));
     return identity !== undefined && holdsAt(identity, Date.now()) ? identity : undefined;
   }
 
   /** To be called before credentials are verified; the function that it answers keeps the outcome. */
-  begin(authorization: string): (identity: Identity) => void {
-    return this.#identities.begin(this.#mac(authorization));
+  begin(authorization: string, remote: string | undefined): (identity: Identity) => void {
+    return this.#identities.begin(this.#mac(authorization, remote));
   }
 
-  #mac(authorization: string): string {
-    return createHmac('sha256', this.#key).update(authorization).digest('base64');
+  #mac(authorization: string, remote: string | undefined): string {
+    return createHmac('sha256', this.#key)
+      .update(`${networkOf(remote)} ${authorization}`)
+      .digest('base64');
   }
 }

@@ -8,8 +8,8 @@ const MINUTE = 60_000;
 const ACCOUNTS_BEHIND_ADDRESS = 5;
 
 /**
- * Bounds how many tokens are asked for: by the address, and by the account that has been shown to be the asker's, so that
- * nobody can use up what is another's. Each process counts for itself.
+ * Bounds how many tokens are asked for: by the account that has been shown to be the asker's, or else by the address, so
+ * that nobody can use up what is another's. Each process counts for itself.
  */
 export class TokenLimit {
   readonly #networks: TokenBuckets;
@@ -22,7 +22,7 @@ export class TokenLimit {
     this.#networks = new TokenBuckets({ burst: byAddress, interval: MINUTE / byAddress }, now);
   }
 
-  /** Counts a request, whatever comes of it. Throws TooManyTokensError. */
+  /** Counts a request in which nobody has shown who they are. Throws TooManyTokensError. */
   countRequest(address: string | undefined): void {
     count(this.#networks, networkOf(address), 'from this address');
   }

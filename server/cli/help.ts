@@ -60,8 +60,8 @@ Each option has an environment variable that does the same:
   --token-life TIME     BERTH_TOKEN_LIFE how long a token counts, 1m to 60m: as long what was revoked may go on
                                          (default 5m)
   --token-limit NUMBER  BERTH_TOKEN_LIMIT
-                                         tokens that an account may ask for in a minute, and an address five times as
-                                         many (default 6000); 0 for as many as they like
+                                         tokens that an account may ask for in a minute, and all without an account at
+                                         one address five times as many (default 6000); 0 for no limit
   --token-service NAME  BERTH_TOKEN_SERVICE
                                          what tokens are for (default berth); give more than one, this registry's
                                          first, for others that verify them by /.well-known/jwks.json

@@ -2,6 +2,7 @@ import { text } from 'node:stream/consumers';
 import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
 import { linkIdentity, unlinkIdentity } from '../../auth/administration/identities.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
 
 const PASSWORD = { 'password-stdin': { type: 'boolean' } } as const;
@@ -21,7 +22,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       const [name = ''] = input.words;
       const password = await givenPassword(input);
       const admin = input.flag('admin');
-      tellPassword(input, await addAccount(input.store.accounts, { name, admin, ...password }));
+      tellPassword(input, await addAccount(input.store.accounts, { name, admin, ...password }, hashing()));
     },
   },
   password: {
@@ -30,7 +31,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     run: async (input) => {
       const [name = ''] = input.words;
       const { password } = await givenPassword(input);
-      tellPassword(input, await changePassword(input.store.accounts, name, password));
+      tellPassword(input, await changePassword(input.store.accounts, name, password, hashing()));
     },
   },
   admin: {
@@ -66,6 +67,10 @@ export function user(args: readonly string[]): Promise<number> {
 async function givenPassword({ flag }: ActionInput): Promise<{ readonly password?: string }> {
   if (!flag('password-stdin')) return {};
   return { password: (await text(process.stdin)).replace(/\r?\n$/, '') };
+}
+
+function hashing() {
+  return { hasher: new PasswordHasher() };
 }
 
 function tellPassword({ print, tell }: ActionInput, made: string | undefined): void {

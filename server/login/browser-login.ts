@@ -1,10 +1,10 @@
 import type { Middleware } from 'koa';
-import { EntryUnknownError, LoginRefusedError, TooManyAttemptsError } from '../../auth/errors.ts';
+import { EntryUnknownError, LoginRefusedError } from '../../auth/errors.ts';
 import { networkOf } from '../../auth/limits/network-of.ts';
-import { TokenBuckets } from '../../auth/limits/token-buckets.ts';
 import { accountFor } from '../../auth/providers/account-for.ts';
 import type { Provider } from '../../auth/providers/provider.ts';
 import { SESSION_LIFE } from '../../auth/sessions/sessions.ts';
+import { FairQueue } from '../../lib/sync/fair-queue.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
@@ -16,8 +16,8 @@ import { ownOrigin } from './own-origin.ts';
 import { returnPath } from './return-path.ts';
 import { sessionOf } from './session-of.ts';
 
-/** Of logins that came to nothing, by address. */
-const FAILURES = { burst: 30, interval: 3_000 };
+/** Questions to providers at the same time: each is work for them, too. */
+const AT_ONCE = 8;
 const NOT_STORED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'same-origin' };
 
 /** From here to the provider, and back to a session. */
@@ -27,13 +27,13 @@ export function addBrowserRoutes(
   pages: Middleware<RequestState>,
 ): void {
   const { store, sessions, providers } = dependencies;
-  const failures = new TokenBuckets(FAILURES);
+  const questions = new FairQueue(AT_ONCE);
 
   router.get('/login', pages, async (ctx) => {
     const back = callbackOf(ctx);
     const returnTo = returnPath(queryOf(ctx, 'return'), ctx.state.pathPrefix) ?? homeOf(ctx);
     const provider = await providerOf(queryOf(ctx, 'provider') ?? '');
-    const { url, checks } = await counted(ctx, () => providers.begin(provider, back.href));
+    const { url, checks } = await inTurn(ctx, () => providers.begin(provider, back.href));
     keepBegunLogin(ctx, { checks, provider: provider.name, returnTo });
     answerEmpty(ctx, 303, { ...NOT_STORED, Location: url.href });
   });
@@ -42,7 +42,7 @@ export function addBrowserRoutes(
     const callback = callbackOf(ctx);
     callback.search = ctx.querystring;
     const begun = takeBegunLogin(ctx);
-    const { provider, account } = await counted(ctx, async () => {
+    const { provider, account } = await inTurn(ctx, async () => {
       if (begun === undefined) {
         throw new LoginRefusedError('this browser has begun no login here, or too long ago: begin it again');
       }
@@ -76,17 +76,10 @@ export function addBrowserRoutes(
     return provider;
   }
 
-  /** Refuses an address from which too much has failed: each attempt is work for the provider, too. */
-  async function counted<Result>(ctx: RequestContext, work: () => Promise<Result>): Promise<Result> {
-    const network = networkOf(ctx.state.origin.remote);
-    const wait = failures.wait(network);
-    if (wait > 0) throw new TooManyAttemptsError(Math.ceil(wait / 1000));
-    try {
-      return await work();
-    } catch (error) {
-      failures.take(network);
-      throw error;
-    }
+  /** In turn by address: whoever begins many logins holds up their own. Nobody is refused for what others do. */
+  function inTurn<Result>(ctx: RequestContext, work: () => Promise<Result>): Promise<Result> {
+    const { origin, signal } = ctx.state;
+    return questions.hold({ lane: 0, keys: [networkOf(origin.remote), ''] }, signal, work);
   }
 }
 

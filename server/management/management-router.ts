@@ -2,6 +2,8 @@ import type { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
+import type { PasswordGuard } from '../../auth/passwords/password-guard.ts';
+import type { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
@@ -30,10 +32,17 @@ import { addTokenRoutes } from './tokens.ts';
 import { addUserRoutes } from './users.ts';
 import { addWebhookRoutes } from './webhooks.ts';
 
+/** What verifies passwords and what makes their hashes. */
+export interface ManagedPasswords {
+  readonly guard: PasswordGuard;
+  readonly hasher: PasswordHasher;
+}
+
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;
   readonly sessions: Sessions;
   readonly store: AuthStore;
+  readonly passwords: ManagedPasswords;
   readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
   readonly deliver: Deliver;
   readonly isDraining: () => boolean;

@@ -2,8 +2,8 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import type { Account } from '../../auth/accounts/account-store.ts';
 import { unknownAccount } from '../../auth/accounts/knex-account-store.ts';
-import { verifyPassword } from '../../auth/accounts/password-hash.ts';
-import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
+import { addAccount, changePassword, type Hashing } from '../../auth/administration/accounts.ts';
+import { networkOf } from '../../auth/limits/network-of.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { RequestContext } from '../request-context.ts';
@@ -12,7 +12,7 @@ import { fieldsOf, required } from './request-fields.ts';
 import { isPerson, requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
 
 /** The people who can log in, and whoever asks. */
-export function addUserRoutes(router: ManagementRouter, { store }: ManagementDependencies): void {
+export function addUserRoutes(router: ManagementRouter, { passwords, store }: ManagementDependencies): void {
   const { accounts } = store;
 
   router.get('/me', (ctx) => {
@@ -30,7 +30,11 @@ export function addUserRoutes(router: ManagementRouter, { store }: ManagementDep
     const fields = await fieldsOf(ctx, { name: 'string', password: 'string', admin: 'boolean' });
     const name = required('name', fields.name);
     const { admin = false, password } = fields;
-    const made = await addAccount(accounts, { name, admin, ...(password !== undefined && { password }) });
+    const made = await addAccount(
+      accounts,
+      { name, admin, ...(password !== undefined && { password }) },
+      hashingFor(ctx),
+    );
     answerJson(ctx, 201, { name, admin, ...(made !== undefined && { password: made }) });
   });
 
@@ -49,7 +53,7 @@ export function addUserRoutes(router: ManagementRouter, { store }: ManagementDep
     if (fields.admin !== undefined) requireAdmin(ctx);
     if (fields.password !== undefined) {
       await requireCurrentPassword(ctx, name, fields.currentPassword);
-      await changePassword(accounts, name, fields.password);
+      await changePassword(accounts, name, fields.password, hashingFor(ctx));
     }
     if (fields.admin !== undefined) await accounts.update(name, { admin: fields.admin });
     answerEmpty(ctx, 204);
@@ -60,6 +64,12 @@ export function addUserRoutes(router: ManagementRouter, { store }: ManagementDep
     await accounts.remove(ctx.params.name ?? '');
     answerEmpty(ctx, 204);
   });
+
+  /** For whoever asks, in turn with everybody who logs in. */
+  function hashingFor({ state: { identity, origin, signal } }: RequestContext): Hashing {
+    const keys = [networkOf(origin.remote), nameOf(identity) ?? ''] as const;
+    return { hasher: passwords.hasher, turn: { place: { lane: 0, keys }, signal } };
+  }
 
   /** Whoever changes their own password shows the one of before, which a browser that was left open does not know. */
   async function requireCurrentPassword(
@@ -72,7 +82,9 @@ export function addUserRoutes(router: ManagementRouter, { store }: ManagementDep
     const hash = (await accounts.find(name))?.passwordHash;
     // Who was let in by a provider does not make themselves a way past it.
     if (hash === undefined) return requireAdmin(ctx);
-    if (current !== undefined && (await verifyPassword(current, hash))) return;
+    const { origin, signal } = ctx.state;
+    const attempt = { user: name, password: current ?? '', remote: origin.remote, signal };
+    if (current !== undefined && (await passwords.guard.check(attempt))) return;
     throw new RegistryError('DENIED', 'currentPassword is not the password of this account');
   }
 }

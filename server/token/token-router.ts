@@ -43,9 +43,14 @@ export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: s
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });
 
+  // Whoever shows who they are is counted by their account alone: others at their address keep nobody out.
   router.use(TOKEN_PATH, async (ctx, next) => {
-    limit?.countRequest(ctx.state.origin.remote);
-    await next();
+    try {
+      await next();
+    } catch (error) {
+      if (error instanceof TokenRefusal) limit?.countRequest(ctx.state.origin.remote);
+      throw error;
+    }
   });
 
   router.get(TOKEN_PATH, async (ctx) => {
@@ -73,7 +78,10 @@ export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: s
 }
 
 /** Who asks by GET: nobody, or whoever the Basic credentials name. A token gives no other token. */
-async function identityOf(ctx: RequestContext, { authenticator }: TokenDependencies): Promise<Identity> {
+async function identityOf(
+  ctx: RequestContext,
+  { authenticator, limit }: TokenDependencies,
+): Promise<Identity> {
   const { authorization } = ctx.req.headers;
   if (bearerToken(authorization ?? '') !== undefined) {
     throw new CredentialsInvalidError(
@@ -82,6 +90,7 @@ async function identityOf(ctx: RequestContext, { authenticator }: TokenDependenc
   }
   ctx.state.triedName = parseBasicCredentials(authorization ?? '')?.user;
   const identity = await authenticator.authenticate(authorization, attemptOf(ctx));
+  if (identity.kind === 'anonymous') limit?.countRequest(ctx.state.origin.remote);
   ctx.state.identity = identity;
   return identity;
 }

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hashPassword } from '../../auth/accounts/password-hash.ts';
 import { openTestAuthStore } from '../support/auth-store.ts';
 import { type CleanupScope, withCleanup } from '../support/cleanup.ts';
+import { hashPassword } from '../support/hash-password.ts';
 import { basicAuthorization, sendRequest } from '../support/http-client.ts';
 import { createRegistryClient } from '../support/registry-client.ts';
 import { startRegistry } from '../support/registry-process.ts';

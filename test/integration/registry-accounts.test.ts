@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeSecret } from '../../auth/credentials/secret.ts';
+import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
 import { basicAuthorization, sendRequest } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { createRegistryClient, digestOf } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';
+import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 
 const PASSWORD = 'a password of tests';
 
@@ -96,18 +98,72 @@ test('an open registry needs no credentials, looks at none, and warns in its log
   assert.deepEqual(registry.printed, []);
 });
 
-test('who fails too often is told to wait: 429, on every way to log in', async (t) => {
+test('who fails too often with a password is told to wait: 429, on every way to log in', async (t) => {
   const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
-  // Without the work of a password: on a slow machine so much of it takes longer than what is forgiven meanwhile.
-  const wrong = basicAuthorization('admin', makeSecret('pat'));
-  const attempt = (path: string) => registry.send('GET', path, { headers: { Authorization: wrong } });
-  const statuses = await Promise.all(Array.from({ length: 60 }, async () => (await attempt('/v2/')).status));
-  assert.deepEqual([...new Set(statuses)].sort(), [401, 429]);
-  for (const path of ['/v2/', '/token?service=berth']) {
-    // On a slow machine some have been forgiven meanwhile.
-    let answer = await attempt(path);
-    for (let turn = 0; turn < 30 && answer.status === 401; turn++) answer = await attempt(path);
+  const attempt = (path: string, password: string) =>
+    registry.send('GET', path, { headers: { Authorization: basicAuthorization('admin', password) } });
+  for (let turn = 0; turn < 10; turn++) assert.equal((await attempt('/v2/', `wrong ${turn}`)).status, 401);
+  // Each failure doubles the wait: on a slow machine the first ones are over.
+  for (const path of ['/v2/', '/token?service=berth', '/api/v1/me']) {
+    let answer = await attempt(path, 'more 0');
+    for (let turn = 1; turn < 10 && answer.status === 401; turn++)
+      answer = await attempt(path, `more ${turn}`);
     expectError(answer, 429, 'TOOMANYREQUESTS');
     assert.match(answer.headers['retry-after'] ?? '', /^[1-9]\d*$/);
   }
+});
+
+test('nobody keeps a robot or a person out by failing in their name', async (t) => {
+  const registry = await startRegistryWithAccounts(t, {
+    trustedProxies: parseTrustedProxies(['127.0.0.1']),
+  });
+  const robot = await registry.addRobot('ci', 'team/*:pull');
+  const from = (address: string, authorization: string) =>
+    registry.send('GET', '/v2/', { headers: { authorization, 'X-Forwarded-For': address } });
+  const admin = basicAuthorization('admin', ADMIN_PASSWORD);
+  assert.equal((await from('10.0.0.1', admin)).status, 200);
+  for (let turn = 0; turn < 184; turn += 1) {
+    const address = `10.0.0.${(turn % 2) + 1}`;
+    const secret = turn % 4 < 2 ? makeSecret('bot') : makeSecret('pat');
+    assert.equal((await from(address, basicAuthorization('admin+ci', secret))).status, 401);
+    assert.equal((await from(address, basicAuthorization('admin', 'a stale pull secret'))).status, 401);
+  }
+  for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
+    assert.equal((await from(address, robot)).status, 200, `the robot from ${address}`);
+    assert.equal((await from(address, admin)).status, 200, `the administrator from ${address}`);
+  }
+});
+
+test('a remembered login of another address does not tell which password is right', async (t) => {
+  const registry = await startRegistryWithAccounts(t, {
+    trustedProxies: parseTrustedProxies(['127.0.0.1']),
+  });
+  const attempt = (address: string, password: string) =>
+    registry.send('GET', '/v2/', {
+      headers: { authorization: basicAuthorization('admin', password), 'X-Forwarded-For': address },
+    });
+  assert.equal((await attempt('10.0.0.1', ADMIN_PASSWORD)).status, 200);
+  assert.equal((await attempt('10.0.0.1', ADMIN_PASSWORD)).status, 200, 'by what is remembered');
+  let refused = await attempt('10.0.0.2', 'wrong');
+  for (let turn = 0; turn < 20 && refused.status === 401; turn++) {
+    refused = await attempt('10.0.0.2', `wrong ${turn}`);
+  }
+  assert.equal(refused.status, 429);
+  assert.equal((await attempt('10.0.0.2', ADMIN_PASSWORD)).status, 429);
+});
+
+test('a changed password takes the current one, in the same turn as every login', async (t) => {
+  const registry = await startRegistryWithAccounts(t);
+  const ada = await registry.addUser('ada');
+  const change = (currentPassword: string) =>
+    registry.send('PATCH', '/api/v1/users/ada', {
+      headers: { authorization: ada, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ password: 'another password', currentPassword }),
+    });
+  for (let turn = 0; turn < 100; turn += 1) {
+    assert.equal((await change('the same wrong password')).status, 403);
+  }
+  // As many as would be refused without a login from here.
+  for (let turn = 0; turn < 12; turn += 1) assert.equal((await change(`wrong ${turn}`)).status, 403);
+  assert.equal((await change(ADMIN_PASSWORD)).status, 204);
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { hashPassword } from '../../auth/accounts/password-hash.ts';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
@@ -10,6 +9,7 @@ import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { openTestAuthStore } from '../support/auth-store.ts';
 import { defer } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
+import { hashPassword } from '../support/hash-password.ts';
 import type { HttpAnswer } from '../support/http-client.ts';
 import { type InProcessRegistry, startInProcessRegistry } from '../support/in-process-registry.ts';
 import { connectRaw } from '../support/raw-connection.ts';

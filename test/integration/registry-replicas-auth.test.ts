@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { hashPassword } from '../../auth/accounts/password-hash.ts';
 import { openAccounts } from '../../server/open-accounts.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { defer } from '../support/cleanup.ts';
+import { hashPassword } from '../support/hash-password.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { startPostgres } from '../support/postgres.ts';

@@ -3,7 +3,7 @@ import { after, type TestContext, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { parseLimits } from '../../auth/administration/limits.ts';
 import { makePersonalToken, makeRobot } from '../../auth/administration/make-credential.ts';
-import { hashSecret } from '../../auth/credentials/secret.ts';
+import { hashSecret, makeSecret } from '../../auth/credentials/secret.ts';
 import { parseTrustedProxies } from '../../server/http/trusted-proxies.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { expectError } from '../support/registry-error.ts';
@@ -319,7 +319,9 @@ test('who asks for too many tokens is told to wait, and nobody else is', async (
   const crowded = await ask(undefined, '192.0.2.9');
   assert.match(JSON.parse(crowded.body.toString()).errors[0].message, /from this address/);
   assert.equal(crowded.status, 429);
-  assert.equal((await ask(users[1], '192.0.2.10')).status, 200);
+  const guess = await ask(basicAuthorization('bob', makeSecret('pat')), '192.0.2.9');
+  assert.equal(guess.status, 429, 'what fails is counted too');
+  assert.equal((await ask(users[1], '192.0.2.9')).status, 200, 'whoever shows who they are is not');
   // Tokens that are out go on.
   const headers = { authorization: `Bearer ${first.token}` };
   assert.equal((await limited.send('GET', '/v2/', { headers })).status, 200);

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { Role } from '../../auth/access/role.ts';
-import { hashPassword } from '../../auth/accounts/password-hash.ts';
 import { parseLimits } from '../../auth/administration/limits.ts';
 import { makeRobot } from '../../auth/administration/make-credential.ts';
 import { openTestAuthStore, type TestAuthStore } from './auth-store.ts';
 import type { CleanupScope } from './cleanup.ts';
+import { hashPassword } from './hash-password.ts';
 import { basicAuthorization } from './http-client.ts';
 import {
   type InProcessOptions,

@@ -2,20 +2,24 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { ALL_RIGHTS } from '../../../auth/access/rights.ts';
 import { Directory } from '../../../auth/accounts/directory.ts';
-import { hashPassword } from '../../../auth/accounts/password-hash.ts';
 import type { AuthStore } from '../../../auth/auth-store.ts';
 import { parseBasicCredentials } from '../../../auth/authenticators/basic-credentials.ts';
 import { HeaderAuthenticator } from '../../../auth/authenticators/header-authenticator.ts';
 import { PasswordLogin } from '../../../auth/authenticators/password-login.ts';
 import { CredentialsInvalidError } from '../../../auth/errors.ts';
+import { PasswordGuard } from '../../../auth/passwords/password-guard.ts';
+import { PasswordHasher } from '../../../auth/passwords/password-hasher.ts';
 import { openTestAuthStore } from '../../support/auth-store.ts';
+import { hashPassword } from '../../support/hash-password.ts';
 
 const context = { remote: undefined, signal: new AbortController().signal };
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
 function authenticatorOver(store: AuthStore): HeaderAuthenticator {
   const directory = new Directory(store);
-  return new HeaderAuthenticator({ directory, methods: new PasswordLogin(store.accounts, directory) });
+  const hashOf = async (user: string) => (await store.accounts.find(user))?.passwordHash;
+  const guard = new PasswordGuard({ hasher: new PasswordHasher(1), hashOf });
+  return new HeaderAuthenticator({ directory, methods: new PasswordLogin(directory, guard) });
 }
 
 async function storeWith(t: TestContext, name: string, password: string): Promise<AuthStore> {

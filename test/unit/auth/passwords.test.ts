@@ -1,29 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkPassword, makePassword } from '../../../auth/accounts/password.ts';
-import { hashPassword, verifyPassword } from '../../../auth/accounts/password-hash.ts';
-import { VerifiedPasswords } from '../../../auth/authenticators/verified-passwords.ts';
 import { PasswordRefusedError } from '../../../auth/errors.ts';
+import { checkPassword, makePassword } from '../../../auth/passwords/password.ts';
+import { PasswordHasher } from '../../../auth/passwords/password-hasher.ts';
+import { VerifiedPasswords } from '../../../auth/passwords/verified-passwords.ts';
+
+const hasher = new PasswordHasher(1);
 
 test('a hash tells the right password from others, and is salted', async () => {
-  const hash = await hashPassword('correct horse');
+  const hash = await hasher.hash('correct horse');
   assert.match(hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[^$=]{22}\$[^$=]{43}$/);
-  assert.equal(await verifyPassword('correct horse', hash), true);
-  assert.equal(await verifyPassword('correct horse ', hash), false);
-  assert.equal(await verifyPassword('', hash), false);
-  assert.notEqual(await hashPassword('correct horse'), hash);
+  assert.equal(await hasher.verify('correct horse', hash), true);
+  assert.equal(await hasher.verify('correct horse ', hash), false);
+  assert.equal(await hasher.verify('', hash), false);
+  assert.notEqual(await hasher.hash('correct horse'), hash);
 });
 
 test('a hash of another cost is still verified', async () => {
   // RFC 9106's function with the parameters that the string states, computed by the reference program argon2(1):
   // echo -n password | argon2 somesalt -id -t 2 -m 8 -p 1 -e
   const hash = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
-  assert.equal(await verifyPassword('password', hash), true);
-  assert.equal(await verifyPassword('Password', hash), false);
+  assert.equal(await hasher.verify('password', hash), true);
+  assert.equal(await hasher.verify('Password', hash), false);
 });
 
 test('what is no hash is an error and not a wrong password', async () => {
-  await assert.rejects(verifyPassword('x', '$2y$10$abcdefghijklmnopqrstuv'));
+  await assert.rejects(hasher.verify('x', '$2y$10$abcdefghijklmnopqrstuv'));
 });
 
 test('passwords that may not be chosen', () => {

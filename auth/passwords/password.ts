@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { secretKind } from '../credentials/secret.ts';
 import { PasswordRefusedError } from '../errors.ts';
 
 const SHORTEST = 8;
@@ -14,6 +15,9 @@ export function checkPassword(password: string, what: string): void {
   }
   if (Buffer.byteLength(password) > LONGEST) {
     throw new PasswordRefusedError(`${what} is too long: choose at most ${LONGEST} bytes`);
+  }
+  if (secretKind(password) !== undefined) {
+    throw new PasswordRefusedError(`${what} has the form of a token of a registry: choose another`);
   }
 }
 

@@ -1,0 +1,186 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { TooManyAttemptsError } from '../errors.ts';
+import { networkOf } from '../limits/network-of.ts';
+import { Failures } from './failures.ts';
+import { FamiliarAddresses } from './familiar-addresses.ts';
+import { makePassword } from './password.ts';
+import type { HashTurn, PasswordHasher } from './password-hasher.ts';
+import { VerifiedPasswords } from './verified-passwords.ts';
+
+const MINUTE = 60_000;
+/** Failures of an account from one address that cost no waiting. */
+const FREE = 10;
+/** The same while the account, or the address, fails a lot elsewhere: whoever is right still gets in at once. */
+const FREE_UNDER_ATTACK = 1;
+/** Failures of one account from anywhere, or of one address with any account, that make it an attack. */
+const ATTACK = 100;
+/** Milliseconds: the wait after the first failure that is not free. It doubles with each one. */
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 15 * MINUTE;
+/** Milliseconds that an account waits at most at an address from which it has logged in, where it is never refused. */
+const LONGEST_FAMILIAR_WAIT = 500;
+/** Attempts with one account from one address that wait for the ones before, where it has not logged in yet. */
+const MOST_QUEUED = 32;
+/** Wrong passwords of an account at an address that are known again. */
+const MOST_WRONG = 8;
+const MOST_WRONG_KEYS = 10_000;
+
+export interface PasswordAttempt {
+  readonly user: string;
+  readonly password: string;
+  /** The client's address, as far as it is known. */
+  readonly remote: string | undefined;
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface PasswordGuardParts {
+  readonly hasher: Pick<PasswordHasher, 'hash' | 'verify'>;
+  /** The stored hash of an account's password; undefined without one. */
+  readonly hashOf: (user: string) => Promise<string | undefined>;
+  /** Milliseconds, from any start. */
+  readonly now?: () => number;
+  /** Waits so many milliseconds. */
+  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Says whether passwords are right, and bounds how often anybody may ask. Failures count for an account and an address
+ * together, with a wait that doubles, so that nobody can keep others out: neither an account from elsewhere nor the others
+ * behind the same address. Where an account has logged in before it waits a moment but is not refused. The same wrong
+ * password again, as a program sends it that nobody has told the new one, is no further failure. Each process counts for
+ * itself.
+ */
+export class PasswordGuard {
+  readonly #parts: PasswordGuardParts;
+  readonly #here: Failures;
+  readonly #accounts: Failures;
+  readonly #networks: Failures;
+  readonly #familiar = new FamiliarAddresses();
+  readonly #verified = new VerifiedPasswords();
+  readonly #wrong = new Map<string, string[]>();
+  readonly #lock = new KeyedLock();
+  readonly #queued = new Map<string, number>();
+  readonly #key = randomBytes(32);
+  #decoyHash: Promise<string> | undefined;
+
+  constructor(parts: PasswordGuardParts) {
+    const now = parts.now ?? (() => performance.now());
+    this.#parts = parts;
+    this.#here = new Failures(10 * MINUTE, now);
+    this.#accounts = new Failures(MINUTE, now);
+    this.#networks = new Failures(MINUTE, now);
+  }
+
+  /**
+   * Whether the password is the account's. An account that is not there, or has no password, costs as much as a wrong
+   * password. Throws TooManyAttemptsError, and the signal's reason.
+   */
+  async check(attempt: PasswordAttempt): Promise<boolean> {
+    const pair = pairOf(attempt);
+    if (!this.#isFamiliar(pair)) this.#refuse(pair);
+    const queued = this.#queued.get(pair.key) ?? 0;
+    if (queued >= MOST_QUEUED && !this.#isFamiliar(pair)) throw new TooManyAttemptsError(1);
+    this.#queued.set(pair.key, queued + 1);
+    try {
+      // One at a time: of many at once, most are looked at when it is known that the first have failed.
+      return await this.#lock.run(pair.key, () => this.#check(attempt, pair));
+    } finally {
+      const left = (this.#queued.get(pair.key) ?? 1) - 1;
+      if (left === 0) this.#queued.delete(pair.key);
+      else this.#queued.set(pair.key, left);
+    }
+  }
+
+  /** Whether so much fails with this account from this address that no shorter way than `check` may let it in. */
+  isTried(user: string, remote: string | undefined): boolean {
+    return this.#wait(pairOf({ user, remote })) > 0;
+  }
+
+  async #check({ user, password, signal }: PasswordAttempt, pair: Pair): Promise<boolean> {
+    signal.throwIfAborted();
+    const wait = this.#wait(pair);
+    const familiar = this.#isFamiliar(pair);
+    if (!familiar) this.#refuse(pair);
+    const expected = await this.#parts.hashOf(user);
+    this.#decoyHash ??= this.#parts.hasher.hash(makePassword());
+    const hash = expected ?? (await this.#decoyHash);
+    const mac = this.#mac(pair, password, hash);
+    if (this.#wrong.get(pair.key)?.includes(mac)) return false;
+    if (wait === 0 && expected !== undefined && this.#verified.has(user, password, hash)) {
+      this.#familiar.add(pair.account, pair.network);
+      return true;
+    }
+    if (wait > 0) await this.#pause(Math.min(wait, LONGEST_FAMILIAR_WAIT), signal);
+    const turn = this.#turnOf(pair, signal);
+    const right = (await this.#parts.hasher.verify(password, hash, turn)) && expected !== undefined;
+    if (right) {
+      this.#verified.add(user, password, hash);
+      this.#familiar.add(pair.account, pair.network);
+    } else this.#fail(pair, mac);
+    return right;
+  }
+
+  #turnOf(pair: Pair, signal: AbortSignal): HashTurn {
+    const tried = this.#here.of(pair.key) > 0 || this.#networks.of(pair.network) > 0;
+    const lane = this.#isFamiliar(pair) ? 0 : tried ? 2 : 1;
+    return { place: { lane, keys: [pair.network, pair.account] }, signal };
+  }
+
+  #refuse(pair: Pair): void {
+    const wait = this.#wait(pair);
+    if (wait > 0) throw new TooManyAttemptsError(Math.ceil(wait / 1000));
+  }
+
+  /** Milliseconds until the next attempt; 0 when it may be made at once. */
+  #wait({ key, account, network }: Pair): number {
+    const failures = this.#here.of(key);
+    const isAttack = this.#accounts.of(account) >= ATTACK || this.#networks.of(network) >= ATTACK;
+    const over = failures - (isAttack ? FREE_UNDER_ATTACK : FREE);
+    if (over < 0) return 0;
+    return Math.max(0, Math.min(FIRST_WAIT * 2 ** over, LONGEST_WAIT) - this.#here.since(key));
+  }
+
+  #fail({ key, account, network }: Pair, mac: string): void {
+    this.#here.add(key);
+    this.#accounts.add(account);
+    this.#networks.add(network);
+    const wrong = this.#wrong.get(key) ?? [];
+    this.#wrong.delete(key);
+    if (this.#wrong.size >= MOST_WRONG_KEYS) this.#wrong.delete(this.#wrong.keys().next().value ?? '');
+    this.#wrong.set(key, [...wrong, mac].slice(-MOST_WRONG));
+  }
+
+  #isFamiliar({ account, network }: Pair): boolean {
+    return this.#familiar.has(account, network);
+  }
+
+  /** Neither the password nor what it could be tried out with offline is kept: the key lives and dies with the process. */
+  #mac({ key }: Pair, password: string, hash: string): string {
+    return createHmac('sha256', this.#key)
+      .update(JSON.stringify([key, hash, password]))
+      .digest('base64');
+  }
+
+  #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const { pause } = this.#parts;
+    return pause === undefined ? sleep(milliseconds, undefined, { signal }) : pause(milliseconds, signal);
+  }
+}
+
+interface Pair {
+  readonly key: string;
+  readonly account: string;
+  readonly network: string;
+}
+
+/** No account has a name as long as this; of a longer one only so much is remembered. */
+const LONGEST_ACCOUNT = 256;
+
+function pairOf({ user, remote }: Pick<PasswordAttempt, 'user' | 'remote'>): Pair {
+  const network = networkOf(remote);
+  const account = user.slice(0, LONGEST_ACCOUNT);
+  return { network, account, key: `${network} ${account}` };
+}

@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { networkOf } from '../../../auth/limits/network-of.ts';
+import { PasswordGuard } from '../../../auth/passwords/password-guard.ts';
+
+const HOME = '10.0.0.1';
+
+/** A guard over accounts whose password is `right`, on a clock of its own. */
+function guarded() {
+  let now = 0;
+  let verified = 0;
+  const lanes: number[] = [];
+  const pauses: number[] = [];
+  const guard = new PasswordGuard({
+    hasher: {
+      hash: async () => 'the hash of nobody',
+      verify: async (password, hash, turn) => {
+        verified += 1;
+        lanes.push(turn?.place.lane ?? -1);
+        return hash === 'hash' && password === 'right';
+      },
+    },
+    hashOf: async (user) => (user.startsWith('nobody') ? undefined : 'hash'),
+    now: () => now,
+    pause: async (milliseconds) => {
+      pauses.push(milliseconds);
+      now += milliseconds;
+    },
+  });
+  const { signal } = new AbortController();
+  return {
+    guard,
+    lanes,
+    pauses,
+    verified: () => verified,
+    pass: (milliseconds: number) => {
+      now += milliseconds;
+    },
+    attempt: async (remote: string, user: string, password: string): Promise<boolean | number> => {
+      try {
+        return await guard.check({ user, password, remote, signal });
+      } catch (error) {
+        assert.equal((error as { code: string }).code, 'TOO_MANY_ATTEMPTS');
+        return (error as { retryAfter: number }).retryAfter;
+      }
+    },
+  };
+}
+
+test('an account waits at an address where it failed, twice as long after each failure', async () => {
+  const { attempt, pass } = guarded();
+  for (let turn = 0; turn < 10; turn++) assert.equal(await attempt(HOME, 'ada', `wrong ${turn}`), false);
+  for (let wait = 1; wait <= 512; wait *= 2) {
+    assert.equal(await attempt(HOME, 'ada', 'right'), wait);
+    pass(wait * 1000);
+    assert.equal(await attempt(HOME, 'ada', `no ${wait}`), false);
+  }
+  assert.equal(await attempt(HOME, 'bob', 'right'), true, 'another account there is let in');
+  assert.equal(await attempt('10.0.0.2', 'ada', 'right'), true, 'and this account elsewhere');
+});
+
+test('however many addresses fail with an account, it is let in from another at once', async () => {
+  const { attempt } = guarded();
+  for (let turn = 0; turn < 2000; turn++) {
+    assert.equal(await attempt(`10.1.${turn >> 8}.${turn & 255}`, 'ada', 'wrong'), false);
+  }
+  assert.equal(await attempt('10.2.0.1', 'ada', 'right'), true);
+  assert.equal(await attempt('10.2.0.2', 'ada', 'wrong'), false);
+  assert.equal(await attempt('10.2.0.2', 'ada', 'right'), 1, 'a stranger gets one attempt and no ten');
+});
+
+test('whoever fails with many accounts locks out nobody behind the same address', async () => {
+  const { attempt } = guarded();
+  for (let turn = 0; turn < 500; turn++) assert.equal(await attempt(HOME, `user-${turn}`, 'wrong'), false);
+  assert.equal(await attempt(HOME, 'ada', 'right'), true);
+  assert.equal(await attempt(HOME, 'nobody', 'one'), false);
+  assert.equal(await attempt(HOME, 'nobody', 'two'), 1);
+});
+
+test('where an account has logged in it is never refused, and waits a moment at most', async () => {
+  const { attempt, pauses, guard } = guarded();
+  assert.equal(await attempt(HOME, 'ada', 'right'), true);
+  for (let turn = 0; turn < 300; turn++) assert.equal(await attempt(HOME, 'ada', `wrong ${turn}`), false);
+  assert.equal(await attempt(HOME, 'ada', 'right'), true);
+  assert.ok(pauses.length >= 290, 'guesses are slowed down');
+  assert.ok(Math.max(...pauses) <= 500);
+  assert.equal(guard.isTried('ada', HOME), true, 'nothing remembered lets it in meanwhile');
+  assert.equal(guard.isTried('ada', '10.0.0.2'), false);
+});
+
+test('the same wrong password again, as a stale pull secret, is neither counted nor hashed', async () => {
+  const { attempt, verified } = guarded();
+  for (let turn = 0; turn < 200; turn++) assert.equal(await attempt(HOME, 'ada', 'last year'), false);
+  assert.equal(verified(), 1);
+  assert.equal(await attempt(HOME, 'ada', 'right'), true);
+});
+
+test('right logins are not counted, and many at once cost one hash', async () => {
+  const { attempt, verified } = guarded();
+  const outcomes = await Promise.all(Array.from({ length: 30 }, () => attempt(HOME, 'ada', 'right')));
+  assert.deepEqual([...new Set(outcomes)], [true]);
+  assert.equal(verified(), 1);
+});
+
+test('many at once are no more than one after the other', async () => {
+  const { attempt, verified } = guarded();
+  const outcomes = await Promise.all(
+    Array.from({ length: 300 }, (_, turn) => attempt(HOME, 'ada', `${turn}`)),
+  );
+  assert.equal(verified(), 10);
+  assert.equal(outcomes.filter((outcome) => outcome === false).length, 10);
+});
+
+test('accounts that are not there fail as others do', async () => {
+  const { attempt } = guarded();
+  for (let turn = 0; turn < 10; turn++) assert.equal(await attempt(HOME, 'nobody', `${turn}`), false);
+  assert.equal(await attempt(HOME, 'nobody', 'right'), 1);
+});
+
+test('hashes are in turn: familiar addresses, then attempts without a failure, then the others', async () => {
+  const { attempt, lanes } = guarded();
+  await attempt(HOME, 'ada', 'right');
+  await attempt(HOME, 'ada', 'wrong');
+  await attempt('10.0.0.2', 'ada', 'one');
+  await attempt('10.0.0.2', 'ada', 'two');
+  assert.deepEqual(lanes, [1, 0, 1, 2]);
+});
+
+test('of IPv6 a network counts, of IPv4 an address', () => {
+  assert.equal(networkOf('192.0.2.1'), '192.0.2.1');
+  assert.equal(networkOf('::ffff:192.0.2.1'), '192.0.2.1');
+  assert.equal(networkOf('2001:db8:0:1::5'), networkOf('2001:0db8::1:aaaa:bbbb:cccc:dddd'));
+  assert.notEqual(networkOf('2001:db8:0:1::5'), networkOf('2001:db8:0:2::5'));
+  assert.equal(networkOf('fe80::1%eth0'), 'fe80:0:0:0');
+  assert.equal(networkOf(undefined), 'unknown');
+});
