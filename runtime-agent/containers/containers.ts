@@ -78,6 +78,11 @@ export interface Containers {
   start(ref: string): Promise<void>;
   /** Stop signal, then KILL after `timeout` seconds (undefined: the container's, else 10; -1: never). 'not-modified' when it does not run. */
   stop(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
+  /**
+   * Stops it, where it runs, and starts it. One that is removed when it ends is kept. Throws as `start` does, never
+   * 'not-modified'.
+   */
+  restart(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
   /** `signal` by name, with or without SIG, or number. 'conflict' when it does not run. */
   kill(ref: string, signal: string): Promise<void>;
   /** 'conflict' while it runs, unless `force`. */

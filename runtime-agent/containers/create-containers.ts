@@ -32,6 +32,7 @@ import { connectContainer, disconnectContainer } from './lifecycle/connect-conta
 import type { ContainerContext } from './lifecycle/context.ts';
 import { createContainer } from './lifecycle/create-container.ts';
 import { finishRunLocked } from './lifecycle/finish-run.ts';
+import type { LiveContainer } from './lifecycle/live-container.ts';
 import { ContainerRegistry } from './lifecycle/registry.ts';
 import { removeContainer } from './lifecycle/remove-container.ts';
 import { startLocked } from './lifecycle/start-container.ts';
@@ -148,17 +149,26 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
 
 function containersOver(context: ContainerContext): Containers {
   const find = (ref: string) => context.registry.find(ref);
+  const start = (live: LiveContainer) =>
+    live.mutex.run(async () => {
+      // It may have been removed while this start waited for its turn.
+      find(live.id);
+      live.failures = 0;
+      live.change({ state: { restartCount: 0 } });
+      await startLocked(context, live);
+    });
   return {
     create: (request) => createContainer(context, request),
-    start: async (ref) => {
+    start: async (ref) => start(find(ref)),
+    restart: async (ref, options) => {
       const live = find(ref);
-      await live.mutex.run(async () => {
-        // It may have been removed while this start waited for its turn.
-        find(live.id);
-        live.failures = 0;
-        live.change({ state: { restartCount: 0 } });
-        await startLocked(context, live);
-      });
+      live.restarts += 1;
+      try {
+        await stopContainer(context, live, options).catch(unlessNotModified);
+      } finally {
+        live.restarts -= 1;
+      }
+      await start(live).catch(unlessNotModified);
     },
     stop: async (ref, options) => stopContainer(context, find(ref), options),
     kill: async (ref, signal) => killContainer(context, find(ref), signal),
@@ -198,6 +208,10 @@ function containersOver(context: ContainerContext): Containers {
         .reverse()
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0)),
   };
+}
+
+function unlessNotModified(error: unknown): void {
+  if (!(error instanceof EngineError && error.code === 'not-modified')) throw error;
 }
 
 async function handleExit(context: ContainerContext, id: string): Promise<void> {

@@ -53,6 +53,22 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       assert.equal((await status(byRequest)).exitCode, 45);
     });
 
+    it('restarts one that is removed when it ends, and removes it at its own end', async () => {
+      const { containers } = agent();
+      const id = await startReady(
+        'trap "exit 1" TERM; echo ready; while :; do sleep 0.05; done',
+        {},
+        { AutoRemove: true },
+      );
+      const before = await status(id);
+      await containers.restart(id, { timeout: GRACE });
+      assert.equal((await status(id)).status, 'running');
+      assert.notEqual((await status(id)).pid, before.pid);
+      await containers.restart(id, { timeout: 0 });
+      await containers.stop(id, { timeout: 0 });
+      await assert.rejects(containers.get(id), { code: 'not-found' });
+    });
+
     it('kills after the time of grace', async () => {
       const { containers } = agent();
       const id = await startReady('trap "" TERM; echo ready; while :; do sleep 0.05; done');

@@ -37,7 +37,7 @@ export async function finishRunLocked(
     (await wasOomKilled(live.paths));
   const stopped = live.stopping;
   const duration = Math.max(0, exit.finishedAt.getTime() - Date.parse(live.container.state.startedAt));
-  const removes = live.container.hostConfig.AutoRemove;
+  const removes = live.container.hostConfig.AutoRemove && live.restarts === 0;
   const restarts = willRestart(context, live, exit.exitCode, duration);
   const { health } = live.container.state;
   live.stopping = false;

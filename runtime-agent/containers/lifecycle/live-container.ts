@@ -16,6 +16,8 @@ export class LiveContainer {
   session: AttachSession | undefined;
   /** Somebody asked for the container to be stopped, and its end will be told as such. */
   stopping = false;
+  /** Restarts that wait for its end, which is no reason to remove it meanwhile. */
+  restarts = 0;
   restartTimer: NodeJS.Timeout | undefined;
   /** Runs in a row that ended soon, by which the next restart is delayed. */
   failures = 0;

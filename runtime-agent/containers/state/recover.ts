@@ -76,6 +76,11 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     await removeLocked(context, live, { run: 'found' });
     return;
   }
+  if (live.run === undefined && status === 'exited' && live.container.hostConfig.AutoRemove) {
+    // The agent was killed between the two halves of a restart.
+    await removeLocked(context, live, { run: 'found' });
+    return;
+  }
   if (live.run === undefined) {
     if (await exists(live.paths.spec)) await clearRun(context, live.paths, 'found');
     // Files were copied from it, or it was committed.

@@ -68,10 +68,9 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
 
   router.post('/containers/:id/restart', async (ctx) => {
     const container = await containers.get(ref(ctx));
-    await worded(`Cannot restart container ${ref(ctx)}: `, async () => {
-      await containers.stop(container.id, stopOptions(ctx)).catch(unlessNotModified);
-      await containers.start(container.id).catch(unlessNotModified);
-    });
+    await worded(`Cannot restart container ${ref(ctx)}: `, () =>
+      containers.restart(container.id, stopOptions(ctx)),
+    );
     deps.events.publish({
       type: 'container',
       action: 'restart',
@@ -141,8 +140,4 @@ async function worded(prefix: string, work: () => Promise<void>): Promise<void> 
     if (isWorded || error.code === 'not-modified') throw error;
     throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
   }
-}
-
-function unlessNotModified(error: unknown): void {
-  if (!(error instanceof EngineError && error.code === 'not-modified')) throw error;
 }

@@ -150,6 +150,11 @@ export class FakeContainers implements Containers {
     clearTimeout(timer);
   }
 
+  async restart(ref: string, options: { readonly timeout?: number }): Promise<void> {
+    if (this.#find(ref).process !== undefined) await this.stop(ref, options);
+    await this.start(ref);
+  }
+
   async kill(ref: string, signal: string): Promise<void> {
     const held = this.#find(ref);
     if (held.process === undefined) {
