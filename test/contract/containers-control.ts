@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { containerCgroup } from '../../runtime-agent/containers/plan/cgroup-path.ts';
+import type { EngineError } from '../../runtime-agent/errors.ts';
 import { readCgroupUsage } from '../../runtime-agent/linux/cgroup-usage.ts';
 import { detectCgroups } from '../../runtime-agent/linux/cgroups.ts';
 import type { AgentContainers } from '../support/agent-containers.ts';
@@ -46,6 +48,27 @@ export function describeControl(name: string, agent: () => AgentContainers): voi
       await containers.control.pause(id);
       await containers.stop(id, { timeout: 0 });
       assert.equal(await status(), 'exited');
+      await remove();
+    });
+
+    it('commits, and changes, one whose end is not recorded yet', async () => {
+      const { id, containers, remove } = await open();
+      const { pid } = (await containers.get(id)).state;
+      const isOver = () => /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+      const queued: Promise<unknown>[] = [];
+      const signal = AbortSignal.timeout(120_000);
+      await containers.trees.withLayer(id, { pause: false }, signal, async () => {
+        // Their turns come before that of the end.
+        queued.push(
+          containers.trees.withLayer(id, { pause: true }, signal, async () => 'layer'),
+          containers.control.update(id, { Memory: 64 * MEGABYTE }),
+          containers.control.pause(id).catch((error: EngineError) => error.code),
+        );
+        process.kill(pid, 'SIGKILL');
+        await waitUntil('it has ended', async () => !existsSync(`/proc/${pid}`) || isOver());
+      });
+      assert.deepEqual(await Promise.all(queued), ['layer', [], 'conflict']);
+      assert.equal((await containers.get(id)).hostConfig.Memory, 64 * MEGABYTE);
       await remove();
     });
 

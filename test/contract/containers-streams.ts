@@ -32,6 +32,18 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       assert.ok(/^x+$/.test(stdout));
     });
 
+    it('has recorded the end before the output ends', async () => {
+      for (let run = 0; run < 5; run += 1) {
+        const { id, containers, attach } = await start('echo last; exit 3');
+        const client = await attach();
+        await containers.start(id);
+        await collectOutput(client);
+        const { status, exitCode } = (await containers.get(id)).state;
+        assert.deepEqual([status, exitCode], ['exited', 3]);
+        await containers.remove(id, { force: false, volumes: false });
+      }
+    });
+
     it('gives several clients the same, and lets one leave', async () => {
       const { id, containers, attach } = await start('read go; seq 1 1000; echo done >&2', {
         OpenStdin: true,

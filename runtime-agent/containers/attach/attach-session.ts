@@ -47,7 +47,8 @@ export class AttachSession {
   readonly #clients = new Set<Client>();
   readonly #unsent: Send[] = [];
   readonly #sending = new Map<number, () => void>();
-  #state: 'idle' | 'connecting' | 'open' | 'ended' = 'idle';
+  /** `drained`: conmon has gone, all that the container wrote is here, and its end is not recorded yet. */
+  #state: 'idle' | 'connecting' | 'open' | 'drained' | 'ended' = 'idle';
   #connected: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #inputEnded = false;
   #key = 0;
@@ -69,7 +70,7 @@ export class AttachSession {
   }
 
   get isConnected(): boolean {
-    return this.#state === 'open';
+    return this.#state === 'open' || this.#state === 'drained';
   }
 
   /** Settles when the clients of the present connection have been handed all that the container wrote, or it is broken. */
@@ -126,17 +127,27 @@ export class AttachSession {
     } else {
       const error = report.error === undefined ? undefined : new EngineError('runtime', report.error);
       if (error !== undefined) this.#connected?.reject(error);
-      this.end();
+      this.#drain();
     }
   }
 
-  /** The container will write no more: clients get what is queued, then the end. */
+  /**
+   * The container has ended, and that can be seen by everybody: clients get what is queued, then the end. Programs look at the
+   * exit code as soon as they have read it.
+   */
   end(): void {
     if (this.#state === 'ended') return;
-    if (this.#state !== 'idle') this.#link.release(this.#key);
+    if (this.#state === 'connecting' || this.#state === 'open') this.#link.release(this.#key);
+    this.#drain();
     this.#state = 'ended';
-    this.#connected?.resolve();
     for (const client of this.#clients) client.queue.finish();
+  }
+
+  /** The container will write no more. */
+  #drain(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'drained';
+    this.#connected?.resolve();
     this.#settleSends();
     this.#whenEnded.resolve();
   }
@@ -146,7 +157,7 @@ export class AttachSession {
    * fed a stdin that ends with its client has ended it.
    */
   fail(error: Error): void {
-    if (this.#state === 'ended') return;
+    if (this.#state === 'drained' || this.#state === 'ended') return;
     this.#state = 'idle';
     this.#connected?.reject(error);
     for (const client of [...this.#clients]) {
@@ -196,9 +207,9 @@ export class AttachSession {
   }
 
   #write(client: Client, data: Uint8Array): Promise<void> {
-    if (!client.stdin || this.#inputEnded || this.#state === 'ended' || data.length === 0) {
-      return Promise.resolve();
-    }
+    const takesInput =
+      client.stdin && !this.#inputEnded && this.#state !== 'drained' && this.#state !== 'ended';
+    if (!takesInput || data.length === 0) return Promise.resolve();
     return new Promise((done) => {
       const send = { data: new Uint8Array(data), done };
       if (this.#state === 'open') this.#send(send);

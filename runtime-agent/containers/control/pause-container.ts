@@ -1,5 +1,4 @@
 import { EngineError } from '../../errors.ts';
-import { isProcessAlive } from '../../linux/proc.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
@@ -18,7 +17,12 @@ export async function pauseContainer(context: ContainerContext, live: LiveContai
       );
     }
     if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
-    await context.commands.pause(live.id);
+    try {
+      await context.commands.pause(live.id);
+    } catch (error) {
+      if (live.isAlive) throw error;
+      throw new EngineError('conflict', `container ${live.id} is not running`, { cause: error });
+    }
     live.change({ state: { status: 'paused' } });
     await context.table.update(live.stored);
     publishContainerEvent(context.events, live.container, 'pause');
@@ -43,14 +47,13 @@ export async function resumeForSignal(
   signal: number,
 ): Promise<void> {
   await live.mutex.run(async () => {
-    const { run } = live;
-    if (run === undefined || live.container.state.status !== 'paused') return;
+    if (live.run === undefined || live.container.state.status !== 'paused') return;
     try {
       await resume(context, live);
       if (signal !== SIGKILL) publishContainerEvent(context.events, live.container, 'unpause');
     } catch (error) {
       // Where the kernel ends what stands still, there may be nothing left to resume.
-      if (isProcessAlive(run.pid, run.startTime)) throw error;
+      if (live.isAlive) throw error;
     }
   });
 }

@@ -43,7 +43,8 @@ export async function updateContainer(
       try {
         await context.commands.update(live.id, resources);
       } catch (error) {
-        throw cannotUpdate(live.id, error);
+        // One that has just ended has the limits from its next run on.
+        if (live.isAlive) throw cannotUpdate(live.id, error);
       }
     }
     live.change({ hostConfig });

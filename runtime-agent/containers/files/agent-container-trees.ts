@@ -120,12 +120,20 @@ export class AgentContainerTrees implements ContainerTrees {
 
   async #paused<T>(live: LiveContainer, work: () => Promise<T>): Promise<T> {
     const { commands, events } = this.#context;
-    await commands.pause(live.id);
+    try {
+      await commands.pause(live.id);
+    } catch (error) {
+      if (live.isAlive) throw error;
+      // It has just ended, and nothing changes any more.
+      return await work();
+    }
     publishContainerEvent(events, live.container, 'pause');
     try {
       return await work();
     } finally {
-      await commands.resume(live.id);
+      await commands.resume(live.id).catch((error: unknown) => {
+        if (live.isAlive) throw error;
+      });
       publishContainerEvent(events, live.container, 'unpause');
     }
   }

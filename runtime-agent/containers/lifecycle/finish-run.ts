@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { countOomKills } from '../../linux/cgroups.ts';
+import type { AttachSession } from '../attach/attach-session.ts';
 import type { Container } from '../container.ts';
 import { endedHealth } from '../health/health-state.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
@@ -41,19 +42,23 @@ export async function finishRunLocked(
   const restarts = willRestart(context, live, exit.exitCode, duration);
   const { health } = live.container.state;
   live.stopping = false;
-  await releaseSession(live);
-  await context.networks.close(live.id);
-  live.change({
-    state: {
-      status: restarts ? 'restarting' : 'exited',
-      exitCode: exit.exitCode,
-      oomKilled,
-      finishedAt: timestamp(exit.finishedAt),
-      ...(health === undefined ? {} : { health: endedHealth(health) }),
-    },
-    run: undefined,
-    networks: withLastNetworks(live.container),
-  });
+  const session = await takeSession(live);
+  try {
+    await context.networks.close(live.id);
+    live.change({
+      state: {
+        status: restarts ? 'restarting' : 'exited',
+        exitCode: exit.exitCode,
+        oomKilled,
+        finishedAt: timestamp(exit.finishedAt),
+        ...(health === undefined ? {} : { health: endedHealth(health) }),
+      },
+      run: undefined,
+      networks: withLastNetworks(live.container),
+    });
+  } finally {
+    session?.end();
+  }
   const { events } = context;
   publishVolumeEvents(events, live.container, 'unmount');
   if (oomKilled) publishContainerEvent(events, live.container, 'oom');
@@ -88,13 +93,12 @@ export async function finishRunLocked(
   if (restarts) scheduleRestart(context, live);
 }
 
-/** Output that is still on its way reaches the clients; who attaches from now on waits for the next run. */
-async function releaseSession(live: LiveContainer): Promise<void> {
+/** The clients of the run, when they have its last output; who attaches from now on waits for the next run. */
+async function takeSession(live: LiveContainer): Promise<AttachSession | undefined> {
   const { session } = live;
   live.session = undefined;
-  if (session === undefined) return;
-  if (!session.isConnected) session.end();
-  else if (session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);
+  if (session?.isConnected && session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);
+  return session;
 }
 
 function withLastNetworks({ networks, activeNetwork }: Container): Container['networks'] {

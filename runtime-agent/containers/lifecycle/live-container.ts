@@ -1,3 +1,4 @@
+import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import type { Container, ContainerState, HostConfig } from '../container.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
@@ -39,6 +40,12 @@ export class LiveContainer {
 
   get run(): Run | undefined {
     return this.#stored.run;
+  }
+
+  /** Whether its process runs. After its end `run` stays until that is recorded. */
+  get isAlive(): boolean {
+    const { run } = this;
+    return run !== undefined && isProcessAlive(run.pid, run.startTime);
   }
 
   /** Changes what is in memory; the caller writes `stored` to the database. */

@@ -2,7 +2,6 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import { allowRealtime } from '../../linux/cgroups.ts';
-import { isProcessAlive } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import { containerBase } from '../container-base.ts';
 import { startingHealth } from '../health/health-state.ts';
@@ -76,10 +75,7 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
 /** The clients of the present run, or of the next one. */
 export function sessionOf(context: ContainerContext, live: LiveContainer): AttachSession {
   const { OpenStdin, StdinOnce, Tty } = live.container.config;
-  live.session ??= context.hub.open({ open: OpenStdin, once: StdinOnce && !Tty }, () => {
-    const { run } = live;
-    return run !== undefined && isProcessAlive(run.pid, run.startTime);
-  });
+  live.session ??= context.hub.open({ open: OpenStdin, once: StdinOnce && !Tty }, () => live.isAlive);
   return live.session;
 }
 

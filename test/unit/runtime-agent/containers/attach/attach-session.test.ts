@@ -34,7 +34,17 @@ function openSession(input: InputPolicy = { open: true, once: false }, isAlive =
   const output = (text: string, stream: 'stdout' | 'stderr' = 'stdout') =>
     session.take({ kind: 'output', key, runs: [{ stream, data: Buffer.from(text) }] });
   const kinds = () => commands.splice(0).map(({ kind }) => kind);
-  return { session, commands, connect, output, kinds, end: () => session.take({ kind: 'ended', key }) };
+  return {
+    session,
+    commands,
+    connect,
+    output,
+    kinds,
+    end: () => {
+      session.take({ kind: 'ended', key });
+      session.end();
+    },
+  };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -175,12 +185,32 @@ describe('AttachSession', () => {
     assert.equal((await collectOutput(slow)).stdout.length, OUTPUT_WINDOW + 4);
   });
 
+  it('ends its clients when the end is recorded, not before', async () => {
+    const { session, connect, output } = openSession();
+    const client = session.join(ALL);
+    await connect();
+    output('last');
+    session.take({ kind: 'ended', key: 1 });
+    await session.ended;
+    let isOver = false;
+    const reading = collectOutput(client).then((read) => {
+      isOver = true;
+      return read;
+    });
+    await client.write(Buffer.from('too late'));
+    await settled();
+    assert.equal(isOver, false);
+    session.end();
+    assert.equal((await reading).stdout, 'last');
+  });
+
   it('fails to connect with the reason, and ends its clients', async () => {
     const { session } = openSession();
     const client = session.join(ALL);
     const connecting = session.connect('/socket');
     session.take({ kind: 'ended', key: 1, error: 'nobody listens' });
     await assert.rejects(connecting, { code: 'runtime', message: 'nobody listens' });
+    session.end();
     assert.deepEqual(await collectOutput(client), { stdout: '', stderr: '' });
   });
 });
