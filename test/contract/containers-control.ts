@@ -61,14 +61,14 @@ export function describeControl(name: string, agent: () => AgentContainers): voi
         // Their turns come before that of the end.
         queued.push(
           containers.trees.withLayer(id, { pause: true }, signal, async () => 'layer'),
-          containers.control.update(id, { Memory: 64 * MEGABYTE }),
+          containers.control.update(id, { PidsLimit: 50 }),
           containers.control.pause(id).catch((error: EngineError) => error.code),
         );
         process.kill(pid, 'SIGKILL');
         await waitUntil('it has ended', async () => !existsSync(`/proc/${pid}`) || isOver());
       });
       assert.deepEqual(await Promise.all(queued), ['layer', [], 'conflict']);
-      assert.equal((await containers.get(id)).hostConfig.Memory, 64 * MEGABYTE);
+      assert.equal((await containers.get(id)).hostConfig.PidsLimit, 50);
       await remove();
     });
 
