@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -18,6 +17,7 @@ import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import { SharedWork } from '../images/shared-work.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import { loadLibc } from '../linux/libc.ts';
+import { makeMemoryFolder } from '../linux/memory-folder.ts';
 import { readBoundingCapabilities } from '../linux/proc.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
@@ -40,6 +40,8 @@ import { stubLayer } from './execute/stub-layer.ts';
 
 export interface CreateBuilderOptions {
   readonly dataDirectory: string;
+  /** Becomes a file system in memory, for secrets. */
+  readonly memoryDirectory: string;
   readonly images: Images;
   readonly drafts: ImageDrafts;
   readonly holds: LayerHolds;
@@ -75,17 +77,19 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
-  const { dataDirectory, snapshotter, holds, runtime } = options;
+  const { dataDirectory, memoryDirectory, snapshotter, holds, runtime } = options;
   const paths = sharedPaths(dataDirectory);
   const stub = stubLayer();
   await holds.take(stub.diffId);
   if (!(await snapshotter.hasLayer(stub.diffId))) {
     await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
   }
-  const secretsDirectory = secretsFolder(dataDirectory);
-  for (const left of [secretsDirectory, options.contexts.directory]) {
-    await removeTree(left);
-  }
+  await makeMemoryFolder(memoryDirectory);
+  // Runtimes keep a copy of a step's configuration, with its secrets, in their state.
+  const runtimeRoot = join(memoryDirectory, 'runtime');
+  const bundles = join(memoryDirectory, 'bundles');
+  await mkdir(bundles, { mode: 0o700 });
+  await removeTree(options.contexts.directory);
   await mkdir(options.contexts.directory, { recursive: true, mode: 0o700 });
   const parts: BuildRunParts = {
     images: options.images,
@@ -98,7 +102,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     ),
     compressor: options.compressor,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
-    secretsDirectory,
+    secretsDirectory: join(memoryDirectory, 'secrets'),
     unpack: options.contexts,
     exchange: options.exchange,
     running: new SharedWork(),
@@ -107,8 +111,9 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       tars: options.tars,
       networks: options.networks,
       runtime,
-      commands: new RuntimeCommands(runtime, paths.runtimeRoot),
-      paths,
+      commands: new RuntimeCommands(runtime, runtimeRoot),
+      paths: { ...paths, runtimeRoot },
+      bundles,
       libc: loadLibc(),
       cgroups: detectCgroups(),
       seccomp: await readSeccompSource(),
@@ -126,11 +131,6 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
   // What is made again with the least trouble comes first: it goes first where there is too much.
   return { builder, caches: [new CompressedLayers(options.layerBlobs, holds), steps, parts.cacheMounts] };
-}
-
-/** In memory, so that no secret comes to a disk; one for each agent of the host. */
-function secretsFolder(dataDirectory: string): string {
-  return `/dev/shm/berth-build-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
 }
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -14,12 +14,13 @@ import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
 import type { ImageIndexes } from '../images/indexes/image-indexes.ts';
 import { hostPlatform } from '../images/platform.ts';
+import { runDirectory } from './run-directory.ts';
 
 /** Files of one context; no project of people comes near it. */
 const MAX_CONTEXT_ENTRIES = 4_000_000;
 
 export interface OpenBuildOptions
-  extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory'> {
+  extends Omit<CreateBuilderOptions, 'defaults' | 'contexts' | 'dataDirectory' | 'memoryDirectory'> {
   readonly host: HostFacts;
   readonly attestations: ImageAttestations;
   readonly indexes: ImageIndexes;
@@ -45,7 +46,8 @@ export async function openBuild(
     directory: join(dataDirectory, 'build-contexts'),
     limits: { size: maxContextSize, entries: MAX_CONTEXT_ENTRIES },
   };
-  const made = await createBuilder({ ...options, dataDirectory, defaults, contexts });
+  const memoryDirectory = join(runDirectory(dataDirectory), 'build');
+  const made = await createBuilder({ ...options, dataDirectory, memoryDirectory, defaults, contexts });
   const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
   const cache = combinedCache([...made.caches, folders]);
   const builder = boundedBuilder(made.builder, { cache, limit: options.maxCacheSize, log, signal });

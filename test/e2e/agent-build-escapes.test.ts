@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext } from '../support/build-context.ts';
+import { killWhile } from '../support/kill-while.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
@@ -69,6 +73,32 @@ COPY --from=evil /out /
     const { stderr } = await agent.docker(command, { expectExit: 1 });
     assert.match(stderr, /is not UTF-8, so it cannot be sent to a folder: use the output type=tar/);
     assert.deepEqual(await readdir(outside), ['secret']);
+  });
+
+  test('a secret of a build comes to no disk, also when the agent is killed', async (t) => {
+    const folder = await makeBuildContext(
+      t,
+      `FROM ${image}
+RUN --mount=type=secret,id=s,env=SECRET --mount=type=secret,id=s [ "$SECRET" = "$(cat /run/secrets/s)" ] && touch /both-there && sleep 1000
+`,
+    );
+    const secret = join(folder, 'secret');
+    const value = randomUUID();
+    await writeFile(secret, value);
+    const found = async (args: readonly string[]) =>
+      (await runCommand(args[0] ?? '', args.slice(1), { expectExit: 'any' })).stdout;
+    const building = agent.docker(['build', '--no-cache', '--secret', `id=s,src=${secret}`, folder], {
+      expectExit: 'any',
+    });
+    await killWhile(agent, 'the step runs', async () =>
+      (await found(['find', agent.dataDir, '-name', 'both-there'])).includes('both-there'),
+    );
+    await building;
+    assert.equal(await found(['grep', '-rlF', value, agent.dataDir, runDirectory(agent.dataDir)]), '');
+    await agent.restart();
+    const left = await found(['grep', '-lF', value, '-r', '/proc', '--include=environ']);
+    assert.equal(left, '', 'the process of the step goes on');
+    assert.equal(await found(['grep', '-rlF', value, agent.dataDir, '/dev/shm']), '');
   });
 
   test('nothing of the host was changed', async () => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
-import { chmod, chown, mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTree } from '../../containers/files/copy-tree.ts';
 import type { OciMount } from '../../containers/plan/oci-types.ts';
@@ -195,13 +195,7 @@ class Opener {
       const folder = join(this.#context.secretsDirectory, randomUUID());
       await mkdir(folder, { recursive: true, mode: 0o700 });
       this.#secrets = folder;
-      this.onClose(async () => {
-        await rm(folder, { recursive: true, force: true });
-        // Another step may have its own in it.
-        await rmdir(this.#context.secretsDirectory).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'ENOTEMPTY' && error.code !== 'ENOENT') throw error;
-        });
-      });
+      this.onClose(() => rm(folder, { recursive: true, force: true }));
     }
     const file = join(this.#secrets, randomUUID());
     await writeFile(file, content, { mode: 0o600 });

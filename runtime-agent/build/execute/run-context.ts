@@ -18,8 +18,10 @@ export interface RunContext {
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
   readonly commands: RuntimeCommands;
-  /** Steps have their folders where containers have theirs, so that what a killed agent leaves is cleared with theirs. */
+  /** Steps have their folders where containers have theirs, so that what a killed agent leaves is cleared with theirs. The runtime's state is in memory. */
   readonly paths: SharedPaths;
+  /** A folder in memory for what runtimes are told of steps, as secrets are among it. */
+  readonly bundles: string;
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;
   readonly seccomp: SeccompSource;

@@ -53,7 +53,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   const network = networkFor(context, container, folder);
   try {
     const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
-    await runIn(context, options, { container, network, rootfs, folder });
+    await runIn(context, options, { container, network, rootfs });
     // It takes the kernel as long to take a namespace away as it takes to read what the step has changed.
     const closing = network.close();
     if ((await readdir(rootfs.upper)).length > 0) {
@@ -64,7 +64,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   } finally {
     await network.close();
     await context.snapshotter.removeRootfs(id);
-    await rm(folder, { recursive: true, force: true });
+    for (const left of [folder, join(context.bundles, id)]) await rm(left, { recursive: true, force: true });
   }
 }
 
@@ -97,13 +97,12 @@ interface RunPlace {
   readonly container: Container;
   readonly network: OpeningNetwork;
   readonly rootfs: Rootfs;
-  readonly folder: string;
 }
 
 async function runIn(
   context: RunContext,
   options: RunStepOptions,
-  { container, network: opening, rootfs, folder }: RunPlace,
+  { container, network: opening, rootfs }: RunPlace,
 ): Promise<void> {
   const { id, step, work, signal } = options;
   const read = (path: string) =>
@@ -133,8 +132,10 @@ async function runIn(
         shm: { kind: 'own' },
       },
     );
-    await writeFile(join(folder, 'config.json'), writeOciJson(spec), { mode: 0o600 });
-    const exitCode = await runStepProcess(context, id, folder, options.output, signal);
+    const bundle = join(context.bundles, id);
+    await mkdir(bundle, { mode: 0o700 });
+    await writeFile(join(bundle, 'config.json'), writeOciJson(spec), { mode: 0o600 });
+    const exitCode = await runStepProcess(context, id, bundle, options.output, signal);
     if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
   } catch (error) {
     if (error instanceof StepFailedError || !(error instanceof EngineError)) throw error;
