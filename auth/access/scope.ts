@@ -55,6 +55,16 @@ export function formatScope({ type, name, actions }: Scope): string {
   return `${type}:${name}:${actions.join(',')}`;
 }
 
+const VERBS = { pull: 'pull from', push: 'push to', delete: 'delete from' } as const;
+
+/** A scope in words that follow "to", such as `pull from and push to team/app`. */
+export function describeScope(scope: Scope): string {
+  if (scope.type === 'registry') {
+    return scope.actions.includes('*') ? 'list all repositories' : 'search for repositories';
+  }
+  return `${scope.actions.map((action) => VERBS[action]).join(' and ')} ${scope.name}`;
+}
+
 function isName(text: string): boolean {
   return text.length <= LONGEST_NAME && text.split('/').every((part) => COMPONENT.test(part));
 }

@@ -1,6 +1,6 @@
 import type { Access } from '../../auth/access/access.ts';
 import { nameOf } from '../../auth/access/identity.ts';
-import { repositoryScope, type Scope } from '../../auth/access/scope.ts';
+import { describeScope, repositoryScope, type Scope } from '../../auth/access/scope.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import { authenticateChallenge, type ChallengeTopic } from '../../auth/challenge.ts';
 import { RegistryError } from '../errors.ts';
@@ -40,11 +40,11 @@ export function authorize(
         ...(byToken && { error: 'insufficient_scope' }),
       },
       identity.kind === 'anonymous'
-        ? undefined
-        : `the token does not allow this: ${scope.actions.join(', ')}`,
+        ? `log in to ${describeScope(scope)}`
+        : `the token does not allow you to ${describeScope(scope)}`,
     );
   }
-  throw new RegistryError('DENIED', `${nameOf(identity)} may not do this: ${scope.actions.join(', ')}`);
+  throw new RegistryError('DENIED', `${nameOf(identity)} is not allowed to ${describeScope(scope)}`);
 }
 
 /** Whoever pushes also looks whether things are there. */

@@ -157,7 +157,7 @@ describe('images of the agent: what registries do', { skip: unlessRoot() }, () =
     await pushLayout(made, `${host}/team/app:1`, { name: 'admin', password: 'correct horse battery' });
     const agent = await openAgentImages(t);
     const reference = `${host}/team/app:1`;
-    await fails(agent, reference, 'unauthorized', /unauthorized: log in first/);
+    await fails(agent, reference, 'unauthorized', /unauthorized: log in to pull from /);
     await fails(agent, reference, 'unauthorized', /unauthorized: /, {
       credentials: { username: 'admin', password: 'wrong' },
     });
