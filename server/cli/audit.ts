@@ -1,16 +1,10 @@
 import type { ParseArgsConfig } from 'node:util';
-import {
-  AUDIT_ACTIONS,
-  AUDIT_OUTCOMES,
-  type AuditCatalog,
-  type AuditEvent,
-  type AuditFilter,
-} from '../../storage/catalog/audit-catalog.ts';
+import type { AuditCatalog, AuditEvent, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { parseAuditFilter } from '../audit/audit-filter.ts';
 import { shownEvent } from '../audit/audit-lines.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { parseDuration } from '../config/duration.ts';
 import { auditTable, harmless } from './audit-table.ts';
 import { parseOptions } from './parse-options.ts';
 import { openStoredDatabase } from './stored-registry.ts';
@@ -40,14 +34,9 @@ export async function audit(args: readonly string[]): Promise<number> {
     args,
     OPTIONS,
   );
-  const filter: AuditFilter = {
-    ...(who !== undefined && { who }),
-    ...(action !== undefined && { action: oneOf('action', action, AUDIT_ACTIONS) }),
-    ...(outcome !== undefined && { outcome: oneOf('outcome', outcome, AUDIT_OUTCOMES) }),
-    ...(repository !== undefined && { repository }),
-    ...(since !== undefined && { since: timeOf('since', since) }),
-    ...(until !== undefined && { until: timeOf('until', until) }),
-  };
+  const filter = parseAuditFilter({ who, action, outcome, repository, since, until }, (name, reason) => {
+    throw new ConfigError(`--${name}: ${reason}`);
+  });
   const most = parseLimit(limit);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const database = await openStoredDatabase(config);
@@ -99,25 +88,6 @@ async function latest(
 
 function jsonLines(events: readonly AuditEvent[]): readonly string[] {
   return events.map((event) => harmless(JSON.stringify(shownEvent(event))));
-}
-
-function oneOf<Value extends string>(option: string, text: string, values: readonly Value[]): Value {
-  const value = values.find((candidate) => candidate === text);
-  if (value !== undefined) return value;
-  throw new ConfigError(
-    `"${text}" is not a known ${option} of --${option}: choose one of ${values.join(', ')}`,
-  );
-}
-
-function timeOf(option: string, text: string): Date {
-  const ago = parseDuration(text);
-  if (ago !== undefined) return new Date(Date.now() - ago);
-  const isTime = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d))?$/.test(text);
-  const time = new Date(isTime ? text : Number.NaN);
-  if (!Number.isNaN(time.getTime())) return time;
-  throw new ConfigError(
-    `"${text}" is no time for --${option}: write 2026-11-27, 2026-11-27T08:00Z, or so long ago, such as 2h or 7d`,
-  );
 }
 
 function parseLimit(text: string | undefined): number | 'all' {

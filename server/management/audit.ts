@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import type { AuditPage } from '../../storage/catalog/audit-catalog.ts';
+import type { AuditFilter } from '../../storage/catalog/audit-catalog.ts';
+import { AUDIT_FILTERS, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
 import { answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
@@ -19,33 +20,45 @@ export function addAuditRoutes(
   router.get('/audit', async (ctx) => {
     requireAdmin(ctx);
     const limit = limitOf(queryOf(ctx, 'limit'));
-    const events = await catalog.audit.list({ ...pageOf(ctx), limit });
+    const filter = filterOf(ctx);
+    const after = idOf(ctx, 'after');
+    const before = idOf(ctx, 'before');
+    if (after !== undefined && before !== undefined) {
+      throw new SettingInvalidError('"after" and "before" exclude each other');
+    }
+    const events =
+      after === undefined
+        ? await catalog.audit.latest({ ...filter, ...(before !== undefined && { before }), limit })
+        : await catalog.audit.list({ ...filter, after, limit });
     const next = events.length < limit ? null : (events.at(-1)?.id ?? null);
     answerJson(ctx, 200, { events: events.map(shownEvent), next });
   });
 
   router.get('/audit/stream', (ctx) => {
     requireAdmin(ctx);
+    const after = idOf(ctx, 'after');
+    const page = { ...filterOf(ctx), ...(after !== undefined && { after }) };
     ctx.status = 200;
     ctx.set('Content-Type', 'application/jsonl');
-    ctx.body = Readable.from(auditLines(catalog.audit, pageOf(ctx), ctx.state.signal, isDraining));
+    ctx.body = Readable.from(auditLines(catalog.audit, page, ctx.state.signal, isDraining));
     // The first line may be long in coming.
     ctx.flushHeaders();
   });
 }
 
-function pageOf(ctx: RequestContext): Omit<AuditPage, 'limit'> {
-  const after = queryOf(ctx, 'after');
-  const repository = queryOf(ctx, 'repository');
-  const who = queryOf(ctx, 'who');
-  if (after !== undefined && !/^\d{1,18}$/.test(after)) {
-    throw new SettingInvalidError('"after" is not the id of an event');
+function filterOf(ctx: RequestContext): AuditFilter {
+  const texts = Object.fromEntries(AUDIT_FILTERS.map((name) => [name, queryOf(ctx, name)]));
+  return parseAuditFilter(texts, (name, reason) => {
+    throw new SettingInvalidError(`"${name}": ${reason}`);
+  });
+}
+
+function idOf(ctx: RequestContext, name: 'after' | 'before'): string | undefined {
+  const id = queryOf(ctx, name);
+  if (id !== undefined && !/^\d{1,18}$/.test(id)) {
+    throw new SettingInvalidError(`"${name}" is not the id of an event`);
   }
-  return {
-    ...(after !== undefined && { after }),
-    ...(repository !== undefined && { repository }),
-    ...(who !== undefined && { who }),
-  };
+  return id;
 }
 
 function limitOf(text: string | undefined): number {

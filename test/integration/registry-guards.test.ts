@@ -43,7 +43,7 @@ interface Shown {
 }
 
 async function audited(query: string): Promise<readonly Shown[]> {
-  return (await api('GET', `/audit?limit=1000&${query}`)).events;
+  return (await api('GET', `/audit?limit=1000&after=0&${query}`)).events;
 }
 
 test('who pushed what from where is exported, and streamed as JSON lines', async () => {
@@ -63,10 +63,31 @@ test('who pushed what from where is exported, and streamed as JSON lines', async
       ['delete', 'mary', '1', '127.0.0.1'],
     ],
   );
-  const first = await api('GET', '/audit?limit=2&repository=audit/app');
+  const first = await api('GET', '/audit?limit=2&after=0&repository=audit/app');
   const rest = await api('GET', `/audit?after=${first.next}&repository=audit/app`);
   assert.deepEqual([...first.events, ...rest.events], events);
   assert.equal(rest.next, null);
+  const newest = await api('GET', '/audit?limit=3&repository=audit/app');
+  const older = await api('GET', `/audit?before=${newest.next}&repository=audit/app`);
+  assert.deepEqual([...newest.events, ...older.events], events.toReversed());
+  const deletes = await api(
+    'GET',
+    '/audit?action=delete&outcome=done&since=1h&until=2100-01-01&repository=audit/*',
+  );
+  assert.deepEqual(deletes.events, events.slice(3));
+  for (const [query, message] of [
+    ['action=fly', /"action": "fly" is not one of push, /],
+    ['outcome=x', /"outcome"/],
+    ['since=yesterday', /"since": "yesterday" is not a time/],
+    ['before=1&after=1', /exclude each other/],
+    ['before=x', /"before" is not the id/],
+  ] as const) {
+    const refused = await fetch(`${registry.url}/api/v1/audit?${query}`, { headers: { authorization } });
+    assert.equal(refused.status, 400);
+    const { errors } = (await refused.json()) as { errors: { code: string; message: string }[] };
+    assert.equal(errors[0]?.code, 'VALUE_INVALID');
+    assert.match(errors[0].message, message);
+  }
   let text = '';
   const reader = stream.body?.getReader() ?? assert.fail();
   while (text.split('\n').length < 5) text += new TextDecoder().decode((await reader.read()).value);
@@ -112,7 +133,11 @@ test('refusals are recorded, alike ones together, and so are changes by the mana
   assert.equal(counted('delete', 'denied'), 5);
   assert.equal(counted('pull', 'unauthorized'), 6);
   assert.ok(refused.length < 11);
-  assert.ok(refused.some(({ who, detail }) => who === 'wendy' && detail?.includes('may not do this')));
+  assert.ok(
+    refused.some(
+      ({ who, detail }) => who === 'wendy' && detail?.includes('is not allowed to delete from refused/app'),
+    ),
+  );
   assert.ok(!all.some(({ detail }) => detail?.includes('newcomer')));
   await api('POST', '/users', { name: 'newcomer', password: 'not to be recorded' });
   const managed = (await audited('who=admin')).filter(({ action }) => action === 'manage');
@@ -184,7 +209,7 @@ test('an immutable tag is refused to be moved with a sentence, by password and b
 });
 
 test('a quota refuses uploads and mounts with a sentence, and leaves nothing behind', async () => {
-  await api('PUT', '/quotas', { pattern: 'small/*', bytes: 1000 });
+  await api('PUT', '/quotas', { pattern: 'small/*', bytes: '1KB' });
   await wendy.pushBlob('small/app', Buffer.alloc(900));
   await wendy.pushBlob('large/app', Buffer.alloc(500));
   const location = await wendy.begin('small/app');
