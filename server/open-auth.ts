@@ -17,7 +17,9 @@ export interface OpenedAuth {
   /** Absent where there are no accounts. */
   readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
-  readonly management: Omit<ManagementDependencies, 'catalog' | 'deliver' | 'isDraining'> | undefined;
+  readonly management:
+    | Omit<ManagementDependencies, 'catalog' | 'deliver' | 'isDraining' | 'refuseReceiver'>
+    | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
 }

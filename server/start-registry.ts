@@ -48,6 +48,7 @@ import { type Certificate, followCertificate, readCertificate } from './tls/cert
 import { startRedirectServer } from './tls/redirect-server.ts';
 import { COURIER_LEASE, Courier } from './webhooks/courier.ts';
 import { createDeliver } from './webhooks/deliver.ts';
+import { createRefuseReceiver } from './webhooks/public-addresses.ts';
 import { PullSamples } from './webhooks/pull-samples.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
@@ -147,7 +148,13 @@ export async function startRegistry(
     unavailable: (req) => unavailable.get(req),
     challenges,
     login,
-    management: management && { ...management, catalog, deliver, isDraining: () => server.leaving },
+    management: management && {
+      ...management,
+      catalog,
+      deliver,
+      refuseReceiver: createRefuseReceiver(config.webhookPrivate),
+      isDraining: () => server.leaving,
+    },
     refused: (refusal) => refusals.note(refusal),
     tokens,
     health: {

@@ -4,7 +4,7 @@ import { AuthError } from '../../auth/errors.ts';
 import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
-import { loadConfig } from '../config/config.ts';
+import { type Config, loadConfig } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { openAccounts } from '../open-accounts.ts';
 import { refusedOption } from './parse-options.ts';
@@ -15,6 +15,8 @@ import { openStoredRegistry } from './stored-registry.ts';
 export interface ActionInput {
   readonly store: AuthStore;
   readonly catalog: Catalog;
+  /** As `berth serve` would have it with the same environment and file. */
+  readonly config: Config;
   /** As many as the action has names for. */
   readonly words: readonly string[];
   readonly option: (name: string) => string | undefined;
@@ -64,6 +66,7 @@ export async function runAccountsCommand(
     const input = {
       store: await openAccounts(registry.database),
       catalog: registry.catalog,
+      config: storage,
       words: positionals,
       option: (option: string) => given(option) as string | undefined,
       options: (option: string) => (given(option) as readonly string[] | undefined) ?? [],

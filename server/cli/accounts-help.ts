@@ -74,6 +74,7 @@ those of a repository in their order. They wait, at most 10,000 of them and for 
 
 Usage: berth webhook list
        berth webhook add NAME URL [--event EVENT]… [--repository PATTERN] [--secret-stdin]
+                         [--webhook-private on]
        berth webhook remove NAME                     with what waits for it
        berth webhook test NAME [--webhook-private on]  send an event of the type berth.test now
 
@@ -83,7 +84,7 @@ Usage: berth webhook list
   --secret-stdin        sign with the secret on standard input; otherwise one is made and printed
 A receiver checks X-Berth-Signature-256: "sha256=" and the HMAC-SHA256 in hexadecimal digits, under the secret, of
 X-Berth-Timestamp, a dot and the body; and that the timestamp, in seconds since 1970, is of now. Private addresses are
-refused unless berth serve has --webhook-private on.
+refused unless berth serve has --webhook-private on; the command needs it too, as an option, or in the environment or file.
 ${COMMON}`,
   'tag-rule': `Which tags stay where they are, and which only maintainers set.
 

@@ -6,7 +6,8 @@ import { parseWebhook } from '../guards/parse-webhook.ts';
 import { unknownWebhook } from '../management/webhooks.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
 import { createDeliver } from '../webhooks/deliver.ts';
-import { type Action, runAccountsCommand } from './accounts-command.ts';
+import { createRefuseReceiver } from '../webhooks/public-addresses.ts';
+import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
 
 const ACTIONS: Readonly<Record<string, Action>> = {
   list: {
@@ -27,8 +28,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
       event: { type: 'string', multiple: true },
       repository: { type: 'string' },
       'secret-stdin': { type: 'boolean' },
+      'webhook-private': { type: 'string' },
     },
-    run: async ({ catalog, words: [name = '', url = ''], option, options, flag, print, tell }) => {
+    run: async (input) => {
+      const { catalog, option, options, flag, print, tell } = input;
+      const [name = '', url = ''] = input.words;
       const given = flag('secret-stdin') ? (await text(process.stdin)).replace(/\r?\n$/, '') : undefined;
       const events = options('event');
       const webhook = parseWebhook({
@@ -38,6 +42,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
         pattern: option('repository') ?? '*',
         secret: given,
       });
+      await createRefuseReceiver(allowsPrivate(input))(webhook.url);
       if (!(await catalog.webhooks.create(webhook))) {
         throw new EntryExistsError(`there is a webhook ${name} already: remove it first`);
       }
@@ -55,11 +60,13 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   test: {
     words: ['NAME'],
     options: { 'webhook-private': { type: 'string' } },
-    run: async ({ catalog, words: [name = ''], option, print }) => {
+    run: async (input) => {
+      const { catalog, print } = input;
+      const [name = ''] = input.words;
       const webhook = await catalog.webhooks.find(name);
       if (webhook === undefined) throw unknownWebhook(name);
       const deliver = createDeliver({
-        allowPrivate: option('webhook-private') === 'on',
+        allowPrivate: allowsPrivate(input),
         choose: chooseProxy(readOutgoingProxies(process.env)),
       });
       const outcome = await deliver(webhook, testEvent(webhook), new AbortController().signal);
@@ -68,6 +75,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
     },
   },
 };
+
+function allowsPrivate({ option, config }: Pick<ActionInput, 'config' | 'option'>): boolean {
+  return option('webhook-private') === 'on' || config.webhookPrivate;
+}
 
 /** `berth webhook`: who is told of what happens in repositories. */
 export function webhook(args: readonly string[]): Promise<number> {

@@ -10,7 +10,11 @@ import { requireAdmin } from './require.ts';
 /** Who is told of what happens in repositories. For administrators. */
 export function addWebhookRoutes(
   router: ManagementRouter,
-  { catalog, deliver }: Pick<ManagementDependencies, 'catalog' | 'deliver'>,
+  {
+    catalog,
+    deliver,
+    refuseReceiver,
+  }: Pick<ManagementDependencies, 'catalog' | 'deliver' | 'refuseReceiver'>,
 ): void {
   router.get('/webhooks', async (ctx) => {
     requireAdmin(ctx);
@@ -33,6 +37,7 @@ export function addWebhookRoutes(
       pattern: required('pattern', fields.pattern),
       secret: fields.secret,
     });
+    await refuseReceiver(webhook.url);
     if (!(await catalog.webhooks.create(webhook))) {
       throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
     }

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns';
 import { lookup as lookupAll } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { SettingInvalidError } from '../../auth/errors.ts';
 
 /** Networks that are not the internet's (IANA's registries of special-purpose addresses). */
 const IPV4: readonly (readonly [network: string, prefix: number])[] = [
@@ -48,11 +49,23 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /** The refusal of an address. */
-export class PrivateAddressError extends Error {
+export class PrivateAddressError extends SettingInvalidError {
   constructor(host: string) {
     super(`${host} is not on the internet: berth serve --webhook-private on allows private addresses`);
-    this.name = 'PrivateAddressError';
   }
+}
+
+/** Refuses the URL of a receiver to which nothing would be sent. Throws PrivateAddressError. */
+export type RefuseReceiver = (url: string) => Promise<void>;
+
+/** A RefuseReceiver; with `allowPrivate` it refuses none. */
+export function createRefuseReceiver(allowPrivate: boolean): RefuseReceiver {
+  return async (url) => {
+    if (allowPrivate) return;
+    const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+    if (isIP(host) === 0) await refusePrivateName(host);
+    else if (!isPublicAddress(host)) throw new PrivateAddressError(host);
+  };
 }
 
 /**

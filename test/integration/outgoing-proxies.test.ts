@@ -55,7 +55,16 @@ test('a webhook that only the proxy knows is told by it, and a private address b
     ['out', 'http://hooks.test/events'],
     ['in', 'http://10.1.2.3/events'],
   ]) {
-    const added = await berth('webhook', 'add', name ?? '', url ?? '', '--event', 'push');
+    const added = await berth(
+      'webhook',
+      'add',
+      name ?? '',
+      url ?? '',
+      '--event',
+      'push',
+      '--webhook-private',
+      'on',
+    );
     assert.equal(added.exitCode, 0, added.stderr);
   }
   const client = createRegistryClient(registry.url);

@@ -8,11 +8,16 @@ import { startWebhookReceiver } from '../support/webhook-receiver.ts';
 
 test('the receiver is down, the server is killed: every event comes, those of a repository in order', async () => {
   const registry = await startRegistry({ after }, { args: ['--webhook-private', 'on'] });
-  const add = await runBerth('webhook', 'add', 'ci', 'http://127.0.0.1:1/', '--data', registry.dataDir);
+  const loopback = ['webhook', 'add', 'ci', 'http://127.0.0.1:1/', '--data', registry.dataDir] as const;
+  const refused = await runBerth(...loopback);
+  assert.equal(refused.exitCode, 1);
+  assert.match(refused.stderr, /127\.0\.0\.1 is not on the internet/);
+  const add = await runBerth(...loopback, '--webhook-private', 'on');
   assert.equal(add.exitCode, 0, add.stderr);
   await runBerth('webhook', 'remove', 'ci', '--data', registry.dataDir);
   const receiver = await startWebhookReceiver({ after }, 'not looked at in this test');
-  await runBerth('webhook', 'add', 'ci', receiver.url, '--event', 'push', '--data', registry.dataDir);
+  const own = ['--event', 'push', '--webhook-private', 'on'];
+  await runBerth('webhook', 'add', 'ci', receiver.url, ...own, '--data', registry.dataDir);
   const client = createRegistryClient(registry.url);
   const pushed = new Map<string, string[]>();
   const push = async (repository: string, tag: string) => {

@@ -10,7 +10,16 @@ test('of two replicas one tells at a time, and the other one goes on when it is 
   const replicas = await startReplicas({ after }, { count: 2, args: ['--webhook-private', 'on'] });
   const receiver = await startWebhookReceiver({ after }, 'not looked at in this test');
   const berth = (...args: readonly string[]) => runBerth(...args, ...replicas.where);
-  const added = await berth('webhook', 'add', 'ci', receiver.url, '--event', 'push');
+  const added = await berth(
+    'webhook',
+    'add',
+    'ci',
+    receiver.url,
+    '--event',
+    'push',
+    '--webhook-private',
+    'on',
+  );
   assert.equal(added.exitCode, 0, added.stderr);
   const clients = replicas.servers.map(({ url }) => createRegistryClient(url));
   const pushed = new Map<string, string[]>();
