@@ -14,7 +14,7 @@ import { TokenRefusal } from './token/token-refusal.ts';
 interface ErrorEntry {
   /**
    * distribution-spec, "Error Codes", whose table is all that a 4xx of the distribution API may have; a 5xx has
-   * Docker's. The management API has two of its own.
+   * Docker's. The management API has some of its own: EXISTS, UNKNOWN_NAME, VALUE_INVALID, PASSWORD_INVALID.
    */
   readonly code: string;
   readonly status: number;
@@ -97,7 +97,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 400,
     message: 'the page size is not valid',
   },
-  PASSWORD_REFUSED: { code: 'UNSUPPORTED', status: 400, message: 'the password cannot be used' },
+  PASSWORD_REFUSED: { code: 'PASSWORD_INVALID', status: 400, message: 'the password cannot be used' },
   // Docker's.
   PROVIDER_UNREACHABLE: {
     code: 'UNAVAILABLE',
@@ -111,7 +111,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },
   REQUEST_TIMEOUT: { code: 'UNSUPPORTED', status: 408, message: 'the request took too long to arrive' },
   ROUTE_UNKNOWN: { code: 'UNSUPPORTED', status: 404, message: 'there is nothing at this path' },
-  SETTING_INVALID: { code: 'UNSUPPORTED', status: 400, message: 'a value is not valid' },
+  SETTING_INVALID: { code: 'VALUE_INVALID', status: 400, message: 'a value is not valid' },
   // Docker's.
   SHUTTING_DOWN: {
     code: 'UNAVAILABLE',

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
@@ -15,6 +16,7 @@ import { authenticate } from '../middleware/authenticate.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
+import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
 import { addAuditRoutes } from './audit.ts';
 import { addGrantRoutes } from './grants.ts';
 import { addIdentityRoutes } from './identities.ts';
@@ -45,6 +47,7 @@ export interface ManagementDependencies {
   readonly passwords: ManagedPasswords;
   readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
   readonly deliver: Deliver;
+  readonly refuseReceiver: RefuseReceiver;
   readonly isDraining: () => boolean;
 }
 
@@ -127,8 +130,15 @@ const refuseStrangers: Middleware<RequestState> = async (ctx, next) => {
 const refuseForms: Middleware<RequestState> = async (ctx, next) => {
   const changes = ['POST', 'PUT', 'PATCH'].includes(ctx.method);
   const type = ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase();
-  if (changes && type !== 'application/json') {
+  // Browsers ask about a PUT or a PATCH first, whatever it holds.
+  const isEmpty = ctx.method !== 'POST' && type === '' && !hasBody(ctx.req.headers);
+  if (changes && !isEmpty && type !== 'application/json') {
     throw new RegistryError('MEDIA_TYPE_UNSUPPORTED', 'the Content-Type must be application/json');
   }
   await next();
 };
+
+/** RFC 9112, section 6.3. */
+function hasBody(headers: IncomingHttpHeaders): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0;
+}

@@ -18,7 +18,7 @@ export function addQuotaRoutes(
 
   router.put('/quotas', async (ctx) => {
     requireAdmin(ctx);
-    const fields = await fieldsOf(ctx, { pattern: 'string', bytes: 'count' });
+    const fields = await fieldsOf(ctx, { pattern: 'string', bytes: 'size' });
     const pattern = parsePattern(required('pattern', fields.pattern));
     const bytes = required('bytes', fields.bytes);
     await catalog.quotas.put({ pattern, bytes });

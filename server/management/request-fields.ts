@@ -1,10 +1,11 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { parseSize } from '../guards/parse-size.ts';
 import { readAtMost, requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 
 const LARGEST_BODY = 64 * 1024;
 
-type FieldKind = 'string' | 'boolean' | 'strings' | 'texts' | 'time' | 'count';
+type FieldKind = 'string' | 'boolean' | 'strings' | 'texts' | 'time' | 'size';
 
 /** What a field of each kind is; a `time` is RFC 3339, or null for never. */
 interface FieldTypes {
@@ -14,8 +15,8 @@ interface FieldTypes {
   /** An object whose values are strings. */
   readonly texts: Readonly<Record<string, string>>;
   readonly time: Date | null;
-  /** A whole number, 0 or more. */
-  readonly count: number;
+  /** Bytes: a whole number, or a text such as `20GiB`. */
+  readonly size: number;
 }
 
 /** Fields that may hold secrets: an address may too. */
@@ -79,9 +80,10 @@ function readField(name: string, kind: FieldKind, value: unknown): unknown {
     if (time !== undefined && !Number.isNaN(time.getTime())) return time;
     throw new SettingInvalidError(`the field "${name}" must be a time such as 2030-01-31T00:00:00Z, or null`);
   }
-  if (kind === 'count') {
+  if (kind === 'size') {
+    if (typeof value === 'string') return parseSize(value);
     if (Number.isSafeInteger(value) && Number(value) >= 0) return value;
-    throw new SettingInvalidError(`the field "${name}" must be a whole number, 0 or more`);
+    throw new SettingInvalidError(`the field "${name}" must be a number of bytes, or a text such as "20GiB"`);
   }
   if (typeof value === kind) return value;
   throw new SettingInvalidError(`the field "${name}" must be a ${kind}`);
