@@ -1,89 +1,79 @@
-import type { ManifestRecord, ReferrerPage } from '../../storage/catalog/catalog.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { FoundManifest, ReferrerPage } from '../../storage/catalog/catalog.ts';
 import { type Digest, digestAlgorithm, digestHex } from '../../storage/oci/digest.ts';
-import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
-import { isIndex } from '../../storage/oci/media-types.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
-type Stores = Pick<RegistryDependencies, 'blobs' | 'catalog'>;
+type Stores = Pick<RegistryDependencies, 'catalog'>;
+type Filter = Omit<ReferrerPage, 'limit'>;
 
-/** Few, since the annotations of each may be as large as a manifest. */
-const AT_ONCE = 16;
+/** Digests that one query looks at. */
+const AT_ONCE = 100;
+/** Digests that one request looks at, of each of the two kinds: the rest comes with the next page. */
+const MOST_LOOKED_AT = 1000;
+
+/** A step of a list: a referrer, or a digest up to which there is none. */
+export interface ReferrerStep {
+  readonly digest: Digest;
+  readonly record?: FoundManifest;
+}
 
 /**
  * The referrers of `subject` in the order of their digests: the manifests that name it as their subject, and
  * those that a client listed for it under its referrers tag (distribution-spec, "Enabling the Referrers API").
+ * Returns true at the end, and false when it has looked at as many as one request may.
  */
 export async function* listReferrers(
-  stores: Stores,
+  { catalog: { manifests } }: Stores,
   repository: string,
   subject: Digest,
-  filter: Omit<ReferrerPage, 'limit'>,
-): AsyncGenerator<ManifestRecord, void, undefined> {
-  const listed = await listedUnderTag(stores, repository, subject, filter.after);
-  for await (const record of bySubject(stores, repository, subject, filter)) {
-    yield* takeListed(stores, repository, listed, filter.artifactType, record.blob.digest);
-    if (listed.at(-1) === record.blob.digest) listed.pop();
-    yield record;
-  }
-  yield* takeListed(stores, repository, listed, filter.artifactType, undefined);
-}
-
-async function* bySubject(
-  { catalog }: Stores,
-  repository: string,
-  subject: Digest,
-  filter: Omit<ReferrerPage, 'limit'>,
-): AsyncGenerator<ManifestRecord, void, undefined> {
-  let page: ReferrerPage = { ...filter, limit: AT_ONCE };
-  for (;;) {
-    const records = await catalog.manifests.referrers(repository, subject, page);
-    yield* records;
-    const last = records.at(-1);
-    if (last === undefined || records.length < AT_ONCE) return;
-    page = { ...page, after: last.blob.digest };
-  }
-}
-
-/**
- * What the index under the subject's referrers tag lists after `after`, the first one last. The tag is
- * `sha256-` and 64 digits (distribution-spec, "Referrers Tag Schema").
- */
-async function listedUnderTag(
-  { blobs, catalog }: Stores,
-  repository: string,
-  subject: Digest,
-  after: string | undefined,
-): Promise<Digest[]> {
+  filter: Filter,
+): AsyncGenerator<ReferrerStep, boolean, undefined> {
+  const bySubject = windows(filter, async (page) => {
+    const records = await manifests.referrers(repository, subject, page);
+    return { records, lookedUpTo: records.at(-1)?.blob.digest };
+  });
   const tag = `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
-  const record = await catalog.manifests.findByTag(repository, tag);
-  if (record === undefined || !isIndex(record.mediaType)) return [];
-  const index: Manifest = readManifest(await blobs.readAll(record.blob, MAX_MANIFEST_SIZE), record.mediaType);
-  const digests = new Set(index.manifests.map(({ digest }) => digest));
-  return [...digests]
-    .filter((digest) => after === undefined || digest > after)
-    .sort()
-    .reverse();
+  const listed = windows(filter, (page) => manifests.listed(repository, tag, page));
+  return yield* merged(bySubject, listed);
 }
 
-/**
- * Takes those before `end` off `listed`. A manifest that is not in the repository is no referrer, nor is one with a
- * subject: either it is this one, and the catalog gives it, or the list is wrong.
- */
-async function* takeListed(
-  { catalog }: Stores,
-  repository: string,
-  listed: Digest[],
-  artifactType: string | undefined,
-  end: Digest | undefined,
-): AsyncGenerator<ManifestRecord, void, undefined> {
-  for (
-    let next = listed.at(-1);
-    next !== undefined && (end === undefined || next < end);
-    next = listed.at(-1)
-  ) {
-    listed.pop();
-    const record = await catalog.manifests.findByDigest(repository, next);
-    if (record === undefined || record.references.some(({ kind }) => kind === 'subject')) continue;
-    if (artifactType === undefined || record.artifactType === artifactType) yield record;
+interface Window {
+  readonly records: readonly FoundManifest[];
+  readonly lookedUpTo: Digest | undefined;
+}
+
+/** The steps of one list, window by window. Returns true at its end. */
+async function* windows(
+  filter: Filter,
+  read: (page: ReferrerPage) => Promise<Window>,
+): AsyncGenerator<ReferrerStep, boolean, undefined> {
+  let page: ReferrerPage = { ...filter, limit: AT_ONCE };
+  for (let lookedAt = 0; lookedAt < MOST_LOOKED_AT; lookedAt += AT_ONCE) {
+    const { records, lookedUpTo } = await read(page);
+    for (const record of records) yield { digest: record.blob.digest, record };
+    if (lookedUpTo === undefined) return true;
+    if (records.at(-1)?.blob.digest !== lookedUpTo) yield { digest: lookedUpTo };
+    page = { ...page, after: lookedUpTo };
+    await turn();
+  }
+  return false;
+}
+
+/** Both lists as one, up to the place where one of them stops before its end. */
+async function* merged(
+  one: AsyncGenerator<ReferrerStep, boolean, undefined>,
+  other: AsyncGenerator<ReferrerStep, boolean, undefined>,
+): AsyncGenerator<ReferrerStep, boolean, undefined> {
+  let [first, second] = [await one.next(), await other.next()];
+  for (;;) {
+    if (first.done && second.done) return first.value && second.value;
+    if ((first.done && !first.value) || (second.done && !second.value)) return false;
+    if (!first.done && (second.done || first.value.digest <= second.value.digest)) {
+      yield first.value;
+      first = await one.next();
+    } else if (!second.done) {
+      yield second.value;
+      second = await other.next();
+    }
   }
 }

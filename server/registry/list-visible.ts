@@ -1,8 +1,12 @@
 import type { Visible } from '../../auth/access/access.ts';
+import { Pace } from '../../lib/sync/pace.ts';
 import type { NamePage, Page, RepositoryCatalog } from '../../storage/catalog/catalog.ts';
 
 /** Names that are read at once, at least. */
 const BATCH = 100;
+
+/** Steps of Pace that reading a name costs. */
+const STEPS_OF_NAME = 20;
 
 /**
  * A page of the repositories that somebody may see, as if there were no others: neither its length nor its end tells
@@ -16,13 +20,19 @@ export async function listVisible(
 ): Promise<NamePage> {
   const names: string[] = [];
   const batch = Math.max(BATCH, limit + 1);
+  const pace = new Pace();
   for (const prefix of disjoint(visible.prefixes)) {
     let last = latest(after, justBefore(prefix));
     for (;;) {
       signal.throwIfAborted();
       const page = await repositories.list({ limit: batch, ...(last !== undefined && { after: last }) });
       const inRange = page.names.filter((name) => name.startsWith(prefix));
-      names.push(...inRange.filter((name) => visible.includes(name)));
+      for (const name of inRange) {
+        if (visible.includes(name)) names.push(name);
+        // Each name is compared with all that its asker may see.
+        await pace.after(visible.prefixes.length);
+      }
+      await pace.after(STEPS_OF_NAME * page.names.length);
       if (names.length > limit) return { names: names.slice(0, limit), more: true };
       last = page.names.at(-1);
       if (!page.more || inRange.length < page.names.length) break;

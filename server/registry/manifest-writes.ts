@@ -3,6 +3,7 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import { DigestMismatchError, ManifestInvalidError } from '../../storage/errors.ts';
 import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
+import { refuseTooManyValues } from '../../storage/oci/json-size.ts';
 import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
 import { parseTag } from '../../storage/oci/tag.ts';
 import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
@@ -29,6 +30,9 @@ import { recordDescription } from './repository-description.ts';
 /** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */
 const MOST_TAGS = 100;
 
+/** Each is a row that is looked up and written while others wait. The largest indexes that are in use have hundreds. */
+const MOST_REFERENCES = 10_000;
+
 /** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */
 export function addManifestWriteRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
   const { access, catalog, content } = dependencies;
@@ -49,8 +53,10 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
       throw new RegistryError('MANIFEST_TOO_LARGE', `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`);
     }
     const digest = digestOfManifest(bytes, expected);
+    await refuseTooManyValues(bytes, 'the manifest');
     const manifest = readManifest(bytes, contentTypeOf(ctx));
-    refuseAmbiguousJson(bytes, 'the manifest');
+    refuseTooManyReferences(manifest);
+    await refuseAmbiguousJson(bytes, 'the manifest');
     const present = await presentSizes(dependencies, repository, manifest);
     refuseWrongSizes(manifest, present);
     const { mediaType, artifactType, annotations, references } = manifest;
@@ -151,6 +157,14 @@ function refuseWrongSizes(manifest: Manifest, present: ReadonlyMap<Digest, numbe
       );
     }
   }
+}
+
+function refuseTooManyReferences(manifest: Manifest): void {
+  const { length } = contentOf(manifest);
+  if (length <= MOST_REFERENCES) return;
+  throw new ManifestInvalidError(
+    `the manifest refers to ${length} others: at most ${MOST_REFERENCES} can be in one, so divide it`,
+  );
 }
 
 function contentOf({ config, layers, manifests }: Manifest): readonly Descriptor[] {

@@ -1,5 +1,5 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
-import type { ManifestRecord } from '../../storage/catalog/catalog.ts';
+import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { ManifestUnknownError } from '../../storage/errors.ts';
 import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
@@ -13,18 +13,18 @@ import type { RegistryDependencies, RegistryRouter } from './registry-dependenci
 export function addManifestRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
   const { access, answers, blobs, catalog, manifestCache } = dependencies;
 
-  const find = async (repository: string, reference: ManifestReferenceParameter): Promise<ManifestRecord> => {
+  const find = async (repository: string, reference: ManifestReferenceParameter): Promise<FoundManifest> => {
     const record =
       reference.kind === 'digest'
-        ? await catalog.manifests.findByDigest(repository, reference.digest)
+        ? await catalog.manifests.find(repository, { digest: reference.digest })
         : reference.kind === 'tag'
-          ? await catalog.manifests.findByTag(repository, reference.tag)
+          ? await catalog.manifests.find(repository, { tag: reference.tag })
           : undefined;
     if (record === undefined) throw unknownManifest(repository, reference);
     return record;
   };
 
-  const read = async ({ blob }: ManifestRecord): Promise<Buffer> => {
+  const read = async ({ blob }: FoundManifest): Promise<Buffer> => {
     const cached = manifestCache.get(blob.digest);
     if (cached !== undefined) return cached;
     const bytes = await blobs.readAll(blob, MAX_MANIFEST_SIZE);
@@ -58,7 +58,7 @@ export function addManifestRoutes(router: RegistryRouter, dependencies: Registry
   router.head('/v2/*name/manifests/:reference', answer).get('/v2/*name/manifests/:reference', answer);
 }
 
-function headersOf({ blob, mediaType }: ManifestRecord) {
+function headersOf({ blob, mediaType }: FoundManifest) {
   return {
     'Content-Type': mediaType,
     'Docker-Content-Digest': blob.digest,

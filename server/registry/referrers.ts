@@ -1,11 +1,11 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
-import type { ManifestRecord } from '../../storage/catalog/catalog.ts';
+import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { isDigest } from '../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { answerBytes } from '../http/answer.ts';
 import { nextLink } from '../http/link.ts';
 import { authorize } from './authorize.ts';
-import { listReferrers } from './list-referrers.ts';
+import { listReferrers, type ReferrerStep } from './list-referrers.ts';
 import { digestOf, queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
 
@@ -46,22 +46,28 @@ interface ReferrersPage {
   readonly next: string | undefined;
 }
 
-/** As many as fit, but one at least: its annotations alone are no larger than a manifest. */
-async function pageOf(referrers: AsyncIterable<ManifestRecord>): Promise<ReferrersPage> {
+/**
+ * As many as fit, but one at least where there is one: its annotations alone are no larger than a manifest. A page may be
+ * empty and not the last, when nothing that a client has listed is here.
+ */
+async function pageOf(referrers: AsyncGenerator<ReferrerStep, boolean, undefined>): Promise<ReferrersPage> {
   const descriptors: string[] = [];
   let size = HEAD.length + TAIL.length;
   let last: string | undefined;
-  for await (const record of referrers) {
-    const descriptor = JSON.stringify(descriptorOf(record));
-    size += Buffer.byteLength(descriptor) + 1;
-    if (size > LARGEST_PAGE && last !== undefined) return { descriptors, next: last };
-    descriptors.push(descriptor);
-    last = record.blob.digest;
+  for (let step = await referrers.next(); ; step = await referrers.next()) {
+    if (step.done) return { descriptors, next: step.value ? undefined : last };
+    const { digest, record } = step.value;
+    if (record !== undefined) {
+      const descriptor = JSON.stringify(descriptorOf(record));
+      size += Buffer.byteLength(descriptor) + 1;
+      if (size > LARGEST_PAGE && descriptors.length > 0) return { descriptors, next: last };
+      descriptors.push(descriptor);
+    }
+    last = digest;
   }
-  return { descriptors, next: undefined };
 }
 
-function descriptorOf({ blob, mediaType, artifactType, annotations }: ManifestRecord) {
+function descriptorOf({ blob, mediaType, artifactType, annotations }: FoundManifest) {
   return {
     mediaType,
     digest: blob.digest,

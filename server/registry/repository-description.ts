@@ -25,7 +25,8 @@ export async function recordDescription(
 ): Promise<void> {
   const found = await describe(stores, repository, manifest);
   const text = found
-    ?.replace(/[\p{Cc}\s]+/gu, ' ')
+    ?.slice(0, 10 * LONGEST)
+    .replace(/[\p{Cc}\s]+/gu, ' ')
     .trim()
     .slice(0, LONGEST)
     .toWellFormed();
@@ -46,7 +47,7 @@ async function firstMember(
 ): Promise<Manifest | undefined> {
   const [first] = index.manifests;
   if (first === undefined) return undefined;
-  const record = await stores.catalog.manifests.findByDigest(repository, first.digest);
+  const record = await stores.catalog.manifests.find(repository, { digest: first.digest });
   if (record === undefined) return undefined;
   return readManifest(await stores.blobs.readAll(record.blob, MAX_MANIFEST_SIZE), record.mediaType);
 }

@@ -1,4 +1,5 @@
 import { SEARCH_SCOPE } from '../../auth/access/scope.ts';
+import { Pace } from '../../lib/sync/pace.ts';
 import type { DescribedRepository } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
@@ -53,6 +54,7 @@ async function search(
 ): Promise<readonly DescribedRepository[]> {
   const visible = access.visible(ctx.state.identity);
   const found: DescribedRepository[] = [];
+  const pace = new Pace();
   let after: string | undefined;
   for (let matches = 0; matches < MOST_MATCHES; matches += AT_ONCE) {
     ctx.state.signal.throwIfAborted();
@@ -60,6 +62,7 @@ async function search(
     const repositories = await catalog.repositories.search(text, page);
     for (const repository of repositories) {
       if (visible.includes(repository.name)) found.push(repository);
+      await pace.after(visible.prefixes.length);
     }
     if (repositories.length < AT_ONCE) break;
     after = repositories.at(-1)?.name;

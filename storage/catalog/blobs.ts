@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { Pace } from '../../lib/sync/pace.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { BlobInUseError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
@@ -62,7 +63,9 @@ export class KnexBlobs implements BlobCatalog {
 
   async sizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>> {
     const found = new Map<Digest, number>();
+    const pace = new Pace(SIZES_AT_ONCE);
     for (const batch of batches(digests, SIZES_AT_ONCE)) {
+      await pace.after(batch.length);
       const rows: readonly { readonly digest: string; readonly size: number | string }[] = await this.#knex(
         'repositories',
       )
@@ -113,8 +116,9 @@ export class KnexBlobs implements BlobCatalog {
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
       if (manifest !== undefined) return false;
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
-      await refuseLoss(trx, id, digest, by, guards);
+      // One look, where the other goes through all that needs the blob.
       if (by !== undefined) await refuseInUse(trx, id, repository, digest);
+      await refuseLoss(trx, id, digest, by, guards);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
       await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
       return true;

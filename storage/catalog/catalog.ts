@@ -124,6 +124,16 @@ export interface ManifestRecord {
   readonly references: readonly ManifestReference[];
 }
 
+/** A manifest without what it refers to: an index may refer to tens of thousands. */
+export type FoundManifest = Omit<ManifestRecord, 'references'>;
+
+/** Some of the manifests that an index lists, in the order of their digests. */
+export interface ListedManifests {
+  readonly records: readonly FoundManifest[];
+  /** The last digest that was looked at, whether it is in the repository or not; undefined at the end of the list. */
+  readonly lookedUpTo: Digest | undefined;
+}
+
 /** At most `limit` referrers whose digests come after `after`, of one type where it is given. */
 export interface ReferrerPage extends Page {
   readonly artifactType?: string;
@@ -148,12 +158,26 @@ export interface ManifestCatalog {
    * PreconditionFailedError, and nothing changes, where nothing else is wrong.
    */
   put(repository: string, manifest: ManifestRecord, options: ManifestPutOptions): Promise<StoredBlob>;
+  find(
+    repository: string,
+    reference: { readonly digest: Digest } | { readonly tag: string },
+  ): Promise<FoundManifest | undefined>;
+  /** With all that it refers to. */
   findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined>;
+  /** With all that it refers to. */
   findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined>;
   /** Removes the manifest and every tag that points at it. Answers whether it was there. Throws PreconditionFailedError. */
   delete(repository: string, digest: Digest, by?: Actor, precondition?: Precondition): Promise<boolean>;
-  /** Manifests of the repository whose subject is `digest`, ordered by their own. */
-  referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly ManifestRecord[]>;
+  /**
+   * Manifests of the repository whose subject is `digest`, ordered by their own. Fewer than `limit` when their
+   * annotations are large; none only at the end.
+   */
+  referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly FoundManifest[]>;
+  /**
+   * The manifests without a subject that the index under `tag` lists and the repository has. `limit` counts what the
+   * index lists, so that there may be none in a window that is not the last.
+   */
+  listed(repository: string, tag: string, page: ReferrerPage): Promise<ListedManifests>;
 }
 
 export interface TagCatalog {

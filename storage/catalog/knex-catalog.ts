@@ -13,6 +13,7 @@ import { createHistoryAndLeases } from './migrations/0003-history-and-leases.ts'
 import { createGuards } from './migrations/0004-guards.ts';
 import { appendQuotaUse } from './migrations/0005-quota-deltas.ts';
 import { createQuotaGrants } from './migrations/0006-quota-grants.ts';
+import { indexMembers } from './migrations/0007-index-members.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -32,6 +33,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     createGuards,
     appendQuotaUse,
     createQuotaGrants,
+    indexMembers,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

@@ -1,10 +1,14 @@
 import type { Knex } from 'knex';
+import { Pace } from '../../lib/sync/pace.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import { ManifestBlobUnknownError } from '../errors.ts';
+import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
+import { isIndex } from '../oci/media-types.ts';
 import type { Actor } from './actor.ts';
 import { linkBlob, removeLinks, touchLinks } from './blobs.ts';
 import type {
+  FoundManifest,
+  ListedManifests,
   ManifestCatalog,
   ManifestPutOptions,
   ManifestRecord,
@@ -31,6 +35,18 @@ interface ManifestRow extends BlobRow {
   readonly artifact_type: string | null;
   readonly annotations: string | null;
 }
+
+/** A row without annotations, which may be as large as a manifest. */
+interface SizedRow {
+  readonly digest: string;
+  /** Bytes. */
+  readonly annotations_size: number | string | null;
+}
+
+/** Bytes of annotations that one query reads, unless one manifest alone has more. */
+const ANNOTATIONS_AT_ONCE = 256 * 1024;
+/** Tags of one manifest that a delete of it takes along. */
+const MOST_TAGS_DELETED = 1000;
 
 /** Manifests, and what they refer to. */
 export class KnexManifests implements ManifestCatalog {
@@ -67,22 +83,21 @@ export class KnexManifests implements ManifestCatalog {
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
   }
 
+  async find(
+    repository: string,
+    reference: { readonly digest: Digest } | { readonly tag: string },
+  ): Promise<FoundManifest | undefined> {
+    const row = await this.#rowOf(repository, reference);
+    return row === undefined ? undefined : foundOf(row);
+  }
+
   async findByDigest(repository: string, digest: Digest): Promise<ManifestRecord | undefined> {
-    const row = await this.#select()
-      .where({ 'repositories.name': repository, 'manifests.digest': digest })
-      .first();
+    const row = await this.#rowOf(repository, { digest });
     return row === undefined ? undefined : this.#recordOf(row);
   }
 
   async findByTag(repository: string, tag: string): Promise<ManifestRecord | undefined> {
-    const row = await this.#select()
-      .join('tags', (join) =>
-        join
-          .on('tags.repository_id', 'manifests.repository_id')
-          .andOn('tags.manifest_digest', 'manifests.digest'),
-      )
-      .where({ 'repositories.name': repository, 'tags.name': tag })
-      .first();
+    const row = await this.#rowOf(repository, { tag });
     return row === undefined ? undefined : this.#recordOf(row);
   }
 
@@ -100,8 +115,13 @@ export class KnexManifests implements ManifestCatalog {
         id,
         trx('manifests').where({ repository_id: id, subject: digest }).select('digest'),
       );
+      const tags: readonly string[] = await trx('tags')
+        .where(referring)
+        .orderBy('name')
+        .limit(MOST_TAGS_DELETED + 1)
+        .pluck('name');
+      if (by !== undefined && tags.length > MOST_TAGS_DELETED) throw tooManyTags(digest);
       await recordTagsOf(trx, id, digest, by);
-      const tags: readonly string[] = await trx('tags').where(referring).orderBy('name').pluck('name');
       await trx('tags').where(referring).delete();
       const row = await trx('manifests').where({ repository_id: id, digest }).first('media_type');
       if (row === undefined) return false;
@@ -119,17 +139,81 @@ export class KnexManifests implements ManifestCatalog {
     repository: string,
     digest: Digest,
     { limit, after, artifactType }: ReferrerPage,
-  ): Promise<readonly ManifestRecord[]> {
-    const query = this.#select()
-      .where({ 'repositories.name': repository, 'manifests.subject': digest })
-      .orderBy('manifests.digest')
+  ): Promise<readonly FoundManifest[]> {
+    const id = await findRepositoryId(this.#knex, repository);
+    if (id === undefined) return [];
+    const query = this.#knex('manifests')
+      .where({ repository_id: id, subject: digest })
+      .orderBy('digest')
       .limit(limit);
-    if (after !== undefined) query.where('manifests.digest', '>', after);
-    if (artifactType !== undefined) query.where('manifests.artifact_type', artifactType);
-    const rows: readonly ManifestRow[] = await query;
-    const records: ManifestRecord[] = [];
-    for (const row of rows) records.push(await this.#recordOf(row));
-    return records;
+    if (after !== undefined) query.where('digest', '>', after);
+    if (artifactType !== undefined) query.where('artifact_type', artifactType);
+    return this.#withAnnotations(id, await query.select(this.#sized()));
+  }
+
+  async listed(
+    repository: string,
+    tag: string,
+    { limit, after, artifactType }: ReferrerPage,
+  ): Promise<ListedManifests> {
+    const index = await this.#rowOf(repository, { tag });
+    if (index === undefined || !isIndex(index.media_type)) return { records: [], lookedUpTo: undefined };
+    const id = index.repository_id;
+    const members = this.#knex('manifest_references')
+      .where({ repository_id: id, manifest_digest: index.digest, kind: 'manifest' })
+      .orderBy('digest')
+      .limit(limit);
+    if (after !== undefined) members.where('digest', '>', after);
+    const digests: readonly string[] = await members.pluck('digest');
+    const query = this.#knex('manifests')
+      .where({ repository_id: id, subject: null })
+      .whereIn('digest', [...digests])
+      .orderBy('digest');
+    if (artifactType !== undefined) query.where('artifact_type', artifactType);
+    const sized: readonly SizedRow[] = await query.select(this.#sized());
+    const records = await this.#withAnnotations(id, sized);
+    const lookedUpTo = records.length < sized.length ? records.at(-1)?.blob.digest : digests.at(-1);
+    return { records, lookedUpTo: lookedUpTo === undefined ? undefined : parseDigest(lookedUpTo) };
+  }
+
+  /** The first of the manifests, as many as have annotations of ANNOTATIONS_AT_ONCE together, and one at least. */
+  async #withAnnotations(id: number, sized: readonly SizedRow[]): Promise<readonly FoundManifest[]> {
+    let size = 0;
+    const few = sized.filter(({ annotations_size }, position) => {
+      size += Number(annotations_size ?? 0);
+      return position === 0 || size <= ANNOTATIONS_AT_ONCE;
+    });
+    const rows: readonly ManifestRow[] = await this.#select()
+      .where({ 'manifests.repository_id': id })
+      .whereIn(
+        'manifests.digest',
+        few.map(({ digest }) => digest),
+      )
+      .orderBy('manifests.digest');
+    return rows.map(foundOf);
+  }
+
+  #sized() {
+    return ['digest', this.#knex.raw('octet_length(annotations) as annotations_size')];
+  }
+
+  /** The row of a manifest by its digest or a tag. */
+  async #rowOf(
+    repository: string,
+    reference: { readonly digest: Digest } | { readonly tag: string },
+  ): Promise<ManifestRow | undefined> {
+    const query = this.#select();
+    if ('digest' in reference) {
+      return query.where({ 'repositories.name': repository, 'manifests.digest': reference.digest }).first();
+    }
+    return query
+      .join('tags', (join) =>
+        join
+          .on('tags.repository_id', 'manifests.repository_id')
+          .andOn('tags.manifest_digest', 'manifests.digest'),
+      )
+      .where({ 'repositories.name': repository, 'tags.name': reference.tag })
+      .first();
   }
 
   #select() {
@@ -151,13 +235,25 @@ export class KnexManifests implements ManifestCatalog {
       .orderBy('position')
       .select('kind', 'digest');
     return {
-      blob: blobOfRow(row),
-      mediaType: row.media_type,
-      ...(row.artifact_type !== null && { artifactType: row.artifact_type }),
-      ...(row.annotations !== null && { annotations: JSON.parse(row.annotations) }),
+      ...foundOf(row),
       references: references.map(({ kind, digest }) => ({ kind, digest: parseDigest(digest) })),
     };
   }
+}
+
+function foundOf(row: ManifestRow): FoundManifest {
+  return {
+    blob: blobOfRow(row),
+    mediaType: row.media_type,
+    ...(row.artifact_type !== null && { artifactType: row.artifact_type }),
+    ...(row.annotations !== null && { annotations: JSON.parse(row.annotations) }),
+  };
+}
+
+function tooManyTags(digest: Digest): TagRefusedError {
+  return new TagRefusedError(
+    `more than ${MOST_TAGS_DELETED} tags point at ${digest}: delete tags until there are fewer, then the manifest`,
+  );
 }
 
 /** Removes manifests that no tag points at; answers how many there were. */
@@ -212,7 +308,11 @@ async function writeManifest(trx: Knex.Transaction, id: number, manifest: Manife
     kind: reference.kind,
     digest: reference.digest,
   }));
-  for (const batch of batches(rows, BATCH)) await trx('manifest_references').insert([...batch]);
+  const pace = new Pace(BATCH);
+  for (const batch of batches(rows, BATCH)) {
+    await trx('manifest_references').insert([...batch]);
+    await pace.after(batch.length);
+  }
 }
 
 /** The digests that must be in the repository and are not, each once, in the manifest's order. */
@@ -224,7 +324,9 @@ async function findMissing(
 ): Promise<readonly Digest[]> {
   const present = async (table: 'blob_links' | 'manifests', digests: readonly Digest[]) => {
     const found = new Set<string>();
+    const pace = new Pace(BATCH);
     for (const batch of batches(digests, BATCH)) {
+      await pace.after(batch.length);
       const rows = await trx(table)
         .where({ repository_id: repositoryId })
         .whereIn('digest', [...batch])

@@ -113,7 +113,7 @@ export class RepositoryImporter {
     const { catalog, repository, report } = this.#run;
     const missingTags: string[] = [];
     for (const tag of tags) {
-      const current = await catalog.manifests.findByTag(repository, tag);
+      const current = await catalog.manifests.find(repository, { tag });
       if (current?.blob.digest !== digest) missingTags.push(tag);
     }
     const record = await catalog.manifests.findByDigest(repository, digest);
@@ -175,7 +175,7 @@ export class RepositoryImporter {
     const { bytes, mediaType } = await this.#slots.run(() => source.readManifest(repository, digest, signal));
     try {
       const manifest = readManifest(bytes, mediaType);
-      refuseAmbiguousJson(bytes, 'the manifest');
+      await refuseAmbiguousJson(bytes, 'the manifest');
       return { bytes, manifest };
     } catch (cause) {
       if (!(cause instanceof ManifestInvalidError)) throw cause;

@@ -1,19 +1,29 @@
+import { Pace } from '../../lib/sync/pace.ts';
 import { ManifestInvalidError } from '../errors.ts';
 
 /** Far more than a manifest has (6), and far less than any reader's stack. */
 const DEEPEST = 64;
+
+/** Characters between two looks at the pace. */
+const STEP = 4096;
 
 /**
  * Checks valid JSON for what readers take in different ways: an object with the same key twice, of which some
  * take the first and others the last, so that one digest would stand for two contents; and nesting that some
  * give up on. Throws ManifestInvalidError; `what` begins its message.
  */
-export function refuseAmbiguousJson(bytes: Uint8Array, what: string): void {
+export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Promise<void> {
   const text = new TextDecoder().decode(bytes);
+  const pace = new Pace();
   /** The keys of each open object; undefined for an array. */
   const open: (Set<string> | undefined)[] = [];
   let expectKey = false;
+  let paced = 0;
   for (let position = 0; position < text.length; position += 1) {
+    if (position - paced > STEP) {
+      await pace.after(position - paced);
+      paced = position;
+    }
     switch (text[position]) {
       case '{':
       case '[': {

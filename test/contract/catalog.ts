@@ -6,6 +6,7 @@ import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type {
   Catalog,
   FileClaim,
+  FoundManifest,
   ManifestRecord,
   ManifestReference,
   NamePage,
@@ -19,6 +20,7 @@ import {
   UploadBusyError,
   UploadUnknownError,
 } from '../../storage/errors.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 
@@ -32,6 +34,10 @@ export interface CatalogHarness {
 
 function blobOf(text: string): StoredBlob {
   return { digest: digestOf(text), size: text.length, location: `somewhere/${text}` };
+}
+
+function found({ references: _, ...record }: ManifestRecord): FoundManifest {
+  return record;
 }
 
 function manifestOf(text: string, references: readonly ManifestReference[] = []): ManifestRecord {
@@ -386,15 +392,15 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         await catalog.manifests.put('team/app', signature('s2', 'image'), PLAIN);
         await catalog.manifests.put('team/app', signature('s3', 'another'), PLAIN);
         await catalog.manifests.put('team/other', signature('s4', 'image'), PLAIN);
-        const found = await catalog.manifests.referrers('team/app', digestOf('image'), ALL);
+        const referrers = await catalog.manifests.referrers('team/app', digestOf('image'), ALL);
         assert.deepEqual(
-          new Map(found.map((record) => [record.blob.digest, record])),
-          new Map(['s1', 's2'].map((text) => [digestOf(text), signature(text, 'image')])),
+          new Map(referrers.map((record) => [record.blob.digest, record])),
+          new Map(['s1', 's2'].map((text) => [digestOf(text), found(signature(text, 'image'))])),
         );
-        assert.equal(found.length, 2);
+        assert.equal(referrers.length, 2);
         assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('none'), ALL), []);
         assert.deepEqual(await catalog.manifests.referrers('team/none', digestOf('image'), ALL), []);
-        const [first, second] = found;
+        const [first, second] = referrers;
         assert.ok(first !== undefined && second !== undefined && first.blob.digest < second.blob.digest);
         const page = (more: Omit<ReferrerPage, 'limit'>) =>
           catalog.manifests.referrers('team/app', digestOf('image'), { limit: 1, ...more });
@@ -405,8 +411,62 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await page({ artifactType: String(first.artifactType) }), [first]);
         await catalog.manifests.delete('team/app', digestOf('s1'));
         assert.deepEqual(await catalog.manifests.referrers('team/app', digestOf('image'), ALL), [
-          signature('s2', 'image'),
+          found(signature('s2', 'image')),
         ]);
+      });
+
+      test('are found without what they refer to', async () => {
+        const record = manifestOf('manifest', [refer('subject', 'image')]);
+        await catalog.manifests.put('team/app', record, { ...PLAIN, tags: ['v1'] });
+        assert.deepEqual(await catalog.manifests.find('team/app', { tag: 'v1' }), found(record));
+        assert.deepEqual(
+          await catalog.manifests.find('team/app', { digest: record.blob.digest }),
+          found(record),
+        );
+        assert.equal(await catalog.manifests.find('team/app', { tag: 'v2' }), undefined);
+      });
+
+      test('that an index lists come in windows, also where nothing of a window is there', async () => {
+        const texts = Array.from({ length: 7 }, (_, index) => `member ${index}`);
+        const digests = texts.map((text) => digestOf(text)).toSorted();
+        const present = texts.filter((text) => digests.indexOf(digestOf(text)) % 3 === 0);
+        for (const text of present) await catalog.manifests.put('team/app', manifestOf(text), PLAIN);
+        const listed = texts.map((text) => refer('manifest', text));
+        const index = { ...manifestOf('index', listed), mediaType: MEDIA_TYPES.ociIndex };
+        await catalog.manifests.put('team/app', index, { tags: ['list'], requireManifests: false });
+        const seen: string[] = [];
+        const ends: (string | undefined)[] = [];
+        let after: Digest | undefined;
+        do {
+          const page = { limit: 2, ...(after && { after }) };
+          const { records, lookedUpTo } = await catalog.manifests.listed('team/app', 'list', page);
+          seen.push(...records.map(({ blob }) => blob.digest));
+          ends.push(lookedUpTo);
+          after = lookedUpTo;
+        } while (after !== undefined);
+        assert.deepEqual(seen, [digests[0], digests[3], digests[6]]);
+        assert.deepEqual(ends, [digests[1], digests[3], digests[5], digests[6], undefined]);
+        const none = { records: [], lookedUpTo: undefined };
+        assert.deepEqual(await catalog.manifests.listed('team/app', 'none', ALL), none);
+      });
+
+      test('with large annotations are read a few at a time', async () => {
+        const count = 6;
+        for (let index = 0; index < count; index += 1) {
+          const record = manifestOf(`large ${index}`, [refer('subject', 'image')]);
+          const annotations = { padding: 'x'.repeat(100_000) };
+          await catalog.manifests.put('team/app', { ...record, annotations }, PLAIN);
+        }
+        const sizes: number[] = [];
+        let after: Digest | undefined;
+        for (;;) {
+          const page = { limit: 100, ...(after && { after }) };
+          const records = await catalog.manifests.referrers('team/app', digestOf('image'), page);
+          if (records.length === 0) break;
+          sizes.push(records.length);
+          after = records.at(-1)?.blob.digest;
+        }
+        assert.deepEqual(sizes, [2, 2, 2]);
       });
     });
 

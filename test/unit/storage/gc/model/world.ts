@@ -131,6 +131,8 @@ export class World {
         return blob;
       },
       delete: (repository, digest) => manifests.delete(repository, digest),
+      find: (repository, reference) => manifests.find(repository, reference),
+      listed: (repository, tag, page) => manifests.listed(repository, tag, page),
       findByDigest: (repository, digest) => manifests.findByDigest(repository, digest),
       findByTag: (repository, tag) => manifests.findByTag(repository, tag),
       referrers: (repository, digest, page) => manifests.referrers(repository, digest, page),

@@ -1,0 +1,13 @@
+import type { Knex } from 'knex';
+import type { Migration } from '../migrate.ts';
+
+/** The members of an index in the order of their digests, a window of which is found without reading the others. */
+export const indexMembers: Migration = {
+  name: '0007-index-members',
+  async up(knex: Knex.Transaction) {
+    await knex.raw(
+      `create index manifest_references_members on manifest_references (repository_id, manifest_digest, digest)
+        where kind = 'manifest'`,
+    );
+  },
+};

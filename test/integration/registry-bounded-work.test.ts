@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openDatabase } from '../../storage/catalog/database.ts';
+import { loadOf } from '../support/database-load.ts';
+import { startInProcessRegistry } from '../support/in-process-registry.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
+import { expectError } from '../support/registry-error.ts';
+
+/** Of one turn of the event loop: some milliseconds. */
+const MOST_ROWS = 1100;
+const MOST_STATEMENTS = 40;
+
+const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
+
+function indexOf(count: number) {
+  const manifests = Array.from({ length: count }, (_, index) => ({
+    mediaType: OCI_MANIFEST,
+    digest: digestOf(`member ${index}`),
+    size: 1,
+  }));
+  return { schemaVersion: 2, mediaType: OCI_INDEX, manifests };
+}
+
+test('no route works on many rows in one turn of the event loop', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const { digest } = await registry.pushImage('team/app', '1');
+  const tag = digest.replace(':', '-');
+  const headers = { 'Content-Type': OCI_INDEX };
+  const follow = async (path: string) => {
+    let pages = 0;
+    for (let next: string | undefined = path; next !== undefined; pages += 1) {
+      const answer = await registry.send('GET', next);
+      assert.equal(answer.status, 200);
+      next = /^<([^>]+)>; rel="next"$/.exec(String(answer.headers.link ?? ''))?.[1];
+    }
+    return pages;
+  };
+  const bounded = async (what: string, work: () => Promise<unknown>) => {
+    const load = await loadOf(t, work);
+    const { mostRowsInATurn, mostStatementsInATurn } = load;
+    assert.ok(mostRowsInATurn <= MOST_ROWS, `${what}: ${mostRowsInATurn} rows in a turn`);
+    assert.ok(mostStatementsInATurn <= MOST_STATEMENTS, `${what}: ${mostStatementsInATurn} statements`);
+    return load;
+  };
+
+  await t.test('a push of an index with as many members as there may be', async () => {
+    await bounded('the push', async () => {
+      const pushed = await registry.send('PUT', `/v2/team/app/manifests/${tag}`, {
+        body: JSON.stringify(indexOf(10_000)),
+        headers,
+      });
+      assert.equal(pushed.status, 201, pushed.body.toString());
+    });
+  });
+
+  await t.test('reading it, by tag and as a list of referrers', async () => {
+    // As versions before have taken it.
+    const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    const index = await knex('tags').where({ name: tag }).first('repository_id', 'manifest_digest');
+    await knex.raw(
+      `insert into manifest_references (repository_id, manifest_digest, position, kind, digest)
+        with recursive n (i) as (select 10000 union all select i + 1 from n where i < 35999)
+        select ?, ?, i, 'manifest', 'sha256:' || printf('%064x', i) from n`,
+      [index.repository_id, index.manifest_digest],
+    );
+    await knex.destroy();
+    const got = await bounded('the manifest', () => follow(`/v2/team/app/manifests/${tag}`));
+    assert.ok(got.rows < 20, `${got.rows} rows for a manifest`);
+    const first = await bounded('a page', () => registry.send('GET', `/v2/team/app/referrers/${digest}`));
+    assert.ok(first.rows <= MOST_ROWS, `${first.rows} rows for a page`);
+    let pages = 0;
+    await bounded('all pages', async () => {
+      pages = await follow(`/v2/team/app/referrers/${digest}`);
+    });
+    assert.ok(pages >= 36, `${pages} pages`);
+  });
+
+  await t.test('a hundred thousand tags, and a delete of what they point at', async () => {
+    const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    const image = await knex('tags').where({ name: '1' }).first('repository_id', 'manifest_digest');
+    await knex.raw(
+      `insert into tags (repository_id, name, manifest_digest, updated_at)
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < 100000)
+        select ?, 't' || i, ?, 0 from n`,
+      [image.repository_id, image.manifest_digest],
+    );
+    await knex.destroy();
+    await bounded('a page of tags', () => registry.send('GET', '/v2/team/app/tags/list?n=1000000'));
+    await bounded('the delete', async () => {
+      const refused = await registry.send('DELETE', `/v2/team/app/manifests/${digest}`);
+      expectError(refused, 403, 'DENIED');
+      assert.match(refused.body.toString(), /more than 1000 tags point at/);
+    });
+  });
+
+  await t.test('a search and a catalog of ten thousand repositories that has nothing', async () => {
+    const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    await knex.raw(
+      `insert into repositories (name, created_at)
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < 10000)
+        select 'many/r' || i, 0 from n`,
+    );
+    await knex.destroy();
+    const { statements } = await bounded('the search', () => registry.send('GET', '/v1/search?q=nowhere'));
+    assert.ok(statements >= 10, `${statements} windows`);
+    await bounded('the catalog', () => registry.send('GET', '/v2/_catalog'));
+  });
+});
+
+test('a manifest of more values or references than can be read in a moment is refused', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  const put = (body: string) =>
+    registry.send('PUT', '/v2/team/app/manifests/1', { body, headers: { 'Content-Type': OCI_INDEX } });
+  const many = await put(JSON.stringify(indexOf(10_001)));
+  expectError(many, 400, 'MANIFEST_INVALID');
+  assert.match(many.body.toString(), /refers to 10001 others/);
+  const values = await put(`{"schemaVersion":2,"manifests":[],"x":[${'0,'.repeat(1_000_000)}0]}`);
+  expectError(values, 400, 'MANIFEST_INVALID');
+  assert.match(values.body.toString(), /too many values/);
+  // What lies in a string is one value.
+  const annotations = { list: `"${'[{,:'.repeat(900_000)}`.slice(0, 3_900_000) };
+  const one = await put(JSON.stringify({ ...indexOf(0), annotations }));
+  assert.equal(one.status, 201, one.body.toString());
+});
