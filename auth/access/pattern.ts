@@ -25,34 +25,6 @@ export function parsePattern(text: string): string {
   return text;
 }
 
-/**
- * Whether `name` is in the set of `pattern`. Given another pattern as `name`: whether all that it matches is. Takes
- * time in proportion to the lengths of both, whatever they are.
- */
-export function matchesPattern(pattern: string, name: string): boolean {
-  let inPattern = 0;
-  let inName = 0;
-  let star = -1;
-  let resume = 0;
-  while (inName < name.length) {
-    if (pattern[inPattern] === '*') {
-      star = inPattern;
-      resume = inName;
-      inPattern += 1;
-    } else if (pattern[inPattern] === name[inName]) {
-      inPattern += 1;
-      inName += 1;
-    } else if (star >= 0) {
-      // The last star takes one character more.
-      resume += 1;
-      inName = resume;
-      inPattern = star + 1;
-    } else return false;
-  }
-  while (pattern[inPattern] === '*') inPattern += 1;
-  return inPattern === pattern.length;
-}
-
 /** What every name that `pattern` matches begins with. */
 export function prefixOf(pattern: string): string {
   const star = pattern.indexOf('*');

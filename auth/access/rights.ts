@@ -1,4 +1,4 @@
-import { matchesPattern } from './pattern.ts';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import type { GrantedAction } from './role.ts';
 import type { Scope } from './scope.ts';
 
@@ -49,7 +49,7 @@ export function standingOf({ admin, grants, within }: Rights, repository: string
   const bound = within === undefined ? 'admin' : standingOf(within, repository);
   if (admin) return bound;
   const held = grants
-    .filter(({ pattern }) => matchesPattern(pattern, repository))
+    .filter(({ pattern }) => matchesWildcard(pattern, repository))
     .map(({ actions, standing }) => rankOf(standing ?? standingBy(actions)));
   return STANDINGS[Math.min(rankOf(bound), Math.max(0, ...held))] ?? 'writer';
 }
@@ -78,5 +78,5 @@ export function limitedTo(rights: Rights, grants: readonly Grant[] | undefined):
 }
 
 function isGranted(grants: readonly Grant[], pattern: string, action: GrantedAction): boolean {
-  return grants.some((grant) => grant.actions.includes(action) && matchesPattern(grant.pattern, pattern));
+  return grants.some((grant) => grant.actions.includes(action) && matchesWildcard(grant.pattern, pattern));
 }

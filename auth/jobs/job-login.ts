@@ -1,6 +1,6 @@
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import type { Identity } from '../access/identity.ts';
-import { matchesPattern } from '../access/pattern.ts';
 import { actionsOf } from '../access/role.ts';
 import type { BasicCredentials } from '../authenticators/basic-credentials.ts';
 import type { LoginMethod } from '../authenticators/login-method.ts';
@@ -82,7 +82,7 @@ function matches({ audience, claims }: JobRule, payload: JWTPayload): boolean {
     audiences.includes(audience) &&
     Object.entries(claims).every(([name, wanted]) => {
       const said = Object.hasOwn(payload, name) ? payload[name] : undefined;
-      return ['string', 'number', 'boolean'].includes(typeof said) && matchesPattern(wanted, String(said));
+      return ['string', 'number', 'boolean'].includes(typeof said) && matchesWildcard(wanted, String(said));
     })
   );
 }

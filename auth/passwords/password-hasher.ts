@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { FairQueue, type QueuePlace } from '../../lib/sync/fair-queue.ts';
 import { RequestThread } from '../../lib/threads/request-thread.ts';
 import type { Argon2Cost, Argon2Report, Argon2Request } from './argon2-messages.ts';
@@ -94,5 +95,5 @@ export class PasswordHasher {
 }
 
 function unpadded(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('base64').replace(/=+$/, '');
+  return trimEndOf(Buffer.from(bytes).toString('base64'), '=');
 }

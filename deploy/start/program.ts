@@ -26,13 +26,12 @@ export async function startProgram(name: string, main: string, args: readonly st
   });
   const ended = exitOf(child);
   const greeting: string[] = [];
-  const ready = new RegExp(`^${name} is ready: (\\S+)`);
+  const ready = `${name} is ready: `;
   const address = await new Promise<string>((resolve, reject) => {
     const lines = createInterface({ input: child.stdout });
     lines.on('line', (line) => {
       greeting.push(line);
-      const found = ready.exec(line)?.[1];
-      if (found !== undefined) resolve(found);
+      if (line.startsWith(ready)) resolve(line.slice(ready.length).split(' ', 1)[0] ?? '');
     });
     ended.then(
       (code) => reject(new ProgramEndedError(`${name} ended before it was ready`, code, greeting)),

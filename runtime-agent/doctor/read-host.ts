@@ -63,7 +63,7 @@ export async function readHost(
 async function readFileSystems(): Promise<ReadonlySet<string>> {
   const known = (await readText('/proc/filesystems')).split('\n').map((line) => line.split('\t')[1] ?? '');
   const loadable = (await readText(`/lib/modules/${release()}/modules.dep`)).split('\n');
-  const modules = loadable.map((line) => /\/fs\/[^:]*?([a-z0-9_]+)\.ko/.exec(line)?.[1] ?? '');
+  const modules = loadable.map((line) => /\/fs\/(?:[^:/]+\/)*([a-z0-9_]+)\.ko/.exec(line)?.[1] ?? '');
   return new Set([...known, ...modules].filter((name) => name !== ''));
 }
 

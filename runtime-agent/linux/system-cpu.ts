@@ -18,7 +18,7 @@ export async function readSystemCpu(): Promise<SystemCpu> {
 
 /** Reads the first lines of proc_stat(5). */
 export function parseSystemCpu(text: string): SystemCpu {
-  const [, times = ''] = /^cpu +(.+)$/m.exec(text) ?? [];
+  const [, times = ''] = /^cpu +(\S.*)$/m.exec(text) ?? [];
   const ticks = times.split(' ').slice(0, COUNTED).map(Number);
   return {
     total: ticks.reduce((sum, count) => sum + count, 0) * TICK,

@@ -6,9 +6,7 @@ import type { Network } from './network.ts';
  * started, which costs nothing to look for.
  */
 export function hasBridges(networks: readonly Network[]): boolean {
-  const interfaces = readFileSync('/proc/self/net/dev', 'latin1');
-  return networks.some(
-    ({ driver, bridge }) =>
-      driver === 'bridge' && new RegExp(`^ *${RegExp.escape(bridge)}:`, 'm').test(interfaces),
-  );
+  const lines = readFileSync('/proc/self/net/dev', 'latin1').split('\n');
+  const interfaces = new Set(lines.map((line) => line.slice(0, Math.max(0, line.indexOf(':'))).trim()));
+  return networks.some(({ driver, bridge }) => driver === 'bridge' && interfaces.has(bridge));
 }

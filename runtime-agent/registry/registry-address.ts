@@ -37,7 +37,7 @@ export function searchAddress(registry: string, insecureRegistries: readonly str
  * 'bad-request'.
  */
 export function loginRegistry(server: string): string {
-  const host = server.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  const [host = ''] = server.replace(/^https?:\/\//, '').split('/', 1);
   if (host === '' || host === 'index.docker.io' || host === DOCKER_HUB_HOST) return DOCKER_HUB;
   // What it becomes a part of must be nothing but a host.
   if (/^[A-Za-z0-9.:[\]-]+$/.test(host) && URL.canParse(`http://${host}/`)) return host;

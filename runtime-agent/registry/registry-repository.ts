@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { nextLink } from '../../lib/http/next-link.ts';
 import { type Digest, digestAlgorithm, isDigest } from '../../storage/oci/digest.ts';
 import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
@@ -98,8 +99,9 @@ export class RegistryRepository {
       });
       tags.push(...readTags(body, this.#familiarName));
       // Only what asks for the next page counts: the path is this repository's.
-      const next = /[?&](?:[^>]*&)?last=([^&>]*)[^>]*>;\s*rel="?next"?/.exec(`${link ?? ''}`)?.[1];
-      path = next === undefined ? undefined : `tags/list?n=${TAGS_AT_ONCE}&last=${next}`;
+      const query = nextLink(`${link ?? ''}`)?.split('?')[1] ?? '';
+      const last = new URLSearchParams(query).get('last');
+      path = last === null ? undefined : `tags/list?n=${TAGS_AT_ONCE}&last=${encodeURIComponent(last)}`;
     }
     return tags;
   }

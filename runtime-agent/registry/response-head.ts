@@ -1,3 +1,5 @@
+import { trimOf } from '../../lib/pattern/trim.ts';
+
 /** The head of an answer whose body is as long as it says, byte for byte. */
 export interface ResponseHead {
   readonly status: number;
@@ -8,7 +10,7 @@ export interface ResponseHead {
 }
 
 const STATUS_LINE = /^HTTP\/1\.1 (200|206|30[12378])(?: [^\r\n]*)?$/;
-const HEADER = /^([!#$%&'*+.^_`|~0-9a-z-]+):[ \t]*(.*?)[ \t]*$/i;
+const HEADER = /^([!#$%&'*+.^_`|~0-9a-z-]+):(.*)$/i;
 
 /**
  * Reads the head of an answer to a GET, without the empty line at its end (RFC 9112, sections 4 to 6). Undefined for all but
@@ -19,7 +21,8 @@ export function readResponseHead(text: string): ResponseHead | undefined {
   const status = Number(STATUS_LINE.exec(first)?.[1]);
   const headers: Record<string, string> = {};
   for (const line of lines) {
-    const [, name, value = ''] = HEADER.exec(line) ?? [];
+    const [, name, written = ''] = HEADER.exec(line) ?? [];
+    const value = trimOf(written, ' \t');
     // What is said twice is taken by nobody to mean the same.
     if (name === undefined || (headers[name.toLowerCase()] ?? value) !== value) return undefined;
     headers[name.toLowerCase()] = value;

@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { sumHeader } from './tar-header.ts';
 import type { TarEntry, TarEntryKind } from './tar-parser.ts';
 
@@ -130,5 +131,5 @@ function isAscii(text: string): boolean {
 
 /** Nanoseconds are as fine as a pax header of others is. */
 function decimal(value: number): string {
-  return Number.isInteger(value) ? `${value}` : value.toFixed(9).replace(/0+$/, '');
+  return Number.isInteger(value) ? `${value}` : trimEndOf(value.toFixed(9), '0');
 }

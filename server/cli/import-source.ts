@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blobs/s3/s3-settings.ts';
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
@@ -71,7 +72,7 @@ async function openRegistry(from: string, user: string | undefined, env: Environ
     );
   }
   // Some write the address of the API rather than that of the registry.
-  url.pathname = url.pathname.replace(/\/*(?:\/v2\/*)?$/, '/');
+  url.pathname = `${trimEndOf(trimEndOf(url.pathname, '/').replace(/\/v2$/, ''), '/')}/`;
   return new RegistrySource(new RegistryConnection(url, await credentialsFor(url.host, user, env)));
 }
 

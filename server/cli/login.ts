@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isLoopback } from '../../auth/issuer.ts';
+import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { refusedOption } from './parse-options.ts';
@@ -60,7 +61,7 @@ function parse(args: readonly string[]): { readonly registry: URL; readonly name
       'a token over plain http would be open to all on the way: write https://HOST[:PORT]',
     );
   }
-  registry.pathname = registry.pathname.replace(/\/*$/, '/');
+  registry.pathname = `${trimEndOf(registry.pathname, '/')}/`;
   return { registry, name: values.name ?? `berth login on ${hostname()}` };
 }
 

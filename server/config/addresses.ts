@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { parseTrustedProxies, type TrustedProxies } from '../http/trusted-proxies.ts';
 import { ConfigError } from './config-error.ts';
 
@@ -46,7 +47,7 @@ export function parseOrigins(origins: readonly string[]): readonly string[] {
 
 /** '' or a path that begins with a slash and does not end with one. Throws ConfigError. */
 export function parsePathPrefix(text: string): string {
-  const prefix = text.replace(/\/+$/, '');
+  const prefix = trimEndOf(text, '/');
   if (prefix !== '' && !/^(?:\/[A-Za-z0-9][A-Za-z0-9._-]*)+$/.test(prefix)) {
     throw new ConfigError(`"${text}" is not a path prefix: write it as /registry`);
   }

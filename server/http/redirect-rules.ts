@@ -1,3 +1,4 @@
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { parseTrustedProxies } from './trusted-proxies.ts';
 
 /** Who asks, as far as that decides about a redirect. */
@@ -49,7 +50,6 @@ function parseRule(text: string): Rule {
     const network = parseTrustedProxies([value]);
     return { excludes, matches: ({ address }) => network.includes(address) };
   }
-  const parts = value.split('*').map((part) => RegExp.escape(part));
-  const pattern = new RegExp(`^${parts.join('.*')}$`, 'is');
-  return { excludes, matches: ({ userAgent }) => pattern.test(userAgent) };
+  const pattern = value.toLowerCase();
+  return { excludes, matches: ({ userAgent }) => matchesWildcard(pattern, userAgent.toLowerCase()) };
 }

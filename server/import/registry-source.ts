@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { nextLink } from '../../lib/http/next-link.ts';
 import {
   type ImportSource,
   type SourceBlob,
@@ -198,7 +199,7 @@ function refuse(response: Response, what: string): void {
 
 /** RFC 8288, as distribution-spec uses it for pages. */
 function nextOf(response: Response): string | undefined {
-  const target = /<([^>]+)>\s*;[^,]*\brel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
+  const target = nextLink(response.headers.get('link') ?? '');
   if (target === undefined) return undefined;
   const url = URL.parse(target, response.url);
   // Where a proxy leaves out its name or scheme, the path is what counts.

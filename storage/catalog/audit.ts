@@ -10,9 +10,9 @@ import type {
 } from './audit-catalog.ts';
 import { isPostgres } from './dialect.ts';
 import { insertEntries } from './insert-entries.ts';
+import { likeOf } from './like-pattern.ts';
 import { settledAudit } from './postgres/settled-audit.ts';
 import { inTransaction } from './transaction.ts';
-import { likeOf } from './wildcard.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
 const PRUNED_AT_ONCE = 500;

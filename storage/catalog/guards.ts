@@ -1,11 +1,11 @@
 import type { Knex } from 'knex';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { QuotaExceededError, TagRefusedError } from '../errors.ts';
 import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
 import type { GrantUse } from './quota-grants.ts';
 import type { TagRule, TagRuleKind } from './tag-rule-catalog.ts';
 import type { WebhookEvent } from './webhook-catalog.ts';
-import { matchesWildcard } from './wildcard.ts';
 
 /** What concerns a repository: who is told, what may not be done, and how much it may have. */
 export interface Guards {

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { isPostgres } from './dialect.ts';
 import { exceeded, USED, usedOf } from './guards.ts';
+import { likeOf } from './like-pattern.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
 import { inTransaction } from './transaction.ts';
-import { likeOf, matchesWildcard } from './wildcard.ts';
 
 /** Milliseconds for which it is remembered which quotas are used up. */
 const REMEMBERED = 1000;

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
+import { likeOf } from './like-pattern.ts';
 import type { TagRule, TagRuleCatalog } from './tag-rule-catalog.ts';
 import { inTransaction } from './transaction.ts';
-import { likeOf } from './wildcard.ts';
 
 /** Rules of tags. */
 export class KnexTagRules implements TagRuleCatalog {

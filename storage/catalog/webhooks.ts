@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import { likeOf } from './like-pattern.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import { inTransaction } from './transaction.ts';
 import type {
@@ -11,7 +13,6 @@ import type {
   WebhookEvent,
   WebhookState,
 } from './webhook-catalog.ts';
-import { likeOf, matchesWildcard } from './wildcard.ts';
 import { queueEvents } from './write-record.ts';
 
 /** Told again after a power cut: every event comes at least once. */

@@ -1,3 +1,4 @@
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
 import type { IgnoreRules } from '../frontend/ignore-rules.ts';
 import type { DigestNotes } from './digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
@@ -7,6 +8,7 @@ import { joinPath, shownPath } from './tree-paths.ts';
 export class IgnoredTree implements FileTree {
   readonly #inner: FileTree;
   readonly #rules: IgnoreRules;
+  readonly #meter = new WorkMeter();
   readonly #visible = new Map<string, Promise<boolean>>();
 
   constructor(inner: FileTree, rules: IgnoreRules) {
@@ -60,7 +62,9 @@ export class IgnoredTree implements FileTree {
   }
 
   async #decide(entry: TreeEntry): Promise<boolean> {
-    if (!this.#rules.excludes(shownPath(entry.path))) return true;
+    const isExcluded = this.#rules.excludes(shownPath(entry.path), this.#meter);
+    await this.#meter.rest();
+    if (!isExcluded) return true;
     // An excluded folder is still seen when something in it is taken in again.
     if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;
     for (const name of await this.#inner.children(entry.path)) {

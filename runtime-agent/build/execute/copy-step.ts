@@ -1,3 +1,4 @@
+import { isGlob } from '../../../lib/pattern/glob.ts';
 import type { HttpExchange } from '../../registry/http-exchange.ts';
 import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
@@ -6,7 +7,6 @@ import { type GitUrl, isGitSource } from '../context/git/git-url.ts';
 import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { fileModeChange } from '../frontend/file-mode-change.ts';
-import { isPattern } from '../frontend/path-pattern.ts';
 import type { CopyWork, Step } from '../solver/step.ts';
 import { gitSource, refuseChecksum } from './git-source.ts';
 import type { LayerEntry } from './layer-entry.ts';
@@ -165,7 +165,7 @@ export async function placeSources(
 
 function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): readonly string[] | undefined {
   const areNamed =
-    !sources.some(isPattern) && copied.every(({ source: { path, entry } }) => path === entry.path);
+    !sources.some(isGlob) && copied.every(({ source: { path, entry } }) => path === entry.path);
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 

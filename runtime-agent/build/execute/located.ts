@@ -1,6 +1,6 @@
+import { PatternError } from '../../../lib/pattern/glob.ts';
 import { EngineError } from '../../errors.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
-import { PathPatternError } from '../frontend/path-pattern.ts';
 import type { Step } from '../solver/step.ts';
 import { SourceError } from './select-sources.ts';
 
@@ -10,7 +10,7 @@ export async function located<T>(step: Step, run: () => Promise<T>): Promise<T> 
     return await run();
   } catch (error) {
     const isTold =
-      error instanceof SourceError || error instanceof PathPatternError || error instanceof EngineError;
+      error instanceof SourceError || error instanceof PatternError || error instanceof EngineError;
     if (!isTold) throw error;
     const { work } = step;
     const isOfContext = work?.kind !== 'copy' || work.from.kind === 'context';

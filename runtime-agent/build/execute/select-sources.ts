@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
+import { Glob, isGlob, PatternError } from '../../../lib/pattern/glob.ts';
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
 import type { FileTree, TreeEntry } from '../context/file-tree.ts';
 import { byteText, joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { type IgnoreRules, ignoreLines, ignoreRules } from '../frontend/ignore-rules.ts';
-import { isPattern, PathPatternError, pathMatcher } from '../frontend/path-pattern.ts';
 
 /** A file or folder that a COPY names, found in its tree. */
 export interface SelectedSource {
@@ -41,7 +42,7 @@ export async function selectSources(
 ): Promise<readonly SelectedSource[]> {
   const cleaned = cleanSource(written);
   const pattern = byteText(cleaned);
-  const paths = isPattern(cleaned) ? await matches(tree, pattern) : [pattern];
+  const paths = isGlob(cleaned) ? await matches(tree, pattern) : [pattern];
   const selected: SelectedSource[] = [];
   for (const path of paths) {
     const resolved = await resolveInTree(tree, path);
@@ -60,7 +61,7 @@ export async function selectSources(
   return selected;
 }
 
-/** Everything of a source, without what `--exclude` names. Throws PathPatternError. */
+/** Everything of a source, without what `--exclude` names. Throws PatternError. */
 export async function* copiedEntries(
   source: SelectedSource,
   exclude: readonly string[],
@@ -71,7 +72,7 @@ export async function* copiedEntries(
     return;
   }
   yield { path: '', entry: source.entry };
-  yield* below(source.tree, source.entry.path, '', rules);
+  yield* below(source.tree, source.entry.path, '', rules, new WorkMeter());
 }
 
 async function* below(
@@ -79,15 +80,17 @@ async function* below(
   folder: string,
   path: string,
   rules: IgnoreRules | undefined,
+  meter: WorkMeter,
 ): AsyncGenerator<CopiedEntry> {
   for (const name of await tree.children(folder)) {
     const entry = await tree.entry(joinPath(folder, name));
     if (entry === undefined) continue;
     const relative = joinPath(path, name);
-    const isExcluded = rules?.excludes(shownPath(relative)) === true;
+    const isExcluded = rules?.excludes(shownPath(relative), meter) === true;
+    await meter.rest();
     if (!isExcluded) yield { path: relative, entry };
     if (entry.kind !== 'folder' || (isExcluded && rules?.hasExceptions !== true)) continue;
-    yield* below(tree, entry.path, relative, rules);
+    yield* below(tree, entry.path, relative, rules, meter);
   }
 }
 
@@ -102,31 +105,33 @@ function cleanSource(written: string): string {
 /** Paths that match, one folder at a time; links on the way are followed within the tree. */
 async function matches(tree: FileTree, pattern: string): Promise<readonly string[]> {
   let found = [''];
+  const meter = new WorkMeter();
   for (const part of pattern.split('/')) {
     const next: string[] = [];
-    const test = matcherOf(part);
+    const glob = globOf(part);
     for (const folder of found) {
       const resolved = await resolveInTree(tree, folder);
       if (resolved?.entry?.kind !== 'folder') continue;
-      if (test === undefined) {
+      if (glob === undefined) {
         const path = joinPath(resolved.path, part);
         if ((await tree.entry(path)) !== undefined) next.push(joinPath(folder, part));
         continue;
       }
       const names = await tree.children(resolved.path);
-      next.push(...names.filter(test).map((name) => joinPath(folder, name)));
+      const matching = await meter.filter(names, (name) => glob.matches(name, meter));
+      for (const name of matching) next.push(joinPath(folder, name));
     }
     found = next;
   }
   return found;
 }
 
-function matcherOf(part: string): ((name: string) => boolean) | undefined {
-  if (!isPattern(part)) return undefined;
+function globOf(part: string): Glob | undefined {
+  if (!isGlob(part)) return undefined;
   try {
-    return pathMatcher(part, { doubleStars: false });
+    return new Glob(part, { doubleStars: false });
   } catch (error) {
-    if (!(error instanceof PathPatternError)) throw error;
+    if (!(error instanceof PatternError)) throw error;
     throw new SourceError(error.message);
   }
 }

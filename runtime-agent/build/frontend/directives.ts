@@ -9,7 +9,7 @@ export interface Directives {
   readonly check?: CheckOptions;
 }
 
-const DIRECTIVE = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const DIRECTIVE = /^\s*#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*)$/;
 const KNOWN = ['escape', 'syntax', 'check'] as const;
 /** Frontends whose language is the one that this builder reads. */
 const OWN_SYNTAX = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::|@|$)/;
@@ -18,7 +18,8 @@ const OWN_SYNTAX = /^(?:docker\.io\/)?docker\/dockerfile(?:-upstream)?(?::|@|$)/
 export function readDirectives(text: DockerfileText): Directives {
   const found = new Map<string, string>();
   for (const [index, line] of text.lines.entries()) {
-    const [, name = '', value = ''] = DIRECTIVE.exec(line) ?? [];
+    const [, name = '', written = ''] = DIRECTIVE.exec(line) ?? [];
+    const value = written.trimEnd();
     const key = name.toLowerCase();
     if (!KNOWN.some((known) => known === key)) break;
     const at = { text, line: index + 1, endLine: index + 1 };

@@ -1,11 +1,5 @@
-import {
-  checkDepth,
-  checkLength,
-  checkPattern,
-  type ExpansionBudget,
-  WordError,
-} from './expansion-budget.ts';
-import { patternExpression } from './shell-pattern.ts';
+import { ShellPattern } from '../../../lib/pattern/shell-pattern.ts';
+import { checkDepth, checkLength, ExpansionBudget, WordError } from './expansion-budget.ts';
 
 /** How a word of an instruction is read. */
 export interface WordOptions {
@@ -35,6 +29,7 @@ const SPECIAL = '@*#?-$!0';
 class WordReader {
   readonly #text: string;
   readonly #options: WordOptions;
+  readonly #budget: ExpansionBudget;
   #at = 0;
   /** Modifiers that are being read, one in the other. */
   #depth = 0;
@@ -43,6 +38,7 @@ class WordReader {
   constructor(text: string, options: WordOptions) {
     this.#text = text;
     this.#options = options;
+    this.#budget = options.budget ?? new ExpansionBudget();
   }
 
   whole(): readonly string[] {
@@ -75,7 +71,7 @@ class WordReader {
   #counted<Part extends { readonly text: string }>(part: Part): Part {
     this.#length += part.text.length;
     checkLength(this.#length);
-    this.#options.budget?.spend(part.text.length);
+    this.#budget.spend(part.text.length);
     return part;
   }
 
@@ -178,16 +174,7 @@ class WordReader {
       const hasReplacement = this.#text.charAt(this.#at - 1) === '/';
       const replacement = hasReplacement ? this.#until('}') : '';
       if (value === undefined) return this.#options.raw ? this.#text.slice(start, this.#at) : '';
-      checkPattern(pattern, value, 1);
-      const flags = operator === '//' ? 'gs' : 's';
-      const matches = operator === '//' ? value.length + 1 : 1;
-      this.#options.budget?.spend(
-        replacement.length < 2 ? 0 : Math.min(matches, value.length) * replacement.length,
-      );
-      // Nothing is found once more where something ended.
-      return value.replace(new RegExp(patternExpression(pattern, 'greedy'), flags), (found, at: number) =>
-        found === '' && at > 0 ? '' : replacement,
-      );
+      return this.#replaced(value, pattern, replacement, operator === '//' ? 'all' : 'first');
     }
     const word = this.#until('}');
     const isSet = value !== undefined && !(operator.startsWith(':') && value === '');
@@ -200,8 +187,34 @@ class WordReader {
         if (!isSet) throw new WordError(`${name}: ${word === '' ? 'is not allowed to be unset' : word}`);
         return value;
       default:
-        return value === undefined ? '' : trimmed(value, operator, word);
+        return value === undefined ? '' : this.#trimmed(value, operator, word);
     }
+  }
+
+  #replaced(value: string, pattern: string, replacement: string, which: 'first' | 'all'): string {
+    let result = '';
+    let kept = 0;
+    for (const { start, end } of new ShellPattern(pattern).matches(
+      value,
+      this.#budget.stepsOf(pattern, value),
+    )) {
+      result += value.slice(kept, start) + replacement;
+      kept = end;
+      this.#budget.spend(replacement.length);
+      checkLength(result.length);
+      if (which === 'first') break;
+    }
+    return result + value.slice(kept);
+  }
+
+  /** `#` and `%` take the shortest beginning or end that the pattern matches, `##` and `%%` the longest. */
+  #trimmed(value: string, operator: string, word: string): string {
+    const wanted = operator.length === 2 ? 'longest' : 'shortest';
+    const pattern = new ShellPattern(word);
+    const steps = this.#budget.stepsOf(word, value);
+    return operator.startsWith('#')
+      ? value.slice(pattern.matchStart(value, wanted, steps) ?? 0)
+      : value.slice(0, pattern.matchEnd(value, wanted, steps) ?? value.length);
   }
 
   /** The expanded text up to one of `ends`, which is passed. */
@@ -234,20 +247,4 @@ class WordReader {
     this.#at += 1;
     return char;
   }
-}
-
-/** `#` and `%` take the shortest beginning or end that the pattern matches, `##` and `%%` the longest. */
-function trimmed(value: string, operator: string, pattern: string): string {
-  const greed = operator.length === 2 ? 'greedy' : 'lazy';
-  checkPattern(pattern, value, operator.startsWith('#') ? 0 : 1);
-  if (operator.startsWith('#')) {
-    return value.replace(new RegExp(`^(?:${patternExpression(pattern, greed)})`, 's'), '');
-  }
-  const whole = new RegExp(`^(?:${patternExpression(pattern, 'greedy')})$`, 's');
-  const lengths = Array.from({ length: value.length + 1 }, (_, index) => index);
-  for (const length of greed === 'lazy' ? lengths : lengths.reverse()) {
-    const kept = value.length - length;
-    if (whole.test(value.slice(kept))) return value.slice(0, kept);
-  }
-  return value;
 }

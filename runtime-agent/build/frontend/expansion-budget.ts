@@ -1,11 +1,15 @@
+import type { Steps } from '../../../lib/pattern/steps.ts';
+
 /** Characters that all texts of one Dockerfile may come to: variables can name each other, and double with each line. */
 const MAX_EXPANDED = 64 << 20;
 /** Of one text. */
 const MAX_TEXT = 4 << 20;
-/** Steps that a pattern may take over a value. */
-const MAX_STEPS = 1e8;
+/** Steps that all patterns of one Dockerfile may take over values: a tenth of a second or so. */
+const MAX_STEPS = 5e7;
 /** Variables within the modifiers of variables. */
 const MAX_DEPTH = 100;
+/** Characters of a pattern in a message. */
+const MAX_SHOWN = 200;
 
 /** A word that cannot be read; the message has no location. */
 export class WordError extends Error {
@@ -15,12 +19,25 @@ export class WordError extends Error {
 /** What the expansions of one Dockerfile may still take, so that none takes the host's memory or time. */
 export class ExpansionBudget {
   #left = MAX_EXPANDED;
+  #steps = MAX_STEPS;
 
   /** Throws WordError. */
   spend(characters: number): void {
     this.#left -= characters;
     if (this.#left < 0)
       throw new WordError(`the file comes to more than ${MAX_EXPANDED} characters when it is expanded`);
+  }
+
+  /** What a pattern of the file takes its steps from: they end with a WordError that names the pattern. */
+  stepsOf(pattern: string, value: string): Steps {
+    return {
+      take: (count) => {
+        this.#steps -= count;
+        if (this.#steps >= 0) return;
+        const shown = pattern.length > MAX_SHOWN ? `${pattern.slice(0, MAX_SHOWN)}…` : pattern;
+        throw new WordError(`the pattern ${shown} is too much for a value of ${value.length} characters`);
+      },
+    };
   }
 }
 
@@ -32,12 +49,4 @@ export function checkLength(length: number): void {
 /** Throws WordError. */
 export function checkDepth(depth: number): void {
   if (depth > MAX_DEPTH) throw new WordError(`variables are nested more than ${MAX_DEPTH} deep`);
-}
-
-/** `tries` is how often the pattern is begun, as a power of the value's length. Throws WordError. */
-export function checkPattern(pattern: string, value: string, tries: 0 | 1): void {
-  const stars = pattern.match(/\*+/g)?.length ?? 0;
-  if (value.length ** (stars + tries) > MAX_STEPS) {
-    throw new WordError(`the pattern ${pattern} is too much for a value of ${value.length} characters`);
-  }
 }

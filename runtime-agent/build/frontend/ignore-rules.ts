@@ -1,10 +1,11 @@
 import { posix } from 'node:path';
-import { pathMatcher } from './path-pattern.ts';
+import { Glob } from '../../../lib/pattern/glob.ts';
+import type { Steps } from '../../../lib/pattern/steps.ts';
 
 /** Which paths of a context a build does not see. Paths have no slash at their beginning. */
 export interface IgnoreRules {
   /** Whether the path, or a folder that it lies in, is left out. */
-  excludes(path: string): boolean;
+  excludes(path: string, steps?: Steps): boolean;
   /** Whether something below an excluded path may be taken in again (`!`). */
   readonly hasExceptions: boolean;
 }
@@ -27,21 +28,20 @@ export function ignoreLines(content: string): readonly string[] {
   return lines;
 }
 
-/** Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws PathPatternError. */
+/** Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws PatternError. */
 export function ignoreRules(patterns: readonly string[]): IgnoreRules {
   const rules = patterns.map((line) => {
     const negated = line.startsWith('!');
-    return { negated, matches: pathMatcher(negated ? line.slice(1) : line, { doubleStars: true }) };
+    return { negated, glob: new Glob(negated ? line.slice(1) : line, { doubleStars: true }) };
   });
   return {
     hasExceptions: rules.some(({ negated }) => negated),
-    excludes(path) {
-      const above = path.split('/').map((_, index, names) => names.slice(0, index + 1).join('/'));
+    excludes(path, steps) {
       let excluded = false;
-      for (const { negated, matches } of rules) {
+      for (const { negated, glob } of rules) {
         // A rule that would change nothing need not be tried.
         if (negated !== excluded) continue;
-        if (above.some(matches)) excluded = !negated;
+        if (glob.covers(path, steps)) excluded = !negated;
       }
       return excluded;
     },

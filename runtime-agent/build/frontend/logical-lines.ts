@@ -47,7 +47,8 @@ export function logicalLines(text: DockerfileText, escapeToken: '\\' | '`'): rea
         index = body.end;
       }
     }
-    const [, keyword = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/.exec(joined) ?? [];
+    const [before = '', keyword = ''] = /^(\S+)\s*/.exec(joined) ?? [];
+    const rest = joined.slice(before.length);
     const endLine = Math.min(index + 1, text.lines.length);
     found.push({ keyword: keyword.toUpperCase(), rest, heredocs, at: { text, line, endLine } });
   }

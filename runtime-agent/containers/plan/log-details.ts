@@ -1,3 +1,4 @@
+import { Expression, ExpressionError } from '../../../lib/pattern/expression.ts';
 import { EngineError } from '../../errors.ts';
 import type { Container, HostConfig } from '../container.ts';
 import { variableName } from './command.ts';
@@ -41,7 +42,8 @@ export function checkLogDetails(options: HostConfig['LogConfig']['Config']): voi
   expression(options['labels-regex']);
   expression(options['env-regex']);
   const { tag = '' } = options;
-  for (const [, field = ''] of tag.matchAll(/\{\{\s*(.*?)\s*\}\}/g)) {
+  for (const { field } of templateParts(tag)) {
+    if (field === undefined) continue;
     if (!field.startsWith('.') || !Object.hasOwn(TAG_FIELDS, field.slice(1))) {
       throw new EngineError(
         'not-implemented',
@@ -61,28 +63,35 @@ function pick(
   return entries.filter(([key]) => named.has(key) || (matching?.test(key) ?? false));
 }
 
-function expression(pattern: string | undefined): RegExp | undefined {
+function expression(pattern: string | undefined): Expression | undefined {
   if (pattern === undefined || pattern === '') return undefined;
-  if (pattern.length > 256)
-    throw new EngineError('bad-request', 'a regular expression of the log options is too long');
   try {
-    return new RegExp(pattern);
+    return new Expression(pattern);
   } catch (cause) {
-    throw new EngineError(
-      'bad-request',
-      `invalid regular expression in the log options: ${pattern.slice(0, 80)}`,
-      {
-        cause,
-      },
-    );
+    if (!(cause instanceof ExpressionError)) throw cause;
+    const message = `invalid regular expression in the log options: ${pattern.slice(0, 80)}: ${cause.message}`;
+    throw new EngineError('bad-request', message, { cause });
   }
 }
 
 function tagText(template: string, container: Facts): string {
-  return template.replace(
-    /\{\{\s*\.(\w+)\s*\}\}/g,
-    (_, field: string) => TAG_FIELDS[field]?.(container) ?? '',
-  );
+  return Array.from(templateParts(template), ({ text, field }) =>
+    field === undefined ? text : (TAG_FIELDS[field.slice(1)]?.(container) ?? ''),
+  ).join('');
+}
+
+/** A template's plain text, and the fields that stand between double braces. */
+function* templateParts(template: string): Generator<{ readonly text: string; readonly field?: string }> {
+  let at = 0;
+  for (;;) {
+    const open = template.indexOf('{{', at);
+    const close = open < 0 ? -1 : template.indexOf('}}', open + 2);
+    if (close < 0) break;
+    yield { text: template.slice(at, open) };
+    yield { text: template.slice(open, close + 2), field: template.slice(open + 2, close).trim() };
+    at = close + 2;
+  }
+  yield { text: template.slice(at) };
 }
 
 /** As Go's url.QueryEscape. */

@@ -4,7 +4,7 @@ import type { ProcessTable } from './container-stats.ts';
 /** Refuses column titles that pass another column off as the pid, and what is no argument. Throws EngineError 'bad-request'. */
 export function checkPsArgs(psArgs: string): void {
   if (psArgs.includes('\0')) throw new EngineError('bad-request', 'ps_args has a zero byte');
-  for (const [, column = '', title = ''] of psArgs.matchAll(/\s+(\S*)=\s*(PID\S*)/g)) {
+  for (const [, column = '', title = ''] of psArgs.matchAll(/\s(\S*)=\s*(PID\S*)/g)) {
     if (column !== 'pid') {
       throw new EngineError('bad-request', `specifying "${column}=${title}" is not allowed`);
     }

@@ -1,5 +1,10 @@
 import { isJsonObject, parseJson } from '../../../lib/json/json-fields.ts';
+import { Expression, ExpressionError } from '../../../lib/pattern/expression.ts';
+import type { Steps } from '../../../lib/pattern/steps.ts';
 import { EngineError } from '../../errors.ts';
+
+/** Instructions that the expressions of one filter may be compiled to. */
+const MAX_EXPRESSIONS = 4000;
 
 /** The values of each filter key; a key that was not given is absent. */
 export type Filters = ReadonlyMap<string, readonly string[]>;
@@ -53,12 +58,31 @@ export function matchLabels(
   });
 }
 
-/** dockerd takes filters of names and IDs as regular expressions; one that does not compile is searched for as text. */
-export function matchesPattern(text: string, pattern: string): boolean {
-  if (pattern.length > 256) return false;
-  try {
-    return new RegExp(pattern).test(text);
-  } catch {
-    return text.includes(pattern);
+/** Whether the values of a filter select a text. */
+export type TextFilter = (text: string, steps: Steps) => boolean;
+
+/**
+ * A filter of names or IDs as dockerd has them: a value selects the text that it is, and, as a regular expression of Go's
+ * syntax, what it finds; one that does not compile finds nothing. Undefined where the filter was not
+ * given. Throws EngineError 'bad-request' for expressions that are too large.
+ */
+export function textFilter(filters: Filters, key: string): TextFilter | undefined {
+  const values = filters.get(key);
+  if (values === undefined) return undefined;
+  const exact = new Set(values);
+  const expressions: Expression[] = [];
+  for (const value of exact) {
+    try {
+      expressions.push(new Expression(value));
+    } catch (error) {
+      if (!(error instanceof ExpressionError)) throw error;
+    }
   }
+  if (expressions.reduce((sum, { size }) => sum + size, 0) > MAX_EXPRESSIONS) {
+    throw new EngineError(
+      'bad-request',
+      `invalid filter '${key}': its regular expressions are too large together`,
+    );
+  }
+  return (text, steps) => exact.has(text) || expressions.some((expression) => expression.test(text, steps));
 }

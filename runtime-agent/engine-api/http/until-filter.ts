@@ -13,7 +13,7 @@ export function untilFilter(filters: Filters, now: number): number | undefined {
   const [text = '', ...more] = values;
   if (more.length > 0) throw new EngineError('bad-request', 'more than one until filter specified');
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/gy)];
   if (parts.length > 0 && parts.map(([part]) => part).join('') === text) {
     return now - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0);
   }

@@ -119,8 +119,10 @@ async function build(
     }
     emit({ aux: { ID: built.id } });
     emit({ stream: `Successfully built ${short}\n` });
-    for (const tag of query.tags)
-      emit({ stream: `Successfully tagged ${/:[^/]+$/.test(tag) ? tag : `${tag}:latest`}\n` });
+    for (const tag of query.tags) {
+      const hasTag = tag.lastIndexOf(':') > tag.lastIndexOf('/');
+      emit({ stream: `Successfully tagged ${hasTag ? tag : `${tag}:latest`}\n` });
+    }
   } finally {
     await source.close();
   }

@@ -1,10 +1,11 @@
 import type { Router } from '@koa/router';
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
 import type { Container } from '../../containers/container.ts';
 import type { Containers } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { type Filters, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
+import { type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { namesByLinks } from '../views/link-view.ts';
@@ -117,13 +118,15 @@ async function select(
   const since = (await position('since')) ?? all.length;
   const ancestors = await ancestorIds(filters.get('ancestor'), deps.images);
   const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
-  return all.filter((container, index) => {
+  const meter = new WorkMeter();
+  const hasName = textFilter(filters, 'name') ?? (() => true);
+  return await meter.filter(all, (container, index) => {
     const { state, name, id } = container;
     return (
       index > before &&
       index < since &&
       any('id', (value) => id.startsWith(value)) &&
-      any('name', (value) => matchesName(name, value)) &&
+      (hasName(name, meter) || hasName(`/${name}`, meter)) &&
       any('status', (value) => shownStatus(state) === value) &&
       any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
       any('ancestor', () => ancestors.has(container.imageId)) &&
@@ -142,10 +145,6 @@ async function select(
 /** By the name of a volume, the path of the host where it has none, or where the container sees it. */
 function hasVolume({ mounts }: Container, value: string): boolean {
   return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
-}
-
-function matchesName(name: string, pattern: string): boolean {
-  return matchesPattern(name, pattern) || matchesPattern(`/${name}`, pattern);
 }
 
 /** By name or ID, whether it runs or not. */

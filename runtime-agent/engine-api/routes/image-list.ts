@@ -1,10 +1,12 @@
 import type { Router } from '@koa/router';
+import { Glob, PatternError } from '../../../lib/pattern/glob.ts';
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import type { Images } from '../../images/images.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
-import { globMatcher } from '../http/glob.ts';
 import { queryBoolean } from '../http/query.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';
@@ -22,14 +24,17 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
     const usage = queryBoolean(ctx.URL.searchParams, 'shared-size')
       ? await measureLayers(deps, all)
       : undefined;
-    ctx.body = selected
-      .sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))
-      .flatMap((image) => {
-        const names = shownNames(image, filters.get('reference'));
-        if (names === undefined) return [];
-        const shared = usage && { SharedSize: usage.shared(image) };
-        return [{ ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared }];
-      });
+    const meter = new WorkMeter();
+    const patterns = filters.get('reference')?.map(referencePattern);
+    const summaries: object[] = [];
+    for (const image of selected.sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))) {
+      const names = shownNames(image, patterns, meter);
+      await meter.rest();
+      if (names === undefined) continue;
+      const shared = usage && { SharedSize: usage.shared(image) };
+      summaries.push({ ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared });
+    }
+    ctx.body = summaries;
   });
 }
 
@@ -53,14 +58,22 @@ async function select(all: readonly Image[], filters: Filters, images: Images): 
 }
 
 /** The names that a `reference` filter leaves of an image; undefined where it leaves none. */
-function shownNames(image: Image, patterns: readonly string[] | undefined) {
+function shownNames(image: Image, patterns: readonly Glob[] | undefined, meter: WorkMeter) {
   if (patterns === undefined) return image;
-  const matchers = patterns.map(globMatcher);
   const matches = (reference: string) => {
     const name = reference.replace(/(@[^@]*|:[^/:]*)$/, '');
-    return matchers.some((match) => match(reference) || match(name));
+    return patterns.some((glob) => glob.matches(reference, meter) || glob.matches(name, meter));
   };
   const repoTags = image.repoTags.filter(matches);
   const repoDigests = image.repoDigests.filter(matches);
   return repoTags.length + repoDigests.length === 0 ? undefined : { repoTags, repoDigests };
+}
+
+function referencePattern(pattern: string): Glob {
+  try {
+    return new Glob(pattern, { doubleStars: false });
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw new EngineError('bad-request', `invalid pattern "${pattern.slice(0, 80)}"`, { cause: error });
+  }
 }

@@ -37,7 +37,7 @@ function pullReference(query: URLSearchParams): { readonly reference: string; re
   if (image === '') throw new EngineError('bad-request', 'fromImage is empty: name the image to pull');
   if (tag !== '')
     return { reference: tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`, hasTag: true };
-  return { reference: image, hasTag: /@[^/]+$|:[^/:]+$/.test(image) };
+  return { reference: image, hasTag: /[@:]./.test(image.slice(image.lastIndexOf('/') + 1)) };
 }
 
 /** `docker pull --all-tags`: one after the other, with one word about all of them at the end. */

@@ -1,18 +1,19 @@
 import type { Router } from '@koa/router';
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
 import { EngineError } from '../../errors.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
 import { asksBefore } from '../api-version.ts';
 import { decodeNetworkRequest } from '../decode/network-request.ts';
 import { decodeEndpoint } from '../decode/networking.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { booleanFilter, type Filters, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
+import { booleanFilter, type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { networkView } from '../views/network-view.ts';
 
 /** Create, list, inspect, remove, prune, connect and disconnect (Engine API, "Networks"). */
 export function networkRoutes(router: Router, { networks, containers }: EngineDeps): void {
-  router.get('/networks', (ctx) => {
+  router.get('/networks', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, [
       'dangling',
       'driver',
@@ -28,10 +29,17 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
       }
     }
     const dangling = booleanFilter(filters, 'dangling');
-    ctx.body = networks
-      .list()
-      .filter((entry) => matches(entry, filters, dangling))
-      .map((entry) => networkView(entry, asksBefore(ctx, '1.28')));
+    const meter = new WorkMeter();
+    const hasId = textFilter(filters, 'id') ?? (() => true);
+    const hasName = textFilter(filters, 'name') ?? (() => true);
+    const selected = await meter.filter(
+      networks.list(),
+      (entry) =>
+        hasId(entry.network.id, meter) &&
+        hasName(entry.network.name, meter) &&
+        matches(entry, filters, dangling),
+    );
+    ctx.body = selected.map((entry) => networkView(entry, asksBefore(ctx, '1.28')));
   });
 
   router.post('/networks/create', async (ctx) => {
@@ -88,8 +96,6 @@ function matches(
 ): boolean {
   const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
   return (
-    any('id', (value) => matchesPattern(network.id, value)) &&
-    any('name', (value) => matchesPattern(network.name, value)) &&
     any('driver', (value) => network.driver === value) &&
     any('scope', (value) => value === 'local') &&
     any('type', (value) => (value === 'builtin') === network.predefined) &&

@@ -1,8 +1,9 @@
 import type { Router } from '@koa/router';
+import { WorkMeter } from '../../../lib/sync/work-meter.ts';
 import { EngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { booleanFilter, matchesPattern, matchLabels, readFilters } from '../http/filters.ts';
+import { booleanFilter, matchLabels, readFilters, textFilter } from '../http/filters.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { volumeJson } from '../views/volume.ts';
@@ -12,21 +13,19 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
   router.get('/volumes', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, ['dangling', 'driver', 'label', 'name']);
     const dangling = booleanFilter(filters, 'dangling');
-    const names = filters.get('name');
+    const meter = new WorkMeter();
+    const hasName = textFilter(filters, 'name') ?? (() => true);
     const drivers = filters.get('driver');
     const all = await volumes.list();
-    ctx.body = {
-      Volumes: all
-        .filter(
-          ({ name, labels }) =>
-            (dangling === undefined || dangling === (volumes.users(name).length === 0)) &&
-            (names === undefined || names.some((pattern) => matchesPattern(name, pattern))) &&
-            (drivers === undefined || drivers.includes('local')) &&
-            matchLabels(filters.get('label'), labels),
-        )
-        .map(volumeJson),
-      Warnings: null,
-    };
+    const selected = await meter.filter(
+      all,
+      ({ name, labels }) =>
+        (dangling === undefined || dangling === (volumes.users(name).length === 0)) &&
+        hasName(name, meter) &&
+        (drivers === undefined || drivers.includes('local')) &&
+        matchLabels(filters.get('label'), labels),
+    );
+    ctx.body = { Volumes: selected.map(volumeJson), Warnings: null };
   });
 
   router.post('/volumes/create', async (ctx) => {

@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import type { PathStat } from '../../containers/files/container-archive.ts';
 
 /** The value of X-Docker-Container-Path-Stat: base64 of JSON. */
@@ -11,6 +12,6 @@ function goTime(nanoseconds: bigint): string {
   const second = 1_000_000_000n;
   const rest = ((nanoseconds % second) + second) % second;
   const whole = new Date(Number((nanoseconds - rest) / 1_000_000n)).toISOString().slice(0, 19);
-  const fraction = rest === 0n ? '' : `.${String(rest).padStart(9, '0').replace(/0+$/, '')}`;
+  const fraction = rest === 0n ? '' : `.${trimEndOf(String(rest).padStart(9, '0'), '0')}`;
   return `${whole}${fraction}Z`;
 }

@@ -152,7 +152,7 @@ export class AgentImageArchives implements ImageArchives {
 
 /** `app:` for a repository without tag or digest, which means all its tags; undefined for anything else. */
 function repositoryPrefix(name: string): string | undefined {
-  if (/@|:[^/]*$/.test(name)) return undefined;
+  if (name.includes('@') || name.lastIndexOf(':') > name.lastIndexOf('/')) return undefined;
   try {
     return familiarReference(readReference(name)).replace(/latest$/, '');
   } catch {

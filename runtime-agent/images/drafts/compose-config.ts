@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
 import type { Platform } from '../image.ts';
@@ -34,7 +35,7 @@ export function composeConfig(step: ComposedConfig): Buffer {
   const below = (parent.rootfs as { readonly diff_ids?: readonly string[] } | undefined)?.diff_ids ?? [];
   const { platform, author, createdBy, comment } = step;
   // As Go writes times.
-  const created = step.created.toISOString().replace(/\.?0+Z$/, 'Z');
+  const created = `${trimEndOf(trimEndOf(step.created.toISOString().slice(0, -1), '0'), '.')}Z`;
   const entry = {
     created,
     ...(author && { author }),

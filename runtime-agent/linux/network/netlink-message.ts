@@ -79,7 +79,7 @@ export function readAttributes(body: Buffer, offset: number): ReadonlyMap<number
 
 /** The text of an attribute without its ending zero. */
 export function attributeText(payload: Buffer | undefined): string {
-  return payload === undefined ? '' : payload.toString('utf8').replace(/\0.*$/s, '');
+  return payload?.toString('utf8').split('\0', 1)[0] ?? '';
 }
 
 function align(length: number): number {

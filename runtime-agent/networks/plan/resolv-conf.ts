@@ -9,12 +9,7 @@ export interface ResolverSettings {
 }
 
 export function parseResolvConf(text: string): ResolverSettings {
-  const lines = text.split('\n').map((line) =>
-    line
-      .replace(/[#;].*$/, '')
-      .trim()
-      .split(/\s+/),
-  );
+  const lines = text.split('\n').map((line) => (line.split(/[#;]/, 1)[0] ?? '').trim().split(/\s+/));
   const all = (key: string) => lines.filter(([first]) => first === key).map(([, ...rest]) => rest);
   return {
     nameservers: all('nameserver').flatMap(([server]) => (server === undefined ? [] : [server])),

@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import { EngineError } from '../../errors.ts';
 import type { RegistryCredentials } from '../../images/images.ts';
 
@@ -56,7 +57,7 @@ function readEntry(entry: Fields): RegistryCredentials | undefined {
   if (text('auth') !== '' && colon < 1) return undefined;
   const username = colon < 0 ? text('username') : decoded.slice(0, colon);
   // docker ends some with zero bytes.
-  const password = colon < 0 ? text('password') : decoded.slice(colon + 1).replace(/\0+$/, '');
+  const password = colon < 0 ? text('password') : trimEndOf(decoded.slice(colon + 1), '\0');
   return {
     ...(username !== '' && { username, password }),
     ...(text('identitytoken') !== '' && { identityToken: text('identitytoken') }),

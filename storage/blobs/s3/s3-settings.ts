@@ -1,3 +1,4 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import type { ChooseProxy } from '../../proxies/choose-proxy.ts';
 
 /** Where an S3 driver keeps its objects, and how it reaches them. */
@@ -90,11 +91,7 @@ function parsePrefix(path: string): string {
 function parseEndpoint(name: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.parse(text);
-  if (
-    url === null ||
-    !['http:', 'https:'].includes(url.protocol) ||
-    url.origin !== text.replace(/\/+$/, '')
-  ) {
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.origin !== trimEndOf(text, '/')) {
     throw new S3SettingsError(`its ${name} "${text}" is not of the form https://HOST or http://HOST:PORT`);
   }
   return url.origin;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matchesPattern, parsePattern, prefixOf } from '../../../auth/access/pattern.ts';
+import { parsePattern, prefixOf } from '../../../auth/access/pattern.ts';
 import { SettingInvalidError } from '../../../auth/errors.ts';
+import { matchesWildcard } from '../../../lib/pattern/wildcard.ts';
 import { fc } from '../../support/properties.ts';
 
 for (const [pattern, matching, others] of [
@@ -13,8 +14,8 @@ for (const [pattern, matching, others] of [
   ['a*b*c', ['abc', 'aXbXbc', 'abbcc'], ['ab', 'acb', 'abcd']],
 ] as const) {
   test(`${pattern} matches what it should`, () => {
-    for (const name of matching) assert.equal(matchesPattern(pattern, name), true, name);
-    for (const name of others) assert.equal(matchesPattern(pattern, name), false, name);
+    for (const name of matching) assert.equal(matchesWildcard(pattern, name), true, name);
+    for (const name of others) assert.equal(matchesWildcard(pattern, name), false, name);
     assert.ok(matching.every((name) => name.startsWith(prefixOf(pattern))));
   });
 }
@@ -25,7 +26,7 @@ test('matching agrees with a regular expression', () => {
   fc.assert(
     fc.property(text, name, (pattern, candidate) => {
       const expression = new RegExp(`^${pattern.replaceAll('*', '.*')}$`);
-      assert.equal(matchesPattern(pattern, candidate), expression.test(candidate));
+      assert.equal(matchesWildcard(pattern, candidate), expression.test(candidate));
     }),
   );
 });
@@ -35,12 +36,12 @@ test('a pattern that holds another matches all that the other does', () => {
   const name = fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 6 });
   fc.assert(
     fc.property(pattern, pattern, name, (outer, inner, candidate) => {
-      fc.pre(matchesPattern(outer, inner) && matchesPattern(inner, candidate));
-      assert.equal(matchesPattern(outer, candidate), true);
+      fc.pre(matchesWildcard(outer, inner) && matchesWildcard(inner, candidate));
+      assert.equal(matchesWildcard(outer, candidate), true);
     }),
   );
-  assert.equal(matchesPattern('team/*', 'team*'), false);
-  assert.equal(matchesPattern('team/a*', 'team/*'), false);
+  assert.equal(matchesWildcard('team/*', 'team*'), false);
+  assert.equal(matchesWildcard('team/a*', 'team/*'), false);
 });
 
 for (const text of [

@@ -1,3 +1,4 @@
+import { Expression, ExpressionError } from '../../../../lib/pattern/expression.ts';
 import { EngineError } from '../../../errors.ts';
 import type { CacheRecord } from '../../build-cache.ts';
 
@@ -47,10 +48,15 @@ const FIELDS: Readonly<Record<string, (record: CacheRecord) => string>> = {
   immutable: ({ type }) => String(type === 'regular'),
 };
 
-function readPattern(text: string): RegExp {
+function readPattern(text: string): Expression {
   try {
-    return new RegExp(text);
+    return new Expression(text);
   } catch (cause) {
-    throw new EngineError('bad-request', `"${text}" in a filter is not a regular expression`, { cause });
+    if (!(cause instanceof ExpressionError)) throw cause;
+    throw new EngineError(
+      'bad-request',
+      `"${text}" in a filter is not a regular expression: ${cause.message}`,
+      { cause },
+    );
   }
 }

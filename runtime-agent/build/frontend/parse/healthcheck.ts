@@ -8,7 +8,9 @@ const FLAGS = ['interval', 'timeout', 'start-period', 'start-interval', 'retries
 const LEAST = 1e6;
 
 export function parseHealthcheck(written: Written): Healthcheck {
-  const [, type = '', rest = ''] = /^(\S*)\s*([\s\S]*)$/.exec(written.rest.trim()) ?? [];
+  const text = written.rest.trim();
+  const [before = '', type = ''] = /^(\S*)\s*/.exec(text) ?? [];
+  const rest = text.slice(before.length);
   const flags = new FlagReader(written, FLAGS);
   if (type.toUpperCase() === 'NONE') {
     if (rest !== '' || written.flags.length > 0) throw refuse(written, 'HEALTHCHECK NONE takes no arguments');

@@ -9,9 +9,10 @@ export function parsePairs(written: Written): readonly Pair[] {
   const [first] = words;
   if (first === undefined) throw refuse(written, `${keyword} requires at least one argument`);
   if (!first.includes('=')) {
-    const [, key = '', value] = /^(\S+)\s+([\s\S]+)$/.exec(rest.trim()) ?? [];
-    if (value === undefined) throw refuse(written, `${keyword} must have two arguments`);
-    return [{ key, value }];
+    const text = rest.trim();
+    const [before = '', key = ''] = /^(\S+)\s+/.exec(text) ?? [];
+    if (before === '') throw refuse(written, `${keyword} must have two arguments`);
+    return [{ key, value: text.slice(before.length) }];
   }
   return words.map((word) => {
     const sign = word.indexOf('=');

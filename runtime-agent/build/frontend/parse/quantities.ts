@@ -11,7 +11,7 @@ const UNITS: Readonly<Record<string, number>> = {
 /** A Go duration such as `1m30s`, in nanoseconds; undefined where it is none. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/gy)];
   if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
   return parts.reduce(
     (sum, [, count, unit]) => sum + Math.round(Number(count) * (UNITS[unit ?? ''] ?? 0)),

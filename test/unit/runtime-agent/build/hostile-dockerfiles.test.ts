@@ -69,14 +69,19 @@ describe('Dockerfiles that want more than they are worth are refused in a senten
       /variables are nested more than 100 deep/,
     ],
     [
-      'patterns that try everything',
-      `FROM scratch\nARG A=${'a'.repeat(5000)}\nENV B=\${A//*a*a*a*a*a*b/x}`,
-      /the pattern .* is too much for a value of 5000 characters/,
+      'long patterns',
+      `FROM scratch\nARG A=${'a'.repeat(200_000)}\nENV B=\${A//*${'a'.repeat(100_000)}b*c/x}`,
+      /the pattern .* is too much for a value of 200000 characters/,
     ],
     [
-      'patterns at the end',
-      `FROM scratch\nARG A=${'a'.repeat(500_000)}\nENV B=\${A%%*b}`,
-      /is too much for a value of 500000 characters/,
+      'long patterns at the end',
+      `FROM scratch\nARG A=${'a'.repeat(200_000)}\nENV B=\${A%%c*b${'a'.repeat(100_000)}*}`,
+      /is too much for a value of 200000 characters/,
+    ],
+    [
+      'many patterns',
+      `FROM scratch\nARG A=${'a'.repeat(100_000)}\n${lines(500, () => 'ENV B=${A##*aaaaaaaaab}')}`,
+      /is too much for a value of 100000 characters/,
     ],
     [
       'replacements that grow',
@@ -142,6 +147,12 @@ describe('large Dockerfiles that mean no harm are planned', () => {
     ],
     ['a document', `FROM scratch\nCOPY <<E /e\n${lines(20_000, () => 'twenty-five characters $A')}\nE\n`],
     ['a long line', `FROM scratch\nRUN ${lines(20_000, (index) => `echo ${index} && \\`)}\n  true\n`],
+    [
+      'patterns that could be tried in many ways',
+      `FROM scratch\nARG A=${'a'.repeat(5000)}\nENV B=\${A//*a*a*a*a*a*b/x} C=\${A##*a*a*a*a*a*b} D=\${A%%*a*a*a*a*a*b}`,
+    ],
+    ['a pattern at the end', `FROM scratch\nARG A=${'a'.repeat(500_000)}\nENV B=\${A%%*b}`],
+    ['a long duration', `FROM scratch\nHEALTHCHECK --interval=1${'0'.repeat(20)}ms CMD true`],
     ['nested variables', `FROM scratch\nENV A=${'${a:-'.repeat(50)}x${'}'.repeat(50)}`],
   ] as const) {
     test(what, () => {

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { JsonError } from '../../../../lib/json/json-fields.ts';
-import {
-  matchesPattern,
-  matchLabels,
-  readFilters,
-} from '../../../../runtime-agent/engine-api/http/filters.ts';
-import { globMatcher } from '../../../../runtime-agent/engine-api/http/glob.ts';
+import { WorkMeter } from '../../../../lib/sync/work-meter.ts';
+import { matchLabels, readFilters, textFilter } from '../../../../runtime-agent/engine-api/http/filters.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
-import { fc } from '../../../support/properties.ts';
 
 const read = (text: string) => readFilters(new URLSearchParams({ filters: text }), ['name', 'label']);
 
@@ -45,40 +40,36 @@ describe('filters', () => {
     assert.equal(matchLabels(['a=2'], labels), false);
     assert.equal(matchLabels(['toString'], labels), false);
   });
-  test('names match by regular expressions, or as text', () => {
-    assert.equal(matchesPattern('app_web', 'web'), true);
-    assert.equal(matchesPattern('app_web', '^web'), false);
-    assert.equal(matchesPattern('app_web', '^app_(web|api)$'), true);
-    assert.equal(matchesPattern('a[b', '['), true);
-    assert.equal(matchesPattern('a', 'a'.repeat(300)), false);
+  test('names match by themselves, or by regular expressions as Go has them', () => {
+    const steps = { take: () => undefined };
+    for (const [text, value, expected] of [
+      ['app_web', 'web', true],
+      ['app_web', '^web', false],
+      ['app_web', '^app_(web|api)$', true],
+      ['app_web', '(?i)APP', true],
+      ['a[b', 'a[b', true],
+      ['a[b', '[', false],
+      ['ab', '(?=a)', false],
+      ['aa', '(a)\\1', false],
+      ['a'.repeat(300), 'a'.repeat(300), true],
+      ['a', 'a'.repeat(3000), false],
+    ] as const) {
+      const matches = textFilter(new Map([['name', [value]]]), 'name');
+      assert.equal(matches?.(text, steps), expected, `${value} ${text}`);
+    }
+    assert.equal(textFilter(new Map(), 'name'), undefined);
   });
-});
-
-describe('glob patterns', () => {
-  for (const [pattern, text, expected] of [
-    ['busybox', 'busybox', true],
-    ['busy*', 'busybox', true],
-    ['busy*', 'busybox/x', false],
-    ['*/app', 'team/app', true],
-    ['a?c', 'abc', true],
-    ['a.c', 'abc', false],
-    ['[a-c]x', 'bx', true],
-    ['[^a-c]x', 'bx', false],
-    ['a\\*', 'a*', true],
-    ['127.0.0.1:5000/*:1', '127.0.0.1:5000/a:1', true],
-  ] as const) {
-    test(`${pattern} ${expected ? 'matches' : 'does not match'} ${text}`, () =>
-      assert.equal(globMatcher(pattern)(text), expected));
-  }
-  test('any text is a pattern or a bad request', () => {
-    fc.assert(
-      fc.property(fc.string(), fc.string(), (pattern, text) => {
-        try {
-          globMatcher(pattern)(text);
-        } catch (error) {
-          assert.ok(error instanceof EngineError, String(error));
-        }
-      }),
-    );
+  test('expressions that would backtrack take steps in proportion to the text', async () => {
+    for (const value of ['(a+)+!', '(a|a)*!', '(.*)*(.*)*!', '(a*)*(a*)*(a*)*!']) {
+      const meter = new WorkMeter();
+      const matches = textFilter(new Map([['name', [value]]]), 'name');
+      const names = Array.from({ length: 100 }, () => 'a'.repeat(5000));
+      assert.deepEqual(await meter.filter(names, (name) => matches?.(name, meter) ?? true), []);
+      assert.ok(meter.turns > 10, 'other requests are served meanwhile');
+    }
+  });
+  test('expressions that are too large together are refused', () => {
+    const values = Array.from({ length: 50 }, (_, index) => `a{900}${index}`);
+    assert.throws(() => textFilter(new Map([['name', values]]), 'name'), /name.*too large/);
   });
 });

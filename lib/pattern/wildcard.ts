@@ -1,4 +1,7 @@
-/** Whether a text is in the set of a pattern in which `*` stands for any run of characters. Linear in both. */
+/**
+ * Reports whether a text is in the set of a pattern in which `*` stands for any run of characters. Given another
+ * pattern as the text: whether all that it matches is. Each part between the stars is looked for once.
+ */
 export function matchesWildcard(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*');
   const last = rest.pop();
@@ -12,9 +15,4 @@ export function matchesWildcard(pattern: string, text: string): boolean {
     at = found + part.length;
   }
   return at <= end;
-}
-
-/** The pattern as LIKE takes it, with `!` as its escape. */
-export function likeOf(pattern: string): string {
-  return pattern.replaceAll(/[!%_]/g, '!$&').replaceAll('*', '%');
 }
