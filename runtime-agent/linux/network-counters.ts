@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isProcessAlive, type ProcessIdentity } from './proc.ts';
 
 /** What an interface has received and sent since it was made. */
 export interface InterfaceCounters {
@@ -12,10 +13,15 @@ export interface InterfaceCounters {
   readonly txDropped: number;
 }
 
-/** The interfaces of the network namespace that a process is in, without loopback; none when there is no such process. */
-export async function readNetworkCounters(pid: number): Promise<Readonly<Record<string, InterfaceCounters>>> {
+/** The interfaces of the network namespace that a process is in, without loopback; none when it has ended. */
+export async function readNetworkCounters({
+  pid,
+  startTime,
+}: ProcessIdentity): Promise<Readonly<Record<string, InterfaceCounters>>> {
   try {
-    return parseNetworkCounters(await readFile(`/proc/${pid}/net/dev`, 'latin1'));
+    const table = await readFile(`/proc/${pid}/net/dev`, 'latin1');
+    // Looked at afterwards: the number may be another process's by now.
+    return isProcessAlive(pid, startTime) ? parseNetworkCounters(table) : {};
   } catch (error) {
     if (['ENOENT', 'ESRCH', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) return {};
     throw error;

@@ -8,6 +8,13 @@ export interface ProcessStat {
   readonly startTime: number;
 }
 
+/** A process for as long as the machine is up: a number alone may be another's later. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** See ProcessStat. */
+  readonly startTime: number;
+}
+
 /** Undefined when there is no such process. */
 export function readProcessStat(pid: number): ProcessStat | undefined {
   let text: string;

@@ -1,4 +1,5 @@
 import type { Container } from '../containers/container.ts';
+import type { ProcessIdentity } from '../linux/proc.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
 import type { HostsEntry } from './plan/hosts-file.ts';
 
@@ -20,10 +21,9 @@ export interface NetworkFiles {
   readonly resolvConf: string;
 }
 
-/** A running container as its networks need it. */
-export interface RunningContainer {
+/** A running container as its networks need it: with its first process. */
+export interface RunningContainer extends ProcessIdentity {
   readonly container: Container;
-  readonly pid: number;
 }
 
 /** What the containers' life needs of networks. */

@@ -1,18 +1,32 @@
+import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
+import { openProcessNamespace } from '../linux/process-namespace.ts';
 import { endpointHosts, planFor } from './container-files.ts';
 import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import { aimPorts, openResolver } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
-import { bridgeSpec, endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
+import { endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
 import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
 /** Puts a running container into a further network. See ContainerNetworks.join. */
 export async function joinNetwork(
   context: NetworkContext,
-  { container, pid }: RunningContainer,
+  running: RunningContainer,
+  network: Network,
+  settings: EndpointSettings,
+): Promise<JoinedNetwork> {
+  return await inNamespaceOf(running, (namespace) =>
+    joinIn(context, namespace, running.container, network, settings),
+  );
+}
+
+async function joinIn(
+  context: NetworkContext,
+  namespace: string,
+  container: Container,
   network: Network,
   settings: EndpointSettings,
 ): Promise<JoinedNetwork> {
@@ -35,12 +49,10 @@ export async function joinNetwork(
   const endpoints = [...before, endpoint];
   // At once: a network with members is not removed.
   sandbox.endpoints = endpoints;
-  const namespace = `/proc/${pid}/ns/net`;
   try {
     if (stale.length > 0) await context.kernel.run('unlink', { links: stale });
     await context.kernel.run('join', {
       namespace,
-      bridge: bridgeSpec(network),
       endpoint: endpointSpec(network, endpoint),
       gateways: planGateways(endpoints),
     });
@@ -66,7 +78,16 @@ export async function joinNetwork(
 /** Takes a running container out of a network. See ContainerNetworks.leave. */
 export async function leaveNetwork(
   context: NetworkContext,
-  { container, pid }: RunningContainer,
+  running: RunningContainer,
+  ref: string,
+): Promise<LeftNetwork> {
+  return await inNamespaceOf(running, (namespace) => leaveIn(context, namespace, running.container, ref));
+}
+
+async function leaveIn(
+  context: NetworkContext,
+  namespace: string,
+  container: Container,
   ref: string,
 ): Promise<LeftNetwork> {
   const sandbox = sandboxOf(context, container.id);
@@ -76,7 +97,7 @@ export async function leaveNetwork(
   }
   const endpoints = sandbox.endpoints.filter((endpoint) => endpoint !== gone);
   await context.kernel.run('leave', {
-    namespace: `/proc/${pid}/ns/net`,
+    namespace,
     link: gone.link,
     gateways: planGateways(endpoints),
   });
@@ -87,6 +108,22 @@ export async function leaveNetwork(
   await aimPorts(context, sandbox);
   publishNetworkEvent(context, gone.network, 'disconnect', container.id);
   return { active: { endpoints, ports: sandbox.ports }, addresses: addressesOf(gone) };
+}
+
+/** Throws EngineError 'conflict' when the container has just ended: its number may be another process's, in the host's own network. */
+async function inNamespaceOf<T>(
+  running: RunningContainer,
+  work: (namespace: string) => Promise<T>,
+): Promise<T> {
+  const namespace = openProcessNamespace(running, 'net');
+  if (namespace === undefined) {
+    throw new EngineError('conflict', `container ${running.container.id} is not running`);
+  }
+  try {
+    return await work(namespace.path);
+  } finally {
+    namespace.close();
+  }
 }
 
 /** A container that came without the agent's resolver gets it with its first network that has names. */

@@ -1,4 +1,5 @@
 import type { Container } from '../containers/container.ts';
+import type { ProcessIdentity } from '../linux/proc.ts';
 import type { Names } from './dns/answer-query.ts';
 import type { Resolver } from './dns/resolver.ts';
 import type { ActiveEndpoint, EndpointSettings, PublishedPort } from './network.ts';
@@ -21,7 +22,7 @@ export interface Sandbox {
   /** Its endpoints were told of; only then their end is. */
   connected: boolean;
   /** Its first process, where it has been running since before this agent. */
-  readonly adoptedPid?: number;
+  readonly adopted?: ProcessIdentity;
 }
 
 /** The names that a container has in a network: its own, those that its user gave, and its short ID. */

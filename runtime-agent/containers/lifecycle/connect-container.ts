@@ -20,7 +20,11 @@ export async function connectContainer(
     if (run === undefined) {
       live.change({ networks: { ...container.networks, [network]: settings } });
     } else {
-      const joined = await context.networks.join({ container, pid: run.pid }, network, settings);
+      const joined = await context.networks.join(
+        { container, pid: run.pid, startTime: run.startTime },
+        network,
+        settings,
+      );
       change(live, joined.active, { ...container.networks, [network]: settings });
       await editEtcFile(context.log, paths.hosts, (text) => joined.hosts.reduce(addToHosts, text));
       const { resolvConf } = joined;
@@ -50,7 +54,10 @@ export async function disconnectContainer(
     const { [network]: _gone, ...networks } = container.networks;
     if (run === undefined) live.change({ networks });
     else {
-      const left = await context.networks.leave({ container, pid: run.pid }, network);
+      const left = await context.networks.leave(
+        { container, pid: run.pid, startTime: run.startTime },
+        network,
+      );
       change(live, left.active, networks);
       await editEtcFile(context.log, paths.hosts, (text) => left.addresses.reduce(removeFromHosts, text));
     }

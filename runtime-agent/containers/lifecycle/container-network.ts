@@ -1,5 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
+import { openProcessNamespace } from '../../linux/process-namespace.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
 import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
@@ -60,17 +61,17 @@ export async function openRunNetwork(
 /** The namespace and the files of another container, which must run. */
 function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
   const other = context.registry.find(ref);
-  if (other.run === undefined) {
+  const namespace = other.run && openProcessNamespace(other.run, 'net');
+  if (namespace === undefined) {
     throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
   }
   const mode = networkMode(other.container.hostConfig.NetworkMode);
   const { hosts, hostname, resolvConf } = other.paths;
   return {
-    namespace:
-      mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: `/proc/${other.run.pid}/ns/net` },
+    namespace: mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: namespace.path },
     files: { hosts, hostname, resolvConf },
     ready: Promise.resolve(),
-    release: () => undefined,
+    release: namespace.close,
   };
 }
 

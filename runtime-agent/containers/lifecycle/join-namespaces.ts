@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { mount, unmount } from '../../linux/mount.ts';
+import { type OpenNamespace, openProcessNamespace } from '../../linux/process-namespace.ts';
 import type { Container } from '../container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
 import { type JoinedNamespaces, sharedContainerRef } from '../plan/namespaces.ts';
@@ -12,6 +13,8 @@ import type { LiveContainer } from './live-container.ts';
 export interface Joined {
   readonly namespaces: JoinedNamespaces;
   readonly shm: ShmSource;
+  /** The runtime has the namespaces, or never will. */
+  release(): void;
 }
 
 /**
@@ -26,12 +29,21 @@ export async function joinNamespaces(
   const { PidMode, IpcMode } = container.hostConfig;
   const pid = sharedContainerRef(PidMode);
   const ipc = sharedContainerRef(IpcMode);
-  const pidPath = pid === undefined ? undefined : namespaceOf(runningContainer(context, pid, 'PID'), 'pid');
-  if (ipc !== undefined) {
-    const donor = runningContainer(context, ipc, 'IPC');
-    return { namespaces: { ...withPid(pidPath), ipc: namespaceOf(donor, 'ipc') }, shm: sharedShm(donor) };
+  const donor = ipc === undefined ? undefined : context.registry.find(ipc);
+  const opened: { pid?: OpenNamespace; ipc?: OpenNamespace } = {};
+  const release = () => {
+    for (const namespace of Object.values(opened)) namespace.close();
+  };
+  try {
+    if (pid !== undefined) opened.pid = namespaceOf(context.registry.find(pid), 'pid');
+    if (donor !== undefined) opened.ipc = namespaceOf(donor, 'ipc');
+    const shm = donor === undefined ? await ownShm(container, paths) : sharedShm(donor);
+    const namespaces = Object.fromEntries(Object.entries(opened).map(([kind, { path }]) => [kind, path]));
+    return { namespaces, shm, release };
+  } catch (error) {
+    release();
+    throw error;
   }
-  return { namespaces: withPid(pidPath), shm: await ownShm(container, paths) };
 }
 
 /** Takes away the /dev/shm that a shareable container had outside of it. */
@@ -39,20 +51,12 @@ export async function releaseShm(paths: RunPaths): Promise<void> {
   await unmount(paths.shm, { detach: true });
 }
 
-function withPid(path: string | undefined): JoinedNamespaces {
-  return path === undefined ? {} : { pid: path };
-}
-
-function runningContainer(context: ContainerContext, ref: string, what: 'PID' | 'IPC'): LiveContainer {
-  const other = context.registry.find(ref);
-  if (other.run === undefined) {
-    throw new EngineError('conflict', `cannot join ${what} of a non running container: ${other.id}`);
+function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNamespace {
+  const namespace = run && openProcessNamespace(run, kind);
+  if (namespace === undefined) {
+    throw new EngineError('conflict', `cannot join ${kind.toUpperCase()} of a non running container: ${id}`);
   }
-  return other;
-}
-
-function namespaceOf(other: LiveContainer, kind: 'pid' | 'ipc'): string {
-  return `/proc/${other.run?.pid ?? 0}/ns/${kind}`;
+  return namespace;
 }
 
 function sharedShm(donor: LiveContainer): ShmSource {

@@ -94,10 +94,13 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
-  const [opened, , joined, gathered] = await orFirst(letGo, [
+  const joining = joinNamespaces(context, container, paths);
+  const letAllGo = () =>
+    Promise.all([letGo(), joining.then(({ release }) => release()).catch(() => undefined)]);
+  const [opened, , joined, gathered] = await orFirst(letAllGo, [
     openMountSources(context, container, rootfs.path),
     markAsContainer(rootfs.path),
-    joinNamespaces(context, container, paths),
+    joining,
     gatherDevices(hostConfig),
     hostConfig.CpuRealtimeRuntime > 0
       ? allowRealtime(context.cgroups, containerCgroup(container))
@@ -137,6 +140,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     };
   } finally {
     network.release();
+    joined.release();
     await opened.close();
   }
 }

@@ -36,7 +36,8 @@ export async function recover(context: ContainerContext): Promise<void> {
   // Before any container is started again: it must not get the address of one that runs.
   for (const { container, run } of stored) {
     if (run?.network !== undefined && run.bootId === context.bootId) {
-      context.networks.adopt({ container, pid: run.pid }, run.network);
+      const { pid, startTime } = run;
+      context.networks.adopt({ container, pid, startTime }, run.network);
     }
   }
   await Promise.all(

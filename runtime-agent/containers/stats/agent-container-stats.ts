@@ -32,7 +32,7 @@ export class AgentContainerStats implements ContainerStats {
     const [usage, system, networks] = await Promise.all([
       readCgroupUsage(this.#context.cgroups, containerCgroup(container)),
       readSystemCpu(),
-      ownsNetwork ? readNetworkCounters(run.pid) : undefined,
+      ownsNetwork ? readNetworkCounters(run) : undefined,
     ]);
     return {
       ...usage,
