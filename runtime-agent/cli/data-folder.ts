@@ -1,7 +1,7 @@
 import { chmod, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '../config.ts';
-import { lockFile } from '../linux/file-lock.ts';
+import { type FileLock, lockFile } from '../linux/file-lock.ts';
 import { makeFolder } from './make-folder.ts';
 
 /** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */
@@ -18,13 +18,13 @@ export async function prepareDataFolder(path: string): Promise<string> {
 
 /** Takes the data folder for this process. Throws ConfigError when another agent has it, or it cannot be written. */
 export function claimDataFolder(folder: string): void {
-  let locked: boolean;
+  let lock: FileLock | undefined;
   try {
-    locked = lockFile(join(folder, 'lock'));
+    lock = lockFile(join(folder, 'lock'));
   } catch (error) {
     throw unusable(folder, error as Error);
   }
-  if (!locked) {
+  if (lock === undefined) {
     throw new ConfigError(
       `the data folder ${folder} is in use by another berth-agent: stop that one, or choose another folder with --data.`,
     );

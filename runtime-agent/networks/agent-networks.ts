@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { timestamp } from '../containers/lifecycle/timestamps.ts';
 import { EngineError } from '../errors.ts';
-import { hostRoutes } from './default-bridge.ts';
 import type { Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import type { Networks, NetworkWithMembers } from './networks.ts';
 import { type NetworkRequest, planNetwork } from './plan/new-network.ts';
 import { bridgeSpec } from './plan/place-container.ts';
+import { hostRoutes } from './settle-bridge.ts';
 
 /** The networks of this host, over the kernel. */
 export class AgentNetworks implements Networks {
@@ -17,24 +17,26 @@ export class AgentNetworks implements Networks {
   }
 
   async create(request: NetworkRequest): Promise<string> {
-    const { store, kernel, filter } = this.#context;
+    const { store, kernel, filter, hostLock } = this.#context;
     const id = randomBytes(32).toString('hex');
     const plan = (routes: Parameters<typeof planNetwork>[4]) =>
       planNetwork(id, timestamp(), request, store.all(), routes);
     // Bad input is told before the kernel is asked for anything.
     plan([]);
-    const network = plan(await hostRoutes(kernel));
-    await store.put(network);
-    try {
-      await kernel.run('bridges', { bridges: [bridgeSpec(network)], links: [] });
-      await filter.ensure();
-      await filter.addNetwork(network);
-    } catch (error) {
-      await this.#takeBack(network);
-      throw new EngineError('runtime', `the network cannot be made: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+    const network = await hostLock(async () => {
+      const planned = plan(await hostRoutes(kernel));
+      await store.put(planned);
+      try {
+        await kernel.run('bridges', { bridges: [bridgeSpec(planned)], links: [] });
+        await filter.settle();
+      } catch (error) {
+        await this.#takeBack(planned);
+        throw new EngineError('runtime', `the network cannot be made: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
+      return planned;
+    });
     publishNetworkEvent(this.#context, network, 'create');
     return id;
   }
@@ -98,8 +100,8 @@ export class AgentNetworks implements Networks {
     const { store, kernel, filter, addresses } = this.#context;
     store.withdraw(network.id);
     try {
-      await filter.removeNetwork(network);
       await kernel.run('remove-bridge', bridgeSpec(network));
+      if (filter.isMade) await filter.settle();
       addresses.forget(network.id);
       await store.delete(network.id);
     } catch (error) {

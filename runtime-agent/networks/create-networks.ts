@@ -8,17 +8,18 @@ import { AddressBook } from './address-book.ts';
 import { AgentContainerNetworks } from './agent-container-networks.ts';
 import { AgentNetworks } from './agent-networks.ts';
 import type { ContainerNetworks } from './container-networks.ts';
+import { withHostLock } from './host-lock.ts';
 import { HostResolvers } from './host-resolvers.ts';
 import { NetworkThread } from './kernel/network-thread.ts';
 import { NETWORK_MIGRATIONS, NETWORK_MIGRATIONS_TABLE } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { Networks } from './networks.ts';
-import { hasBridges } from './own-bridges.ts';
 import { PacketFilter } from './packet-filter.ts';
 import { choosePool } from './plan/address-pools.ts';
 import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
+import { presentNetworks } from './present-networks.ts';
 import { PortPublisher } from './publish/port-publisher.ts';
 import { restoreBridges } from './restore-sandboxes.ts';
 import { NetworkStore } from './state/network-store.ts';
@@ -56,10 +57,11 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
   const context: NetworkContext = {
     store,
     kernel,
-    filter: new PacketFilter(kernel, tableName(deps.dataDirectory), () => store.all()),
+    filter: new PacketFilter(kernel, tableName(deps.dataDirectory), () => presentNetworks({ store, kernel })),
     publisher: new PortPublisher(),
     addresses: new AddressBook(),
     resolvers: new HostResolvers(),
+    hostLock: withHostLock,
     sandboxes: new Map(),
     events,
     log,
@@ -83,7 +85,7 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
   if (!context.filter.isMade) return;
   try {
     await restoreBridges(context);
-    if (await context.filter.restore())
+    if (await context.filter.settle())
       context.log.warn('the packet filter was changed from outside, and set up again');
   } catch (error) {
     context.log.error({ err: error }, 'bridges and packet filter could not be checked');
@@ -91,12 +93,12 @@ async function restoreKernel(context: NetworkContext): Promise<void> {
 }
 
 /** Takes bridges and table away, also those of an agent before this one. */
-async function leaveKernel({ store, kernel, filter }: NetworkContext): Promise<void> {
-  if (!filter.isMade && !hasBridges(store.all())) return;
-  for (const network of store.all().filter(({ driver }) => driver === 'bridge')) {
-    await kernel.run('remove-bridge', bridgeSpec(network));
-  }
-  await filter.remove();
+async function leaveKernel(context: NetworkContext): Promise<void> {
+  const { kernel, filter } = context;
+  const networks = await presentNetworks(context);
+  if (!filter.isMade && networks.length === 0) return;
+  for (const network of networks) await kernel.run('remove-bridge', bridgeSpec(network));
+  await filter.remove(networks);
 }
 
 function tableName(dataDirectory: string): string {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { EventBus } from '../events/event-bus.ts';
 import type { AddressBook } from './address-book.ts';
+import type { HostLock } from './host-lock.ts';
 import type { HostResolvers } from './host-resolvers.ts';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
@@ -17,6 +18,7 @@ export interface NetworkContext {
   readonly publisher: PortPublisher;
   readonly addresses: AddressBook;
   readonly resolvers: HostResolvers;
+  readonly hostLock: HostLock;
   /** By the container's ID. */
   readonly sandboxes: Map<string, Sandbox>;
   readonly events: EventBus;

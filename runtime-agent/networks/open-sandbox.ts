@@ -7,7 +7,7 @@ import { Resolver } from './dns/resolver.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
-import { bridgeSpec, endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
+import { endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
 import { publishedTargets } from './port-targets.ts';
 import { resolverSource } from './resolver-source.ts';
@@ -52,7 +52,6 @@ export async function openSandbox(
   const published = publish(context, sandbox);
   const unlinked = stale.length === 0 ? undefined : context.kernel.run('unlink', { links: stale });
   const opened = context.kernel.run('open', {
-    bridges: places.map(({ network }) => bridgeSpec(network)),
     endpoints: places.flatMap(({ network }, index) => {
       const endpoint = endpoints[index];
       return endpoint === undefined ? [] : [endpointSpec(network, endpoint)];

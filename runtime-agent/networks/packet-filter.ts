@@ -1,75 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import { droppingChains } from './plan/dropping-chains.ts';
-import { type PortTarget, ruleset, rulesetChange } from './plan/ruleset.ts';
+import { planForwarding } from './plan/forwarding.ts';
+import {
+  elementCommand,
+  type FilterElement,
+  filterElements,
+  type PortTarget,
+  ruleset,
+} from './plan/ruleset.ts';
 
-/** The agent's own table in the host's packet filter. It is made at the first use. */
+/**
+ * The agent's own table in the host's packet filter. What it should hold follows from the networks whose bridges the kernel has, and from
+ * the published ports; every change brings the kernel from what it holds to that, one change after the other.
+ */
 export class PacketFilter {
   readonly #kernel: NetworkKernel;
   readonly #table: string;
-  readonly #networks: () => readonly Network[];
+  readonly #present: () => Promise<readonly Network[]>;
   /** By container. */
   readonly #ports = new Map<string, readonly PortTarget[]>();
-  #made: Promise<void> | undefined;
+  /** The elements that the kernel has, by the command that adds them; undefined: it has no table that is known. */
+  #held: ReadonlyMap<string, FilterElement> | undefined;
+  /** What it prints of the table without elements. */
   #listing = '';
+  /** The state of the whole filter after this agent's last change; undefined where another program changed it as well. */
+  #generation: number | undefined;
+  /** The networks for which the host forwards. */
+  #forwarded: readonly Network[] = [];
+  #last: Promise<unknown> = Promise.resolve();
 
-  /** `table` is this agent's alone. */
-  constructor(kernel: NetworkKernel, table: string, networks: () => readonly Network[]) {
+  /** `table` is this agent's alone; `present` answers the networks whose bridges the kernel has at the moment. */
+  constructor(kernel: NetworkKernel, table: string, present: () => Promise<readonly Network[]>) {
     this.#kernel = kernel;
     this.#table = table;
-    this.#networks = networks;
+    this.#present = present;
   }
 
   /** Whether the table is there, as far as this agent knows. */
   get isMade(): boolean {
-    return this.#made !== undefined;
-  }
-
-  /** The table with all networks and ports; made once. */
-  ensure(): Promise<void> {
-    this.#made ??= this.#make().catch((error: unknown) => {
-      this.#made = undefined;
-      throw error;
-    });
-    return this.#made;
-  }
-
-  /** Makes the table again where somebody has removed or changed it; answers whether that was so. */
-  async restore(): Promise<boolean> {
-    if (this.#made === undefined) return false;
-    await this.#made;
-    const { ok, output } = await this.#kernel.run('filter', { commands: `list table inet ${this.#table}` });
-    if (ok && output === this.#listing) return false;
-    this.#made = undefined;
-    await this.ensure();
-    return true;
-  }
-
-  async addNetwork(network: Network): Promise<void> {
-    if (this.#made === undefined) return;
-    await this.#change('add', [network], []);
-  }
-
-  async removeNetwork(network: Network): Promise<void> {
-    if (this.#made === undefined) return;
-    await this.#change('delete', [network], []);
+    return this.#held !== undefined;
   }
 
   /** Leads a container's ports to it, in the place of where they led before. */
   async setPorts(container: string, ports: readonly PortTarget[]): Promise<void> {
-    const before = this.#ports.get(container) ?? [];
-    if (ports.length === 0) this.#ports.delete(container);
-    else this.#ports.set(container, ports);
-    if (this.#made === undefined || before.length + ports.length === 0) return;
-    await this.#made;
-    const commands =
-      rulesetChange('delete', this.#table, [], before) + rulesetChange('add', this.#table, [], ports);
-    await this.#run(commands);
+    this.adoptPorts(container, ports);
+    if (this.isMade) await this.settle();
   }
 
-  /** Notes where a container's ports lead since before this agent; the table gets them when it is made. */
+  /** Notes where a container's ports lead since before this agent; the table gets them with the next change. */
   adoptPorts(container: string, ports: readonly PortTarget[]): void {
     if (ports.length > 0) this.#ports.set(container, ports);
+    else this.#ports.delete(container);
   }
 
   /** Chains of others that drop what this one accepts, such as `ip filter FORWARD`. */
@@ -78,36 +61,95 @@ export class PacketFilter {
     return droppingChains(output);
   }
 
-  /** Removes the table. */
-  async remove(): Promise<void> {
-    const table = `inet ${this.#table}`;
-    await this.#kernel.run('filter', { commands: `add table ${table}\ndelete table ${table}\n` });
-    this.#made = undefined;
+  /** Removes the table, and what the host forwarded for these networks alone; their bridges have gone. */
+  async remove(networks: readonly Network[]): Promise<void> {
+    await this.#inTurn(async () => {
+      const table = `inet ${this.#table}`;
+      await this.#kernel.run('forward', planForwarding([], networks));
+      await this.#kernel.run('filter', { commands: `add table ${table}\ndelete table ${table}\n` });
+      this.#held = undefined;
+    });
   }
 
-  async #make(): Promise<void> {
-    const ports = [...this.#ports.values()].flat();
-    const made = this.#kernel.run('filter', { commands: ruleset(this.#table, this.#networks(), ports) });
-    const listed = this.#kernel.run('filter', { commands: `list table inet ${this.#table}` });
-    const { ok, error } = await made;
-    if (!ok) throw new Error(`the packet filter cannot be set up: ${error}`);
-    this.#listing = (await listed).output;
+  /**
+   * Makes the kernel's table what it should be; answers whether somebody else had changed it. When it resolves, it holds for all bridges
+   * that were there before the call: containers may start on them.
+   */
+  settle(): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const wasMade = this.isMade;
+      const generation = await this.#kernel.run('filter-generation', {});
+      const isSame = generation === this.#generation;
+      const isWhole = wasMade && (isSame || (await this.#isWhole(generation)));
+      const networks = await this.#present();
+      const wanted = this.#wanted(networks);
+      const changed = isWhole && (await this.#run(this.#changes(wanted)));
+      if (changed) this.#held = wanted;
+      else await this.#make(wanted);
+      if (!isSame || !isDeepStrictEqual(networks, this.#forwarded)) await this.#forward(networks);
+      return wasMade && !changed;
+    });
   }
 
-  async #change(
-    action: 'add' | 'delete',
-    networks: readonly Network[],
-    ports: readonly PortTarget[],
-  ): Promise<void> {
-    await this.#made;
-    await this.#run(rulesetChange(action, this.#table, networks, ports));
+  /** After the table, which keeps containers apart as soon as packets pass. */
+  async #forward(networks: readonly Network[]): Promise<void> {
+    const { generation } = await this.#kernel.run('forward', planForwarding(networks, this.#forwarded));
+    this.#forwarded = networks;
+    if (generation !== this.#generation) this.#generation = undefined;
   }
 
-  /** Where the change does not fit, somebody has been at the table: all of it is made again. */
-  async #run(commands: string): Promise<void> {
-    const { ok } = await this.#kernel.run('filter', { commands });
-    if (ok) return;
-    this.#made = undefined;
-    await this.ensure();
+  #wanted(networks: readonly Network[]): ReadonlyMap<string, FilterElement> {
+    const elements = filterElements(networks, [...this.#ports.values()].flat());
+    return new Map(elements.map((element) => [elementCommand('add', this.#table, element), element]));
+  }
+
+  /** Whether the kernel has the table with all that this agent put there, though somebody has changed some table. */
+  async #isWhole(generation: number): Promise<boolean> {
+    const { ok, output } = await this.#kernel.run('filter', { commands: this.#list() });
+    if (!ok || output !== this.#listing) return false;
+    this.#generation = generation;
+    // Elements are not in the listing. To add those that are there changes nothing.
+    return await this.#run([...(this.#held?.keys() ?? [])]);
+  }
+
+  /** Deletions first: a port that leads elsewhere has the same key. */
+  #changes(wanted: ReadonlyMap<string, FilterElement>): readonly string[] {
+    const held = this.#held ?? new Map<string, FilterElement>();
+    return [
+      ...[...held].flatMap(([command, element]) =>
+        wanted.has(command) ? [] : [elementCommand('delete', this.#table, element)],
+      ),
+      ...[...wanted.keys()].filter((command) => !held.has(command)),
+    ];
+  }
+
+  async #make(wanted: ReadonlyMap<string, FilterElement>): Promise<void> {
+    this.#held = undefined;
+    const commands = ruleset(this.#table, [...wanted.values()]);
+    const made = await this.#kernel.run('filter', { commands });
+    if (!made.ok) throw new Error(`the packet filter cannot be set up: ${made.error}`);
+    const listed = await this.#kernel.run('filter', { commands: this.#list() });
+    this.#listing = listed.output;
+    this.#generation = made.alone ? made.generation : undefined;
+    this.#held = wanted;
+  }
+
+  async #run(commands: readonly string[]): Promise<boolean> {
+    if (commands.length === 0) return true;
+    const { ok, alone, generation } = await this.#kernel.run('filter', {
+      commands: `${commands.join('\n')}\n`,
+    });
+    this.#generation = alone ? generation : undefined;
+    return ok;
+  }
+
+  #list(): string {
+    return `list table inet ${this.#table}`;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work, work);
+    this.#last = mine;
+    return mine;
   }
 }

@@ -1,25 +1,30 @@
-import { settleDefaultBridge } from './default-bridge.ts';
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Network } from './network.ts';
 import { membersOf, type NetworkContext } from './network-context.ts';
+import { bridgeSpec } from './plan/place-container.ts';
+import { settleBridge } from './settle-bridge.ts';
 
 /**
- * The network as it can be used now, by its reference; the table of the packet filter is there then. The bridge of the network
- * `bridge` is settled while nobody is on it. Throws EngineError 'not-found'.
+ * Brings a network to where containers may start in it: its bridge is there, and then the packet filter holds for it. While nobody is
+ * on the network, its bridge is settled before: another agent may have the name or the subnet by now.
  */
 export class NetworkPreparation {
   readonly #context: NetworkContext;
-  #settling: Promise<unknown> | undefined;
+  readonly #settling = new KeyedLock();
   #look: Promise<void> | undefined;
 
   constructor(context: NetworkContext) {
     this.#context = context;
   }
 
+  /** Answers the network, by its reference, as it is then. Throws EngineError 'not-found'. */
   async prepare(ref: string): Promise<Network> {
     const { store, filter } = this.#context;
-    const { id, predefined, name } = store.find(ref);
-    if (predefined && name === 'bridge') await this.#settle(id);
-    await filter.ensure();
+    const { id, driver } = store.find(ref);
+    if (driver === 'bridge') {
+      await this.#settling.run(id, () => this.#settle(id));
+      await filter.settle();
+    }
     this.#look ??= this.#lookAtOthers();
     return store.find(id);
   }
@@ -35,21 +40,20 @@ export class NetworkPreparation {
     );
   }
 
-  /** Once for each agent: from then on the bridge is there, and its name and subnet are the agent's. */
-  #settle(id: string): Promise<unknown> {
-    this.#settling ??= this.#settleNow(id).catch((error: unknown) => {
-      this.#settling = undefined;
-      throw error;
-    });
-    return this.#settling;
-  }
-
-  async #settleNow(id: string): Promise<void> {
-    const { store, kernel } = this.#context;
+  async #settle(id: string): Promise<void> {
+    const { store, kernel, hostLock } = this.#context;
     const network = store.find(id);
-    if (membersOf(this.#context, id).length > 0) return;
-    const others = store.all().filter((other) => other.id !== id);
-    const settled = await settleDefaultBridge(kernel, network, others);
-    if (settled !== network) await store.put(settled);
+    const bridges = (bridge: Network) => kernel.run('bridges', { bridges: [bridgeSpec(bridge)], links: [] });
+    const isThere = (await kernel.run('present-bridges', { bridges: [bridgeSpec(network)] })).length > 0;
+    if (isThere || membersOf(this.#context, id).length > 0) {
+      await bridges(network);
+      return;
+    }
+    await hostLock(async () => {
+      const others = store.all().filter((other) => other.id !== id);
+      const settled = await settleBridge(kernel, store.find(id), others);
+      if (settled !== network) await store.put(settled);
+      await bridges(settled);
+    });
   }
 }

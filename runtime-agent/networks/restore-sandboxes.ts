@@ -1,18 +1,19 @@
+import { openProcessNamespace } from '../linux/process-namespace.ts';
 import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
 import type { ActiveNetwork, Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { openResolver } from './open-sandbox.ts';
-import { hasBridges } from './own-bridges.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { publishedTargets } from './port-targets.ts';
+import { presentNetworks } from './present-networks.ts';
 import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 
 /** See ContainerNetworks.adopt. */
 export function adoptSandbox(
   context: NetworkContext,
-  { container, pid }: RunningContainer,
+  { container, pid, startTime }: RunningContainer,
   { endpoints, ports }: ActiveNetwork,
 ): void {
   const sandbox: Sandbox = {
@@ -31,7 +32,7 @@ export function adoptSandbox(
     resolver: undefined,
     opening: Promise.resolve(),
     connected: true,
-    adoptedPid: pid,
+    adopted: { pid, startTime },
   };
   for (const { network, ipv4, ipv6 } of endpoints) {
     for (const text of [ipv4, ipv6]) {
@@ -45,9 +46,9 @@ export function adoptSandbox(
 
 /** See ContainerNetworks.restore. What fails for one container is logged, and the others go on. */
 export async function restoreSandboxes(context: NetworkContext): Promise<void> {
-  const sandboxes = [...context.sandboxes.values()].filter(({ adoptedPid }) => adoptedPid !== undefined);
+  const sandboxes = [...context.sandboxes.values()].filter(({ adopted }) => adopted !== undefined);
   // Ports that an earlier agent led to containers that have ended are the host's again.
-  if (sandboxes.length === 0 && !hasBridges(context.store.all())) return;
+  if (sandboxes.length === 0 && (await presentNetworks(context)).length === 0) return;
   const attempt = async (what: string, container: string | undefined, work: () => Promise<void>) => {
     try {
       await work();
@@ -58,7 +59,9 @@ export async function restoreSandboxes(context: NetworkContext): Promise<void> {
   await attempt('the bridges of the networks could not be restored', undefined, () =>
     restoreBridges(context),
   );
-  await attempt('the packet filter could not be restored', undefined, () => context.filter.ensure());
+  await attempt('the packet filter could not be restored', undefined, async () => {
+    await context.filter.settle();
+  });
   await Promise.all(
     sandboxes.map((sandbox) =>
       attempt('the network of a container could not be restored', sandbox.id, () =>
@@ -84,10 +87,17 @@ export async function restoreBridges(context: NetworkContext): Promise<void> {
 }
 
 async function restoreOne(context: NetworkContext, sandbox: Sandbox): Promise<void> {
-  const { container, endpoints, ports, adoptedPid } = sandbox;
+  const { container, endpoints, ports, adopted } = sandbox;
   const named = endpoints.some(({ network }) => context.store.byId(network.id)?.predefined === false);
-  if (planFor(container, context.resolvers.settings(), named).resolver) {
-    await openResolver(context, sandbox, `/proc/${adoptedPid}/ns/net`);
+  if (adopted !== undefined && planFor(container, context.resolvers.settings(), named).resolver) {
+    const namespace = openProcessNamespace(adopted, 'net');
+    // It has just ended: it needs none any more.
+    if (namespace === undefined) return;
+    try {
+      await openResolver(context, sandbox, namespace.path);
+    } finally {
+      namespace.close();
+    }
   }
   const failed = await context.publisher.adopt(sandbox.id, ports);
   context.publisher.aim(sandbox.id, publishedTargets(endpoints, ports).relay);

@@ -36,8 +36,10 @@ const endpoint = (changes: Partial<EndpointSpec> = {}): EndpointSpec => ({
 describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }, () => {
   const kernel = new NetworkThread();
   after(() => kernel.close());
-  const open = (endpoints: readonly EndpointSpec[], gateways = {}) =>
-    kernel.run('open', { bridges: [BRIDGE], endpoints, gateways });
+  const open = async (endpoints: readonly EndpointSpec[], gateways = {}) => {
+    await kernel.run('bridges', { bridges: [BRIDGE], links: [] });
+    return await kernel.run('open', { endpoints, gateways });
+  };
   const inside = async (namespace: number, ...command: readonly string[]) =>
     (await runCommand('nsenter', [`--net=/proc/${process.pid}/fd/${namespace}`, ...command])).stdout;
 
@@ -107,7 +109,7 @@ describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }
   test('the table of the packet filter is made, changed, restored and removed, and others are left alone', async () => {
     await runCommand('nft', ['add table inet theirs; add chain inet theirs c']);
     const before = (await readHostNetwork()).filter;
-    const filter = new PacketFilter(kernel, 'berth_t', () => []);
+    const filter = new PacketFilter(kernel, 'berth_t', async () => []);
     const port = {
       protocol: 'tcp',
       hostIp: '0.0.0.0',
@@ -116,20 +118,29 @@ describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }
       address: '10.99.0.2',
     } as const;
     filter.adoptPorts('a', [port]);
-    await filter.ensure();
+    await filter.settle();
     await filter.setPorts('b', [{ ...port, hostPort: 81 }]);
     assert.match((await readHostNetwork()).filter, /tcp \. 80 : 10\.99\.0\.2 \. 8080,\s+tcp \. 81 : 10/);
-    assert.equal(await filter.restore(), false);
+    assert.equal(await filter.settle(), false);
     for (const harm of ['delete table inet berth_t', 'flush chain inet berth_t forward']) {
       await runCommand('nft', [harm]);
-      assert.equal(await filter.restore(), true, harm);
-      assert.equal(await filter.restore(), false, harm);
+      assert.equal(await filter.settle(), true, harm);
+      assert.equal(await filter.settle(), false, harm);
     }
-    // A change that does not fit what is there makes all of it anew.
+    // Elements that somebody has taken away come back with the next change, and without one.
+    for (const ports of [[port], []]) {
+      await runCommand('nft', ['flush map inet berth_t ports4']);
+      await filter.setPorts(
+        'c',
+        ports.map((other) => ({ ...other, hostPort: 82 })),
+      );
+      assert.match((await readHostNetwork()).filter, /tcp \. 80 : 10\.99\.0\.2 \. 8080,\s+tcp \. 81 : 10/);
+    }
     await runCommand('nft', ['flush map inet berth_t ports4']);
+    await filter.settle();
     await filter.setPorts('a', []);
     assert.match((await readHostNetwork()).filter, /elements = \{ tcp \. 81 : 10\.99\.0\.2 \. 8080 \}/);
-    await filter.remove();
+    await filter.remove([]);
     assert.equal((await readHostNetwork()).filter, before);
   });
 });

@@ -6,7 +6,8 @@ import { type NetlinkMessage, netlinkMessage, splitMessages } from './netlink-me
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_ROUTE = 0;
+/** Protocols of netlink(7). */
+export const NETLINK = { route: 0, netfilter: 12 } as const;
 const ERROR = 2;
 const DONE = 3;
 const REQUEST = 1;
@@ -25,7 +26,7 @@ export class NetlinkError extends Error {
 }
 
 /**
- * Speaks rtnetlink(7) with the network namespace in which this thread is when it is made. Its calls block for as long as
+ * Speaks netlink(7), rtnetlink(7) unless told otherwise, with the network namespace in which this thread is when it is made. Its calls block for as long as
  * the kernel works, well under a millisecond as a rule, so it belongs to a thread of its own.
  */
 export class NetlinkSocket {
@@ -34,9 +35,9 @@ export class NetlinkSocket {
   readonly #buffer = Buffer.alloc(ANSWER_SIZE);
   #sequence = 0;
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, protocol: number = NETLINK.route) {
     this.#libc = libc;
-    this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    this.#fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     if (this.#fd < 0) throw new NetlinkError('cannot speak with the kernel of links', libc.errno());
   }
 

@@ -32,12 +32,15 @@ export class Nftables {
   readonly #library: Library;
   readonly #context: unknown;
 
-  /** For the namespace in which the thread is now. Throws an Error where the library is not installed. */
-  constructor() {
+  /**
+   * For the namespace in which the thread is now. With `elements`, `list` prints those of sets and maps as well. Throws an Error where
+   * the library is not installed.
+   */
+  constructor({ elements = false }: { readonly elements?: boolean } = {}) {
     library ??= load();
     this.#library = library;
     this.#context = library.make(0);
-    library.setOutputFlags(this.#context, TERSE);
+    if (!elements) library.setOutputFlags(this.#context, TERSE);
     library.bufferOutput(this.#context);
     library.bufferError(this.#context);
   }

@@ -4,7 +4,7 @@ import type { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { addressBytes, parsePrefixed } from '../plan/ip-address.ts';
 import { isOwnBridge } from './is-own-bridge.ts';
 import type { BridgeSpec } from './network-jobs.ts';
-import { readSysctl, writeSysctl } from './sysctl.ts';
+import { writeSysctl } from './sysctl.ts';
 
 /**
  * Makes a bridge unless it is there; answers whether it was made. One that an agent was killed over in the middle of making it is
@@ -28,10 +28,6 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
     const parsed = parsePrefixed(text);
     if (parsed === undefined) throw new Error(`${text} is no address`);
     addAddress(socket, index, { bytes: addressBytes(parsed.address), prefix: parsed.prefix });
-  }
-  if (readSysctl('ipv4/ip_forward') === '0') writeSysctl('ipv4/ip_forward', '1');
-  if (bridge.ipv6 && readSysctl('ipv6/conf/all/forwarding') === '0') {
-    writeSysctl('ipv6/conf/all/forwarding', '1');
   }
   // Last, for it says that all of this was done.
   if (isOwn) setAlias(socket, index, bridge.alias);

@@ -1,14 +1,24 @@
 import { closeSync, openSync } from 'node:fs';
 import { type Libc, loadLibc } from '../../linux/libc.ts';
 import { listRoutes } from '../../linux/network/addresses.ts';
+import { filterGeneration } from '../../linux/network/filter-generation.ts';
 import { deleteLink, findLink, setMaster, setUp } from '../../linux/network/links.ts';
 import { NamespaceMover } from '../../linux/network/namespace.ts';
-import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { NETLINK, NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { Nftables } from '../../linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
 import { ensureBridge } from './ensure-bridge.ts';
+import { Forwarding } from './forwarding.ts';
 import { isOwnBridge } from './is-own-bridge.ts';
-import type { EndpointSpec, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
+import type {
+  BridgeSpec,
+  EndpointSpec,
+  FilterAnswer,
+  JobAnswer,
+  JobMessage,
+  JobRequest,
+  ResolverSockets,
+} from './network-jobs.ts';
 import { openResolver } from './open-resolver.ts';
 import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
 
@@ -20,6 +30,8 @@ export class KernelJobs {
   readonly #mover = new NamespaceMover();
   readonly #host = new NetlinkSocket(this.#libc);
   #filter: Nftables | undefined;
+  #filterState: NetlinkSocket | undefined;
+  #forwarding: Forwarding | undefined;
 
   run(message: JobMessage): unknown {
     switch (message.kind) {
@@ -44,9 +56,16 @@ export class KernelJobs {
       case 'unlink':
         for (const link of message.request.links) deleteLink(this.#host, link);
         return undefined;
+      case 'present-bridges':
+        return message.request.bridges.filter((bridge) => this.#isPresent(bridge)).map(({ name }) => name);
       case 'filter':
-        this.#filter ??= new Nftables();
-        return this.#filter.run(message.request.commands);
+        return this.#runFilter(message.request.commands);
+      case 'filter-generation':
+        return this.#generation();
+      case 'forward':
+        this.#forwarding ??= new Forwarding();
+        this.#forwarding.settle(message.request);
+        return { generation: this.#generation() };
       case 'routes':
         return listRoutes(this.#host).map(({ bytes, prefix }) =>
           formatBlock(blockOf(addressFromBytes(bytes), prefix)),
@@ -54,8 +73,7 @@ export class KernelJobs {
     }
   }
 
-  #open({ bridges, endpoints, gateways }: JobRequest<'open'>): JobAnswer<'open'> {
-    for (const bridge of bridges) ensureBridge(this.#host, bridge);
+  #open({ endpoints, gateways }: JobRequest<'open'>): JobAnswer<'open'> {
     const namespace = this.#mover.make();
     try {
       this.#inside(namespace, (inner) => setUp(inner, LOOPBACK));
@@ -70,8 +88,7 @@ export class KernelJobs {
     }
   }
 
-  #join({ namespace: path, bridge, endpoint, gateways }: JobRequest<'join'>): undefined {
-    ensureBridge(this.#host, bridge);
+  #join({ namespace: path, endpoint, gateways }: JobRequest<'join'>): undefined {
     this.#at(path, (namespace) => {
       try {
         this.#connect(namespace, endpoint);
@@ -96,6 +113,24 @@ export class KernelJobs {
       if (port !== undefined && master !== undefined) setMaster(this.#host, port, master.index, isolated);
     }
     return made;
+  }
+
+  #isPresent(bridge: BridgeSpec): boolean {
+    const found = findLink(this.#host, bridge.name);
+    return found !== undefined && (bridge.adopt || isOwnBridge(found, bridge));
+  }
+
+  #runFilter(commands: string): FilterAnswer {
+    this.#filter ??= new Nftables();
+    const before = this.#generation();
+    const answer = this.#filter.run(commands);
+    const generation = this.#generation();
+    return { ...answer, generation, alone: generation - before <= 1 };
+  }
+
+  #generation(): number {
+    this.#filterState ??= new NetlinkSocket(this.#libc, NETLINK.netfilter);
+    return filterGeneration(this.#filterState);
   }
 
   #connect(namespace: number, endpoint: EndpointSpec): void {

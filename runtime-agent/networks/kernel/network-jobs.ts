@@ -46,12 +46,26 @@ export interface ResolverSockets {
   readonly tcp: number;
 }
 
+export interface FilterAnswer extends NftAnswer {
+  /** The state of the filter when the commands had been run. */
+  readonly generation: number;
+  /** Nobody else changed the filter while they ran. */
+  readonly alone: boolean;
+}
+
+/** What an agent needs the host to forward. */
+export interface ForwardingSpec {
+  /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
+  readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
+  /** Those that it needs no longer. */
+  readonly gone: readonly string[];
+}
+
 /** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */
 export interface NetworkJobs {
-  /** Makes a namespace with its endpoints; answers its descriptor, which the receiver closes. */
+  /** Makes a namespace with its endpoints on bridges that are there; answers its descriptor, which the receiver closes. */
   open: {
     readonly request: {
-      readonly bridges: readonly BridgeSpec[];
       readonly endpoints: readonly EndpointSpec[];
       readonly gateways: Gateways;
     };
@@ -61,7 +75,6 @@ export interface NetworkJobs {
   join: {
     readonly request: {
       readonly namespace: string;
-      readonly bridge: BridgeSpec;
       readonly endpoint: EndpointSpec;
       readonly gateways: Gateways;
     };
@@ -91,6 +104,11 @@ export interface NetworkJobs {
     readonly request: Pick<BridgeSpec, 'name' | 'alias' | 'mac'>;
     readonly answer: undefined;
   };
+  /** Which of these bridges are there: the agent's own, and those of others that a client named. Answers their names. */
+  'present-bridges': {
+    readonly request: { readonly bridges: readonly BridgeSpec[] };
+    readonly answer: readonly string[];
+  };
   /** The bridge or other link that has a name; undefined: none. */
   'find-link': {
     readonly request: { readonly name: string };
@@ -98,7 +116,11 @@ export interface NetworkJobs {
   };
   unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
   /** Runs commands of nft(8) in the host's namespace. */
-  filter: { readonly request: { readonly commands: string }; readonly answer: NftAnswer };
+  filter: { readonly request: { readonly commands: string }; readonly answer: FilterAnswer };
+  /** The state of the whole filter: it is the same as before while nobody has changed any table. */
+  'filter-generation': { readonly request: Record<never, never>; readonly answer: number };
+  /** Lets packets pass between these bridges and the rest, and nothing else that did not pass before. */
+  forward: { readonly request: ForwardingSpec; readonly answer: Pick<FilterAnswer, 'generation'> };
   /** Destinations of the host's IPv4 routes. */
   routes: { readonly request: Record<never, never>; readonly answer: readonly string[] };
 }

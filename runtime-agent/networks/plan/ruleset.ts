@@ -7,17 +7,12 @@ export interface PortTarget extends PublishedPort {
   readonly address: string;
 }
 
-/** What one element of a map in the filter holds. */
-interface MapElement {
-  readonly map: string;
-  readonly key: string;
-  readonly value: string;
-}
-
-/** The sets of a network's bridge and subnets. */
-interface SetElement {
+/** One element of a set or map of the table. */
+export interface FilterElement {
   readonly set: string;
-  readonly element: string;
+  readonly key: string;
+  /** Of a map. */
+  readonly value?: string;
 }
 
 /**
@@ -25,7 +20,7 @@ interface SetElement {
  * family inet, and touches nothing of others. What passes between networks, or from outside to a container, is dropped unless
  * a published port led it there; each such port is one element of one map.
  */
-export function ruleset(table: string, networks: readonly Network[], ports: readonly PortTarget[]): string {
+export function ruleset(table: string, elements: readonly FilterElement[]): string {
   const t = `inet ${table}`;
   return [
     `add table ${t}`,
@@ -42,10 +37,13 @@ export function ruleset(table: string, networks: readonly Network[], ports: read
     `add map ${t} ports6 { type inet_proto . inet_service : ipv6_addr . inet_service; }`,
     `add map ${t} chosen4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }`,
     `add map ${t} chosen6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }`,
-    // Bridges take packets from and to the host's loopback for published ports; containers must not make such up.
+    // Bridges take packets from and to the host's loopback for published ports. Neither a container nor a neighbour may send such: the
+    // kernel drops them where they are routed, which is after a published port of 127.0.0.1 has led them to its container.
     `add chain ${t} guard { type filter hook prerouting priority raw; }`,
-    `add rule ${t} guard iifname @bridges ip saddr 127.0.0.0/8 drop`,
-    `add rule ${t} guard iifname @bridges ip daddr 127.0.0.0/8 drop`,
+    `add rule ${t} guard iifname != "lo" ip saddr 127.0.0.0/8 drop`,
+    `add rule ${t} guard iifname != "lo" ip daddr 127.0.0.0/8 drop`,
+    `add rule ${t} guard iifname != "lo" ip6 saddr ::1 drop`,
+    `add rule ${t} guard iifname != "lo" ip6 daddr ::1 drop`,
     `add chain ${t} to_ports`,
     `add rule ${t} to_ports dnat ip to ip daddr . meta l4proto . th dport map @chosen4`,
     `add rule ${t} to_ports dnat ip6 to ip6 daddr . meta l4proto . th dport map @chosen6`,
@@ -70,56 +68,53 @@ export function ruleset(table: string, networks: readonly Network[], ports: read
     `add rule ${t} forward ct state established,related accept`,
     `add rule ${t} forward oifname @bridges ct status dnat accept`,
     `add rule ${t} forward oifname @bridges drop`,
-    ...networks.flatMap((network) =>
-      networkElements(network).map((element) => change('add', table, element)),
-    ),
-    ...ports.map((port) => change('add', table, portElement(port))),
+    ...elements.map((element) => elementCommand('add', table, element)),
   ]
     .map((line) => `${line}\n`)
     .join('');
 }
 
-/** Adds or removes networks and ports, as one transaction. */
-export function rulesetChange(
+/** Adding an element that is there changes nothing; deleting one that is not fails the transaction. */
+export function elementCommand(
   action: 'add' | 'delete',
   table: string,
+  { set, key, value }: FilterElement,
+): string {
+  const entry = action === 'add' && value !== undefined ? `${key} : ${value}` : key;
+  return `${action} element inet ${table} ${set} { ${entry} }`;
+}
+
+/** What the table knows of networks whose bridges are there, and of published ports. */
+export function filterElements(
   networks: readonly Network[],
   ports: readonly PortTarget[],
-): string {
-  return [...networks.flatMap(networkElements), ...ports.map(portElement)]
-    .map((element) => `${change(action, table, element)}\n`)
-    .join('');
+): readonly FilterElement[] {
+  return [...networks.flatMap(networkElements), ...ports.map(portElement)];
 }
 
-function change(action: 'add' | 'delete', table: string, element: MapElement | SetElement): string {
-  if ('set' in element) return `${action} element inet ${table} ${element.set} { ${element.element} }`;
-  const { map, key, value } = element;
-  return `${action} element inet ${table} ${map} { ${key}${action === 'add' ? ` : ${value}` : ''} }`;
-}
-
-function networkElements(network: Network): readonly SetElement[] {
+function networkElements(network: Network): readonly FilterElement[] {
   if (network.driver !== 'bridge') return [];
   const { icc, masquerade } = bridgeOptions(network.options);
   const name = `"${network.bridge}"`;
   return [
-    { set: 'bridges', element: name },
-    ...(network.internal ? [{ set: 'internal', element: name }] : []),
-    ...(icc ? [{ set: 'same', element: `${name} . ${name}` }] : []),
+    { set: 'bridges', key: name },
+    ...(network.internal ? [{ set: 'internal', key: name }] : []),
+    ...(icc ? [{ set: 'same', key: `${name} . ${name}` }] : []),
     ...network.subnets.flatMap(({ subnet }) => {
       const family = subnet.includes(':') ? '6' : '4';
       return [
-        { set: `subnets${family}`, element: subnet },
-        ...(masquerade && !network.internal ? [{ set: `masquerade${family}`, element: subnet }] : []),
+        { set: `subnets${family}`, key: subnet },
+        ...(masquerade && !network.internal ? [{ set: `masquerade${family}`, key: subnet }] : []),
       ];
     }),
   ];
 }
 
-function portElement({ protocol, hostIp, hostPort, address, containerPort }: PortTarget): MapElement {
+function portElement({ protocol, hostIp, hostPort, address, containerPort }: PortTarget): FilterElement {
   const family = hostIp.includes(':') ? '6' : '4';
   const everywhere = hostIp === '0.0.0.0' || hostIp === '::';
   return {
-    map: `${everywhere ? 'ports' : 'chosen'}${family}`,
+    set: `${everywhere ? 'ports' : 'chosen'}${family}`,
     key: `${everywhere ? '' : `${hostIp} . `}${protocol} . ${hostPort}`,
     value: `${address} . ${containerPort}`,
   };

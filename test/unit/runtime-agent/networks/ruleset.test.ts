@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { droppingChains } from '../../../../runtime-agent/networks/plan/dropping-chains.ts';
-import { ruleset, rulesetChange } from '../../../../runtime-agent/networks/plan/ruleset.ts';
+import { elementCommand, filterElements, ruleset } from '../../../../runtime-agent/networks/plan/ruleset.ts';
 import { exampleNetwork } from './example-network.ts';
 
 const everywhere = {
@@ -15,7 +15,9 @@ const chosen = { ...everywhere, protocol: 'udp', hostIp: '::1', address: 'fd00::
 
 describe('the table of the packet filter', () => {
   test('is replaced as a whole, and touches no other', () => {
-    const lines = ruleset('berth_x', [exampleNetwork()], [everywhere]).trim().split('\n');
+    const lines = ruleset('berth_x', filterElements([exampleNetwork()], [everywhere]))
+      .trim()
+      .split('\n');
     assert.deepEqual(lines.slice(0, 3), [
       'add table inet berth_x',
       'delete table inet berth_x',
@@ -26,20 +28,17 @@ describe('the table of the packet filter', () => {
     assert.ok(lines.includes('add element inet berth_x ports4 { tcp . 8080 : 172.18.0.2 . 80 }'));
   });
   test('has one element for each port, which is added and deleted alone', () => {
-    assert.equal(
-      rulesetChange('add', 't', [], [everywhere, chosen]),
-      'add element inet t ports4 { tcp . 8080 : 172.18.0.2 . 80 }\nadd element inet t chosen6 { ::1 . udp . 8080 : fd00::2 . 80 }\n',
-    );
-    assert.equal(
-      rulesetChange('delete', 't', [], [chosen]),
-      'delete element inet t chosen6 { ::1 . udp . 8080 }\n',
-    );
+    const commands = (action: 'add' | 'delete') =>
+      filterElements([], [everywhere, chosen]).map((element) => elementCommand(action, 't', element));
+    assert.deepEqual(commands('add'), [
+      'add element inet t ports4 { tcp . 8080 : 172.18.0.2 . 80 }',
+      'add element inet t chosen6 { ::1 . udp . 8080 : fd00::2 . 80 }',
+    ]);
+    assert.equal(commands('delete')[1], 'delete element inet t chosen6 { ::1 . udp . 8080 }');
   });
   test('knows what a network may', () => {
     const sets = (changes: Parameters<typeof exampleNetwork>[0]) =>
-      [...rulesetChange('add', 't', [exampleNetwork(changes)], []).matchAll(/inet t (\S+)/g)].map(
-        ([, set]) => set,
-      );
+      filterElements([exampleNetwork(changes)], []).map(({ set }) => set);
     assert.deepEqual(sets({}), ['bridges', 'same', 'subnets4', 'masquerade4']);
     assert.deepEqual(sets({ internal: true }), ['bridges', 'internal', 'same', 'subnets4']);
     assert.deepEqual(

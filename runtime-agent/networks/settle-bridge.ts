@@ -16,27 +16,33 @@ export async function hostRoutes(kernel: NetworkKernel): Promise<readonly IpBloc
 }
 
 /**
- * The network `bridge` as it can be on this host now: its bridge has a name that nobody else has, and its subnet does not meet
- * a route of the host. For a bridge that is not there yet, or no container runs on.
+ * A bridge network as it can be on this host now: the bridge of the network `bridge` has a name that nobody else has, and a subnet that
+ * no client chose does not meet a route of the host. For a network that no container runs on.
  */
-export async function settleDefaultBridge(
+export async function settleBridge(
   kernel: NetworkKernel,
   network: Network,
   others: readonly Network[],
 ): Promise<Network> {
   const found = await kernel.run('find-link', { name: network.bridge });
   if (found !== undefined && isOwnBridge(found, bridgeSpec(network))) return network;
+  const subnets = network.subnetChosen ? network.subnets : await freeSubnets(kernel, network, others);
+  if (!network.predefined) return subnets === network.subnets ? network : { ...network, subnets };
+  const bridge = await freeName(kernel, network.bridge);
+  return { ...network, bridge, options: defaultBridgeOptions(bridge), subnets };
+}
+
+async function freeSubnets(
+  kernel: NetworkKernel,
+  network: Network,
+  others: readonly Network[],
+): Promise<Network['subnets']> {
   const routes = await hostRoutes(kernel);
   const own = network.subnets.flatMap(({ subnet }) => parseBlock(subnet) ?? []);
   const meets = own.length === 0 || own.some((block) => routes.some((route) => overlaps(block, route)));
+  if (!meets) return network.subnets;
   const used = others.flatMap(({ subnets }) => subnets.flatMap(({ subnet }) => parseBlock(subnet) ?? []));
-  const bridge = await freeName(kernel, network.bridge);
-  return {
-    ...network,
-    bridge,
-    options: defaultBridgeOptions(bridge),
-    subnets: meets ? [choosePool([...used, ...routes])] : network.subnets,
-  };
+  return [choosePool([...used, ...routes])];
 }
 
 async function freeName(kernel: NetworkKernel, wanted: string): Promise<string> {

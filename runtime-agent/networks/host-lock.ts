@@ -1,0 +1,37 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '../errors.ts';
+import { lockFile } from '../linux/file-lock.ts';
+
+const PATH = '/run/berth-agent/networks.lock';
+/** Milliseconds between two tries, and until the lock is given up. */
+const INTERVAL = 20;
+const PATIENCE = 30_000;
+
+/** Runs work that no other agent of this host does at the same time. */
+export type HostLock = <T>(work: () => Promise<T>) => Promise<T>;
+
+/**
+ * The lock under which agents choose names and subnets of bridges until these are there: two that choose at once would choose the same.
+ * Throws EngineError 'runtime' when another agent keeps it.
+ */
+export const withHostLock: HostLock = async (work) => {
+  await mkdir(dirname(PATH), { recursive: true, mode: 0o700 });
+  for (const deadline = performance.now() + PATIENCE; ; await sleep(INTERVAL)) {
+    const lock = lockFile(PATH);
+    if (lock !== undefined) {
+      try {
+        return await work();
+      } finally {
+        lock.release();
+      }
+    }
+    if (performance.now() > deadline) {
+      throw new EngineError(
+        'runtime',
+        `another berth-agent is setting up networks and does not end: ${PATH}`,
+      );
+    }
+  }
+};

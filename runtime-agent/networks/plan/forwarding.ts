@@ -1,0 +1,14 @@
+import type { ForwardingSpec } from '../kernel/network-jobs.ts';
+import type { Network } from '../network.ts';
+
+/** What the host has to forward for these networks, where it did so for `before`. */
+export function planForwarding(networks: readonly Network[], before: readonly Network[]): ForwardingSpec {
+  const names = networks.map(({ bridge }) => bridge);
+  return {
+    bridges: {
+      4: names,
+      6: networks.filter(({ enableIpv6 }) => enableIpv6).map(({ bridge }) => bridge),
+    },
+    gone: before.map(({ bridge }) => bridge).filter((bridge) => !names.includes(bridge)),
+  };
+}
