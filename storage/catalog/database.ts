@@ -50,18 +50,14 @@ export async function openDatabase({ file, onDeviceFailure, makeRoom }: Database
     // Its messages would hold the values of statements, such as hashes of passwords.
     compileSqlOnError: false,
     // One connection: transactions of this process queue here instead of failing on each other's locks.
-    pool: { min: 1, max: 1, afterCreate: configure },
+    pool: {
+      min: 1,
+      max: 1,
+      afterCreate: (connection: Connection, done: Done) => configure(connection, logSync, done),
+    },
   };
   const opened = knex(config);
   opened.client.pool.on('poolDestroySuccess', () => logSync.close());
-  try {
-    // SQLite makes its log when it first reads.
-    await opened.raw('select count(*) from sqlite_schema');
-    logSync.hold();
-  } catch (error) {
-    await opened.destroy();
-    throw error;
-  }
   return opened;
 }
 
@@ -72,7 +68,9 @@ interface OfSqlite {
   readonly transactionGroup: TransactionGroup<Knex.Transaction>;
 }
 
-function configure(connection: Connection, done: (error: unknown, connection: Connection) => void): void {
+type Done = (error: unknown, connection: Connection) => void;
+
+function configure(connection: Connection, log: LogSync, done: Done): void {
   connection.pragma('busy_timeout = 5000');
   connection.pragma('journal_mode = WAL');
   connection.pragma('synchronous = FULL');
@@ -82,7 +80,18 @@ function configure(connection: Connection, done: (error: unknown, connection: Co
   // inTransaction waits without that.
   connection.pragma('busy_timeout = 50');
   cacheStatements(connection, STATEMENTS_KEPT);
+  holdLog(connection, log);
   done(undefined, connection);
+}
+
+/** SQLite makes its log when it first reads. What cannot be opened now is opened for the first sync. */
+function holdLog(connection: Connection, log: LogSync): void {
+  try {
+    connection.pragma('schema_version');
+    log.hold();
+  } catch {
+    return;
+  }
 }
 
 async function syncFolderOf(file: string): Promise<void> {
