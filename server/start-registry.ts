@@ -20,6 +20,7 @@ import { SharedDuty } from './background/shared-duty.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
+import { describeWiderFiles } from './describe-wider-files.ts';
 import { dropConnecting } from './drop-connecting.ts';
 import { createRequestHandler } from './handle-requests.ts';
 import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
@@ -96,6 +97,7 @@ export async function startRegistry(
   await using opened = new AsyncDisposableStack();
   const storage = opened.use(await openStorage(config));
   const { blobs, catalog, version } = storage;
+  for (const sentence of describeWiderFiles(config.data)) log.warn(sentence);
   // Before the administrator is made: the password is shown once, by a start that succeeds.
   const certificate = config.tls && (await onCertificate(config.tls));
   for (const address of [config.listen, config.metrics, config.tls?.redirect]) {

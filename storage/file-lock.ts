@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { makePrivateFileSync } from '../lib/files/private-file.ts';
 
 export interface FileLock {
   release(): void;
@@ -14,7 +14,7 @@ const SQLITE_BUSY = 5;
  * error when the file cannot be written to.
  */
 export function lockFile(file: string, use: 'alone' | 'shared'): FileLock | undefined {
-  closeSync(openSync(file, 'a', 0o600));
+  makePrivateFileSync(file);
   const database = new DatabaseSync(file, { timeout: 0 });
   try {
     // Whoever has begun to read keeps others from taking it for themselves.

@@ -1,5 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writePrivateFile } from '../../lib/files/private-file.ts';
 
 /** A file that only backups have, and that says of what they are. */
 const MARK = 'BACKUP';
@@ -11,7 +12,7 @@ export const CATALOG_ALONE =
 export type BackupMark = typeof WITH_CONTENT | typeof CATALOG_ALONE;
 
 export function writeMark(folder: string, mark: BackupMark): Promise<void> {
-  return writeFile(join(folder, MARK), mark, { mode: 0o600 });
+  return writePrivateFile(join(folder, MARK), mark);
 }
 
 /** Undefined when the folder is no backup. */

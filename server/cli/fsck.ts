@@ -1,6 +1,7 @@
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
 import { loadConfig } from '../config/config.ts';
+import { describeWiderFiles } from '../describe-wider-files.ts';
 import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
@@ -22,6 +23,8 @@ export async function fsck(args: readonly string[]): Promise<number> {
   });
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   await using registry = await openStoredRegistry(config);
+  for (const sentence of describeWiderFiles(config.data))
+    process.stdout.write(`wider than it should be: ${sentence}\n`);
   const signal = interruption();
   const progress = new Progress();
   const counts = { mended: 0, removed: 0, kept: 0 };

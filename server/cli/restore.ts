@@ -1,5 +1,6 @@
-import { copyFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { copyPrivateFile } from '../../lib/files/private-file.ts';
 import { readBackup } from '../../storage/backup/read-backup.ts';
 import type { ContentEnds } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
@@ -55,7 +56,7 @@ export async function restore(args: readonly string[]): Promise<number> {
   const catalogFile = fileToFill(config);
   try {
     const { lost, blobs, bytes } = await readBackup({
-      copyCatalog: (file) => copyFile(sqliteFile({ data: folder }), file),
+      copyCatalog: (file) => copyPrivateFile(sqliteFile({ data: folder }), file),
       catalogFile,
       content: mark === WITH_CONTENT ? await contentEnds(folder, config, opened) : undefined,
       signal,

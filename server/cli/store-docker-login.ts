@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
@@ -80,7 +81,7 @@ async function replaceFile(file: string, config: JsonObject): Promise<void> {
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   const written = `${target}.${randomUUID()}`;
   try {
-    await using handle = await open(written, 'wx', 0o600);
+    await using handle = await openPrivateFile(written, 'wx');
     await handle.writeFile(`${JSON.stringify(config, undefined, '\t')}\n`);
     await handle.sync();
     await rename(written, target);

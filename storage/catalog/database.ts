@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { makePrivateFile } from '../../lib/files/private-file.ts';
 import { makeFolder } from '../make-folder.ts';
 import { LogSync } from './log-sync.ts';
 import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
@@ -34,7 +35,7 @@ interface Connection extends PreparingConnection {
 export async function openDatabase({ file, onDeviceFailure, makeRoom }: DatabaseOptions): Promise<Knex> {
   makeFolder(dirname(file));
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
-  await (await open(file, 'a', 0o600)).close();
+  await makePrivateFile(file);
   await syncFolderOf(file);
   const transactionGroup: TransactionGroup<Knex.Transaction> = new TransactionGroup((work) =>
     onConnection(opened, work),

@@ -20,3 +20,20 @@ test('passwords are hashed in threads of their own, by one gate', () => {
   assert.deepEqual(filesWith(/argon2-worker\.ts'/), ['auth/passwords/password-hasher.ts']);
   assert.deepEqual(filesWith(/\b(?:scrypt|pbkdf2)(?:Sync)?\(/), []);
 });
+
+test('files are made by one module, for their owner alone', () => {
+  const made =
+    /\b(?:writeFile|writeFileSync|appendFile|appendFileSync|copyFile|copyFileSync|createWriteStream|cp|cpSync)\b[^;]*from 'node:fs|\bopen(?:Sync)?\([^;]*(?:'(?:a|w)x?\+?'|O_CREAT)|\bvacuum into\b/;
+  const allowed = [
+    'lib/files/private-file.ts',
+    // Makes the file by that module first: SQLite leaves an empty one as it is.
+    'storage/backup/catalog-file.ts',
+    // The times at which the watchdog has ended the process.
+    'lib/watchdog/watch-worker.ts',
+  ];
+  const files = filesWith(made).filter((file) => /^(?:lib|server|storage|auth)\//.test(file));
+  assert.deepEqual(
+    files.filter((file) => !allowed.includes(file)),
+    [],
+  );
+});

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { openPrivateFile } from '../../../lib/files/private-file.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import { makeFolder } from '../../make-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -251,7 +252,7 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
     let file: FileHandle;
     try {
       // What has no bytes has no file, unless an append failed.
-      file = await open(path, upload.size > 0 ? 'r+' : constants.O_RDWR | constants.O_CREAT, 0o600);
+      file = await openPrivateFile(path, upload.size > 0 ? 'r+' : constants.O_RDWR | constants.O_CREAT);
     } catch (error) {
       if (isMissing(error)) throw new UploadUnknownError(`there is no upload ${upload.id}`, { cause: error });
       throw error;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openPrivateFile } from '../../../lib/files/private-file.ts';
 import type { SideFiles } from '../side-files.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { syncFolder } from './durable-folders.ts';
@@ -59,7 +60,7 @@ async function removeParts(path: string): Promise<void> {
 }
 
 async function writePieces(path: string, pieces: AsyncIterable<string>): Promise<void> {
-  const file = await open(path, 'w', 0o600);
+  const file = await openPrivateFile(path, 'w');
   try {
     for await (const piece of pieces) await file.writeFile(piece);
     await file.sync();

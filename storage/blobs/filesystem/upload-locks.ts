@@ -1,5 +1,6 @@
-import { closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivateFileSync } from '../../../lib/files/private-file.ts';
 import { lockFile } from '../../file-lock.ts';
 import type { UploadLocks } from '../upload-locks.ts';
 
@@ -19,7 +20,7 @@ export class FileUploadLocks implements UploadLocks {
   async take(id: string): Promise<(() => Promise<void>) | undefined> {
     const file = join(this.#folder, id);
     for (;;) {
-      closeSync(openSync(file, 'a', 0o600));
+      makePrivateFileSync(file);
       const before = identityOf(file);
       const lock = lockFile(file, 'alone');
       if (lock === undefined) return undefined;

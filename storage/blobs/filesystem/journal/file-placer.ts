@@ -1,5 +1,6 @@
-import { mkdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writePrivateFile } from '../../../../lib/files/private-file.ts';
 import { blobPath, nameAtLocation, uploadPath } from '../layout.ts';
 import type { JournalRecord } from './journal-records.ts';
 
@@ -17,7 +18,7 @@ export class FilePlacer {
     const target = blobPath(this.#root, location);
     const source = uploadPath(this.#root, nameAtLocation(location)?.uploadId ?? '');
     try {
-      await writeFile(source, content, { mode: 0o600 });
+      await writePrivateFile(source, content);
       await this.#ensureFolder(dirname(target));
       await rename(source, target);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makePrivateFile } from '../../../../lib/files/private-file.ts';
 import { syncFolder } from '../durable-folders.ts';
 import {
   CYCLE_SIZE,
@@ -27,10 +28,8 @@ export class JournalFile {
 
   /** Opens a journal that holds nothing that is still needed, and makes it when it is not there. */
   static async open(path: string, size: number): Promise<JournalFile> {
-    const handle = await open(path, 'a+', 0o600).then(async (made) => {
-      await made.close();
-      return open(path, 'r+');
-    });
+    await makePrivateFile(path);
+    const handle = await open(path, 'r+');
     try {
       if ((await handle.stat()).size !== size) {
         await handle.truncate(0);

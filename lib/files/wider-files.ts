@@ -1,0 +1,38 @@
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A file that others than its owner may read or write. */
+export interface WiderFile {
+  readonly path: string;
+  /** Such as `0644`. */
+  readonly mode: string;
+}
+
+/**
+ * The files in a folder, and in those of its folders that are named, which others than their owner may use. A folder or
+ * file that is not there has none.
+ */
+export function widerFiles(folder: string, inside: readonly string[] = []): readonly WiderFile[] {
+  const folders = [folder, ...inside.map((name) => join(folder, name))];
+  return folders.flatMap((path) =>
+    entriesOf(path)
+      .filter((entry) => entry.isFile())
+      .flatMap(({ name }) => widerFile(join(path, name))),
+  );
+}
+
+function widerFile(path: string): readonly WiderFile[] {
+  // It may go while it is looked at.
+  const mode = lstatSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) === 0) return [];
+  return [{ path, mode: (mode & 0o777).toString(8).padStart(4, '0') }];
+}
+
+function entriesOf(path: string): readonly Dirent[] {
+  try {
+    return readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
