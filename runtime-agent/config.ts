@@ -6,6 +6,7 @@ import {
   parseProxy,
   proxyVariable,
 } from '../storage/proxies/proxy-settings.ts';
+import { DEFAULT_ENTITLEMENTS, ENTITLEMENTS, type Entitlement, isEntitlement } from './build/entitlements.ts';
 import { parseDuration, parseSize } from './build/frontend/parse/quantities.ts';
 import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
 
@@ -33,6 +34,8 @@ export interface AgentConfig {
   readonly buildContextLimit: number;
   /** Bytes that the builder keeps of earlier builds; the oldest go first. */
   readonly buildCacheLimit: number;
+  /** What builds may be given beyond the sandbox of their steps, when their clients ask for it. */
+  readonly allowedEntitlements: readonly Entitlement[];
   readonly logLevel: LogLevel;
   /** Milliseconds without a turn of the event loop after which the process ends; undefined: it is not watched. */
   readonly watchdog?: number;
@@ -70,6 +73,8 @@ export interface ConfigFlags {
   readonly layerLimit?: string;
   readonly buildContextLimit?: string;
   readonly buildCacheLimit?: string;
+  /** Entitlements, or `none`. */
+  readonly allowBuild?: readonly string[];
   readonly logLevel?: string;
   /** A time such as `10s`, or `off`. */
   readonly watchdog?: string;
@@ -113,6 +118,7 @@ const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 't
   layerLimit: 'a string',
   buildContextLimit: 'a string',
   buildCacheLimit: 'a string',
+  allowBuild: 'a list of strings',
   logLevel: 'a string',
   listen: 'a string',
   tlsAuthority: 'a string',
@@ -158,6 +164,7 @@ export function readConfig(
     layerLimit: size(merged.layerLimit ?? DEFAULT_LAYER_LIMIT, '--layer-limit'),
     buildContextLimit: size(merged.buildContextLimit ?? DEFAULT_BUILD_LIMIT, '--build-context-limit'),
     buildCacheLimit: size(merged.buildCacheLimit ?? DEFAULT_BUILD_LIMIT, '--build-cache-limit'),
+    allowedEntitlements: Object.freeze(entitlements(merged.allowBuild)),
     logLevel: logLevel(merged.logLevel ?? 'info'),
     ...(watchdog !== undefined && { watchdog }),
     ...(tcp !== undefined && { tcp: Object.freeze(tcp) }),
@@ -179,6 +186,17 @@ function watchdogLimit(text: string): number | undefined {
     throw new ConfigError(`"${text}" is no limit: --watchdog takes off, or 1s to 1h, such as 10s.`);
   }
   return limit;
+}
+
+function entitlements(names: readonly string[] | undefined): readonly Entitlement[] {
+  if (names === undefined) return DEFAULT_ENTITLEMENTS;
+  if (names.length === 1 && names[0] === 'none') return [];
+  return names.map((name) => {
+    if (isEntitlement(name)) return name;
+    throw new ConfigError(
+      `"${name}" cannot be allowed: --allow-build takes ${ENTITLEMENTS.join(', ')} or none.`,
+    );
+  });
 }
 
 function readProxies(
@@ -242,6 +260,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
   const layerLimit = environment.BERTH_AGENT_LAYER_LIMIT;
   const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
   const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
+  const allowBuild = environment.BERTH_AGENT_ALLOW_BUILD;
   const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
   const watchdog = environment.BERTH_AGENT_WATCHDOG;
   const listen = environment.BERTH_AGENT_LISTEN;
@@ -262,6 +281,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
     ...(layerLimit ? { layerLimit } : {}),
     ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
     ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
+    ...(allowBuild ? { allowBuild: allowBuild.split(/[\s,]+/).filter((name) => name !== '') } : {}),
     ...(logLevel ? { logLevel } : {}),
     ...(watchdog ? { watchdog } : {}),
     ...(socket ? { socket } : {}),

@@ -34,6 +34,7 @@ import { RegistryCaches } from './cache/remote/registry-caches.ts';
 import type { StepCache } from './cache/step-cache.ts';
 import { StepRecords } from './cache/step-records.ts';
 import type { UnpackOptions } from './context/unpack-archive.ts';
+import type { Entitlement } from './entitlements.ts';
 import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
 import { leaveCaches } from './execute/leave-caches.ts';
 import { stubLayer } from './execute/stub-layer.ts';
@@ -59,6 +60,8 @@ export interface CreateBuilderOptions {
   readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  /** What clients may ask for beyond the sandbox of steps. */
+  readonly allowed: readonly Entitlement[];
   /** Drops layers that nobody has any more. */
   readonly sweep: () => Promise<void>;
   readonly log: Logger;
@@ -101,6 +104,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       new FolderCaches(options.transfer, options.compressor),
     ),
     compressor: options.compressor,
+    allowed: options.allowed,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory: join(memoryDirectory, 'secrets'),
     unpack: options.contexts,

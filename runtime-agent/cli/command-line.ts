@@ -42,6 +42,7 @@ export function readCommandLine(
     ...(values['build-context-limit'] === undefined
       ? {}
       : { buildContextLimit: values['build-context-limit'] }),
+    ...(values['allow-build'] === undefined ? {} : { allowBuild: values['allow-build'] }),
     ...(values['build-cache-limit'] === undefined ? {} : { buildCacheLimit: values['build-cache-limit'] }),
     ...(values['layer-limit'] === undefined ? {} : { layerLimit: values['layer-limit'] }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
@@ -64,6 +65,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
+        'allow-build': { type: 'string', multiple: true },
         'build-cache-limit': { type: 'string' },
         'build-context-limit': { type: 'string' },
         config: { type: 'string' },

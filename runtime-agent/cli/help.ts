@@ -29,6 +29,9 @@ Options, and the environment variables that they win over:
                                 digests (BERTH_AGENT_DISCARD_LAYER_BLOBS; kept)
   --layer-limit SIZE            the largest layer of an image, uncompressed
                                 (BERTH_AGENT_LAYER_LIMIT; 100g)
+  --allow-build ENTITLEMENT     what builds may be given when their clients ask for it: network.host,
+                                security.insecure (root on this host) or none; may be repeated
+                                (BERTH_AGENT_ALLOW_BUILD, with commas; network.host)
   --build-cache-limit SIZE      what the builder keeps of earlier builds
                                 (BERTH_AGENT_BUILD_CACHE_LIMIT; 20g)
   --build-context-limit SIZE    the largest context of a build
@@ -41,7 +44,7 @@ Options, and the environment variables that they win over:
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
                                 discardLayerBlobs, registryAuthFiles, registryMirrors,
                                 httpProxy, httpsProxy, noProxy,
-                                buildCacheLimit, buildContextLimit, layerLimit, listen,
+                                allowBuild, buildCacheLimit, buildContextLimit, layerLimit, listen,
                                 tlsAuthority, tlsCertificate, tlsKey, watchdog
 
   -h, --help                    print this

@@ -127,6 +127,7 @@ export async function runAgent(
     exchange,
     maxContextSize: config.buildContextLimit,
     maxCacheSize: config.buildCacheLimit,
+    allowed: config.allowedEntitlements,
     signal: stopping.signal,
     sweep: () => images.sweep(),
     log,

@@ -21,7 +21,10 @@ const DOORS = [
 
 describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_000 }, async () => {
   if (unlessRoot() !== false) return;
-  const { agent, image } = await startAgentWithImage({ after });
+  const { agent, image } = await startAgentWithImage(
+    { after },
+    { agentArgs: ['--allow-build', 'network.host', '--allow-build', 'security.insecure'] },
+  );
   const outside = await makeTempDir({ after }, 'outside');
   await writeFile(join(outside, 'secret'), 'of the host');
   // The folder's name is the byte 0xff, which read as UTF-8 is U+FFFD: under that name lies a link to the host.
@@ -44,6 +47,24 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.equal(exitCode, 0, stderr);
       const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/listed', '/read']);
       assert.equal(stdout, 'secret\ninside\n');
+    });
+
+    test(`RUN has the host's network and its rights only when they were granted, by the ${door} door`, async (t) => {
+      const run = async (flags: string, ...args: readonly string[]) => {
+        const folder = await makeBuildContext(t, `FROM ${image}\nRUN ${flags} ls /sys/class/net > /n\n`);
+        const { exitCode, stderr } = await build(folder, '--no-cache', ...args);
+        return exitCode === 0 ? 'ran' : stderr;
+      };
+      assert.match(await run('--network=host'), /failed to load LLB: network\.host is not allowed/);
+      assert.match(await run('--security=insecure'), /failed to load LLB: security\.insecure is not allowed/);
+      assert.equal(await run('', '--network', 'host'), 'ran');
+      assert.match((await agent.docker(['run', '--rm', 'escape', 'cat', '/n'])).stdout, /outside0/);
+      assert.equal(await run('--network=none', '--network', 'host'), 'ran');
+      assert.match(await run('--security=nothing'), /security "nothing" is not valid/);
+      const trigger = await makeBuildContext(t, `FROM ${image}\nONBUILD RUN --network=host true\n`);
+      await agent.docker(['build', '-t', 'trigger', trigger], options);
+      const folder = await makeBuildContext(t, 'FROM trigger\n');
+      assert.match((await build(folder)).stderr, /network\.host is not allowed/);
     });
 
     test(`a cache is filled from its stage alone, by the ${door} door`, async (t) => {
@@ -73,6 +94,38 @@ COPY --from=evil /out /
     const { stderr } = await agent.docker(command, { expectExit: 1 });
     assert.match(stderr, /is not UTF-8, so it cannot be sent to a folder: use the output type=tar/);
     assert.deepEqual(await readdir(outside), ['secret']);
+  });
+
+  test('a client grants with --allow what the agent lets it, and no more', async (t) => {
+    const folder = await makeBuildContext(t, `FROM ${image}\nRUN --network=host ls /sys/class/net > /n\n`);
+    const build = async (...names: readonly string[]) =>
+      await agent.docker(
+        ['buildx', 'build', '-t', 'escape', ...names.flatMap((name) => ['--allow', name]), folder],
+        { expectExit: 'any' },
+      );
+    assert.equal((await build('network.host')).exitCode, 0);
+    assert.match((await agent.docker(['run', '--rm', 'escape', 'cat', '/n'])).stdout, /outside0/);
+    // What is cached was granted to another build.
+    assert.match((await build()).stderr, /network\.host is not allowed/);
+    assert.match((await build('all')).stderr, /unknown entitlement all/);
+  });
+
+  test('a step without a sandbox has what a privileged container has, and is cached apart', async (t) => {
+    const build = async (flag: string, ...args: readonly string[]) => {
+      const text = `FROM ${image}\nRUN ${flag} grep -E "^(CapEff|Seccomp):" /proc/self/status > /s; ls /dev | wc -l > /d\n`;
+      const folder = await makeBuildContext(t, text);
+      await agent.docker(['buildx', 'build', '-t', 'escape', ...args, folder]);
+      return (await agent.docker(['run', '--rm', 'escape', 'cat', '/s', '/d'])).stdout;
+    };
+    const privileged = await agent.docker([
+      ...['run', '--rm', '--privileged', image, 'sh', '-c'],
+      'grep -E "^(CapEff|Seccomp):" /proc/self/status; ls /dev | wc -l',
+    ]);
+    const sandboxed = await build('--security=sandbox');
+    const insecure = await build('--security=insecure', '--allow', 'security.insecure');
+    assert.equal(insecure, privileged.stdout);
+    assert.notEqual(sandboxed, insecure);
+    assert.equal(await build('--security=sandbox'), sandboxed);
   });
 
   test('a secret of a build comes to no disk, also when the agent is killed', async (t) => {

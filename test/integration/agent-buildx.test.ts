@@ -154,6 +154,7 @@ describe('buildx', { timeout: 900_000 }, async () => {
       platform: { os: 'linux', architecture: 'amd64' },
       noCache: ['one', 'two'],
       pull: true,
+      entitlements: [],
       network: 'none',
       extraHosts: ['db:10.0.0.1'],
       shmSize: 32 << 20,

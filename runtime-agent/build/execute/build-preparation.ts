@@ -4,6 +4,7 @@ import type { ImageDrafts } from '../../images/drafts/image-drafts.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest } from '../builder.ts';
+import { type Entitlement, grantedEntitlements, refuseUngranted } from '../entitlements.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { ignoreLines } from '../frontend/ignore-rules.ts';
 import type { Instruction } from '../frontend/instruction.ts';
@@ -24,6 +25,8 @@ export interface BuildPreparationOptions {
   readonly images: Images;
   readonly drafts: ImageDrafts;
   readonly request: BuildRequest;
+  /** What clients may ask for at all. */
+  readonly allowed: readonly Entitlement[];
   readonly held: HeldLayers;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
@@ -46,7 +49,8 @@ export class BuildPreparation {
 
   /** Tells the client of all steps, too. Throws EngineError. */
   async prepare(): Promise<PreparedBuild> {
-    const { request, progress } = this.#options;
+    const { request, progress, allowed } = this.#options;
+    const granted = grantedEntitlements(request.entitlements, allowed);
     // Both are asked for at once; what the Dockerfile has wrong is told first.
     const reading = this.#readIgnored();
     reading.catch(() => undefined);
@@ -54,6 +58,7 @@ export class BuildPreparation {
     const scope = this.#nameScope(dockerfile);
     const target = targetStage(dockerfile, request.target);
     const plans = this.#plan(scope, await this.#resolve(scope, target));
+    refuseUngranted(plans.values(), request.network, granted);
     const ignored = await reading;
     for (const step of announcedSteps([...plans.values()].sort((a, b) => a.index - b.index))) progress(step);
     const first = [...plans.values()][0]?.fromId ?? '';

@@ -7,6 +7,7 @@ import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { gitFiles } from '../context/git/git-files.ts';
+import type { Entitlement } from '../entitlements.ts';
 import { imageDocument } from '../solver/image-document.ts';
 import type { StagePlan } from '../solver/step.ts';
 import { wantedOfContext } from '../solver/wanted-of-context.ts';
@@ -30,6 +31,8 @@ export interface BuildRunParts extends SharedParts {
   readonly holds: LayerHolds;
   readonly remote: RemoteCaches;
   readonly compressor: Pick<LayerCompressor, 'forms'>;
+  /** What clients may ask for beyond the sandbox. */
+  readonly allowed: readonly Entitlement[];
 }
 
 /** One build from its Dockerfile to the image. */
@@ -61,6 +64,7 @@ export class BuildRun {
         images: this.#parts.images,
         drafts: this.#parts.drafts,
         request: this.#request,
+        allowed: this.#parts.allowed,
         held: this.#held,
         progress: this.#progress,
         signal: this.#signal,

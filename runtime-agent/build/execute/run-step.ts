@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import type { Container } from '../../containers/container.ts';
+import { gatherDevices } from '../../containers/lifecycle/gather-devices.ts';
 import { containerCapabilities } from '../../containers/plan/capabilities.ts';
 import { writeOciJson } from '../../containers/plan/oci-json.ts';
 import { ociSpec } from '../../containers/plan/oci-spec.ts';
@@ -110,7 +111,9 @@ async function runIn(
   const user = userOf(step, () =>
     resolveUser(work.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
   );
-  const capabilities = containerCapabilities({ add: [], drop: [], privileged: false }, context.capabilities);
+  const privileged = work.security === 'insecure';
+  const capabilities = containerCapabilities({ add: [], drop: [], privileged }, context.capabilities);
+  const gathered = await gatherDevices(container.hostConfig);
   const mounts = await options.mounts(rootfs);
   try {
     const network = await opening.opened;
@@ -124,10 +127,12 @@ async function runIn(
         user,
         capabilities,
         noNewPrivileges: false,
-        seccomp: seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
+        seccomp: privileged
+          ? undefined
+          : seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
         cgroups: context.cgroups,
-        devices: [],
-        host: { rules: [] },
+        devices: gathered.devices,
+        host: gathered.resources,
         joined: {},
         shm: { kind: 'own' },
       },

@@ -43,6 +43,7 @@ export function stepContainer(
       ...defaults.hostConfig,
       ...settings.limits,
       NetworkMode: wanted,
+      Privileged: work.security === 'insecure',
       ExtraHosts: settings.extraHosts,
       ShmSize: settings.shmSize ?? defaults.hostConfig.ShmSize,
     },

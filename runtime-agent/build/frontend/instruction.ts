@@ -102,7 +102,7 @@ export type Instruction = {
       readonly script: Heredoc | undefined;
       readonly mounts: readonly RunMount[];
       readonly network: 'default' | 'none' | 'host';
-      readonly security: 'sandbox';
+      readonly security: 'sandbox' | 'insecure';
     }
   | CopyInstruction
   | { readonly kind: 'cmd' | 'entrypoint'; readonly command: Command }

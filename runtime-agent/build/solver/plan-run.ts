@@ -33,6 +33,7 @@ export function planRun(scope: StageScope, instruction: Run): Planned {
       cwd: state.workingDirectory,
       user: state.config.User ?? '',
       network: instruction.network,
+      security: instruction.security,
       mounts: instruction.mounts.map((mount) => planMount(scope, instruction, mount)),
       script: script === undefined ? undefined : { name: script.name, content: script.content },
     },

@@ -35,6 +35,7 @@ export function runKey(
   const hosts = surroundings.extraHosts.map((host) => host.split(':', 1)[0]);
   return key('run', {
     ...{ chain, args, env, cwd, user, network, script, mounts, inputs, latest },
+    ...(work.security === 'sandbox' ? {} : { security: work.security }),
     ...(hosts.length === 0 ? {} : { hosts }),
     ...(limits.Ulimits === undefined ? {} : { ulimits: limits.Ulimits }),
     shmSize,

@@ -45,6 +45,8 @@ export interface RunWork {
   readonly cwd: string;
   readonly user: string;
   readonly network: 'default' | 'none' | 'host';
+  /** Without a sandbox a step has what a privileged container has. */
+  readonly security: 'sandbox' | 'insecure';
   readonly mounts: readonly StepMount[];
   /** A program that is made available to the process and run. */
   readonly script: InlineFile | undefined;

@@ -48,6 +48,7 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
   const buildArguments = decodeBuildArguments(query.get('buildargs'));
   const epoch = decodeEpoch(buildArguments.get('SOURCE_DATE_EPOCH'));
   const limits = decodeLimits(query);
+  const network = query.get('networkmode') || 'default';
   const id = query.get('buildid') ?? '';
   return {
     request: {
@@ -58,7 +59,9 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       ...(platform === undefined ? {} : { platform }),
       noCache: queryBoolean(query, 'nocache'),
       pull: queryBoolean(query, 'pull'),
-      network: query.get('networkmode') || 'default',
+      network,
+      // There is no other word for it here, and who asks for it by the command line means it.
+      entitlements: network === 'host' ? ['network.host'] : [],
       extraHosts: query.getAll('extrahosts').flatMap(decodeList),
       ...(shmSize === undefined || shmSize === 0 ? {} : { shmSize }),
       ...(Object.keys(limits).length === 0 ? {} : { limits }),

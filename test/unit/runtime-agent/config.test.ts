@@ -19,6 +19,7 @@ describe('the configuration of the agent', () => {
       layerLimit: 100 * 2 ** 30,
       buildContextLimit: 20 * 2 ** 30,
       buildCacheLimit: 20 * 2 ** 30,
+      allowedEntitlements: ['network.host'],
       logLevel: 'info',
       watchdog: 10_000,
     });
@@ -77,6 +78,7 @@ describe('the configuration of the agent', () => {
       BERTH_AGENT_INSECURE_REGISTRIES: 'e:1, e:2',
       BERTH_AGENT_REGISTRY_AUTH: '/e/auth.json:/g',
       BERTH_AGENT_BUILD_CACHE_LIMIT: '1m',
+      BERTH_AGENT_ALLOW_BUILD: 'network.host, security.insecure',
       BERTH_AGENT_LOG_LEVEL: '',
       BERTH_AGENT_WATCHDOG: 'off',
     };
@@ -91,8 +93,22 @@ describe('the configuration of the agent', () => {
       layerLimit: 100 * 2 ** 30,
       buildContextLimit: 2 ** 30,
       buildCacheLimit: 2 ** 20,
+      allowedEntitlements: ['network.host', 'security.insecure'],
       logLevel: 'debug',
     });
+  });
+
+  test('entitlements of builds are named, or none', () => {
+    const allowed = (...args: readonly string[]) => {
+      const command = readCommandLine(['serve', ...args], {});
+      return command.kind === 'serve' && command.config.allowedEntitlements;
+    };
+    assert.deepEqual(allowed('--allow-build=none'), []);
+    assert.deepEqual(allowed('--allow-build=security.insecure'), ['security.insecure']);
+    assert.throws(
+      () => allowed('--allow-build=all'),
+      /--allow-build takes network.host, security.insecure or none/,
+    );
   });
 
   test('the watchdog has a limit of seconds, or is off', () => {

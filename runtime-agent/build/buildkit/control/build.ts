@@ -23,6 +23,8 @@ export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
   readonly sends: readonly SentForm[];
+  /** What the client lets steps have beyond their sandbox. */
+  readonly entitlements: readonly string[];
 }
 
 /** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */

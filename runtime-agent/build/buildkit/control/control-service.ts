@@ -83,6 +83,7 @@ async function solve(
     build.configure({
       session: request.Session,
       sends: sentForms(plans),
+      entitlements: request.Entitlements,
       ...decodeCacheExports(cacheExportsOf(request)),
     });
     const refs = await refsOf(deps.frontend, build, request, signal);

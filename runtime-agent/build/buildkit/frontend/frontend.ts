@@ -54,7 +54,7 @@ export class Frontend {
     const signal = AbortSignal.any([abort, build.ended, session.closed]);
     const progress = build.progress.bind(build);
     const source = new SessionSource(plan, session, places, progress);
-    const { cacheTo, inlineCache, sends } = build.options;
+    const { cacheTo, inlineCache, sends, entitlements } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -68,6 +68,7 @@ export class Frontend {
         cacheTo,
         inlineCache,
         sends,
+        entitlements,
         ...(platform === undefined ? {} : { platform }),
       };
       const startedAt = new Date();

@@ -16,8 +16,11 @@ export function parseRun(written: Written): RunFields {
     );
   }
   const security = flags.text('security') ?? 'sandbox';
-  if (security !== 'sandbox') {
-    throw refuse(written, `--security=${security} is not supported: steps run in the sandbox only`);
+  if (security !== 'sandbox' && security !== 'insecure') {
+    throw refuse(
+      written,
+      `security ${JSON.stringify(security)} is not valid: sandbox and insecure are possible`,
+    );
   }
   const mounts = flags.texts('mount').map((text) => parseMount(written, text));
   const { command, script } = parseRunCommand(written);

@@ -126,7 +126,7 @@ describe('a Dockerfile that is wrong is told file, line, instruction and the lin
     ['FROM a\nRUN --mount=type=bind,tagret=/x y', /unexpected key 'tagret'.*did you mean target/],
     ['FROM a\nRUN --mount=type=bind,from=$x,target=/x y', /'from' doesn't support variable expansion/],
     ['FROM a\nRUN --network=bridge y', /invalid network mode "bridge"/],
-    ['FROM a\nRUN --security=insecure y', /--security=insecure is not supported/],
+    ['FROM a\nRUN --security=none y', /security "none" is not valid/],
     ['FROM a\nRUN <<EOF\nx', /^Dockerfile:2: unterminated heredoc: no line is "EOF"/],
     ['FROM a\nENV A', /ENV must have two arguments/],
     ['FROM a\nENV A=1 B', /can't find = in "B"/],

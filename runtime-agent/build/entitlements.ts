@@ -1,0 +1,58 @@
+import { EngineError } from '../errors.ts';
+import type { StagePlan } from './solver/step.ts';
+
+/** What a step may have beyond its sandbox, by BuildKit's names: the host's network, and all rights of root on the host. */
+export const ENTITLEMENTS = ['network.host', 'security.insecure'] as const;
+export type Entitlement = (typeof ENTITLEMENTS)[number];
+
+/** Entitlements that the agent lets clients ask for unless it is told otherwise, as dockerd does. */
+export const DEFAULT_ENTITLEMENTS: readonly Entitlement[] = ['network.host'];
+
+export function isEntitlement(text: string): text is Entitlement {
+  return (ENTITLEMENTS as readonly string[]).includes(text);
+}
+
+/** What a client asks for (`--allow`), where the agent allows it. Throws EngineError 'bad-request' in BuildKit's words. */
+export function grantedEntitlements(
+  asked: readonly string[],
+  allowed: readonly Entitlement[],
+): ReadonlySet<Entitlement> {
+  const granted = new Set<Entitlement>();
+  for (const name of asked) {
+    if (!isEntitlement(name)) {
+      throw new EngineError('bad-request', `unknown entitlement ${name.slice(0, 80)}`);
+    }
+    if (!allowed.includes(name)) {
+      throw new EngineError(
+        'bad-request',
+        `granting entitlement ${name} is not allowed by build daemon configuration: start berth-agent with --allow-build ${name}`,
+      );
+    }
+    granted.add(name);
+  }
+  return granted;
+}
+
+/**
+ * Refuses a build whose steps want more than was granted, before any of them runs. `network` is that of steps which name none.
+ * Throws EngineError 'bad-request' in BuildKit's words.
+ */
+export function refuseUngranted(
+  plans: Iterable<StagePlan>,
+  network: string,
+  granted: ReadonlySet<Entitlement>,
+): void {
+  for (const { steps } of plans) {
+    for (const { work } of steps) {
+      if (work?.kind !== 'run') continue;
+      const own = work.network === 'default' ? network : work.network;
+      if (own === 'host') demand('network.host', granted);
+      if (work.security === 'insecure') demand('security.insecure', granted);
+    }
+  }
+}
+
+function demand(entitlement: Entitlement, granted: ReadonlySet<Entitlement>): void {
+  if (granted.has(entitlement)) return;
+  throw new EngineError('bad-request', `failed to load LLB: ${entitlement} is not allowed`);
+}
