@@ -60,6 +60,7 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.equal(await run('', '--network', 'host'), 'ran');
       assert.match((await agent.docker(['run', '--rm', 'escape', 'cat', '/n'])).stdout, /outside0/);
       assert.equal(await run('--network=none', '--network', 'host'), 'ran');
+      assert.match(await run('--mount=type=tmpfs,target=/proc/sys'), /because it is inside \/proc/);
       assert.match(await run('--security=nothing'), /security "nothing" is not valid/);
       const trigger = await makeBuildContext(t, `FROM ${image}\nONBUILD RUN --network=host true\n`);
       await agent.docker(['build', '-t', 'trigger', trigger], options);

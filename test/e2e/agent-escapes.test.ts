@@ -231,6 +231,32 @@ describe('ways out of a container are closed', { skip: unlessRoot(), timeout: 1_
     await docker(['volume', 'rm', 'links']);
   });
 
+  test('nothing is mounted over /proc but what shows a part of it', async (t) => {
+    const create = async (...flags: readonly string[]) =>
+      (await docker(['create', '--rm', ...flags, image, 'true'], { expectExit: 'any' })).stderr;
+    const folder = await makeTempDir(t, 'fake');
+    await writeFile(`${folder}/meminfo`, 'MemTotal: 1 kB\n');
+    for (const flag of [`-v=${folder}:/proc`, '-v=fake:/proc', '-v=/proc/', '--tmpfs=/proc']) {
+      assert.match(await create(flag), /"\/proc" cannot be mounted because it is not of type proc/, flag);
+    }
+    for (const flag of [
+      `-v=${folder}:/proc/self`,
+      '-v=fake:/proc/1/attr',
+      '--mount=type=tmpfs,dst=/proc/sys',
+    ]) {
+      assert.match(await create(flag), /cannot be mounted because it is inside \/proc/, flag);
+    }
+    assert.equal(await sh('cat /proc/meminfo', `-v=${folder}/meminfo:/proc/meminfo:ro`), 'MemTotal: 1 kB');
+    await sh('test -e /proc/1', '-v=/proc:/proc');
+    await docker(['run', '--name', 'linked', image, 'ln', '-s', '/proc/self/attr', '/attr']);
+    await docker(['commit', 'linked', 'linked']);
+    await docker(['rm', 'linked']);
+    for (const flag of [`-v=${folder}:/attr`, '--tmpfs=/attr']) {
+      const { stderr } = await docker(['run', '--rm', flag, 'linked', 'true'], { expectExit: 'any' });
+      assert.match(stderr, /because it is inside \/proc/, flag);
+    }
+  });
+
   test('its shared memory and its terminal are bounded and its own', async () => {
     const { stderr } = await docker(
       ['run', '--rm', image, 'sh', '-c', 'dd if=/dev/zero of=/dev/shm/x bs=1M count=100'],

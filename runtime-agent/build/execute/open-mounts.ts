@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTree } from '../../containers/files/copy-tree.ts';
+import { checkProcMountsIn } from '../../containers/lifecycle/check-proc-mounts.ts';
 import type { OciMount } from '../../containers/plan/oci-types.ts';
 import { holdPath } from '../../linux/held-path.ts';
 import type { Libc } from '../../linux/libc.ts';
@@ -50,6 +51,7 @@ export async function openMounts(
   try {
     for (const [index, mount] of work.mounts.entries()) await opener.open(mount, index);
     if (work.script !== undefined) await opener.script(work.script.name, work.script.content);
+    opener.checkPlaces(rootfs);
     const stubs = await noteMountStubs(
       rootfs,
       opener.mounts.map(({ destination }) => destination),
@@ -106,6 +108,15 @@ class Opener {
         return;
       case 'ssh':
         await this.#ssh(mount, index);
+    }
+  }
+
+  /** Throws EngineError for a mount over /proc. */
+  checkPlaces(rootfs: string): void {
+    try {
+      checkProcMountsIn(rootfs, this.mounts);
+    } catch (error) {
+      throw this.#refuse((error as Error).message);
     }
   }
 

@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
+import { checkProcMounts, tmpfsPlaces } from './check-proc-mounts.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 
@@ -17,8 +18,10 @@ export async function acquireMounts(
 ): Promise<readonly MountPoint[]> {
   const inherited = hostConfig.VolumesFrom.flatMap((text) => volumesFrom(context, text));
   const points: MountPoint[] = [];
+  const plans = planMountPoints(config, hostConfig, inherited);
+  checkProcMounts([...plans.map(placeOf), ...tmpfsPlaces(hostConfig)]);
   try {
-    for (const plan of planMountPoints(config, hostConfig, inherited)) {
+    for (const plan of plans) {
       points.push(await acquire(context, id, plan));
     }
   } catch (error) {
@@ -26,6 +29,10 @@ export async function acquireMounts(
     throw error;
   }
   return points;
+}
+
+function placeOf({ destination, from }: MountPlan) {
+  return { destination, type: 'bind', source: from.kind === 'bind' ? from.path : (from.request.name ?? '') };
 }
 
 /** The container uses its volumes no longer; those that nobody named go, when `removes` says so and no other has them. */

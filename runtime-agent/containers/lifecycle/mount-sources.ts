@@ -3,6 +3,7 @@ import { type HeldPath, holdPath } from '../../linux/held-path.ts';
 import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
 import { ensureSource } from './acquire-mounts.ts';
+import { checkProcMountsIn, tmpfsPlaces } from './check-proc-mounts.ts';
 import type { ContainerContext } from './context.ts';
 
 /** The mounts of a container's mount points. `close` when the runtime has made them. */
@@ -42,6 +43,7 @@ export async function openMountSources(
         mounts.push(bindMount({ ...point, writable }, part.path, held?.flags));
       }
     }
+    checkProcMountsIn(rootfs, [...mounts, ...tmpfsPlaces(container.hostConfig)]);
     return { mounts, close };
   } catch (error) {
     await close();
