@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { createClient } from '@connectrpc/connect';
+import { createGrpcTransport } from '@connectrpc/connect-node';
 import type { BuildProgress, BuildRequest } from '../../runtime-agent/build/builder.ts';
+import { Control } from '../../runtime-agent/build/buildkit/proto/control_pb.ts';
 import { SyncedTree } from '../../runtime-agent/build/buildkit/session/synced-tree.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
+import { defer } from '../support/cleanup.ts';
 import { dockerAt } from '../support/docker-cli.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -71,6 +76,26 @@ describe('buildx', { timeout: 900_000 }, async () => {
     const inspected = await docker(['buildx', 'inspect']);
     assert.match(inspected.stdout, /Status: +running/);
     assert.match(inspected.stdout, /Platforms: +linux\/amd64/);
+  });
+
+  test('a definition that is empty has no result, and does not wait for one', async () => {
+    const socket = connect(engine.socket);
+    defer(scope, () => {
+      socket.destroy();
+    });
+    socket.write('POST /grpc HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+    await once(socket, 'readable');
+    const answer: Buffer = socket.read();
+    const end = answer.indexOf('\r\n\r\n') + 4;
+    assert.match(answer.subarray(0, end).toString(), /^HTTP\/1\.1 101 /);
+    socket.unshift(answer.subarray(end));
+    const transport = createGrpcTransport({
+      baseUrl: 'http://x',
+      nodeOptions: { createConnection: () => socket },
+    });
+    const control = createClient(Control, transport);
+    const solved = await control.solve({ Ref: 'empty', Definition: { def: [] } });
+    assert.deepEqual(solved.ExporterResponse, {});
   });
 
   test('a build is named, and tells its steps as they come', async () => {

@@ -107,7 +107,10 @@ async function solve(
   }
 }
 
-/** The frontend is run by the client's callback on the bridge, or at once where the request names it. */
+/**
+ * The references of the results. A request that names a frontend has it run at once; one without a definition leaves that to
+ * the client's callback on the bridge; an empty definition, which is that of scratch, has no result.
+ */
 async function refsOf(
   frontend: Frontend,
   build: Build,
@@ -115,7 +118,8 @@ async function refsOf(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (request.Frontend === '') {
-    if ((request.Definition?.def.length ?? 0) > 0) {
+    if (request.Definition?.def.length === 0) return [];
+    if (request.Definition !== undefined) {
       throw new ConnectError('berth-agent builds Dockerfiles, and no definitions of LLB', Code.Unimplemented);
     }
     return await build.returned(signal);
