@@ -1,3 +1,4 @@
+import type { ManageScope } from './manage-scope.ts';
 import { NO_RIGHTS, type Rights } from './rights.ts';
 
 /** Who makes a request and what they may do, once the credentials have been verified. */
@@ -17,8 +18,8 @@ export type NamedKind = 'user' | 'robot' | 'job';
 /** What somebody has shown to be who they are. */
 export type Proof =
   | { readonly kind: 'password' }
-  /** A long-lived secret, by its id: a personal token or that of a robot. */
-  | { readonly kind: 'credential'; readonly id: string }
+  /** A long-lived secret, by its id: a personal token or that of a robot; `manages` is what it may be used for beside images. */
+  | { readonly kind: 'credential'; readonly id: string; readonly manages: readonly ManageScope[] }
   /** A token of the token server, which says itself what its bearer may do. */
   | { readonly kind: 'bearer' }
   /** The word of an identity provider. */

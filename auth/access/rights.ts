@@ -1,4 +1,5 @@
 import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import type { ManageScope } from './manage-scope.ts';
 import type { GrantedAction } from './role.ts';
 import type { Scope } from './scope.ts';
 
@@ -9,6 +10,9 @@ export interface Grant {
   /** Of whoever holds this, where that is more than `actions` say: a token is for what its bearer asked for only. */
   readonly standing?: Standing;
 }
+
+/** What a token is limited to: repositories, or a part of the management API. */
+export type Limit = Grant | { readonly manages: ManageScope };
 
 export const STANDINGS = ['writer', 'maintainer', 'admin'] as const;
 /** What somebody who writes to a repository is to it: rules of tags go by that. */
@@ -68,13 +72,24 @@ export function isAdmin(rights: Rights): boolean {
   return rights.admin && (rights.within === undefined || isAdmin(rights.within));
 }
 
-/** The same rights, and nothing beyond `grants`; as they are without. */
-export function limitedTo(rights: Rights, grants: readonly Grant[] | undefined): Rights {
-  if (grants === undefined) return rights;
+/** The same rights, and nothing beyond the repositories of `limits`; as they are without. */
+export function limitedTo(rights: Rights, limits: readonly Limit[] | undefined): Rights {
+  if (limits === undefined) return rights;
+  const grants = limits.filter((limit) => 'pattern' in limit);
   return {
     ...rights,
     within: { admin: false, grants, lists: true, ...(rights.within && { within: rights.within }) },
   };
+}
+
+/** The parts of the management API that a token with these limits is for; none without. */
+export function managesOf(limits: readonly Limit[] = []): readonly ManageScope[] {
+  return limits.flatMap((limit) => ('manages' in limit ? limit.manages : []));
+}
+
+/** The rights of whoever a token with limits belongs to. */
+export function unlimited({ within, ...rights }: Rights): Rights {
+  return { ...rights, ...(within?.within && { within: within.within }) };
 }
 
 function isGranted(grants: readonly Grant[], pattern: string, action: GrantedAction): boolean {

@@ -1,5 +1,5 @@
 import type { Identity, Proof } from '../access/identity.ts';
-import { ALL_RIGHTS, limitedTo, type Rights } from '../access/rights.ts';
+import { ALL_RIGHTS, limitedTo, managesOf, type Rights } from '../access/rights.ts';
 import { actionsOf } from '../access/role.ts';
 import type { AuthStore } from '../auth-store.ts';
 import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
@@ -52,7 +52,7 @@ export class Directory {
       kind: kind === 'robot' ? 'robot' : 'user',
       name: kind === 'robot' ? credential.name : owner.name,
       rights: limitedTo(rights, limits),
-      proof: { kind: 'credential', id },
+      proof: { kind: 'credential', id, manages: managesOf(limits) },
       ...(until !== undefined && { until }),
     };
   }

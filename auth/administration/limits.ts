@@ -1,23 +1,29 @@
+import { MANAGE_SCOPES } from '../access/manage-scope.ts';
 import { parsePattern } from '../access/pattern.ts';
-import type { Grant } from '../access/rights.ts';
+import type { Limit } from '../access/rights.ts';
 import { REPOSITORY_ACTIONS } from '../access/scope.ts';
 import { SettingInvalidError } from '../errors.ts';
 
 const MOST_LIMITS = 50;
 
-/** Reads `PATTERN:ACTION,ACTION`, such as `team/*:pull,push`. Throws SettingInvalidError. */
-export function parseLimits(texts: readonly string[]): readonly Grant[] {
+/**
+ * Reads `PATTERN:ACTION,ACTION`, such as `team/*:pull,push`, and `registry:PART` for a part of the management API, such as
+ * `registry:audit`. Throws SettingInvalidError.
+ */
+export function parseLimits(texts: readonly string[]): readonly Limit[] {
   if (texts.length > MOST_LIMITS) {
     throw new SettingInvalidError(`a token has at most ${MOST_LIMITS} scopes: write patterns`);
   }
   return texts.map((text) => {
+    const manages = MANAGE_SCOPES.find((scope) => text === `registry:${scope}`);
+    if (manages !== undefined) return { manages };
     const [, pattern, list] = /^(?:repository:)?([^:]+):([a-z,]+)$/.exec(text) ?? [];
     const asked = list?.split(',') ?? [];
     const actions = REPOSITORY_ACTIONS.filter((action) => asked.includes(action));
     if (pattern === undefined || actions.length !== asked.length) {
       throw new SettingInvalidError(
         `${JSON.stringify(text.slice(0, 80))} is no scope: write PATTERN:ACTIONS, such as team/*:pull,push, with the ` +
-          'actions pull, push and delete, each once',
+          `actions pull, push and delete, each once, or registry: and one of ${MANAGE_SCOPES.join(', ')}`,
       );
     }
     return { pattern: parsePattern(pattern), actions };
@@ -25,6 +31,6 @@ export function parseLimits(texts: readonly string[]): readonly Grant[] {
 }
 
 /** As parseLimits reads it. */
-export function formatLimit({ pattern, actions }: Grant): string {
-  return `${pattern}:${actions.join(',')}`;
+export function formatLimit(limit: Limit): string {
+  return 'manages' in limit ? `registry:${limit.manages}` : `${limit.pattern}:${limit.actions.join(',')}`;
 }

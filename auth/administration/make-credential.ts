@@ -1,4 +1,4 @@
-import type { Grant } from '../access/rights.ts';
+import type { Limit } from '../access/rights.ts';
 import type { Credential, CredentialStore, Owner } from '../credentials/credential-store.ts';
 import { hashSecret, makeId, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, SettingInvalidError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { robotName } from './names.ts';
 /** What a new credential may do and for how long. */
 export interface CredentialTerms {
   /** Nothing beyond; all that the owner may do unless given. What the owner loses it loses too. */
-  readonly limits?: readonly Grant[];
+  readonly limits?: readonly Limit[];
   /** It never ends unless given. */
   readonly expiresAt?: Date;
 }

@@ -1,4 +1,4 @@
-import type { Grant } from '../access/rights.ts';
+import type { Limit } from '../access/rights.ts';
 
 /** Whose rights a credential stays within. */
 export interface Owner {
@@ -19,8 +19,8 @@ export interface Credential {
   readonly owner: Owner;
   /** Of secret.ts. */
   readonly secretHash: string;
-  /** Nothing beyond this; all that the owner may do unless given. */
-  readonly limits?: readonly Grant[];
+  /** Nothing beyond this; all that the owner may do with repositories unless given. */
+  readonly limits?: readonly Limit[];
   readonly createdAt: Date;
   readonly expiresAt?: Date;
   /** To an hour or so. */

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Grant } from '../access/rights.ts';
+import type { Limit } from '../access/rights.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { EntryExistsError, EntryUnknownError } from '../errors.ts';
 import type { Credential, CredentialStore, Owner } from './credential-store.ts';
@@ -128,7 +128,7 @@ function credentialOf(row: CredentialRow): Credential {
     owner: { kind: row.owner_kind, name: row.owner_name },
     secretHash: row.secret_hash,
     createdAt: new Date(row.created_at),
-    ...(row.limits !== null && { limits: JSON.parse(row.limits) as readonly Grant[] }),
+    ...(row.limits !== null && { limits: JSON.parse(row.limits) as readonly Limit[] }),
     ...(row.expires_at !== null && { expiresAt: new Date(row.expires_at) }),
     ...(row.last_used_at !== null && { lastUsedAt: new Date(row.last_used_at) }),
   };

@@ -20,15 +20,17 @@ export interface TokenClaims {
   readonly scopes: readonly Scope[];
   /** By repository, for those of `scopes` that may be written to. */
   readonly standings?: ReadonlyMap<string, Standing>;
+  /** Patterns beyond which lists show nothing: a token that was given for another one with scopes has no more than that. */
+  readonly within?: readonly string[];
 }
 
 /** The claims of a token, to be signed. */
-export function payloadOf({ subject, kind, scopes, standings }: TokenClaims): JWTPayload {
+export function payloadOf({ subject, kind, scopes, standings, within }: TokenClaims): JWTPayload {
   const access = scopes.map(({ type, name, actions }): AccessEntry => {
     const standing = type === 'repository' ? standings?.get(name) : undefined;
     return { type, name, actions, ...(standing !== undefined && { standing }) };
   });
-  return { sub: subject, access, kind };
+  return { sub: subject, access, kind, ...(within !== undefined && { within }) };
 }
 
 /**
@@ -36,7 +38,7 @@ export function payloadOf({ subject, kind, scopes, standings }: TokenClaims): JW
  * repository, or know only unknown actions, grant nothing.
  */
 export function claimsOf(payload: JWTPayload): TokenClaims {
-  const { kind, access } = payload;
+  const { kind, access, within } = payload;
   const entries: readonly unknown[] = Array.isArray(access) ? access : [];
   const standings = new Map<string, Standing>();
   for (const entry of entries) {
@@ -45,6 +47,7 @@ export function claimsOf(payload: JWTPayload): TokenClaims {
   }
   return {
     standings,
+    ...(Array.isArray(within) && { within: within.filter((pattern) => typeof pattern === 'string') }),
     subject: typeof payload.sub === 'string' ? payload.sub : '',
     kind: kind === 'robot' || kind === 'job' ? kind : 'user',
     scopes: entries.flatMap((entry) => (isEntry(entry) ? (parseScope(formatEntry(entry)) ?? []) : [])),

@@ -11,7 +11,7 @@ import type { TokenLimit } from '../limits/token-limit.ts';
 import { grantedScopes } from './granted-scopes.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
 import type { Login, LoginStore, LoginSubject } from './login-store.ts';
-import { payloadOf } from './token-claims.ts';
+import { listsOf, payloadOf } from './token-claims.ts';
 
 /** Logins that one person or robot can have, on as many machines. */
 const MOST_LOGINS = 100;
@@ -146,6 +146,7 @@ export class TokenServer {
         kind: identity.kind === 'anonymous' ? 'user' : identity.kind,
         scopes: granted,
         standings: standingsOf(identity.rights, granted),
+        ...(listsOf(granted) && withinOf(identity.rights)),
       }),
     )
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, kid: id, typ: 'JWT' })
@@ -170,6 +171,14 @@ function standingsOf(rights: Rights, scopes: readonly Scope[]): ReadonlyMap<stri
     }
   }
   return standings;
+}
+
+/** The patterns that limits let somebody pull from; nothing where there are no limits. */
+function withinOf({ within }: Rights): { readonly within?: readonly string[] } {
+  if (within === undefined) return {};
+  return {
+    within: within.grants.flatMap(({ pattern, actions }) => (actions.includes('pull') ? pattern : [])),
+  };
 }
 
 /** Whom a login would stand for; undefined for nobody and for whom another system vouches. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import { holdsAt, type Identity } from '../access/identity.ts';
-import type { Rights } from '../access/rights.ts';
+import { type Grant, limitedTo, type Rights } from '../access/rights.ts';
 import { TokenInvalidError } from '../errors.ts';
 import type { KeySource } from './key-source.ts';
 import { bearerOf, claimsOf, listsOf, type TokenClaims } from './token-claims.ts';
@@ -73,7 +73,8 @@ export class TokenVerifier {
       if (!listsOf(claims.scopes) || claims.kind === 'job') return bearerOf(claims, until);
       const sees = await seenBy(claims);
       if (sees === undefined) throw new TokenInvalidError('the account of the token is gone');
-      return bearerOf(claims, until, sees);
+      const limits = claims.within?.map((pattern): Grant => ({ pattern, actions: ['pull'] }));
+      return bearerOf(claims, until, limitedTo(sees, limits));
     } catch (cause) {
       if (!(cause instanceof errors.JOSEError)) throw cause;
       throw new TokenInvalidError(complaint(cause), { cause });

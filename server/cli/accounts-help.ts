@@ -113,7 +113,9 @@ Usage: berth token list USER
        berth token rotate-keys [--now]               sign with a new key; --now: all tokens of the others are void
 
   --name TEXT           what it is for
-  --scope SCOPE         nothing beyond this, such as team/*:pull,push; repeat it for more (default: all that the user may)
+  --scope SCOPE         nothing beyond this, such as team/*:pull,push; repeat it for more (default: all repositories of
+                        the user). A token manages nothing unless it is told to: registry:manage, registry:read, or
+                        registry: and one of accounts, audit, credentials, grants, keys, settings
 ${SECRETS}
 ${COMMON}`,
   robot: `Robot accounts: programs with a name of their own, within the rights of a person or a team.
@@ -124,7 +126,8 @@ Usage: berth robot list
        berth robot rotate ROBOT [options]            another secret; the one of before counts no longer
        berth robot remove ROBOT
 
-  --scope SCOPE         what it may do, as far as its owner may, such as team/*:pull,push; repeat it for more
+  --scope SCOPE         what it may do, as far as its owner may, such as team/*:pull,push; repeat it for more; also
+                        registry:audit and the like, as berth token has them
 ${SECRETS}
 ${COMMON}`,
 } as const;

@@ -2,7 +2,7 @@ import { type LinkedIdentity, linkIdentity, unlinkIdentity } from '../../auth/ad
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
-import { requireAdmin, requireSelfOrAdmin } from './require.ts';
+import { requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
 
 /** Who at identity providers logs in to an account. Only administrators say so: it is the account that they give away. */
 export function addIdentityRoutes(router: ManagementRouter, { store }: ManagementDependencies): void {
@@ -15,6 +15,7 @@ export function addIdentityRoutes(router: ManagementRouter, { store }: Managemen
 
   router.post('/users/:name/identities', async (ctx) => {
     requireAdmin(ctx);
+    requirePerson(ctx);
     const fields = await fieldsOf(ctx, { provider: 'string', subject: 'string' });
     const [provider, subject] = [required('provider', fields.provider), required('subject', fields.subject)];
     answerJson(ctx, 201, shown(await linkIdentity(store, ctx.params.name ?? '', { provider, subject })));

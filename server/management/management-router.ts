@@ -26,6 +26,7 @@ import openApi from './openapi.json' with { type: 'json' };
 import { addProviderRoutes } from './providers.ts';
 import { addQuotaRoutes } from './quotas.ts';
 import { recordChanges } from './record-changes.ts';
+import { requireScope } from './require-scope.ts';
 import { addRobotRoutes } from './robots.ts';
 import { addRuleRoutes } from './rules.ts';
 import { addTagRuleRoutes } from './tag-rules.ts';
@@ -71,7 +72,13 @@ export function createManagementRouter(
     prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
   });
   router.get('/openapi.json', (ctx) => answerJson(ctx, 200, openApi));
-  router.use(askForBasic, identify(dependencies), refuseStrangers, refuseForms);
+  router.use(
+    askForBasic,
+    identify(dependencies),
+    refuseStrangers,
+    requireScope(`${pathPrefix}${MANAGEMENT_PATH}`),
+    refuseForms,
+  );
   router.use(recordChanges(dependencies.catalog.audit));
   addUserRoutes(router, dependencies);
   addTeamRoutes(router, dependencies);

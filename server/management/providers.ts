@@ -4,7 +4,7 @@ import type { Provider } from '../../auth/providers/provider.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
-import { requireAdmin } from './require.ts';
+import { requireAdmin, requirePerson } from './require.ts';
 
 /** OpenID Connect providers whose people may log in. For administrators; the secret is never shown. */
 export function addProviderRoutes(
@@ -18,6 +18,7 @@ export function addProviderRoutes(
 
   router.post('/providers', async (ctx) => {
     requireAdmin(ctx);
+    requirePerson(ctx);
     const fields = await fieldsOf(ctx, {
       name: 'string',
       issuer: 'string',

@@ -20,8 +20,8 @@ export function isPerson({ state: { identity } }: RequestContext, account: strin
 }
 
 /**
- * Goes on only for somebody who has shown a password, or for whom an identity provider has spoken: a token that was
- * stolen makes no others that outlive it. Answers their name. Throws DENIED.
+ * Goes on only for somebody who has shown a password, or for whom an identity provider has spoken: whoever has stolen a
+ * token makes no other way in that outlives it. Answers their name. Throws DENIED.
  */
 export function requirePerson({ state: { identity } }: RequestContext): string {
   if (
@@ -30,5 +30,5 @@ export function requirePerson({ state: { identity } }: RequestContext): string {
   ) {
     return identity.name;
   }
-  throw new RegistryError('DENIED', 'a token cannot do this: log in with a password');
+  throw new RegistryError('DENIED', 'a token cannot do this: log in with a password, or in a browser');
 }

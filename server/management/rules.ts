@@ -3,7 +3,7 @@ import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
-import { requireAdmin } from './require.ts';
+import { requireAdmin, requirePerson } from './require.ts';
 
 /** Which jobs of other systems have a role, on the word of these. For administrators. */
 export function addRuleRoutes(
@@ -17,6 +17,7 @@ export function addRuleRoutes(
 
   router.post('/rules', async (ctx) => {
     requireAdmin(ctx);
+    requirePerson(ctx);
     const { claims, ...fields } = await fieldsOf(ctx, {
       name: 'string',
       issuer: 'string',

@@ -27,6 +27,7 @@ export function addUserRoutes(router: ManagementRouter, { passwords, store }: Ma
 
   router.post('/users', async (ctx) => {
     requireAdmin(ctx);
+    requirePerson(ctx);
     const fields = await fieldsOf(ctx, { name: 'string', password: 'string', admin: 'boolean' });
     const name = required('name', fields.name);
     const { admin = false, password } = fields;
@@ -50,6 +51,7 @@ export function addUserRoutes(router: ManagementRouter, { passwords, store }: Ma
     const { name = '' } = ctx.params;
     requireSelfOrAdmin(ctx, name);
     const fields = await fieldsOf(ctx, { password: 'string', currentPassword: 'string', admin: 'boolean' });
+    requirePerson(ctx);
     if (fields.admin !== undefined) requireAdmin(ctx);
     if (fields.password !== undefined) {
       await requireCurrentPassword(ctx, name, fields.currentPassword);
@@ -78,7 +80,6 @@ export function addUserRoutes(router: ManagementRouter, { passwords, store }: Ma
     current: string | undefined,
   ): Promise<void> {
     if (!isPerson(ctx, name)) return;
-    requirePerson(ctx);
     const hash = (await accounts.find(name))?.passwordHash;
     // Who was let in by a provider does not make themselves a way past it.
     if (hash === undefined) return requireAdmin(ctx);

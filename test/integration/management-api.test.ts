@@ -165,7 +165,8 @@ test('tokens: made by people, and by no token', async () => {
   assert.equal((await call(byToken, 'GET', '/me')).status, 200);
   assert.equal((await call(byToken, 'POST', '/tokens', fields)).status, 403);
   assert.equal((await call(byToken, 'PATCH', '/users/ada', { password: 'stolen password' })).status, 403);
-  assert.deepEqual((await call(byToken, 'GET', '/grants')).json, { grants: [] });
+  assert.equal((await call(byToken, 'GET', '/grants')).status, 403, 'its scopes hold here too');
+  assert.equal((await call(byToken, 'DELETE', `/tokens/${json.id}`)).status, 403);
   const listed = (await call(ada, 'GET', '/tokens')).json.tokens;
   assert.deepEqual(
     listed.map(({ id, scopes, secret }: Record<string, unknown>) => [id, scopes, secret]),

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { parseLimits } from '../../auth/administration/limits.ts';
+import { makePersonalToken, makeRobot } from '../../auth/administration/make-credential.ts';
+import { makeSecret } from '../../auth/credentials/secret.ts';
 import {
   createManagementRouter,
   type ManagementDependencies,
@@ -87,14 +90,21 @@ const DISTRIBUTION: readonly Row[] = [
 
 const MANAGEMENT: readonly Row[] = [
   ['GET', '/api/v1/openapi.json', '/api/v1/openapi.json', undefined, 200],
-  ['GET', '/api/v1/me', '/api/v1/me', 'login', 200],
+  ['GET', '/api/v1/me', '/api/v1/me', 'credentials', 200],
   ['GET', '/api/v1/users', '/api/v1/users', 'admin', 200],
-  ['POST', '/api/v1/users', '/api/v1/users', 'admin', 400, json({})],
+  ['POST', '/api/v1/users', '/api/v1/users', 'admin in person', 400, json({})],
   ['GET', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404],
-  ['PATCH', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404, json({ admin: false })],
+  ['PATCH', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin in person', 404, json({ admin: false })],
   ['DELETE', '/api/v1/users/nobody', '/api/v1/users/:name', 'admin', 404],
   ['GET', '/api/v1/users/nobody/identities', '/api/v1/users/:name/identities', 'admin', 200],
-  ['POST', '/api/v1/users/nobody/identities', '/api/v1/users/:name/identities', 'admin', 400, json({})],
+  [
+    'POST',
+    '/api/v1/users/nobody/identities',
+    '/api/v1/users/:name/identities',
+    'admin in person',
+    400,
+    json({}),
+  ],
   [
     'DELETE',
     '/api/v1/users/nobody/identities/none',
@@ -108,24 +118,24 @@ const MANAGEMENT: readonly Row[] = [
   ['DELETE', '/api/v1/teams/nobody', '/api/v1/teams/:team', 'admin', 404],
   ['PUT', '/api/v1/teams/x/members/y', '/api/v1/teams/:team/members/:name', 'admin', 404, json({})],
   ['DELETE', '/api/v1/teams/x/members/y', '/api/v1/teams/:team/members/:name', 'admin', 404],
-  ['GET', '/api/v1/grants', '/api/v1/grants', 'login', 200],
+  ['GET', '/api/v1/grants', '/api/v1/grants', 'own', 200],
   ['PUT', '/api/v1/grants', '/api/v1/grants', 'manage', 404, json(NEW_GRANT)],
   ['DELETE', '/api/v1/grants?holder=public&pattern=team/x*', '/api/v1/grants', 'manage', 404],
-  ['GET', '/api/v1/tokens', '/api/v1/tokens', 'person', 200],
+  ['GET', '/api/v1/tokens', '/api/v1/tokens', 'own', 200],
   ['GET', '/api/v1/tokens?user=nobody', '/api/v1/tokens', 'admin', 200],
   ['POST', '/api/v1/tokens', '/api/v1/tokens', 'person', 400, json({})],
   ['DELETE', '/api/v1/tokens/gone', '/api/v1/tokens/:id', 'admin', 404],
   ['GET', '/api/v1/logins?user=nobody', '/api/v1/logins', 'admin', 200],
   ['DELETE', '/api/v1/logins/gone?user=nobody', '/api/v1/logins/:id', 'admin', 404],
-  ['GET', '/api/v1/robots', '/api/v1/robots', 'login', 200],
+  ['GET', '/api/v1/robots', '/api/v1/robots', 'own', 200],
   ['POST', '/api/v1/robots', '/api/v1/robots', 'person', 400, json({})],
-  ['POST', '/api/v1/robots/gone/secret', '/api/v1/robots/:name/secret', 'admin', 404, json({})],
+  ['POST', '/api/v1/robots/gone/secret', '/api/v1/robots/:name/secret', 'admin in person', 404, json({})],
   ['DELETE', '/api/v1/robots/gone', '/api/v1/robots/:name', 'admin', 404],
   ['GET', '/api/v1/rules', '/api/v1/rules', 'admin', 200],
-  ['POST', '/api/v1/rules', '/api/v1/rules', 'admin', 400, json({})],
+  ['POST', '/api/v1/rules', '/api/v1/rules', 'admin in person', 400, json({})],
   ['DELETE', '/api/v1/rules/gone', '/api/v1/rules/:name', 'admin', 404],
   ['GET', '/api/v1/providers', '/api/v1/providers', 'admin', 200],
-  ['POST', '/api/v1/providers', '/api/v1/providers', 'admin', 400, json({})],
+  ['POST', '/api/v1/providers', '/api/v1/providers', 'admin in person', 400, json({})],
   ['DELETE', '/api/v1/providers/gone', '/api/v1/providers/:name', 'admin', 404],
   ['GET', '/api/v1/audit', '/api/v1/audit', 'admin', 200],
   ['GET', '/api/v1/audit/stream?after=x', '/api/v1/audit/stream', 'admin', 400],
@@ -151,7 +161,9 @@ const TOKENS: readonly Row[] = [
 function has(who: Who, needs: string | undefined): boolean {
   if (needs === undefined) return true;
   if (needs === 'credentials') return who !== 'anonymous';
-  if (needs === 'person') return who !== 'anonymous' && who !== 'robot';
+  // A robot needs a scope to manage anything, as every long-lived token does.
+  if (needs === 'person' || needs === 'own') return who !== 'anonymous' && who !== 'robot';
+  if (needs === 'admin in person') return who === 'admin';
   return (MAY[who] as readonly string[]).includes(needs);
 }
 
@@ -205,6 +217,103 @@ for (const who of Object.keys(MAY) as Who[]) {
     );
   });
 }
+
+// What each kind of long-lived token of an administrator may do, whatever its owner may: of the routes of images and of the
+// management API, by the part of it.
+type Reach = {
+  readonly images: readonly string[];
+  readonly manages: (area: string, method: string) => boolean;
+};
+const ALL_IMAGES = ['login', 'pull', 'push', 'delete'];
+const nothing = () => false;
+const REACH: Readonly<Record<string, { readonly scopes?: readonly string[] } & Reach>> = {
+  'without scopes': { images: ALL_IMAGES, manages: nothing },
+  'for other repositories': { scopes: ['web/*:pull'], images: ['login'], manages: nothing },
+  'to pull': { scopes: ['team/*:pull'], images: ['login', 'pull'], manages: nothing },
+  'to push': { scopes: ['team/*:pull,push'], images: ['login', 'pull', 'push'], manages: nothing },
+  'to manage': { scopes: ['registry:manage'], images: ['login'], manages: () => true },
+  'to read': { scopes: ['registry:read'], images: ['login'], manages: (_, method) => method === 'GET' },
+  'to pull and to read the audit': {
+    scopes: ['team/*:pull', 'registry:audit'],
+    images: ['login', 'pull'],
+    manages: (area) => area === 'audit',
+  },
+  ...Object.fromEntries(
+    ['accounts', 'audit', 'credentials', 'grants', 'keys', 'settings'].map((area) => [
+      `for ${area}`,
+      { scopes: [`registry:${area}`], images: ['login'], manages: (of: string) => of === area },
+    ]),
+  ),
+};
+const AREAS: Readonly<Record<string, string>> = {
+  users: 'accounts',
+  teams: 'accounts',
+  providers: 'accounts',
+  audit: 'audit',
+  tokens: 'credentials',
+  logins: 'credentials',
+  robots: 'credentials',
+  grants: 'grants',
+  rules: 'grants',
+  keys: 'keys',
+  quotas: 'settings',
+  'tag-rules': 'settings',
+  webhooks: 'settings',
+};
+
+function isReached({ images, manages }: Reach, [method, path, , needs]: Row): boolean {
+  if (needs === undefined || needs === 'credentials') return true;
+  const [, area] = /^\/api\/v1\/([\w-]+)/.exec(path) ?? [];
+  if (area === undefined) return images.includes(needs);
+  if (needs === 'person' || needs === 'admin in person') return false;
+  return manages(AREAS[area] ?? assert.fail(`no part of the API has ${area}`), method);
+}
+
+for (const [kind, { scopes, ...reach }] of Object.entries(REACH)) {
+  for (const holder of ['personal token', 'robot'] as const) {
+    // A robot has scopes, and no tokens of its own.
+    if (holder === 'robot' && scopes === undefined) continue;
+    test(`${holder} of an administrator ${kind}: every route`, async () => {
+      const { credentials } = registry.store;
+      const terms = scopes === undefined ? {} : { limits: parseLimits(scopes) };
+      const name = kind.replaceAll(' ', '-');
+      const authorization =
+        holder === 'robot'
+          ? basicAuthorization(
+              `admin+${name}`,
+              (await makeRobot(credentials, { kind: 'user', name: 'admin' }, name, terms)).secret,
+            )
+          : basicAuthorization('admin', (await makePersonalToken(credentials, 'admin', name, terms)).secret);
+      const rows = [...DISTRIBUTION, ...MANAGEMENT, ...TOKENS];
+      assert.deepEqual(
+        await statuses(rows, async () => authorization, 'admin'),
+        rows.map((row) => `${row[0]} ${row[1]} ${isReached(reach, row) ? row[4] : 403}`),
+      );
+    });
+  }
+}
+
+test('an identity token, a session and a terminal that waits are no passwords, on any route', async () => {
+  const secrets = ['ref', 'ses', 'dev'] as const;
+  for (const authorization of secrets.map((kind) => basicAuthorization('admin', makeSecret(kind)))) {
+    const rows = [...DISTRIBUTION, ...MANAGEMENT].filter(([, , , needs]) => needs !== undefined);
+    assert.deepEqual(
+      await statuses(rows, async () => authorization, 'admin'),
+      rows.map(([method, path]) => `${method} ${path} 401`),
+    );
+  }
+});
+
+test('a bearer token of a personal token with scopes lists no more than these', async () => {
+  await registry.admin.pushImage('web/site', '1');
+  const terms = { limits: parseLimits(['web/*:pull', 'team/*:push']) };
+  const { secret } = await makePersonalToken(registry.store.credentials, 'admin', 'lists', terms);
+  const token = await registry.token(basicAuthorization('admin', secret), 'registry:catalog:*');
+  const answer = await registry.send('GET', '/v2/_catalog', {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  assert.deepEqual(JSON.parse(answer.body.toString()), { repositories: ['web/site'] });
+});
 
 test('the table has every route and method of the server', () => {
   const none = { pathPrefix: '', deletes: true } as unknown as RegistryDependencies;

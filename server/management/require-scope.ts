@@ -1,0 +1,45 @@
+import type { Middleware } from 'koa';
+import { allowsManagement, type ManagementArea } from '../../auth/access/manage-scope.ts';
+import { unlimited } from '../../auth/access/rights.ts';
+import { RegistryError } from '../errors.ts';
+import type { RequestState } from '../request-context.ts';
+
+/** The first part of a path, after that of the API. A route that is not here needs `registry:manage`. */
+const AREAS: Readonly<Record<string, ManagementArea>> = {
+  users: 'accounts',
+  teams: 'accounts',
+  providers: 'accounts',
+  audit: 'audit',
+  tokens: 'credentials',
+  logins: 'credentials',
+  robots: 'credentials',
+  grants: 'grants',
+  rules: 'grants',
+  keys: 'keys',
+  quotas: 'settings',
+  'tag-rules': 'settings',
+  webhooks: 'settings',
+};
+
+/**
+ * Lets long-lived tokens manage what they were made for, as their owner may, and nothing without a scope of the registry.
+ * Everybody may ask who they are. `base` is the path of the API. Throws DENIED.
+ */
+export function requireScope(base: string): Middleware<RequestState> {
+  return async (ctx, next) => {
+    const { identity } = ctx.state;
+    const [, name = ''] = ctx.path.slice(base.length).split('/');
+    if (identity.kind === 'anonymous' || identity.proof.kind !== 'credential' || name === 'me') return next();
+    const area = Object.hasOwn(AREAS, name) ? AREAS[name] : undefined;
+    const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (!allowsManagement(identity.proof.manages, area, reads)) {
+      throw new RegistryError(
+        'DENIED',
+        `this token may not manage the registry: make one with the scope registry:${area ?? 'manage'}, or log in ` +
+          'with a password',
+      );
+    }
+    ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+    await next();
+  };
+}
