@@ -1,3 +1,5 @@
+import { findSyntaxFault } from './syntax-error.ts';
+
 /** A JSON text of a client that is not well-formed, or not of the shape that it must have. */
 export class JsonError extends Error {
   readonly code = 'bad-request';
@@ -8,12 +10,16 @@ export class JsonError extends Error {
   }
 }
 
-/** Parses a text. Throws JsonError that begins with `what`, such as `invalid JSON`. */
+/**
+ * Parses a text. Throws JsonError that begins with `what`, such as `invalid JSON`, and goes on in the words of Go's
+ * encoding/json; for content after a value it is dockerd's sentence.
+ */
 export function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw new JsonError(`${what}: ${(error as Error).message}`, { cause: error });
+  } catch (cause) {
+    const { message, isTrailing } = findSyntaxFault(text);
+    throw new JsonError(isTrailing ? 'unexpected content after JSON' : `${what}: ${message}`, { cause });
   }
 }
 

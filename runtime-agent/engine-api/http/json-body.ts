@@ -24,7 +24,8 @@ export async function readJsonBody(request: IncomingMessage): Promise<JsonFields
 export async function readFields(request: IncomingMessage): Promise<JsonFields> {
   if (hasNoBody(request)) return new JsonFields(null);
   const text = await readText(request);
-  if (text.trim() === '') throw new EngineError('bad-request', 'invalid JSON: the request body is empty');
+  if (text.trim() === '')
+    throw new EngineError('bad-request', 'invalid JSON: got EOF while reading request body');
   const value = parseJson(text, 'invalid JSON');
   if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
   return new JsonFields(value);
