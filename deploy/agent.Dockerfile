@@ -9,7 +9,7 @@ COPY deploy/prepare.sh deploy/
 RUN sh deploy/prepare.sh image && rm -rf node_modules/node-linux-*/include node_modules/better-sqlite3/deps
 
 FROM debian:trixie-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1 conmon crun erofs-utils \
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates libatomic1 conmon crun \
   golang-github-containers-common isal nftables tini util-linux zstd \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/berth

@@ -39,7 +39,7 @@ if [ "$(cat "$installed" 2>/dev/null || true)" != "$lock" ]; then
   printf '%s' "$lock" >"$installed"
 fi
 
-agent_packages="bzip2 crun conmon erofs-utils isal golang-github-containers-common nftables procps tini util-linux xz-utils zstd"
+agent_packages="bzip2 crun conmon isal golang-github-containers-common nftables procps tini util-linux xz-utils zstd"
 test_packages="runc containerd docker.io docker-cli docker-buildx docker-registry podman skopeo umoci oras cosign buildah netavark aardvark-dns
   docker-compose nginx haproxy caddy openssl systemd chromium busybox-static attr libcap2-bin postgresql wrk iproute2 git
   debootstrap radosgw ceph-mon ceph-osd python3-docker python3-swift protobuf-compiler libprotobuf-dev tinyproxy

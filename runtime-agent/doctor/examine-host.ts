@@ -158,7 +158,7 @@ function examineTrials({ trials, programs }: HostReading): readonly Finding[] {
           part: 'layers',
           grade: 'poorer',
           message: layers.fallbackReason ?? 'layers are unpacked',
-          remedy: 'Linux 6.12 and erofs-utils 1.8 or later',
+          remedy: 'Linux 6.12 or later',
         },
   );
   if ('failure' in packetFilter) {

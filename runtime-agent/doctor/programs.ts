@@ -10,12 +10,6 @@ export interface NeededProgram {
 /** Of the two runtimes one suffices, which is looked at apart. */
 export const PROGRAMS: readonly NeededProgram[] = [
   { name: 'conmon', debianPackage: 'conmon', purpose: 'it looks after each container', needed: true },
-  {
-    name: 'mkfs.erofs',
-    debianPackage: 'erofs-utils',
-    purpose: 'it makes layers that are mounted without being unpacked',
-    needed: false,
-  },
   { name: 'nsenter', debianPackage: 'util-linux', purpose: 'it enters namespaces', needed: true },
   { name: 'unshare', debianPackage: 'util-linux', purpose: 'it makes namespaces', needed: true },
   { name: 'prlimit', debianPackage: 'util-linux', purpose: 'it bounds helpers', needed: true },

@@ -6,7 +6,7 @@ import { EngineError } from '../errors.ts';
 import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../linux/mount-erofs.ts';
 import { ErofsSnapshotter } from './erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
-import { encodeFolders } from './tar-header.ts';
+import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from './tar-writer.ts';
 import { UnpackedSnapshotter } from './unpacked/unpacked-snapshotter.ts';
 
 /** The snapshotter of a host, and why it is not the better one where it is not. */
@@ -18,11 +18,24 @@ export interface ChosenSnapshotter {
   readonly fallbackReason?: string;
 }
 
+const TRIAL: NewTarEntry = {
+  path: 'trial',
+  kind: 'folder',
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: 0,
+  target: '',
+  major: 0,
+  minor: 0,
+  xattrs: new Map(),
+};
 const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
 
 /**
  * Opens the snapshotter for `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
- * mkfs.erofs 1.8 and Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
+ * Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
  */
 export async function chooseSnapshotter(
   dataDirectory: string,
@@ -58,7 +71,7 @@ async function tryErofs(dataDirectory: string, mounter: ErofsMounter, signal: Ab
   const folder = await mkdtemp(join(dataDirectory, 'trial-'));
   try {
     const snapshotter = await ErofsSnapshotter.open(folder, mounter);
-    const tar = encodeFolders(['trial']);
+    const tar = Buffer.concat([encodeEntry(TRIAL), Buffer.alloc(TAR_END_SIZE)]);
     const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
     await snapshotter.addLayer(diffId, only(tar), signal);
     try {

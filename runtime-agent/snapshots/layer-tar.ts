@@ -33,10 +33,7 @@ export function diffIdAlgorithm(expected: Digest | undefined): ReturnType<typeof
   return expected === undefined ? 'sha256' : digestAlgorithm(expected);
 }
 
-/**
- * Decides whether a layer may be used. mkfs.erofs takes a damaged header for the end and leaves out what it does not know,
- * so this comes before it is trusted to that. Throws EngineError 'bad-request'.
- */
+/** Decides whether a layer may be used. Throws EngineError 'bad-request'. */
 export function judgeTar(expected: Digest | undefined, { diffId, size, tar }: TarFindings): CheckedTar {
   // The digest is told first: other content than was promised is the graver and the more helpful message.
   if (expected !== undefined && diffId !== expected) {

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
 import { LayerShape } from './layer-shape.ts';
-import { type TarEnd, TarFormatError, TarParser } from './tar-parser.ts';
+import { TarFormatError } from './tar-format-error.ts';
+import { TarParser } from './tar-parser.ts';
 
-/** What an index over a layer's tar has to know. */
-export interface TarFacts extends TarEnd {
-  /** See LayerShape. */
-  readonly isIrregular: boolean;
+/** What is kept of what a layer's tar says. */
+export interface TarFacts {
   /** Bytes of the files and the targets of symlinks. */
   readonly contentSize: number;
-  /** Folders that entries lie in and that have no entry of their own, parents first; each character is one byte. */
-  readonly impliedFolders: readonly string[];
 }
 
 /** What a stream turned out to be. */
@@ -49,13 +46,9 @@ export class TarInspection {
     return {
       diffId: `${this.#algorithm}:${this.#hash.digest('hex')}`,
       size: this.#size,
-      tar: end === undefined ? { malformed: this.#malformed ?? '' } : this.#facts(end),
+      tar:
+        end === undefined ? { malformed: this.#malformed ?? '' } : { contentSize: this.#shape.contentSize },
     };
-  }
-
-  #facts(end: TarEnd): TarFacts {
-    const { isIrregular, contentSize } = this.#shape;
-    return { ...end, isIrregular, contentSize, impliedFolders: this.#shape.impliedFolders() };
   }
 
   #parse<T>(parse: () => T): T | undefined {

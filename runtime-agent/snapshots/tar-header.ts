@@ -24,15 +24,18 @@ export function readNumber(block: Buffer, at: number, length: number): number | 
   let value = 0;
   for (let index = at; index < at + length; index += 1) {
     const digit = (block[index] ?? 0) - ZERO;
-    if (digit === -ZERO) return value;
+    if (digit === -ZERO) return index === at ? readPaddedNumber(block, at, length) : value;
     if (digit < 0 || digit > 7) return readPaddedNumber(block, at, length);
     value = value * 8 + digit;
   }
   return value;
 }
 
+/** Leaves spaces and zero bytes at both ends aside, as Go's archive/tar does. */
 function readPaddedNumber(block: Buffer, at: number, length: number): number | undefined {
-  const text = readText(block, at, length).trim();
+  let start = at;
+  while (start < at + length && (block[start] === SPACE || block[start] === 0)) start += 1;
+  const text = readText(block, start, at + length - start).replace(/ +$/, '');
   if (text === '') return 0;
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
@@ -75,35 +78,4 @@ export function parsePaxRecords(body: Buffer): ReadonlyMap<string, string> | und
     at = end;
   }
   return records;
-}
-
-/** Entries for folders of root, mode 0755, and the mark that ends a tar. Each character of a path is one byte. */
-export function encodeFolders(paths: readonly string[]): Buffer {
-  const blocks: Buffer[] = [];
-  for (const path of paths) {
-    const name = Buffer.from(`${path}/`, 'latin1');
-    if (name.length > 100) {
-      blocks.push(encodeHeader('././@LongLink', 'L', name.length + 1));
-      const body = Buffer.alloc(Math.ceil((name.length + 1) / 512) * 512);
-      name.copy(body);
-      blocks.push(body);
-    }
-    blocks.push(encodeHeader(name.toString('latin1', 0, 100), '5', 0));
-  }
-  blocks.push(Buffer.alloc(1024));
-  return Buffer.concat(blocks);
-}
-
-function encodeHeader(name: string, type: string, size: number): Buffer {
-  const header = Buffer.alloc(512);
-  header.write(name, 0, 100, 'latin1');
-  header.write('0000755\0', 100, 'latin1');
-  header.write('0000000\0', 108, 'latin1');
-  header.write('0000000\0', 116, 'latin1');
-  header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
-  header.write('00000000000\0', 136, 'latin1');
-  header.write(type, 156, 'latin1');
-  header.write('ustar  \0', 257, 'latin1');
-  header.write(`${sumHeader(header).toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return header;
 }

@@ -1,11 +1,7 @@
+import { quoteName as quote, TarFormatError } from './tar-format-error.ts';
 import { hasValidChecksum, parsePaxRecords, readNumber, readText } from './tar-header.ts';
 
-/** The stream is no tar that this agent can keep; the message says why, and at which byte. */
-export class TarFormatError extends Error {
-  override readonly name = 'TarFormatError';
-}
-
-/** `old-folder` is a folder as tars before POSIX have it: a file whose name ends with a slash. */
+/** `old-folder` is a folder as tars before POSIX have it: a file of the type NUL whose name ends with a slash. */
 export type TarEntryKind =
   | 'file'
   | 'hardlink'
@@ -26,8 +22,12 @@ export interface TarEntry {
   readonly gid: number;
   /** Bytes of the body; 0 for all but files. */
   readonly size: number;
+  /** Where the body begins in the tar, or would. */
+  readonly bodyStart: number;
   /** Seconds since 1970. */
   readonly mtime: number;
+  /** The part of `mtime` after its whole seconds, exactly. */
+  readonly mtimeNanoseconds: number;
   /** Of links; '' for others. */
   readonly target: string;
   readonly major: number;
@@ -53,6 +53,9 @@ const BLOCK = 512;
 /** As Go's archive/tar, which every builder of images uses or is read by. */
 const MAX_EXTENDED_HEADER = 1 << 20;
 const MAX_PATH = 4095;
+const MAX_MAJOR = 0xfff;
+const MAX_MINOR = 0xfffff;
+const NANOSECONDS = 9;
 const MAX_NAME = 255;
 const XATTR = 'SCHILY.xattr.';
 const KINDS: ReadonlyMap<string, TarEntryKind> = new Map([
@@ -108,6 +111,23 @@ export class TarParser {
         at += taken;
       } else at += this.#takeHeader(chunk, at);
     }
+  }
+
+  /** Whether the end mark has come: all that is behind it is of no account. */
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Bytes of the current body that no handler needs to see: a reader of entries alone may go past them with skip(). */
+  get skippable(): number {
+    return this.#extended === undefined ? this.#bodyLeft : 0;
+  }
+
+  /** Goes past `skippable` bytes that are not pushed. */
+  skip(): void {
+    if (this.#extended !== undefined) return;
+    this.#offset += this.#bodyLeft;
+    this.#bodyLeft = 0;
   }
 
   /** Zeros that fill the last block of a body whose bytes have all come; some writers leave them out at the end. */
@@ -179,14 +199,16 @@ export class TarParser {
 
   #readEntry(type: string, { path: longPath, target: longTarget, pax = NOTHING }: Overrides): TarEntry {
     const header = this.#header;
-    const path = pax.get('path') ?? longPath ?? headerPath(header);
+    // GNU's names win over those of pax, and an empty record says nothing: as Go's archive/tar has it.
+    const path = longPath ?? (pax.get('path') || headerPath(header));
+    const target = longTarget ?? (pax.get('linkpath') || readText(header, 157, 100));
     const kind = KINDS.get(type);
     if (type === 'S') this.#fail(`${quote(path)} is a sparse file, which layers of images do not have`);
     if (kind === undefined) this.#fail(`${quote(path)} is of the unknown type ${quote(type)}`);
     this.#checkPath(path);
     const number = (key: string, at: number, length: number) => {
       const text = pax.get(key);
-      if (text === undefined) return this.#number(at, length, key);
+      if (text === undefined || text === '') return this.#number(at, length, key);
       const value = /^-?\d{1,15}(?:\.\d*)?$/.test(text) ? Number(text) : undefined;
       return value ?? this.#fail(`a pax header has no valid ${key}`);
     };
@@ -197,9 +219,19 @@ export class TarParser {
     if (![uid, gid].every((id) => Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1)) {
       this.#fail('an entry has no valid owner');
     }
-    const actual = kind === 'file' && path.endsWith('/') ? 'old-folder' : kind;
+    // Only of this type: GNU tar makes folders of others too, Go's archive/tar does not.
+    const actual = type === '\0' && path.endsWith('/') ? 'old-folder' : kind;
     if (size !== 0 && actual !== 'file') {
       this.#fail(`${quote(path)} is a link, folder or device with a body`);
+    }
+    if (isLink(actual)) this.#checkTarget(path, target);
+    const mtime = number('mtime', 136, 12);
+    if (!Number.isSafeInteger(Math.floor(mtime))) this.#fail('an entry has no valid mtime');
+    const hasDevice = header.toString('latin1', 257, 262) === 'ustar';
+    const major = hasDevice ? this.#number(329, 8, 'device number') : 0;
+    const minor = hasDevice ? this.#number(337, 8, 'device number') : 0;
+    if (isDevice(actual) && !(isWithin(major, MAX_MAJOR) && isWithin(minor, MAX_MINOR))) {
+      this.#fail(`${quote(path)} has no device number of Linux`);
     }
     return {
       path,
@@ -208,10 +240,12 @@ export class TarParser {
       uid,
       gid,
       size,
-      mtime: number('mtime', 136, 12),
-      target: pax.get('linkpath') ?? longTarget ?? readText(header, 157, 100),
-      major: this.#number(329, 8, 'device number'),
-      minor: this.#number(337, 8, 'device number'),
+      bodyStart: this.#offset + BLOCK,
+      mtime,
+      mtimeNanoseconds: nanosecondsOf(mtime, pax.get('mtime')),
+      target,
+      major,
+      minor,
       xattrs: xattrsOf(pax),
     };
   }
@@ -222,6 +256,12 @@ export class TarParser {
     if (path.length > MAX_NAME && path.split('/').some((name) => name.length > MAX_NAME)) {
       this.#fail(`an entry has a name of more than ${MAX_NAME} bytes`);
     }
+  }
+
+  #checkTarget(path: string, target: string): void {
+    if (target === '') this.#fail(`${quote(path)} is a link to nothing`);
+    if (target.length > MAX_PATH || target.includes('\0'))
+      this.#fail(`${quote(path)} has an invalid link target`);
   }
 
   #number(at: number, length: number, what: string): number {
@@ -248,6 +288,7 @@ export class TarParser {
     const records = parsePaxRecords(body);
     if (records === undefined) this.#fail('a pax header is malformed');
     const keys = [...records.keys()];
+    if (keys.some((key) => key === '' || key.includes('\0'))) this.#fail('a pax header is malformed');
     if (type === 'g') {
       if (keys.some((key) => key !== 'comment')) {
         this.#fail('it has a global pax header, which layers of images do not have');
@@ -263,19 +304,51 @@ export class TarParser {
 }
 
 function xattrsOf(pax: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  if (pax.size === 0) return NOTHING;
-  const found = [...pax].filter(([key]) => key.startsWith(XATTR));
-  return new Map(found.map(([key, value]) => [key.slice(XATTR.length), value]));
+  let found: Map<string, string> | undefined;
+  for (const [key, value] of pax) {
+    if (!key.startsWith(XATTR)) continue;
+    found ??= new Map();
+    found.set(key.slice(XATTR.length), value);
+  }
+  return found ?? NOTHING;
 }
 
 function headerPath(header: Buffer): string {
   const name = readText(header, 0, 100);
-  // GNU headers (`ustar  `) keep other things where POSIX ones have the prefix.
-  if (header.toString('latin1', 257, 263) !== 'ustar\0') return name;
-  const prefix = readText(header, 345, 155);
+  const prefix = prefixOf(header);
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-function quote(text: string): string {
-  return JSON.stringify(Buffer.from(text, 'latin1').toString('utf8').slice(0, 200));
+function prefixOf(header: Buffer): string {
+  const magic = header.toString('latin1', 257, 265);
+  if (magic.startsWith('ustar\0')) {
+    // star keeps times behind a shorter prefix.
+    return readText(header, 345, header.toString('latin1', 508, 512) === 'tar\0' ? 131 : 155);
+  }
+  if (magic !== 'ustar  \0') return '';
+  // GNU headers have times in its place, except for those of a fault of old versions of Go, which Go still reads.
+  const hasTimes = [345, 357].every((at) => header[at] === 0 || readNumber(header, at, 12) !== undefined);
+  if (hasTimes) return '';
+  const prefix = readText(header, 345, 155);
+  return /[\x80-\xff]/.test(prefix) ? '' : prefix;
+}
+
+function isLink(kind: TarEntryKind): boolean {
+  return kind === 'hardlink' || kind === 'symlink';
+}
+
+function isDevice(kind: TarEntryKind): boolean {
+  return kind === 'char' || kind === 'block';
+}
+
+function isWithin(value: number, highest: number): boolean {
+  return value >= 0 && value <= highest;
+}
+
+/** From the digits where there are some: a number of seconds holds no more than tenths of a microsecond. */
+function nanosecondsOf(mtime: number, text: string | undefined): number {
+  if (Number.isInteger(mtime)) return 0;
+  const digits = text?.split('.')[1] ?? '';
+  const nanoseconds = Number(digits.slice(0, NANOSECONDS).padEnd(NANOSECONDS, '0'));
+  return mtime < 0 && nanoseconds > 0 ? 1e9 - nanoseconds : nanoseconds;
 }

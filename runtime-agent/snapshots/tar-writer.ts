@@ -15,7 +15,9 @@ const TYPE_FLAGS: Readonly<Record<Exclude<TarEntryKind, 'old-folder'>, string>> 
 const XATTR = 'SCHILY.xattr.';
 
 /** An entry that is to be written. As in TarEntry, each character of a text is one byte. */
-export type NewTarEntry = Omit<TarEntry, 'kind'> & { readonly kind: keyof typeof TYPE_FLAGS };
+export type NewTarEntry = Omit<TarEntry, 'kind' | 'bodyStart' | 'mtimeNanoseconds'> & {
+  readonly kind: keyof typeof TYPE_FLAGS;
+};
 
 /** Two blocks of zeros: the mark that ends a tar. */
 export const TAR_END_SIZE: number = 2 * BLOCK;

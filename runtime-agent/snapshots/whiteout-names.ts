@@ -1,3 +1,5 @@
+import { TarFormatError } from './tar-format-error.ts';
+
 /** `.wh.NAME` deletes NAME of the layers below (image-spec, layer.md, "Whiteouts"). */
 export const WHITEOUT_PREFIX = '.wh.';
 
@@ -5,4 +7,21 @@ export const WHITEOUT_PREFIX = '.wh.';
 export const OPAQUE_MARK = '.wh..wh..opq';
 
 /** Names by which AUFS kept notes for itself; they are no part of a layer. */
-export const AUFS_PREFIX = '.wh..wh.';
+const AUFS_PREFIX = '.wh..wh.';
+
+/** What a name marks: `note` is one that AUFS kept for itself. */
+export type NameMark =
+  | { readonly kind: 'whiteout'; readonly deleted: string }
+  | { readonly kind: 'opaque' | 'note' };
+
+/** What the name of an entry marks; undefined for an ordinary name. Throws TarFormatError for a whiteout of no name. */
+export function readMark(name: string): NameMark | undefined {
+  if (!name.startsWith(WHITEOUT_PREFIX)) return undefined;
+  if (name === OPAQUE_MARK) return { kind: 'opaque' };
+  if (name.startsWith(AUFS_PREFIX)) return { kind: 'note' };
+  const deleted = name.slice(WHITEOUT_PREFIX.length);
+  if (deleted === '' || deleted === '.' || deleted === '..') {
+    throw new TarFormatError(`it deletes ${JSON.stringify(deleted)}, which is not a name`);
+  }
+  return { kind: 'whiteout', deleted };
+}

@@ -19,12 +19,13 @@ import { describe, it, type TestContext } from 'node:test';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import type { LayerContent } from '../../runtime-agent/snapshots/layer-content.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { encodeEntry } from '../../runtime-agent/snapshots/tar-writer.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { listTree } from '../support/list-tree.ts';
 import { mountsUnder } from '../support/mounts.ts';
 import { runCommand } from '../support/run-command.ts';
 import { tarTree } from '../support/tar-tree.ts';
-import { TAR_END, type TarEntry, writeTar } from '../support/tar-writer.ts';
+import { TAR_END, type TarEntry, tarHeader, writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
 /** Opens a snapshotter over a folder, as an agent does when it starts. */
@@ -383,7 +384,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           ['e', 'e/new', 'real', 'top'],
         ],
         'a folder as old tars have it': [
-          [file('old/', ''), file('old/a', '')],
+          [{ name: 'old/', type: 'old' }, file('old/a', '')],
           [...below.slice(0, 4), 'old', 'old/a', 'real', 'top'],
         ],
         'a file through a symlink of its own': [
@@ -413,6 +414,97 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         await assert.rejects(add(snapshotter, writeTar([file(name, '')])), { code: 'bad-request' }, name);
       }
       assert.deepEqual(await listTree(directory), before);
+    });
+
+    it('refuses bodies in which other programs would see entries, by the name of their entry', async (t) => {
+      const { directory, snapshotter } = await begin(t);
+      const before = await listTree(directory);
+      const smuggled = writeTar([{ ...file('bin/backdoor', 'evil'), mode: 0o4755 }]).subarray(0, 1024);
+      const carriers: readonly TarEntry[] = [
+        file('etc/.wh..wh..opq', ''),
+        file('.wh.group', ''),
+        file('.wh..wh.plnk', ''),
+        { name: 'etc/.wh.link', type: 'symlink', target: 'x' },
+        { name: 'symlink', type: 'symlink', target: 'x' },
+        { name: 'hardlink', type: 'hardlink', target: 'etc/passwd' },
+        { name: 'char', type: 'char', major: 1, minor: 3 },
+        { name: 'block', type: 'block', major: 8, minor: 0 },
+        { name: 'fifo', type: 'fifo' },
+        { name: 'folder/', type: 'directory' },
+        { name: 'old/', type: 'old' },
+      ];
+      for (const carrier of carriers) {
+        const entries = [tarHeader(file('etc/passwd', ''), 0), tarHeader(carrier, smuggled.length), smuggled];
+        const tar = Buffer.concat([...entries, tarHeader(file('kept', ''), 0), TAR_END]);
+        await assert.rejects(add(snapshotter, tar), (error) => {
+          assert.ok(error instanceof EngineError && error.code === 'bad-request');
+          assert.ok(error.message.includes(`"${carrier.name}"`), error.message);
+          return true;
+        });
+      }
+      assert.deepEqual(await listTree(directory), before);
+    });
+
+    it('keeps the extended attributes that Linux has a place for, but those by which overlay is told something', async (t) => {
+      const { snapshotter } = await begin(t);
+      const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex').toString('latin1');
+      const given = {
+        'user.a': 'x\0y',
+        'user.overlay.opaque': 'y',
+        'trusted.b': '',
+        'trusted.overlay.opaque': 'y',
+        'trusted.overlay.redirect': '/etc',
+        'trusted.overlay.overlay.opaque': 'y',
+        'security.capability': capability,
+        'system.unknown': 'x',
+        'nothing.known': 'x',
+        'user.': 'x',
+      };
+      const made = (
+        name: string,
+        kind: 'file' | 'folder' | 'symlink',
+        xattrs: Readonly<Record<string, string>>,
+      ) =>
+        encodeEntry({
+          ...{ path: name, kind, mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0, major: 0, minor: 0 },
+          ...{ target: kind === 'symlink' ? 'x' : '', xattrs: new Map(Object.entries(xattrs)) },
+        });
+      const tar = (...entries: readonly Buffer[]) => Buffer.concat([...entries, TAR_END]);
+      const lower = await add(
+        snapshotter,
+        tar(made('folder/', 'folder', {}), made('folder/below', 'file', {})),
+      );
+      const upper = await add(
+        snapshotter,
+        tar(
+          made('folder/', 'folder', given),
+          made('file', 'file', given),
+          made('link', 'symlink', { 'user.a': 'x' }),
+        ),
+      );
+      const { path } = await snapshotter.mountRootfs('c', [lower, upper]);
+      assert.deepEqual(await readdir(join(path, 'folder')), ['below']);
+      const { stdout } = await runCommand('getfattr', ['-h', '-d', '-m', '-', '-e', 'hex', 'file', 'link'], {
+        cwd: path,
+      });
+      const kept = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+      assert.deepEqual(kept.toSorted(), [
+        `security.capability=0x${Buffer.from(capability, 'latin1').toString('hex')}`,
+        'trusted.b=0x',
+        'user.a=0x780079',
+        'user.overlay.opaque=0x79',
+      ]);
+      const many = Array.from(
+        { length: 3000 },
+        (_, index) => [`user.${'n'.repeat(60)}${index}`, 'x'] as const,
+      );
+      const long = [['user.long', 'x'.repeat(70_000)]] as const;
+      for (const tooMuch of [many, long]) {
+        await assert.rejects(add(snapshotter, tar(made('file', 'file', Object.fromEntries(tooMuch)))), {
+          code: 'bad-request',
+          message: /is not a valid tar: "file" has more or longer extended attributes than can be kept$/,
+        });
+      }
     });
 
     it('keeps modes, owners, links, devices and long names', async (t) => {

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
+import { runCommand } from './run-command.ts';
 import { makeTempDir, removeTree } from './temp-dir.ts';
 
 /** Berth's agent as a process of its own, in a fresh folder. */
@@ -33,11 +34,14 @@ export async function startAgent(
     readonly args?: readonly string[];
     /** What runs it elsewhere, such as in another network namespace. */
     readonly enter?: readonly string[];
+    /** A file system of its own for the data, from whose files the kernel mounts nothing. */
+    readonly dataOn?: 'tmpfs';
   } = {},
 ): Promise<AgentProcess> {
   const directory = await makeTempDir(scope, 'agent');
   const socket = join(directory, 'agent.sock');
   const dataDir = join(directory, 'data');
+  if (options.dataOn !== undefined) await mountOn(scope, dataDir, options.dataOn);
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
     const [command = '', ...rest] = [...(options.enter ?? []), process.execPath, MAIN, ...args];
@@ -75,6 +79,14 @@ export async function startAgent(
     if (ids.length > 0) await docker.docker(['rm', '--force', ...ids]);
   });
   return agent;
+}
+
+async function mountOn(scope: CleanupScope, folder: string, type: string): Promise<void> {
+  await mkdir(folder, { mode: 0o700 });
+  await runCommand('mount', ['-t', type, '-o', 'mode=700', type, folder]);
+  defer(scope, async () => {
+    await runCommand('umount', ['--lazy', folder]);
+  });
 }
 
 /** Lets go of the mount namespace that an agent has pinned for the time after its restart. */

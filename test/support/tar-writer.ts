@@ -1,7 +1,7 @@
 export interface TarEntry {
   /** As it is to stand in the archive, however odd. */
   readonly name: string;
-  readonly type: 'file' | 'hardlink' | 'symlink' | 'char' | 'block' | 'directory' | 'fifo';
+  readonly type: keyof typeof TYPE_FLAG;
   readonly mode?: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -15,15 +15,17 @@ export interface TarEntry {
 }
 
 const BLOCK = 512;
-const TYPE_FLAG: Readonly<Record<TarEntry['type'], string>> = {
+const TYPE_FLAG = {
   file: '0',
+  /** As tars before POSIX have files, and folders with a slash at the end of their names. */
+  old: '\0',
   hardlink: '1',
   symlink: '2',
   char: '3',
   block: '4',
   directory: '5',
   fifo: '6',
-};
+} as const;
 
 /** A whole tar of entries that no tar program would write: names and link targets go in unchecked. */
 export function writeTar(entries: readonly TarEntry[]): Buffer {

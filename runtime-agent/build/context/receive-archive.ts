@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
-import { type TarEntry, TarFormatError, TarParser } from '../../snapshots/tar-parser.ts';
+import { TarFormatError } from '../../snapshots/tar-format-error.ts';
+import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
 import type { ArchiveNode } from './archive-tree.ts';
 import type { TreeEntry } from './file-tree.ts';
 import { SpoolWriter } from './spool-writer.ts';

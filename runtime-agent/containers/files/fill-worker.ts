@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadInRoot } from '../../linux/in-root.ts';
 import { loadTreeCalls } from '../../linux/tree-calls.ts';
-import { TarFormatError, TarParser } from '../../snapshots/tar-parser.ts';
+import { TarFormatError } from '../../snapshots/tar-format-error.ts';
+import { TarParser } from '../../snapshots/tar-parser.ts';
 import type { FillOrder, FillReport } from './fill-messages.ts';
 import { type FillRequest, TreeFiller, UnusableEntryError } from './tree-filler.ts';
 

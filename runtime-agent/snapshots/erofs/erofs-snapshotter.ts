@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
@@ -8,20 +8,21 @@ import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
 import { FollowThread } from '../follow/follow-thread.ts';
 import type { LayerContent } from '../layer-content.ts';
-import { LayerFolders } from '../layer-folders.ts';
+import { LayerFolders, syncFolder } from '../layer-folders.ts';
 import { layerNotHere } from '../layer-not-here.ts';
 import type { CheckedTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { indexLayer } from './index-layer.ts';
-import { INDEX, MOUNT_POINT, TAR, WHOLE } from './layer-files.ts';
+import { IndexThread } from './index-thread.ts';
+import { INDEX, MOUNT_POINT, OLD_IMAGES, TAR } from './layer-files.ts';
 import { readTar, tarSize } from './read-tar.ts';
 import { receiveTar } from './receive-tar.ts';
 
 /**
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
- * stand on it: `<directory>/layers/<diff ID>/{layer.tar,layer.erofs,fs}`.
+ * stand on it: `<directory>/layers/<diff ID>/{layer.tar,index.erofs,fs}`.
  */
 export class ErofsSnapshotter implements Snapshotter {
   readonly kind = 'erofs';
@@ -29,6 +30,7 @@ export class ErofsSnapshotter implements Snapshotter {
   readonly #overlays: RootfsOverlays;
   readonly #lock = new KeyedLock();
   readonly #follower = new FollowThread();
+  readonly #indexer = new IndexThread();
   readonly #mount: ErofsMounter;
 
   private constructor(layers: LayerFolders, overlays: RootfsOverlays, mount: ErofsMounter) {
@@ -131,7 +133,7 @@ export class ErofsSnapshotter implements Snapshotter {
         try {
           const received = await receiveTar(expected, tar, { file, follower: this.#follower, signal });
           await claim?.(received.diffId);
-          if (!(await this.#layers.has(received.diffId))) await finishLayer(folder, file, received, signal);
+          if (!(await this.#layers.has(received.diffId))) await this.#finish(folder, file, received, signal);
           return received.diffId;
         } finally {
           await file.close();
@@ -149,22 +151,33 @@ export class ErofsSnapshotter implements Snapshotter {
     return await this.#lock.run(diffId, async () => {
       if ((await readMounts()).some((mount) => mount.mountPoint === target)) return target;
       if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
-      const whole = join(folder, WHOLE);
-      if (((await fileSize(whole)) ?? 0) > 0) await this.#mount({ image: whole, target });
-      else await this.#mount({ image: join(folder, INDEX), device: join(folder, TAR), target });
+      const image = join(folder, INDEX);
+      if (((await fileSize(image)) ?? 0) === 0) await this.#indexAgain(folder, diffId);
+      await this.#mount({ image, device: join(folder, TAR), target });
       return target;
     });
   }
-}
 
-async function finishLayer(
-  folder: string,
-  file: FileHandle,
-  received: CheckedTar,
-  signal: AbortSignal,
-): Promise<void> {
-  await indexLayer(folder, file, received, signal);
-  await writeContentSize(folder, received.contentSize);
-  await file.sync();
-  await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
+  async #finish(
+    folder: string,
+    file: FileHandle,
+    { diffId, contentSize }: CheckedTar,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await indexLayer(folder, diffId, this.#indexer, signal);
+    await writeContentSize(folder, contentSize);
+    await file.sync();
+    await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
+  }
+
+  /** For a layer of an agent before this one. */
+  async #indexAgain(folder: string, diffId: Digest): Promise<void> {
+    try {
+      await indexLayer(folder, diffId, this.#indexer);
+    } catch (error) {
+      throw storageFull(error) ?? error;
+    }
+    await syncFolder(folder);
+    for (const name of OLD_IMAGES) await rm(join(folder, name), { force: true });
+  }
 }

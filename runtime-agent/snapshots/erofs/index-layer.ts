@@ -1,67 +1,40 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, rm, writeFile } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { EngineError } from '../../errors.ts';
-import { removeTree } from '../../linux/remove-tree.ts';
-import type { CheckedTar } from '../layer-tar.ts';
-import { encodeFolders } from '../tar-header.ts';
-import { Extraction } from '../unpacked/extraction.ts';
-import { indexTar, packTree } from './erofs-image.ts';
-import { INDEX, TAIL, TAIL_START, TAR, WHOLE } from './layer-files.ts';
+import { type Digest, digestHex } from '../../../storage/oci/digest.ts';
+import { invalidLayer } from '../layer-tar.ts';
+import type { IndexThread } from './index-thread.ts';
+import { INDEX, TAR } from './layer-files.ts';
 
 /**
- * Makes what a layer is mounted from, beside its tar: an index over the tar, or for the rare layer that mkfs.erofs does
- * not take or would read otherwise than others do, an image of the unpacked tree. Throws EngineError 'bad-request' for a
- * layer that cannot be unpacked either.
+ * Makes what a layer is mounted from, beside its tar, which is whole: an index over it. Nothing is left when it fails. Throws
+ * EngineError 'bad-request' for a tar that makes no tree, the signal's reason, and what the device fails with.
  */
 export async function indexLayer(
   folder: string,
-  tar: FileHandle,
-  received: CheckedTar,
-  signal: AbortSignal,
+  diffId: Digest,
+  thread: IndexThread,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const { diffId } = received;
-  if (!received.isIrregular) {
-    await completeTar(folder, tar, received);
-    try {
-      await indexTar({ diffId, tar: join(folder, TAR), image: join(folder, INDEX), signal });
-      return;
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'bad-request') throw error;
-      await rm(join(folder, INDEX), { force: true });
-    }
-  }
-  const tree = join(folder, 'tree');
-  await unpack(join(folder, TAR), tree, diffId, signal);
-  await packTree({ diffId, tree, image: join(folder, WHOLE), signal });
-  await removeTree(tree);
-}
-
-/**
- * mkfs.erofs needs the end mark and opens folders without an entry to everybody (mode 0777): they get entries of their
- * own. TAIL keeps the bytes that stood there, for whoever needs the tar as it came.
- */
-async function completeTar(folder: string, tar: FileHandle, received: CheckedTar): Promise<void> {
-  const folders = received.impliedFolders;
-  if (folders.length === 0 && received.hasEndMark) return;
-  const tail = Buffer.alloc(received.size - received.entriesEnd);
-  await tar.read(tail, 0, tail.length, received.entriesEnd);
-  await writeFile(join(folder, TAIL_START), `${received.entriesEnd}`, { mode: 0o600, flush: true });
-  await writeFile(join(folder, TAIL), tail, { mode: 0o600, flush: true });
-  const addition = encodeFolders(folders);
-  await tar.write(addition, 0, addition.length, received.entriesEnd);
-}
-
-async function unpack(tar: string, tree: string, diffId: Digest, signal: AbortSignal): Promise<void> {
-  await mkdir(tree, { mode: 0o755 });
-  const extraction = new Extraction(diffId, tree);
+  const path = join(folder, `${INDEX}.new`);
+  const tar = await open(join(folder, TAR), 'r');
   try {
-    for await (const chunk of createReadStream(tar, { signal, highWaterMark: 1 << 20 })) {
-      await extraction.write(chunk as Buffer);
+    const image = await open(path, 'w', 0o600);
+    try {
+      signal?.throwIfAborted();
+      // The same for the same layer, so that an index can be made again byte for byte.
+      const uuid = digestHex(diffId).slice(0, 32);
+      const malformed = await thread.makeIndex({ tar: tar.fd, image: image.fd, uuid });
+      if (malformed !== undefined) throw invalidLayer(diffId, malformed);
+      signal?.throwIfAborted();
+      await image.sync();
+    } finally {
+      await image.close();
     }
-    await extraction.finish();
+    await rename(path, join(folder, INDEX));
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
-    await extraction.stop();
+    await tar.close();
   }
 }

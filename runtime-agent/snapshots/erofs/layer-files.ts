@@ -1,17 +1,15 @@
-/** The uncompressed tar of a layer. */
+/** The uncompressed tar of a layer, as it came. */
 export const TAR = 'layer.tar';
 
-/** What stood in the tar where folders were added to it. */
-export const TAIL = 'layer.tail';
-
-/** Where TAIL stood, in decimal digits; what is behind it in the tar is not the layer's. */
-export const TAIL_START = 'layer.tail-start';
-
-/** Names and attributes of a layer; the data are in the tar. */
-export const INDEX = 'layer.erofs';
-
-/** A layer with its data, where an index over the tar would not do; it stands instead of INDEX. */
-export const WHOLE = 'whole.erofs';
+/** The tree of a layer; the bodies of its files are in the tar. */
+export const INDEX = 'index.erofs';
 
 /** Where the layer is mounted. */
 export const MOUNT_POINT = 'fs';
+
+/** Agents before this one added folders to tars: TAIL is what had stood there, from the byte on that TAIL_START says in decimal digits. */
+export const TAIL = 'layer.tail';
+export const TAIL_START = 'layer.tail-start';
+
+/** Images that agents before this one mounted, which another program had made. */
+export const OLD_IMAGES: readonly string[] = ['layer.erofs', 'whole.erofs'];

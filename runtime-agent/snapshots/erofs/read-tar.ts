@@ -17,11 +17,9 @@ export async function* readTar(
     throw error.code === 'ENOENT' ? layerNotHere(diffId) : error;
   });
   try {
-    const tail = await readOptional(join(folder, TAIL));
-    const start = await readOptional(join(folder, TAIL_START));
-    if (tail !== undefined && start === undefined) throw tarNotKept(diffId);
-    yield* readUpTo(tar, start === undefined ? (await tar.stat()).size : Number(start), signal);
-    if (tail !== undefined) yield tail;
+    const start = await readStart(folder, diffId);
+    yield* readUpTo(tar, start ?? (await tar.stat()).size, signal);
+    if (start !== undefined) yield* readTail(join(folder, TAIL), signal);
   } finally {
     await tar.close();
   }
@@ -29,10 +27,11 @@ export async function* readTar(
 
 /** Bytes of what readTar gives. Throws EngineError 'not-found'. */
 export async function tarSize(folder: string, diffId: Digest): Promise<number> {
-  const start = await readOptional(join(folder, TAIL_START));
-  const tail = await fileSize(join(folder, TAIL));
-  if (tail !== undefined && start === undefined) throw tarNotKept(diffId);
-  const size = start === undefined ? await fileSize(join(folder, TAR)) : Number(start) + (tail ?? 0);
+  const start = await readStart(folder, diffId);
+  const size =
+    start === undefined
+      ? await fileSize(join(folder, TAR))
+      : start + ((await fileSize(join(folder, TAIL))) ?? 0);
   if (size === undefined) throw layerNotHere(diffId);
   return size;
 }
@@ -48,11 +47,24 @@ async function* readUpTo(file: FileHandle, end: number, signal: AbortSignal): As
   }
 }
 
-async function readOptional(path: string): Promise<Buffer | undefined> {
+async function* readTail(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const size = await fileSize(path);
+  if (size === undefined) return;
+  const tail = await open(path, 'r');
   try {
-    return await readFile(path);
+    yield* readUpTo(tail, size, signal);
+  } finally {
+    await tail.close();
+  }
+}
+
+/** Where TAIL begins; undefined where the tar is as it came. Throws EngineError 'not-found' where nothing tells. */
+async function readStart(folder: string, diffId: Digest): Promise<number | undefined> {
+  try {
+    return Number(await readFile(join(folder, TAIL_START), 'utf8'));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((await fileSize(join(folder, TAIL))) !== undefined) throw tarNotKept(diffId);
+    return undefined;
   }
 }

@@ -7,16 +7,31 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
+  readlinkSync,
   rmSync,
   type Stats,
+  statfsSync,
   symlinkSync,
   writeSync,
 } from 'node:fs';
 import type { TreeCalls } from '../../linux/tree-calls.ts';
+import { followLinks, type LinkedTree, namesOf } from '../entry-path.ts';
+import { keptXattrs, tooMany } from '../layer-xattrs.ts';
+import { quoteName, TarFormatError } from '../tar-format-error.ts';
 import type { TarEntry, TarHandler } from '../tar-parser.ts';
-import { AUFS_PREFIX, OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
+import { readMark, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
+
+/** The tree in the root folder of this process: its nodes are paths. */
+const TREE: LinkedTree<string> = {
+  root: '/',
+  childOf: join,
+  targetOf: (path) =>
+    statOf(bytes(path))?.isSymbolicLink() === true
+      ? readlinkSync(bytes(path), 'buffer').toString('latin1')
+      : undefined,
+};
 
 /**
  * Makes the entries of a layer in the root folder of this process, with whiteouts and opaque marks as overlay wants
@@ -25,8 +40,8 @@ const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 export class TreeWriter implements TarHandler {
   readonly #calls: TreeCalls;
   #open: { readonly fd: number; left: number; readonly path: Buffer; readonly entry: TarEntry } | undefined;
-  /** A folder's time is set at the end: what is made in it changes it. */
-  readonly #folderTimes = new Map<string, number>();
+  /** A folder's time is set at the end: what is made in it changes it. Another may be at its path then. */
+  readonly #folderTimes = new Map<string, { readonly mtime: number; readonly ino: number | undefined }>();
 
   constructor(calls: TreeCalls) {
     this.#calls = calls;
@@ -37,15 +52,15 @@ export class TreeWriter implements TarHandler {
     const names = namesOf(entry.path);
     const name = names.at(-1);
     if (name === undefined) {
+      if (entry.kind !== 'folder') throw new TarFormatError('its root is not a folder');
       this.#setAttributes(bytes('/'), entry);
       return;
     }
-    const parent = this.#ensureParent(names.slice(0, -1));
-    if (name === OPAQUE_MARK)
-      this.#calls.setXattr(bytes(parent), bytes('trusted.overlay.opaque'), bytes('y'));
-    else if (name.startsWith(AUFS_PREFIX)) return;
-    else if (name.startsWith(WHITEOUT_PREFIX)) this.#whiteOut(parent, name.slice(WHITEOUT_PREFIX.length));
-    else this.#make(join(parent, name), entry);
+    const parent = this.#ensureParent(names.slice(0, -1), entry.path);
+    const mark = readMark(name);
+    if (mark === undefined) this.#make(join(parent, name), entry);
+    else if (mark.kind === 'opaque') this.#hideBelow(parent);
+    else if (mark.kind === 'whiteout') this.#whiteOut(parent, mark.deleted);
   }
 
   data(chunk: Uint8Array): void {
@@ -58,25 +73,44 @@ export class TreeWriter implements TarHandler {
 
   /** Call it after the last entry. */
   finish(): void {
-    for (const [path, mtime] of this.#folderTimes) {
-      if (statOf(bytes(path))?.isDirectory() === true) lutimesSync(bytes(path), mtime, mtime);
+    for (const [path, { mtime, ino }] of this.#folderTimes) {
+      if (statOf(bytes(path))?.ino === ino) lutimesSync(bytes(path), mtime, mtime);
     }
   }
 
   /** Makes the folders of which no entry has told, or not yet. */
-  #ensureParent(names: readonly string[]): string {
+  #ensureParent(names: readonly string[], entry: string): string {
     let path = '/';
-    for (const name of names) {
+    for (const name of this.#follow(names, entry)) {
       path = join(path, name);
       const existing = statOf(bytes(path));
+      if (existing?.isDirectory() === true) continue;
+      // Links may have led to a name that no entry may have.
+      if (name.startsWith(WHITEOUT_PREFIX)) {
+        throw new TarFormatError(
+          `${quoteName(entry)} lies in ${quoteName(name)}, which cannot name a folder`,
+        );
+      }
       if (existing === undefined) mkdirSync(bytes(path), { mode: 0o755 });
-      else if (isWhiteout(existing)) this.#replaceWhiteout(bytes(path), 0o755);
+      else if (isWhiteout(existing)) this.#replaceByFolder(bytes(path), 0o755);
+      else throw new TarFormatError(`${quoteName(entry)} lies in ${quoteName(name)}, which is not a folder`);
     }
     return path;
   }
 
-  /** A layer that deletes a folder and has one of that name shows nothing of the folders below. */
-  #replaceWhiteout(path: Buffer, mode: number): void {
+  #follow(names: readonly string[], entry: string): readonly string[] {
+    const followed = followLinks(names, TREE);
+    if (followed !== undefined) return followed;
+    throw new TarFormatError(`the links on the way to ${quoteName(entry)} never end`);
+  }
+
+  #hideBelow(folder: string): void {
+    if (folder === '/') throw new TarFormatError('it hides all layers below it, which is not supported');
+    this.#calls.setXattr(bytes(folder), bytes('trusted.overlay.opaque'), bytes('y'));
+  }
+
+  /** A layer that deletes something, or has something else there, and then a folder of that name shows nothing of the folders below. */
+  #replaceByFolder(path: Buffer, mode: number): void {
     rmSync(path);
     mkdirSync(path, { mode });
     this.#calls.setXattr(path, bytes('trusted.overlay.opaque'), bytes('y'));
@@ -99,10 +133,8 @@ export class TreeWriter implements TarHandler {
     const path = bytes(text);
     const existing = statOf(path);
     const isFolder = entry.kind === 'folder';
-    if (existing !== undefined && isFolder && isWhiteout(existing)) this.#replaceWhiteout(path, 0o700);
-    else if (existing !== undefined && !(existing.isDirectory() && isFolder)) {
-      rmSync(path, { recursive: true });
-    }
+    if (existing !== undefined && isFolder && !existing.isDirectory()) this.#replaceByFolder(path, 0o700);
+    else if (existing !== undefined && !isFolder) rmSync(path, { recursive: true });
     switch (entry.kind) {
       case 'folder':
         if (statOf(path) === undefined) mkdirSync(path, { mode: 0o700 });
@@ -114,7 +146,7 @@ export class TreeWriter implements TarHandler {
         return;
       }
       case 'hardlink':
-        linkSync(bytes(`/${namesOf(entry.target).join('/')}`), path);
+        this.#link(entry, path);
         return;
       case 'symlink':
         symlinkSync(bytes(entry.target), path);
@@ -128,7 +160,21 @@ export class TreeWriter implements TarHandler {
         return;
     }
     this.#setAttributes(path, entry);
-    if (entry.kind === 'folder') this.#folderTimes.set(text, entry.mtime);
+    if (entry.kind === 'folder') {
+      this.#folderTimes.set(text, { mtime: entry.mtime, ino: statOf(path)?.ino });
+    }
+  }
+
+  #link({ path, target }: TarEntry, at: Buffer): void {
+    const names = namesOf(target);
+    const folder = this.#follow(names.slice(0, -1), path).reduce(join, '/');
+    const linked = bytes(join(folder, names.at(-1) ?? ''));
+    const existing = statOf(linked);
+    if (existing === undefined || existing.isDirectory() || isWhiteout(existing)) {
+      const what = existing?.isDirectory() === true ? 'which is a folder' : 'which it does not have';
+      throw new TarFormatError(`${quoteName(path)} is a hard link to ${quoteName(target)}, ${what}`);
+    }
+    linkSync(linked, at);
   }
 
   #closeFile(): void {
@@ -143,22 +189,20 @@ export class TreeWriter implements TarHandler {
     // In this order: a change of owner takes set-uid bits and capabilities away.
     lchownSync(path, entry.uid, entry.gid);
     if (entry.kind !== 'symlink') chmodSync(path, entry.mode);
-    for (const [name, value] of entry.xattrs) {
-      // Overlay would take these for its own: only whiteout entries may make them.
-      if (!name.startsWith('trusted.overlay.')) this.#calls.setXattr(path, bytes(name), bytes(value));
-    }
+    for (const [name, value] of keptXattrs(entry)) this.#setXattr(path, name, value, entry.path);
     lutimesSync(path, entry.mtime, entry.mtime);
   }
-}
 
-/** The names on a path below the root; `..` goes up as far as that. */
-function namesOf(path: string): readonly string[] {
-  const names: string[] = [];
-  for (const part of path.split('/')) {
-    if (part === '..') names.pop();
-    else if (part !== '' && part !== '.') names.push(part);
+  #setXattr(path: Buffer, name: string, value: string, entry: string): void {
+    try {
+      this.#calls.setXattr(path, bytes(name), bytes(value));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Many file systems say so of what one file may have, too.
+      if (code === 'E2BIG' || (code === 'ENOSPC' && statfsSync('/').bavail > 0)) throw tooMany(entry);
+      throw error;
+    }
   }
-  return names;
 }
 
 function join(parent: string, name: string): string {
@@ -169,8 +213,14 @@ function bytes(text: string): Buffer {
   return Buffer.from(text, 'latin1');
 }
 
+/** Undefined where nothing is, nor can be. */
 function statOf(path: Buffer): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 function isWhiteout(stats: Stats): boolean {

@@ -17,7 +17,7 @@ describe('FollowThread', () => {
   it('finds of growing files what is found of whole ones, of several at once', async (t) => {
     const thread = new FollowThread();
     const whole = inspect(tar);
-    assert.deepEqual('malformed' in whole.tar ? [] : whole.tar.impliedFolders, ['d']);
+    assert.deepEqual(whole.tar, { contentSize: 3_000_000 });
     await Promise.all(
       [1_000_003, 65_536, tar.length, 2_000_000].map(async (size) => {
         const file = await emptyFile(t);

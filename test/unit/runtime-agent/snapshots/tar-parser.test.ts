@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LayerShape } from '../../../../runtime-agent/snapshots/layer-shape.ts';
-import { encodeFolders, readNumber } from '../../../../runtime-agent/snapshots/tar-header.ts';
-import {
-  type TarEntry,
-  TarFormatError,
-  type TarHandler,
-  TarParser,
-} from '../../../../runtime-agent/snapshots/tar-parser.ts';
+import { TarFormatError } from '../../../../runtime-agent/snapshots/tar-format-error.ts';
+import { readNumber } from '../../../../runtime-agent/snapshots/tar-header.ts';
+import { type TarEntry, type TarHandler, TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
 import { makeFeatureTree } from '../../../support/feature-tree.ts';
 import { fc } from '../../../support/properties.ts';
 import { runCommand } from '../../../support/run-command.ts';
@@ -145,6 +140,142 @@ describe('TarParser', () => {
     }
     assert.deepEqual(parse(Buffer.concat([file(0), TAR_END, Buffer.from('garbage')])).entries.length, 1);
   });
+
+  it('reads names, links and devices as the Go programs do that others unpack with', () => {
+    const header = (change: (header: Buffer) => void, type = '0') => {
+      const made = tarHeader({ name: 'name', type: 'symlink', target: 'target' }, 0);
+      made.write(type, 156, 'latin1');
+      change(made);
+      setChecksum(made, 0);
+      return made;
+    };
+    const extended = (type: string, body: string) => {
+      const made = header((of) => of.write(octal(body.length), 124, 'latin1'), type);
+      return Buffer.concat([made, Buffer.from(body.padEnd(512, '\0'), 'latin1')]);
+    };
+    const plain = header(() => undefined);
+    const read = (...parts: readonly Buffer[]) => parse(Buffer.concat([...parts, TAR_END])).entries[0];
+    const paths: Readonly<Record<string, readonly [TarEntry | undefined, string]>> = {
+      'a long name over a pax one': [
+        read(extended('L', 'long\0'), extended('x', '12 path=pax\n'), plain),
+        'long',
+      ],
+      'the same the other way round': [
+        read(extended('x', '12 path=pax\n'), extended('L', 'long\0'), plain),
+        'long',
+      ],
+      'an empty pax name': [read(extended('x', '8 path=\n'), plain), 'name'],
+      'a prefix': [read(header((of) => of.write('prefix', 345, 'latin1'))), 'prefix/name'],
+      'a prefix of star, before its times': [
+        read(
+          header((of) => {
+            of.write('prefix', 345, 'latin1');
+            of.write('00000000000 00000000000 ', 476, 'latin1');
+            of.write('tar\0', 508, 'latin1');
+          }),
+        ),
+        'prefix/name',
+      ],
+      'times of GNU': [
+        read(
+          header((of) => {
+            of.write('ustar  \0', 257, 'latin1');
+            of.write('00000000017\0', 345, 'latin1');
+          }),
+        ),
+        'name',
+      ],
+      'a prefix where GNU has times': [
+        read(
+          header((of) => {
+            of.write('ustar  \0', 257, 'latin1');
+            of.write('prefix', 345, 'latin1');
+          }),
+        ),
+        'prefix/name',
+      ],
+      'no prefix before POSIX': [
+        read(
+          header((of) => {
+            of.write('\0\0\0\0\0\0\0\0', 257, 'latin1');
+            of.write('prefix', 345, 'latin1');
+          }),
+        ),
+        'name',
+      ],
+    };
+    for (const [what, [entry, expected]] of Object.entries(paths)) assert.equal(entry?.path, expected, what);
+
+    const slash = (type: string) => read(header((of) => of.write('name/', 0, 'latin1'), type))?.kind;
+    assert.deepEqual(['0', '\0', '7'].map(slash), ['file', 'old-folder', 'file']);
+    const links = read(
+      extended('K', 'long\0'),
+      extended('x', '16 linkpath=pax\n'),
+      header(() => undefined, '2'),
+    );
+    assert.equal(links?.target, 'long');
+    const old = read(header((of) => of.fill('z', 257), '3'));
+    assert.deepEqual([old?.major, old?.minor], [0, 0]);
+    const late = read(extended('x', '33 mtime=1700000000.123456789012\n'), plain);
+    assert.deepEqual([Math.floor(late?.mtime ?? 0), late?.mtimeNanoseconds], [1_700_000_000, 123_456_789]);
+    const early = read(extended('x', '15 mtime=-1.25\n'), plain);
+    assert.deepEqual([Math.floor(early?.mtime ?? 0), early?.mtimeNanoseconds], [-2, 750_000_000]);
+  });
+
+  it('refuses what no system call takes', () => {
+    const refused = (entry: Parameters<typeof tarHeader>[0], change?: (header: Buffer) => void) => {
+      const header = tarHeader(entry, 0);
+      change?.(header);
+      setChecksum(header, 0);
+      return () => parse(Buffer.concat([header, TAR_END]));
+    };
+    const base256 = (at: number) => (header: Buffer) =>
+      header.fill(0x7f, at + 1, at + 12).writeUInt8(0x80, at);
+    assert.throws(refused({ name: 'a', type: 'symlink' }), /"a" is a link to nothing/);
+    assert.throws(refused({ name: 'a', type: 'hardlink' }), /"a" is a link to nothing/);
+    assert.throws(refused({ name: 'a', type: 'char', major: 0o10000 }), /"a" has no device number of Linux/);
+    assert.throws(
+      refused({ name: 'a', type: 'block', minor: 0o4000000 }),
+      /"a" has no device number of Linux/,
+    );
+    assert.throws(refused({ name: 'a', type: 'file' }, base256(136)), /no valid mtime/);
+    assert.throws(refused({ name: 'a', type: 'file' }, base256(124)), /no valid size/);
+    const pax = (record: string) => {
+      const made = tarHeader({ name: 'x', type: 'file' }, record.length);
+      made.write('x', 156, 'latin1');
+      setChecksum(made, 0);
+      const body = Buffer.from(record.padEnd(512, '\0'), 'latin1');
+      const link = tarHeader({ name: 'a', type: 'symlink', target: 'b' }, 0);
+      return () => parse(Buffer.concat([made, body, link, TAR_END]));
+    };
+    assert.throws(pax('16 linkpath=a\0b\n'), /"a" has an invalid link target/);
+    assert.throws(pax('27 SCHILY.xattr.user.\0a=b\n'), /a pax header is malformed/);
+    assert.throws(pax('6 =ab\n'), /a pax header is malformed/);
+  });
+
+  it('goes past bodies that nobody wants', () => {
+    const entries: TarEntry[] = [];
+    const parser = new TarParser({
+      entry: (entry) => entries.push(entry),
+      data: () => assert.fail('a body'),
+    });
+    const tar = writeTar([
+      { name: `${'long/'.repeat(40)}name`, type: 'file', content: 'y'.repeat(600) },
+      { name: 'b', type: 'file', content: 'x'.repeat(512) },
+      { name: 'c', type: 'file', content: '' },
+    ]);
+    for (let at = 0; !parser.hasEnded; ) {
+      const end = at + 512 - (at % 512);
+      parser.push(tar.subarray(at, end));
+      at = end + parser.skippable;
+      parser.skip();
+    }
+    assert.deepEqual(parser.finish(), { entriesEnd: tar.length - TAR_END.length, hasEndMark: true });
+    assert.deepEqual(
+      entries.map(({ bodyStart, size }) => tar.toString('latin1', bodyStart, bodyStart + size)),
+      ['y'.repeat(600), 'x'.repeat(512), ''],
+    );
+  });
 });
 
 describe('readNumber', () => {
@@ -155,61 +286,10 @@ describe('readNumber', () => {
     assert.equal(field('\0\0\0\0\0\0\0\0'), 0);
     assert.equal(field('abc\0\0\0\0\0'), undefined);
     assert.equal(field('9\0\0\0\0\0\0\0'), undefined);
+    assert.equal(field('\0\0 0644\0'), 0o644, 'as Go reads it');
+    assert.equal(field('06\x004x\0\0\0'), 0o6);
     assert.equal(field([0x80, 0, 0, 0, 0, 1, 0, 2]), 65538);
     assert.equal(field([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe]), -2);
-  });
-});
-
-describe('LayerShape', () => {
-  const shapeOf = (...paths: readonly string[]) => {
-    const shape = new LayerShape();
-    for (const path of paths) shape.entry({ path, kind: path.endsWith('/') ? 'folder' : 'file' } as TarEntry);
-    return shape;
-  };
-
-  it('finds the folders that have no entry of their own', () => {
-    const implied = (...paths: readonly string[]) => shapeOf(...paths).impliedFolders();
-    assert.deepEqual(implied('a/', 'a/b', 'a/c/', 'a/c/d'), []);
-    assert.deepEqual(implied('x/y/z'), ['x', 'x/y']);
-    assert.deepEqual(implied('x/y/z', 'x/'), ['x/y']);
-    assert.deepEqual(implied('./x//y/./z', '/x/w'), ['x', 'x/y']);
-    assert.deepEqual(implied('a/../b/c', '../../d'), ['a', 'b']);
-    assert.deepEqual(implied('a/b/c', 'q/r', 'a'), ['q']);
-    assert.deepEqual(
-      implied('a/b/c', 'a/b/d', 'a/b', 'a/b/e', 'a/b/f'),
-      ['a', 'a/b'],
-      'it was a file meanwhile',
-    );
-    assert.deepEqual(implied('a/b', 'a/c/', 'a/c/d', 'a/c/e/f', '/a/g', 'h', '/i', 'a/..', 'a/./j/k'), [
-      'a',
-      'a/c/e',
-      'a/j',
-    ]);
-  });
-
-  it('tells what mkfs.erofs would read otherwise', () => {
-    assert.equal(shapeOf('a', '.wh.b', 'd/.wh..wh..opq', 'd/x', '.wh.c', 'c').isIrregular, false);
-    assert.equal(shapeOf('a', '.wh.a').isIrregular, true);
-    assert.equal(shapeOf('d/x', '.wh.d').isIrregular, true);
-    assert.equal(shapeOf('d/x', 'd/.wh.x').isIrregular, true);
-    assert.equal(shapeOf('d/x', 'd').isIrregular, true);
-    assert.equal(shapeOf('.wh.d', 'd/').isIrregular, true);
-    assert.equal(shapeOf('.wh.d', 'd/x').isIrregular, true);
-    assert.equal(shapeOf('d/x', 'd/y', 'd/.wh.y').isIrregular, true, 'seen beside another');
-  });
-
-  it('refuses names that mean nothing', () => {
-    for (const path of ['.wh.', 'd/.wh..', '.wh...', '.wh.a/b', '.wh..wh..opq', './.wh..wh..opq']) {
-      assert.throws(() => shapeOf(path), { name: 'TarFormatError' }, path);
-    }
-  });
-
-  it('has folders that a parser reads again', () => {
-    const paths = ['a', 'a/b', `${'l'.repeat(120)}/${'m'.repeat(200)}`];
-    assert.deepEqual(
-      parse(encodeFolders(paths)).entries.map(({ path, kind, mode, uid }) => [path, kind, mode, uid]),
-      paths.map((path) => [`${path}/`, 'folder', 0o755, 0]),
-    );
   });
 });
 
@@ -230,6 +310,10 @@ function parse(tar: Buffer, sizes: readonly number[] = [tar.length]) {
     at += size;
   }
   return { entries, bodies, ...parser.finish() };
+}
+
+function octal(value: number): string {
+  return `${value.toString(8).padStart(11, '0')}\0`;
 }
 
 function setChecksum(tar: Buffer, at: number): void {

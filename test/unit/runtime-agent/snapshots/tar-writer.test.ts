@@ -49,7 +49,7 @@ describe('encodeEntry', () => {
         const written = { ...plain, ...fields, target: linked ? fields.path : '', xattrs } as NewTarEntry;
         const [read] = parse([encodeEntry(written)]);
         const expected = fields.kind === 'folder' ? `${fields.path}/` : fields.path;
-        assert.deepEqual(read, { ...written, path: expected });
+        assert.deepEqual(read && asWritten(read), { ...written, path: expected });
       }),
     );
   });
@@ -62,7 +62,7 @@ describe('encodeEntry', () => {
       const entries: TarEntry[] = [];
       const parser = new TarParser({ entry: (entry) => entries.push(entry), data: () => undefined });
       parser.push(header);
-      assert.deepEqual(entries, [{ ...plain, ...odd }]);
+      assert.deepEqual(entries.map(asWritten), [{ ...plain, ...odd }]);
     }
   });
 
@@ -79,6 +79,14 @@ describe('encodeEntry', () => {
     assert.deepEqual([0, 1, 511, 512, 513].map(paddingOf), [0, 511, 1, 0, 511]);
   });
 });
+
+function asWritten({
+  bodyStart: _,
+  mtimeNanoseconds: __,
+  ...written
+}: TarEntry): Omit<TarEntry, 'bodyStart' | 'mtimeNanoseconds'> {
+  return written;
+}
 
 function parse(headers: readonly Buffer[]): readonly TarEntry[] {
   const entries: TarEntry[] = [];

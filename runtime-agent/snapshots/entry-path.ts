@@ -1,0 +1,57 @@
+/** Links that are followed on the way to one entry, as many as other readers of layers follow. */
+const MAX_LINKS = 255;
+
+/** The names on a path below the root; `..` goes up as far as that, and takes the name before it away without a look at it. */
+export function namesOf(path: string): readonly string[] {
+  const names: string[] = [];
+  for (const part of path.split('/')) {
+    if (part === '..') names.pop();
+    else if (part !== '' && part !== '.') names.push(part);
+  }
+  return names;
+}
+
+/** How followLinks looks at a tree, of which it has no other knowledge. A node may stand for something that is not there. */
+export interface LinkedTree<Node> {
+  readonly root: Node;
+  childOf(folder: Node, name: string): Node;
+  /** The target of a symlink, undefined for all else. */
+  targetOf(node: Node): string | undefined;
+}
+
+/**
+ * Where a folder lies when the symlinks on the way are followed, none of which leads out of the root; what is not there yet
+ * counts as a folder. Undefined when the links never end.
+ */
+export function followLinks<Node>(
+  names: readonly string[],
+  tree: LinkedTree<Node>,
+): readonly string[] | undefined {
+  const pending = names.toReversed();
+  const followed: string[] = [];
+  const nodes: Node[] = [];
+  let links = 0;
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === '..') {
+      if (followed.pop() !== undefined) nodes.pop();
+      continue;
+    }
+    const folder = nodes.length === 0 ? tree.root : (nodes[nodes.length - 1] as Node);
+    const node = tree.childOf(folder, name);
+    const target = tree.targetOf(node);
+    if (target === undefined) {
+      followed.push(name);
+      nodes.push(node);
+      continue;
+    }
+    links += 1;
+    if (links > MAX_LINKS) return undefined;
+    if (target.startsWith('/')) {
+      followed.length = 0;
+      nodes.length = 0;
+    }
+    const parts = target.split('/').filter((part) => part !== '' && part !== '.');
+    pending.push(...parts.reverse());
+  }
+  return followed;
+}

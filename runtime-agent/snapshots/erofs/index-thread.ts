@@ -1,0 +1,45 @@
+import { RequestThread } from '../../../lib/threads/request-thread.ts';
+import type { IndexOrder, IndexReport } from './index-messages.ts';
+
+/** The largest tree that LayerTree takes. */
+const MAX_HEAP_MEGABYTES = 1536;
+
+/** Milliseconds without work after which the thread's memory is given back. */
+const IDLE_TIME = 10_000;
+
+/**
+ * Makes indexes of tars, one after the other, in a thread of its own. Nothing of a layer reaches a program that is not safe for
+ * memory: what the kernel mounts is written here.
+ */
+export class IndexThread {
+  readonly #thread = new RequestThread<IndexOrder, IndexReport>(
+    new URL('./index-worker.ts', import.meta.url),
+    {
+      purpose: 'that makes indexes of layers',
+      handsOverDescriptors: true,
+      maxHeapMegabytes: MAX_HEAP_MEGABYTES,
+    },
+  );
+  #asked = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * Resolves to undefined when the index is in the file, which is not synced, or to what is wrong with the tar. Throws what
+   * reading and writing fail with. The descriptors are no longer used when it settles.
+   */
+  async makeIndex(order: Omit<IndexOrder, 'id'>): Promise<string | undefined> {
+    clearTimeout(this.#timer);
+    this.#asked += 1;
+    try {
+      const report = await this.#thread.ask({ ...order, id: this.#thread.newId() });
+      if (!('failure' in report)) return 'malformed' in report ? report.malformed : undefined;
+      throw Object.assign(new Error(report.failure), report.code !== undefined && { code: report.code });
+    } finally {
+      this.#asked -= 1;
+      if (this.#asked === 0) {
+        this.#timer = setTimeout(() => this.#thread.rest(), IDLE_TIME);
+        this.#timer.unref();
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { readSync } from 'node:fs';
+import { LayerShape } from '../layer-shape.ts';
+import { LayerTree } from '../layer-tree.ts';
+import { type TarEntry, TarParser } from '../tar-parser.ts';
+
+/** Fits a few headers: most bodies are small. */
+const BUFFER_SIZE = 16 << 10;
+const BLOCK = 512;
+
+/**
+ * Reads a layer's tree from the headers of its tar, without the bodies. `fd` is of a file, whose own position is not used. Throws
+ * TarFormatError, and what reading fails with.
+ */
+export function readLayerTree(fd: number): LayerTree {
+  const tree = new LayerTree();
+  const shape = new LayerShape();
+  const parser = new TarParser({
+    entry: (entry: TarEntry) => {
+      shape.entry(entry);
+      tree.entry(entry);
+    },
+    data: () => undefined,
+  });
+  const buffer = Buffer.allocUnsafe(BUFFER_SIZE);
+  let start = 0;
+  let filled = 0;
+  for (let position = 0; !parser.hasEnded; ) {
+    if (position >= start + filled || position < start) {
+      filled = readSync(fd, buffer, 0, BUFFER_SIZE, position);
+      if (filled === 0) break;
+      start = position;
+    }
+    const at = position - start;
+    // As far as the next header: behind it may be a body.
+    const length = Math.min(parser.skippable > 0 ? 0 : BLOCK - (position % BLOCK), filled - at);
+    parser.push(buffer.subarray(at, at + length));
+    position += length + parser.skippable;
+    parser.skip();
+  }
+  parser.finish();
+  return tree;
+}

@@ -1,0 +1,165 @@
+import type { LayerNode } from '../layer-tree.ts';
+import {
+  BLOCK,
+  encodeFolder,
+  encodeHead,
+  encodeInode,
+  FIRST_INODE,
+  type FolderEntry,
+  folderSize,
+  INODE_SIZE,
+  inodeSize,
+  type Placement,
+  roundUp,
+  SLOT,
+} from './erofs-format.ts';
+
+/** A node, once however many names it has, with all that its inode says. */
+interface Placed extends Placement {
+  readonly node: LayerNode;
+  readonly number: number;
+  readonly parent: LayerNode;
+  readonly contentSize: number;
+  /** Of folders: with `.` and `..`, in the order of their bytes. */
+  readonly names: readonly string[];
+}
+
+/** Bytes that are gathered before they are written. */
+const GATHERED = 1 << 20;
+
+/**
+ * Writes an EROFS image of a layer's tree whose files have their bodies in the tar (`tarSize` bytes), which is to be its second
+ * device. The same tree and `uuid` (16 bytes) give the same bytes, which come in order.
+ */
+export function* writeIndex(root: LayerNode, tarSize: number, uuid: Buffer): Generator<Buffer> {
+  const { placed, blocks } = place(root);
+  const head = encodeHead({
+    uuid,
+    rootPosition: placed.get(root)?.position ?? FIRST_INODE,
+    inodes: placed.size,
+    blocks,
+    tarBlocks: Math.ceil(tarSize / BLOCK),
+  });
+  const output = new Gatherer();
+  yield* output.moveTo(0, head.length);
+  head.copy(output.buffer, output.offset);
+  for (const each of placed.values()) {
+    const { node, position, content, contentSize } = each;
+    const size = inodeSize(node);
+    const inline = content === 'inline' && hasContent(node) ? contentSize : 0;
+    yield* output.moveTo(position, size + inline);
+    encodeInode(node, { ...each, links: linksOf(node) }, output.buffer, output.offset);
+    if (inline > 0) writeContent(each, placed, output.buffer, output.offset + size);
+  }
+  for (const each of placed.values()) {
+    if (each.content === 'inline') continue;
+    yield* output.moveTo(each.content.block * BLOCK, each.contentSize);
+    writeContent(each, placed, output.buffer, output.offset);
+  }
+  yield* output.moveTo(blocks * BLOCK, 0);
+  yield* output.end();
+}
+
+/** Finds a place for each node, those of one folder beside each other. */
+function place(root: LayerNode): {
+  readonly placed: ReadonlyMap<LayerNode, Placed>;
+  readonly blocks: number;
+} {
+  const placed = new Map<LayerNode, Placed>();
+  const apart: { readonly node: LayerNode; readonly entry: Omit<Placed, 'content'> }[] = [];
+  let end = FIRST_INODE;
+  const put = (node: LayerNode, parent: LayerNode) => {
+    const names = node.kind === 'folder' ? sortedNames(node) : [];
+    const contentSize = node.kind === 'folder' ? folderSize(names) : node.size;
+    const size = inodeSize(node);
+    const isInline = !hasContent(node) || size + contentSize <= BLOCK;
+    const needed = hasContent(node) && isInline ? size + contentSize : size;
+    // Neither the inode nor what is inline may lie across the end of a block.
+    const left = BLOCK - (end % BLOCK);
+    if (left < (needed <= BLOCK ? needed : INODE_SIZE)) end += left;
+    const entry = { node, parent, number: placed.size + 1, position: end, contentSize, names };
+    placed.set(node, { ...entry, content: 'inline' });
+    if (!isInline) apart.push({ node, entry });
+    end = roundUp(end + needed, SLOT);
+  };
+  put(root, root);
+  const folders = [root];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const child of folder.children?.values() ?? []) {
+      if (placed.has(child)) continue;
+      put(child, folder);
+      if (child.kind === 'folder') folders.push(child);
+    }
+  }
+  let block = Math.ceil(end / BLOCK);
+  for (const { node, entry } of apart) {
+    placed.set(node, { ...entry, content: { block } });
+    block += Math.ceil(entry.contentSize / BLOCK);
+  }
+  return { placed, blocks: block };
+}
+
+function sortedNames({ children }: LayerNode): readonly string[] {
+  return ['.', '..', ...(children?.keys() ?? [])].sort();
+}
+
+function linksOf({ kind, names, children }: LayerNode): number {
+  if (kind !== 'folder') return names;
+  let folders = 0;
+  for (const child of children?.values() ?? []) if (child.kind === 'folder') folders += 1;
+  return 2 + folders;
+}
+
+/** Whether it has content in the image: what is in files is in the tar. */
+function hasContent({ kind }: LayerNode): boolean {
+  return kind === 'folder' || kind === 'symlink';
+}
+
+function writeContent(
+  { node, parent, names }: Placed,
+  placed: ReadonlyMap<LayerNode, Placed>,
+  into: Buffer,
+  at: number,
+): void {
+  if (node.kind === 'symlink') {
+    into.write(node.target, at, 'latin1');
+    return;
+  }
+  const entries = names.map((name): FolderEntry => {
+    const named = name === '.' ? node : name === '..' ? parent : node.children?.get(name);
+    const position = named === undefined ? undefined : placed.get(named)?.position;
+    if (named === undefined || position === undefined) throw new Error('a name of a folder has no place');
+    return { name, position, kind: named.kind };
+  });
+  encodeFolder(entries, into, at);
+}
+
+/** Puts small parts together, with zeros between them. Its buffer is used again when the next has been asked for. */
+class Gatherer {
+  buffer: Buffer = Buffer.alloc(GATHERED);
+  /** Where the present part is in the buffer. */
+  offset = 0;
+  #start = 0;
+  #end = 0;
+
+  /** Begins a part, behind all others, for which there are zeros in the buffer then. */
+  *moveTo(position: number, length: number): Generator<Buffer> {
+    if (position < this.#end) throw new Error('parts of an index overlap');
+    if (position + length > this.#start + this.buffer.length) {
+      yield* this.end();
+      if (position + length > this.#start + this.buffer.length) {
+        this.buffer = Buffer.alloc(position + length - this.#start);
+      }
+    }
+    this.offset = position - this.#start;
+    this.#end = position + length;
+  }
+
+  *end(): Generator<Buffer> {
+    const length = this.#end - this.#start;
+    if (length === 0) return;
+    yield this.buffer.subarray(0, length);
+    this.#start = this.#end;
+    this.buffer.fill(0, 0, length);
+  }
+}

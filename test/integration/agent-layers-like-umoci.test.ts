@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { EngineError } from '../../runtime-agent/errors.ts';
+import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { UnpackedSnapshotter } from '../../runtime-agent/snapshots/unpacked/unpacked-snapshotter.ts';
+import type { Digest } from '../../storage/oci/digest.ts';
+import { describeTree } from '../support/describe-tree.ts';
+import { fc } from '../support/properties.ts';
+import { type TarEntry, writeTar } from '../support/tar-writer.ts';
+import { makeTempDir } from '../support/temp-dir.ts';
+import { unpackByUmoci } from '../support/umoci-tree.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+const NAMES = ['a', 'b', 'c', 'é', 'n'.repeat(255)];
+const name = fc.constantFrom(...NAMES);
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
+/** Ways to write a path that lead to the same place. */
+const spelling = fc.constantFrom('', '/', './', '../', 'b/../', '//');
+const target = fc
+  .tuple(
+    fc.constantFrom('', '/', '../', './', '../../', 'a/../'),
+    path,
+    fc.constantFrom('', '/', '/..', '/.'),
+  )
+  .map((parts) => parts.join(''));
+const attributes = fc.record({
+  mode: fc.constantFrom(0o644, 0o755, 0o4755, 0o2750, 0o1777, 0),
+  uid: fc.constantFrom(0, 1000),
+  gid: fc.constantFrom(0, 2000),
+});
+const placed = fc.tuple(spelling, path).map((parts) => parts.join(''));
+
+/** What an image may hold, in any order: most of these entries meet others of their names. */
+const entry: fc.Arbitrary<TarEntry> = fc.oneof(
+  { weight: 4, arbitrary: entryOf('file', { content: fc.constantFrom('', 'x', 'y'.repeat(700)) }) },
+  { weight: 4, arbitrary: entryOf('directory', {}).map((made) => ({ ...made, name: `${made.name}/` })) },
+  { weight: 4, arbitrary: entryOf('symlink', { target }) },
+  { weight: 2, arbitrary: entryOf('hardlink', { target: path }) },
+  { weight: 1, arbitrary: entryOf('fifo', {}) },
+  { weight: 1, arbitrary: entryOf('char', { major: fc.constant(1), minor: fc.constantFrom(3, 5) }) },
+);
+
+function entryOf(
+  type: TarEntry['type'],
+  more: { readonly [key in keyof TarEntry]?: fc.Arbitrary<TarEntry[key]> },
+): fc.Arbitrary<TarEntry> {
+  return fc
+    .tuple(placed, attributes, fc.record(more as Record<string, fc.Arbitrary<unknown>>))
+    .map(([placedName, given, own]) => ({ name: placedName, type, ...given, ...own }) as TarEntry);
+}
+
+/** A whiteout in a folder that has an entry: what is to be made of its folder where it has none is said nowhere. */
+const whiteout: fc.Arbitrary<readonly TarEntry[]> = fc
+  .tuple(
+    fc.array(name, { maxLength: 2 }),
+    fc.constantFrom('.wh..wh..opq', ...NAMES.slice(0, 4).map((of) => `.wh.${of}`)),
+  )
+  .map(([folder, mark]) => {
+    const folders = folder.map((_, index) => folder.slice(0, index + 1).join('/'));
+    const isRootOpaque = folder.length === 0 && mark === '.wh..wh..opq';
+    return [
+      ...folders.map((each): TarEntry => ({ name: `${each}/`, type: 'directory' })),
+      { name: [...folder, isRootOpaque ? '.wh.a' : mark].join('/'), type: 'file' },
+    ];
+  });
+
+const BASE: readonly TarEntry[] = ['a', 'b', 'a/a', 'a/b', 'b/é', 'a/a/c'].flatMap((folder) => [
+  { name: `${folder}/`, type: 'directory' },
+  { name: `${folder}/below`, type: 'file', content: folder },
+]);
+
+const SNAPSHOTTERS = {
+  EROFS: (directory: string): Promise<Snapshotter> => ErofsSnapshotter.open(directory),
+  unpacked: (directory: string): Promise<Snapshotter> => UnpackedSnapshotter.open(directory),
+};
+
+for (const [kind, open] of Object.entries(SNAPSHOTTERS)) {
+  describe(`${kind} layers and umoci`, { skip: unlessRoot() }, () => {
+    const numRuns = kind === 'EROFS' ? 40 : 8;
+
+    it('have the same tree of one layer, whatever the order of its entries', async (t) => {
+      const both = await begin(t, open);
+      let same = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 14 }), async (entries) => {
+          const { ours, theirs } = await both([writeTar(entries)]);
+          assert.deepEqual(ours, theirs);
+          if (ours !== undefined) same += 1;
+        }),
+        { numRuns },
+      );
+      assert.ok(same > numRuns / 5, `only ${same} were not refused`);
+    });
+
+    it('have the same tree of a layer that deletes from another', async (t) => {
+      const both = await begin(t, open);
+      const base = writeTar(BASE);
+      const files = fc.array(
+        fc.oneof(
+          entry.map((each) => [each]),
+          whiteout,
+          whiteout,
+        ),
+        { minLength: 1, maxLength: 9 },
+      );
+      let same = 0;
+      await fc.assert(
+        fc.asyncProperty(files, async (entries) => {
+          const { ours, theirs } = await both([base, writeTar(entries.flat())]);
+          // Layers stand alone: what leads through things of another is looked for in the layer itself.
+          if (ours === undefined || theirs === undefined) return;
+          assert.deepEqual(ours, theirs);
+          same += 1;
+        }),
+        { numRuns },
+      );
+      assert.ok(same > numRuns / 5, `only ${same} were not refused`);
+    });
+  });
+}
+
+/** Gives both trees of some layers; undefined for one that is refused. */
+async function begin(t: TestContext, open: (directory: string) => Promise<Snapshotter>) {
+  const directory = await makeTempDir(t, 'like-umoci');
+  const snapshotter = await open(directory);
+  let count = 0;
+  return async (layers: readonly Buffer[]) => {
+    count += 1;
+    const folder = join(directory, `umoci-${count}`);
+    await mkdir(folder);
+    const unpacked = await unpackByUmoci(folder, layers);
+    const theirs = unpacked === undefined ? undefined : [...(await describeTree(unpacked))];
+    await rm(folder, { recursive: true });
+    return { ours: await treeOf(snapshotter, layers, t.signal), theirs };
+  };
+}
+
+async function treeOf(snapshotter: Snapshotter, layers: readonly Buffer[], signal: AbortSignal) {
+  const diffIds: Digest[] = [];
+  try {
+    for (const tar of layers) {
+      const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+      await snapshotter.addLayer(diffId, only(tar), signal);
+      diffIds.push(diffId);
+    }
+  } catch (error) {
+    assert.ok(error instanceof EngineError && error.code === 'bad-request', `${error}`);
+    return undefined;
+  }
+  const { path: mounted } = await snapshotter.mountRootfs('c', diffIds);
+  const tree = [...(await describeTree(mounted))];
+  await snapshotter.removeRootfs('c');
+  return tree;
+}
+
+async function* only(tar: Buffer): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(tar);
+}
