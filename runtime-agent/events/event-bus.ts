@@ -12,16 +12,23 @@ export interface EngineEvent {
 }
 
 const KEPT = 1024;
+/** Characters of their attributes, of which labels may be long. */
+const MAX_CHARACTERS = 8 << 20;
 
 /** Hands each event to every subscriber in order, and keeps the last ones for `docker events --since`. */
 export class EventBus {
   readonly #recent: EngineEvent[] = [];
+  #characters = 0;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
 
   publish(event: Omit<EngineEvent, 'timeNano'>): void {
     const stamped: EngineEvent = { ...event, timeNano: BigInt(Date.now()) * 1_000_000n };
     this.#recent.push(stamped);
-    if (this.#recent.length > KEPT) this.#recent.shift();
+    this.#characters += charactersOf(stamped);
+    while (this.#recent.length > KEPT || (this.#characters > MAX_CHARACTERS && this.#recent.length > 1)) {
+      const oldest = this.#recent.shift();
+      if (oldest !== undefined) this.#characters -= charactersOf(oldest);
+    }
     for (const listener of this.#listeners) listener(stamped);
   }
 
@@ -36,4 +43,11 @@ export class EventBus {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** Characters of the attributes of an event. */
+export function charactersOf({ attributes }: EngineEvent): number {
+  let sum = 0;
+  for (const [name, value] of Object.entries(attributes)) sum += name.length + value.length;
+  return sum;
 }

@@ -36,6 +36,8 @@ const ACCEPTED_MANIFESTS = [
 const MANIFEST_TRIES = 4;
 const TAGS_AT_ONCE = 1000;
 const MAX_TAG_PAGES = 1000;
+/** Bytes of all pages together. */
+const MAX_TAG_BYTES = 64 << 20;
 /** Failures in a row, without a byte between them. */
 const BLOB_TRIES = 7;
 /** Connections for one blob, however far each gets. */
@@ -89,6 +91,7 @@ export class RegistryRepository {
   /** All tags, page after page (distribution-spec, "Content Discovery"). Throws EngineError. */
   async listTags(signal: AbortSignal): Promise<readonly string[]> {
     const tags: string[] = [];
+    let bytes = 0;
     let path: string | undefined = `tags/list?n=${TAGS_AT_ONCE}`;
     for (let page = 0; path !== undefined && page < MAX_TAG_PAGES; page++) {
       const asked: string = path;
@@ -97,7 +100,11 @@ export class RegistryRepository {
         const bytes = await this.#readWhole(response, MAX_MANIFEST_SIZE, signal);
         return { body: bytes?.toString('utf8') ?? '', link: response.headers.link };
       });
-      tags.push(...readTags(body, this.#familiarName));
+      bytes += body.length;
+      if (bytes > MAX_TAG_BYTES) {
+        throw new EngineError('registry', `${this.#familiarName} has more tags than can be listed`);
+      }
+      for (const tag of readTags(body, this.#familiarName)) tags.push(tag);
       // Only what asks for the next page counts: the path is this repository's.
       const query = nextLink(`${link ?? ''}`)?.split('?')[1] ?? '';
       const last = new URLSearchParams(query).get('last');

@@ -9,10 +9,23 @@ export type ClassicLine =
       readonly id: string;
     };
 
+/** Output of one step that is kept while earlier ones run; BuildKit passes no more on either. */
+const MAX_OF_STEP = 2 << 20;
+/** Output of all steps that is kept. */
+const MAX_KEPT = 16 << 20;
+/** What a piece takes in memory beside its characters. */
+const PIECE = 64;
+const CLIPPED = '\n[output clipped, log limit 2MiB reached]\n';
+
 interface ShownStep {
   readonly id: string;
   readonly header: string;
+  /** What it has said before its turn. */
   readonly lines: string[];
+  /** Memory that these take. */
+  kept: number;
+  /** Some were left out. */
+  isClipped: boolean;
   /** Characters may be cut between two pieces of output. */
   readonly decoder: TextDecoder;
   done: boolean;
@@ -27,6 +40,8 @@ export class ClassicLines {
   readonly #byId = new Map<string, ShownStep>();
   readonly #emit: (line: ClassicLine) => void;
   #current = 0;
+  /** Memory that output takes which waits. */
+  #kept = 0;
   #headerShown = false;
 
   constructor(emit: (line: ClassicLine) => void) {
@@ -42,6 +57,8 @@ export class ClassicLines {
         id,
         header: `Step ${number}/${count} : ${text}`,
         lines: [],
+        kept: 0,
+        isClipped: false,
         decoder: new TextDecoder(),
         done: false,
       };
@@ -60,13 +77,13 @@ export class ClassicLines {
     }
     switch (progress.kind) {
       case 'cached':
-        this.#add(step, ' ---> Using cache\n');
+        this.#tell(step, ' ---> Using cache\n');
         return;
       case 'log':
         this.#add(step, step.decoder.decode(progress.data, { stream: true }));
         return;
       case 'completed':
-        this.#add(
+        this.#tell(
           step,
           progress.layer === undefined || progress.layer === '' ? ' --->\n' : ` ---> ${progress.layer}\n`,
         );
@@ -81,6 +98,12 @@ export class ClassicLines {
     }
   }
 
+  /** A line of the builder's own, which is never left out. */
+  #tell(step: ShownStep, text: string): void {
+    if (this.#steps[this.#current] === step) this.#add(step, text);
+    else step.lines.push(text);
+  }
+
   /** The bytes of a base image, as `docker pull` shows them. */
   #tellPull({ what, current, total }: Extract<BuildProgress, { readonly kind: 'progress' }>): void {
     const [state = '', id = ''] = what.split(' ');
@@ -92,7 +115,21 @@ export class ClassicLines {
     if (this.#steps[this.#current] === step) {
       this.#showHeader(step);
       if (text !== '') this.#emit({ stream: text });
-    } else if (text !== '') step.lines.push(text);
+    } else if (text !== '') this.#keep(step, text);
+  }
+
+  /** What a step says before its turn is kept up to the limits. */
+  #keep(step: ShownStep, text: string): void {
+    const size = text.length + PIECE;
+    if (step.isClipped) return;
+    if (step.kept + size > MAX_OF_STEP || this.#kept + size > MAX_KEPT) {
+      step.isClipped = true;
+      step.lines.push(CLIPPED);
+      return;
+    }
+    step.lines.push(text);
+    step.kept += size;
+    this.#kept += size;
   }
 
   #advance(): void {
@@ -118,6 +155,9 @@ export class ClassicLines {
     if (step.lines.length === 0 && !step.done) return;
     this.#showHeader(step);
     for (const text of step.lines.splice(0)) this.#emit({ stream: text });
+    this.#kept -= step.kept;
+    step.kept = 0;
+    step.isClipped = false;
   }
 
   #showHeader(step: ShownStep): void {

@@ -15,6 +15,16 @@ export interface ArchiveLimits {
   readonly entries: number;
 }
 
+/** Bytes of the names, link targets and attributes of a context, which are held in memory. */
+export const MAX_METADATA = 512 << 20;
+
+export function tooMuchMetadata(): EngineError {
+  return new EngineError(
+    'bad-request',
+    `the names and attributes of the context are larger than ${MAX_METADATA} bytes: exclude files by .dockerignore`,
+  );
+}
+
 const FOLDER = { mode: 0o755, uid: 0, gid: 0, mtime: 0 } as const;
 const NOTHING: ReadonlyMap<string, string> = new Map();
 
@@ -58,6 +68,8 @@ class Receiver {
   readonly #nodes = new Map<string, ArchiveNode>([['', folderNode('')]]);
   readonly #output: SpoolWriter;
   #offset = 0;
+  /** Bytes of names, targets and attributes. */
+  #metadata = 0;
   #hash: Hash | undefined;
   #current:
     | { readonly entry: TreeEntry; readonly offset: number; readonly xattrs: ArchiveNode['xattrs'] }
@@ -82,6 +94,8 @@ class Receiver {
         `the context has more than ${this.#limits.entries} files: exclude some by .dockerignore`,
       );
     }
+    this.#metadata += metadataSize(entry);
+    if (this.#metadata > MAX_METADATA) throw tooMuchMetadata();
     this.#makeParents(path);
     const common = { path, mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: Math.floor(entry.mtime) };
     const { xattrs } = entry;
@@ -168,6 +182,12 @@ class Receiver {
       this.#nodes.set(folder, folderNode(folder));
     }
   }
+}
+
+function metadataSize(entry: TarEntry): number {
+  let size = entry.path.length + ('target' in entry ? entry.target.length : 0);
+  for (const [name, value] of entry.xattrs) size += name.length + value.length;
+  return size;
 }
 
 function folderNode(path: string): ArchiveNode {

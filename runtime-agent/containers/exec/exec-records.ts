@@ -3,11 +3,14 @@ import type { ExecRecord } from './exec-record.ts';
 
 /** Of those that do not run, so many are remembered. */
 const KEPT = 1_000;
+/** Characters of their commands and variables. */
+const MAX_CHARACTERS = 8 << 20;
 
 /** The commands in containers: all that run, and the last ones that have ended or were never started. */
 export class ExecRecords {
   readonly #byId = new Map<string, ExecRecord>();
   readonly #limit: number;
+  #characters = 0;
 
   constructor(limit = KEPT) {
     this.#limit = limit;
@@ -15,13 +18,16 @@ export class ExecRecords {
 
   add(record: ExecRecord): void {
     this.#byId.set(record.id, record);
+    this.#characters += charactersOf(record);
     let surplus = this.#byId.size - this.#limit;
-    if (surplus <= 0) return;
+    if (surplus <= 0 && this.#characters <= MAX_CHARACTERS) return;
     // In the order of their making; what runs stays, so there may be more than the limit.
-    for (const { id, state } of this.#byId.values()) {
-      if (surplus <= 0) return;
+    for (const known of this.#byId.values()) {
+      if (surplus <= 0 && this.#characters <= MAX_CHARACTERS) return;
+      const { id, state } = known;
       if (id === record.id || state === 'running' || state === 'starting') continue;
       this.#byId.delete(id);
+      this.#characters -= charactersOf(known);
       surplus -= 1;
     }
   }
@@ -36,6 +42,10 @@ export class ExecRecords {
   all(): readonly ExecRecord[] {
     return [...this.#byId.values()];
   }
+}
+
+function charactersOf({ request: { cmd, env } }: ExecRecord): number {
+  return [...cmd, ...env].reduce((sum, text) => sum + text.length, 0);
 }
 
 export function noSuchExec(id: string): EngineError {

@@ -5,11 +5,17 @@ export interface AsyncQueue<T> extends AsyncIterable<T> {
   end(error?: unknown): void;
   /** Values that the consumer has not taken. */
   readonly size: number;
+  /** What these weigh together. */
+  readonly weight: number;
 }
 
-/** Makes an empty queue; unbounded, so whoever pushes looks at `size` where the consumer may be slow. */
-export function createAsyncQueue<T>(): AsyncQueue<T> {
+/**
+ * Makes an empty queue; unbounded, so the producer looks at `size`, or `weight`, where the consumer may be slow. `weigh` says
+ * what a value weighs; without it each weighs 1.
+ */
+export function createAsyncQueue<T>(weigh: (value: T) => number = () => 1): AsyncQueue<T> {
   const values: T[] = [];
+  let weight = 0;
   let ended = false;
   let failure: { readonly error: unknown } | undefined;
   let wake: (() => void) | undefined;
@@ -21,6 +27,7 @@ export function createAsyncQueue<T>(): AsyncQueue<T> {
     push(value) {
       if (ended) return;
       values.push(value);
+      weight += weigh(value);
       notify();
     },
     end(error) {
@@ -32,9 +39,16 @@ export function createAsyncQueue<T>(): AsyncQueue<T> {
     get size() {
       return values.length;
     },
+    get weight() {
+      return weight;
+    },
     async *[Symbol.asyncIterator]() {
       for (;;) {
-        while (values.length > 0) yield values.shift() as T;
+        while (values.length > 0) {
+          const value = values.shift() as T;
+          weight -= weigh(value);
+          yield value;
+        }
         if (ended) {
           if (failure !== undefined) throw failure.error;
           return;

@@ -24,7 +24,7 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     const cancelled = new AbortController();
     if (query.id !== undefined) running.set(query.id, cancelled);
     const signal = AbortSignal.any([requestSignal(ctx.res, deps.stopping), cancelled.signal]);
-    const queue = createAsyncQueue<object>();
+    const queue = createAsyncQueue(lineWeight);
     void build(ctx, deps, parts, query, bounded(queue), signal)
       .then(
         () => queue.end(),
@@ -63,14 +63,20 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
 
 const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, so that none is kept\n';
 
-/** Lines that a slow client may owe before output is left out. */
-const BACKLOG = 10_000;
+/** Characters of lines that a slow client may owe before output is left out. */
+const BACKLOG = 8 << 20;
+/** What a line takes in memory beside its output. */
+const LINE = 100;
+
+function lineWeight(line: object): number {
+  return LINE + ('stream' in line && typeof line.stream === 'string' ? line.stream.length : 0);
+}
 
 /** Passes lines on; of what a client does not take in time it is told that it is missing. */
 function bounded(queue: AsyncQueue<object>): (line: object) => void {
   let clipped = false;
   return (line) => {
-    const isFull = queue.size > BACKLOG && 'stream' in line;
+    const isFull = queue.weight > BACKLOG && 'stream' in line;
     if (!isFull) queue.push(line);
     else if (!clipped) queue.push({ stream: '\n[output clipped: the client does not take it in time]\n' });
     clipped = isFull;

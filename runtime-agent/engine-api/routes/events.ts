@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
-import type { EngineEvent } from '../../events/event-bus.ts';
+import { charactersOf, type EngineEvent } from '../../events/event-bus.ts';
 import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { createAsyncQueue } from '../http/async-queue.ts';
@@ -10,8 +10,10 @@ import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 import { eventJson } from '../views/event-json.ts';
 
-/** A client that reads nothing is left behind rather than held in memory. */
-const SLOW_CLIENT = 10_000;
+/** Bytes of events that a client may owe: one that reads nothing is left behind rather than held in memory. */
+const SLOW_CLIENT = 8 << 20;
+/** What an event takes beside its attributes. */
+const EVENT = 800;
 
 /** `GET /events`: kept events from `since` on, then what happens, until `until` or the client leaves. */
 export function eventRoutes(router: Router, deps: EngineDeps): void {
@@ -30,10 +32,10 @@ export function eventRoutes(router: Router, deps: EngineDeps): void {
     const signal = requestSignal(ctx.res, deps.stopping);
 
     async function* messages(): AsyncIterable<string> {
-      const queue = createAsyncQueue<EngineEvent>();
+      const queue = createAsyncQueue((event: EngineEvent) => EVENT + charactersOf(event));
       const unsubscribe = deps.events.subscribe((event) => {
         queue.push(event);
-        if (queue.size > SLOW_CLIENT) queue.end();
+        if (queue.weight > SLOW_CLIENT) queue.end();
       });
       // Nothing can happen between subscribing and reading what is kept, so no event is lost or doubled.
       const kept = since === undefined ? [] : deps.events.recent(since);

@@ -6,16 +6,39 @@ export type StatusUpdate = MessageInitShape<typeof StatusResponseSchema>;
 
 /** Updates put into one message, so that a busy step costs no message for each of its lines. */
 const AT_ONCE = 200;
+/** Memory that output and counts of a build take which are kept for clients that come late or read slowly. */
+const MAX_PASSING = 16 << 20;
+/** What an update takes in memory beside its output. */
+const UPDATE = 500;
 
-/** All that was told of a build, for whoever asks, whenever he comes. */
+interface Kept {
+  /** Its place among all updates. */
+  readonly place: number;
+  readonly update: StatusUpdate;
+}
+
+/**
+ * All that was told of a build, for whoever asks, whenever he comes. Of output and of counts only the last is kept: as much as
+ * a step writes, or a client sends, there may be of them.
+ */
 export class StatusLog {
-  readonly #updates: StatusUpdate[] = [];
+  /** Vertexes and warnings: as many as the build has steps. */
+  readonly #lasting: Kept[] = [];
+  #passing: Kept[] = [];
+  /** How many of #passing were dropped, and how many of these are still in front of it. */
+  #dropped = 0;
+  #head = 0;
+  #memory = 0;
+  #places = 0;
   readonly #waiting = new Set<() => void>();
   #ended = false;
 
   append(update: StatusUpdate): void {
     if (this.#ended) return;
-    this.#updates.push(update);
+    const kept = { place: this.#places, update };
+    this.#places += 1;
+    if (isPassing(update)) this.#keepPassing(kept);
+    else this.#lasting.push(kept);
     this.#wake();
   }
 
@@ -25,19 +48,45 @@ export class StatusLog {
     this.#wake();
   }
 
-  /** From the first update to the last; ends early where `signal` aborts. */
+  /** From the first update that is kept to the last; ends early where `signal` aborts. */
   async *follow(signal: AbortSignal): AsyncGenerator<StatusUpdate> {
-    for (let next = 0; !signal.aborted; ) {
-      const updates = this.#updates.slice(next, next + AT_ONCE);
-      if (updates.length > 0) {
-        next += updates.length;
-        yield merged(updates);
-      } else if (this.#ended) {
-        return;
-      } else {
-        await this.#more(signal);
+    let lasting = 0;
+    let passing = 0;
+    while (!signal.aborted) {
+      const updates: StatusUpdate[] = [];
+      passing = Math.max(passing, this.#dropped);
+      while (updates.length < AT_ONCE) {
+        const fact = this.#lasting[lasting];
+        const passed = this.#passing[passing - this.#dropped + this.#head];
+        if (fact !== undefined && (passed === undefined || fact.place < passed.place)) {
+          updates.push(fact.update);
+          lasting += 1;
+        } else if (passed !== undefined) {
+          updates.push(passed.update);
+          passing += 1;
+        } else break;
       }
+      if (updates.length > 0) yield merged(updates);
+      else if (this.#ended) return;
+      else await this.#more(signal);
     }
+  }
+
+  #keepPassing(kept: Kept): void {
+    this.#passing.push(kept);
+    this.#memory += memoryOf(kept.update);
+    while (this.#memory > MAX_PASSING) {
+      const oldest = this.#passing[this.#head];
+      if (oldest === undefined) break;
+      this.#memory -= memoryOf(oldest.update);
+      // The array is cut seldom; what was dropped is let go at once.
+      this.#passing[this.#head] = NOTHING;
+      this.#head += 1;
+      this.#dropped += 1;
+    }
+    if (this.#head < 1000 || this.#head < this.#passing.length / 2) return;
+    this.#passing = this.#passing.slice(this.#head);
+    this.#head = 0;
   }
 
   #more(signal: AbortSignal): Promise<void> {
@@ -55,6 +104,17 @@ export class StatusLog {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+const NOTHING: Kept = { place: -1, update: {} };
+
+/** Output, and counts that later ones take the place of. */
+function isPassing({ vertexes, warnings }: StatusUpdate): boolean {
+  return vertexes === undefined && warnings === undefined;
+}
+
+function memoryOf({ logs }: StatusUpdate): number {
+  return (logs ?? []).reduce((sum, { msg }) => sum + (msg?.length ?? 0), UPDATE);
 }
 
 function merged(updates: readonly StatusUpdate[]): StatusUpdate {

@@ -5,26 +5,50 @@ const PREFIX = 5;
 /** Bytes of one message; clients send files in pieces of 32 KiB. */
 const LARGEST = 16 << 20;
 
-/** Takes messages out of the bytes of a stream, which come in any pieces. */
+/** Takes messages out of the bytes of a stream, which come in any pieces. Each byte is copied at most three times. */
 export class MessageReader {
+  /** Holds what has come of a message that is not whole, and room for more of it. */
   #pending: Buffer = Buffer.alloc(0);
+  /** Bytes of #pending that have come. */
+  #length = 0;
+  /** Bytes that must have come before they are looked at again. */
+  #needed = PREFIX;
 
   /** The messages that are whole now. They share the memory of what was pushed. Throws ConnectError. */
   push(chunk: Buffer): readonly Buffer[] {
-    const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    const bytes = this.#length === 0 ? chunk : this.#append(chunk);
+    if (bytes.length < this.#needed && this.#length > 0) return [];
     const messages: Buffer[] = [];
     let at = 0;
+    this.#needed = PREFIX;
     while (bytes.length - at >= PREFIX) {
       const length = bytes.readUInt32BE(at + 1);
       if (bytes[at] !== 0) throw new ConnectError('compressed messages are not taken', Code.Internal);
       if (length > LARGEST)
         throw new ConnectError(`a message of ${length} bytes is too long`, Code.ResourceExhausted);
-      if (bytes.length - at - PREFIX < length) break;
+      if (bytes.length - at - PREFIX < length) {
+        this.#needed = PREFIX + length;
+        break;
+      }
       messages.push(bytes.subarray(at + PREFIX, at + PREFIX + length));
       at += PREFIX + length;
     }
     this.#pending = bytes.subarray(at);
+    this.#length = this.#pending.length;
     return messages;
+  }
+
+  /** Answers all that has come. The memory at least doubles when it is full. */
+  #append(chunk: Buffer): Buffer {
+    const length = this.#length + chunk.length;
+    if (length > this.#pending.length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, Math.min(this.#needed, 2 * this.#pending.length)));
+      this.#pending.copy(grown, 0, 0, this.#length);
+      this.#pending = grown;
+    }
+    chunk.copy(this.#pending, this.#length);
+    this.#length = length;
+    return this.#pending.subarray(0, length);
   }
 }
 

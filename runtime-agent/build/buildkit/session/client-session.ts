@@ -42,6 +42,7 @@ export class ClientSession {
     this.#transport = createGrpcTransport({
       baseUrl: AUTHORITY,
       acceptCompression: [],
+      readMaxBytes: LARGEST_MESSAGE,
       sessionManager: {
         authority: AUTHORITY,
         request: async (method, path, fields, options) =>
@@ -79,6 +80,8 @@ export class ClientSession {
   }
 }
 
+/** Bytes of one message, as of those that clients send to the builder. */
+const LARGEST_MESSAGE = 16 << 20;
 /** Bytes that a client may send before they are taken: files come fast over a unix socket. */
 const STREAM_WINDOW = 4 << 20;
 const CONNECTION_WINDOW = 16 << 20;

@@ -86,7 +86,7 @@ export async function diffCopy(
       case Kind.PACKET_ERR:
         throw new EngineError(
           'bad-request',
-          `the client failed to send its files: ${Buffer.from(packet.data)}`,
+          `the client failed to send its files: ${Buffer.from(packet.data).toString('utf8', 0, MAX_MESSAGE)}`,
         );
       case Kind.PACKET_FIN:
         // The client ends the call now.
@@ -106,6 +106,9 @@ export async function diffCopy(
     stream.cancel();
   }
 }
+
+/** Bytes of a client's message that are shown. */
+const MAX_MESSAGE = 2000;
 
 /** The first byte of a packet that tells of a file: field 2, with its length; the type, which is 0, is left out. */
 const STAT_FIELD = (2 << 3) | 2;

@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { EngineError } from '../../../errors.ts';
-import type { ArchiveLimits } from '../../context/receive-archive.ts';
+import { type ArchiveLimits, MAX_METADATA, tooMuchMetadata } from '../../context/receive-archive.ts';
 import type { FileReceiver } from './diff-copy.ts';
 import { type IndexedFile, indexedFile, sameFile } from './file-index.ts';
 import { fileKind } from './file-mode.ts';
@@ -9,6 +9,9 @@ import type { FolderState } from './folder-state.ts';
 import { Listing } from './listing.ts';
 import type { FileStat } from './packet.ts';
 import { ReceivedFile } from './received-file.ts';
+
+/** Files whose content comes at once: clients send four side by side. Each holds a descriptor and memory. */
+const MOST_AT_ONCE = 64;
 
 /**
  * Brings a folder of this host, which holds what `before` says and nothing else, to what a client sends: only files that differ are
@@ -32,6 +35,12 @@ export class FolderReceiver implements FileReceiver {
   /** All so far was as before, in the same order, and is not looked at unless something else comes. */
   #inStep = true;
   #size = 0;
+  /** Bytes of all content that has come. */
+  #received = 0;
+  /** Bytes of all that was told of files. */
+  #told = 0;
+  /** Files whose content has begun to come. */
+  #begun = 0;
   readonly #open = new Map<number, { readonly path: string; readonly file: ReceivedFile }>();
 
   /** `onChange` is called once, before the first change. */
@@ -53,8 +62,12 @@ export class FolderReceiver implements FileReceiver {
     this.#leaveStep();
     const path = this.#newPath(stat.path);
     const entry = indexedFile(stat);
+    if (entry.size < 0) {
+      throw new EngineError('bad-request', `the client sent ${path} with the size ${entry.size}`);
+    }
     const kind = fileKind(stat.mode);
     this.#messages.push(message);
+    this.#told += message.length;
     this.#take(path, entry);
     this.#checkLimits();
     const known = this.#before.files.get(path);
@@ -75,12 +88,24 @@ export class FolderReceiver implements FileReceiver {
   }
 
   data(id: number, bytes: Uint8Array): void {
-    this.#openFile(id).file.write(bytes);
+    const { file } = this.#openFile(id);
+    this.#received += bytes.length;
+    if (!file.isBegun) this.#begun += 1;
+    if (this.#received > this.#limits.size || this.#begun > MOST_AT_ONCE) {
+      throw new EngineError(
+        'bad-request',
+        this.#begun > MOST_AT_ONCE
+          ? `the client sends more than ${MOST_AT_ONCE} files side by side`
+          : `the context is larger than ${this.#limits.size} bytes: exclude files by .dockerignore`,
+      );
+    }
+    file.write(bytes);
   }
 
   end(id: number): void {
     const { path, file } = this.#openFile(id);
     const entry = this.#now.get(path);
+    if (file.isBegun) this.#begun -= 1;
     const digest = file.end();
     if (entry !== undefined) this.#now.set(path, { ...entry, digest });
     this.#open.delete(id);
@@ -146,6 +171,7 @@ export class FolderReceiver implements FileReceiver {
 
   #checkLimits(): void {
     const { size, entries } = this.#limits;
+    if (this.#told > MAX_METADATA) throw tooMuchMetadata();
     if (this.#size <= size && this.#now.size <= entries) return;
     const what = this.#size > size ? `is larger than ${size} bytes` : `has more than ${entries} files`;
     throw new EngineError('bad-request', `the context ${what}: exclude files by .dockerignore`);

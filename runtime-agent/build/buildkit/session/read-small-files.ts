@@ -7,6 +7,10 @@ import type { FileStat } from './packet.ts';
 
 /** Bytes of one file that is read as a whole: a Dockerfile or an ignore file. */
 const LARGEST = 1 << 20;
+/** Bytes of all of them together. */
+const LARGEST_TOGETHER = 16 << 20;
+/** Files, folders and links that a client may list where it was asked for a few. */
+const MOST_ENTRIES = 10_000;
 const MOST_LINKS = 40;
 
 /** A few files of a folder of the client's, held in memory. */
@@ -26,19 +30,22 @@ export async function readSmallFiles(
   progress: (bytes: number) => void,
   signal: AbortSignal,
 ): Promise<SmallFiles> {
-  const files = new Map<string, Buffer[]>();
+  const files = new Map<string, Content>();
   const links = new Map<string, string>();
-  const open = new Map<number, Buffer[]>();
+  const open = new Map<number, Content>();
+  let together = 0;
   const stat = (entry: FileStat, id: number): boolean => {
+    together += entry.path.length + entry.linkname.length;
+    if (id >= MOST_ENTRIES || together > LARGEST_TOGETHER) throw tooMuch(folder);
     const kind = fileKind(entry.mode);
     if (kind === 'symlink') links.set(entry.path, entry.linkname);
     if (kind !== 'file') return false;
     // A further name of a file that has come under its first.
-    const chunks = files.get(entry.linkname) ?? [];
-    files.set(entry.path, chunks);
+    const content = files.get(entry.linkname) ?? new Content();
+    files.set(entry.path, content);
     if (entry.linkname !== '') return false;
     if (entry.size > LARGEST) throw tooLarge(entry.path);
-    open.set(id, chunks);
+    open.set(id, content);
     return true;
   };
   await diffCopy(
@@ -47,9 +54,14 @@ export async function readSmallFiles(
     {
       stat,
       data(id, bytes) {
-        const chunks = open.get(id) ?? [];
-        chunks.push(Buffer.from(bytes));
-        if (chunks.reduce((sum, { length }) => sum + length, 0) > LARGEST) throw tooLarge(folder);
+        const content = open.get(id);
+        if (content === undefined) {
+          throw new EngineError('bad-request', 'the client sent a file that was not asked for');
+        }
+        together += bytes.length;
+        if (content.length + bytes.length > LARGEST) throw tooLarge(folder);
+        if (together > LARGEST_TOGETHER) throw tooMuch(folder);
+        content.add(bytes);
       },
       end: (id) => open.delete(id),
     },
@@ -62,14 +74,41 @@ export async function readSmallFiles(
       for (let hops = 0; hops < MOST_LINKS; hops++) {
         const target = links.get(name);
         if (target === undefined) {
-          const chunks = files.get(name);
-          return chunks === undefined ? undefined : Buffer.concat(chunks).toString();
+          return files.get(name)?.text;
         }
         name = posix.join('/', posix.isAbsolute(target) ? '' : posix.dirname(name), target).slice(1);
       }
       return undefined;
     },
   };
+}
+
+/** Bytes in one piece of memory, which at least doubles when it is full: pieces of a byte each take no more than large ones. */
+class Content {
+  length = 0;
+  #bytes = Buffer.alloc(0);
+
+  add(bytes: Uint8Array): void {
+    const length = this.length + bytes.length;
+    if (length > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, 2 * this.#bytes.length));
+      this.#bytes.copy(grown, 0, 0, this.length);
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes, this.length);
+    this.length = length;
+  }
+
+  get text(): string {
+    return this.#bytes.toString('utf8', 0, this.length);
+  }
+}
+
+function tooMuch(folder: string): EngineError {
+  return new EngineError(
+    'bad-request',
+    `the client sends more of ${folder} than a Dockerfile and its ignore file`,
+  );
 }
 
 function tooLarge(path: string): EngineError {

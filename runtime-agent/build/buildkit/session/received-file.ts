@@ -3,6 +3,10 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 
 /** Bytes that are collected before they are written, so that the usual source file costs one write. */
 const COLLECTED = 256 << 10;
+/** Pieces below this are copied: a view of a few bytes would keep all that came with them. */
+const SMALL = 4096;
+/** What a piece takes in memory beside its bytes. */
+const PIECE = 64;
 
 /** A file whose content comes in pieces, between those of other files. Its mode and time are the index's, and not the disk's. */
 export class ReceivedFile {
@@ -11,16 +15,23 @@ export class ReceivedFile {
   #hash: Hash | undefined;
   #chunks: Uint8Array[] = [];
   #collected = 0;
+  #isBegun = false;
   #descriptor: number | undefined;
 
   constructor(path: string) {
     this.#path = path;
   }
 
+  /** Whether some of its content has come. */
+  get isBegun(): boolean {
+    return this.#isBegun;
+  }
+
   /** The bytes must stay as they are until the file ends. */
   write(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
-    this.#collected += bytes.length;
+    this.#isBegun = true;
+    this.#chunks.push(bytes.length < SMALL ? Buffer.from(bytes) : bytes);
+    this.#collected += bytes.length + PIECE;
     if (this.#collected < COLLECTED) return;
     this.#hash ??= createHash('sha256');
     this.#hash.update(this.#flush());

@@ -25,7 +25,7 @@ export async function sendFolder(
     throw new EngineError('bad-request', 'the client takes no output: it has named no file or folder for it');
   }
   const files: (FileEntry | undefined)[] = [];
-  const wanted = createAsyncQueue<number>();
+  const wanted = createAsyncQueue<{ readonly ID: number; readonly file: FileEntry }>();
   let sent = 0;
 
   async function* packets(): AsyncGenerator<MessageInitShape<typeof PacketSchema>> {
@@ -34,10 +34,7 @@ export async function sendFolder(
       yield { type: Kind.PACKET_STAT, stat: await statOf(tree, entry) };
     }
     yield { type: Kind.PACKET_STAT };
-    for await (const ID of wanted) {
-      const file = files[ID];
-      if (file === undefined)
-        throw new EngineError('bad-request', `the client asked for the file ${ID}, which is none`);
+    for await (const { ID, file } of wanted) {
       for await (const data of tree.read(file)) {
         sent += data.length;
         progress(sent);
@@ -48,13 +45,26 @@ export async function sendFolder(
     yield { type: Kind.PACKET_FIN };
   }
 
+  /** Each file is asked for once, so that the queue has no more than the tree. */
+  function ask(ID: number): void {
+    const file = files[ID];
+    if (file === undefined) {
+      throw new EngineError(
+        'bad-request',
+        `the client asked for the file ${ID}, which is none, or was sent before`,
+      );
+    }
+    files[ID] = undefined;
+    wanted.push({ ID, file });
+  }
+
   const answers = session
     .client(FileSend)
     .diffCopy(packets(), { headers: exporterMetadata(exporter), signal });
   let failure: string | undefined;
   try {
     for await (const packet of answers) {
-      if (packet.type === Kind.PACKET_REQ) wanted.push(packet.ID);
+      if (packet.type === Kind.PACKET_REQ) ask(packet.ID);
       if (packet.type === Kind.PACKET_FIN) wanted.end();
       // The cause comes with the end of the call: this may only be that it was given up.
       if (packet.type === Kind.PACKET_ERR) failure = Buffer.from(packet.data).toString();

@@ -14,6 +14,9 @@ export interface ForwardedSocket {
   release(): Promise<void>;
 }
 
+/** Connections that a step may have to the agent at once. */
+const MOST_CONNECTIONS = 64;
+
 /** Undefined where the client has no agent of this name (`--ssh id`, `default` when it is not named). */
 export async function forwardSsh(
   session: ClientSession,
@@ -36,6 +39,7 @@ export async function forwardSsh(
     connection.on('error', () => connection.destroy());
     void relay(session, id, connection, signal);
   });
+  server.maxConnections = MOST_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, resolve);

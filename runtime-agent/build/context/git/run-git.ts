@@ -16,6 +16,8 @@ const PASSED_ON = [
 ];
 /** What it says after the reason. */
 const ADVICE = /^(?:Please make sure you have the correct access rights|and the repository exists\.)/;
+/** Bytes of an answer that is read as a whole, such as the references of a repository. */
+const LARGEST_ANSWER = 32 << 20;
 /** Bytes of its complaints that are kept. */
 const COMPLAINT = 2_000;
 
@@ -85,9 +87,18 @@ export async function gitOutput(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<string> {
-  return Buffer.concat(await Array.fromAsync(runGit(place, args, signal)))
-    .toString('utf8')
-    .trim();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of runGit(place, args, signal)) {
+    length += chunk.length;
+    if (length > LARGEST_ANSWER) {
+      throw new GitError(
+        `git answers more than ${LARGEST_ANSWER} bytes: the repository has too many references`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8').trim();
 }
 
 function failure(end: number | NodeJS.Signals, complaint: string, args: readonly string[]): Error {

@@ -9,6 +9,17 @@ const REQUEST = {
 };
 
 describe('ExecRecords', () => {
+  it('forgets the oldest when their commands are long', () => {
+    const records = new ExecRecords();
+    for (let index = 0; index < 100; index += 1) {
+      records.add(new ExecRecord(`e${index}`, 'container', { ...REQUEST, cmd: ['x'.repeat(1 << 20)] }));
+    }
+    assert.deepEqual(
+      records.all().map(({ id }) => id),
+      Array.from({ length: 8 }, (_, index) => `e${92 + index}`),
+    );
+  });
+
   it('forgets the oldest that do not run, and none that does', () => {
     const records = new ExecRecords(3);
     const add = (id: string, state: ExecRecord['state']) => {

@@ -111,6 +111,22 @@ describe('a folder that follows the one of a client', () => {
     assert.equal(changed.state.nodes.get('d/f')?.entry.mtime, 2);
   });
 
+  test('neither files side by side nor their content go beyond what they may', async (t) => {
+    const root = await makeTempDir(t, 'receiver');
+    const stat = (path: string, size: bigint) => create(StatSchema, { path, mode: 0o644, size, modTime: 1n });
+    const limits = { size: 1000, entries: 1000 };
+    const receiver = new FolderReceiver(root, nothing(), limits, () => undefined);
+    t.after(() => receiver.abandon());
+    for (let id = 0; id < 100; id += 1) receiver.stat(stat(`f${id}`, 1n), id, Buffer.alloc(10));
+    for (let id = 0; id < 64; id += 1) receiver.data(id, Buffer.from('x'));
+    assert.throws(() => receiver.data(64, Buffer.from('x')), /more than 64 files side by side/);
+    const second = new FolderReceiver(root, nothing(), limits, () => undefined);
+    t.after(() => second.abandon());
+    second.stat(stat('g', 1n), 0, Buffer.alloc(10));
+    assert.throws(() => second.data(0, Buffer.alloc(1001)), /larger than 1000 bytes/);
+    assert.throws(() => second.stat(stat('h', -5n), 1, Buffer.alloc(10)), /the size -5/);
+  });
+
   test('what is gone is removed, and kinds may change', async (t) => {
     const root = await makeTempDir(t, 'receiver');
     const first = send(root, nothing(), [

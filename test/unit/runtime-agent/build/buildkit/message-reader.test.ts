@@ -16,6 +16,27 @@ describe('messages of a gRPC stream', () => {
     }
   });
 
+  test('a message in tiny pieces is not copied for each of them', (t) => {
+    const message = framed(Buffer.alloc(1 << 20, 1));
+    let copied = 0;
+    const { concat } = Buffer;
+    const { copy } = Buffer.prototype;
+    t.mock.method(Buffer, 'concat', (list: readonly Uint8Array[], length?: number) => {
+      copied += list.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      return concat(list, length);
+    });
+    t.mock.method(Buffer.prototype, 'copy', function (this: Buffer, target: Uint8Array, ...at: number[]) {
+      copied += this.length;
+      return copy.call(this, target, ...at);
+    });
+    const reader = new MessageReader();
+    const read: Buffer[] = [];
+    for (let at = 0; at < message.length; at += 64) read.push(...reader.push(message.subarray(at, at + 64)));
+    t.mock.restoreAll();
+    assert.equal(read[0]?.length, 1 << 20);
+    assert.ok(copied < 4 * message.length, `${copied} bytes were copied`);
+  });
+
   test('compressed and endless ones are refused', () => {
     assert.throws(() => new MessageReader().push(Buffer.from([1, 0, 0, 0, 0])), /compressed/);
     assert.throws(() => new MessageReader().push(Buffer.from([0, 0xff, 0, 0, 0])), /too long/);
