@@ -1,4 +1,5 @@
 import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
+import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { ProviderUnreachableError } from '../errors.ts';
 
 const TIMEOUT = 5_000;
@@ -29,7 +30,9 @@ async function discover(issuer: string): Promise<URL> {
   try {
     const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    text = await readBounded(answer);
+    const bytes = await readAtMost(answer.body ?? [], LARGEST_DOCUMENT);
+    if (bytes === undefined) throw new Error(`it has more than ${LARGEST_DOCUMENT} bytes`);
+    text = bytes.toString('utf8');
   } catch (cause) {
     throw new ProviderUnreachableError(
       `the identity provider ${issuer} cannot be asked for its keys: try again soon`,
@@ -45,17 +48,6 @@ async function discover(issuer: string): Promise<URL> {
     throw new ProviderUnreachableError(`${address} does not say where the keys of ${issuer} are`);
   }
   return keys;
-}
-
-async function readBounded({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length;
-    if (bytes > LARGEST_DOCUMENT) throw new Error(`it has more than ${LARGEST_DOCUMENT} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isLoopback } from '../../auth/issuer.ts';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
+import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { refusedOption } from './parse-options.ts';
@@ -12,6 +13,8 @@ const OPTIONS = { name: { type: 'string' } } as const;
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:device_code';
 /** Milliseconds. */
 const TIMEOUT = 30_000;
+/** Bytes of an answer. */
+const LARGEST_ANSWER = 1 << 20;
 const SLOWER = 5_000;
 /** In a row, after which the registry is not asked again: it may just be starting anew. */
 const MOST_FAILURES = 5;
@@ -125,7 +128,7 @@ async function post(
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT),
     });
-    value = await answer.json();
+    value = await readJsonAtMost(answer, LARGEST_ANSWER);
   } catch (cause) {
     const why = ((cause as Error).cause as Error | undefined)?.message ?? (cause as Error).message;
     throw new LoginFailedError(`${registry.host} does not answer as a Berth registry does: ${why}`, {

@@ -53,18 +53,3 @@ export function announcedLength(req: IncomingMessage): number | undefined {
 export function expectsContinue(req: IncomingMessage): boolean {
   return req.headers.expect?.toLowerCase() === '100-continue';
 }
-
-/** All bytes of a body, or undefined when there are more than `limit`. */
-export async function readAtMost(
-  content: AsyncIterable<Uint8Array>,
-  limit: number,
-): Promise<Buffer | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of content) {
-    size += chunk.byteLength;
-    if (size > limit) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, size);
-}

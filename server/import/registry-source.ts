@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { nextLink } from '../../lib/http/next-link.ts';
+import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import {
   type ImportSource,
   type SourceBlob,
@@ -15,6 +16,8 @@ import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import type { RegistryConnection } from './registry-connection.ts';
 
 const PAGE = 1000;
+/** Bytes of one page of a list. */
+const LARGEST_PAGE = 16 << 20;
 const MANIFEST_TYPES = [
   MEDIA_TYPES.ociIndex,
   MEDIA_TYPES.ociManifest,
@@ -130,7 +133,7 @@ export class RegistrySource implements ImportSource {
         return;
       }
       refuse(response, `the list ${path}`);
-      const page: unknown = await response.json().catch(() => undefined);
+      const page = await readJsonAtMost(response, LARGEST_PAGE).catch(() => undefined);
       if (!isJsonObject(page)) throw new SourceContentError(`the list ${path} is not JSON`);
       yield page;
       next = nextOf(response);

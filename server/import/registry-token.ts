@@ -1,5 +1,9 @@
+import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { SourceUnavailableError } from '../../storage/import/import-source.ts';
 import { isJsonObject } from '../../storage/oci/json-object.ts';
+
+/** Bytes of a token server's answer. */
+const LARGEST_ANSWER = 1 << 20;
 
 export type RegistryCredentials =
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
@@ -51,7 +55,7 @@ function realmOf({ registry, parameters, credentials }: TokenRequest): URL {
 async function readToken(response: Response, realm: URL): Promise<string> {
   if (response.status >= 500 || response.status === 429)
     throw new Error(`${realm.host} answered ${response.status}`);
-  const body: unknown = await response.json().catch(() => undefined);
+  const body = await readJsonAtMost(response, LARGEST_ANSWER).catch(() => undefined);
   const token = isJsonObject(body) ? (body.token ?? body.access_token) : undefined;
   if (response.ok && typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return `Bearer ${token}`;
   throw new SourceUnavailableError(

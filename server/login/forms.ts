@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hashSecret } from '../../auth/credentials/secret.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { RegistryError } from '../errors.ts';
-import { readAtMost, requestBody } from '../http/request-body.ts';
+import { requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { type Html, html } from './html.ts';
 import { isCrossSite } from './own-origin.ts';

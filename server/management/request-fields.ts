@@ -1,6 +1,7 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
+import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { parseSize } from '../guards/parse-size.ts';
-import { readAtMost, requestBody } from '../http/request-body.ts';
+import { requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 
 const LARGEST_BODY = 64 * 1024;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { DigestMismatchError, ManifestInvalidError } from '../../storage/errors.ts';
 import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
@@ -10,7 +11,7 @@ import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { readAtMost, requestBody } from '../http/request-body.ts';
+import { requestBody } from '../http/request-body.ts';
 import { warning } from '../http/warning.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';

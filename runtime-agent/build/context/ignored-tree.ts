@@ -1,4 +1,4 @@
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import type { IgnoreRules } from '../frontend/ignore-rules.ts';
 import type { DigestNotes } from './digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
@@ -8,7 +8,7 @@ import { joinPath, shownPath } from './tree-paths.ts';
 export class IgnoredTree implements FileTree {
   readonly #inner: FileTree;
   readonly #rules: IgnoreRules;
-  readonly #meter = new WorkMeter();
+  readonly #pace = new Pace();
   readonly #visible = new Map<string, Promise<boolean>>();
 
   constructor(inner: FileTree, rules: IgnoreRules) {
@@ -62,8 +62,8 @@ export class IgnoredTree implements FileTree {
   }
 
   async #decide(entry: TreeEntry): Promise<boolean> {
-    const isExcluded = this.#rules.excludes(shownPath(entry.path), this.#meter);
-    await this.#meter.rest();
+    const isExcluded = this.#rules.excludes(shownPath(entry.path), this.#pace);
+    await this.#pace.rest();
     if (!isExcluded) return true;
     // An excluded folder is still seen when something in it is taken in again.
     if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;

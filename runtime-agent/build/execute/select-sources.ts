@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { Glob, isGlob, PatternError } from '../../../lib/pattern/glob.ts';
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import type { FileTree, TreeEntry } from '../context/file-tree.ts';
 import { byteText, joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { type IgnoreRules, ignoreLines, ignoreRules } from '../frontend/ignore-rules.ts';
@@ -72,7 +72,7 @@ export async function* copiedEntries(
     return;
   }
   yield { path: '', entry: source.entry };
-  yield* below(source.tree, source.entry.path, '', rules, new WorkMeter());
+  yield* below(source.tree, source.entry.path, '', rules, new Pace());
 }
 
 async function* below(
@@ -80,17 +80,17 @@ async function* below(
   folder: string,
   path: string,
   rules: IgnoreRules | undefined,
-  meter: WorkMeter,
+  pace: Pace,
 ): AsyncGenerator<CopiedEntry> {
   for (const name of await tree.children(folder)) {
     const entry = await tree.entry(joinPath(folder, name));
     if (entry === undefined) continue;
     const relative = joinPath(path, name);
-    const isExcluded = rules?.excludes(shownPath(relative), meter) === true;
-    await meter.rest();
+    const isExcluded = rules?.excludes(shownPath(relative), pace) === true;
+    await pace.rest();
     if (!isExcluded) yield { path: relative, entry };
     if (entry.kind !== 'folder' || (isExcluded && rules?.hasExceptions !== true)) continue;
-    yield* below(tree, entry.path, relative, rules, meter);
+    yield* below(tree, entry.path, relative, rules, pace);
   }
 }
 
@@ -105,7 +105,7 @@ function cleanSource(written: string): string {
 /** Paths that match, one folder at a time; links on the way are followed within the tree. */
 async function matches(tree: FileTree, pattern: string): Promise<readonly string[]> {
   let found = [''];
-  const meter = new WorkMeter();
+  const pace = new Pace();
   for (const part of pattern.split('/')) {
     const next: string[] = [];
     const glob = globOf(part);
@@ -118,7 +118,7 @@ async function matches(tree: FileTree, pattern: string): Promise<readonly string
         continue;
       }
       const names = await tree.children(resolved.path);
-      const matching = await meter.filter(names, (name) => glob.matches(name, meter));
+      const matching = await pace.filter(names, (name) => glob.matches(name, pace));
       for (const name of matching) next.push(joinPath(folder, name));
     }
     found = next;

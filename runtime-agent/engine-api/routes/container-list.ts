@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import type { Container } from '../../containers/container.ts';
 import type { Containers } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
@@ -118,15 +118,15 @@ async function select(
   const since = (await position('since')) ?? all.length;
   const ancestors = await ancestorIds(filters.get('ancestor'), deps.images);
   const any = (key: string, holds: (value: string) => boolean) => filters.get(key)?.some(holds) ?? true;
-  const meter = new WorkMeter();
+  const pace = new Pace();
   const hasName = textFilter(filters, 'name') ?? (() => true);
-  return await meter.filter(all, (container, index) => {
+  return await pace.filter(all, (container, index) => {
     const { state, name, id } = container;
     return (
       index > before &&
       index < since &&
       any('id', (value) => id.startsWith(value)) &&
-      (hasName(name, meter) || hasName(`/${name}`, meter)) &&
+      (hasName(name, pace) || hasName(`/${name}`, pace)) &&
       any('status', (value) => shownStatus(state) === value) &&
       any('exited', (value) => state.status === 'exited' && state.exitCode === Number(value)) &&
       any('ancestor', () => ancestors.has(container.imageId)) &&

@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import { Glob, PatternError } from '../../../lib/pattern/glob.ts';
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import type { Images } from '../../images/images.ts';
@@ -24,12 +24,12 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
     const usage = queryBoolean(ctx.URL.searchParams, 'shared-size')
       ? await measureLayers(deps, all)
       : undefined;
-    const meter = new WorkMeter();
+    const pace = new Pace();
     const patterns = filters.get('reference')?.map(referencePattern);
     const summaries: object[] = [];
     for (const image of selected.sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))) {
-      const names = shownNames(image, patterns, meter);
-      await meter.rest();
+      const names = shownNames(image, patterns, pace);
+      await pace.rest();
       if (names === undefined) continue;
       const shared = usage && { SharedSize: usage.shared(image) };
       summaries.push({ ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared });
@@ -58,11 +58,11 @@ async function select(all: readonly Image[], filters: Filters, images: Images): 
 }
 
 /** The names that a `reference` filter leaves of an image; undefined where it leaves none. */
-function shownNames(image: Image, patterns: readonly Glob[] | undefined, meter: WorkMeter) {
+function shownNames(image: Image, patterns: readonly Glob[] | undefined, pace: Pace) {
   if (patterns === undefined) return image;
   const matches = (reference: string) => {
     const name = reference.replace(/(@[^@]*|:[^/:]*)$/, '');
-    return patterns.some((glob) => glob.matches(reference, meter) || glob.matches(name, meter));
+    return patterns.some((glob) => glob.matches(reference, pace) || glob.matches(name, pace));
   };
   const repoTags = image.repoTags.filter(matches);
   const repoDigests = image.repoDigests.filter(matches);

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import type { NetworkWithMembers } from '../../networks/networks.ts';
 import { asksBefore } from '../api-version.ts';
@@ -29,14 +29,14 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
       }
     }
     const dangling = booleanFilter(filters, 'dangling');
-    const meter = new WorkMeter();
+    const pace = new Pace();
     const hasId = textFilter(filters, 'id') ?? (() => true);
     const hasName = textFilter(filters, 'name') ?? (() => true);
-    const selected = await meter.filter(
+    const selected = await pace.filter(
       networks.list(),
       (entry) =>
-        hasId(entry.network.id, meter) &&
-        hasName(entry.network.name, meter) &&
+        hasId(entry.network.id, pace) &&
+        hasName(entry.network.name, pace) &&
         matches(entry, filters, dangling),
     );
     ctx.body = selected.map((entry) => networkView(entry, asksBefore(ctx, '1.28')));

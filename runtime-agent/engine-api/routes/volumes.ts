@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { WorkMeter } from '../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -13,15 +13,15 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
   router.get('/volumes', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, ['dangling', 'driver', 'label', 'name']);
     const dangling = booleanFilter(filters, 'dangling');
-    const meter = new WorkMeter();
+    const pace = new Pace();
     const hasName = textFilter(filters, 'name') ?? (() => true);
     const drivers = filters.get('driver');
     const all = await volumes.list();
-    const selected = await meter.filter(
+    const selected = await pace.filter(
       all,
       ({ name, labels }) =>
         (dangling === undefined || dangling === (volumes.users(name).length === 0)) &&
-        hasName(name, meter) &&
+        hasName(name, pace) &&
         (drivers === undefined || drivers.includes('local')) &&
         matchLabels(filters.get('label'), labels),
     );

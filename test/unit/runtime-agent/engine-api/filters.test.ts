@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { JsonError } from '../../../../lib/json/json-fields.ts';
-import { WorkMeter } from '../../../../lib/sync/work-meter.ts';
+import { Pace } from '../../../../lib/sync/pace.ts';
 import { matchLabels, readFilters, textFilter } from '../../../../runtime-agent/engine-api/http/filters.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
 
@@ -61,11 +61,11 @@ describe('filters', () => {
   });
   test('expressions that would backtrack take steps in proportion to the text', async () => {
     for (const value of ['(a+)+!', '(a|a)*!', '(.*)*(.*)*!', '(a*)*(a*)*(a*)*!']) {
-      const meter = new WorkMeter();
+      const pace = new Pace();
       const matches = textFilter(new Map([['name', [value]]]), 'name');
       const names = Array.from({ length: 100 }, () => 'a'.repeat(5000));
-      assert.deepEqual(await meter.filter(names, (name) => matches?.(name, meter) ?? true), []);
-      assert.ok(meter.turns > 10, 'other requests are served meanwhile');
+      assert.deepEqual(await pace.filter(names, (name) => matches?.(name, pace) ?? true), []);
+      assert.ok(pace.turns > 10, 'other requests are served meanwhile');
     }
   });
   test('expressions that are too large together are refused', () => {
