@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { startDockerd } from '../support/dockerd.ts';
@@ -349,6 +351,49 @@ describe('docker save, load and import', { skip: unlessRoot(), timeout: 3_600_00
       await docker(['load'], { input, expectExit: 1 });
     }
     assert.deepEqual(await left(), before);
+  });
+
+  test('a quiet load is answered when it is done, and a failure of a load in the answer, as by dockerd', async () => {
+    const load = (query: string) => {
+      const sending = request({
+        ...{ socketPath: agent.socket, method: 'POST', path: `/v1.45/images/load${query}` },
+        headers: { 'Content-Type': 'application/x-tar' },
+      });
+      return { sending, answered: once(sending, 'response').then(([answer]) => answer as IncomingMessage) };
+    };
+    const before = await left();
+    await docker(['run', '--name', 'third', '--network=none', image, 'sh', '-c', 'echo three > /three']);
+    await docker(['commit', 'third', 'third:1']);
+    await docker(['rm', 'third']);
+    await docker(['save', '-o', at('third.tar'), 'third:1']);
+    const archive = await readFile(at('third.tar'));
+    for (const query of ['?quiet=1', '']) {
+      await docker(['rmi', 'third:1']);
+      await waitUntil('its layer is gone', async () => (await left()).join() === before.join());
+      const { sending, answered } = load(query);
+      let isAnswered = false;
+      answered.then(() => {
+        isAnswered = true;
+      });
+      sending.write(archive.subarray(0, -1024));
+      await waitUntil('its layers are here', async () => (await left()).length > before.length);
+      await out('version');
+      assert.ok(!isAnswered, 'before the archive has come');
+      sending.end(archive.subarray(-1024));
+      // It has the answer's head, and no use for more.
+      (await answered).destroy();
+      await idOf('third:1');
+    }
+    await docker(['rmi', 'third:1']);
+    const { sending, answered } = load('?quiet=0');
+    sending.end(Buffer.from('no tar at all'.repeat(100)));
+    const answer = await answered;
+    assert.equal(answer.statusCode, 200);
+    const [line = '', ...more] = (await text(answer)).split('\r\n');
+    assert.deepEqual(more, ['']);
+    const { error, errorDetail } = JSON.parse(line) as { error: string; errorDetail: object };
+    assert.match(error, /is not a valid tar|no images|manifest/);
+    assert.deepEqual(errorDetail, { message: error });
   });
 
   test('a client that hangs up in the middle of save or load leaves nothing', async () => {

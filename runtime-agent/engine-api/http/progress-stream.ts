@@ -18,6 +18,8 @@ export interface ProgressWork<Step> {
    * that everybody must see.
    */
   counts(step: Step): { readonly id: string; readonly state: string } | undefined;
+  /** Whether a failure is told in the answer's body also where nothing came before it; false where it is absent. */
+  readonly failsInside?: boolean;
 }
 
 /** Milliseconds between two messages that count the same. */
@@ -26,8 +28,9 @@ const INTERVAL = 100;
 const BACKLOG = 1000;
 
 /**
- * Answers with what work tells, one JSON object and CRLF each (Engine API, ImageCreate). A failure before the first message is an
- * ordinary error answer, a later one the last message. The work is aborted when the client hangs up.
+ * Answers with what work tells, one JSON object and CRLF each (Engine API, ImageCreate), from the first message on: the end of
+ * work that says nothing is told by the answer's head. A failure before the first message is an ordinary error answer, a later
+ * one the last message. The work is aborted when the client hangs up.
  */
 export async function streamProgress<Step>(
   ctx: Context,
@@ -40,19 +43,24 @@ export async function streamProgress<Step>(
     () => queue.end(),
     (error: unknown) => queue.end(error),
   );
-  const steps = queue[Symbol.asyncIterator]();
-  const first = await steps.next().catch(withoutLoginPrompt);
-
-  async function* lines(): AsyncIterable<string> {
+  let told = 0;
+  async function* tell(): AsyncGenerator<object, void, void> {
     try {
-      for (let step = first; !step.done; step = await steps.next()) {
-        for (const message of work.messages(step.value)) yield line(message);
-      }
+      for await (const step of queue) yield* work.messages(step);
     } catch (error) {
+      if (told === 0 && work.failsInside !== true) throw error;
       if (signal.aborted && !deps.stopping.aborted) return;
       const { message, expected } = errorAnswer(error);
       if (!expected) deps.log.error({ err: error }, `${work.what} failed`);
-      yield line({ errorDetail: { message }, error: message });
+      yield { errorDetail: { message }, error: message };
+    }
+  }
+  const messages = tell();
+  const first = await messages.next().catch(withoutLoginPrompt);
+  async function* lines(): AsyncIterable<string> {
+    for (let next = first; !next.done; next = await messages.next()) {
+      told += 1;
+      yield `${JSON.stringify(next.value)}\r\n`;
     }
   }
   streamBody(ctx, 'application/json', lines());
@@ -63,8 +71,6 @@ function withoutLoginPrompt(error: unknown): never {
   if (!(error instanceof EngineError && error.code === 'unauthorized')) throw error;
   throw new EngineError('registry', error.message, { cause: error });
 }
-
-const line = (message: object) => `${JSON.stringify(message)}\r\n`;
 
 /** Passes every change of state on, and counts as often as a person can read them. */
 function throttle<Step>(

@@ -24,9 +24,11 @@ export function imageArchiveRoutes(router: Router, deps: EngineDeps, archives: I
   router.get(/^\/images\/(.+)\/get$/, (ctx) => save(ctx, [pathName(ctx.captures)]));
 
   router.post('/images/load', async (ctx) => {
-    const quiet = queryBoolean(ctx.URL.searchParams, 'quiet');
+    const query = ctx.URL.searchParams;
+    const quiet = query.has('quiet') ? queryBoolean(query, 'quiet') : true;
     await streamProgress<LoadProgress>(ctx, deps, {
       what: 'load of an archive',
+      failsInside: true,
       run: (progress, signal) => archives.load(bodyOf(ctx), progress, signal),
       messages: (step) => loadLines(step, quiet),
       counts: () => undefined,

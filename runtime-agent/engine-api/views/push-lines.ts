@@ -20,7 +20,7 @@ export function pushLines(step: PushProgress): readonly object[] {
       return [
         {
           status:
-            'The compressed layer that was pulled is not kept on this host: it is compressed anew, and the image gets another digest',
+            'The layer is not kept on this host as the image names it: it is compressed anew, and the image gets another digest',
           id: step.id,
         },
       ];
