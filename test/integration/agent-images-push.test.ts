@@ -143,6 +143,24 @@ describe('images of the agent: push', { skip: unlessRoot() }, () => {
     );
   });
 
+  it('says of no other digest where the image has none yet, though its layers were pulled once', async (t) => {
+    const image = await makeBusyboxImage(await imageFolder(t));
+    const { agent, reference } = await pulled(t, image, { keepLayerBlobs: false });
+    const base = await agent.images.get(reference);
+    const target = await startInProcessRegistry(t);
+    const config = JSON.parse(Buffer.from(await agent.drafts.readConfig(base.id)).toString());
+    // As it is loaded from an archive.
+    const draft = agent.drafts.begin();
+    await draft.keepLayers(base.diffIds);
+    const name = { registry: hostOf(target), repository: 'loaded/app', tag: '1' };
+    const bytes = Buffer.from(JSON.stringify({ ...config, author: 'somebody else' }));
+    await draft.finish({ config: bytes, names: [name] });
+    await draft.release();
+    const steps = await agent.push(`${hostOf(target)}/loaded/app`, { tag: '1' });
+    assert.ok(!steps.some((step) => step.kind === 'compressed-anew'));
+    assert.ok(steps.some((step) => step.kind === 'layer' && step.state === 'preparing' && step.current));
+  });
+
   it('compresses what was made here once, over a base that stays as it is', async (t) => {
     const image = await makeBusyboxImage(await imageFolder(t));
     const { agent, reference } = await pulled(t, image);

@@ -57,7 +57,7 @@ export class LayerTransfer {
           const kind = compressionOf(form.mediaType);
           return kind === 'uncompressed' ? [] : [{ ...form, mediaType: ociLayerType(kind) }];
         });
-        return { diffId, forms, gzipType: MEDIA_TYPES.ociLayerGzip };
+        return { diffId, stated: undefined, forms, gzipType: MEDIA_TYPES.ociLayerGzip };
       }),
     );
     const mountable = await Promise.all(layers.map((layer) => pusher.mountable(layer, reference)));

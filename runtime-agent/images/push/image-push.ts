@@ -13,7 +13,7 @@ export type PushProgress =
       /** The repository that it was mounted from. */
       readonly from?: string;
     }
-  /** The image gets another digest than it was pulled with; `id` is the layer that is why. */
+  /** The image gets another digest than it came with or was pushed with before; `id` is the layer that is why. */
   | { readonly kind: 'compressed-anew'; readonly id: string }
   | { readonly kind: 'pushed'; readonly tag: string; readonly digest: string; readonly size: number };
 

@@ -75,12 +75,11 @@ export class LayerPusher {
     { writer, progress, signal }: PushTarget,
     report: (step: LayerStep) => void,
   ): Promise<Blob> {
-    const here = await this.#formHere(layer);
-    const [best] = layer.forms;
-    if (best !== undefined && here?.digest !== best.digest) {
+    const blob = (await this.#formHere(layer)) ?? (await this.#compress(layer, report, signal));
+    // What is compressed here twice is mostly the same.
+    if (layer.stated !== undefined && blob.digest !== layer.stated) {
       progress({ kind: 'compressed-anew', id: shortDigest(layer.diffId) });
     }
-    const blob = here ?? (await this.#compress(layer, report, signal));
     const { size: total } = blob;
     report({ state: 'pushing', current: 0, total });
     await writer.uploadBlob(

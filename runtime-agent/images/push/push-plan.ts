@@ -10,6 +10,8 @@ type Blob = LayerForm['blob'];
 /** A layer that is to be pushed. */
 export interface LayerToPush {
   readonly diffId: Digest;
+  /** What the image's manifest names it by; undefined for a layer that was made or loaded here, and has not been pushed. */
+  readonly stated: Digest | undefined;
   /** The forms that will do, the best first; the first one of an image that was pulled leaves its manifest as it is. */
   readonly forms: readonly Blob[];
   /** The media type of a gzip of the layer that is made here. */
@@ -45,7 +47,13 @@ export function layersToPush(
       others.filter((form) => compressionOf(form.mediaType) === kind).map((form) => ({ ...form, mediaType }));
     // Docker's manifests know no zstd.
     const zstds = isDocker ? [] : ofKind('zstd', MEDIA_TYPES.ociLayerZstd);
-    layers.set(diffId, { diffId, forms: [...best, ...ofKind('gzip', gzipType), ...zstds], gzipType });
+    const [named] = best;
+    layers.set(diffId, {
+      diffId,
+      stated: named?.digest,
+      forms: [...best, ...ofKind('gzip', gzipType), ...zstds],
+      gzipType,
+    });
   }
   return [...layers.values()];
 }
