@@ -1,12 +1,12 @@
-import { closeSync, constants, fstatSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import { copyTree } from '../containers/files/copy-tree.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
 import type { Xattrs } from '../linux/xattrs.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import { copyAttributes, fillWhole, settleFilling, settleRemains } from './volume-filling.ts';
 
 /** Fills volumes from images, one container at a time for each volume. */
 export class CopyUp {
@@ -23,45 +23,33 @@ export class CopyUp {
 
   /**
    * Gives an empty volume what the image has at the place where the volume is mounted, with modes, owners, links and
-   * extended attributes, as dockerd does at first use. `path` is resolved inside `rootfs`. A volume that holds something,
-   * or an image that has no folder there, changes nothing. No link is followed out of the volume, whatever other
-   * containers that have it put there meanwhile. Throws EngineError.
+   * extended attributes, as dockerd does at first use: all of it or nothing, also when the agent is killed. `path` is resolved
+   * inside `rootfs`. A volume that holds something, or an image that has no folder there, changes nothing. No link is
+   * followed out of the volume, whatever other containers that have it put there meanwhile. `folder` is the volume, or an
+   * empty folder in it that is mounted alone. Throws EngineError.
    */
-  fill(volume: string, rootfs: string, path: string): Promise<void> {
+  fill(volume: string, rootfs: string, path: string, folder: string = volume): Promise<void> {
     return this.#locks.run(volume, async () => {
-      if ((await readdir(volume)).length > 0) return;
+      if (!(await settleFilling(this.#trees, folder))) return;
       const source = openInRoot(this.#libc, rootfs, path, 'folder');
       if (source === undefined) return;
       try {
-        if (this.#isPlain(source)) await copyAttributes(source, volume);
-        else await this.#copy(source, volume);
+        const hasXattrs = this.#xattrs.read(pathAt(source, '.')).size > 0;
+        // Most images have an empty folder there, for which no thread has to start.
+        if (namesIn(source).length > 0 || hasXattrs) {
+          await fillWhole(this.#trees, source, folder, hasXattrs ? 'with-xattrs' : 'without-xattrs');
+        } else {
+          const empty = await open(`/proc/self/fd/${source}`);
+          await copyAttributes(empty, folder).finally(() => empty.close());
+        }
       } finally {
         closeSync(source);
       }
     });
   }
 
-  /** Most images have an empty folder there, for which no thread has to start. */
-  #isPlain(source: number): boolean {
-    return namesIn(source).length === 0 && this.#xattrs.read(pathAt(source, '.')).size === 0;
-  }
-
-  async #copy(source: number, volume: string): Promise<void> {
-    // Not given up when the agent stops, which waits for it: the next start would take a half for the whole.
-    await copyTree(this.#trees, source, volume, new AbortController().signal);
-  }
-}
-
-/** Owner, mode and time in whole seconds, as the tar of a folder has them. */
-async function copyAttributes(source: number, volume: string): Promise<void> {
-  const { uid, gid, mode, mtimeMs } = fstatSync(source);
-  const mtime = Math.floor(mtimeMs / 1000);
-  const root = await open(volume, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await root.chown(uid, gid);
-    await root.chmod(mode & 0o7777);
-    await root.utimes(mtime, mtime);
-  } finally {
-    await root.close();
+  /** Finishes or takes back what an agent that was killed while it filled the volume has left there. */
+  settle(volume: string): Promise<void> {
+    return this.#locks.run(volume, () => settleRemains(this.#trees, volume));
   }
 }

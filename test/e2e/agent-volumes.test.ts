@@ -101,6 +101,18 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     await docker(['volume', 'rm', 'filled', 'bare']);
   });
 
+  test('an empty folder of a volume gets what the image has there, the rest of the volume does not', async () => {
+    await sh('mkdir -p /v/empty /v/full; touch /v/full/own', '-v', 'parts-filled:/v');
+    const part = (name: string) => `--mount=type=volume,src=parts-filled,dst=/etc,volume-subpath=${name}`;
+    await sh('true', part('empty'));
+    await sh('true', part('full'));
+    const inVolume = async (script: string) => await sh(script, '-v', 'parts-filled:/v');
+    assert.equal(await inVolume('ls -A /v; ls -A /v/full | grep -c own'), 'empty\nfull\n1\n');
+    assert.equal(await inVolume('cat /v/empty/passwd'), await sh('cat /etc/passwd'));
+    assert.equal(await inVolume('ls /v/full/passwd 2>/dev/null || echo none'), 'none\n');
+    await docker(['volume', 'rm', 'parts-filled']);
+  });
+
   test('volumes without a name go with rm -v, --rm and prune', async () => {
     await sh('true', '-v', '/data');
     assert.equal(await out('volume', 'ls', '-q'), '');

@@ -33,15 +33,13 @@ export async function openMountSources(
       const held =
         point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
       const writable = point.writable && held?.readOnly !== true;
-      if (point.copyUp && held?.readOnly !== true && point.subpath === '') {
-        await context.copyUp.fill(point.source, rootfs, point.destination);
+      const part = point.subpath === '' ? undefined : await holdPart(context, point.source, point.subpath);
+      if (part !== undefined) parts.push(part);
+      const source = part?.path ?? point.source;
+      if (point.copyUp && held?.readOnly !== true && part?.isFolder !== false) {
+        await context.copyUp.fill(point.source, rootfs, point.destination, source);
       }
-      if (point.subpath === '') mounts.push(bindMount({ ...point, writable }, point.source, held?.flags));
-      else {
-        const part = await holdPart(context, point.source, point.subpath);
-        parts.push(part);
-        mounts.push(bindMount({ ...point, writable }, part.path, held?.flags));
-      }
+      mounts.push(bindMount({ ...point, writable }, source, held?.flags));
     }
     checkProcMountsIn(rootfs, [...mounts, ...tmpfsPlaces(container.hostConfig)]);
     return { mounts, close };

@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises';
 import { releaseHeld } from '../../linux/held-path.ts';
 import { isProcessAlive } from '../../linux/proc.ts';
+import { volumePlace } from '../../volumes/volume-options.ts';
 import { clearExecs } from '../exec/clear-execs.ts';
 import { BASE_TREE } from '../files/agent-container-trees.ts';
 import { clearContainer, clearRun } from '../lifecycle/clear-run.ts';
@@ -23,6 +24,15 @@ const KILLED = 137;
  */
 export async function recover(context: ContainerContext): Promise<void> {
   await releaseHeld(context.paths.parts);
+  for (const { name, mountpoint, options } of await context.volumes.list()) {
+    if (volumePlace(options).kind !== 'own') continue;
+    await context.copyUp.settle(mountpoint).catch((err: unknown) => {
+      context.log.error(
+        { volume: name, err },
+        'what is left of the filling of a volume could not be settled',
+      );
+    });
+  }
   const stored = await withVolumesWhereTheyAre(context, await context.table.list());
   for (const entry of stored) {
     context.registry.reserve(entry.container.name, entry.container.id);

@@ -16,6 +16,7 @@ import { test } from 'node:test';
 import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
 import { loadXattrs } from '../../../../runtime-agent/linux/xattrs.ts';
 import type { TreeTars } from '../../../../runtime-agent/snapshots/diff/tree-tar.ts';
+import { TreeThreads } from '../../../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { CopyUp } from '../../../../runtime-agent/volumes/copy-up.ts';
 import { TAR_END, type TarEntry, writeTar } from '../../../support/tar-writer.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -63,13 +64,15 @@ test('a folder that becomes a link while a volume is filled leads nowhere outsid
   const { rootfs, volume, outside } = await folders(t);
   await writeFile(join(rootfs, 'data/first'), '');
   const { trees } = treesThat(async () => {
-    await rename(join(volume, 'a'), join(volume, 'b'));
-    await symlink(outside, join(volume, 'a'));
+    const filling = join(volume, '.berth-filling');
+    await rename(join(filling, 'a'), join(filling, 'b'));
+    await symlink(outside, join(filling, 'a'));
   });
   await assert.rejects(new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data'), {
     code: 'bad-request',
   });
   assert.deepEqual(await readdir(outside), []);
+  assert.deepEqual(await readdir(volume), []);
 });
 
 test('containers that start at once fill their volume once, and each finds it whole', {
@@ -103,4 +106,73 @@ test('a volume takes owner, mode and time of a folder in which nothing is', {
   const expected = { mode: 0o2750, uid: 70, gid: 71, mtimeMs: 1_000_000 };
   assert.deepEqual({ mode: mode & 0o7777, uid, gid, mtimeMs }, expected);
   assert.equal(reads(), 0, 'a thread was asked');
+});
+
+/** The tree of an image in which `/data` has two folders and a file. */
+async function wholeImage(rootfs: string): Promise<void> {
+  await chmod(join(rootfs, 'data'), 0o1770);
+  for (const name of ['a', 'b']) {
+    await mkdir(join(rootfs, 'data', name));
+    await writeFile(join(rootfs, 'data', name, 'file'), name);
+  }
+  await writeFile(join(rootfs, 'data/file'), 'file');
+}
+
+test('a volume whose filling was cut short is filled whole by the next container', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  await wholeImage(rootfs);
+  const reached = Promise.withResolvers<void>();
+  const killed = Promise.withResolvers<void>();
+  const { trees } = treesThat(async () => {
+    reached.resolve();
+    await killed.promise;
+  });
+  const dying = new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data');
+  await reached.promise;
+  // What a container without the copy sees now, and what an agent that is killed leaves.
+  assert.deepEqual(await readdir(volume), ['.berth-filling']);
+  const next = new TreeThreads();
+  t.after(() => next.close());
+  await new CopyUp(loadLibc(), next, loadXattrs()).fill(volume, rootfs, '/data');
+  assert.deepEqual((await readdir(volume)).sort(), ['a', 'b', 'file']);
+  assert.equal(await readFile(join(volume, 'b/file'), 'utf8'), 'b');
+  assert.equal((await stat(volume)).mode & 0o7777, 0o1770);
+  killed.reject(new Error('killed'));
+  await assert.rejects(dying);
+});
+
+test('a filling that was cut short while it moved in goes on, and takes nothing that was written since', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  await wholeImage(rootfs);
+  const trees = new TreeThreads();
+  t.after(() => trees.close());
+  const copyUp = new CopyUp(loadLibc(), trees, loadXattrs());
+  const filled = join(volume, '.berth-filled');
+  await mkdir(filled, { mode: 0o1770 });
+  await chmod(filled, 0o1770);
+  for (const name of ['b', 'c']) await mkdir(join(filled, name));
+  await writeFile(join(filled, 'file'), 'of the image');
+  await mkdir(join(volume, 'a'));
+  await writeFile(join(volume, 'file'), 'of a container');
+  await copyUp.settle(volume);
+  assert.deepEqual((await readdir(volume)).sort(), ['a', 'b', 'c', 'file']);
+  assert.equal(await readFile(join(volume, 'file'), 'utf8'), 'of a container');
+  assert.equal((await stat(volume)).mode & 0o7777, 0o1770);
+  // It is not empty: the next container changes nothing.
+  await copyUp.fill(volume, rootfs, '/data');
+  assert.deepEqual((await readdir(volume)).sort(), ['a', 'b', 'c', 'file']);
+});
+
+test('a filling that fails leaves the volume empty', { skip: unlessRoot() }, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  await wholeImage(rootfs);
+  const { trees } = treesThat(async () => {
+    throw new Error('no space left');
+  });
+  await assert.rejects(new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data'), /no space/);
+  assert.deepEqual(await readdir(volume), []);
 });

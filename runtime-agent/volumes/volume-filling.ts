@@ -1,0 +1,115 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { copyTree } from '../containers/files/copy-tree.ts';
+import { fillTree } from '../containers/files/fill-tree.ts';
+import { removeTree } from '../linux/remove-tree.ts';
+import { pathAt } from '../snapshots/diff/tree-files.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+
+/** A copy that is being made in a volume. After a kill it is removed: the volume is still empty. */
+const FILLING = '.berth-filling';
+/** A copy that is whole. What is in it moves to the volume, also after a kill. */
+const FILLED = '.berth-filled';
+
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+
+/**
+ * Finishes or takes back what an earlier fill of the folder, which was killed, has left. Answers whether the folder holds nothing
+ * now. What containers have put there meanwhile stays.
+ */
+export async function settleFilling(trees: TreeTars, folder: string): Promise<boolean> {
+  const names = new Set(await readdir(folder, { encoding: 'latin1' }));
+  if (names.delete(FILLING)) await removeTree(join(folder, FILLING));
+  if (!names.has(FILLED)) return names.size === 0;
+  await moveFilled(trees, folder, 'with-xattrs');
+  return false;
+}
+
+/** Removes or finishes such remains where there are any, without a look at the rest of the folder. */
+export async function settleRemains(trees: TreeTars, folder: string): Promise<void> {
+  const left = await Promise.all([FILLING, FILLED].map((name) => exists(join(folder, name))));
+  if (left.includes(true)) await settleFilling(trees, folder);
+}
+
+/**
+ * Copies a folder, its attributes too, into one that is empty: all of it, or nothing where it fails or is killed. `source` is a
+ * descriptor that stays the caller's. Throws EngineError.
+ */
+export async function fillWhole(
+  trees: TreeTars,
+  source: number,
+  folder: string,
+  xattrs: 'with-xattrs' | 'without-xattrs',
+): Promise<void> {
+  const filling = join(folder, FILLING);
+  await mkdir(filling, { mode: 0o700 });
+  try {
+    // Not given up when the agent stops, which waits for it.
+    await copyTree(trees, source, filling, new AbortController().signal);
+    await rename(filling, join(folder, FILLED));
+  } catch (error) {
+    await removeTree(filling);
+    throw error;
+  }
+  await moveFilled(trees, folder, xattrs);
+}
+
+/** Gives a folder the owner, mode and time of another, in whole seconds as the tar of a folder has them. */
+export async function copyAttributes(source: FileHandle, folder: string): Promise<void> {
+  const { uid, gid, mode, mtimeMs } = await source.stat();
+  const mtime = Math.floor(mtimeMs / 1000);
+  const target = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await target.chown(uid, gid);
+    await target.chmod(mode & 0o7777);
+    await target.utimes(mtime, mtime);
+  } finally {
+    await target.close();
+  }
+}
+
+async function moveFilled(
+  trees: TreeTars,
+  folder: string,
+  xattrs: 'with-xattrs' | 'without-xattrs',
+): Promise<void> {
+  const filled = await open(join(folder, FILLED), FOLDER);
+  try {
+    const target = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      for (const name of await readdir(`/proc/self/fd/${filled.fd}`, { encoding: 'latin1' })) {
+        const place = pathAt(target.fd, name);
+        if (!(await exists(place))) await rename(pathAt(filled.fd, name), place);
+      }
+      if (xattrs === 'with-xattrs') await copyFolderAlone(trees, filled.fd, target.fd);
+    } finally {
+      await target.close();
+    }
+    await copyAttributes(filled, folder);
+    await removeTree(join(folder, FILLED));
+    // The removal has changed the time.
+    await copyAttributes(filled, folder);
+  } finally {
+    await filled.close();
+  }
+}
+
+async function copyFolderAlone(trees: TreeTars, source: number, target: number): Promise<void> {
+  const { signal } = new AbortController();
+  const members = [{ source: '', target: '.', recursive: false }];
+  const tar = trees.read({ folder: source, members }, signal);
+  const request = { root: target, folder: '', noOverwriteDirNonDir: false, includesFolder: true };
+  await fillTree(request, tar, signal);
+}
+
+async function exists(path: string | Buffer): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    throw error;
+  }
+}
