@@ -14,7 +14,8 @@ export interface RequestOrigin {
 /**
  * The origin of a request. Only a trusted proxy is believed: then `Forwarded` (RFC 7239) counts, else
  * `X-Forwarded-Proto` and `X-Forwarded-Host`, the first element of each, which the outermost proxy wrote. The
- * client is the last address of `X-Forwarded-For` that is no trusted proxy: those before it anybody can make up.
+ * client is the last address of `X-Forwarded-For` that is no trusted proxy: those before it anybody can make up. Where all
+ * are trusted it is the first, the one that is furthest away.
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;
@@ -55,11 +56,13 @@ function remoteOf(req: IncomingMessage, trusted: TrustedProxies): string | undef
     .split(',')
     .map((text) => addressOf(text.trim()));
   // From the nearest on; one that cannot be read ends what is known.
+  let furthest: string | undefined;
   for (const address of addresses.reverse()) {
-    if (address === undefined) return undefined;
-    if (!trusted.includes(address)) return address;
+    if (address === undefined) break;
+    furthest = address;
+    if (!trusted.includes(address)) break;
   }
-  return undefined;
+  return furthest;
 }
 
 /** Some proxies write a port as well. */

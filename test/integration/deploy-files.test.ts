@@ -90,6 +90,23 @@ test('every variable of the deployment files is one that registry or agent reads
   }
 });
 
+test('the proxies that deployment files trust are single addresses or small networks', async () => {
+  const values: string[] = [];
+  for (const folder of ['compose', 'kubernetes', 'systemd', 'proxies']) {
+    for (const name of await readdir(join(DEPLOY, folder))) {
+      const text = await readFile(join(DEPLOY, folder, name), 'utf8');
+      const found = text.matchAll(/^[^#\n]*\bBERTH_TRUSTED_PROXY[:=]\s*(.*)$/gm);
+      values.push(...[...found].map(([, value = '']) => value));
+    }
+  }
+  assert.ok(values.length >= 2, 'compose and kubernetes have one');
+  for (const network of values.flatMap((value) => value.split(','))) {
+    const [, bits = '32'] =
+      /^(?:\$\{PROXY_ADDRESS:-)?[\d.]+\}?(?:\/(\d+))?$/.exec(network) ?? assert.fail(network);
+    assert.ok(Number(bits) >= 24, network);
+  }
+});
+
 test('docker compose takes the compose file with the example of settings filled in, and refuses it without', async (t) => {
   const folder = await makeTempDir(t, 'compose');
   const example = await readFile(join(DEPLOY, 'compose/example.env'), 'utf8');
@@ -107,6 +124,10 @@ test('docker compose takes the compose file with the example of settings filled 
   };
   assert.deepEqual(Object.keys(services).sort(), ['berth', 'bucket', 'caddy', 'postgres', 's3']);
   const { environment } = services.berth ?? {};
+  const { front } = (
+    JSON.parse(taken.stdout) as { services: { caddy: { networks: Record<string, object> } } }
+  ).services.caddy.networks;
+  assert.deepEqual(front, { ipv4_address: environment?.BERTH_TRUSTED_PROXY }, 'Caddy alone is believed');
   assert.equal(environment?.BERTH_DATABASE, 'postgres://berth:secret-word@postgres:5432/berth');
   await writeFile(settings, example);
   const refused = await compose('--env-file', settings, 'config', '--quiet');

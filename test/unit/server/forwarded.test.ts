@@ -69,8 +69,10 @@ test('the client is the last address that is no proxy; what anybody can put befo
     ['1.1.1.1, 198.51.100.1, 10.2.2.2', '198.51.100.1'],
     ['198.51.100.1:4711', '198.51.100.1'],
     ['[2001:db8::1]:4711', '2001:db8::1'],
-    ['10.9.9.9', '10.0.0.1'],
-    ['1.1.1.1, nonsense, 10.2.2.2', '10.0.0.1'],
+    ['10.9.9.9', '10.9.9.9'],
+    ['10.9.9.9, fd00::7, 10.2.2.2', '10.9.9.9'],
+    ['1.1.1.1, nonsense, 10.2.2.2', '10.2.2.2'],
+    ['1.1.1.1, nonsense', '10.0.0.1'],
     ['', '10.0.0.1'],
   ] as const) {
     assert.equal(origin({ 'x-forwarded-for': header }).remote, remote, header);
