@@ -10,6 +10,7 @@ import { setFlagsFromString } from 'node:v8';
  * pushes wait for the disk side by side.
  */
 process.env.UV_THREADPOOL_SIZE ??= '8';
+hidePasswords();
 const root = join(import.meta.dirname, '..');
 setFlagsFromString('--semi-space-growth-factor=1');
 setFlagsFromString('--heap-growing-percent=40');
@@ -17,3 +18,10 @@ enableCompileCache(join(root, 'node_modules/.cache/berth'));
 
 const { runCommandLine } = await import('./cli/command-line.ts');
 process.exit(await runCommandLine(process.argv.slice(2), root));
+
+/** Everybody on the machine can read a command line: a password in a URL does not stay there. */
+function hidePasswords(): void {
+  const shown = process.argv.slice(2).map((word) => word.replace(/(:\/\/[^:/@\s]*:)\S*@/, '$1…@'));
+  if (shown.some((word, index) => word !== process.argv[index + 2]))
+    process.title = `berth ${shown.join(' ')}`;
+}

@@ -39,7 +39,10 @@ export const COMMAND_HELP = {
 
 Usage: berth serve [options]
 
-Each option has an environment variable that does the same:
+Each option has an environment variable that does the same, and one with _FILE at its end that names a file with the
+value, such as BERTH_DATABASE_FILE or BERTH_ADMIN_PASSWORD_FILE. Secrets do not belong on a command line, which
+everybody on the machine can read.
+
   --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
   --data DIR            BERTH_DATA       folder that holds everything (default /var/lib/berth for root,
                                          otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth)

@@ -8,6 +8,7 @@ import type { ImportSource } from '../../storage/import/import-source.ts';
 import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
+import { readVariable } from '../config/settings.ts';
 import { RegistryConnection } from '../import/registry-connection.ts';
 import { RegistrySource } from '../import/registry-source.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
@@ -82,7 +83,7 @@ async function credentialsFor(
   env: Environment,
 ): Promise<RegistryCredentials | undefined> {
   if (user === undefined) return dockerCredentials(host, env);
-  const password = env.BERTH_IMPORT_PASSWORD;
+  const password = readVariable(env, 'BERTH_IMPORT_PASSWORD');
   if (password === undefined) throw new ConfigError('--user needs a password in BERTH_IMPORT_PASSWORD');
   return { kind: 'password', user, password };
 }

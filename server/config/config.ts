@@ -17,7 +17,14 @@ import {
 import { ConfigError } from './config-error.ts';
 import { readConfigFile } from './config-file.ts';
 import { readOutgoingProxies } from './outgoing-proxies.ts';
-import { optionOf, partsOf, type SettingName, type Settings, settingsOfEnvironment } from './settings.ts';
+import {
+  optionOf,
+  partsOf,
+  readVariable,
+  type SettingName,
+  type Settings,
+  settingsOfEnvironment,
+} from './settings.ts';
 import { parseRedirects, parseStorage } from './storage-config.ts';
 import { parseDelay, parseGrace, parseInterval, parseRetention, parseWatchdog } from './times.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
@@ -104,7 +111,7 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   const outgoing = readOutgoingProxies(env);
   const storage = parseStorage(setting('storage'), chooseProxy(outgoing));
   const redirects = parseRedirects(partsOf(setting('redirect')), storage);
-  const adminPassword = env.BERTH_ADMIN_PASSWORD;
+  const adminPassword = readVariable(env, 'BERTH_ADMIN_PASSWORD');
   const database = setting('database');
   const metrics = setting('metrics');
   const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);

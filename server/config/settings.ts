@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { ConfigError } from './config-error.ts';
+
 /**
  * What `berth serve` can be told, by the names that the configuration file has. A list may be given more than once, or
  * as text whose parts are separated by commas.
@@ -69,8 +72,28 @@ export function settingsOfOptions(
   return settingsBy((name) => values[optionOf(name)]?.toString());
 }
 
+/** Each variable, or what is in the file that a variable of the same name and `_FILE` names. Throws ConfigError. */
 export function settingsOfEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {
-  return settingsBy((name) => env[variableOf(name)]);
+  return settingsBy((name) => readVariable(env, variableOf(name)));
+}
+
+/**
+ * An environment variable, or the file that `NAME_FILE` names, without the end of its last line: a secret need not be in
+ * an environment, which others may see. Throws ConfigError.
+ */
+export function readVariable(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+): string | undefined {
+  const [value, file] = [env[name], env[`${name}_FILE`]];
+  if (file === undefined) return value;
+  if (value !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: choose one`);
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new ConfigError(`the file ${file}, which ${name}_FILE names, cannot be read (${code})`, { cause });
+  }
 }
 
 function settingsBy(read: (name: SettingName) => string | undefined): Settings {

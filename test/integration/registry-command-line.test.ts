@@ -35,6 +35,23 @@ test('help and version', async () => {
   assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
 });
 
+test('a password in a URL does not stay on the command line, where everybody can read it', async (t) => {
+  const reached = Promise.withResolvers<void>();
+  // A database that never answers.
+  const database = createServer(() => reached.resolve());
+  await new Promise<void>((resolve) => database.listen(0, '127.0.0.1', resolve));
+  defer(t, () => {
+    database.close();
+  });
+  const { port } = database.address() as { port: number };
+  const url = `postgres://berth:a-p@ss-of-tests@127.0.0.1:${port}/berth`;
+  const child = startProcess(t, process.execPath, [MAIN, 'user', 'list', '--database', url]);
+  await Promise.race([reached.promise, child.exited]);
+  const line = (await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+  assert.match(line, /^berth user list --database postgres:\/\/berth:…@127\.0\.0\.1/);
+  assert.doesNotMatch(line, /of-tests/);
+});
+
 test('each command tells its own options and those only, whatever else is asked', async () => {
   const own = [
     ['serve', '--listen'],

@@ -171,6 +171,25 @@ test('the interval of garbage collections', () => {
   }
 });
 
+test('every variable can come from a file, which is named by the same variable with _FILE', async (t) => {
+  const folder = await makeTempDir(t);
+  const [database, password] = [join(folder, 'database'), join(folder, 'password')];
+  await writeFile(database, 'postgres://berth:a-secret@localhost/berth\n');
+  await writeFile(password, 'a password of tests\r\n');
+  const env = { HOME: '/home/ada', BERTH_DATABASE_FILE: database, BERTH_ADMIN_PASSWORD_FILE: password };
+  const config = load({ env });
+  assert.equal(config.database, 'postgres://berth:a-secret@localhost/berth');
+  assert.equal(config.adminPassword, 'a password of tests');
+  assert.throws(
+    () => load({ env: { ...env, BERTH_DATABASE: 'postgres://x/y' } }),
+    /are both set: choose one/,
+  );
+  assert.throws(
+    () => load({ env: { HOME: '/home/ada', BERTH_STORAGE_FILE: join(folder, 'none') } }),
+    /none, which BERTH_STORAGE_FILE names, cannot be read \(ENOENT\)/,
+  );
+});
+
 test('deletes, path prefix, origins and proxies', async (t) => {
   const config = load({
     flags: {
