@@ -130,4 +130,12 @@ export const ACCOUNT_MIGRATIONS: readonly AccountMigration[] = [
       });
     },
   },
+  {
+    name: '0005-device-networks',
+    up: async (trx) => {
+      await trx.schema.alterTable('device_logins', (table) => {
+        table.string('network', PATTERN).notNullable().defaultTo('').index();
+      });
+    },
+  },
 ];

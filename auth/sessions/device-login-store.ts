@@ -6,10 +6,18 @@ export interface DeviceLogin {
   readonly userCodeHash: string;
   /** What the terminal calls itself. */
   readonly client: string;
+  /** Where it began, as limits have it. */
+  readonly network: string;
   /** Who has confirmed it; undefined before that. */
   readonly account?: string;
   readonly denied: boolean;
   readonly expiresAt: Date;
+}
+
+/** Logins that can wait at the same time. */
+export interface MostWaiting {
+  readonly inAll: number;
+  readonly ofNetwork: number;
 }
 
 /** Where logins of terminals are kept. Each method is one durable step. */
@@ -18,8 +26,11 @@ export interface DeviceLoginStore {
   find(deviceHash: string): Promise<DeviceLogin | undefined>;
   /** Of those that wait. Expired ones too. */
   findByUserCode(userCodeHash: string): Promise<DeviceLogin | undefined>;
-  /** Forgets those that have expired on the way. Answers false, with nothing done, when `most` wait already. */
-  create(login: DeviceLogin, now: Date, most: number): Promise<boolean>;
+  /**
+   * Forgets those that have expired on the way. Where more would wait than `most` says, those that began first from the
+   * network of `login` go, and then from the network with the most: nobody is refused for what others do.
+   */
+  create(login: DeviceLogin, now: Date, most: MostWaiting): Promise<void>;
   /** Once: answers false when it does not wait for an answer, or has expired. */
   confirm(userCodeHash: string, account: string, now: Date): Promise<boolean>;
   /** As `confirm`. */

@@ -12,7 +12,7 @@ export const DEVICE_LOGIN_LIFE = 10 * 60 * 1000;
 /** Seconds between two questions of a terminal. */
 export const POLL_INTERVAL = 2;
 
-const MOST_WAITING = 10_000;
+const MOST_WAITING = { inAll: 10_000, ofNetwork: 100 } as const;
 /** Milliseconds that the token which a terminal gets lasts. */
 const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 /** Without vowels, so that no words come about, and without what is mistaken for something else (RFC 8628, 6.1). */
@@ -60,11 +60,11 @@ export class DeviceLogins {
       deviceHash: hashSecret(deviceCode),
       userCodeHash: hashUserCode(userCode),
       client,
+      network,
       denied: false,
       expiresAt: new Date(now + DEVICE_LOGIN_LIFE),
     };
-    const begun = await this.#store.deviceLogins.create(login, new Date(now), MOST_WAITING);
-    if (!begun) throw new TooManyAttemptsError(60);
+    await this.#store.deviceLogins.create(login, new Date(now), MOST_WAITING);
     return { deviceCode, userCode };
   }
 

@@ -1,10 +1,12 @@
+import type { Knex } from 'knex';
 import type { AuthDatabase } from '../auth-database.ts';
-import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
+import type { DeviceLogin, DeviceLoginStore, MostWaiting } from './device-login-store.ts';
 
 interface DeviceLoginRow {
   readonly device_hash: string;
   readonly user_code_hash: string;
   readonly client: string;
+  readonly network: string;
   readonly account: string | null;
   readonly denied: boolean | number;
   readonly expires_at: string;
@@ -26,21 +28,29 @@ export class KnexDeviceLoginStore implements DeviceLoginStore {
     return this.#first({ user_code_hash: userCodeHash, account: null, denied: false });
   }
 
-  async create(login: DeviceLogin, now: Date, most: number): Promise<boolean> {
+  async create(login: DeviceLogin, now: Date, most: MostWaiting): Promise<void> {
     const row: DeviceLoginRow = {
       device_hash: login.deviceHash,
       user_code_hash: login.userCodeHash,
       client: login.client,
+      network: login.network,
       account: login.account ?? null,
       denied: login.denied,
       expires_at: login.expiresAt.toISOString(),
     };
-    return this.#db.write(async (trx) => {
+    await this.#db.write(async (trx) => {
       await trx('device_logins').where('expires_at', '<', now.toISOString()).delete();
-      const waiting = await trx('device_logins').limit(most).pluck('device_hash');
-      if (waiting.length >= most) return false;
+      const ofNetwork = await countOf(trx, { network: login.network });
+      if (ofNetwork >= most.ofNetwork) await dropOldest(trx, login.network);
+      else if ((await countOf(trx, {})) >= most.inAll) {
+        const largest = await trx('device_logins')
+          .where({ account: null })
+          .groupBy('network')
+          .orderByRaw('count(*) desc')
+          .first<{ network: string }>('network');
+        await dropOldest(trx, largest?.network ?? '');
+      }
       await trx('device_logins').insert(row);
-      return true;
     });
   }
 
@@ -79,10 +89,30 @@ export class KnexDeviceLoginStore implements DeviceLoginStore {
         deviceHash: row.device_hash,
         userCodeHash: row.user_code_hash,
         client: row.client,
+        network: row.network,
         ...(row.account !== null && { account: row.account }),
         denied: Boolean(row.denied),
         expiresAt: new Date(row.expires_at),
       }
     );
   }
+}
+
+async function countOf(trx: Knex.Transaction, where: Partial<DeviceLoginRow>): Promise<number> {
+  const row = await trx('device_logins')
+    .where({ ...where, account: null })
+    .count({ count: '*' })
+    .first();
+  return Number(row?.count ?? 0);
+}
+
+/** All live for the same time, so that the first to expire is the oldest. */
+async function dropOldest(trx: Knex.Transaction, network: string): Promise<void> {
+  const oldest = await trx('device_logins')
+    .where({ network, account: null })
+    .orderBy('expires_at')
+    .first('device_hash');
+  await trx('device_logins')
+    .where({ device_hash: oldest?.device_hash ?? '' })
+    .delete();
 }

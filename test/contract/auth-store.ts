@@ -277,23 +277,52 @@ export function describeAuthStore(name: string, open: (t: TestContext) => Promis
     assert.equal(await sessions.find('a'), undefined);
   });
 
+  test(`${name}: terminals that wait keep nobody else from waiting`, async (t) => {
+    const { deviceLogins } = await withAda(t);
+    const most = { inAll: 6, ofNetwork: 4 };
+    let begun = 0;
+    const begin = async (network: string) => {
+      begun += 1;
+      const deviceHash = `${begun}`;
+      const userCodeHash = `code of ${begun}`;
+      const expiresAt = new Date(later.getTime() + begun);
+      const login = { deviceHash, userCodeHash, client: 'x', network, denied: false, expiresAt };
+      await deviceLogins.create(login, createdAt, most);
+    };
+    const there = async () => {
+      const found: number[] = [];
+      for (let name = 1; name <= begun; name += 1)
+        if ((await deviceLogins.find(`${name}`)) !== undefined) found.push(name);
+      return found;
+    };
+    await begin('home');
+    await deviceLogins.confirm('code of 1', 'ada', createdAt);
+    for (let turn = 0; turn < 6; turn += 1) await begin('attacker');
+    assert.deepEqual(await there(), [1, 4, 5, 6, 7], 'the oldest of the same network go');
+    for (let turn = 0; turn < 3; turn += 1) await begin('other');
+    assert.deepEqual(await there(), [1, 5, 6, 7, 8, 9, 10], 'then those of the network with the most');
+    await begin('home');
+    assert.equal(await deviceLogins.confirm('code of 11', 'ada', createdAt), true);
+    assert.ok((await there()).includes(1), 'one that was answered stays');
+  });
+
   test(`${name}: logins of terminals are answered once, in time`, async (t) => {
     const { accounts, deviceLogins } = await withAda(t);
     const waiting = (deviceHash: string, expiresAt = later) => ({
       deviceHash,
       userCodeHash: `code of ${deviceHash}`,
       client: 'laptop',
+      network: '192.0.2.1',
       denied: false,
       expiresAt,
     });
     const soon = new Date(createdAt.getTime() + 1);
-    assert.equal(await deviceLogins.create(waiting('a'), createdAt, 3), true);
-    assert.equal(await deviceLogins.create(waiting('b'), createdAt, 3), true);
-    assert.equal(await deviceLogins.create(waiting('old', soon), createdAt, 3), true);
-    assert.equal(await deviceLogins.create(waiting('d'), createdAt, 3), false);
+    const most = { inAll: 10, ofNetwork: 10 };
+    for (const name of ['a', 'b']) await deviceLogins.create(waiting(name), createdAt, most);
+    await deviceLogins.create(waiting('old', soon), createdAt, most);
     assert.deepEqual(await deviceLogins.findByUserCode('code of a'), waiting('a'));
     assert.equal(await deviceLogins.confirm('code of old', 'ada', soon), false);
-    assert.equal(await deviceLogins.create(waiting('d'), new Date(soon.getTime() + 1), 3), true);
+    await deviceLogins.create(waiting('d'), new Date(soon.getTime() + 1), most);
     assert.equal(await deviceLogins.find('old'), undefined);
     const confirmed = await Promise.all(
       ['ada', 'root'].map((name) => deviceLogins.confirm('code of a', name, createdAt)),
