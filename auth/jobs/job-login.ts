@@ -32,7 +32,7 @@ export class JobLogin implements LoginMethod {
     if (matching.length === 0) throw new CredentialsInvalidError('no rule matches what this token says');
     return {
       kind: 'job',
-      name: (payload.sub ?? '').slice(0, LONGEST_NAME) || 'job',
+      name: nameOfJob(matching, payload),
       proof: { kind: 'provider' },
       rights: {
         admin: false,
@@ -64,6 +64,15 @@ export class JobLogin implements LoginMethod {
       throw new CredentialsInvalidError(complaint(cause));
     }
   }
+}
+
+/**
+ * What a job is called in logs: the rule that let it in, and what its issuer calls it. No account, robot or team has a
+ * name with a colon, so no job is taken for one, whatever its issuer says.
+ */
+function nameOfJob([rule]: readonly JobRule[], { sub }: JWTPayload): string {
+  const said = typeof sub === 'string' && sub !== '' ? `:${sub}` : '';
+  return `job:${rule?.name ?? ''}${said}`.slice(0, LONGEST_NAME);
 }
 
 /** The issuer that a signed token names, whoever made it; undefined when it is no such token. */

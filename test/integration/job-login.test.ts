@@ -3,6 +3,7 @@ import { after, describe, test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import { allowsScope } from '../../auth/access/rights.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { parseAccountName } from '../../auth/administration/names.ts';
 import { JobLogin } from '../../auth/jobs/job-login.ts';
 import type { JobRule, JobRuleStore } from '../../auth/jobs/job-rule.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
@@ -49,7 +50,7 @@ describe('tokens of jobs', async () => {
   test('a job has the roles of the rules that it matches, until its token ends', async () => {
     const identity = await present(await provider.jobToken(claims));
     assert.ok(identity?.kind === 'job');
-    assert.equal(identity.name, claims.sub);
+    assert.equal(identity.name, `job:app:${claims.sub}`);
     assert.ok((identity.until ?? 0) > Date.now());
     const may = (name: string, ...actions: ('pull' | 'push' | 'delete')[]) =>
       actions.every((action) => allowsScope(identity.rights, repositoryScope(name, action)));
@@ -58,6 +59,19 @@ describe('tokens of jobs', async () => {
     assert.equal(may('team/other', 'pull'), true);
     assert.equal(may('team/other', 'push'), false);
     assert.equal(may('other/app', 'pull'), false);
+  });
+
+  test('a job is never called as an account, whatever its issuer says', async () => {
+    for (const [sub, name] of [
+      ['admin', 'job:app:admin'],
+      ['', 'job:app'],
+      [undefined, 'job:app'],
+    ] as const) {
+      const identity = await present(await provider.jobToken({ ...claims, sub }));
+      assert.ok(identity?.kind === 'job');
+      assert.equal(identity.name, name);
+      assert.throws(() => parseAccountName(identity.name));
+    }
   });
 
   test('what matches no rule is refused', async () => {
