@@ -36,8 +36,11 @@ function newName({ nameClaim }: Provider, claims: PersonClaims): string {
   if (typeof said !== 'string' || said === '') {
     throw new LoginRefusedError(`the identity provider gives no name in the claim "${nameClaim}"`);
   }
-  if (nameClaim === 'email' && claims.email_verified === false) {
-    throw new LoginRefusedError('the identity provider has not verified your address: have it do that first');
+  // OpenID Connect Core, section 5.1; some providers send it as text. Who leaves it out has verified nothing.
+  if (nameClaim === 'email' && ![true, 'true'].includes(claims.email_verified as boolean | string)) {
+    throw new LoginRefusedError(
+      'the identity provider does not say that it has verified your address ("email_verified"): have it do that first',
+    );
   }
   try {
     return parseAccountName(said.toLowerCase());

@@ -86,7 +86,8 @@ export class ProviderClient {
       });
       const claims = tokens.claims();
       if (claims === undefined) throw new LoginRefusedError('the identity provider gave no ID token');
-      const wanted = [provider.nameClaim, provider.groupsClaim];
+      const { nameClaim, groupsClaim } = provider;
+      const wanted = [nameClaim, groupsClaim, ...(nameClaim === 'email' ? ['email_verified'] : [])];
       const complete = wanted.every((claim) => Object.hasOwn(claims, claim));
       if (complete || configuration.serverMetadata().userinfo_endpoint === undefined) return claims;
       return { ...(await fetchUserInfo(configuration, tokens.access_token, claims.sub)), ...claims };
