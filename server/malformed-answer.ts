@@ -1,4 +1,5 @@
 import { errorAnswer, RegistryError } from './errors.ts';
+import { COMMON_HEADERS } from './http/common-headers.ts';
 import { http } from './http/node-http.ts';
 
 const MESSAGES: Readonly<Record<string, string>> = {
@@ -21,6 +22,7 @@ export function malformedAnswer(error: NodeJS.ErrnoException): string {
   return [
     `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}`,
     'Content-Type: application/json',
+    ...Object.entries(COMMON_HEADERS).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),

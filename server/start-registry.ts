@@ -23,6 +23,7 @@ import { ConfigError } from './config/config-error.ts';
 import { describeWiderFiles } from './describe-wider-files.ts';
 import { dropConnecting } from './drop-connecting.ts';
 import { createRequestHandler } from './handle-requests.ts';
+import { COMMON_HEADERS } from './http/common-headers.ts';
 import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
@@ -113,6 +114,7 @@ export async function startRegistry(
   opened.defer(() => sender.close());
   const metrics = new MetricSet();
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
+    ...COMMON_HEADERS,
     ...REGISTRY_HEADERS,
     ...(config.corsOrigins.length > 0 && corsHeaders(undefined, config.corsOrigins)),
   });

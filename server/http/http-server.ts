@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { COMMON_HEADERS } from './common-headers.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { listen } from './listen.ts';
 import { http, https } from './node-http.ts';
@@ -206,6 +207,7 @@ function refuseMalformed(res: ServerResponse, answer: string): void {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 400);
   res.writeHead(status, {
+    ...COMMON_HEADERS,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     Connection: 'close',

@@ -1,4 +1,5 @@
 import { METRICS_TYPE, type MetricSet } from '../../lib/metrics/metric-set.ts';
+import { COMMON_HEADERS } from '../http/common-headers.ts';
 import { listen } from '../http/listen.ts';
 import { http } from '../http/node-http.ts';
 
@@ -23,6 +24,7 @@ export async function startMetricsServer(
     const known = req.url === '/metrics' && (req.method === 'GET' || req.method === 'HEAD');
     const body = known ? metrics.expose() : 'metrics are at /metrics\n';
     res.writeHead(known ? 200 : 404, {
+      ...COMMON_HEADERS,
       'Content-Type': known ? METRICS_TYPE : 'text/plain; charset=utf-8',
       'Content-Length': Buffer.byteLength(body),
     });

@@ -2,6 +2,7 @@ import type { Middleware } from 'koa';
 import { ANONYMOUS } from '../../auth/access/identity.ts';
 import { type ChallengePolicy, challengeFor } from '../challenges.ts';
 import { clientSignal } from '../http/client-signal.ts';
+import { COMMON_HEADERS } from '../http/common-headers.ts';
 import { discardUnread } from '../http/discard-unread.ts';
 import { requestOrigin } from '../http/forwarded.ts';
 import { expectsContinue } from '../http/request-body.ts';
@@ -15,6 +16,7 @@ export function beginRequest(
   challenges: ChallengePolicy,
 ): Middleware<RequestState> {
   return async (ctx, next) => {
+    ctx.set(COMMON_HEADERS);
     ctx.state.identity = ANONYMOUS;
     ctx.state.origin = requestOrigin(ctx.req, proxies);
     ctx.state.challenge = challengeFor(challenges, ctx.state.origin, pathPrefix);

@@ -1,3 +1,4 @@
+import { COMMON_HEADERS } from '../http/common-headers.ts';
 import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
 import { listen } from '../http/listen.ts';
@@ -30,6 +31,7 @@ export async function startRedirectServer(
       const name = host.replace(/:\d+$/, '');
       const body = known ? 'this registry speaks HTTPS\n' : 'name the host, and a path\n';
       res.writeHead(known ? 308 : 400, {
+        ...COMMON_HEADERS,
         'Content-Type': 'text/plain; charset=utf-8',
         'Content-Length': Buffer.byteLength(body),
         Connection: 'close',

@@ -177,11 +177,12 @@ async function statuses(
     const [method, path, , , , options] = row;
     const authorization = await authorizationOf(who, row);
     const headers = { ...options?.headers, ...(authorization !== undefined && { authorization }) };
-    const { status } = await registry.send(method, path, {
+    const answer = await registry.send(method, path, {
       ...(options !== undefined && { body: options.body }),
       headers,
     });
-    lines.push(`${method} ${path} ${status}`);
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff', `${method} ${path}`);
+    lines.push(`${method} ${path} ${answer.status}`);
   }
   return lines;
 }
