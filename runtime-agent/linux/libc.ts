@@ -14,6 +14,8 @@ export interface Libc {
   send(fd: number, buffer: Uint8Array, length: number, flags: number): number;
   shutdown(fd: number, how: number): number;
   close(fd: number): number;
+  /** A further descriptor of the same open file, which programs that are started do not get. */
+  duplicate(fd: number): number;
   eventfd(initial: number, flags: number): number;
   /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
   poll(fds: Uint8Array, count: number, timeout: number): number;
@@ -28,9 +30,12 @@ const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const SYS_OPENAT2 = 437;
 
+const F_DUPFD_CLOEXEC = 1030;
+
 /** Binds the C library of this process. Each thread binds its own. */
 export function loadLibc(): Libc {
   const library = koffi.load(null);
+  const fcntl = library.func('int fcntl(int fd, int command, int argument)');
   const openat2 = library.func('long syscall(long number, int dirfd, str path, void *how, size_t size)');
   const pidfdOpen = library.func('syscall', 'long', ['long', 'int', 'uint']);
   const pidfdSendSignal = library.func('syscall', 'long', ['long', 'int', 'int', 'void *', 'uint']);
@@ -48,6 +53,7 @@ export function loadLibc(): Libc {
     send: library.func('long send(int fd, const uint8_t *buffer, size_t length, int flags)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
     close: library.func('int close(int fd)'),
+    duplicate: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0),
     eventfd: library.func('int eventfd(unsigned int initial, int flags)'),
     poll: library.func('int poll(uint8_t *fds, unsigned long count, int timeout)'),
     openat2: (directory, path, how, size) => Number(openat2(SYS_OPENAT2, directory, path, how, size)),

@@ -12,7 +12,7 @@ import type {
 } from './container-networks.ts';
 import { joinNetwork, leaveNetwork } from './move-container.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
-import type { NetworkContext } from './network-context.ts';
+import { type NetworkContext, publishNames } from './network-context.ts';
 import { openSandbox } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { networkMode } from './plan/network-mode.ts';
@@ -116,6 +116,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
       const known = this.#context.store.byId(network)?.name ?? '';
       sandbox.names.set(network, dnsNames(container, container.networks[known]?.aliases ?? null));
     }
+    publishNames(this.#context, sandbox);
   }
 
   async close(id: string): Promise<void> {

@@ -11,7 +11,7 @@ export async function closeSandbox(context: NetworkContext, id: string): Promise
   if (sandbox === undefined) return;
   sandboxes.delete(id);
   await sandbox.opening;
-  sandbox.resolver?.close();
+  context.dns.forget(id);
   if (sandbox.ports.length > 0) {
     await context.filter.setPorts(id, []).catch((error: unknown) => {
       log.error(

@@ -8,6 +8,7 @@ import { AddressBook } from './address-book.ts';
 import { AgentContainerNetworks } from './agent-container-networks.ts';
 import { AgentNetworks } from './agent-networks.ts';
 import type { ContainerNetworks } from './container-networks.ts';
+import { DnsThread } from './dns/dns-thread.ts';
 import { withHostLock } from './host-lock.ts';
 import { HostResolvers } from './host-resolvers.ts';
 import { NetworkThread } from './kernel/network-thread.ts';
@@ -62,6 +63,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
     addresses: new AddressBook(),
     resolvers: new HostResolvers(),
     hostLock: withHostLock,
+    dns: new DnsThread(log),
     sandboxes: new Map(),
     events,
     log,
@@ -72,7 +74,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
     containerNetworks: new AgentContainerNetworks(context),
     close: async ({ idle }) => {
       clearInterval(watch);
-      for (const { resolver } of context.sandboxes.values()) resolver?.close();
+      await context.dns.close();
       await context.publisher.close();
       if (idle) await leaveKernel(context);
       await kernel.close();

@@ -4,7 +4,7 @@ import { openProcessNamespace } from '../linux/process-namespace.ts';
 import { endpointHosts, planFor } from './container-files.ts';
 import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
-import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
+import { type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
 import { aimPorts, openResolver } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
@@ -65,6 +65,7 @@ async function joinIn(
   }
   sandbox.names.set(network.id, dnsNames(container, settings.aliases));
   sandbox.links.set(network.id, ownLinks(settings));
+  publishNames(context, sandbox);
   const resolvConf = await openLateResolver(context, sandbox, namespace, !network.predefined);
   await aimPorts(context, sandbox);
   publishNetworkEvent(context, network, 'connect', container.id);
@@ -104,6 +105,7 @@ async function leaveIn(
   sandbox.endpoints = endpoints;
   sandbox.names.delete(gone.network.id);
   sandbox.links.delete(gone.network.id);
+  publishNames(context, sandbox);
   releaseEndpoint(context.addresses, container.id, gone);
   await aimPorts(context, sandbox);
   publishNetworkEvent(context, gone.network, 'disconnect', container.id);
@@ -133,7 +135,7 @@ async function openLateResolver(
   namespace: string,
   hasNames: boolean,
 ): Promise<string | undefined> {
-  if (!hasNames || sandbox.resolver !== undefined) return undefined;
+  if (!hasNames || context.dns.isOpen(sandbox.id)) return undefined;
   await openResolver(context, sandbox, namespace);
   return planFor(sandbox.container, context.resolvers.settings(), true).text;
 }

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
 import type { EventBus } from '../events/event-bus.ts';
 import type { AddressBook } from './address-book.ts';
+import type { DnsThread } from './dns/dns-thread.ts';
 import type { HostLock } from './host-lock.ts';
 import type { HostResolvers } from './host-resolvers.ts';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import type { PacketFilter } from './packet-filter.ts';
 import type { PortPublisher } from './publish/port-publisher.ts';
-import type { Sandbox } from './sandbox.ts';
+import { dnsMember, type Sandbox } from './sandbox.ts';
 import type { NetworkStore } from './state/network-store.ts';
 
 /** What every piece of work on networks works with. */
@@ -18,6 +19,7 @@ export interface NetworkContext {
   readonly publisher: PortPublisher;
   readonly addresses: AddressBook;
   readonly resolvers: HostResolvers;
+  readonly dns: DnsThread;
   readonly hostLock: HostLock;
   /** By the container's ID. */
   readonly sandboxes: Map<string, Sandbox>;
@@ -49,4 +51,9 @@ export function membersOf({ sandboxes }: NetworkContext, network: string): reado
   return [...sandboxes.values()].filter(({ endpoints }) =>
     endpoints.some((endpoint) => endpoint.network.id === network),
   );
+}
+
+/** Tells the resolvers how a container is to be found from now on. */
+export function publishNames({ dns, store }: NetworkContext, sandbox: Sandbox): void {
+  dns.know(dnsMember(sandbox, (network) => store.byId(network)?.predefined === false));
 }

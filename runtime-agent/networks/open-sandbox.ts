@@ -3,14 +3,12 @@ import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
 import { containerFiles, hostGatewayOf } from './container-files.ts';
 import type { OpenedNetwork } from './container-networks.ts';
-import { Resolver } from './dns/resolver.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
-import { type NetworkContext, publishNetworkEvent } from './network-context.ts';
+import { type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
 import { publishedTargets } from './port-targets.ts';
-import { resolverSource } from './resolver-source.ts';
 import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
@@ -37,11 +35,11 @@ export async function openSandbox(
       places.map(({ network, settings }) => [network.id, dnsNames(container, settings.aliases)]),
     ),
     links: new Map(places.map(({ network, settings }) => [network.id, ownLinks(settings)])),
-    resolver: undefined,
     opening: Promise.resolve(),
     connected: false,
   };
   context.sandboxes.set(container.id, sandbox);
+  publishNames(context, sandbox);
   const files = containerFiles(
     container,
     endpoints,
@@ -91,7 +89,7 @@ export async function openResolver(
   namespace: string,
 ): Promise<void> {
   const sockets = await context.kernel.run('resolver', { namespace });
-  sandbox.resolver = new Resolver(sockets, resolverSource(context, sandbox));
+  context.dns.open(sandbox.id, sockets);
 }
 
 function takeAll(

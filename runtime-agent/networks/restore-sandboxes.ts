@@ -2,7 +2,7 @@ import { openProcessNamespace } from '../linux/process-namespace.ts';
 import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
 import type { ActiveNetwork, Network } from './network.ts';
-import type { NetworkContext } from './network-context.ts';
+import { type NetworkContext, publishNames } from './network-context.ts';
 import { openResolver } from './open-sandbox.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
@@ -29,7 +29,6 @@ export function adoptSandbox(
       ]),
     ),
     links: new Map(endpoints.map(({ network }) => [network.id, ownLinks(container.networks[network.name])])),
-    resolver: undefined,
     opening: Promise.resolve(),
     connected: true,
     adopted: { pid, startTime },
@@ -42,6 +41,7 @@ export function adoptSandbox(
   }
   context.filter.adoptPorts(container.id, publishedTargets(endpoints, ports).targets);
   context.sandboxes.set(container.id, sandbox);
+  publishNames(context, sandbox);
 }
 
 /** See ContainerNetworks.restore. What fails for one container is logged, and the others go on. */

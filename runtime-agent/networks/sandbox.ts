@@ -1,7 +1,6 @@
 import type { Container } from '../containers/container.ts';
 import type { ProcessIdentity } from '../linux/proc.ts';
-import type { Names } from './dns/answer-query.ts';
-import type { Resolver } from './dns/resolver.ts';
+import type { DnsMember } from './dns/name-directory.ts';
 import type { ActiveEndpoint, EndpointSettings, PublishedPort } from './network.ts';
 import { type ContainerLink, parseLink } from './plan/links.ts';
 
@@ -16,7 +15,6 @@ export interface Sandbox {
   readonly names: Map<string, readonly string[]>;
   /** The names that it alone has for others, likewise. */
   readonly links: Map<string, readonly ContainerLink[]>;
-  resolver: Resolver | undefined;
   /** Settles when what was begun for it has come to its end, well or not. */
   opening: Promise<unknown>;
   /** Its endpoints were told of; only then their end is. */
@@ -40,62 +38,18 @@ export function ownLinks(settings: EndpointSettings | undefined): readonly Conta
   return (settings?.links ?? []).map(parseLink);
 }
 
-/** What a container can find out about the others: who is in a network with it. */
-export function namesFor(
-  sandbox: Sandbox,
-  sandboxes: Iterable<Sandbox>,
-  isNamed: (network: string) => boolean,
-): Names {
-  const all = [...sandboxes];
-  const neighbours = function* () {
-    for (const { network } of sandbox.endpoints) {
-      if (!isNamed(network.id)) continue;
-      for (const other of all) {
-        const endpoint = other.endpoints.find((candidate) => candidate.network.id === network.id);
-        if (endpoint !== undefined) yield { network, endpoint, names: other.names.get(network.id) ?? [] };
-      }
-    }
-  };
-  const find = (name: string, only?: string) => {
-    const found = new Map<string, string[]>();
-    for (const { network, endpoint, names } of neighbours()) {
-      if (only !== undefined && network.id !== only) continue;
-      const known = names.some((candidate) => {
-        const lower = candidate.toLowerCase();
-        return lower === name || `${lower}.${network.name.toLowerCase()}` === name;
-      });
-      if (known) found.set(network.id, [...(found.get(network.id) ?? []), ...addresses(endpoint)]);
-    }
-    return found;
-  };
+/** A container as the resolvers know it. `isNamed` says of a network's ID whether its containers know each other by name. */
+export function dnsMember(sandbox: Sandbox, isNamed: (network: string) => boolean): DnsMember {
   return {
-    addressesOf(name) {
-      // Its own names for others come before those that everybody knows.
-      for (const { network } of sandbox.endpoints) {
-        const link = (sandbox.links.get(network.id) ?? []).find(({ alias }) => alias.toLowerCase() === name);
-        const linked = link && find(link.target.toLowerCase(), network.id).get(network.id);
-        if (linked !== undefined) return shuffled(linked);
-      }
-      // The first network that knows the name answers, and who asks again gets another order of its containers.
-      const [first] = find(name).values();
-      return first === undefined ? undefined : shuffled(first);
-    },
-    nameOf(address) {
-      for (const { network, endpoint, names } of neighbours()) {
-        if (addresses(endpoint).includes(address)) return `${names[0]}.${network.name}`;
-      }
-      return undefined;
-    },
+    id: sandbox.id,
+    places: sandbox.endpoints.map(({ network, ipv4, ipv6 }) => ({
+      network,
+      isNamed: isNamed(network.id),
+      addresses: [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [text.split('/')[0] ?? ''])),
+      names: sandbox.names.get(network.id) ?? [],
+      links: sandbox.links.get(network.id) ?? [],
+    })),
+    servers: sandbox.container.hostConfig.Dns,
+    hasWayOut: sandbox.endpoints.some(({ gateway4, gateway6 }) => gateway4 + gateway6 !== ''),
   };
-}
-
-function addresses({ ipv4, ipv6 }: ActiveEndpoint): readonly string[] {
-  return [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [text.split('/')[0] ?? '']));
-}
-
-function shuffled(list: readonly string[]): readonly string[] {
-  return list
-    .map((value) => ({ value, order: Math.random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ value }) => value);
 }

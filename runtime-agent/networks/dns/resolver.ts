@@ -4,12 +4,8 @@ import type { ResolverSockets } from '../kernel/network-jobs.ts';
 import { answerQuery, type Names } from './answer-query.ts';
 import { DNS_CODE, emptyAnswer, fitUdp } from './dns-message.ts';
 import { forwardQuery } from './forward-query.ts';
-import { framed, readFrames } from './tcp-frames.ts';
-
-/** Queries of one container that wait for other servers; dockerd's limit is the same. */
-const MAX_FORWARDED = 1024;
-/** Milliseconds after which a silent connection is closed. */
-const IDLE = 10_000;
+import { DNS_LIMITS, QueryBudget, type Shares } from './limits.ts';
+import { serveConnection } from './serve-connection.ts';
 
 /** What a resolver answers with. */
 export interface ResolverSource extends Names {
@@ -17,32 +13,42 @@ export interface ResolverSource extends Names {
   upstream(): readonly string[];
 }
 
+/** What the resolvers of all containers share. */
+export interface ResolverShares {
+  readonly connections: Shares;
+  readonly forwarded: Shares;
+}
+
 /** Answers the DNS queries of one container, on sockets that lie in its namespace. */
 export class Resolver {
+  readonly #id: string;
   readonly #source: ResolverSource;
+  readonly #shares: ResolverShares;
+  readonly #budget = new QueryBudget(DNS_LIMITS.queriesPerSecond, DNS_LIMITS.queriesAtOnce);
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
   readonly #connections = new Set<Socket>();
   readonly #closing = new AbortController();
-  #forwarded = 0;
 
   /** Takes the descriptors over. */
-  constructor(sockets: ResolverSockets, source: ResolverSource) {
+  constructor(id: string, sockets: ResolverSockets, source: ResolverSource, shares: ResolverShares) {
+    this.#id = id;
     this.#source = source;
+    this.#shares = shares;
     this.#udp = createSocket('udp4');
     this.#udp.on('message', (query, { address, port }) => {
+      // A client that gets no answer asks again. Those that nobody takes wait in the kernel, which drops them in time.
+      if (this.#udp.getSendQueueSize() > DNS_LIMITS.waitingBytes || this.#budget.take() > 0) return;
       void this.#answer(query, 'udp').then((reply) => {
         if (!this.#closing.signal.aborted) this.#udp.send(reply, port, address, () => undefined);
       });
     });
     this.#udp.on('error', () => undefined);
     this.#udp.bind({ fd: sockets.udp, exclusive: true });
-    this.#udp.unref();
     // A client may close its side as soon as it has asked.
     this.#tcp = createServer({ allowHalfOpen: true }, (connection) => void this.#serve(connection));
     this.#tcp.on('error', () => undefined);
     this.#tcp.listen({ fd: sockets.tcp });
-    this.#tcp.unref();
   }
 
   close(): void {
@@ -53,14 +59,19 @@ export class Resolver {
   }
 
   async #serve(connection: Socket): Promise<void> {
-    this.#connections.add(connection);
-    connection.once('close', () => this.#connections.delete(connection));
     connection.on('error', () => undefined);
-    connection.setTimeout(IDLE, () => connection.destroy());
+    if (!this.#shares.connections.take(this.#id)) {
+      connection.destroy();
+      return;
+    }
+    this.#connections.add(connection);
+    connection.once('close', () => {
+      this.#connections.delete(connection);
+      this.#shares.connections.giveBack(this.#id);
+    });
+    connection.setTimeout(DNS_LIMITS.idle, () => connection.destroy());
     try {
-      for await (const query of readFrames(connection.iterator({ destroyOnReturn: false }))) {
-        connection.write(framed(await this.#answer(query, 'tcp')));
-      }
+      await serveConnection(connection, this.#budget, (query) => this.#answer(query, 'tcp'));
       connection.end();
     } catch {
       // The container's program went away.
@@ -71,12 +82,11 @@ export class Resolver {
   async #answer(query: Buffer, protocol: 'udp' | 'tcp'): Promise<Buffer> {
     const known = answerQuery(query, this.#source);
     if (known !== undefined) return protocol === 'udp' ? fitUdp(query, known) : known;
-    if (this.#forwarded >= MAX_FORWARDED) return emptyAnswer(query, DNS_CODE.refused);
-    this.#forwarded += 1;
+    if (!this.#shares.forwarded.take(this.#id)) return emptyAnswer(query, DNS_CODE.refused);
     try {
       return await forwardQuery(query, this.#source.upstream(), protocol, this.#closing.signal);
     } finally {
-      this.#forwarded -= 1;
+      this.#shares.forwarded.giveBack(this.#id);
     }
   }
 }

@@ -1,6 +1,9 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { Relay, RelayTarget } from './relay.ts';
 
+/** Connections at a time. What comes to a published port is led by the packet filter, and passes here only where that cannot lead it. */
+const MOST = 4096;
+
 /** See openRelay. Either side may end its half first. */
 export function openTcpRelay(host: string, port: number): Promise<Relay> {
   let target: RelayTarget | undefined;
@@ -24,6 +27,7 @@ export function openTcpRelay(host: string, port: number): Promise<Relay> {
       socket.pipe(other);
     }
   });
+  server.maxConnections = MOST;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port, ipv6Only: host.includes(':') }, () => {

@@ -1,0 +1,82 @@
+/** What one container may have of the resolvers' thread, however many queries it sends. */
+export const DNS_LIMITS = {
+  /** Queries a second that are answered, and how many at once after a pause. */
+  queriesPerSecond: 5_000,
+  queriesAtOnce: 5_000,
+  /** Connections that are open. */
+  connections: { own: 32, all: 256, always: 4 },
+  /** Queries that wait for other servers, each of which takes a socket of the host. */
+  forwarded: { own: 256, all: 1024, always: 32 },
+  /** Bytes of a query by TCP. */
+  queryBytes: 4096,
+  /** Bytes of answers that wait in a socket. */
+  waitingBytes: 256 * 1024,
+  /** Milliseconds after which a silent connection is closed. */
+  idle: 10_000,
+} as const;
+
+export interface ShareLimits {
+  /** The most that one has. */
+  readonly own: number;
+  /** What all have, beyond which each gets no more than `always`. */
+  readonly all: number;
+  readonly always: number;
+}
+
+/** Something that all containers have together and none may have alone. */
+export class Shares {
+  readonly #limits: ShareLimits;
+  readonly #held = new Map<string, number>();
+  #total = 0;
+
+  constructor(limits: ShareLimits) {
+    this.#limits = limits;
+  }
+
+  /** Takes one for a container; false where it has enough. Each one that is taken is given back. */
+  take(container: string): boolean {
+    const { own, all, always } = this.#limits;
+    const held = this.#held.get(container) ?? 0;
+    if (held >= own || (this.#total >= all && held >= always)) return false;
+    this.#held.set(container, held + 1);
+    this.#total += 1;
+    return true;
+  }
+
+  giveBack(container: string): void {
+    const held = (this.#held.get(container) ?? 0) - 1;
+    if (held > 0) this.#held.set(container, held);
+    else this.#held.delete(container);
+    this.#total -= 1;
+  }
+}
+
+/** How many queries a container has left: a bucket that fills at a steady rate. */
+export class QueryBudget {
+  readonly #perSecond: number;
+  readonly #most: number;
+  readonly #now: () => number;
+  #left: number;
+  #at: number;
+
+  /** `now` answers milliseconds. */
+  constructor(perSecond: number, most: number, now: () => number = () => performance.now()) {
+    this.#perSecond = perSecond;
+    this.#most = most;
+    this.#now = now;
+    this.#left = most;
+    this.#at = now();
+  }
+
+  /** Takes one query; otherwise answers the milliseconds until there is one. */
+  take(): 0 | number {
+    const now = this.#now();
+    this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
+    this.#at = now;
+    if (this.#left >= 1) {
+      this.#left -= 1;
+      return 0;
+    }
+    return Math.max(1, Math.ceil(((1 - this.#left) / this.#perSecond) * 1000));
+  }
+}

@@ -1,0 +1,125 @@
+import type { ContainerLink } from '../plan/links.ts';
+import type { Names } from './answer-query.ts';
+
+/** What the resolvers know of a running container. */
+export interface DnsMember {
+  readonly id: string;
+  readonly places: readonly DnsPlace[];
+  /** Servers for other names that its client chose; empty: those of the host. */
+  readonly servers: readonly string[];
+  /** Without one, other names are answered with a failure. */
+  readonly hasWayOut: boolean;
+}
+
+/** A container in one network. */
+export interface DnsPlace {
+  readonly network: { readonly id: string; readonly name: string };
+  /** Whether containers of the network know each other by name; those of the network `bridge` do not. */
+  readonly isNamed: boolean;
+  readonly addresses: readonly string[];
+  /** By which the others find it. */
+  readonly names: readonly string[];
+  /** The names that it alone has for others. */
+  readonly links: readonly ContainerLink[];
+}
+
+/** One network's containers, by what queries ask for. */
+interface NetworkNames {
+  /** Lower case, with and without the network's name behind; addresses of all that have the name. */
+  readonly addresses: Map<string, Map<DnsMember, readonly string[]>>;
+  readonly names: Map<string, string>;
+}
+
+/** The names of all running containers. A container finds out about those that are in a network with it. */
+export class NameDirectory {
+  readonly #members = new Map<string, DnsMember>();
+  readonly #networks = new Map<string, NetworkNames>();
+
+  get(id: string): DnsMember | undefined {
+    return this.#members.get(id);
+  }
+
+  /** Knows a container, in the place of what was known of it. */
+  put(member: DnsMember): void {
+    this.remove(member.id);
+    this.#members.set(member.id, member);
+    for (const place of member.places) {
+      if (!place.isNamed) continue;
+      const { addresses, names } = this.#network(place.network.id);
+      for (const name of spellings(place)) {
+        const found = addresses.get(name) ?? new Map<DnsMember, readonly string[]>();
+        found.set(member, place.addresses);
+        addresses.set(name, found);
+      }
+      for (const address of place.addresses) names.set(address, `${place.names[0]}.${place.network.name}`);
+    }
+  }
+
+  remove(id: string): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#members.delete(id);
+    for (const place of member.places) {
+      const known = this.#networks.get(place.network.id);
+      if (known === undefined) continue;
+      for (const name of spellings(place)) {
+        const found = known.addresses.get(name);
+        found?.delete(member);
+        if (found?.size === 0) known.addresses.delete(name);
+      }
+      for (const address of place.addresses) known.names.delete(address);
+      if (known.addresses.size === 0) this.#networks.delete(place.network.id);
+    }
+  }
+
+  /** What a container can find out, at each moment. */
+  namesFor(id: string): Names {
+    const places = () => (this.#members.get(id)?.places ?? []).filter(({ isNamed }) => isNamed);
+    const find = (network: string, name: string) => {
+      const found = this.#networks.get(network)?.addresses.get(name);
+      return found === undefined ? undefined : [...found.values()].flat();
+    };
+    return {
+      addressesOf(name) {
+        // Its own names for others come before those that everybody knows.
+        for (const { network, links } of places()) {
+          const link = links.find(({ alias }) => alias.toLowerCase() === name);
+          const linked = link && find(network.id, link.target.toLowerCase());
+          if (linked !== undefined) return shuffled(linked);
+        }
+        // The first network that knows the name answers, and who asks again gets another order of its containers.
+        for (const { network } of places()) {
+          const found = find(network.id, name);
+          if (found !== undefined) return shuffled(found);
+        }
+        return undefined;
+      },
+      nameOf: (address) => {
+        for (const { network } of places()) {
+          const name = this.#networks.get(network.id)?.names.get(address);
+          if (name !== undefined) return name;
+        }
+        return undefined;
+      },
+    };
+  }
+
+  #network(id: string): NetworkNames {
+    const known = this.#networks.get(id) ?? { addresses: new Map(), names: new Map() };
+    this.#networks.set(id, known);
+    return known;
+  }
+}
+
+function spellings({ names, network }: DnsPlace): readonly string[] {
+  return names
+    .map((name) => name.toLowerCase())
+    .flatMap((name) => [name, `${name}.${network.name.toLowerCase()}`]);
+}
+
+function shuffled(list: readonly string[]): readonly string[] {
+  return list
+    .map((value) => ({ value, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ value }) => value);
+}
