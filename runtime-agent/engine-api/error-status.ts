@@ -1,5 +1,6 @@
 import { JsonError } from '../../lib/json/json-fields.ts';
 import { EngineError, type EngineErrorCode } from '../errors.ts';
+import { storageFull } from '../storage-full.ts';
 
 const STATUS: Readonly<Record<EngineErrorCode, number>> = {
   'bad-request': 400,
@@ -29,6 +30,8 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof EngineError) {
     return { status: STATUS[error.code], message: error.message, expected: error.code !== 'runtime' };
   }
+  const full = storageFull(error);
+  if (full !== undefined) return errorAnswer(full);
   if (error instanceof JsonError) return { status: 400, message: error.message, expected: true };
   const message = error instanceof Error ? error.message : String(error);
   return { status: 500, message: `berth-agent failed unexpectedly: ${message}`, expected: false };

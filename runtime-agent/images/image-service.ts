@@ -6,7 +6,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RegistryClient } from '../registry/registry-client.ts';
 import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
-import { storageFull } from '../snapshots/storage-full.ts';
+import { storageFull } from '../storage-full.ts';
 import { chainIds } from './chain-ids.ts';
 import type { Decompressors } from './decompressors.ts';
 import { findImage } from './find-image.ts';

@@ -17,7 +17,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-const FULL = /no space is left for the image: free some on the disk of the data folder/;
+const FULL = /no space is left on the disk of the data folder: free some/;
 const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 /** Bytes that no file system and no compressor makes fewer. */
 const BIG = 'head -c 8000000 /dev/urandom';

@@ -198,7 +198,7 @@ describe('faults while files and images move', { skip: unlessRoot(), timeout: 1_
       const { stderr } = await full.docker(args, { expectExit: 1 });
       assert.match(
         stderr,
-        /no space is left for the image: free some|no space left on device: free some/,
+        /no space is left on the disk of the data folder: free some|no space left on device: free some/,
         args[0],
       );
       assert.deepEqual(await left(), before, args[0]);

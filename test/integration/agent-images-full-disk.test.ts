@@ -26,7 +26,7 @@ it('images of the agent: a full disk fails the pull alone, and the same pull suc
   await assert.rejects(agent.pull(`${registry.host}/team/app:${big.refName}`), {
     name: 'EngineError',
     code: 'storage-full',
-    message: 'no space is left for the image: free some on the disk of the data folder',
+    message: 'no space is left on the disk of the data folder: free some, for example by docker system prune',
   });
   assert.deepEqual(await readdir(join(directory, 'layers')), before);
   assert.deepEqual(await agent.images.list(), [image]);

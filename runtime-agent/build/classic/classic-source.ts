@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { RegistryCredentials } from '../../images/images.ts';
-import { storageFull } from '../../snapshots/storage-full.ts';
+import { storageFull } from '../../storage-full.ts';
 import type { BuildSource } from '../builder.ts';
 import { ArchiveTree } from '../context/archive-tree.ts';
 import { decompressStream } from '../context/decompress-stream.ts';

@@ -1,5 +1,5 @@
-import { storageFull } from '../../snapshots/storage-full.ts';
 import { hasValidChecksum } from '../../snapshots/tar-header.ts';
+import { storageFull } from '../../storage-full.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import { COMPRESSION_HEAD, compressionOf, decompressStream } from './decompress-stream.ts';
 import type { FileEntry, FileTree } from './file-tree.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
-import { storageFull } from '../../snapshots/storage-full.ts';
+import { storageFull } from '../../storage-full.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import { type LayerCompression, ociLayerType } from './layer-compression.ts';
 import { gzip } from './parallel-gzip.ts';

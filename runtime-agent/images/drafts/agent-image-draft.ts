@@ -3,7 +3,7 @@ import type { Digest } from '../../../storage/oci/digest.ts';
 import { type ImageConfig, readImageConfig } from '../../../storage/oci/image-config.ts';
 import { EngineError } from '../../errors.ts';
 import { layerNotHere } from '../../snapshots/layer-not-here.ts';
-import { storageFull } from '../../snapshots/storage-full.ts';
+import { storageFull } from '../../storage-full.ts';
 import type { Image } from '../image.ts';
 import { imageOfRecord } from '../image-record.ts';
 import { limitedLayer } from '../limited-layer.ts';

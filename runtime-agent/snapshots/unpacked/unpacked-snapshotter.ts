@@ -2,13 +2,13 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { runProcess } from '../../linux/run-process.ts';
+import { storageFull } from '../../storage-full.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
 import { LayerFolders } from '../layer-folders.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
 import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
-import { storageFull } from '../storage-full.ts';
 import { Extraction } from './extraction.ts';
 import { KeptTar, readKeptTar } from './kept-tar.ts';
 

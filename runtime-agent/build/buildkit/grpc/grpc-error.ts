@@ -1,5 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { EngineError } from '../../../errors.ts';
+import { storageFull } from '../../../storage-full.ts';
 
 /**
  * A failure as gRPC carries it. Clients print the message alone where the code is Unknown, as it is with BuildKit for all that a
@@ -11,6 +12,8 @@ export function grpcError(error: unknown): ConnectError {
     const code = error.code === 'not-implemented' ? Code.Unimplemented : Code.Unknown;
     return new ConnectError(error.message, code, undefined, undefined, error);
   }
+  const full = storageFull(error);
+  if (full !== undefined) return grpcError(full);
   if (error instanceof Error && error.name === 'AbortError') {
     return new ConnectError('the build was cancelled', Code.Canceled, undefined, undefined, error);
   }

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { storageFull } from '../../../snapshots/storage-full.ts';
+import { storageFull } from '../../../storage-full.ts';
 import type { FileTree } from '../../context/file-tree.ts';
 import type { ArchiveLimits } from '../../context/receive-archive.ts';
 import type { ClientSession } from './client-session.ts';

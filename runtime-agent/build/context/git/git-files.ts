@@ -2,7 +2,7 @@ import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
 import { removeTree } from '../../../linux/remove-tree.ts';
-import { storageFull } from '../../../snapshots/storage-full.ts';
+import { storageFull } from '../../../storage-full.ts';
 import type { FileTree } from '../file-tree.ts';
 import { FolderTree } from '../folder-tree.ts';
 import type { UnpackOptions } from '../unpack-archive.ts';

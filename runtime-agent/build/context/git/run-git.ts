@@ -117,7 +117,7 @@ function failure(end: number | NodeJS.Signals, complaint: string, args: readonly
   if (/No space left on device|Disk quota exceeded/.test(complaint)) {
     return new EngineError(
       'storage-full',
-      'no space is left for the git repository: free some on the disk of the data folder',
+      'no space is left on the disk of the data folder: free some, for example by docker system prune',
     );
   }
   const lines = complaint.split('\n').filter((line) => line.trim() !== '' && !ADVICE.test(line));

@@ -1,4 +1,4 @@
-import { EngineError } from '../errors.ts';
+import { EngineError } from './errors.ts';
 
 const CODES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'STORAGE_FULL', 'SQLITE_FULL']);
 
@@ -11,7 +11,7 @@ export function storageFull(error: unknown): EngineError | undefined {
   if (!CODES.has(code)) return undefined;
   return new EngineError(
     'storage-full',
-    'no space is left for the image: free some on the disk of the data folder',
+    'no space is left on the disk of the data folder: free some, for example by docker system prune',
     { cause: error },
   );
 }
