@@ -1,3 +1,5 @@
+import { TarFormatError } from './tar-format-error.ts';
+
 /** Links that are followed on the way to one entry, as many as other readers of layers follow. */
 const MAX_LINKS = 255;
 
@@ -11,12 +13,32 @@ export function namesOf(path: string): readonly string[] {
   return names;
 }
 
+/** Names that may be looked at on the way to all entries of a layer; each takes a fraction of a microsecond. */
+const MAX_STEPS = 50_000_000;
+
+/** Counts the names that are looked at on the way to a layer's entries. Throws TarFormatError when they are too many. */
+export class StepCount {
+  readonly #max: number;
+  #steps = 0;
+
+  constructor(max = MAX_STEPS) {
+    this.#max = max;
+  }
+
+  add(): void {
+    this.#steps += 1;
+    if (this.#steps > this.#max) throw new TarFormatError('the ways to its entries are too long together');
+  }
+}
+
 /** How followLinks looks at a tree, of which it has no other knowledge. A node may stand for something that is not there. */
 export interface LinkedTree<Node> {
   readonly root: Node;
   childOf(folder: Node, name: string): Node;
   /** The target of a symlink, undefined for all else. */
   targetOf(node: Node): string | undefined;
+  /** Called for each name that is looked at; what it throws ends the search. */
+  step(): void;
 }
 
 /**
@@ -32,6 +54,7 @@ export function followLinks<Node>(
   const nodes: Node[] = [];
   let links = 0;
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    tree.step();
     if (name === '..') {
       if (followed.pop() !== undefined) nodes.pop();
       continue;

@@ -1,4 +1,4 @@
-import { followLinks, type LinkedTree, namesOf } from './entry-path.ts';
+import { followLinks, type LinkedTree, namesOf, StepCount } from './entry-path.ts';
 import { keptXattrs } from './layer-xattrs.ts';
 import { quoteName, TarFormatError } from './tar-format-error.ts';
 import type { TarEntry, TarEntryKind, TarHandler } from './tar-parser.ts';
@@ -10,8 +10,6 @@ const LIMITS = {
   maxNodes: 2_000_000,
   /** Bytes of names, link targets and extended attributes. */
   maxText: 256 << 20,
-  /** Names looked at on the way to entries; each takes a fraction of a microsecond. */
-  maxSteps: 50_000_000,
 };
 const MAX_NAME = 255;
 const SET_GID = 0o2000;
@@ -52,25 +50,22 @@ export interface LayerNode {
 export class LayerTree implements TarHandler {
   readonly root: LayerNode = newFolder();
   readonly #limits: typeof LIMITS;
+  readonly #steps: StepCount;
   #nodes = 1;
   #text = 0;
-  #steps = 0;
   readonly #links: LinkedTree<LayerNode | undefined> = {
     root: this.root,
-    childOf: (folder, name) => {
-      this.#steps += 1;
-      if (this.#steps > this.#limits.maxSteps)
-        throw new TarFormatError('the ways to its entries are too long together');
-      return folder?.children?.get(name);
-    },
+    childOf: (folder, name) => folder?.children?.get(name),
     targetOf: (node) => (node?.kind === 'symlink' ? node.target : undefined),
+    step: () => this.#steps.add(),
   };
   /** Most entries lie where the one before them does. */
   #lastFolder: { readonly path: string; readonly node: LayerNode } | undefined;
 
   /** Smaller limits are for tests. */
-  constructor(limits: Partial<typeof LIMITS> = {}) {
+  constructor(limits: Partial<typeof LIMITS> = {}, steps: StepCount = new StepCount()) {
     this.#limits = { ...LIMITS, ...limits };
+    this.#steps = steps;
   }
 
   /** Throws TarFormatError. */

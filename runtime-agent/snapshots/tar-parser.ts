@@ -90,7 +90,7 @@ export class TarParser {
   #paddingLeft = 0;
   readonly #header = Buffer.alloc(BLOCK);
   #headerLength = 0;
-  #extended: { readonly type: string; readonly chunks: Buffer[] } | undefined;
+  #extended: { readonly type: string; readonly body: Buffer } | undefined;
   #overrides: Overrides | undefined;
   #zeroBlockAt: number | undefined;
   #ended = false;
@@ -153,7 +153,7 @@ export class TarParser {
   #takeBody(chunk: Uint8Array, at: number): number {
     const part = chunk.subarray(at, at + this.#bodyLeft);
     if (this.#extended === undefined) this.#handler.data(part);
-    else this.#extended.chunks.push(Buffer.from(part));
+    else this.#extended.body.set(part, this.#extended.body.length - this.#bodyLeft);
     this.#bodyLeft -= part.length;
     this.#offset += part.length;
     if (this.#bodyLeft === 0) this.#endExtended();
@@ -186,7 +186,8 @@ export class TarParser {
     if ('xgLK'.includes(type)) {
       const size = this.#number(124, 12, 'size');
       if (size > MAX_EXTENDED_HEADER) this.#fail('an extended header is longer than 1 MiB');
-      this.#extended = { type, chunks: [] };
+      if (size < 0) this.#fail('an extended header has no valid size');
+      this.#extended = { type, body: Buffer.alloc(size) };
       this.#setBody(size);
       if (size === 0) this.#endExtended();
       return;
@@ -277,11 +278,11 @@ export class TarParser {
     const extended = this.#extended;
     if (extended === undefined) return;
     this.#extended = undefined;
-    const body = Buffer.concat(extended.chunks);
+    const { type, body } = extended;
     this.#overrides ??= {};
-    if (extended.type === 'L') this.#overrides.path = readText(body, 0, body.length);
-    else if (extended.type === 'K') this.#overrides.target = readText(body, 0, body.length);
-    else this.#readPax(extended.type, body, this.#overrides);
+    if (type === 'L') this.#overrides.path = readText(body, 0, body.length);
+    else if (type === 'K') this.#overrides.target = readText(body, 0, body.length);
+    else this.#readPax(type, body, this.#overrides);
   }
 
   #readPax(type: string, body: Buffer, overrides: Overrides): void {

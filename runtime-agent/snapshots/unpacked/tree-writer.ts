@@ -15,7 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import type { TreeCalls } from '../../linux/tree-calls.ts';
-import { followLinks, type LinkedTree, namesOf } from '../entry-path.ts';
+import { followLinks, type LinkedTree, namesOf, StepCount } from '../entry-path.ts';
 import { keptXattrs, tooMany } from '../layer-xattrs.ts';
 import { quoteName, TarFormatError } from '../tar-format-error.ts';
 import type { TarEntry, TarHandler } from '../tar-parser.ts';
@@ -23,15 +23,8 @@ import { readMark, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
-/** The tree in the root folder of this process: its nodes are paths. */
-const TREE: LinkedTree<string> = {
-  root: '/',
-  childOf: join,
-  targetOf: (path) =>
-    statOf(bytes(path))?.isSymbolicLink() === true
-      ? readlinkSync(bytes(path), 'buffer').toString('latin1')
-      : undefined,
-};
+/** Folders whose times are kept in memory until the end. */
+const MAX_FOLDERS = 1_000_000;
 
 /**
  * Makes the entries of a layer in the root folder of this process, with whiteouts and opaque marks as overlay wants
@@ -39,6 +32,17 @@ const TREE: LinkedTree<string> = {
  */
 export class TreeWriter implements TarHandler {
   readonly #calls: TreeCalls;
+  readonly #steps = new StepCount();
+  /** The tree in the root folder of this process: its nodes are paths. */
+  readonly #links: LinkedTree<string> = {
+    root: '/',
+    childOf: join,
+    targetOf: (path) =>
+      statOf(bytes(path))?.isSymbolicLink() === true
+        ? readlinkSync(bytes(path), 'buffer').toString('latin1')
+        : undefined,
+    step: () => this.#steps.add(),
+  };
   #open: { readonly fd: number; left: number; readonly path: Buffer; readonly entry: TarEntry } | undefined;
   /** A folder's time is set at the end: what is made in it changes it. Another may be at its path then. */
   readonly #folderTimes = new Map<string, { readonly mtime: number; readonly ino: number | undefined }>();
@@ -99,7 +103,7 @@ export class TreeWriter implements TarHandler {
   }
 
   #follow(names: readonly string[], entry: string): readonly string[] {
-    const followed = followLinks(names, TREE);
+    const followed = followLinks(names, this.#links);
     if (followed !== undefined) return followed;
     throw new TarFormatError(`the links on the way to ${quoteName(entry)} never end`);
   }
@@ -161,6 +165,9 @@ export class TreeWriter implements TarHandler {
     }
     this.#setAttributes(path, entry);
     if (entry.kind === 'folder') {
+      if (this.#folderTimes.size >= MAX_FOLDERS) {
+        throw new TarFormatError(`it has more than ${MAX_FOLDERS} folders`);
+      }
       this.#folderTimes.set(text, { mtime: entry.mtime, ino: statOf(path)?.ino });
     }
   }

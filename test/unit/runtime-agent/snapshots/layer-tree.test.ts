@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { StepCount } from '../../../../runtime-agent/snapshots/entry-path.ts';
 import { LayerShape } from '../../../../runtime-agent/snapshots/layer-shape.ts';
 import { type LayerNode, LayerTree } from '../../../../runtime-agent/snapshots/layer-tree.ts';
 import { TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
@@ -88,7 +89,7 @@ describe('LayerTree', () => {
   });
 
   it('looks at a bounded number of names, however long the ways to entries are', () => {
-    const tree = new LayerTree({ maxSteps: 5000 });
+    const tree = new LayerTree({}, new StepCount(5000));
     const deep = 'd/'.repeat(2000);
     const [first] = entriesOf([file('a')]);
     const add = (path: string) => first !== undefined && tree.entry({ ...first, path });
@@ -98,6 +99,18 @@ describe('LayerTree', () => {
     add(`${deep}./d`);
     const message = 'the ways to its entries are too long together';
     assert.throws(() => add(`${deep}/./e`), { name: 'TarFormatError', message });
+    const climbing = new LayerTree({}, new StepCount(5000));
+    const up = entriesOf([
+      symlink('up', `${'../'.repeat(1000)}up2`),
+      symlink('up2', '../'.repeat(1000)),
+      file('up/x'),
+    ]);
+    const climb = () => {
+      for (const entry of up) climbing.entry(entry);
+    };
+    climb();
+    climb();
+    assert.throws(climb, { name: 'TarFormatError', message });
   });
 
   it('keeps a bounded number of entries, names and extended attributes', () => {
