@@ -19,6 +19,8 @@ export interface ContainerConfig {
   readonly Image: string;
   readonly Labels: Readonly<Record<string, string>>;
   readonly WorkingDir: string;
+  /** As clients before version 1.44 give it, for the network of NetworkMode. */
+  readonly MacAddress?: string;
   readonly StopSignal?: string;
   /** Seconds. */
   readonly StopTimeout?: number;

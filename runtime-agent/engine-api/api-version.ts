@@ -34,6 +34,22 @@ export function splitVersion(path: string): VersionedPath {
   return { version, path: match[3] ?? '/' };
 }
 
+const CONTAINERS = '/containers/';
+/** What may follow the name of a container in a path. */
+const OF_CONTAINERS: ReadonlySet<string> = new Set([
+  ...['json', 'top', 'logs', 'changes', 'export', 'stats', 'resize', 'start', 'stop', 'restart', 'kill'],
+  ...['update', 'rename', 'pause', 'unpause', 'attach', 'wait', 'archive', 'exec'],
+]);
+
+/** The path with the slashes in a container's name escaped, so that routes see one segment: clients send the name of a link as it is. */
+export function escapeContainerName(path: string): string {
+  const end = path.lastIndexOf('/');
+  const isNamed = path.startsWith(CONTAINERS) && end > CONTAINERS.length;
+  if (!isNamed || !OF_CONTAINERS.has(path.slice(end + 1))) return path;
+  const name = path.slice(CONTAINERS.length, end);
+  return `${CONTAINERS}${name.replaceAll('/', '%2F')}${path.slice(end)}`;
+}
+
 /** Below 0 where `a` is the older one. */
 function compare(a: string, b: string): number {
   const [majorA = 0, minorA = 0] = a.split('.').map(Number);

@@ -1,6 +1,6 @@
 import Koa, { type Context, type Next } from 'koa';
 import { EngineError } from '../errors.ts';
-import { splitVersion } from './api-version.ts';
+import { escapeContainerName, splitVersion } from './api-version.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
@@ -77,7 +77,7 @@ export function createEngineApp(deps: EngineDeps): Koa {
   app.use(async (ctx, next) => {
     if (!URL.canParse(ctx.url, 'http://agent')) throw new EngineError('bad-request', 'invalid request URI');
     const { version, path } = splitVersion(ctx.path);
-    ctx.path = path;
+    ctx.path = escapeContainerName(path);
     ctx.state.apiVersion = version;
     await next();
   });

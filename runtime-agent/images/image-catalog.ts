@@ -3,7 +3,7 @@ import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { inTransaction } from '../../storage/catalog/transaction.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
-import { familiarReference } from '../../storage/oci/image-reference.ts';
+import { fullReference } from '../../storage/oci/image-reference.ts';
 import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { EngineError } from '../errors.ts';
 import {
@@ -40,7 +40,7 @@ export class ImageCatalog {
     this.#blobs = blobs;
   }
 
-  /** Every image with its names, which are sorted as docker prints them. */
+  /** Every image with its names, which are sorted by the registry, as dockerd lists them. */
   async list(): Promise<readonly ImageRecord[]> {
     if (this.#records !== undefined) return this.#records;
     const changes = this.#changes;
@@ -168,7 +168,7 @@ export class ImageCatalog {
 }
 
 function sorted(names: readonly ImageName[]): readonly ImageName[] {
-  const keyed = names.map((name) => ({ name, key: familiarReference(name) }));
+  const keyed = names.map((name) => ({ name, key: fullReference(name) }));
   return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ name }) => name);
 }
 

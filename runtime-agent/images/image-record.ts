@@ -33,7 +33,7 @@ export interface ImageRecord {
   readonly manifestDigest: Digest;
   /** Bytes of the uncompressed layers. */
   readonly size: number;
-  /** Sorted by the form that docker prints. */
+  /** Sorted by their full form, the registry first. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
   /** When it was last given a tag by hand, in milliseconds since 1970. */

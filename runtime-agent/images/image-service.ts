@@ -52,17 +52,9 @@ export class ImageService implements Images {
 
   async pull(text: string, options: PullOptions): Promise<Image> {
     const reference = readReference(text);
-    const sources = this.#options.registry.sources(reference, options.credentials);
-    for (const source of sources.slice(0, -1)) {
-      try {
-        return await this.#pullFrom(source, reference, options);
-      } catch (error) {
-        // Whatever is wrong with a mirror, the registry itself may do better.
-        const isItsOwn = error instanceof EngineError && error.code !== 'storage-full';
-        if (!isItsOwn || options.signal.aborted) throw error;
-      }
-    }
-    return await this.#pullFrom(sources.at(-1) as RegistryRepository, reference, options);
+    return await this.#options.registry.fromSources(reference, options, (source) =>
+      this.#pullFrom(source, reference, options),
+    );
   }
 
   async #pullFrom(
@@ -104,7 +96,9 @@ export class ImageService implements Images {
     }
     progress({ kind: 'digest', digest: resolved.pulledDigest });
     const known = before.find(({ id }) => id === resolved.id);
-    const newer = !names.every((name) => known?.names.some((other) => isSameName(name, other)) ?? false);
+    // Of a tag only whether it named the same image: its digest may be new, as that of an image that was loaded.
+    const [asked] = names;
+    const newer = !known?.names.some((other) => asked !== undefined && isSameName(asked, other));
     progress({ kind: 'status', newer, reference: familiarReference(reference) });
     this.#publish('pull', familiarReference(reference), image, familiarName(reference));
     return image;
@@ -124,6 +118,7 @@ export class ImageService implements Images {
       throw new EngineError('bad-request', 'refusing to create a tag with a digest reference');
     }
     const { registry, repository, tag } = reference;
+    refuseAmbiguousTag(reference);
     await this.#lock.run('catalog', async () => {
       const { record } = findImage(await this.#options.catalog.list(), name);
       const isNew = !record.names.some(
@@ -201,6 +196,12 @@ export class ImageService implements Images {
       attributes: { ...image.config.Labels, name },
     });
   }
+}
+
+/** `sha256:tag` would read as a digest. Throws EngineError 'bad-request'. */
+export function refuseAmbiguousTag(reference: Pick<ImageReference, 'registry' | 'repository'>): void {
+  if (familiarName(reference) !== 'sha256') return;
+  throw new EngineError('bad-request', 'refusing to create an ambiguous tag using digest algorithm as name');
 }
 
 /** The tag that was asked for, and the digest that it had. */

@@ -73,6 +73,30 @@ export class RegistryClient {
     return [...mirrored, this.repository(reference, credentials)];
   }
 
+  /** Does `use` with the best of the sources of a reference that does not fail. Throws what the registry itself says. */
+  async fromSources<T>(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    {
+      credentials,
+      signal,
+    }: { readonly credentials?: RegistryCredentials | undefined; readonly signal: AbortSignal },
+    use: (repository: RegistryRepository) => Promise<T>,
+  ): Promise<T> {
+    const [first, ...others] = this.sources(reference, credentials);
+    let source = first as RegistryRepository;
+    for (const next of others) {
+      try {
+        return await use(source);
+      } catch (error) {
+        // Whatever is wrong with a mirror, the registry itself may do better.
+        const isItsOwn = error instanceof EngineError && error.code !== 'storage-full';
+        if (!isItsOwn || signal.aborted) throw error;
+      }
+      source = next;
+    }
+    return await use(source);
+  }
+
   /**
    * A repository to push to, with credentials for as long as it is used; nothing is sent yet. `mountable` are repositories of
    * the same registry that blobs may be mounted from.

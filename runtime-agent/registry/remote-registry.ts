@@ -24,8 +24,10 @@ export class RemoteRegistry implements RegistryQueries {
     this.#client = client;
   }
 
-  async tags(text: string, { credentials, signal }: QueryOptions): Promise<readonly string[]> {
-    return await this.#client.repository(readReference(text), credentials).listTags(signal);
+  async tags(text: string, options: QueryOptions): Promise<readonly string[]> {
+    return await this.#client.fromSources(readReference(text), options, (repository) =>
+      repository.listTags(options.signal),
+    );
   }
 
   async search(
@@ -38,15 +40,17 @@ export class RemoteRegistry implements RegistryQueries {
     return (await searchRegistry(session, { registry, term, limit }, signal)).slice(0, limit);
   }
 
-  async describe(text: string, { credentials, signal }: QueryOptions): Promise<RemoteImage> {
+  async describe(text: string, options: QueryOptions): Promise<RemoteImage> {
     const reference = readReference(text);
-    const repository = this.#client.repository(reference, credentials);
-    const fetched = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
-    const { bytes, digest } = fetched;
-    const manifest = readSent(() => readManifest(bytes, fetched.mediaType || undefined));
-    const { mediaType } = manifest;
-    const platforms = await platformsOf(manifest, repository, signal);
-    return { mediaType, digest, size: bytes.byteLength, platforms };
+    const { signal } = options;
+    return await this.#client.fromSources(reference, options, async (repository) => {
+      const fetched = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
+      const { bytes, digest } = fetched;
+      const manifest = readSent(() => readManifest(bytes, fetched.mediaType || undefined));
+      const { mediaType } = manifest;
+      const platforms = await platformsOf(manifest, repository, signal);
+      return { mediaType, digest, size: bytes.byteLength, platforms };
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { EngineError, type EngineErrorCode } from '../../runtime-agent/errors.ts';
+import { RemoteRegistry } from '../../runtime-agent/registry/remote-registry.ts';
 import { type AgentImages, openAgentImages } from '../support/agent-images.ts';
 import { type Fault, makeBrokenImage } from '../support/broken-images.ts';
 import { imageFolder } from '../support/image-cache.ts';
@@ -88,6 +89,53 @@ describe('images of the agent: pull', { skip: unlessRoot() }, () => {
     assert.deepEqual(await states(big.refName), ['already-exists', 'already-exists', false]);
     const again = registry.requests.slice(before).filter((request) => request.includes('/blobs/'));
     assert.deepEqual(again, []);
+  });
+
+  it('calls a tag up to date that names the same image, though its digest is new', async (t) => {
+    const made = await makeBusyboxImage(await imageFolder(t));
+    const registry = await startScriptedRegistry(t, made);
+    const agent = await openAgentImages(t);
+    const reference = `${registry.host}/team/app:${made.refName}`;
+    const { image } = await agent.pull(reference);
+    // As of an image that was loaded: the tag alone.
+    await agent.images.tag(image.id, 'other:1');
+    await agent.images.remove(reference, { force: false, users: [] });
+    await agent.images.tag('other:1', reference);
+    assert.deepEqual((await agent.images.get(reference)).repoDigests, []);
+    const { steps } = await agent.pull(reference);
+    assert.deepEqual(steps.at(-1), { kind: 'status', newer: false, reference });
+  });
+
+  it('asks the mirrors of a registry for tags and manifests too', async (t) => {
+    const made = await makeBusyboxImage(await imageFolder(t));
+    const registry = await startInProcessRegistry(t);
+    const host = `127.0.0.1:${registry.port}`;
+    await pushLayout(made, `${host}/team/app:1`);
+    const mirrors = [
+      { of: 'mirrored.invalid', host: '127.0.0.1:1', scheme: 'http' as const },
+      { of: 'mirrored.invalid', host, scheme: 'http' as const },
+    ];
+    const agent = await openAgentImages(t, undefined, { mirrors });
+    const queries = new RemoteRegistry(agent.registry);
+    const { signal } = new AbortController();
+    const found = await queries.describe('mirrored.invalid/team/app:1', { signal });
+    assert.equal(found.digest, made.digest);
+    assert.deepEqual(await queries.tags('mirrored.invalid/team/app', { signal }), ['1']);
+    await assert.rejects(queries.tags('unmirrored.invalid/team/app', { signal }), { code: 'registry' });
+  });
+
+  it('gives no image a name that reads as a digest, and lists names by registry', async (t) => {
+    const made = await makeBusyboxImage(await imageFolder(t));
+    const registry = await startScriptedRegistry(t, made);
+    const agent = await openAgentImages(t);
+    const reference = `${registry.host}/team/app:${made.refName}`;
+    const { image } = await agent.pull(reference);
+    await assert.rejects(agent.images.tag(image.id, 'sha256:y'), {
+      message: 'refusing to create an ambiguous tag using digest algorithm as name',
+    });
+    for (const name of ['localhost/x:1', 'zz/a:1', 'q:1']) await agent.images.tag(image.id, name);
+    const { repoTags } = await agent.images.get(image.id);
+    assert.deepEqual(repoTags, [reference, 'q:1', 'zz/a:1', 'localhost/x:1']);
   });
 
   it('chooses the image of this host from an index, or of the platform that is asked for', async (t) => {

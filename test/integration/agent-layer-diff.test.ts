@@ -142,6 +142,13 @@ it('takes members under other names, and follows no link', async (t) => {
       ['folder app/', 'folder app/other/', 'file app/other/grüße', 'symlink etc', 'folder all/'],
     );
   }
+  const whole = entriesOf(
+    await readAll(trees, { folder: source, members: [{ source: '', target: '/', recursive: true }] }),
+  );
+  assert.deepEqual(
+    whole.slice(0, 3).map(({ path }) => path),
+    ['/', '/dir/', '/dir/b'],
+  );
   for (const missing of ['nothing', 'link/passwd', 'dir/b/c', '../x']) {
     const request = { folder: source, members: [{ source: missing, target: 'x', recursive: true }] };
     await assert.rejects(readAll(trees, request), { code: 'ENOENT' }, missing);

@@ -113,7 +113,7 @@ export class AgentContainerArchive implements ContainerArchive {
   #tarOf(view: ContainerView, found: FoundPath, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const { name: source, shown, parent } = found;
     if (parent === undefined) throw new Error('the folder of what is copied was not opened');
-    const members = [{ source, target: shown === '/' ? '' : shown, recursive: true }];
+    const members = [{ source, target: shown, recursive: true }];
     return closing(this.#trees.read({ folder: parent, members }, signal), async () => {
       closeSync(parent);
       await view.close();

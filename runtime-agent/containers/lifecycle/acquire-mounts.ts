@@ -99,8 +99,8 @@ function volumesFrom(context: ContainerContext, text: string): readonly MountPoi
   }));
 }
 
-/** Not 'not-found': the CLI would take that for a missing image, and pull it. */
-function findDonor(context: ContainerContext, ref: string): LiveContainer {
+/** A container that another one names. Not 'not-found': the CLI would take that for a missing image, and pull it. */
+export function findDonor(context: Pick<ContainerContext, 'registry'>, ref: string): LiveContainer {
   try {
     return context.registry.find(ref);
   } catch (cause) {

@@ -15,7 +15,7 @@ import { sharedContainerRef } from '../plan/namespaces.ts';
 import { checkPlatform } from '../plan/platform.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
-import { acquireMounts, releaseMounts } from './acquire-mounts.ts';
+import { acquireMounts, findDonor, releaseMounts } from './acquire-mounts.ts';
 import { blockWeightWarnings } from './block-weight-warnings.ts';
 import { checkCpusets } from './check-cpusets.ts';
 import type { ContainerContext } from './context.ts';
@@ -125,16 +125,17 @@ function newContainer(
 
 /** Names of other containers may change; their IDs stay. */
 function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostConfig {
-  const settle = (mode: string) => {
+  const settle = (mode: string, find: (ref: string) => Container | undefined) => {
     const ref = sharedContainerRef(mode);
-    const shared = ref === undefined ? undefined : sharedContainer(context, ref);
+    const shared = ref === undefined ? undefined : find(ref);
     return shared === undefined ? mode : `container:${shared.id}`;
   };
+  const known = (ref: string) => findDonor(context, ref).container;
   return {
     ...hostConfig,
-    NetworkMode: settle(hostConfig.NetworkMode),
-    PidMode: settle(hostConfig.PidMode),
-    IpcMode: settle(hostConfig.IpcMode),
+    NetworkMode: settle(hostConfig.NetworkMode, (ref) => sharedContainer(context, ref)),
+    PidMode: settle(hostConfig.PidMode, known),
+    IpcMode: settle(hostConfig.IpcMode, known),
   };
 }
 
@@ -146,7 +147,7 @@ function withLabelOption(hostConfig: HostConfig): HostConfig {
   return { ...hostConfig, SecurityOpt: [...SecurityOpt, 'label=disable'] };
 }
 
-/** One that is not there is told at the start, as dockerd does. */
+/** Whose network is shared. One that is not there is told at the start, as dockerd does; of other namespaces at once. */
 function sharedContainer(context: ContainerContext, ref: string): Container | undefined {
   try {
     return context.registry.find(ref).container;

@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors.ts';
+import { parseLink } from '../../networks/plan/links.ts';
 import type { LiveContainer } from './live-container.ts';
 
 /** The containers of this agent by ID and by name. */
@@ -46,11 +47,22 @@ export class ContainerRegistry {
     return [...this.#byId.values()];
   }
 
-  /** By ID, name with or without its slash, or prefix of an ID. Throws EngineError 'not-found', 'bad-request'. */
+  /** `PARENT/ALIAS`, as a container is called that PARENT has a link to. */
+  #byLink(name: string): LiveContainer | undefined {
+    const slash = name.indexOf('/');
+    const parent = slash < 0 ? undefined : this.#byId.get(this.#idByName.get(name.slice(0, slash)) ?? '');
+    const links = (parent?.container.hostConfig.Links ?? []).map(parseLink);
+    const link = links.find(({ alias }) => alias === name.slice(slash + 1));
+    return this.#byId.get(link?.target ?? '');
+  }
+
+  /** By ID, name with or without its slash, that of a link, or prefix of an ID. Throws EngineError 'not-found', 'bad-request'. */
   find(ref: string): LiveContainer {
     const name = ref.startsWith('/') ? ref.slice(1) : ref;
     const exact = this.#byId.get(ref) ?? this.#byId.get(this.#idByName.get(name) ?? '');
     if (exact !== undefined) return exact;
+    const linked = this.#byLink(name);
+    if (linked !== undefined) return linked;
     const matches = /^[0-9a-f]+$/.test(ref) ? this.all().filter((live) => live.id.startsWith(ref)) : [];
     if (matches.length > 1) {
       throw new EngineError('bad-request', `multiple IDs found with provided prefix: ${ref}`);

@@ -14,7 +14,7 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig)
   const entrypoint = config.Entrypoint ?? image.Entrypoint ?? null;
   const named = new Set(config.Env.map(variableName));
   const stopSignal = config.StopSignal ?? image.StopSignal;
-  const exposed = { ...image.ExposedPorts, ...config.ExposedPorts };
+  const exposed = { ...withProtocols(image.ExposedPorts), ...withProtocols(config.ExposedPorts) };
   const healthcheck = mergeHealthcheck(config.Healthcheck, image.Healthcheck);
   const volumes = { ...image.Volumes, ...config.Volumes };
   return {
@@ -40,6 +40,16 @@ export function commandLine(config: ContainerConfig): {
   const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (path === undefined) throw new EngineError('bad-request', 'no command specified');
   return { path, args };
+}
+
+/** `80` means `80/tcp`, beside which it would be shown twice. */
+function withProtocols(ports: ContainerConfig['ExposedPorts'] | null): ContainerConfig['ExposedPorts'] {
+  return Object.fromEntries(
+    Object.entries(ports ?? {}).map(([port, value]) => [
+      port.includes('/') ? port.toLowerCase() : `${port}/tcp`,
+      value,
+    ]),
+  );
 }
 
 function isGiven(list: readonly string[] | null): list is readonly string[] {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { VolumeRequest } from '../../volumes/volume.ts';
 import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container.ts';
@@ -86,6 +87,11 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
   if (type === 'tmpfs') return undefined;
   const destination = checkDestination(Target, type);
   if (type === 'volume') {
+    const subpath = VolumeOptions?.Subpath ?? '';
+    // No name of a folder that is only looked at leads out either; a link inside the volume is followed within it.
+    if (subpath.startsWith('/') || leadsOut(subpath)) {
+      refuse('volume', 'subpath must be a relative path within the volume');
+    }
     const own = VolumeOptions?.DriverConfig;
     const plan = volumePlan(destination, {
       ...named(source === '' ? undefined : source, own?.Name || driver),
@@ -97,7 +103,7 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
       mode: 'z',
       writable: !ReadOnly,
       copyUp: VolumeOptions?.NoCopy !== true,
-      subpath: VolumeOptions?.Subpath ?? '',
+      subpath,
     };
   }
   if (source === '') refuse('bind', 'field Source must not be empty');
@@ -119,6 +125,11 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
       missing: BindOptions?.CreateMountpoint === true ? 'make' : 'refuse',
     },
   };
+}
+
+function leadsOut(path: string): boolean {
+  const clean = posix.normalize(path);
+  return clean === '..' || clean.startsWith('../');
 }
 
 function volumePlan(destination: string, request: VolumeRequest): MountPlan {

@@ -10,8 +10,8 @@ const RTMAX = 64;
  */
 export function parseSignal(text: string): number {
   const name = text.toUpperCase().replace(/^SIG/, '');
-  if (/^\d{1,3}$/.test(name)) {
-    const number = Number(name);
+  if (/^\d{1,3}$/.test(text)) {
+    const number = Number(text);
     if (number >= 1 && number <= RTMAX) return number;
   }
   const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(name);

@@ -11,6 +11,7 @@ import { decodeHealthcheck } from './healthcheck.ts';
 export function decodeContainerConfig(body: JsonFields): ContainerConfig {
   const image = body.string('Image');
   if (image === '') throw new EngineError('bad-request', 'Image is empty: name the image to run');
+  const mac = body.string('MacAddress');
   const stopSignal = body.string('StopSignal');
   const stopTimeout = body.integer('StopTimeout');
   const exposedPorts = body.set('ExposedPorts');
@@ -35,6 +36,7 @@ export function decodeContainerConfig(body: JsonFields): ContainerConfig {
     Image: image,
     Labels: body.stringMap('Labels'),
     WorkingDir: body.string('WorkingDir'),
+    ...(mac === '' ? {} : { MacAddress: mac }),
     ...(stopSignal === '' ? {} : { StopSignal: stopSignal }),
     ...(body.has('StopTimeout') ? { StopTimeout: stopTimeout } : {}),
     ...(Object.keys(exposedPorts).length === 0 ? {} : { ExposedPorts: exposedPorts }),
@@ -46,7 +48,7 @@ export function decodeContainerConfig(body: JsonFields): ContainerConfig {
 }
 
 function checkPort(text: string): void {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text);
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(text);
   if (match === null || Number(match[1]) > 65535 || Number(match[2] ?? 0) > 65535) {
     throw new EngineError('bad-request', `invalid port in ExposedPorts: ${text.slice(0, 80)}`);
   }

@@ -12,7 +12,10 @@ import { refuseUnsupported } from './unsupported.ts';
 
 const DEFAULT_SHM_SIZE = 64 * 1024 * 1024;
 /** What a create body's host part is read against. */
-export type DecodeHost = Pick<HostFacts, 'cgroupVersion' | 'runtime'>;
+export interface DecodeHost extends Pick<HostFacts, 'cgroupVersion' | 'runtime'> {
+  /** Unless the client says; `private`. */
+  readonly ipcMode?: 'private' | 'shareable';
+}
 
 /**
  * The host's part of a create body with the Engine API's defaults; `runc` and `crun` both mean the
@@ -66,7 +69,7 @@ export function decodeHostConfig(body: JsonFields, host: DecodeHost): HostConfig
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
     ...(links.length === 0 ? {} : { Links: links }),
     RestartPolicy: decodeRestartPolicy(body.fields('RestartPolicy')),
-    ...decodeNamespaces(body, host.cgroupVersion),
+    ...decodeNamespaces(body, host),
     CgroupParent: body.string('CgroupParent'),
     Devices: decodeDevices(body),
     DeviceCgroupRules: body.strings('DeviceCgroupRules'),

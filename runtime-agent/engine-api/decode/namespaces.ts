@@ -1,7 +1,7 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { HostConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
-import type { HostFacts } from '../host-facts.ts';
+import type { DecodeHost } from './host-config.ts';
 
 const AT = 'HostConfig.';
 
@@ -11,7 +11,7 @@ const AT = 'HostConfig.';
  */
 export function decodeNamespaces(
   body: JsonFields,
-  cgroupVersion: HostFacts['cgroupVersion'],
+  { cgroupVersion, ipcMode = 'private' }: DecodeHost,
 ): Pick<HostConfig, 'PidMode' | 'IpcMode' | 'UTSMode' | 'UsernsMode' | 'CgroupnsMode'> {
   const pid = body.string('PidMode');
   const ipc = body.string('IpcMode');
@@ -30,7 +30,7 @@ export function decodeNamespaces(
   }
   return {
     PidMode: pid === 'private' ? '' : pid,
-    IpcMode: ipc === '' ? 'private' : ipc,
+    IpcMode: ipc === '' ? ipcMode : ipc,
     UTSMode: uts === 'private' ? '' : uts,
     UsernsMode: users,
     CgroupnsMode: (cgroup || (cgroupVersion === '2' ? 'private' : 'host')) as HostConfig['CgroupnsMode'],

@@ -23,7 +23,13 @@ export function decodeEndpoints(
   const all = Object.fromEntries(decoded);
   if (mac === '') return all;
   const first = all[networkMode] ?? decodeEndpoint(new JsonFields(null));
-  return { ...all, [networkMode]: { ...first, mac: first.mac === '' ? mac : first.mac } };
+  if (first.mac !== '' && first.mac !== mac) {
+    throw new EngineError(
+      'bad-request',
+      'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
+    );
+  }
+  return { ...all, [networkMode]: { ...first, mac } };
 }
 
 /**
@@ -63,7 +69,7 @@ export function decodePortBindings(body: JsonFields): PortBindings {
       HostIp: binding.string('HostIp'),
       HostPort: binding.string('HostPort'),
     }));
-    return [key.includes('/') ? key : `${key}/tcp`, bindings] as const;
+    return [key.includes('/') ? key.toLowerCase() : `${key}/tcp`, bindings] as const;
   });
   return Object.fromEntries(entries);
 }

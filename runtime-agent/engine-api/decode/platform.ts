@@ -1,6 +1,8 @@
 import { EngineError } from '../../errors.ts';
 import type { Platform } from '../../images/image.ts';
+import { hostPlatform } from '../../images/platform.ts';
 
+/** Other names of architectures, as containerd knows them. */
 const ALIASES: Readonly<Record<string, string>> = {
   x86_64: 'amd64',
   'x86-64': 'amd64',
@@ -8,24 +10,45 @@ const ALIASES: Readonly<Record<string, string>> = {
   armhf: 'arm',
   i386: '386',
 };
+/** By which a text of one word is taken for a system or an architecture. */
+const SYSTEMS: ReadonlySet<string> = new Set([
+  ...['aix', 'android', 'darwin', 'dragonfly', 'freebsd', 'hurd', 'illumos', 'ios', 'js', 'linux', 'nacl'],
+  ...['netbsd', 'openbsd', 'plan9', 'solaris', 'windows', 'zos'],
+]);
+const ARCHITECTURES: ReadonlySet<string> = new Set([
+  ...['386', 'amd64', 'arm', 'arm64', 'loong64', 'mips', 'mips64', 'mips64le', 'mipsle', 'ppc64', 'ppc64le'],
+  ...['riscv', 'riscv64', 's390x', 'wasm'],
+]);
 
 /**
- * `os/architecture[/variant]` as `--platform` sends it; undefined where it is absent. Throws EngineError
- * 'bad-request'.
+ * `os/architecture[/variant]`, or one of the first two, as `--platform` sends it; undefined where it is absent. Throws
+ * EngineError 'bad-request', worded as containerd words it.
  */
 export function decodePlatform(text: string | null): Platform | undefined {
   if (text === null || text === '') return undefined;
-  const match = /^([a-z0-9]+)\/([a-z0-9_-]+)(?:\/([a-z0-9.]+))?$/.exec(text.toLowerCase());
-  const [, os, architecture, variant] = match ?? [];
-  if (os === undefined || architecture === undefined) {
-    throw new EngineError(
-      'bad-request',
-      `"${text.slice(0, 80)}" is not a platform: write os/architecture, such as linux/amd64`,
+  const shown = JSON.stringify(text.slice(0, 80));
+  const parts = text.toLowerCase().split('/');
+  if (parts.length > 3) refuse(`${shown}: cannot parse platform specifier`);
+  const wrong = parts.find((part) => !/^[a-z0-9_.-]{1,80}$/.test(part));
+  if (wrong !== undefined) {
+    refuse(
+      `${JSON.stringify(wrong.slice(0, 80))} is an invalid component of ${shown}: write os/architecture, such as linux/amd64`,
     );
   }
+  const [first = '', second, variant] = parts;
+  if (second === undefined) {
+    if (SYSTEMS.has(first)) return { ...hostPlatform(), os: first };
+    const architecture = ALIASES[first] ?? first;
+    if (ARCHITECTURES.has(architecture)) return { os: 'linux', architecture };
+    refuse(`${shown}: unknown operating system or architecture`);
+  }
   return {
-    os,
-    architecture: ALIASES[architecture] ?? architecture,
-    ...(variant === undefined ? {} : { variant }),
+    os: first,
+    architecture: ALIASES[second] ?? second,
+    ...(variant === undefined ? {} : { variant: /^\d$/.test(variant) ? `v${variant}` : variant }),
   };
+}
+
+function refuse(why: string): never {
+  throw new EngineError('bad-request', `${why}: invalid argument`);
 }

@@ -8,10 +8,19 @@ const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 10
  * such as `1h30m`. Undefined where it was not given. Throws EngineError 'bad-request'.
  */
 export function untilFilter(filters: Filters, now: number): number | undefined {
-  const values = filters.get('until');
-  if (values === undefined) return undefined;
-  const [text = '', ...more] = values;
+  const [text, ...more] = filters.get('until') ?? [];
+  if (text === undefined) return undefined;
   if (more.length > 0) throw new EngineError('bad-request', 'more than one until filter specified');
+  return readMoment(text, now);
+}
+
+/** As untilFilter, where several may be given and the earliest counts. */
+export function earliestUntil(filters: Filters, now: number): number | undefined {
+  const moments = (filters.get('until') ?? []).map((text) => readMoment(text, now));
+  return moments.length === 0 ? undefined : Math.min(...moments);
+}
+
+function readMoment(text: string, now: number): number {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/gy)];
   if (parts.length > 0 && parts.map(([part]) => part).join('') === text) {

@@ -29,6 +29,9 @@ export function buildPruneRoutes(router: Router, deps: EngineDeps, cache: BuildC
     if (filters.has('parent'))
       throw new EngineError('not-implemented', "the filter 'parent' is not supported");
     const times = [...(filters.get('until') ?? []), ...(filters.get('unused-for') ?? [])];
+    if (times.length > 1) {
+      throw new EngineError('bad-request', 'failed to prune build cache: filters expect only one value');
+    }
     const until = times.length === 0 ? undefined : untilFilter(new Map([['until', times]]), Date.now());
     const keep = queryInteger(query, 'reserved-space') ?? queryInteger(query, 'keep-storage') ?? 0;
     const removed = await cache.prune(

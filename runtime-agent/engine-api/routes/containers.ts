@@ -1,5 +1,6 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
+import type { CreateRequest } from '../../containers/containers.ts';
 import { parseSignal } from '../../containers/plan/signals.ts';
 import { EngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
@@ -24,10 +25,12 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
 
   router.post('/containers/create', async (ctx) => {
     const body = await readJsonBody(ctx.req);
-    const request = decodeCreateRequest(body, ctx.URL.searchParams, deps.host);
+    // Others could share the memory of a container until version 1.40.
+    const ipcMode = asksBefore(ctx, '1.40') ? 'shareable' : 'private';
+    const request = decodeCreateRequest(body, ctx.URL.searchParams, { ...deps.host, ipcMode });
     const { id, warnings } = await containers.create(request);
     ctx.status = 201;
-    ctx.body = { Id: id, Warnings: warnings };
+    ctx.body = { Id: id, Warnings: [...warnings, ...macWarnings(request, asksBefore(ctx, '1.44'))] };
   });
 
   router.get('/containers/:id/json', async (ctx) => {
@@ -118,6 +121,13 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     }
     ctx.status = 204;
   });
+}
+
+function macWarnings({ config }: CreateRequest, isOld: boolean): readonly string[] {
+  if (config.MacAddress === undefined || isOld) return [];
+  return [
+    'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.',
+  ];
 }
 
 /** The container that the path names. */

@@ -46,6 +46,8 @@ export function imageArchiveRoutes(router: Router, deps: EngineDeps, archives: I
       );
     }
     const name = tagOf(query);
+    const platform = decodePlatform(query.get('platform')) ?? hostPlatform();
+    if (platform.os !== 'linux') throw new EngineError('bad-request', 'operating system is not supported');
     const config = changeConfig(
       {},
       query.getAll('changes').flatMap((text) => text.split('\n')),
@@ -56,7 +58,7 @@ export function imageArchiveRoutes(router: Router, deps: EngineDeps, archives: I
         const options = {
           ...(name && { name }),
           message: query.get('message') || 'Imported from -',
-          platform: decodePlatform(query.get('platform')) ?? hostPlatform(),
+          platform,
           config,
         };
         progress(await archives.import(bodyOf(ctx), options, signal));

@@ -8,7 +8,7 @@ import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { queryBoolean } from '../http/query.ts';
-import { untilFilter } from '../http/until-filter.ts';
+import { earliestUntil } from '../http/until-filter.ts';
 import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';
 import { measureLayers } from './disk-usage.ts';
 
@@ -44,7 +44,7 @@ async function select(all: readonly Image[], filters: Filters, images: Images): 
     Promise.all((filters.get(key) ?? []).map(async (name) => createdMilliseconds(await images.get(name))));
   const before = await moments('before');
   const since = await moments('since');
-  const until = untilFilter(filters, Date.now());
+  const until = earliestUntil(filters, Date.now());
   return all.filter((image) => {
     const created = createdMilliseconds(image);
     return (

@@ -1,5 +1,8 @@
 import type { Router } from '@koa/router';
+import { familiarName } from '../../../storage/oci/image-reference.ts';
+import { isTag } from '../../../storage/oci/tag.ts';
 import { EngineError } from '../../errors.ts';
+import { readReference } from '../../images/read-reference.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
@@ -32,7 +35,10 @@ export function imageRoutes(router: Router, deps: EngineDeps): void {
     if (repository === '')
       throw new EngineError('bad-request', 'repo is empty: name what to tag the image as');
     const tag = ctx.URL.searchParams.get('tag') ?? '';
-    await images.tag(pathName(ctx.captures), tag === '' ? repository : `${repository}:${tag}`);
+    if (tag !== '' && !isTag(tag)) throw new EngineError('bad-request', 'invalid tag format');
+    // A tag of its own counts, whatever stands behind the repository.
+    const name = tag === '' ? repository : `${familiarName(readReference(repository))}:${tag}`;
+    await images.tag(pathName(ctx.captures), name);
     ctx.status = 201;
     ctx.body = '';
   });

@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../../images/image-record.ts';
+import { refuseAmbiguousTag } from '../../images/image-service.ts';
 import { readReference } from '../../images/read-reference.ts';
 
 /** The name that `repo` and `tag` of a query give an image; undefined where it gets none. Throws EngineError 'bad-request'. */
@@ -14,5 +15,6 @@ export function tagOf(query: URLSearchParams): TagName | undefined {
   if (digest !== undefined || tag === undefined) {
     throw new EngineError('bad-request', 'refusing to create a tag with a digest reference');
   }
+  refuseAmbiguousTag({ registry, repository });
   return { registry, repository, tag };
 }

@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
+import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, matchLabels, readFilters, textFilter } from '../http/filters.ts';
 import { readJsonBody } from '../http/json-body.ts';
@@ -42,7 +43,8 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
 
   router.post('/volumes/prune', async (ctx) => {
     const filters = readFilters(ctx.URL.searchParams, ['all', 'label', 'label!']);
-    const all = booleanFilter(filters, 'all') === true;
+    // Before version 1.42 those with names went too.
+    const all = booleanFilter(filters, 'all') ?? asksBefore(ctx, '1.42');
     const unwanted = filters.get('label!');
     const deleted: string[] = [];
     let reclaimed = 0;

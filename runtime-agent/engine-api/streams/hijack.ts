@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../../errors.ts';
-import { splitVersion } from '../api-version.ts';
+import { escapeContainerName, splitVersion } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { openAttach, type StreamSession } from './attach.ts';
 import { streamContentType } from './content-type.ts';
@@ -14,7 +14,7 @@ export function mayUpgrade(request: IncomingMessage): boolean {
   return request.method === 'POST' && UPGRADED.test(path);
 }
 
-const UPGRADED = /^(?:\/v\d+\.\d+)?\/(?:containers\/[^/]+\/attach|exec\/[^/]+\/start)$/;
+const UPGRADED = /^(?:\/v\d+\.\d+)?\/(?:containers\/.+\/attach|exec\/[^/]+\/start)$/;
 
 /**
  * Serves a connection that the client wants to take over: 101 UPGRADED and then raw bytes, or an ordinary
@@ -49,7 +49,8 @@ export async function serveUpgrade(
 
 async function openSession(deps: EngineDeps, request: IncomingMessage): Promise<StreamSession | 'detached'> {
   const url = new URL(request.url ?? '', 'http://agent');
-  const [, kind, ref = ''] = /^\/(containers|exec)\/([^/]+)\//.exec(splitVersion(url.pathname).path) ?? [];
+  const [, kind, ref = ''] =
+    /^\/(containers|exec)\/([^/]+)\//.exec(escapeContainerName(splitVersion(url.pathname).path)) ?? [];
   if (kind === undefined) throw new EngineError('not-found', 'page not found');
   return kind === 'exec'
     ? openExec(deps, decodeRef(ref), request)

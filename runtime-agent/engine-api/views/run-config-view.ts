@@ -20,6 +20,7 @@ export function runConfigView(config: ContainerConfig): object {
     Volumes: config.Volumes ?? null,
     WorkingDir: config.WorkingDir,
     Entrypoint: config.Entrypoint,
+    ...(config.MacAddress === undefined ? {} : { MacAddress: config.MacAddress }),
     OnBuild: config.OnBuild ?? null,
     Labels: config.Labels,
     ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),

@@ -84,7 +84,12 @@ export class TreeReader {
 
   *#inside(place: Place, path: string): Generator<Uint8Array, void, void> {
     for (const name of namesIn(place.fd)) {
-      yield* this.#entry(place, name, path === '' ? name : `${path}/${name}`, true);
+      yield* this.#entry(
+        place,
+        name,
+        path === '' || path.endsWith('/') ? `${path}${name}` : `${path}/${name}`,
+        true,
+      );
     }
   }
 

@@ -5,7 +5,7 @@
 export interface TreeMember {
   /** Path in the folder. It may not lead through a symlink; one at its end is taken as a symlink. */
   readonly source: string;
-  /** Path of its entry in the tar. `''` gives no entry of its own: only what is in the folder. */
+  /** Path of its entry in the tar, such as `/` of a whole tree. `''` gives no entry of its own: only what is in the folder. */
   readonly target: string;
   /** Whether all below a folder comes with it. */
   readonly recursive: boolean;

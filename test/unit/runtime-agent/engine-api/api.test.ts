@@ -158,7 +158,15 @@ describe('errors', () => {
       ['GET', '/images/search', 400, /term is empty/],
       ['GET', '/images/search?term=a&limit=101', 400, /outside the range of \[1, 100\]/],
       ['GET', '/images/search?term=a&filters={"stars":["many"]}', 400, /invalid filter/],
-      ['POST', '/images/create?fromImage=a&tag=1&platform=x', 400, /is not a platform/],
+      [
+        'POST',
+        '/images/create?fromImage=a&tag=1&platform=x',
+        400,
+        /^"x": unknown operating system or architecture: invalid argument$/,
+      ],
+      ['POST', '/images/create?fromImage=a&platform=a/b/c/d', 400, /cannot parse platform specifier/],
+      ['POST', '/images/create?fromImage=a&platform=a/%20', 400, /is an invalid component of "a\/ "/],
+      ['POST', '/images/busybox/tag?repo=x&tag=sha256:y', 400, /^invalid tag format$/],
       ['POST', '/images/busybox/tag', 400, /repo is empty/],
       ['GET', '/images/%ZZ/json', 400, /invalid escape/],
       ['GET', 'http://[/', 400, /^invalid request URI$/],
@@ -274,6 +282,52 @@ test('volumes with options are not pruned, and names are found by expressions', 
   const pruned = JSON.parse((await call('POST', `/volumes/prune?filters=${filters}`)).text);
   assert.deepEqual(pruned, { VolumesDeleted: ['gone'], SpaceReclaimed: 0 });
   assert.equal((await call('DELETE', '/volumes/kept')).status, 204);
+});
+
+test('volumes with names are pruned by clients before version 1.42', async () => {
+  await call('POST', '/volumes/create', { body: { Name: 'named' } });
+  assert.equal(JSON.parse((await call('POST', '/v1.42/volumes/prune')).text).VolumesDeleted, null);
+  const none = encodeURIComponent('{"all":["false"]}');
+  assert.equal(
+    JSON.parse((await call('POST', `/v1.41/volumes/prune?filters=${none}`)).text).VolumesDeleted,
+    null,
+  );
+  assert.deepEqual(JSON.parse((await call('POST', '/v1.41/volumes/prune')).text).VolumesDeleted, ['named']);
+});
+
+test('the memory of a container is shareable for clients before version 1.40', async () => {
+  for (const [version, mode] of [
+    ['1.39', 'shareable'],
+    ['1.40', 'private'],
+  ] as const) {
+    await call('POST', `/v${version}/containers/create?name=ipc`, { body: { Image: 'busybox' } });
+    assert.equal(JSON.parse((await call('GET', '/containers/ipc/json')).text).HostConfig.IpcMode, mode);
+    await call('DELETE', '/containers/ipc');
+  }
+});
+
+test("a MAC address of the whole container is its main network's, and shown", async () => {
+  const mac = '02:42:ac:11:00:99';
+  const networking = { EndpointsConfig: { bridge: { MacAddress: '02:42:ac:11:00:98' } } };
+  const create = (version: string, body: object = {}) =>
+    call('POST', `/v${version}/containers/create?name=mac`, {
+      body: { Image: 'busybox', MacAddress: mac, ...body },
+    });
+  const refused = await create('1.45', { NetworkingConfig: networking });
+  assert.match(refused.text, /container-wide MAC address must match the endpoint-specific MAC address/);
+  for (const [version, warnings] of [
+    ['1.44', 1],
+    ['1.43', 0],
+  ] as const) {
+    assert.equal(JSON.parse((await create(version)).text).Warnings.length, warnings);
+    assert.equal(JSON.parse((await call('GET', '/containers/mac/json')).text).Config.MacAddress, mac);
+    await call('DELETE', '/containers/mac');
+  }
+});
+
+test('images made before the earliest of several moments', async () => {
+  const filters = encodeURIComponent('{"until":["1h","1970-01-01T00:00:01Z"]}');
+  assert.deepEqual(JSON.parse((await call('GET', `/images/json?filters=${filters}`)).text), []);
 });
 
 test('a volume that somebody takes while volumes are pruned stays, and the others go', async () => {

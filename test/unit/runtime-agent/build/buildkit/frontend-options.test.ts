@@ -112,7 +112,7 @@ describe('options of the frontend', () => {
     ['a cache without a reference', { 'cache-imports': '[{"Type":"registry"}]' }, /needs ref=/],
     ['no JSON', { 'cache-imports': '[' }, /is not JSON/],
     ['a network', { 'force-network-mode': 'mine' }, /network mode "mine"/],
-    ['a platform', { platform: 'linux' }, /"linux" is not a platform/],
+    ['a platform', { platform: 'dos' }, /"dos": unknown operating system or architecture/],
     ['a size', { 'shm-size': '1g' }, /--shm-size is "1g"/],
     ['a ulimit', { ulimit: 'nofile' }, /--ulimit nofile is none/],
     ['another frontend', { 'build-arg:BUILDKIT_SYNTAX': 'x' }, /argument BUILDKIT_SYNTAX is not supported/],

@@ -22,6 +22,14 @@ describe('mergeImageConfig', () => {
     });
   }
 
+  it('shows a port once, whether its protocol is given or not', () => {
+    const merged = mergeImageConfig(containerConfig([], { ExposedPorts: { '80': {}, '53/UDP': {} } }), {
+      ...IMAGE,
+      ExposedPorts: { '80/tcp': {}, '81': {} },
+    });
+    assert.deepEqual(merged.ExposedPorts, { '80/tcp': {}, '81/tcp': {}, '53/udp': {} });
+  });
+
   it('refuses a container without a command', () => {
     for (const [config, image] of [
       [{}, {}],

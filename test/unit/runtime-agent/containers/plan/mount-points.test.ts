@@ -60,6 +60,24 @@ describe('parseBind', () => {
 });
 
 describe('planMountPoints', () => {
+  it('refuses a part of a volume that lies outside of it', () => {
+    const plan = (Subpath: string) => {
+      const VolumeOptions = { NoCopy: false, Labels: {}, Subpath };
+      const request = { Type: 'volume' as const, Source: 'v1', Target: '/x', ReadOnly: false, VolumeOptions };
+      return planMountPoints({}, { ...NOTHING, Mounts: [request] }, []);
+    };
+    for (const path of ['../y', 'a/../../y', '/y', '..']) {
+      assert.throws(() => plan(path), {
+        code: 'bad-request',
+        message: 'invalid mount config for type "volume": subpath must be a relative path within the volume',
+      });
+    }
+    assert.deepEqual(
+      plan('a/..b').map(({ subpath }) => subpath),
+      ['a/..b'],
+    );
+  });
+
   it('gives the places of the image a volume each, where nothing else is', () => {
     const plans = planMountPoints(
       { Volumes: { '/data': {}, '/logs/': {}, '/scratch': {} } },

@@ -9,6 +9,7 @@ describe('parseSignal', () => {
       ['SIGTERM', 15],
       ['sigkill', 9],
       ['15', 15],
+      ['42', 42],
       ['WINCH', 28],
       ['RTMIN', 34],
       ['SIGRTMIN+3', 37],
@@ -19,7 +20,20 @@ describe('parseSignal', () => {
   });
 
   it('refuses what is no signal', () => {
-    for (const text of ['', '0', '65', '-1', 'NOSUCH', 'RTMIN-1', 'RTMAX+1', '1e1', '9999', '__proto__']) {
+    for (const text of [
+      '',
+      '0',
+      '65',
+      '-1',
+      'NOSUCH',
+      'RTMIN-1',
+      'RTMAX+1',
+      '1e1',
+      '9999',
+      'SIG42',
+      'sig9',
+      '__proto__',
+    ]) {
       assert.throws(() => parseSignal(text), { code: 'bad-request', message: /^invalid signal: / }, text);
     }
   });
