@@ -87,9 +87,9 @@ export class Glob {
       const code = text.codePointAt(at) ?? 0;
       at += code > 0xffff ? 2 : 1;
       if (endsAtSlashes && code === SLASH && current.isDone) return true;
-      steps?.take(current.size);
       next.clear();
-      current.advance(code, next);
+      const taken = current.advance(code, next);
+      steps?.take(taken);
       if (next.size === 0) return false;
       [current, next] = [next, current];
     }
@@ -134,8 +134,9 @@ class States {
     }
   }
 
-  /** Adds to `next` the states that one character leads to. */
-  advance(code: number, next: States): void {
+  /** Adds to `next` the states that one character leads to. Answers the steps that this took. */
+  advance(code: number, next: States): number {
+    let taken = this.#list.length;
     for (const state of this.#list) {
       const at = state >> 1;
       if ((state & 1) === 1) {
@@ -147,7 +148,9 @@ class States {
       if (token === undefined || token.kind === 'folders') continue;
       if (token.kind === 'rest' || (token.kind === 'star' && code !== SLASH)) next.enter(at);
       else if (token.kind !== 'star' && accepts(token, code)) next.enter(at + 1);
+      if (token.kind === 'class') taken += token.ranges.length;
     }
+    return taken;
   }
 
   #add(state: number): boolean {

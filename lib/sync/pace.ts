@@ -25,9 +25,14 @@ export class Pace {
     this.#steps += steps;
   }
 
+  /** Whether `rest` would wait. */
+  get isDue(): boolean {
+    return this.#steps >= this.#stepsPerTurn;
+  }
+
   /** Waits for the event loop to turn when enough has been done since the last time. */
   async rest(): Promise<void> {
-    if (this.#steps < this.#stepsPerTurn) return;
+    if (!this.isDue) return;
     this.#steps = 0;
     this.turns += 1;
     await turn();
@@ -40,7 +45,7 @@ export class Pace {
     for (const item of items) {
       if (fits(item, index)) fitting.push(item);
       index += 1;
-      if (this.#steps >= this.#stepsPerTurn) await this.rest();
+      if (this.isDue) await this.rest();
     }
     return fitting;
   }

@@ -62,9 +62,7 @@ export class IgnoredTree implements FileTree {
   }
 
   async #decide(entry: TreeEntry): Promise<boolean> {
-    const isExcluded = this.#rules.excludes(shownPath(entry.path), this.#pace);
-    await this.#pace.rest();
-    if (!isExcluded) return true;
+    if (!(await this.#rules.excludes(shownPath(entry.path), this.#pace))) return true;
     // An excluded folder is still seen when something in it is taken in again.
     if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;
     for (const name of await this.#inner.children(entry.path)) {

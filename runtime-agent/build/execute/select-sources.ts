@@ -66,13 +66,15 @@ export async function* copiedEntries(
   source: SelectedSource,
   exclude: readonly string[],
 ): AsyncGenerator<CopiedEntry> {
+  const pace = new Pace();
   const rules = exclude.length === 0 ? undefined : ignoreRules(ignoreLines(exclude.join('\n')));
   if (source.entry.kind !== 'folder') {
-    if (rules?.excludes(shownPath(source.name)) !== true) yield { path: '', entry: source.entry };
+    if ((await rules?.excludes(shownPath(source.name), pace)) !== true)
+      yield { path: '', entry: source.entry };
     return;
   }
   yield { path: '', entry: source.entry };
-  yield* below(source.tree, source.entry.path, '', rules, new Pace());
+  yield* below(source.tree, source.entry.path, '', rules, pace);
 }
 
 async function* below(
@@ -86,8 +88,7 @@ async function* below(
     const entry = await tree.entry(joinPath(folder, name));
     if (entry === undefined) continue;
     const relative = joinPath(path, name);
-    const isExcluded = rules?.excludes(shownPath(relative), pace) === true;
-    await pace.rest();
+    const isExcluded = (await rules?.excludes(shownPath(relative), pace)) === true;
     if (!isExcluded) yield { path: relative, entry };
     if (entry.kind !== 'folder' || (isExcluded && rules?.hasExceptions !== true)) continue;
     yield* below(tree, entry.path, relative, rules, pace);

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { Glob } from '../../../lib/pattern/glob.ts';
-import type { Steps } from '../../../lib/pattern/steps.ts';
+import type { Pace } from '../../../lib/sync/pace.ts';
 
 /** Which paths of a context a build does not see. Paths have no slash at their beginning. */
 export interface IgnoreRules {
   /** Whether the path, or a folder that it lies in, is left out. */
-  excludes(path: string, steps?: Steps): boolean;
+  excludes(path: string, pace: Pace): Promise<boolean>;
   /** Whether something below an excluded path may be taken in again (`!`). */
   readonly hasExceptions: boolean;
 }
@@ -36,12 +36,13 @@ export function ignoreRules(patterns: readonly string[]): IgnoreRules {
   });
   return {
     hasExceptions: rules.some(({ negated }) => negated),
-    excludes(path, steps) {
+    async excludes(path, pace) {
       let excluded = false;
       for (const { negated, glob } of rules) {
         // A rule that would change nothing need not be tried.
         if (negated !== excluded) continue;
-        if (glob.covers(path, steps)) excluded = !negated;
+        if (glob.covers(path, pace)) excluded = !negated;
+        if (pace.isDue) await pace.rest();
       }
       return excluded;
     },

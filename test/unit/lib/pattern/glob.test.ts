@@ -126,6 +126,7 @@ test('a match takes at most two steps for each token and character', () => {
     `${'**/'.repeat(50)}b`,
     `${'[ab]*'.repeat(50)}c`,
     `${'?*'.repeat(50)}c`,
+    `*[${'b-c'.repeat(200)}]*[${'b-c'.repeat(200)}]`,
   ]) {
     for (const path of [text, text.replaceAll('aa', 'a/'), '/'.repeat(120)]) {
       const steps = stepsOf(pattern, path);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { Pace } from '../../../../lib/sync/pace.ts';
 import { ignoreLines, ignoreRules } from '../../../../runtime-agent/build/frontend/ignore-rules.ts';
 
-const excludes = (text: string, path: string) => ignoreRules(ignoreLines(text)).excludes(path);
+const excludes = (text: string, path: string) => ignoreRules(ignoreLines(text)).excludes(path, new Pace());
 
 describe('.dockerignore', () => {
   for (const [text, out, kept] of [
@@ -23,11 +24,18 @@ describe('.dockerignore', () => {
     ['./a/../b', ['b'], ['a']],
     ['a\\*b', ['a*b'], ['axb']],
   ] as const) {
-    test(JSON.stringify(text), () => {
-      for (const path of out) assert.equal(excludes(text, path), true, `${path} is left out`);
-      for (const path of kept) assert.equal(excludes(text, path), false, `${path} stays`);
+    test(JSON.stringify(text), async () => {
+      for (const path of out) assert.equal(await excludes(text, path), true, `${path} is left out`);
+      for (const path of kept) assert.equal(await excludes(text, path), false, `${path} stays`);
     });
   }
+
+  test('many rules let other work go on', async () => {
+    const rules = ignoreRules(ignoreLines(`${'*a*a*a*b\n'.repeat(2000)}`));
+    const pace = new Pace();
+    assert.equal(await rules.excludes('a'.repeat(255), pace), false);
+    assert.ok(pace.turns > 20, `${pace.turns} turns`);
+  });
 
   test('a pattern that does not end is refused', () => {
     assert.throws(() => ignoreRules(['[a-']), /syntax error in pattern/);
