@@ -5,6 +5,7 @@ import { type Identity, nameOf } from '../auth/access/identity.ts';
 import { requestOrigin } from './http/forwarded.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
 import type { LogSampler } from './log-sampler.ts';
+import { shortPath } from './shorten.ts';
 
 /** What is known of a request when it has ended. */
 export interface EndedRequest {
@@ -32,10 +33,19 @@ export interface RequestNotes {
   readonly receivedPastNode: number;
 }
 
+/** Which of many alike requests are logged, by what became of them. */
+export interface RequestSamplers {
+  /** GET and HEAD that succeeded. */
+  readonly reads: LogSampler;
+  /** What was refused (4xx): anybody can cause it, without a login. */
+  readonly refusals: LogSampler;
+  readonly others: LogSampler;
+}
+
 /** Follows requests to their end, then counts and logs them: neither query nor headers, which may hold secrets. */
 export class RequestRecorder {
   readonly #log: Logger;
-  readonly #sampler: LogSampler;
+  readonly #samplers: RequestSamplers;
   readonly #proxies: TrustedProxies;
   readonly #count: (request: EndedRequest, socket: Socket) => void;
   // By the time that a request is seen its headers have been read: what counts is where the last one ended.
@@ -43,12 +53,12 @@ export class RequestRecorder {
 
   constructor(
     log: Logger,
-    sampler: LogSampler,
+    samplers: RequestSamplers,
     proxies: TrustedProxies,
     count: (request: EndedRequest, socket: Socket) => void,
   ) {
     this.#log = log;
-    this.#sampler = sampler;
+    this.#samplers = samplers;
     this.#proxies = proxies;
     this.#count = count;
   }
@@ -73,13 +83,14 @@ export class RequestRecorder {
       const seconds = milliseconds / 1000;
       this.#count({ method, path, user, route, status, seconds, bytesIn, bytesOut }, socket);
       const aborted = !res.writableFinished;
-      const ordinary = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
-      const unlogged = ordinary ? this.#sampler.take() : 0;
+      const reads = !aborted && status < 400 && (method === 'GET' || method === 'HEAD');
+      const kind = reads ? 'reads' : status >= 400 && status < 500 ? 'refusals' : 'others';
+      const unlogged = this.#samplers[kind].take();
       if (unlogged === undefined) return;
       this.#log.info(
         {
           method,
-          path,
+          path: shortPath(path),
           status,
           ms: Math.round(milliseconds * 10) / 10,
           bytesIn,

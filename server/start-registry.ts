@@ -55,8 +55,12 @@ import { PullSamples } from './webhooks/pull-samples.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
-/** Of successful GET and HEAD requests. */
-const LOG_SAMPLING = { always: 100, oneIn: 100 };
+/** Requests that are logged: so many a second, and of those beyond one in so many. */
+const LOG_SAMPLING = {
+  reads: { always: 100, oneIn: 100 },
+  refusals: { always: 50, oneIn: 100 },
+  others: { always: 200, oneIn: 100 },
+};
 
 /** Milliseconds that closing gets at least: whoever is asked to let go may be away. What was answered is kept already. */
 const CLOSING_TIME = 5_000;
@@ -137,7 +141,11 @@ export async function startRegistry(
     proxies: config.trustedProxies,
     recorder: new RequestRecorder(
       log,
-      new LogSampler(LOG_SAMPLING),
+      {
+        reads: new LogSampler(LOG_SAMPLING.reads),
+        refusals: new LogSampler(LOG_SAMPLING.refusals),
+        others: new LogSampler(LOG_SAMPLING.others),
+      },
       config.trustedProxies,
       (request, socket) => {
         count(request);

@@ -2,7 +2,11 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { isRepositoryName } from '../../storage/oci/repository-name.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import type { RequestContext } from '../request-context.ts';
+import { shorten, shortPath } from '../shorten.ts';
 import type { Refusal } from './refusals.ts';
+
+/** Characters of a detail. */
+const LONGEST_DETAIL = 1000;
 
 const REPOSITORY_PATH = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)(?:\/|$)/;
 
@@ -31,7 +35,10 @@ export function refusalOf(
       path === TOKEN_PATH || path.startsWith('/auth/') ? 'login' : manages ? 'manage' : actionOf(ctx.method),
     outcome: status === 401 ? 'unauthorized' : 'denied',
     ...(known && { repository }),
-    detail: `${manages ? `${ctx.method} ${path}: ` : ''}${message}${tried}`,
+    detail: shorten(
+      `${manages ? `${ctx.method} ${shortPath(path)}: ` : ''}${message}${tried}`,
+      LONGEST_DETAIL,
+    ),
   };
 }
 

@@ -122,8 +122,8 @@ everybody on the machine can read.
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
 at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY say by which
 proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz
-answer without a password. Of successful GET and HEAD requests 100 a second are logged, and beyond that one in 100,
-whose "unlogged" counts the others.
+answer without a password. Of successful GET and HEAD requests 100 a second are logged, of refused ones 50, of others
+200, and beyond that one in 100, whose "unlogged" counts the others.
 `,
   audit: `Tells who did what, and what was refused: a table on a terminal, JSON lines elsewhere (as GET /api/v1/audit has
 them), in the order in which it happened. It works beside a running registry.

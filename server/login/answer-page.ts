@@ -6,6 +6,7 @@ import type { Refusal } from '../audit/refusals.ts';
 import { errorAnswer } from '../errors.ts';
 import { answerBytes } from '../http/answer.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
+import { shortPath } from '../shorten.ts';
 import { type Html, html, PAGE_HEADERS, wholePage } from './html.ts';
 
 export function answerPage(ctx: RequestContext, status: number, title: string, body: Html): void {
@@ -23,7 +24,8 @@ export function answerErrorsAsPages(
     } catch (error) {
       if (ctx.state.signal.aborted) throw error;
       const { status, body, headers } = errorAnswer(error);
-      if (status >= 500) log.error({ err: error, method: ctx.method, path: ctx.path }, 'a request failed');
+      if (status >= 500)
+        log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
       const [{ message }] = body.errors;
       const refusal = status === 401 || status === 403 ? refusalOf(ctx, status, message) : undefined;
       if (refusal !== undefined) note(refusal);

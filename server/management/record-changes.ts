@@ -3,6 +3,10 @@ import { nameOf } from '../../auth/access/identity.ts';
 import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { RequestState } from '../request-context.ts';
+import { shorten } from '../shorten.ts';
+
+/** Characters of a detail: a change of many fields is known by the first of them. */
+const LONGEST_DETAIL = 4000;
 
 /**
  * Has every change that the management API makes recorded by the transaction that makes it, and what changed nothing in the
@@ -21,7 +25,7 @@ export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<R
         ...(origin.remote !== undefined && { address: origin.remote }),
         action: 'manage',
         outcome: 'done',
-        detail: `${ctx.method} ${ctx.path}${ctx.search}${fields}`,
+        detail: shorten(`${ctx.method} ${ctx.path}${ctx.search}${fields}`, LONGEST_DETAIL),
         count: 1,
       };
     };

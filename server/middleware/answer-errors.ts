@@ -5,6 +5,7 @@ import type { Refusal } from '../audit/refusals.ts';
 import { type ErrorBody, errorAnswer, RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import type { RequestState } from '../request-context.ts';
+import { shortPath } from '../shorten.ts';
 
 /** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. Notes refusals. */
 export function answerErrors(
@@ -23,7 +24,8 @@ export function answerErrors(
         return;
       }
       const { status, body, headers } = errorAnswer(error);
-      if (status >= 500) log.error({ err: error, method: ctx.method, path: ctx.path }, 'a request failed');
+      if (status >= 500)
+        log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
       if (status === 401 || status === 403) {
         const refusal = refusalOf(ctx, status, messageOf(body));
         if (refusal !== undefined) note(refusal);

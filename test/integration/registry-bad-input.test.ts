@@ -373,3 +373,25 @@ test('paths and methods that are not there', async (t) => {
   expectError(await registry.send('PROPFIND', '/v2/'), 405, 'UNSUPPORTED');
   await expectNothingLost(stock);
 });
+
+test('refusals without a login make the log grow by little, however many and long they are', async (t) => {
+  const registry = await startInProcessRegistry(t, {
+    auth: 'accounts',
+    adminPassword: 'a password of tests',
+  });
+  const before = registry.logged.length;
+  const path = `/v2/${'x'.repeat(15_000)}/manifests/latest`;
+  const count = 1500;
+  for (let batch = 0; batch < count; batch += 50) {
+    const answers = Array.from({ length: 50 }, () => registry.send('GET', path));
+    for (const { status } of await Promise.all(answers))
+      assert.ok(status === 401 || status === 400, `${status}`);
+  }
+  const lines = registry.logged.slice(before).map((line) => JSON.parse(line));
+  const requests = lines.filter(({ msg }) => msg === 'request');
+  const unlogged = requests.reduce((sum, line) => sum + (line.unlogged ?? 0), 0);
+  assert.ok(requests.length + unlogged > count - 100, 'those that are not logged are counted');
+  const bytes = registry.logged.slice(before).join('').length;
+  assert.ok(bytes <= count * 800, `${bytes} bytes, which were 15 kB for each`);
+  assert.ok(requests.every((line) => line.path.length < 500));
+});

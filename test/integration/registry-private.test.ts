@@ -71,7 +71,8 @@ test('a repository that may not be read is refused as one that is not there', as
       await send('GET', `/v2/private/gone/${path}`),
     ];
     expectError(hidden, 403, 'DENIED');
-    assert.deepEqual(hidden.body, absent.body);
+    // The name that was asked for is all that differs.
+    assert.equal(hidden.body.toString(), absent.body.toString().replaceAll('private/gone', 'private/app'));
   }
 });
 
