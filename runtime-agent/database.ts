@@ -1,20 +1,48 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Knex } from 'knex';
 import { openDatabase } from '../storage/catalog/database.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
 import { imageMigrations } from './images/migrations.ts';
 
+/** Bytes that file and log have to spare after a start with room: what is needed to start, stop and remove containers. */
+const SPARE = 2 << 20;
+/** Pages of the log after which it is begun anew: half of what it has to spare. */
+const CHECKPOINT = 256;
+
 /**
  * Opens the agent's state, `<dataDirectory>/berth-agent.sqlite`, with the tables of images up to date. Other parts
- * bring their own tables by `migrate` under a table name of their own. Close it with `destroy()`.
+ * bring their own tables by `migrate` under a table name of their own. It goes on to work when the disk is full. The
+ * process ends without closing it: SQLite would remove the log, for which the next start may have no room.
  */
 export async function openAgentDatabase(dataDirectory: string): Promise<Knex> {
-  const knex = await openDatabase({ file: join(dataDirectory, 'berth-agent.sqlite') });
+  const file = join(dataDirectory, 'berth-agent.sqlite');
+  const knex = await openDatabase({ file, exclusive: true });
   try {
+    await knex.raw(`pragma wal_autocheckpoint = ${CHECKPOINT}`);
+    await holdRoom(knex, file);
     await migrate(knex, 'image_migrations', imageMigrations);
   } catch (error) {
     await knex.destroy();
     throw error;
   }
   return knex;
+}
+
+/** Has file and log keep SPARE bytes that nothing is in, as long as the device has room. */
+async function holdRoom(knex: Knex, file: string): Promise<void> {
+  try {
+    const [{ freelist_count: free }] = await knex.raw('pragma freelist_count');
+    const [{ page_size: size }] = await knex.raw('pragma page_size');
+    const { size: log } = await stat(`${file}-wal`);
+    if (free * size < SPARE / 2 || log < SPARE) {
+      await knex.raw('create table if not exists spare (bytes blob)');
+      await knex.raw('insert into spare values (zeroblob(?))', [SPARE]);
+      await knex.raw('drop table spare');
+    }
+    await knex.raw('pragma wal_checkpoint(restart)');
+  } catch (error) {
+    // A later start has room again.
+    if ((error as { code?: string }).code !== 'SQLITE_FULL') throw error;
+  }
 }

@@ -41,6 +41,8 @@ import { stubLayer } from './execute/stub-layer.ts';
 
 export interface CreateBuilderOptions {
   readonly dataDirectory: string;
+  /** That of its containers. */
+  readonly runDirectory: string;
   /** Becomes a file system in memory, for secrets. */
   readonly memoryDirectory: string;
   readonly images: Images;
@@ -81,7 +83,7 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
   const { dataDirectory, memoryDirectory, snapshotter, holds, runtime } = options;
-  const paths = sharedPaths(dataDirectory);
+  const paths = sharedPaths(options);
   const stub = stubLayer();
   await holds.take(stub.diffId);
   if (!(await snapshotter.hasLayer(stub.diffId))) {

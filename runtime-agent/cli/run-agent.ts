@@ -4,6 +4,7 @@ import { StepCache } from '../build/cache/step-cache.ts';
 import { layersOfBuilds } from '../build/create-builder.ts';
 import type { AgentConfig } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
+import { findRunFolder } from '../containers/runtime/find-run-folder.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { layersOfContainers } from '../containers/state/layers-of-containers.ts';
 import { openAgentDatabase } from '../database.ts';
@@ -55,8 +56,8 @@ export async function runAgent(
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
-    needed(selectRuntime({ workDirectory: dataDirectory, log, signal: interrupted })),
-    chooseSnapshotter(dataDirectory, interrupted),
+    needed(selectRuntime({ workDirectory: runDirectory(dataDirectory), log, signal: interrupted })),
+    chooseSnapshotter(dataDirectory, interrupted, { whenFull: runDirectory(dataDirectory) }),
     openAgentDatabase(dataDirectory),
   ]);
 
@@ -83,6 +84,7 @@ export async function runAgent(
       keepLayerBlobs: !config.discardLayerBlobs,
       otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
     });
+  const runFolder = await findRunFolder(dataDirectory, runDirectory(dataDirectory));
   const volumes = await openVolumes({ knex, events, dataDirectory, log });
   const networking = await createNetworks({ knex, events, dataDirectory, log });
   const trees = new TreeThreads();
@@ -94,6 +96,7 @@ export async function runAgent(
     networks: networking.containerNetworks,
     events,
     dataDirectory,
+    runDirectory: runFolder,
     runtime,
     trees,
     log,
@@ -123,6 +126,7 @@ export async function runAgent(
     tars: trees,
     networks: networking.containerNetworks,
     runtime,
+    runDirectory: runFolder,
     host,
     exchange,
     maxContextSize: config.buildContextLimit,
@@ -179,7 +183,6 @@ export async function runAgent(
   await trees.close();
   await networking.close({ idle });
   registry.close();
-  await knex.destroy();
   if (idle) await mounts.release();
 }
 

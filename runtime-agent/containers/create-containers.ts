@@ -59,8 +59,10 @@ export interface ContainersDeps {
   readonly volumes: Volumes;
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
-  /** The agent's own folder; containers/, exits/, runtime/ and parts/ are made in it. */
+  /** The agent's own folder; containers/ is made in it. */
   readonly dataDirectory: string;
+  /** What the kernel forgets with a reboot may lie there; runs/, exits/, runtime/ and parts/ are made in it. */
+  readonly runDirectory: string;
   readonly runtime: Runtime;
   readonly trees: TreeTars;
   readonly log: Logger;
@@ -84,7 +86,7 @@ export interface RunningContainers extends Containers {
  * Throws an Error that says what the host lacks.
  */
 export async function createContainers(deps: ContainersDeps): Promise<RunningContainers> {
-  const paths = sharedPaths(deps.dataDirectory);
+  const paths = sharedPaths(deps);
   const [seccomp] = await Promise.all([
     readSeccompSource(),
     migrate(deps.knex, CONTAINER_MIGRATIONS_TABLE, CONTAINER_MIGRATIONS),

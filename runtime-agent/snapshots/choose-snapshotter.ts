@@ -33,6 +33,13 @@ const TRIAL: NewTarEntry = {
 };
 const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
 
+export interface ChooseOptions {
+  /** Tried in this order. */
+  readonly candidates?: readonly ('file' | 'loop')[];
+  /** The folder for the trial where the disk of the data folder is full. */
+  readonly whenFull?: string;
+}
+
 /**
  * Opens the snapshotter for `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
  * Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
@@ -40,17 +47,20 @@ const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
 export async function chooseSnapshotter(
   dataDirectory: string,
   signal: AbortSignal,
-  candidates: readonly ('file' | 'loop')[] = ['file', 'loop'],
+  { candidates = ['file', 'loop'], whenFull }: ChooseOptions = {},
 ): Promise<ChosenSnapshotter> {
   const reasons: string[] = [];
   for (const layers of candidates) {
     const mounter = MOUNTERS[layers];
     try {
-      await tryErofs(dataDirectory, mounter, signal);
+      await tryErofs(dataDirectory, mounter, signal).catch((error: unknown) => {
+        if (!isFull(error) || whenFull === undefined) throw error;
+        return tryErofs(whenFull, mounter, signal);
+      });
     } catch (error) {
       signal.throwIfAborted();
       // Says nothing about this host, and the images on it are to be found again.
-      if (!(error instanceof EngineError && error.code === 'storage-full')) {
+      if (!isFull(error)) {
         reasons.push((error as Error).message);
         continue;
       }
@@ -88,4 +98,9 @@ async function tryErofs(dataDirectory: string, mounter: ErofsMounter, signal: Ab
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
   yield chunk;
+}
+
+function isFull(error: unknown): boolean {
+  if (error instanceof EngineError) return error.code === 'storage-full';
+  return (error as NodeJS.ErrnoException).code === 'ENOSPC';
 }

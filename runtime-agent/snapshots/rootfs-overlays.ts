@@ -48,8 +48,7 @@ export class RootfsOverlays {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       // The layers are noted first: from then on they are in use.
       const note = join(folder, LAYERS_FILE);
-      await writeFile(`${note}.new`, JSON.stringify(diffIds), { mode: 0o600 });
-      await rename(`${note}.new`, note);
+      await writeNote(note, JSON.stringify(diffIds));
       // What is at the root of the container has the upper folder's mode and owner.
       // Everybody in the container must get in, whatever the umask of the agent; later the mode is the container's.
       const made = await mkdir(rootfs.upper, { recursive: true });
@@ -168,4 +167,11 @@ export class RootfsOverlays {
 
 async function unmountAll(target: string): Promise<void> {
   while (await unmount(target, { detach: true }));
+}
+
+/** A container that is started again has its note already, for which a full disk may have no room. */
+async function writeNote(path: string, text: string): Promise<void> {
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }

@@ -16,6 +16,11 @@ export type Database = Knex;
 export interface DatabaseOptions {
   /** Path of the SQLite file; it is made, with the folders above it, when it is not there. */
   readonly file: string;
+  /**
+   * Whether no other process may use the file. SQLite then needs no shared memory beside it, for which a full device
+   * has no room.
+   */
+  readonly exclusive?: boolean;
   /** Called once, with the error of a sync that has failed: nobody knows any more what is stored. */
   readonly onDeviceFailure?: (error: unknown) => void;
   /** Called when the device is full; true when there is space now, so that the transaction is to be run again. */
@@ -32,7 +37,12 @@ interface Connection extends PreparingConnection {
  * processes may use the file too: write by inTransaction, which waits for them, and not for the device on the main thread. Only its owner can read the
  * file. Close it with `destroy()`.
  */
-export async function openDatabase({ file, onDeviceFailure, makeRoom }: DatabaseOptions): Promise<Knex> {
+export async function openDatabase({
+  file,
+  exclusive = false,
+  onDeviceFailure,
+  makeRoom,
+}: DatabaseOptions): Promise<Knex> {
   makeFolder(dirname(file));
   // SQLite gives its journals the mode of the file, so the file must have the right one from the start.
   await makePrivateFile(file);
@@ -54,7 +64,11 @@ export async function openDatabase({ file, onDeviceFailure, makeRoom }: Database
     pool: {
       min: 1,
       max: 1,
-      afterCreate: (connection: Connection, done: Done) => configure(connection, logSync, done),
+      afterCreate: (connection: Connection, done: Done) => {
+        // Before the mode of the journal: the first use decides about shared memory.
+        if (exclusive) connection.pragma('locking_mode = EXCLUSIVE');
+        configure(connection, logSync, done);
+      },
     },
   };
   const opened = knex(config);

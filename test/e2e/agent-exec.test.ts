@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { besideDockerd } from '../support/beside-dockerd.ts';
@@ -330,7 +332,7 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
   });
 
   const execFiles = async () => {
-    const bundle = `${agent.dataDir}/containers/${cargoId.trim()}/bundle`;
+    const bundle = join(runDirectory(agent.dataDir), 'runs', cargoId.trim(), 'bundle');
     return (await readdir(bundle)).filter((name) => name.startsWith('exec-'));
   };
 

@@ -78,7 +78,7 @@ test('a container that ended while no agent ran is found ended', options, async 
   await writeFile(join(folder, 'go'), '');
   for (const [id = '', pid = ''] of containers.map((line) => line.split(' '))) {
     await waitUntil('it has ended, and conmon has noted how', () => {
-      return !existsSync(`/proc/${pid}`) && existsSync(join(agent.dataDir, 'exits', id));
+      return !existsSync(`/proc/${pid}`) && existsSync(join(runDirectory(agent.dataDir), 'exits', id));
     });
   }
   await agent.restart();

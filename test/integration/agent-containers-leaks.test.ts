@@ -58,7 +58,7 @@ async function whatIsThere({ dataDirectory, snapshotter }: AgentContainers, ids:
     .filter((line) => line.includes(dataDirectory))
     .sort();
   const files = await Promise.all(
-    ['containers', 'exits', 'runtime', 'snapshots', 'trial'].map((name) => list(join(dataDirectory, name))),
+    ['containers', 'run', 'snapshots', 'trial'].map((name) => list(join(dataDirectory, name))),
   );
   return {
     files: files.map((names) => names.filter((name) => !name.includes('.cache'))),

@@ -131,7 +131,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     await child.kill();
     await writeFile(join(gate, 'open'), '');
     await eventually('both have ended', async () => {
-      const ended = await readdir(join(folder, 'exits'));
+      const ended = await readdir(join(folder, 'run/exits'));
       return ended.includes(kept) && ended.includes(removed) ? true : undefined;
     });
     const agent = await takeOver(t, folder);
@@ -141,7 +141,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     assert.equal(await readLogs(agent, kept), 'end\n');
     await assert.rejects(agent.containers.get(removed), { code: 'not-found' });
     assert.deepEqual(await agent.snapshotter.listRootfs(), [kept]);
-    assert.deepEqual(await readdir(join(folder, 'exits')), []);
+    assert.deepEqual(await readdir(join(folder, 'run/exits')), []);
     assert.deepEqual(await runtimeStates(folder), []);
   });
 
@@ -241,16 +241,16 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     const agent = await openAgentContainers(t, { dataDirectory: folder, runtime: 'crun' });
     const stray = 'a'.repeat(64);
     await agent.snapshotter.mountRootfs(stray, await agent.snapshotter.listLayers());
-    await writeFile(join(folder, 'exits', stray), '0');
+    await writeFile(join(folder, 'run/exits', stray), '0');
     const again = await agent.restart();
     assert.deepEqual(await again.snapshotter.listRootfs(), []);
-    assert.deepEqual(await readdir(join(folder, 'exits')), []);
+    assert.deepEqual(await readdir(join(folder, 'run/exits')), []);
   });
 });
 
 /** IDs that the runtime knows; it keeps a cache beside them. */
 async function runtimeStates(folder: string): Promise<readonly string[]> {
-  return (await readdir(join(folder, 'runtime'))).filter((name) => !name.startsWith('.'));
+  return (await readdir(join(folder, 'run/runtime'))).filter((name) => !name.startsWith('.'));
 }
 
 /** The pids of all that has the folder on its command line: monitors, and runtimes that are at work. */

@@ -103,6 +103,7 @@ async function openOver(
     volumes: await openVolumes({ knex, events, dataDirectory, log }),
     events,
     dataDirectory,
+    runDirectory: join(dataDirectory, 'run'),
     runtime,
     trees,
     log,

@@ -24,11 +24,12 @@ export interface HostRemains {
  */
 export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
   const { pid } = agent.process();
+  const places = [agent.dataDir, runDirectory(agent.dataDir)];
   const [files, mounts, cgroups, processes, links, filter, descriptors] = await Promise.all([
-    filesOf(agent.dataDir),
-    mountsOf(pid, [agent.dataDir, runDirectory(agent.dataDir)]),
+    filesOf(places),
+    mountsOf(pid, places),
     cgroupsOf(ids),
-    processesOf(agent.dataDir, pid),
+    processesOf(places, pid),
     runCommand('ip', ['-o', 'link']),
     runCommand('nft', ['list', 'ruleset']),
     descriptorsOf(pid),
@@ -70,16 +71,15 @@ function isIdle({ files, mounts, processes, links }: HostRemains): boolean {
   return !goes && processes.length === 0 && !links.some((name) => name.startsWith('veth'));
 }
 
-async function filesOf(dataDir: string): Promise<readonly string[]> {
-  const folders = ['containers', 'exits', 'runtime', 'snapshots', 'volumes', 'parts'];
-  const names = await Promise.all(
+async function filesOf(places: readonly string[]): Promise<readonly string[]> {
+  const names = ['containers', 'runs', 'exits', 'runtime', 'snapshots', 'volumes', 'parts'];
+  const folders = places.flatMap((place) => names.map((name) => join(place, name)));
+  const found = await Promise.all(
     folders.map(async (folder) =>
-      (await readdir(join(dataDir, folder), { recursive: true }).catch(() => [])).map((name) =>
-        join(folder, name),
-      ),
+      (await readdir(folder, { recursive: true }).catch(() => [])).map((name) => join(folder, name)),
     ),
   );
-  return names
+  return found
     .flat()
     .filter((name) => !name.includes('.cache'))
     .sort();
@@ -105,12 +105,13 @@ async function cgroupsOf(ids: ReadonlySet<string>): Promise<readonly string[]> {
   return found.flat().sort();
 }
 
-async function processesOf(dataDir: string, agent: number): Promise<readonly string[]> {
+/** Those that name one of the folders. */
+async function processesOf(folders: readonly string[], agent: number): Promise<readonly string[]> {
   const found: string[] = [];
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry) || Number(entry) === agent) continue;
     const command = await readFile(`/proc/${entry}/cmdline`, 'latin1').catch(() => '');
-    if (command.includes(dataDir)) found.push(command.replaceAll('\0', ' '));
+    if (folders.some((folder) => command.includes(folder))) found.push(command.replaceAll('\0', ' '));
   }
   return found.filter((command) => !command.startsWith('docker ')).sort();
 }

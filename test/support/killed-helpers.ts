@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { startAgent } from './agent-process.ts';
 import type { CleanupScope } from './cleanup.ts';
 import { eventually } from './eventually.ts';
@@ -108,7 +109,10 @@ exec "$REAL" "$@"
     const run = ['run', '--detach', '--name', 'hit', '--publish', '0:80', image, 'sleep', '100000'];
     const id = (await docker(run)).stdout.trim();
     ids.add(id);
-    const supervisor = await readFile(join(agent.dataDir, 'containers', id, 'bundle/conmon.pid'), 'latin1');
+    const supervisor = await readFile(
+      join(runDirectory(agent.dataDir), 'runs', id, 'bundle/conmon.pid'),
+      'latin1',
+    );
     process.kill(Number(supervisor), 'SIGKILL');
     assert.equal((await docker(['wait', 'hit'])).stdout, '137\n');
     await docker(['start', 'hit']);

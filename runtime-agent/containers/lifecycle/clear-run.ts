@@ -20,8 +20,7 @@ export async function clearRun(
 ): Promise<void> {
   await releaseAnd(context, paths, thoroughness, () => [
     context.snapshotter.unmountRootfs(paths.id),
-    rm(paths.persist, { recursive: true, force: true }),
-    rm(paths.bundle, { recursive: true, force: true }),
+    removeRunFiles(paths),
     context.volumeMounts.letGo(paths.id),
   ]);
 }
@@ -35,6 +34,7 @@ export async function clearContainer(
   await releaseAnd(context, paths, thoroughness, () => [
     context.snapshotter.removeRootfs(paths.id),
     rm(paths.home, { recursive: true, force: true }),
+    rm(paths.run, { recursive: true, force: true }),
     context.volumeMounts.letGo(paths.id),
     rm(paths.exitFile, { force: true }),
   ]);
@@ -66,4 +66,10 @@ async function releaseAnd(
 async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
   await context.commands.delete(id, false);
   await removeLitter(context.cgroups, cgroup);
+}
+
+/** The folder of a run of an older agent is the container's own. */
+async function removeRunFiles({ home, run, bundle, persist }: RunPaths): Promise<void> {
+  for (const folder of run === home ? [bundle, persist] : [run])
+    await rm(folder, { recursive: true, force: true });
 }

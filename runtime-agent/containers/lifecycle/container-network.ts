@@ -1,5 +1,5 @@
-import { chmod, writeFile } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
+import { overwriteFile } from '../../linux/overwrite-file.ts';
 import { openProcessNamespace } from '../../linux/process-namespace.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
 import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
@@ -91,6 +91,5 @@ async function writeEtcFiles(
 
 /** Every user of the container can read it, whatever the agent's umask. */
 async function writeReadable(path: string, text: string): Promise<void> {
-  await writeFile(path, text);
-  await chmod(path, 0o644);
+  await overwriteFile(path, text, 0o644);
 }

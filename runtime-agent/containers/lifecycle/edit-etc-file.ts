@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import { overwrite } from '../../linux/overwrite-file.ts';
 
 /** Bytes of a file that is edited; those that the agent writes have some hundred. */
 const LIMIT = 1 << 20;
@@ -21,8 +22,7 @@ export async function editEtcFile(log: Logger, path: string, edit: (text: string
     }
     const buffer = Buffer.alloc(size);
     const { bytesRead } = await file.read(buffer, 0, size, 0);
-    await file.truncate(0);
-    await file.writeFile(edit(buffer.toString('utf8', 0, bytesRead)));
+    await overwrite(file, edit(buffer.toString('utf8', 0, bytesRead)));
   } finally {
     await file.close();
   }

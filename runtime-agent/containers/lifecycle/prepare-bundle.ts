@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
@@ -25,10 +25,10 @@ const ACCOUNTS_LIMIT = 4 << 20;
 
 /** The folders of a run. */
 export async function prepareFolders(paths: RunPaths): Promise<void> {
-  await Promise.all([
-    mkdir(paths.bundle, { recursive: true, mode: 0o700 }),
-    mkdir(paths.persist, { recursive: true, mode: 0o700 }),
-  ]);
+  await mkdir(paths.bundle, { recursive: true, mode: 0o700 });
+  await mkdir(paths.persist, { recursive: true, mode: 0o700 });
+  await rm(paths.homeLink, { force: true });
+  await symlink(paths.home, paths.homeLink);
 }
 
 /** Writes config.json for a root file system that is mounted. Throws EngineError 'bad-request' for an unknown user. */

@@ -129,7 +129,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       tty: config.Tty,
       stdin: config.OpenStdin,
       keepStdin: config.Tty || !config.StdinOnce,
-      logPath: logPlan.kind === 'none' ? undefined : paths.log,
+      keepsLog: logPlan.kind !== 'none',
       logLimit: logPlan.kind === 'none' ? undefined : monitorLimit(logPlan),
     });
     await network.ready;

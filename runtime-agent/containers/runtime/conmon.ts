@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { relative } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { readProcessStat } from '../../linux/proc.ts';
@@ -27,8 +26,7 @@ export interface MonitorOptions extends Pick<WatchedMonitor, 'libc' | 'commands'
   readonly stdin: boolean;
   /** False: conmon closes the container's stdin when a client closes its end. */
   readonly keepStdin: boolean;
-  /** Undefined: output is not kept. */
-  readonly logPath: string | undefined;
+  readonly keepsLog: boolean;
   /** Bytes after which the log is begun anew; undefined is never. */
   readonly logLimit: number | undefined;
 }
@@ -74,7 +72,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitored> 
   };
 }
 
-// conmon cuts the log's path at a colon, so it gets one that starts in its working directory.
+// conmon cuts the log's path at a colon, so it gets one that starts in its working directory and has none.
 function monitorArguments(options: MonitorOptions): readonly string[] {
   const { id, paths, runtime } = options;
   return [
@@ -99,7 +97,7 @@ function monitorArguments(options: MonitorOptions): readonly string[] {
     '--persist-dir',
     paths.persist,
     '-l',
-    options.logPath === undefined ? 'none' : `k8s-file:${relative(paths.bundle, options.logPath)}`,
+    options.keepsLog ? `k8s-file:${paths.logFromBundle}` : 'none',
     ...(options.logLimit === undefined ? [] : ['--log-size-max', String(options.logLimit)]),
     '--full-attach',
     '--no-sync-log',

@@ -1,10 +1,18 @@
 import { dirname, join } from 'node:path';
 
-/** Where the files of one container lie, all below the agent's data folder. */
+const LOG = 'container.log';
+const HOME_LINK = 'home';
+
+/**
+ * Where the files of one container lie: what it keeps in the agent's data folder, what a run needs in the run folder, which is
+ * in memory, so that containers run, and are seen to end, while the disk of the data folder is full.
+ */
 export interface RunPaths {
   readonly id: string;
   /** The container's own folder; it goes with the container. */
   readonly home: string;
+  /** The folder of its run; it goes with the run. */
+  readonly run: string;
   readonly bundle: string;
   /** Its presence says that a start was begun and its remains were not cleared. */
   readonly spec: string;
@@ -19,6 +27,10 @@ export interface RunPaths {
   readonly exits: string;
   readonly runtimeRoot: string;
   readonly log: string;
+  /** The log, from the bundle on. */
+  readonly logFromBundle: string;
+  /** In the bundle, leads to the container's own folder. */
+  readonly homeLink: string;
   readonly hosts: string;
   readonly hostname: string;
   readonly resolvConf: string;
@@ -29,41 +41,55 @@ export interface RunPaths {
 /** The folders that containers share. */
 export interface SharedPaths {
   readonly containers: string;
+  /** One folder for each container that runs. */
+  readonly runs: string;
   readonly exits: string;
   readonly runtimeRoot: string;
   /** Where parts of volumes, stages and images are mounted for the runtime. */
   readonly parts: string;
 }
 
-export function sharedPaths(dataDirectory: string): SharedPaths {
+export interface AgentFolders {
+  readonly dataDirectory: string;
+  /** On a tmpfs, of this agent alone; the data folder where containers of an older agent run (`findRunFolder`). */
+  readonly runDirectory: string;
+}
+
+export function sharedPaths({ dataDirectory, runDirectory }: AgentFolders): SharedPaths {
+  const containers = join(dataDirectory, 'containers');
   return {
-    containers: join(dataDirectory, 'containers'),
-    exits: join(dataDirectory, 'exits'),
-    runtimeRoot: join(dataDirectory, 'runtime'),
-    parts: join(dataDirectory, 'parts'),
+    containers,
+    runs: runDirectory === dataDirectory ? containers : join(runDirectory, 'runs'),
+    exits: join(runDirectory, 'exits'),
+    runtimeRoot: join(runDirectory, 'runtime'),
+    parts: join(runDirectory, 'parts'),
   };
 }
 
 export function runPaths(shared: SharedPaths, id: string): RunPaths {
   const home = join(shared.containers, id);
-  const bundle = join(home, 'bundle');
+  const run = join(shared.runs, id);
+  const bundle = join(run, 'bundle');
   return {
     id,
     home,
+    run,
     bundle,
     spec: join(bundle, 'config.json'),
     attach: join(bundle, 'attach'),
     control: join(bundle, 'ctl'),
     containerPid: join(bundle, 'pid'),
     conmonPid: join(bundle, 'conmon.pid'),
-    persist: join(home, 'persist'),
+    persist: join(run, 'persist'),
     oomMark: join(bundle, 'oom'),
     exitFile: join(shared.exits, id),
     exits: shared.exits,
     runtimeRoot: shared.runtimeRoot,
-    log: join(home, 'container.log'),
+    log: join(home, LOG),
+    logFromBundle: join(HOME_LINK, LOG),
+    homeLink: join(bundle, HOME_LINK),
     ...etcFiles(home),
-    shm: join(home, 'shm'),
+    shm: join(run, 'shm'),
   };
 }
 

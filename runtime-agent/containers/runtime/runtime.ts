@@ -22,7 +22,7 @@ const USUAL_PLACES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bi
 /**
  * The runtime that really runs a container here, crun before runc as it is three times faster. crun cannot run where
  * cgroup v1 and v2 controllers are mixed, unless /sys/fs/cgroup/unified is unmounted in the agent's mount namespace.
- * `workDirectory` is on the file system that containers will be on. Throws an Error that says what is missing.
+ * `workDirectory` gets the few small files of a trial. Throws an Error that says what is missing.
  */
 export async function selectRuntime(options: {
   readonly workDirectory: string;

@@ -1,4 +1,5 @@
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyCgroup, detectCgroups } from '../../linux/cgroups.ts';
 import { readBoundingCapabilities } from '../../linux/proc.ts';
@@ -11,7 +12,7 @@ export const STATIC_INIT = '/usr/bin/tini-static';
 
 /**
  * Runs a smallest container to its end with all that containers use: namespaces, cgroup limits, capabilities. Undefined
- * when it ran, otherwise why not.
+ * when it ran, otherwise why not. It needs next to no room in `workDirectory`.
  */
 export async function tryRuntime(
   name: string,
@@ -29,12 +30,7 @@ export async function tryRuntime(
   try {
     const rootfs = join(folder, 'rootfs');
     await mkdir(rootfs);
-    try {
-      await copyFile(STATIC_INIT, join(rootfs, 'init'));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return `${STATIC_INIT} is missing: install the package tini`;
-    }
+    if (!existsSync(STATIC_INIT)) return `${STATIC_INIT} is missing: install the package tini`;
     await writeFile(join(folder, 'config.json'), JSON.stringify(trialSpec(id)));
     const root = ['--root', join(folder, 'state')];
     const ran = await runProcess(program, [...root, 'run', '--bundle', folder, id], {
@@ -77,6 +73,8 @@ function trialSpec(id: string): OciSpec {
       oomScoreAdj: 0,
     },
     mounts: [
+      // Mounted, not copied: the folder may be one in which nothing can be executed.
+      { destination: '/init', type: 'bind', source: STATIC_INIT, options: ['bind', 'ro'] },
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
       { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },

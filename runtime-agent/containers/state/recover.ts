@@ -150,7 +150,7 @@ function restartWherePolicySays(context: ContainerContext, live: LiveContainer):
 /** Folders and writable layers of containers that the database does not know: a creation or removal that was cut short. */
 async function removeStrays(context: ContainerContext, stored: readonly StoredContainer[]): Promise<void> {
   const known = new Set(stored.map((entry) => entry.container.id));
-  const folders = await readdir(context.paths.containers);
+  const folders = [...(await readdir(context.paths.containers)), ...(await readdir(context.paths.runs))];
   const layers = await context.snapshotter.listRootfs();
   for (const id of new Set([...folders, ...layers])) {
     if (id.startsWith(BASE_TREE)) await context.snapshotter.removeRootfs(id);

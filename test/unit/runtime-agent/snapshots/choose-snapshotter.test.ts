@@ -21,7 +21,9 @@ describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
 
   it('mounts through loop devices where files cannot be mounted', async (t) => {
     const directory = await makeTempDir(t);
-    const { snapshotter, layers, fallbackReason } = await chooseSnapshotter(directory, t.signal, ['loop']);
+    const { snapshotter, layers, fallbackReason } = await chooseSnapshotter(directory, t.signal, {
+      candidates: ['loop'],
+    });
     assert.deepEqual([snapshotter.kind, layers], ['erofs', 'loop']);
     assert.match(fallbackReason ?? '', /through loop devices/);
     assert.deepEqual(await mountsUnder(directory), []);
