@@ -52,6 +52,7 @@ export interface CreateBuilderOptions {
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
+  readonly apparmor?: string | undefined;
   readonly stepCache: StepCache;
   readonly transfer: LayerTransfer;
   readonly compressor: LayerCompressor;
@@ -123,6 +124,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       libc: loadLibc(),
       cgroups: detectCgroups(),
       seccomp: await readSeccompSource(),
+      apparmor: options.apparmor,
       capabilities: capabilityNames(readBoundingCapabilities()),
       defaults: options.defaults,
       stub,

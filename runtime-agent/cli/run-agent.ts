@@ -5,6 +5,7 @@ import { layersOfBuilds } from '../build/create-builder.ts';
 import type { AgentConfig } from '../config.ts';
 import { createContainers } from '../containers/create-containers.ts';
 import { findRunFolder } from '../containers/runtime/find-run-folder.ts';
+import { loadApparmor } from '../containers/runtime/load-apparmor.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { layersOfContainers } from '../containers/state/layers-of-containers.ts';
 import { openAgentDatabase } from '../database.ts';
@@ -52,12 +53,13 @@ export async function runAgent(
   claimDataFolder(dataDirectory);
   await clearSocketPath(config.socket);
   // The trials mostly wait for other programs.
-  const [version, id, facts, runtime, { snapshotter, fallbackReason }, knex] = await Promise.all([
+  const [version, id, facts, runtime, apparmor, { snapshotter, fallbackReason }, knex] = await Promise.all([
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
     needed(selectRuntime({ workDirectory: runDirectory(dataDirectory), log, signal: interrupted })),
-    chooseSnapshotter(dataDirectory, interrupted, { whenFull: runDirectory(dataDirectory) }),
+    needed(loadApparmor(log, process.env)),
+    chooseSnapshotter(dataDirectory, interrupted, { memory: runDirectory(dataDirectory) }),
     openAgentDatabase(dataDirectory),
   ]);
 
@@ -98,6 +100,7 @@ export async function runAgent(
     dataDirectory,
     runDirectory: runFolder,
     runtime,
+    apparmor,
     trees,
     log,
   });
@@ -109,6 +112,7 @@ export async function runAgent(
     dataDirectory,
     storageDriver: snapshotter.kind,
     runtime,
+    ...(apparmor !== undefined && { apparmor }),
     insecureRegistries: config.insecureRegistries,
     ...(config.proxies !== undefined && { proxies: config.proxies }),
   };
@@ -126,6 +130,7 @@ export async function runAgent(
     tars: trees,
     networks: networking.containerNetworks,
     runtime,
+    apparmor,
     runDirectory: runFolder,
     host,
     exchange,

@@ -64,6 +64,8 @@ export interface ContainersDeps {
   /** What the kernel forgets with a reboot may lie there; runs/, exits/, runtime/ and parts/ are made in it. */
   readonly runDirectory: string;
   readonly runtime: Runtime;
+  /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
+  readonly apparmor?: string | undefined;
   readonly trees: TreeTars;
   readonly log: Logger;
   /** The program of the thread that serves attached clients; the usual one unless given. */
@@ -114,6 +116,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     cgroups,
     moves: new CgroupMoves(cgroups),
     seccomp,
+    apparmor: deps.apparmor,
     capabilities: capabilityNames(readBoundingCapabilities()),
     bootId: readBootId(),
     stopping: stopping.signal,

@@ -26,6 +26,7 @@ export function examineHost(host: HostReading): readonly Finding[] {
     examineKernel(host),
     ...examinePrograms(host),
     examineSeccomp(host),
+    examineApparmor(host),
     ...examineCgroups(host),
     ...examineDataFolder(host),
     ...examineTrials(host),
@@ -81,6 +82,18 @@ function examineSeccomp({ seccompFailure }: HostReading): Finding {
   }
   const remedy = 'apt-get install golang-github-containers-common';
   return { part: 'seccomp', grade: 'lacking', message: seccompFailure, remedy };
+}
+
+function examineApparmor({ apparmor }: HostReading): Finding {
+  const part = 'apparmor';
+  if (apparmor === 'on') return { part, grade: 'good', message: 'containers are confined by AppArmor' };
+  if (apparmor === 'off') return { part, grade: 'good', message: 'this host has no AppArmor, or it is off' };
+  return {
+    part,
+    grade: 'poorer',
+    message: 'AppArmor is on, but containers are not confined by it: apparmor_parser is not installed',
+    remedy: 'apt-get install apparmor; systemctl restart berth-agent',
+  };
 }
 
 function examineCgroups({ cgroups }: HostReading): readonly Finding[] {

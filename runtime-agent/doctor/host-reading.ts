@@ -9,6 +9,8 @@ export interface HostReading {
   readonly programs: ReadonlySet<string>;
   /** Undefined where the rules are there, otherwise why not. */
   readonly seccompFailure?: string;
+  /** Whether the kernel has AppArmor on, and its parser is installed. */
+  readonly apparmor: 'off' | 'on' | 'no-parser';
   /** Kinds of namespaces that the kernel has: names in /proc/self/ns. */
   readonly namespaces: ReadonlySet<string>;
   /** File systems that the kernel knows, or can load. */

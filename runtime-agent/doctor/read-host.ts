@@ -4,6 +4,7 @@ import { arch, release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { findPrograms } from '../cli/host-programs.ts';
 import type { AgentConfig } from '../config.ts';
+import { hasApparmor, PARSER } from '../containers/runtime/load-apparmor.ts';
 import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
 import type { HostReading } from './host-reading.ts';
@@ -32,18 +33,20 @@ export async function readHost(
   config: Pick<AgentConfig, 'dataDirectory' | 'socket'>,
   searchPath: string,
 ): Promise<Omit<HostReading, 'trials'>> {
-  const [programs, seccompFailure, namespaces, fileSystems, cgroups, data, agent] = await Promise.all([
-    findPrograms(['crun', 'runc', ...PROGRAMS.map(({ name }) => name)], searchPath),
-    readSeccompSource().then(
-      () => undefined,
-      (error: Error) => error.message,
-    ),
-    listFolder('/proc/self/ns'),
-    readFileSystems(),
-    readCgroups(),
-    readDataFolder(config.dataDirectory),
-    askAgent(config.socket),
-  ]);
+  const [programs, apparmorIsOn, seccompFailure, namespaces, fileSystems, cgroups, data, agent] =
+    await Promise.all([
+      findPrograms(['crun', 'runc', PARSER, ...PROGRAMS.map(({ name }) => name)], searchPath),
+      hasApparmor(process.env),
+      readSeccompSource().then(
+        () => undefined,
+        (error: Error) => error.message,
+      ),
+      listFolder('/proc/self/ns'),
+      readFileSystems(),
+      readCgroups(),
+      readDataFolder(config.dataDirectory),
+      askAgent(config.socket),
+    ]);
   return {
     platform: process.platform,
     root: process.getuid?.() === 0,
@@ -51,6 +54,7 @@ export async function readHost(
     architecture: arch(),
     programs,
     ...(seccompFailure !== undefined && { seccompFailure }),
+    apparmor: apparmorIsOn ? (programs.has(PARSER) ? 'on' : 'no-parser') : 'off',
     namespaces: new Set(namespaces),
     fileSystems,
     cgroups,

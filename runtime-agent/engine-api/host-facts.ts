@@ -22,6 +22,8 @@ export interface HostFacts {
   readonly dataDirectory: string;
   readonly storageDriver: string;
   readonly runtime: { readonly name: string; readonly path: string; readonly version: string };
+  /** The AppArmor profile of containers that ask for no other; absent where the host has no AppArmor. */
+  readonly apparmor?: string;
   readonly insecureRegistries: readonly string[];
   readonly proxies?: ProxySettings;
 }

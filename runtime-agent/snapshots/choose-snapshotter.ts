@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
@@ -36,8 +36,8 @@ const MOUNTERS = { file: mountErofsFiles, loop: mountErofsByLoop } as const;
 export interface ChooseOptions {
   /** Tried in this order. */
   readonly candidates?: readonly ('file' | 'loop')[];
-  /** The folder for the trial where the disk of the data folder is full. */
-  readonly whenFull?: string;
+  /** A folder in memory that remembers the choice for a start for whose trial the disk has no room. */
+  readonly memory?: string;
 }
 
 /**
@@ -47,15 +47,18 @@ export interface ChooseOptions {
 export async function chooseSnapshotter(
   dataDirectory: string,
   signal: AbortSignal,
-  { candidates = ['file', 'loop'], whenFull }: ChooseOptions = {},
+  { candidates = ['file', 'loop'], memory }: ChooseOptions = {},
 ): Promise<ChosenSnapshotter> {
+  const note = memory === undefined ? undefined : join(memory, 'layers');
+  const last = note && (await readFile(note, 'utf8').catch(() => undefined));
   const reasons: string[] = [];
   for (const layers of candidates) {
     const mounter = MOUNTERS[layers];
     try {
       await tryErofs(dataDirectory, mounter, signal).catch((error: unknown) => {
-        if (!isFull(error) || whenFull === undefined) throw error;
-        return tryErofs(whenFull, mounter, signal);
+        if (!isFull(error) || memory === undefined) throw error;
+        if (last === undefined) return tryErofs(memory, mounter, signal);
+        if (last !== layers) throw new Error('there is no room for a trial, and the last one has failed');
       });
     } catch (error) {
       signal.throwIfAborted();
@@ -66,6 +69,7 @@ export async function chooseSnapshotter(
       }
     }
     const snapshotter = await ErofsSnapshotter.open(dataDirectory, mounter);
+    if (note !== undefined) await writeFile(note, layers, { mode: 0o600 });
     if (layers === 'file') return { snapshotter, layers };
     return {
       snapshotter,

@@ -25,6 +25,8 @@ export interface RunContext {
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;
   readonly seccomp: SeccompSource;
+  /** The AppArmor profile of steps; undefined where the host has no AppArmor. */
+  readonly apparmor: string | undefined;
   /** Capabilities that the agent can hand on. */
   readonly capabilities: readonly string[];
   /** What `docker create` without options makes of a container. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { arch } from 'node:process';
 import type { Container } from '../../containers/container.ts';
 import { gatherDevices } from '../../containers/lifecycle/gather-devices.ts';
+import { apparmorProfile } from '../../containers/plan/apparmor-profile.ts';
 import { containerCapabilities } from '../../containers/plan/capabilities.ts';
 import { writeOciJson } from '../../containers/plan/oci-json.ts';
 import { ociSpec } from '../../containers/plan/oci-spec.ts';
@@ -127,6 +128,7 @@ async function runIn(
         user,
         capabilities,
         noNewPrivileges: false,
+        apparmor: apparmorProfile(undefined, privileged, context.apparmor),
         seccomp: privileged
           ? undefined
           : seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),

@@ -39,6 +39,8 @@ export interface ContainerContext {
   readonly cgroups: CgroupLayout;
   readonly moves: CgroupMoves;
   readonly seccomp: SeccompSource;
+  /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
+  readonly apparmor: string | undefined;
   /** Capabilities that the agent can hand on. */
   readonly capabilities: readonly string[];
   readonly bootId: string;

@@ -7,12 +7,14 @@ import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container, HostConfig, MountPoint } from '../container.ts';
 import type { CreateRequest, CreateResult } from '../containers.ts';
+import { checkApparmor } from '../plan/apparmor-profile.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
 import { limitWarnings } from '../plan/limit-warnings.ts';
 import { inventName, parseContainerName } from '../plan/names.ts';
 import { sharedContainerRef } from '../plan/namespaces.ts';
 import { checkPlatform } from '../plan/platform.ts';
+import { parseSecurityOptions } from '../plan/security.ts';
 import { validateRequest } from '../plan/validate.ts';
 import { runPaths } from '../runtime/run-paths.ts';
 import { acquireMounts, findDonor, releaseMounts } from './acquire-mounts.ts';
@@ -44,6 +46,7 @@ export async function createContainer(
     ...limitWarnings(request.hostConfig, context.cgroups),
     ...blockWeightWarnings(request.hostConfig, context.cgroups),
   ];
+  checkApparmor(parseSecurityOptions(request.hostConfig.SecurityOpt).apparmor, context.apparmor);
   const id = randomBytes(32).toString('hex');
   const paths = runPaths(context.paths, id);
   const made = newContainer(context, id, request, image, paths.log);

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { arch } from 'node:process';
 import { readFileInRoot } from '../../linux/open-in-root.ts';
 import type { Container } from '../container.ts';
+import { apparmorProfile } from '../plan/apparmor-profile.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { writeOciJson } from '../plan/oci-json.ts';
 import { ociSpec } from '../plan/oci-spec.ts';
@@ -67,6 +68,7 @@ export async function writeBundle(
     user,
     capabilities,
     noNewPrivileges: security.noNewPrivileges,
+    apparmor: apparmorProfile(security.apparmor, hostConfig.Privileged, context.apparmor),
     seccomp: profileOf(context, security.seccomp, hostConfig.Privileged, target),
     cgroups: context.cgroups,
     devices: gathered.devices,

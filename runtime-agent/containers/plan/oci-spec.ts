@@ -19,6 +19,8 @@ export interface SpecInputs {
   readonly user: ProcessUser;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
+  /** Undefined where the host has no AppArmor. */
+  readonly apparmor: string | undefined;
   /** Undefined: unconfined. */
   readonly seccomp: SeccompProfile | undefined;
   readonly cgroups: CgroupAbilities;
@@ -72,6 +74,7 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
         hard: Hard < 0 ? ('unlimited' as const) : Hard,
       })),
       noNewPrivileges: inputs.noNewPrivileges,
+      ...(inputs.apparmor === undefined ? {} : { apparmorProfile: inputs.apparmor }),
       oomScoreAdj: hostConfig.OomScoreAdj,
     },
     mounts: containerMounts(hostConfig, inputs.files, inputs.mounts, inputs.shm),

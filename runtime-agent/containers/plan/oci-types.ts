@@ -24,6 +24,7 @@ export interface OciProcess {
   >;
   readonly rlimits: readonly { readonly type: string; readonly soft: OciRlimit; readonly hard: OciRlimit }[];
   readonly noNewPrivileges: boolean;
+  readonly apparmorProfile?: string;
   readonly oomScoreAdj: number;
 }
 

@@ -2,17 +2,23 @@ import { EngineError } from '../../errors.ts';
 import { parseSeccompSource } from './custom-seccomp.ts';
 import type { SeccompSource } from './seccomp-types.ts';
 
+/** What the kernel takes in one line. */
+const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;
+
 /** What `--security-opt` asks for, as far as the agent can do it. */
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
   /** A source is what the client sent as its own profile. */
   readonly seccomp: 'default' | 'unconfined' | SeccompSource;
+  /** The name of an AppArmor profile, or `unconfined`; undefined: the usual one. */
+  readonly apparmor: string | undefined;
 }
 
 /** Throws EngineError 'bad-request' for malformed options, 'not-implemented' for those that the agent lacks. */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let noNewPrivileges = false;
   let seccomp: SecurityOptions['seccomp'] = 'default';
+  let apparmor: string | undefined;
   for (const option of options) {
     const [, name = '', value] = /^([^=:]*)(?:[=:](.*))?$/s.exec(option) ?? [];
     if (name === 'no-new-privileges') {
@@ -26,20 +32,18 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
       seccomp = 'default';
     } else if (name === 'seccomp' && value !== undefined) {
       seccomp = parseSeccompSource(value);
-    } else if (isAlreadyTrue(name, value)) {
-      // Nothing to do: the agent confines with neither AppArmor nor SELinux.
-    } else if (['apparmor', 'label'].includes(name)) {
+    } else if (name === 'apparmor' && value !== undefined && PROFILE_NAME.test(value)) {
+      apparmor = value;
+    } else if (name === 'label' && value === 'disable') {
+      // Nothing to do: the agent does not confine with SELinux.
+    } else if (name === 'label') {
       throw new EngineError(
         'not-implemented',
-        `the security option ${name} with this value is not supported: this agent confines with seccomp alone, so leave it out`,
+        'the security option label with this value is not supported: this agent does not confine with SELinux, so leave it out',
       );
     } else {
       throw new EngineError('bad-request', `invalid --security-opt 2: "${option.slice(0, 80)}"`);
     }
   }
-  return { noNewPrivileges, seccomp };
-}
-
-function isAlreadyTrue(name: string, value: string | undefined): boolean {
-  return (name === 'apparmor' && value === 'unconfined') || (name === 'label' && value === 'disable');
+  return { noNewPrivileges, seccomp, apparmor };
 }

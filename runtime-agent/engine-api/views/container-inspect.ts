@@ -1,4 +1,6 @@
 import type { Container } from '../../containers/container.ts';
+import { apparmorProfile } from '../../containers/plan/apparmor-profile.ts';
+import { parseSecurityOptions } from '../../containers/plan/security.ts';
 import { etcFilesBeside } from '../../containers/runtime/run-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
@@ -45,7 +47,7 @@ export function containerInspect(
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: profileOf(container, host),
     ExecIDs: execIds.length === 0 ? null : execIds,
     HostConfig: hostConfigView(container.hostConfig, host, links),
     GraphDriver: { Data: null, Name: host.storageDriver },
@@ -66,4 +68,9 @@ function filePaths(container: Container): object {
     HostsPath: isMade ? hosts : '',
     LogPath: isMade && keepsLog ? container.logPath : '',
   };
+}
+
+function profileOf({ hostConfig }: Container, host: HostFacts): string {
+  const { apparmor } = parseSecurityOptions(hostConfig.SecurityOpt);
+  return apparmorProfile(apparmor, hostConfig.Privileged, host.apparmor) ?? '';
 }

@@ -78,7 +78,10 @@ export function systemInfo(
     ContainerdCommit: { ID: '', Expected: '' },
     RuncCommit: { ID: host.runtime.version, Expected: host.runtime.version },
     InitCommit: { ID: '', Expected: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin'],
+    SecurityOptions: [
+      ...(host.apparmor === undefined ? [] : ['name=apparmor']),
+      'name=seccomp,profile=builtin',
+    ],
     CDISpecDirs: [],
     Warnings: warnings.length === 0 ? null : warnings,
   };

@@ -11,6 +11,7 @@ const GOOD: HostReading = {
   kernel: '6.12.1',
   architecture: 'x64',
   programs: new Set(['crun', 'runc', ...PROGRAMS.map(({ name }) => name)]),
+  apparmor: 'on',
   namespaces: new Set(['mnt', 'pid', 'net', 'ipc', 'uts', 'user']),
   fileSystems: new Set(['overlay', 'erofs']),
   cgroups: { version: 2, controllers: new Set(['memory', 'cpu', 'pids']), swapLimit: true },
@@ -136,6 +137,13 @@ describe('what a host lacks', () => {
       part: 'seccomp',
       grade: 'lacking',
       remedy: /apt-get install/,
+    },
+    {
+      what: 'AppArmor without its parser',
+      host: { apparmor: 'no-parser' },
+      part: 'apparmor',
+      grade: 'poorer',
+      remedy: /apt-get install apparmor/,
     },
     {
       what: 'a socket that this user may not use',

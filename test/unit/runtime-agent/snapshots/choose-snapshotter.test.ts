@@ -36,7 +36,9 @@ describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
     defer(t, async () => {
       await runCommand('umount', [directory]);
     });
-    const { snapshotter, fallbackReason } = await chooseSnapshotter(directory, t.signal, ['file']);
+    const { snapshotter, fallbackReason } = await chooseSnapshotter(directory, t.signal, {
+      candidates: ['file'],
+    });
     assert.equal(snapshotter.kind, 'unpacked');
     assert.match(fallbackReason ?? '', /cannot be mounted without unpacking them: cannot mount erofs on /);
   });

@@ -19,6 +19,7 @@ const INPUTS: SpecInputs = {
   user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
   capabilities: ['CAP_CHOWN'],
   noNewPrivileges: false,
+  apparmor: undefined,
   seccomp: undefined,
   cgroups: { version: 1, swapLimit: true },
   devices: [],

@@ -114,7 +114,7 @@ describe('validateRequest', () => {
 
   const missing: readonly (readonly [object, object, RegExp])[] = [
     [{}, { SecurityOpt: ['seccomp={"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/x"}'] }, /listenerPath/],
-    [{}, { SecurityOpt: ['apparmor=mine'] }, /apparmor with this value/],
+    [{}, { SecurityOpt: ['label=type:mine'] }, /label with this value/],
     [{}, { LogConfig: { Type: 'syslog', Config: {} } }, /logging driver syslog/],
     [{}, { LogConfig: { Type: 'json-file', Config: { tag: '{{upper .Name}}' } } }, /log option tag/],
   ];
