@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
-import { openFilesystemDriver } from '../storage/blobs/filesystem/filesystem-driver.ts';
+import {
+  type FilesystemOptions,
+  openFilesystemDriver,
+} from '../storage/blobs/filesystem/filesystem-driver.ts';
 import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-idle.ts';
 import { FileUploadLocks } from '../storage/blobs/filesystem/upload-locks.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
@@ -14,6 +17,7 @@ import { type Database, type DatabaseOptions, openDatabase } from '../storage/ca
 import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
+import { DiskReserve } from '../storage/disk-reserve.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
@@ -35,6 +39,8 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly blobs: BlobStore;
   /** Of the device of the data folder. */
   readonly device: DeviceWatch;
+  /** Of the data folder. */
+  readonly reserve: DiskReserve;
   /** What a lost database is made anew from. */
   readonly sideFiles: SideFiles;
   /** Of uploads, where registries share what they write to. */
@@ -47,22 +53,23 @@ export interface OpenedStorage extends AsyncDisposable {
  */
 export async function openStorage(config: StorageConfig): Promise<OpenedStorage> {
   await using opened = new AsyncDisposableStack();
+  const reserve = new DiskReserve(config.data);
+  await reserve.releaseIfLow();
   if (config.database !== undefined) await replay(config);
   const lock = takeDataFolder(config);
   opened.defer(() => lock.release());
   const device = new DeviceWatch();
   const onDeviceFailure = (error: unknown) => device.report(error);
-  const database = await openCatalogDatabase(config, { onDeviceFailure });
+  const database = await openCatalogDatabase(config, reserve, { onDeviceFailure });
   opened.defer(() => database.destroy());
   const isNew = !(await hasCatalog(database));
   const hashes = new HashThread();
   opened.defer(() => hashes.close());
   // A journal is written by one process: registries that share a folder have none.
-  const driver = await openBlobDriver(
-    config,
-    config.database === undefined ? 'alone' : 'beside others',
+  const driver = await openBlobDriver(config, config.database === undefined ? 'alone' : 'beside others', {
+    reserve,
     onDeviceFailure,
-  );
+  });
   opened.defer(() => driver.close());
   // Content that a catalog does not know is garbage to it: a new one would have all of it swept.
   if (isNew) await refuseContent(driver);
@@ -72,6 +79,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   const segmentSize = config.storage === undefined ? undefined : S3_SEGMENT_SIZE;
   const blobs = new BlobStore(driver, hashes, segmentSize);
   const uploadLocks = await openUploadLocks(config, opened);
+  await reserve.restore();
   const resources = opened.move();
   return {
     database,
@@ -79,6 +87,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     version,
     blobs,
     device,
+    reserve,
     sideFiles: driver.sideFiles,
     ...(uploadLocks && { uploadLocks }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -98,10 +107,14 @@ async function refuseContent(driver: BlobDriver): Promise<void> {
 /** The database of the catalog and of accounts; one in the data folder is made when it is not there. Throws ConfigError. */
 export async function openCatalogDatabase(
   config: StorageConfig,
-  options: Omit<DatabaseOptions, 'file'> = {},
+  reserve: DiskReserve = new DiskReserve(config.data),
+  options: Pick<DatabaseOptions, 'onDeviceFailure'> = {},
 ): Promise<Database> {
   if (config.database === undefined) {
-    return inDataFolder(config, () => openDatabase({ file: sqliteFile(config), ...options }));
+    return inDataFolder(config, () => {
+      const makeRoom = () => reserve.release();
+      return openDatabase({ file: sqliteFile(config), makeRoom, ...options });
+    });
   }
   // Where there is no server of PostgreSQL, its client need not be loaded.
   const { openPostgres } = await import('../storage/catalog/postgres/open-postgres.ts');
@@ -114,12 +127,13 @@ export async function openCatalogDatabase(
 
 /** Where blobs lie; `use` says whether other processes write there. Throws ConfigError when that cannot be used. */
 export async function openBlobDriver(
-  { data, storage }: StorageConfig,
+  config: StorageConfig,
   use: 'alone' | 'beside others' = 'beside others',
-  onDeviceFailure?: (error: unknown) => void,
+  shared: Pick<FilesystemOptions, 'reserve' | 'onDeviceFailure'> = { reserve: new DiskReserve(config.data) },
 ): Promise<BlobDriver & KeepsSideFiles & { close(): Promise<void> }> {
+  const { data, storage } = config;
   if (storage === undefined) {
-    const options = { journal: use === 'alone', ...(onDeviceFailure && { onDeviceFailure }) };
+    const options = { ...shared, journal: use === 'alone' };
     return inDataFolder({ data }, () => openFilesystemDriver(data, options));
   }
   // The libraries of S3 take long to load.

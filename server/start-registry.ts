@@ -15,6 +15,7 @@ import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
 import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
 import { pruneAuditOnSchedule } from './background/prune-audit.ts';
+import { restoreReserve } from './background/restore-reserve.ts';
 import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
 import type { ListenAddress } from './config/addresses.ts';
@@ -233,6 +234,7 @@ export async function startRegistry(
     ...(config.accountCopies ? [snapshots.keep(background.signal)] : []),
     courier.keep(background.signal),
     refusals.keep(background.signal),
+    restoreReserve(storage.reserve, background.signal, log),
     pruneAuditOnSchedule(catalog.audit, config.auditRetention, background.signal, log),
   ];
   if (config.tls && certificate) {

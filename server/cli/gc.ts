@@ -11,7 +11,7 @@ import {
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
 import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
 import { loadConfig } from '../config/config.ts';
-import { parseGrace } from '../config/times.ts';
+import { parseGrace, parseUploadAge } from '../config/times.ts';
 import type { StorageConfig } from '../open-storage.ts';
 import { byteCount } from './byte-count.ts';
 import { copyToFile } from './catalog-copies.ts';
@@ -33,11 +33,13 @@ export async function gc(args: readonly string[]): Promise<number> {
   const {
     grace,
     untagged,
+    uploads,
     'dry-run': dryRun,
     ...flags
   } = parseOptions(args, {
     ...STORAGE_OPTIONS,
     grace: { type: 'string' },
+    uploads: { type: 'string' },
     untagged: { type: 'boolean' },
     'dry-run': { type: 'boolean' },
   });
@@ -46,7 +48,7 @@ export async function gc(args: readonly string[]): Promise<number> {
     env: process.env,
     isRoot: process.getuid?.() === 0,
   });
-  const policy = garbagePolicy(parseGrace(grace), untagged === true);
+  const policy = garbagePolicy(parseGrace(grace), untagged === true, parseUploadAge(uploads));
   await using registry = await openStoredRegistry(storage);
   const signal = interruption();
   const progress = new Progress();
@@ -62,7 +64,7 @@ export async function gc(args: readonly string[]): Promise<number> {
       );
       return 1;
     }
-    process.stdout.write(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}\n`);
+    process.stdout.write(`${dryRun ? 'would delete' : 'deleted'} ${summary(report)}\n${kept(report)}`);
     return 0;
   } catch (error) {
     progress.clear();
@@ -103,5 +105,14 @@ function summary(report: Readonly<GarbageReport>): string {
   return (
     `${count(manifests, 'manifest')}, ${count(links, 'unused link')}, ${count(blobs, 'blob')}, ` +
     `${count(leftovers, 'leftover file')}, ${count(uploads, 'abandoned upload')}: ${byteCount(bytes)}`
+  );
+}
+
+/** Why the space of unfinished uploads is not free. */
+function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): string {
+  if (keptUploads === 0) return '';
+  return (
+    `kept ${count(keptUploads, 'unfinished upload')} of ${byteCount(keptUploadBytes)}: a client may resume an upload ` +
+    'for 24h after its last use; --uploads 0s deletes it now\n'
   );
 }

@@ -88,7 +88,8 @@ everybody on the machine can read.
                                          registry; accounts and garbage collection go on (default off)
   --gc-interval TIME    BERTH_GC_INTERVAL
                                          collect garbage every so often, such as 12h, or off (default 24h)
-  --gc-grace TIME       BERTH_GC_GRACE   keep for so long what was pushed, looked at or lost its last tag (default 24h)
+  --gc-grace TIME       BERTH_GC_GRACE   collect garbage this long after last use: a push, a look by a pusher, a delete
+                                         (default 24h)
   --gc-untagged on|off  BERTH_GC_UNTAGGED
                                          whether manifests without a tag that no index refers to are garbage
                                          (default off)
@@ -150,13 +151,14 @@ Usage: berth login https://REGISTRY [options]
 
   --name TEXT           what the token is for, as the list of tokens shows it (default: the name of this machine)
 `,
-  gc: `Deletes what nothing refers to, also beside a running registry. Exit code 1: it was interrupted, or another
+  gc: `Collects garbage, also beside a running registry. Exit code 1: it was interrupted, or another
 garbage collection runs.
 
 Usage: berth gc [options]
 
-${COMMON}  --grace TIME          keep for so long what was pushed, looked at or lost its last tag (default 24h); below 2h
-                        a push that is running may have to be repeated
+${COMMON}  --grace TIME          collect garbage this long after last use: a push, a look by a pusher, a delete (default
+                        24h); below 2h a push that is running may have to be repeated
+  --uploads TIME        delete unfinished uploads this long after last use (default 24h)
   --untagged            also delete manifests without a tag that no index refers to
   --dry-run             only tell what would be deleted
 `,

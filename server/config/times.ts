@@ -1,4 +1,4 @@
-import { DEFAULT_GRACE } from '../../storage/gc/garbage-policy.ts';
+import { DEFAULT_GRACE, DEFAULT_UPLOAD_AGE } from '../../storage/gc/garbage-policy.ts';
 import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
 
@@ -28,6 +28,15 @@ export function parseGrace(text: string | undefined): number {
     throw new ConfigError(`"${text}" is no grace period: write a number and s, m, h or d, such as 24h`);
   }
   return grace;
+}
+
+/** Milliseconds for which an upload that nobody goes on with is kept. Throws ConfigError. */
+export function parseUploadAge(text: string | undefined): number {
+  const age = text === undefined ? DEFAULT_UPLOAD_AGE : parseDuration(text);
+  if (age === undefined) {
+    throw new ConfigError(`"${text}" is no age of uploads: write a number and s, m, h or d, such as 1h`);
+  }
+  return age;
 }
 
 /** Milliseconds for which the audit log is kept. Throws ConfigError. */

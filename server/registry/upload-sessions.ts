@@ -8,6 +8,7 @@ import {
   DigestMismatchError,
   QuotaExceededError,
   RangeInvalidError,
+  StorageFullError,
   UploadBusyError,
   UploadUnknownError,
 } from '../../storage/errors.ts';
@@ -166,6 +167,7 @@ export class UploadSessions {
     checkpoint: (state: DriverUpload) => Promise<void>,
   ): Promise<DriverUpload> {
     chunk.check(upload);
+    if (chunk.length !== undefined) await this.#blobs.refuseIfTooLarge(chunk.length);
     try {
       return await this.#blobs.append(upload, chunk.content, {
         signal,
@@ -174,8 +176,13 @@ export class UploadSessions {
       });
     } catch (error) {
       // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
-      if (error instanceof RangeInvalidError) await progress.undo();
-      else if (!(error instanceof UploadUnknownError)) await progress.catchUp();
+      if (isRefusal(error)) {
+        try {
+          await progress.undo();
+        } finally {
+          await this.#blobs.takeBack(upload);
+        }
+      } else if (!(error instanceof UploadUnknownError)) await progress.catchUp();
       throw error;
     }
   }
@@ -202,6 +209,15 @@ export class UploadSessions {
       end();
     }
   }
+}
+
+/** Whether the registry has stopped to take a chunk that its sender would have gone on with. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof RangeInvalidError ||
+    error instanceof StorageFullError ||
+    error instanceof QuotaExceededError
+  );
 }
 
 async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

@@ -22,6 +22,15 @@ export interface StoredFile extends StoredBlob {
   readonly storedAt: Date;
 }
 
+/** An upload that has bytes in the store, whether or not a catalog knows it. */
+export interface StoredUpload {
+  readonly id: string;
+  /** When it got bytes last, by the storage's clock. */
+  readonly touchedAt: Date;
+  /** Bytes; undefined where the storage does not tell. */
+  readonly size?: number;
+}
+
 /**
  * An upload as a value: whoever has it can go on with the upload, in this process or another.
  * It can be written as JSON.
@@ -94,5 +103,5 @@ export interface BlobDriver {
   listBlobs(signal?: AbortSignal): AsyncIterable<StoredFile>;
 
   /** Uploads that have bytes here, also those that no catalog knows, with the time of their last append. */
-  listUploads(signal?: AbortSignal): AsyncIterable<{ readonly id: string; readonly touchedAt: Date }>;
+  listUploads(signal?: AbortSignal): AsyncIterable<StoredUpload>;
 }

@@ -11,6 +11,7 @@ import { abortable } from './abortable.ts';
 import { hasBatchDeletes } from './batch-deletes.ts';
 import { type BlobConnection, hasBlobConnections } from './blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
+import { hasBoundedSpace } from './bounded-space.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
 import { hasLocalFiles, type LocalFile, type LocalFiles } from './local-files.ts';
@@ -141,6 +142,19 @@ export class BlobStore {
       const blob = await driver.storeSmall(upload.id, digest, content);
       this.#hashes.forget(upload);
       return blob;
+    });
+  }
+
+  /** Throws StorageFullError when so many bytes more do not fit, as far as the driver knows. */
+  async refuseIfTooLarge(bytes: number): Promise<void> {
+    if (hasBoundedSpace(this.#driver)) await this.#driver.refuseIfTooLarge(bytes);
+  }
+
+  /** Frees what an append that failed has written beyond the size of the upload. Throws UploadBusyError. */
+  takeBack(upload: DriverUpload): Promise<void> {
+    return this.#exclusively(upload, async () => {
+      this.#hashes.forget(upload);
+      if (hasBoundedSpace(this.#driver)) await this.#driver.takeBack(upload);
     });
   }
 

@@ -1,9 +1,9 @@
-import type { BlobDriver, StoredFile } from './blob-driver.ts';
+import type { BlobDriver, StoredFile, StoredUpload } from './blob-driver.ts';
 
 /** Something that a driver holds. */
 export type StoredEntry =
   | { readonly kind: 'blob'; readonly file: StoredFile }
-  | { readonly kind: 'upload'; readonly id: string; readonly touchedAt: Date };
+  | ({ readonly kind: 'upload' } & StoredUpload);
 
 /** What a driver can do beside BlobDriver when it finds blobs and uploads in one pass over its storage. */
 export interface OneListing {

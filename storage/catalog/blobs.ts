@@ -120,6 +120,7 @@ export class KnexBlobs implements BlobCatalog {
       if (by !== undefined) await refuseInUse(trx, id, repository, digest);
       await refuseLoss(trx, id, digest, by, guards);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
+      await beginGrace(trx, digest);
       await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
       return true;
     };
@@ -181,6 +182,11 @@ export async function removeLinks(
     .where({ repository_id: repositoryId })
     .whereIn('digest', [...digests])
     .delete();
+}
+
+/** Begins the grace period of a blob that a delete has unlinked: its content was in use until now. */
+export async function beginGrace(trx: Knex.Transaction, digest: Digest): Promise<void> {
+  await trx('blobs').where({ digest }).update({ unlinked_at: Date.now() });
 }
 
 /** Begins the grace period of links anew; `digests` may be a query. */

@@ -42,7 +42,7 @@ export interface GarbageCatalog {
   /** Deletes repositories that were made before `before`, have no content and no tag that is known of; as names. */
   sweepRepositories(window: SweepWindow, before: Date): Promise<Swept<string>>;
   /** Deletes the records of blobs that no repository has; their files are left to the caller. */
-  sweepBlobs(window: SweepWindow): Promise<Swept<StoredBlob>>;
+  sweepBlobs(window: SweepWindow, before: Date): Promise<Swept<StoredBlob>>;
   /**
    * Of these files those that a record names, or may name when the upload that made them ends; as locations.
    * At most 200 files.

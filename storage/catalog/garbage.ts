@@ -27,7 +27,8 @@ const DEAD_LINK =
   `and not ${REFERRED_TO}`;
 
 const DEAD_BLOB =
-  'not exists (select 1 from blob_links l where l.digest = x.digest) ' +
+  'coalesce(x.unlinked_at, 0) <= ? ' +
+  'and not exists (select 1 from blob_links l where l.digest = x.digest) ' +
   'and not exists (select 1 from manifests m where m.digest = x.digest)';
 
 const DEAD_CHANGE =
@@ -129,14 +130,10 @@ export class KnexGarbage implements GarbageCatalog {
     );
   }
 
-  sweepBlobs(window: SweepWindow): Promise<Swept<StoredBlob>> {
+  sweepBlobs(window: SweepWindow, before: Date): Promise<Swept<StoredBlob>> {
     const rows = { table: 'blobs', columns: ['digest', 'size', 'location'], condition: DEAD_BLOB };
-    return this.#sweepRows<BlobGarbageRow, StoredBlob>(
-      rows,
-      BY_DIGEST,
-      window,
-      undefined,
-      async (_trx, dead) => dead.map(blobOfRow),
+    return this.#sweepRows<BlobGarbageRow, StoredBlob>(rows, BY_DIGEST, window, before, async (_trx, dead) =>
+      dead.map(blobOfRow),
     );
   }
 
@@ -174,7 +171,7 @@ export class KnexGarbage implements GarbageCatalog {
     { table, columns, condition }: SweptRows,
     { column, first }: RowKey<keyof Row & string>,
     { lease, limit, after = first }: SweepWindow,
-    before: Date | undefined,
+    before: Date,
     itemsOf: (trx: Knex.Transaction, dead: readonly Row[]) => Promise<readonly Item[]>,
   ): Promise<Swept<Item>> {
     const look = async (knex: Knex): Promise<readonly Row[]> =>
@@ -183,7 +180,7 @@ export class KnexGarbage implements GarbageCatalog {
         .orderBy(`x.${column}`)
         .limit(limit)
         .select(columns.map((name) => `x.${name}`))
-        .select(knex.raw(`(${condition}) as dead`, before === undefined ? [] : [before.getTime()]));
+        .select(knex.raw(`(${condition}) as dead`, [before.getTime()]));
     const keyOf = (row: Row) => String(row[column]);
     return this.#sweep(lease, limit, look, keyOf, async (trx, dead) => {
       await trx(table).whereIn(column, dead.map(keyOf)).delete();

@@ -14,6 +14,7 @@ import { createGuards } from './migrations/0004-guards.ts';
 import { appendQuotaUse } from './migrations/0005-quota-deltas.ts';
 import { createQuotaGrants } from './migrations/0006-quota-grants.ts';
 import { indexMembers } from './migrations/0007-index-members.ts';
+import { accountForUploads } from './migrations/0008-open-uploads.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -34,6 +35,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     appendQuotaUse,
     createQuotaGrants,
     indexMembers,
+    accountForUploads,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

@@ -5,7 +5,7 @@ import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { isIndex } from '../oci/media-types.ts';
 import type { Actor } from './actor.ts';
-import { linkBlob, removeLinks, touchLinks } from './blobs.ts';
+import { beginGrace, linkBlob, removeLinks, touchLinks } from './blobs.ts';
 import type {
   FoundManifest,
   ListedManifests,
@@ -127,6 +127,7 @@ export class KnexManifests implements ManifestCatalog {
       if (row === undefined) return false;
       enforcePrecondition(precondition, digest, undefined);
       await removeManifests(trx, id, [digest]);
+      await beginGrace(trx, digest);
       const mediaType: string = row.media_type;
       const write = { action: 'delete', repository, digest, mediaType, tags, whole: true } as const;
       await recordWrite(trx, by, write, guards.hooks);

@@ -42,6 +42,10 @@ export interface GarbageReport {
   /** Files that nothing named, of interrupted pushes and sweeps. */
   leftovers: number;
   uploads: number;
+  /** Unfinished uploads that stay, because somebody may go on with them. */
+  keptUploads: number;
+  /** Of those, as far as the storage tells. */
+  keptUploadBytes: number;
   /** Lines of the history of tags. */
   tagChanges: number;
   /** Repositories that had become empty. */
@@ -93,6 +97,8 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
     bytes: 0,
     leftovers: 0,
     uploads: 0,
+    keptUploads: 0,
+    keptUploadBytes: 0,
     tagChanges: 0,
     repositories: 0,
   };
@@ -165,7 +171,7 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
   };
   await walk(
     'blobs',
-    (window) => garbage.sweepBlobs(window),
+    (window) => garbage.sweepBlobs(window, graceBegan()),
     async (items) => {
       unrecorded = [...unrecorded, ...items];
       await deleteUnrecorded(DELETED_AT_ONCE);
@@ -179,6 +185,8 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
   // Last: an upload that was dropped may have been committed and not recorded.
   for await (const swept of sweepStored(garbage, blobs, policy.orphanAgeMs, run.signal)) {
     report.uploads += swept.uploads;
+    report.keptUploads += swept.kept.uploads;
+    report.keptUploadBytes += swept.kept.bytes;
     report.leftovers += swept.files.length;
     for (const { size } of swept.files) report.bytes += size;
     await after('leftovers');

@@ -6,18 +6,25 @@ const HOUR = 60 * 60 * 1000;
 /** Milliseconds for which garbage is kept unless told otherwise. */
 export const DEFAULT_GRACE = 24 * HOUR;
 
+/** Milliseconds for which an upload that nobody goes on with is kept unless told otherwise. */
+export const DEFAULT_UPLOAD_AGE = 24 * HOUR;
+
 /**
  * The policy for a grace period in milliseconds. Running uploads are safe whatever it is. A push that relies on
  * what it has looked at or pushed before finds it there when it ends within the grace period less two minutes
  * (TOUCH_INTERVAL, once in the catalog and once in the server's memory). After that it is refused for what an
  * image lacks; an index may lack members (a sparse index), of which a Warning tells.
  */
-export function garbagePolicy(graceMs: number, untagged: boolean): GarbagePolicy {
+export function garbagePolicy(
+  graceMs: number,
+  untagged: boolean,
+  idleUploadMs: number = DEFAULT_UPLOAD_AGE,
+): GarbagePolicy {
   return {
     graceMs,
     untagged,
     orphanAgeMs: Math.max(graceMs, 2 * CLAIM_TIME),
     historyMs: 90 * 24 * HOUR,
-    idleUploadMs: 24 * HOUR,
+    idleUploadMs,
   };
 }

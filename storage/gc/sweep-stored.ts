@@ -9,6 +9,8 @@ import { abortUnlessBusy } from './sweep-uploads.ts';
 export interface SweptStored {
   readonly files: readonly StoredFile[];
   readonly uploads: number;
+  /** Unfinished uploads that it has seen and left alone. */
+  readonly kept: { readonly uploads: number; readonly bytes: number };
 }
 
 /**
@@ -24,15 +26,27 @@ export async function* sweepStored(
   const before = Date.now() - ageMs;
   const isOld = (entry: StoredEntry) =>
     (entry.kind === 'blob' ? entry.file.storedAt : entry.touchedAt).getTime() <= before;
-  for await (const entries of inBatches(blobs.listStored(signal), isOld)) {
+  let young = { uploads: 0, bytes: 0 };
+  const isWanted = (entry: StoredEntry) => {
+    if (isOld(entry)) return true;
+    if (entry.kind === 'upload')
+      young = { uploads: young.uploads + 1, bytes: young.bytes + (entry.size ?? 0) };
+    return false;
+  };
+  for await (const entries of inBatches(blobs.listStored(signal), isWanted)) {
     const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
-    const ids = entries.flatMap((entry) => (entry.kind === 'upload' ? entry.id : []));
+    const uploads = entries.flatMap((entry) => (entry.kind === 'upload' ? entry : []));
+    const ids = uploads.map(({ id }) => id);
     // They were seen first: a record that is made from now on is of something younger.
     const [named, known] = await Promise.all([catalog.namedOf(files), catalog.knownUploads(ids)]);
     const orphans = files.filter(({ location }) => !named.has(location));
     const lost = ids.filter((id) => !known.has(id));
     for (const id of lost) await abortUnlessBusy(blobs, { id, size: 0, detail: '' });
     await blobs.deleteAll(orphans);
-    yield { files: orphans, uploads: lost.length };
+    const kept = uploads.filter(({ id }) => known.has(id));
+    const bytes = kept.reduce((sum, { size = 0 }) => sum + size, young.bytes);
+    yield { files: orphans, uploads: lost.length, kept: { uploads: young.uploads + kept.length, bytes } };
+    young = { uploads: 0, bytes: 0 };
   }
+  yield { files: [], uploads: 0, kept: young };
 }

@@ -655,7 +655,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
           links: (await garbage.sweepLinks(window, before)).items,
           changes: (await garbage.sweepHistory(window, before)).items,
           repositories: (await garbage.sweepRepositories(window, before)).items,
-          blobs: (await garbage.sweepBlobs(window)).items,
+          blobs: (await garbage.sweepBlobs(window, new Date())).items,
         };
       }
 

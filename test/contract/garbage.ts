@@ -75,6 +75,8 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
         bytes: 0,
         leftovers: 0,
         uploads: 0,
+        keptUploads: 0,
+        keptUploadBytes: 0,
         tagChanges: 0,
         repositories: 0,
       });
@@ -86,6 +88,8 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
         bytes: 5,
         leftovers: 0,
         uploads: 0,
+        keptUploads: 0,
+        keptUploadBytes: 0,
         tagChanges: 0,
         repositories: 0,
       });

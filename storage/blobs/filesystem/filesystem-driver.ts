@@ -1,12 +1,21 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open, opendir, rename, stat, unlink } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, opendir, rename, stat, truncate, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
+import type { DiskReserve } from '../../disk-reserve.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
 import { makeFolder } from '../../make-folder.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
-import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
+import type {
+  BlobDriver,
+  ByteRange,
+  DriverUpload,
+  StoredBlob,
+  StoredFile,
+  StoredUpload,
+} from '../blob-driver.ts';
+import type { BoundedSpace } from '../bounded-space.ts';
 import type { LocalFiles } from '../local-files.ts';
 import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
 import type { SmallContent } from '../small-content.ts';
@@ -41,6 +50,8 @@ export interface FilesystemOptions {
    * the journal of an earlier one holds is brought back first. It is to be closed.
    */
   readonly journal?: boolean;
+  /** Space that is kept for others: nothing is stored while it is gone. */
+  readonly reserve?: DiskReserve;
   /** Called with the error of a sync of the journal that has failed. */
   readonly onDeviceFailure?: (error: unknown) => void;
 }
@@ -52,7 +63,7 @@ export interface FilesystemOptions {
  */
 export async function openFilesystemDriver(
   root: string,
-  { journal = false, onDeviceFailure }: FilesystemOptions = {},
+  { journal = false, reserve, onDeviceFailure }: FilesystemOptions = {},
 ): Promise<FilesystemDriver> {
   const absolute = resolve(root);
   const folders = new DurableFolders();
@@ -72,33 +83,37 @@ export async function openFilesystemDriver(
       syncFilesystem: filesystem.sync,
       ...(onDeviceFailure && { onDeviceFailure }),
     });
-  return new FilesystemDriver(absolute, folders, small, filesystem);
+  return new FilesystemDriver(absolute, { folders, small, filesystem, reserve });
+}
+
+interface DriverParts {
+  readonly folders: DurableFolders;
+  readonly small: SmallFiles | undefined;
+  readonly filesystem: FilesystemSync | undefined;
+  readonly reserve: DiskReserve | undefined;
 }
 
 /**
  * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
  * failed to store, when it was asked to, is gone: UploadUnknownError. An upload has its file when it gets bytes.
  */
-export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles, SmallContent {
+export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFiles, LocalFiles, SmallContent {
   readonly smallLimit = SMALL_LIMIT;
   readonly sideFiles: SideFiles;
   readonly #root: string;
   readonly #folders: DurableFolders;
   readonly #small: SmallFiles | undefined;
   readonly #filesystem: FilesystemSync | undefined;
+  readonly #reserve: DiskReserve | undefined;
   readonly #buffers = new BufferPool(32);
 
   /** For openFilesystemDriver; `root` is absolute and has its folders. */
-  constructor(
-    root: string,
-    folders: DurableFolders,
-    small: SmallFiles | undefined,
-    filesystem: FilesystemSync | undefined,
-  ) {
-    this.#filesystem = filesystem;
+  constructor(root: string, { folders, small, filesystem, reserve }: DriverParts) {
     this.#root = root;
     this.#folders = folders;
     this.#small = small;
+    this.#filesystem = filesystem;
+    this.#reserve = reserve;
     this.sideFiles = new FolderSideFiles(root);
   }
 
@@ -113,6 +128,7 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
   }
 
   async storeSmall(id: string, digest: Digest, content: Uint8Array): Promise<StoredBlob> {
+    await this.#reserve?.refuseIfSpent();
     const location = blobLocation({ digest, uploadId: id });
     const small = this.#small;
     if (small !== undefined && (await onDevice(() => small.store({ location, content })))) {
@@ -127,6 +143,7 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
     content: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<DriverUpload> {
+    await this.#reserve?.refuseIfSpent();
     const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
     try {
       return await onDevice(async () => {
@@ -148,6 +165,7 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
     upload: DriverUpload,
     write: (fd: number, position: number) => Promise<number>,
   ): Promise<DriverUpload> {
+    await this.#reserve?.refuseIfSpent();
     const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
     try {
       return await onDevice(async () => ({
@@ -179,6 +197,16 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
       await syncFolder(dirname(target));
     });
     return blob;
+  }
+
+  async refuseIfTooLarge(bytes: number): Promise<void> {
+    await this.#reserve?.refuseIfTooLarge(bytes);
+  }
+
+  async takeBack(upload: DriverUpload): Promise<void> {
+    const path = uploadPath(this.#root, upload.id);
+    if (upload.size === 0) await removeFile(path);
+    else if (((await sizeOf(path)) ?? 0) > upload.size) await truncate(path, upload.size);
   }
 
   async abortUpload(upload: DriverUpload): Promise<void> {
@@ -235,14 +263,12 @@ export class FilesystemDriver implements BlobDriver, KeepsSideFiles, LocalFiles,
     return listBlobFiles(this.#root, signal);
   }
 
-  async *listUploads(
-    signal?: AbortSignal,
-  ): AsyncGenerator<{ readonly id: string; readonly touchedAt: Date }, void, undefined> {
+  async *listUploads(signal?: AbortSignal): AsyncGenerator<StoredUpload, void, undefined> {
     for await (const entry of await opendir(join(this.#root, UPLOADS))) {
       signal?.throwIfAborted();
       if (!isUploadId(entry.name)) continue;
-      const touchedAt = await touchedTime(join(this.#root, UPLOADS, entry.name));
-      if (touchedAt !== undefined) yield { id: entry.name, touchedAt };
+      const status = await statusOf(join(this.#root, UPLOADS, entry.name));
+      if (status !== undefined) yield { id: entry.name, touchedAt: status.mtime, size: status.size };
     }
   }
 
@@ -309,17 +335,12 @@ async function* single(content: Uint8Array): AsyncGenerator<Uint8Array, void, un
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  return (await statusOf(path))?.size;
 }
 
-async function touchedTime(path: string): Promise<Date | undefined> {
+async function statusOf(path: string): Promise<Pick<Stats, 'mtime' | 'size'> | undefined> {
   try {
-    return (await stat(path)).mtime;
+    return await stat(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

@@ -1,6 +1,7 @@
-import { mkdir, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writePrivateFile } from '../../../../lib/files/private-file.ts';
+import { isMissing } from '../device-errors.ts';
 import { blobPath, nameAtLocation, uploadPath } from '../layout.ts';
 import type { JournalRecord } from './journal-records.ts';
 
@@ -27,6 +28,21 @@ export class FilePlacer {
     }
   }
 
+  /**
+   * Writes a blob that may be there already: into its file where that has the right length, which takes no space, and
+   * otherwise as `place` does. The kernel then stores it, whether or not it had failed to.
+   */
+  async restore(record: JournalRecord): Promise<void> {
+    const target = blobPath(this.#root, record.location);
+    if ((await sizeOf(target)) !== record.content.byteLength) return this.place(record);
+    const file = await open(target, 'r+');
+    try {
+      await file.writeFile(record.content);
+    } finally {
+      await file.close();
+    }
+  }
+
   #ensureFolder(path: string): Promise<unknown> {
     const known = this.#folders.get(path);
     if (known !== undefined) return known;
@@ -34,5 +50,14 @@ export class FilePlacer {
     this.#folders.set(path, made);
     made.catch(() => this.#folders.delete(path));
     return made;
+  }
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }

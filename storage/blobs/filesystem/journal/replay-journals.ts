@@ -8,7 +8,7 @@ import { openFilesystemSync } from './sync-filesystem.ts';
 
 /**
  * Brings back the small blobs whose files a power cut may have taken, and empties the journals. What was deleted in
- * the meantime comes back too, as a file that nothing names. Files that are there are written anew: the kernel shows
+ * the meantime comes back too, as a file that nothing names. Files that are there are written again, in their place: the kernel shows
  * content that the device has failed to store as if it had. Nobody else may commit to the folder meanwhile.
  */
 export async function replayJournals(root: string): Promise<void> {
@@ -17,7 +17,7 @@ export async function replayJournals(root: string): Promise<void> {
   let found = false;
   for (const path of paths) {
     for (const record of await readJournal(path)) {
-      await placer.place(record);
+      await placer.restore(record);
       found = true;
     }
   }

@@ -196,7 +196,10 @@ describe('a database file', () => {
       const window = { lease, limit: 10, ...(after !== undefined && { after }) };
       await catalog.garbage.sweepLinks(window, new Date(0));
       await catalog.garbage.sweepManifests(window, new Date(0));
-      await catalog.garbage.sweepBlobs({ ...window, ...(after !== undefined && { after: digest }) });
+      await catalog.garbage.sweepBlobs(
+        { ...window, ...(after !== undefined && { after: digest }) },
+        new Date(),
+      );
       await catalog.check.listManifests(after, 10);
     }
     await catalog.garbage.namedOf([{ ...blob, uploadId: 'x', storedAt: new Date() }]);

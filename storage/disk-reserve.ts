@@ -1,0 +1,149 @@
+import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openPrivateFile } from '../lib/files/private-file.ts';
+import { allocateFile } from '../lib/linux/allocate-file.ts';
+import { StorageFullError } from './errors.ts';
+
+const NAME = 'reserve';
+/** Bytes; on a small file system its SHARE. */
+const LARGEST = 32 * 1024 * 1024;
+const SHARE = 1 / 8;
+/** The part that is taken of what there is when that is not enough, and the fewest bytes that are worth it. */
+const PART = 3 / 4;
+const LEAST = 256 * 1024;
+/** Milliseconds for which it is remembered that there is space to spare. */
+const REMEMBERED = 1000;
+
+/**
+ * A file of the data folder whose space is given up when the device is full, so that the database can go on: deletes,
+ * logins and garbage collection need some. Until it is there again nothing is pushed, which would take that space.
+ */
+export class DiskReserve {
+  readonly #folder: string;
+  readonly #file: string;
+  /** When there was space to spare. */
+  #spareAt = Number.NEGATIVE_INFINITY;
+
+  /** `folder` is the data folder, which need not be there yet. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#file = join(folder, NAME);
+  }
+
+  /** Gives the space up; true when there was some to give. */
+  async release(): Promise<boolean> {
+    const size = await this.#size();
+    if (size > 0) await empty(this.#file);
+    this.#spareAt = Number.NEGATIVE_INFINITY;
+    return size > 0;
+  }
+
+  /** Gives the space up when the device has less than that left, for a start that needs some. */
+  async releaseIfLow(): Promise<void> {
+    const space = await spaceOf(this.#folder);
+    if (space !== undefined && space.free < sizeFor(space)) await this.release();
+  }
+
+  /**
+   * Takes the space again, or the larger part of what there is where that is less. Answers whether all of it is there.
+   * Processes that do so at the same time leave one file.
+   */
+  async restore(): Promise<boolean> {
+    this.#spareAt = Number.NEGATIVE_INFINITY;
+    const space = await spaceOf(this.#folder);
+    if (space === undefined) return false;
+    const taken = await this.#size();
+    const wanted = sizeFor(space);
+    if (taken >= wanted) return true;
+    const more = hasRoomFor(space) ? wanted - taken : Math.floor(space.free * PART);
+    if (more < LEAST) return false;
+    const size = Math.min(wanted, taken + more);
+    try {
+      await fill(this.#file, size);
+      return size === wanted;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Throws StorageFullError while the space has been given up: what is left is for the database. */
+  async refuseIfSpent(): Promise<void> {
+    if (!(await this.#hasSpare())) {
+      throw new StorageFullError('the device has only the reserve of the database left: free some space');
+    }
+  }
+
+  /** Throws StorageFullError when so many bytes do not fit on the device. */
+  async refuseIfTooLarge(bytes: number): Promise<void> {
+    const space = await spaceOf(this.#folder);
+    if (space === undefined || bytes <= space.free) return;
+    throw new StorageFullError(`the device has ${space.free} bytes left, and this has ${bytes}`);
+  }
+
+  /** Whether there is the reserve, or as much space as it is taken from. */
+  async #hasSpare(): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.#spareAt < REMEMBERED) return true;
+    const space = await spaceOf(this.#folder);
+    const spare = space === undefined || hasRoomFor(space) || (await this.#size()) >= sizeFor(space);
+    if (spare) this.#spareAt = now;
+    return spare;
+  }
+
+  /** Bytes that are set aside. */
+  async #size(): Promise<number> {
+    return (await stat(this.#file).catch(() => undefined))?.size ?? 0;
+  }
+}
+
+interface Space {
+  /** Bytes. */
+  readonly total: number;
+  readonly free: number;
+}
+
+/** Undefined where there is no such folder. */
+async function spaceOf(folder: string): Promise<Space | undefined> {
+  try {
+    const { bsize, blocks, bavail, bfree } = await statfs(folder);
+    return { total: bsize * blocks, free: bsize * (process.getuid?.() === 0 ? bfree : bavail) };
+  } catch {
+    return undefined;
+  }
+}
+
+function hasRoomFor(space: Space): boolean {
+  return space.free >= 2 * sizeFor(space);
+}
+
+function sizeFor({ total }: Space): number {
+  return Math.min(LARGEST, Math.floor(total * SHARE));
+}
+
+async function empty(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.truncate();
+    // ext4 gives freed blocks to others when its journal has been written.
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function fill(path: string, size: number): Promise<void> {
+  // Not emptied first: others would take what is let go.
+  const file = await openPrivateFile(path, 'a');
+  try {
+    if (!(await allocateFile(file.fd, size))) await writeZeros(file, size - (await file.stat()).size);
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeZeros(file: FileHandle, size: number): Promise<void> {
+  const piece = Buffer.alloc(Math.min(size, 1024 * 1024));
+  for (let written = 0; written < size; written += piece.length) {
+    await file.writeFile(piece.subarray(0, Math.min(piece.length, size - written)));
+  }
+}
