@@ -158,6 +158,8 @@ export interface MountRequest {
   readonly BindOptions?: {
     readonly Propagation: string;
     readonly NonRecursive: boolean;
+    readonly ReadOnlyNonRecursive?: boolean;
+    readonly ReadOnlyForceRecursive?: boolean;
     readonly CreateMountpoint: boolean;
   };
   readonly VolumeOptions?: {
@@ -184,6 +186,8 @@ export interface MountPoint {
   readonly propagation: '' | 'rprivate' | 'private' | 'rslave' | 'slave';
   /** With what is mounted below the source. */
   readonly recursive: boolean;
+  /** Of a read-only mount what is mounted below the source; undefined: read-only where the kernel can. */
+  readonly below?: 'writable' | 'readonly';
   /** An empty volume gets what the image has at the destination. */
   readonly copyUp: boolean;
   /** A folder or file inside the volume that stands for it; '' for all of it. */

@@ -7,6 +7,10 @@ export interface MountEntry {
   readonly mountPoint: string;
   /** Of this mount: `ro`, `nodev` … */
   readonly options: readonly string[];
+  /** What is mounted here appears in the other namespaces that share it. */
+  readonly isShared: boolean;
+  /** What is mounted in the place that it follows appears here. */
+  readonly isSlave: boolean;
   readonly type: string;
   readonly source: string;
   /** Of the file system, as it prints them. */
@@ -19,7 +23,7 @@ export function parseMountInfo(text: string): readonly MountEntry[] {
   for (const line of text.split('\n')) {
     const separator = line.indexOf(' - ');
     if (separator < 0) continue;
-    const [id, parentId, , root, mountPoint, options] = line.slice(0, separator).split(' ');
+    const [id, parentId, , root, mountPoint, options, ...tags] = line.slice(0, separator).split(' ');
     const [type, source, superOptions] = line.slice(separator + 3).split(' ');
     if (root === undefined || mountPoint === undefined) continue;
     entries.push({
@@ -28,6 +32,8 @@ export function parseMountInfo(text: string): readonly MountEntry[] {
       root: unescapeOctal(root),
       mountPoint: unescapeOctal(mountPoint),
       options: (options ?? '').split(','),
+      isShared: tags.some((tag) => tag.startsWith('shared:')),
+      isSlave: tags.some((tag) => tag.startsWith('master:')),
       type: type ?? '',
       source: unescapeOctal(source ?? ''),
       superOptions: superOptions ?? '',

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { defer } from '../support/cleanup.ts';
+import { unmountUnder } from '../support/mounts.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
@@ -14,6 +17,7 @@ enterOwnNetwork();
 
 describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
+  const shared = await sharedFolder();
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;
   const host = await makeTempDir({ after }, 'host');
@@ -168,6 +172,53 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     await docker(['volume', 'rm', 'parts']);
   });
 
+  test('binds follow the mounts of the host, or do not, as they are told', async (t) => {
+    const own = `${await makeTempDir(t, 'own')}/deep`;
+    await mkdir(own);
+    const follow = async (name: string, flag: string) => {
+      await docker(['run', '-d', '--name', name, flag, image, 'sleep', '100000']);
+      t.after(() => docker(['rm', '-f', name]));
+    };
+    await follow('slave', `-v=${shared}:/m:rslave`);
+    await follow('mount', `--mount=type=bind,src=${shared},dst=/m,bind-propagation=slave`);
+    await follow('private', `-v=${shared}:/m`);
+    await mkdir(join(shared, 'later'));
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'later')]);
+    await writeFile(join(shared, 'later/file'), '');
+    const seen = async (name: string) => await out('exec', name, 'ls', '/m/later');
+    assert.deepEqual(
+      [await seen('slave'), await seen('mount'), await seen('private')],
+      ['file\n', 'file\n', ''],
+    );
+    await docker(['exec', 'slave', 'ls', '/m/later']);
+    await runCommand('umount', [join(shared, 'later')]);
+    assert.deepEqual([await seen('slave'), await seen('private')], ['', '']);
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', own]);
+    defer(t, () => unmountUnder(own));
+    assert.match(
+      await refused(['run', '--rm', '-v', `${own}:/m:rslave`, image, 'true'], 125),
+      /path .* is mounted on .* but it is not a shared or slave mount/,
+    );
+  });
+
+  test('what is mounted below a bind is there, and read-only, as bind-recursive says', async () => {
+    await mkdir(join(shared, 'below'));
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'below')]);
+    await writeFile(join(shared, 'below/file'), '');
+    const look = async (...options: readonly string[]) =>
+      await sh(
+        'ls /m/below; for f in /m/x /m/below/x; do touch $f 2>/dev/null && echo written $f; rm -f $f; done; true',
+        `--mount=${['type=bind', `src=${shared}`, 'dst=/m', ...options].join(',')}`,
+      );
+    assert.equal(await look(), 'file\nwritten /m/x\nwritten /m/below/x\n');
+    assert.equal(await look('readonly'), 'file\n');
+    assert.equal(await look('bind-recursive=disabled'), 'written /m/x\nwritten /m/below/x\n');
+    assert.equal(await look('readonly', 'bind-recursive=disabled'), '');
+    assert.equal(await look('readonly', 'bind-recursive=writable'), 'file\nwritten /m/below/x\n');
+    assert.equal(await look('readonly', 'bind-recursive=readonly', 'bind-propagation=rprivate'), 'file\n');
+    await runCommand('umount', [join(shared, 'below')]);
+  });
+
   test('a volume over a folder of the host', async () => {
     const folder = join(host, 'device');
     await mkdir(folder);
@@ -284,3 +335,12 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     }
   });
 });
+
+/** A file system whose mounts other namespaces see, made before the agent has one of its own. */
+async function sharedFolder(): Promise<string> {
+  const folder = await makeTempDir({ after }, 'shared');
+  await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
+  defer({ after }, () => unmountUnder(folder));
+  await runCommand('mount', ['--make-shared', folder]);
+  return folder;
+}

@@ -4,6 +4,7 @@ import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
 import { ensureSource } from './acquire-mounts.ts';
 import { checkProcMountsIn, tmpfsPlaces } from './check-proc-mounts.ts';
+import { checkPropagation } from './check-propagation.ts';
 import type { ContainerContext } from './context.ts';
 
 /** The mounts of a container's mount points. `close` when the runtime has made them. */
@@ -22,6 +23,7 @@ export async function openMountSources(
   container: Container,
   rootfs: string,
 ): Promise<OpenedMounts> {
+  await checkPropagation(container.mounts);
   const parts: HeldPath[] = [];
   const close = async () => {
     for (const part of parts.splice(0)) await part.release();
@@ -60,11 +62,13 @@ async function holdPart(context: ContainerContext, volume: string, subpath: stri
 }
 
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
+  const propagation = point.propagation === '' ? 'rprivate' : point.propagation;
   const options = [
     point.recursive ? 'rbind' : 'bind',
-    point.propagation === '' ? 'rprivate' : point.propagation,
+    // crun takes the `r` of a propagation for one of the bind.
+    point.recursive ? propagation : propagation.replace(/^r/, ''),
     // Also what is mounted below it, as dockerd does since version 25.
-    point.writable ? 'rw' : point.recursive ? 'rro' : 'ro',
+    point.writable ? 'rw' : point.recursive && point.below !== 'writable' ? 'rro' : 'ro',
     ...flags,
   ];
   return { destination: point.destination, type: 'bind', source, options };

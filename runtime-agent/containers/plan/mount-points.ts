@@ -117,6 +117,7 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
     writable: !ReadOnly,
     propagation: propagationOf(BindOptions?.Propagation ?? ''),
     recursive: BindOptions?.NonRecursive !== true,
+    ...belowOf(BindOptions),
     copyUp: false,
     subpath: '',
     from: {
@@ -130,6 +131,16 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
 function leadsOut(path: string): boolean {
   const clean = posix.normalize(path);
   return clean === '..' || clean.startsWith('../');
+}
+
+function belowOf(options: MountRequest['BindOptions']): Pick<MountPoint, 'below'> {
+  const { ReadOnlyNonRecursive: writable = false, ReadOnlyForceRecursive: readonly = false } = options ?? {};
+  if (writable && readonly) {
+    const why = 'mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive';
+    throw new EngineError('bad-request', why);
+  }
+  if (writable) return { below: 'writable' };
+  return readonly ? { below: 'readonly' } : {};
 }
 
 function volumePlan(destination: string, request: VolumeRequest): MountPlan {

@@ -92,7 +92,14 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
       maskedPaths: hidden.masked ?? [],
       readonlyPaths: hidden.readonly ?? [],
       ...(inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
+      ...rootfsPropagation(inputs.mounts),
     },
     ...(Object.keys(hostConfig.Annotations).length === 0 ? {} : { annotations: hostConfig.Annotations }),
   };
+}
+
+/** What a bind is to follow reaches it only through a root that follows the host's; without this the runtime cuts all off. */
+function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
+  const follows = mounts.some(({ options }) => options.includes('rslave') || options.includes('slave'));
+  return follows ? { rootfsPropagation: 'rslave' } : {};
 }

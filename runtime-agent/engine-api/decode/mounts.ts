@@ -48,6 +48,8 @@ function decodeBindOptions(options: JsonFields): NonNullable<MountRequest['BindO
     Propagation: options.string('Propagation'),
     NonRecursive: options.boolean('NonRecursive'),
     CreateMountpoint: options.boolean('CreateMountpoint'),
+    ...(options.boolean('ReadOnlyNonRecursive') ? { ReadOnlyNonRecursive: true } : {}),
+    ...(options.boolean('ReadOnlyForceRecursive') ? { ReadOnlyForceRecursive: true } : {}),
   };
 }
 
