@@ -6,7 +6,9 @@ export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly config: AgentConfig }
-  | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean };
+  | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean }
+  /** Without `yes` it only tells. */
+  | { readonly kind: 'reset'; readonly yes: boolean };
 
 /** Reads the arguments after the script, and for `serve` and `doctor` the configuration. Throws ConfigError. */
 export function readCommandLine(
@@ -17,10 +19,18 @@ export function readCommandLine(
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   const [command, extra] = positionals;
+  if (values.yes !== undefined && command !== 'reset') {
+    throw new ConfigError('--yes is an option of "berth-agent reset" alone.');
+  }
+  if (command === 'reset') {
+    const other = extra ?? Object.keys(values).find((option) => option !== 'yes');
+    if (other !== undefined) throw new ConfigError(`"${other}" is too much: reset takes --yes alone.`);
+    return { kind: 'reset', yes: values.yes === true };
+  }
   if (command !== 'serve' && command !== 'doctor') {
     const asked = command === undefined ? 'no command was given' : `there is no command "${command}"`;
     throw new ConfigError(
-      `${asked}: use "berth-agent serve" or "berth-agent doctor", or "berth-agent --help" for their options.`,
+      `${asked}: use "berth-agent serve", "berth-agent doctor" or "berth-agent reset", or "berth-agent --help" for their options.`,
     );
   }
   if (extra !== undefined) throw new ConfigError(`"${extra}" is too much: ${command} takes options only.`);
@@ -89,6 +99,7 @@ function parse(args: readonly string[]) {
         'tls-key': { type: 'string' },
         watchdog: { type: 'string' },
         version: { type: 'boolean', short: 'v' },
+        yes: { type: 'boolean' },
       },
     });
   } catch (error) {

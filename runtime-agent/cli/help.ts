@@ -3,6 +3,8 @@ export const HELP = `berth-agent answers the Docker Engine API and runs images a
 
 Usage: berth-agent serve [options]
        berth-agent doctor [--json] [options]   tells what this host lacks, and the command that mends it
+       berth-agent reset [--yes]               lists what agents that were killed have left on this host;
+                                               with --yes it is removed
 
 Options, and the environment variables that they win over:
   --socket PATH                 unix socket of the API (BERTH_AGENT_SOCKET; /run/berth-agent.sock)

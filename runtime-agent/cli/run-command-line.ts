@@ -14,6 +14,9 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
     else if (command.kind === 'doctor') {
       const { doctor } = await import('./doctor.ts');
       return await doctor(command.config, { json: command.json }, interrupted.signal);
+    } else if (command.kind === 'reset') {
+      const { reset } = await import('./reset/reset.ts');
+      await reset(command);
     } else {
       const { serve } = await import('./serve.ts');
       await serve(command.config, interrupted.signal);

@@ -3,6 +3,7 @@ import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { checkHost } from './check-host.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { needed } from './needed.ts';
+import { clearRemains } from './reset/clear-remains.ts';
 import { runDirectory } from './run-directory.ts';
 
 /**
@@ -12,6 +13,7 @@ import { runDirectory } from './run-directory.ts';
 export async function serve(config: AgentConfig, interrupted: AbortSignal): Promise<void> {
   await checkHost();
   const dataDirectory = await prepareDataFolder(config.dataDirectory);
+  await clearRemains(dataDirectory);
   const mounts = await needed(
     enterMountNamespace({
       runDirectory: runDirectory(dataDirectory),

@@ -79,6 +79,14 @@ export function findLink(socket: NetlinkSocket, name: string): Link | undefined 
   }
 }
 
+/** All links of the namespace. */
+export function listLinks(socket: NetlinkSocket): readonly Link[] {
+  return socket
+    .dump('cannot list the links', GETLINK, linkHeader(0))
+    .filter(({ type }) => type === NEWLINK)
+    .map(({ body }) => readLink(body));
+}
+
 /** Makes a bridge that is up. Its MAC address stays the same whatever joins it. */
 export function addBridge(
   socket: NetlinkSocket,

@@ -4,13 +4,16 @@ import { bridgeOptions } from './bridge-options.ts';
 import { gatewayOf, withPrefix } from './gateway-address.ts';
 import { macOf, parseMac } from './mac-address.ts';
 
+/** How the alias of a bridge begins that an agent made; its network's ID follows. */
+export const BRIDGE_ALIAS = 'berth:';
+
 /** A network's bridge as the kernel has to have it. */
 export function bridgeSpec(network: Network): BridgeSpec {
   const { mtu, name } = bridgeOptions(network.options);
   const subnets = network.subnets.filter(({ subnet }) => network.enableIpv6 || !subnet.includes(':'));
   return {
     name: network.bridge,
-    alias: `berth:${network.id}`,
+    alias: `${BRIDGE_ALIAS}${network.id}`,
     // Locally administered, and the same whenever the bridge is made again.
     mac: `02:42:${network.id.slice(0, 8).replace(/..(?=.)/g, '$&:')}`,
     mtu,

@@ -35,6 +35,8 @@ describe('a namespace of a process', () => {
       byNumber.test(readFileSync(join(cwd, file), 'utf8')),
     );
     assert.deepEqual(found.sort(), [
+      // Reads which namespaces there are, and enters none.
+      'cli/reset/read-remains.ts',
       // Looks at the start time after it has opened the folder.
       'containers/files/container-view.ts',
       // Shows the path to clients.

@@ -1,0 +1,31 @@
+import { withHostLock } from '../../networks/host-lock.ts';
+import { runDirectory } from '../run-directory.ts';
+import { planReset } from './plan-reset.ts';
+import { noteOwner, thisOwner } from './run-owner.ts';
+
+/**
+ * Notes that the agent of this data folder starts, and removes what others that were killed have left: their folder, bridges and table. Their
+ * next start makes anew what it needs. Does nothing the second time, when the process is in the agent's mount namespace. What cannot be
+ * removed keeps no agent from starting.
+ */
+export async function clearRemains(dataDirectory: string): Promise<void> {
+  const own = runDirectory(dataDirectory);
+  const here = await thisOwner(dataDirectory);
+  await withHostLock(async () => {
+    if (!(await noteOwner(own, here))) return;
+    const { readFolders, readRemains } = await import('./read-remains.ts');
+    const isLeft = (await readFolders(here)).some(
+      ({ path, inUse, isNoted }) => path !== own && isNoted && !inUse,
+    );
+    // As a rule there is nothing, and what it takes to look at the packet filter is not loaded.
+    if (!isLeft) return;
+    try {
+      const { removeRemains } = await import('./remove-remains.ts');
+      await removeRemains(planReset(await readRemains(here), { unnoted: false }));
+    } catch (error) {
+      process.stderr.write(
+        `berth-agent: what other agents have left cannot be removed: ${(error as Error).message}; "berth-agent reset" lists it.\n`,
+      );
+    }
+  });
+}

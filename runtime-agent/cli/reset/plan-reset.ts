@@ -1,0 +1,84 @@
+/** A folder below /run/berth-agent, with what is known of its agent. */
+export interface RunFolder {
+  readonly path: string;
+  /** Its agent runs, or a process of it such as the monitor of a container; or its containers may run where they cannot be seen. */
+  readonly inUse: boolean;
+  /** Its agent noted itself there, so that it is known that it has ended. */
+  readonly isNoted: boolean;
+  /** Its data folder is there, so that its agent may start again. */
+  readonly hasData: boolean;
+  /** Its packet filter is that of this network namespace, or it is not known whose. */
+  readonly isHere: boolean;
+}
+
+/** A table of the packet filter by the name that agents give theirs, with the bridges in it. */
+export interface AgentTable {
+  readonly name: string;
+  readonly bridges: readonly string[];
+}
+
+/** A bridge that says that an agent made it. */
+export interface AgentBridge {
+  readonly name: string;
+  /** Links of containers. */
+  readonly ports: number;
+}
+
+/** What there is of agents on this host. */
+export interface HostRemains {
+  readonly folders: readonly RunFolder[];
+  readonly tables: readonly AgentTable[];
+  readonly bridges: readonly AgentBridge[];
+}
+
+/** What is to be removed, and what is left because something of it runs. */
+export interface ResetPlan {
+  /** Of these the mounts go; those that are `whole` go altogether. */
+  readonly folders: readonly { readonly path: string; readonly whole: boolean }[];
+  readonly tables: readonly string[];
+  readonly bridges: readonly string[];
+  readonly kept: readonly string[];
+}
+
+/**
+ * What agents that have ended left behind. Nothing goes of an agent that runs, or whose containers do: their links are below its bridges,
+ * and its table guards them. With `unnoted`, also what is of nobody that is known.
+ */
+export function planReset(
+  { folders, tables, bridges }: HostRemains,
+  { unnoted }: { readonly unnoted: boolean },
+): ResetPlan {
+  const isBusy = (name: string) => bridges.some((bridge) => bridge.name === name && bridge.ports > 0);
+  const tableOf = (folder: RunFolder) =>
+    tables.find(({ name }) => folder.isHere && name === tableName(folder.path));
+  const isKept = (folder: RunFolder) =>
+    folder.inUse || (!folder.isNoted && !unnoted) || (tableOf(folder)?.bridges ?? []).some(isBusy);
+  const gone = folders.filter((folder) => !isKept(folder));
+  const kept = folders.filter(isKept);
+  const owned = new Set(folders.flatMap((folder) => tableOf(folder) ?? []));
+  const goneTables = [
+    ...gone.flatMap((folder) => tableOf(folder) ?? []),
+    ...tables.filter((table) => unnoted && !owned.has(table) && !table.bridges.some(isBusy)),
+  ];
+  const keptBridges = new Set(
+    tables.filter((table) => !goneTables.includes(table)).flatMap((table) => table.bridges),
+  );
+  const goneBridges = bridges.filter(
+    ({ name, ports }) =>
+      ports === 0 &&
+      !keptBridges.has(name) &&
+      (unnoted || goneTables.some((table) => table.bridges.includes(name))),
+  );
+  return {
+    // What an agent counts since the last boot is still there when it comes back.
+    folders: gone.map(({ path, hasData }) => ({ path, whole: unnoted || !hasData })),
+    tables: goneTables.map(({ name }) => name),
+    bridges: goneBridges.map(({ name }) => name),
+    kept: kept.map(({ path }) => path),
+  };
+}
+
+/** The table of the agent that has a folder below /run/berth-agent: both are named for the data folder. */
+function tableName(folder: string): string {
+  return `berth_${folder.slice(folder.lastIndexOf('/') + 1).slice(0, 8)}`;
+}

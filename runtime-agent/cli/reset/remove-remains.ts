@@ -1,0 +1,43 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadLibc } from '../../linux/libc.ts';
+import { unmount } from '../../linux/mount.ts';
+import { deleteLink } from '../../linux/network/links.ts';
+import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { Nftables } from '../../linux/network/nftables.ts';
+import { Forwarding } from '../../networks/kernel/forwarding.ts';
+import type { ResetPlan } from './plan-reset.ts';
+
+/** Removes what the plan names. Bridges go before the tables that guard them. */
+export async function removeRemains({ folders, tables, bridges }: ResetPlan): Promise<void> {
+  if (bridges.length > 0) removeBridges(bridges);
+  if (tables.length > 0) removeTables(tables);
+  for (const { path: folder, whole } of folders) {
+    // With the last that holds it the namespace goes, and all mounts in it.
+    await unmount(join(folder, 'mount-namespace'), { detach: true });
+    await unmount(folder, { detach: true });
+    if (whole) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function removeBridges(bridges: readonly string[]): void {
+  const socket = new NetlinkSocket(loadLibc());
+  try {
+    for (const name of bridges) deleteLink(socket, name);
+  } finally {
+    socket.close();
+  }
+  new Forwarding().settle({ bridges: { 4: [], 6: [] }, gone: bridges });
+}
+
+function removeTables(tables: readonly string[]): void {
+  const filter = new Nftables();
+  try {
+    for (const name of tables) {
+      const { ok, error } = filter.run(`add table inet ${name}\ndelete table inet ${name}\n`);
+      if (!ok) throw new Error(`the table ${name} of the packet filter cannot be removed: ${error}`);
+    }
+  } finally {
+    filter.close();
+  }
+}

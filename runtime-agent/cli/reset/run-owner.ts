@@ -1,0 +1,55 @@
+import { mkdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isProcessAlive, readProcessStat } from '../../linux/proc.ts';
+
+const FILE = 'owner.json';
+
+/** The agent that a folder below /run/berth-agent is of. */
+export interface RunOwner {
+  readonly pid: number;
+  readonly startTime: number;
+  /** Namespaces as /proc names them, such as `pid:[4026531836]`: in another one the number says nothing. */
+  readonly pidNamespace: string;
+  readonly networkNamespace: string;
+  readonly dataDirectory: string;
+}
+
+/** What this process would be as an owner. */
+export async function thisOwner(dataDirectory: string): Promise<RunOwner> {
+  const [pidNamespace, networkNamespace] = await Promise.all([
+    readlink('/proc/self/ns/pid'),
+    readlink('/proc/self/ns/net'),
+  ]);
+  const startTime = readProcessStat(process.pid)?.startTime ?? 0;
+  return { pid: process.pid, startTime, pidNamespace, networkNamespace, dataDirectory };
+}
+
+/** Undefined where the folder says nothing, as that of an older agent. */
+export async function readOwner(folder: string): Promise<RunOwner | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, FILE), 'utf8')) as RunOwner;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Whether the owner runs, as far as this process can tell. */
+export function ownerRuns({ pid, startTime, pidNamespace }: RunOwner, here: RunOwner): boolean {
+  return pidNamespace !== here.pidNamespace || isProcessAlive(pid, startTime);
+}
+
+/**
+ * Notes in its folder that the agent of this process is about to run, and answers whether it was not noted yet: the process is replaced
+ * once and comes here again. Another agent that runs on the same data keeps the folder; this one will find out by the data's lock.
+ */
+export async function noteOwner(folder: string, owner: RunOwner): Promise<boolean> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const before = await readOwner(folder);
+  if (before?.pid === owner.pid && before.startTime === owner.startTime) return false;
+  if (before !== undefined && ownerRuns(before, owner)) return false;
+  const path = join(folder, FILE);
+  await writeFile(`${path}.new`, JSON.stringify(owner), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+  return true;
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
+import { startAgent } from '../support/agent-process.ts';
+import { readHostNetwork } from '../support/host-network.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
+import { runCommand } from '../support/run-command.ts';
+import { removeTree } from '../support/temp-dir.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+
+enterOwnNetwork({ ownRun: true });
+
+const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
+
+test('what a killed agent leaves is listed and removed by reset, and goes when another agent starts', {
+  skip: unlessRoot(),
+  timeout: 900_000,
+}, async (t) => {
+  const before = await readHostNetwork();
+  const reset = async (...args: readonly string[]) =>
+    (await runCommand(process.execPath, [MAIN, 'reset', ...args])).stdout;
+  const remains = async () => {
+    const { links, filter } = await readHostNetwork();
+    return {
+      links: links.filter((name) => !before.links.includes(name)),
+      tables: [...filter.matchAll(/^table (\S+ berth\S*)/gm)].map(([, name]) => name),
+    };
+  };
+  const leave = async () => {
+    const agent = await startAgent(t);
+    await agent.docker(['network', 'create', 'sea']);
+    const { links, tables } = await remains();
+    await agent.kill();
+    return { agent, folder: runDirectory(agent.dataDir), links, tables };
+  };
+
+  const first = await leave();
+  assert.equal(first.links.length, 1);
+  const listed = await reset();
+  const own = first.tables.find((name) => name?.startsWith('inet'));
+  for (const line of [`bridge ${first.links[0]}`, `packet filter table ${own}`, `folder ${first.folder}`]) {
+    assert.ok(listed.split('\n').includes(line), `${line} is in\n${listed}`);
+  }
+  assert.match(listed, /Nothing was removed: "berth-agent reset --yes" removes/);
+  assert.deepEqual((await remains()).links, first.links);
+
+  // The first agent's next start: what it needs is there, and is made anew.
+  const second = await startAgent(t);
+  await second.docker(['network', 'create', 'lake']);
+  assert.ok(!(await remains()).links.includes(first.links[0] ?? ''));
+  await first.agent.restart();
+  await first.agent.docker(['network', 'rm', 'sea']);
+  await first.agent.stop();
+
+  const busy = await reset('--yes');
+  assert.ok(busy.includes(`in use, kept: ${runDirectory(second.dataDir)}`));
+  assert.equal((await remains()).links.length, 1);
+  await second.kill();
+  await removeTree(second.dataDir);
+  await startAgent(t);
+  assert.ok(!existsSync(runDirectory(second.dataDir)));
+  assert.deepEqual(await remains(), { links: [], tables: [] });
+  await assert.rejects(
+    runCommand(process.execPath, [MAIN, 'reset', '--data', '/x']),
+    /reset takes --yes alone/,
+  );
+});
