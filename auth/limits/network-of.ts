@@ -11,6 +11,12 @@ export function networkOf(address: string | undefined): string {
   return isIPv6(address) ? groupsOf(address).slice(0, 4).join(':') : address;
 }
 
+/** The site that an IPv6 network belongs to, of 48 bits, of which some have one for 65,536 networks; undefined for others. */
+export function siteOf(address: string | undefined): string | undefined {
+  if (address === undefined || !isIPv6(address) || /^::ffff:\d+\./i.test(address)) return undefined;
+  return groupsOf(address).slice(0, 3).join(':');
+}
+
 function groupsOf(address: string): readonly string[] {
   const [head = '', tail] = (address.split('%')[0] ?? '').split('::');
   const left = head === '' ? [] : head.split(':');

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { TooManyAttemptsError } from '../errors.ts';
-import { networkOf } from '../limits/network-of.ts';
+import { networkOf, siteOf } from '../limits/network-of.ts';
 import { Failures } from './failures.ts';
 import { FamiliarAddresses } from './familiar-addresses.ts';
 import { makePassword } from './password.ts';
@@ -14,6 +14,8 @@ const MINUTE = 60_000;
 const FREE = 10;
 /** The same while the account, or the address, fails a lot elsewhere: whoever is right still gets in at once. */
 const FREE_UNDER_ATTACK = 1;
+/** Failures of an account from all networks of an IPv6 site that cost no waiting. */
+const FREE_OF_SITE = 100;
 /** Failures of one account from anywhere, or of one address with any account, that make it an attack. */
 const ATTACK = 100;
 /** Milliseconds: the wait after the first failure that is not free. It doubles with each one. */
@@ -58,6 +60,7 @@ export class PasswordGuard {
   readonly #here: Failures;
   readonly #accounts: Failures;
   readonly #networks: Failures;
+  readonly #sites: Failures;
   readonly #familiar = new FamiliarAddresses();
   readonly #verified = new VerifiedPasswords();
   readonly #wrong = new Map<string, string[]>();
@@ -72,6 +75,7 @@ export class PasswordGuard {
     this.#here = new Failures(10 * MINUTE, now);
     this.#accounts = new Failures(MINUTE, now);
     this.#networks = new Failures(MINUTE, now);
+    this.#sites = new Failures(10 * MINUTE, now);
   }
 
   /**
@@ -135,16 +139,15 @@ export class PasswordGuard {
   }
 
   /** Milliseconds until the next attempt; 0 when it may be made at once. */
-  #wait({ key, account, network }: Pair): number {
-    const failures = this.#here.of(key);
+  #wait({ key, account, network, siteKey }: Pair): number {
     const isAttack = this.#accounts.of(account) >= ATTACK || this.#networks.of(network) >= ATTACK;
-    const over = failures - (isAttack ? FREE_UNDER_ATTACK : FREE);
-    if (over < 0) return 0;
-    return Math.max(0, Math.min(FIRST_WAIT * 2 ** over, LONGEST_WAIT) - this.#here.since(key));
+    const here = waitAfter(this.#here, key, isAttack ? FREE_UNDER_ATTACK : FREE);
+    return siteKey === undefined ? here : Math.max(here, waitAfter(this.#sites, siteKey, FREE_OF_SITE));
   }
 
-  #fail({ key, account, network }: Pair, mac: string): void {
+  #fail({ key, account, network, siteKey }: Pair, mac: string): void {
     this.#here.add(key);
+    if (siteKey !== undefined) this.#sites.add(siteKey);
     this.#accounts.add(account);
     this.#networks.add(network);
     const wrong = this.#wrong.get(key) ?? [];
@@ -174,6 +177,15 @@ interface Pair {
   readonly key: string;
   readonly account: string;
   readonly network: string;
+  /** Of the account in the site of the network, where that has one. */
+  readonly siteKey: string | undefined;
+}
+
+/** Milliseconds until the next attempt under a key, of whose failures so many are free. */
+function waitAfter(failures: Failures, key: string, free: number): number {
+  const over = failures.of(key) - free;
+  if (over < 0) return 0;
+  return Math.max(0, Math.min(FIRST_WAIT * 2 ** over, LONGEST_WAIT) - failures.since(key));
 }
 
 /** No account has a name as long as this; of a longer one only so much is remembered. */
@@ -182,5 +194,11 @@ const LONGEST_ACCOUNT = 256;
 function pairOf({ user, remote }: Pick<PasswordAttempt, 'user' | 'remote'>): Pair {
   const network = networkOf(remote);
   const account = user.slice(0, LONGEST_ACCOUNT);
-  return { network, account, key: `${network} ${account}` };
+  const site = siteOf(remote);
+  return {
+    network,
+    account,
+    key: `${network} ${account}`,
+    siteKey: site && `${site} ${account}`,
+  };
 }

@@ -2,11 +2,12 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { isRepositoryName } from '../../storage/oci/repository-name.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import type { RequestContext } from '../request-context.ts';
-import { shorten, shortPath } from '../shorten.ts';
+import { shorten } from '../shorten.ts';
 import type { Refusal } from './refusals.ts';
 
-/** Characters of a detail. */
-const LONGEST_DETAIL = 1000;
+/** Characters of a path, and of a detail: lines that anybody can cause are kept for as long as others. */
+const LONGEST_PATH = 150;
+const LONGEST_DETAIL = 400;
 
 const REPOSITORY_PATH = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)(?:\/|$)/;
 
@@ -36,7 +37,7 @@ export function refusalOf(
     outcome: status === 401 ? 'unauthorized' : 'denied',
     ...(known && { repository }),
     detail: shorten(
-      `${manages ? `${ctx.method} ${shortPath(path)}: ` : ''}${message}${tried}`,
+      `${manages ? `${ctx.method} ${shorten(path, LONGEST_PATH)}: ` : ''}${message}${tried}`,
       LONGEST_DETAIL,
     ),
   };

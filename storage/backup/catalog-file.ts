@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makePrivateFile } from '../../lib/files/private-file.ts';
+import { openPrivateFile } from '../../lib/files/private-file.ts';
 import { syncFolder } from '../blobs/filesystem/durable-folders.ts';
 import { type Database, openDatabase } from '../catalog/database.ts';
 
@@ -43,8 +43,9 @@ export async function replaceCatalogFile<Result>(
 
 /** Writes a catalog's database as it is at one moment into a new SQLite file. Others may read and write meanwhile. */
 export async function writeCatalogFile(database: Database, file: string): Promise<void> {
-  // SQLite makes a file that everybody may read, and leaves an empty one as it is.
-  await makePrivateFile(file);
+  // SQLite makes a file that everybody may read, and leaves an empty one as it is. One that somebody else has put there,
+  // in a folder that they may write to, would be theirs.
+  await (await openPrivateFile(file, 'wx')).close();
   await database.raw('vacuum into ?', [file]);
 }
 

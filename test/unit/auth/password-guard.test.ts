@@ -69,6 +69,17 @@ test('however many addresses fail with an account, it is let in from another at 
   assert.equal(await attempt('10.2.0.2', 'ada', 'right'), 1, 'a stranger gets one attempt and no ten');
 });
 
+test('whoever has all networks of an IPv6 site gets no attempt in each of them', async () => {
+  const { attempt } = guarded();
+  const outcomes = [];
+  for (let turn = 0; turn < 1000; turn++) {
+    outcomes.push(await attempt(`2001:db8:7:${turn.toString(16)}::1`, 'ada', `wrong ${turn}`));
+  }
+  assert.equal(outcomes.filter((outcome) => outcome === false).length, 100);
+  assert.equal(await attempt('2001:db8:7:ffff::1', 'bob', 'right'), true);
+  assert.equal(await attempt('2001:db8:8::1', 'ada', 'right'), true);
+});
+
 test('whoever fails with many accounts locks out nobody behind the same address', async () => {
   const { attempt } = guarded();
   for (let turn = 0; turn < 500; turn++) assert.equal(await attempt(HOME, `user-${turn}`, 'wrong'), false);
