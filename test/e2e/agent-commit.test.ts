@@ -4,6 +4,7 @@ import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import type { Docker } from '../support/docker-cli.ts';
 import { startDockerd } from '../support/dockerd.ts';
+import { callEngineAt } from '../support/engine-call.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -151,6 +152,34 @@ describe('docker diff, export and commit', { skip: unlessRoot(), timeout: 1_800_
     assert.equal(await layers('same:1'), await layers(image));
     await docker(['rm', 'untouched']);
     await docker(['rmi', 'same:1']);
+  });
+
+  test('the configuration in the body of a commit is merged with that of the container as in dockerd', async () => {
+    const full = {
+      ...{ cmd: ['x', 'y'], Env: ['A=1'], ExposedPorts: { '81/tcp': {} }, Labels: { l: 'm' }, User: '7' },
+      ...{ WorkingDir: '/w', Volumes: { '/v': {} }, Healthcheck: { Test: ['CMD', 'h'] }, StopSignal: 'INT' },
+      ...{ OnBuild: ['RUN x'], Shell: ['/bin/s'], repo: 'unknown', Entrypoint: null },
+    };
+    const bodies = [full, { Entrypoint: ['/e'] }, {}];
+    for (const [index, body] of bodies.entries()) {
+      await both(async (daemon) => {
+        const query = `container=changed&repo=bodied&tag=${index}&changes=${encodeURIComponent('ENV B=2')}`;
+        const answer = await callEngineAt(
+          daemon.host.slice('unix://'.length),
+          'POST',
+          `/commit?${query}`,
+          body,
+        );
+        assert.equal(answer.status, 201, answer.text);
+        const { Config } = JSON.parse(await out(daemon, 'image', 'inspect', `bodied:${index}`))[0];
+        const { Cmd, Env, ExposedPorts, Labels, User, WorkingDir, Volumes, Healthcheck } = Config;
+        const { StopSignal, OnBuild, Shell, Entrypoint } = Config;
+        return {
+          ...{ Cmd, Env, ExposedPorts, Labels, User, WorkingDir, Volumes, Healthcheck },
+          ...{ StopSignal, OnBuild, Shell, Entrypoint },
+        };
+      });
+    }
   });
 
   test('what cannot be committed is refused as dockerd refuses it, and leaves nothing', async () => {

@@ -9,6 +9,7 @@ import type { TagName } from '../../images/image-record.ts';
 import type { Images } from '../../images/images.ts';
 import type { Container, ContainerConfig } from '../container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { mergeImageConfig } from '../plan/command.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
 export interface CommitDeps {
@@ -24,6 +25,8 @@ export interface CommitOptions {
   readonly shownName: string;
   readonly author: string;
   readonly comment: string;
+  /** What the image is to have in place of what the container has, as dockerd merges them. */
+  readonly config?: ContainerConfig;
   readonly changes: readonly string[];
   readonly pause: boolean;
 }
@@ -46,7 +49,7 @@ export async function commitContainer(
       options,
       signal,
       async (container, tar) => {
-        const config = changeConfig(imageDefaults(container.config), options.changes);
+        const config = imageConfig(container.config, options);
         const parent = await images.get(container.imageId);
         await draft.keepLayers(parent.diffIds);
         return { container, parent, config, layer: await draft.addLayer(tar, signal) };
@@ -74,6 +77,21 @@ export async function commitContainer(
   } finally {
     await draft.release();
   }
+}
+
+function imageConfig(
+  container: ContainerConfig,
+  { config, changes }: Pick<CommitOptions, 'config' | 'changes'>,
+): ImageConfigDefaults {
+  const own = imageDefaults(container);
+  if (config === undefined) return changeConfig(own, changes);
+  const changed = { ...config, ...changeConfig(imageDefaults(config), changes) } as ContainerConfig;
+  const { Shell, OnBuild } = own;
+  return {
+    ...(Shell && { Shell }),
+    ...(OnBuild && { OnBuild }),
+    ...imageDefaults(mergeImageConfig(changed, own)),
+  };
 }
 
 /** What of a container's configuration goes into an image. */

@@ -3,14 +3,28 @@ import type { ContainerConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
 import { decodeHealthcheck } from './healthcheck.ts';
 
+const OF_IMAGES = [
+  ...['Cmd', 'Entrypoint', 'Env', 'ExposedPorts', 'Healthcheck', 'Labels', 'OnBuild', 'Shell', 'StopSignal'],
+  ...['User', 'Volumes', 'WorkingDir'],
+];
+
 /**
  * The container's own part of a create body (Engine API, ContainerCreate). It checks types and what nobody after
  * it would see; whether the values make sense is containers/plan/validate.ts's to say. Throws EngineError
  * 'bad-request', JsonError.
  */
 export function decodeContainerConfig(body: JsonFields): ContainerConfig {
-  const image = body.string('Image');
-  if (image === '') throw new EngineError('bad-request', 'Image is empty: name the image to run');
+  const config = decodeConfig(body);
+  if (config.Image === '') throw new EngineError('bad-request', 'Image is empty: name the image to run');
+  return config;
+}
+
+/** What an image is to have in place of what its container has (ImageCommit); undefined where the body says nothing of it. */
+export function decodeCommitConfig(body: JsonFields): ContainerConfig | undefined {
+  return OF_IMAGES.some((name) => body.has(name)) ? decodeConfig(body) : undefined;
+}
+
+function decodeConfig(body: JsonFields): ContainerConfig {
   const mac = body.string('MacAddress');
   const stopSignal = body.string('StopSignal');
   const stopTimeout = body.integer('StopTimeout');
@@ -33,7 +47,7 @@ export function decodeContainerConfig(body: JsonFields): ContainerConfig {
     Env: body.strings('Env'),
     Cmd: body.command('Cmd'),
     Entrypoint: body.command('Entrypoint'),
-    Image: image,
+    Image: body.string('Image'),
     Labels: body.stringMap('Labels'),
     WorkingDir: body.string('WorkingDir'),
     ...(mac === '' ? {} : { MacAddress: mac }),

@@ -1,6 +1,8 @@
 import type { Router } from '@koa/router';
 import { commitContainer } from '../../containers/files/commit-container.ts';
+import { decodeCommitConfig } from '../decode/container-config.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
@@ -23,11 +25,13 @@ export function containerTreeRoutes(router: Router, deps: EngineDeps, files: Con
   router.post('/commit', async (ctx) => {
     const query = ctx.URL.searchParams;
     const name = tagOf(query);
+    const config = decodeCommitConfig(await readJsonBody(ctx.req));
     const image = await commitContainer(
       { ...files, images: deps.images, events: deps.events },
       query.get('container') ?? '',
       {
         ...(name && { name }),
+        ...(config && { config }),
         shownName: query.get('repo') ?? '',
         author: query.get('author') ?? '',
         comment: query.get('comment') ?? '',
