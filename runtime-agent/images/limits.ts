@@ -1,3 +1,5 @@
+import { MAX_OVERLAY_LAYERS } from '../linux/mount-overlay.ts';
+
 /** Bytes of an image configuration; docker's own are a few kilobytes. */
 export const MAX_CONFIG_SIZE = 8 << 20;
 
@@ -6,3 +8,6 @@ export const MAX_LAYER_DOWNLOADS = 3;
 
 /** Layers that are pushed at once, over all pushes (dockerd's max-concurrent-uploads). */
 export const MAX_LAYER_UPLOADS = 5;
+
+/** Layers of an image, as many as the kernel can mount over each other. */
+export const MAX_IMAGE_LAYERS = MAX_OVERLAY_LAYERS;

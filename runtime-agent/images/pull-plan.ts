@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
+import { MAX_IMAGE_LAYERS } from './limits.ts';
 
 /** A layer of an image: where its bytes are, and what they are. */
 export interface PlannedLayer {
@@ -25,6 +26,7 @@ export function planLayers(
       `the image is broken: its manifest has ${layers.length} layers and its configuration ${diffIds.length}`,
     );
   }
+  checkLayerCount(layers.length);
   const planned = new Map<Digest, PlannedLayer>();
   for (const [index, blob] of layers.entries()) {
     if (!LAYER_TYPE.test(blob.mediaType)) {
@@ -37,6 +39,15 @@ export function planLayers(
     if (!planned.has(diffId)) planned.set(diffId, { blob, diffId });
   }
   return [...planned.values()];
+}
+
+/** Refuses an image before its layers are fetched that could not run with them. Throws EngineError 'bad-request'. */
+export function checkLayerCount(count: number): void {
+  if (count <= MAX_IMAGE_LAYERS) return;
+  throw new EngineError(
+    'bad-request',
+    `the image has ${count} layers, and the kernel can mount ${MAX_IMAGE_LAYERS}: build it again with fewer`,
+  );
 }
 
 /** The twelve digits by which docker's progress names a layer. */

@@ -7,6 +7,7 @@ import { isIndex, isManifest } from '../../../storage/oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../image-record.ts';
 import { choosePlatform, hostPlatform, platformText } from '../platform.ts';
+import { checkLayerCount } from '../pull-plan.ts';
 import { readReference } from '../read-reference.ts';
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
@@ -136,6 +137,7 @@ function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): readonly O
       `invalid manifest, layers length mismatch: expected ${diffIds.length}, got ${layers.length}`,
     );
   }
+  checkLayerCount(layers.length);
   const otherIds: OtherId[] = [];
   for (const [index, layer] of layers.entries()) {
     if (layer.problem !== undefined) throw layer.problem;

@@ -24,6 +24,16 @@ describe('planLayers', () => {
     assert.deepEqual(planLayers([], []), []);
   });
 
+  it('refuses more layers than can be mounted, before any is fetched', () => {
+    const many = Array.from({ length: 501 }, () => layer('1'));
+    const diffIds = many.map(() => digest('a'));
+    assert.equal(planLayers(many.slice(1), diffIds.slice(1)).length, 1);
+    assert.throws(() => planLayers(many, diffIds), {
+      code: 'bad-request',
+      message: 'the image has 501 layers, and the kernel can mount 500: build it again with fewer',
+    });
+  });
+
   it('takes every type of layer that images have', () => {
     for (const type of [
       MEDIA_TYPES.ociLayer,

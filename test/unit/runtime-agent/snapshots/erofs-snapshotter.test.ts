@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { ftruncateSync, writeSync } from 'node:fs';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { ftruncateSync, lstatSync, writeSync } from 'node:fs';
+import { readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { mountErofsByLoop } from '../../../../runtime-agent/linux/mount-erofs.ts';
 import { ErofsSnapshotter } from '../../../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { LayerContent } from '../../../../runtime-agent/snapshots/layer-content.ts';
+import { encodeEntry } from '../../../../runtime-agent/snapshots/tar-writer.ts';
 import type { Digest } from '../../../../storage/oci/digest.ts';
 import { describeSnapshotter } from '../../../contract/snapshotter.ts';
+import { runCommand } from '../../../support/run-command.ts';
 import { TAR_END, writeTar } from '../../../support/tar-writer.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
@@ -91,4 +93,48 @@ it('EROFS: a layer of an agent before this one is read anew before it is mounted
   for await (const chunk of snapshotter.readLayer(diffId, t.signal)) chunks.push(chunk);
   assert.ok(Buffer.concat(chunks).equals(tar));
   assert.equal(await snapshotter.tarSize(diffId), tar.length);
+});
+
+it('EROFS: folders of many blocks, long links and attributes larger than a block are read as they were written', async (t) => {
+  const snapshotter = await ErofsSnapshotter.open(await makeTempDir(t, 'snapshotter'));
+  // Names of all lengths and bytes, so that blocks of entries end in each way.
+  const names = Array.from({ length: 3000 }, (_, index) =>
+    `${String.fromCharCode(0xa1 + (index % 90))}${index}`.padEnd(1 + (index % 250), '.'),
+  );
+  const plain = {
+    kind: 'file',
+    mode: 0o644,
+    uid: 7,
+    gid: 2 ** 31,
+    size: 0,
+    mtime: -1.5,
+    target: '',
+    major: 0,
+    minor: 0,
+  } as const;
+  const xattrs = new Map([1, 2, 3].map((of) => [`user.${of}`, String(of).repeat(20_000 + of)] as const));
+  const target = 'l'.repeat(4000);
+  const tar = Buffer.concat([
+    ...names.map((name) => encodeEntry({ ...plain, path: `many/${name}`, xattrs: new Map() })),
+    encodeEntry({ ...plain, path: 'attributes', xattrs }),
+    encodeEntry({ ...plain, path: 'link', kind: 'symlink', target, xattrs: new Map() }),
+    TAR_END,
+  ]);
+  const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
+  const source = async function* () {
+    yield Buffer.from(tar);
+  };
+  await snapshotter.addLayer(diffId, source(), t.signal);
+  const { path } = await snapshotter.mountRootfs('c', [diffId]);
+  const listed = await readdir(join(path, 'many'), 'buffer');
+  assert.deepEqual(listed.map((name) => name.toString('latin1')).sort(), names.toSorted());
+  for (const name of names) {
+    const found = lstatSync(Buffer.concat([Buffer.from(`${path}/many/`), Buffer.from(name, 'latin1')]), {
+      bigint: true,
+    });
+    assert.deepEqual([found.uid, found.gid, found.mtimeNs], [7n, 2n ** 31n, -1_500_000_000n]);
+  }
+  assert.equal(await readlink(join(path, 'link')), target);
+  const { stdout } = await runCommand('getfattr', ['-d', '--absolute-names', join(path, 'attributes')]);
+  for (const [name, value] of xattrs) assert.ok(stdout.includes(`${name}="${value}"`), name);
 });
