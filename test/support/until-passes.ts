@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const MOST_MS = 600_000;
+const MOST_MS = 120_000;
 
-/** Makes the same checks again until they pass. Throws the last failure after ten minutes. */
+/** Makes the same checks again until they pass. Throws the last failure after two minutes. */
 export async function untilPasses(check: () => Promise<void>): Promise<void> {
   for (const deadline = Date.now() + MOST_MS; ; ) {
     try {
