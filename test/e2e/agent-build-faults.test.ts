@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: Dockerfiles have variables of their own.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -86,9 +87,9 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 1_800_00
     ],
     ['a pattern that matches nothing', 'FROM BASE\nCOPY *.nope /x/', /no source files were specified/],
     [
-      'a source outside the context',
+      'a source outside the context, which is one within it',
       'FROM BASE\nCOPY ../../etc/passwd /x',
-      /forbidden path outside the build context/,
+      /file not found in build context or excluded by \.dockerignore: "\/etc\/passwd"/,
     ],
     [
       'a link that leads out of the context',
@@ -286,8 +287,6 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 1_800_00
 
   test('no entry of a context reaches the host', async () => {
     for (const entries of [
-      [{ name: '../outside', type: 'file', content: 'x' }],
-      [{ name: 'a/../../outside', type: 'file', content: 'x' }],
       [
         { name: 'link', type: 'symlink', target: '/etc' },
         { name: 'link/berth-was-here', type: 'file', content: 'x' },
@@ -297,6 +296,11 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 1_800_00
       const { status, body } = await post(writeTar([dockerfile, ...entries]));
       assert.equal(status, 400, body);
     }
+    // Paths that climb end at the root of the context, as with dockerd.
+    const climbs = [{ name: '../../../../../../tmp/berth-was-here', type: 'file', content: 'x' }] as const;
+    const { status, body } = await post(writeTar([dockerfile, ...climbs]));
+    assert.equal(status, 200, body);
+    assert.equal(existsSync('/tmp/berth-was-here'), false);
     const read = await post(
       writeTar([
         { name: 'Dockerfile', type: 'symlink', target: '/etc/passwd' },

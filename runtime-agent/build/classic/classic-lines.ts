@@ -26,8 +26,8 @@ interface ShownStep {
   kept: number;
   /** Some were left out. */
   isClipped: boolean;
-  /** Characters may be cut between two pieces of output. */
-  readonly decoder: TextDecoder;
+  /** Characters may be cut between two pieces of output of one stream. */
+  readonly decoders: Readonly<Record<'stdout' | 'stderr', TextDecoder>>;
   done: boolean;
 }
 
@@ -59,7 +59,7 @@ export class ClassicLines {
         lines: [],
         kept: 0,
         isClipped: false,
-        decoder: new TextDecoder(),
+        decoders: { stdout: new TextDecoder(), stderr: new TextDecoder() },
         done: false,
       };
       this.#steps.push(step);
@@ -80,7 +80,10 @@ export class ClassicLines {
         this.#tell(step, ' ---> Using cache\n');
         return;
       case 'log':
-        this.#add(step, step.decoder.decode(progress.data, { stream: true }));
+        this.#add(
+          step,
+          shown(progress.stream, step.decoders[progress.stream].decode(progress.data, { stream: true })),
+        );
         return;
       case 'completed':
         this.#tell(
@@ -166,4 +169,9 @@ export class ClassicLines {
     this.#emit({ stream: step.header });
     this.#emit({ stream: '\n' });
   }
+}
+
+/** What a step writes to stderr is red, as dockerd shows it. */
+function shown(stream: 'stdout' | 'stderr', text: string): string {
+  return stream === 'stdout' || text === '' ? text : `\x1b[91m${text}\x1b[0m`;
 }

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import { TarFormatError } from '../../snapshots/tar-format-error.ts';
 import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
@@ -31,7 +32,7 @@ const NOTHING: ReadonlyMap<string, string> = new Map();
 /**
  * Takes a tar as it comes: contents go one after the other into `spool`, hashed on the way, names into memory. Nothing is
  * made on the host under a name of the archive, so none can lead anywhere. Throws EngineError 'bad-request' for what is
- * no tar, leads out of it, or is larger than the limits.
+ * no tar, or is larger than the limits.
  */
 export async function receiveArchive(
   tar: AsyncIterable<Uint8Array>,
@@ -194,10 +195,9 @@ function folderNode(path: string): ArchiveNode {
   return { entry: { path, kind: 'folder', ...FOLDER }, xattrs: NOTHING };
 }
 
+/** As dockerd unpacks a context: `..` ends at its root, so that `../a` is `a`. */
 function cleanPath(path: string): string {
-  const names = path.split('/').filter((name) => name !== '' && name !== '.');
-  if (names.includes('..')) throw refusal(`the path ${quote(path)} leads out of the context`);
-  return names.join('/');
+  return posix.normalize(`/${path}`).replace(/^\//, '').replace(/\/$/, '');
 }
 
 function refusal(message: string): EngineError {

@@ -32,7 +32,7 @@ export class SourceError extends Error {
 }
 
 /**
- * Finds what a pattern means in a tree, links followed within it. Throws SourceError for a path that is not there or leads out;
+ * Finds what a pattern means in a tree, links followed within it. Throws SourceError for a path that is not there;
  * a pattern with wildcards may mean nothing.
  */
 export async function selectSources(
@@ -95,12 +95,9 @@ async function* below(
   }
 }
 
+/** `..` ends at the root of the tree, as with BuildKit. */
 function cleanSource(written: string): string {
-  const cleaned = posix.normalize(written.replace(/^\/+/, '')).replace(/\/$/, '');
-  if (cleaned === '..' || cleaned.startsWith('../')) {
-    throw new SourceError(`forbidden path outside the build context: ${written}`);
-  }
-  return cleaned === '.' ? '' : cleaned;
+  return posix.normalize(`/${written}`).replace(/^\//, '').replace(/\/$/, '');
 }
 
 /** Paths that match, one folder at a time; links on the way are followed within the tree. */
@@ -109,17 +106,17 @@ async function matches(tree: FileTree, pattern: string): Promise<readonly string
   const pace = new Pace();
   for (const part of pattern.split('/')) {
     const next: string[] = [];
-    const glob = globOf(part);
+    const matches = matcherOf(part, pace);
     for (const folder of found) {
       const resolved = await resolveInTree(tree, folder);
       if (resolved?.entry?.kind !== 'folder') continue;
-      if (glob === undefined) {
+      if (matches === undefined) {
         const path = joinPath(resolved.path, part);
         if ((await tree.entry(path)) !== undefined) next.push(joinPath(folder, part));
         continue;
       }
       const names = await tree.children(resolved.path);
-      const matching = await pace.filter(names, (name) => glob.matches(name, pace));
+      const matching = await pace.filter(names, matches);
       for (const name of matching) next.push(joinPath(folder, name));
     }
     found = next;
@@ -127,10 +124,16 @@ async function matches(tree: FileTree, pattern: string): Promise<readonly string
   return found;
 }
 
-function globOf(part: string): Glob | undefined {
+/** Undefined for a plain name. `?` and classes are for characters, or for bytes where a name is no UTF-8. */
+function matcherOf(part: string, pace: Pace): ((name: string) => boolean) | undefined {
   if (!isGlob(part)) return undefined;
   try {
-    return new Glob(part, { doubleStars: false });
+    const ofBytes = new Glob(part, { doubleStars: false });
+    const ofText = new Glob(shownPath(part), { doubleStars: false });
+    return (name) => {
+      const text = shownPath(name);
+      return byteText(text) === name ? ofText.matches(text, pace) : ofBytes.matches(name, pace);
+    };
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
     throw new SourceError(error.message);

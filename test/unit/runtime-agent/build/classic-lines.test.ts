@@ -36,6 +36,16 @@ describe('what steps say before their turn', () => {
     assert.equal(shown(), 'Step 1/9 : RUN s1\nfirst\n --->\nStep 2/9 : RUN s2\nlater\n ---> abc\n');
   });
 
+  test('is red where it was written to stderr, with the characters of each stream whole', () => {
+    const { classic, shown } = begin(1);
+    const piece = (stream: 'stdout' | 'stderr', ...data: number[]) =>
+      classic.take({ kind: 'log', id: 's1', stream, data: Uint8Array.from(data) });
+    piece('stderr', 0xc3);
+    piece('stdout', 0x61);
+    piece('stderr', 0xa9);
+    assert.equal(shown(), 'Step 1/9 : RUN s1\na\x1b[91mé\x1b[0m');
+  });
+
   test('is kept up to 2 MiB of a step, and 16 MiB of all', () => {
     const { classic, log, shown } = begin(20);
     for (let number = 2; number <= 20; number += 1) {
