@@ -35,7 +35,10 @@ export function readNumber(block: Buffer, at: number, length: number): number | 
 function readPaddedNumber(block: Buffer, at: number, length: number): number | undefined {
   let start = at;
   while (start < at + length && (block[start] === SPACE || block[start] === 0)) start += 1;
-  const text = readText(block, start, at + length - start).replace(/ +$/, '');
+  const padded = readText(block, start, at + length - start);
+  let end = padded.length;
+  while (padded[end - 1] === ' ') end -= 1;
+  const text = padded.slice(0, end);
   if (text === '') return 0;
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }

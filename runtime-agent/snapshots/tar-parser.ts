@@ -228,7 +228,7 @@ export class TarParser {
     if (isLink(actual)) this.#checkTarget(path, target);
     const mtime = number('mtime', 136, 12);
     if (!Number.isSafeInteger(Math.floor(mtime))) this.#fail('an entry has no valid mtime');
-    const hasDevice = header.toString('latin1', 257, 262) === 'ustar';
+    const hasDevice = isPosix(header) || isGnu(header);
     const major = hasDevice ? this.#number(329, 8, 'device number') : 0;
     const minor = hasDevice ? this.#number(337, 8, 'device number') : 0;
     if (isDevice(actual) && !(isWithin(major, MAX_MAJOR) && isWithin(minor, MAX_MINOR))) {
@@ -321,17 +321,24 @@ function headerPath(header: Buffer): string {
 }
 
 function prefixOf(header: Buffer): string {
-  const magic = header.toString('latin1', 257, 265);
-  if (magic.startsWith('ustar\0')) {
+  if (isPosix(header)) {
     // star keeps times behind a shorter prefix.
     return readText(header, 345, header.toString('latin1', 508, 512) === 'tar\0' ? 131 : 155);
   }
-  if (magic !== 'ustar  \0') return '';
+  if (!isGnu(header)) return '';
   // GNU headers have times in its place, except for those of a fault of old versions of Go, which Go still reads.
   const hasTimes = [345, 357].every((at) => header[at] === 0 || readNumber(header, at, 12) !== undefined);
   if (hasTimes) return '';
   const prefix = readText(header, 345, 155);
   return /[\x80-\xff]/.test(prefix) ? '' : prefix;
+}
+
+function isPosix(header: Buffer): boolean {
+  return header.toString('latin1', 257, 263) === 'ustar\0';
+}
+
+function isGnu(header: Buffer): boolean {
+  return header.toString('latin1', 257, 265) === 'ustar  \0';
 }
 
 function isLink(kind: TarEntryKind): boolean {

@@ -214,8 +214,15 @@ describe('TarParser', () => {
       header(() => undefined, '2'),
     );
     assert.equal(links?.target, 'long');
-    const old = read(header((of) => of.fill('z', 257), '3'));
-    assert.deepEqual([old?.major, old?.minor], [0, 0]);
+    for (const magic of ['z'.repeat(8), 'ustar00\0', 'ustar \0\0']) {
+      const old = read(
+        header((of) => {
+          of.write(magic, 257, 'latin1');
+          of.write('0000007\x000007\0', 329, 'latin1');
+        }, '3'),
+      );
+      assert.deepEqual([old?.major, old?.minor], [0, 0], magic);
+    }
     const late = read(extended('x', '33 mtime=1700000000.123456789012\n'), plain);
     assert.deepEqual([Math.floor(late?.mtime ?? 0), late?.mtimeNanoseconds], [1_700_000_000, 123_456_789]);
     const early = read(extended('x', '15 mtime=-1.25\n'), plain);
