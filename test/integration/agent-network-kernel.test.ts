@@ -92,6 +92,19 @@ describe('the kernel part of networks', { skip: unlessRoot(), timeout: 900_000 }
     assert.equal(await kernel.run('find-link', { name: BRIDGE.name }), undefined);
   });
 
+  test('a bridge that somebody has renamed is replaced, with the links of containers', async () => {
+    const namespace = await open([endpoint()], { ipv4: { address: '10.99.0.1', interface: 'eth0' } });
+    await runCommand('ip', ['link', 'set', BRIDGE.name, 'name', 'renamed']);
+    const links = [{ link: 'vetht', bridge: BRIDGE.name, isolated: false }];
+    assert.deepEqual(await kernel.run('bridges', { bridges: [BRIDGE], links }), [BRIDGE.name]);
+    assert.ok(!(await readHostNetwork()).links.includes('renamed'));
+    assert.match((await runCommand('ip', ['route', 'get', '10.99.0.2'])).stdout, /dev berth-t /);
+    assert.match((await runCommand('bridge', ['link', 'show', 'dev', 'vetht'])).stdout, /master berth-t /);
+    await kernel.run('unlink', { links: ['vetht'] });
+    await kernel.run('remove-bridge', BRIDGE);
+    closeSync(namespace);
+  });
+
   test('a bridge that an agent was killed over is made whole, or removed', async () => {
     const makeHalf = () =>
       runCommand('ip', ['link', 'add', BRIDGE.name, 'address', BRIDGE.mac, 'type', 'bridge']);

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { type Libc, loadLibc } from '../../linux/libc.ts';
 import { listRoutes } from '../../linux/network/addresses.ts';
 import { filterGeneration } from '../../linux/network/filter-generation.ts';
-import { deleteLink, findLink, setMaster, setUp } from '../../linux/network/links.ts';
+import { deleteLink, findLink, listLinks, setMaster, setUp } from '../../linux/network/links.ts';
 import { NamespaceMover } from '../../linux/network/namespace.ts';
 import { NETLINK, NetlinkSocket } from '../../linux/network/netlink-socket.ts';
 import { Nftables } from '../../linux/network/nftables.ts';
@@ -106,13 +106,23 @@ export class KernelJobs {
   }
 
   #bridges({ bridges, links }: JobRequest<'bridges'>): JobAnswer<'bridges'> {
-    const made = bridges.filter((bridge) => ensureBridge(this.#host, bridge)).map(({ name }) => name);
+    const made = bridges.filter((bridge) => ensureBridge(this.#host, bridge));
     for (const { link, bridge, isolated } of links) {
       const port = findLink(this.#host, link);
       const master = findLink(this.#host, bridge);
       if (port !== undefined && master !== undefined) setMaster(this.#host, port, master.index, isolated);
     }
-    return made;
+    if (made.length > 0) this.#removeNamesakes(made);
+    return made.map(({ name }) => name);
+  }
+
+  /** Bridges that somebody has given other names: they have the addresses of those that were made in their place. */
+  #removeNamesakes(bridges: readonly BridgeSpec[]): void {
+    const aliases = new Map(bridges.map(({ alias, name }) => [alias, name]));
+    for (const { alias, name } of listLinks(this.#host)) {
+      const own = aliases.get(alias);
+      if (own !== undefined && own !== name) deleteLink(this.#host, name);
+    }
   }
 
   #isPresent(bridge: BridgeSpec): boolean {
