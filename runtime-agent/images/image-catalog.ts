@@ -23,6 +23,8 @@ export interface NewImage {
   readonly manifestBytes: Uint8Array;
   readonly size: number;
   readonly names: readonly ImageName[];
+  /** The image that it was committed on. */
+  readonly parent?: Digest;
 }
 
 /** The images of this host: names in SQLite, manifests and configurations as blobs. */
@@ -75,6 +77,7 @@ export class ImageCatalog {
           manifest_digest: image.manifestDigest,
           size: image.size,
           pulled_at: Date.now(),
+          parent: image.parent ?? null,
         })
         .onConflict('id')
         .merge(['manifest_digest', 'size', 'pulled_at']);
@@ -119,7 +122,9 @@ export class ImageCatalog {
 
   async #read(): Promise<readonly ImageRecord[]> {
     const [rows, tags, digests] = await this.#knex.transaction(async (trx) => [
-      await trx<ImageRow>('images').select('id', 'manifest_digest', 'size', 'tagged_at').orderBy('id'),
+      await trx<ImageRow>('images')
+        .select('id', 'manifest_digest', 'size', 'tagged_at', 'parent')
+        .orderBy('id'),
       await trx<TagRow>('image_tags').select('image_id', 'registry', 'repository', 'tag'),
       await trx<DigestRow>('image_digests').select('image_id', 'registry', 'repository', 'digest'),
     ]);
@@ -130,7 +135,7 @@ export class ImageCatalog {
       const config = await this.#config(row.id);
       // An image whose configuration was lost is none; pulling it again brings it back.
       if (config === undefined) continue;
-      const { id, manifest_digest: manifestDigest, size, tagged_at: taggedAt } = row;
+      const { id, manifest_digest: manifestDigest, size, tagged_at: taggedAt, parent } = row;
       records.push({
         id,
         manifestDigest,
@@ -138,6 +143,8 @@ export class ImageCatalog {
         names: sorted(names.get(id) ?? []),
         config,
         ...(taggedAt === null ? {} : { taggedAt }),
+        // Of one that has gone since nobody could learn more.
+        ...(parent !== null && names.has(parent) ? { parent } : {}),
       });
     }
     return records;
@@ -177,6 +184,7 @@ interface ImageRow {
   readonly manifest_digest: Digest;
   readonly size: number;
   readonly tagged_at: number | null;
+  readonly parent: Digest | null;
 }
 
 type TagRow = TagName & { readonly image_id: Digest };

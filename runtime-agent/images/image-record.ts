@@ -36,6 +36,8 @@ export interface ImageRecord {
   /** Sorted by their full form, the registry first. */
   readonly names: readonly ImageName[];
   readonly config: ImageConfig;
+  /** The image that it was committed on, while that is here. */
+  readonly parent?: Digest;
   /** When it was last given a tag by hand, in milliseconds since 1970. */
   readonly taggedAt?: number;
 }
@@ -60,6 +62,7 @@ export function imageOfRecord(record: ImageRecord): Image {
     history: config.history,
     size: record.size,
     ...(record.taggedAt !== undefined && { lastTagTime: new Date(record.taggedAt).toISOString() }),
+    ...(record.parent && { parent: record.parent }),
     repoTags: shown(true),
     repoDigests: shown(false),
   };

@@ -40,6 +40,8 @@ export interface Image {
   readonly size: number;
   /** RFC 3339: when it was last tagged by hand, as by `docker tag`; absent where it never was. */
   readonly lastTagTime?: string;
+  /** The image that it was committed on, while that is here. */
+  readonly parent?: Digest;
   /** `host/name:tag` in the familiar form that docker prints, sorted. */
   readonly repoTags: readonly string[];
   /** `host/name@sha256:…` in the familiar form, sorted. */

@@ -97,6 +97,16 @@ const addMadeTime: Migration = {
   },
 };
 
+/** The image that one was committed on; null of others. */
+const addParent: Migration = {
+  name: '0007-parent',
+  async up(knex) {
+    await knex.schema.alterTable('images', (table) => {
+      table.string('parent', DIGEST);
+    });
+  },
+};
+
 export const imageMigrations: readonly Migration[] = [
   createImageTables,
   createLayerTables,
@@ -104,4 +114,5 @@ export const imageMigrations: readonly Migration[] = [
   createIndexes,
   addTagTime,
   addMadeTime,
+  addParent,
 ];

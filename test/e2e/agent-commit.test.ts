@@ -93,6 +93,10 @@ describe('docker diff, export and commit', { skip: unlessRoot(), timeout: 1_800_
     await both((daemon) =>
       out(daemon, 'image', 'inspect', '-f', `{{.Author}} {{.Comment}} {{.Os}} ${shown.join(' ')}`, 'made:1'),
     );
+    for (const daemon of daemons) {
+      const parent = await out(daemon, 'image', 'inspect', '-f', '{{.Parent}}', 'made:1');
+      assert.equal(parent, await out(daemon, 'image', 'inspect', '-f', '{{.Id}}', image));
+    }
     await both(async (daemon) => {
       const lines = await out(
         daemon,

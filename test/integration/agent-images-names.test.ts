@@ -43,8 +43,8 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
     await agent.images.tag(image.id, 'host:5000/team/other:1');
     assert.deepEqual((await agent.images.get('other')).repoTags, [
       app,
-      'host:5000/team/other:1',
       'other:latest',
+      'host:5000/team/other:1',
     ]);
     const { image: second } = await agent.pull(`${registry.host}/team/app:big-300000-big`);
     await agent.images.tag(second.id, 'other:latest');

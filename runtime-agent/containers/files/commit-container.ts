@@ -66,7 +66,7 @@ export async function commitContainer(
       layer,
     });
     signal.throwIfAborted();
-    const image = await draft.finish({ config: bytes });
+    const image = await draft.finish({ config: bytes, parent: parent.id });
     if (options.name !== undefined) await images.tag(image.id, familiarReference(options.name));
     publishContainerEvent(events, container, 'commit', {
       comment: options.comment,

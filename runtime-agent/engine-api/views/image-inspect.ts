@@ -8,7 +8,7 @@ export function imageInspect(image: Image, storageDriver: string): object {
     Id: image.id,
     RepoTags: image.repoTags,
     RepoDigests: image.repoDigests,
-    Parent: '',
+    Parent: image.parent ?? '',
     Comment: image.history.at(-1)?.comment ?? '',
     Created: image.created ?? ZERO_TIME,
     DockerVersion: '',

@@ -10,7 +10,7 @@ export function imageSummary(
     Created: createdSeconds(image),
     Id: image.id,
     Labels: image.config.Labels ?? null,
-    ParentId: '',
+    ParentId: image.parent ?? '',
     RepoDigests: names.repoDigests,
     RepoTags: names.repoTags,
     SharedSize: -1,

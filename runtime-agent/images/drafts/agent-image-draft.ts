@@ -49,7 +49,7 @@ export class AgentImageDraft implements ImageDraft {
     return expected;
   }
 
-  async finish({ config: bytes, manifest, names = [] }: DraftedImage): Promise<Image> {
+  async finish({ config: bytes, manifest, parent, names = [] }: DraftedImage): Promise<Image> {
     const { catalog, snapshotter, sizes, lock } = this.#context;
     if (bytes.length > MAX_CONFIG_SIZE) {
       throw new EngineError(
@@ -74,7 +74,10 @@ export class AgentImageDraft implements ImageDraft {
         const there = (await catalog.list()).find((image) => image.id === id);
         // An image that is built again to the same is not written again.
         if (there?.manifestDigest !== digest || names.length > 0) {
-          await catalog.put({ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names });
+          await catalog.put({
+            ...{ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names },
+            ...(parent && { parent }),
+          });
         }
         for (const diffId of diffIds) this.#unused.delete(diffId);
         const record = (await catalog.list()).find((image) => image.id === id);

@@ -8,6 +8,8 @@ export interface DraftedImage {
   readonly config: Uint8Array;
   /** The manifest by which it came; without it one of uncompressed layers is made. */
   readonly manifest?: { readonly digest: Digest; readonly bytes: Uint8Array };
+  /** The image that it was committed on. */
+  readonly parent?: Digest;
   /** An image that had one of them loses it. */
   readonly names?: readonly TagName[];
 }
