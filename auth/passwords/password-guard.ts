@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { TooManyAttemptsError } from '../errors.ts';
 import { networkOf, siteOf } from '../limits/network-of.ts';
 import { Failures } from './failures.ts';
@@ -21,8 +22,12 @@ const ATTACK = 100;
 /** Milliseconds: the wait after the first failure that is not free. It doubles with each one. */
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15 * MINUTE;
-/** Milliseconds that an account waits at most at an address from which it has logged in, where it is never refused. */
+/**
+ * Where an account has logged in it is never refused. After too many failures there each attempt waits at most so many
+ * milliseconds, and so many at once: whoever shares the address has 16 guesses a second, and fills no longer queue.
+ */
 const LONGEST_FAMILIAR_WAIT = 500;
+const FAMILIAR_AT_ONCE = 8;
 /** Attempts with one account from one address that wait for the ones before, where it has not logged in yet. */
 const MOST_QUEUED = 32;
 /** Wrong passwords of an account at an address that are known again. */
@@ -45,7 +50,7 @@ export interface PasswordGuardParts {
   /** Milliseconds, from any start. */
   readonly now?: () => number;
   /** Waits so many milliseconds. */
-  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  readonly pause?: (milliseconds: number) => Promise<void>;
 }
 
 /**
@@ -65,6 +70,8 @@ export class PasswordGuard {
   readonly #verified = new VerifiedPasswords();
   readonly #wrong = new Map<string, string[]>();
   readonly #lock = new KeyedLock();
+  /** Of pairs where an account has logged in and fails now, while somebody waits. */
+  readonly #slow = new Map<string, { readonly places: Semaphore; holders: number }>();
   readonly #queued = new Map<string, number>();
   readonly #key = randomBytes(32);
   #decoyHash: Promise<string> | undefined;
@@ -84,6 +91,7 @@ export class PasswordGuard {
    */
   async check(attempt: PasswordAttempt): Promise<boolean> {
     const pair = pairOf(attempt);
+    if (this.#isFamiliar(pair) && this.#wait(pair) > 0) return this.#checkSlowly(attempt, pair);
     if (!this.#isFamiliar(pair)) this.#refuse(pair);
     const queued = this.#queued.get(pair.key) ?? 0;
     if (queued >= MOST_QUEUED && !this.#isFamiliar(pair)) throw new TooManyAttemptsError(1);
@@ -103,21 +111,22 @@ export class PasswordGuard {
     return this.#wait(pairOf({ user, remote })) > 0;
   }
 
-  async #check({ user, password, signal }: PasswordAttempt, pair: Pair): Promise<boolean> {
+  async #check({ user, password, signal }: Omit<PasswordAttempt, 'remote'>, pair: Pair): Promise<boolean> {
     signal.throwIfAborted();
-    const wait = this.#wait(pair);
-    const familiar = this.#isFamiliar(pair);
-    if (!familiar) this.#refuse(pair);
+    // So many have failed while this one waited for its turn.
+    if (this.#wait(pair) > 0) {
+      if (this.#isFamiliar(pair)) return this.#checkSlowly({ user, password, signal }, pair);
+      this.#refuse(pair);
+    }
     const expected = await this.#parts.hashOf(user);
     this.#decoyHash ??= this.#parts.hasher.hash(makePassword());
     const hash = expected ?? (await this.#decoyHash);
     const mac = this.#mac(pair, password, hash);
     if (this.#wrong.get(pair.key)?.includes(mac)) return false;
-    if (wait === 0 && expected !== undefined && this.#verified.has(user, password, hash)) {
+    if (expected !== undefined && this.#verified.has(user, password, hash)) {
       this.#familiar.add(pair.account, pair.network);
       return true;
     }
-    if (wait > 0) await this.#pause(Math.min(wait, LONGEST_FAMILIAR_WAIT), signal);
     const turn = this.#turnOf(pair, signal);
     const right = (await this.#parts.hasher.verify(password, hash, turn)) && expected !== undefined;
     if (right) {
@@ -125,6 +134,33 @@ export class PasswordGuard {
       this.#familiar.add(pair.account, pair.network);
     } else this.#fail(pair, mac);
     return right;
+  }
+
+  /** For an account that has logged in from the address. A client that hangs up holds its place for as long as others. */
+  async #checkSlowly(attempt: Omit<PasswordAttempt, 'remote'>, pair: Pair): Promise<boolean> {
+    const { user, password, signal } = attempt;
+    const slow = this.#slow.get(pair.key) ?? { places: new Semaphore(FAMILIAR_AT_ONCE), holders: 0 };
+    this.#slow.set(pair.key, slow);
+    slow.holders += 1;
+    try {
+      return await slow.places.hold(signal, async () => {
+        await this.#pause(Math.min(this.#wait(pair), LONGEST_FAMILIAR_WAIT));
+        const hash = await this.#parts.hashOf(user);
+        if (hash === undefined) return false;
+        const mac = this.#mac(pair, password, hash);
+        if (this.#verified.has(user, password, hash)) return true;
+        if (this.#wrong.get(pair.key)?.includes(mac)) return false;
+        const known = this.#verified.knows(user, hash);
+        const turn = this.#turnOf(pair, signal);
+        const right = !known && (await this.#parts.hasher.verify(password, hash, turn));
+        if (right) this.#verified.add(user, password, hash);
+        else this.#fail(pair, mac);
+        return right;
+      });
+    } finally {
+      slow.holders -= 1;
+      if (slow.holders === 0) this.#slow.delete(pair.key);
+    }
   }
 
   #turnOf(pair: Pair, signal: AbortSignal): HashTurn {
@@ -167,9 +203,8 @@ export class PasswordGuard {
       .digest('base64');
   }
 
-  #pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-    const { pause } = this.#parts;
-    return pause === undefined ? sleep(milliseconds, undefined, { signal }) : pause(milliseconds, signal);
+  #pause(milliseconds: number): Promise<void> {
+    return this.#parts.pause?.(milliseconds) ?? sleep(milliseconds);
   }
 }
 

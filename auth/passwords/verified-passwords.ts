@@ -28,6 +28,11 @@ export class VerifiedPasswords {
     return true;
   }
 
+  /** Whether any other password than the one of `has` is wrong for this hash: the right one is known. */
+  knows(user: string, passwordHash: string): boolean {
+    return this.#entries.get(user)?.passwordHash === passwordHash;
+  }
+
   add(user: string, password: string, passwordHash: string): void {
     this.#entries.delete(user);
     this.#entries.set(user, { mac: this.#mac(password), passwordHash });

@@ -99,6 +99,18 @@ test('where an account has logged in it is never refused, and waits a moment at 
   assert.equal(guard.isTried('ada', '10.0.0.2'), false);
 });
 
+test('whoever shares its address makes an account wait for few of many guesses at once', async () => {
+  const { attempt, pauses, verified } = guarded();
+  await attempt(HOME, 'ada', 'right');
+  for (let turn = 0; turn < 10; turn++) await attempt(HOME, 'ada', `first ${turn}`);
+  const before = verified();
+  const guesses = Array.from({ length: 80 }, (_, turn) => attempt(HOME, 'ada', `guess ${turn}`));
+  assert.equal(await attempt(HOME, 'ada', 'right'), true);
+  assert.deepEqual([...new Set(await Promise.all(guesses))], [false]);
+  assert.equal(verified(), before, 'what is not the password that is known to be right is not hashed');
+  assert.ok(pauses.length > 80 - 8, 'and waits');
+});
+
 test('the same wrong password again, as a stale pull secret, is neither counted nor hashed', async () => {
   const { attempt, verified } = guarded();
   for (let turn = 0; turn < 200; turn++) assert.equal(await attempt(HOME, 'ada', 'last year'), false);
