@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { type Digest, isDigest } from '../../storage/oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import { readMounts, unmount } from '../linux/mount.ts';
-import { MAX_OVERLAY_LAYERS, mountOverlay } from '../linux/mount-overlay.ts';
+import { MAX_OVERLAY_LAYERS, mountOverlay, type OverlayRequest } from '../linux/mount-overlay.ts';
 import { removeTree } from '../linux/remove-tree.ts';
 import type { Rootfs } from './snapshotter.ts';
 
+/** Files that the kernel makes to find out what a file system can do: a folder, a device and what they become. */
+const SPARES = 4;
 const LAYERS_FILE = 'layers.json';
 const MERGED = 'merged';
 const REMOVED = '.removed-';
@@ -55,7 +57,7 @@ export class RootfsOverlays {
       if (made !== undefined) await chmod(rootfs.upper, 0o755);
       await mkdir(join(folder, 'work'), { recursive: true, mode: 0o700 });
       await mkdir(rootfs.path, { recursive: true, mode: 0o700 });
-      await mountOverlay({
+      await mountWithSpares(folder, {
         lower: await this.#lowerFolders(folder, diffIds, lower),
         upper: rootfs.upper,
         work: join(folder, 'work'),
@@ -174,4 +176,25 @@ async function writeNote(path: string, text: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
   await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
+}
+
+/**
+ * The kernel makes some files of its own while it mounts an overlay. A writable layer keeps as many in store, so that a container
+ * can be started again when the file system has no inode left.
+ */
+async function mountWithSpares(folder: string, request: OverlayRequest): Promise<void> {
+  const spares = Array.from({ length: SPARES }, (_, index) => join(folder, `spare-${index}`));
+  try {
+    await mountOverlay(request);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    await Promise.all(spares.map((spare) => rm(spare, { force: true })));
+    await mountOverlay(request);
+  }
+  await Promise.all(spares.map(makeSpare));
+}
+
+async function makeSpare(path: string): Promise<void> {
+  const file = await open(path, 'a', 0o600).catch(() => undefined);
+  await file?.close();
 }

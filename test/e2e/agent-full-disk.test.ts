@@ -15,19 +15,18 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-/** What makes a file system of `place` with little room. */
-const FILE_SYSTEMS: Readonly<Record<string, (place: string, image: string) => Promise<unknown>>> = {
-  tmpfs: (place) => runCommand('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', place]),
-  ext4: async (place, image) => {
-    await runCommand('truncate', ['-s', '64M', image]);
-    await runCommand('mkfs.ext4', ['-q', '-F', '-m', '0', image]);
-    await runCommand('mount', ['-o', 'loop', image, place]);
-  },
-};
+/** Options of mkfs.ext4 for a file system with little room. */
+const FILE_SYSTEMS: Readonly<Record<string, readonly string[]>> = { bytes: [], inodes: ['-N', '800'] };
+
+async function makeFileSystem(place: string, image: string, options: readonly string[]): Promise<void> {
+  await runCommand('truncate', ['-s', '64M', image]);
+  await runCommand('mkfs.ext4', ['-q', '-F', '-m', '0', ...options, image]);
+  await runCommand('mount', ['-o', 'loop', image, place]);
+}
 
 /** A container has filled the file system of the data folder to its last byte, and the agent was killed. */
-for (const [name, make] of Object.entries(FILE_SYSTEMS)) {
-  describe(`an agent on a full disk (${name})`, { skip: unlessRoot(), timeout: 120_000 }, async () => {
+for (const [lacking, mkfsOptions] of Object.entries(FILE_SYSTEMS)) {
+  describe(`an agent on a disk without ${lacking}`, { skip: unlessRoot(), timeout: 120_000 }, async () => {
     if (unlessRoot() !== false) return;
     const scope = { after };
     const registry = await startRegistry(scope);
@@ -36,7 +35,7 @@ for (const [name, make] of Object.entries(FILE_SYSTEMS)) {
     const folder = await makeTempDir(scope, 'full');
     const place = join(folder, 'disk');
     await mkdir(place);
-    await make(place, join(folder, 'image'));
+    await makeFileSystem(place, join(folder, 'image'), mkfsOptions);
     defer(scope, async () => void (await runCommand('umount', ['--lazy', place])));
     const dataDir = join(place, 'data');
     await mkdir(dataDir);
@@ -61,6 +60,10 @@ for (const [name, make] of Object.entries(FILE_SYSTEMS)) {
       for (const unit of ['1M', '4k', '1']) {
         const write = `cat /dev/zero | dd bs=${unit} 2>/dev/null >>/fill-${unit}`;
         await docker(['exec', 'filler', 'sh', '-c', write], { expectExit: 'any' });
+      }
+      if (lacking === 'inodes') {
+        const make = 'rm -f /fill-*; i=0; while : >"/$$-$i"; do i=$((i+1)); done 2>/dev/null';
+        await docker(['exec', 'filler', 'sh', '-c', make], { expectExit: 'any' });
       }
     };
     await fill();
