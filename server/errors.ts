@@ -163,6 +163,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
+  UPLOADS_TOO_MANY: {
+    code: 'TOOMANYREQUESTS',
+    status: 429,
+    message: 'too many uploads are unfinished',
+  },
   // Another request still writes to the upload: the code is one on which clients try again.
   UPLOAD_BUSY: { code: 'BLOB_UPLOAD_INVALID', status: 409, message: 'another request writes to this upload' },
 };

@@ -1,6 +1,7 @@
 import type { RouterContext } from '@koa/router';
 import type { Identity } from '../auth/access/identity.ts';
 import type { ChallengeKind } from '../auth/challenge.ts';
+import type { BodyMemory } from './body-memory.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 
 /** What the middleware of app.ts knows about a request by the time a route handles it. */
@@ -12,6 +13,8 @@ export interface RequestState {
   triedName?: string | undefined;
   /** Where it came from, as far as that can be believed. */
   origin: RequestOrigin;
+  /** The memory of bodies that are read whole. */
+  bodies: BodyMemory;
   /** Before `/v2/` in every path; '' for none. */
   pathPrefix: string;
   /** Aborts when the client has gone. */

@@ -27,6 +27,7 @@ export type StorageErrorCode =
   | 'STORAGE_FULL'
   | 'TAG_INVALID'
   | 'TAG_REFUSED'
+  | 'UPLOADS_TOO_MANY'
   | 'UPLOAD_BUSY';
 
 /** The blob is larger than the storage can take. */
@@ -123,6 +124,11 @@ export class TagRefusedError extends StorageError {
 /** The repositories of a quota would have more bytes than they may. */
 export class QuotaExceededError extends StorageError {
   readonly code = 'QUOTA_EXCEEDED';
+}
+
+/** An account has as many unfinished uploads as there may be. */
+export class TooManyUploadsError extends StorageError {
+  readonly code = 'UPLOADS_TOO_MANY';
 }
 
 /** The text is no image reference, such as `host:5000/team/app:1`. */

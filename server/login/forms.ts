@@ -1,9 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hashSecret } from '../../auth/credentials/secret.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { RegistryError } from '../errors.ts';
-import { requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { type Html, html } from './html.ts';
 import { isCrossSite } from './own-origin.ts';
@@ -16,7 +14,7 @@ export async function readForm(ctx: RequestContext): Promise<URLSearchParams> {
   if (ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() !== FORM) {
     throw new SettingInvalidError(`the Content-Type must be ${FORM}`);
   }
-  const bytes = await readAtMost(requestBody(ctx.req, ctx.res), LARGEST_FORM);
+  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, LARGEST_FORM);
   if (bytes === undefined) throw new SettingInvalidError(`the form has more than ${LARGEST_FORM} bytes`);
   return new URLSearchParams(bytes.toString('utf8'));
 }

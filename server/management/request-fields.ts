@@ -1,7 +1,5 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
-import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { parseSize } from '../guards/parse-size.ts';
-import { requestBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 
 const LARGEST_BODY = 64 * 1024;
@@ -51,7 +49,7 @@ export function required<Value>(name: string, value: Value | undefined): Value {
 }
 
 async function objectOf(ctx: RequestContext): Promise<object> {
-  const bytes = await readAtMost(requestBody(ctx.req, ctx.res), LARGEST_BODY);
+  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, LARGEST_BODY);
   if (bytes === undefined) throw new SettingInvalidError(`the body has more than ${LARGEST_BODY} bytes`);
   let value: unknown;
   try {

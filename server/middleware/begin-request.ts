@@ -1,5 +1,6 @@
 import type { Middleware } from 'koa';
 import { ANONYMOUS } from '../../auth/access/identity.ts';
+import { BodyMemory } from '../body-memory.ts';
 import { type ChallengePolicy, challengeFor } from '../challenges.ts';
 import { clientSignal } from '../http/client-signal.ts';
 import { COMMON_HEADERS } from '../http/common-headers.ts';
@@ -9,13 +10,18 @@ import { expectsContinue } from '../http/request-body.ts';
 import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { RequestState } from '../request-context.ts';
 
+/** Bytes of all unfinished bodies that are read whole: a manifest has at most 4 MiB. */
+const BODY_MEMORY = 64 * 1024 * 1024;
+
 /** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
 export function beginRequest(
   pathPrefix: string,
   proxies: TrustedProxies,
   challenges: ChallengePolicy,
 ): Middleware<RequestState> {
+  const bodies = new BodyMemory(BODY_MEMORY);
   return async (ctx, next) => {
+    ctx.state.bodies = bodies;
     ctx.set(COMMON_HEADERS);
     ctx.state.identity = ANONYMOUS;
     ctx.state.origin = requestOrigin(ctx.req, proxies);

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { DigestMismatchError, ManifestInvalidError } from '../../storage/errors.ts';
 import type { Descriptor } from '../../storage/oci/descriptor.ts';
 import { type Digest, digestAlgorithm, parseDigest } from '../../storage/oci/digest.ts';
@@ -11,7 +10,6 @@ import { refuseAmbiguousJson } from '../../storage/oci/unambiguous-json.ts';
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { requestBody } from '../http/request-body.ts';
 import { warning } from '../http/warning.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
@@ -49,7 +47,7 @@ export function addManifestWriteRoutes(router: RegistryRouter, dependencies: Reg
       ...expectation,
       ...(reference.kind === 'tag' && { tag: reference.tag }),
     };
-    const bytes = await readAtMost(requestBody(ctx.req, ctx.res), MAX_MANIFEST_SIZE);
+    const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, MAX_MANIFEST_SIZE);
     if (bytes === undefined) {
       throw new RegistryError('MANIFEST_TOO_LARGE', `a manifest has at most ${MAX_MANIFEST_SIZE} bytes`);
     }
@@ -161,7 +159,7 @@ function refuseWrongSizes(manifest: Manifest, present: ReadonlyMap<Digest, numbe
 }
 
 function refuseTooManyReferences(manifest: Manifest): void {
-  const { length } = contentOf(manifest);
+  const length = manifest.layers.length + manifest.manifests.length;
   if (length <= MOST_REFERENCES) return;
   throw new ManifestInvalidError(
     `the manifest refers to ${length} others: at most ${MOST_REFERENCES} can be in one, so divide it`,

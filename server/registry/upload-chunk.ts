@@ -1,7 +1,7 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError } from '../../storage/errors.ts';
 import { type ContentRange, parseContentRange } from '../http/content-range.ts';
-import { announcedLength, wholeBody } from '../http/request-body.ts';
+import { announcedLength } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { UploadBody } from './upload-body.ts';
 import type { UploadChunk } from './upload-sessions.ts';
@@ -16,7 +16,7 @@ export function chunkOf(ctx: RequestContext): UploadChunk {
   const header = ctx.get('Content-Range');
   if (header === '') {
     const length = announcedLength(ctx.req);
-    const whole = (signal: AbortSignal) => wholeBody(ctx.req, ctx.res, length ?? 0, signal);
+    const whole = (signal: AbortSignal) => ctx.state.bodies.readWhole(ctx.req, ctx.res, length ?? 0, signal);
     return { content: body, check: () => undefined, ...(length !== undefined && { length, whole }) };
   }
   const range = parseContentRange(header);

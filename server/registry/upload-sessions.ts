@@ -13,6 +13,7 @@ import {
   UploadUnknownError,
 } from '../../storage/errors.ts';
 import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
+import { UploadClaims } from './upload-claims.ts';
 import { UploadProgress } from './upload-progress.ts';
 
 const BUSY = 'another request is writing to this upload';
@@ -36,6 +37,14 @@ export interface UploadEnd {
   /** The last one, if there is one more. */
   readonly chunk?: UploadChunk | undefined;
   readonly by?: Actor;
+}
+
+/** What adding a chunk works with. */
+interface AppendRun {
+  readonly repository: string;
+  readonly chunk: UploadChunk;
+  readonly signal: AbortSignal;
+  readonly progress: UploadProgress;
 }
 
 interface ActiveUpload {
@@ -67,9 +76,10 @@ export class UploadSessions {
     return this.#active.size;
   }
 
-  async begin(repository: string): Promise<DriverUpload> {
+  /** `account` is who uploads. Throws TooManyUploadsError. */
+  async begin(repository: string, account?: string): Promise<DriverUpload> {
     const upload = await this.#blobs.begin();
-    await this.#catalog.uploads.create(repository, upload);
+    await this.#catalog.uploads.create(repository, upload, account);
     return upload;
   }
 
@@ -92,7 +102,8 @@ export class UploadSessions {
     return this.#exclusively(id, signal, async (combined) => {
       const { upload } = await this.find(repository, id);
       const progress = new UploadProgress(this.#catalog.uploads, upload);
-      return this.#append(upload, chunk, combined, progress, (state) => progress.record(state));
+      const run = { repository, chunk, signal: combined, progress };
+      return this.#append(upload, run, (state) => progress.record(state));
     });
   }
 
@@ -118,7 +129,7 @@ export class UploadSessions {
       const { upload } = record ?? (await this.find(repository, id));
       if (chunk === undefined) return ending(upload);
       if (upload.size > 0 || chunk.whole === undefined || (chunk.length ?? 0) > this.#blobs.smallLimit) {
-        return this.#completeBy(upload, chunk, combined, ending);
+        return this.#completeBy(upload, { repository, chunk, signal: combined }, ending);
       }
       const content = await chunk.whole(combined);
       try {
@@ -126,19 +137,30 @@ export class UploadSessions {
       } catch (error) {
         if (!(error instanceof DigestMismatchError)) throw error;
         // The same again, but so that the upload has the chunk.
-        return this.#completeBy(upload, { ...chunk, content: single(content) }, combined, ending);
+        const again = { ...chunk, content: single(content) };
+        return this.#completeBy(upload, { repository, chunk: again, signal: combined }, ending);
       }
     });
   }
 
+  /** Stores a blob that comes in one request; of one that fails nothing stays. Throws as `begin` and `complete` do. */
+  async store(repository: string, end: UploadEnd, signal: AbortSignal): Promise<StoredBlob> {
+    const upload = await this.begin(repository, end.by?.name);
+    try {
+      return await this.complete(repository, upload.id, end, signal);
+    } catch (error) {
+      await this.cancel(repository, upload.id).catch(() => undefined);
+      throw error;
+    }
+  }
+
   async #completeBy(
     upload: DriverUpload,
-    chunk: UploadChunk,
-    signal: AbortSignal,
+    run: Omit<AppendRun, 'progress'>,
     ending: (whole: DriverUpload) => Promise<StoredBlob>,
   ): Promise<StoredBlob> {
     const progress = new UploadProgress(this.#catalog.uploads, upload);
-    const whole = await this.#append(upload, chunk, signal, progress, (state) => progress.postpone(state));
+    const whole = await this.#append(upload, { ...run, progress }, (state) => progress.postpone(state));
     try {
       return await ending(whole);
     } catch (error) {
@@ -161,20 +183,24 @@ export class UploadSessions {
 
   async #append(
     upload: DriverUpload,
-    chunk: UploadChunk,
-    signal: AbortSignal,
-    progress: UploadProgress,
+    run: AppendRun,
     checkpoint: (state: DriverUpload) => Promise<void>,
   ): Promise<DriverUpload> {
+    const { repository, chunk, signal, progress } = run;
     chunk.check(upload);
     if (chunk.length !== undefined) await this.#blobs.refuseIfTooLarge(chunk.length);
+    const claims = new UploadClaims(this.#catalog.quotas, repository, upload);
     try {
-      return await this.#blobs.append(upload, chunk.content, {
+      const content = await claims.begin(chunk);
+      const state = await this.#blobs.append(upload, content, {
         signal,
         checkpoint,
         ...(chunk.algorithm && { algorithm: chunk.algorithm }),
       });
+      await claims.end(state.size);
+      return state;
     } catch (error) {
+      await claims.end(0).catch(() => undefined);
       // Of a chunk that is refused nothing counts; of one whose sender has gone, what has arrived.
       if (isRefusal(error)) {
         try {

@@ -1,3 +1,4 @@
+import { nameOf } from '../../auth/access/identity.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { DigestInvalidError, RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
@@ -10,7 +11,7 @@ import {
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
-import { announcedLength, hasBody, wholeBody } from '../http/request-body.ts';
+import { announcedLength, hasBody } from '../http/request-body.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { mountBlob, mountSourceOf } from './mount-blob.ts';
@@ -50,13 +51,23 @@ export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDe
       const expected = parseDigest(digest);
       const length = announcedLength(ctx.req) ?? Number.POSITIVE_INFINITY;
       const by = actorOf(ctx, access, repository);
-      const body =
-        length > blobs.smallLimit ? new UploadBody(ctx) : await wholeBody(ctx.req, ctx.res, length, signal);
-      const blob = await content.putBlob(repository, body, expected, signal, by);
+      if (length <= blobs.smallLimit) {
+        const body = await ctx.state.bodies.readWhole(ctx.req, ctx.res, length, signal);
+        const blob = await content.putBlob(repository, body, expected, signal, by);
+        answerCreated(ctx, repository, blob);
+        return;
+      }
+      const chunk = {
+        content: new UploadBody(ctx),
+        check: () => undefined,
+        algorithm: digestAlgorithm(expected),
+        ...(Number.isFinite(length) && { length }),
+      };
+      const blob = await uploads.store(repository, { digest: expected, chunk, by }, signal);
       answerCreated(ctx, repository, blob);
       return;
     }
-    const upload = await uploads.begin(repository);
+    const upload = await uploads.begin(repository, nameOf(ctx.state.identity));
     answerEmpty(ctx, 202, headersOf(ctx, repository, upload));
   });
 

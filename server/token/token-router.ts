@@ -10,11 +10,9 @@ import { CredentialsInvalidError, SettingInvalidError } from '../../auth/errors.
 import type { TokenLimit } from '../../auth/limits/token-limit.ts';
 import type { KeyRing } from '../../auth/tokens/key-ring.ts';
 import type { TokenAnswer, TokenRequest, TokenServer } from '../../auth/tokens/token-server.ts';
-import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import { answerJson } from '../http/answer.ts';
 import { KoaRouter } from '../http/koa-router.ts';
-import { requestBody } from '../http/request-body.ts';
 import { queriesOf, queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { TokenRefusal } from './token-refusal.ts';
@@ -126,7 +124,7 @@ async function formOf(ctx: RequestContext): Promise<URLSearchParams> {
   if (ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase() !== FORM) {
     throw new TokenRefusal('invalid_request', `the Content-Type must be ${FORM}`);
   }
-  const bytes = await readAtMost(requestBody(ctx.req, ctx.res), LARGEST_FORM);
+  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, LARGEST_FORM);
   if (bytes === undefined) {
     throw new TokenRefusal('invalid_request', `the form has more than ${LARGEST_FORM} bytes`);
   }

@@ -18,6 +18,9 @@ import { recordWrite } from './write-record.ts';
 /** Databases bound the number of values in one statement. */
 const SIZES_AT_ONCE = 200;
 
+/** Tags that are compared with the rules before a blob is deleted: all images of a team may need it. */
+const MOST_TAGS_LOOKED_AT = 500;
+
 /** Blobs, and which repositories have them. */
 export class KnexBlobs implements BlobCatalog {
   readonly #knex: Knex;
@@ -116,9 +119,9 @@ export class KnexBlobs implements BlobCatalog {
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
       if (manifest !== undefined) return false;
       const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
-      // One look, where the other goes through all that needs the blob.
+      // Of a blob that more tags need the next look finds one manifest that does.
+      await refuseLoss(trx, id, digest, by, guards, MOST_TAGS_LOOKED_AT);
       if (by !== undefined) await refuseInUse(trx, id, repository, digest);
-      await refuseLoss(trx, id, digest, by, guards);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
       await beginGrace(trx, digest);
       await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);

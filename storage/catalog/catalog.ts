@@ -205,7 +205,8 @@ export interface UploadRecord {
 
 /** A power cut may bring back what `create` and `update` have replaced; nothing else does. */
 export interface UploadCatalog {
-  create(repository: string, upload: DriverUpload): Promise<void>;
+  /** `account` is who uploads; '' for nobody. Throws TooManyUploadsError when it has very many already. */
+  create(repository: string, upload: DriverUpload, account?: string): Promise<void>;
   find(repository: string, id: string): Promise<UploadRecord | undefined>;
   /**
    * Replaces the state of an upload if its recorded size is still `expectedSize`. Throws UploadUnknownError

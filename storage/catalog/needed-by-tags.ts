@@ -17,7 +17,7 @@ const NEEDED_BY = `
 
 /**
  * Throws TagRefusedError when without a manifest or blob a tag would be gone, or would be broken, that `by` may not
- * delete.
+ * delete. `most` is how many tags are looked at; all unless given.
  */
 export async function refuseLoss(
   trx: Knex.Transaction,
@@ -25,9 +25,12 @@ export async function refuseLoss(
   digest: Digest,
   by: Actor | undefined,
   guards: Guards,
+  most?: number,
 ): Promise<void> {
   if (by === undefined || guards.tagRules.length === 0) return;
-  const answer = await trx.raw(NEEDED_BY, [digest, repositoryId, repositoryId]);
+  const answer = await (most === undefined
+    ? trx.raw(NEEDED_BY, [digest, repositoryId, repositoryId])
+    : trx.raw(`${NEEDED_BY} limit ?`, [digest, repositoryId, repositoryId, most]));
   const tags: readonly { name: string; digest: string }[] = isPostgres(trx) ? answer.rows : answer;
   for (const tag of tags)
     refuseTagChange(guards, by, { tag: tag.name, before: tag.digest, after: undefined });

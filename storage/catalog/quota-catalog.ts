@@ -24,6 +24,13 @@ export interface QuotaCatalog {
   remove(pattern: string): Promise<boolean>;
   /** Throws QuotaExceededError when the repository can take nothing more, as of a second ago at most. */
   refuseIfFull(repository: string): Promise<void>;
+  /** Whether a quota holds for the repository, as of a second ago. */
+  concerns(repository: string): Promise<boolean>;
+  /**
+   * Counts an unfinished upload against the quotas of its repository as one of so many bytes, until it is claimed for
+   * another number, or has more. Throws QuotaExceededError, and counts it with what it has, when they have less left.
+   */
+  claim(repository: string, uploadId: string, bytes: number): Promise<void>;
   /** Compares the counts with the links, and with `repair` counts anew. */
   check(repair: boolean): Promise<readonly QuotaDrift[]>;
 }

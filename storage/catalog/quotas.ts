@@ -7,9 +7,9 @@ import { likeOf } from './like-pattern.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
-import { inTransaction } from './transaction.ts';
+import { inStatement, inTransaction } from './transaction.ts';
 
-/** Milliseconds for which it is remembered which quotas are used up. */
+/** Milliseconds for which it is remembered which quotas there are and what was used of them. */
 const REMEMBERED = 1000;
 
 /** The blobs of the repositories of a quota, each once. */
@@ -19,6 +19,10 @@ const LINKED = `
     join blob_links l on l.repository_id = r.id
     join blobs b on b.digest = l.digest
     where q.id = ? group by q.id, l.digest, b.size`;
+
+/** The bytes that unfinished uploads of the repositories of a row of quotas have or may get. */
+const OPEN = `coalesce((select sum(case when o.claimed > o.size then o.claimed else o.size end)
+  from uploads o where o.repository like quotas.matches escape '!'), 0)`;
 
 /** Rows of counts that are not drawn together yet. */
 const MOST_DELTAS = 1000;
@@ -58,7 +62,7 @@ export class KnexQuotas implements QuotaCatalog {
   readonly grants: QuotaGrants | undefined;
   /** By which this process's grants are known. */
   readonly #holder = randomUUID();
-  #full: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
+  #known: { readonly at: number; readonly quotas: Promise<readonly QuotaUse[]> } | undefined;
 
   constructor(knex: Knex) {
     this.#knex = knex;
@@ -87,7 +91,7 @@ export class KnexQuotas implements QuotaCatalog {
       const { id } = await trx('quotas').where({ pattern }).first('id');
       await count(trx, id);
     });
-    this.#full = undefined;
+    this.#known = undefined;
   }
 
   async remove(pattern: string): Promise<boolean> {
@@ -99,19 +103,48 @@ export class KnexQuotas implements QuotaCatalog {
       await trx('quotas').where({ pattern }).delete();
       return true;
     });
-    this.#full = undefined;
+    this.#known = undefined;
     return removed;
   }
 
   async refuseIfFull(repository: string): Promise<void> {
+    for (const { pattern, bytes, used } of await this.#knownFor(repository)) {
+      if (used >= bytes) throw exceeded(pattern, used, bytes);
+    }
+  }
+
+  async concerns(repository: string): Promise<boolean> {
+    return (await this.#knownFor(repository)).length > 0;
+  }
+
+  async claim(repository: string, uploadId: string, bytes: number): Promise<void> {
+    await this.#setClaim(uploadId, bytes);
+    if (bytes === 0) return;
+    // Each counts itself before it looks: of two that come at once, one at least sees both.
+    for (const { pattern, bytes: allowed } of await this.#knownFor(repository)) {
+      const row = await this.#knex('quotas')
+        .join('quota_use as u', 'u.quota_id', 'quotas.id')
+        .where({ pattern })
+        .first(this.#knex.raw(`${USED} as used`), this.#knex.raw(`${OPEN} as open`));
+      const together = Number(row?.used ?? 0) + Number(row?.open ?? 0);
+      if (together <= allowed) continue;
+      await this.#setClaim(uploadId, 0);
+      throw exceeded(pattern, together, allowed);
+    }
+  }
+
+  async #setClaim(id: string, claimed: number): Promise<void> {
+    const claim = () => this.#knex('uploads').where({ id }).update({ claimed });
+    await inStatement(this.#knex, claim, { durable: false });
+  }
+
+  /** The quotas of a repository, as they were a second ago. */
+  async #knownFor(repository: string): Promise<readonly QuotaUse[]> {
     const now = performance.now();
-    if (this.#full === undefined || now - this.#full.at > REMEMBERED) {
-      const quotas = this.list().then((all) => all.filter(({ bytes, used }) => used >= bytes));
-      this.#full = { at: now, quotas };
+    if (this.#known === undefined || now - this.#known.at > REMEMBERED) {
+      this.#known = { at: now, quotas: this.list() };
     }
-    for (const { pattern, bytes, used } of await this.#full.quotas) {
-      if (matchesWildcard(pattern, repository)) throw exceeded(pattern, used, bytes);
-    }
+    return (await this.#known.quotas).filter(({ pattern }) => matchesWildcard(pattern, repository));
   }
 
   /** Sets a part of what is left aside. What others were granted is taken back when it is that which leaves too little. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { DriverUpload } from '../blobs/blob-driver.ts';
-import { UploadBusyError, UploadUnknownError } from '../errors.ts';
+import { TooManyUploadsError, UploadBusyError, UploadUnknownError } from '../errors.ts';
 import type { UploadCatalog, UploadRecord } from './catalog.ts';
 import { inStatement, inTransaction } from './transaction.ts';
 
@@ -16,6 +16,10 @@ interface UploadRow {
 /** After a power cut a client asks where its upload stands, or begins anew: no request waits for the device. */
 const UNSYNCED = { durable: false };
 
+/** Unfinished uploads: a push has five at a time, and one that was killed leaves them for a day. */
+const MOST_OF_AN_ACCOUNT = 1000;
+const MOST_OF_NOBODY = 10_000;
+
 /** Uploads that have begun and not ended. */
 export class KnexUploads implements UploadCatalog {
   readonly #knex: Knex;
@@ -24,10 +28,26 @@ export class KnexUploads implements UploadCatalog {
     this.#knex = knex;
   }
 
-  async create(repository: string, upload: DriverUpload): Promise<void> {
+  async create(repository: string, upload: DriverUpload, account = ''): Promise<void> {
+    await this.#refuseTooMany(account);
     const now = Date.now();
-    const row = { ...upload, repository, started_at: now, touched_at: now };
+    const row = { ...upload, repository, account, started_at: now, touched_at: now };
     await inTransaction(this.#knex, async (trx) => trx('uploads').insert(row), UNSYNCED);
+  }
+
+  /** Beside the transaction: a few more do no harm, and nobody has to give way for them. */
+  async #refuseTooMany(account: string): Promise<void> {
+    const most = account === '' ? MOST_OF_NOBODY : MOST_OF_AN_ACCOUNT;
+    const beyond = await this.#knex('uploads')
+      .where({ account })
+      .offset(most - 1)
+      .limit(1)
+      .first('id');
+    if (beyond === undefined) return;
+    throw new TooManyUploadsError(
+      `${account === '' ? 'clients without a login have' : `${account} has`} ${most} unfinished uploads, the most ` +
+        'there may be: finish or cancel some, or wait until they are dropped, a day after their last use',
+    );
   }
 
   async find(repository: string, id: string): Promise<UploadRecord | undefined> {

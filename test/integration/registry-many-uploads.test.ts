@@ -24,6 +24,7 @@ test('ten thousand uploads that were left two days ago are swept while the regis
         Array.from({ length: 100 }, () => ({
           id: randomUUID(),
           repository: 'team/app',
+          account: 'ci',
           size: 0,
           detail: '',
           started_at: touched,

@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RegistryError } from './errors.ts';
+import { requestBody, wholeBody } from './http/request-body.ts';
+
+/** A body that is being read. */
+interface Reading {
+  /** Bytes that are held for it. */
+  size: number;
+  readonly cut: AbortController;
+}
+
+/**
+ * Bounds the memory of all bodies that are read whole and are not finished. When a body needs more than there is, the one
+ * that has waited longest for its client gives way: clients that hold bodies back keep nobody else out.
+ */
+export class BodyMemory {
+  readonly #budget: number;
+  /** The one that has made no progress for longest first. */
+  readonly #readings = new Set<Reading>();
+  #held = 0;
+
+  /** `budget` in bytes: more than the largest body. */
+  constructor(budget: number) {
+    this.#budget = budget;
+  }
+
+  /** Bytes that are held now. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /**
+   * All bytes of a request's body, or undefined when there are more than `limit`. Throws RegistryError TOO_MANY_BODIES when
+   * it has to give way, and when the client hangs up.
+   */
+  async read(req: IncomingMessage, res: ServerResponse, limit: number): Promise<Buffer | undefined> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    return this.#reading(async (reading) => {
+      const body = requestBody(req, res)[Symbol.asyncIterator]();
+      const cut = rejection(reading.cut.signal);
+      for (;;) {
+        const next = await Promise.race([body.next(), cut]);
+        if (next.done) return Buffer.concat(chunks, size);
+        size += next.value.byteLength;
+        if (size > limit) {
+          await body.return(undefined);
+          return undefined;
+        }
+        chunks.push(next.value);
+        this.#hold(reading, next.value.byteLength);
+      }
+    });
+  }
+
+  /** The whole body of a request that announces `length` bytes. Throws as `read` does, and what `signal` aborts with. */
+  async readWhole(
+    req: IncomingMessage,
+    res: ServerResponse,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    return this.#reading((reading) => {
+      this.#hold(reading, length);
+      return wholeBody(req, res, length, AbortSignal.any([signal, reading.cut.signal]));
+    });
+  }
+
+  async #reading<Result>(work: (reading: Reading) => Promise<Result>): Promise<Result> {
+    const reading = { size: 0, cut: new AbortController() };
+    this.#readings.add(reading);
+    try {
+      return await work(reading);
+    } finally {
+      this.#release(reading);
+    }
+  }
+
+  #hold(reading: Reading, bytes: number): void {
+    if (!this.#readings.delete(reading)) return;
+    this.#readings.add(reading);
+    reading.size += bytes;
+    this.#held += bytes;
+    for (const stalled of this.#readings) {
+      if (this.#held <= this.#budget) return;
+      this.#release(stalled);
+      stalled.cut.abort(new RegistryError('TOO_MANY_BODIES'));
+    }
+  }
+
+  #release(reading: Reading): void {
+    if (this.#readings.delete(reading)) this.#held -= reading.size;
+  }
+}
+
+function rejection(signal: AbortSignal): Promise<never> {
+  const rejected = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  rejected.catch(() => undefined);
+  return rejected;
+}
