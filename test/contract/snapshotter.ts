@@ -341,6 +341,49 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       assert.equal(await readFile(join(alone, 'd/gone'), 'utf8'), 'x', 'the lower layer is as it was');
     });
 
+    it('lists no whiteout, whatever lies below', async (t) => {
+      const { snapshotter } = await begin(t);
+      const base = await add(
+        snapshotter,
+        writeTar([folder('d'), file('d/a', ''), folder('d/sub'), file('d/sub/x', ''), file('top', '')]),
+      );
+      const hiding = await add(
+        snapshotter,
+        writeTar([
+          ...[folder('d'), file('d/.wh..wh..opq', ''), file('d/.wh.a', ''), file('d/new', '')],
+          ...[folder('d/sub'), file('d/sub/.wh.x', ''), file('.wh.top', ''), file('.wh.never', '')],
+        ]),
+      );
+      const deleting = await add(snapshotter, writeTar([folder('d'), file('d/.wh.new', '')]));
+      // Overlay takes it for a whiteout, and so do containerd and dockerd.
+      const device = await add(snapshotter, writeTar([{ name: 'd/a', type: 'char', major: 0, minor: 0 }]));
+      const cases: readonly (readonly [readonly Digest[], readonly string[]])[] = [
+        [
+          [base, hiding],
+          ['d', 'd/new', 'd/sub'],
+        ],
+        [[hiding], ['d', 'd/new', 'd/sub']],
+        [
+          [base, hiding, deleting],
+          ['d', 'd/sub'],
+        ],
+        [
+          [hiding, deleting],
+          ['d', 'd/sub'],
+        ],
+        [[deleting], ['d']],
+        [[device], ['d']],
+        [
+          [base, device],
+          ['d', 'd/sub', 'd/sub/x', 'top'],
+        ],
+      ];
+      for (const [index, [layers, expected]] of cases.entries()) {
+        const { path } = await snapshotter.mountRootfs(`c${index}`, layers);
+        assert.deepEqual((await readdir(path, { recursive: true })).sort(), expected, `case ${index}`);
+      }
+    });
+
     it('takes layers that say one thing twice, as the image specification means them', async (t) => {
       const { snapshotter } = await begin(t);
       const base = writeTar([

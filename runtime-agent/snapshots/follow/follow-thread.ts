@@ -5,8 +5,8 @@ import type { FollowOrder, FollowReport } from './follow-messages.ts';
 
 type Report = Exclude<FollowReport, { readonly failure: string }>;
 
-/** Folders' names of a layer may take 128 MiB, more than threads have else. */
-const MAX_HEAP_MEGABYTES = 512;
+/** An extended header of 1 MiB may hold a hundred thousand records, and several tars are read at a time. */
+const MAX_HEAP_MEGABYTES = 256;
 
 /** Milliseconds without a tar after which the thread's memory is given back. */
 const IDLE_TIME = 10_000;

@@ -129,8 +129,12 @@ export class TreeWriter implements TarHandler {
       return;
     }
     this.#calls.makeNode(path, NODE_TYPES.char, 0, 0);
-    // With it overlay leaves whiteouts out of the list of a folder that only this layer has.
-    this.#calls.setXattr(bytes(parent), bytes('trusted.overlay.origin'), bytes(''));
+    this.#hasWhiteouts(parent);
+  }
+
+  /** With it overlay leaves whiteouts out of the list of a folder that only this layer has. */
+  #hasWhiteouts(folder: string): void {
+    this.#calls.setXattr(bytes(folder), bytes('trusted.overlay.origin'), bytes(''));
   }
 
   #make(text: string, entry: TarEntry): void {
@@ -159,6 +163,9 @@ export class TreeWriter implements TarHandler {
       case 'block':
       case 'fifo':
         this.#calls.makeNode(path, NODE_TYPES[entry.kind] | 0o600, entry.major, entry.minor);
+        // A device 0, 0 is a whiteout to overlay, whoever made it.
+        if (entry.kind === 'char' && entry.major === 0 && entry.minor === 0)
+          this.#hasWhiteouts(folderOf(text));
         break;
       case 'old-folder':
         return;
@@ -214,6 +221,10 @@ export class TreeWriter implements TarHandler {
 
 function join(parent: string, name: string): string {
   return parent === '/' ? `/${name}` : `${parent}/${name}`;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
 }
 
 function bytes(text: string): Buffer {
