@@ -32,6 +32,32 @@ describe('container ls, wait, port and attach', { skip: unlessRoot(), timeout: 3
     ...args.flatMap((filter) => ['--filter', filter]),
   ];
 
+  test('names, signals and modes are taken and refused as by dockerd', async () => {
+    const sleeps = [image, 'sleep', '100000'];
+    await same(
+      ['run', '-d', '--name', 'named', ...sleeps],
+      ['run', '-d', '--name', 'linking', '--link', 'named:other', ...sleeps],
+      ...['linking/other', '/linking/other', 'linking/nosuch', 'named/other'].map((name) => [
+        ...['inspect', '-f', '{{.Name}}', name],
+      ]),
+      ['exec', 'linking/other', 'echo', 'hi'],
+      ...['SIG42', '42', 'SIGRTMIN+3', 'SIG0', 'NOSUCH'].map((signal) => ['kill', '-s', signal, 'named']),
+      ['create', '--pid', 'container:nosuch', ...sleeps],
+      ['create', '--ipc', 'container:nosuch', ...sleeps],
+      ['tag', image, 'sha256:y'],
+      ['tag', image, 'zz/a:1'],
+      ['tag', image, 'q:1'],
+      ['tag', image, 'localhost/x:1'],
+      ['image', 'inspect', '-f', '{{json .RepoTags}}', image],
+      ['rmi', 'zz/a:1', 'q:1', 'localhost/x:1'],
+      ['create', '--name', 'out', '--mount', 'type=volume,src=vol,dst=/x,volume-subpath=../y', image],
+      ['run', '-d', '--rm', '--name', 'again', ...sleeps],
+      ['restart', '-t', '0', 'again'],
+      ['ps', '--filter', 'name=again', '--format', '{{.Names}}'],
+      ['rm', '-f', 'again', 'linking', 'named'],
+    );
+  });
+
   test('container ls, by every filter', async () => {
     await same(
       ['volume', 'create', 'hold'],
