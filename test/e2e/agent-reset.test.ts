@@ -40,7 +40,11 @@ test('what a killed agent leaves is listed and removed by reset, and goes when a
   assert.equal(first.links.length, 1);
   const listed = await reset();
   const own = first.tables.find((name) => name?.startsWith('inet'));
-  for (const line of [`bridge ${first.links[0]}`, `packet filter table ${own}`, `folder ${first.folder}`]) {
+  for (const line of [
+    `bridge ${first.links[0]}`,
+    `packet filter table ${own}`,
+    `mounts kept in ${first.folder}`,
+  ]) {
     assert.ok(listed.split('\n').includes(line), `${line} is in\n${listed}`);
   }
   assert.match(listed, /Nothing was removed: "berth-agent reset --yes" removes/);

@@ -15,7 +15,8 @@ export async function clearRemains(dataDirectory: string): Promise<void> {
     if (!(await noteOwner(own, here))) return;
     const { readFolders, readRemains } = await import('./read-remains.ts');
     const isLeft = (await readFolders(here)).some(
-      ({ path, inUse, isNoted }) => path !== own && isNoted && !inUse,
+      ({ path, inUse, isNoted, isPinned, hasData }) =>
+        path !== own && isNoted && !inUse && (isPinned || !hasData),
     );
     // As a rule there is nothing, and what it takes to look at the packet filter is not loaded.
     if (!isLeft) return;

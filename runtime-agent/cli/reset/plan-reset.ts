@@ -7,6 +7,8 @@ export interface RunFolder {
   readonly isNoted: boolean;
   /** Its data folder is there, so that its agent may start again. */
   readonly hasData: boolean;
+  /** It keeps a mount namespace. */
+  readonly isPinned: boolean;
   /** Its packet filter is that of this network namespace, or it is not known whose. */
   readonly isHere: boolean;
 }
@@ -70,8 +72,10 @@ export function planReset(
       (unnoted || goneTables.some((table) => table.bridges.includes(name))),
   );
   return {
-    // What an agent counts since the last boot is still there when it comes back.
-    folders: gone.map(({ path, hasData }) => ({ path, whole: unnoted || !hasData })),
+    // How containers ended, and what is counted since the last boot, is still there when the agent comes back.
+    folders: gone.flatMap(({ path, hasData, isPinned }) =>
+      hasData && !isPinned ? [] : [{ path, whole: !hasData }],
+    ),
     tables: goneTables.map(({ name }) => name),
     bridges: goneBridges.map(({ name }) => name),
     kept: kept.map(({ path }) => path),

@@ -34,6 +34,7 @@ export async function readFolders(here: RunOwner): Promise<readonly RunFolder[]>
           (pinned !== undefined && lived.has(pinned)) ||
           (!isHere && lived.has(owner.networkNamespace)),
         isNoted: owner !== undefined,
+        isPinned: pinned !== undefined,
         hasData: owner !== undefined && existsSync(owner.dataDirectory),
       };
     }),

@@ -21,7 +21,7 @@ function listing({ folders, tables, bridges, kept }: ResetPlan, removed: boolean
   const lines = [
     ...bridges.map((name) => `bridge ${name}`),
     ...tables.map((name) => `packet filter table inet ${name}`),
-    ...folders.map(({ path }) => `folder ${path}`),
+    ...folders.map(({ path, whole }) => `${whole ? 'folder' : 'mounts kept in'} ${path}`),
   ];
   const left = kept.map((path) => `in use, kept: ${path}`);
   if (lines.length === 0) return [...left, 'No agent has left anything on this host.', ''].join('\n');

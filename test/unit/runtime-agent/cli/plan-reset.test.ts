@@ -7,6 +7,7 @@ const folder = (name: string, changes: Partial<RunFolder> = {}): RunFolder => ({
   inUse: false,
   isNoted: true,
   hasData: false,
+  isPinned: true,
   isHere: true,
   ...changes,
 });
@@ -19,6 +20,7 @@ describe('what agents that have ended leave', () => {
         folder('bbbbbbbb0000', { inUse: true }),
         folder('cccccccc0000'),
         folder('dddddddd0000', { hasData: true }),
+        folder('eeeeeeee0000', { hasData: true, isPinned: false }),
       ],
       tables: [
         { name: 'berth_aaaaaaaa', bridges: ['berth0', 'br-adopted'] },
