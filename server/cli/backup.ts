@@ -15,6 +15,7 @@ import { count } from './count.ts';
 import { describeUncopied } from './describe-uncopied.ts';
 import { interruption } from './interruption.ts';
 import { isRefusal } from './is-refusal.ts';
+import { isWithin } from './is-within.ts';
 import { namesIn } from './names-in.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
@@ -35,7 +36,7 @@ export async function backup(args: readonly string[]): Promise<number> {
   if (to === undefined) throw new ConfigError('where the backup is was not said: give --to FOLDER');
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
   const folder = resolve(to);
-  if (`${folder}/`.startsWith(`${config.data}/`)) {
+  if (isWithin(folder, config.data)) {
     throw new ConfigError(
       `the backup ${folder} must not be in the data folder itself: choose another with --to`,
     );

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
@@ -113,6 +113,18 @@ test('what is damaged in a backup is told; folders that are in use or not empty 
     await refused('backup', '--data', server.dataDir, '--to', other.dataDir),
     /is neither empty nor a backup/,
   );
+  // A link leads there from outside, and another one to the data folder itself.
+  const links = await makeTempDir(t, 'links');
+  await symlink(server.dataDir, join(links, 'data'));
+  await mkdir(join(server.dataDir, 'empty'));
+  await symlink(join(server.dataDir, 'empty'), join(links, 'empty'));
+  for (const [data, to] of [
+    [server.dataDir, join(links, 'empty')],
+    [server.dataDir, join(links, 'data/new/backup')],
+    [join(links, 'data'), join(server.dataDir, 'empty')],
+  ] as const) {
+    assert.match(await refused('backup', '--data', data, '--to', to), /must not be in the data folder/, to);
+  }
   assert.match(
     await refused('backup', '--data', server.dataDir, '--to', join(server.dataDir, 'backup')),
     /must not be in the data folder/,
