@@ -91,7 +91,15 @@ export class UploadSessions {
         'there is no such upload: it was finished, cancelled or left for too long',
       );
     }
-    return record;
+    return this.#settled(record);
+  }
+
+  /** What a power cut has taken of an upload is sent again. */
+  async #settled(record: UploadRecord): Promise<UploadRecord> {
+    const upload = this.#blobs.settled(record.upload);
+    if (upload.size === record.upload.size) return record;
+    await this.#catalog.uploads.update(upload, record.upload.size);
+    return { ...record, upload };
   }
 
   /**
@@ -126,7 +134,7 @@ export class UploadSessions {
       const record = await this.#catalog.uploads.find(repository, id);
       const ended = record === undefined && (await this.#catalog.blobs.findToRefer(repository, digest));
       if (ended) return ended;
-      const { upload } = record ?? (await this.find(repository, id));
+      const { upload } = record === undefined ? await this.find(repository, id) : await this.#settled(record);
       if (chunk === undefined) return ending(upload);
       if (upload.size > 0 || chunk.whole === undefined || (chunk.length ?? 0) > this.#blobs.smallLimit) {
         return this.#completeBy(upload, { repository, chunk, signal: combined }, ending);

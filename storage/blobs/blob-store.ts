@@ -15,6 +15,7 @@ import { hasBoundedSpace } from './bounded-space.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
 import { hasLocalFiles, type LocalFile, type LocalFiles } from './local-files.ts';
+import { losesUnsynced } from './loses-unsynced.ts';
 import { hasOneListing, type StoredEntry } from './one-listing.ts';
 import { receiveUpload } from './receive-upload.ts';
 import { SegmentedSource } from './segmented-source.ts';
@@ -143,6 +144,11 @@ export class BlobStore {
       this.#hashes.forget(upload);
       return blob;
     });
+  }
+
+  /** The upload with as many bytes as are certainly there: a power cut may have taken some. */
+  settled(upload: DriverUpload): DriverUpload {
+    return losesUnsynced(this.#driver) ? this.#driver.settled(upload) : upload;
   }
 
   /** Throws StorageFullError when so many bytes more do not fit, as far as the driver knows. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { glob, rm, stat, truncate } from 'node:fs/promises';
+import { glob, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hasJournalRecords } from '../../storage/blobs/filesystem/journal/replay-journals.ts';
+import { openDatabase } from '../../storage/catalog/database.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { createRegistryClient, digestOf, type TestImage } from '../support/registry-client.ts';
 import { startRegistry } from '../support/registry-process.ts';
@@ -75,4 +76,23 @@ test('a rebuild of the catalog finds it too', async (t) => {
   await rm(join(server.dataDir, 'catalog.sqlite'));
   const { stdout } = await runBerth('catalog', 'rebuild', '--data', server.dataDir);
   assert.match(stdout, new RegExp(`rebuilt from ${count} blobs: `));
+});
+
+test('Range claims nothing of an upload that a power cut may have taken', async (t) => {
+  const server = await startRegistry(t);
+  const registry = createRegistryClient(server.url);
+  const location = await registry.begin('team/app');
+  assert.equal((await registry.send('PATCH', location, { body: LARGE })).status, 202);
+  await server.kill();
+  const knex = await openDatabase({ file: join(server.dataDir, 'catalog.sqlite') });
+  const [upload] = await knex('uploads').update({ detail: 'another-run-of-the-kernel 0' }).returning('id');
+  await knex.destroy();
+  await writeFile(join(server.dataDir, 'uploads', upload.id), Buffer.alloc(LARGE.length));
+  await server.restart();
+  assert.equal((await registry.send('GET', location)).headers.range, '0-0');
+  const headers = { 'Content-Range': `${LARGE.length}-${LARGE.length}` };
+  const stale = await registry.send('PATCH', location, { body: 'x', headers });
+  assert.equal(stale.status, 416);
+  assert.equal((await registry.send('PATCH', location, { body: LARGE })).status, 202);
+  assert.equal((await registry.send('PUT', `${location}?digest=${digestOf(LARGE)}`)).status, 201);
 });

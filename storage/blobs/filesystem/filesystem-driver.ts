@@ -17,6 +17,7 @@ import type {
 } from '../blob-driver.ts';
 import type { BoundedSpace } from '../bounded-space.ts';
 import type { LocalFiles } from '../local-files.ts';
+import type { LosesUnsynced } from '../loses-unsynced.ts';
 import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
 import type { SmallContent } from '../small-content.ts';
 import { isMissing, onDevice } from './device-errors.ts';
@@ -37,6 +38,7 @@ import {
   uploadPath,
 } from './layout.ts';
 import { findBlobFiles, listBlobFiles } from './list-blob-files.ts';
+import { readBootId, UploadDetail } from './upload-detail.ts';
 import { BufferPool, WriteBehind } from './write-behind.ts';
 
 /** Bytes that storeSmall takes at most; what is larger gains little by it. */
@@ -50,6 +52,8 @@ export interface FilesystemOptions {
    * the journal of an earlier one holds is brought back first. It is to be closed.
    */
   readonly journal?: boolean;
+  /** Names this run of the kernel; read from the system unless given. Counts with `journal` alone. */
+  readonly boot?: string;
   /** Space that is kept for others: nothing is stored while it is gone. */
   readonly reserve?: DiskReserve;
   /** Called with the error of a sync of the journal that has failed. */
@@ -63,7 +67,7 @@ export interface FilesystemOptions {
  */
 export async function openFilesystemDriver(
   root: string,
-  { journal = false, reserve, onDeviceFailure }: FilesystemOptions = {},
+  { journal = false, boot, reserve, onDeviceFailure }: FilesystemOptions = {},
 ): Promise<FilesystemDriver> {
   const absolute = resolve(root);
   const folders = new DurableFolders();
@@ -83,7 +87,8 @@ export async function openFilesystemDriver(
       syncFilesystem: filesystem.sync,
       ...(onDeviceFailure && { onDeviceFailure }),
     });
-  return new FilesystemDriver(absolute, { folders, small, filesystem, reserve });
+  const details = new UploadDetail(journal ? (boot ?? readBootId()) : undefined);
+  return new FilesystemDriver(absolute, { folders, small, filesystem, reserve, details });
 }
 
 interface DriverParts {
@@ -91,13 +96,16 @@ interface DriverParts {
   readonly small: SmallFiles | undefined;
   readonly filesystem: FilesystemSync | undefined;
   readonly reserve: DiskReserve | undefined;
+  readonly details: UploadDetail;
 }
 
 /**
  * Blobs as files; a commit is a rename. Folders have mode 0700 and files 0600. An upload that the device
  * failed to store, when it was asked to, is gone: UploadUnknownError. An upload has its file when it gets bytes.
  */
-export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFiles, LocalFiles, SmallContent {
+export class FilesystemDriver
+  implements BlobDriver, BoundedSpace, KeepsSideFiles, LocalFiles, LosesUnsynced, SmallContent
+{
   readonly smallLimit = SMALL_LIMIT;
   readonly sideFiles: SideFiles;
   readonly #root: string;
@@ -105,11 +113,13 @@ export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFile
   readonly #small: SmallFiles | undefined;
   readonly #filesystem: FilesystemSync | undefined;
   readonly #reserve: DiskReserve | undefined;
+  readonly #details: UploadDetail;
   readonly #buffers = new BufferPool(32);
 
   /** For openFilesystemDriver; `root` is absolute and has its folders. */
-  constructor(root: string, { folders, small, filesystem, reserve }: DriverParts) {
+  constructor(root: string, { folders, small, filesystem, reserve, details }: DriverParts) {
     this.#root = root;
+    this.#details = details;
     this.#folders = folders;
     this.#small = small;
     this.#filesystem = filesystem;
@@ -154,7 +164,7 @@ export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFile
         } finally {
           await writer.finish();
         }
-        return { ...upload, size: writer.end };
+        return this.#details.grown(upload, writer.end, writer.durable);
       });
     } finally {
       await file.close();
@@ -168,10 +178,15 @@ export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFile
     await this.#reserve?.refuseIfSpent();
     const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
     try {
-      return await onDevice(async () => ({
-        ...upload,
-        size: upload.size + (await write(file.fd, upload.size)),
-      }));
+      return await onDevice(async () => {
+        // What came before is stored while the rest comes.
+        const isDurable = this.#details.durable(upload) >= upload.size;
+        const [count] = await Promise.all([
+          write(file.fd, upload.size),
+          isDurable ? undefined : syncContent(file, uploadPath(this.#root, upload.id)),
+        ]);
+        return this.#details.grown(upload, upload.size + count, upload.size);
+      });
     } finally {
       await file.close();
     }
@@ -197,6 +212,10 @@ export class FilesystemDriver implements BlobDriver, BoundedSpace, KeepsSideFile
       await syncFolder(dirname(target));
     });
     return blob;
+  }
+
+  settled(upload: DriverUpload): DriverUpload {
+    return this.#details.settled(upload);
   }
 
   async refuseIfTooLarge(bytes: number): Promise<void> {

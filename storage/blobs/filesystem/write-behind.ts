@@ -46,6 +46,9 @@ export class WriteBehind {
   #filled = 0;
   #buffersOut = 0;
   #unsynced = 0;
+  /** Where the bytes end that are in the file, and those of them that are on the device. */
+  #written: number;
+  #durable = 0;
   /** Ends when all writes so far have; they follow each other. */
   #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> | undefined;
@@ -56,6 +59,7 @@ export class WriteBehind {
   constructor(handle: FileHandle, position: number, pool: BufferPool, sync: () => Promise<void>) {
     this.#handle = handle;
     this.#position = position;
+    this.#written = position;
     this.#pool = pool;
     this.#syncFile = sync;
   }
@@ -63,6 +67,11 @@ export class WriteBehind {
   /** Bytes from the file's start that have been taken. */
   get end(): number {
     return this.#position + this.#filled;
+  }
+
+  /** Bytes from the file's start that are surely on the device; 0 unless this writer has synced some. */
+  get durable(): number {
+    return this.#durable;
   }
 
   /** Takes a chunk. Waits only while all buffers are full. Throws what an earlier write failed with. */
@@ -125,14 +134,17 @@ export class WriteBehind {
       const result = await this.#handle.write(bytes, written, bytes.byteLength - written, position + written);
       written += result.bytesWritten;
     }
+    this.#written = position + bytes.byteLength;
     this.#unsynced += bytes.byteLength;
     if (this.#unsynced >= SYNC_EVERY && this.#syncing === undefined) this.#sync();
   }
 
   #sync(): void {
     this.#unsynced = 0;
+    const reached = this.#written;
     this.#syncing = this.#syncFile().then(
       () => {
+        this.#durable = reached;
         this.#syncing = undefined;
       },
       (error: unknown) => {
