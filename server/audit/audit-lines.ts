@@ -15,10 +15,10 @@ export async function* auditLines(
   audit: AuditCatalog,
   page: Omit<AuditPage, 'limit'>,
   signal: AbortSignal,
-  ends: () => boolean,
+  ends: () => Promise<boolean>,
 ): AsyncGenerator<string, void, undefined> {
   let after = page.after ?? '0';
-  while (!signal.aborted && !ends()) {
+  while (!signal.aborted && !(await ends())) {
     const events = await audit.list({ ...page, after, limit: AT_ONCE });
     if (events.length > 0) yield events.map((event) => `${JSON.stringify(shownEvent(event))}\n`).join('');
     after = events.at(-1)?.id ?? after;

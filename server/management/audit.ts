@@ -8,6 +8,7 @@ import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { requireAdmin } from './require.ts';
+import { isStillAdministrator } from './still-administrator.ts';
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
@@ -15,8 +16,9 @@ const LARGEST_LIMIT = 1000;
 /** What was done by whom, and what was refused. For administrators. */
 export function addAuditRoutes(
   router: ManagementRouter,
-  { catalog, isDraining }: Pick<ManagementDependencies, 'catalog' | 'isDraining'>,
+  dependencies: Pick<ManagementDependencies, 'authenticator' | 'catalog' | 'isDraining' | 'sessions'>,
 ): void {
+  const { catalog, isDraining } = dependencies;
   router.get('/audit', async (ctx) => {
     requireAdmin(ctx);
     const limit = limitOf(queryOf(ctx, 'limit'));
@@ -40,7 +42,9 @@ export function addAuditRoutes(
     const page = { ...filterOf(ctx), ...(after !== undefined && { after }) };
     ctx.status = 200;
     ctx.set('Content-Type', 'application/jsonl');
-    ctx.body = Readable.from(auditLines(catalog.audit, page, ctx.state.signal, isDraining));
+    // A stream outlives what lets it begin no more than by a second.
+    const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
+    ctx.body = Readable.from(auditLines(catalog.audit, page, ctx.state.signal, ends));
     // The first line may be long in coming.
     ctx.flushHeaders();
   });

@@ -311,3 +311,15 @@ test('what is no JSON object of known fields is refused', async () => {
   }
   assert.equal((await call(admin, 'POST', '/users', { name: 'short', password: 'short' })).status, 400);
 });
+
+test('a stream of the audit ends with the token that began it', async () => {
+  const fields = { name: 'watcher', scopes: ['registry:audit'], expiresAt: null };
+  const { json } = await call(admin, 'POST', '/tokens', fields);
+  const stream = await fetch(`${registry.url}/api/v1/audit/stream`, {
+    headers: { authorization: basicAuthorization('admin', json.secret) },
+    signal: AbortSignal.timeout(60_000),
+  });
+  assert.equal(stream.status, 200);
+  assert.equal((await call(admin, 'DELETE', `/tokens/${json.id}`)).status, 204);
+  assert.doesNotMatch(await stream.text(), /berth_pat_/, 'it ends');
+});
