@@ -61,7 +61,6 @@ const XATTR = 'SCHILY.xattr.';
 const KINDS: ReadonlyMap<string, TarEntryKind> = new Map([
   ['0', 'file'],
   ['\0', 'file'],
-  ['7', 'file'],
   ['1', 'hardlink'],
   ['2', 'symlink'],
   ['3', 'char'],

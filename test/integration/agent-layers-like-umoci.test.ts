@@ -10,11 +10,12 @@ import { UnpackedSnapshotter } from '../../runtime-agent/snapshots/unpacked/unpa
 import type { Digest } from '../../storage/oci/digest.ts';
 import { describeTree } from '../support/describe-tree.ts';
 import { fc } from '../support/properties.ts';
-import { type TarEntry, writeTar } from '../support/tar-writer.ts';
+import { setTarChecksum, type TarEntry, writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unpackByUmoci } from '../support/umoci-tree.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 
+const BLOCK = 512;
 const NAMES = ['a', 'b', 'c', 'é', 'n'.repeat(255)];
 const name = fc.constantFrom(...NAMES);
 const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
@@ -80,7 +81,7 @@ const SNAPSHOTTERS = {
 
 for (const [kind, open] of Object.entries(SNAPSHOTTERS)) {
   describe(`${kind} layers and umoci`, { skip: unlessRoot() }, () => {
-    const numRuns = kind === 'EROFS' ? 40 : 8;
+    const numRuns = kind === 'EROFS' ? 25 : 5;
 
     it('have the same tree of one layer, whatever the order of its entries', async (t) => {
       const both = await begin(t, open);
@@ -94,6 +95,64 @@ for (const [kind, open] of Object.entries(SNAPSHOTTERS)) {
         { numRuns },
       );
       assert.ok(same > numRuns / 5, `only ${same} were not refused`);
+    });
+
+    it('have the same tree of a tar whose headers were changed, where neither refuses it', async (t) => {
+      const both = await begin(t, open);
+      const tar = writeTar([
+        { name: 'd/', type: 'directory' },
+        { name: 'd/f', type: 'file', content: 'x'.repeat(700) },
+        { name: `${'l'.repeat(60)}/${'m'.repeat(60)}`, type: 'file', content: 'y' },
+        { name: 'd/h', type: 'hardlink', target: 'd/f' },
+        { name: 's', type: 'symlink', target: 't'.repeat(120) },
+        { name: 'c', type: 'char', major: 1, minor: 3 },
+        { name: 'old', type: 'old', content: 'z' },
+      ]);
+      const headers = Array.from({ length: tar.length / BLOCK }, (_, index) => index * BLOCK).filter(
+        (at) => tar.toString('latin1', at + 257, at + 262) === 'ustar',
+      );
+      const change = fc.record({
+        header: fc.constantFrom(...headers),
+        field: fc.constantFrom(0, 100, 124, 136, 156, 157, 257, 263, 329, 345, 508),
+        text: fc.constantFrom(
+          ...[
+            '\0',
+            '0',
+            '1',
+            '2',
+            '5',
+            '7',
+            'x',
+            'L',
+            'g',
+            ' ',
+            '/',
+            '../',
+            './\0',
+            'd/f\0',
+            '.wh.d\0',
+            'tar\0',
+            'ustar  \0',
+          ],
+        ),
+      });
+      let same = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 3 }), async (changes) => {
+          const changed = Buffer.from(tar);
+          for (const { header, field, text } of changes) {
+            changed.write(text, header + field, 'latin1');
+            setTarChecksum(changed.subarray(header, header + BLOCK));
+          }
+          const { ours, theirs } = await both([changed]);
+          // Other fields of extended headers are looked at by one of them alone.
+          if (ours === undefined || theirs === undefined) return;
+          assert.deepEqual(ours, theirs);
+          same += 1;
+        }),
+        { numRuns },
+      );
+      assert.ok(same > numRuns / 10, `only ${same} were not refused`);
     });
 
     it('have the same tree of a layer that deletes from another', async (t) => {

@@ -61,7 +61,7 @@ export function tarHeader(entry: TarEntry, size: number): Buffer {
   header.write('ustar\x0000', 257, 'latin1');
   header.write(octal(entry.major ?? 0, 8), 329);
   header.write(octal(entry.minor ?? 0, 8), 337);
-  setChecksum(header);
+  setTarChecksum(header);
   const records = [
     ...(name.length > 100 ? [paxRecord('path', entry.name)] : []),
     ...(target.length > 100 ? [paxRecord('linkpath', entry.target ?? '')] : []),
@@ -72,7 +72,7 @@ export function tarHeader(entry: TarEntry, size: number): Buffer {
 function paxHeader(records: Buffer): Buffer {
   const header = tarHeader({ name: 'PaxHeaders/0', type: 'file' }, records.length);
   header.write('x', 156);
-  setChecksum(header);
+  setTarChecksum(header);
   return Buffer.concat([header, records, tarPadding(records.length)]);
 }
 
@@ -88,7 +88,8 @@ function octal(value: number, width: number): string {
   return value.toString(8).padStart(width - 1, '0');
 }
 
-function setChecksum(header: Buffer): void {
+/** Makes the checksum of a header right, whatever else is in it. */
+export function setTarChecksum(header: Buffer): void {
   header.fill(' ', 148, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
