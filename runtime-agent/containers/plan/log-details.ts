@@ -3,6 +3,9 @@ import { EngineError } from '../../errors.ts';
 import type { Container, HostConfig } from '../container.ts';
 import { variableName } from './command.ts';
 
+/** Steps that one expression may take over all labels, or variables. */
+const MAX_STEPS = 2e7;
+
 type Facts = Pick<Container, 'id' | 'name' | 'imageId'> & {
   readonly config: Pick<Container['config'], 'Labels' | 'Env' | 'Image'>;
 };
@@ -60,7 +63,19 @@ function pick(
 ): readonly (readonly [string, string])[] {
   const named = new Set((names ?? '').split(',').filter(Boolean));
   const matching = expression(pattern);
-  return entries.filter(([key]) => named.has(key) || (matching?.test(key) ?? false));
+  let left = MAX_STEPS;
+  const steps = {
+    take: (count: number) => {
+      left -= count;
+      if (left < 0) {
+        throw new EngineError(
+          'bad-request',
+          `the regular expression ${pattern?.slice(0, 80)} of the log options takes too long for these names`,
+        );
+      }
+    },
+  };
+  return entries.filter(([key]) => named.has(key) || (matching?.test(key, steps) ?? false));
 }
 
 function expression(pattern: string | undefined): Expression | undefined {

@@ -87,4 +87,11 @@ describe('details of log lines', () => {
     );
     assert.equal(logDetails(container, { tag: '{{.ImageName}}' }), 'tag=app%3A1');
   });
+
+  it('are not looked for without end', () => {
+    const Labels = { ['a'.repeat(1 << 20)]: '' };
+    const facts = { ...container, config: { ...container.config, Labels } };
+    assert.throws(() => logDetails(facts, { 'labels-regex': '(a{1,200}b)+!' }), { code: 'bad-request' });
+    assert.equal(logDetails(facts, { 'labels-regex': '^b' }), '');
+  });
 });
