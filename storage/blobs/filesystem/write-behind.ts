@@ -12,9 +12,14 @@ export class BufferPool {
   readonly #limit: number;
   #out = 0;
 
-  /** From `limit` buffers on, of which half are kept when nobody needs them, a writer gets no second one. */
+  /** Of `limit` buffers, or few more, half are kept when nobody needs them. */
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Buffers that writers have. */
+  get out(): number {
+    return this.#out;
   }
 
   get scarce(): boolean {
@@ -34,8 +39,8 @@ export class BufferPool {
 
 /**
  * Writes chunks one after another from a position on, in pieces of up to 256 KiB, while its caller goes on with
- * the next chunk. It copies chunks: their sender may use their memory again. At most 768 KiB are on their way, and
- * when there are many writers 256 KiB.
+ * the next chunk. It copies chunks: their sender may use their memory again. At most 768 KiB are on their way;
+ * when there are many writers, those without a buffer wait until their chunk is in the file.
  */
 export class WriteBehind {
   readonly #handle: FileHandle;
@@ -79,6 +84,11 @@ export class WriteBehind {
     let offset = 0;
     while (offset < chunk.byteLength) {
       if (this.#failure !== undefined) throw this.#failure.error;
+      // However many writers wait for their senders, no more buffers than the pool has are held.
+      if (this.#buffer === undefined && this.#buffersOut === 0 && this.#pool.scarce) {
+        await this.#writeThrough(chunk.subarray(offset));
+        return;
+      }
       this.#buffer ??= await this.#nextBuffer();
       const part = chunk.subarray(offset, offset + BUFFER_SIZE - this.#filled);
       this.#buffer.set(part, this.#filled);
@@ -94,6 +104,18 @@ export class WriteBehind {
     await this.#writing;
     await this.#syncing;
     if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #writeThrough(bytes: Uint8Array): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      await this.#writeAll(bytes, this.#position);
+      this.#position += bytes.byteLength;
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    }
   }
 
   async #nextBuffer(): Promise<Buffer> {
