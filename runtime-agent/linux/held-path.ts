@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync } from 'node:fs';
-import { mkdir, readdir, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
+import { mkdir, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Libc } from './libc.ts';
 import { mount, unmount } from './mount.ts';
-import { openInRoot } from './open-in-root.ts';
+import { openInRootLater } from './open-in-root.ts';
 
 /** A folder or file of a stranger's tree, mounted at `path` until it is released. */
 export interface HeldPath {
@@ -17,7 +17,8 @@ export interface HeldPath {
 /**
  * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
  * the host and knows names only as UTF-8; this path holds none of the tree's names, and nobody who writes to the tree can
- * replace it. Links of `path` are resolved inside `root`. Undefined when nothing is there.
+ * replace it. Links of `path` are resolved inside `root`, in threads, as the tree may lie on a server that does not answer.
+ * Undefined when nothing is there.
  */
 export async function holdPath(
   libc: Libc,
@@ -25,7 +26,7 @@ export async function holdPath(
   path: string,
   folder: string,
 ): Promise<HeldPath | undefined> {
-  const inside = openInRoot(libc, root, path);
+  const inside = await openInRootLater(libc, root, path);
   if (inside === undefined) return undefined;
   try {
     return await holdDescriptor(inside, folder);
@@ -36,7 +37,7 @@ export async function holdPath(
 
 async function holdDescriptor(inside: number, folder: string): Promise<HeldPath> {
   const place = join(folder, randomBytes(8).toString('hex'));
-  const isFolder = fstatSync(inside).isDirectory();
+  const isFolder = (await stat(`/proc/self/fd/${inside}`)).isDirectory();
   if (isFolder) await mkdir(place);
   else await writeFile(place, '', { flag: 'wx' });
   try {

@@ -10,8 +10,8 @@ const SYS_OPENAT2 = 437;
 const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_IN_ROOT = 0x10;
-/** A few microseconds each. */
-const ATTEMPTS = 1000;
+/** Calls of openat2 where it gives up for now, a few microseconds each. */
+export const ATTEMPTS = 1000;
 
 /** Opens paths of a tree that a stranger filled, as if the process were chrooted there. */
 export interface InRoot {
@@ -21,6 +21,8 @@ export interface InRoot {
    * of `path` is one byte; `flags` are those of open(2). The caller closes the descriptor. Throws SystemCallError.
    */
   open(root: number, path: string, flags: number): number;
+  /** The same in a thread of the pool, for what may lie on a file system that does not answer. */
+  openLater(root: number, path: string, flags: number): Promise<number>;
 }
 
 /** Binds the C library of this thread. */
@@ -28,19 +30,40 @@ export function loadInRoot(): InRoot {
   const openat2 = koffi.load(null).func('syscall', 'long', ['long', 'int', 'uint8_t *', 'void *', 'size_t']);
   return {
     open: (root, path, flags) => {
-      const always = CLOSE_ON_EXEC | ((flags & O_PATH) === 0 ? constants.O_NONBLOCK | constants.O_NOCTTY : 0);
-      const how = new BigUint64Array([
-        BigInt(flags | always),
-        0n,
-        BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
-      ]);
-      const name = Buffer.from(`${path === '' ? '.' : path}\0`, 'latin1');
-      const call = () => Number(openat2(SYS_OPENAT2, root, name, new Uint8Array(how.buffer), how.byteLength));
+      const { name, how } = callOf(path, flags);
+      const call = () => Number(openat2(SYS_OPENAT2, root, name, how, how.byteLength));
       const fd = openPatiently(call, koffi.errno);
       if (fd >= 0) return fd;
       throw new SystemCallError(`cannot open ${shown(path)}`, koffi.errno());
     },
+    openLater: async (root, path, flags) => {
+      const { name, how } = callOf(path, flags);
+      for (let attempt = 1; ; attempt += 1) {
+        const { fd, errno } = await new Promise<{ fd: number; errno: number }>((resolve, reject) => {
+          const done = (error: Error | null, result: number | bigint) => {
+            if (error === null) resolve({ fd: Number(result), errno: koffi.errno() });
+            else reject(error);
+          };
+          openat2.async(SYS_OPENAT2, root, name, how, how.byteLength, done);
+        });
+        if (fd >= 0) return fd;
+        if (errno !== ERRNO.EAGAIN || attempt === ATTEMPTS) {
+          throw new SystemCallError(`cannot open ${shown(path)}`, errno);
+        }
+      }
+    },
   };
+}
+
+function callOf(path: string, flags: number): { readonly name: Buffer; readonly how: Uint8Array } {
+  const always = CLOSE_ON_EXEC | ((flags & O_PATH) === 0 ? constants.O_NONBLOCK | constants.O_NOCTTY : 0);
+  const how = new BigUint64Array([
+    BigInt(flags | always),
+    0n,
+    BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
+  ]);
+  const name = Buffer.from(`${path === '' ? '.' : path}\0`, 'latin1');
+  return { name, how: new Uint8Array(how.buffer) };
 }
 
 /**

@@ -20,6 +20,13 @@ export interface Libc {
   /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
   poll(fds: Uint8Array, count: number, timeout: number): number;
   openat2(directory: number, path: string, how: Uint8Array, size: number): number;
+  /** The same in a thread of the pool, for what may lie on a file system that does not answer. */
+  openat2Later(
+    directory: number,
+    path: string,
+    how: Uint8Array,
+    size: number,
+  ): Promise<{ readonly fd: number; readonly errno: number }>;
   pidfdOpen(pid: number, flags: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
   errno(): number;
@@ -57,6 +64,14 @@ export function loadLibc(): Libc {
     eventfd: library.func('int eventfd(unsigned int initial, int flags)'),
     poll: library.func('int poll(uint8_t *fds, unsigned long count, int timeout)'),
     openat2: (directory, path, how, size) => Number(openat2(SYS_OPENAT2, directory, path, how, size)),
+    openat2Later: (directory, path, how, size) =>
+      new Promise((resolve, reject) => {
+        const done = (error: Error | null, fd: number | bigint) => {
+          if (error === null) resolve({ fd: Number(fd), errno: koffi.errno() });
+          else reject(error);
+        };
+        openat2.async(SYS_OPENAT2, directory, path, how, size, done);
+      }),
     pidfdOpen: (pid, flags) => Number(pidfdOpen(SYS_PIDFD_OPEN, pid, flags)),
     pidfdSendSignal: (pidfd, signal) =>
       Number(pidfdSendSignal(SYS_PIDFD_SEND_SIGNAL, pidfd, signal, null, 0)),

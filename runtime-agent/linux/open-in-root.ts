@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { getSystemErrorMessage } from 'node:util';
 import { ERRNO } from './errno.ts';
-import { O_PATH, openPatiently, readNamed } from './in-root.ts';
+import { ATTEMPTS, O_PATH, openPatiently, readNamed } from './in-root.ts';
 import type { Libc } from './libc.ts';
 
 const CLOSE_ON_EXEC = 0o2000000;
@@ -52,17 +53,38 @@ export function openInRoot(
 ): number | undefined {
   const directory = openSync(root, constants.O_DIRECTORY | constants.O_RDONLY);
   try {
-    const flags = CLOSE_ON_EXEC | (kind === 'folder' ? constants.O_RDONLY | constants.O_DIRECTORY : O_PATH);
-    const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
-    const call = () => libc.openat2(directory, path, new Uint8Array(how.buffer), how.byteLength);
-    const fd = openPatiently(call, libc.errno);
-    if (fd >= 0) return fd;
-    const errno = libc.errno();
-    if (ABSENT.has(errno)) return undefined;
-    throw new Error(`${path} cannot be opened inside ${root}: ${getSystemErrorMessage(-errno)}`);
+    const how = howOf(kind);
+    const fd = openPatiently(() => libc.openat2(directory, path, how, how.byteLength), libc.errno);
+    return fd >= 0 ? fd : unlessAbsent(libc.errno(), root, path);
   } finally {
     closeSync(directory);
   }
+}
+
+/** As openInRoot, in threads of the pool: a volume may lie on a server that does not answer. */
+export async function openInRootLater(libc: Libc, root: string, path: string): Promise<number | undefined> {
+  const directory = await open(root, constants.O_DIRECTORY | constants.O_RDONLY);
+  try {
+    const how = howOf('anything');
+    for (let attempt = 1; ; attempt += 1) {
+      const { fd, errno } = await libc.openat2Later(directory.fd, path, how, how.byteLength);
+      if (fd >= 0) return fd;
+      if (errno !== ERRNO.EAGAIN || attempt === ATTEMPTS) return unlessAbsent(errno, root, path);
+    }
+  } finally {
+    await directory.close();
+  }
+}
+
+function howOf(kind: 'anything' | 'folder'): Uint8Array {
+  const flags = CLOSE_ON_EXEC | (kind === 'folder' ? constants.O_RDONLY | constants.O_DIRECTORY : O_PATH);
+  const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
+  return new Uint8Array(how.buffer);
+}
+
+function unlessAbsent(errno: number, root: string, path: string): undefined {
+  if (ABSENT.has(errno)) return undefined;
+  throw new Error(`${path} cannot be opened inside ${root}: ${getSystemErrorMessage(-errno)}`);
 }
 
 /** Nothing there, or a loop of links. */

@@ -1,4 +1,5 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import { fillTree } from './fill-tree.ts';
 
@@ -15,11 +16,12 @@ export async function copyTree(
   target: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const root = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY);
+  const folder = await open(target, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const tar = trees.read({ folder: source, members: ALL }, signal);
-    await fillTree({ root, folder: '', noOverwriteDirNonDir: false, includesFolder: true }, tar, signal);
+    const request = { root: folder.fd, folder: '', noOverwriteDirNonDir: false, includesFolder: true };
+    await fillTree(request, tar, signal);
   } finally {
-    closeSync(root);
+    await folder.close();
   }
 }

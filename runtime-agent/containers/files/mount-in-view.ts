@@ -1,5 +1,5 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { closeSync, constants } from 'node:fs';
+import { mkdir, open, stat } from 'node:fs/promises';
 import { type InRoot, O_PATH } from '../../linux/in-root.ts';
 import { mount } from '../../linux/mount.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
@@ -10,7 +10,7 @@ export async function mountInView(inRoot: InRoot, root: number, point: OciMount)
   const { source, destination, options } = point;
   const readOnly = options.some((option) => option === 'ro' || option === 'rro');
   const isFolder = (await stat(source)).isDirectory();
-  const target = openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
+  const target = await openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
   try {
     const path = `/proc/self/fd/${target}`;
     // A read-only mount of a tree of mounts would need each of them made so.
@@ -22,7 +22,7 @@ export async function mountInView(inRoot: InRoot, root: number, point: OciMount)
       flags: recursive ? ['bind', 'recursive'] : ['bind'],
     });
     if (!readOnly) return;
-    const mounted = openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
+    const mounted = await openPlace(inRoot, root, Buffer.from(destination).toString('latin1'), isFolder);
     try {
       await mount({
         source: 'none',
@@ -38,39 +38,40 @@ export async function mountInView(inRoot: InRoot, root: number, point: OciMount)
   }
 }
 
-function openPlace(inRoot: InRoot, root: number, path: string, isFolder: boolean): number {
+async function openPlace(inRoot: InRoot, root: number, path: string, isFolder: boolean): Promise<number> {
   try {
-    return inRoot.open(root, path, O_PATH);
+    return await inRoot.openLater(root, path, O_PATH);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const names = path.split('/').filter((name) => name !== '');
   for (const [index, name] of names.entries()) {
-    const parent = inRoot.open(root, names.slice(0, index).join('/'), O_PATH | constants.O_DIRECTORY);
+    const parent = await inRoot.openLater(
+      root,
+      names.slice(0, index).join('/'),
+      O_PATH | constants.O_DIRECTORY,
+    );
     try {
-      if (index < names.length - 1 || isFolder) makeFolder(parent, name);
-      else makeFile(parent, name);
+      if (index < names.length - 1 || isFolder) await makeFolder(parent, name);
+      else await makeFile(parent, name);
     } finally {
       closeSync(parent);
     }
   }
-  return inRoot.open(root, path, O_PATH);
+  return await inRoot.openLater(root, path, O_PATH);
 }
 
-function makeFolder(parent: number, name: string): void {
-  unlessThere(() => mkdirSync(pathAt(parent, name), { mode: 0o755 }));
+async function makeFolder(parent: number, name: string): Promise<void> {
+  await mkdir(pathAt(parent, name), { mode: 0o755 }).catch(unlessThere);
 }
 
 /** What is there is not opened: it may be a pipe, and nobody at its other end for ever. */
-function makeFile(parent: number, name: string): void {
+async function makeFile(parent: number, name: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-  unlessThere(() => closeSync(openSync(pathAt(parent, name), flags, 0o644)));
+  const file = await open(pathAt(parent, name), flags, 0o644).catch(unlessThere);
+  await file?.close();
 }
 
-function unlessThere(make: () => void): void {
-  try {
-    make();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
+function unlessThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'EEXIST') throw error;
 }
