@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeComposeApp } from '../support/compose-app.ts';
@@ -25,9 +26,13 @@ async function countLeftovers(dataDir: string) {
   return {
     links,
     filter,
-    processes: processes.split('\n').filter((line) => line.includes(`${dataDir}/containers`)),
+    processes: processes
+      .split('\n')
+      .filter(
+        (line) => line.includes(`${dataDir}/containers`) || line.includes(`${runDirectory(dataDir)}/runs`),
+      ),
     containers: await folder('containers'),
-    exits: await folder('exits'),
+    exits: await readdir(join(runDirectory(dataDir), 'exits')),
   };
 }
 
