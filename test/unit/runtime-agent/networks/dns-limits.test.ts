@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { QueryBudget, Shares } from '../../../../runtime-agent/networks/dns/limits.ts';
 import { serveConnection } from '../../../../runtime-agent/networks/dns/serve-connection.ts';
 import { framed, readFrames } from '../../../../runtime-agent/networks/dns/tcp-frames.ts';
+import { loadedWith, readImports } from '../../../architecture/imports.ts';
 
 describe('what a container may have of its resolver', () => {
   test('a client that sends queries and reads no answers is not served on', async () => {
@@ -71,6 +73,17 @@ describe('what a container may have of its resolver', () => {
     for (let held = 0; held < 4; held += 1) shares.giveBack('a');
     assert.deepEqual([take('c', 10), take('d', 10)], [3, 2]);
   });
+});
+
+test('the thread of the API loads no resolver', () => {
+  const loaded = loadedWith(
+    'runtime-agent/cli/run-agent.ts',
+    readImports(join(import.meta.dirname, '../../../..')),
+  );
+  assert.ok(loaded.has('runtime-agent/networks/dns/dns-thread.ts'));
+  for (const file of ['resolver', 'forward-query', 'answer-query', 'serve-connection']) {
+    assert.ok(!loaded.has(`runtime-agent/networks/dns/${file}.ts`), file);
+  }
 });
 
 async function* asStream(chunks: readonly Buffer[]): AsyncIterable<Buffer> {
