@@ -33,6 +33,12 @@ interface Connection {
   loggedIn: boolean;
 }
 
+/** The connections of one address. */
+interface Neighbours {
+  count: number;
+  readonly idle: Set<Connection>;
+}
+
 /**
  * Bounds the connections of a process. A new connection takes the place of the one that has been idle longest without a
  * login, and is refused when there is none: idle connections keep nobody out, and running requests are never cut.
@@ -41,7 +47,7 @@ export class ConnectionGate {
   readonly #limits: ConnectionLimits;
   readonly #isProxy: (address: string | undefined) => boolean;
   readonly #connections = new Map<string, Connection>();
-  readonly #perAddress = new Map<string, number>();
+  readonly #perAddress = new Map<string, Neighbours>();
   /** Without a login and without a request; the one that has been idle longest first. */
   readonly #idle = new Set<Connection>();
   #beforeLogin = 0;
@@ -60,15 +66,18 @@ export class ConnectionGate {
   admit(socket: Socket): boolean {
     const remote = socket.remoteAddress;
     const address = networkOf(remote);
-    const ofAddress = this.#perAddress.get(address) ?? 0;
-    if (ofAddress >= this.#limits.perAddress && !this.#isProxy(remote)) return false;
+    const neighbours = this.#perAddress.get(address) ?? { count: 0, idle: new Set() };
+    if (neighbours.count >= this.#limits.perAddress && !this.#isProxy(remote)) {
+      if (!this.#closeOldest(neighbours.idle)) return false;
+    }
     const full = this.count >= this.#limits.total || this.#beforeLogin >= this.#limits.beforeLogin;
-    if (full && !this.#closeIdle()) return false;
+    if (full && !this.#closeOldest(this.#idle)) return false;
     const connection = { socket, key: keyOf(socket), address, running: 0, loggedIn: false };
     this.#connections.set(connection.key, connection);
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    neighbours.count += 1;
+    this.#perAddress.set(address, neighbours);
     this.#beforeLogin += 1;
-    this.#idle.add(connection);
+    this.#setIdle(connection, true);
     socket.once('close', () => this.#forget(connection));
     return true;
   }
@@ -78,7 +87,7 @@ export class ConnectionGate {
     const connection = this.#connections.get(keyOf(socket));
     if (connection === undefined) return () => undefined;
     connection.running += 1;
-    this.#idle.delete(connection);
+    this.#setIdle(connection, false);
     return () => {
       connection.running -= 1;
       if (connection.running === 0) this.#rest(connection);
@@ -91,15 +100,24 @@ export class ConnectionGate {
     if (connection === undefined || connection.loggedIn) return;
     connection.loggedIn = true;
     this.#beforeLogin -= 1;
-    this.#idle.delete(connection);
+    this.#setIdle(connection, false);
   }
 
   #rest(connection: Connection): void {
-    if (!connection.loggedIn && this.#connections.has(connection.key)) this.#idle.add(connection);
+    if (!connection.loggedIn && this.#connections.has(connection.key)) {
+      this.#setIdle(connection, true);
+    }
   }
 
-  #closeIdle(): boolean {
-    const [oldest] = this.#idle;
+  #setIdle(connection: Connection, isIdle: boolean): void {
+    for (const set of [this.#idle, this.#perAddress.get(connection.address)?.idle]) {
+      if (isIdle) set?.add(connection);
+      else set?.delete(connection);
+    }
+  }
+
+  #closeOldest(idle: ReadonlySet<Connection>): boolean {
+    const [oldest] = idle;
     if (oldest === undefined) return false;
     this.#forget(oldest);
     oldest.socket.destroy();
@@ -108,11 +126,12 @@ export class ConnectionGate {
 
   #forget(connection: Connection): void {
     if (!this.#connections.delete(connection.key)) return;
-    this.#idle.delete(connection);
+    this.#setIdle(connection, false);
     if (!connection.loggedIn) this.#beforeLogin -= 1;
-    const left = (this.#perAddress.get(connection.address) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(connection.address, left);
-    else this.#perAddress.delete(connection.address);
+    const neighbours = this.#perAddress.get(connection.address);
+    if (neighbours === undefined) return;
+    neighbours.count -= 1;
+    if (neighbours.count === 0) this.#perAddress.delete(connection.address);
   }
 }
 

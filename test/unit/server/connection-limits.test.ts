@@ -72,10 +72,14 @@ test('connections without a login leave room for those with one', () => {
 });
 
 test('one address, or one /64 of IPv6, has its share; a proxy speaks for many', () => {
-  const { connect } = gateOf({ perAddress: 1 }, (address) => address === '10.9.9.9');
-  assert.ok(connect('10.0.0.1').admitted);
-  assert.equal(connect('::ffff:10.0.0.1').admitted, false);
-  assert.ok(connect('2001:db8:1:2::1').admitted);
+  const { gate, closed, connect } = gateOf({ perAddress: 1 }, (address) => address === '10.9.9.9');
+  const first = connect('10.0.0.1');
+  const second = connect('::ffff:10.0.0.1');
+  assert.ok(first.admitted && second.admitted);
+  assert.deepEqual(closed, [first.name], 'the next one takes the place of an idle one');
+  gate.begin(second.socket);
+  assert.equal(connect('10.0.0.1').admitted, false);
+  gate.begin(connect('2001:db8:1:2::1').socket);
   assert.equal(connect('2001:DB8:1:2:ffff::7').admitted, false);
   assert.ok(connect('2001:db8:1:3::1').admitted);
   for (let count = 0; count < 5; count += 1) assert.ok(connect('10.9.9.9').admitted);
