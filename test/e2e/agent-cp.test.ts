@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, readdir, readFile, symlink, utimes, writeFile } fr
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { agentMounts } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import type { Docker } from '../support/docker-cli.ts';
@@ -170,7 +171,7 @@ describe('docker cp', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
     }
     await waitUntil(
       'nothing is left',
-      async () => (await readdir(join(agent.dataDir, 'parts'))).length === 0,
+      async () => (await readdir(join(runDirectory(agent.dataDir), 'parts'))).length === 0,
     );
     await docker(['start', 'mounted']);
     assert.equal(await content('mounted:/host/by-cp-stopped'), 'new\n');

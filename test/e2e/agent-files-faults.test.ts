@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { agentMounts, removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { defer } from '../support/cleanup.ts';
@@ -28,7 +29,7 @@ describe('faults while files and images move', { skip: unlessRoot(), timeout: 1_
     layers: (await readdir(join(agent.dataDir, 'layers'))).sort(),
     // What is removed is out of sight at once, and its room comes back a little later.
     rootfs: (await readdir(join(agent.dataDir, 'snapshots'))).filter((name) => !name.startsWith('.')).sort(),
-    parts: await readdir(join(agent.dataDir, 'parts')),
+    parts: await readdir(join(runDirectory(agent.dataDir), 'parts')),
     images: (await out('images', '-a', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'))
       .split('\n')
       .sort(),
