@@ -50,7 +50,7 @@ check 'the unit starts the agent' active systemctl is-active berth-agent
 
 mkdir -p /root/image/bin
 cp /bin/busybox /root/image/bin/busybox
-for name in sh cat sleep mount echo head true; do ln -sf busybox "/root/image/bin/$name"; done
+for name in sh cat sleep mount echo head tail true; do ln -sf busybox "/root/image/bin/$name"; done
 mkdir -p /root/image/mnt /root/image/proc /root/image/tmp
 tar -C /root/image -c . | docker import - bb >/dev/null
 check 'a container runs' hello docker run --rm bb echo hello
@@ -64,7 +64,8 @@ check 'docker-default is the same' 'berth-default (enforce)' label --security-op
 printf 'profile vm-test flags=(attach_disconnected) { file, capability, network, deny /etc/** r, }\n' |
   apparmor_parser --skip-cache --replace
 check 'another profile is applied' 'vm-test (enforce)' label --security-opt apparmor=vm-test
-check 'a profile that is not loaded fails the start' '*' label --security-opt apparmor=nosuch
+check 'a profile that is not loaded fails the start' refused \
+  sh -c 'docker run --rm --security-opt apparmor=nosuch bb true || echo refused'
 docker run --detach --name web bb sleep 100000 >/dev/null
 check 'inspect tells the profile' berth-default docker inspect --format '{{.AppArmorProfile}}' web
 check 'exec is confined' 'berth-default (enforce)' docker exec web cat /proc/self/attr/current
@@ -96,8 +97,8 @@ check 'memory' 67108864 docker run --rm --memory 64m bb cat /sys/fs/cgroup/memor
 check 'processors' '50000 100000' docker run --rm --cpus 0.5 bb cat /sys/fs/cgroup/cpu.max
 check 'processes' 20 docker run --rm --pids-limit 20 bb cat /sys/fs/cgroup/pids.max
 check 'stats' 'web *iB / *' docker stats --no-stream --format '{{.Name}} {{.MemUsage}}' web
-docker run --name oom --memory 16m bb sh -c 'head -c 100000000 /dev/zero | tail' >/dev/null 2>&1
-check 'a container out of memory is killed' 1 sh -c "docker inspect --format '{{.State.OOMKilled}}' oom | grep -c -E 'true|false'"
+docker run --name oom --memory 16m --memory-swap 16m bb tail -n 1 /dev/zero >/dev/null 2>&1
+check 'a container out of memory is killed' 'true 137' docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' oom
 
 echo '== the end of the agent'
 pid=$(docker inspect --format '{{.State.Pid}}' web)
