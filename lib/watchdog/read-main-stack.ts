@@ -1,18 +1,15 @@
 import type { Debugger } from 'node:inspector';
 
-/** Milliseconds that JavaScript has to stop; native code does not. */
-const PATIENCE = 3_000;
-
 /**
  * Stops the JavaScript of the main thread, for good, and returns its stack with the innermost call first; an empty list where the
- * thread is in native code. To be called in another thread.
+ * thread is in native code, which does not stop within `patience` milliseconds. To be called in another thread.
  */
-export async function readMainStack(): Promise<readonly string[]> {
+export async function readMainStack(patience: number): Promise<readonly string[]> {
   const { Session } = await import('node:inspector');
   const session = new Session();
   const files = new Map<string, string>();
   return await new Promise((resolve) => {
-    setTimeout(resolve, PATIENCE, []);
+    setTimeout(resolve, patience, []);
     session.on('Debugger.scriptParsed', ({ params }) => {
       files.set(params.scriptId, params.url);
     });

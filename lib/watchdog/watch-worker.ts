@@ -9,8 +9,10 @@ import { WorkUnderWay } from './work-under-way.ts';
 
 /** The thread that watches the main thread. It never waits for it: all that they share is memory. */
 
-/** Milliseconds for the stack, the log and the record, all of which can hang, such as on a pipe that nobody reads. */
-const LAST_WORDS = 5_000;
+/** Milliseconds that JavaScript has at least to stop for its stack. */
+const PATIENCE = 3_000;
+/** Milliseconds for the log and the record, which can hang, such as on a pipe that nobody reads. */
+const LAST_WORDS = 3_000;
 /** Names of work in the log. */
 const NAMES = 20;
 
@@ -37,12 +39,13 @@ function readMain() {
 
 async function end(): Promise<void> {
   const counted = clock.counted;
-  new Worker(new URL('end-worker.ts', import.meta.url), { workerData: LAST_WORDS });
+  const patience = Math.max(PATIENCE, limit);
+  new Worker(new URL('end-worker.ts', import.meta.url), { workerData: patience + LAST_WORDS });
   try {
     const now = new Date();
     const thread = describeMainThread();
     const names = work.list();
-    const stack = await readMainStack();
+    const stack = await readMainStack(patience);
     tryTo(() => appendFileSync(record, `${now.toISOString()}\n`, { mode: 0o600 }));
     if (log !== undefined) {
       const line = JSON.stringify({
