@@ -42,7 +42,7 @@ Options, and the environment variables that they win over:
                                 (BERTH_AGENT_LOG_LEVEL; info)
   --watchdog TIME               ends the agent with code 70 and a stack in the log when it has answered
                                 nothing for so long, for its supervisor to start it again, or off;
-                                containers go on (BERTH_AGENT_WATCHDOG; 10s)
+                                containers go on (BERTH_AGENT_WATCHDOG; 10s, slow machines need more)
   --config FILE                 JSON with socket, socketGroup, data, insecureRegistries, logLevel,
                                 discardLayerBlobs, registryAuthFiles, registryMirrors,
                                 httpProxy, httpsProxy, noProxy,
