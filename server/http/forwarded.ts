@@ -12,10 +12,13 @@ export interface RequestOrigin {
 }
 
 /**
- * The origin of a request. Only a trusted proxy is believed: then `Forwarded` (RFC 7239) counts, else
- * `X-Forwarded-Proto` and `X-Forwarded-Host`, the first element of each, which the outermost proxy wrote. The
- * client is the last address of `X-Forwarded-For` that is no trusted proxy: those before it anybody can make up. Where all
- * are trusted it is the first, the one that is furthest away.
+ * The origin of a request. Only a trusted proxy is believed, in `Forwarded` (RFC 7239) or in `X-Forwarded-For`, `-Proto` and
+ * `-Host`. The client is the last address of the chain that is no trusted proxy: those before it anybody can make up.
+ * Where all are trusted it is the first, the furthest away. Protocol and host are those of the first element, which the
+ * outermost proxy wrote; in `Forwarded`, those of the element that names the client.
+ *
+ * A proxy that writes one of the two kinds may pass on the other as the client made it up, and nothing tells which it
+ * wrote. Therefore, where both say something, each counts only as far as they agree: otherwise the connection does.
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;
@@ -25,14 +28,53 @@ export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): Re
     remote: peer,
   };
   if (!trusted.includes(peer)) return direct;
-  const [forwarded] = parseForwarded(textOf(req, 'forwarded'));
-  const protocol = (forwarded?.proto || firstOf(textOf(req, 'x-forwarded-proto'))).toLowerCase();
-  const host = forwarded?.host ?? firstOf(textOf(req, 'x-forwarded-host'));
+  const standard = byForwarded(textOf(req, 'forwarded'), trusted);
+  const customary = byXForwarded(req, trusted);
+  const protocol = agreed(standard.protocol, customary.protocol);
+  const host = agreed(standard.host, customary.host) ?? '';
   return {
     protocol: protocol === 'https' || protocol === 'http' ? protocol : direct.protocol,
     host: isHost(host) ? host : direct.host,
-    remote: remoteOf(req, trusted) ?? peer,
+    remote: agreed(standard.remote, customary.remote) || peer,
   };
+}
+
+/** What one kind of header says; undefined where it says nothing, and an empty address where none can be believed. */
+interface Told {
+  readonly protocol?: string | undefined;
+  readonly host?: string | undefined;
+  readonly remote?: string | undefined;
+}
+
+function byForwarded(header: string, trusted: TrustedProxies): Told {
+  if (header === '') return {};
+  const elements = parseForwarded(header);
+  const { address = '', index } = clientOf(
+    elements.map((element) => element.for),
+    trusted,
+  );
+  // Without any `for` nobody is named, and the element of the outermost proxy is the first.
+  const named = elements.some((element) => element.for !== undefined) ? elements[index] : elements[0];
+  return {
+    protocol: named?.proto?.toLowerCase() || undefined,
+    host: named?.host || undefined,
+    remote: address,
+  };
+}
+
+function byXForwarded(req: IncomingMessage, trusted: TrustedProxies): Told {
+  const addresses = textOf(req, 'x-forwarded-for');
+  return {
+    protocol: firstOf(textOf(req, 'x-forwarded-proto')).toLowerCase() || undefined,
+    host: firstOf(textOf(req, 'x-forwarded-host')) || undefined,
+    remote: addresses === '' ? undefined : (clientOf(addresses.split(','), trusted).address ?? ''),
+  };
+}
+
+/** What both say, or the only one that says something. */
+function agreed(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return one === other ? one : undefined;
 }
 
 /** The elements of a Forwarded header, parameter names in lower case; what does not parse is left out. */
@@ -51,15 +93,17 @@ export function parseForwarded(header: string): readonly Readonly<Record<string,
   return elements;
 }
 
-function remoteOf(req: IncomingMessage, trusted: TrustedProxies): string | undefined {
-  const addresses = textOf(req, 'x-forwarded-for')
-    .split(',')
-    .map((text) => addressOf(text.trim()));
+/** The client in a chain of addresses, and where it stands there. */
+function clientOf(
+  chain: readonly (string | undefined)[],
+  trusted: TrustedProxies,
+): { readonly address?: string; readonly index: number } {
+  let furthest: { readonly address?: string; readonly index: number } = { index: chain.length - 1 };
   // From the nearest on; one that cannot be read ends what is known.
-  let furthest: string | undefined;
-  for (const address of addresses.reverse()) {
+  for (let index = chain.length - 1; index >= 0; index -= 1) {
+    const address = addressOf(chain[index]?.trim() ?? '');
     if (address === undefined) break;
-    furthest = address;
+    furthest = { address, index };
     if (!trusted.includes(address)) break;
   }
   return furthest;

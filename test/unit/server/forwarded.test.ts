@@ -41,19 +41,62 @@ test('nobody but a trusted proxy is believed', () => {
   });
 });
 
-test('Forwarded comes before X-Forwarded-*, and of both the first element counts', () => {
-  const both = {
-    forwarded: 'proto=https;host="registry.example:8443", proto=http;host=inner.example',
-    'x-forwarded-proto': 'http',
-    'x-forwarded-host': 'other.example',
-  };
-  assert.deepEqual(origin(both), { protocol: 'https', host: 'registry.example:8443', remote: '10.0.0.1' });
-  const older = {
+test('of Forwarded and of X-Forwarded-* alone the first element counts where no client is named', () => {
+  const standard = { forwarded: 'proto=https;host="registry.example:8443", proto=http;host=inner.example' };
+  assert.deepEqual(origin(standard), {
+    protocol: 'https',
+    host: 'registry.example:8443',
+    remote: '10.0.0.1',
+  });
+  const customary = {
     'x-forwarded-proto': 'https, http',
     'x-forwarded-host': 'registry.example , inner',
     'x-forwarded-for': '198.51.100.1',
   };
-  assert.deepEqual(origin(older), { protocol: 'https', host: 'registry.example', remote: '198.51.100.1' });
+  assert.deepEqual(origin(customary), {
+    protocol: 'https',
+    host: 'registry.example',
+    remote: '198.51.100.1',
+  });
+});
+
+test('Forwarded names the client as X-Forwarded-For does, and the element that does tells host and protocol', () => {
+  for (const [header, remote] of [
+    ['for=198.51.100.1', '198.51.100.1'],
+    ['for=1.1.1.1, for=198.51.100.1, for=10.2.2.2', '198.51.100.1'],
+    ['for="[2001:db8::1]:4711"', '2001:db8::1'],
+    ['for=10.9.9.9, for="[fd00::7]"', '10.9.9.9'],
+    ['for=1.1.1.1, for=unknown, for=10.2.2.2', '10.2.2.2'],
+    ['for=1.1.1.1, for=_hidden', '10.0.0.1'],
+    ['proto=https', '10.0.0.1'],
+  ] as const) {
+    assert.equal(origin({ forwarded: header }).remote, remote, header);
+  }
+  const madeUp = 'for=1.1.1.1;host=evil.example;proto=http';
+  const chain = `${madeUp}, for=198.51.100.1;host=registry.example;proto=https, for=10.2.2.2;host=inner`;
+  assert.deepEqual(origin({ forwarded: chain }), {
+    protocol: 'https',
+    host: 'registry.example',
+    remote: '198.51.100.1',
+  });
+});
+
+test('where a proxy sends both kinds, one of which its client may have made up, only what they agree on counts', () => {
+  const forwarded = 'for=198.51.100.1;host=registry.example;proto=https';
+  const same = {
+    forwarded,
+    'x-forwarded-for': '9.9.9.9, 198.51.100.1',
+    'x-forwarded-host': 'registry.example',
+    'x-forwarded-proto': 'https',
+  };
+  const agreed = { protocol: 'https', host: 'registry.example', remote: '198.51.100.1' } as const;
+  assert.deepEqual(origin(same), agreed);
+  assert.equal(origin({ ...same, 'x-forwarded-for': '9.9.9.9' }).remote, '10.0.0.1');
+  assert.equal(origin({ ...same, forwarded: 'for=9.9.9.9' }).remote, '10.0.0.1');
+  assert.equal(origin({ ...same, forwarded: 'nonsense' }).remote, '10.0.0.1');
+  assert.equal(origin({ ...same, 'x-forwarded-host': 'evil.example' }).host, 'inner:5000');
+  assert.equal(origin({ ...same, 'x-forwarded-proto': 'http' }).protocol, 'http');
+  assert.deepEqual(origin({ forwarded, 'x-forwarded-proto': 'https' }), agreed);
 });
 
 test('what is no host is not taken for one', () => {
