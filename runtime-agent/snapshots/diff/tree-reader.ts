@@ -48,6 +48,8 @@ export class TreeReader {
 
   *#member(root: Place, member: TreeMember): Generator<Uint8Array, void, void> {
     const names = latin1(member.source).split('/');
+    // The kernel would take it for the folder above the tree.
+    if (names.includes('..')) throw notThere(member);
     const last = names.pop() ?? '';
     const target = latin1(member.target);
     const opened: number[] = [];
