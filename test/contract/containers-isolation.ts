@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { describe, it } from 'node:test';
 import { type AgentContainers, runContainer } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 
 /** What a container can see and do, and what it cannot. */
 export function describeIsolation(name: string, agent: () => AgentContainers): void {
@@ -181,11 +182,11 @@ export function describeIsolation(name: string, agent: () => AgentContainers): v
         config: containerConfig(['sh', '-c', 'rm -f /etc/passwd; ln -s /proc/1/root/etc/passwd /etc/passwd']),
         hostConfig: hostConfig(),
       });
-      const waiting = await containers.wait(made.id, 'next-exit', AbortSignal.timeout(300_000));
+      const waiting = await containers.wait(made.id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       await containers.start(made.id);
       await waiting.result;
       // Its root's home is looked up in the host's file if the link is followed there.
-      const again = await containers.wait(made.id, 'next-exit', AbortSignal.timeout(300_000));
+      const again = await containers.wait(made.id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       await containers.start(made.id);
       assert.equal((await again.result).exitCode, 0);
     });

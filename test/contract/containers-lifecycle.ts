@@ -5,9 +5,9 @@ import type { EngineEvent } from '../../runtime-agent/events/event-bus.ts';
 import { type AgentContainers, collectOutput, readPid, runContainer } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { eventually } from '../support/eventually.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 
 /** Milliseconds after which something has gone wrong, however slow the machine is. */
-const LIMIT = 300_000;
 /** Seconds in which what is told to end does so by itself, however slow the machine is. */
 const GRACE = 200;
 
@@ -79,7 +79,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
     it('sends signals, and refuses them when nothing runs', async () => {
       const { containers } = agent();
       const id = await startReady('trap "exit 7" HUP; echo ready; while :; do sleep 0.05; done');
-      const waiting = await containers.wait(id, 'not-running', AbortSignal.timeout(LIMIT));
+      const waiting = await containers.wait(id, 'not-running', AbortSignal.timeout(LONGEST_WAIT));
       await assert.rejects(containers.kill(id, 'NOSUCH'), { code: 'bad-request' });
       await containers.kill(id, 'SIGHUP');
       assert.deepEqual(await waiting.result, { exitCode: 7 });
@@ -126,10 +126,10 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
     it('answers waiters by their conditions', async () => {
       const { containers } = agent();
       const id = await create('exit 9');
-      const now = await containers.wait(id, 'not-running', AbortSignal.timeout(LIMIT));
+      const now = await containers.wait(id, 'not-running', AbortSignal.timeout(LONGEST_WAIT));
       assert.deepEqual(await now.result, { exitCode: 0 });
-      const next = await containers.wait(id, 'next-exit', AbortSignal.timeout(LIMIT));
-      const removed = await containers.wait(id, 'removed', AbortSignal.timeout(LIMIT));
+      const next = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
+      const removed = await containers.wait(id, 'removed', AbortSignal.timeout(LONGEST_WAIT));
       const leaving = new AbortController();
       const left = await containers.wait(id, 'removed', leaving.signal);
       leaving.abort(new Error('gone'));
@@ -140,7 +140,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       void removed.result.then(() => {
         isRemoved = true;
       });
-      const later = await containers.wait(id, 'not-running', AbortSignal.timeout(LIMIT));
+      const later = await containers.wait(id, 'not-running', AbortSignal.timeout(LONGEST_WAIT));
       assert.deepEqual(await later.result, { exitCode: 9 });
       assert.equal(isRemoved, false);
       await containers.remove(id, { force: false, volumes: false });
@@ -219,7 +219,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await containers.start(id);
       const iterator = client.output[Symbol.asyncIterator]();
       await iterator.next();
-      const { result } = await containers.wait(id, 'next-exit', AbortSignal.timeout(LIMIT));
+      const { result } = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       const output = (async () => {
         for (let read = await iterator.next(); !read.done; read = await iterator.next());
         order.push('output');

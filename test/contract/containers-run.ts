@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import { type AgentContainers, collectOutput, runContainer } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 
 /** Running a command to its end: exit codes, errors, environment, users. */
 export function describeRunning(name: string, agent: () => AgentContainers): void {
@@ -47,7 +48,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
           hostConfig: hostConfig(),
         });
         const attachment = await containers.attach(id, { stdin: false, stdout: true, stderr: true });
-        const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
+        const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
         await assert.rejects(containers.start(id), (error) => {
           assert.ok(error instanceof EngineError);
           assert.equal(error.code, 'bad-request');
@@ -62,7 +63,8 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         assert.equal(state.exitCode, code);
         assert.match(state.error, message);
         assert.equal(
-          (await containers.wait(id, 'not-running', AbortSignal.timeout(300_000))).result instanceof Promise,
+          (await containers.wait(id, 'not-running', AbortSignal.timeout(LONGEST_WAIT))).result instanceof
+            Promise,
           true,
         );
       });
@@ -81,7 +83,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
         config: containerConfig(['nosuch']),
         hostConfig: hostConfig({ AutoRemove: true }),
       });
-      const waiting = await containers.wait(id, 'removed', AbortSignal.timeout(300_000));
+      const waiting = await containers.wait(id, 'removed', AbortSignal.timeout(LONGEST_WAIT));
       await assert.rejects(containers.start(id), { code: 'bad-request' });
       assert.deepEqual(await waiting.result, { exitCode: 127 });
       await assert.rejects(containers.get(id), { code: 'not-found', message: `No such container: ${id}` });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attachment, LogOptions } from '../../runtime-agent/containers/containers.ts';
 import { type AgentContainers, collectOutput, readLogs, runContainer } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const MEGABYTE = 1 << 20;
@@ -84,7 +85,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       // More than the agent holds for a slow client, and less than what would stop the container: sockets, pipes and all.
       const { id, containers, attach } = await start('dd if=/dev/zero bs=8192 count=40 2>/dev/null');
       const client = await attach();
-      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
+      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       await containers.start(id);
       assert.deepEqual(await waiting.result, { exitCode: 0 });
       await containers.remove(id, { force: false, volumes: false });
@@ -94,7 +95,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     it('does not let a client that reads nothing keep a killed container alive', async () => {
       const { id, containers, attach } = await start('trap "" PIPE; seq -w 100000 999999');
       const stuck = await attach();
-      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
+      const waiting = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       await containers.start(id);
       await sleep(500);
       await containers.kill(id, 'KILL');
@@ -151,7 +152,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       const { stdout, stderr } = await collectOutput(client);
       assert.equal(stdout, '\r\n33 77\r\nterminal\r\n');
       assert.equal(stderr, '');
-      const ended = await containers.wait(id, 'not-running', AbortSignal.timeout(300_000));
+      const ended = await containers.wait(id, 'not-running', AbortSignal.timeout(LONGEST_WAIT));
       await ended.result;
       await assert.rejects(containers.resize(id, { rows: 1, columns: 1 }), { code: 'conflict' });
     });
@@ -170,7 +171,11 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
     const logOf = async (id: string, options: Partial<LogOptions>) => {
       let text = '';
       const all = { stdout: true, stderr: true, follow: false, ...options };
-      for await (const { data } of await agent().containers.logs(id, all, AbortSignal.timeout(300_000))) {
+      for await (const { data } of await agent().containers.logs(
+        id,
+        all,
+        AbortSignal.timeout(LONGEST_WAIT),
+      )) {
         text += Buffer.from(data).toString('utf8');
       }
       return text;
@@ -183,7 +188,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       );
       const client = await attach(true);
       const output = collectOutput(client);
-      const ended = await containers.wait(id, 'next-exit', AbortSignal.timeout(300_000));
+      const ended = await containers.wait(id, 'next-exit', AbortSignal.timeout(LONGEST_WAIT));
       await containers.start(id);
       // Two pipes have no order: each line waits until the one before is in the log, and its moment has passed.
       for (const last of ['5000\n', 'late\n']) {
@@ -202,7 +207,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       for await (const line of await agent().containers.logs(
         id,
         { stdout: true, stderr: true, follow: false, tail: 2 },
-        AbortSignal.timeout(300_000),
+        AbortSignal.timeout(LONGEST_WAIT),
       )) {
         assert.match(line.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
         times.push(Date.parse(line.timestamp));
@@ -223,7 +228,7 @@ export function describeStreams(name: string, agent: () => AgentContainers): voi
       for await (const line of await containers.logs(
         id,
         { stdout: true, stderr: true, follow: true },
-        AbortSignal.timeout(300_000),
+        AbortSignal.timeout(LONGEST_WAIT),
       )) {
         seen.push(Buffer.from(line.data).toString('utf8'));
         if (seen.length === 1) await client.write(Buffer.from('x\n'));

@@ -37,7 +37,7 @@ describe('docker build, its agent killed in the middle', {
   async function build(folder: string, args: readonly string[] = [], options = {}): Promise<string> {
     const tag = args.includes('--push') ? [] : ['--tag', 'killed'];
     const all = ['build', ...tag, ...args, folder];
-    const { stdout, stderr } = await agent.docker(all, { timeoutMs: 300_000, ...options });
+    const { stdout, stderr } = await agent.docker(all, options);
     return stdout + stderr;
   }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { startAgent } from '../support/agent-process.ts';
 import { makeDebianSlim } from '../support/debian-slim.ts';
 import { sendRequest } from '../support/http-client.ts';
+import { longerWait } from '../support/longest-wait.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
@@ -20,20 +21,20 @@ test('Berth builds Berth, runs it, and keeps it in itself', {
 }, async (t) => {
   const agent = await startAgent(t);
   const run = async (...args: readonly string[]) =>
-    (await agent.docker(args, { timeoutMs: 1_800_000 })).stdout;
+    (
+      await agent.docker(args, {
+        timeoutMs: longerWait(1_800_000, 'the builds install Debian packages and run npm ci'),
+      })
+    ).stdout;
   const slim = join(await makeTempDir(t, 'slim'), 'root');
   await makeDebianSlim(slim);
-  await runCommand(
+  await runCommand('sh', [
+    '-c',
+    'tar -C "$1" -c . | docker -H "$2" import -c "ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt" - debian:trixie-slim',
     'sh',
-    [
-      '-c',
-      'tar -C "$1" -c . | docker -H "$2" import -c "ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt" - debian:trixie-slim',
-      'sh',
-      slim,
-      agent.host,
-    ],
-    { timeoutMs: 900_000 },
-  );
+    slim,
+    agent.host,
+  ]);
   for (const [file, tag] of [
     ['deploy/Dockerfile', 'berth:1'],
     ['deploy/agent.Dockerfile', 'berth-agent:1'],

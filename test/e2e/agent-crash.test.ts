@@ -37,7 +37,7 @@ async function actOnce(
   promised: Promised,
 ): Promise<void> {
   const attempt = async (args: readonly string[]) =>
-    (await docker(args, { expectExit: 'any', timeoutMs: 300_000 })).exitCode === 0;
+    (await docker(args, { expectExit: 'any' })).exitCode === 0;
   if (choice < 0.35) {
     const ports = choice < 0.2 ? ['--publish', '0:80', '--volume', '/anonymous'] : ['--memory', '64m'];
     if (await attempt(['run', '--detach', '--name', name, ...ports, image, 'sleep', '100000'])) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
@@ -11,7 +12,7 @@ import { untilPasses } from '../support/until-passes.ts';
 enterOwnNetwork();
 
 /** Milliseconds that a container has to start, where a minute may be too short. */
-const PATIENCE = 300_000;
+const PATIENCE = LONGEST_WAIT;
 
 describe('testcontainers', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;

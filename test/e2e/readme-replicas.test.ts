@@ -65,7 +65,7 @@ test('who follows the README past one machine has replicas, and moves there what
     PGDATABASE: 'postgres',
   };
   const follow = (commands: string, more: Readonly<Record<string, string>> = {}) =>
-    runCommand('sh', ['-euc', commands], { cwd: root, env: { ...env, ...more }, timeoutMs: 300_000 });
+    runCommand('sh', ['-euc', commands], { cwd: root, env: { ...env, ...more } });
 
   await follow(ours(prepare, 'berth'));
   const replica = async () => {

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { startAgent } from '../support/agent-process.ts';
 import { startDockerd } from '../support/dockerd.ts';
 import { imageFolder } from '../support/image-cache.ts';
+import { longerWait } from '../support/longest-wait.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { setUpPodman } from '../support/podman.ts';
 import { pseudoRandomStream } from '../support/pseudo-random.ts';
@@ -52,7 +53,9 @@ async function setUp(t: TestContext) {
 }
 
 const options = { skip: unlessRoot(), timeout: 900_000, concurrency: true };
-const patience = { timeoutMs: 500_000 };
+const patience = {
+  timeoutMs: longerWait(500_000, 'docker takes every token for one of a minute, and the layer outlives it'),
+};
 
 /** What the log tells of answers, in their order. */
 function answersOf(registry: RegistryProcess) {

@@ -17,6 +17,7 @@ import { enterAgentNamespace } from '../support/agent-namespace.ts';
 import { defer } from '../support/cleanup.ts';
 import type { ChildCommand } from '../support/containers-child.ts';
 import { eventually } from '../support/eventually.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
@@ -24,7 +25,6 @@ import { untilPasses } from '../support/until-passes.ts';
 enterAgentNamespace();
 
 const CHILD = new URL('../support/containers-child.ts', import.meta.url).pathname;
-const LIMIT = 300_000;
 
 interface Child {
   tell(command: ChildCommand): Promise<string>;
@@ -88,7 +88,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
         ['two', 'running', true],
       ],
     );
-    const waiting = await containers.wait(two, 'not-running', AbortSignal.timeout(LIMIT));
+    const waiting = await containers.wait(two, 'not-running', AbortSignal.timeout(LONGEST_WAIT));
     const before = (await readLogs(agent, one)).trim().split('\n').length;
     const client = await containers.attach(one, { stdin: false, stdout: true, stderr: true });
     await eventually('the log grows', async () =>

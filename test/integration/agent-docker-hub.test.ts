@@ -6,6 +6,7 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { defer } from '../support/cleanup.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -72,7 +73,7 @@ it('speaks to Docker Hub in its own form', { skip: unlessRoot(), timeout: 900_00
     const { CredentialFiles } = await import('${module('runtime-agent/registry/credentials/credential-files.ts')}');
     const { parseImageReference } = await import('${module('storage/oci/image-reference.ts')}');
     const client = new RegistryClient({ insecureRegistries: [], mirrors: [], credentials: new CredentialFiles(['${logins}']) });
-    const signal = AbortSignal.timeout(280000);
+    const signal = AbortSignal.timeout(${LONGEST_WAIT});
     const repository = client.repository(parseImageReference('alpine:3'));
     const { bytes } = await repository.fetchManifest('3', signal);
     let blob = '';

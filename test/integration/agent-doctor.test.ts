@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
@@ -13,7 +14,7 @@ const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 function doctor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
   const result = spawnSync(process.execPath, [MAIN, 'doctor', ...args], {
     encoding: 'utf8',
-    timeout: 900_000,
+    timeout: LONGEST_WAIT,
     env: { ...process.env, ...environment },
   });
   return { code: result.status, stdout: result.stdout, stderr: result.stderr };

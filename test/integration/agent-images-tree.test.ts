@@ -42,7 +42,7 @@ async function compare(
   const { path } = await agent.snapshotter.mountRootfs('compared', image.diffIds);
 
   const { podman } = await setUpPodman(t);
-  await podman(['pull', '--quiet', '--tls-verify=false', reference], { timeoutMs: 300_000 });
+  await podman(['pull', '--quiet', '--tls-verify=false', reference]);
   const { stdout } = await podman(['image', 'mount', reference]);
   const expected = await describeTree(stdout.trim());
   const actual = await describeTree(path);

@@ -22,6 +22,7 @@ import type { Digest } from '../../storage/oci/digest.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { containerConfig, hostConfig, IMAGE } from './container-requests.ts';
+import { LONGEST_WAIT } from './longest-wait.ts';
 import { loopbackNetworks } from './loopback-networks.ts';
 import { tarTree } from './tar-tree.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -218,7 +219,11 @@ export async function runContainer(
   });
   const attachment = await containers.attach(id, { stdin, stdout: true, stderr: true });
   const { AutoRemove: removes = false } = changes.host ?? {};
-  const waiting = await containers.wait(id, removes ? 'removed' : 'next-exit', AbortSignal.timeout(300_000));
+  const waiting = await containers.wait(
+    id,
+    removes ? 'removed' : 'next-exit',
+    AbortSignal.timeout(LONGEST_WAIT),
+  );
   const output = collectOutput(attachment);
   await containers.start(id);
   if (changes.input !== undefined) {
@@ -249,7 +254,7 @@ export async function readLogs(
   const lines = await containers.logs(
     id,
     { stdout: true, stderr: true, follow: false, ...options },
-    AbortSignal.timeout(300_000),
+    AbortSignal.timeout(LONGEST_WAIT),
   );
   for await (const { data } of lines) text += Buffer.from(data).toString('utf8');
   return text;

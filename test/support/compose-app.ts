@@ -30,6 +30,6 @@ export async function makeComposeApp(
   return {
     folder,
     args,
-    compose: (...command) => docker(args(...command), { timeoutMs: 300_000 }),
+    compose: (...command) => docker(args(...command)),
   };
 }

@@ -1,5 +1,6 @@
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { longerWait } from './longest-wait.ts';
 import { runCommand } from './run-command.ts';
 
 /** What Debian's slim images leave out. */
@@ -20,7 +21,7 @@ export async function makeDebianSlim(directory: string): Promise<void> {
   await runCommand(
     'debootstrap',
     ['--variant=minbase', '--include=ca-certificates', 'trixie', directory, 'http://deb.debian.org/debian'],
-    { timeoutMs: 1_800_000 },
+    { timeoutMs: longerWait(1_800_000, 'debootstrap fetches and installs a whole Debian') },
   );
   for (const path of LEFT_OUT) await rm(join(directory, path), { recursive: true, force: true });
   const authorities = 'etc/ssl/certs/ca-certificates.crt';

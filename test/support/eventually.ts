@@ -1,16 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
-const MOST_MS = 600_000;
-
-/** Asks until the answer is something, and answers it. Throws after ten minutes; `what` says what did not come about. */
+/** Asks until the answer is something, and answers it. Throws after LONGEST_WAIT; `what` says what did not come about. */
 export async function eventually<Result>(
   what: string,
   look: () => Promise<Result | undefined> | Result | undefined,
 ): Promise<Result> {
-  for (const deadline = Date.now() + MOST_MS; Date.now() <= deadline; ) {
+  for (const deadline = Date.now() + LONGEST_WAIT; Date.now() <= deadline; ) {
     const found = await look();
     if (found !== undefined) return found;
     await delay(25);
   }
-  throw new Error(`within ten minutes it did not come about that ${what}`);
+  throw new Error(`within two minutes it did not come about that ${what}`);
 }

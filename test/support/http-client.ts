@@ -1,6 +1,7 @@
 import { type Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
 export interface HttpRequest {
   readonly method?: string;
@@ -40,7 +41,7 @@ export function sendRequest(url: string, options: HttpRequest = {}): Promise<Htt
         ...options.headers,
       },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-      timeout: options.idleTimeoutMs ?? 600_000,
+      timeout: options.idleTimeoutMs ?? LONGEST_WAIT,
     });
     request.once('timeout', () => request.destroy(new Error(`no answer from ${url}`)));
     request.once('error', reject);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -87,7 +88,7 @@ export function startProcess(
     output: () => output,
     exit: () => ended,
     exited,
-    waitForLine: (pattern, timeoutMs = 600_000) =>
+    waitForLine: (pattern, timeoutMs = LONGEST_WAIT) =>
       new Promise((resolve, reject) => {
         const settle = (act: () => void) => {
           clearTimeout(timer);
@@ -105,7 +106,7 @@ export function startProcess(
         listeners.add(look);
         look();
       }),
-    end: async (signal, timeoutMs = 600_000) => {
+    end: async (signal, timeoutMs = LONGEST_WAIT) => {
       if (ended === undefined) child.kill(signal);
       let late = false;
       const timer = setTimeout(() => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
 /** A command at a terminal of its own, with somebody who types. */
 export interface OpenTerminal {
@@ -43,7 +44,7 @@ export function openTerminal(
   });
   return {
     type: (text) => child.stdin.write(text),
-    until: async (pattern, timeoutMs = 600_000) => {
+    until: async (pattern, timeoutMs = LONGEST_WAIT) => {
       const limit = AbortSignal.timeout(timeoutMs);
       limit.addEventListener('abort', () => wake());
       for (;;) {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
 export interface CommandOptions {
   readonly cwd?: string;
@@ -6,7 +7,7 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Written to the command's standard input, which is otherwise empty. */
   readonly input?: string | Uint8Array;
-  /** Milliseconds until the command is killed and the call fails; 900,000 unless given. */
+  /** Milliseconds until the command is killed and the call fails; LONGEST_WAIT unless given. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** The exit code without which the call fails, 0 unless given; 'any' leaves the judgement to the caller. */
@@ -43,7 +44,7 @@ export async function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const commandLine = [command, ...args].join(' ');
-  const timeoutMs = options.timeoutMs ?? 900_000;
+  const timeoutMs = options.timeoutMs ?? LONGEST_WAIT;
   options.signal?.throwIfAborted();
   // A process group of its own, so that the children of a shell or of podman end with it.
   const child = spawn(command, args, {

@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
-const MOST_MS = 120_000;
-
-/** Makes the same checks again until they pass. Throws the last failure after two minutes. */
+/** Makes the same checks again until they pass. Throws the last failure after LONGEST_WAIT. */
 export async function untilPasses(check: () => Promise<void>): Promise<void> {
-  for (const deadline = Date.now() + MOST_MS; ; ) {
+  for (const deadline = Date.now() + LONGEST_WAIT; ; ) {
     try {
       return await check();
     } catch (error) {

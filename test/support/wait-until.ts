@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LONGEST_WAIT } from './longest-wait.ts';
 
 /** Asks every 20 ms until the answer is true. Throws, naming `what`, when it is not within `timeoutMs`. */
 export async function waitUntil(
   what: string,
   check: () => Promise<boolean> | boolean,
-  timeoutMs = 600_000,
+  timeoutMs = LONGEST_WAIT,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await check())) {

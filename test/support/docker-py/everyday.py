@@ -6,7 +6,7 @@ import tarfile
 
 import docker
 
-client = docker.from_env(timeout=600)
+client = docker.from_env(timeout=120)
 image_name = sys.argv[1]
 
 
@@ -120,7 +120,7 @@ box.reload()
 check(box.attrs["HostConfig"]["Memory"] == 96 << 20, "update")
 box.restart(timeout=1)
 box.kill("SIGKILL")
-check(box.wait(timeout=600)["StatusCode"] == 137, "wait")
+check(box.wait(timeout=120)["StatusCode"] == 137, "wait")
 box.remove()
 raises(docker.errors.NotFound, lambda: client.containers.get("py-renamed"))
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CacheMounts } from '../../../../runtime-agent/build/cache/cache-mounts.ts';
+import { LONGEST_WAIT } from '../../../support/longest-wait.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
@@ -11,6 +12,6 @@ test('a build that is cancelled while its cache is filled leaves the lock to the
   const cancelled = new AbortController();
   const fill = async () => cancelled.abort(new Error('cancelled'));
   await assert.rejects(mounts.acquire({ ...LOCKED, fill }, cancelled.signal), /cancelled/);
-  const next = await mounts.acquire(LOCKED, AbortSignal.timeout(300_000));
+  const next = await mounts.acquire(LOCKED, AbortSignal.timeout(LONGEST_WAIT));
   next.release();
 });

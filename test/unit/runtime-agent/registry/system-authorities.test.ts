@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { defer } from '../../../support/cleanup.ts';
+import { LONGEST_WAIT } from '../../../support/longest-wait.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
@@ -41,7 +42,7 @@ it('trusts the authorities that the system trusts, and no others', async (t) => 
     dns.lookup = (name, options, done) => options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
     const { RegistryClient } = await import('${client.href}');
     const client = new RegistryClient({ insecureRegistries: [], mirrors: [], credentials: { find: async () => undefined } });
-    const said = await client.checkLogin('registry.test:${(server.address() as AddressInfo).port}', {}, AbortSignal.timeout(250000))
+    const said = await client.checkLogin('registry.test:${(server.address() as AddressInfo).port}', {}, AbortSignal.timeout(${LONGEST_WAIT}))
       .then(() => 'welcome', (error) => error.message);
     console.log(said);
     client.close();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LONGEST_WAIT } from '../../../support/longest-wait.ts';
 
 /**
  * Runs a program that prints a line for each thing that it has made durable, and kills it with SIGKILL at a
@@ -15,7 +16,7 @@ export async function killWhileWriting(program: string, args: readonly string[])
     output += text;
   });
   try {
-    await Promise.race([once(child.stdout, 'data', { signal: AbortSignal.timeout(300_000) }), closed]);
+    await Promise.race([once(child.stdout, 'data', { signal: AbortSignal.timeout(LONGEST_WAIT) }), closed]);
     await sleep(Math.random() * 150);
   } finally {
     child.kill('SIGKILL');

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { compressLogFiles, rotateLogFiles } from '../../../../../runtime-agent/containers/logs/log-files.ts';
 import { readLog } from '../../../../../runtime-agent/containers/logs/read-log.ts';
+import { LONGEST_WAIT } from '../../../../support/longest-wait.ts';
 import { fc } from '../../../../support/properties.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
@@ -12,7 +13,12 @@ const line = (text: string, tag = 'F') => `2026-11-24T06:35:10.5Z stdout ${tag} 
 
 async function read(path: string, options: object = {}, ended: Promise<unknown> = Promise.resolve()) {
   const lines: string[] = [];
-  for await (const { data } of readLog(path, { ...ALL, ...options }, ended, AbortSignal.timeout(300_000))) {
+  for await (const { data } of readLog(
+    path,
+    { ...ALL, ...options },
+    ended,
+    AbortSignal.timeout(LONGEST_WAIT),
+  )) {
     lines.push(Buffer.from(data).toString().trimEnd());
   }
   return lines;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { findTail } from '../../../../../runtime-agent/containers/logs/log-tail.ts';
 import { readLog } from '../../../../../runtime-agent/containers/logs/read-log.ts';
+import { LONGEST_WAIT } from '../../../../support/longest-wait.ts';
 import { fc } from '../../../../support/properties.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
@@ -12,7 +13,7 @@ const ALL = { stdout: true, stderr: true, follow: false };
 async function texts(path: string, tail?: number): Promise<readonly string[]> {
   const lines: string[] = [];
   const options = tail === undefined ? ALL : { ...ALL, tail };
-  for await (const { data } of readLog(path, options, Promise.resolve(), AbortSignal.timeout(300_000))) {
+  for await (const { data } of readLog(path, options, Promise.resolve(), AbortSignal.timeout(LONGEST_WAIT))) {
     lines.push(Buffer.from(data).toString());
   }
   return lines;
