@@ -5,7 +5,9 @@ import { startAgent } from '../support/agent-process.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { makeBuildContext, writeContextFile } from '../support/build-context.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
+import { writeTar } from '../support/tar-writer.ts';
 import { unlessRoot } from '../support/unless-root.ts';
+import { callEngine } from '../unit/runtime-agent/engine-api/fakes/call-engine.ts';
 
 enterOwnNetwork();
 
@@ -62,5 +64,18 @@ CMD ["cat", "/greeting"]
     await writeContextFile(join(folder, 'word.txt'), 'moon\n');
     await build(folder, ['-t', 'app']);
     assert.equal((await agent.docker(['run', '--rm', 'app'])).stdout, 'hello there moon\n');
+  });
+
+  test('builds by POST /build?version=2, as programs ask for BuildKit', async () => {
+    const post = async (dockerfile: string) => {
+      const body = writeTar([
+        { name: 'Dockerfile', type: 'file', content: `FROM ${image}\nCOPY word /word\n${dockerfile}` },
+        { name: 'word', type: 'file', content: 'said' },
+      ]);
+      return (await callEngine(agent.socket, 'POST', '/build?version=2&t=by-program', { body })).text;
+    };
+    assert.match(await post('RUN exit 3\n'), /"error":"Dockerfile:3: .* returned a non-zero code: 3/);
+    const id = /"moby\.image\.id","aux":\{"ID":"(sha256:[0-9a-f]{64})"\}/.exec(await post(''))?.[1];
+    assert.equal((await agent.docker(['inspect', '-f', '{{.Id}}', 'by-program'])).stdout.trim(), id);
   });
 });

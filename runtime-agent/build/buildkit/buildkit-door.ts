@@ -10,6 +10,7 @@ import type { ImageOutputs } from '../image-outputs.ts';
 import { bridgeService } from './bridge/bridge-service.ts';
 import { Builds } from './control/builds.ts';
 import { controlService } from './control/control-service.ts';
+import { type EngineBuild, type EngineBuildUpdate, engineBuild } from './control/engine-build.ts';
 import type { WorkerFacts } from './control/worker-record.ts';
 import { Frontend } from './frontend/frontend.ts';
 import { createGrpcServer } from './grpc/grpc-server.ts';
@@ -26,6 +27,8 @@ export interface BuildkitDoor {
    * the agent serves, on that of `POST /session` the client does. Throws EngineError 'bad-request'.
    */
   accept(request: IncomingMessage): Promise<(connection: Duplex) => void>;
+  /** Builds what `POST /build?version=2` asks for, and tells of it until there is an image. Throws EngineError. */
+  build(request: EngineBuild, signal: AbortSignal): AsyncIterable<EngineBuildUpdate>;
   /** Cuts all of its connections, which ends their builds. */
   close(): void;
 }
@@ -47,11 +50,9 @@ export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
   const sessions = new Sessions();
   const builds = new Builds();
   const frontend = new Frontend({ builder, sessions, places, attestations, platform: worker.platform });
+  const solving = { builds, frontend, sessions, exporters: { images, indexes, outputs }, worker };
   const server = createGrpcServer((router) => {
-    router.service(
-      Control,
-      controlService({ builds, frontend, sessions, exporters: { images, indexes, outputs }, cache, worker }),
-    );
+    router.service(Control, controlService({ ...solving, cache }));
     router.service(LLBBridge, bridgeService({ builds, frontend, worker }));
     router.service(TraceService, { export: () => ({}) });
   });
@@ -66,6 +67,7 @@ export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
       const headers = readSessionHeaders(request.headers, request.rawHeaders);
       return endingWithClient((connection) => sessions.add(headers, connection));
     },
+    build: (request, signal) => engineBuild(solving, request, signal),
     close() {
       sessions.close();
       server.close();

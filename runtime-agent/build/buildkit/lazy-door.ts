@@ -6,13 +6,19 @@ import type { BuildkitDoor } from './buildkit-door.ts';
  */
 export function lazyDoor(open: () => Promise<BuildkitDoor>): BuildkitDoor {
   let opened: Promise<BuildkitDoor> | undefined;
+  const door = () => {
+    opened ??= open();
+    return opened;
+  };
   return {
     async accept(request) {
-      opened ??= open();
-      return await (await opened).accept(request);
+      return await (await door()).accept(request);
+    },
+    async *build(request, signal) {
+      yield* (await door()).build(request, signal);
     },
     close() {
-      void opened?.then((door) => door.close());
+      void opened?.then((made) => made.close());
     },
   };
 }

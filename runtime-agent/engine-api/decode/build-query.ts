@@ -4,6 +4,7 @@ import { type GitUrl, isGitUrl, parseGitUrl } from '../../build/context/git/git-
 import { EngineError } from '../../errors.ts';
 import { readReference } from '../../images/read-reference.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
+import { type BuildkitQuery, decodeBuildkitQuery } from './buildkit-query.ts';
 import { decodePlatform } from './platform.ts';
 
 /** What a `POST /build` asks for, besides its context (Engine API, ImageBuild). */
@@ -19,6 +20,8 @@ export interface BuildQuery {
   readonly keepsContainers: boolean;
   /** For `POST /build/cancel`. */
   readonly id: string | undefined;
+  /** What is asked of BuildKit (`version=2`); undefined: the classic builder is to build. */
+  readonly buildkit: BuildkitQuery | undefined;
 }
 
 /** Parameters that this builder has no part for; a value other than those listed is refused. */
@@ -28,17 +31,21 @@ const UNSUPPORTED: readonly {
   readonly why: string;
 }[] = [
   { name: 'squash', harmless: ['', '0', 'false'], why: '--squash is not supported' },
-  { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with buildx' },
-  { name: 'version', harmless: ['', '1'], why: 'BuildKit is spoken over /grpc: build with buildx' },
-  { name: 'session', harmless: [''], why: 'sessions need BuildKit: build with buildx' },
   { name: 'isolation', harmless: ['', 'default'], why: 'Linux has no isolation technologies to choose from' },
   { name: 'cgroupparent', harmless: [''], why: 'a parent cgroup for builds is not supported' },
   { name: 'securityopt', harmless: ['', '[]', 'null'], why: 'security options for builds are not supported' },
 ];
 
+/** The same of those that only BuildKit has a part for. */
+const OF_BUILDKIT: typeof UNSUPPORTED = [
+  { name: 'outputs', harmless: ['', '[]', 'null'], why: 'outputs need BuildKit: build with version=2' },
+  { name: 'session', harmless: [''], why: 'sessions need BuildKit: build with version=2' },
+];
+
 /** Reads the parameters. Throws EngineError 'bad-request', and 'not-implemented' for what builds cannot do. */
 export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
-  for (const { name, harmless, why } of UNSUPPORTED) {
+  const isBuildkit = decodeVersion(query.get('version') ?? '') === '2';
+  for (const { name, harmless, why } of isBuildkit ? UNSUPPORTED : [...UNSUPPORTED, ...OF_BUILDKIT]) {
     if (!harmless.includes(query.get(name)?.trim().toLowerCase() ?? ''))
       throw new EngineError('not-implemented', why);
   }
@@ -77,11 +84,17 @@ export function decodeBuildQuery(query: URLSearchParams): BuildQuery {
       .getAll('t')
       .filter((name) => name !== '')
       .map(checkedTag),
-    remote: decodeRemote(query.get('remote') ?? ''),
+    remote: isBuildkit ? undefined : decodeRemote(query.get('remote') ?? ''),
     quiet: queryBoolean(query, 'q'),
     keepsContainers: query.has('rm') && !queryBoolean(query, 'rm') && !queryBoolean(query, 'forcerm'),
     id: id === '' ? undefined : id,
+    buildkit: isBuildkit ? decodeBuildkitQuery(query) : undefined,
   };
+}
+
+function decodeVersion(text: string): string {
+  if (['', '1', '2'].includes(text)) return text;
+  throw new EngineError('bad-request', `invalid version "${text.slice(0, 40)}"`);
 }
 
 function decodeRemote(text: string): GitUrl | undefined {

@@ -8,6 +8,7 @@ import { gitFiles } from '../../build/context/git/git-files.ts';
 import { StepFailedError } from '../../build/execute/step-error.ts';
 import { EngineError } from '../../errors.ts';
 import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
+import { type BuildkitQuery, buildkitRequest } from '../decode/buildkit-query.ts';
 import { decodeRegistryConfig } from '../decode/registry-auth.ts';
 import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
@@ -15,7 +16,7 @@ import { type AsyncQueue, createAsyncQueue } from '../http/async-queue.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 
-/** `POST /build` as the classic builder answers it, and its cancellation (Engine API, ImageBuild). */
+/** `POST /build` as the classic builder answers it, or BuildKit, and its cancellation (Engine API, ImageBuild). */
 export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps): void {
   const running = new Map<string, AbortController>();
 
@@ -24,16 +25,13 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     const cancelled = new AbortController();
     if (query.id !== undefined) running.set(query.id, cancelled);
     const signal = AbortSignal.any([requestSignal(ctx.res, deps.stopping), cancelled.signal]);
-    const queue = createAsyncQueue(lineWeight);
-    void build(ctx, deps, parts, query, bounded(queue), signal)
-      .then(
-        () => queue.end(),
-        (error: unknown) => queue.end(error),
-      )
-      .finally(() => {
-        if (query.id !== undefined) running.delete(query.id);
-      });
-    const lines = queue[Symbol.asyncIterator]();
+    // It aborts after a whole answer too.
+    const ended = () => {
+      if (query.id !== undefined && running.get(query.id) === cancelled) running.delete(query.id);
+    };
+    if (signal.aborted) ended();
+    else signal.addEventListener('abort', ended, { once: true });
+    const lines = linesOf(ctx, deps, parts, query, signal)[Symbol.asyncIterator]();
     // A failure before the first line is an ordinary error answer: nothing has been sent yet.
     const first = await lines.next().catch(withoutLoginPrompt);
 
@@ -59,6 +57,45 @@ export function buildRoutes(router: Router, deps: EngineDeps, parts: BuildDeps):
     ctx.status = 200;
     ctx.body = '';
   });
+}
+
+/** The lines of the answer. Throws what the build throws. */
+function linesOf(
+  ctx: Context,
+  deps: EngineDeps,
+  parts: BuildDeps,
+  query: BuildQuery,
+  signal: AbortSignal,
+): AsyncIterable<object> {
+  if (query.buildkit !== undefined) return buildkitLines(ctx, deps, query, query.buildkit, signal);
+  const queue = createAsyncQueue(lineWeight);
+  void build(ctx, deps, parts, query, bounded(queue), signal).then(
+    () => queue.end(),
+    (error: unknown) => queue.end(error),
+  );
+  return queue;
+}
+
+/** As dockerd passes on what its BuildKit tells; of a quiet build that is the image ID alone. */
+async function* buildkitLines(
+  ctx: Context,
+  { buildkit: door }: EngineDeps,
+  query: BuildQuery,
+  buildkit: BuildkitQuery,
+  signal: AbortSignal,
+): AsyncGenerator<object> {
+  if (door === undefined) throw new EngineError('not-implemented', 'this agent has no BuildKit');
+  const sent = {
+    archive: buildkit.context.kind === 'body' ? ctx.req : undefined,
+    credentials: decodeRegistryConfig(ctx.get('X-Registry-Config')),
+  };
+  for await (const update of door.build({ ...buildkitRequest(query, buildkit), sent }, signal)) {
+    if (update.kind === 'image') {
+      yield query.quiet ? { stream: `${update.id}\n` } : { id: 'moby.image.id', aux: { ID: update.id } };
+    } else if (!query.quiet) {
+      yield { id: 'moby.buildkit.trace', aux: Buffer.from(update.message).toString('base64') };
+    }
+  }
 }
 
 const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, so that none is kept\n';

@@ -9,7 +9,7 @@ import type { Builder } from '../../builder.ts';
 import { provenance } from '../../provenance.ts';
 import type { Build, SolvedImage } from '../control/build.ts';
 import type { Sessions } from '../session/sessions.ts';
-import { SessionSource, type SourcePlaces } from '../source/session-source.ts';
+import { type SentWithRequest, SessionSource, type SourcePlaces } from '../source/session-source.ts';
 import { decodeFrontendOptions } from './frontend-options.ts';
 import type { FrontendOptions } from './options.ts';
 import { platformProgress } from './platform-progress.ts';
@@ -20,6 +20,8 @@ export interface FrontendCall {
   readonly options: FrontendOptions;
   /** Results of other builds that come as inputs: image IDs by their keys. */
   readonly images: ReadonlyMap<string, string>;
+  /** What came with the request itself rather than from the session. */
+  readonly sent?: SentWithRequest | undefined;
 }
 
 /** What the frontend is made over. */
@@ -50,10 +52,11 @@ export class Frontend {
     }
     const plan = decodeFrontendOptions(call.options, call.images);
     const { builder, sessions, places, attestations, platform: own } = this.#deps;
-    const session = await sessions.get(build.options.session, abort);
-    const signal = AbortSignal.any([abort, build.ended, session.closed]);
+    const { session: id } = build.options;
+    const session = id === '' ? undefined : await sessions.get(id, abort);
+    const signal = AbortSignal.any([abort, build.ended, ...(session === undefined ? [] : [session.closed])]);
     const progress = build.progress.bind(build);
-    const source = new SessionSource(plan, session, places, progress);
+    const source = new SessionSource({ plan, session, sent: call.sent, places, progress });
     const { cacheTo, inlineCache, sends, entitlements } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>

@@ -4,19 +4,19 @@ import { Auth } from '../proto/auth_pb.ts';
 import { Secrets } from '../proto/secrets_pb.ts';
 import type { ClientSession } from './client-session.ts';
 
+// As BuildKit does, these ask without looking at the methods that the session names: some clients, such as dockerode, name none.
+
 /** A value of `--secret`; undefined where the client gives none of this name. */
 export async function clientSecret(
   session: ClientSession,
   id: string,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
-  if (!session.offers(Secrets, 'GetSecret')) return undefined;
-  try {
-    return (await session.client(Secrets).getSecret({ ID: id }, { signal })).data;
-  } catch (error) {
-    if (error instanceof ConnectError && error.code === Code.NotFound) return undefined;
-    throw error;
-  }
+  return (
+    await unlessCode([Code.NotFound, Code.Unimplemented], () =>
+      session.client(Secrets).getSecret({ ID: id }, { signal }),
+    )
+  )?.data;
 }
 
 /** What the client's user has logged in to a registry with; undefined where he has not. `registry` is a host, with a port. */
@@ -25,8 +25,20 @@ export async function clientCredentials(
   registry: string,
   signal: AbortSignal,
 ): Promise<RegistryCredentials | undefined> {
-  if (!session.offers(Auth, 'Credentials')) return undefined;
-  const { Username, Secret } = await session.client(Auth).credentials({ Host: registry }, { signal });
+  const { Username = '', Secret = '' } =
+    (await unlessCode([Code.Unimplemented], () =>
+      session.client(Auth).credentials({ Host: registry }, { signal }),
+    )) ?? {};
   if (Secret === '') return undefined;
   return Username === '' ? { identityToken: Secret } : { username: Username, password: Secret };
+}
+
+/** What a call answers; undefined where it fails with one of these codes. */
+async function unlessCode<T>(codes: readonly Code[], call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof ConnectError && codes.includes(error.code)) return undefined;
+    throw error;
+  }
 }

@@ -23,7 +23,6 @@ export async function forwardSsh(
   id: string,
   signal: AbortSignal,
 ): Promise<ForwardedSocket | undefined> {
-  if (!session.offers(SSH, 'ForwardAgent')) return undefined;
   try {
     await session.client(SSH).checkAgent({ ID: id }, { signal });
   } catch (error) {

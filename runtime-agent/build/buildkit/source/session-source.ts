@@ -34,10 +34,31 @@ export interface SourcePlaces {
   readonly archives: Pick<ReceiveOptions, 'directory' | 'limits'>;
 }
 
+/** What came with the request for a build. */
+export interface SentWithRequest {
+  /** A tar of the context; undefined where the options say where that is. */
+  readonly archive: AsyncIterable<Uint8Array> | undefined;
+  /** For the registries that the session has none for. */
+  readonly credentials: ReadonlyMap<string, RegistryCredentials>;
+}
+
+export interface SessionSourceParts {
+  readonly plan: FrontendPlan;
+  /** Undefined where the client has opened none. */
+  readonly session: ClientSession | undefined;
+  readonly sent: SentWithRequest | undefined;
+  readonly places: SourcePlaces;
+  readonly progress: (step: BuildProgress) => void;
+}
+
+type Context = MainContext | { readonly kind: 'sent'; readonly archive: AsyncIterable<Uint8Array> };
+
 /** What one build reads, asked of the client's session when it is needed. */
 export class SessionSource implements BuildSource {
   readonly #plan: FrontendPlan;
-  readonly #session: ClientSession;
+  readonly #context: Context;
+  readonly #session: ClientSession | undefined;
+  readonly #credentials: SentWithRequest['credentials'];
   readonly #places: SourcePlaces;
   readonly #progress: (step: BuildProgress) => void;
   readonly #trees = new SharedTrees();
@@ -45,13 +66,10 @@ export class SessionSource implements BuildSource {
   #ignoreFile: Promise<string | undefined> | undefined;
   #archive: Promise<ReceivedSource> | undefined;
 
-  constructor(
-    plan: FrontendPlan,
-    session: ClientSession,
-    places: SourcePlaces,
-    progress: (step: BuildProgress) => void,
-  ) {
+  constructor({ plan, session, sent, places, progress }: SessionSourceParts) {
     this.#plan = plan;
+    this.#context = sent?.archive === undefined ? plan.context : { kind: 'sent', archive: sent.archive };
+    this.#credentials = sent?.credentials ?? new Map();
     this.#session = session;
     this.#places = places;
     this.#progress = progress;
@@ -63,7 +81,8 @@ export class SessionSource implements BuildSource {
   }
 
   async readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined> {
-    const { context, isDockerfileLocal } = this.#plan;
+    const { isDockerfileLocal } = this.#plan;
+    const context = this.#context;
     if (context.kind !== 'folder' && (name === IGNORE_FILE || !isDockerfileLocal)) {
       return await (await this.#whole(context, signal)).readDockerfile(name, signal);
     }
@@ -80,7 +99,7 @@ export class SessionSource implements BuildSource {
     want: ContextWant,
     signal: AbortSignal,
   ): ReturnType<BuildSource['openContext']> {
-    const { context } = this.#plan;
+    const context = this.#context;
     if (name === undefined && context.kind !== 'folder') {
       return await (await this.#whole(context, signal)).openContext(undefined, want, signal);
     }
@@ -106,7 +125,7 @@ export class SessionSource implements BuildSource {
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
       return await receiveFolder(
         this.#places.folders,
-        this.#session,
+        this.#opened(),
         query,
         this.#places.archives.limits,
         progress,
@@ -115,20 +134,30 @@ export class SessionSource implements BuildSource {
     });
   }
 
-  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    return clientSecret(this.#session, id, signal);
+  async secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return this.#session && (await clientSecret(this.#session, id, signal));
   }
 
-  credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined> {
-    return clientCredentials(this.#session, registry, signal);
+  async credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined> {
+    const ofClient = this.#session && (await clientCredentials(this.#session, registry, signal));
+    return ofClient ?? this.#credentials.get(registry);
   }
 
   folderContent(path: string): ClientContent {
-    return sessionContent(this.#session, path);
+    return sessionContent(this.#opened(), path);
   }
 
-  sshSocket(id: string, signal: AbortSignal): Promise<ForwardedSocket | undefined> {
-    return forwardSsh(this.#session, id, signal);
+  async sshSocket(id: string, signal: AbortSignal): Promise<ForwardedSocket | undefined> {
+    return this.#session && (await forwardSsh(this.#session, id, signal));
+  }
+
+  /** Throws EngineError 'bad-request' where the client has opened no session. */
+  #opened(): ClientSession {
+    if (this.#session !== undefined) return this.#session;
+    throw new EngineError(
+      'bad-request',
+      "no active sessions: the files of this build are the client's, which has opened no session to send them",
+    );
   }
 
   /** The Dockerfile and the ignore file that is its own come in one transfer. */
@@ -137,7 +166,7 @@ export class SessionSource implements BuildSource {
     const title = `[internal] load build definition from ${file}`;
     return await internalStep(title, this.#progress, (step) =>
       readSmallFiles(
-        this.#session,
+        this.#opened(),
         this.#plan.dockerfileFolder,
         [file, `${file}${IGNORE_FILE}`],
         (bytes) => step.transferred('transferring dockerfile:', bytes),
@@ -150,13 +179,13 @@ export class SessionSource implements BuildSource {
     const folder = this.#mainFolder();
     return await internalStep(`[internal] load ${IGNORE_FILE}`, this.#progress, async (step) => {
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      const files = await readSmallFiles(this.#session, folder, [IGNORE_FILE], progress, signal);
+      const files = await readSmallFiles(this.#opened(), folder, [IGNORE_FILE], progress, signal);
       return files.read(IGNORE_FILE);
     });
   }
 
   /** What is no folder of the client's comes as a whole, once. */
-  #whole(context: Exclude<MainContext, { kind: 'folder' }>, signal: AbortSignal): Promise<ReceivedSource> {
+  #whole(context: Exclude<Context, { kind: 'folder' }>, signal: AbortSignal): Promise<ReceivedSource> {
     const { archives } = this.#places;
     if (context.kind === 'git') {
       this.#archive ??= this.#fetch(context.url, signal).then((tree) => treeSource(tree, new Map()));
@@ -164,7 +193,10 @@ export class SessionSource implements BuildSource {
     }
     this.#archive ??= internalStep('[internal] load remote build context', this.#progress, (step) => {
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
-      const tar = uploadStream(this.#session, context.path, progress, signal);
+      const tar =
+        context.kind === 'sent'
+          ? counted(context.archive, progress)
+          : uploadStream(this.#opened(), context.path, progress, signal);
       return receiveSource(tar, { ...archives, credentials: new Map(), signal });
     });
     return this.#archive;
@@ -178,7 +210,7 @@ export class SessionSource implements BuildSource {
   }
 
   #mainFolder(): string {
-    const { context } = this.#plan;
+    const context = this.#context;
     if (context.kind === 'folder') return context.name;
     throw new TypeError('the main context is no folder');
   }
@@ -187,5 +219,17 @@ export class SessionSource implements BuildSource {
     const context = this.#plan.namedContexts.get(name);
     if (context?.kind === 'folder') return context.name;
     throw new EngineError('bad-request', `there is no folder for the context ${name}`);
+  }
+}
+
+async function* counted(
+  archive: AsyncIterable<Uint8Array>,
+  progress: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const data of archive) {
+    bytes += data.length;
+    progress(bytes);
+    yield data;
   }
 }

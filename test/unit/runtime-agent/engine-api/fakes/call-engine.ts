@@ -2,8 +2,8 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 
 export interface EngineCall {
   readonly headers?: Readonly<Record<string, string>>;
-  /** An object is sent as JSON with its content type. */
-  readonly body?: object | string;
+  /** An object is sent as JSON with its content type; bytes and text are sent as they are. */
+  readonly body?: object | string | Uint8Array;
   readonly signal?: AbortSignal;
 }
 
@@ -20,8 +20,8 @@ export function openEngine(
   path: string,
   call: EngineCall = {},
 ): Promise<IncomingMessage> {
-  const json = typeof call.body === 'object';
-  const body = json ? JSON.stringify(call.body) : call.body;
+  const json = typeof call.body === 'object' && !(call.body instanceof Uint8Array);
+  const body = json ? JSON.stringify(call.body) : (call.body as string | Uint8Array | undefined);
   return new Promise((resolve, reject) => {
     const sent = request({
       socketPath,

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Builder } from '../../../../../runtime-agent/build/builder.ts';
@@ -77,6 +78,7 @@ export async function startFakeEngine(
   const platform = { os: 'linux', architecture: FAKE_HOST.architecture };
   const worker = { ...FAKE_HOST, platform };
   const archives = { directory: join(folder, 'archives'), limits: { size: 1 << 20, entries: 1000 } };
+  if (builder !== undefined) await mkdir(archives.directory);
   const folders = new SyncedFolders(join(folder, 'contexts'));
   const buildkit =
     builder === undefined
@@ -92,7 +94,9 @@ export async function startFakeEngine(
           cache: folders,
         });
   const server = createEngineServer({
-    ...(buildkit === undefined ? {} : { buildkit }),
+    ...(buildkit === undefined || builder === undefined
+      ? {}
+      : { buildkit, build: { builder, cache: folders, contexts: archives } }),
     images,
     registryQueries: {
       tags: async () => [],
