@@ -68,6 +68,15 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.match((await build(folder)).stderr, /network\.host is not allowed/);
     });
 
+    test(`the kernel's settings and files are closed to RUN as to a container, by the ${door} door`, async (t) => {
+      const look =
+        'wc -c < /proc/keys; ls /sys/firmware | wc -l; touch /sys/x || echo no; echo 1 > /proc/sys/kernel/panic || echo no';
+      const folder = await makeBuildContext(t, `FROM ${image}\nRUN (${look}) > /seen 2>/dev/null\n`);
+      assert.equal((await build(folder, '--no-cache')).exitCode, 0);
+      const { stdout } = await agent.docker(['run', '--rm', 'escape', 'cat', '/seen']);
+      assert.equal(stdout, '0\n0\nno\nno\n');
+    });
+
     test(`a cache is filled from its stage alone, by the ${door} door`, async (t) => {
       const folder = await makeBuildContext(
         t,

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+
+const root = dirname(dirname(import.meta.dirname));
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+
+/** Names of tests in code marks, below test/ and without their ending. `…-x` continues the first word of the name before. */
+function namedTests(text: string): readonly string[] {
+  const names: string[] = [];
+  for (const [, name = ''] of text.matchAll(/`((?:[a-z0-9]+\/|…-?)[\w./-]+)`/g)) {
+    const last = names.findLast((full) => full.startsWith('integration/')) ?? '';
+    names.push(name.startsWith('…-') ? `${last.slice(0, last.indexOf('-'))}${name.slice(1)}` : name);
+  }
+  return names.filter((name) =>
+    /^(?:architecture|conformance|contract|e2e|integration|unit|vm)\//.test(name),
+  );
+}
+
+function isThere(name: string): boolean {
+  return ['', '.ts', '.test.ts'].some((ending) => existsSync(join(root, 'test', `${name}${ending}`)));
+}
+
+test('SECURITY.md names tests that exist, and one at least for each attack', () => {
+  const text = read('SECURITY.md');
+  const names = namedTests(text);
+  assert.ok(names.length > 50);
+  assert.deepEqual(
+    names.filter((name) => !isThere(name)),
+    [],
+  );
+  const attacks = text
+    .split('\n## ')
+    .filter((section) => /^\|\s*attack\b/m.test(section))
+    .flatMap((section) => section.split('\n').filter((line) => /^\| (?!attack|---)/.test(line)));
+  assert.ok(attacks.length > 50);
+  assert.deepEqual(
+    attacks.filter((line) => namedTests(line).length === 0),
+    [],
+  );
+});
+
+test('CONTRIBUTING.md says what each folder of lib/ owns, and names each architecture test', () => {
+  const text = read('CONTRIBUTING.md');
+  const folders = readdirSync(join(root, 'lib')).map((name) => `lib/${name}/`);
+  const guards = globSync('test/architecture/*.test.ts', { cwd: root }).map(
+    (file) => /([\w-]+)\.test\.ts$/.exec(file)?.[1] ?? file,
+  );
+  assert.deepEqual(
+    [...folders, ...guards].filter((name) => !text.includes(`\`${name}\``)),
+    [],
+  );
+});
+
+test('the commands and settings that the documents name are those of the programs', () => {
+  const variables = new Set(
+    globSync('{server,runtime-agent,deploy,test,lib,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
+      cwd: root,
+    })
+      .flatMap((file) => read(file).match(/BERTH_[A-Z_]+/g) ?? [])
+      .map((name) => name.replace(/_FILE$/, '')),
+  );
+  for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'deploy/README.md']) {
+    const used = (read(name).match(/BERTH_[A-Z_]*[A-Z]/g) ?? []).map((found) => found.replace(/_FILE$/, ''));
+    assert.deepEqual(
+      used.filter((found) => found !== 'BERTH_AGENT' && !variables.has(found)),
+      [],
+      name,
+    );
+  }
+});
