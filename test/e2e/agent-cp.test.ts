@@ -349,7 +349,7 @@ describe('docker cp', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
     sending.destroy();
     await waitUntil('the copy has ended', async () => noneButIn(before, await agentMounts(agent)));
     await waitUntil('its descriptors are closed', async () => {
-      const count = `ls -l /proc/${agent.process().pid}/fd | grep -c ${agent.dataDir}/parts || true`;
+      const count = `ls -l /proc/${agent.process().pid}/fd | grep -c ${runDirectory(agent.dataDir)}/parts || true`;
       return (await runCommand('sh', ['-c', count])).stdout === '0\n';
     });
     await docker(['start', 'big']);

@@ -95,13 +95,16 @@ export async function removeRunDirectory(dataDir: string): Promise<void> {
 }
 
 /**
- * The mounts that an agent's process sees in its data folder, without those of removed containers: these go in the
- * background, after the client has had its answer.
+ * The mounts that an agent's process sees in its data folder, and of builds and copies in its run folder, without those of
+ * removed containers: these go in the background, after the client has had its answer.
  */
 export async function agentMounts(agent: AgentProcess): Promise<readonly string[]> {
+  const run = runDirectory(agent.dataDir);
+  // What each build has lies on a tmpfs that stays.
+  const places = [`${agent.dataDir}/`, `${run}/build/`, `${run}/parts/`];
   const table = await readFile(`/proc/${agent.process().pid}/mountinfo`, 'utf8');
   return table
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.startsWith(agent.dataDir) && !point.includes('/.removed-'));
+    .filter((point) => places.some((place) => point.startsWith(place)) && !point.includes('/.removed-'));
 }
