@@ -97,10 +97,20 @@ describe('docker cp', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
         ]);
         printed.push(`tar ${path}:\n${stdout}`);
       };
-      for (const path of ['/a', '/a/', '/a/.', '/a/one', '/a/link', '/a/folder-link', '/a/folder-link/'])
+      for (const path of [
+        '/a',
+        '/a/',
+        '/a/.',
+        '/a/one',
+        '/a/link',
+        '/a/folder-link',
+        '/a/folder-link/',
+        '/a/b/./',
+      ])
         await tar(path);
       for (const path of ['/a/empty', '/a/dangling', '/a/../a/one', 'a/one', '/a/nosuch/.']) await tar(path);
       await step(`${name}:/nosuch`, at('x'));
+      for (const path of ['/a/one/', '/a/one/.', '/a/one/x']) await step(`${name}:${path}`, '-');
       await step('nosuch:/a', at('x'));
       await step(`${name}:/a/one`, at('one'));
       await step(`${name}:/a/link`, at('copied-link'));

@@ -97,7 +97,7 @@ export class AgentContainerArchive implements ContainerArchive {
     throw signal.reason;
   }
 
-  /** Throws EngineError 'not-found', worded as docker words it. */
+  /** Throws EngineError 'not-found', 'bad-request' for a path through a file; worded as docker words them. */
   async #lookUp(
     view: ContainerView,
     ref: string,
@@ -105,7 +105,10 @@ export class AgentContainerArchive implements ContainerArchive {
     signal: AbortSignal,
     opensParent = false,
   ): Promise<FoundPath> {
-    const found = await this.#trees.lookUp({ root: view.root, path, opensParent }, signal);
+    const found = await this.#trees.lookUp({ root: view.root, path, opensParent }, signal).catch((cause) => {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOTDIR') throw cause;
+      throw new EngineError('bad-request', `lstat ${path.slice(0, 1000)}: not a directory`, { cause });
+    });
     if (found !== undefined) return found;
     throw new EngineError('not-found', `Could not find the file ${path.slice(0, 1000)} in container ${ref}`);
   }

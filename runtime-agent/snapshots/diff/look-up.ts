@@ -5,7 +5,9 @@ import { parsePathInTree } from './path-in-tree.ts';
 import { statAt } from './tree-files.ts';
 import type { FoundPath, LookUpRequest } from './tree-tar.ts';
 
-/** What a path leads through is not there, is no folder, or is a loop of links. */
+/** What a path leads through is not there, or is a loop of links. */
+const MISSING: ReadonlySet<unknown> = new Set(['ENOENT', 'ELOOP']);
+/** The same, or it is no folder. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /** Looks a path up in the thread that calls it. See TreeTars.lookUp. */
@@ -37,7 +39,7 @@ export function lookUp(inRoot: InRoot, request: LookUpRequest): FoundPath | unde
       closeSync(folder);
     }
   } catch (error) {
-    if (ABSENT.has((error as NodeJS.ErrnoException).code)) return undefined;
+    if (MISSING.has((error as NodeJS.ErrnoException).code)) return undefined;
     throw error;
   }
 }

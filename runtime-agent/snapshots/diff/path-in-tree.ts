@@ -17,9 +17,10 @@ export function parsePathInTree(text: string): PathInTree {
     else if (part !== '' && part !== '.') names.push(part);
   }
   const last = names.at(-1);
-  if (last === undefined) return { parent: '', name: '', shown: '/' };
   const whole = names.join('/');
-  if (/(?:^|\/)\.$/.test(bytes)) return { parent: whole, name: '', shown: '.' };
+  // What names the folder itself, as Go's path.Base sees it: slashes at the end do not count.
+  if (/(?:^|\/)\.\/*$/.test(bytes)) return { parent: whole, name: '', shown: '.' };
+  if (last === undefined) return { parent: '', name: '', shown: '/' };
   if (bytes.endsWith('/')) return { parent: whole, name: '', shown: last };
   return { parent: names.slice(0, -1).join('/'), name: last, shown: last };
 }

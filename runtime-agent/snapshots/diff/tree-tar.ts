@@ -90,7 +90,7 @@ export interface TreeTars {
    */
   read(request: TreeTarRequest, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
-  /** Looks a path up, with every link resolved inside the root; undefined when nothing is there. Rejects as changes does. */
+  /** Looks a path up, with every link resolved inside the root; undefined when nothing is there. Rejects as changes does, with `ENOTDIR` for a path through a file. */
   lookUp(request: LookUpRequest, signal: AbortSignal): Promise<FoundPath | undefined>;
 
   /** A file of a tree of at most `limit` bytes as text, '' where there is none. Links are resolved inside `root`, a descriptor. */

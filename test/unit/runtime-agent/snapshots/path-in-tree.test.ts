@@ -13,6 +13,11 @@ test('paths are taken apart as docker cp means them', () => {
     '/a//b/../c': ['a', 'c', 'c'],
     '/../../etc/passwd': ['etc', 'passwd', 'passwd'],
     '/a/..': ['', '', '/'],
+    '.': ['', '', '.'],
+    './': ['', '', '.'],
+    '/./': ['', '', '.'],
+    '/etc/.//': ['etc', '', '.'],
+    '/a/../.': ['', '', '.'],
   };
   for (const [text, [parent, name, shown]] of Object.entries(cases)) {
     assert.deepEqual(parsePathInTree(text), { parent, name, shown }, text);
