@@ -11,6 +11,8 @@ export interface EngineEvent {
   readonly timeNano: bigint;
 }
 
+/** Nanoseconds between moments of one millisecond: fractions of it are exact to a microsecond when they are numbers. */
+const STEP = 1000n;
 const KEPT = 1024;
 /** Characters of their attributes, of which labels may be long. */
 const MAX_CHARACTERS = 8 << 20;
@@ -18,11 +20,22 @@ const MAX_CHARACTERS = 8 << 20;
 /** Hands each event to every subscriber in order, and keeps the last ones for `docker events --since`. */
 export class EventBus {
   readonly #recent: EngineEvent[] = [];
+  #latest = 0n;
   #characters = 0;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
 
+  /**
+   * A moment in nanoseconds since 1970, later than all that it answered before: whoever asks for events since then gets none
+   * from before, however little time has passed.
+   */
+  now(): bigint {
+    const now = BigInt(Date.now()) * 1_000_000n;
+    this.#latest = now > this.#latest ? now : this.#latest + STEP;
+    return this.#latest;
+  }
+
   publish(event: Omit<EngineEvent, 'timeNano'>): void {
-    const stamped: EngineEvent = { ...event, timeNano: BigInt(Date.now()) * 1_000_000n };
+    const stamped: EngineEvent = { ...event, timeNano: this.now() };
     this.#recent.push(stamped);
     this.#characters += charactersOf(stamped);
     while (this.#recent.length > KEPT || (this.#characters > MAX_CHARACTERS && this.#recent.length > 1)) {
@@ -34,7 +47,7 @@ export class EventBus {
 
   /** The kept events from `since` on (milliseconds since 1970), oldest first. */
   recent(since: number): readonly EngineEvent[] {
-    const from = BigInt(Math.floor(since)) * 1_000_000n;
+    const from = nanoseconds(since);
     return this.#recent.filter((event) => event.timeNano >= from);
   }
 
@@ -43,6 +56,11 @@ export class EventBus {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** Milliseconds since 1970 as nanoseconds, to the microsecond. */
+export function nanoseconds(milliseconds: number): bigint {
+  return BigInt(Math.round(milliseconds * 1000)) * STEP;
 }
 
 /** Characters of the attributes of an event. */

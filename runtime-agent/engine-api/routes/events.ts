@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
-import { charactersOf, type EngineEvent } from '../../events/event-bus.ts';
+import { charactersOf, type EngineEvent, nanoseconds } from '../../events/event-bus.ts';
 import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { createAsyncQueue } from '../http/async-queue.ts';
@@ -62,7 +62,7 @@ export function eventRoutes(router: Router, deps: EngineDeps): void {
 const line = (event: EngineEvent) => `${eventJson(event)}\r\n`;
 
 function before(event: EngineEvent, until: number | undefined): boolean {
-  return until === undefined || event.timeNano <= BigInt(Math.floor(until * 1e6));
+  return until === undefined || event.timeNano <= nanoseconds(until);
 }
 
 /** setTimeout takes at most 2^31 ms, so a far moment is waited for in steps. */

@@ -1,11 +1,17 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import { METRICS_TYPE } from '../../../lib/metrics/metric-set.ts';
-import { API_VERSION, MIN_API_VERSION } from '../api-version.ts';
+import { API_VERSION, asksBefore, MIN_API_VERSION } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { systemInfo } from '../views/system-info.ts';
+
+/** A moment in nanoseconds since 1970. */
+function rfc3339(nano: bigint): string {
+  const seconds = new Date(Number(nano / 1_000_000n)).toISOString().slice(0, 19);
+  return `${seconds}.${String(nano % 1_000_000_000n).padStart(9, '0')}Z`;
+}
 
 /** `/_ping`, `/version`, `/info` and `/auth` (Engine API, "System"). */
 export function systemRoutes(router: Router, deps: EngineDeps): void {
@@ -63,7 +69,9 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
       deps.images.list(),
       deps.networks.warnings(),
     ]);
-    ctx.body = systemInfo(host, containers, images.length, warnings, new Date());
+    const info = systemInfo(host, containers, images.length, warnings, rfc3339(deps.events.now()));
+    // What version 1.24 had of the programs before runc.
+    ctx.body = asksBefore(ctx, '1.25') ? { ...info, ExecutionDriver: '<not supported>' } : info;
   });
 
   router.post('/auth', async (ctx: Context) => {

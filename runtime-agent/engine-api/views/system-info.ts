@@ -8,7 +8,7 @@ export function systemInfo(
   containers: readonly Container[],
   images: number,
   warnings: readonly string[],
-  now: Date,
+  now: string,
 ): object {
   const running = count(containers, 'running') + count(containers, 'restarting');
   const paused = count(containers, 'paused');
@@ -40,7 +40,7 @@ export function systemInfo(
     BridgeNfIp6tables: true,
     Debug: false,
     OomKillDisable: host.cgroupVersion === '1',
-    SystemTime: now.toISOString(),
+    SystemTime: now,
     LoggingDriver: 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: host.cgroupVersion,

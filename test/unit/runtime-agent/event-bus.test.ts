@@ -1,6 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EventBus } from '../../../runtime-agent/events/event-bus.ts';
+import { EventBus, nanoseconds } from '../../../runtime-agent/events/event-bus.ts';
+
+test('a moment is after all events before it, and before all after it, within one millisecond too', () => {
+  const bus = new EventBus();
+  const publish = (action: string) => bus.publish({ type: 'container', action, id: 'x', attributes: {} });
+  publish('start');
+  const since = bus.now();
+  publish('pause');
+  publish('unpause');
+  const until = bus.now();
+  publish('die');
+  // As clients send it: seconds with nine decimals, which become a number of milliseconds.
+  const seen = bus
+    .recent(Number(since) / 1e6)
+    .filter(({ timeNano }) => timeNano <= nanoseconds(Number(until) / 1e6));
+  assert.deepEqual(
+    seen.map(({ action }) => action),
+    ['pause', 'unpause'],
+  );
+});
 
 test('events are kept by their number, and by the length of their labels', () => {
   const bus = new EventBus();
