@@ -5,6 +5,7 @@ export const ERRNO = {
   EINTR: 4,
   EAGAIN: 11,
   EACCES: 13,
+  EXDEV: 18,
   ENOTDIR: 20,
   ELOOP: 40,
 } as const;

@@ -4,7 +4,7 @@ import { mkdir, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import type { Libc } from './libc.ts';
 import { mount, unmount } from './mount.ts';
-import { openInRootLater } from './open-in-root.ts';
+import { type OutwardLinks, openInRootLater } from './open-in-root.ts';
 
 /** A folder or file of a stranger's tree, mounted at `path` until it is released. */
 export interface HeldPath {
@@ -18,15 +18,16 @@ export interface HeldPath {
  * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
  * the host and knows names only as UTF-8; this path holds none of the tree's names, and nobody who writes to the tree can
  * replace it. Links of `path` are resolved inside `root`, in threads, as the tree may lie on a server that does not answer.
- * Undefined when nothing is there.
+ * Undefined when nothing is there. Throws Error with the code `EXDEV` where links out of the tree are refused.
  */
 export async function holdPath(
   libc: Libc,
   root: string,
   path: string,
   folder: string,
+  outward: OutwardLinks = 'stay',
 ): Promise<HeldPath | undefined> {
-  const inside = await openInRootLater(libc, root, path);
+  const inside = await openInRootLater(libc, root, path, outward);
   if (inside === undefined) return undefined;
   try {
     return await holdDescriptor(inside, folder);

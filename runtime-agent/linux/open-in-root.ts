@@ -7,7 +7,11 @@ import type { Libc } from './libc.ts';
 
 const CLOSE_ON_EXEC = 0o2000000;
 const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_BENEATH = 0x08;
 const RESOLVE_IN_ROOT = 0x10;
+
+/** What links out of a tree do: they lead to its own root, or are refused with the code `EXDEV`. */
+export type OutwardLinks = 'stay' | 'refused';
 
 /**
  * Reads a regular file of a tree that a stranger filled: every link in `path` is resolved inside `root`, as if the
@@ -62,10 +66,15 @@ export function openInRoot(
 }
 
 /** As openInRoot, in threads of the pool: a volume may lie on a server that does not answer. */
-export async function openInRootLater(libc: Libc, root: string, path: string): Promise<number | undefined> {
+export async function openInRootLater(
+  libc: Libc,
+  root: string,
+  path: string,
+  outward: OutwardLinks = 'stay',
+): Promise<number | undefined> {
   const directory = await open(root, constants.O_DIRECTORY | constants.O_RDONLY);
   try {
-    const how = howOf('anything');
+    const how = howOf('anything', outward === 'stay' ? RESOLVE_IN_ROOT : RESOLVE_BENEATH);
     for (let attempt = 1; ; attempt += 1) {
       const { fd, errno } = await libc.openat2Later(directory.fd, path, how, how.byteLength);
       if (fd >= 0) return fd;
@@ -76,15 +85,16 @@ export async function openInRootLater(libc: Libc, root: string, path: string): P
   }
 }
 
-function howOf(kind: 'anything' | 'folder'): Uint8Array {
+function howOf(kind: 'anything' | 'folder', scope = RESOLVE_IN_ROOT): Uint8Array {
   const flags = CLOSE_ON_EXEC | (kind === 'folder' ? constants.O_RDONLY | constants.O_DIRECTORY : O_PATH);
-  const how = new BigUint64Array([BigInt(flags), 0n, BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)]);
+  const how = new BigUint64Array([BigInt(flags), 0n, BigInt(scope | RESOLVE_NO_MAGICLINKS)]);
   return new Uint8Array(how.buffer);
 }
 
 function unlessAbsent(errno: number, root: string, path: string): undefined {
   if (ABSENT.has(errno)) return undefined;
-  throw new Error(`${path} cannot be opened inside ${root}: ${getSystemErrorMessage(-errno)}`);
+  const error = new Error(`${path} cannot be opened inside ${root}: ${getSystemErrorMessage(-errno)}`);
+  throw errno === ERRNO.EXDEV ? Object.assign(error, { code: 'EXDEV' }) : error;
 }
 
 /** Nothing there, or a loop of links. */

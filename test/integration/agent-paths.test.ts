@@ -67,7 +67,7 @@ const ENTRY_POINTS: readonly EntryPoint[] = [
     },
   },
   {
-    name: 'a subpath of a volume',
+    name: 'a part of a stage that is mounted',
     makes: 'mounts',
     open: async (t, root) => {
       const parts = await makeTempDir(t, 'parts');

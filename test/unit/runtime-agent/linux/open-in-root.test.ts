@@ -5,7 +5,12 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
-import { openInRoot, readFileInRoot, readHeadInRoot } from '../../../../runtime-agent/linux/open-in-root.ts';
+import {
+  openInRoot,
+  openInRootLater,
+  readFileInRoot,
+  readHeadInRoot,
+} from '../../../../runtime-agent/linux/open-in-root.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';
 
@@ -42,6 +47,28 @@ describe('readFileInRoot', () => {
     }
     assert.equal(readFileInRoot(libc, root, '/etc/own', 3), undefined);
     assert.equal(readHeadInRoot(libc, root, '/etc/own', 2)?.toString(), 'of');
+  });
+});
+
+describe('openInRootLater', () => {
+  it('refuses links out of the tree where it is told to, and follows those inside', async (t) => {
+    const root = await makeTempDir(t, 'root');
+    await mkdir(join(root, 'sub'));
+    for (const [name, target] of [
+      ['inside', 'sub/../sub'],
+      ['host', '/'],
+      ['above', '../../..'],
+      ['chain', 'host'],
+    ] as const) {
+      await symlink(target, join(root, name));
+    }
+    const open = (path: string) => openInRootLater(loadLibc(), root, path, 'refused');
+    const fd = await open('inside');
+    assert.ok(fd !== undefined);
+    closeSync(fd);
+    for (const path of ['host', 'above', 'chain', '../x'])
+      await assert.rejects(open(path), { code: 'EXDEV' });
+    for (const path of ['none', 'inside/none']) assert.equal(await open(path), undefined);
   });
 });
 
