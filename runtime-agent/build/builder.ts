@@ -131,7 +131,8 @@ export type BuildProgress =
       /** It changes the configuration alone (ENV, CMD …): BuildKit shows no vertex for such a step. */
       readonly isConfigOnly?: boolean;
     }
-  | { readonly kind: 'started'; readonly id: string; readonly at: Date }
+  /** `container` names what a command runs in, for those who show it. */
+  | { readonly kind: 'started'; readonly id: string; readonly at: Date; readonly container?: string }
   | { readonly kind: 'cached'; readonly id: string; readonly at: Date }
   | {
       readonly kind: 'log';

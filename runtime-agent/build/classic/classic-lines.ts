@@ -28,6 +28,8 @@ interface ShownStep {
   isClipped: boolean;
   /** Characters may be cut between two pieces of output of one stream. */
   readonly decoders: Readonly<Record<'stdout' | 'stderr', TextDecoder>>;
+  /** The name of what its command runs in. */
+  container?: string;
   done: boolean;
 }
 
@@ -86,6 +88,7 @@ export class ClassicLines {
         );
         return;
       case 'completed':
+        this.#tellRemoved(step);
         this.#tell(
           step,
           progress.layer === undefined || progress.layer === '' ? ' --->\n' : ` ---> ${progress.layer}\n`,
@@ -95,10 +98,21 @@ export class ClassicLines {
         return;
       case 'failed':
         this.#showUpTo(step);
+        this.#tellRemoved(step);
         return;
       case 'started':
-        this.#add(step, '');
+        if (progress.container === undefined) this.#add(step, '');
+        else {
+          step.container = progress.container.slice(0, 12);
+          this.#tell(step, ` ---> Running in ${step.container}\n`);
+        }
     }
+  }
+
+  /** Also of a build that failed, and of one that is to keep them: none is left. */
+  #tellRemoved(step: ShownStep): void {
+    if (step.container === undefined) return;
+    this.#tell(step, ` ---> Removed intermediate container ${step.container}\n`);
   }
 
   /** A line of the builder's own, which is never left out. */

@@ -98,7 +98,8 @@ export class StageRuns {
       }
       return await executor.execute(step, work, chain, reuses(plan, request), {
         cached: () => progress({ kind: 'cached', id, at: new Date() }),
-        started: () => progress({ kind: 'started', id, at: new Date() }),
+        started: (container) =>
+          progress({ kind: 'started', id, at: new Date(), ...(container !== undefined && { container }) }),
         output: (stream, data) => progress({ kind: 'log', id, stream, data }),
       });
     } catch (error) {

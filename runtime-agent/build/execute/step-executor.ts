@@ -70,11 +70,13 @@ export class StepExecutor {
     }
     const latest = request.sourceDateEpoch;
     const key = runKey(chain, work, inputs, latest, settings);
-    return await this.#steps.once(step, [key], reuses, events, async (signal, output) => {
+    const id = randomId();
+    const named = { ...events, started: () => events.started(id) };
+    return await this.#steps.once(step, [key], reuses, named, async (signal, output) => {
       let diffId: Digest | undefined;
       await this.#scope.shared.bring(chain);
       await runStep(this.#parts.run, {
-        id: randomId(),
+        id,
         step,
         work,
         chain,

@@ -14,7 +14,8 @@ export interface StepOutcome {
 
 export interface StepEvents {
   cached(): void;
-  started(): void;
+  /** `container` is the ID of what a command runs in. */
+  started(container?: string): void;
   output: StepOutput;
 }
 

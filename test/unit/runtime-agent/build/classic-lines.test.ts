@@ -36,6 +36,26 @@ describe('what steps say before their turn', () => {
     assert.equal(shown(), 'Step 1/9 : RUN s1\nfirst\n --->\nStep 2/9 : RUN s2\nlater\n ---> abc\n');
   });
 
+  test('names what a command runs in, and that it is gone, also when it fails', () => {
+    const { classic, log, shown } = begin(2);
+    const start = (id: string, container: string) =>
+      classic.take({ kind: 'started', id, at, container: container.repeat(64) });
+    start('s2', 'b');
+    start('s1', 'a');
+    log('s1', 'first\n');
+    classic.take({ kind: 'completed', id: 's1', at, layer: 'abc' });
+    classic.take({ kind: 'failed', id: 's2', at, message: 'x' });
+    assert.equal(
+      shown(),
+      [
+        'Step 1/9 : RUN s1\n ---> Running in aaaaaaaaaaaa\nfirst\n',
+        ' ---> Removed intermediate container aaaaaaaaaaaa\n ---> abc\n',
+        'Step 2/9 : RUN s2\n ---> Running in bbbbbbbbbbbb\n',
+        ' ---> Removed intermediate container bbbbbbbbbbbb\n',
+      ].join(''),
+    );
+  });
+
   test('is red where it was written to stderr, with the characters of each stream whole', () => {
     const { classic, shown } = begin(1);
     const piece = (stream: 'stdout' | 'stderr', ...data: number[]) =>
