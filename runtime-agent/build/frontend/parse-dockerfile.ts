@@ -1,5 +1,5 @@
 import { readDirectives } from './directives.ts';
-import { dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
+import { type DockerfileText, dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
 import { ExpansionBudget } from './expansion-budget.ts';
 import type { Instruction } from './instruction.ts';
 import type { CheckOptions } from './lint/check-options.ts';
@@ -59,10 +59,7 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
       );
   }
   if (stages.length === 0) {
-    throw dockerfileError(
-      at,
-      text.lines.length === 0 ? 'the Dockerfile cannot be empty' : 'the Dockerfile has no FROM',
-    );
+    throw dockerfileError(at, emptyWords(text, lines.length));
   }
   return {
     escapeToken,
@@ -72,6 +69,12 @@ export function parseDockerfile(name: string, content: string): Dockerfile {
     at,
     ...(check === undefined ? {} : { check }),
   };
+}
+
+/** Why a Dockerfile builds nothing. */
+function emptyWords(text: DockerfileText, instructions: number): string {
+  if (text.lines.length === 0) return 'the Dockerfile cannot be empty';
+  return instructions === 0 ? 'file with no instructions' : 'the Dockerfile has no FROM';
 }
 
 /** Reads what a base image has left for its children (ONBUILD); `at` is the FROM that brought it. */

@@ -110,7 +110,9 @@ describe('a Dockerfile', () => {
 describe('a Dockerfile that is wrong is told file, line, instruction and the line itself', () => {
   for (const [text, message] of [
     ['', /^Dockerfile:1: the Dockerfile cannot be empty/],
-    ['# only\n', /has no FROM/],
+    ['# only\n', /^Dockerfile:1: file with no instructions/],
+    ['\n\n\t\n', /^Dockerfile:1: file with no instructions/],
+    ['ARG A\n', /has no FROM/],
     ['RUN x', /^Dockerfile:1: RUN: no build stage in current context.*\n {2}1 \| RUN x$/],
     ['FROM a\n\nRNU x', /^Dockerfile:3: unknown instruction: RNU \(did you mean RUN\?\)\n {2}3 \| RNU x$/],
     ['FROM a\nXYZZY x', /^Dockerfile:2: unknown instruction: XYZZY\n/],
