@@ -55,13 +55,15 @@ function dockerImages(files: ArchiveFiles): readonly ArchivedImage[] {
   const items = parse(files.bytes('manifest.json'), 'manifest.json');
   if (!Array.isArray(items) || items.length > MAX_IMAGES) throw invalid('manifest.json is no list of images');
   return items.map((item: unknown) => {
-    const { Config: path, Layers: layers, RepoTags: tags } = (item ?? {}) as Record<string, unknown>;
+    const { Config: path, Layers: listed, RepoTags: tags } = (item ?? {}) as Record<string, unknown>;
+    // Go writes an empty list as null.
+    const layers = listed ?? [];
     if (
       typeof path !== 'string' ||
       !isTexts(layers) ||
       !(tags === null || tags === undefined || isTexts(tags))
     ) {
-      throw invalid('manifest.json has an image without Config and Layers');
+      throw invalid('manifest.json has an image without Config, or with Layers that are no list');
     }
     const config = files.bytes(path);
     checkName(path, files.get(path));

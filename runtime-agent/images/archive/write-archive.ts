@@ -32,7 +32,7 @@ const ENTRY = { target: '', major: 0, minor: 0, uid: 0, gid: 0, mtime: 0, xattrs
 
 /**
  * The tar of an OCI layout (image-spec, image-layout.md) with docker's manifest.json beside its index, each blob once. Times
- * are 0, so that the same images give the same bytes.
+ * are 0, and those of configurations when the images were made, so that the same images give the same bytes.
  */
 export async function* writeArchive(
   images: readonly SavedImage[],
@@ -52,7 +52,7 @@ export async function* writeArchive(
       written.add(digest);
       yield* file(blobPath(digest), size, readLayer(layer));
     }
-    if (!written.has(id)) yield* file(blobPath(id), config.length, [config]);
+    if (!written.has(id)) yield* file(blobPath(id), config.length, [config], createdSeconds(config));
     written.add(id);
     const blobs = layers.map(({ blob }) => blob);
     const manifest = imageManifest({ digest: id, size: config.length }, blobs);
@@ -105,8 +105,9 @@ async function* file(
   path: string,
   size: number,
   content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  mtime = 0,
 ): AsyncGenerator<Uint8Array> {
-  yield encodeEntry({ ...ENTRY, path, kind: 'file', mode: 0o644, size });
+  yield encodeEntry({ ...ENTRY, path, kind: 'file', mode: 0o644, size, mtime });
   let left = size;
   for await (const chunk of content) {
     left -= chunk.length;
@@ -114,6 +115,13 @@ async function* file(
   }
   if (left !== 0) throw new Error(`${path} has another size than was told before`);
   yield Buffer.alloc(paddingOf(size));
+}
+
+/** Seconds since 1970 at which an image was made; 0 where its configuration does not say, or names a time that no tar holds. */
+function createdSeconds(config: Uint8Array): number {
+  const { created } = JSON.parse(Buffer.from(config).toString('utf8')) as { readonly created?: unknown };
+  const seconds = typeof created === 'string' ? Math.floor(Date.parse(created) / 1000) : 0;
+  return seconds > 0 && seconds < 2 ** 33 ? seconds : 0;
 }
 
 /** Fields in docker's order. */
