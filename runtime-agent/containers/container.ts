@@ -60,7 +60,7 @@ export interface HostConfig {
   readonly CpuQuota: number;
   readonly CpusetCpus: string;
   readonly CpusetMems: string;
-  /** Processes and threads; 0 and below is no limit. */
+  /** Processes and threads; 0 is no limit, and -1 one that an update took away, which inspect shows as 0. */
   readonly PidsLimit: number;
   readonly OomScoreAdj: number;
   readonly OomKillDisable: boolean;

@@ -9,7 +9,7 @@ import { type CgroupAbilities, containerResources } from './resources.ts';
  * not changed along with them.
  */
 export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChanges): HostConfig {
-  const { BlkioWeight: weight, ...others } = changes;
+  const { BlkioWeight: weight, PidsLimit: pids, ...others } = changes;
   if (changes.NanoCpus !== undefined) {
     if (hostConfig.CpuPeriod > 0) refuse('Nano CPUs cannot be updated as CPU Period has already been set');
     if (hostConfig.CpuQuota > 0) refuse('Nano CPUs cannot be updated as CPU Quota has already been set');
@@ -35,7 +35,8 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
     );
   }
   const blockIo = weight === undefined ? hostConfig.BlockIo : { ...hostConfig.BlockIo, BlkioWeight: weight };
-  return { ...hostConfig, ...others, BlockIo: blockIo };
+  const limit = pids === undefined ? {} : { PidsLimit: pids > 0 ? pids : -1 };
+  return { ...hostConfig, ...others, ...limit, BlockIo: blockIo };
 }
 
 /** What the runtime has to change in a container that runs: all limits of the kinds that change; empty where none do. */

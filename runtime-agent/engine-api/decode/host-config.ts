@@ -41,7 +41,7 @@ export function decodeHostConfig(body: JsonFields, host: DecodeHost): HostConfig
     CpuQuota: body.integer('CpuQuota'),
     CpusetCpus: body.string('CpusetCpus'),
     CpusetMems: body.string('CpusetMems'),
-    PidsLimit: body.integer('PidsLimit'),
+    PidsLimit: Math.max(0, body.integer('PidsLimit')),
     OomScoreAdj: body.integer('OomScoreAdj'),
     OomKillDisable: body.boolean('OomKillDisable'),
     ReadonlyRootfs: body.boolean('ReadonlyRootfs'),

@@ -42,9 +42,10 @@ export interface UpdateRequest {
 /**
  * The body of `POST /containers/{id}/update` (Engine API, ContainerUpdate). What is 0 or empty stays as it is. Throws
  * EngineError 'not-implemented' for limits that only a new container can have; ulimits, which clients send and dockerd leaves
- * aside without a word, are warned of.
+ * aside without a word, are warned of. Clients whose version of the API has no limit of processes get `hasPids` false: what they
+ * send there is left aside.
  */
-export function decodeUpdateRequest(body: JsonFields): UpdateRequest {
+export function decodeUpdateRequest(body: JsonFields, hasPids = true): UpdateRequest {
   for (const name of OF_NEW_CONTAINERS) {
     if (isEmpty(body.value(name)) || (name === 'MemorySwappiness' && body.integer(name) === -1)) continue;
     throw new EngineError(
@@ -60,7 +61,7 @@ export function decodeUpdateRequest(body: JsonFields): UpdateRequest {
   const changes = {
     ...Object.fromEntries(numbers.filter(([, value]) => value !== 0)),
     ...Object.fromEntries(texts.filter(([, value]) => value !== '')),
-    ...(body.has('PidsLimit') ? { PidsLimit: body.integer('PidsLimit') } : {}),
+    ...(hasPids && body.has('PidsLimit') ? { PidsLimit: body.integer('PidsLimit') } : {}),
     ...(name === '' ? {} : { RestartPolicy: { Name: name, MaximumRetryCount: retries } }),
   };
   const warnings =

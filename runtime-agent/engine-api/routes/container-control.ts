@@ -1,4 +1,5 @@
 import type { Router } from '@koa/router';
+import { asksBefore } from '../api-version.ts';
 import { decodeUpdateRequest } from '../decode/update-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';
@@ -21,7 +22,7 @@ export function containerControlRoutes(router: Router, { control }: EngineDeps):
   });
 
   router.post('/containers/:id/update', async (ctx) => {
-    const request = decodeUpdateRequest(await readJsonBody(ctx.req));
+    const request = decodeUpdateRequest(await readJsonBody(ctx.req), !asksBefore(ctx, '1.40'));
     const updated = await control.update(String(ctx.params.id), request.changes);
     const warnings = [...updated, ...request.warnings];
     ctx.body = { Warnings: warnings.length === 0 ? null : warnings };

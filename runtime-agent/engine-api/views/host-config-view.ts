@@ -61,7 +61,7 @@ export function hostConfigView(config: HostConfig, host: HostFacts, links: reado
     MemorySwap: config.MemorySwap,
     MemorySwappiness: config.MemorySwappiness,
     OomKillDisable: config.OomKillDisable,
-    PidsLimit: config.PidsLimit > 0 ? config.PidsLimit : null,
+    PidsLimit: config.PidsLimit === 0 ? null : Math.max(0, config.PidsLimit),
     Ulimits: config.Ulimits.map(({ Name, Hard, Soft }) => ({ Name, Hard, Soft })),
     CpuCount: 0,
     CpuPercent: 0,

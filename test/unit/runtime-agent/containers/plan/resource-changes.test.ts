@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { JsonFields } from '../../../../../lib/json/json-fields.ts';
+import type { HostConfig } from '../../../../../runtime-agent/containers/container.ts';
 import {
   changedHostConfig,
   changedResources,
 } from '../../../../../runtime-agent/containers/plan/resource-changes.ts';
+import { decodeUpdateRequest } from '../../../../../runtime-agent/engine-api/decode/update-request.ts';
+import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
+import { hostConfigView } from '../../../../../runtime-agent/engine-api/views/host-config-view.ts';
 import { hostConfig } from '../../../../support/container-requests.ts';
 
 const V1 = { version: 1, swapLimit: true } as const;
@@ -18,6 +23,25 @@ describe('docker update', () => {
       CpuShares: 200,
       BlockIo: { ...before.BlockIo, BlkioWeight: 300 },
     });
+  });
+
+  it('shows a limit of processes that was taken away as 0, and one that never was as null', () => {
+    const shown = (config: HostConfig) =>
+      (hostConfigView(config, { runtime: {} } as HostFacts, []) as { PidsLimit: unknown }).PidsLimit;
+    const before = hostConfig({ PidsLimit: 32 });
+    for (const [asked, after] of [
+      [16, 16],
+      [0, 0],
+      [-1, 0],
+      [-2, 0],
+    ] as const) {
+      assert.equal(shown(changedHostConfig(before, { PidsLimit: asked })), after);
+    }
+    assert.equal(shown(changedHostConfig(before, {})), 32);
+    assert.equal(shown(hostConfig()), null);
+    const body = new JsonFields({ PidsLimit: 16 });
+    assert.deepEqual(decodeUpdateRequest(body).changes, { PidsLimit: 16 });
+    assert.deepEqual(decodeUpdateRequest(body, false).changes, {}, 'older clients have no such limit');
   });
 
   it('tells the runtime all limits of a kind that changes, and no other', () => {
