@@ -112,6 +112,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     registry: new ContainerRegistry(),
     hub: new AttachHub(deps.log, deps.attachWorker),
     paths,
+    dataFolder: deps.dataDirectory,
     libc,
     cgroups,
     moves: new CgroupMoves(cgroups),

@@ -18,7 +18,7 @@ export async function acquireMounts(
 ): Promise<readonly MountPoint[]> {
   const inherited = hostConfig.VolumesFrom.flatMap((text) => volumesFrom(context, text));
   const points: MountPoint[] = [];
-  const plans = planMountPoints(config, hostConfig, inherited);
+  const plans = planMountPoints(config, hostConfig, inherited, context.dataFolder);
   checkProcMounts([...plans.map(placeOf), ...tmpfsPlaces(hostConfig)]);
   try {
     for (const plan of plans) {

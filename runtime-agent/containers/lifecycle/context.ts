@@ -35,6 +35,8 @@ export interface ContainerContext {
   readonly hub: AttachHub;
   readonly execs: Execs;
   readonly paths: SharedPaths;
+  /** The agent's own, absolute. */
+  readonly dataFolder: string;
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;
   readonly moves: CgroupMoves;

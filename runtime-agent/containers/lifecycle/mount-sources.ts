@@ -23,14 +23,14 @@ export async function openMountSources(
   container: Container,
   rootfs: string,
 ): Promise<OpenedMounts> {
-  await checkPropagation(container.mounts);
+  const points = await checkPropagation(container, context.dataFolder);
   const parts: HeldPath[] = [];
   const close = async () => {
     for (const part of parts.splice(0)) await part.release();
   };
   try {
     const mounts: OciMount[] = [];
-    for (const point of container.mounts) {
+    for (const point of points) {
       if (point.type === 'bind') await ensureSource(point.source);
       const held =
         point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
@@ -56,9 +56,16 @@ async function holdPart(context: ContainerContext, volume: string, subpath: stri
   if (subpath.startsWith('/') || subpath.split('/').includes('..')) {
     throw new EngineError('bad-request', `subpath "${subpath.slice(0, 200)}" must stay inside the volume`);
   }
-  const held = await holdPath(context.libc, volume, subpath, context.paths.parts);
+  const shown = subpath.slice(0, 200);
+  const held = await holdPath(context.libc, volume, subpath, context.paths.parts, 'refused').catch(
+    (cause) => {
+      if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause;
+      const why = `path concatenation escapes the base directory: a link leads ${shown} out of the volume`;
+      throw new EngineError('bad-request', why, { cause });
+    },
+  );
   if (held !== undefined) return held;
-  throw new EngineError('bad-request', `the volume has no ${subpath.slice(0, 200)}: make it first`);
+  throw new EngineError('bad-request', `cannot access path ${shown}: the volume has none: make it first`);
 }
 
 function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {

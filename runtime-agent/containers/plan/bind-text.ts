@@ -15,18 +15,48 @@ const PROPAGATIONS = new Set(['private', 'rprivate', 'slave', 'rslave']);
 /** Labels of SELinux and hints of Docker Desktop: they ask for nothing here. */
 const WITHOUT_MEANING = new Set(['z', 'Z', 'consistent', 'cached', 'delegated']);
 
-/** Reads `[SOURCE:]DESTINATION[:OPTIONS]`, the source a volume unless it is a path. Throws EngineError 'bad-request'. */
-export function parseBind(text: string): ParsedBind {
+/**
+ * Reads `[SOURCE:]DESTINATION[:OPTIONS]`, the source a volume unless it is a path. `dataFolder` is the agent's own. Throws
+ * EngineError 'bad-request'.
+ */
+export function parseBind(text: string, dataFolder?: string): ParsedBind {
   const parts = text.split(':');
   const [first = '', second, mode = ''] = parts;
   if (parts.length > 3 || parts.some((part, index) => part === '' && index !== 2)) refuse(text);
   const destination = second ?? first;
   const isPath = second !== undefined && first.startsWith('/');
+  const { propagation, ...options } = parseBindOptions(mode, isPath, second !== undefined && !isPath, text);
   return {
     source: isPath ? { path: cleanPath(first) } : { volume: second === undefined ? undefined : first },
     destination: checkDestination(destination, isPath ? 'bind' : 'volume', wrongText(text)),
-    ...parseBindOptions(mode, isPath, second !== undefined && !isPath, text),
+    ...options,
+    propagation: isPath ? bindPropagation(propagation, cleanPath(first), dataFolder) : '',
   };
+}
+
+/**
+ * How a bind takes part in the mounts of the host; `asked` is '' where the client does not say. What holds the agent's own folder,
+ * or lies in it, follows the host: mounts of other containers would stay there after they have ended. Throws EngineError
+ * 'bad-request', worded as dockerd words it.
+ */
+export function bindPropagation(
+  asked: MountPoint['propagation'],
+  source: string,
+  dataFolder: string | undefined,
+): MountPoint['propagation'] {
+  if (dataFolder === undefined || !overlap(source, dataFolder)) return asked === '' ? 'rprivate' : asked;
+  if (asked === '' || asked === 'rslave') return 'rslave';
+  const places = `daemon root: ${JSON.stringify(dataFolder)}, bind mount source: ${JSON.stringify(source.slice(0, 200))}`;
+  throw new EngineError(
+    'bad-request',
+    `invalid mount config: must use propagation mode "rslave" when mount source is within the daemon root, ${places}, propagation: "${asked}"`,
+  );
+}
+
+/** Whether one of two absolute paths lies in the other. */
+export function overlap(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => (path === '/' ? '/' : `${path}/`));
+  return a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
 }
 
 /** The options behind the second colon, and of `--volumes-from`. */
@@ -37,7 +67,7 @@ function parseBindOptions(
   text: string,
 ): Pick<ParsedBind, 'mode' | 'writable' | 'propagation' | 'copyUp'> {
   let access: string | undefined;
-  let propagation: MountPoint['propagation'] = isPath ? 'rprivate' : '';
+  let propagation: MountPoint['propagation'] = '';
   let copyUp = !isPath;
   for (const option of mode === '' ? [] : mode.split(',')) {
     if (option === 'ro' || option === 'rw') {

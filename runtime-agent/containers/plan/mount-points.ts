@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { VolumeRequest } from '../../volumes/volume.ts';
 import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container.ts';
-import { checkDestination, cleanPath, parseBind, refuseShared } from './bind-text.ts';
+import { bindPropagation, checkDestination, cleanPath, parseBind, refuseShared } from './bind-text.ts';
 
 /** A mount point before its volume is made, or its source looked at. */
 export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
@@ -23,12 +23,13 @@ const WHOLE = { recursive: true, subpath: '' } as const;
 /**
  * All mount points that a container is created with, in dockerd's order of precedence: those of other containers
  * (`inherited`, by --volumes-from), `-v`, `--mount`, and then the volumes of the image at places that are still free.
- * Throws EngineError 'bad-request' where two want the same place, 'not-implemented'.
+ * `dataFolder` is the agent's own. Throws EngineError 'bad-request' where two want the same place, 'not-implemented'.
  */
 export function planMountPoints(
   config: Pick<ContainerConfig, 'Volumes'>,
   hostConfig: Pick<HostConfig, 'Binds' | 'Mounts' | 'Tmpfs' | 'VolumeDriver'>,
   inherited: readonly MountPoint[],
+  dataFolder?: string,
 ): readonly MountPlan[] {
   const driver = hostConfig.VolumeDriver;
   const plans = new Map<string, MountPlan>();
@@ -44,9 +45,9 @@ export function planMountPoints(
     taken.add(plan.destination);
     plans.set(plan.destination, plan);
   };
-  for (const text of hostConfig.Binds) add(bindPlan(text, driver));
+  for (const text of hostConfig.Binds) add(bindPlan(text, driver, dataFolder));
   for (const request of hostConfig.Mounts) {
-    const plan = requestPlan(request, driver);
+    const plan = requestPlan(request, driver, dataFolder);
     if (plan !== undefined) add(plan);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
@@ -74,14 +75,18 @@ export function planTmpfs(mounts: readonly MountRequest[]): readonly TmpfsPlan[]
     });
 }
 
-function bindPlan(text: string, driver: string): MountPlan {
-  const { source, ...bind } = parseBind(text);
+function bindPlan(text: string, driver: string, dataFolder: string | undefined): MountPlan {
+  const { source, ...bind } = parseBind(text, dataFolder);
   return 'path' in source
     ? { type: 'bind', ...WHOLE, ...bind, from: { kind: 'bind', path: source.path, missing: 'make' } }
     : { type: 'volume', ...WHOLE, ...bind, from: { kind: 'volume', request: named(source.volume, driver) } };
 }
 
-function requestPlan(request: MountRequest, driver: string): MountPlan | undefined {
+function requestPlan(
+  request: MountRequest,
+  driver: string,
+  dataFolder: string | undefined,
+): MountPlan | undefined {
   const { Type: type, Source: source, Target, ReadOnly, BindOptions, VolumeOptions } = request;
   if (Target === '') refuse(type, 'field Target must not be empty');
   if (type === 'tmpfs') return undefined;
@@ -115,7 +120,11 @@ function requestPlan(request: MountRequest, driver: string): MountPlan | undefin
     destination,
     mode: '',
     writable: !ReadOnly,
-    propagation: propagationOf(BindOptions?.Propagation ?? ''),
+    propagation: bindPropagation(
+      propagationOf(BindOptions?.Propagation ?? ''),
+      cleanPath(source),
+      dataFolder,
+    ),
     recursive: BindOptions?.NonRecursive !== true,
     ...belowOf(BindOptions),
     copyUp: false,
@@ -173,7 +182,6 @@ function named(name: string | undefined, driver: string): VolumeRequest {
 function propagationOf(text: string): MountPoint['propagation'] {
   switch (text) {
     case '':
-      return 'rprivate';
     case 'private':
     case 'rprivate':
     case 'slave':

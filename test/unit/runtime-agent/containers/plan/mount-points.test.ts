@@ -54,6 +54,33 @@ describe('parseBind', () => {
     });
   }
 
+  it("follows the host in what holds the agent's own folder, or lies in it", () => {
+    const of = (text: string) => parseBind(text, '/srv/data').propagation;
+    for (const source of ['/', '/srv', '/srv/data', '/srv/data/containers', '/srv/data/../data/x']) {
+      assert.equal(of(`${source}:/b`), 'rslave', source);
+      assert.equal(of(`${source}:/b:ro,rslave`), 'rslave', source);
+      for (const other of ['private', 'rprivate', 'slave']) {
+        assert.throws(() => of(`${source}:/b:${other}`), {
+          code: 'bad-request',
+          message: /must use propagation mode "rslave" when mount source is within the daemon root/,
+        });
+      }
+    }
+    for (const source of ['/srv/database', '/sr', '/srv/data2/x'])
+      assert.equal(of(`${source}:/b`), 'rprivate');
+    const mount = request({ Type: 'bind', Source: '/srv/data/x' });
+    const plan = (BindOptions: MountRequest['BindOptions']) =>
+      planMountPoints(
+        {},
+        { ...NOTHING, Mounts: [{ ...mount, ...(BindOptions && { BindOptions }) }] },
+        [],
+        '/srv/data',
+      );
+    assert.equal(plan(undefined)[0]?.propagation, 'rslave');
+    const options = { Propagation: 'private', NonRecursive: false, CreateMountpoint: false };
+    assert.throws(() => plan(options), { code: 'bad-request', message: /within the daemon root/ });
+  });
+
   it('says that nothing is shared with the host', () => {
     assert.throws(() => parseBind('/a:/b:rshared'), { code: 'not-implemented', message: /rslave/ });
   });
