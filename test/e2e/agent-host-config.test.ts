@@ -91,7 +91,20 @@ describe('what a container has of the host', { skip: unlessRoot(), timeout: 1_80
     const other = await docker(['run', '--rm', '--ipc=container:private', image, 'true'], {
       expectExit: 125,
     });
-    assert.match(other.stderr, /non-shareable IPC/);
+    assert.match(other.stderr, /failed to join IPC namespace: .*non-shareable IPC/);
+    await docker(['stop', '-t', '0', 'private']);
+    for (const [flag, kind] of [
+      ['--pid', 'PID'],
+      ['--ipc', 'IPC'],
+    ] as const) {
+      const { stderr } = await docker(['run', '--rm', `${flag}=container:private`, image, 'true'], {
+        expectExit: 125,
+      });
+      assert.match(
+        stderr,
+        new RegExp(`failed to join ${kind} namespace: container [0-9a-f]{64} is not running`),
+      );
+    }
     await remove('private');
     assert.equal(await run(['--ipc=none'], 'ls /dev/shm 2>/dev/null || echo none'), 'none');
   });

@@ -8,6 +8,7 @@ import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container, HostConfig, MountPoint } from '../container.ts';
 import type { CreateRequest, CreateResult } from '../containers.ts';
 import { checkApparmor } from '../plan/apparmor-profile.ts';
+import { cleanPath } from '../plan/bind-text.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';
 import { commandLine, mergeImageConfig } from '../plan/command.ts';
 import { limitWarnings } from '../plan/limit-warnings.ts';
@@ -86,7 +87,9 @@ function newContainer(
   image: Image,
   logPath: string,
 ): Container {
-  const merged = mergeImageConfig(request.config, image.config);
+  const { WorkingDir } = request.config;
+  const asked = { ...request.config, WorkingDir: WorkingDir === '' ? '' : cleanPath(WorkingDir) };
+  const merged = mergeImageConfig(asked, image.config);
   const { path, args } = commandLine(merged);
   const mode = networkMode(request.hostConfig.NetworkMode);
   const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;

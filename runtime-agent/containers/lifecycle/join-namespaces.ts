@@ -18,8 +18,8 @@ export interface Joined {
 }
 
 /**
- * Finds the namespaces of other containers that one is to share, and its /dev/shm. Throws EngineError 'not-found', 'conflict'
- * where the other one does not run, or does not let others share.
+ * Finds the namespaces of other containers that one is to share, and its /dev/shm. Throws EngineError 'not-found', 'runtime'
+ * or 'conflict' where the other one does not run, 'bad-request' where it does not let others share.
  */
 export async function joinNamespaces(
   context: ContainerContext,
@@ -54,7 +54,12 @@ export async function releaseShm(paths: RunPaths): Promise<void> {
 function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNamespace {
   const namespace = run && openProcessNamespace(run, kind);
   if (namespace === undefined) {
-    throw new EngineError('conflict', `cannot join ${kind.toUpperCase()} of a non running container: ${id}`);
+    // dockerd answers a 500 for the one and a 409 for the other.
+    const code = kind === 'pid' ? 'runtime' : 'conflict';
+    throw new EngineError(
+      code,
+      `failed to join ${kind.toUpperCase()} namespace: container ${id} is not running`,
+    );
   }
   return namespace;
 }
@@ -64,8 +69,8 @@ function sharedShm(donor: LiveContainer): ShmSource {
   if (mode === 'shareable') return { kind: 'bind', path: donor.paths.shm };
   if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
   throw new EngineError(
-    'conflict',
-    `container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+    'bad-request',
+    `failed to join IPC namespace: container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
   );
 }
 

@@ -1,17 +1,18 @@
 import type { HostConfig } from '../container.ts';
 
+/** In dockerd's order, which inspect shows and programs compare. */
 const MASKED = [
-  '/proc/acpi',
   '/proc/asound',
+  '/proc/acpi',
   '/proc/kcore',
   '/proc/keys',
   '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
+  '/proc/sched_debug',
+  '/proc/scsi',
   '/sys/firmware',
+  '/sys/devices/virtual/powercap',
 ];
 
 const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];

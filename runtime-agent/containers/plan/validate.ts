@@ -2,6 +2,7 @@ import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
 import { validateHealthcheck } from '../health/probe-plan.ts';
+import { cleanPath } from './bind-text.ts';
 import { checkNetworkMode } from './check-network-mode.ts';
 import { checkLogDetails } from './log-details.ts';
 import { planLog } from './log-options.ts';
@@ -46,13 +47,17 @@ export function validateRequest(config: ContainerConfig, hostConfig: HostConfig,
   planLog(hostConfig.LogConfig);
   checkLogDetails(hostConfig.LogConfig.Config);
   for (const [path, options] of Object.entries(hostConfig.Tmpfs)) {
-    if (!path.startsWith('/') || path.split('/').includes('..') || /^\/+$/.test(path)) {
+    if (!path.startsWith('/') || (path.split('/').includes('..') && cleanPath(path) !== '/')) {
       refuse(`invalid mount path: '${path.slice(0, 80)}' mount path must be absolute`);
     }
+    if (cleanPath(path) === '/') refuse("invalid specification: destination can't be '/'");
     tmpfsMount(path, options);
   }
   planMountPoints(config, hostConfig, []);
   planTmpfs(hostConfig.Mounts);
+  if (Object.hasOwn(hostConfig.Annotations, '')) {
+    refuse('invalid Annotations: the empty string is not permitted as an annotation key');
+  }
   if (hostConfig.ShmSize < 0) refuse('SHM size can not be less than 0');
   if (hostConfig.OomScoreAdj < -1000 || hostConfig.OomScoreAdj > 1000) {
     refuse(`Invalid value ${hostConfig.OomScoreAdj}, range for oom score adj is [-1000, 1000]`);

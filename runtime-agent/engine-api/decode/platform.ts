@@ -37,13 +37,14 @@ export function decodePlatform(text: string | null): Platform | undefined {
   }
   const [first = '', second, variant] = parts;
   if (second === undefined) {
-    if (SYSTEMS.has(first)) return { ...hostPlatform(), os: first };
+    const os = first === 'macos' ? 'darwin' : first;
+    if (SYSTEMS.has(os)) return { ...hostPlatform(), os };
     const architecture = ALIASES[first] ?? first;
     if (ARCHITECTURES.has(architecture)) return { os: 'linux', architecture };
     refuse(`${shown}: unknown operating system or architecture`);
   }
   return {
-    os: first,
+    os: first === 'macos' ? 'darwin' : first,
     architecture: ALIASES[second] ?? second,
     ...(variant === undefined ? {} : { variant: /^\d$/.test(variant) ? `v${variant}` : variant }),
   };

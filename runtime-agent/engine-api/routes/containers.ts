@@ -19,6 +19,14 @@ import { containerSizes } from './container-sizes.ts';
 import { fixedNetworks } from './fixed-networks.ts';
 import { pathName } from './path-name.ts';
 
+/** Older clients connect a container to its other networks one by one. Throws EngineError 'bad-request'. */
+function checkOneEndpoint({ networks }: CreateRequest): void {
+  const names = Object.keys(networks ?? {}).sort();
+  if (names.length <= 1) return;
+  const why = `Container cannot be created with multiple network endpoints: ${names.join(', ').slice(0, 300)}`;
+  throw new EngineError('bad-request', why);
+}
+
 /** Create, inspect, start, stop, kill, restart, resize and removal (Engine API, "Containers"). */
 export function containerRoutes(router: Router, deps: EngineDeps): void {
   const { containers } = deps;
@@ -28,6 +36,7 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     // Others could share the memory of a container until version 1.40.
     const ipcMode = asksBefore(ctx, '1.40') ? 'shareable' : 'private';
     const request = decodeCreateRequest(body, ctx.URL.searchParams, { ...deps.host, ipcMode });
+    if (asksBefore(ctx, '1.44')) checkOneEndpoint(request);
     const { id, warnings } = await containers.create(request);
     ctx.status = 201;
     ctx.body = { Id: id, Warnings: [...warnings, ...macWarnings(request, asksBefore(ctx, '1.44'))] };

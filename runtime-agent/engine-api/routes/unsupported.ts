@@ -1,12 +1,12 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
+import { notSpoken } from '../streams/buildkit-upgrade.ts';
 import { pathName } from './path-name.ts';
 
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [
   { title: 'attaching by WebSocket', path: /^\/containers\/[^/]+\/attach\/ws$/ },
   { title: 'docker build', path: /^\/(build|build\/prune|build\/cancel)$/ },
-  { title: 'BuildKit by other ways than an upgrade to h2c', path: /^\/(session|grpc)$/ },
   { title: 'docker plugin', path: /^\/plugins\/.+$/ },
   { title: 'Swarm', path: /^\/swarm\/(init|join)$/ },
 ];
@@ -30,6 +30,9 @@ export function unsupportedRoutes(router: Router): void {
       throw new EngineError('not-implemented', `${title} is not supported yet by berth-agent`);
     });
   }
+  router.post(/^\/(session|grpc)$/, (ctx) => {
+    throw new EngineError('bad-request', notSpoken(ctx.get('Upgrade')));
+  });
   router.all(OF_SWARMS, () => {
     throw new EngineError(
       'unavailable',

@@ -9,6 +9,13 @@ export function isBuildkit(request: IncomingMessage): boolean {
   return request.method === 'POST' && /^(\/v\d+\.\d+)?\/(grpc|session)(\?|$)/.test(request.url ?? '');
 }
 
+/** Why a request for BuildKit is refused, in the words of its session manager. */
+export function notSpoken(protocol: string | undefined): string {
+  if (protocol === undefined || protocol === '')
+    return 'no upgrade proto in request: ask for an upgrade to h2c';
+  return `protocol ${protocol.slice(0, 40)} not supported: ask for an upgrade to h2c`;
+}
+
 /** Hands the connection of `POST /grpc` or `POST /session` over to the builder's door, or answers an error. Never rejects. */
 export async function serveBuildkit(
   deps: EngineDeps,
@@ -16,6 +23,8 @@ export async function serveBuildkit(
   socket: Duplex,
 ): Promise<void> {
   try {
+    const { upgrade } = request.headers;
+    if (upgrade?.toLowerCase() !== 'h2c') throw new EngineError('bad-request', notSpoken(upgrade));
     if (deps.buildkit === undefined) throw new EngineError('not-implemented', 'this agent builds nothing');
     const serve = await deps.buildkit.accept(request);
     const fields = { Connection: 'Upgrade', Upgrade: 'h2c' };

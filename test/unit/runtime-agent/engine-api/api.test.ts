@@ -295,6 +295,45 @@ test('volumes with names are pruned by clients before version 1.42', async () =>
   assert.deepEqual(JSON.parse((await call('POST', '/v1.41/volumes/prune')).text).VolumesDeleted, ['named']);
 });
 
+test('a container has one network at its creation for clients before version 1.44', async () => {
+  const networking = { EndpointsConfig: { b: {}, a: {} } };
+  const create = (version: string) =>
+    call('POST', `/v${version}/containers/create?name=several`, {
+      body: { Image: 'busybox', NetworkingConfig: networking },
+    });
+  const refused = await create('1.43');
+  assert.deepEqual(
+    [refused.status, message(refused.text)],
+    [400, 'Container cannot be created with multiple network endpoints: a, b'],
+  );
+  assert.equal((await create('1.44')).status, 201);
+  await call('DELETE', '/containers/several');
+});
+
+test('information has what version 1.24 told of execution drivers, and the time to the nanosecond', async () => {
+  for (const [version, driver] of [
+    ['1.24', '<not supported>'],
+    ['1.25', undefined],
+  ] as const) {
+    const info = JSON.parse((await call('GET', `/v${version}/info`)).text);
+    assert.equal(info.ExecutionDriver, driver);
+    assert.match(info.SystemTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/);
+  }
+});
+
+test('BuildKit is refused without an upgrade to h2c, in the words of its session manager', async () => {
+  for (const path of ['/session', '/grpc', '/v1.45/session']) {
+    const none = await call('POST', path);
+    assert.equal(none.status, 400);
+    assert.match(message(none.text), /^no upgrade proto in request/);
+    for (const headers of [{ Upgrade: 'foo' }, { Upgrade: 'foo', Connection: 'Upgrade' }]) {
+      const other = await call('POST', path, { headers });
+      assert.equal(other.status, 400);
+      assert.match(message(other.text), /^protocol foo not supported/);
+    }
+  }
+});
+
 test('the memory of a container is shareable for clients before version 1.40', async () => {
   for (const [version, mode] of [
     ['1.39', 'shareable'],

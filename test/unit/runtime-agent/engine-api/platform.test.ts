@@ -9,6 +9,8 @@ test('platforms as containerd reads them', () => {
     ['linux/amd64', { os: 'linux', architecture: 'amd64' }],
     ['linux', { os: 'linux', architecture }],
     ['windows', { os: 'windows', architecture }],
+    ['macos', { os: 'darwin', architecture }],
+    ['macOS/arm64', { os: 'darwin', architecture: 'arm64' }],
     ['aarch64', { os: 'linux', architecture: 'arm64' }],
     ['Linux/ARM/7', { os: 'linux', architecture: 'arm', variant: 'v7' }],
     ['linux/foo', { os: 'linux', architecture: 'foo' }],

@@ -3,6 +3,7 @@ import { it } from 'node:test';
 import type { LiveContainer } from '../../../../../runtime-agent/containers/lifecycle/live-container.ts';
 import { ContainerRegistry } from '../../../../../runtime-agent/containers/lifecycle/registry.ts';
 import { escapeContainerName } from '../../../../../runtime-agent/engine-api/api-version.ts';
+import { parseLink } from '../../../../../runtime-agent/networks/plan/links.ts';
 
 it('a container is found by the name of a link to it', () => {
   const registry = new ContainerRegistry();
@@ -16,6 +17,18 @@ it('a container is found by the name of a link to it', () => {
   for (const ref of ['web/other', 'db/alias', 'web/', '/', 'web/alias/alias']) {
     assert.throws(() => registry.find(ref), { code: 'not-found' });
   }
+});
+
+it('a link may be written with a slash before its alias', () => {
+  for (const [text, target, alias] of [
+    ['db:/alias', 'db', 'alias'],
+    ['/db:/web/alias', 'db', 'alias'],
+    ['db:alias', 'db', 'alias'],
+    ['db', 'db', 'db'],
+  ] as const) {
+    assert.deepEqual(parseLink(text), { target, alias });
+  }
+  assert.throws(() => parseLink('db:/'), { code: 'bad-request' });
 });
 
 it('the name of a link is one segment of a path', () => {
