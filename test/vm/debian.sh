@@ -13,7 +13,7 @@ root=$folder/root
 mkdir -p "$folder"
 
 system="systemd,systemd-sysv,dbus,udev,kmod,iproute2,nftables,procps,apparmor,linux-image-amd64,initramfs-tools,ca-certificates,curl"
-agent="bzip2,crun,conmon,erofs-utils,isal,golang-github-containers-common,tini,util-linux,xz-utils,zstd"
+agent="bzip2,crun,conmon,isal,golang-github-containers-common,tini,util-linux,xz-utils,zstd"
 test="docker-cli,busybox-static"
 if [ ! -e "$root/.complete" ]; then
   rm -rf "$root"
