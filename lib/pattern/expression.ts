@@ -1,10 +1,21 @@
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
+import { boundExpressionSize } from './expression-size.ts';
 import type { Steps } from './steps.ts';
 
 /** A regular expression that cannot be compiled, or is too large. The message is Go's. */
 export class ExpressionError extends Error {
   override readonly name = 'ExpressionError';
+  /** Instructions that it was compiled to before it was refused. */
+  readonly size: number;
+
+  constructor(
+    message: string,
+    { size = 0, cause }: { readonly size?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause });
+    this.size = size;
+  }
 }
 
 /** Characters that an expression may have. */
@@ -30,10 +41,12 @@ export class Expression {
   /** Throws ExpressionError. */
   constructor(source: string) {
     if (source.length > MAX_LENGTH) throw new ExpressionError('expression too large');
+    // Before it is compiled, which takes memory and time for each instruction. What cannot be compiled is told below.
+    if (boundExpressionSize(source) > 3 * MAX_SIZE) throw new ExpressionError('expression too large');
     this.#source = source;
     this.#compiled = SPECIAL.test(source) ? compile(source) : undefined;
     this.size = this.#compiled?.programSize() ?? 1;
-    if (this.size > MAX_SIZE) throw new ExpressionError('expression too large');
+    if (this.size > MAX_SIZE) throw new ExpressionError('expression too large', { size: this.size });
   }
 
   /** Reports whether any part of the text matches. */

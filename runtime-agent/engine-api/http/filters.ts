@@ -71,18 +71,22 @@ export function textFilter(filters: Filters, key: string): TextFilter | undefine
   if (values === undefined) return undefined;
   const exact = new Set(values);
   const expressions: Expression[] = [];
+  let size = 0;
   for (const value of exact) {
     try {
-      expressions.push(new Expression(value));
+      const expression = new Expression(value);
+      expressions.push(expression);
+      size += expression.size;
     } catch (error) {
       if (!(error instanceof ExpressionError)) throw error;
+      size += error.size;
     }
-  }
-  if (expressions.reduce((sum, { size }) => sum + size, 0) > MAX_EXPRESSIONS) {
-    throw new EngineError(
-      'bad-request',
-      `invalid filter '${key}': its regular expressions are too large together`,
-    );
+    if (size > MAX_EXPRESSIONS) {
+      throw new EngineError(
+        'bad-request',
+        `invalid filter '${key}': its regular expressions are too large together`,
+      );
+    }
   }
   return (text, steps) => exact.has(text) || expressions.some((expression) => expression.test(text, steps));
 }

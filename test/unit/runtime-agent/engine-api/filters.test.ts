@@ -71,5 +71,8 @@ describe('filters', () => {
   test('expressions that are too large together are refused', () => {
     const values = Array.from({ length: 50 }, (_, index) => `a{900}${index}`);
     assert.throws(() => textFilter(new Map([['name', values]]), 'name'), /name.*too large/);
+    // Those that find nothing, as each of them is too large, were compiled as well.
+    const larger = Array.from({ length: 50 }, (_, index) => `a{700}b{700}${index}`);
+    assert.throws(() => textFilter(new Map([['name', larger]]), 'name'), /name.*too large/);
   });
 });
