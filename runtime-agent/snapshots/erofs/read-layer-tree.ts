@@ -1,11 +1,16 @@
 import { readSync } from 'node:fs';
 import { LayerShape } from '../layer-shape.ts';
 import { LayerTree } from '../layer-tree.ts';
+import { quoteName, TarFormatError } from '../tar-format-error.ts';
 import { type TarEntry, TarParser } from '../tar-parser.ts';
 
 /** Fits a few headers: most bodies are small. */
 const BUFFER_SIZE = 16 << 10;
 const BLOCK = 512;
+/** What the chunk of a file can hold in an index, with blocks of that size. */
+const MAX_FILE = 2 ** 40;
+/** What the number of a block can tell of. */
+const MAX_START = 2 ** 32 * BLOCK;
 
 /**
  * Reads a layer's tree from the headers of its tar, without the bodies. `fd` is of a file, whose own position is not used. Throws
@@ -17,6 +22,11 @@ export function readLayerTree(fd: number): LayerTree {
   const parser = new TarParser({
     entry: (entry: TarEntry) => {
       shape.entry(entry);
+      if (entry.size > MAX_FILE || entry.bodyStart >= MAX_START) {
+        throw new TarFormatError(
+          `${quoteName(entry.path)} is too large or too far behind: files have up to 1 TiB`,
+        );
+      }
       tree.entry(entry);
     },
     data: () => undefined,

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { ftruncateSync, lstatSync, writeSync } from 'node:fs';
-import { readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { mountErofsByLoop } from '../../../../runtime-agent/linux/mount-erofs.ts';
 import { ErofsSnapshotter } from '../../../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import { readLayerTree } from '../../../../runtime-agent/snapshots/erofs/read-layer-tree.ts';
 import type { LayerContent } from '../../../../runtime-agent/snapshots/layer-content.ts';
 import { encodeEntry } from '../../../../runtime-agent/snapshots/tar-writer.ts';
 import type { Digest } from '../../../../storage/oci/digest.ts';
 import { describeSnapshotter } from '../../../contract/snapshotter.ts';
 import { runCommand } from '../../../support/run-command.ts';
-import { TAR_END, writeTar } from '../../../support/tar-writer.ts';
+import { setTarChecksum, TAR_END, tarHeader, writeTar } from '../../../support/tar-writer.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 describeSnapshotter('EROFS snapshotter', (directory) => ErofsSnapshotter.open(directory));
@@ -137,4 +138,21 @@ it('EROFS: folders of many blocks, long links and attributes larger than a block
   assert.equal(await readlink(join(path, 'link')), target);
   const { stdout } = await runCommand('getfattr', ['-d', '--absolute-names', join(path, 'attributes')]);
   for (const [name, value] of xattrs) assert.ok(stdout.includes(`${name}="${value}"`), name);
+});
+
+it('EROFS: a file that is too large for an index is refused', async (t) => {
+  const header = tarHeader({ name: 'big', type: 'file' }, 0);
+  // 1 TiB and a byte, in GNU's base 256.
+  header.fill(0, 124, 136);
+  header.writeUInt8(0x80, 124);
+  header.writeUIntBE(2 ** 40 + 1, 130, 6);
+  setTarChecksum(header);
+  const path = join(await makeTempDir(t, 'large'), 'layer.tar');
+  await writeFile(path, header);
+  const tar = await open(path);
+  try {
+    assert.throws(() => readLayerTree(tar.fd), /^TarFormatError: "big" .*1 TiB/);
+  } finally {
+    await tar.close();
+  }
 });
