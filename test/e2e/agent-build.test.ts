@@ -47,7 +47,7 @@ CMD ["cat", "/greeting"]
 
     const id = (await agent.docker(['inspect', '-f', '{{.Id}}', 'app'])).stdout;
     const second = await build(folder, ['-t', 'app']);
-    assert.equal(second.stdout.match(/---> Using cache/g)?.length, 6, second.stdout);
+    assert.equal(second.stdout.match(/---> Using cache/g)?.length, 9, second.stdout);
     assert.equal((await agent.docker(['inspect', '-f', '{{.Id}}', 'app'])).stdout, id);
 
     const pushed = `${image.replace(/\/.*/, '')}/team/app:1`;
@@ -64,6 +64,21 @@ CMD ["cat", "/greeting"]
     await writeContextFile(join(folder, 'word.txt'), 'moon\n');
     await build(folder, ['-t', 'app']);
     assert.equal((await agent.docker(['run', '--rm', 'app'])).stdout, 'hello there moon\n');
+  });
+
+  test('says of steps of the configuration that they are as before, where an earlier build has done them', async (t) => {
+    const text = (value: string) => `FROM ${image}\nARG A=1\nENV A=${value} B=2\nLABEL a=$A\nCMD true\n`;
+    const folder = await makeBuildContext(t, text('1'));
+    const cached = async (...args: string[]) =>
+      (await build(folder, args)).stdout.match(/^ ---> Using cache$/gm)?.length ?? 0;
+    assert.equal(await cached(), 0);
+    assert.equal(await cached(), 4);
+    assert.equal(await cached('--no-cache'), 0);
+    assert.equal(await cached('--build-arg', 'A=2'), 0);
+    await writeContextFile(join(folder, 'Dockerfile'), text('"1 B=2"').replace(' B=2\n', '\n'));
+    assert.equal(await cached(), 1, 'the same history is not the same step');
+    await writeContextFile(join(folder, 'Dockerfile'), text('1').replace('CMD true', 'CMD false'));
+    assert.equal(await cached(), 3);
   });
 
   test('builds by POST /build?version=2, as programs ask for BuildKit', async () => {

@@ -20,6 +20,16 @@ export const BUILD_MIGRATIONS: readonly Migration[] = [
       });
     },
   },
+  {
+    name: '0002-build-config-steps',
+    async up(knex) {
+      await knex.schema.createTable('build_config_steps', (table) => {
+        table.string('key', 64).primary();
+        table.bigInteger('last_used_at').notNullable();
+        table.index(['last_used_at']);
+      });
+    },
+  },
 ];
 
 export const BUILD_MIGRATIONS_TABLE = 'build_migrations';

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { migrate } from '../../../storage/catalog/migrate.ts';
 import { inTransaction } from '../../../storage/catalog/transaction.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
+import { ConfigSteps } from './config-steps.ts';
 import { BUILD_MIGRATIONS, BUILD_MIGRATIONS_TABLE } from './migrations.ts';
 
 /** A step that was executed once. */
@@ -26,6 +27,8 @@ const NOTED_AFTER = 1000;
 
 /** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
 export class StepCache {
+  /** Those that changed the configuration alone. */
+  readonly config: ConfigSteps;
   readonly #knex: Knex;
   /** Steps that were looked for, by key: only this object changes the table. */
   readonly #known = new Map<string, CachedStep>();
@@ -35,6 +38,7 @@ export class StepCache {
 
   private constructor(knex: Knex) {
     this.#knex = knex;
+    this.config = new ConfigSteps(knex);
   }
 
   /** Brings the table to its schema. */

@@ -36,6 +36,9 @@ export class StepRecords implements BuildCache {
   }
 
   async prune(pruning: CachePruning): Promise<readonly CacheRecord[]> {
+    if (pruning.all && pruning.keepBytes === 0 && pruning.usedBefore === undefined) {
+      await this.#options.steps.config.clear();
+    }
     const removed = prunable(await this.records(), pruning);
     if (removed.length === 0) return removed;
     await this.#options.steps.remove(removed.map(({ id }) => id));

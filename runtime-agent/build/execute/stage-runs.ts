@@ -62,7 +62,7 @@ export class StageRuns {
   }
 
   async #run(plan: StagePlan): Promise<BuiltStage> {
-    const { progress, signal } = this.#options;
+    const { executor, request, progress, signal } = this.#options;
     const base = await this.#base(plan);
     const now = () => new Date();
     progress({ kind: 'started', id: plan.fromId, at: now() });
@@ -81,6 +81,8 @@ export class StageRuns {
           this.#options.made(plan, diffId);
         }
         created = createdAt;
+      } else if ((await executor.configure(step, chain)) && reuses(plan, request)) {
+        progress({ kind: 'cached', id: step.id, at: now() });
       }
       // A step without files is as old as what it stands on, so that a build of nothing new gives the same image.
       history.push(historyEntry(step.history, created, hasLayer));

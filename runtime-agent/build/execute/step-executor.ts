@@ -4,7 +4,7 @@ import { byteText, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { CopyWork, FolderWork, RunWork, Step, Work } from '../solver/step.ts';
-import { type Chain, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
+import { type Chain, configKey, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
 import { type FoundSources, findSources, isOfGit, openAdditions, placeSources } from './copy-step.ts';
@@ -46,6 +46,11 @@ export class StepExecutor {
       case 'folder':
         return await this.#folder(step, work, chain, reuses, events);
     }
+  }
+
+  /** Takes a step of the configuration. Answers whether an earlier build has done the same on the same files. */
+  async configure({ lineage }: Step, chain: Chain): Promise<boolean> {
+    return await this.#steps.configure(configKey(chain, lineage));
   }
 
   /** Resolves when nothing that this build has begun runs any more. */

@@ -31,6 +31,8 @@ export class StepOnce {
   /** What this build has begun, which reads its context although others may wait for it. */
   readonly #begun = new Set<Promise<unknown>>();
   readonly #used = new Set<string>();
+  /** The steps of the configuration that it has done. */
+  readonly #configured = new Set<string>();
 
   constructor(parts: SharedParts, scope: BuildScope) {
     this.#parts = parts;
@@ -41,6 +43,7 @@ export class StepOnce {
   async settle(): Promise<void> {
     await Promise.allSettled(this.#begun);
     this.#parts.cache.touch([...this.#used]);
+    this.#parts.cache.config.note(this.#configured);
   }
 
   /** Finds the step under the first of its keys that is known, or makes it, together with who wants the same at this moment. */
@@ -73,6 +76,12 @@ export class StepOnce {
     if (outcome.diffId !== undefined) await this.#scope.held.take(outcome.diffId);
     this.record(step, keys, outcome);
     return outcome;
+  }
+
+  /** Whether an earlier build has done this step of the configuration too. */
+  async configure(key: string): Promise<boolean> {
+    this.#configured.add(key);
+    return await this.#parts.cache.config.has(key);
   }
 
   async #make(

@@ -10,6 +10,7 @@ import { type Planned, StageScope } from './stage-scope.ts';
 import type { NameScope } from './stage-sources.ts';
 import { StageState } from './stage-state.ts';
 import type { StagePlan, Step } from './step.ts';
+import { lineageOf } from './step-key.ts';
 
 export interface StageInputs {
   readonly scope: NameScope;
@@ -27,10 +28,12 @@ export function planStage(inputs: StageInputs): StagePlan {
   const { stage, base } = needed;
   const scope = new StageScope(inputs, new StageState(baseConfig, inputs.below?.state));
   const steps: Step[] = [];
+  let lineage = inputs.below?.lineage ?? lineageOf(baseConfig);
   for (const [index, instruction] of needed.instructions.entries()) {
     const { history, work } = plan(scope, instruction);
     const { at, text } = instruction;
-    steps.push({ id: `${stage.index}.${index + 1}`, at, text, work, history });
+    lineage = lineageOf([lineage, text, history]);
+    steps.push({ id: `${stage.index}.${index + 1}`, at, text, work, history, lineage });
   }
   const { state } = scope;
   const name = stage.from.name;
@@ -44,6 +47,7 @@ export function planStage(inputs: StageInputs): StagePlan {
     steps,
     config: state.config,
     state,
+    lineage,
     author: state.author,
     takenArguments: scope.taken,
   };

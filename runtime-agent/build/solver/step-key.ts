@@ -70,6 +70,16 @@ export function folderKey(chain: Chain, work: FolderWork, latest: number | undef
   return key('folder', { chain, path: work.path, latest, user: work.user });
 }
 
+/** The key of a step that changes the configuration alone. */
+export function configKey(chain: Chain, lineage: string): string {
+  return key('config', { chain, lineage });
+}
+
+/** A digest of what instructions say: their text, which has their form, and their entry in the history, which has their values. */
+export function lineageOf(said: object): string {
+  return createHash('sha256').update(JSON.stringify(said)).digest('hex');
+}
+
 function key(kind: string, fields: object): string {
   return createHash('sha256')
     .update(JSON.stringify([VERSION, kind, fields]))

@@ -91,6 +91,8 @@ export interface Step {
   readonly work: Work | undefined;
   /** `created_by` of the history. */
   readonly history: string;
+  /** A digest of this instruction, of all before it, and of the configuration that the first of them began with. */
+  readonly lineage: string;
 }
 
 /** What a stage stands on, for a stage that was planned. */
@@ -108,6 +110,8 @@ export interface StagePlan {
   readonly author: string | undefined;
   /** For stages that stand on this one. */
   readonly state: StageState;
+  /** That of the last step. */
+  readonly lineage: string;
   /** The arguments that the stage took. */
   readonly takenArguments: ReadonlySet<string>;
 }

@@ -1,0 +1,72 @@
+import type { Knex } from 'knex';
+import { inTransaction } from '../../../storage/catalog/transaction.ts';
+
+/** Steps that are remembered; of more, those that were used least lately are forgotten. */
+const MOST = 10_000;
+/** Milliseconds until uses are written. */
+const NOTED_AFTER = 1000;
+/** Rows of one statement. */
+const AT_ONCE = 200;
+
+/**
+ * The steps that this host has done before which change the configuration alone, by their keys. Nothing has to be kept of them to do them
+ * again; builds say of them that they are as before, as dockerd's classic builder does.
+ */
+export class ConfigSteps {
+  readonly #knex: Knex;
+  readonly #most: number;
+  /** What is still to be written. */
+  readonly #used = new Set<string>();
+  #noting: NodeJS.Timeout | undefined;
+
+  /** The table is there. */
+  constructor(knex: Knex, most = MOST) {
+    this.#knex = knex;
+    this.#most = most;
+  }
+
+  async has(key: string): Promise<boolean> {
+    if (this.#used.has(key)) return true;
+    return (await this.#knex('build_config_steps').where({ key }).first('key')) !== undefined;
+  }
+
+  /** Notes that a build has done these. It is written a little later; a power cut may undo it. */
+  note(keys: Iterable<string>): void {
+    for (const key of keys) this.#used.add(key);
+    if (this.#used.size === 0) return;
+    this.#noting ??= setTimeout(() => {
+      // A step that is forgotten is done again.
+      this.flush().catch(() => undefined);
+    }, NOTED_AFTER).unref();
+  }
+
+  /** Writes what has been noted. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#noting);
+    this.#noting = undefined;
+    const keys = [...this.#used];
+    const now = Date.now();
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        for (let at = 0; at < keys.length; at += AT_ONCE) {
+          const rows = keys.slice(at, at + AT_ONCE).map((key) => ({ key, last_used_at: now }));
+          await trx('build_config_steps').insert(rows).onConflict('key').merge();
+        }
+        const kept = trx('build_config_steps')
+          .select('key')
+          .orderBy('last_used_at', 'desc')
+          .limit(this.#most);
+        await trx('build_config_steps').whereNotIn('key', kept).delete();
+      },
+      { durable: false },
+    );
+    for (const key of keys) this.#used.delete(key);
+  }
+
+  /** Forgets all. */
+  async clear(): Promise<void> {
+    this.#used.clear();
+    await inTransaction(this.#knex, (trx) => trx('build_config_steps').delete(), { durable: false });
+  }
+}
