@@ -30,6 +30,10 @@ for (const source of [
   'for (const deadline = Date.now() + 600_000; ; ) {}',
   'await delay(200_000);',
   "run('sh', ['-c', 'timeout 300 cat']);",
+  "docker(['stop', '--time', '300', 'a']);",
+  'let timeoutMs = 0; timeoutMs = 300_000;',
+  'await new Promise((resolve) => setTimeout(resolve, 10 * 60 * 1000));',
+  'const deadline = performance.now() + 600e3;',
 ]) {
   test(`forbidden: ${source}`, () => {
     const [sentence = ''] = longWaits('test/a.ts', source);

@@ -9,8 +9,11 @@ const WAITING = /^(?:set)?timeout$|^(?:delay|sleep|end|closed)$|^wait|^until/i;
 const WAITS = /^timeout|TimeoutMs$|patience|^(?:deadline|within|until)|^MOST_MS$|TIMEOUT/;
 /** Functions of node:test, whose `timeout` is a guard over many waits. */
 const TESTS = /^(?:t\.)?(?:describe|it|test|suite|before|after|beforeEach|afterEach)$/;
-/** Waits in texts that become programs of JavaScript, and in seconds those of shells and Python. */
-const IN_TEXTS = /\bAbortSignal\.timeout\((\d[\d_]*)\)|(?<=[\s'"`])timeout (\d+)s? |\btimeout=(\d+)(?=[,)])/g;
+/** Waits in texts that become programs of JavaScript. */
+const IN_SCRIPTS = /\bAbortSignal\.timeout\((\d[\d_]*)\)/g;
+/** Seconds in what shells, Python and docker are given. */
+const IN_COMMANDS =
+  /(?<=[\s'"`])timeout (\d+)s? |\btimeout=(\d+)(?=[,)])|'(?:-t|--time|--timeout|--wait-timeout)', '(\d+)'/g;
 
 /** Where a source waits longer for one thing than LONGEST_WAIT without `longerWait`, each as one sentence. */
 export function longWaits(file: string, source: string): readonly string[] {
@@ -84,15 +87,23 @@ export function longWaits(file: string, source: string): readonly string[] {
     AssignmentPattern(node) {
       if (WAITS.test(text(node.left))) check(node.right);
     },
+    AssignmentExpression(node) {
+      if (WAITS.test(text(node.left))) check(node.right);
+    },
     CallExpression(node) {
       const name = text(node.callee).split('.').at(-1) ?? '';
       if (WAITING.test(name)) for (const argument of node.arguments) check(argument);
     },
   });
-  for (const { 1: ofScript, 2: ofShell, 3: ofPython, index } of source.matchAll(IN_TEXTS)) {
-    const seconds = ofShell ?? ofPython;
-    const ms = seconds === undefined ? Number(ofScript?.replaceAll('_', '')) : Number(seconds) * 1000;
-    if (ms > LONGEST_WAIT) tell(source.slice(0, index).split('\n').length, `${ms} ms`);
+  for (const [pattern, unit] of [
+    [IN_SCRIPTS, 1],
+    [IN_COMMANDS, 1000],
+  ] as const) {
+    for (const match of source.matchAll(pattern)) {
+      const number = match.slice(1).find((group) => group !== undefined);
+      const ms = Number(number?.replaceAll('_', '')) * unit;
+      if (ms > LONGEST_WAIT) tell(source.slice(0, match.index).split('\n').length, `${ms} ms`);
+    }
   }
   return [...found];
 }

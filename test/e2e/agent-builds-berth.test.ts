@@ -92,6 +92,6 @@ test('Berth builds Berth, runs it, and keeps it in itself', {
   await run('rmi', name);
   await run('pull', '--quiet', name);
   assert.equal(await run('images', '--quiet', '--no-trunc', name), id);
-  await run('stop', '--time', '300', 'registry');
+  await run('stop', '--time', '120', 'registry');
   assert.equal(await run('inspect', '--format', '{{.State.ExitCode}}', 'registry'), '0\n');
 });

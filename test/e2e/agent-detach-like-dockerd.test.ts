@@ -119,16 +119,16 @@ describe('leaving and restarting, beside dockerd', { skip: unlessRoot(), timeout
     const shown = ['inspect', '-f', '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}', 'anew'];
     await same(['run', '-d', '--network=none', '--name', 'anew', image, 'sh', '-c', script]);
     await ready(1);
-    await same(['restart', '--time', '300', 'anew'], shown);
+    await same(['restart', '--time', '120', 'anew'], shown);
     await ready(2);
     // A process with the number 1 does not hear a signal that it has no trap for.
     await same(['restart', '--signal', 'USR2', '--time', '0', 'anew'], shown);
     await ready(3);
-    await same(['restart', '--signal', 'USR1', '--time', '300', 'anew'], shown);
+    await same(['restart', '--signal', 'USR1', '--time', '120', 'anew'], shown);
     await ready(4);
-    await same(['pause', 'anew'], ['restart', '-t', '300', 'anew'], shown);
+    await same(['pause', 'anew'], ['restart', '-t', '120', 'anew'], shown);
     await ready(5);
-    await same(['stop', '--time', '300', 'anew'], ['restart', 'anew'], shown);
+    await same(['stop', '--time', '120', 'anew'], ['restart', 'anew'], shown);
     await ready(6);
     await same(
       ['logs', 'anew'],
