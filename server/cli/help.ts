@@ -7,21 +7,21 @@ Usage: berth serve [options]            run the registry
        berth user | team | grant        people, their teams, and who may do what
        berth rule                       jobs of other systems, which need no secret
        berth provider                   OpenID Connect providers whose people log in
-       berth login URL                  log docker in to a registry, by a browser
+       berth login URL                  log docker in to a registry, in a browser
        berth token | robot              tokens of people, accounts of programs
-       berth webhook                    who is told of what happens in repositories
-       berth tag-rule | quota           tags that stay where they are, bytes that repositories may have
+       berth webhook                    receivers of events in repositories
+       berth tag-rule | quota           immutable and protected tags, limits of bytes
        berth audit [options]            who did what, and what was refused
-       berth gc [options]               delete what nothing refers to, also beside a running registry
-       berth fsck [options]             verify everything that is kept, also beside a running registry
+       berth gc [options]               collect garbage, also beside a running registry
+       berth fsck [options]             verify all content, also beside a running registry
        berth import [options]           copy repositories of another registry, also beside a running registry
-       berth backup [options]           bring a backup up to date, also beside a running registry
+       berth backup [options]           make or update a backup, also beside a running registry
        berth restore [options]          fill an empty data folder from a backup
        berth catalog upgrade [options]  bring the tables of the database up to date
-       berth catalog rebuild [options]  make a lost database anew from the content, while no registry runs
+       berth catalog rebuild [options]  restore a lost database from the content, while no registry runs
        berth catalog migrate            copy the database into PostgreSQL or back, while no registry runs
 
-  berth COMMAND --help  tells the options of a command
+  berth COMMAND --help  lists the options of a command
   berth --version       prints the version
 `;
 
@@ -39,9 +39,9 @@ export const COMMAND_HELP = {
 
 Usage: berth serve [options]
 
-Each option has an environment variable that does the same, and one with _FILE at its end that names a file with the
-value, such as BERTH_DATABASE_FILE or BERTH_ADMIN_PASSWORD_FILE. Secrets do not belong on a command line, which
-everybody on the machine can read.
+Each option has an environment variable that does the same, and one that ends in _FILE and names a file with the
+value, such as BERTH_DATABASE_FILE or BERTH_ADMIN_PASSWORD_FILE. Do not put secrets on a command line: everybody on
+the machine can read it.
 
   --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
   --data DIR            BERTH_DATA       folder that holds everything (default /var/lib/berth for root,
@@ -60,11 +60,11 @@ everybody on the machine can read.
                                          tokens of another token server (see --token-issuer)
   --challenge KIND      BERTH_CHALLENGE  bearer: clients log in at the token server (default); basic: they send their
                                          password each time, which they may do in any case
-  --token-life TIME     BERTH_TOKEN_LIFE how long a token counts, 1m to 60m: as long what was revoked may go on
+  --token-life TIME     BERTH_TOKEN_LIFE lifetime of a token, 1m to 60m; revoked access ends after it at the latest
                                          (default 5m)
   --token-limit NUMBER  BERTH_TOKEN_LIMIT
-                                         tokens that an account may ask for in a minute, and all without an account at
-                                         one address five times as many (default 6000); 0 for no limit
+                                         tokens a minute for one account, and five times as many for all clients without
+                                         a login at one address (default 6000); 0 for no limit
   --token-service NAME  BERTH_TOKEN_SERVICE
                                          what tokens are for (default berth); give more than one, this registry's
                                          first, for others that verify them by /.well-known/jwks.json
@@ -88,31 +88,31 @@ everybody on the machine can read.
                                          registry; accounts and garbage collection go on (default off)
   --gc-interval TIME    BERTH_GC_INTERVAL
                                          collect garbage every so often, such as 12h, or off (default 24h)
-  --gc-grace TIME       BERTH_GC_GRACE   collect garbage this long after last use: a push, a look by a pusher, a delete
+  --gc-grace TIME       BERTH_GC_GRACE   collect garbage this long after last use: a push, a HEAD by a pusher, a delete
                                          (default 24h)
   --gc-untagged on|off  BERTH_GC_UNTAGGED
-                                         whether manifests without a tag that no index refers to are garbage
+                                         whether manifests that no tag and no index refers to are garbage
                                          (default off)
   --audit-retention TIME
                         BERTH_AUDIT_RETENTION
-                                         keep the record of who did what for so long (default 90d)
+                                         keep the audit for so long (default 90d)
   --account-copies on|off
                         BERTH_ACCOUNT_COPIES
                                          keep accounts, roles, tokens (secrets as hashes), rules and quotas beside the
                                          blobs too, for "berth catalog rebuild" (default on)
   --webhook-private on|off
                         BERTH_WEBHOOK_PRIVATE
-                                         whether webhooks may be on this machine and in private networks (default off)
+                                         whether webhooks may be sent to this machine and private networks (default off)
   --path-prefix PATH    BERTH_PATH_PREFIX
                                          answer below PATH/v2/, for a proxy that passes the path on (default: none)
   --trusted-proxy NET   BERTH_TRUSTED_PROXY
-                                         believe Forwarded and X-Forwarded-* from this network or address;
+                                         trust Forwarded and X-Forwarded-* from this network or address;
                                          repeat it, or separate by commas (default: nobody)
   --shutdown-delay TIME BERTH_SHUTDOWN_DELAY
-                                         when told to stop, go on for so long with /readyz at 503, so that a load
-                                         balancer sends requests elsewhere first (default 0s)
-  --watchdog TIME       BERTH_WATCHDOG   end the process with code 70 and a stack in the log when it has answered
-                                         nothing for so long, for its supervisor to start it again; or off
+                                         on SIGTERM keep serving for so long with /readyz at 503, so that load balancers
+                                         send requests elsewhere first (default 0s)
+  --watchdog TIME       BERTH_WATCHDOG   when the process hangs for so long, write the stack to the log and end it with
+                                         exit code 70, so that a supervisor restarts it; or off
                                          (default 10s)
   --cors-origin ORIGIN  BERTH_CORS_ORIGIN
                                          let pages of this origin call the API, * for all; repeat it, or separate
@@ -121,13 +121,13 @@ everybody on the machine can read.
                                          listen and gcInterval (lists as arrays)
 
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
-at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY say by which
-proxies S3, webhooks, identity providers and other registries are reached, for all commands. /healthz and /readyz
-answer without a password. Of successful GET and HEAD requests 100 a second are logged, of refused ones 50, of others
-200, and beyond that one in 100, whose "unlogged" counts the others.
+at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY name the
+proxies to S3, webhooks, identity providers and other registries, for all commands. /healthz and /readyz
+answer without a password. The log has 100 successful GET and HEAD requests a second, 50 refused ones and 200
+others; beyond that one in 100, whose "unlogged" counts the rest.
 `,
-  audit: `Tells who did what, and what was refused: a table on a terminal, JSON lines elsewhere (as GET /api/v1/audit has
-them), in the order in which it happened. It works beside a running registry.
+  audit: `Lists who did what, and what was refused: a table on a terminal, JSON lines elsewhere (as in GET /api/v1/audit),
+the oldest first. It works beside a running registry.
 
 Usage: berth audit [options]
 
@@ -156,18 +156,18 @@ garbage collection runs.
 
 Usage: berth gc [options]
 
-${COMMON}  --grace TIME          collect garbage this long after last use: a push, a look by a pusher, a delete (default
-                        24h); below 2h a push that is running may have to be repeated
+${COMMON}  --grace TIME          collect garbage this long after last use: a push, a HEAD by a pusher, a delete (default
+                        24h); below 2h a running push may fail and have to be repeated
   --uploads TIME        delete unfinished uploads this long after last use (default 24h)
   --untagged            also delete manifests without a tag that no index refers to
-  --dry-run             only tell what would be deleted
+  --dry-run             only print what would be deleted
 `,
   fsck: `Verifies everything that is kept, also beside a running registry. Exit code 1: something is damaged.
 
 Usage: berth fsck [options]
 
-${COMMON}  --repair              mend what can be mended; move what cannot into quarantine/, so that it can be pushed
-                        again
+${COMMON}  --repair              repair what can be repaired; move other damage to quarantine/, so that it can be
+                        pushed again
 `,
   import: `Copies repositories of another registry, also beside a running registry.
 
@@ -181,13 +181,13 @@ ${COMMON}  --from SOURCE         the URL of a registry; or the rootdirectory in 
   --jobs NUMBER         things to read at once, 1 to 64 (default 4)
 `,
   backup: `Brings a backup up to date, also beside a running registry. Only content that is not there yet is copied, and
-verified on the way. Every push that was answered before it began is in it. Exit code 1: something is damaged, or it
-was interrupted and the backup is what it was before.
+verified on the way. It holds every push that was answered before it began. Exit code 1: something is damaged, or it
+was interrupted and the backup is unchanged.
 
 Usage: berth backup --to FOLDER [options]
 
 ${COMMON}  --to FOLDER           the backup; it has the form of a data folder, which "berth fsck" verifies
-  --content             also what is in a bucket (what is in the data folder always is in the backup)
+  --content             also the content of a bucket (content of the data folder is always included)
 `,
   restore: `Fills an empty registry from a backup, and verifies every byte of it. Exit code 1: something is damaged.
 
@@ -197,7 +197,7 @@ ${COMMON}  --from FOLDER         the backup
 `,
   catalog: `Works on the database.
 
-Usage: berth catalog rebuild [options]  make a lost one anew from the content and what is kept beside it (names;
+Usage: berth catalog rebuild [options]  restore a lost one from the content and the copies beside it (names;
                                         accounts, roles, tokens, rules and quotas), while no registry runs; with
                                         --database into that one, which is empty (exit code 1: something is missing)
        berth catalog upgrade [options]  bring its tables up to date, as the start of a registry does
