@@ -32,7 +32,7 @@ import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
 import { volumeRoutes } from './routes/volumes.ts';
 
-/** The Docker Engine API as a Koa application; attach is apart, in streams/attach.ts. */
+/** The Docker Engine API as a Koa application; attach and exec start are apart, in streams/hijack.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {
   const app = new Koa();
   const router = new Router();

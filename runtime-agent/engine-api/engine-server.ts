@@ -7,6 +7,7 @@ import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
 import { mayUpgrade, serveUpgrade } from './streams/hijack.ts';
+import { takeOverPlainRequests } from './streams/plain-takeover.ts';
 
 /** An HTTP server of the Engine API that listens nowhere yet. */
 export interface EngineServer<S extends Server | TlsServer = Server> {
@@ -20,7 +21,11 @@ export interface EngineServer<S extends Server | TlsServer = Server> {
 
 /** By plain HTTP, for a socket whose file says who may use it. */
 export function createEngineServer(deps: EngineDeps): EngineServer {
-  return serveEngine(deps, nodeHttp.createServer(SERVER_OPTIONS, createEngineApp(deps).callback()));
+  return serveEngine(
+    deps,
+    nodeHttp.createServer(SERVER_OPTIONS, createEngineApp(deps).callback()),
+    'connection',
+  );
 }
 
 /** What every server of the API has. */
@@ -34,25 +39,36 @@ export const SERVER_OPTIONS: ServerOptions = {
   shouldUpgradeCallback: (request) => mayUpgrade(request) || isBuildkit(request),
 };
 
-/** Answers the API, and connections that clients take over, on a server that is given. */
-export function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http: S): EngineServer<S> {
+/**
+ * Answers the API, and connections that clients take over, on a server that is given; `event` brings its connections in
+ * plain text.
+ */
+export function serveEngine<S extends Server | TlsServer>(
+  deps: EngineDeps,
+  http: S,
+  event: 'connection' | 'secureConnection',
+): EngineServer<S> {
   const upgraded = new Set<Duplex>();
+  const lastAnswers = new WeakMap<Duplex, ServerResponse>();
   const { work } = deps;
-  if (work !== undefined) {
-    http.prependListener('request', (request: IncomingMessage, answer: ServerResponse) =>
-      followRequest(work, request, answer),
-    );
-    http.prependListener('upgrade', (request: IncomingMessage, socket: Duplex) =>
-      followRequest(work, request, socket),
-    );
-  }
-  http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const plain = takeOverPlainRequests(http, event, mayUpgrade);
+  http.prependListener('request', (request: IncomingMessage, answer: ServerResponse) => {
+    lastAnswers.set(request.socket, answer);
+    if (work !== undefined) followRequest(work, request, answer);
+  });
+  http.on('upgrade', async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    if (plain.reopen(request, head)) return;
+    if (work !== undefined) followRequest(work, request, socket);
     upgraded.add(socket);
     socket.once('close', () => upgraded.delete(socket));
     socket.on('error', (error) => deps.log.debug({ err: error }, 'attached connection failed'));
     if (head.length > 0) socket.unshift(head);
-    if (isBuildkit(request)) void serveBuildkit(deps, request, socket);
-    else void serveUpgrade(deps, request, socket);
+    await untilSent(lastAnswers.get(request.socket));
+    if (socket.destroyed) return;
+    if (request.headers.expect?.toLowerCase() === '100-continue')
+      socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    if (isBuildkit(request)) await serveBuildkit(deps, request, socket);
+    else await serveUpgrade(deps, request, socket, plain.isPlain(request));
   });
   return {
     http,
@@ -68,4 +84,10 @@ export function serveEngine<S extends Server | TlsServer>(deps: EngineDeps, http
       clearTimeout(cut);
     },
   };
+}
+
+/** Waits for the answer to an earlier request of the connection, which the client may not have awaited. */
+async function untilSent(answer: ServerResponse | undefined): Promise<void> {
+  if (answer === undefined || answer.closed || answer.writableFinished) return;
+  await new Promise<void>((resolve) => answer.once('close', resolve));
 }

@@ -16,5 +16,5 @@ export function createMutualTlsEngineServer(
   http.on('secureConnection', (socket) => {
     socket.allowHalfOpen = true;
   });
-  return serveEngine(deps, http);
+  return serveEngine(deps, http, 'secureConnection');
 }

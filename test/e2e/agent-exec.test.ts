@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
@@ -199,15 +201,25 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
     );
   });
 
-  test('a client that does not take the connection over gets the output as an answer', async () => {
-    const id = await create(['sh', '-c', 'cat; echo out; echo err >&2'], {
-      ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true },
-    });
-    const answer = await call('POST', `/exec/${id}/start`, { Detach: false, Tty: false });
-    assert.equal(answer.status, 200);
-    assert.equal(answer.headers['content-type'], 'application/vnd.docker.multiplexed-stream');
-    assert.ok(answer.text.includes('out\n') && answer.text.includes('err\n'));
-    assert.deepEqual([(await inspect(id)).Running, (await inspect(id)).ExitCode], [false, 0]);
+  test('a client that asks for no upgrade has the connection all the same', async () => {
+    const body = '{"Detach":false,"Tty":false}';
+    for (const [framing, sent] of [
+      [`Content-Length: ${body.length}`, body],
+      ['Transfer-Encoding: chunked', `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`],
+    ]) {
+      const id = await create(['sh', '-c', 'cat; echo out; echo err >&2'], {
+        ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true },
+      });
+      const client = connect({ path: agent.socket, allowHalfOpen: true });
+      client.write('GET /_ping HTTP/1.1\r\nHost: a\r\n\r\n');
+      await once(client, 'readable');
+      const head = `POST /exec/${id}/start HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n${framing}`;
+      client.end(`${head}\r\n\r\n${sent}input\n`);
+      const text = (await client.setEncoding('latin1').toArray()).join('');
+      assert.match(text, /HTTP\/1\.1 200 OK\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
+      assert.ok(text.includes('input\n') && text.includes('out\n') && text.includes('err\n'), text);
+      assert.deepEqual([(await inspect(id)).Running, (await inspect(id)).ExitCode], [false, 0]);
+    }
   });
 
   test('malformed bodies are 400, each field', async () => {

@@ -23,7 +23,8 @@ export function containerLogRoutes(router: Router, deps: EngineDeps): void {
     const details = queryBoolean(query, 'details')
       ? { details: logDetails(container, container.hostConfig.LogConfig.Config) }
       : {};
-    streamBody(ctx, streamContentType(tty), logFrames(lines, { tty, timestamps, ...details, signal }));
+    const type = streamContentType(tty, ctx.state.apiVersion);
+    streamBody(ctx, type, logFrames(lines, { tty, timestamps, ...details, signal }));
   });
 }
 

@@ -8,11 +8,7 @@ import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
-import { requestSignal } from '../http/request-signal.ts';
-import { streamBody } from '../http/stream-body.ts';
 import { terminalSize } from '../http/terminal-size.ts';
-import { openAttach } from '../streams/attach.ts';
-import { streamContentType } from '../streams/content-type.ts';
 import { containerInspect } from '../views/container-inspect.ts';
 import { linksView } from '../views/link-view.ts';
 import { containerSizes } from './container-sizes.ts';
@@ -106,15 +102,6 @@ export function containerRoutes(router: Router, deps: EngineDeps): void {
     await containers.resize(ref(ctx), terminalSize(query));
     ctx.status = 200;
     ctx.body = '';
-  });
-
-  // Clients that take the connection over are served in streams/hijack.ts; these have no way to send input.
-  router.post('/containers/:id/attach', async (ctx) => {
-    const query = new URLSearchParams(ctx.URL.searchParams);
-    query.delete('stdin');
-    const session = await openAttach(deps, ref(ctx), query);
-    const signal = requestSignal(ctx.res, deps.stopping);
-    streamBody(ctx, streamContentType(session.tty), session.read(signal));
   });
 
   // The name of a link has a slash.

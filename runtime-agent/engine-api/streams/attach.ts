@@ -5,19 +5,13 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import { logFrames } from './log-frames.ts';
-import { readAttachment, relayAttachment } from './relay-attachment.ts';
+import { relayAttachment } from './relay-attachment.ts';
 
 /** Streams that have been granted; `relay` must be called, or the attachment stays. */
 export interface StreamSession {
   readonly tty: boolean;
   /** See relayAttachment. */
   relay(socket: Duplex): Promise<void>;
-}
-
-/** An attach, which may also be read by a client that takes no connection over. */
-export interface AttachSession extends StreamSession {
-  /** In place of `relay`: what the client is to read, without a way to send input. */
-  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -28,7 +22,7 @@ export async function openAttach(
   deps: EngineDeps,
   ref: string,
   query: URLSearchParams,
-): Promise<AttachSession> {
+): Promise<StreamSession> {
   const detachKeys = query.get('detachKeys') ?? '';
   parseDetachKeys(detachKeys);
   const container = await deps.containers.get(ref);
@@ -52,7 +46,6 @@ export async function openAttach(
   const withLog = queryBoolean(query, 'logs') ? log : undefined;
   return {
     tty,
-    read: (signal) => readAttachment(attachment, tty, signal, withLog),
     relay: (socket) =>
       relayAttachment(
         socket,

@@ -4,11 +4,12 @@ import { EngineError } from '../../errors.ts';
 import { escapeContainerName, splitVersion } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { openAttach, type StreamSession } from './attach.ts';
-import { streamContentType } from './content-type.ts';
+import { endConnection } from './connection-end.ts';
+import { RAW_STREAM, streamContentType } from './content-type.ts';
 import { openExec } from './exec.ts';
 import { refuseUpgrade, writeHead } from './raw-answer.ts';
 
-/** Whether a request that asks for a connection upgrade gets one. */
+/** Whether a request takes its connection over. */
 export function mayUpgrade(request: IncomingMessage): boolean {
   const path = (request.url ?? '').split('?')[0] ?? '';
   return request.method === 'POST' && UPGRADED.test(path);
@@ -17,28 +18,46 @@ export function mayUpgrade(request: IncomingMessage): boolean {
 const UPGRADED = /^(?:\/v\d+\.\d+)?\/(?:containers\/.+\/attach|exec\/[^/]+\/start)$/;
 
 /**
- * Serves a connection that the client wants to take over: 101 UPGRADED and then raw bytes, or an ordinary
- * error answer. Never rejects; ends when the connection has nothing more to carry.
+ * Serves a connection that the client takes over: a head and then raw bytes, or an ordinary error answer. The head is 200 OK
+ * for a `plain` client, which did not ask for an upgrade, and 101 UPGRADED otherwise. Never rejects; ends when the connection
+ * has nothing more to carry.
  */
 export async function serveUpgrade(
   deps: EngineDeps,
   request: IncomingMessage,
   socket: Duplex,
+  plain: boolean,
 ): Promise<void> {
-  let session: StreamSession | 'detached';
   try {
-    session = await openSession(deps, request);
+    const url = new URL(request.url ?? '', 'http://agent');
+    const { version, path } = splitVersion(url.pathname);
+    const session = await openSession(deps, request, escapeContainerName(path), url.searchParams);
+    if (session === 'detached') {
+      writeHead(deps, socket, '200 OK', { 'Content-Length': '0', Connection: 'close' });
+      endConnection(socket);
+      return;
+    }
+    if (plain) writeHead(deps, socket, '200 OK', { 'Content-Type': RAW_STREAM });
+    else {
+      const type = streamContentType(session.tty, version);
+      writeHead(deps, socket, '101 UPGRADED', {
+        'Content-Type': type,
+        Connection: 'Upgrade',
+        Upgrade: 'tcp',
+      });
+    }
+    await relay(deps, request, socket, session);
   } catch (error) {
     refuseUpgrade(deps, socket, request.url, error);
-    return;
   }
-  if (session === 'detached') {
-    writeHead(deps, socket, '200 OK', { 'Content-Length': '0', Connection: 'close' });
-    socket.end();
-    return;
-  }
-  const type = streamContentType(session.tty);
-  writeHead(deps, socket, '101 UPGRADED', { 'Content-Type': type, Connection: 'Upgrade', Upgrade: 'tcp' });
+}
+
+async function relay(
+  deps: EngineDeps,
+  request: IncomingMessage,
+  socket: Duplex,
+  session: StreamSession,
+): Promise<void> {
   try {
     await session.relay(socket);
   } catch (error) {
@@ -47,14 +66,15 @@ export async function serveUpgrade(
   }
 }
 
-async function openSession(deps: EngineDeps, request: IncomingMessage): Promise<StreamSession | 'detached'> {
-  const url = new URL(request.url ?? '', 'http://agent');
-  const [, kind, ref = ''] =
-    /^\/(containers|exec)\/([^/]+)\//.exec(escapeContainerName(splitVersion(url.pathname).path)) ?? [];
+async function openSession(
+  deps: EngineDeps,
+  request: IncomingMessage,
+  path: string,
+  query: URLSearchParams,
+): Promise<StreamSession | 'detached'> {
+  const [, kind, ref = ''] = /^\/(containers|exec)\/([^/]+)\//.exec(path) ?? [];
   if (kind === undefined) throw new EngineError('not-found', 'page not found');
-  return kind === 'exec'
-    ? openExec(deps, decodeRef(ref), request)
-    : openAttach(deps, decodeRef(ref), url.searchParams);
+  return kind === 'exec' ? openExec(deps, decodeRef(ref), request) : openAttach(deps, decodeRef(ref), query);
 }
 
 function decodeRef(ref: string): string {

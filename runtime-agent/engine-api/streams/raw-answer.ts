@@ -3,6 +3,7 @@ import { http } from '../../node-http.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { engineHeaders } from '../engine-headers.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
+import { endConnection } from './connection-end.ts';
 
 /** Writes the status line and headers of an answer by hand; `status` is such as `101 UPGRADED`. `written` is called when they have gone, or cannot. */
 export function writeHead(
@@ -32,5 +33,6 @@ export function refuseUpgrade(
     'Content-Length': String(Buffer.byteLength(body)),
     Connection: 'close',
   });
-  socket.end(body);
+  socket.write(body);
+  endConnection(socket);
 }

@@ -68,27 +68,8 @@ async function relayLive(
   }
 }
 
-/** What a client reads that sends nothing: `before`, then the output until it ends or `signal` aborts. Closes the attachment. */
-export async function* readAttachment(
-  attachment: Attachment | undefined,
-  tty: boolean,
-  signal: AbortSignal,
-  before?: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
-): AsyncGenerator<Uint8Array> {
-  const leave = () => attachment?.close();
-  signal.addEventListener('abort', leave, { once: true });
-  if (signal.aborted) leave();
-  try {
-    if (before !== undefined) yield* await before(signal);
-    if (attachment !== undefined) yield* attachmentFrames(attachment, tty);
-  } finally {
-    signal.removeEventListener('abort', leave);
-    leave();
-  }
-}
-
 /** What a client reads of an attachment. */
-export async function* attachmentFrames(attachment: Attachment, tty: boolean): AsyncGenerator<Uint8Array> {
+async function* attachmentFrames(attachment: Attachment, tty: boolean): AsyncGenerator<Uint8Array> {
   for await (const { stream, data } of attachment.output) {
     if (data.length > 0) yield tty ? data : frame(stream, data);
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
-import { openAttach, readFrames } from './fakes/attach-client.ts';
+import { openAttach, openRaw, readFrames } from './fakes/attach-client.ts';
 import { callEngine, openEngine } from './fakes/call-engine.ts';
 import { DOCKER_RUN_BODY, dockerRunBody } from './fakes/docker-run-body.ts';
 import { makeImage } from './fakes/fake-images.ts';
@@ -127,6 +127,73 @@ describe('attach', LIMIT, () => {
     const client = await openAttach(engine.socket, '/grpc');
     assert.match(client.head, /^HTTP\/1\.1 501 /);
     client.socket.destroy();
+  });
+});
+
+describe('attach by a client that asks for no upgrade', LIMIT, () => {
+  const post = (id: string, headers = '') =>
+    `POST /containers/${id}/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: a\r\n${headers}\r\n`;
+  const cat = () => create({ Cmd: ['cat'], OpenStdin: true, StdinOnce: true });
+
+  test('takes the connection over, and what follows is stdin', async () => {
+    for (const headers of ['', 'Content-Length: 0\r\n', 'Connection: close\r\n', 'Upgrade: tcp\r\n']) {
+      const id = await cat();
+      const client = await openRaw(engine.socket, `${post(id, headers)}GET /with the head`);
+      const isUpgrade = headers.startsWith('Upgrade');
+      assert.match(client.head, isUpgrade ? /^HTTP\/1\.1 101 UPGRADED\r\n/ : /^HTTP\/1\.1 200 OK\r\n/);
+      if (!isUpgrade) {
+        assert.match(client.head, /\r\nContent-Type: application\/vnd\.docker\.raw-stream\r\n/);
+        assert.doesNotMatch(client.head, /\r\n(Connection|Content-Length|Transfer-Encoding|Upgrade):/i);
+      }
+      client.socket.end(' and later');
+      await engine.containers.start(id);
+      const frames = readFrames(await client.rest());
+      assert.equal(frames.map(([, text]) => text).join(''), 'GET /with the head and later');
+    }
+  });
+
+  test('on a connection that had other requests, after their answers', async () => {
+    const id = await cat();
+    const info = 'GET /_ping HTTP/1.1\r\nHost: a\r\n\r\n';
+    const client = await openRaw(engine.socket, info + info + post(id));
+    await engine.containers.start(id);
+    client.socket.end('typed');
+    const text = client.head + (await client.rest()).toString('latin1');
+    assert.deepEqual(
+      [...text.matchAll(/Content-Type: (\S+)/gi)].map(([, type]) => type),
+      ['text/plain;', 'text/plain;', 'application/vnd.docker.raw-stream'],
+    );
+    assert.ok(text.endsWith('typed'));
+  });
+
+  test('a body, whole or in pieces, is not stdin', async () => {
+    const id = await cat();
+    const client = await openRaw(
+      engine.socket,
+      `${post(id, 'Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n')}2\r\n{}\r\n0\r\n\r\nin`,
+    );
+    assert.match(client.head, /^HTTP\/1\.1 100 Continue\r\n/);
+    await engine.containers.start(id);
+    client.socket.end('put');
+    assert.match((await client.rest()).toString('latin1'), /^HTTP\/1\.1 200 OK\r\n.*in.*put$/s);
+  });
+
+  test('of what is not there is an ordinary error answer', async () => {
+    for (const path of ['/containers/nosuch/attach', '/v1.45/exec/nosuch/start']) {
+      const client = await openRaw(engine.socket, `POST ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.match(client.head, /^HTTP\/1\.1 404 Not Found\r\n/);
+      assert.match((await client.rest()).toString(), /^\{"message":"No such .*nosuch"\}\n$/);
+      client.socket.destroy();
+    }
+  });
+
+  test('clients of old versions are told raw bytes for frames', async () => {
+    const id = await create({ Cmd: ['true'] });
+    const client = await openAttach(engine.socket, `/v1.41/containers/${id}/attach?stream=1&stdout=1`);
+    assert.match(client.head, /application\/vnd\.docker\.raw-stream/);
+    client.socket.destroy();
+    const logs = await call('GET', `/v1.41/containers/${id}/logs?stdout=1`);
+    assert.equal(logs.headers['content-type'], 'application/vnd.docker.raw-stream');
   });
 });
 

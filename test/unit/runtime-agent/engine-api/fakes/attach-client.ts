@@ -10,12 +10,18 @@ export interface AttachClient {
 }
 
 /** Sends what the docker CLI sends for an attach, and answers when the head has come. */
-export async function openAttach(socketPath: string, path: string): Promise<AttachClient> {
-  const socket = connect({ path: socketPath, allowHalfOpen: true });
-  await once(socket, 'connect');
-  socket.write(
+export function openAttach(socketPath: string, path: string): Promise<AttachClient> {
+  return openRaw(
+    socketPath,
     `POST ${path} HTTP/1.1\r\nHost: api.moby.localhost\r\nConnection: Upgrade\r\nContent-Length: 0\r\nUpgrade: tcp\r\n\r\n`,
   );
+}
+
+/** Sends the bytes of a request, and answers when the head of an answer has come. */
+export async function openRaw(socketPath: string, request: string): Promise<AttachClient> {
+  const socket = connect({ path: socketPath, allowHalfOpen: true });
+  await once(socket, 'connect');
+  socket.write(request);
   let received = Buffer.alloc(0);
   let ended = false;
   let wake = () => {};
