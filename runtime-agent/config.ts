@@ -34,7 +34,7 @@ export interface AgentConfig {
   readonly buildContextLimit: number;
   /** Bytes that the builder keeps of earlier builds; the oldest go first. */
   readonly buildCacheLimit: number;
-  /** What builds may be given beyond the sandbox of their steps, when their clients ask for it. */
+  /** Entitlements that clients may grant to builds. */
   readonly allowedEntitlements: readonly Entitlement[];
   readonly logLevel: LogLevel;
   /** Milliseconds without a turn of the event loop after which the process ends; undefined: it is not watched. */

@@ -5,7 +5,7 @@ import { openDatabase } from '../storage/catalog/database.ts';
 import { migrate } from '../storage/catalog/migrate.ts';
 import { imageMigrations } from './images/migrations.ts';
 
-/** Bytes that file and log have to spare after a start with room: what is needed to start, stop and remove containers. */
+/** Spare bytes of file and log after a start with free space: enough to start, stop and remove containers. */
 const SPARE = 2 << 20;
 /** Pages of the log after which it is begun anew: half of what it has to spare. */
 const CHECKPOINT = 256;
@@ -29,7 +29,7 @@ export async function openAgentDatabase(dataDirectory: string): Promise<Knex> {
   return knex;
 }
 
-/** Has file and log keep SPARE bytes that nothing is in, as long as the device has room. */
+/** Reserves SPARE free bytes in file and log while the device has space. */
 async function holdRoom(knex: Knex, file: string): Promise<void> {
   try {
     const [{ freelist_count: free }] = await knex.raw('pragma freelist_count');

@@ -10,8 +10,8 @@ interface Reading {
 }
 
 /**
- * Bounds the memory of all bodies that are read whole and are not finished. When a body needs more than there is, the one
- * that has waited longest for its client gives way: clients that hold bodies back keep nobody else out.
+ * Limits the memory of all bodies that are read whole. When a body does not fit, the one
+ * that has waited longest for its client is dropped: clients that hold bodies back do not keep others out.
  */
 export class BodyMemory {
   readonly #budget: number;

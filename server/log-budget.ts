@@ -1,4 +1,4 @@
-/** Bytes of log that may come at once, and of each second after that: at most 22 GB a day, however many requests fail. */
+/** Burst of the log, and its rate a second, in bytes: at most 22 GB a day. */
 const BURST = 8 * 1024 * 1024;
 const PER_SECOND = 256 * 1024;
 
@@ -15,7 +15,7 @@ export class LogBudget {
     this.#at = now();
   }
 
-  /** How many lines were left out before this one; undefined when it is left out as well. */
+  /** Returns how many lines were dropped before this one; undefined if this one is dropped too. */
   take(bytes: number): number | undefined {
     const now = this.#now();
     this.#left = Math.min(BURST, this.#left + ((now - this.#at) / 1000) * PER_SECOND);

@@ -28,7 +28,7 @@ export function createLog(level: LogLevel): ProgramLog {
   };
   const budget = new LogBudget();
   const write = (line: string) => {
-    // Of what ends the process nothing is left out.
+    // Fatal lines are never dropped.
     const dropped = line.startsWith(FATAL) ? 0 : budget.take(Buffer.byteLength(line));
     if (dropped === undefined) return;
     if (dropped > 0) {

@@ -37,7 +37,7 @@ export interface RequestNotes {
 export interface RequestSamplers {
   /** GET and HEAD that succeeded. */
   readonly reads: LogSampler;
-  /** What was refused (4xx): anybody can cause it, without a login. */
+  /** Refusals (4xx), which need no login. */
   readonly refusals: LogSampler;
   readonly others: LogSampler;
 }

@@ -84,9 +84,9 @@ export interface RunningRegistry {
   stop(graceMs: number): Promise<boolean>;
 }
 
-/** What the watchdog needs of a registry, and knows of earlier ones. */
+/** The connections between registry and watchdog. */
 export interface Watched {
-  /** Gets the requests that are being answered. */
+  /** Receives running requests. */
   readonly work: WorkUnderWay;
   /** Earlier processes that the watchdog has ended. */
   readonly ends: number;

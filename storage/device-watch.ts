@@ -1,5 +1,5 @@
 /**
- * Knows whether a device has failed to store what it was told to store. After a failed sync the kernel takes the pages
+ * Knows whether a sync of a device has failed. After a failed sync the kernel takes the pages
  * that it could not write for clean, so nobody knows what is stored: the process has to end and to start again.
  */
 export class DeviceWatch {

@@ -80,7 +80,7 @@ export class DiskReserve {
     throw new StorageFullError(`the device has ${space.free} bytes left, and this has ${bytes}`);
   }
 
-  /** Whether there is the reserve, or as much space as it is taken from. */
+  /** Reports whether the reserve is there, or as much free space. */
   async #hasSpare(): Promise<boolean> {
     const now = performance.now();
     if (now - this.#spareAt < REMEMBERED) return true;

@@ -18,7 +18,7 @@ export type NamedKind = 'user' | 'robot' | 'job';
 /** What somebody has shown to be who they are. */
 export type Proof =
   | { readonly kind: 'password' }
-  /** A long-lived secret, by its id: a personal token or that of a robot; `manages` is what it may be used for beside images. */
+  /** The id of a personal token or of a robot's secret; `manages` lists the parts of the management API that it may use. */
   | { readonly kind: 'credential'; readonly id: string; readonly manages: readonly ManageScope[] }
   /** A token of the token server, which says itself what its bearer may do. */
   | { readonly kind: 'bearer' }

@@ -6,12 +6,12 @@ export type ManagementArea = (typeof MANAGEMENT_AREAS)[number];
 export const MANAGE_SCOPES = ['manage', 'read', ...MANAGEMENT_AREAS] as const;
 
 /**
- * What a long-lived token may be used for at the management API, within what its owner may do there. It is said when the
- * token is made: one that says nothing of it cannot manage anything, whatever its owner may.
+ * Parts of the management API that a long-lived token may use, within the rights of its owner. They are chosen when the
+ * token is made: a token without any manages nothing, whatever the rights of its owner.
  */
 export type ManageScope = (typeof MANAGE_SCOPES)[number];
 
-/** Whether scopes allow a request to an area; to undefined, only those for all areas do. */
+/** Reports whether scopes allow a request to an area; undefined is an area that only `manage` and `read` cover. */
 export function allowsManagement(
   scopes: readonly ManageScope[],
   area: ManagementArea | undefined,

@@ -82,12 +82,12 @@ export function limitedTo(rights: Rights, limits: readonly Limit[] | undefined):
   };
 }
 
-/** The parts of the management API that a token with these limits is for; none without. */
+/** Returns the parts of the management API that these limits name. */
 export function managesOf(limits: readonly Limit[] = []): readonly ManageScope[] {
   return limits.flatMap((limit) => ('manages' in limit ? limit.manages : []));
 }
 
-/** The rights of whoever a token with limits belongs to. */
+/** Returns the rights of the owner of a token with limits. */
 export function unlimited({ within, ...rights }: Rights): Rights {
   return { ...rights, ...(within?.within && { within: within.within }) };
 }

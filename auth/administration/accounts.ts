@@ -3,7 +3,7 @@ import { checkPassword, makePassword } from '../passwords/password.ts';
 import type { HashTurn, PasswordHasher } from '../passwords/password-hasher.ts';
 import { parseAccountName } from './names.ts';
 
-/** What makes hashes of passwords, and for whom; for a command unless said. */
+/** Hashes passwords, for a client or, by default, for a command. */
 export interface Hashing {
   readonly hasher: PasswordHasher;
   readonly turn?: HashTurn;

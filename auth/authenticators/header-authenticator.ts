@@ -12,7 +12,7 @@ export interface HeaderAuthenticatorParts {
   readonly methods: LoginMethod;
   /** Without it Basic credentials are verified for each request. */
   readonly known?: KnownCredentials;
-  /** Whether so much fails with an account from an address that its password has to be verified each time. */
+  /** Reports whether an account fails so often from an address that its password must be verified each time. */
   readonly isTried?: (user: string, remote: string | undefined) => boolean;
   /** Without it bearer tokens are refused. */
   readonly tokens?: TokenVerifier;

@@ -6,7 +6,7 @@ import { WhileUnchanged } from './while-unchanged.ts';
 
 /**
  * Identities of Authorization headers that were right a moment ago, for as long as nothing has changed, each for the
- * network that it came from: elsewhere nobody finds out by them which password is right. Keeps no header: an HMAC under a
+ * network that it came from, so that other networks cannot test passwords with them. Stores no header but an HMAC under a
  * key that lives and dies with the process. Bounded.
  */
 export class KnownCredentials {

@@ -67,7 +67,7 @@ export class JobLogin implements LoginMethod {
 }
 
 /**
- * What a job is called in logs: the rule that let it in, and what its issuer calls it. No account, robot or team has a
+ * The name of a job in logs: the rule that let it in, and its `sub`. No account, robot or team has a
  * name with a colon, so no job is taken for one, whatever its issuer says.
  */
 function nameOfJob([rule]: readonly JobRule[], { sub }: JWTPayload): string {

@@ -11,7 +11,7 @@ export function networkOf(address: string | undefined): string {
   return isIPv6(address) ? groupsOf(address).slice(0, 4).join(':') : address;
 }
 
-/** The site that an IPv6 network belongs to, of 48 bits, of which some have one for 65,536 networks; undefined for others. */
+/** Returns the site (/48) of an IPv6 network; one customer may have all of its 65,536 networks. Undefined for IPv4. */
 export function siteOf(address: string | undefined): string | undefined {
   if (address === undefined || !isIPv6(address) || /^::ffff:\d+\./i.test(address)) return undefined;
   return groupsOf(address).slice(0, 3).join(':');

@@ -8,8 +8,8 @@ const MINUTE = 60_000;
 const ACCOUNTS_BEHIND_ADDRESS = 5;
 
 /**
- * Bounds how many tokens are asked for: by the account that has been shown to be the asker's, or else by the address, so
- * that nobody can use up what is another's. Each process counts for itself.
+ * Limits requests for tokens by the account of the client or, without a login, by its address, so
+ * that no client uses up the limit of another. Each process counts for itself.
  */
 export class TokenLimit {
   readonly #networks: TokenBuckets;
@@ -22,7 +22,7 @@ export class TokenLimit {
     this.#networks = new TokenBuckets({ burst: byAddress, interval: MINUTE / byAddress }, now);
   }
 
-  /** Counts a request in which nobody has shown who they are. Throws TooManyTokensError. */
+  /** Counts a request without a login. Throws TooManyTokensError. */
   countRequest(address: string | undefined): void {
     count(this.#networks, networkOf(address), 'from this address');
   }

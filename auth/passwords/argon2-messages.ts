@@ -1,4 +1,4 @@
-/** What argon2id costs (RFC 9106, section 3.1). */
+/** Cost parameters of argon2id (RFC 9106, section 3.1). */
 export interface Argon2Cost {
   /** KiB. */
   readonly memory: number;

@@ -1,5 +1,5 @@
 const MOST_ACCOUNTS = 10_000;
-/** Of one account: whoever has a password cannot make others' addresses forgotten. */
+/** Maximum networks per account, so that one account does not evict the networks of others. */
 const MOST_NETWORKS = 64;
 
 /** The networks from which accounts have logged in, since the process started. The least recently used go first. */

@@ -13,11 +13,11 @@ import { VerifiedPasswords } from './verified-passwords.ts';
 const MINUTE = 60_000;
 /** Failures of an account from one address that cost no waiting. */
 const FREE = 10;
-/** The same while the account, or the address, fails a lot elsewhere: whoever is right still gets in at once. */
+/** The same while the account or the address is under attack: a right password still works at once. */
 const FREE_UNDER_ATTACK = 1;
 /** Failures of an account from all networks of an IPv6 site that cost no waiting. */
 const FREE_OF_SITE = 100;
-/** Failures of one account from anywhere, or of one address with any account, that make it an attack. */
+/** Failures of one account, or of one address, that count as an attack. */
 const ATTACK = 100;
 /** Milliseconds: the wait after the first failure that is not free. It doubles with each one. */
 const FIRST_WAIT = 1_000;
@@ -28,9 +28,9 @@ const LONGEST_WAIT = 15 * MINUTE;
  */
 const LONGEST_FAMILIAR_WAIT = 500;
 const FAMILIAR_AT_ONCE = 8;
-/** Attempts with one account from one address that wait for the ones before, where it has not logged in yet. */
+/** Maximum attempts that wait for one account and an address from which it has never logged in. */
 const MOST_QUEUED = 32;
-/** Wrong passwords of an account at an address that are known again. */
+/** Wrong passwords that are remembered per account and address. */
 const MOST_WRONG = 8;
 const MOST_WRONG_KEYS = 10_000;
 
@@ -70,7 +70,7 @@ export class PasswordGuard {
   readonly #verified = new VerifiedPasswords();
   readonly #wrong = new Map<string, string[]>();
   readonly #lock = new KeyedLock();
-  /** Of pairs where an account has logged in and fails now, while somebody waits. */
+  /** Waiting attempts at familiar addresses. */
   readonly #slow = new Map<string, { readonly places: Semaphore; holders: number }>();
   readonly #queued = new Map<string, number>();
   readonly #key = randomBytes(32);
@@ -106,7 +106,7 @@ export class PasswordGuard {
     }
   }
 
-  /** Whether so much fails with this account from this address that no shorter way than `check` may let it in. */
+  /** Reports whether this account fails so often from this address that only `check` may let it in. */
   isTried(user: string, remote: string | undefined): boolean {
     return this.#wait(pairOf({ user, remote })) > 0;
   }
@@ -196,7 +196,7 @@ export class PasswordGuard {
     return this.#familiar.has(account, network);
   }
 
-  /** Neither the password nor what it could be tried out with offline is kept: the key lives and dies with the process. */
+  /** An HMAC, so that a dump cannot be used to guess passwords: the key lives and dies with the process. */
   #mac({ key }: Pair, password: string, hash: string): string {
     return createHmac('sha256', this.#key)
       .update(JSON.stringify([key, hash, password]))

@@ -16,10 +16,10 @@ const IDLE_TIME = 60_000;
 /** Lanes by index: accounts at addresses where they have logged in, attempts without a failure, and the others. */
 const SCHEDULE = [0, 0, 1, 0, 1, 2] as const;
 
-/** Whose hash it is, and since when it is urgent. */
+/** The client of a hash, and its priority. */
 export interface HashTurn {
   readonly place: QueuePlace;
-  /** Aborts when nobody waits for the outcome any more. */
+  /** Aborts when the client has gone. */
   readonly signal: AbortSignal;
 }
 

@@ -28,7 +28,7 @@ export class VerifiedPasswords {
     return true;
   }
 
-  /** Whether any other password than the one of `has` is wrong for this hash: the right one is known. */
+  /** Reports whether the right password for this hash is known, so that all others are wrong. */
   knows(user: string, passwordHash: string): boolean {
     return this.#entries.get(user)?.passwordHash === passwordHash;
   }

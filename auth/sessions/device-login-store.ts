@@ -27,8 +27,8 @@ export interface DeviceLoginStore {
   /** Of those that wait. Expired ones too. */
   findByUserCode(userCodeHash: string): Promise<DeviceLogin | undefined>;
   /**
-   * Forgets those that have expired on the way. Where more would wait than `most` says, those that began first from the
-   * network of `login` go, and then from the network with the most: nobody is refused for what others do.
+   * Removes expired logins on the way. If more than `most` would wait, the oldest logins from the
+   * network of `login` are removed, and then those from the network with the most: no client is refused because of others.
    */
   create(login: DeviceLogin, now: Date, most: MostWaiting): Promise<void>;
   /** Once: answers false when it does not wait for an answer, or has expired. */

@@ -9,7 +9,7 @@ export interface WiderFile {
 }
 
 /**
- * The files in a folder, and in those of its folders that are named, which others than their owner may use. A folder or
+ * Returns files of a folder, and of the named folders in it, that users other than their owner may read or write. A folder or
  * file that is not there has none.
  */
 export function widerFiles(folder: string, inside: readonly string[] = []): readonly WiderFile[] {

@@ -20,7 +20,7 @@ const EXPECTATIONS: Readonly<Record<State, string>> = {
   'after top-level value': 'after top-level value',
 };
 
-/** What makes a text no JSON. */
+/** A syntax error of JSON. */
 export interface SyntaxFault {
   /** In the words of Go's encoding/json, such as `invalid character 'i' looking for beginning of value`. */
   readonly message: string;

@@ -1,8 +1,8 @@
-/** Where somebody stands in a FairQueue. */
+/** The place of a client in a FairQueue. */
 export interface QueuePlace {
   /** Index into the queue's lanes. */
   readonly lane: number;
-  /** Whose work it is, from the widest group to the narrowest, such as an address and an account. */
+  /** Keys of the client, from the widest group to the narrowest, such as its address and account. */
   readonly keys: readonly [string, string];
 }
 

@@ -1,4 +1,4 @@
-/** What is seen of a thread whose event loop has not turned since the last look. */
+/** State of a thread whose event loop has not turned since the last look. */
 export interface ThreadReading {
   /** Of proc(5): `R` running, `S` sleeping, `D` waiting for a device, `T` stopped, `t` stopped by a debugger. */
   readonly state: string;
@@ -22,7 +22,7 @@ const DEVICE_FACTOR = 6;
 
 /**
  * Decides when an event loop has stalled: when its thread has had `limit` milliseconds, in which it ran or slept, without a
- * turn. What the thread cannot help does not count: the time in which it waited for a processor, was stopped,
+ * turn. Time outside its control does not count: time in which it waited for a processor, was stopped,
  * or was being debugged. A look that comes late counts as one `interval`, because the whole process was then stopped or the
  * machine was suspended.
  */

@@ -1,7 +1,7 @@
 /** Exit code of a process that its watchdog has ended (EX_SOFTWARE of sysexits.h). */
 export const STALL_EXIT_CODE = 70;
 
-/** What the thread of the watchdog is told. */
+/** Settings of the watchdog's thread. */
 export interface WatchOrders {
   /** Of the main thread's WorkUnderWay. */
   readonly memory: SharedArrayBuffer;

@@ -9,7 +9,7 @@ import { WorkUnderWay } from './work-under-way.ts';
 
 /** The thread that watches the main thread. It never waits for it: all that they share is memory. */
 
-/** Milliseconds that JavaScript has at least to stop for its stack. */
+/** Minimum time for JavaScript to stop for its stack, ms. */
 const PATIENCE = 3_000;
 /** Milliseconds for the log and the record, which can hang, such as on a pipe that nobody reads. */
 const LAST_WORDS = 3_000;

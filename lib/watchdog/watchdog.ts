@@ -16,7 +16,7 @@ export interface WatchdogOptions {
   readonly record: string;
   /** How the log gets its last line; undefined: the log is off. */
   readonly log?: LastLine | undefined;
-  /** Told when the watchdog itself fails. The process goes on without it. */
+  /** Called when the watchdog itself fails. The process goes on without it. */
   readonly onFailure: (error: Error) => void;
 }
 

@@ -18,7 +18,7 @@ const NAME = 10;
 const NAME_LIMIT = SLOT - NAME;
 
 /**
- * The names of what a thread works on, in memory that other threads read while that thread is blocked. It holds the
+ * Names of the running work of a thread, in memory that other threads read while that thread is blocked. It holds the
  * latest 64 that have not ended. Beside them it holds the thread's heartbeat.
  */
 export class WorkUnderWay {

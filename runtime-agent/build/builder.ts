@@ -97,7 +97,7 @@ export interface BuildRequest {
   readonly pull: boolean;
   /** `default`, `none`, `host`, or a network's name (classic door only). */
   readonly network: string;
-  /** What steps may have beyond their sandbox, as the client asks for it (`--allow`). */
+  /** Entitlements that the client grants to steps (`--allow`). */
   readonly entitlements: readonly string[];
   /** Name to `HOST:IP`s, as --add-host gives them. */
   readonly extraHosts: readonly string[];

@@ -63,7 +63,7 @@ export interface CreateBuilderOptions {
   readonly contexts: UnpackOptions;
   /** What `docker create` without options makes of a container. */
   readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
-  /** What clients may ask for beyond the sandbox of steps. */
+  /** Entitlements that clients may grant to steps. */
   readonly allowed: readonly Entitlement[];
   /** Drops layers that nobody has any more. */
   readonly sweep: () => Promise<void>;

@@ -1,18 +1,18 @@
 import { EngineError } from '../errors.ts';
 import type { StagePlan } from './solver/step.ts';
 
-/** What a step may have beyond its sandbox, by BuildKit's names: the host's network, and all rights of root on the host. */
+/** BuildKit's names of entitlements: the host's network, and all rights of root on the host. */
 export const ENTITLEMENTS = ['network.host', 'security.insecure'] as const;
 export type Entitlement = (typeof ENTITLEMENTS)[number];
 
-/** Entitlements that the agent lets clients ask for unless it is told otherwise, as dockerd does. */
+/** Entitlements that clients may grant by default, as with dockerd. */
 export const DEFAULT_ENTITLEMENTS: readonly Entitlement[] = ['network.host'];
 
 export function isEntitlement(text: string): text is Entitlement {
   return (ENTITLEMENTS as readonly string[]).includes(text);
 }
 
-/** What a client asks for (`--allow`), where the agent allows it. Throws EngineError 'bad-request' in BuildKit's words. */
+/** Returns the entitlements of `--allow`. Throws EngineError 'bad-request' in BuildKit's words for others than the agent allows. */
 export function grantedEntitlements(
   asked: readonly string[],
   allowed: readonly Entitlement[],
@@ -34,7 +34,7 @@ export function grantedEntitlements(
 }
 
 /**
- * Refuses a build whose steps want more than was granted, before any of them runs. `network` is that of steps which name none.
+ * Refuses a build whose steps need entitlements that were not granted, before any step runs. `network` is the default network of steps.
  * Throws EngineError 'bad-request' in BuildKit's words.
  */
 export function refuseUngranted(

@@ -7,7 +7,7 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'serve'; readonly config: AgentConfig }
   | { readonly kind: 'doctor'; readonly config: AgentConfig; readonly json: boolean }
-  /** Without `yes` it only tells. */
+  /** Without `yes` it only lists. */
   | { readonly kind: 'reset'; readonly yes: boolean };
 
 /** Reads the arguments after the script, and for `serve` and `doctor` the configuration. Throws ConfigError. */

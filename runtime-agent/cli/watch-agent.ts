@@ -4,7 +4,7 @@ import { MetricSet } from '../../lib/metrics/metric-set.ts';
 import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
 import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 
-/** What the Engine API needs to be watched, and tells of the watchdog. */
+/** The connections between Engine API and watchdog. */
 export interface WatchedAgent {
   readonly work: WorkUnderWay;
   readonly metrics: MetricSet;

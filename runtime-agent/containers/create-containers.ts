@@ -61,7 +61,7 @@ export interface ContainersDeps {
   readonly events: EventBus;
   /** The agent's own folder; containers/ is made in it. */
   readonly dataDirectory: string;
-  /** What the kernel forgets with a reboot may lie there; runs/, exits/, runtime/ and parts/ are made in it. */
+  /** A folder that may be lost at a reboot; runs/, exits/, runtime/ and parts/ are made in it. */
   readonly runDirectory: string;
   readonly runtime: Runtime;
   /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */

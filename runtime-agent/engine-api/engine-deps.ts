@@ -69,7 +69,7 @@ export interface EngineDeps {
     signal: AbortSignal,
   ) => Promise<{ readonly identityToken: string }>;
   readonly log: Logger;
-  /** Gets the requests that are being answered, for the watchdog; absent where nothing is watched. */
+  /** Receives running requests for the watchdog; absent if the watchdog is off. */
   readonly work?: WorkUnderWay;
   /** What `/metrics` answers. */
   readonly metrics?: MetricSet;

@@ -72,7 +72,7 @@ export class PacketFilter {
   }
 
   /**
-   * Makes the kernel's table what it should be; answers whether somebody else had changed it. When it resolves, it holds for all bridges
+   * Updates the kernel's table; returns whether another program had changed it. When it resolves, the table covers all bridges
    * that were there before the call: containers may start on them.
    */
   settle(): Promise<boolean> {

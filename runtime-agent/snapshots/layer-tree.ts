@@ -4,7 +4,7 @@ import { quoteName, TarFormatError } from './tar-format-error.ts';
 import type { TarEntry, TarEntryKind, TarHandler } from './tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 
-/** What a layer may have; the largest images of build machines have a third. */
+/** Limits of a layer; the largest images of build machines reach a third. */
 const LIMITS = {
   /** Files, links, folders, and folders without an entry. */
   maxNodes: 2_000_000,
@@ -43,7 +43,7 @@ export interface LayerNode {
 }
 
 /**
- * The tree that the entries of a layer make one after the other, as unpacking programs make it (image-spec, layer.md,
+ * The tree that the entries of a layer make, in order, as unpacking programs make it (image-spec, layer.md,
  * "Applying Changesets"): a later entry replaces an earlier one of its name, folders keep what is in them, symlinks on the way
  * to an entry are followed below the root. Memory is bounded.
  */

@@ -4,7 +4,7 @@ import { LayerShape } from './layer-shape.ts';
 import { TarFormatError } from './tar-format-error.ts';
 import { TarParser } from './tar-parser.ts';
 
-/** What is kept of what a layer's tar says. */
+/** Findings about a layer's tar. */
 export interface TarFacts {
   /** Bytes of the files and the targets of symlinks. */
   readonly contentSize: number;

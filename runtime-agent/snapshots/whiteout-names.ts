@@ -9,12 +9,12 @@ export const OPAQUE_MARK = '.wh..wh..opq';
 /** Names by which AUFS kept notes for itself; they are no part of a layer. */
 const AUFS_PREFIX = '.wh..wh.';
 
-/** What a name marks: `note` is one that AUFS kept for itself. */
+/** The mark of a name: `note` is one that AUFS kept for itself. */
 export type NameMark =
   | { readonly kind: 'whiteout'; readonly deleted: string }
   | { readonly kind: 'opaque' | 'note' };
 
-/** What the name of an entry marks; undefined for an ordinary name. Throws TarFormatError for a whiteout of no name. */
+/** Returns the mark of an entry's name; undefined for an ordinary name. Throws TarFormatError for a whiteout of no name. */
 export function readMark(name: string): NameMark | undefined {
   if (!name.startsWith(WHITEOUT_PREFIX)) return undefined;
   if (name === OPAQUE_MARK) return { kind: 'opaque' };

@@ -108,7 +108,7 @@ function summary(report: Readonly<GarbageReport>): string {
   );
 }
 
-/** Why the space of unfinished uploads is not free. */
+/** Explains the space that unfinished uploads hold. */
 function kept({ keptUploads, keptUploadBytes }: Readonly<GarbageReport>): string {
   if (keptUploads === 0) return '';
   return (

@@ -30,7 +30,7 @@ export function parseGrace(text: string | undefined): number {
   return grace;
 }
 
-/** Milliseconds for which an upload that nobody goes on with is kept. Throws ConfigError. */
+/** Returns the age in milliseconds at which idle uploads are deleted. Throws ConfigError. */
 export function parseUploadAge(text: string | undefined): number {
   const age = text === undefined ? DEFAULT_UPLOAD_AGE : parseDuration(text);
   if (age === undefined) {

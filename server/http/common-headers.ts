@@ -1,2 +1,2 @@
-/** Headers of every answer, whoever gives it: a browser does not guess what is in it. */
+/** Headers of every answer: browsers do not guess content types. */
 export const COMMON_HEADERS = { 'X-Content-Type-Options': 'nosniff' } as const;

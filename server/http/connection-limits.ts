@@ -62,7 +62,7 @@ export class ConnectionGate {
     return this.#connections.size;
   }
 
-  /** Takes a new connection in; false when there are too many, and it is to be closed. */
+  /** Accepts a new connection; false if there are too many and the caller must close it. */
   admit(socket: Socket): boolean {
     const remote = socket.remoteAddress;
     const address = networkOf(remote);
@@ -82,7 +82,7 @@ export class ConnectionGate {
     return true;
   }
 
-  /** To be called when a request begins; the function that it returns, when it has ended. */
+  /** Call it when a request begins, and the returned function when the request has ended. */
   begin(socket: Socket): () => void {
     const connection = this.#connections.get(keyOf(socket));
     if (connection === undefined) return () => undefined;
@@ -94,7 +94,7 @@ export class ConnectionGate {
     };
   }
 
-  /** To be called when a request on the connection has shown who makes it. */
+  /** Call it when a request on the connection has logged in. */
   login(socket: Socket): void {
     const connection = this.#connections.get(keyOf(socket));
     if (connection === undefined || connection.loggedIn) return;

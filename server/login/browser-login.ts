@@ -76,7 +76,7 @@ export function addBrowserRoutes(
     return provider;
   }
 
-  /** In turn by address: whoever begins many logins holds up their own. Nobody is refused for what others do. */
+  /** In turn by address: an address that begins many logins delays only its own. */
   function inTurn<Result>(ctx: RequestContext, work: () => Promise<Result>): Promise<Result> {
     const { origin, signal } = ctx.state;
     return questions.hold({ lane: 0, keys: [networkOf(origin.remote), ''] }, signal, work);

@@ -20,8 +20,8 @@ export function isPerson({ state: { identity } }: RequestContext, account: strin
 }
 
 /**
- * Goes on only for somebody who has shown a password, or for whom an identity provider has spoken: whoever has stolen a
- * token makes no other way in that outlives it. Answers their name. Throws DENIED.
+ * Continues only for clients with a password or a session: a stolen
+ * token cannot create credentials that outlive it. Returns the name of the person. Throws DENIED.
  */
 export function requirePerson({ state: { identity } }: RequestContext): string {
   if (

@@ -3,7 +3,7 @@ import { sessionOf } from '../login/session-of.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { ManagementDependencies } from './management-router.ts';
 
-/** Whether the administrator who makes a request that goes on still is one, with what they have shown. */
+/** Reports whether the client of a long request is still an administrator, by the same credentials. */
 export async function isStillAdministrator(
   ctx: RequestContext,
   { authenticator, sessions }: Pick<ManagementDependencies, 'authenticator' | 'sessions'>,
@@ -18,7 +18,7 @@ export async function isStillAdministrator(
     if (identity === undefined || identity.kind === 'anonymous') return false;
     return isAdmin(identity.proof.kind === 'credential' ? unlimited(identity.rights) : identity.rights);
   } catch {
-    // Whoever is in doubt begins a new stream, and hears why not.
+    // In doubt the stream ends; the next request gets the reason.
     return false;
   }
 }

@@ -67,7 +67,7 @@ export function addUserRoutes(router: ManagementRouter, { passwords, store }: Ma
     answerEmpty(ctx, 204);
   });
 
-  /** For whoever asks, in turn with everybody who logs in. */
+  /** For the client of the request, in turn with all logins. */
   function hashingFor({ state: { identity, origin, signal } }: RequestContext): Hashing {
     const keys = [networkOf(origin.remote), nameOf(identity) ?? ''] as const;
     return { hasher: passwords.hasher, turn: { place: { lane: 0, keys }, signal } };

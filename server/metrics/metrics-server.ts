@@ -3,7 +3,7 @@ import { COMMON_HEADERS } from '../http/common-headers.ts';
 import { listen } from '../http/listen.ts';
 import { http } from '../http/node-http.ts';
 
-/** More connections than those who watch a registry need. */
+/** More connections than monitoring needs. */
 const MOST_CONNECTIONS = 64;
 
 /** The listener that Prometheus asks. */

@@ -30,7 +30,7 @@ export class UploadClaims {
     return chunk.content;
   }
 
-  /** Gives up what was claimed and has not come; `size` is what the upload has now. */
+  /** Releases claimed bytes that were not sent; `size` is the present size of the upload. */
   async end(size: number): Promise<void> {
     if (this.#claimed > size) await this.#quotas.claim(this.#repository, this.#upload.id, 0);
   }

@@ -39,7 +39,7 @@ export interface UploadEnd {
   readonly by?: Actor;
 }
 
-/** What adding a chunk works with. */
+/** Dependencies of adding a chunk. */
 interface AppendRun {
   readonly repository: string;
   readonly chunk: UploadChunk;
@@ -94,7 +94,7 @@ export class UploadSessions {
     return this.#settled(record);
   }
 
-  /** What a power cut has taken of an upload is sent again. */
+  /** Bytes that a power cut has taken are sent again. */
   async #settled(record: UploadRecord): Promise<UploadRecord> {
     const upload = this.#blobs.settled(record.upload);
     if (upload.size === record.upload.size) return record;

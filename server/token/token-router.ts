@@ -42,7 +42,7 @@ export function createTokenRouter(dependencies: TokenDependencies, pathPrefix: s
     ...(pathPrefix !== '' && { prefix: pathPrefix }),
   });
 
-  // Whoever shows who they are is counted by their account alone: others at their address keep nobody out.
+  // Clients with a login are counted by account alone, so others at their address do not keep them out.
   router.use(TOKEN_PATH, async (ctx, next) => {
     try {
       await next();

@@ -43,7 +43,7 @@ export async function replaceCatalogFile<Result>(
 
 /** Writes a catalog's database as it is at one moment into a new SQLite file. Others may read and write meanwhile. */
 export async function writeCatalogFile(database: Database, file: string): Promise<void> {
-  // SQLite makes a file that everybody may read, and leaves an empty one as it is. One that somebody else has put there,
+  // SQLite makes files that everybody may read, and keeps the mode of an empty file. A file that another user has put there,
   // in a folder that they may write to, would be theirs.
   await (await openPrivateFile(file, 'wx')).close();
   await database.raw('vacuum into ?', [file]);

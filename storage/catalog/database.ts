@@ -21,7 +21,7 @@ export interface DatabaseOptions {
    * has no room.
    */
   readonly exclusive?: boolean;
-  /** Called once, with the error of a sync that has failed: nobody knows any more what is stored. */
+  /** Called once, with the error of a failed sync, after which the stored content is unknown. */
   readonly onDeviceFailure?: (error: unknown) => void;
   /** Called when the device is full; true when there is space now, so that the transaction is to be run again. */
   readonly makeRoom?: () => Promise<boolean>;

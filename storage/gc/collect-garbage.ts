@@ -42,7 +42,7 @@ export interface GarbageReport {
   /** Files that nothing named, of interrupted pushes and sweeps. */
   leftovers: number;
   uploads: number;
-  /** Unfinished uploads that stay, because somebody may go on with them. */
+  /** Unfinished uploads that are kept for their clients. */
   keptUploads: number;
   /** Of those, as far as the storage tells. */
   keptUploadBytes: number;

@@ -6,7 +6,7 @@ const HOUR = 60 * 60 * 1000;
 /** Milliseconds for which garbage is kept unless told otherwise. */
 export const DEFAULT_GRACE = 24 * HOUR;
 
-/** Milliseconds for which an upload that nobody goes on with is kept unless told otherwise. */
+/** Default age at which idle uploads are deleted, ms. */
 export const DEFAULT_UPLOAD_AGE = 24 * HOUR;
 
 /**

@@ -9,18 +9,18 @@ export type ClassicLine =
       readonly id: string;
     };
 
-/** Output of one step that is kept while earlier ones run; BuildKit passes no more on either. */
+/** Maximum output of one step that is kept while earlier steps run; the same as BuildKit's limit. */
 const MAX_OF_STEP = 2 << 20;
 /** Output of all steps that is kept. */
 const MAX_KEPT = 16 << 20;
-/** What a piece takes in memory beside its characters. */
+/** Memory of a piece beside its characters. */
 const PIECE = 64;
 const CLIPPED = '\n[output clipped, log limit 2MiB reached]\n';
 
 interface ShownStep {
   readonly id: string;
   readonly header: string;
-  /** What it has said before its turn. */
+  /** Output before its turn. */
   readonly lines: string[];
   /** Memory that these take. */
   kept: number;
@@ -42,7 +42,7 @@ export class ClassicLines {
   readonly #byId = new Map<string, ShownStep>();
   readonly #emit: (line: ClassicLine) => void;
   #current = 0;
-  /** Memory that output takes which waits. */
+  /** Memory of waiting output. */
   #kept = 0;
   #headerShown = false;
 
@@ -135,7 +135,7 @@ export class ClassicLines {
     } else if (text !== '') this.#keep(step, text);
   }
 
-  /** What a step says before its turn is kept up to the limits. */
+  /** Output of a step before its turn is kept up to the limits. */
   #keep(step: ShownStep, text: string): void {
     const size = text.length + PIECE;
     if (step.isClipped) return;

@@ -25,7 +25,7 @@ export interface BuildPreparationOptions {
   readonly images: Images;
   readonly drafts: ImageDrafts;
   readonly request: BuildRequest;
-  /** What clients may ask for at all. */
+  /** Entitlements that clients may grant. */
   readonly allowed: readonly Entitlement[];
   readonly held: HeldLayers;
   readonly progress: (step: BuildProgress) => void;

@@ -31,7 +31,7 @@ export interface BuildRunParts extends SharedParts {
   readonly holds: LayerHolds;
   readonly remote: RemoteCaches;
   readonly compressor: Pick<LayerCompressor, 'forms'>;
-  /** What clients may ask for beyond the sandbox. */
+  /** Entitlements that clients may grant. */
   readonly allowed: readonly Entitlement[];
 }
 

@@ -126,7 +126,7 @@ class Opener {
     this.#bind(file, `/dev/pipes/${name}`, false);
   }
 
-  /** Opens what the path names in the tree of the source, and mounts it where the runtime finds it by a name of the agent's. */
+  /** Opens the path inside the tree of the source, and mounts it under a name of the agent for the runtime. */
   async #hold(source: Source, path: string): Promise<string> {
     const { path: root } = await this.#openFolder(source);
     const { libc, partsDirectory } = this.#context;

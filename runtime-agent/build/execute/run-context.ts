@@ -20,7 +20,7 @@ export interface RunContext {
   readonly commands: RuntimeCommands;
   /** Steps have their folders where containers have theirs, so that what a killed agent leaves is cleared with theirs. The runtime's state is in memory. */
   readonly paths: SharedPaths;
-  /** A folder in memory for what runtimes are told of steps, as secrets are among it. */
+  /** A folder in memory for configurations of steps, which hold secrets. */
   readonly bundles: string;
   readonly libc: Libc;
   readonly cgroups: CgroupLayout;

@@ -4,9 +4,9 @@ import { planReset } from './plan-reset.ts';
 import { noteOwner, thisOwner } from './run-owner.ts';
 
 /**
- * Notes that the agent of this data folder starts, and removes what others that were killed have left: their folder, bridges and table. Their
- * next start makes anew what it needs. Does nothing the second time, when the process is in the agent's mount namespace. What cannot be
- * removed keeps no agent from starting.
+ * Registers the agent of this data folder, and removes folders, bridges and tables of killed agents. Their
+ * next start recreates them. Does nothing the second time, when the process is in the agent's mount namespace. Leftovers that cannot be
+ * removed do not stop the agent from starting.
  */
 export async function clearRemains(dataDirectory: string): Promise<void> {
   const own = runDirectory(dataDirectory);

@@ -1,15 +1,15 @@
-/** A folder below /run/berth-agent, with what is known of its agent. */
+/** A folder below /run/berth-agent, with the state of its agent. */
 export interface RunFolder {
   readonly path: string;
   /** Its agent runs, or a process of it such as the monitor of a container; or its containers may run where they cannot be seen. */
   readonly inUse: boolean;
-  /** Its agent noted itself there, so that it is known that it has ended. */
+  /** Its agent registered itself there and has ended. */
   readonly isNoted: boolean;
   /** Its data folder is there, so that its agent may start again. */
   readonly hasData: boolean;
   /** It keeps a mount namespace. */
   readonly isPinned: boolean;
-  /** Its packet filter is that of this network namespace, or it is not known whose. */
+  /** Its packet filter is in this network namespace, or in an unknown one. */
   readonly isHere: boolean;
 }
 
@@ -26,14 +26,14 @@ export interface AgentBridge {
   readonly ports: number;
 }
 
-/** What there is of agents on this host. */
+/** Everything that agents have on this host. */
 export interface HostRemains {
   readonly folders: readonly RunFolder[];
   readonly tables: readonly AgentTable[];
   readonly bridges: readonly AgentBridge[];
 }
 
-/** What is to be removed, and what is left because something of it runs. */
+/** Leftovers to remove, and folders that are in use. */
 export interface ResetPlan {
   /** Of these the mounts go; those that are `whole` go altogether. */
   readonly folders: readonly { readonly path: string; readonly whole: boolean }[];
@@ -43,8 +43,8 @@ export interface ResetPlan {
 }
 
 /**
- * What agents that have ended left behind. Nothing goes of an agent that runs, or whose containers do: their links are below its bridges,
- * and its table guards them. With `unnoted`, also what is of nobody that is known.
+ * Plans the removal of leftovers. Keeps everything of agents that run or whose containers run: their links are below its bridges,
+ * and its table guards them. With `unnoted`, the plan includes leftovers of unknown agents.
  */
 export function planReset(
   { folders, tables, bridges }: HostRemains,

@@ -41,7 +41,7 @@ export async function readFolders(here: RunOwner): Promise<readonly RunFolder[]>
   );
 }
 
-/** All that agents have on this host, in the network namespace of this process. */
+/** Reads everything that agents have on this host, in the network namespace of this process. */
 export async function readRemains(here: RunOwner): Promise<HostRemains> {
   return { folders: await readFolders(here), tables: readTables(), bridges: readBridges() };
 }

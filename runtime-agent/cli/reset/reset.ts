@@ -5,7 +5,7 @@ import { readRemains } from './read-remains.ts';
 import { removeRemains } from './remove-remains.ts';
 import { thisOwner } from './run-owner.ts';
 
-/** Lists what agents that have ended left on this host, and with `yes` removes it. Throws ConfigError where this process is not root. */
+/** Lists leftovers of ended agents on this host, and with `yes` removes them. Throws ConfigError unless root. */
 export async function reset({ yes }: { readonly yes: boolean }): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new ConfigError('reset looks at the network of this host: run it as root.');

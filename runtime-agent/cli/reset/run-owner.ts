@@ -4,7 +4,7 @@ import { isProcessAlive, readProcessStat } from '../../linux/proc.ts';
 
 const FILE = 'owner.json';
 
-/** The agent that a folder below /run/berth-agent is of. */
+/** The agent of a folder below /run/berth-agent. */
 export interface RunOwner {
   readonly pid: number;
   readonly startTime: number;
@@ -14,7 +14,7 @@ export interface RunOwner {
   readonly dataDirectory: string;
 }
 
-/** What this process would be as an owner. */
+/** Returns this process as an owner. */
 export async function thisOwner(dataDirectory: string): Promise<RunOwner> {
   const [pidNamespace, networkNamespace] = await Promise.all([
     readlink('/proc/self/ns/pid'),
@@ -40,7 +40,7 @@ export function ownerRuns({ pid, startTime, pidNamespace }: RunOwner, here: RunO
 }
 
 /**
- * Notes in its folder that the agent of this process is about to run, and answers whether it was not noted yet: the process is replaced
+ * Registers this process in its folder, and returns whether it was not registered before: the process is replaced
  * once and comes here again. Another agent that runs on the same data keeps the folder; this one will find out by the data's lock.
  */
 export async function noteOwner(folder: string, owner: RunOwner): Promise<boolean> {

@@ -132,8 +132,8 @@ export class AttachSession {
   }
 
   /**
-   * The container has ended, and that can be seen by everybody: clients get what is queued, then the end. Programs look at the
-   * exit code as soon as they have read it.
+   * The end of the container is recorded: clients get the queued output, then the end. Programs read the
+   * exit code as soon as they see the end.
    */
   end(): void {
     if (this.#state === 'ended') return;

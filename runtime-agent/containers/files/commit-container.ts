@@ -25,7 +25,7 @@ export interface CommitOptions {
   readonly shownName: string;
   readonly author: string;
   readonly comment: string;
-  /** What the image is to have in place of what the container has, as dockerd merges them. */
+  /** Fields of the image that replace those of the container, merged as dockerd does. */
   readonly config?: ContainerConfig;
   readonly changes: readonly string[];
   readonly pause: boolean;

@@ -13,7 +13,7 @@ import type { LiveContainer } from './live-container.ts';
 export interface Joined {
   readonly namespaces: JoinedNamespaces;
   readonly shm: ShmSource;
-  /** The runtime has the namespaces, or never will. */
+  /** Closes the namespaces once the runtime has joined them or failed. */
   release(): void;
 }
 

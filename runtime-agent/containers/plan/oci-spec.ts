@@ -98,7 +98,7 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   };
 }
 
-/** What a bind is to follow reaches it only through a root that follows the host's; without this the runtime cuts all off. */
+/** Mounts of the host reach a slave bind only if the root is a slave too; by default the runtime makes the root private. */
 function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
   const follows = mounts.some(({ options }) => options.includes('rslave') || options.includes('slave'));
   return follows ? { rootfsPropagation: 'rslave' } : {};

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * The folder of what runs need: `runDirectory`, which is in memory. Older agents had it in the data folder, so containers that one
+ * Returns the folder for files of runs: `runDirectory`, which is in memory. Older agents had it in the data folder, so containers that one
  * of them has started are found there, until a start after which none of these is left.
  */
 export async function findRunFolder(dataDirectory: string, runDirectory: string): Promise<string> {

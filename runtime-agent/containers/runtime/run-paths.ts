@@ -4,7 +4,7 @@ const LOG = 'container.log';
 const HOME_LINK = 'home';
 
 /**
- * Where the files of one container lie: what it keeps in the agent's data folder, what a run needs in the run folder, which is
+ * Paths of one container: permanent files lie in the agent's data folder, files of a run in the run folder, which is
  * in memory, so that containers run, and are seen to end, while the disk of the data folder is full.
  */
 export interface RunPaths {

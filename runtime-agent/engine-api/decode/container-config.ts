@@ -19,7 +19,7 @@ export function decodeContainerConfig(body: JsonFields): ContainerConfig {
   return config;
 }
 
-/** What an image is to have in place of what its container has (ImageCommit); undefined where the body says nothing of it. */
+/** Fields that replace those of the container in a commit (ImageCommit); undefined if the body has none. */
 export function decodeCommitConfig(body: JsonFields): ContainerConfig | undefined {
   return OF_IMAGES.some((name) => body.has(name)) ? decodeConfig(body) : undefined;
 }

@@ -5,7 +5,7 @@ export interface AsyncQueue<T> extends AsyncIterable<T> {
   end(error?: unknown): void;
   /** Values that the consumer has not taken. */
   readonly size: number;
-  /** What these weigh together. */
+  /** Sum of their weights. */
   readonly weight: number;
 }
 

@@ -100,9 +100,9 @@ async function* buildkitLines(
 
 const NOTHING_KEPT = '[Warning] the steps of a build leave no containers here, so that none is kept\n';
 
-/** Characters of lines that a slow client may owe before output is left out. */
+/** Maximum characters that wait for a slow client before output is dropped. */
 const BACKLOG = 8 << 20;
-/** What a line takes in memory beside its output. */
+/** Memory of a line beside its output. */
 const LINE = 100;
 
 function lineWeight(line: object): number {

@@ -10,9 +10,9 @@ import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 import { eventJson } from '../views/event-json.ts';
 
-/** Bytes of events that a client may owe: one that reads nothing is left behind rather than held in memory. */
+/** Maximum bytes of events that wait for a slow client; beyond it the client is disconnected. */
 const SLOW_CLIENT = 8 << 20;
-/** What an event takes beside its attributes. */
+/** Memory of an event beside its attributes. */
 const EVENT = 800;
 
 /** `GET /events`: kept events from `since` on, then what happens, until `until` or the client leaves. */

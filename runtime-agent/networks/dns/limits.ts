@@ -1,4 +1,4 @@
-/** What one container may have of the resolvers' thread, however many queries it sends. */
+/** Limits of one container in the resolvers' thread. */
 export const DNS_LIMITS = {
   /** Queries a second that are answered, and how many at once after a pause. */
   queriesPerSecond: 5_000,
@@ -16,14 +16,14 @@ export const DNS_LIMITS = {
 } as const;
 
 export interface ShareLimits {
-  /** The most that one has. */
+  /** Maximum of one container. */
   readonly own: number;
-  /** What all have, beyond which each gets no more than `always`. */
+  /** Total beyond which each container gets at most `always`. */
   readonly all: number;
   readonly always: number;
 }
 
-/** Something that all containers have together and none may have alone. */
+/** A resource that containers share, with a limit for each and in total. */
 export class Shares {
   readonly #limits: ShareLimits;
   readonly #held = new Map<string, number>();
@@ -33,7 +33,7 @@ export class Shares {
     this.#limits = limits;
   }
 
-  /** Takes one for a container; false where it has enough. Each one that is taken is given back. */
+  /** Takes one for a container; false if it is at its limit. The caller gives it back. */
   take(container: string): boolean {
     const { own, all, always } = this.#limits;
     const held = this.#held.get(container) ?? 0;

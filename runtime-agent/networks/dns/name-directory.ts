@@ -1,7 +1,7 @@
 import type { ContainerLink } from '../plan/links.ts';
 import type { Names } from './answer-query.ts';
 
-/** What the resolvers know of a running container. */
+/** A running container as the resolvers know it. */
 export interface DnsMember {
   readonly id: string;
   readonly places: readonly DnsPlace[];
@@ -72,7 +72,7 @@ export class NameDirectory {
     }
   }
 
-  /** What a container can find out, at each moment. */
+  /** Names that a container can resolve. */
   namesFor(id: string): Names {
     const places = () => (this.#members.get(id)?.places ?? []).filter(({ isNamed }) => isNamed);
     const find = (network: string, name: string) => {

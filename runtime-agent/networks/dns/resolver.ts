@@ -13,7 +13,7 @@ export interface ResolverSource extends Names {
   upstream(): readonly string[];
 }
 
-/** What the resolvers of all containers share. */
+/** State that the resolvers of all containers share. */
 export interface ResolverShares {
   readonly connections: Shares;
   readonly forwarded: Shares;

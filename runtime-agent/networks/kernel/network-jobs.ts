@@ -53,7 +53,7 @@ export interface FilterAnswer extends NftAnswer {
   readonly alone: boolean;
 }
 
-/** What an agent needs the host to forward. */
+/** Forwarding that an agent needs from the host. */
 export interface ForwardingSpec {
   /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
   readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };

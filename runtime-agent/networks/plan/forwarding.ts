@@ -1,7 +1,7 @@
 import type { ForwardingSpec } from '../kernel/network-jobs.ts';
 import type { Network } from '../network.ts';
 
-/** What the host has to forward for these networks, where it did so for `before`. */
+/** Plans forwarding for these networks, and its end for networks that are only in `before`. */
 export function planForwarding(networks: readonly Network[], before: readonly Network[]): ForwardingSpec {
   const names = networks.map(({ bridge }) => bridge);
   return {

@@ -84,7 +84,7 @@ export function elementCommand(
   return `${action} element inet ${table} ${set} { ${entry} }`;
 }
 
-/** What the table knows of networks whose bridges are there, and of published ports. */
+/** Elements of the table for networks with bridges, and for published ports. */
 export function filterElements(
   networks: readonly Network[],
   ports: readonly PortTarget[],

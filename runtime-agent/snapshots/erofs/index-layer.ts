@@ -6,7 +6,7 @@ import type { IndexThread } from './index-thread.ts';
 import { INDEX, TAR } from './layer-files.ts';
 
 /**
- * Makes what a layer is mounted from, beside its tar, which is whole: an index over it. Nothing is left when it fails. Throws
+ * Writes the index of a layer beside its complete tar; both are mounted together. Leaves nothing when it fails. Throws
  * EngineError 'bad-request' for a tar that makes no tree, the signal's reason, and what the device fails with.
  */
 export async function indexLayer(

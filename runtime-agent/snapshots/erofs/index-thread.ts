@@ -24,8 +24,8 @@ export class IndexThread {
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * Resolves to undefined when the index is in the file, which is not synced, or to what is wrong with the tar. Throws what
-   * reading and writing fail with. The descriptors are no longer used when it settles.
+   * Resolves to undefined when the index is in the file, which is not synced, or to the error of the tar. Throws errors of
+   * reading and writing. The descriptors are not used after it settles.
    */
   async makeIndex(order: Omit<IndexOrder, 'id'>): Promise<string | undefined> {
     clearTimeout(this.#timer);

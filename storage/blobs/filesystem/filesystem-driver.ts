@@ -54,7 +54,7 @@ export interface FilesystemOptions {
   readonly journal?: boolean;
   /** Names this run of the kernel; read from the system unless given. Counts with `journal` alone. */
   readonly boot?: string;
-  /** Space that is kept for others: nothing is stored while it is gone. */
+  /** Reserved space: nothing is stored while it is used up. */
   readonly reserve?: DiskReserve;
   /** Called with the error of a sync of the journal that has failed. */
   readonly onDeviceFailure?: (error: unknown) => void;

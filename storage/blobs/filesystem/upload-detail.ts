@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { DriverUpload } from '../blob-driver.ts';
 
 /**
- * What a filesystem driver keeps of an upload beside its size: in which run of the kernel it was written last, and how
+ * State of an upload beside its size: in which boot of the kernel it was written last, and how
  * many of its bytes are surely on the device. After a power cut the file may have its length and zeros for the rest.
  */
 export class UploadDetail {

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Migration } from '../migrate.ts';
 
-/** Whose uploads are and what they may become, and when a blob was deleted. */
+/** Accounts and claimed sizes of uploads, and times of deletion of blobs. */
 export const accountForUploads: Migration = {
   name: '0008-open-uploads',
   async up(knex: Knex.Transaction) {

@@ -23,7 +23,7 @@ export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
   readonly sends: readonly SentForm[];
-  /** What the client lets steps have beyond their sandbox. */
+  /** Entitlements that the client grants to steps. */
   readonly entitlements: readonly string[];
 }
 

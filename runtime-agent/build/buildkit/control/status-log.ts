@@ -6,9 +6,9 @@ export type StatusUpdate = MessageInitShape<typeof StatusResponseSchema>;
 
 /** Updates put into one message, so that a busy step costs no message for each of its lines. */
 const AT_ONCE = 200;
-/** Memory that output and counts of a build take which are kept for clients that come late or read slowly. */
+/** Memory for output and counts that are kept for late and slow clients. */
 const MAX_PASSING = 16 << 20;
-/** What an update takes in memory beside its output. */
+/** Memory of an update beside its output. */
 const UPDATE = 500;
 
 interface Kept {
@@ -18,8 +18,8 @@ interface Kept {
 }
 
 /**
- * All that was told of a build, for whoever asks, whenever he comes. Of output and of counts only the last is kept: as much as
- * a step writes, or a client sends, there may be of them.
+ * The status of a build for any number of readers, late ones too. Of output and counts only the latest is kept: there may be as much as
+ * a step writes or a client sends.
  */
 export class StatusLog {
   /** Vertexes and warnings: as many as the build has steps. */

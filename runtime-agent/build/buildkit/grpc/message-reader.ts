@@ -7,11 +7,11 @@ const LARGEST = 16 << 20;
 
 /** Takes messages out of the bytes of a stream, which come in any pieces. Each byte is copied at most three times. */
 export class MessageReader {
-  /** Holds what has come of a message that is not whole, and room for more of it. */
+  /** Bytes of an incomplete message, with room for more. */
   #pending: Buffer = Buffer.alloc(0);
   /** Bytes of #pending that have come. */
   #length = 0;
-  /** Bytes that must have come before they are looked at again. */
+  /** Bytes needed before parsing goes on. */
   #needed = PREFIX;
 
   /** The messages that are whole now. They share the memory of what was pushed. Throws ConnectError. */

@@ -35,9 +35,9 @@ export class FolderReceiver implements FileReceiver {
   /** All so far was as before, in the same order, and is not looked at unless something else comes. */
   #inStep = true;
   #size = 0;
-  /** Bytes of all content that has come. */
+  /** Bytes of content received. */
   #received = 0;
-  /** Bytes of all that was told of files. */
+  /** Bytes of all file metadata. */
   #told = 0;
   /** Files whose content has begun to come. */
   #begun = 0;

@@ -5,7 +5,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 const COLLECTED = 256 << 10;
 /** Pieces below this are copied: a view of a few bytes would keep all that came with them. */
 const SMALL = 4096;
-/** What a piece takes in memory beside its bytes. */
+/** Memory of a piece beside its bytes. */
 const PIECE = 64;
 
 /** A file whose content comes in pieces, between those of other files. Its mode and time are the index's, and not the disk's. */

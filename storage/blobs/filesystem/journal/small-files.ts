@@ -19,7 +19,7 @@ export interface SmallFilesOptions {
   readonly journalSize: number;
   /** Makes everything durable that was written to the root's file system before the call. */
   readonly syncFilesystem: () => Promise<void>;
-  /** Called with the error of a sync that has failed: nobody knows any more what is stored. */
+  /** Called with the error of a failed sync, after which the stored content is unknown. */
   readonly onDeviceFailure?: (error: unknown) => void;
 }
 
