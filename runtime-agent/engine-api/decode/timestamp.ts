@@ -15,5 +15,7 @@ export function decodeTimestamp(query: URLSearchParams, name: string): number | 
       `${name} must be seconds since 1970 or an RFC 3339 time, not "${text.slice(0, 80)}"`,
     );
   }
-  return parsed;
+  // Date knows milliseconds, and clients send nanoseconds.
+  const rest = /\.\d{3}(\d{1,6})/.exec(text)?.[1] ?? '0';
+  return parsed + Number(`0.${rest}`);
 }

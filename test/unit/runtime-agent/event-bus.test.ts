@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeTimestamp } from '../../../runtime-agent/engine-api/decode/timestamp.ts';
 import { EventBus, nanoseconds } from '../../../runtime-agent/events/event-bus.ts';
 
 test('a moment is after all events before it, and before all after it, within one millisecond too', () => {
@@ -19,6 +20,17 @@ test('a moment is after all events before it, and before all after it, within on
     seen.map(({ action }) => action),
     ['pause', 'unpause'],
   );
+});
+
+test('a moment of a query is read to the microsecond, in seconds and in RFC 3339', () => {
+  for (const text of [
+    '1796151587.138001000',
+    '2026-12-01T18:59:47.138001Z',
+    '2026-12-01T18:59:47.138001000Z',
+  ]) {
+    const milliseconds = decodeTimestamp(new URLSearchParams({ since: text }), 'since');
+    assert.equal(nanoseconds(milliseconds ?? 0), 1_796_151_587_138_001_000n, text);
+  }
 });
 
 test('events are kept by their number, and by the length of their labels', () => {
