@@ -70,7 +70,7 @@ export async function openLogins(
     hasher,
     hashOf: async (user) => (await store.accounts.find(user))?.passwordHash,
   });
-  // Secrets that nobody can guess are looked up first, and no failure of others keeps them out.
+  // Secrets of 128 bits and more come first, so failures of others never keep them out.
   const methods = new LoginMethods([
     new CredentialLogin(store.credentials, directory),
     new JobLogin(store.jobRules),

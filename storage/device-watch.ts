@@ -1,6 +1,6 @@
 /**
  * Knows whether a sync of a device has failed. After a failed sync the kernel takes the pages
- * that it could not write for clean, so nobody knows what is stored: the process has to end and to start again.
+ * that it could not write for clean, so the stored content is unknown: the process must end and start again.
  */
 export class DeviceWatch {
   readonly #failure = Promise.withResolvers<unknown>();

@@ -8,7 +8,7 @@ const NAME = 'reserve';
 /** Bytes; on a small file system its SHARE. */
 const LARGEST = 32 * 1024 * 1024;
 const SHARE = 1 / 8;
-/** The part that is taken of what there is when that is not enough, and the fewest bytes that are worth it. */
+/** The share of the free space that is taken when the whole reserve does not fit, and the smallest useful reserve. */
 const PART = 3 / 4;
 const LEAST = 256 * 1024;
 /** Milliseconds for which it is remembered that there is space to spare. */
@@ -66,7 +66,7 @@ export class DiskReserve {
     }
   }
 
-  /** Throws StorageFullError while the space has been given up: what is left is for the database. */
+  /** Throws StorageFullError while the reserve is given up: the rest is for the database. */
   async refuseIfSpent(): Promise<void> {
     if (!(await this.#hasSpare())) {
       throw new StorageFullError('the device has only the reserve of the database left: free some space');
@@ -132,7 +132,7 @@ async function empty(path: string): Promise<void> {
 }
 
 async function fill(path: string, size: number): Promise<void> {
-  // Not emptied first: others would take what is let go.
+  // Not emptied first: other programs would take the freed space.
   const file = await openPrivateFile(path, 'a');
   try {
     if (!(await allocateFile(file.fd, size))) await writeZeros(file, size - (await file.stat()).size);

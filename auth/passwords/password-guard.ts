@@ -24,7 +24,7 @@ const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15 * MINUTE;
 /**
  * Where an account has logged in it is never refused. After too many failures there each attempt waits at most so many
- * milliseconds, and so many at once: whoever shares the address has 16 guesses a second, and fills no longer queue.
+ * milliseconds, and so many wait at once: others at the address get 16 guesses a second, and cannot fill a longer queue.
  */
 const LONGEST_FAMILIAR_WAIT = 500;
 const FAMILIAR_AT_ONCE = 8;
@@ -57,7 +57,7 @@ export interface PasswordGuardParts {
  * Says whether passwords are right, and bounds how often anybody may ask. Failures count for an account and an address
  * together, with a wait that doubles, so that nobody can keep others out: neither an account from elsewhere nor the others
  * behind the same address. Where an account has logged in before it waits a moment but is not refused. The same wrong
- * password again, as a program sends it that nobody has told the new one, is no further failure. Each process counts for
+ * password again, as programs with an outdated password send it, is not counted again. Each process counts for
  * itself.
  */
 export class PasswordGuard {

@@ -173,7 +173,7 @@ function standingsOf(rights: Rights, scopes: readonly Scope[]): ReadonlyMap<stri
   return standings;
 }
 
-/** The patterns that limits let somebody pull from; nothing where there are no limits. */
+/** Returns the patterns that limits allow pulls from; undefined without limits. */
 function withinOf({ within }: Rights): { readonly within?: readonly string[] } {
   if (within === undefined) return {};
   return {

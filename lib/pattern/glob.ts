@@ -115,7 +115,7 @@ class States {
     return this.#list.length;
   }
 
-  /** Whether what was read so far is a whole match. */
+  /** Reports whether the input so far is a whole match. */
   get isDone(): boolean {
     return this.#has[2 * this.#tokens.length] === 1;
   }

@@ -10,7 +10,7 @@ const LOOKS = 10;
 export interface WatchdogOptions {
   /** Milliseconds without a turn of the event loop after which the process ends. */
   readonly limit: number;
-  /** What the process works on, for the log. */
+  /** Running work, for the log. */
   readonly work: WorkUnderWay;
   /** The file that counts the ends (`countEnds`). */
   readonly record: string;

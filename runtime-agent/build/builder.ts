@@ -131,7 +131,7 @@ export type BuildProgress =
       /** It changes the configuration alone (ENV, CMD …): BuildKit shows no vertex for such a step. */
       readonly isConfigOnly?: boolean;
     }
-  /** `container` names what a command runs in, for those who show it. */
+  /** `container` is the ID of the container of a command, for display. */
   | { readonly kind: 'started'; readonly id: string; readonly at: Date; readonly container?: string }
   | { readonly kind: 'cached'; readonly id: string; readonly at: Date }
   | {

@@ -55,7 +55,7 @@ async function holdDescriptor(inside: number, folder: string): Promise<HeldPath>
   return { path: place, isFolder, release: () => releasePlace(place) };
 }
 
-/** Releases what an agent that was killed has held in `folder`. */
+/** Releases mounts that a killed agent has held in `folder`. */
 export async function releaseHeld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await releasePlace(join(folder, name));
 }

@@ -7,9 +7,9 @@ export interface MountEntry {
   readonly mountPoint: string;
   /** Of this mount: `ro`, `nodev` … */
   readonly options: readonly string[];
-  /** What is mounted here appears in the other namespaces that share it. */
+  /** Mounts made here appear in the other namespaces that share it (shared). */
   readonly isShared: boolean;
-  /** What is mounted in the place that it follows appears here. */
+  /** Mounts made at its master appear here (slave). */
   readonly isSlave: boolean;
   readonly type: string;
   readonly source: string;

@@ -3,7 +3,7 @@ import { isProcessAlive, type ProcessIdentity } from './proc.ts';
 
 /** An open namespace: it is the same one until it is closed, whatever becomes of the process it was opened of. */
 export interface OpenNamespace {
-  /** By which other threads and programs open it, such as `/proc/12/fd/30`. */
+  /** A path for other threads and programs, such as `/proc/12/fd/30`. */
   readonly path: string;
   close(): void;
 }

@@ -12,8 +12,8 @@ import {
 } from './plan/ruleset.ts';
 
 /**
- * The agent's own table in the host's packet filter. What it should hold follows from the networks whose bridges the kernel has, and from
- * the published ports; every change brings the kernel from what it holds to that, one change after the other.
+ * The agent's own table in the host's packet filter. Its content follows from the networks whose bridges the kernel has, and from
+ * the published ports; every change updates the kernel to that, one after the other.
  */
 export class PacketFilter {
   readonly #kernel: NetworkKernel;
@@ -23,7 +23,7 @@ export class PacketFilter {
   readonly #ports = new Map<string, readonly PortTarget[]>();
   /** The elements that the kernel has, by the command that adds them; undefined: it has no table that is known. */
   #held: ReadonlyMap<string, FilterElement> | undefined;
-  /** What it prints of the table without elements. */
+  /** The kernel's listing of the table without elements. */
   #listing = '';
   /** The state of the whole filter after this agent's last change; undefined where another program changed it as well. */
   #generation: number | undefined;
@@ -61,7 +61,7 @@ export class PacketFilter {
     return droppingChains(output);
   }
 
-  /** Removes the table, and what the host forwarded for these networks alone; their bridges have gone. */
+  /** Removes the table, and forwarding for these networks, whose bridges are gone. */
   async remove(networks: readonly Network[]): Promise<void> {
     await this.#inTurn(async () => {
       const table = `inet ${this.#table}`;
@@ -103,12 +103,12 @@ export class PacketFilter {
     return new Map(elements.map((element) => [elementCommand('add', this.#table, element), element]));
   }
 
-  /** Whether the kernel has the table with all that this agent put there, though somebody has changed some table. */
+  /** Reports whether the kernel still has this agent's table unchanged after another program changed some table. */
   async #isWhole(generation: number): Promise<boolean> {
     const { ok, output } = await this.#kernel.run('filter', { commands: this.#list() });
     if (!ok || output !== this.#listing) return false;
     this.#generation = generation;
-    // Elements are not in the listing. To add those that are there changes nothing.
+    // The listing omits elements. Adding existing elements changes nothing.
     return await this.#run([...(this.#held?.keys() ?? [])]);
   }
 

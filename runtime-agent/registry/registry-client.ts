@@ -73,7 +73,7 @@ export class RegistryClient {
     return [...mirrored, this.repository(reference, credentials)];
   }
 
-  /** Does `use` with the best of the sources of a reference that does not fail. Throws what the registry itself says. */
+  /** Calls `use` with the sources of a reference, best first, until one succeeds. Throws the error of the registry itself. */
   async fromSources<T>(
     reference: Pick<ImageReference, 'registry' | 'repository'>,
     {
@@ -88,7 +88,7 @@ export class RegistryClient {
       try {
         return await use(source);
       } catch (error) {
-        // Whatever is wrong with a mirror, the registry itself may do better.
+        // If a mirror fails, the registry itself may succeed.
         const isItsOwn = error instanceof EngineError && error.code !== 'storage-full';
         if (!isItsOwn || signal.aborted) throw error;
       }

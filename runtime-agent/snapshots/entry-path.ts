@@ -37,7 +37,7 @@ export interface LinkedTree<Node> {
   childOf(folder: Node, name: string): Node;
   /** The target of a symlink, undefined for all else. */
   targetOf(node: Node): string | undefined;
-  /** Called for each name that is looked at; what it throws ends the search. */
+  /** Called for each name on the way; an error that it throws ends the search. */
   step(): void;
 }
 

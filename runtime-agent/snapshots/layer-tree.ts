@@ -230,7 +230,7 @@ export class LayerTree implements TarHandler {
   }
 }
 
-/** Whether overlay takes it for the deletion of what the layers below have under its name. */
+/** Reports whether overlay takes it for a whiteout of its name in the layers below. */
 function isWhiteout({ kind, major, minor }: LayerNode): boolean {
   return kind === 'char' && major === 0 && minor === 0;
 }

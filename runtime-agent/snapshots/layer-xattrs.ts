@@ -14,7 +14,7 @@ const OVERLAY = 'trusted.overlay.';
 
 /**
  * The extended attributes that an entry gets: without those that Linux has no place for, as other readers of layers leave them
- * aside, and without those by which overlay would be told something. Throws TarFormatError for more than Linux can keep.
+ * aside, and without those that overlay would interpret. Throws TarFormatError for more than Linux can keep.
  */
 export function keptXattrs({ path, kind, xattrs }: TarEntry): ReadonlyMap<string, string> {
   if (xattrs.size === 0) return xattrs;

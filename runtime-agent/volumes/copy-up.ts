@@ -48,7 +48,7 @@ export class CopyUp {
     });
   }
 
-  /** Finishes or takes back what an agent that was killed while it filled the volume has left there. */
+  /** Finishes or undoes a copy into the volume that a kill of the agent has interrupted. */
   settle(volume: string): Promise<void> {
     return this.#locks.run(volume, () => settleRemains(this.#trees, volume));
   }

@@ -9,14 +9,14 @@ import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 
 /** A copy that is being made in a volume. After a kill it is removed: the volume is still empty. */
 const FILLING = '.berth-filling';
-/** A copy that is whole. What is in it moves to the volume, also after a kill. */
+/** A complete copy. Its content moves to the volume, also after a kill. */
 const FILLED = '.berth-filled';
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
- * Finishes or takes back what an earlier fill of the folder, which was killed, has left. Answers whether the folder holds nothing
- * now. What containers have put there meanwhile stays.
+ * Finishes or undoes an earlier fill of the folder that was killed. Returns whether the folder is empty
+ * now. Files of containers stay.
  */
 export async function settleFilling(trees: TreeTars, folder: string): Promise<boolean> {
   const names = new Set(await readdir(folder, { encoding: 'latin1' }));

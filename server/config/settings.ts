@@ -72,7 +72,7 @@ export function settingsOfOptions(
   return settingsBy((name) => values[optionOf(name)]?.toString());
 }
 
-/** Each variable, or what is in the file that a variable of the same name and `_FILE` names. Throws ConfigError. */
+/** Returns each variable, or the content of the file that its `_FILE` variable names. Throws ConfigError. */
 export function settingsOfEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {
   return settingsBy((name) => readVariable(env, variableOf(name)));
 }

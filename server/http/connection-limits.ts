@@ -12,7 +12,7 @@ const FEWEST_CONNECTIONS = 32;
 export interface ConnectionLimits {
   readonly total: number;
   readonly perAddress: number;
-  /** Of connections on which nobody has logged in. */
+  /** Maximum connections without a login. */
   readonly beforeLogin: number;
 }
 

@@ -39,7 +39,7 @@ export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): Re
   };
 }
 
-/** What one kind of header says; undefined where it says nothing, and an empty address where none can be believed. */
+/** The origin by one kind of header; undefined without the header, and an empty address if none can be trusted. */
 interface Told {
   readonly protocol?: string | undefined;
   readonly host?: string | undefined;

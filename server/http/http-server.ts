@@ -216,7 +216,7 @@ function refuseMalformed(res: ServerResponse, answer: string): void {
 }
 
 /**
- * Tells clients of plain HTTP that this port speaks HTTPS. What has failed its handshake can be written to below TLS until
+ * Tells clients of plain HTTP that this port speaks HTTPS. A connection that failed its handshake can be written to below TLS until
  * the event has been dealt with.
  */
 function answerPlainHttp(

@@ -22,7 +22,7 @@ const AREAS: Readonly<Record<string, ManagementArea>> = {
 };
 
 /**
- * Lets long-lived tokens manage what they were made for, as their owner may, and nothing without a scope of the registry.
+ * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner; without a scope they manage nothing.
  * Everybody may ask who they are. `base` is the path of the API. Throws DENIED.
  */
 export function requireScope(base: string): Middleware<RequestState> {

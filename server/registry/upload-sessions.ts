@@ -245,7 +245,7 @@ export class UploadSessions {
   }
 }
 
-/** Whether the registry has stopped to take a chunk that its sender would have gone on with. */
+/** Reports whether the registry stopped reading a chunk before its sender was done. */
 function isRefusal(error: unknown): boolean {
   return (
     error instanceof RangeInvalidError ||

@@ -156,7 +156,7 @@ export class BlobStore {
     if (hasBoundedSpace(this.#driver)) await this.#driver.refuseIfTooLarge(bytes);
   }
 
-  /** Frees what an append that failed has written beyond the size of the upload. Throws UploadBusyError. */
+  /** Frees bytes that a failed append has written beyond the size of the upload. Throws UploadBusyError. */
   takeBack(upload: DriverUpload): Promise<void> {
     return this.#exclusively(upload, async () => {
       this.#hashes.forget(upload);

@@ -56,7 +56,7 @@ export class LogSync {
   /**
    * Resolves when everything that was committed before the call is on the device. Throws DatabaseUnavailableError when
    * the files cannot be opened, which may pass. Once a sync has failed it always throws that error: the kernel takes
-   * pages that it could not write for clean, so nobody knows what is stored.
+   * pages that it could not write for clean, so the stored content is unknown.
    */
   sync(): Promise<void> {
     if (this.#next === undefined) {
@@ -116,7 +116,7 @@ function openFile(path: string): OpenFile {
   return { descriptor, inode: statSync(path, { bigint: true }).ino };
 }
 
-/** What was committed is there; whether a power cut would take it is not known. */
+/** The commit is there, but may not survive a power cut. */
 function unavailable(cause: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError("the database's log cannot be opened to sync it: try again soon", {
     cause,

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 const root = dirname(dirname(import.meta.dirname));
 
-test("what clients of the Engine API send as JSON is read by lib/json alone, by Go's rules", () => {
+test("JSON of clients of the Engine API is read by lib/json alone, by Go's rules", () => {
   const offences = globSync('runtime-agent/engine-api/**/*.ts', { cwd: root }).filter((file) =>
     /\bJSON\s*\.\s*parse\b/.test(readFileSync(join(root, file), 'utf8')),
   );

@@ -106,7 +106,7 @@ COPY --from=evil /out /
     assert.deepEqual(await readdir(outside), ['secret']);
   });
 
-  test('a client grants with --allow what the agent lets it, and no more', async (t) => {
+  test('a client grants with --allow only entitlements that the agent allows', async (t) => {
     const folder = await makeBuildContext(t, `FROM ${image}\nRUN --network=host ls /sys/class/net > /n\n`);
     const build = async (...names: readonly string[]) =>
       await agent.docker(

@@ -14,7 +14,7 @@ enterOwnNetwork({ ownRun: true });
 
 const MAIN = join(import.meta.dirname, '../../runtime-agent/main.ts');
 
-test('what a killed agent leaves is listed and removed by reset, and goes when another agent starts', {
+test('reset lists and removes leftovers of a killed agent, and so does the start of another', {
   skip: unlessRoot(),
   timeout: 900_000,
 }, async (t) => {

@@ -180,7 +180,7 @@ const ENTRY_POINTS: readonly EntryPoint[] = [
 /** Of so many paths one is given to an entry point, by what each call makes. */
 const SHARE = { calls: 4, mounts: 7, threads: 61 } as const;
 
-describe('paths of strangers are opened inside their tree', { skip: unlessRoot() }, async () => {
+describe('paths of images and containers are opened inside their tree', { skip: unlessRoot() }, async () => {
   if (unlessRoot() !== false) return;
   const hostile = await makeHostileTree({ after });
   const trees = new TreeThreads();

@@ -23,7 +23,7 @@ async function wider(folder: string): Promise<readonly string[]> {
   return found;
 }
 
-test('what any command makes is its owner’s alone, whatever the umask', async (t) => {
+test('every command makes files for their owner alone, whatever the umask', async (t) => {
   const before = process.umask(0);
   defer(t, () => {
     process.umask(before);

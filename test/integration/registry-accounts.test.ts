@@ -98,7 +98,7 @@ test('an open registry needs no credentials, looks at none, and warns in its log
   assert.deepEqual(registry.printed, []);
 });
 
-test('who fails too often with a password is told to wait: 429, on every way to log in', async (t) => {
+test('too many wrong passwords get 429, on every way to log in', async (t) => {
   const registry = await startInProcessRegistry(t, { auth: 'accounts', adminPassword: PASSWORD });
   const attempt = (path: string, password: string) =>
     registry.send('GET', path, { headers: { Authorization: basicAuthorization('admin', password) } });
@@ -113,7 +113,7 @@ test('who fails too often with a password is told to wait: 429, on every way to 
   }
 });
 
-test('nobody keeps a robot or a person out by failing in their name', async (t) => {
+test('failures in the name of a robot or a person do not lock them out', async (t) => {
   const registry = await startRegistryWithAccounts(t, {
     trustedProxies: parseTrustedProxies(['127.0.0.1']),
   });
@@ -134,7 +134,7 @@ test('nobody keeps a robot or a person out by failing in their name', async (t) 
   }
 });
 
-test('a remembered login of another address does not tell which password is right', async (t) => {
+test('a cached login of one address does not reveal the password to another', async (t) => {
   const registry = await startRegistryWithAccounts(t, {
     trustedProxies: parseTrustedProxies(['127.0.0.1']),
   });
@@ -152,7 +152,7 @@ test('a remembered login of another address does not tell which password is righ
   assert.equal((await attempt('10.0.0.2', ADMIN_PASSWORD)).status, 429);
 });
 
-test('a changed password takes the current one, in the same turn as every login', async (t) => {
+test('changing a password needs the current one, in the same queue as logins', async (t) => {
   const registry = await startRegistryWithAccounts(t);
   const ada = await registry.addUser('ada');
   const change = (currentPassword: string) =>

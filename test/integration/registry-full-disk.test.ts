@@ -102,7 +102,7 @@ for (const kind of ['tmpfs', 'ext4'] as const) {
   });
 }
 
-test('gc tells what a killed upload leaves, and deletes it when it is told to', options, async (t) => {
+test('gc reports the space of killed uploads, and deletes them with --uploads', options, async (t) => {
   const server = await startRegistry(t);
   const registry = createRegistryClient(server.url);
   const location = await registry.begin('team/app');
@@ -118,7 +118,7 @@ test('gc tells what a killed upload leaves, and deletes it when it is told to', 
   assert.match((await gc('--uploads', 'soon')).stderr, /"soon" is no age of uploads/);
 });
 
-test('what was deleted by its digest is kept for a day as everything else', options, async (t) => {
+test('blobs deleted by digest are kept for the grace period', options, async (t) => {
   const server = await startRegistry(t);
   const registry = createRegistryClient(server.url);
   const { digest } = await registry.pushBlob('team/app', 'a blob');

@@ -52,7 +52,7 @@ test('unfinished uploads count, until they are cancelled', async (t) => {
   assert.equal(put.status, 201, put.body.toString());
 });
 
-test('of a chunk of unknown length that exceeds a quota nothing stays', async (t) => {
+test('a chunk of unknown length that exceeds a quota leaves nothing', async (t) => {
   const { registry, bytesOfUploads } = await startWithQuota(t);
   const location = await registry.begin('small/app');
   assert.equal((await registry.send('PATCH', location, { body: Buffer.alloc(MiB) })).status, 202);
@@ -76,7 +76,7 @@ test('a blob in one request counts as it comes, and nothing stays of one that is
   assert.deepEqual(await knex('uploads').select('id'), []);
 });
 
-test('an account has only so many unfinished uploads', async (t) => {
+test('an account has a limit of unfinished uploads', async (t) => {
   const { registry, knex } = await startWithQuota(t);
   await knex.raw(
     `insert into uploads (id, repository, size, detail, started_at, touched_at)

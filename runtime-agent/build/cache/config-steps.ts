@@ -15,7 +15,7 @@ const AT_ONCE = 200;
 export class ConfigSteps {
   readonly #knex: Knex;
   readonly #most: number;
-  /** What is still to be written. */
+  /** Entries that wait to be written. */
   readonly #used = new Set<string>();
   #noting: NodeJS.Timeout | undefined;
 
@@ -40,7 +40,7 @@ export class ConfigSteps {
     }, NOTED_AFTER).unref();
   }
 
-  /** Writes what has been noted. */
+  /** Writes the waiting entries. */
   async flush(): Promise<void> {
     clearTimeout(this.#noting);
     this.#noting = undefined;

@@ -185,7 +185,7 @@ export class ClassicLines {
   }
 }
 
-/** What a step writes to stderr is red, as dockerd shows it. */
+/** Stderr of a step is red, as with dockerd. */
 function shown(stream: 'stdout' | 'stderr', text: string): string {
   return stream === 'stdout' || text === '' ? text : `\x1b[91m${text}\x1b[0m`;
 }

@@ -32,7 +32,7 @@ export class SourceError extends Error {
 }
 
 /**
- * Finds what a pattern means in a tree, links followed within it. Throws SourceError for a path that is not there;
+ * Finds the files that a pattern matches in a tree, and follows links within it. Throws SourceError for a path that is not there;
  * a pattern with wildcards may mean nothing.
  */
 export async function selectSources(

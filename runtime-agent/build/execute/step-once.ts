@@ -14,7 +14,7 @@ export interface StepOutcome {
 
 export interface StepEvents {
   cached(): void;
-  /** `container` is the ID of what a command runs in. */
+  /** `container` is the ID of the container of a command. */
   started(container?: string): void;
   output: StepOutput;
 }

@@ -28,7 +28,7 @@ export class ExpansionBudget {
       throw new WordError(`the file comes to more than ${MAX_EXPANDED} characters when it is expanded`);
   }
 
-  /** What a pattern of the file takes its steps from: they end with a WordError that names the pattern. */
+  /** The budget of steps of a pattern; beyond it a WordError names the pattern. */
   stepsOf(pattern: string, value: string): Steps {
     return {
       take: (count) => {

@@ -45,7 +45,7 @@ export interface RunWork {
   readonly cwd: string;
   readonly user: string;
   readonly network: 'default' | 'none' | 'host';
-  /** Without a sandbox a step has what a privileged container has. */
+  /** Without a sandbox a step has the rights of a privileged container. */
   readonly security: 'sandbox' | 'insecure';
   readonly mounts: readonly StepMount[];
   /** A program that is made available to the process and run. */

@@ -18,7 +18,7 @@ export async function clearRemains(dataDirectory: string): Promise<void> {
       ({ path, inUse, isNoted, isPinned, hasData }) =>
         path !== own && isNoted && !inUse && (isPinned || !hasData),
     );
-    // As a rule there is nothing, and what it takes to look at the packet filter is not loaded.
+    // Usually there is nothing to remove, so the code of the packet filter is not loaded.
     if (!isLeft) return;
     try {
       const { removeRemains } = await import('./remove-remains.ts');

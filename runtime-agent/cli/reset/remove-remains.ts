@@ -8,7 +8,7 @@ import { Nftables } from '../../linux/network/nftables.ts';
 import { Forwarding } from '../../networks/kernel/forwarding.ts';
 import type { ResetPlan } from './plan-reset.ts';
 
-/** Removes what the plan names. Bridges go before the tables that guard them. */
+/** Carries out the plan. Bridges are removed before the tables that guard them. */
 export async function removeRemains({ folders, tables, bridges }: ResetPlan): Promise<void> {
   if (bridges.length > 0) removeBridges(bridges);
   if (tables.length > 0) removeTables(tables);

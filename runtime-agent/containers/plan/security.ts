@@ -2,7 +2,7 @@ import { EngineError } from '../../errors.ts';
 import { parseSeccompSource } from './custom-seccomp.ts';
 import type { SeccompSource } from './seccomp-types.ts';
 
-/** What the kernel takes in one line. */
+/** Maximum bytes of one line for the kernel. */
 const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;
 
 /** What `--security-opt` asks for, as far as the agent can do it. */

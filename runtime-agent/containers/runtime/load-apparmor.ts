@@ -25,8 +25,8 @@ export async function hasApparmor(
 
 /**
  * Loads the profile of containers into the kernel, in place of an older one, and answers its name; undefined where the host has
- * no AppArmor, or not its parser, which the log is told of. Throws an Error with a sentence where the profile cannot be
- * loaded: containers do not run without what the host promises.
+ * no AppArmor or no parser; a missing parser is logged. Throws an Error with a sentence if the profile cannot be
+ * loaded: containers do not run without it on a host with AppArmor.
  */
 export async function loadApparmor(
   log: Logger,

@@ -10,7 +10,7 @@ const ALIASES: Readonly<Record<string, string>> = {
   armhf: 'arm',
   i386: '386',
 };
-/** By which a text of one word is taken for a system or an architecture. */
+/** Names that make a text of one word a system or an architecture. */
 const SYSTEMS: ReadonlySet<string> = new Set([
   ...['aix', 'android', 'darwin', 'dragonfly', 'freebsd', 'hurd', 'illumos', 'ios', 'js', 'linux', 'nacl'],
   ...['netbsd', 'openbsd', 'plan9', 'solaris', 'windows', 'zos'],

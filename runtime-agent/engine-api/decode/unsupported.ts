@@ -23,7 +23,7 @@ const HOST_CONFIG: Readonly<Record<string, Unsupported>> = {
 };
 
 /**
- * Refuses what a HostConfig asks for and the agent does not have: a value that is neither empty nor the default is never
+ * Refuses options of a HostConfig that the agent does not support: a value that is neither empty nor the default is never
  * dropped in silence. Fields that the Engine API does not have are left aside, as Go does. Throws EngineError
  * 'not-implemented' that names the option and field.
  */

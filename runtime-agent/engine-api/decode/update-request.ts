@@ -33,7 +33,7 @@ const OF_NEW_CONTAINERS = [
   'OomKillDisable',
 ];
 
-/** A `POST /containers/{id}/update`: what changes, and what of it does not, as warnings. */
+/** A `POST /containers/{id}/update`: its changes, and warnings about ignored fields. */
 export interface UpdateRequest {
   readonly changes: ResourceChanges;
   readonly warnings: readonly string[];

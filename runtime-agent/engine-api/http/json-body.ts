@@ -6,7 +6,7 @@ const LIMIT = 1024 * 1024;
 
 /**
  * Reads a request's JSON object of at most 1 MiB; none at all is an empty one, as with dockerd. Throws EngineError
- * 'bad-request' for another content type and a too large body, JsonError for what is no object.
+ * 'bad-request' for another content type and a too large body, JsonError for a body that is no object.
  */
 export async function readJsonBody(request: IncomingMessage): Promise<JsonFields> {
   const type = request.headers['content-type'] ?? '';

@@ -76,7 +76,7 @@ export class LayerPusher {
     report: (step: LayerStep) => void,
   ): Promise<Blob> {
     const blob = (await this.#formHere(layer)) ?? (await this.#compress(layer, report, signal));
-    // What is compressed here twice is mostly the same.
+    // Compressing a layer twice here mostly gives the same bytes.
     if (layer.stated !== undefined && blob.digest !== layer.stated) {
       progress({ kind: 'compressed-anew', id: shortDigest(layer.diffId) });
     }

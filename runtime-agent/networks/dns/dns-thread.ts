@@ -6,7 +6,7 @@ import { loadLibc } from '../../linux/libc.ts';
 import type { ResolverSockets } from '../kernel/network-jobs.ts';
 import type { DnsMember } from './name-directory.ts';
 
-/** What the thread is told. */
+/** Messages to the thread. */
 export type DnsMessage =
   | { readonly kind: 'know'; readonly member: DnsMember }
   | { readonly kind: 'open'; readonly id: string; readonly sockets: ResolverSockets }

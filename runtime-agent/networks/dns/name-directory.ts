@@ -17,7 +17,7 @@ export interface DnsPlace {
   /** Whether containers of the network know each other by name; those of the network `bridge` do not. */
   readonly isNamed: boolean;
   readonly addresses: readonly string[];
-  /** By which the others find it. */
+  /** Names for other containers. */
   readonly names: readonly string[];
   /** The names that it alone has for others. */
   readonly links: readonly ContainerLink[];
@@ -39,7 +39,7 @@ export class NameDirectory {
     return this.#members.get(id);
   }
 
-  /** Knows a container, in the place of what was known of it. */
+  /** Adds a container, or replaces it. */
   put(member: DnsMember): void {
     this.remove(member.id);
     this.#members.set(member.id, member);
@@ -81,7 +81,7 @@ export class NameDirectory {
     };
     return {
       addressesOf(name) {
-        // Its own names for others come before those that everybody knows.
+        // Its links come before names that all containers know.
         for (const { network, links } of places()) {
           const link = links.find(({ alias }) => alias.toLowerCase() === name);
           const linked = link && find(network.id, link.target.toLowerCase());

@@ -11,14 +11,14 @@ const FAMILIES = {
 type Family = keyof typeof FAMILIES;
 
 /**
- * Has the host forward what comes from or goes to Berth's bridges. On a host that forwarded before, nothing is done. On another, the
- * switch of the kernel would make a router of it between all of its networks; so a table drops all that has nothing to do with such a
+ * Makes the host forward packets from and to Berth's bridges. On a host that already forwards, it does nothing. On another, the
+ * kernel's switch would make it a router between all of its networks, so a table drops packets that neither come from nor go to such a
  * bridge. All agents of the host share the table, whose presence says that it was Berth who switched forwarding on: it is made before, and
- * whoever takes the last bridge out of it switches forwarding off again. Works in the namespace in which the thread is.
+ * the agent that removes the last bridge switches forwarding off again. Works in the namespace of the thread.
  */
 export class Forwarding {
   readonly #filter = new Nftables({ elements: true });
-  /** The table was seen, so that one that somebody removes while the switch is on is made again. */
+  /** The table was seen; if another program removes it while forwarding is on, it is made again. */
   readonly #isOurs: Record<Family, boolean> = { 4: false, 6: false };
 
   settle({ bridges, gone }: ForwardingSpec): void {
@@ -48,7 +48,7 @@ export class Forwarding {
     if (!this.#exists(table)) return;
     const links = linkNames();
     const listed = this.#listed(table);
-    // Those that are no links any more belonged to an agent that was killed.
+    // Bridges without a link belonged to a killed agent.
     const leaving = listed.filter((name) => bridges.includes(name) || !links.has(name));
     if (leaving.length > 0) this.#filter.run(`delete element ${table} bridges { ${quoted(leaving)} }`);
     if (leaving.length < listed.length) return;

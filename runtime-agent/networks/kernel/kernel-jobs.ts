@@ -116,7 +116,7 @@ export class KernelJobs {
     return made.map(({ name }) => name);
   }
 
-  /** Bridges that somebody has given other names: they have the addresses of those that were made in their place. */
+  /** Bridges that another program has renamed; they have the addresses of their replacements. */
   #removeNamesakes(bridges: readonly BridgeSpec[]): void {
     const aliases = new Map(bridges.map(({ alias, name }) => [alias, name]));
     for (const { alias, name } of listLinks(this.#host)) {

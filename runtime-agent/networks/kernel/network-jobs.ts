@@ -57,7 +57,7 @@ export interface FilterAnswer extends NftAnswer {
 export interface ForwardingSpec {
   /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
   readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
-  /** Those that it needs no longer. */
+  /** Bridges that it no longer needs. */
   readonly gone: readonly string[];
 }
 

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { Relay, RelayTarget } from './relay.ts';
 
-/** Connections at a time. What comes to a published port is led by the packet filter, and passes here only where that cannot lead it. */
+/** Maximum connections. The packet filter forwards published ports; only connections that it cannot forward pass here. */
 const MOST = 4096;
 
 /** See openRelay. Either side may end its half first. */

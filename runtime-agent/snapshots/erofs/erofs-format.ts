@@ -54,7 +54,7 @@ export interface Placement {
   readonly content: 'inline' | { readonly block: number };
 }
 
-/** What an inode says beside what its node does. */
+/** Fields of an inode beside those of its node. */
 export interface InodeFacts extends Placement {
   /** Its own among the inodes. */
   readonly number: number;

@@ -9,7 +9,7 @@ const IDLE_TIME = 10_000;
 
 /**
  * Makes indexes of tars, one after the other, in a thread of its own. Nothing of a layer reaches a program that is not safe for
- * memory: what the kernel mounts is written here.
+ * memory: this thread writes the metadata that the kernel mounts.
  */
 export class IndexThread {
   readonly #thread = new RequestThread<IndexOrder, IndexReport>(

@@ -110,7 +110,7 @@ function linksOf({ kind, names, children }: LayerNode): number {
   return 2 + folders;
 }
 
-/** Whether it has content in the image: what is in files is in the tar. */
+/** Reports whether it has content in the image: bodies of files are in the tar. */
 function hasContent({ kind }: LayerNode): boolean {
   return kind === 'folder' || kind === 'symlink';
 }

@@ -163,7 +163,7 @@ export class TreeWriter implements TarHandler {
       case 'block':
       case 'fifo':
         this.#calls.makeNode(path, NODE_TYPES[entry.kind] | 0o600, entry.major, entry.minor);
-        // A device 0, 0 is a whiteout to overlay, whoever made it.
+        // Overlay takes every device 0, 0 for a whiteout.
         if (entry.kind === 'char' && entry.major === 0 && entry.minor === 0)
           this.#hasWhiteouts(folderOf(text));
         break;

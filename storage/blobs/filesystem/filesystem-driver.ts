@@ -179,7 +179,7 @@ export class FilesystemDriver
     const file = await onDevice(() => this.#openUpload(upload, 'drop the rest'));
     try {
       return await onDevice(async () => {
-        // What came before is stored while the rest comes.
+        // Earlier bytes are stored while later ones arrive.
         const isDurable = this.#details.durable(upload) >= upload.size;
         const [count] = await Promise.all([
           write(file.fd, upload.size),

@@ -69,7 +69,7 @@ test('however many addresses fail with an account, it is let in from another at 
   assert.equal(await attempt('10.2.0.2', 'ada', 'right'), 1, 'a stranger gets one attempt and no ten');
 });
 
-test('whoever has all networks of an IPv6 site gets no attempt in each of them', async () => {
+test('an IPv6 site does not get fresh attempts in each of its networks', async () => {
   const { attempt } = guarded();
   const outcomes = [];
   for (let turn = 0; turn < 1000; turn++) {
@@ -80,7 +80,7 @@ test('whoever has all networks of an IPv6 site gets no attempt in each of them',
   assert.equal(await attempt('2001:db8:8::1', 'ada', 'right'), true);
 });
 
-test('whoever fails with many accounts locks out nobody behind the same address', async () => {
+test('an address that fails with many accounts does not lock out others behind it', async () => {
   const { attempt } = guarded();
   for (let turn = 0; turn < 500; turn++) assert.equal(await attempt(HOME, `user-${turn}`, 'wrong'), false);
   assert.equal(await attempt(HOME, 'ada', 'right'), true);
@@ -99,7 +99,7 @@ test('where an account has logged in it is never refused, and waits a moment at 
   assert.equal(guard.isTried('ada', '10.0.0.2'), false);
 });
 
-test('whoever shares its address makes an account wait for few of many guesses at once', async () => {
+test('guesses from the same address delay a login only briefly', async () => {
   const { attempt, pauses, verified } = guarded();
   await attempt(HOME, 'ada', 'right');
   for (let turn = 0; turn < 10; turn++) await attempt(HOME, 'ada', `first ${turn}`);

@@ -22,7 +22,7 @@ export interface SolveDeps {
 
 export interface SolveCall {
   readonly request: SolveRequest;
-  /** What came with the request itself. */
+  /** Options of the request itself. */
   readonly sent?: FrontendCall['sent'];
 }
 

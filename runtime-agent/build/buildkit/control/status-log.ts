@@ -79,7 +79,7 @@ export class StatusLog {
       const oldest = this.#passing[this.#head];
       if (oldest === undefined) break;
       this.#memory -= memoryOf(oldest.update);
-      // The array is cut seldom; what was dropped is let go at once.
+      // Dropped entries are freed at once; the array is shortened seldom.
       this.#passing[this.#head] = NOTHING;
       this.#head += 1;
       this.#dropped += 1;

@@ -20,7 +20,7 @@ export interface FrontendCall {
   readonly options: FrontendOptions;
   /** Results of other builds that come as inputs: image IDs by their keys. */
   readonly images: ReadonlyMap<string, string>;
-  /** What came with the request itself rather than from the session. */
+  /** Parts of the request itself rather than of the session. */
   readonly sent?: SentWithRequest | undefined;
 }
 

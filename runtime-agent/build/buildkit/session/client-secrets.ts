@@ -33,7 +33,7 @@ export async function clientCredentials(
   return Username === '' ? { identityToken: Secret } : { username: Username, password: Secret };
 }
 
-/** What a call answers; undefined where it fails with one of these codes. */
+/** Returns the answer of a call; undefined if it fails with one of these codes. */
 async function unlessCode<T>(codes: readonly Code[], call: () => Promise<T>): Promise<T | undefined> {
   try {
     return await call();

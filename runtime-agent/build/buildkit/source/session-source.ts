@@ -34,7 +34,7 @@ export interface SourcePlaces {
   readonly archives: Pick<ReceiveOptions, 'directory' | 'limits'>;
 }
 
-/** What came with the request for a build. */
+/** Parts of the request for a build. */
 export interface SentWithRequest {
   /** A tar of the context; undefined where the options say where that is. */
   readonly archive: AsyncIterable<Uint8Array> | undefined;

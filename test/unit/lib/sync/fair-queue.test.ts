@@ -72,7 +72,7 @@ test('no more run at once than there are places, and one that fails lets go of i
   assert.equal(await queue.hold(at('a'), signal, async () => 'free'), 'free');
 });
 
-test('whoever gives up leaves nothing behind', async () => {
+test('an aborted waiter leaves nothing behind', async () => {
   const queue = new FairQueue(1);
   const gate = Promise.withResolvers<void>();
   const first = queue.hold(at('a'), signal, () => gate.promise);
