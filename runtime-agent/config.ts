@@ -183,7 +183,9 @@ function watchdogLimit(text: string): number | undefined {
   if (text === 'off') return undefined;
   const limit = (parseDuration(text) ?? 0) / 1e6;
   if (limit < 1000 || limit > LONGEST_STALL) {
-    throw new ConfigError(`"${text}" is no limit: --watchdog takes off, or 1s to 1h, such as 10s.`);
+    throw new ConfigError(
+      `"${text}" is not a valid time limit: --watchdog takes off, or 1s to 1h, such as 10s.`,
+    );
   }
   return limit;
 }

@@ -55,7 +55,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
   // A failure of the server, of which its log tells.
-  CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'what is stored here is damaged' },
+  CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'the stored content is damaged' },
   CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
   // Docker's.
   DATABASE_UNAVAILABLE: {
@@ -105,7 +105,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     message: 'the identity provider cannot be reached: try again soon',
   },
   // None of the specification's codes says it better.
-  PRECONDITION_FAILED: { code: 'DENIED', status: 412, message: 'what is there is not what was expected' },
+  PRECONDITION_FAILED: {
+    code: 'DENIED',
+    status: 412,
+    message: 'a precondition failed: the tag or manifest has changed',
+  },
   QUOTA_EXCEEDED: { code: 'DENIED', status: 403, message: 'the quota is used up' },
   RANGE_INVALID: { code: 'SIZE_INVALID', status: 416, message: 'the range is not valid' },
   REFERENCE_INVALID: { code: 'NAME_INVALID', status: 400, message: 'the reference is not valid' },

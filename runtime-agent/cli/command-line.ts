@@ -24,7 +24,8 @@ export function readCommandLine(
   }
   if (command === 'reset') {
     const other = extra ?? Object.keys(values).find((option) => option !== 'yes');
-    if (other !== undefined) throw new ConfigError(`"${other}" is too much: reset takes --yes alone.`);
+    if (other !== undefined)
+      throw new ConfigError(`"${other}" is not an option of reset: it takes --yes alone.`);
     return { kind: 'reset', yes: values.yes === true };
   }
   if (command !== 'serve' && command !== 'doctor') {

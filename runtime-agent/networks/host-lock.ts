@@ -30,7 +30,7 @@ export const withHostLock: HostLock = async (work) => {
     if (performance.now() > deadline) {
       throw new EngineError(
         'runtime',
-        `another berth-agent is setting up networks and does not end: ${PATH}`,
+        `another berth-agent has held the lock of networks for too long: ${PATH}`,
       );
     }
   }

@@ -25,7 +25,7 @@ export async function clearRemains(dataDirectory: string): Promise<void> {
       await removeRemains(planReset(await readRemains(here), { unnoted: false }));
     } catch (error) {
       process.stderr.write(
-        `berth-agent: what other agents have left cannot be removed: ${(error as Error).message}; "berth-agent reset" lists it.\n`,
+        `berth-agent: leftovers of other agents cannot be removed: ${(error as Error).message}; "berth-agent reset" lists it.\n`,
       );
     }
   });

@@ -29,7 +29,7 @@ export async function recover(context: ContainerContext): Promise<void> {
     await context.copyUp.settle(mountpoint).catch((err: unknown) => {
       context.log.error(
         { volume: name, err },
-        'what is left of the filling of a volume could not be settled',
+        'an interrupted copy into a volume could not be finished or undone',
       );
     });
   }
