@@ -125,7 +125,7 @@ describe('attach', LIMIT, () => {
 
   test('an upgrade that nobody serves is an ordinary request', async () => {
     const client = await openAttach(engine.socket, '/grpc');
-    assert.match(client.head, /^HTTP\/1\.1 501 /);
+    assert.match(client.head, /^HTTP\/1\.1 400 /);
     client.socket.destroy();
   });
 });
