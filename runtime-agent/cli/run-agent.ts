@@ -99,6 +99,7 @@ export async function runAgent(
     events,
     dataDirectory,
     runDirectory: runFolder,
+    hostNamespace: mounts.outside,
     runtime,
     apparmor,
     trees,

@@ -172,6 +172,9 @@ export interface MountRequest {
   readonly TmpfsOptions?: { readonly SizeBytes: number; readonly Mode: number };
 }
 
+/** Of mounts between the host and a container (mount_namespaces(7)), with `r` those below too. */
+export type Propagation = 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
+
 /** Where a container sees a volume, or a file or folder of the host. */
 export interface MountPoint {
   readonly type: 'bind' | 'volume';
@@ -183,7 +186,7 @@ export interface MountPoint {
   /** The options as the client wrote them. */
   readonly mode: string;
   readonly writable: boolean;
-  readonly propagation: '' | 'rprivate' | 'private' | 'rslave' | 'slave';
+  readonly propagation: '' | Propagation;
   /** With what is mounted below the source. */
   readonly recursive: boolean;
   /** Of a read-only mount what is mounted below the source; undefined: read-only where the kernel can. */

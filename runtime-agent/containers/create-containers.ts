@@ -7,6 +7,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import { CgroupMoves } from '../linux/cgroup-moves.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
+import { HostMounts } from '../linux/host-mounts.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
 import { loadXattrs } from '../linux/xattrs.ts';
@@ -63,6 +64,8 @@ export interface ContainersDeps {
   readonly dataDirectory: string;
   /** A folder that may be lost at a reboot; runs/, exits/, runtime/ and parts/ are made in it. */
   readonly runDirectory: string;
+  /** Descriptor of the mount namespace of the host; undefined where the process is in it. */
+  readonly hostNamespace?: number | undefined;
   readonly runtime: Runtime;
   /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
   readonly apparmor?: string | undefined;
@@ -97,11 +100,12 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   const stopping = new AbortController();
   const cgroups = detectCgroups();
   const libc = loadLibc();
+  const hostMounts = new HostMounts(libc, deps.hostNamespace);
   const parts = {
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
-    volumeMounts: new LocalVolumeMounts(deps.volumes),
+    volumeMounts: new LocalVolumeMounts(deps.volumes, hostMounts, paths.parts),
     copyUp: new CopyUp(libc, deps.trees, loadXattrs()),
     networks: deps.networks,
     events: deps.events,
@@ -114,6 +118,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     paths,
     dataFolder: deps.dataDirectory,
     libc,
+    hostMounts,
     cgroups,
     moves: new CgroupMoves(cgroups),
     seccomp,
@@ -149,6 +154,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
       await execs.close();
       await context.hub.close();
       context.moves.close();
+      await hostMounts.close();
     },
   };
 }

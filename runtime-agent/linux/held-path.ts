@@ -3,7 +3,8 @@ import { closeSync } from 'node:fs';
 import { mkdir, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Libc } from './libc.ts';
-import { mount, unmount } from './mount.ts';
+import { attachMounts, mount, unmount } from './mount.ts';
+import { SystemCallError } from './mount-library.ts';
 import { type OutwardLinks, openInRootLater } from './open-in-root.ts';
 
 /** A folder or file of a stranger's tree, mounted at `path` until it is released. */
@@ -13,6 +14,9 @@ export interface HeldPath {
   readonly isFolder: boolean;
   release(): Promise<void>;
 }
+
+/** Whether what is mounted at the place it was copied from appears below the held one (`slave`), and the reverse (`shared`). */
+export type HeldPropagation = 'private' | 'slave' | 'shared';
 
 /**
  * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
@@ -37,17 +41,35 @@ export async function holdPath(
 }
 
 async function holdDescriptor(inside: number, folder: string): Promise<HeldPath> {
+  return await hold(inside, folder, (target) =>
+    mount({ source: `/proc/self/fd/${inside}`, target, type: 'none', flags: ['bind', 'recursive'] }),
+  );
+}
+
+/** Attaches a tree of mounts that open_tree(2) has copied at a new place in `folder`. The descriptor stays the caller's. */
+export async function holdTree(
+  tree: number,
+  propagation: HeldPropagation,
+  folder: string,
+): Promise<HeldPath> {
+  return await hold(tree, folder, async (target) => {
+    await attachMounts(tree, target);
+    if (propagation === 'shared') return;
+    await mount({ source: 'none', target, type: 'none', flags: [propagation, 'recursive'] });
+  });
+}
+
+async function hold(
+  held: number,
+  folder: string,
+  attach: (place: string) => Promise<void>,
+): Promise<HeldPath> {
   const place = join(folder, randomBytes(8).toString('hex'));
-  const isFolder = (await stat(`/proc/self/fd/${inside}`)).isDirectory();
+  const isFolder = (await stat(`/proc/self/fd/${held}`)).isDirectory();
   if (isFolder) await mkdir(place);
   else await writeFile(place, '', { flag: 'wx' });
   try {
-    await mount({
-      source: `/proc/self/fd/${inside}`,
-      target: place,
-      type: 'none',
-      flags: ['bind', 'recursive'],
-    });
+    await attach(place);
   } catch (error) {
     await releasePlace(place);
     throw error;
@@ -62,6 +84,12 @@ export async function releaseHeld(folder: string): Promise<void> {
 
 /** Never removes recursively: while something is mounted there, that would be the tree's content. */
 async function releasePlace(place: string): Promise<void> {
+  // What is unmounted below a shared mount is unmounted in the host's namespace too.
+  await mount({ source: 'none', target: place, type: 'none', flags: ['private', 'recursive'] }).catch(
+    (error: unknown) => {
+      if (!(error instanceof SystemCallError && error.code === 'EINVAL')) throw error;
+    },
+  );
   await unmount(place, { detach: true });
   await rmdir(place).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOTDIR') throw error;

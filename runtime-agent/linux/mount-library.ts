@@ -16,6 +16,17 @@ type Asynchronous<T extends (...args: never[]) => number> = T & {
 export interface MountLibrary {
   readonly mount: Asynchronous<MountCall>;
   readonly umount2: Asynchronous<(target: string, flags: number) => number>;
+  /** move_mount(2) by its number, which the C library of old systems does not name. */
+  readonly moveMount: Asynchronous<
+    (
+      number: number,
+      fromFolder: number,
+      fromPath: string,
+      toFolder: number,
+      toPath: string,
+      flags: number,
+    ) => number
+  >;
   /** Absent where the C library is older than glibc 2.36. */
   readonly contexts?: {
     readonly fsopen: (type: string, flags: number) => number;
@@ -81,10 +92,11 @@ function loadLibrary(): MountLibrary {
   const c = koffi.load(null);
   const mount = c.func('mount', 'int', ['str', 'str', 'str', 'ulong', 'str']) as MountLibrary['mount'];
   const umount2 = c.func('umount2', 'int', ['str', 'int']) as MountLibrary['umount2'];
+  const moveMount = c.func('syscall', 'long', ['long', 'int', 'str', 'int', 'str', 'uint']);
+  const plain = { mount, umount2, moveMount: moveMount as MountLibrary['moveMount'] };
   try {
     return {
-      mount,
-      umount2,
+      ...plain,
       contexts: {
         fsopen: c.func('fsopen', 'int', ['str', 'uint']),
         fsconfig: c.func('fsconfig', 'int', ['int', 'uint', 'str', 'str', 'int']),
@@ -93,6 +105,6 @@ function loadLibrary(): MountLibrary {
       } as NonNullable<MountLibrary['contexts']>,
     };
   } catch {
-    return { mount, umount2 };
+    return plain;
   }
 }

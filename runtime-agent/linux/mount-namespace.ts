@@ -44,6 +44,8 @@ export interface MountNamespaceOptions {
 
 /** The namespace that this process is in. */
 export interface MountNamespace {
+  /** Descriptor of the namespace that the agent was started in, the host's; undefined where it was started inside its own. */
+  readonly outside: number | undefined;
   /**
    * Lets go of the namespace: it ends, with all that is mounted in it, when the last process that is in it has ended.
    * For a stop after which no container runs; otherwise the next start goes on with it.
@@ -69,6 +71,7 @@ export async function enterMountNamespace(options: MountNamespaceOptions): Promi
     delete process.env[ENTERED];
     await leaveUnifiedCgroups();
     return {
+      outside: outside?.fd,
       release: async () => {
         if (outside !== undefined) await release(folder, outside);
       },

@@ -16,11 +16,16 @@ const FLAGS = {
   bind: 4096,
   recursive: 16384,
   private: 1 << 18,
+  slave: 1 << 19,
   relatime: 1 << 21,
   strictatime: 1 << 24,
 } as const;
 
 const MNT_DETACH = 2;
+/** The same number on every machine. */
+const SYS_MOVE_MOUNT = 429;
+const AT_FDCWD = -100;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
 
 export type MountFlag = keyof typeof FLAGS;
 
@@ -67,6 +72,20 @@ export async function unmount(target: string, options: { readonly detach: boolea
       return false;
     throw error;
   }
+}
+
+/** Attaches mounts that open_tree(2) has copied or fsmount(2) has made. Throws SystemCallError. */
+export async function attachMounts(tree: number, target: string): Promise<void> {
+  await callInThread(
+    `cannot mount on ${target}`,
+    mountLibrary().moveMount,
+    SYS_MOVE_MOUNT,
+    tree,
+    '',
+    AT_FDCWD,
+    target,
+    MOVE_MOUNT_F_EMPTY_PATH,
+  );
 }
 
 /** The mounts that this process sees. */

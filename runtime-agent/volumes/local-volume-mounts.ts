@@ -1,13 +1,14 @@
-import { stat } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
+import type { HostMounts } from '../linux/host-mounts.ts';
 import { type MountFlag, readMounts, unmount } from '../linux/mount.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { cannotMount, mountVolume } from './mount-volume.ts';
 import type { Volumes } from './volume.ts';
 import type { HeldVolume, VolumeMounts } from './volume-mounts.ts';
-import { volumePlace } from './volume-options.ts';
+import { type VolumePlace, volumePlace } from './volume-options.ts';
 
-const PLAIN: HeldVolume = { readOnly: false, flags: [] };
+const PLAIN: HeldVolume = { readOnly: false, flags: [], isOfHost: false };
 /** Flags of a mount rather than of its file system: a bind mount of it has its own. */
 const CARRIED: ReadonlySet<MountFlag> = new Set<MountFlag>([
   'nosuid',
@@ -20,11 +21,16 @@ const CARRIED: ReadonlySet<MountFlag> = new Set<MountFlag>([
 /** Mounts in the agent's own mount namespace, which outlives it. */
 export class LocalVolumeMounts implements VolumeMounts {
   readonly #volumes: Pick<Volumes, 'get' | 'list'>;
+  readonly #hostMounts: HostMounts;
+  readonly #parts: string;
   readonly #locks = new KeyedLock();
   readonly #holders = new Map<string, Set<string>>();
 
-  constructor(volumes: Pick<Volumes, 'get' | 'list'>) {
+  /** Folders of the host are mounted in `parts` on their way into a volume. */
+  constructor(volumes: Pick<Volumes, 'get' | 'list'>, hostMounts: HostMounts, parts: string) {
     this.#volumes = volumes;
+    this.#hostMounts = hostMounts;
+    this.#parts = parts;
   }
 
   async hold(name: string, container: string): Promise<HeldVolume> {
@@ -32,22 +38,47 @@ export class LocalVolumeMounts implements VolumeMounts {
     const place = volumePlace(options);
     if (place.kind === 'own') return PLAIN;
     if (place.kind === 'folder') {
-      await stat(place.folder).catch((cause) => {
-        throw cannotMount(place.folder, mountpoint, options.o ?? '', reasonOf(cause), cause);
-      });
-      return PLAIN;
+      const fd = await this.#hostMounts.open(place.folder);
+      if (fd === undefined) {
+        throw cannotMount(place.folder, mountpoint, options.o ?? '', 'no such file or directory', undefined);
+      }
+      closeSync(fd);
+      return { ...PLAIN, isOfHost: true };
     }
     await this.#locks.run(name, async () => {
       // Looked for each time: containers that run may hold it in a namespace that the agent has lost.
-      if (!(await isMounted(mountpoint))) await mountVolume(place, mountpoint);
+      if (!(await isMounted(mountpoint))) await this.#mount(place, mountpoint);
       this.resume(name, container);
     });
     const { flags } = parseMountOptions(place.options);
-    return { readOnly: flags.includes('ro'), flags: flags.filter((flag) => CARRIED.has(flag)) };
+    return {
+      readOnly: flags.includes('ro'),
+      flags: flags.filter((flag) => CARRIED.has(flag)),
+      isOfHost: false,
+    };
   }
 
   resume(name: string, container: string): void {
     this.#holders.set(name, (this.#holders.get(name) ?? new Set()).add(container));
+  }
+
+  async #mount(place: Extract<VolumePlace, { kind: 'mount' }>, target: string): Promise<void> {
+    const { flags } = parseMountOptions(place.options);
+    if (!flags.includes('bind')) return await mountVolume(place, target);
+    const { device } = place;
+    const refuse = (reason: string, cause?: unknown) =>
+      cannotMount(device, target, place.options, reason, cause);
+    const held = await this.#hostMounts
+      .hold(device, flags.includes('recursive'), 'private', this.#parts)
+      .catch((cause: Error) => {
+        throw refuse(cause.message, cause);
+      });
+    if (held === undefined) throw refuse('no such file or directory');
+    try {
+      await mountVolume(place, target, held.path);
+    } finally {
+      await held.release();
+    }
   }
 
   async letGo(container: string): Promise<void> {
@@ -75,8 +106,4 @@ export class LocalVolumeMounts implements VolumeMounts {
 
 async function isMounted(folder: string): Promise<boolean> {
   return (await readMounts()).some(({ mountPoint }) => mountPoint === folder);
-}
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  return error.code === 'ENOENT' ? 'no such file or directory' : error.message;
 }

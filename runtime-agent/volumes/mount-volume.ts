@@ -8,9 +8,12 @@ import type { VolumePlace } from './volume-options.ts';
 
 type Mounted = Extract<VolumePlace, { kind: 'mount' }>;
 
-/** Mounts what a volume's options name on its folder, by the kernel alone as dockerd does. Throws EngineError 'runtime'. */
-export async function mountVolume(place: Mounted, target: string): Promise<void> {
-  const { type, device: source } = place;
+/**
+ * Mounts what a volume's options name on its folder, by the kernel alone as dockerd does; `source` is where a folder of the host
+ * is found. Throws EngineError 'runtime'.
+ */
+export async function mountVolume(place: Mounted, target: string, source = place.device): Promise<void> {
+  const { type, device } = place;
   const { flags, data } = parseMountOptions(place.options);
   try {
     const known = await withAddress(place, data);
@@ -21,7 +24,7 @@ export async function mountVolume(place: Mounted, target: string): Promise<void>
     }
   } catch (cause) {
     const reason = cause instanceof SystemCallError ? cause.reason : (cause as Error).message;
-    throw cannotMount(source, target, redact(place.options), reason, cause);
+    throw cannotMount(device, target, redact(place.options), reason, cause);
   }
 }
 

@@ -4,6 +4,8 @@ import type { MountFlag } from '../linux/mount.ts';
 export interface HeldVolume {
   readonly readOnly: boolean;
   readonly flags: readonly MountFlag[];
+  /** It is a folder of the host, to be found where the host has it. */
+  readonly isOfHost: boolean;
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { agentMounts } from '../support/agent-process.ts';
@@ -17,7 +17,8 @@ enterOwnNetwork();
 
 describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   if (unlessRoot() !== false) return;
-  const shared = await sharedFolder();
+  const shared = await ownMount('shared');
+  const apart = await ownMount('private');
   const { agent, image } = await startAgentWithImage({ after });
   const { docker } = agent;
   const host = await makeTempDir({ after }, 'host');
@@ -205,6 +206,104 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     );
   });
 
+  test('what a container mounts in a shared bind appears on the host, and the reverse', async (t) => {
+    for (const name of ['inner', 'outer', 'kept']) await mkdir(join(shared, name));
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'kept')]);
+    await writeFile(join(shared, 'kept/file'), '');
+    t.after(() => unmountUnder(join(shared, 'kept')));
+    const options = ['--privileged', '-v', `${shared}:/m:rshared`, '--mount'];
+    const folder = `type=bind,src=${shared}/inner,dst=/n,bind-propagation=shared`;
+    await docker(['run', '-d', '--name', 'both', ...options, folder, image, 'sleep', '100000']);
+    await docker(['exec', 'both', 'sh', '-c', 'mount -t tmpfs tmpfs /m/inner && touch /m/inner/file']);
+    assert.deepEqual(await readdir(join(shared, 'inner')), ['file']);
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'outer')]);
+    await writeFile(join(shared, 'outer/file'), '');
+    assert.equal(await out('exec', 'both', 'ls', '/m/outer', '/n'), '/m/outer:\nfile\n\n/n:\nfile\n');
+    assert.equal(
+      await out('inspect', '-f', '{{range .Mounts}}{{.Propagation}} {{end}}', 'both'),
+      'rshared shared \n',
+    );
+    // The end of a container, and of a view of its files, takes nothing from the host.
+    await docker(['stop', '-t', '0', 'both']);
+    await docker(['cp', 'both:/m/kept/file', join(host, 'kept')]);
+    await docker(['rm', '-f', 'both']);
+    for (const name of ['inner', 'outer', 'kept']) {
+      assert.deepEqual(await readdir(join(shared, name)), ['file'], name);
+      await runCommand('umount', [join(shared, name)]);
+    }
+    assert.match(
+      await refused(['run', '--rm', '-v', `${apart}:/m:rshared`, image, 'true'], 125),
+      /path .* is mounted on .* but it is not a shared mount/,
+    );
+  });
+
+  test('binds have what the host has mounted since the start of the agent', async (t) => {
+    const later = join(apart, 'later');
+    await mkdir(later);
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', later]);
+    t.after(() => unmountUnder(later));
+    await mkdir(join(later, 'part'));
+    await writeFile(join(later, 'part/file'), 'late\n');
+    await symlink(join(later, 'part'), join(apart, 'link'));
+    await docker([
+      'volume',
+      'create',
+      '--opt',
+      'type=none',
+      '--opt',
+      'o=bind',
+      '--opt',
+      `device=${later}`,
+      'late',
+    ]);
+    await docker([
+      'volume',
+      'create',
+      '--opt',
+      'type=none',
+      '--opt',
+      'o=bind,ro',
+      '--opt',
+      `device=${later}`,
+      'late-ro',
+    ]);
+    const seen = (path: string, ...options: string[]) => sh(`cat ${path}`, ...options);
+    assert.equal(await seen('/m/file', '-v', `${later}/part:/m`), 'late\n');
+    assert.equal(await seen('/m/file', '-v', `${apart}/link:/m`), 'late\n');
+    assert.equal(await seen('/m/later/part/file', '-v', `${apart}:/m:ro`), 'late\n');
+    assert.equal(await seen('/f', '--mount', `type=bind,src=${later}/part/file,dst=/f,readonly`), 'late\n');
+    assert.equal(await seen('/m/part/file', '-v', 'late:/m'), 'late\n');
+    assert.equal(await seen('/m/part/file', '-v', 'late-ro:/m'), 'late\n');
+    assert.equal(await seen(`/m${later}/part/file`, '-v', '/:/m:ro'), 'late\n');
+    await sh('echo new > /m/new', '-v', `${later}/made/here:/m`);
+    assert.equal(await readFile(join(later, 'made/here/new'), 'utf8'), 'new\n');
+    await docker(['volume', 'rm', 'late', 'late-ro']);
+    assert.equal(await sh('ls /m', '-v', `/proc/${process.pid}/ns/uts:/m`), '/m\n');
+    await agent.restart();
+    assert.equal(await seen('/m/file', '-v', `${later}/part:/m`), 'late\n');
+  });
+
+  test('binds of the data folder follow the host, and cannot be private', async () => {
+    const look = async (...options: string[]) => {
+      const id = (await out('create', ...options, image, 'true')).trim();
+      const propagation = await out('inspect', '-f', '{{(index .Mounts 0).Propagation}}', id);
+      await docker(['start', '-a', id]);
+      await docker(['rm', id]);
+      return propagation.trim();
+    };
+    for (const path of [agent.dataDir, `${agent.dataDir}/containers`, '/']) {
+      assert.equal(await look('-v', `${path}:/m:ro`), 'rslave');
+      assert.equal(await look('--mount', `type=bind,src=${path},dst=/m`), 'rslave');
+      for (const wrong of ['private', 'rprivate', 'slave', 'shared']) {
+        assert.match(
+          await refused(['create', '-v', `${path}:/m:${wrong}`, image], 1),
+          /must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root/,
+        );
+      }
+    }
+    assert.equal(await look('-v', `${agent.dataDir}-other:/m`), 'rprivate');
+  });
+
   test('what is mounted below a bind is there, and read-only, as bind-recursive says', async () => {
     await mkdir(join(shared, 'below'));
     await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', join(shared, 'below')]);
@@ -340,11 +439,11 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
   });
 });
 
-/** A file system whose mounts other namespaces see, made before the agent has one of its own. */
-async function sharedFolder(): Promise<string> {
-  const folder = await makeTempDir({ after }, 'shared');
+/** A file system whose mounts other namespaces see, or do not, made before the agent has one of its own. */
+async function ownMount(propagation: 'shared' | 'private'): Promise<string> {
+  const folder = await makeTempDir({ after }, propagation);
   await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
   defer({ after }, () => unmountUnder(folder));
-  await runCommand('mount', ['--make-shared', folder]);
+  await runCommand('mount', [`--make-${propagation}`, folder]);
   return folder;
 }

@@ -89,7 +89,7 @@ async function withStopped(
   const rootfs = await context.snapshotter.mountRootfs(live.id, diffIds);
   const folder = join(context.paths.parts, randomBytes(8).toString('hex'));
   try {
-    const opened = await openMountSources(context, container, rootfs.path);
+    const opened = await openMountSources(context, container, rootfs.path, 'view');
     try {
       await mkdir(folder);
       await mount({ source: rootfs.path, target: folder, type: 'none', flags: ['bind'] });

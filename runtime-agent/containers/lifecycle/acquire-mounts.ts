@@ -1,5 +1,6 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
 import { EngineError } from '../../errors.ts';
+import type { HostMounts } from '../../linux/host-mounts.ts';
 import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import { checkProcMounts, tmpfsPlaces } from './check-proc-mounts.ts';
@@ -52,15 +53,10 @@ export async function releaseMounts(
 }
 
 /** Makes the folder of a `-v` source that is not there, as dockerd does; a file that is there stays. */
-export async function ensureSource(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(path, error);
-    await mkdir(path, { recursive: true, mode: 0o755 }).catch((cause) => {
-      throw unusable(path, cause);
-    });
-  }
+export async function ensureSource(hostMounts: HostMounts, path: string): Promise<void> {
+  await hostMounts.ensureFolder(path).catch((cause) => {
+    throw unusable(path, cause);
+  });
 }
 
 async function acquire(
@@ -72,15 +68,18 @@ async function acquire(
     const volume = await context.volumes.acquire(from.request, id);
     return { ...point, name: volume.name, source: volume.mountpoint };
   }
-  if (from.missing === 'make') await ensureSource(from.path);
+  if (from.missing === 'make') await ensureSource(context.hostMounts, from.path);
   else {
-    await stat(from.path).catch((cause) => {
+    const fd = await context.hostMounts.open(from.path).catch((cause) => {
+      throw unusable(from.path, cause);
+    });
+    if (fd === undefined) {
       throw new EngineError(
         'bad-request',
         `invalid mount config for type "bind": bind source path does not exist: ${from.path}`,
-        { cause },
       );
-    });
+    }
+    closeSync(fd);
   }
   return { ...point, source: from.path };
 }
@@ -109,7 +108,7 @@ export function findDonor(context: Pick<ContainerContext, 'registry'>, ref: stri
   }
 }
 
-function unusable(path: string, cause: unknown): EngineError {
+export function unusable(path: string, cause: unknown): EngineError {
   const { message } = cause as Error;
   return new EngineError('bad-request', `the folder ${path} of the host cannot be mounted: ${message}`, {
     cause,

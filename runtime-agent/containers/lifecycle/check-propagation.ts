@@ -1,27 +1,25 @@
-import { realpath } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
-import { readMounts } from '../../linux/mount.ts';
-import type { MountEntry } from '../../linux/mount-info.ts';
+import type { HostMounts } from '../../linux/host-mounts.ts';
 import type { Container, MountPoint } from '../container.ts';
 import { cleanPath, overlap } from '../plan/bind-text.ts';
 
 /**
- * Refuses binds that are to follow the mounts of the host (`slave`, `rslave`) where the host shares none of them with other
- * namespaces: what is mounted later would never appear. Those that follow it because they hold the agent's own folder, and not
- * because the client says so, are mounted privately there. Answers the mount points as they are to be mounted. Throws EngineError
- * 'runtime', worded as dockerd words it.
+ * Refuses binds that are to follow the mounts of the host (`slave`), or to have their own appear there (`shared`), where the host
+ * shares none with other namespaces: what is mounted later would never appear. Those that follow it because they hold the agent's
+ * own folder, and not because the client says so, are mounted privately there. Answers the mount points as they are to be mounted.
+ * Throws EngineError 'runtime', worded as dockerd words it.
  */
 export async function checkPropagation(
+  hostMounts: HostMounts,
   { mounts: points, hostConfig }: Pick<Container, 'mounts' | 'hostConfig'>,
   dataFolder: string,
 ): Promise<readonly MountPoint[]> {
-  if (!points.some(follows)) return points;
-  const mounts = await readMounts();
   const settled: MountPoint[] = [];
   for (const point of points) {
-    const { source } = point;
-    const entry = follows(point) ? mountOf(await realpath(source), mounts) : undefined;
-    if (entry === undefined || entry.isShared || entry.isSlave) {
+    const { source, propagation } = point;
+    const shares = propagation.endsWith('shared');
+    const entry = shares || propagation.endsWith('slave') ? await hostMounts.mountOf(source) : undefined;
+    if (entry === undefined || entry.isShared || (entry.isSlave && !shares)) {
       settled.push(point);
       continue;
     }
@@ -29,35 +27,21 @@ export async function checkPropagation(
       settled.push({ ...point, propagation: 'rprivate' });
       continue;
     }
+    const wanted = shares ? 'a shared mount' : 'a shared or slave mount';
     throw new EngineError(
       'runtime',
-      `path ${source} is mounted on ${entry.mountPoint} but it is not a shared or slave mount: before the agent starts, run mount --make-rshared ${entry.mountPoint}`,
+      `path ${source} is mounted on ${entry.mountPoint} but it is not ${wanted}: run mount --make-rshared ${entry.mountPoint} on the host`,
     );
   }
   return settled;
 }
 
-function follows({ propagation }: MountPoint): boolean {
-  return propagation.endsWith('slave');
-}
-
 /** Whether the client named the propagation. */
 function isAsked({ mode, destination }: MountPoint, { Mounts }: Container['hostConfig']): boolean {
   return (
-    mode.includes('slave') ||
+    /slave|shared/.test(mode) ||
     Mounts.some(
       ({ Target, BindOptions }) => cleanPath(Target) === destination && Boolean(BindOptions?.Propagation),
     )
   );
-}
-
-/** The mount that a path lies in: of those at the longest mount point the latest. */
-export function mountOf(path: string, mounts: readonly MountEntry[]): MountEntry | undefined {
-  let found: MountEntry | undefined;
-  for (const entry of mounts) {
-    const { mountPoint } = entry;
-    const isAbove = mountPoint === '/' || path === mountPoint || path.startsWith(`${mountPoint}/`);
-    if (isAbove && mountPoint.length >= (found?.mountPoint.length ?? 0)) found = entry;
-  }
-  return found;
 }

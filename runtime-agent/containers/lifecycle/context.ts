@@ -3,6 +3,7 @@ import type { EventBus } from '../../events/event-bus.ts';
 import type { Images } from '../../images/images.ts';
 import type { CgroupMoves } from '../../linux/cgroup-moves.ts';
 import type { CgroupLayout } from '../../linux/cgroups.ts';
+import type { HostMounts } from '../../linux/host-mounts.ts';
 import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
@@ -38,6 +39,7 @@ export interface ContainerContext {
   /** The agent's own, absolute. */
   readonly dataFolder: string;
   readonly libc: Libc;
+  readonly hostMounts: HostMounts;
   readonly cgroups: CgroupLayout;
   readonly moves: CgroupMoves;
   readonly seccomp: SeccompSource;

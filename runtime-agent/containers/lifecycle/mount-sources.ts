@@ -1,8 +1,8 @@
 import { EngineError } from '../../errors.ts';
-import { type HeldPath, holdPath } from '../../linux/held-path.ts';
+import { type HeldPath, type HeldPropagation, holdPath } from '../../linux/held-path.ts';
 import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
-import { ensureSource } from './acquire-mounts.ts';
+import { ensureSource, unusable } from './acquire-mounts.ts';
 import { checkProcMountsIn, tmpfsPlaces } from './check-proc-mounts.ts';
 import { checkPropagation } from './check-propagation.ts';
 import type { ContainerContext } from './context.ts';
@@ -14,7 +14,8 @@ export interface OpenedMounts {
 }
 
 /**
- * Fills volumes that are empty, and finds the sources. Part of a volume is mounted apart, so that nobody who writes to
+ * Fills volumes that are empty, and finds the sources. Those of the host are copied from its own mount namespace, and mounted
+ * apart; for a `view` of the agent's own, whose end must unmount nothing of the host, no copy is shared. Part of a volume is mounted apart, so that nobody who writes to
  * the volume can put a link to a folder of the host in its place. The container holds its volumes until context.volumeMounts
  * lets go. Throws EngineError 'bad-request', 'runtime' (a volume that cannot be mounted).
  */
@@ -22,22 +23,27 @@ export async function openMountSources(
   context: ContainerContext,
   container: Container,
   rootfs: string,
+  purpose: 'run' | 'view',
 ): Promise<OpenedMounts> {
-  const points = await checkPropagation(container, context.dataFolder);
+  const points = await checkPropagation(context.hostMounts, container, context.dataFolder);
   const parts: HeldPath[] = [];
   const close = async () => {
-    for (const part of parts.splice(0)) await part.release();
+    for (const part of parts.splice(0).reverse()) await part.release();
   };
   try {
     const mounts: OciMount[] = [];
     for (const point of points) {
-      if (point.type === 'bind') await ensureSource(point.source);
+      if (point.type === 'bind') await ensureSource(context.hostMounts, point.source);
       const held =
         point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
       const writable = point.writable && held?.readOnly !== true;
-      const part = point.subpath === '' ? undefined : await holdPart(context, point.source, point.subpath);
+      const isOfHost = point.type === 'bind' || held?.isOfHost === true;
+      const whole = isOfHost ? await holdOfHost(context, point, purpose) : undefined;
+      if (whole !== undefined) parts.push(whole);
+      const folder = whole?.path ?? point.source;
+      const part = point.subpath === '' ? undefined : await holdPart(context, folder, point.subpath);
       if (part !== undefined) parts.push(part);
-      const source = part?.path ?? point.source;
+      const source = part?.path ?? folder;
       if (point.copyUp && held?.readOnly !== true && part?.isFolder !== false) {
         await context.copyUp.fill(point.source, rootfs, point.destination, source);
       }
@@ -49,6 +55,27 @@ export async function openMountSources(
     await close();
     throw error;
   }
+}
+
+/** Throws EngineError 'bad-request'. */
+async function holdOfHost(
+  context: ContainerContext,
+  { source, recursive, propagation }: MountPoint,
+  purpose: 'run' | 'view',
+): Promise<HeldPath> {
+  const kept = heldPropagation(propagation);
+  const held = await context.hostMounts
+    .hold(source, recursive, purpose === 'view' && kept === 'shared' ? 'slave' : kept, context.paths.parts)
+    .catch((cause) => {
+      throw unusable(source, cause);
+    });
+  if (held !== undefined) return held;
+  throw unusable(source, new Error('it was removed meanwhile'));
+}
+
+function heldPropagation(propagation: MountPoint['propagation']): HeldPropagation {
+  if (propagation.endsWith('shared')) return 'shared';
+  return propagation.endsWith('slave') ? 'slave' : 'private';
 }
 
 /** Throws EngineError 'bad-request'. */

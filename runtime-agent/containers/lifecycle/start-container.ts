@@ -98,7 +98,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
   const letAllGo = () =>
     Promise.all([letGo(), joining.then(({ release }) => release()).catch(() => undefined)]);
   const [opened, , joined, gathered] = await orFirst(letAllGo, [
-    openMountSources(context, container, rootfs.path),
+    openMountSources(context, container, rootfs.path, 'run'),
     markAsContainer(rootfs.path),
     joining,
     gatherDevices(hostConfig),

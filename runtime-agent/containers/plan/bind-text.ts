@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { MountPoint, MountRequest } from '../container.ts';
+import type { MountPoint, MountRequest, Propagation } from '../container.ts';
 
 /** What `-v` says: a path of the host or a volume (undefined: one without a name), and how it is mounted. */
 export interface ParsedBind {
@@ -11,7 +11,14 @@ export interface ParsedBind {
   readonly copyUp: boolean;
 }
 
-const PROPAGATIONS = new Set(['private', 'rprivate', 'slave', 'rslave']);
+const PROPAGATIONS: ReadonlySet<string> = new Set<Propagation>([
+  'private',
+  'rprivate',
+  'slave',
+  'rslave',
+  'shared',
+  'rshared',
+]);
 /** Labels of SELinux and hints of Docker Desktop: they ask for nothing here. */
 const WITHOUT_MEANING = new Set(['z', 'Z', 'consistent', 'cached', 'delegated']);
 
@@ -46,10 +53,11 @@ export function bindPropagation(
 ): MountPoint['propagation'] {
   if (dataFolder === undefined || !overlap(source, dataFolder)) return asked === '' ? 'rprivate' : asked;
   if (asked === '' || asked === 'rslave') return 'rslave';
+  if (asked === 'rshared') return asked;
   const places = `daemon root: ${JSON.stringify(dataFolder)}, bind mount source: ${JSON.stringify(source.slice(0, 200))}`;
   throw new EngineError(
     'bad-request',
-    `invalid mount config: must use propagation mode "rslave" when mount source is within the daemon root, ${places}, propagation: "${asked}"`,
+    `invalid mount config: must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root, ${places}, propagation: "${asked}"`,
   );
 }
 
@@ -73,8 +81,7 @@ function parseBindOptions(
     if (option === 'ro' || option === 'rw') {
       if (access !== undefined) refuseMode(mode);
       access = option;
-    } else if (isPath && PROPAGATIONS.has(option)) propagation = option as MountPoint['propagation'];
-    else if (isPath && (option === 'shared' || option === 'rshared')) refuseShared();
+    } else if (isPath && isPropagation(option)) propagation = option;
     else if (!isPath && option === 'nocopy') copyUp = false;
     else if (option === 'nocopy') {
       const why = 'invalid mount config for type "bind": field VolumeOptions must not be specified';
@@ -110,14 +117,9 @@ export function cleanPath(path: string): string {
   return `/${kept.join('/')}`;
 }
 
-/** Containers' mounts never reach the host. */
-export function refuseShared(): never {
-  throw new EngineError(
-    'not-implemented',
-    'the propagation shared is not supported by berth-agent: use rprivate or rslave',
-  );
+export function isPropagation(text: string): text is Propagation {
+  return PROPAGATIONS.has(text);
 }
-
 function wrongText(text: string): string {
   return `invalid volume specification: '${text.slice(0, 200)}': `;
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { VolumeRequest } from '../../volumes/volume.ts';
 import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container.ts';
-import { bindPropagation, checkDestination, cleanPath, parseBind, refuseShared } from './bind-text.ts';
+import { bindPropagation, checkDestination, cleanPath, isPropagation, parseBind } from './bind-text.ts';
 
 /** A mount point before its volume is made, or its source looked at. */
 export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
@@ -180,19 +180,8 @@ function named(name: string | undefined, driver: string): VolumeRequest {
 }
 
 function propagationOf(text: string): MountPoint['propagation'] {
-  switch (text) {
-    case '':
-    case 'private':
-    case 'rprivate':
-    case 'slave':
-    case 'rslave':
-      return text;
-    case 'shared':
-    case 'rshared':
-      return refuseShared();
-    default:
-      return refuse('bind', `invalid propagation mode: ${text.slice(0, 80)}`);
-  }
+  if (text === '' || isPropagation(text)) return text;
+  return refuse('bind', `invalid propagation mode: ${text.slice(0, 80)}`);
 }
 
 function refuse(type: string, why: string): never {

@@ -98,8 +98,10 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   };
 }
 
-/** Mounts of the host reach a slave bind only if the root is a slave too; by default the runtime makes the root private. */
+/** Mounts pass between the host and a bind only if they pass the root too; by default the runtime makes the root private. */
 function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
-  const follows = mounts.some(({ options }) => options.includes('rslave') || options.includes('slave'));
-  return follows ? { rootfsPropagation: 'rslave' } : {};
+  const some = (...words: readonly string[]) =>
+    mounts.some(({ options }) => options.some((option) => words.includes(option)));
+  if (some('shared', 'rshared')) return { rootfsPropagation: 'shared' };
+  return some('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
 }

@@ -59,10 +59,12 @@ describe('parseBind', () => {
     for (const source of ['/', '/srv', '/srv/data', '/srv/data/containers', '/srv/data/../data/x']) {
       assert.equal(of(`${source}:/b`), 'rslave', source);
       assert.equal(of(`${source}:/b:ro,rslave`), 'rslave', source);
-      for (const other of ['private', 'rprivate', 'slave']) {
+      assert.equal(of(`${source}:/b:rshared`), 'rshared', source);
+      for (const other of ['private', 'rprivate', 'slave', 'shared']) {
         assert.throws(() => of(`${source}:/b:${other}`), {
           code: 'bad-request',
-          message: /must use propagation mode "rslave" when mount source is within the daemon root/,
+          message:
+            /must use either propagation mode "rslave" or "rshared" when mount source is within the daemon root/,
         });
       }
     }
@@ -81,8 +83,9 @@ describe('parseBind', () => {
     assert.throws(() => plan(options), { code: 'bad-request', message: /within the daemon root/ });
   });
 
-  it('says that nothing is shared with the host', () => {
-    assert.throws(() => parseBind('/a:/b:rshared'), { code: 'not-implemented', message: /rslave/ });
+  it('knows no propagation of volumes', () => {
+    assert.equal(parseBind('/a:/b:rshared').propagation, 'rshared');
+    assert.throws(() => parseBind('a:/b:rshared'), { code: 'bad-request', message: /invalid mode/ });
   });
 });
 
