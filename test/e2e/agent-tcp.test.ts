@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { copyFile, rename, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { copyFile, readFile, rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -55,6 +56,24 @@ describe('the API by TCP', { skip: unlessRoot(), timeout: 3_600_000 }, async () 
       { input: 'x'.repeat(100_000) },
     );
     assert.equal(echo.stdout.trim(), '100000');
+  });
+
+  test('is attached to without an upgrade, with input that comes with the request', async () => {
+    await docker(own, ['create', '-i', '--name', 'plain', image, 'cat']);
+    const client = connectTls({
+      ...{ ...address(), allowHalfOpen: true, checkServerIdentity: () => undefined },
+      ca: await readFile(own.authority),
+      cert: await readFile(own.certificate),
+      key: await readFile(own.key),
+    });
+    const path = '/containers/plain/attach?stream=1&stdin=1&stdout=1';
+    client.write(`POST ${path} HTTP/1.1\r\nHost: a\r\n\r\nwith the head`);
+    await once(client, 'readable');
+    await docker(own, ['start', 'plain']);
+    client.end(' and later');
+    const text = (await client.setEncoding('latin1').toArray()).join('');
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n.*with the head.*and later$/s);
+    await docker(own, ['rm', '-f', 'plain']);
   });
 
   test('builds with buildx, which is spoken by HTTP/2 on the same connections', async () => {
