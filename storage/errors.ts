@@ -24,6 +24,7 @@ export type StorageErrorCode =
   | 'QUOTA_EXCEEDED'
   | 'RANGE_INVALID'
   | 'REFERENCE_INVALID'
+  | 'SETTING_INVALID'
   | 'STORAGE_FULL'
   | 'TAG_INVALID'
   | 'TAG_REFUSED'
@@ -124,6 +125,11 @@ export class TagRefusedError extends StorageError {
 /** The repositories of a quota would have more bytes than they may. */
 export class QuotaExceededError extends StorageError {
   readonly code = 'QUOTA_EXCEEDED';
+}
+
+/** There are as many webhooks, quotas or rules of tags as there may be. */
+export class TooManySettingsError extends StorageError {
+  readonly code = 'SETTING_INVALID';
 }
 
 /** An account has as many unfinished uploads as there may be. */

@@ -1,3 +1,5 @@
+import type { RowPage } from '../page-of-rows.ts';
+
 /** A person who can log in. */
 export interface Account {
   readonly name: string;
@@ -10,8 +12,8 @@ export interface Account {
 /** Where accounts are kept. Each method is one durable step. */
 export interface AccountStore {
   find(name: string): Promise<Account | undefined>;
-  /** All, by name. */
-  list(): Promise<readonly Account[]>;
+  /** All, or a page of them, by name. */
+  list(page?: RowPage): Promise<readonly Account[]>;
   /** Throws AccountExistsError, and changes nothing, when the name is taken. */
   create(account: Account): Promise<void>;
   /** Ends the account's logins when the password changes. Throws EntryUnknownError. */

@@ -1,6 +1,7 @@
 import type { AuthDatabase } from '../auth-database.ts';
 import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
 import { AccountExistsError, EntryUnknownError, SettingInvalidError } from '../errors.ts';
+import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import type { Account, AccountStore } from './account-store.ts';
 
 interface AccountRow {
@@ -24,8 +25,8 @@ export class KnexAccountStore implements AccountStore {
     return row && accountOf(row);
   }
 
-  async list(): Promise<readonly Account[]> {
-    const rows: readonly AccountRow[] = await this.#db.read('accounts').orderBy('name');
+  async list(page?: RowPage): Promise<readonly Account[]> {
+    const rows: readonly AccountRow[] = await orderedBy(this.#db.read('accounts'), ['name'], page);
     return rows.map(accountOf);
   }
 

@@ -1,5 +1,7 @@
 import type { Role } from '../access/role.ts';
+import { MOST_ROLES, refuseBeyond } from '../administration/most-entries.ts';
 import type { AuthDatabase } from '../auth-database.ts';
+import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import { unknownAccount } from './knex-account-store.ts';
 import { unknownTeam } from './knex-team-store.ts';
 import type { Holder, RoleGrant, RoleStore } from './role-store.ts';
@@ -20,10 +22,9 @@ export class KnexRoleStore implements RoleStore {
     this.#db = db;
   }
 
-  async list(): Promise<readonly RoleGrant[]> {
-    const rows: readonly RoleRow[] = await this.#db
-      .read('role_grants')
-      .orderBy(['holder_kind', 'holder_name', 'pattern']);
+  async list(page?: RowPage): Promise<readonly RoleGrant[]> {
+    const key = ['holder_kind', 'holder_name', 'pattern'];
+    const rows: readonly RoleRow[] = await orderedBy(this.#db.read('role_grants'), key, page);
     return rows.map(({ holder_kind: kind, holder_name: name, pattern, role }) => ({
       holder: kind === 'public' ? { kind } : { kind, name },
       pattern,
@@ -35,10 +36,17 @@ export class KnexRoleStore implements RoleStore {
     await this.#db.write(async (trx) => {
       if (holder.kind !== 'public') {
         const { kind, name } = holder;
-        const there = await trx(kind === 'user' ? 'accounts' : 'teams')
+        const named = await trx(kind === 'user' ? 'accounts' : 'teams')
           .where({ name })
           .first('name');
-        if (there === undefined) throw kind === 'user' ? unknownAccount(name) : unknownTeam(name);
+        if (named === undefined) throw kind === 'user' ? unknownAccount(name) : unknownTeam(name);
+      }
+      const there = await trx('role_grants')
+        .where({ ...keyOf(holder), pattern })
+        .first('role');
+      if (there === undefined) {
+        const held = trx('role_grants').where(keyOf(holder));
+        await refuseBeyond(held, MOST_ROLES, 'grant a role on a pattern that holds several, such as team/*');
       }
       await trx('role_grants')
         .insert({ ...keyOf(holder), pattern, role })

@@ -1,8 +1,14 @@
+import { Pace } from '../../lib/sync/pace.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
 import { EntryExistsError, EntryUnknownError } from '../errors.ts';
+import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import { unknownAccount } from './knex-account-store.ts';
 import type { Team, TeamStore } from './team-store.ts';
+
+/** Members that one query reads, and teams of which it reads them. */
+const AT_ONCE = 1000;
+const TEAMS_AT_ONCE = 200;
 
 interface MemberRow {
   readonly team: string;
@@ -19,19 +25,37 @@ export class KnexTeamStore implements TeamStore {
 
   async find(name: string): Promise<Team | undefined> {
     if ((await this.#db.read('teams').where({ name }).first('name')) === undefined) return undefined;
-    const members = await this.#db
-      .read('team_members')
-      .where({ team: name })
-      .orderBy('account')
-      .pluck('account');
-    return { name, members };
+    return { name, members: (await this.#membersOf([name])).map(({ account }) => account) };
   }
 
-  async list(): Promise<readonly Team[]> {
-    const names: readonly string[] = await this.#db.read('teams').orderBy('name').pluck('name');
-    const rows: readonly MemberRow[] = await this.#db.read('team_members').orderBy('account');
-    const byTeam = Map.groupBy(rows, ({ team }) => team);
+  async list(page?: RowPage): Promise<readonly Team[]> {
+    const rows: readonly { readonly name: string }[] = await orderedBy(
+      this.#db.read('teams'),
+      ['name'],
+      page,
+    );
+    const names = rows.map(({ name }) => name);
+    const byTeam = Map.groupBy(await this.#membersOf(names), ({ team }) => team);
     return names.map((name) => ({ name, members: (byTeam.get(name) ?? []).map(({ account }) => account) }));
+  }
+
+  /** Members of teams that are given by name, in order. */
+  async #membersOf(teams: readonly string[]): Promise<readonly MemberRow[]> {
+    const members: MemberRow[] = [];
+    const pace = new Pace(AT_ONCE);
+    for (let start = 0; start < teams.length; start += TEAMS_AT_ONCE) {
+      const names = teams.slice(start, start + TEAMS_AT_ONCE);
+      let page: RowPage | undefined = { limit: AT_ONCE };
+      while (page !== undefined) {
+        await pace.after(AT_ONCE);
+        const query = this.#db.read<MemberRow>('team_members').whereIn('team', names);
+        const rows: readonly MemberRow[] = await orderedBy(query, ['team', 'account'], page);
+        members.push(...rows);
+        const last: MemberRow | undefined = rows.length < AT_ONCE ? undefined : rows.at(-1);
+        page = last && { limit: AT_ONCE, after: [last.team, last.account] };
+      }
+    }
+    return members;
   }
 
   async create(name: string): Promise<void> {

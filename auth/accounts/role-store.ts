@@ -1,4 +1,5 @@
 import type { Role } from '../access/role.ts';
+import type { RowPage } from '../page-of-rows.ts';
 
 /** Who has a role: a person, all members of a team, or everybody, without logging in. */
 export type Holder = { readonly kind: 'user' | 'team'; readonly name: string } | { readonly kind: 'public' };
@@ -12,9 +13,9 @@ export interface RoleGrant {
 
 /** Where roles are kept. Each method is one durable step. */
 export interface RoleStore {
-  /** All, by holder and pattern. */
-  list(): Promise<readonly RoleGrant[]>;
-  /** Replaces the role that the holder had on the same pattern. Throws EntryUnknownError for the holder. */
+  /** All, or a page of them, by holder (kind and name) and pattern. */
+  list(page?: RowPage): Promise<readonly RoleGrant[]>;
+  /** Replaces the role that the holder had on the same pattern. Throws EntryUnknownError for the holder, SettingInvalidError when it has too many. */
   put(grant: RoleGrant): Promise<void>;
   /** Answers whether there was one. */
   remove(holder: Holder, pattern: string): Promise<boolean>;

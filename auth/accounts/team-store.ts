@@ -1,3 +1,5 @@
+import type { RowPage } from '../page-of-rows.ts';
+
 /** People who have roles together. */
 export interface Team {
   readonly name: string;
@@ -8,8 +10,8 @@ export interface Team {
 /** Where teams are kept. Each method is one durable step. */
 export interface TeamStore {
   find(name: string): Promise<Team | undefined>;
-  /** All, by name. */
-  list(): Promise<readonly Team[]>;
+  /** All, or a page of them, by name. */
+  list(page?: RowPage): Promise<readonly Team[]>;
   /** Throws EntryExistsError. */
   create(name: string): Promise<void>;
   /** With its roles and robots. Throws EntryUnknownError. */

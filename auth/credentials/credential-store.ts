@@ -1,4 +1,5 @@
 import type { Limit } from '../access/rights.ts';
+import type { RowPage } from '../page-of-rows.ts';
 
 /** Whose rights a credential stays within. */
 export interface Owner {
@@ -32,9 +33,9 @@ export interface CredentialStore {
   find(id: string): Promise<Credential | undefined>;
   findBySecret(secretHash: string): Promise<Credential | undefined>;
   findRobot(name: string): Promise<Credential | undefined>;
-  /** Of one owner or of all, by name and age. */
-  list(kind: Credential['kind'], owner?: Owner): Promise<readonly Credential[]>;
-  /** Throws EntryExistsError for a robot whose name is taken, EntryUnknownError for the owner. */
+  /** Of one owner or of all, by name, age and id; a page of them where one is given. */
+  list(kind: Credential['kind'], owner?: Owner, page?: RowPage): Promise<readonly Credential[]>;
+  /** Throws EntryExistsError for a robot whose name is taken, EntryUnknownError for the owner, SettingInvalidError when it has too many. */
   create(credential: Credential): Promise<void>;
   /** The secret of before no longer counts, nor do logins that were made with it. Throws EntryUnknownError. */
   replaceSecret(id: string, secretHash: string, expiresAt: Date | undefined): Promise<void>;

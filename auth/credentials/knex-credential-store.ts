@@ -1,7 +1,9 @@
 import type { Knex } from 'knex';
 import type { Limit } from '../access/rights.ts';
+import { MOST_CREDENTIALS, refuseBeyond } from '../administration/most-entries.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { EntryExistsError, EntryUnknownError } from '../errors.ts';
+import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import type { Credential, CredentialStore, Owner } from './credential-store.ts';
 
 interface CredentialRow {
@@ -39,10 +41,10 @@ export class KnexCredentialStore implements CredentialStore {
     return this.#first({ login_name: name });
   }
 
-  async list(kind: Credential['kind'], owner?: Owner): Promise<readonly Credential[]> {
+  async list(kind: Credential['kind'], owner?: Owner, page?: RowPage): Promise<readonly Credential[]> {
     const query = this.#db.read<CredentialRow>('credentials').where({ kind });
     if (owner !== undefined) query.andWhere(ownerKey(owner));
-    const rows: readonly CredentialRow[] = await query.orderBy(['name', 'created_at', 'id']);
+    const rows: readonly CredentialRow[] = await orderedBy(query, ['name', 'created_at', 'id'], page);
     return rows.map(credentialOf);
   }
 
@@ -60,6 +62,8 @@ export class KnexCredentialStore implements CredentialStore {
           throw new EntryExistsError(`there is a robot account named "${loginName}" already`);
         }
       }
+      const owned = trx('credentials').where({ ...ownerKey(owner), kind: credential.kind });
+      await refuseBeyond(owned, MOST_CREDENTIALS, 'remove what is not needed any more');
       const row: CredentialRow = {
         id: credential.id,
         kind: credential.kind,

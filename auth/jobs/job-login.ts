@@ -25,7 +25,7 @@ export class JobLogin implements LoginMethod {
   async logIn({ password }: BasicCredentials): Promise<Identity | undefined> {
     const issuer = issuerOf(password);
     if (issuer === undefined) return undefined;
-    const trusted = (await this.#rules.list()).filter((rule) => rule.issuer === issuer);
+    const trusted = await this.#rules.list(issuer);
     if (trusted.length === 0) throw new CredentialsInvalidError('no rule trusts the issuer of this token');
     const payload = await this.#verify(password, issuer, trusted);
     const matching = trusted.filter((rule) => matches(rule, payload));

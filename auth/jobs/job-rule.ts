@@ -18,9 +18,9 @@ export interface JobRule {
 
 /** Where rules are kept. Each method is one durable step. */
 export interface JobRuleStore {
-  /** By name. */
-  list(): Promise<readonly JobRule[]>;
-  /** Throws EntryExistsError when the name is taken. */
+  /** By name; with `issuer`, only those that trust it. */
+  list(issuer?: string): Promise<readonly JobRule[]>;
+  /** Throws EntryExistsError when the name is taken, SettingInvalidError when there are too many. */
   create(rule: JobRule): Promise<void>;
   /** Answers whether it was there. */
   remove(name: string): Promise<boolean>;

@@ -1,4 +1,5 @@
 import type { Role } from '../access/role.ts';
+import { MOST_RULES, refuseBeyond } from '../administration/most-entries.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { EntryExistsError } from '../errors.ts';
 import type { JobRule, JobRuleStore } from './job-rule.ts';
@@ -20,8 +21,10 @@ export class KnexJobRuleStore implements JobRuleStore {
     this.#db = db;
   }
 
-  async list(): Promise<readonly JobRule[]> {
-    const rows: readonly JobRuleRow[] = await this.#db.read('job_rules').orderBy('name');
+  async list(issuer?: string): Promise<readonly JobRule[]> {
+    const query = this.#db.read<JobRuleRow>('job_rules').orderBy('name');
+    if (issuer !== undefined) query.where({ issuer });
+    const rows: readonly JobRuleRow[] = await query;
     return rows.map(({ claims, ...row }) => ({ ...row, claims: JSON.parse(claims) }));
   }
 
@@ -30,6 +33,7 @@ export class KnexJobRuleStore implements JobRuleStore {
       const there = await trx('job_rules').where({ name: rule.name }).first('name');
       if (there !== undefined)
         throw new EntryExistsError(`there is a rule ${rule.name} already: remove it first`);
+      await refuseBeyond(trx('job_rules'), MOST_RULES, 'remove what is not needed any more');
       await trx('job_rules').insert({ ...rule, claims: JSON.stringify(claims) });
     });
   }

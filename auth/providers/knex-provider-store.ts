@@ -1,3 +1,4 @@
+import { MOST_RULES, refuseBeyond } from '../administration/most-entries.ts';
 import type { AuthDatabase } from '../auth-database.ts';
 import { EntryExistsError } from '../errors.ts';
 import type { Provider, ProviderStore } from './provider.ts';
@@ -46,6 +47,7 @@ export class KnexProviderStore implements ProviderStore {
       if ((await trx('providers').where({ name }).first('name')) !== undefined) {
         throw new EntryExistsError(`there is a provider named "${name}" already: remove it first`);
       }
+      await refuseBeyond(trx('providers'), MOST_RULES, 'remove what is not needed any more');
       await trx('providers').insert(row);
     });
   }

@@ -1,22 +1,29 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { allowsAction } from '../../auth/access/rights.ts';
-import type { RoleGrant } from '../../auth/accounts/role-store.ts';
+import type { RoleGrant, RoleStore } from '../../auth/accounts/role-store.ts';
 import { formatHolder, parseHolder } from '../../auth/administration/names.ts';
 import { parseRole } from '../../auth/administration/roles.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
+import { Pace } from '../../lib/sync/pace.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
+import { cursorAfter, rowPageOf } from './row-page.ts';
+
+/** Grants that one query reads, and that one request looks at: the rest comes with the next page. */
+const AT_ONCE = 1000;
+const MOST_LOOKED_AT = 10_000;
+/** Steps of Pace that reading a grant costs. */
+const STEPS_OF_ROW = 20;
 
 /** Who has which role on which repositories. For administrators, and for admins of repositories about these. */
 export function addGrantRoutes(router: ManagementRouter, { store: { roles } }: ManagementDependencies): void {
   router.get('/grants', async (ctx) => {
-    const { rights } = ctx.state.identity;
-    const visible = (await roles.list()).filter(({ pattern }) => allowsAction(rights, pattern, 'manage'));
-    answerJson(ctx, 200, { grants: visible.map(shown) });
+    const { grants, next } = await visibleGrants(ctx, roles);
+    answerJson(ctx, 200, { grants: grants.map(shown), next });
   });
 
   router.put('/grants', async (ctx) => {
@@ -40,6 +47,37 @@ export function addGrantRoutes(router: ManagementRouter, { store: { roles } }: M
     }
     answerEmpty(ctx, 204);
   });
+}
+
+/** A page of the grants that somebody may change. It is not full when it has looked at as many as one request may. */
+async function visibleGrants(
+  ctx: RequestContext,
+  roles: RoleStore,
+): Promise<{ readonly grants: readonly RoleGrant[]; readonly next: string | null }> {
+  const { rights } = ctx.state.identity;
+  const page = rowPageOf(ctx, 3);
+  const pace = new Pace();
+  const grants: RoleGrant[] = [];
+  let { after } = page;
+  for (let looked = 0; looked < MOST_LOOKED_AT; looked += AT_ONCE) {
+    ctx.state.signal.throwIfAborted();
+    const found = await roles.list({ limit: AT_ONCE, ...(after !== undefined && { after }) });
+    for (const grant of found) {
+      // Each pattern is compared with all that its asker has.
+      await pace.after(1 + rights.grants.length);
+      if (allowsAction(rights, grant.pattern, 'manage')) grants.push(grant);
+      if (grants.length === page.limit) return { grants, next: cursorAfter(keyOf(grant)) };
+    }
+    const last = found.at(-1);
+    if (found.length < AT_ONCE || last === undefined) return { grants, next: null };
+    after = keyOf(last);
+    await pace.after(STEPS_OF_ROW * found.length);
+  }
+  return { grants, next: cursorAfter(after) };
+}
+
+function keyOf({ holder, pattern }: RoleGrant): readonly string[] {
+  return [holder.kind, holder.kind === 'public' ? '' : holder.name, pattern];
 }
 
 function requireManager(ctx: RequestContext, pattern: string): void {

@@ -1,3 +1,4 @@
+import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';
 import { parseOwner } from '../../auth/administration/names.ts';
@@ -7,7 +8,8 @@ import type { RequestContext } from '../request-context.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { isPerson, requireAdmin, requirePerson } from './require.ts';
-import { endOf, shownCredential, shownSecret, termsOf } from './shown-credential.ts';
+import { nextOf, rowPageOf } from './row-page.ts';
+import { endOf, keyOfCredential, shownCredential, shownSecret, termsOf } from './shown-credential.ts';
 
 /** Robot accounts: everybody's own, and for administrators those of others and of teams. */
 export function addRobotRoutes(
@@ -15,10 +17,14 @@ export function addRobotRoutes(
   { store: { credentials } }: ManagementDependencies,
 ): void {
   router.get('/robots', async (ctx) => {
-    const robots = await credentials.list('robot');
-    const all = isAdmin(ctx.state.identity.rights);
-    const visible = robots.filter(({ owner }) => all || isOwner(ctx, owner));
-    answerJson(ctx, 200, { robots: visible.map(shownCredential) });
+    const page = rowPageOf(ctx, 3);
+    const { identity } = ctx.state;
+    const owner: Owner | undefined = isAdmin(identity.rights)
+      ? undefined
+      : { kind: 'user', name: nameOf(identity) ?? '' };
+    const robots = await credentials.list('robot', owner, page);
+    const own = robots.filter((robot) => owner === undefined || isOwner(ctx, robot.owner));
+    answerJson(ctx, 200, { robots: own.map(shownCredential), next: nextOf(own, page, keyOfCredential) });
   });
 
   router.post('/robots', async (ctx) => {

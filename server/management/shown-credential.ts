@@ -17,6 +17,11 @@ export function shownCredential(credential: Credential) {
   };
 }
 
+/** By what lists of credentials are ordered. */
+export function keyOfCredential({ name, createdAt, id }: Credential): readonly string[] {
+  return [name, createdAt.toISOString(), id];
+}
+
 /** One that was just made, with its secret, which is shown this once. */
 export function shownSecret({ credential, secret }: MadeCredential) {
   return { ...shownCredential(credential), secret };

@@ -5,12 +5,15 @@ import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
+import { nextOf, rowPageOf } from './row-page.ts';
 
 /** Teams: people who have roles together. For administrators. */
 export function addTeamRoutes(router: ManagementRouter, { store: { teams } }: ManagementDependencies): void {
   router.get('/teams', async (ctx) => {
     requireAdmin(ctx);
-    answerJson(ctx, 200, { teams: await teams.list() });
+    const page = rowPageOf(ctx, 1);
+    const found = await teams.list(page);
+    answerJson(ctx, 200, { teams: found, next: nextOf(found, page, ({ name }) => [name]) });
   });
 
   router.post('/teams', async (ctx) => {

@@ -6,7 +6,8 @@ import { queryOf } from '../registry/parameters.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requirePerson, requireSelfOrAdmin } from './require.ts';
-import { shownCredential, shownSecret, termsOf } from './shown-credential.ts';
+import { nextOf, rowPageOf } from './row-page.ts';
+import { keyOfCredential, shownCredential, shownSecret, termsOf } from './shown-credential.ts';
 
 /** Personal tokens: everybody's own, and for administrators those of others. */
 export function addTokenRoutes(
@@ -16,8 +17,12 @@ export function addTokenRoutes(
   router.get('/tokens', async (ctx) => {
     const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
     requireSelfOrAdmin(ctx, name);
-    const tokens = await credentials.list('personal', { kind: 'user', name });
-    answerJson(ctx, 200, { tokens: tokens.map(shownCredential) });
+    const page = rowPageOf(ctx, 3);
+    const tokens = await credentials.list('personal', { kind: 'user', name }, page);
+    answerJson(ctx, 200, {
+      tokens: tokens.map(shownCredential),
+      next: nextOf(tokens, page, keyOfCredential),
+    });
   });
 
   router.post('/tokens', async (ctx) => {

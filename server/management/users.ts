@@ -10,6 +10,7 @@ import type { RequestContext } from '../request-context.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { isPerson, requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
+import { nextOf, rowPageOf } from './row-page.ts';
 
 /** The people who can log in, and whoever asks. */
 export function addUserRoutes(router: ManagementRouter, { passwords, store }: ManagementDependencies): void {
@@ -22,7 +23,9 @@ export function addUserRoutes(router: ManagementRouter, { passwords, store }: Ma
 
   router.get('/users', async (ctx) => {
     requireAdmin(ctx);
-    answerJson(ctx, 200, { users: (await accounts.list()).map(shown) });
+    const page = rowPageOf(ctx, 1);
+    const found = await accounts.list(page);
+    answerJson(ctx, 200, { users: found.map(shown), next: nextOf(found, page, ({ name }) => [name]) });
   });
 
   router.post('/users', async (ctx) => {

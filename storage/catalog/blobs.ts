@@ -18,6 +18,9 @@ import { recordWrite } from './write-record.ts';
 /** Databases bound the number of values in one statement. */
 const SIZES_AT_ONCE = 200;
 
+/** Links that one statement touches. */
+const TOUCHED_AT_ONCE = 500;
+
 /** Tags that are compared with the rules before a blob is deleted: all images of a team may need it. */
 const MOST_TAGS_LOOKED_AT = 500;
 
@@ -192,16 +195,40 @@ export async function beginGrace(trx: Knex.Transaction, digest: Digest): Promise
   await trx('blobs').where({ digest }).update({ unlinked_at: Date.now() });
 }
 
-/** Begins the grace period of links anew; `digests` may be a query. */
+/** Begins the grace period of links anew. */
 export async function touchLinks(
   trx: Knex.Transaction,
   repositoryId: number,
-  digests: Knex.QueryBuilder | readonly string[],
+  digests: readonly string[],
 ): Promise<void> {
   await trx('blob_links')
     .where({ repository_id: repositoryId })
-    .whereIn('digest', digests as Knex.QueryBuilder)
+    .whereIn('digest', [...digests])
     .update({ touched_at: Date.now() });
+}
+
+/** Begins the grace period of the links to all digests of a query's rows anew, however many these are. */
+export async function touchLinksOf(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  rows: Knex.QueryBuilder,
+): Promise<void> {
+  const pace = new Pace(TOUCHED_AT_ONCE);
+  let last = '';
+  for (;;) {
+    const digests: readonly string[] = await rows
+      .clone()
+      .where('digest', '>', last)
+      .distinct('digest')
+      .orderBy('digest')
+      .limit(TOUCHED_AT_ONCE)
+      .pluck('digest');
+    await touchLinks(trx, repositoryId, digests);
+    const end = digests.at(-1);
+    if (end === undefined || digests.length < TOUCHED_AT_ONCE) return;
+    last = end;
+    await pace.after(TOUCHED_AT_ONCE);
+  }
 }
 
 async function addLink(

@@ -5,7 +5,7 @@ import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { isIndex } from '../oci/media-types.ts';
 import type { Actor } from './actor.ts';
-import { beginGrace, linkBlob, removeLinks, touchLinks } from './blobs.ts';
+import { beginGrace, linkBlob, removeLinks, touchLinksOf } from './blobs.ts';
 import type {
   FoundManifest,
   ListedManifests,
@@ -28,6 +28,9 @@ import { recordWrite } from './write-record.ts';
 
 /** Rows in one statement: databases bound the number of its values. */
 const BATCH = 200;
+
+/** References that one statement removes. */
+const REMOVED_AT_ONCE = 1000;
 
 interface ManifestRow extends BlobRow {
   readonly repository_id: number;
@@ -109,12 +112,8 @@ export class KnexManifests implements ManifestCatalog {
       await refuseLoss(trx, id, digest, by, guards);
       const referring = { repository_id: id, manifest_digest: digest };
       // What it held on to, and what is about it, begins its grace period now.
-      await touchLinks(trx, id, trx('manifest_references').where(referring).select('digest'));
-      await touchLinks(
-        trx,
-        id,
-        trx('manifests').where({ repository_id: id, subject: digest }).select('digest'),
-      );
+      await touchLinksOf(trx, id, trx('manifest_references').where(referring));
+      await touchLinksOf(trx, id, trx('manifests').where({ repository_id: id, subject: digest }));
       const tags: readonly string[] = await trx('tags')
         .where(referring)
         .orderBy('name')
@@ -263,16 +262,33 @@ export async function removeManifests(
   id: number,
   digests: readonly string[],
 ): Promise<number> {
-  await trx('manifest_references')
-    .where({ repository_id: id })
-    .whereIn('manifest_digest', [...digests])
-    .delete();
+  await removeReferences(trx, id, digests);
   const deleted = await trx('manifests')
     .where({ repository_id: id })
     .whereIn('digest', [...digests])
     .delete();
   if (deleted > 0) await removeLinks(trx, id, digests);
   return deleted;
+}
+
+/** Removes what manifests refer to, which may be very many, in several statements. */
+async function removeReferences(
+  trx: Knex.Transaction,
+  id: number,
+  digests: readonly string[],
+): Promise<void> {
+  const key = ['repository_id', 'manifest_digest', 'position'];
+  const pace = new Pace(REMOVED_AT_ONCE);
+  let removed: number;
+  do {
+    const some = trx('manifest_references')
+      .where({ repository_id: id })
+      .whereIn('manifest_digest', [...digests])
+      .limit(REMOVED_AT_ONCE)
+      .select(key);
+    removed = await trx('manifest_references').whereIn(key, some).delete();
+    await pace.after(removed);
+  } while (removed === REMOVED_AT_ONCE);
 }
 
 /** The digest that a tag points at, or that of the manifest itself; undefined when it is not there. */
@@ -301,7 +317,7 @@ async function writeManifest(trx: Knex.Transaction, id: number, manifest: Manife
     })
     .onConflict(['repository_id', 'digest'])
     .merge();
-  await trx('manifest_references').where({ repository_id: id, manifest_digest: digest }).delete();
+  await removeReferences(trx, id, [digest]);
   const rows = manifest.references.map((reference, position) => ({
     repository_id: id,
     manifest_digest: digest,

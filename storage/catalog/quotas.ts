@@ -4,6 +4,7 @@ import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { isPostgres } from './dialect.ts';
 import { exceeded, USED, usedOf } from './guards.ts';
 import { likeOf } from './like-pattern.ts';
+import { refuseBeyond } from './most-settings.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
@@ -87,6 +88,7 @@ export class KnexQuotas implements QuotaCatalog {
         await takeBack(trx, changed.id);
         return;
       }
+      await refuseBeyond(trx, 'quotas');
       await trx('quotas').insert({ pattern, matches: likeOf(pattern), bytes });
       const { id } = await trx('quotas').where({ pattern }).first('id');
       await count(trx, id);

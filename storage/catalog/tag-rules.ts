@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { likeOf } from './like-pattern.ts';
+import { refuseBeyond } from './most-settings.ts';
 import type { TagRule, TagRuleCatalog } from './tag-rule-catalog.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -17,6 +18,8 @@ export class KnexTagRules implements TagRuleCatalog {
 
   async put({ pattern, tags, kind }: TagRule): Promise<void> {
     await inTransaction(this.#knex, async (trx) => {
+      const there = await trx('tag_rules').where({ pattern, tags }).first('id');
+      if (there === undefined) await refuseBeyond(trx, 'tag_rules');
       await trx('tag_rules')
         .insert({ pattern, matches: likeOf(pattern), tags, kind })
         .onConflict(['pattern', 'tags'])

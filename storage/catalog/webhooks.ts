@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { likeOf } from './like-pattern.ts';
+import { refuseBeyond } from './most-settings.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import { inTransaction } from './transaction.ts';
 import type {
@@ -65,6 +66,7 @@ export class KnexWebhooks implements WebhookCatalog {
   create({ name, url, events, pattern, secret }: NewWebhook): Promise<boolean> {
     return inTransaction(this.#knex, async (trx) => {
       if ((await trx('webhooks').where({ name }).first('id')) !== undefined) return false;
+      await refuseBeyond(trx, 'webhooks');
       await trx('webhooks').insert({
         name,
         url,

@@ -31,7 +31,7 @@ describe('tokens of jobs', async () => {
     },
   ];
   const store: JobRuleStore = {
-    list: async () => rules,
+    list: async (issuer) => rules.filter((rule) => issuer === undefined || rule.issuer === issuer),
     create: async () => undefined,
     remove: async () => false,
   };

@@ -95,6 +95,45 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     });
   });
 
+  await t.test('a delete of a manifest that many manifests are about, and that refers to many', async () => {
+    const pushed = await registry.send('PUT', '/v2/team/app/manifests/subject', {
+      body: JSON.stringify({ ...indexOf(1), annotations: { is: 'a subject' } }),
+      headers,
+    });
+    const subject = String(pushed.headers['docker-content-digest']);
+    const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+    const { repository_id } = await knex('tags').where({ name: 'subject' }).first('repository_id');
+    const numbers = 'with recursive n (i) as (select 1 union all select i + 1 from n where i < 5000)';
+    const digests = "'sha256:' || printf('%064x', i)";
+    await knex.raw(
+      `insert into blobs (digest, size, location, created_at) ${numbers} select ${digests}, 1, 'x', 0 from n`,
+    );
+    await knex.raw(
+      `insert into blob_links (repository_id, digest, created_at, touched_at, size)
+        ${numbers} select ?, ${digests}, 0, 0, 1 from n`,
+      [repository_id],
+    );
+    await knex.raw(
+      `insert into manifests (repository_id, digest, media_type, subject, pushed_at)
+        ${numbers} select ?, ${digests}, ?, ?, 0 from n`,
+      [repository_id, OCI_MANIFEST, subject],
+    );
+    await knex.raw(
+      `insert into manifest_references (repository_id, manifest_digest, position, kind, digest)
+        ${numbers} select ?, ?, i, 'manifest', ${digests} from n`,
+      [repository_id, subject],
+    );
+    await bounded('the delete', async () => {
+      const deleted = await registry.send('DELETE', `/v2/team/app/manifests/${subject}`);
+      assert.equal(deleted.status, 202, deleted.body.toString());
+    });
+    const left = await knex('blob_links').where({ repository_id, touched_at: 0 }).count({ count: '*' });
+    const referring = await knex('manifest_references').where({ manifest_digest: subject }).first();
+    await knex.destroy();
+    assert.deepEqual(left, [{ count: 0 }], 'the grace of all of them begins anew');
+    assert.equal(referring, undefined);
+  });
+
   await t.test('a search and a catalog of ten thousand repositories that has nothing', async () => {
     const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
     await knex.raw(
