@@ -7,16 +7,43 @@ const DEEPEST = 64;
 /** Characters between two looks at the pace. */
 const STEP = 4096;
 
+/** Fields of manifests, descriptors and platforms (image-spec). */
+const FIELDS: ReadonlyMap<string, string> = new Map(
+  [
+    ...[
+      'schemaVersion',
+      'mediaType',
+      'artifactType',
+      'config',
+      'layers',
+      'manifests',
+      'subject',
+      'annotations',
+    ],
+    ...['digest', 'size', 'urls', 'data', 'platform'],
+    ...['architecture', 'os', 'os.version', 'os.features', 'variant', 'features'],
+  ].map((field) => [field.toLowerCase(), field]),
+);
+
+interface OpenValue {
+  /** The keys of an object; undefined for an array. */
+  readonly keys?: Set<string>;
+  /** Whether its keys are the author's own, in any case: annotations. */
+  readonly isFree: boolean;
+  /** The key whose value comes next, in an array that of the array. */
+  key: string;
+}
+
 /**
- * Checks valid JSON for what readers take in different ways: an object with the same key twice, of which some
- * take the first and others the last, so that one digest would stand for two contents; and nesting that some
- * give up on. Throws ManifestInvalidError; `what` begins its message.
+ * Checks a manifest that is valid JSON for what readers take in different ways: an object with the same key twice, of
+ * which some take the first and others the last, or with a field in another case, which programs written in Go take for
+ * the field, so that one digest would stand for two contents; and nesting that some give up on. Throws
+ * ManifestInvalidError; `what` begins its message.
  */
 export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Promise<void> {
   const text = new TextDecoder().decode(bytes);
   const pace = new Pace();
-  /** The keys of each open object; undefined for an array. */
-  const open: (Set<string> | undefined)[] = [];
+  const open: OpenValue[] = [];
   let expectKey = false;
   let paced = 0;
   for (let position = 0; position < text.length; position += 1) {
@@ -28,7 +55,10 @@ export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Prom
       case '{':
       case '[': {
         const isObject = text[position] === '{';
-        open.push(isObject ? new Set() : undefined);
+        const outer = open.at(-1);
+        const key = outer?.key ?? '';
+        const isFree = outer !== undefined && (outer.isFree || key === 'annotations');
+        open.push(isObject ? { keys: new Set(), isFree, key: '' } : { isFree, key });
         if (open.length > DEEPEST) throw new ManifestInvalidError(`${what} is nested deeper than ${DEEPEST}`);
         expectKey = isObject;
         break;
@@ -39,7 +69,7 @@ export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Prom
         expectKey = false;
         break;
       case ',':
-        expectKey = open.at(-1) !== undefined;
+        expectKey = open.at(-1)?.keys !== undefined;
         break;
       case '"': {
         const end = endOfString(text, position);
@@ -52,14 +82,23 @@ export async function refuseAmbiguousJson(bytes: Uint8Array, what: string): Prom
   }
 }
 
-function addKey(keys: Set<string> | undefined, literal: string, what: string): void {
+function addKey(object: OpenValue | undefined, literal: string, what: string): void {
+  if (object === undefined) return;
   const key = String(JSON.parse(literal));
-  if (keys?.has(key)) {
-    throw new ManifestInvalidError(
-      `${what} has the key ${JSON.stringify(key.slice(0, 160))} twice in one object`,
-    );
+  const shown = JSON.stringify(key.slice(0, 160));
+  if (object.keys?.has(key))
+    throw new ManifestInvalidError(`${what} has the key ${shown} twice in one object`);
+  const field = FIELDS.get(folded(key));
+  if (!object.isFree && field !== undefined && field !== key) {
+    throw new ManifestInvalidError(`${what} has the key ${shown}, which some programs read as "${field}"`);
   }
-  keys?.add(key);
+  object.keys?.add(key);
+  object.key = key;
+}
+
+/** A key as Go compares it with the names of fields (encoding/json): two letters beside those of ASCII fold to these. */
+function folded(key: string): string {
+  return key.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
 }
 
 /** The position of the quote that ends the string whose first quote is at `start`. */

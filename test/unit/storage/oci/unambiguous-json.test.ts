@@ -20,6 +20,19 @@ for (const text of [
 }
 
 for (const text of [
+  '{"layers":[],"Layers":[{}]}',
+  '{"Subject":{}}',
+  '{"layers":[{"annotations":{}},{"digest":"a","DIGEST":"b"}]}',
+  '{"config":{"\\u017fize":1}}',
+  '{"annotations":{},"manifests":[{"platform":{"OS":"linux"}}]}',
+]) {
+  test(`${text}: a field in another case, which Go reads as the field, is refused`, async () => {
+    await assert.rejects(check(text), /which some programs read as/);
+  });
+}
+
+for (const text of [
+  '{"annotations":{"Layers":"a","layers":"b","Size":"c"},"layers":[{"annotations":{"URLs":"a"}}]}',
   '{}',
   '[]',
   '{"a":{"a":{"a":1}},"b":{"a":1}}',
