@@ -24,6 +24,7 @@ interface ErrorEntry {
 type ServerErrorKind =
   | 'DENIED'
   | 'MALFORMED_REQUEST'
+  | 'EXPECTATION_UNKNOWN'
   | 'HEADERS_TOO_LARGE'
   | 'MANIFEST_TOO_LARGE'
   | 'MEDIA_TYPE_UNSUPPORTED'
@@ -68,6 +69,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   DIGEST_MISMATCH: { code: 'DIGEST_INVALID', status: 400, message: 'the content has another digest' },
   ENTRY_EXISTS: { code: 'EXISTS', status: 409, message: 'the name is taken' },
   ENTRY_UNKNOWN: { code: 'UNKNOWN_NAME', status: 404, message: 'there is nothing of this name' },
+  EXPECTATION_UNKNOWN: { code: 'UNSUPPORTED', status: 417, message: 'only 100-continue can be expected' },
   HEADERS_TOO_LARGE: {
     code: 'UNSUPPORTED',
     status: 431,

@@ -3,6 +3,7 @@ import { COMMON_HEADERS } from './http/common-headers.ts';
 import { http } from './http/node-http.ts';
 
 const MESSAGES: Readonly<Record<string, string>> = {
+  ERR_MISSING_HOST: 'the Host header is missing',
   ERR_REPEATED_HEADER: 'a header that a request has once, such as Host, is there twice',
   ERR_SSL_HTTP_REQUEST: 'this port speaks HTTPS: use https:// in the address',
 };
@@ -16,7 +17,9 @@ export function malformedAnswer(error: NodeJS.ErrnoException): string {
         ? 'REQUEST_TIMEOUT'
         : error.code === 'ERR_TOO_MANY_CONNECTIONS'
           ? 'TOO_MANY_CONNECTIONS'
-          : 'MALFORMED_REQUEST';
+          : error.code === 'ERR_UNKNOWN_EXPECTATION'
+            ? 'EXPECTATION_UNKNOWN'
+            : 'MALFORMED_REQUEST';
   const { status, body, headers } = errorAnswer(new RegistryError(kind, MESSAGES[error.code ?? '']));
   const text = JSON.stringify(body);
   return [

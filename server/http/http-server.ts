@@ -55,7 +55,8 @@ export class HttpServer {
       const ended = options.gate?.begin(req.socket);
       if (ended !== undefined) res.once('close', ended);
       if (this.#state !== 'serving') res.shouldKeepAlive = false;
-      if (repeatsHeader(req)) refuseMalformed(res, options.malformedAnswer(REPEATED_HEADER));
+      const fault = faultOf(req);
+      if (fault !== undefined) refuseMalformed(res, options.malformedAnswer(fault));
       else options.handle(req, res);
     };
     const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
@@ -65,6 +66,8 @@ export class HttpServer {
       connectionsCheckingInterval: headersTimeout / 2,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
+      // Node's own answer would lack the headers of all others.
+      requireHostHeader: false,
     };
     this.#server =
       options.certificate === undefined
@@ -84,6 +87,7 @@ export class HttpServer {
     if (options.certificate !== undefined) answerPlainHttp(this.#server, options.malformedAnswer);
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
+    this.#server.on('checkExpectation', onRequest);
     this.#server.setTimeout(this.#stalledTimeoutMs, (socket: Socket) => this.#onStalled(socket));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
@@ -184,10 +188,25 @@ const SINGLE_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'],
 ]);
 
+/** The only expectation that there is (RFC 9110, section 10.1.1). */
+const CONTINUE = '100-continue';
 const REPEATED_HEADER = Object.assign(new Error('a header is there twice'), { code: 'ERR_REPEATED_HEADER' });
+const MISSING_HOST = Object.assign(new Error('there is no Host header'), { code: 'ERR_MISSING_HOST' });
+const UNKNOWN_EXPECTATION = Object.assign(new Error('the expectation is not known'), {
+  code: 'ERR_UNKNOWN_EXPECTATION',
+});
 const TOO_MANY_CONNECTIONS = Object.assign(new Error('there are too many connections'), {
   code: 'ERR_TOO_MANY_CONNECTIONS',
 });
+
+/** What is wrong with the headers of a request, whatever it asks for. */
+function faultOf(req: IncomingMessage): NodeJS.ErrnoException | undefined {
+  if (repeatsHeader(req)) return REPEATED_HEADER;
+  const { expect = CONTINUE, host } = req.headers;
+  // RFC 9112, section 3.2.
+  if (host === undefined && req.httpVersion === '1.1') return MISSING_HOST;
+  return expect.toLowerCase() === CONTINUE ? undefined : UNKNOWN_EXPECTATION;
+}
 
 /** Whether a header that a request has once (RFC 9110, section 5.3; RFC 9112, section 3.2) is there twice. */
 function repeatsHeader({ rawHeaders }: IncomingMessage): boolean {

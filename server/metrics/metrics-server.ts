@@ -1,7 +1,6 @@
 import { METRICS_TYPE, type MetricSet } from '../../lib/metrics/metric-set.ts';
-import { COMMON_HEADERS } from '../http/common-headers.ts';
 import { listen } from '../http/listen.ts';
-import { http } from '../http/node-http.ts';
+import { createPlainServer } from '../http/plain-server.ts';
 
 /** More connections than monitoring needs. */
 const MOST_CONNECTIONS = 64;
@@ -20,15 +19,11 @@ export async function startMetricsServer(
   metrics: MetricSet,
   address: { readonly host: string; readonly port: number },
 ): Promise<MetricsServer> {
-  const server = http.createServer((req, res) => {
-    const known = req.url === '/metrics' && (req.method === 'GET' || req.method === 'HEAD');
-    const body = known ? metrics.expose() : 'metrics are at /metrics\n';
-    res.writeHead(known ? 200 : 404, {
-      ...COMMON_HEADERS,
-      'Content-Type': known ? METRICS_TYPE : 'text/plain; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-    });
-    res.end(body);
+  const server = createPlainServer({}, ({ method, url }) => {
+    const known = url === '/metrics' && (method === 'GET' || method === 'HEAD');
+    return known
+      ? { status: 200, body: metrics.expose(), headers: { 'Content-Type': METRICS_TYPE } }
+      : { status: 404, body: 'metrics are at /metrics\n' };
   });
   server.maxConnections = MOST_CONNECTIONS;
   const port = await listen(server, address);

@@ -1,8 +1,7 @@
-import { COMMON_HEADERS } from '../http/common-headers.ts';
 import type { ConnectionGate } from '../http/connection-limits.ts';
 import { isHost } from '../http/forwarded.ts';
 import { listen } from '../http/listen.ts';
-import { http } from '../http/node-http.ts';
+import { createPlainServer } from '../http/plain-server.ts';
 
 /** Milliseconds in which a client must have sent its request. */
 const REQUEST_TIMEOUT = 10_000;
@@ -22,24 +21,16 @@ export async function startRedirectServer(
   securePort: number,
   gate: ConnectionGate,
 ): Promise<RedirectServer> {
-  const server = http.createServer(
-    { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT },
-    (req, res) => {
-      const host = req.headers.host ?? '';
-      const path = req.url ?? '';
-      const known = isHost(host) && path.startsWith('/');
-      const name = host.replace(/:\d+$/, '');
-      const body = known ? 'this registry speaks HTTPS\n' : 'name the host, and a path\n';
-      res.writeHead(known ? 308 : 400, {
-        ...COMMON_HEADERS,
-        'Content-Type': 'text/plain; charset=utf-8',
-        'Content-Length': Buffer.byteLength(body),
-        Connection: 'close',
-        ...(known && { Location: `https://${name}${securePort === 443 ? '' : `:${securePort}`}${path}` }),
-      });
-      res.end(req.method === 'HEAD' ? undefined : body);
-    },
-  );
+  const timeouts = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT };
+  const server = createPlainServer(timeouts, ({ headers: { host = '' }, url = '' }) => {
+    if (!isHost(host) || !url.startsWith('/')) {
+      return { status: 400, body: 'name the host, and a path\n', headers: { Connection: 'close' } };
+    }
+    const port = securePort === 443 ? '' : `:${securePort}`;
+    const location = `https://${host.replace(/:\d+$/, '')}${port}${url}`;
+    const headers = { Connection: 'close', Location: location };
+    return { status: 308, body: 'this registry speaks HTTPS\n', headers };
+  });
   server.on('connection', (socket) => {
     if (!gate.admit(socket)) socket.destroy();
   });

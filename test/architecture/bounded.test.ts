@@ -22,9 +22,21 @@ test('bodies that are read whole are read in the memory that all of them share',
   ]);
 });
 
+/** What makes the small servers; those that call it bound them. */
+const PLAIN = 'server/http/plain-server.ts';
+
 test('every listener bounds its connections', async () => {
-  const listeners = await serverFilesWith(/\bcreateServer\(/);
+  const listeners = await serverFilesWith(/\bcreate(?:Plain)?Server\(/);
   const bounded = await serverFilesWith(/\bgate\.admit\(|\.maxConnections = /);
-  // It listens for a moment to find out whether it may.
-  assert.deepEqual(listeners, [...bounded, 'server/on-address.ts'].sort());
+  // The last listens for a moment to find out whether it may.
+  assert.deepEqual(listeners, [...bounded, PLAIN, 'server/on-address.ts'].sort());
+});
+
+test('every server that answers writes the answers that Node would write, with the common headers', async () => {
+  const servers = (await serverFilesWith(/\bcreateServer\(/)).filter(
+    (file) => file !== 'server/on-address.ts',
+  );
+  const careful = await serverFilesWith(/requireHostHeader: false.*'clientError'/s);
+  assert.deepEqual(servers, careful);
+  assert.deepEqual(careful, await serverFilesWith(/'checkContinue'.*'checkExpectation'/s));
 });

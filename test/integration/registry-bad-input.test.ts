@@ -45,6 +45,22 @@ async function expectNothingLost({ registry, image }: Stocked): Promise<void> {
 
 const ABSENT = `sha256:${'0'.repeat(64)}`;
 
+test('what is refused before a route has it says so in JSON, and nosniff', async (t) => {
+  const registry = await startInProcessRegistry(t);
+  for (const [request, status, message] of [
+    ['nonsense', 400, /not an HTTP request/],
+    ['GET /v2/ HTTP/1.1', 400, /Host header is missing/],
+    ['GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b', 400, /is there twice/],
+    ['GET /v2/ HTTP/1.1\r\nHost: a\r\nExpect: nonsense', 417, /only 100-continue/],
+    [`GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Long: ${'a'.repeat(20_000)}`, 431, /too large/],
+  ] as const) {
+    const connection = await connectRaw(t, Number(new URL(registry.url).port));
+    connection.write(`${request}\r\n\r\n`);
+    await connection.waitFor(new RegExp(`^HTTP/1\\.1 ${status} .*x-content-type-options: nosniff\r\n`, 'is'));
+    await connection.waitFor(message);
+  }
+});
+
 test('wrong digest at the end of an upload: 400, and the upload can still be cancelled', async (t) => {
   const stock = await stocked(t);
   const { registry } = stock;

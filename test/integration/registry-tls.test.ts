@@ -10,6 +10,7 @@ import { makeCertificate } from '../support/certificates.ts';
 import { freePort } from '../support/free-port.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
+import { connectRaw } from '../support/raw-connection.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { makeBusyboxImage } from '../support/test-images.ts';
@@ -110,6 +111,12 @@ describe('TLS', { timeout: 900_000 }, async () => {
       sent.end();
     });
     assert.equal(strange, 400);
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+    for (const request of ['GET / HTTP/1.1\r\n\r\n', 'nonsense\r\n\r\n']) {
+      const connection = await connectRaw(scope, redirectPort);
+      connection.write(request);
+      await connection.waitFor(/^HTTP\/1\.1 400 .*x-content-type-options: nosniff\r\n/is);
+    }
   });
 
   test('a new certificate is taken up without a restart; a bad one is not', async () => {

@@ -4,6 +4,7 @@ import { METRICS_TYPE, MetricSet } from '../../../lib/metrics/metric-set.ts';
 import { startMetricsServer } from '../../../server/metrics/metrics-server.ts';
 import { countRequests } from '../../../server/metrics/request-metrics.ts';
 import { defer } from '../../support/cleanup.ts';
+import { connectRaw } from '../../support/raw-connection.ts';
 
 test('counters, gauges and histograms in the text format of Prometheus', () => {
   const set = new MetricSet();
@@ -58,4 +59,16 @@ test('the metrics listener answers /metrics and nothing else', async (t) => {
   const other = await fetch(`http://127.0.0.1:${server.port}/v2/`);
   assert.equal(other.status, 404);
   await other.arrayBuffer();
+  for (const [request, status] of [
+    ['GET /metrics HTTP/1.1\r\nHost: r\r\n', 200],
+    ['GET /metrics HTTP/1.1\r\n', 200],
+    ['GET /metrics HTTP/1.1\r\nHost: r\r\nExpect: nonsense\r\n', 200],
+    ['POST /metrics HTTP/1.1\r\nHost: r\r\n', 404],
+    ['GET /metrics HTTP/1.1\r\nHost : r\r\n', 400],
+    [`GET /metrics HTTP/1.1\r\nHost: r\r\nX-Long: ${'a'.repeat(20_000)}\r\n`, 400],
+  ] as const) {
+    const connection = await connectRaw(t, server.port);
+    connection.write(`${request}Connection: close\r\n\r\n`);
+    await connection.waitFor(new RegExp(`^HTTP/1\\.1 ${status} .*x-content-type-options: nosniff\r\n`, 'is'));
+  }
 });

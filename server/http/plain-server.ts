@@ -1,0 +1,51 @@
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerOptions } from 'node:http';
+import type { Socket } from 'node:net';
+import { COMMON_HEADERS } from './common-headers.ts';
+import { http } from './node-http.ts';
+
+/** A whole answer. */
+export interface PlainAnswer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+const MALFORMED = 'this is not an HTTP request\n';
+
+/** An HTTP server that reads nothing of a request but its first line and headers. All of its answers have COMMON_HEADERS. */
+export function createPlainServer(
+  options: ServerOptions,
+  answer: (req: IncomingMessage) => PlainAnswer,
+): Server {
+  const server = http.createServer({ ...options, requireHostHeader: false });
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+    server.on(event, (req, res) => {
+      const { status, body, headers } = answer(req);
+      const length = Buffer.byteLength(body);
+      res.writeHead(status, {
+        ...COMMON_HEADERS,
+        'Content-Type': TEXT,
+        'Content-Length': length,
+        ...headers,
+      });
+      res.end(req.method === 'HEAD' ? undefined : body);
+    });
+  }
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else socket.end(malformedAnswer());
+  });
+  return server;
+}
+
+function malformedAnswer(): string {
+  const headers = {
+    ...COMMON_HEADERS,
+    'Content-Type': TEXT,
+    'Content-Length': Buffer.byteLength(MALFORMED),
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  return ['HTTP/1.1 400 Bad Request', ...lines, '', MALFORMED].join('\r\n');
+}
