@@ -40,6 +40,7 @@ Usage: berth grant list
 HOLDER is user:NAME, team:NAME, or public for everybody without logging in. PATTERN is the name of a repository in
 which * stands for any characters, slashes too, such as team/*. ROLE is reader (pulls), writer (pushes as well),
 maintainer (deletes as well) or admin (grants roles on the same repositories as well); public can be a reader.
+A person, a team and the public have at most 1000 roles each.
 ${COMMON}`,
   rule: `Roles for jobs of other systems (CI, clusters): a job logs in with any user name, and as the password the OpenID
 Connect token that its system gives it. There is no secret to store.
@@ -70,7 +71,7 @@ Usage: berth provider list
   --group GROUP=TEAM    at login, members of the group join the team and others leave it; repeat it for more
 ${COMMON}`,
   webhook: `Receivers of events in repositories, as CloudEvents in JSON (structured mode): at least once, and in order for each
-repository. While the receiver is down they wait, at most 10,000 of them and for 7 days.
+repository. While the receiver is down they wait, at most 10,000 of them and for 7 days. There are at most 100 receivers.
 
 Usage: berth webhook list
        berth webhook add NAME URL [--event EVENT]… [--repository PATTERN] [--secret-stdin]
