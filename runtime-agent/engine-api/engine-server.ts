@@ -5,7 +5,7 @@ import { followRequest } from '../../lib/watchdog/follow-request.ts';
 import { http as nodeHttp } from '../node-http.ts';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
-import { isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
+import { asksForH2c, isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';
 import { mayUpgrade, serveUpgrade } from './streams/hijack.ts';
 import { takeOverPlainRequests } from './streams/plain-takeover.ts';
 
@@ -51,7 +51,7 @@ export function serveEngine<S extends Server | TlsServer>(
   const upgraded = new Set<Duplex>();
   const lastAnswers = new WeakMap<Duplex, ServerResponse>();
   const { work } = deps;
-  const plain = takeOverPlainRequests(http, event, mayUpgrade);
+  const plain = takeOverPlainRequests(http, event, (request) => mayUpgrade(request) || asksForH2c(request));
   http.prependListener('request', (request: IncomingMessage, answer: ServerResponse) => {
     lastAnswers.set(request.socket, answer);
     if (work !== undefined) followRequest(work, request, answer);

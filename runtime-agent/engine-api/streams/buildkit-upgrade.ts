@@ -9,6 +9,11 @@ export function isBuildkit(request: IncomingMessage): boolean {
   return request.method === 'POST' && /^(\/v\d+\.\d+)?\/(grpc|session)(\?|$)/.test(request.url ?? '');
 }
 
+/** Whether one of them names the protocol to upgrade to, which is enough for dockerd: it wants no `Connection: Upgrade`. */
+export function asksForH2c(request: IncomingMessage): boolean {
+  return isBuildkit(request) && request.headers.upgrade?.toLowerCase() === 'h2c';
+}
+
 /** Why a request for BuildKit is refused, in the words of its session manager. */
 export function notSpoken(protocol: string | undefined): string {
   if (protocol === undefined || protocol === '')

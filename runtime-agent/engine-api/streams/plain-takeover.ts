@@ -63,9 +63,10 @@ export function takeOverPlainRequests(
   };
 }
 
-function headAsUpgrade({ method, url, rawHeaders }: IncomingMessage): string {
+function headAsUpgrade({ method, url, rawHeaders, headers: { upgrade } }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/1.1`];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2)
     lines.push(`${rawHeaders[at]}: ${rawHeaders[at + 1]}`);
-  return `${[...lines, 'Connection: Upgrade', 'Upgrade: tcp'].join('\r\n')}\r\n\r\n`;
+  const protocol = upgrade?.toLowerCase() === 'h2c' ? [] : ['Upgrade: tcp'];
+  return `${[...lines, 'Connection: Upgrade', ...protocol].join('\r\n')}\r\n\r\n`;
 }

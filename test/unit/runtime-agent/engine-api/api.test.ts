@@ -331,6 +331,11 @@ test('BuildKit is refused without an upgrade to h2c, in the words of its session
       assert.equal(other.status, 400);
       assert.match(message(other.text), /^protocol foo not supported/);
     }
+    // As dockerd, which does not look at Connection. This engine has no builder to upgrade to.
+    for (const headers of [{ Upgrade: 'h2c' }, { Upgrade: 'H2C', Connection: 'Upgrade' }]) {
+      const taken = await call('POST', path, { headers });
+      assert.deepEqual([taken.status, message(taken.text)], [501, 'this agent builds nothing']);
+    }
   }
 });
 

@@ -123,7 +123,7 @@ describe('attach', LIMIT, () => {
     }
   });
 
-  test('an upgrade that nobody serves is an ordinary request', async () => {
+  test('an upgrade to a protocol that a path does not speak is refused', async () => {
     const client = await openAttach(engine.socket, '/grpc');
     assert.match(client.head, /^HTTP\/1\.1 400 /);
     client.socket.destroy();
