@@ -207,26 +207,29 @@ export async function touchLinks(
     .update({ touched_at: Date.now() });
 }
 
-/** Begins the grace period of the links to all digests of a query's rows anew, however many these are. */
+/**
+ * Begins the grace period of the links to all digests of a query's rows anew, however many these are. `key` is the column
+ * that tells the rows apart and in whose order an index has them.
+ */
 export async function touchLinksOf(
   trx: Knex.Transaction,
   repositoryId: number,
   rows: Knex.QueryBuilder,
+  key: 'digest' | 'position',
 ): Promise<void> {
   const pace = new Pace(TOUCHED_AT_ONCE);
-  let last = '';
+  let last: string | number = key === 'digest' ? '' : -1;
   for (;;) {
-    const digests: readonly string[] = await rows
+    const page: readonly { readonly digest: string; readonly key: string | number }[] = await rows
       .clone()
-      .where('digest', '>', last)
-      .distinct('digest')
-      .orderBy('digest')
+      .where(key, '>', last)
+      .orderBy(key)
       .limit(TOUCHED_AT_ONCE)
-      .pluck('digest');
-    await touchLinks(trx, repositoryId, digests);
-    const end = digests.at(-1);
-    if (end === undefined || digests.length < TOUCHED_AT_ONCE) return;
-    last = end;
+      .select('digest', `${key} as key`);
+    await touchLinks(trx, repositoryId, [...new Set(page.map(({ digest }) => digest))]);
+    const end = page.at(-1);
+    if (end === undefined || page.length < TOUCHED_AT_ONCE) return;
+    last = end.key;
     await pace.after(TOUCHED_AT_ONCE);
   }
 }

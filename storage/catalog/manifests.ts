@@ -112,8 +112,8 @@ export class KnexManifests implements ManifestCatalog {
       await refuseLoss(trx, id, digest, by, guards);
       const referring = { repository_id: id, manifest_digest: digest };
       // What it held on to, and what is about it, begins its grace period now.
-      await touchLinksOf(trx, id, trx('manifest_references').where(referring));
-      await touchLinksOf(trx, id, trx('manifests').where({ repository_id: id, subject: digest }));
+      await touchLinksOf(trx, id, trx('manifest_references').where(referring), 'position');
+      await touchLinksOf(trx, id, trx('manifests').where({ repository_id: id, subject: digest }), 'digest');
       const tags: readonly string[] = await trx('tags')
         .where(referring)
         .orderBy('name')
