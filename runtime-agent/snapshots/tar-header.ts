@@ -64,11 +64,15 @@ function countHighBytes(header: Uint8Array): number {
     .length;
 }
 
+/** Most records of one extended header. Linux lists at most some 9,400 extended attributes of a file. */
+export const MAX_PAX_RECORDS = 16_384;
+
 /** The records of a pax header, each character one byte; undefined when it is malformed. */
 export function parsePaxRecords(body: Buffer): ReadonlyMap<string, string> | undefined {
   const records = new Map<string, string>();
   let at = 0;
   while (at < body.length) {
+    if (records.size >= MAX_PAX_RECORDS) return undefined;
     const space = body.indexOf(0x20, at);
     if (space < 0) return undefined;
     const digits = body.toString('latin1', at, space);

@@ -1,5 +1,5 @@
 import { quoteName as quote, TarFormatError } from './tar-format-error.ts';
-import { hasValidChecksum, parsePaxRecords, readNumber, readText } from './tar-header.ts';
+import { hasValidChecksum, MAX_PAX_RECORDS, parsePaxRecords, readNumber, readText } from './tar-header.ts';
 
 /** `old-folder` is a folder as tars before POSIX have it: a file of the type NUL whose name ends with a slash. */
 export type TarEntryKind =
@@ -286,7 +286,9 @@ export class TarParser {
 
   #readPax(type: string, body: Buffer, overrides: Overrides): void {
     const records = parsePaxRecords(body);
-    if (records === undefined) this.#fail('a pax header is malformed');
+    if (records === undefined) {
+      this.#fail(`a pax header is malformed, or has more than ${MAX_PAX_RECORDS} records`);
+    }
     const keys = [...records.keys()];
     if (keys.some((key) => key === '' || key.includes('\0'))) this.#fail('a pax header is malformed');
     if (type === 'g') {

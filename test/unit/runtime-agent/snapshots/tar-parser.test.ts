@@ -124,6 +124,10 @@ describe('TarParser', () => {
         /global/,
       ],
       'a malformed pax header': [pax('99 path=x\n'), /a pax header is malformed/],
+      'a pax header of very many records': [
+        pax(Array.from({ length: 20_000 }, (_, n) => `13 a${String(n).padStart(6, '0')}=b\n`).join('')),
+        /more than 16384 records/,
+      ],
       'a pax size that is no number': [Buffer.concat([pax('10 size=x\n'), file(0)]), /no valid size/],
       'a negative size': [Buffer.concat([pax('11 size=-1\n'), file(0)]), /no valid size/],
       'a long extended header': [typed('x', (1 << 20) + 1), /longer than 1 MiB/],
