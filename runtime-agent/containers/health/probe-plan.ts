@@ -55,12 +55,14 @@ export function mergeHealthcheck(
   return { ...inherited, ...withoutEmpty(own) };
 }
 
-/** An image's health check; what has another type than it should is as if it were not there. */
+/** An image's health check. A value that is not valid is as if it were not there. */
 function readHealthcheck(image: Readonly<Record<string, unknown>>): HealthConfig {
   const test = Array.isArray(image.Test) && image.Test.every((word) => typeof word === 'string');
-  const numbers = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'].filter((name) =>
-    Number.isSafeInteger(image[name]),
-  );
+  const numbers = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'].filter((name) => {
+    const value = Number.isSafeInteger(image[name]) ? Number(image[name]) : 0;
+    // A shorter time than a client may ask for would have the container probed without a pause.
+    return value >= (name === 'Retries' ? 0 : MILLISECOND);
+  });
   return withoutEmpty({
     ...(test ? { Test: image.Test as readonly string[] } : {}),
     ...Object.fromEntries(numbers.map((name) => [name, image[name]])),

@@ -123,6 +123,8 @@ describe('a health check', () => {
       Retries: 7,
     });
     assert.deepEqual(mergeHealthcheck({ Test: ['NONE'] }, image)?.Test, ['NONE']);
+    const hostile = { Test: ['CMD', 'x'], Interval: -1, Timeout: 5, StartPeriod: 1e9, Retries: -3 };
+    assert.deepEqual(mergeHealthcheck(undefined, hostile), { Test: ['CMD', 'x'], StartPeriod: 1e9 });
     assert.equal(mergeHealthcheck(undefined, undefined), undefined);
   });
 
