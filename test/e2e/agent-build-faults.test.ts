@@ -53,7 +53,10 @@ describe('docker build that goes wrong', { skip: unlessRoot(), timeout: 1_800_00
     await assert.rejects(build(folder), (error: unknown) => {
       assert.ok(error instanceof CommandError);
       assert.equal(error.result?.exitCode, 42, 'the client ends with the code of the step');
-      assert.match(error.result.stdout, /the last words\n$/);
+      assert.match(
+        error.result.stdout,
+        /the last words\n ---> Removed intermediate container [0-9a-f]{12}\n$/,
+      );
       assert.match(
         error.result.stderr,
         /Dockerfile:3: The command '\/bin\/sh -c echo the last words; exit 42' returned a non-zero code: 42\n {2}3 \| RUN echo/,
