@@ -68,6 +68,6 @@ test('reset lists and removes leftovers of a killed agent, and so does the start
   assert.deepEqual(await remains(), { links: [], tables: [] });
   await assert.rejects(
     runCommand(process.execPath, [MAIN, 'reset', '--data', '/x']),
-    /reset takes --yes alone/,
+    /not an option of reset: it takes --yes alone/,
   );
 });

@@ -41,7 +41,7 @@ describe('docker run', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     const { stderr } = await run(['--storage-opt', 'size=1G', image, 'true'], { expectExit: 125 });
     assert.match(
       stderr,
-      /Error response from daemon: a storage option \(--storage-opt\) is not supported yet/,
+      /Error response from daemon: a storage option \(--storage-opt\) is not supported by berth-agent/,
     );
     await run(['--memory', '1m', image, 'true'], { expectExit: 125 });
     await run(['--name', '-x', image, 'true'], { expectExit: 125 });
