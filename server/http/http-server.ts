@@ -184,9 +184,12 @@ export class HttpServer {
 }
 
 /** Headers of which Node takes the first, and a proxy before it perhaps the last. Node itself refuses two lengths. */
-const SINGLE_HEADERS: ReadonlySet<string> = new Set([
-  ...['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'],
-]);
+const SINGLE_HEADERS = ['host', 'authorization', 'content-type', 'content-range', 'range', 'expect'] as const;
+/** A bit for each of them. */
+const SINGLE_BITS: ReadonlyMap<string, number> = new Map(SINGLE_HEADERS.map((name, bit) => [name, 1 << bit]));
+const SINGLE_LENGTHS: ReadonlySet<number> = new Set(SINGLE_HEADERS.map((name) => name.length));
+const HOST = 1 << SINGLE_HEADERS.indexOf('host');
+const EXPECT = 1 << SINGLE_HEADERS.indexOf('expect');
 
 /** The only expectation that there is (RFC 9110, section 10.1.1). */
 const CONTINUE = '100-continue';
@@ -199,26 +202,23 @@ const TOO_MANY_CONNECTIONS = Object.assign(new Error('there are too many connect
   code: 'ERR_TOO_MANY_CONNECTIONS',
 });
 
-/** What is wrong with the headers of a request, whatever it asks for. */
+/**
+ * What is wrong with the headers of a request, whatever it asks for: no Host, or a header twice that a request has once (RFC
+ * 9110, section 5.3; RFC 9112, section 3.2). It reads them as they came: an object of them takes a tenth of a small request.
+ */
 function faultOf(req: IncomingMessage): NodeJS.ErrnoException | undefined {
-  if (repeatsHeader(req)) return REPEATED_HEADER;
-  const { expect = CONTINUE, host } = req.headers;
-  // RFC 9112, section 3.2.
-  if (host === undefined && req.httpVersion === '1.1') return MISSING_HOST;
-  return expect.toLowerCase() === CONTINUE ? undefined : UNKNOWN_EXPECTATION;
-}
-
-/** Whether a header that a request has once (RFC 9110, section 5.3; RFC 9112, section 3.2) is there twice. */
-function repeatsHeader({ rawHeaders }: IncomingMessage): boolean {
-  let seen: Set<string> | undefined;
+  const { rawHeaders } = req;
+  let seen = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]?.toLowerCase() ?? '';
-    if (!SINGLE_HEADERS.has(name)) continue;
-    if (seen?.has(name)) return true;
-    seen ??= new Set();
-    seen.add(name);
+    const name = rawHeaders[index] ?? '';
+    if (!SINGLE_LENGTHS.has(name.length)) continue;
+    const bit = SINGLE_BITS.get(name.toLowerCase()) ?? 0;
+    if ((seen & bit) !== 0) return REPEATED_HEADER;
+    seen |= bit;
   }
-  return false;
+  if ((seen & HOST) === 0 && req.httpVersion === '1.1') return MISSING_HOST;
+  if ((seen & EXPECT) === 0) return undefined;
+  return req.headers.expect?.toLowerCase() === CONTINUE ? undefined : UNKNOWN_EXPECTATION;
 }
 
 /** Sends a whole answer after those of earlier requests on the connection, which ends with it. */
