@@ -25,8 +25,8 @@ export class EventBus {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
 
   /**
-   * A moment in nanoseconds since 1970, later than all that it answered before: whoever asks for events since then gets none
-   * from before, however little time has passed.
+   * The current time in nanoseconds since 1970, strictly later than each time returned before, so that a request for events
+   * since then returns no earlier event.
    */
   now(): bigint {
     const now = BigInt(Date.now()) * 1_000_000n;

@@ -9,9 +9,8 @@ export interface FileLock {
 }
 
 /**
- * Takes the lock of a file, which is made where it is missing, until it is released or this process ends (flock(2)); the
- * kernel lets go of it however the process ends. Undefined when somebody else has it. Throws Error with `code` when
- * the file cannot be opened.
+ * Locks a file (flock(2)), and makes it where it is missing. The kernel releases the lock when this process ends, however
+ * it ends. Returns undefined when another process holds the lock. Throws Error with `code` when the file cannot be opened.
  */
 export function lockFile(path: string): FileLock | undefined {
   const flock = koffi.load(null).func('int flock(int fd, int operation)');

@@ -112,7 +112,7 @@ export class TarParser {
     }
   }
 
-  /** Whether the end mark has come: all that is behind it is of no account. */
+  /** Whether the end mark has been read. The bytes after it are ignored. */
   get hasEnded(): boolean {
     return this.#ended;
   }

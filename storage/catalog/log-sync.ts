@@ -18,7 +18,7 @@ interface OpenFile {
 /**
  * Syncs SQLite's write-ahead log to the device, off the main thread, on which SQLite itself would wait for the device.
  * Callers that come while a sync runs share the next one. The files are held open: a sync needs no new descriptor, and
- * the kernel reports a failed write-back once to every descriptor that was open, whoever else has heard of it.
+ * the kernel reports a failed write-back once to every open descriptor.
  */
 export class LogSync {
   readonly #database: string;

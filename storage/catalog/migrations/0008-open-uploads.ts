@@ -8,11 +8,11 @@ export const accountForUploads: Migration = {
     await knex.schema.alterTable('uploads', (table) => {
       // The account; '' for nobody.
       table.string('account', 255).notNullable().defaultTo('').index();
-      // Bytes that the upload has when the chunk that is being written has come; less than `size` when none is.
+      // Size of the upload at the end of the chunk being written, in bytes; less than `size` when none is written.
       table.bigInteger('claimed').notNullable().defaultTo(0);
     });
     await knex.schema.alterTable('blobs', (table) => {
-      // When a repository let go of it by a delete: begins the grace period, as a link's touched_at does.
+      // Time of the last delete in a repository. It begins the grace period, as a link's touched_at does.
       table.bigInteger('unlinked_at');
     });
   },

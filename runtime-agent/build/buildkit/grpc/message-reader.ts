@@ -38,7 +38,7 @@ export class MessageReader {
     return messages;
   }
 
-  /** Answers all that has come. The memory at least doubles when it is full. */
+  /** Appends a chunk and returns all unread bytes. A full buffer at least doubles, so that copying is amortized. */
   #append(chunk: Buffer): Buffer {
     const length = this.#length + chunk.length;
     if (length > this.#pending.length) {

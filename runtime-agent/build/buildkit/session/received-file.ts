@@ -22,7 +22,7 @@ export class ReceivedFile {
     this.#path = path;
   }
 
-  /** Whether some of its content has come. */
+  /** Whether any content has been received. */
   get isBegun(): boolean {
     return this.#isBegun;
   }
