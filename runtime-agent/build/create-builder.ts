@@ -16,6 +16,7 @@ import type { LayerHolds } from '../images/layer-holds.ts';
 import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import { SharedWork } from '../images/shared-work.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
+import type { HostFiles } from '../linux/host-devices.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { makeMemoryFolder } from '../linux/memory-folder.ts';
 import { readBoundingCapabilities } from '../linux/proc.ts';
@@ -53,6 +54,7 @@ export interface CreateBuilderOptions {
   readonly networks: ContainerNetworks;
   readonly runtime: Runtime;
   readonly apparmor?: string | undefined;
+  readonly hostFiles: HostFiles;
   readonly stepCache: StepCache;
   readonly transfer: LayerTransfer;
   readonly compressor: LayerCompressor;
@@ -122,6 +124,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       paths: { ...paths, runtimeRoot },
       bundles,
       libc: loadLibc(),
+      hostFiles: options.hostFiles,
       cgroups: detectCgroups(),
       seccomp: await readSeccompSource(),
       apparmor: options.apparmor,

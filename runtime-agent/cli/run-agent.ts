@@ -132,6 +132,7 @@ export async function runAgent(
     networks: networking.containerNetworks,
     runtime,
     apparmor,
+    hostFiles: containers.hostFiles,
     runDirectory: runFolder,
     host,
     exchange,

@@ -7,6 +7,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import { CgroupMoves } from '../linux/cgroup-moves.ts';
 import { detectCgroups } from '../linux/cgroups.ts';
+import type { HostFiles } from '../linux/host-devices.ts';
 import { HostMounts } from '../linux/host-mounts.ts';
 import { loadLibc } from '../linux/libc.ts';
 import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
@@ -82,6 +83,7 @@ export interface RunningContainers extends Containers {
   readonly control: ContainerControl;
   readonly stats: ContainerStats;
   readonly execs: Execs;
+  readonly hostFiles: HostFiles;
   /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
   close(): Promise<void>;
 }
@@ -144,6 +146,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     control: containerControl(context),
     stats: new AgentContainerStats(context),
     execs,
+    hostFiles: hostMounts,
     close: async () => {
       stopping.abort();
       watch.close();

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import { closeSync, type Stats } from 'node:fs';
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -16,13 +16,30 @@ export interface HostDevice {
 /** Folders whose contents belong to namespaces of their own, and nodes that the runtime makes itself. */
 const LEFT_OUT = new Set(['pts', 'shm', 'fd', 'mqueue', '.lxc', '.lxd-mounts', '.udev', 'console', 'ptmx']);
 
-/** Every character and block device below `folder`. Devices that go while it looks are left out. */
-export async function hostDevices(folder: string): Promise<readonly HostDevice[]> {
+/** Names files of the host: a descriptor for the caller to close, undefined where nothing is. */
+export interface HostFiles {
+  open(path: string): Promise<number | undefined>;
+}
+
+/** Every character and block device below a folder of the host. Devices that go while it looks are left out. */
+export async function hostDevices(files: HostFiles, folder: string): Promise<readonly HostDevice[]> {
+  const fd = await files.open(folder);
+  if (fd === undefined) return [];
+  try {
+    const opened = `/proc/self/fd/${fd}`;
+    const devices = await devicesIn(opened);
+    return devices.map((device) => ({ ...device, path: join(folder, device.path.slice(opened.length)) }));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function devicesIn(folder: string): Promise<readonly HostDevice[]> {
   const devices: HostDevice[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     if (LEFT_OUT.has(entry.name)) continue;
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) devices.push(...(await hostDevices(path)));
+    if (entry.isDirectory()) devices.push(...(await devicesIn(path)));
     else if (entry.isCharacterDevice() || entry.isBlockDevice()) {
       const found = await lstat(path).catch(() => undefined);
       if (found !== undefined) devices.push(toDevice(path, found));
@@ -31,12 +48,20 @@ export async function hostDevices(folder: string): Promise<readonly HostDevice[]
   return devices;
 }
 
-/** The device at a path, or behind links there; undefined where there is something else, or nothing. */
-export async function readDevice(path: string): Promise<HostDevice | 'folder' | undefined> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) return undefined;
-  if (found.isDirectory()) return 'folder';
-  return found.isCharacterDevice() || found.isBlockDevice() ? toDevice(path, found) : undefined;
+/** Returns the device at a path of the host, or behind links there, or what else is there. */
+export async function readDevice(
+  files: HostFiles,
+  path: string,
+): Promise<HostDevice | 'folder' | 'other' | 'nothing'> {
+  const fd = await files.open(path);
+  if (fd === undefined) return 'nothing';
+  try {
+    const found = await stat(`/proc/self/fd/${fd}`);
+    if (found.isDirectory()) return 'folder';
+    return found.isCharacterDevice() || found.isBlockDevice() ? toDevice(path, found) : 'other';
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function toDevice(path: string, found: Stats): HostDevice {

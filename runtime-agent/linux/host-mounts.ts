@@ -4,7 +4,9 @@ import { basename, dirname } from 'node:path';
 import { RequestThread } from '../../lib/threads/request-thread.ts';
 import { type HeldPath, type HeldPropagation, holdTree } from './held-path.ts';
 import type { Libc } from './libc.ts';
+import { attachMounts, type MountRequest, mountFlags } from './mount.ts';
 import { type MountEntry, parseMountInfo } from './mount-info.ts';
+import { SystemCallError } from './mount-library.ts';
 import { openInRootLater } from './open-in-root.ts';
 
 interface Asked {
@@ -18,15 +20,23 @@ export type HostMountsRequest = Asked &
     | { readonly kind: 'open'; readonly path: string }
     | { readonly kind: 'clone'; readonly path: string; readonly recursive: boolean }
     | { readonly kind: 'mounts' }
+    | {
+        readonly kind: 'mount';
+        readonly source: string;
+        readonly type: string;
+        readonly flags: number;
+        readonly data: string | null;
+      }
   );
 
 export interface HostMountsReport {
   readonly id: number;
   readonly fd?: number;
   readonly text?: string;
-  readonly failure?: { readonly message: string; readonly code?: string };
+  readonly failure?: { readonly message: string; readonly code?: string; readonly errno?: number };
 }
 
+type MountsThread = RequestThread<HostMountsRequest, HostMountsReport>;
 type Ask<R = HostMountsRequest> = R extends HostMountsRequest ? Omit<R, 'id' | 'namespace'> : never;
 
 /** Nothing there, or a loop of links. */
@@ -40,10 +50,7 @@ const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 export class HostMounts {
   readonly #libc: Libc;
   readonly #namespace: number | undefined;
-  readonly #thread = new RequestThread<HostMountsRequest, HostMountsReport>(
-    new URL('./host-mounts-worker.ts', import.meta.url),
-    { purpose: 'that opens files of the host', handsOverDescriptors: true },
-  );
+  readonly #thread = newThread('that opens files of the host');
   #root: Promise<number> | undefined;
 
   /** `namespace` is a descriptor that stays open; undefined where the agent has no namespace of its own. */
@@ -129,6 +136,28 @@ export class HostMounts {
     }
   }
 
+  /**
+   * Mounts a new file system on `target` of the agent's namespace; `source` and paths in `data` are those of the host. In a thread of its
+   * own, as a server may not answer. Throws SystemCallError.
+   */
+  async mount({ source, target, type, flags, data }: MountRequest): Promise<void> {
+    const thread = newThread('that mounts a file system');
+    try {
+      const asked = { kind: 'mount', source, type, flags: mountFlags(flags), data: data ?? null } as const;
+      const { fd, failure } = await this.#ask(asked, thread);
+      const what = `cannot mount ${type} on ${target}`;
+      if (failure?.errno !== undefined) throw new SystemCallError(what, failure.errno);
+      if (fd === undefined) throw new Error(`${what}: ${failure?.message}`);
+      try {
+        await attachMounts(fd, target);
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      await thread.close();
+    }
+  }
+
   async close(): Promise<void> {
     await this.#thread.close();
     const root = await this.#root?.catch(() => undefined);
@@ -145,9 +174,16 @@ export class HostMounts {
     return this.#root;
   }
 
-  #ask(ask: Ask): Promise<HostMountsReport> {
-    return this.#thread.ask({ ...ask, id: this.#thread.newId(), namespace: this.#namespace });
+  #ask(ask: Ask, thread = this.#thread): Promise<HostMountsReport> {
+    return thread.ask({ ...ask, id: thread.newId(), namespace: this.#namespace });
   }
+}
+
+function newThread(purpose: string): MountsThread {
+  return new RequestThread(new URL('./host-mounts-worker.ts', import.meta.url), {
+    purpose,
+    handsOverDescriptors: true,
+  });
 }
 
 function unlessThere(error: NodeJS.ErrnoException): void {

@@ -40,16 +40,20 @@ export interface MountRequest {
   readonly data?: string;
 }
 
+/** The bits of flags in sys/mount.h. */
+export function mountFlags(flags: readonly MountFlag[]): number {
+  return flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
+}
+
 /** mount(2), in a thread of the pool. Throws SystemCallError. */
 export async function mount(request: MountRequest): Promise<void> {
-  const flags = request.flags.reduce((sum, flag) => sum | FLAGS[flag], 0);
   await callInThread(
     `cannot mount ${request.type} on ${request.target}`,
     mountLibrary().mount,
     request.source,
     request.target,
     request.type,
-    flags,
+    mountFlags(request.flags),
     request.data ?? null,
   );
 }

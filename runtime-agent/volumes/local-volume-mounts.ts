@@ -3,7 +3,7 @@ import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { HostMounts } from '../linux/host-mounts.ts';
 import { type MountFlag, readMounts, unmount } from '../linux/mount.ts';
 import { parseMountOptions } from './mount-options.ts';
-import { cannotMount, mountVolume } from './mount-volume.ts';
+import { cannotMount, mountFileSystem, mountFolder } from './mount-volume.ts';
 import type { Volumes } from './volume.ts';
 import type { HeldVolume, VolumeMounts } from './volume-mounts.ts';
 import { type VolumePlace, volumePlace } from './volume-options.ts';
@@ -64,7 +64,7 @@ export class LocalVolumeMounts implements VolumeMounts {
 
   async #mount(place: Extract<VolumePlace, { kind: 'mount' }>, target: string): Promise<void> {
     const { flags } = parseMountOptions(place.options);
-    if (!flags.includes('bind')) return await mountVolume(place, target);
+    if (!flags.includes('bind')) return await mountFileSystem(place, target, this.#hostMounts);
     const { device } = place;
     const refuse = (reason: string, cause?: unknown) =>
       cannotMount(device, target, place.options, reason, cause);
@@ -75,7 +75,7 @@ export class LocalVolumeMounts implements VolumeMounts {
       });
     if (held === undefined) throw refuse('no such file or directory');
     try {
-      await mountVolume(place, target, held.path);
+      await mountFolder(place, target, held.path);
     } finally {
       await held.release();
     }

@@ -1,30 +1,51 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { EngineError } from '../errors.ts';
+import type { HostMounts } from '../linux/host-mounts.ts';
 import { mount } from '../linux/mount.ts';
 import { SystemCallError } from '../linux/mount-library.ts';
-import { parseMountOptions } from './mount-options.ts';
+import { type MountOptions, parseMountOptions } from './mount-options.ts';
 import type { VolumePlace } from './volume-options.ts';
 
 type Mounted = Extract<VolumePlace, { kind: 'mount' }>;
 
 /**
- * Mounts what a volume's options name on its folder, by the kernel alone as dockerd does; `source` is where a folder of the host
- * is found. Throws EngineError 'runtime'.
+ * Mounts the file system that a volume's options name on its folder, by the kernel alone as dockerd does. Paths of the options are
+ * those of the host. Throws EngineError 'runtime'.
  */
-export async function mountVolume(place: Mounted, target: string, source = place.device): Promise<void> {
-  const { type, device } = place;
-  const { flags, data } = parseMountOptions(place.options);
-  try {
+export async function mountFileSystem(
+  place: Mounted,
+  target: string,
+  host: Pick<HostMounts, 'mount'>,
+): Promise<void> {
+  await orCannotMount(place, target, async ({ flags, data }) => {
     const known = await withAddress(place, data);
-    await mount({ source, target, type, flags, data: known });
+    await host.mount({ source: place.device, target, type: place.type, flags, data: known });
+  });
+}
+
+/** Mounts a folder on that of a volume, with the flags of its options. Throws EngineError 'runtime'. */
+export async function mountFolder(place: Mounted, target: string, source: string): Promise<void> {
+  const { type } = place;
+  await orCannotMount(place, target, async ({ flags, data }) => {
+    await mount({ source, target, type, flags, data });
     // The kernel makes a bind mount first, and looks at its other flags when it is told again.
-    if (flags.includes('bind') && flags.some((flag) => flag !== 'bind' && flag !== 'recursive')) {
+    if (flags.some((flag) => flag !== 'bind' && flag !== 'recursive')) {
       await mount({ source, target, type, flags: [...flags, 'remount'] });
     }
+  });
+}
+
+async function orCannotMount(
+  { device, options }: Mounted,
+  target: string,
+  work: (options: MountOptions) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(parseMountOptions(options));
   } catch (cause) {
     const reason = cause instanceof SystemCallError ? cause.reason : (cause as Error).message;
-    throw cannotMount(device, target, redact(place.options), reason, cause);
+    throw cannotMount(device, target, redact(options), reason, cause);
   }
 }
 

@@ -283,6 +283,44 @@ describe('volumes', { skip: unlessRoot(), timeout: 3_600_000 }, async () => {
     assert.equal(await seen('/m/file', '-v', `${later}/part:/m`), 'late\n');
   });
 
+  test('devices and volumes have what the host has mounted since the start of the agent', async (t) => {
+    const later = join(apart, 'devices');
+    await mkdir(later);
+    await runCommand('mount', ['-t', 'tmpfs', 'tmpfs', later]);
+    t.after(() => unmountUnder(later));
+    for (const name of ['nodes', 'lower', 'upper', 'work']) await mkdir(join(later, name));
+    await runCommand('mknod', [join(later, 'nodes/null'), 'c', '1', '3']);
+    await symlink(join(later, 'nodes/null'), join(later, 'link'));
+    await writeFile(join(later, 'lower/file'), 'late\n');
+    const kind = (place: string, device: string) =>
+      sh(`stat -c '%F %t:%T' ${place}; echo out > ${place}`, '--device', device);
+    const expected = 'character special file 1:3\n';
+    assert.equal(await kind('/dev/one', `${later}/nodes/null:/dev/one`), expected);
+    assert.equal(await kind('/dev/one', `${later}/link:/dev/one`), expected);
+    assert.equal(await kind('/dev/all/null', `${later}/nodes/:/dev/all`), expected);
+    assert.match(
+      await refused(['run', '--rm', '--device', `${later}/lower/file:/dev/x`, image, 'true'], 125),
+      /gathering device information while adding custom device ".*": not a device node/,
+    );
+    assert.match(
+      await refused(['run', '--rm', '--device', `${later}/nosuch`, image, 'true'], 127),
+      /gathering device information while adding custom device ".*": no such file or directory/,
+    );
+    const layers = `lowerdir=${later}/lower,upperdir=${later}/upper,workdir=${later}/work`;
+    const options = ['type=overlay', 'device=overlay', `o=nodev,${layers}`];
+    await docker(['volume', 'create', ...options.flatMap((option) => ['--opt', option]), 'layered']);
+    const write = 'cat /v/file; echo new > /v/new; mount | grep " /v " | grep -o nodev';
+    assert.equal(await sh(write, '-v', 'layered:/v'), 'late\nnodev\n');
+    assert.equal(await readFile(join(later, 'upper/new'), 'utf8'), 'new\n');
+    await docker(['volume', 'rm', 'layered']);
+    await docker(['volume', 'create', ...options.flatMap((option) => ['--opt', `${option}x`]), 'wrong']);
+    assert.match(
+      await refused(['run', '--rm', '-v', 'wrong:/v', image, 'true'], 125),
+      /failed to mount local volume: mount overlayx:.*: no such device/,
+    );
+    await docker(['volume', 'rm', 'wrong']);
+  });
+
   test('binds of the data folder follow the host, and cannot be private', async () => {
     const look = async (...options: string[]) => {
       const id = (await out('create', ...options, image, 'true')).trim();

@@ -5,6 +5,7 @@ import type { SharedPaths } from '../../containers/runtime/run-paths.ts';
 import type { Runtime } from '../../containers/runtime/runtime.ts';
 import type { RuntimeCommands } from '../../containers/runtime/runtime-commands.ts';
 import type { CgroupLayout } from '../../linux/cgroups.ts';
+import type { HostFiles } from '../../linux/host-devices.ts';
 import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
@@ -23,6 +24,7 @@ export interface RunContext {
   /** A folder in memory for configurations of steps, which hold secrets. */
   readonly bundles: string;
   readonly libc: Libc;
+  readonly hostFiles: HostFiles;
   readonly cgroups: CgroupLayout;
   readonly seccomp: SeccompSource;
   /** The AppArmor profile of steps; undefined where the host has no AppArmor. */

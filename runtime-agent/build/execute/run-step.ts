@@ -114,7 +114,7 @@ async function runIn(
   );
   const privileged = work.security === 'insecure';
   const capabilities = containerCapabilities({ add: [], drop: [], privileged }, context.capabilities);
-  const gathered = await gatherDevices(container.hostConfig);
+  const gathered = await gatherDevices(context.hostFiles, container.hostConfig);
   const mounts = await options.mounts(rootfs);
   try {
     const network = await opening.opened;

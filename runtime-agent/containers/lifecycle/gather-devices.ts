@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { EngineError } from '../../errors.ts';
-import { type HostDevice, hostDevices, readDevice } from '../../linux/host-devices.ts';
+import { type HostDevice, type HostFiles, hostDevices, readDevice } from '../../linux/host-devices.ts';
 import type { BlockIo, DeviceMapping, HostConfig } from '../container.ts';
 import type { OciBlockIo, OciDevice, OciDeviceRule } from '../plan/oci-types.ts';
 import type { HostResources } from '../plan/resources.ts';
@@ -17,14 +17,14 @@ const TYPES: Readonly<Record<string, 'a' | 'b' | 'c'>> = { a: 'a', b: 'b', c: 'c
  * Finds the devices that HostConfig names by paths of the host, those below a folder too; a privileged container has all, and
  * those that are to appear elsewhere. Throws EngineError 'bad-request' where a path is none of a device.
  */
-export async function gatherDevices(hostConfig: HostConfig): Promise<GatheredDevices> {
-  const asked = await Promise.all(hostConfig.Devices.map(findMapped));
+export async function gatherDevices(files: HostFiles, hostConfig: HostConfig): Promise<GatheredDevices> {
+  const asked = await Promise.all(hostConfig.Devices.map((mapping) => findMapped(files, mapping)));
   const mapped = asked.flat();
-  const all = hostConfig.Privileged ? await hostDevices('/dev') : [];
+  const all = hostConfig.Privileged ? await hostDevices(files, '/dev') : [];
   const inside = new Map(
     [...all, ...mapped.map(({ device }) => device)].map((device) => [device.path, device]),
   );
-  const blockIo = await limitsOf(hostConfig.BlockIo);
+  const blockIo = await limitsOf(files, hostConfig.BlockIo);
   return {
     devices: [...inside.values()],
     resources: {
@@ -35,20 +35,22 @@ export async function gatherDevices(hostConfig: HostConfig): Promise<GatheredDev
 }
 
 async function findMapped(
+  files: HostFiles,
   mapping: DeviceMapping,
 ): Promise<readonly { readonly device: OciDevice; readonly rule: OciDeviceRule }[]> {
   const { PathOnHost: path, PathInContainer: inside, CgroupPermissions: access } = mapping;
-  const single = await readDevice(path);
-  const found = single === 'folder' ? await hostDevices(path) : single === undefined ? [] : [single];
+  const single = await readDevice(files, path);
+  const isOne = typeof single === 'object';
+  const found = isOne ? [single] : single === 'folder' ? await hostDevices(files, path) : [];
   if (found.length === 0) {
-    const why = existsSync(path) ? 'not a device node' : 'no such file or directory';
+    const why = single === 'nothing' ? 'no such file or directory' : 'not a device node';
     throw new EngineError(
       'bad-request',
       `error gathering device information while adding custom device "${path}": ${why}`,
     );
   }
   return found.map((device) => ({
-    device: { ...device, path: single === 'folder' ? inside + device.path.slice(path.length) : inside },
+    device: { ...device, path: isOne ? inside : join(inside, relative(path, device.path)) },
     rule: { allow: true, type: device.type, major: device.major, minor: device.minor, access },
   }));
 }
@@ -66,11 +68,11 @@ function parseRule(text: string): OciDeviceRule {
   };
 }
 
-async function limitsOf(limits: BlockIo): Promise<OciBlockIo> {
+async function limitsOf(files: HostFiles, limits: BlockIo): Promise<OciBlockIo> {
   const throttles = async (list: readonly { readonly Path: string; readonly Rate: number }[]) =>
-    Promise.all(list.map(async ({ Path, Rate }) => ({ ...(await numbersOf(Path)), rate: Rate })));
+    Promise.all(list.map(async ({ Path, Rate }) => ({ ...(await numbersOf(files, Path)), rate: Rate })));
   const weights = limits.BlkioWeightDevice.map(async ({ Path, Weight }) => ({
-    ...(await numbersOf(Path)),
+    ...(await numbersOf(files, Path)),
     weight: Weight,
   }));
   const found = {
@@ -86,9 +88,9 @@ async function limitsOf(limits: BlockIo): Promise<OciBlockIo> {
   };
 }
 
-async function numbersOf(path: string): Promise<Pick<HostDevice, 'major' | 'minor'>> {
-  const device = await readDevice(path);
-  if (device === undefined || device === 'folder') {
+async function numbersOf(files: HostFiles, path: string): Promise<Pick<HostDevice, 'major' | 'minor'>> {
+  const device = await readDevice(files, path);
+  if (typeof device === 'string') {
     throw new EngineError(
       'bad-request',
       `a limit of block I/O names ${path.slice(0, 160)}, which is no device`,

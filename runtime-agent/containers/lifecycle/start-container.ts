@@ -101,7 +101,7 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     openMountSources(context, container, rootfs.path, 'run'),
     markAsContainer(rootfs.path),
     joining,
-    gatherDevices(hostConfig),
+    gatherDevices(context.hostMounts, hostConfig),
     hostConfig.CpuRealtimeRuntime > 0
       ? allowRealtime(context.cgroups, containerCgroup(container))
       : undefined,
