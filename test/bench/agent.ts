@@ -9,6 +9,7 @@ import { makeBusyboxImage } from '../support/test-images.ts';
 import { comparisonTable } from './agent/comparison-table.ts';
 import { type ContainerEngine, startBerth, startDocker, startPodman } from './agent/engine.ts';
 import { makeManyFilesImage } from './agent/many-files-image.ts';
+import { measureManyPulls } from './agent/measure-many-pulls.ts';
 import { measureMemory } from './agent/measure-memory.ts';
 import { measurePull } from './agent/measure-pulls.ts';
 import { measureRuns } from './agent/measure-runs.ts';
@@ -22,6 +23,7 @@ import type { Figure } from './measurement.ts';
 
 const HELP = `node test/bench/agent.ts [--rounds=2] [--commands=30] [--calls=200] [--containers=50]
                          [--pull-megabytes=2000] [--small-files=60000] [--known=200]
+                         [--small-images=50]
 
   --rounds          how often each engine is measured
   --commands        docker commands of each kind in a round
@@ -29,6 +31,7 @@ const HELP = `node test/bench/agent.ts [--rounds=2] [--commands=30] [--calls=200
   --containers      containers that run at once when memory is measured
   --pull-megabytes  uncompressed bytes of the image of 4 layers with 105,000 files
   --small-files     files of the layer of small files
+  --small-images    images of 4 small layers, 3 of them their own, that are pulled at once
   --known           containers that are there when the agent's start is measured
 
 Of a kind that is given the number 0 nothing is measured.`;
@@ -41,6 +44,7 @@ const { values } = parseArgs({
     containers: { type: 'string', default: '50' },
     'pull-megabytes': { type: 'string', default: '2000' },
     'small-files': { type: 'string', default: '60000' },
+    'small-images': { type: 'string', default: '50' },
     known: { type: 'string', default: '200' },
     help: { type: 'boolean' },
   },
@@ -59,6 +63,7 @@ async function run(scope: CleanupScope): Promise<void> {
   const image = `${registry.host}/bench/busybox:1`;
   await pushLayout(await makeBusyboxImage(folder), image);
   const pulls = await preparePulls(folder, registry.host);
+  const smallImages = await prepareSmallImages(folder, registry.host);
 
   const berth = await startBerth(scope);
   const engines: readonly ContainerEngine[] = [
@@ -84,6 +89,9 @@ async function run(scope: CleanupScope): Promise<void> {
     }
     for (const { what, reference, readsAll } of pulls) {
       for (const engine of engines) note(engine, await measurePull(engine, what, reference, { readsAll }));
+    }
+    if (smallImages.length > 0) {
+      for (const engine of engines) note(engine, await measureManyPulls(engine, smallImages));
     }
     if (Number(values.containers) > 0) {
       for (const engine of engines)
@@ -122,4 +130,15 @@ async function preparePulls(folder: string, host: string) {
   const smallFiles = Number(values['small-files']);
   if (smallFiles > 0) await prepare('small', [{ files: smallFiles, size: 1024 }], false);
   return pulls;
+}
+
+async function prepareSmallImages(folder: string, host: string): Promise<readonly string[]> {
+  const references: string[] = [];
+  for (let number = 0; number < Number(values['small-images']); number += 1) {
+    const name = `small-image-${number}`;
+    const layers = [20, 40, 60].map((files) => ({ files, size: 512 + number * 16 }));
+    references.push(`${host}/bench/${name}:1`);
+    await pushLayout(await makeManyFilesImage(folder, name, layers), `${host}/bench/${name}:1`);
+  }
+  return references;
 }

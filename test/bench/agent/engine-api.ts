@@ -45,6 +45,13 @@ export class EngineApi {
     await this.call('DELETE', `/containers/${Id}`);
   }
 
+  /** Pulls `NAME:TAG`. Throws where the pull fails, which its answer tells in its body. */
+  async pull(image: string): Promise<void> {
+    const text = await this.call('POST', `/images/create?fromImage=${encodeURIComponent(image)}`);
+    const failure = text.split('\n').find((line) => line.includes('"errorDetail"'));
+    if (failure !== undefined) throw new Error(`pull of ${image}: ${failure}`);
+  }
+
   close(): void {
     this.#agent.destroy();
   }
