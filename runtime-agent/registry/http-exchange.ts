@@ -91,14 +91,22 @@ export class HttpExchange {
   }
 
   get #secure(): Agent {
-    this.#secureAgent ??= new (https().Agent)(secureOptions());
+    this.#secureAgent ??= new (https().Agent)(this.#secureOptions());
     return this.#secureAgent;
   }
 
   #tunnels(proxy: URL): Agent {
-    const options = secureOptions();
-    this.#tunnelAgent ??= tunnelAgent(options, { proxy, authorities: options.ca, timeout: IDLE_TIMEOUT });
+    this.#tunnelAgent ??= tunnelAgent(this.#secureOptions(), {
+      proxy,
+      secureContext: this.#trusted,
+      timeout: IDLE_TIMEOUT,
+    });
     return this.#tunnelAgent;
+  }
+
+  /** With a context for all connections: Node would read some 300 certificates again for each. */
+  #secureOptions() {
+    return { keepAlive: true, timeout: IDLE_TIMEOUT, secureContext: this.#trusted };
   }
 
   /** Undefined where the request is none of that kind, or its answer. */
@@ -247,10 +255,6 @@ async function sendBody(
 /** Loaded at its first use: an agent may well have none but plain registries. */
 function https() {
   return process.getBuiltinModule('node:https');
-}
-
-function secureOptions() {
-  return { keepAlive: true, timeout: IDLE_TIMEOUT, ca: trustedAuthorities() };
 }
 
 function tls() {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
 import { proxyAuthorization } from '../../../storage/proxies/proxy-settings.ts';
 import { http } from '../../node-http.ts';
 import { proxyPort, refusalOfProxy, unreachableProxy } from './proxy-error.ts';
@@ -8,7 +9,7 @@ export interface TunnelRequest {
   /** `HOST:PORT` */
   readonly target: string;
   /** Whom to trust, for a proxy that speaks TLS itself. */
-  readonly authorities: readonly string[];
+  readonly secureContext: SecureContext;
   /** Milliseconds that the proxy may take. */
   readonly timeout: number;
 }
@@ -17,7 +18,7 @@ export interface TunnelRequest {
  * Lets a proxy connect to a target (RFC 9110, 9.3.6). Rejects with ProxyError, and EngineError 'registry' where the proxy wants
  * another login.
  */
-export function openTunnel({ proxy, target, authorities, timeout }: TunnelRequest): Promise<Socket> {
+export function openTunnel({ proxy, target, secureContext, timeout }: TunnelRequest): Promise<Socket> {
   const isSecure = proxy.protocol === 'https:';
   const { request } = isSecure ? process.getBuiltinModule('node:https') : http;
   return new Promise((resolve, reject) => {
@@ -28,7 +29,7 @@ export function openTunnel({ proxy, target, authorities, timeout }: TunnelReques
       path: target,
       headers: { host: target, ...proxyAuthorization(proxy) },
       agent: false,
-      ...(isSecure && { ca: [...authorities] }),
+      ...(isSecure && { secureContext }),
     });
     const timer = setTimeout(
       () => outgoing.destroy(new Error(`no answer for ${timeout / 1000} seconds`)),
