@@ -1,5 +1,5 @@
+import { pullPrefixes } from './grant-index.ts';
 import type { Identity } from './identity.ts';
-import { prefixOf } from './pattern.ts';
 import { allowsScope, type Rights, type Standing, standingOf } from './rights.ts';
 import { repositoryScope, type Scope } from './scope.ts';
 
@@ -17,7 +17,7 @@ export interface Access {
 
 /** The repositories that somebody may see. */
 export interface Visible {
-  /** All of them begin with one of these; '' is among them when they can be any. */
+  /** All of them begin with one of these: sorted, none begins with another; '' alone when they can be any. */
   readonly prefixes: readonly string[];
   includes(repository: string): boolean;
 }
@@ -46,5 +46,5 @@ export const RIGHTS_ACCESS: Access = Object.freeze({
 
 function prefixesOf({ admin, grants, within }: Rights): readonly string[] {
   if (admin) return within === undefined ? [''] : prefixesOf(within);
-  return grants.filter(({ actions }) => actions.includes('pull')).map(({ pattern }) => prefixOf(pattern));
+  return pullPrefixes(grants);
 }

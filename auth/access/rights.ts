@@ -1,4 +1,4 @@
-import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import { someGrant } from './grant-index.ts';
 import type { ManageScope } from './manage-scope.ts';
 import type { GrantedAction } from './role.ts';
 import type { Scope } from './scope.ts';
@@ -52,16 +52,20 @@ export function allowsAction(rights: Rights, pattern: string, action: GrantedAct
 export function standingOf({ admin, grants, within }: Rights, repository: string): Standing {
   const bound = within === undefined ? 'admin' : standingOf(within, repository);
   if (admin) return bound;
-  const held = grants
-    .filter(({ pattern }) => matchesWildcard(pattern, repository))
-    .map(({ actions, standing }) => rankOf(standing ?? standingBy(actions)));
-  return STANDINGS[Math.min(rankOf(bound), Math.max(0, ...held))] ?? 'writer';
+  let held = 0;
+  someGrant(grants, repository, ({ actions, standing }) => {
+    held = Math.max(held, rankOf(standing ?? standingBy(actions)));
+    return held === HIGHEST;
+  });
+  return STANDINGS[Math.min(rankOf(bound), held)] ?? 'writer';
 }
 
 function standingBy(actions: readonly GrantedAction[]): Standing {
   if (actions.includes('manage')) return 'admin';
   return actions.includes('delete') ? 'maintainer' : 'writer';
 }
+
+const HIGHEST = STANDINGS.length - 1;
 
 function rankOf(standing: Standing): number {
   return STANDINGS.indexOf(standing);
@@ -93,5 +97,5 @@ export function unlimited({ within, ...rights }: Rights): Rights {
 }
 
 function isGranted(grants: readonly Grant[], pattern: string, action: GrantedAction): boolean {
-  return grants.some((grant) => grant.actions.includes(action) && matchesWildcard(grant.pattern, pattern));
+  return someGrant(grants, pattern, ({ actions }) => actions.includes(action));
 }

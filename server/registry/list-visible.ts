@@ -5,12 +5,12 @@ import type { NamePage, Page, RepositoryCatalog } from '../../storage/catalog/ca
 /** Names that are read at once, at least. */
 const BATCH = 100;
 
-/** Steps of Pace that reading a name costs. */
+/** Steps of Pace that reading a name and looking for a right to it cost. */
 const STEPS_OF_NAME = 20;
 
 /**
  * A page of the repositories that somebody may see, as if there were no others: neither its length nor its end tells
- * of them. Only the ranges of names are read that can hold some.
+ * of them. Only the ranges of names are read that can hold some, and each query leaves out the ranges without any.
  */
 export async function listVisible(
   repositories: Pick<RepositoryCatalog, 'list'>,
@@ -21,34 +21,27 @@ export async function listVisible(
   const names: string[] = [];
   const batch = Math.max(BATCH, limit + 1);
   const pace = new Pace();
-  for (const prefix of disjoint(visible.prefixes)) {
-    let last = latest(after, justBefore(prefix));
-    for (;;) {
+  let last = after;
+  for (const prefix of visible.prefixes) {
+    pace.take(1);
+    if (pace.isDue) await pace.rest();
+    while (mayFollow(prefix, last)) {
       signal.throwIfAborted();
-      const page = await repositories.list({ limit: batch, ...(last !== undefined && { after: last }) });
-      const inRange = page.names.filter((name) => name.startsWith(prefix));
-      for (const name of inRange) {
-        if (visible.includes(name)) names.push(name);
-        // Each name is compared with all that its asker may see.
-        await pace.after(visible.prefixes.length);
-      }
+      const from = latest(last, justBefore(prefix));
+      const page = await repositories.list({ limit: batch, ...(from !== undefined && { after: from }) });
+      for (const name of page.names) if (visible.includes(name)) names.push(name);
       await pace.after(STEPS_OF_NAME * page.names.length);
       if (names.length > limit) return { names: names.slice(0, limit), more: true };
+      if (!page.more) return { names, more: false };
       last = page.names.at(-1);
-      if (!page.more || inRange.length < page.names.length) break;
     }
   }
   return { names, more: false };
 }
 
-/** In order, without those that another one begins. */
-function disjoint(prefixes: readonly string[]): readonly string[] {
-  const kept: string[] = [];
-  for (const prefix of [...new Set(prefixes)].sort()) {
-    const before = kept.at(-1);
-    if (before === undefined || !prefix.startsWith(before)) kept.push(prefix);
-  }
-  return kept;
+/** Reports whether a name that begins with `prefix` can come after `last`. */
+function mayFollow(prefix: string, last: string | undefined): boolean {
+  return last === undefined || prefix > last || last.startsWith(prefix);
 }
 
 /** A text that comes after every name before `prefix` and before all that begin with it: `~` is in no name. */

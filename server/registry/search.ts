@@ -14,6 +14,8 @@ const MOST_RESULTS = 100;
 /** Repositories that match, whoever may see them, beyond which nothing is looked for. */
 const MOST_MATCHES = 10_000;
 const AT_ONCE = 500;
+/** Steps of Pace that looking for a right to a repository costs. */
+const STEPS_OF_NAME = 20;
 
 /**
  * What `docker search HOST/TERM` asks (Docker registry API, version 1: "Ping", "Search"). It finds repositories
@@ -62,7 +64,7 @@ async function search(
     const repositories = await catalog.repositories.search(text, page);
     for (const repository of repositories) {
       if (visible.includes(repository.name)) found.push(repository);
-      await pace.after(visible.prefixes.length);
+      await pace.after(STEPS_OF_NAME);
     }
     if (repositories.length < AT_ONCE) break;
     after = repositories.at(-1)?.name;
