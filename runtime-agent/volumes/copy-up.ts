@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Libc } from '../linux/libc.ts';
 import { openInRoot } from '../linux/open-in-root.ts';
+import { syncFilesystem } from '../linux/sync-filesystem.ts';
 import type { Xattrs } from '../linux/xattrs.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
@@ -13,17 +14,20 @@ export class CopyUp {
   readonly #libc: Libc;
   readonly #trees: TreeTars;
   readonly #xattrs: Xattrs;
+  readonly #sync: typeof syncFilesystem;
   readonly #locks = new KeyedLock();
 
-  constructor(libc: Libc, trees: TreeTars, xattrs: Xattrs) {
+  /** `sync` makes durable what the file system of a folder has. */
+  constructor(libc: Libc, trees: TreeTars, xattrs: Xattrs, sync = syncFilesystem) {
     this.#libc = libc;
     this.#trees = trees;
     this.#xattrs = xattrs;
+    this.#sync = sync;
   }
 
   /**
    * Gives an empty volume what the image has at the place where the volume is mounted, with modes, owners, links and
-   * extended attributes, as dockerd does at first use: all of it or nothing, also when the agent is killed. `path` is resolved
+   * extended attributes, as dockerd does at first use: all of it or nothing, also when the agent is killed or the power fails. `path` is resolved
    * inside `rootfs`. A volume that holds something, or an image that has no folder there, changes nothing. No link is
    * followed out of the volume, whatever other containers that have it put there meanwhile. `folder` is the volume, or an
    * empty folder in it that is mounted alone. Throws EngineError.
@@ -37,7 +41,8 @@ export class CopyUp {
         const hasXattrs = this.#xattrs.read(pathAt(source, '.')).size > 0;
         // Most images have an empty folder there, for which no thread has to start.
         if (namesIn(source).length > 0 || hasXattrs) {
-          await fillWhole(this.#trees, source, folder, hasXattrs ? 'with-xattrs' : 'without-xattrs');
+          const xattrs = hasXattrs ? 'with-xattrs' : 'without-xattrs';
+          await fillWhole({ trees: this.#trees, sync: this.#sync }, source, folder, xattrs);
         } else {
           const empty = await open(`/proc/self/fd/${source}`);
           await copyAttributes(empty, folder).finally(() => empty.close());

@@ -33,11 +33,11 @@ export async function settleRemains(trees: TreeTars, folder: string): Promise<vo
 }
 
 /**
- * Copies a folder, its attributes too, into one that is empty: all of it, or nothing where it fails or is killed. `source` is a
- * descriptor that stays the caller's. Throws EngineError.
+ * Copies a folder, its attributes too, into one that is empty: all of it, or nothing where it fails, is killed or loses
+ * power. `source` is a descriptor that stays the caller's. Throws EngineError.
  */
 export async function fillWhole(
-  trees: TreeTars,
+  { trees, sync }: { readonly trees: TreeTars; readonly sync: (folder: string) => Promise<void> },
   source: number,
   folder: string,
   xattrs: 'with-xattrs' | 'without-xattrs',
@@ -47,6 +47,8 @@ export async function fillWhole(
   try {
     // Not given up when the agent stops, which waits for it.
     await copyTree(trees, source, filling, new AbortController().signal);
+    // The name must not be on the device before the content.
+    await sync(folder);
     await rename(filling, join(folder, FILLED));
   } catch (error) {
     await removeTree(filling);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   chmod,
   chown,
+  cp,
   mkdir,
   readdir,
   readFile,
@@ -175,4 +176,31 @@ test('a filling that fails leaves the volume empty', { skip: unlessRoot() }, asy
   });
   await assert.rejects(new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data'), /no space/);
   assert.deepEqual(await readdir(volume), []);
+});
+
+test('a power cut takes nothing of a filling that counts as whole', { skip: unlessRoot() }, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  await wholeImage(rootfs);
+  const trees = new TreeThreads();
+  t.after(() => trees.close());
+  const device = join(await makeTempDir(t, 'device'), 'volume');
+  const failing = { is: true };
+  // The device has what was synced, and of later calls no more than names that moved.
+  const sync = async (folder: string) => {
+    assert.deepEqual(await readdir(volume), ['.berth-filling']);
+    if (failing.is) throw new Error('the device is broken');
+    await cp(folder, device, { recursive: true });
+  };
+  const copyUp = new CopyUp(loadLibc(), trees, loadXattrs(), sync);
+  await assert.rejects(copyUp.fill(volume, rootfs, '/data'), /the device is broken/);
+  assert.deepEqual(await readdir(volume), [], 'what may be lost does not count as whole');
+  failing.is = false;
+  await copyUp.fill(volume, rootfs, '/data');
+  assert.deepEqual((await readdir(volume)).sort(), ['a', 'b', 'file']);
+  await rename(join(device, '.berth-filling'), join(device, '.berth-filled'));
+  await copyUp.settle(device);
+  for (const name of ['a', 'b']) {
+    assert.equal(await readFile(join(device, name, 'file'), 'utf8'), name);
+  }
+  assert.equal(await readFile(join(device, 'file'), 'utf8'), 'file');
 });
