@@ -3,6 +3,7 @@ import { chmod, chown, mkdir, readdir, readFile, rename, stat, writeFile } from 
 import { join } from 'node:path';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import { removeTree } from '../../linux/remove-tree.ts';
+import { syncFilesystem } from '../../linux/sync-filesystem.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
 import { prunable } from '../prunable.ts';
@@ -34,16 +35,20 @@ export class CacheMounts implements BuildCache {
   readonly #lock = new KeyedLock();
   readonly #used = new Map<string, number>();
 
-  private constructor(root: string) {
+  readonly #sync: typeof syncFilesystem;
+
+  private constructor(root: string, sync: typeof syncFilesystem) {
     this.#root = root;
+    this.#sync = sync;
   }
 
-  static async open(root: string): Promise<CacheMounts> {
+  /** `sync` makes durable what the file system of a folder has. */
+  static async open(root: string, sync = syncFilesystem): Promise<CacheMounts> {
     await mkdir(root, { recursive: true, mode: 0o700 });
     for (const name of await readdir(root)) {
       if (name.startsWith('.')) await removeTree(join(root, name));
     }
-    return new CacheMounts(root);
+    return new CacheMounts(root, sync);
   }
 
   /** Waits, where the request wants the cache for itself. Rejects with the signal's reason. */
@@ -62,9 +67,9 @@ export class CacheMounts implements BuildCache {
     for (const key of await readdir(this.#root)) {
       if (key.startsWith('.')) continue;
       const folder = join(this.#root, key);
-      const note = await readFile(join(folder, NOTE), 'utf8').catch(unlessMissing);
+      const note = await readNote(join(folder, NOTE));
       if (note === undefined) continue;
-      const { id, createdAt, uses } = JSON.parse(note) as Note;
+      const { id, createdAt, uses } = note;
       const { mtimeMs } = await stat(join(folder, NOTE));
       const size = await folderSize(join(folder, DATA));
       kept.push({
@@ -92,10 +97,14 @@ export class CacheMounts implements BuildCache {
 
   async #remove(key: string): Promise<boolean> {
     if (this.#used.has(key)) return false;
+    await this.#discard(key);
+    return true;
+  }
+
+  async #discard(key: string): Promise<void> {
     const trash = join(this.#root, `.${randomUUID()}`);
     await rename(join(this.#root, key), trash).catch(unlessMissing);
     await removeTree(trash);
-    return true;
   }
 
   async #acquireLocked(
@@ -148,16 +157,16 @@ export class CacheMounts implements BuildCache {
     return { folder: join(this.#root, key, DATA), release };
   }
 
-  /** A cache appears whole, under its name, when it is made. */
+  /** A cache appears whole, under its name, when it is made; one whose note a power cut has taken is made again. */
   async #make(key: string, request: CacheMountRequest): Promise<void> {
     const folder = join(this.#root, key);
     const note = join(folder, NOTE);
-    const known = await readFile(note, 'utf8').catch(unlessMissing);
+    const known = await readNote(note);
     if (known !== undefined) {
-      const { uses, ...rest } = JSON.parse(known) as Note;
-      await replaceFile(note, JSON.stringify({ ...rest, uses: uses + 1 }));
+      await replaceFile(note, JSON.stringify({ ...known, uses: known.uses + 1 }));
       return;
     }
+    await this.#discard(key);
     const made = join(this.#root, `.${randomUUID()}`);
     const data = join(made, DATA);
     await mkdir(data, { recursive: true, mode: 0o700 });
@@ -168,6 +177,7 @@ export class CacheMounts implements BuildCache {
       await writeFile(join(made, NOTE), JSON.stringify({ id: request.id, createdAt: Date.now(), uses: 1 }), {
         mode: 0o600,
       });
+      if (request.fill !== undefined) await this.#sync(made);
       await rename(made, folder);
     } finally {
       await removeTree(made);
@@ -180,6 +190,17 @@ interface Note {
   readonly id: string;
   readonly createdAt: number;
   readonly uses: number;
+}
+
+/** Undefined where it is missing, or damaged by a power cut. */
+async function readNote(path: string): Promise<Note | undefined> {
+  const text = await readFile(path, 'utf8').catch(unlessMissing);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as Note);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
