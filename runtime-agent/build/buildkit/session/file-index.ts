@@ -1,4 +1,5 @@
 import { open, readFile, rename, writeFile } from 'node:fs/promises';
+import { readBootId } from '../../../linux/proc.ts';
 import type { FileStat } from './packet.ts';
 
 /** What is known of one file of a synced folder: as the client told it, so that an equal stat means that nothing changed. */
@@ -44,14 +45,19 @@ export function sameFile(a: IndexedFile, b: IndexedFile): boolean {
   );
 }
 
-/** Bytes in which the first line of an index is, which says how many bytes its files have. */
+/** Bytes in which an index says how many bytes its files have; the rest of its first line is the boot of the kernel. */
 const SIZE_LINE = 32;
 
-/** Undefined where the file is missing or damaged: what it describes is unknown then. */
-export async function readFileIndex(path: string): Promise<FileIndex | undefined> {
+/**
+ * Undefined where the file is missing, damaged, or of another boot of the kernel: nobody syncs the files that it describes, so a power
+ * cut may have taken their content.
+ */
+export async function readFileIndex(path: string, boot = readBootId()): Promise<FileIndex | undefined> {
   try {
     const text = await readFile(path, 'utf8');
-    return new Map(JSON.parse(text.slice(text.indexOf('\n'))) as [string, IndexedFile][]);
+    const start = text.indexOf('\n');
+    if (text.slice(0, start).split(' ')[1] !== boot) return undefined;
+    return new Map(JSON.parse(text.slice(start)) as [string, IndexedFile][]);
   } catch {
     return undefined;
   }
@@ -72,9 +78,10 @@ export async function readIndexedSize(path: string): Promise<number> {
   }
 }
 
-export async function writeFileIndex(path: string, index: FileIndex): Promise<void> {
+/** `boot` is that of the kernel in which the files were written. */
+export async function writeFileIndex(path: string, index: FileIndex, boot = readBootId()): Promise<void> {
   let size = 0;
   for (const file of index.values()) size += file.size;
-  await writeFile(`${path}.new`, `${size}\n${JSON.stringify([...index])}`);
+  await writeFile(`${path}.new`, `${size} ${boot}\n${JSON.stringify([...index])}`);
   await rename(`${path}.new`, path);
 }
