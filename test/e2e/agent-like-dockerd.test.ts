@@ -93,6 +93,7 @@ describe('what the docker CLI prints, beside dockerd', {
       [...RUN, '-v', '/tmp:/x:nocopy', image],
       [...RUN, '--mount', 'type=bind,src=/tmp,dst=relative', image],
       [...RUN, '--log-opt', 'max-buffer-size=4m', image],
+      [...RUN, '--log-driver', 'nosuch', image],
       ['create', '--network', 'container:', image],
       ['ps', '-f', 'health=fine'],
       ['ps', '-f', 'publish=x'],

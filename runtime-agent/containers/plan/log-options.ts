@@ -32,6 +32,8 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
   },
   local: { maxSize: 20_000_000, maxFiles: 5, compress: true, options: new Set(COMMON) },
 };
+/** Logging drivers that Docker Engine has and the agent lacks; dockerd looks for any other among its plugins. */
+const MISSING_DRIVERS = ['awslogs', 'etwlogs', 'fluentd', 'gcplogs', 'gelf', 'journald', 'splunk', 'syslog'];
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
 /** More than anybody looks through, and few enough to be looked for one by one. */
 const MOST_FILES = 1000;
@@ -45,11 +47,15 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
     if (option !== undefined) refuse(`unknown log opt '${option.slice(0, 40)}' for none log driver`);
     return { kind: 'none' };
   }
-  const driver = DRIVERS[name];
+  const driver = Object.hasOwn(DRIVERS, name) ? DRIVERS[name] : undefined;
   if (driver === undefined) {
+    const shown = name.slice(0, 40);
+    if (!MISSING_DRIVERS.includes(name)) {
+      refuse(`error looking up logging plugin ${shown}: plugin "${shown}" not found`);
+    }
     throw new EngineError(
       'not-implemented',
-      `the logging driver ${name.slice(0, 40)} is not supported: this agent has json-file, local and none`,
+      `the logging driver ${shown} is not supported: this agent has json-file, local and none`,
     );
   }
   for (const option of Object.keys(options)) {

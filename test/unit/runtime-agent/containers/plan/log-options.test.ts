@@ -58,6 +58,10 @@ describe('log options', () => {
       message: /compress=false/,
     });
     assert.throws(() => plan({}, 'syslog'), { code: 'not-implemented' });
+    for (const unknown of ['nosuch', 'constructor']) {
+      const message = `error looking up logging plugin ${unknown}: plugin "${unknown}" not found`;
+      assert.throws(() => plan({}, unknown), { code: 'bad-request', message });
+    }
   });
 
   it('leave to conmon what the agent does not do', () => {
