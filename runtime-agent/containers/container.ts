@@ -92,6 +92,8 @@ export interface HostConfig {
   readonly ExtraHosts: readonly string[];
   /** Rows and columns of the terminal at its start; absent: the client says later. */
   readonly ConsoleSize?: readonly [rows: number, columns: number];
+  /** `default`, which inspect repeats, or absent. */
+  readonly Isolation?: string;
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
   /** '' is one of its own, else `host` or `container:ID`. */
   readonly PidMode: string;

@@ -103,6 +103,14 @@ describe('what the docker CLI prints, beside dockerd', {
     );
   });
 
+  test('the isolation that a client asked for', async () => {
+    await same(
+      ['create', '--network=none', '--name', 'isolated', '--isolation', 'default', image],
+      ['inspect', '-f', '{{.HostConfig.Isolation}}', 'isolated'],
+      ['rm', 'isolated'],
+    );
+  });
+
   test('images', async () => {
     await same(
       ['tag', image, 'app:1'],

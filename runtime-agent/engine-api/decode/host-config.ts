@@ -29,6 +29,7 @@ export function decodeHostConfig(body: JsonFields, host: DecodeHost): HostConfig
   const memory = body.integer('Memory');
   const consoleSize = decodeConsoleSize(body);
   const links = body.strings('Links');
+  const isolation = body.string('Isolation');
   return {
     AutoRemove: body.boolean('AutoRemove'),
     Memory: memory,
@@ -67,6 +68,7 @@ export function decodeHostConfig(body: JsonFields, host: DecodeHost): HostConfig
     DnsSearch: body.strings('DnsSearch'),
     ExtraHosts: body.strings('ExtraHosts'),
     ...(consoleSize === undefined ? {} : { ConsoleSize: consoleSize }),
+    ...(isolation === '' ? {} : { Isolation: isolation }),
     ...(links.length === 0 ? {} : { Links: links }),
     RestartPolicy: decodeRestartPolicy(body.fields('RestartPolicy')),
     ...decodeNamespaces(body, host),

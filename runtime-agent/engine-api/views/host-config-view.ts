@@ -42,7 +42,7 @@ export function hostConfigView(config: HostConfig, host: HostFacts, links: reado
     ShmSize: config.ShmSize,
     ...(Object.keys(config.Sysctls).length === 0 ? {} : { Sysctls: config.Sysctls }),
     Runtime: host.runtime.name,
-    Isolation: '',
+    Isolation: config.Isolation ?? '',
     CpuShares: config.CpuShares,
     Memory: config.Memory,
     NanoCpus: config.NanoCpus,
