@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
+import { handleDescriptor } from '../lib/streams/handle-descriptor.ts';
 import { loadLibc } from '../storage/linux/libc.ts';
-import { handleDescriptor } from './http/plain-descriptor.ts';
 
 /**
  * Has the system answer nobody any more who wants to connect, while everybody who has connected is still accepted:

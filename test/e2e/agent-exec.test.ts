@@ -37,6 +37,31 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
   };
   const inspect = async (id: string) => JSON.parse((await call('GET', `/exec/${id}/json`)).text);
 
+  test('output follows when the client has read the head, which some read with all that came', async () => {
+    const id = await create(['echo', 'out'], { AttachStdout: true, AttachStderr: true });
+    const socket = connect(agent.socket);
+    socket.pause();
+    await once(socket, 'connect');
+    const chunks: string[] = [];
+    socket.setEncoding('latin1').on('data', (chunk: string) => chunks.push(chunk));
+    const lines = [
+      `POST /exec/${id}/start HTTP/1.1`,
+      'Host: agent',
+      'Connection: Upgrade',
+      'Upgrade: tcp',
+      'Content-Type: application/json',
+      'Content-Length: 2',
+    ];
+    socket.write(`${lines.join('\r\n')}\r\n\r\n{}`);
+    await waitUntil('it has ended', async () => (await inspect(id)).ExitCode === 0);
+    socket.resume();
+    await once(socket, 'end');
+    const [head = '', ...rest] = chunks;
+    assert.match(head, /^HTTP\/1\.1 101 .*\r\n\r\n$/s);
+    assert.equal(rest.join(''), '\x01\0\0\0\0\0\0\x04out\n');
+    socket.destroy();
+  });
+
   test('output, exit codes and input are as with dockerd', async () => {
     await same(
       ['exec', 'cargo', 'sh', '-c', 'echo out; exit 7'],

@@ -1,0 +1,6 @@
+/** The descriptor of what Node has open, such as a socket; undefined where Node does not tell. */
+export function handleDescriptor(owner: object): number | undefined {
+  const handle = '_handle' in owner ? owner._handle : undefined;
+  const fd = typeof handle === 'object' && handle !== null && 'fd' in handle ? handle.fd : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
+}
