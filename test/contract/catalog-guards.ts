@@ -7,7 +7,7 @@ import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog, ManifestReference } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { TagRuleKind } from '../../storage/catalog/tag-rule-catalog.ts';
-import { QuotaExceededError, TagRefusedError } from '../../storage/errors.ts';
+import { QuotaExceededError, TagRefusedError, TooManySettingsError } from '../../storage/errors.ts';
 import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 import type { CatalogHarness } from './catalog.ts';
@@ -66,6 +66,21 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
     };
 
     const used = async () => (await catalog.quotas.list()).map((quota) => quota.used);
+
+    test('many at once do not pass the bound of webhooks', async () => {
+      const other = await harness.reopen();
+      for (let count = 0; count < 95; count += 1)
+        await catalog.webhooks.create({ ...HOOK, name: `w${count}` });
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? catalog : other).webhooks.create({ ...HOOK, name: `more${index}` }),
+        ),
+      );
+      const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+      assert.ok(refused.every(({ reason }) => reason instanceof TooManySettingsError));
+      assert.equal(refused.length, 15);
+      assert.equal((await catalog.webhooks.list()).length, 100);
+    });
 
     test('every change for somebody is recorded with it, and the program’s own are not', async () => {
       await put(undefined, 'team/own', 'own', ['1']);

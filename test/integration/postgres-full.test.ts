@@ -27,7 +27,7 @@ test(
       await runCommand('umount', ['--lazy', device]);
     });
     await runCommand('install', ['-d', '-o', 'postgres', '-m', '0700', join(device, 'space')]);
-    const database = await postgres.createDatabase(join(device, 'space'));
+    const database = await postgres.createDatabase({ folder: join(device, 'space') });
     const data = join(await makeTempDir(t, 'full'), 'data');
     const registry = await startInProcessRegistry(t, { data, database });
     const { digest } = await registry.pushImage('team/app', '1');

@@ -18,10 +18,17 @@ export interface PostgresOptions {
   readonly folder?: string;
 }
 
+export interface DatabaseOptions {
+  /** Where its files lie; the server's own folder unless given. */
+  readonly folder?: string;
+  /** Sorts texts by the rules of this locale; by bytes unless given. */
+  readonly icuLocale?: string;
+}
+
 /** A PostgreSQL server of Debian's package, on a free port of 127.0.0.1, which stays the same over restarts. */
 export interface Postgres {
-  /** Answers the URL of a fresh, empty database, with its files in `folder` where that is given. */
-  createDatabase(folder?: string): Promise<string>;
+  /** Returns the URL of a fresh, empty database. */
+  createDatabase(options?: DatabaseOptions): Promise<string>;
   /** The running process; another one after each restart. */
   process(): ManagedProcess;
   /** SIGINT: running transactions are cut off. */
@@ -90,13 +97,15 @@ export async function startPostgres(scope: CleanupScope, options: PostgresOption
   await start();
   const urlOf = (database: string) => `postgres://berth:${password}@127.0.0.1:${port}/${database}`;
   return {
-    createDatabase: async (place) => {
+    createDatabase: async ({ folder: place, icuLocale } = {}) => {
       const name = `test_${randomBytes(6).toString('hex')}`;
       if (place !== undefined) {
         await queryPostgres(urlOf('postgres'), `create tablespace ${name} location '${place}'`);
       }
       const space = place === undefined ? '' : ` tablespace ${name}`;
-      await queryPostgres(urlOf('postgres'), `create database ${name}${space}`);
+      const order =
+        icuLocale === undefined ? '' : ` template template0 locale_provider icu icu_locale '${icuLocale}'`;
+      await queryPostgres(urlOf('postgres'), `create database ${name}${space}${order}`);
       return urlOf(name);
     },
     process: () => running,
