@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname as osHostname } from 'node:os';
+import { checkEntries } from '../../bounds.ts';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
@@ -90,6 +91,7 @@ function newContainer(
   const { WorkingDir } = request.config;
   const asked = { ...request.config, WorkingDir: WorkingDir === '' ? '' : cleanPath(WorkingDir) };
   const merged = mergeImageConfig(asked, image.config);
+  checkEntries(merged, 'Config');
   const { path, args } = commandLine(merged);
   const mode = networkMode(request.hostConfig.NetworkMode);
   const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;

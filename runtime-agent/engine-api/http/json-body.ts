@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject, JsonError, JsonFields, parseJson } from '../../../lib/json/json-fields.ts';
+import { checkEntries } from '../../bounds.ts';
 import { EngineError } from '../../errors.ts';
 
 const LIMIT = 1024 * 1024;
 
 /**
  * Reads a request's JSON object of at most 1 MiB; none at all is an empty one, as with dockerd. Throws EngineError
- * 'bad-request' for another content type and a too large body, JsonError for a body that is no object.
+ * 'bad-request' for another content type, a too large body and too many entries (bounds.ts), JsonError for a body that is no object.
  */
 export async function readJsonBody(request: IncomingMessage): Promise<JsonFields> {
   const type = request.headers['content-type'] ?? '';
@@ -28,6 +29,7 @@ export async function readFields(request: IncomingMessage): Promise<JsonFields> 
     throw new EngineError('bad-request', 'invalid JSON: got EOF while reading request body');
   const value = parseJson(text, 'invalid JSON');
   if (value !== null && !isJsonObject(value)) throw new JsonError('invalid JSON: expected an object');
+  checkEntries(value);
   return new JsonFields(value);
 }
 
