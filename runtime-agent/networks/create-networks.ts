@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
+import { descriptorLimit } from '../../lib/linux/descriptor-limit.ts';
 import { migrate } from '../../storage/catalog/migrate.ts';
+import { LISTENING_SHARE, RELAYING_SHARE } from '../bounds.ts';
 import { timestamp } from '../containers/lifecycle/timestamps.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import { AddressBook } from './address-book.ts';
@@ -22,6 +24,7 @@ import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { presentNetworks } from './present-networks.ts';
 import { PortPublisher } from './publish/port-publisher.ts';
+import { SocketBudget } from './publish/socket-budget.ts';
 import { restoreBridges } from './restore-sandboxes.ts';
 import { NetworkStore } from './state/network-store.ts';
 import { NetworkTable } from './state/network-table.ts';
@@ -59,7 +62,7 @@ export async function createNetworks(deps: NetworksDeps): Promise<AgentNetworkin
     store,
     kernel,
     filter: new PacketFilter(kernel, tableName(deps.dataDirectory), () => presentNetworks({ store, kernel })),
-    publisher: new PortPublisher(),
+    publisher: new PortPublisher(socketBudget(LISTENING_SHARE), socketBudget(RELAYING_SHARE)),
     addresses: new AddressBook(),
     resolvers: new HostResolvers(),
     hostLock: withHostLock,
@@ -101,6 +104,10 @@ async function leaveKernel(context: NetworkContext): Promise<void> {
   if (!filter.isMade && networks.length === 0) return;
   for (const network of networks) await kernel.run('remove-bridge', bridgeSpec(network));
   await filter.remove(networks);
+}
+
+function socketBudget(share: number): SocketBudget {
+  return new SocketBudget(Math.floor(descriptorLimit() * share));
 }
 
 function tableName(dataDirectory: string): string {

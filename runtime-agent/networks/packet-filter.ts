@@ -11,6 +11,9 @@ import {
   ruleset,
 } from './plan/ruleset.ts';
 
+/** Elements of the table by the command that adds them. */
+type Elements = ReadonlyMap<string, FilterElement>;
+
 /**
  * The agent's own table in the host's packet filter. Its content follows from the networks whose bridges the kernel has, and from
  * the published ports; every change updates the kernel to that, one after the other.
@@ -21,8 +24,10 @@ export class PacketFilter {
   readonly #present: () => Promise<readonly Network[]>;
   /** By container. */
   readonly #ports = new Map<string, readonly PortTarget[]>();
+  /** The elements that the table should have, for the networks of that moment; undefined after a change of the ports. */
+  #plan: { readonly networks: readonly Network[]; readonly elements: Elements } | undefined;
   /** The elements that the kernel has, by the command that adds them; undefined: it has no table that is known. */
-  #held: ReadonlyMap<string, FilterElement> | undefined;
+  #held: Elements | undefined;
   /** The kernel's listing of the table without elements. */
   #listing = '';
   /** The state of the whole filter after this agent's last change; undefined where another program changed it as well. */
@@ -53,6 +58,7 @@ export class PacketFilter {
   adoptPorts(container: string, ports: readonly PortTarget[]): void {
     if (ports.length > 0) this.#ports.set(container, ports);
     else this.#ports.delete(container);
+    this.#plan = undefined;
   }
 
   /** Chains of others that drop what this one accepts, such as `ip filter FORWARD`. */
@@ -83,7 +89,7 @@ export class PacketFilter {
       const isWhole = wasMade && (isSame || (await this.#isWhole(generation)));
       const networks = await this.#present();
       const wanted = this.#wanted(networks);
-      const changed = isWhole && (await this.#run(this.#changes(wanted)));
+      const changed = isWhole && (this.#held === wanted || (await this.#run(this.#changes(wanted))));
       if (changed) this.#held = wanted;
       else await this.#make(wanted);
       if (!isSame || !isDeepStrictEqual(networks, this.#forwarded)) await this.#forward(networks);
@@ -98,9 +104,15 @@ export class PacketFilter {
     if (generation !== this.#generation) this.#generation = undefined;
   }
 
-  #wanted(networks: readonly Network[]): ReadonlyMap<string, FilterElement> {
-    const elements = filterElements(networks, [...this.#ports.values()].flat());
-    return new Map(elements.map((element) => [elementCommand('add', this.#table, element), element]));
+  #wanted(networks: readonly Network[]): Elements {
+    if (this.#plan !== undefined && isDeepStrictEqual(networks, this.#plan.networks))
+      return this.#plan.elements;
+    const planned = filterElements(networks, [...this.#ports.values()].flat());
+    const elements = new Map(
+      planned.map((element) => [elementCommand('add', this.#table, element), element] as const),
+    );
+    this.#plan = { networks, elements };
+    return elements;
   }
 
   /** Reports whether the kernel still has this agent's table unchanged after another program changed some table. */
@@ -113,7 +125,7 @@ export class PacketFilter {
   }
 
   /** Deletions first: a port that leads elsewhere has the same key. */
-  #changes(wanted: ReadonlyMap<string, FilterElement>): readonly string[] {
+  #changes(wanted: Elements): readonly string[] {
     const held = this.#held ?? new Map<string, FilterElement>();
     return [
       ...[...held].flatMap(([command, element]) =>
@@ -123,7 +135,7 @@ export class PacketFilter {
     ];
   }
 
-  async #make(wanted: ReadonlyMap<string, FilterElement>): Promise<void> {
+  async #make(wanted: Elements): Promise<void> {
     this.#held = undefined;
     const commands = ruleset(this.#table, [...wanted.values()]);
     const made = await this.#kernel.run('filter', { commands });

@@ -15,7 +15,9 @@ export function namesByLinks(all: readonly Container[]): ReadonlyMap<string, rea
   const names = new Map<string, string[]>();
   for (const { name, hostConfig } of all) {
     for (const { target, alias } of (hostConfig.Links ?? []).map(parseLink)) {
-      names.set(target, [...(names.get(target) ?? []), `/${name}/${alias}`]);
+      const known = names.get(target) ?? [];
+      known.push(`/${name}/${alias}`);
+      names.set(target, known);
     }
   }
   return names;

@@ -93,10 +93,8 @@ export function portList(container: Container): readonly ListedPort[] {
     PublicPort: hostPort,
     Type: protocol,
   }));
-  const exposed = reachablePorts(container, activeNetwork).filter(
-    ({ port, protocol }) =>
-      !ports.some((other) => other.containerPort === port && other.protocol === protocol),
-  );
+  const leading = new Set(ports.map(({ containerPort: port, protocol }) => portKey({ port, protocol })));
+  const exposed = reachablePorts(container, activeNetwork).filter((port) => !leading.has(portKey(port)));
   return [...published, ...exposed.map(({ port, protocol }) => ({ PrivatePort: port, Type: protocol }))];
 }
 
@@ -107,7 +105,9 @@ function portsView(container: Container): Readonly<Record<string, readonly objec
   for (const exposed of reachablePorts(container, activeNetwork)) view.set(portKey(exposed), null);
   for (const { containerPort: port, protocol, hostIp, hostPort } of activeNetwork.ports) {
     const key = portKey({ port, protocol });
-    view.set(key, [...(view.get(key) ?? []), { HostIp: hostIp, HostPort: String(hostPort) }]);
+    const bindings = view.get(key) ?? [];
+    bindings.push({ HostIp: hostIp, HostPort: String(hostPort) });
+    view.set(key, bindings);
   }
   return Object.fromEntries([...view].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,3 +1,4 @@
+import { MAX_EXPOSED_PORTS, MAX_PUBLISHED_PORTS } from '../../bounds.ts';
 import { EngineError } from '../../errors.ts';
 import type { PortBindings, Protocol } from '../network.ts';
 
@@ -21,10 +22,11 @@ export interface PortOptions {
 
 /**
  * What is to be published. `hostBinding` is the network's own choice for ports that name no address. Throws EngineError
- * 'bad-request', 'not-implemented'.
+ * 'bad-request', for too many as well, and 'not-implemented'.
  */
 export function planPorts(options: PortOptions, hostBinding?: string): readonly PortWish[] {
   const everywhere = hostBinding === undefined ? ['0.0.0.0', '::'] : [hostBinding];
+  checkCount(Object.values(options.bindings).reduce((sum, bindings) => sum + bindings.length, 0));
   const wishes = Object.entries(options.bindings).flatMap(([key, bindings]) => {
     const { protocol, port } = parsePort(key);
     return bindings.map(({ HostIp, HostPort }) => ({
@@ -36,29 +38,67 @@ export function planPorts(options: PortOptions, hostBinding?: string): readonly 
   });
   if (!options.publishAll) return wishes;
   const named = new Set(Object.keys(options.bindings).map((key) => portKey(parsePort(key))));
+  const others = exposedPorts(options.exposed).filter((exposed) => !named.has(portKey(exposed)));
+  checkCount(wishes.length + others.length);
   return [
     ...wishes,
-    ...exposedPorts(options.exposed)
-      .filter((exposed) => !named.has(portKey(exposed)))
-      .map(({ protocol, port }) => ({
-        protocol,
-        containerPort: port,
-        hostIps: everywhere,
-        hostPorts: undefined,
-      })),
+    ...others.map(({ protocol, port }) => ({
+      protocol,
+      containerPort: port,
+      hostIps: everywhere,
+      hostPorts: undefined,
+    })),
   ];
 }
 
-/** Every exposed port, ranges told one by one. */
+function checkCount(count: number): void {
+  if (count <= MAX_PUBLISHED_PORTS) return;
+  throw new EngineError(
+    'bad-request',
+    `the container publishes ${count} ports: the maximum is ${MAX_PUBLISHED_PORTS}; use --network host for more`,
+  );
+}
+
+interface PortRange {
+  readonly protocol: Protocol;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Every exposed port once. Ranges are listed port by port; the work is linear in the keys and the ports, however ranges overlap. */
 export function exposedPorts(
   exposed: readonly string[],
 ): readonly { readonly protocol: Protocol; readonly port: number }[] {
-  return exposed.flatMap((key) => {
+  const ranges = exposed.flatMap((key): readonly PortRange[] => {
     const [ports = '', protocol = 'tcp'] = key.split('/');
-    if (protocol !== 'tcp' && protocol !== 'udp') return [];
-    const { from, to } = parseRange(ports) ?? { from: 0, to: -1 };
-    return Array.from({ length: to - from + 1 }, (_, index) => ({ protocol, port: from + index }));
+    const range = parseRange(ports);
+    return range === undefined || (protocol !== 'tcp' && protocol !== 'udp') ? [] : [{ protocol, ...range }];
   });
+  const count = ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  const seen = { tcp: new Set<number>(), udp: new Set<number>() };
+  const found: { readonly protocol: Protocol; readonly port: number }[] = [];
+  for (const { protocol, from, to } of count > MAX_EXPOSED_PORTS ? merged(ranges) : ranges) {
+    for (let port = from; port <= to; port += 1) {
+      if (seen[protocol].has(port)) continue;
+      seen[protocol].add(port);
+      found.push({ protocol, port });
+    }
+  }
+  return found;
+}
+
+/** The same ports in ranges that do not overlap. */
+function merged(ranges: readonly PortRange[]): readonly PortRange[] {
+  const disjoint: PortRange[] = [];
+  const sorted = ranges.toSorted((a, b) =>
+    a.protocol === b.protocol ? a.from - b.from : a.protocol < b.protocol ? -1 : 1,
+  );
+  for (const range of sorted) {
+    const last = disjoint.at(-1);
+    if (last === undefined || last.protocol !== range.protocol || last.to < range.from) disjoint.push(range);
+    else if (last.to < range.to) disjoint[disjoint.length - 1] = { ...last, to: range.to };
+  }
+  return disjoint;
 }
 
 export function portKey({ port, protocol }: { readonly port: number; readonly protocol: string }): string {

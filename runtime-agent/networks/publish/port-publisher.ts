@@ -1,12 +1,17 @@
 import { isIP } from 'node:net';
+import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError } from '../../errors.ts';
 import type { PublishedPort } from '../network.ts';
 import type { PortWish } from '../plan/port-bindings.ts';
 import { openRelay, type Relay } from './relay.ts';
+import type { SocketBudget } from './socket-budget.ts';
 
 /** The first and last of Linux's ports for any purpose, of which Docker takes one where a client names none. */
 const FIRST = 32768;
 const LAST = 60999;
+
+/** Sockets that are opened or closed in one turn of the event loop: a few milliseconds. */
+const SOCKETS_PER_TURN = 64;
 
 interface Published extends PublishedPort {
   readonly owner: string;
@@ -18,17 +23,32 @@ interface Published extends PublishedPort {
  * passes on what the packet filter does not lead to the container, as connections to `[::1]`.
  */
 export class PortPublisher {
-  readonly #published = new Set<Published>();
+  readonly #byOwner = new Map<string, Set<Published>>();
+  /** By protocol and port of the host. */
+  readonly #byPort = new Map<string, Set<Published>>();
+  readonly #listeners: SocketBudget;
+  readonly #connections: SocketBudget;
   #next = FIRST;
+
+  /** `listeners` are the sockets that it may listen on, `connections` those of the connections that it passes on. */
+  constructor(listeners: SocketBudget, connections: SocketBudget) {
+    this.#listeners = listeners;
+    this.#connections = connections;
+  }
 
   /**
    * Takes a port for each wish, all or none. `owner` is the container. Throws EngineError 'runtime', worded as dockerd does
-   * behind its prefix.
+   * behind its prefix, and 'conflict' where all sockets for published ports are taken.
    */
   async publish(owner: string, wishes: readonly PortWish[]): Promise<readonly PublishedPort[]> {
     const taken: Published[] = [];
+    const pace = new Pace(SOCKETS_PER_TURN);
     try {
-      for (const wish of wishes) taken.push(...(await this.#take(owner, wish)));
+      for (const wish of wishes) {
+        const ports = await this.#take(owner, wish, pace);
+        taken.push(...ports);
+        await pace.after(ports.length);
+      }
       return taken.map(bare);
     } catch (error) {
       await this.#release(taken);
@@ -39,15 +59,17 @@ export class PortPublisher {
   /** Takes ports that a container has since before the agent's restart; answers those that cannot be listened on. */
   async adopt(owner: string, ports: readonly PublishedPort[]): Promise<readonly PublishedPort[]> {
     const failed: PublishedPort[] = [];
+    const pace = new Pace(SOCKETS_PER_TURN);
     for (const port of ports) {
-      const relays = await openRelay(port.protocol, port.hostIp, port.hostPort).then(
+      const relays = await this.#open(port).then(
         (relay) => [relay],
         () => {
           failed.push(port);
           return [];
         },
       );
-      this.#published.add({ ...port, owner, relays });
+      this.#add({ ...port, owner, relays });
+      await pace.after(1);
     }
     return failed;
   }
@@ -66,19 +88,52 @@ export class PortPublisher {
   }
 
   async close(): Promise<void> {
-    await this.#release([...this.#published]);
+    await this.#release([...this.#byOwner.values()].flatMap((ports) => [...ports]));
   }
 
   #of(owner: string): readonly Published[] {
-    return [...this.#published].filter((port) => port.owner === owner);
+    return [...(this.#byOwner.get(owner) ?? [])];
+  }
+
+  #add(port: Published): void {
+    addTo(this.#byOwner, port.owner, port);
+    addTo(this.#byPort, portKey(port.protocol, port.hostPort), port);
+  }
+
+  /** Returns whether it was there. */
+  #delete(port: Published): boolean {
+    deleteFrom(this.#byPort, portKey(port.protocol, port.hostPort), port);
+    return deleteFrom(this.#byOwner, port.owner, port);
   }
 
   async #release(ports: readonly Published[]): Promise<void> {
-    for (const port of ports) this.#published.delete(port);
-    await Promise.all(ports.flatMap(({ relays }) => relays.map((relay) => relay.close())));
+    const pace = new Pace(SOCKETS_PER_TURN);
+    const closed: Promise<void>[] = [];
+    for (const port of ports) {
+      if (!this.#delete(port)) continue;
+      for (const relay of port.relays) closed.push(relay.close().finally(() => this.#listeners.give(1)));
+      await pace.after(port.relays.length);
+    }
+    await Promise.all(closed);
   }
 
-  async #take(owner: string, wish: PortWish): Promise<readonly Published[]> {
+  async #open({ protocol, hostIp, hostPort }: PublishedPort): Promise<Relay> {
+    if (!this.#listeners.take(1)) {
+      const { maximum } = this.#listeners;
+      throw new EngineError(
+        'conflict',
+        `all ${maximum} sockets for published ports are in use: publish fewer ports, or raise the agent's limit of open files`,
+      );
+    }
+    try {
+      return await openRelay(protocol, hostIp, hostPort, this.#connections);
+    } catch (error) {
+      this.#listeners.give(1);
+      throw error;
+    }
+  }
+
+  async #take(owner: string, wish: PortWish, pace: Pace): Promise<readonly Published[]> {
     for (const hostIp of wish.hostIps) {
       if (isIP(hostIp) === 0)
         throw new EngineError('bad-request', `invalid IP address: ${hostIp.slice(0, 80)}`);
@@ -91,6 +146,7 @@ export class PortPublisher {
     const count = to - from + 1;
     for (let step = 0; step < count; step += 1) {
       const port = hostPorts === undefined ? this.#nextPort() : from + step;
+      await pace.after(1);
       if (this.#holder(wish, port) !== undefined) continue;
       try {
         return await this.#listen(owner, wish, port);
@@ -114,12 +170,8 @@ export class PortPublisher {
 
   /** The address of a wish that somebody of this agent has at a port. */
   #holder(wish: PortWish, port: number): string | undefined {
-    return wish.hostIps.find((hostIp) =>
-      [...this.#published].some(
-        (other) =>
-          other.protocol === wish.protocol && other.hostPort === port && collide(other.hostIp, hostIp),
-      ),
-    );
+    const others = [...(this.#byPort.get(portKey(wish.protocol, port)) ?? [])];
+    return wish.hostIps.find((hostIp) => others.some((other) => collide(other.hostIp, hostIp)));
   }
 
   async #listen(owner: string, wish: PortWish, hostPort: number): Promise<readonly Published[]> {
@@ -136,11 +188,11 @@ export class PortPublisher {
       const reserved = { protocol, containerPort, hostIp, hostPort, owner };
       // Two starts at a time must not both find it free.
       const mark = { ...reserved, relays: [] };
-      this.#published.add(mark);
+      this.#add(mark);
       try {
-        const relay = await openRelay(protocol, hostIp, hostPort);
+        const relay = await this.#open(reserved);
         const published = { ...reserved, relays: [relay] };
-        this.#published.add(published);
+        this.#add(published);
         listened.push(published);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code ?? '';
@@ -149,7 +201,7 @@ export class PortPublisher {
         await this.#release(listened);
         throw listenError(wish, hostIp, hostPort, error as NodeJS.ErrnoException);
       } finally {
-        this.#published.delete(mark);
+        this.#delete(mark);
       }
     }
     return listened;
@@ -167,6 +219,7 @@ function listenError(
   hostPort: number,
   cause: NodeJS.ErrnoException,
 ): Error {
+  if (cause instanceof EngineError) return cause;
   const family = hostIp.includes(':') ? '6' : '4';
   const reason =
     cause.code === 'EADDRINUSE'
@@ -180,6 +233,23 @@ function listenError(
     `Error starting userland proxy: listen ${protocol}${family} ${bracketed(hostIp)}:${hostPort}: bind: ${reason}`,
     { cause },
   );
+}
+
+function portKey(protocol: string, hostPort: number): string {
+  return `${protocol} ${hostPort}`;
+}
+
+function addTo(map: Map<string, Set<Published>>, key: string, port: Published): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, new Set([port]));
+  else known.add(port);
+}
+
+function deleteFrom(map: Map<string, Set<Published>>, key: string, port: Published): boolean {
+  const known = map.get(key);
+  if (!known?.delete(port)) return false;
+  if (known.size === 0) map.delete(key);
+  return true;
 }
 
 function collide(a: string, b: string): boolean {

@@ -1,4 +1,5 @@
 import type { Protocol } from '../network.ts';
+import type { SocketBudget } from './socket-budget.ts';
 import { openTcpRelay } from './tcp-relay.ts';
 import { openUdpRelay } from './udp-relay.ts';
 
@@ -16,7 +17,16 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-/** Listens at once. Rejects with the error of bind(2): EADDRINUSE, EADDRNOTAVAIL … */
-export function openRelay(protocol: Protocol, hostIp: string, hostPort: number): Promise<Relay> {
-  return protocol === 'tcp' ? openTcpRelay(hostIp, hostPort) : openUdpRelay(hostIp, hostPort);
+/**
+ * Listens at once. Takes the sockets of its connections from `connections`, and refuses connections for which it has none.
+ * Rejects with the error of bind(2): EADDRINUSE, EADDRNOTAVAIL …
+ */
+export function openRelay(
+  protocol: Protocol,
+  hostIp: string,
+  hostPort: number,
+  connections: SocketBudget,
+): Promise<Relay> {
+  const open = protocol === 'tcp' ? openTcpRelay : openUdpRelay;
+  return open(hostIp, hostPort, connections);
 }

@@ -1,15 +1,18 @@
 import { connect, createServer, type Socket } from 'node:net';
 import type { Relay, RelayTarget } from './relay.ts';
+import type { SocketBudget } from './socket-budget.ts';
 
-/** Maximum connections. The packet filter forwards published ports; only connections that it cannot forward pass here. */
+/** Maximum connections of a port. The packet filter forwards published ports; only connections that it cannot forward pass here. */
 const MOST = 4096;
+/** Of a connection: the client's and the container's. */
+const SOCKETS = 2;
 
 /** See openRelay. Either side may end its half first. */
-export function openTcpRelay(host: string, port: number): Promise<Relay> {
+export function openTcpRelay(host: string, port: number, connections: SocketBudget): Promise<Relay> {
   let target: RelayTarget | undefined;
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
-    if (target === undefined) {
+    if (target === undefined || !connections.take(SOCKETS)) {
       client.destroy();
       return;
     }
@@ -22,6 +25,7 @@ export function openTcpRelay(host: string, port: number): Promise<Relay> {
       socket.on('error', () => other.destroy());
       socket.once('close', (failed) => {
         open.delete(socket);
+        connections.give(1);
         if (failed) other.destroy();
       });
       socket.pipe(other);
