@@ -40,3 +40,16 @@ test('every server that answers writes the answers that Node would write, with t
   assert.deepEqual(servers, careful);
   assert.deepEqual(careful, await serverFilesWith(/'checkContinue'.*'checkExpectation'/s));
 });
+
+test('lists of the Engine API are answered item by item', async () => {
+  const whole: string[] = [];
+  for await (const file of glob('runtime-agent/engine-api/routes/*.ts', { cwd: ROOT })) {
+    const text = await readFile(join(ROOT, file), 'utf8');
+    if (/ctx\.body = [^;]*\.map\(/.test(text)) whole.push(file);
+  }
+  // IDs of removed caches, the history of one image, and one page of a search.
+  assert.deepEqual(
+    whole.sort(),
+    ['build-prune', 'images', 'registry-queries'].map((name) => `runtime-agent/engine-api/routes/${name}.ts`),
+  );
+});

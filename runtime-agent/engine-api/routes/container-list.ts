@@ -6,12 +6,13 @@ import { EngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { namesByLinks } from '../views/link-view.ts';
 import { portList } from '../views/network-settings.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
-import { listedSizes } from './container-sizes.ts';
+import { listedSizes, unlessGone } from './container-sizes.ts';
 import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
@@ -54,16 +55,20 @@ export function containerListRoutes(router: Router, deps: EngineDeps): void {
     const shown = selected.filter(({ state }) => all || isUp(state));
     const now = Date.now();
     const sized = queryBoolean(query, 'size') ? deps.files : undefined;
-    ctx.body = await Promise.all(
-      (limit > 0 ? shown.slice(0, limit) : shown).map(async (container) => ({
-        ...containerSummary(container, now, {
-          image: await imageName(container),
+    async function* summaries(): AsyncGenerator<object> {
+      for (const container of limit > 0 ? shown.slice(0, limit) : shown) {
+        const sizes = sized === undefined ? {} : await listedSizes(deps, sized, container).catch(unlessGone);
+        if (sizes === undefined) continue;
+        const image = await imageName(container);
+        const summary = containerSummary(container, now, {
+          image,
           linkNames: linkNames.get(container.id),
           fixed,
-        }),
-        ...(sized && (await listedSizes(deps, sized, container))),
-      })),
-    );
+        });
+        yield { ...summary, ...sizes };
+      }
+    }
+    await answerJson(ctx, jsonList(summaries()));
   });
 }
 

@@ -23,3 +23,9 @@ export async function listedSizes(
   const { SizeRw, SizeRootFs } = await containerSizes(...args);
   return { ...(SizeRw > 0 && { SizeRw }), SizeRootFs };
 }
+
+/** Lets a container that was removed meanwhile have no size. */
+export function unlessGone(error: unknown): undefined {
+  if (error instanceof EngineError && error.code === 'not-found') return undefined;
+  throw error;
+}

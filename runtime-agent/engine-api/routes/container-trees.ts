@@ -2,6 +2,7 @@ import type { Router } from '@koa/router';
 import { commitContainer } from '../../containers/files/commit-container.ts';
 import { decodeCommitConfig } from '../decode/container-config.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
@@ -14,7 +15,8 @@ const KINDS = { modified: 0, added: 1, deleted: 2 } as const;
 export function containerTreeRoutes(router: Router, deps: EngineDeps, files: ContainerFilesDeps): void {
   router.get('/containers/:id/changes', async (ctx) => {
     const changes = await files.trees.changes(String(ctx.params.id), requestSignal(ctx.res, deps.stopping));
-    ctx.body = changes.map(({ path, kind }) => ({ Path: path, Kind: KINDS[kind] }));
+    const items = Iterator.from(changes).map(({ path, kind }) => ({ Path: path, Kind: KINDS[kind] }));
+    await answerJson(ctx, jsonList(items));
   });
 
   router.get('/containers/:id/export', async (ctx) => {

@@ -5,13 +5,14 @@ import type { Image } from '../../images/image.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { asksBefore } from '../api-version.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { cacheRecordJson } from '../views/cache-record.ts';
 import { containerSummary } from '../views/container-summary.ts';
 import { type LayerUsage, layerUsage } from '../views/disk-usage.ts';
 import { imageSummary, virtualSize } from '../views/image-summary.ts';
 import { volumeJson } from '../views/volume.ts';
-import { listedSizes } from './container-sizes.ts';
+import { listedSizes, unlessGone } from './container-sizes.ts';
 import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
@@ -28,12 +29,22 @@ export function diskUsageRoutes(router: Router, deps: EngineDeps, files: Contain
       }
     }
     const wants = (type: UsageType) => asked.length === 0 || asked.includes(type);
-    ctx.body = {
-      ...(wants('image') ? await imagePart(deps, asksBefore(ctx, '1.44')) : { LayersSize: 0, Images: null }),
-      Containers: wants('container') ? await containerPart(deps, files) : null,
-      Volumes: wants('volume') ? await volumePart(deps) : null,
-      BuildCache: wants('build-cache') ? await cachePart(deps, requestSignal(ctx.res, deps.stopping)) : null,
-    };
+    const isOld = asksBefore(ctx, '1.44');
+    async function* answer(): AsyncGenerator<string> {
+      const images = wants('image') ? await deps.images.list() : undefined;
+      const usage = images && (await measureLayers(deps, images));
+      yield `{"LayersSize":${usage?.total ?? 0},"Images":`;
+      yield* listOrNull(images && usage && imageItems(deps, images, usage, isOld));
+      yield ',"Containers":';
+      yield* listOrNull(wants('container') ? containerItems(deps, files) : undefined);
+      yield ',"Volumes":';
+      yield* listOrNull(wants('volume') ? volumeItems(deps) : undefined);
+      yield ',"BuildCache":';
+      const signal = requestSignal(ctx.res, deps.stopping);
+      yield* listOrNull(wants('build-cache') ? await cachePart(deps, signal) : undefined);
+      yield '}';
+    }
+    await answerJson(ctx, answer());
   });
 }
 
@@ -49,59 +60,50 @@ export async function measureLayers(
   return layerUsage(images, sizes);
 }
 
-async function imagePart(deps: EngineDeps, isOld: boolean): Promise<object> {
-  const images = await deps.images.list();
-  const usage = await measureLayers(deps, images);
-  const containers = await deps.containers.list();
-  const count = ({ id }: Image) => containers.filter(({ imageId }) => imageId === id).length;
-  return {
-    LayersSize: usage.total,
-    Images: images.map((image) => ({
-      ...imageSummary(image, image),
-      ...virtualSize(image, isOld),
-      Containers: count(image),
-      SharedSize: usage.shared(image),
-    })),
-  };
+async function* listOrNull(
+  items: Iterable<object> | AsyncIterable<object> | undefined,
+): AsyncGenerator<string> {
+  if (items === undefined) yield 'null';
+  else yield* jsonList(items);
 }
 
-async function containerPart(deps: EngineDeps, files: ContainerFilesDeps): Promise<readonly object[]> {
+async function* imageItems(
+  deps: EngineDeps,
+  images: readonly Image[],
+  usage: LayerUsage,
+  isOld: boolean,
+): AsyncGenerator<object> {
+  const users = Map.groupBy(await deps.containers.list(), ({ imageId }) => imageId);
+  for (const image of images) {
+    yield {
+      ...imageSummary(image, image),
+      ...virtualSize(image, isOld),
+      Containers: users.get(image.id)?.length ?? 0,
+      SharedSize: usage.shared(image),
+    };
+  }
+}
+
+async function* containerItems(deps: EngineDeps, files: ContainerFilesDeps): AsyncGenerator<object> {
   const now = Date.now();
   const imageName = imageNames(deps.images);
   const fixed = fixedNetworks(deps.networks);
-  const shown: object[] = [];
   for (const container of await deps.containers.list()) {
     const sizes = await listedSizes(deps, files, container).catch(unlessGone);
-    if (sizes !== undefined)
-      shown.push({
-        ...containerSummary(container, now, { image: await imageName(container), fixed }),
-        ...sizes,
-      });
+    if (sizes === undefined) continue;
+    yield { ...containerSummary(container, now, { image: await imageName(container), fixed }), ...sizes };
   }
-  return shown;
 }
 
-async function volumePart({ volumes }: EngineDeps): Promise<readonly object[]> {
-  const shown: object[] = [];
+async function* volumeItems({ volumes }: EngineDeps): AsyncGenerator<object> {
   for (const volume of await volumes.list()) {
     // What is mounted from elsewhere is not this host's usage, and dockerd leaves it out.
     if (Object.keys(volume.options).length > 0) continue;
-    shown.push({
-      ...volumeJson(volume),
-      UsageData: {
-        RefCount: volumes.users(volume.name).length,
-        Size: await folderSize(volume.mountpoint),
-      },
-    });
+    const Size = await folderSize(volume.mountpoint);
+    yield { ...volumeJson(volume), UsageData: { RefCount: volumes.users(volume.name).length, Size } };
   }
-  return shown;
 }
 
 async function cachePart({ build }: EngineDeps, signal: AbortSignal): Promise<readonly object[]> {
   return ((await build?.cache.records(signal)) ?? []).map(cacheRecordJson);
-}
-
-function unlessGone(error: unknown): undefined {
-  if (error instanceof EngineError && error.code === 'not-found') return undefined;
-  throw error;
 }

@@ -7,6 +7,7 @@ import type { Images } from '../../images/images.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { queryBoolean } from '../http/query.ts';
 import { earliestUntil } from '../http/until-filter.ts';
 import { createdMilliseconds, imageSummary, virtualSize } from '../views/image-summary.ts';
@@ -26,15 +27,17 @@ export function imageListRoutes(router: Router, deps: EngineDeps): void {
       : undefined;
     const pace = new Pace();
     const patterns = filters.get('reference')?.map(referencePattern);
-    const summaries: object[] = [];
-    for (const image of selected.sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a))) {
-      const names = shownNames(image, patterns, pace);
-      await pace.rest();
-      if (names === undefined) continue;
-      const shared = usage && { SharedSize: usage.shared(image) };
-      summaries.push({ ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared });
+    const sorted = selected.sort((a, b) => createdMilliseconds(b) - createdMilliseconds(a));
+    async function* summaries(): AsyncGenerator<object> {
+      for (const image of sorted) {
+        const names = shownNames(image, patterns, pace);
+        await pace.rest();
+        if (names === undefined) continue;
+        const shared = usage && { SharedSize: usage.shared(image) };
+        yield { ...imageSummary(image, names), ...virtualSize(image, isOld), ...shared };
+      }
     }
-    ctx.body = summaries;
+    await answerJson(ctx, jsonList(summaries()));
   });
 }
 

@@ -7,6 +7,7 @@ import { decodeNetworkRequest } from '../decode/network-request.ts';
 import { decodeEndpoint } from '../decode/networking.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { untilFilter } from '../http/until-filter.ts';
 import { networkView } from '../views/network-view.ts';
@@ -39,7 +40,8 @@ export function networkRoutes(router: Router, { networks, containers }: EngineDe
         hasName(entry.network.name, pace) &&
         matches(entry, filters, dangling),
     );
-    ctx.body = selected.map((entry) => networkView(entry, asksBefore(ctx, '1.28')));
+    const shows = asksBefore(ctx, '1.28');
+    await answerJson(ctx, jsonList(Iterator.from(selected).map((entry) => networkView(entry, shows))));
   });
 
   router.post('/networks/create', async (ctx) => {

@@ -5,6 +5,7 @@ import { folderSize } from '../../volumes/folder-size.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, matchLabels, readFilters, textFilter } from '../http/filters.ts';
+import { answerJson, jsonList } from '../http/json-answer.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { queryBoolean } from '../http/query.ts';
 import { volumeJson } from '../views/volume.ts';
@@ -26,7 +27,12 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
         (drivers === undefined || drivers.includes('local')) &&
         matchLabels(filters.get('label'), labels),
     );
-    ctx.body = { Volumes: selected.map(volumeJson), Warnings: null };
+    async function* answer(): AsyncGenerator<string> {
+      yield '{"Warnings":null,"Volumes":';
+      yield* jsonList(Iterator.from(selected).map(volumeJson));
+      yield '}';
+    }
+    await answerJson(ctx, answer());
   });
 
   router.post('/volumes/create', async (ctx) => {
