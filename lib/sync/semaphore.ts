@@ -14,12 +14,22 @@ export class Semaphore {
 
   /** Runs `work` as a holder. Rejects with the signal's reason when that aborts before its turn. */
   async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.#enter(signal);
+    const release = await this.take(signal);
     try {
       return await work();
     } finally {
-      this.#leave();
+      release();
     }
+  }
+
+  /** Resolves to a function that gives the place back, once however often it is called. Rejects as `hold` does. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    await this.#enter(signal);
+    let isHeld = true;
+    return () => {
+      if (isHeld) this.#leave();
+      isHeld = false;
+    };
   }
 
   async #enter(signal: AbortSignal): Promise<void> {

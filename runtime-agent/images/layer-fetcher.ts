@@ -4,9 +4,10 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
 import type { PullProgress } from './images.ts';
+import type { KeptContent } from './layer-blobs/kept-content.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from './layer-holds.ts';
-import { MAX_LAYER_DOWNLOADS } from './limits.ts';
+import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 import { SharedWork } from './shared-work.ts';
@@ -22,11 +23,11 @@ export interface BlobSource {
 export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
 
 export interface LayerFetcherOptions {
-  readonly snapshotter: Snapshotter;
-  readonly holds: LayerHolds;
+  readonly snapshotter: Pick<Snapshotter, 'hasLayer' | 'addLayer'>;
+  readonly holds: Pick<LayerHolds, 'take' | 'release'>;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
-  readonly layerBlobs: LayerBlobs;
+  readonly layerBlobs: Pick<LayerBlobs, 'keeping' | 'record'>;
   readonly decompressors: Decompressors;
 }
 
@@ -34,7 +35,9 @@ export interface LayerFetcherOptions {
 export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
   readonly #work = new SharedWork<Digest, LayerStep>();
-  readonly #places = new Semaphore(MAX_LAYER_DOWNLOADS);
+  /** A layer has a place from its first byte until it is stored, and a place for its download until its last byte. */
+  readonly #extractions = new Semaphore(MAX_LAYER_EXTRACTIONS);
+  readonly #downloads = new Semaphore(MAX_LAYER_DOWNLOADS);
 
   constructor(options: LayerFetcherOptions) {
     this.#options = options;
@@ -91,8 +94,8 @@ export class LayerFetcher {
     signal: AbortSignal,
   ): Promise<void> {
     const { layerLimit, snapshotter, layerBlobs, decompressors } = this.#options;
-    if (this.#places.isFull) report({ state: 'waiting' });
-    await this.#places.hold(signal, async () => {
+    if (this.#extractions.isFull || this.#downloads.isFull) report({ state: 'waiting' });
+    await this.#extractions.hold(signal, async () => {
       if (await snapshotter.hasLayer(layer.diffId)) {
         report({ state: 'already-exists' });
         return;
@@ -100,9 +103,11 @@ export class LayerFetcher {
       // The connection ends with the layer, also when the tar is refused before the blob has come to its end.
       const local = new AbortController();
       const either = AbortSignal.any([signal, local.signal]);
-      const kept = await layerBlobs.keeping(layer);
+      const downloaded = await this.#downloads.take(signal);
+      let kept: KeptContent | undefined;
       try {
-        const content = counted(source.streamBlob(layer.blob, either), layer.blob.size, report);
+        kept = await layerBlobs.keeping(layer);
+        const content = counted(source.streamBlob(layer.blob, either), layer.blob.size, report, downloaded);
         const verified = verifiedBlob(layer.blob, content);
         const passed = kept?.pass(verified) ?? verified;
         const tar = await openLayer(layer.blob, passed, { decompressors, layerLimit });
@@ -112,6 +117,7 @@ export class LayerFetcher {
         await kept?.commit(layer.blob.digest);
       } finally {
         local.abort(new Error('the layer has ended'));
+        downloaded();
         await kept?.close();
       }
       report({ state: 'pull-complete' });
@@ -119,11 +125,12 @@ export class LayerFetcher {
   }
 }
 
-/** Reports the bytes of a blob as they come, and what is left to do when all have. */
+/** Reports the bytes of a blob as they come, and calls `downloaded` after the last one. */
 async function* counted(
   content: AsyncIterable<Uint8Array>,
   total: number,
   report: (step: LayerStep) => void,
+  downloaded: () => void,
 ): AsyncGenerator<Uint8Array> {
   let current = 0;
   report({ state: 'downloading', current, total });
@@ -132,6 +139,7 @@ async function* counted(
     report({ state: 'downloading', current, total });
     yield chunk;
   }
+  downloaded();
   report({ state: 'verifying-checksum' });
   report({ state: 'download-complete' });
   report({ state: 'extracting', current: total, total });

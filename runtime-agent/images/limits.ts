@@ -3,8 +3,11 @@ import { MAX_OVERLAY_LAYERS } from '../linux/mount-overlay.ts';
 /** Bytes of an image configuration; docker's own are a few kilobytes. */
 export const MAX_CONFIG_SIZE = 8 << 20;
 
-/** Layers that are fetched at once, over all pulls (dockerd's max-concurrent-downloads). */
+/** Layers whose bytes are fetched at once, over all pulls (dockerd's max-concurrent-downloads). */
 export const MAX_LAYER_DOWNLOADS = 3;
+
+/** Layers that are extracted at once, over all pulls, also while they are fetched: extraction waits for the device most of its time. */
+export const MAX_LAYER_EXTRACTIONS = 8;
 
 /** Layers that are pushed at once, over all pushes (dockerd's max-concurrent-uploads). */
 export const MAX_LAYER_UPLOADS = 5;
