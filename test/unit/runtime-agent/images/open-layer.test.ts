@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { findDecompressors } from '../../../../runtime-agent/images/decompressors.ts';
-import { openLayer } from '../../../../runtime-agent/images/open-layer.ts';
+import { MAX_SMALL_BLOB, openLayer } from '../../../../runtime-agent/images/open-layer.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';
@@ -36,7 +36,8 @@ for (const { by, kind, compress, decompressors } of KINDS) {
       const path = join(await makeTempDir(t, 'layer'), 'tar');
       const file = await open(path, 'wx+');
       t.after(() => file.close());
-      const blob = { digest, mediaType: `application/vnd.oci.image.layer.v1.tar+${kind}` };
+      const mediaType = `application/vnd.oci.image.layer.v1.tar+${kind}`;
+      const blob = { digest, mediaType, size: MAX_SMALL_BLOB + 1 };
       const { writeInto } = await openLayer(blob, source, { decompressors, layerLimit: limit });
       assert.ok(writeInto !== undefined);
       let grown = 0;
@@ -148,7 +149,8 @@ it('a plain layer is written as it is, and no more of it than it may have', asyn
   const path = join(await makeTempDir(t, 'layer'), 'tar');
   const file = await open(path, 'wx+');
   t.after(() => file.close());
-  const blob = { digest, mediaType: 'application/vnd.oci.image.layer.v1.tar' };
+  const mediaType = 'application/vnd.oci.image.layer.v1.tar';
+  const blob = { digest, mediaType, size: content.length };
   const into = async (layerLimit: number) =>
     (await openLayer(blob, pieces(content, 65_536), { decompressors: installed, layerLimit })).writeInto;
   let grown = 0;
@@ -159,6 +161,64 @@ it('a plain layer is written as it is, and no more of it than it may have', asyn
   await assert.rejects(refused ?? assert.fail(), {
     code: 'bad-request',
     message: /has more than 4499999 bytes/,
+  });
+});
+
+describe('a small gzip layer', () => {
+  const opened = async (
+    blob: Buffer,
+    layerLimit = 2 ** 40,
+    source: AsyncIterable<Uint8Array> = pieces(blob, 1000),
+  ) => {
+    const descriptor = {
+      digest,
+      mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+      size: blob.length,
+    };
+    return await openLayer(descriptor, source, { decompressors: {}, layerLimit });
+  };
+  const bytesOf = async (layer: AsyncIterable<Uint8Array>) => Buffer.concat(await Array.fromAsync(layer));
+  const small = randomBytes(100_000);
+
+  it('is decompressed in memory, whose chunks may be used again, and starts no program', async () => {
+    const blob = Buffer.concat([gzipSync(small.subarray(0, 5000)), gzipSync(small.subarray(5000))]);
+    async function* reused() {
+      const chunk = Buffer.alloc(700);
+      for (let at = 0; at < blob.length; at += chunk.length) {
+        yield chunk.subarray(0, blob.copy(chunk, 0, at));
+      }
+    }
+    const layer = await opened(blob, small.length, reused());
+    assert.equal(layer.writeInto, undefined);
+    assert.ok((await bytesOf(layer)).equals(small));
+  });
+
+  it('goes to a program when its tar is not small', async () => {
+    const large = Buffer.alloc(30_000_000, 'ab');
+    const layer = await opened(gzipSync(large));
+    assert.ok(layer.writeInto !== undefined);
+    assert.ok((await bytesOf(layer)).equals(large));
+  });
+
+  it('is refused when it is damaged, cut off or larger than a layer may be', async () => {
+    const blob = gzipSync(small);
+    const damaged = Buffer.from(blob);
+    damaged.fill(0, 3000, 3100);
+    for (const broken of [damaged, blob.subarray(0, -9)]) {
+      await assert.rejects(opened(broken), { code: 'bad-request', message: /its gzip content is damaged/ });
+    }
+    await assert.rejects(bytesOf(await opened(blob, small.length - 1)), {
+      code: 'bad-request',
+      message: /has more than 99999 bytes/,
+    });
+  });
+
+  it('says first what is wrong with the blob itself', async () => {
+    async function* cut() {
+      yield gzipSync(small).subarray(0, 4000);
+      throw new Error('the blob is another one');
+    }
+    await assert.rejects(opened(gzipSync(small), 2 ** 40, cut()), { message: 'the blob is another one' });
   });
 });
 
