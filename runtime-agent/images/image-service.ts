@@ -1,3 +1,4 @@
+import { allDone } from '../../lib/sync/all-done.ts';
 import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../storage/oci/digest.ts';
 import { familiarName, familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
@@ -84,8 +85,11 @@ export class ImageService implements Images {
         signal.throwIfAborted();
         return await this.#lock.run('catalog', async () => {
           const sizes = resolved.layers.map(({ diffId }) => snapshotter.layerSize(diffId));
-          await catalog.put({ ...newImage(resolved), names, size: sum(await Promise.all(sizes)) });
-          await layerBlobs.record(resolved.layers, reference);
+          const size = sum(await Promise.all(sizes));
+          await allDone([
+            catalog.put({ ...newImage(resolved), names, size }),
+            layerBlobs.record(resolved.layers, reference),
+          ]);
           return await this.get(resolved.id);
         });
       });

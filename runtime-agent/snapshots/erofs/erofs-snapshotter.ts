@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allDone } from '../../../lib/sync/all-done.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../storage/oci/digest.ts';
 import { fileSize } from '../../linux/file-size.ts';
@@ -164,10 +165,13 @@ export class ErofsSnapshotter implements Snapshotter {
     { diffId, contentSize }: CheckedTar,
     signal: AbortSignal,
   ): Promise<void> {
-    await indexLayer(folder, diffId, this.#indexer, signal);
-    await writeContentSize(folder, contentSize);
-    await file.sync();
-    await mkdir(join(folder, MOUNT_POINT), { mode: 0o700 });
+    // Side by side, so that the file system commits them together.
+    await allDone([
+      indexLayer(folder, diffId, this.#indexer, signal),
+      writeContentSize(folder, contentSize),
+      file.sync(),
+      mkdir(join(folder, MOUNT_POINT), { mode: 0o700 }),
+    ]);
   }
 
   /** For a layer of an agent before this one. */
