@@ -1,16 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spec, type TestEvent } from 'node:test/reporters';
 
 /**
  * `npm test`: format and lint, types, then every test, in one run whose closing lines are those of Node's test
  * runner. `npm test -- test/unit` runs the tests below a folder or in a file only, without lint and types.
+ * `npm test -- --record` also writes the durations of the files to test/durations.json, by which later runs order them.
  */
 const root = dirname(import.meta.dirname);
-const selected = process.argv.slice(2);
+const RECORD = '--record';
+const words = process.argv.slice(2);
+const selected = words.filter((word) => word !== RECORD);
 
 function check(title: string, command: string, args: readonly string[]): void {
   console.log(`# ${title}`);
@@ -27,27 +30,20 @@ if (selected.length === 0) {
 
 // The cheap tests first: a mistake in a rule shows before a daemon is started.
 const folders = ['architecture', 'unit', 'contract', 'conformance', 'integration', 'e2e'];
-// Of the rest those that take minutes, most of which they wait: at the end one of them would run alone.
-const LONG = [
-  'e2e/registry-token-expiry',
-  'e2e/rolling-restart',
-  'e2e/agent-builds-berth',
-  'e2e/agent-compose',
-  'e2e/agent-build-like-buildah',
-  'e2e/agent-build-kills',
-  'integration/registry-stop-postgres',
-  'conformance/replicas',
-].map((name) => `test/${name}.test.ts`);
+/** The files whose durations are printed. */
+const SHOWN = 30;
+/** Seconds by file. */
+type Durations = Readonly<Record<string, number>>;
+const DURATIONS = join(root, 'test/durations.json');
+const recorded = JSON.parse(readFileSync(DURATIONS, 'utf8')) as Durations;
 const patterns = selected.length > 0 ? selected : folders.map((folder) => `test/${folder}`);
 const found = patterns.flatMap((pattern) =>
   pattern.endsWith('.ts') ? [pattern] : globSync(`${pattern}/**/*.test.ts`, { cwd: root }).sort(),
 );
 const isCheap = (file: string) => /^test\/(?:architecture|unit|contract)\//.test(file);
-const files = [
-  ...found.filter(isCheap),
-  ...LONG.filter((file) => found.includes(file)),
-  ...found.filter((file) => !isCheap(file) && !LONG.includes(file)),
-];
+// Of the rest the longest first: at the end one of them would run alone. A file without a record may be one of them.
+const longestFirst = (a: string, b: string) => (recorded[b] ?? Infinity) - (recorded[a] ?? Infinity) || 0;
+const files = [...found.filter(isCheap), ...found.filter((file) => !isCheap(file)).sort(longestFirst)];
 if (files.length === 0) throw new Error(`no test files under ${patterns.join(', ')}`);
 
 // Two cores and more: many tests wait for others' clocks, such as that of docker, whose tokens last for a minute.
@@ -75,4 +71,33 @@ const results = run({
 results.on('test:fail', () => {
   process.exitCode = 1;
 });
-results.compose(new spec()).pipe(process.stdout);
+results.compose(withDurations).compose(new spec()).pipe(process.stdout);
+
+/** Passes all events on, and says before the closing lines which files took longest. */
+async function* withDurations(events: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  const taken: Record<string, number> = {};
+  for await (const event of events) {
+    const { type, data } = event;
+    if (type === 'test:summary' && data.file !== undefined) {
+      taken[relative(root, data.file)] = Math.round(data.duration_ms / 100) / 10;
+    }
+    if (type === 'test:diagnostic' && data.nesting === 0 && /^tests \d+$/.test(data.message)) {
+      for (const message of longestOf(taken)) yield { type, data: { ...data, message } };
+      if (words.includes(RECORD)) record(taken);
+    }
+    yield event;
+  }
+}
+
+function longestOf(taken: Durations): readonly string[] {
+  const longest = Object.entries(taken).sort(([, a], [, b]) => b - a);
+  return longest.slice(0, SHOWN).map(([file, seconds]) => `${seconds.toFixed(1)} s ${file}`);
+}
+
+/** Updates the record of the files that it orders, and drops those that are gone. */
+function record(taken: Durations): void {
+  const isOrdered = (file: string) => !isCheap(file) && existsSync(join(root, file));
+  const all = Object.entries({ ...recorded, ...taken }).filter(([file]) => isOrdered(file));
+  const sorted = Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(DURATIONS, `${JSON.stringify(sorted, undefined, 2)}\n`);
+}
