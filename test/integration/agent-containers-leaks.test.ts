@@ -33,7 +33,10 @@ describe('leaks of containers', { skip: unlessRoot(), timeout: 900_000 }, () => 
   });
 });
 
-/** Three containers: one that removes itself, one that is killed, one whose command is missing. */
+/**
+ * Four containers: one that removes itself, one that is killed, one whose command is missing, and one with a bind whose device is
+ * missing.
+ */
 async function oneOfEach(agent: AgentContainers, round: number): Promise<void> {
   const { containers } = agent;
   await runContainer(agent, ['sh', '-c', `echo ${round} > /file`], {
@@ -48,6 +51,9 @@ async function oneOfEach(agent: AgentContainers, round: number): Promise<void> {
   if (round % 2 === 0) client.close();
   await containers.remove(id, { force: true, volumes: false });
   await assert.rejects(runContainer(agent, ['nosuch'], { host: { AutoRemove: true } }), /nosuch/);
+  const device = { PathOnHost: '/dev/nosuch', PathInContainer: '/dev/nosuch', CgroupPermissions: 'rwm' };
+  const host = { AutoRemove: true, Binds: ['/usr/share/common-licenses:/bound'], Devices: [device] };
+  await assert.rejects(runContainer(agent, ['true'], { host }), /device .*nosuch/);
 }
 
 async function whatIsThere({ dataDirectory, snapshotter }: AgentContainers, ids: ReadonlySet<string>) {

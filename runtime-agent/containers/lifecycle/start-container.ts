@@ -95,10 +95,15 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
     rm(paths.exitFile, { force: true }),
   ]);
   const joining = joinNamespaces(context, container, paths);
+  const sources = openMountSources(context, container, rootfs.path, 'run');
   const letAllGo = () =>
-    Promise.all([letGo(), joining.then(({ release }) => release()).catch(() => undefined)]);
+    Promise.all([
+      letGo(),
+      joining.then(({ release }) => release()).catch(() => undefined),
+      sources.then(({ close }) => close()).catch(() => undefined),
+    ]);
   const [opened, , joined, gathered] = await orFirst(letAllGo, [
-    openMountSources(context, container, rootfs.path, 'run'),
+    sources,
     markAsContainer(rootfs.path),
     joining,
     gatherDevices(context.hostMounts, hostConfig),
