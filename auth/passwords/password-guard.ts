@@ -23,8 +23,9 @@ const ATTACK = 100;
 const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 15 * MINUTE;
 /**
- * Where an account has logged in it is never refused. After too many failures there each attempt waits at most so many
- * milliseconds, and so many wait at once: others at the address get 16 guesses a second, and cannot fill a longer queue.
+ * Where an account has logged in it is never refused. After too many failures there each attempt pauses for at most so many
+ * milliseconds, and so many pause at once: 16 guesses a second. The others stand in line, in order and without a limit, so a
+ * right password behind 100 guesses waits 6.5 s.
  */
 const LONGEST_FAMILIAR_WAIT = 500;
 const FAMILIAR_AT_ONCE = 8;
@@ -56,7 +57,7 @@ export interface PasswordGuardParts {
 /**
  * Says whether passwords are right, and bounds how often anybody may ask. Failures count for an account and an address
  * together, with a wait that doubles, so that nobody can keep others out: neither an account from elsewhere nor the others
- * behind the same address. Where an account has logged in before it waits a moment but is not refused. The same wrong
+ * behind the same address. Where an account has logged in before it may wait in line but is not refused. The same wrong
  * password again, as programs with an outdated password send it, is not counted again. Each process counts for
  * itself.
  */
@@ -70,7 +71,7 @@ export class PasswordGuard {
   readonly #verified = new VerifiedPasswords();
   readonly #wrong = new Map<string, string[]>();
   readonly #lock = new KeyedLock();
-  /** Waiting attempts at familiar addresses. */
+  /** Attempts at familiar addresses that pause, are being checked, or stand in line. */
   readonly #slow = new Map<string, { readonly places: Semaphore; holders: number }>();
   readonly #queued = new Map<string, number>();
   readonly #key = randomBytes(32);
@@ -136,7 +137,10 @@ export class PasswordGuard {
     return right;
   }
 
-  /** For an account that has logged in from the address. A client that hangs up holds its place for as long as others. */
+  /**
+   * For an account that has logged in from the address. A client that hangs up leaves the line at once, but a place that it
+   * holds is free only after the pause.
+   */
   async #checkSlowly(attempt: Omit<PasswordAttempt, 'remote'>, pair: Pair): Promise<boolean> {
     const { user, password, signal } = attempt;
     const slow = this.#slow.get(pair.key) ?? { places: new Semaphore(FAMILIAR_AT_ONCE), holders: 0 };

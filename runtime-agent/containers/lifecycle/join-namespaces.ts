@@ -13,7 +13,7 @@ import type { LiveContainer } from './live-container.ts';
 export interface Joined {
   readonly namespaces: JoinedNamespaces;
   readonly shm: ShmSource;
-  /** Closes the namespaces once the runtime has joined them or failed. */
+  /** Closes the namespaces at once. The caller waits until the runtime has joined them or failed. */
   release(): void;
 }
 

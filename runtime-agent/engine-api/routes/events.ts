@@ -10,9 +10,9 @@ import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 import { eventJson } from '../views/event-json.ts';
 
-/** Maximum bytes of events that wait for a slow client; beyond it the client is disconnected. */
+/** Maximum characters of events that wait for a slow client, with EVENT for each. Beyond it the answer ends after those events. */
 const SLOW_CLIENT = 8 << 20;
-/** Memory of an event beside its attributes. */
+/** Weight of an event beside the characters of its attributes. */
 const EVENT = 800;
 
 /** `GET /events`: kept events from `since` on, then what happens, until `until` or the client leaves. */
