@@ -71,6 +71,9 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
       { args: ['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; echo end'], input: 'x'.repeat(300_000) },
       { args: ['exec', 'cargo', 'cat'], input: 'not read' },
       { args: ['exec', '-i', 'cargo', 'true'], input: 'not read' },
+      // Input that is over before the agent has opened the stream of the command.
+      ['exec', '-i', 'cargo', 'cat'],
+      ['exec', '-i', 'cargo', 'sh', '-c', 'wc -c; exit 3'],
       ['exec', 'cargo', 'sh', '-c', 'seq 200000 | md5sum'],
     );
     await sameBut(

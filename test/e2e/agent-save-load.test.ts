@@ -204,6 +204,21 @@ describe('docker save, load and import', { skip: unlessRoot(), timeout: 3_600_00
       (await docker(['import', '-c', 'RUN x', at('tree.tar')], { expectExit: 1 })).stderr,
       /RUN is not a valid change command/,
     );
+    for (const [platform, message] of [
+      ['windows/amd64', /operating system is not supported/],
+      ['nosuch', /"nosuch": unknown operating system or architecture: invalid argument/],
+    ] as const) {
+      for (const daemon of [agent, dockerd]) {
+        const command = ['import', '--platform', platform, at('tree.tar'), 'other:1'];
+        assert.match((await daemon.docker(command, { expectExit: 1 })).stderr, message);
+      }
+    }
+    await docker(['import', '--platform', 'linux/aarch64', at('tree.tar'), 'other:1']);
+    assert.equal(
+      await out('image', 'inspect', '-f', '{{.Os}}/{{.Architecture}}', 'other:1'),
+      'linux/arm64\n',
+    );
+    await docker(['rmi', 'other:1']);
   });
 
   test('layers that are named by sha512 are loaded, and checked', async () => {

@@ -364,7 +364,9 @@ test("a MAC address of the whole container is its main network's, and shown", as
     ['1.43', 0],
   ] as const) {
     assert.equal(JSON.parse((await create(version)).text).Warnings.length, warnings);
-    assert.equal(JSON.parse((await call('GET', '/containers/mac/json')).text).Config.MacAddress, mac);
+    const { Config } = JSON.parse((await call('GET', '/containers/mac/json')).text);
+    assert.equal(Config.MacAddress, mac);
+    assert.equal(engine.containers.requests.at(-1)?.networks?.bridge?.mac, mac);
     await call('DELETE', '/containers/mac');
   }
 });

@@ -44,6 +44,14 @@ describe('docker update', () => {
     assert.deepEqual(decodeUpdateRequest(body, false).changes, {}, 'older clients have no such limit');
   });
 
+  it('leaves ulimits of a container that exists aside, with a warning', () => {
+    const body = new JsonFields({ Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }], CpuShares: 200 });
+    const { changes, warnings } = decodeUpdateRequest(body);
+    assert.deepEqual(changes, { CpuShares: 200 });
+    assert.deepEqual(warnings, ['Ulimits of a container that exists do not change: make a new container']);
+    assert.deepEqual(decodeUpdateRequest(new JsonFields({ Ulimits: [] })).warnings, []);
+  });
+
   it('tells the runtime all limits of a kind that changes, and no other', () => {
     const changes = { Memory: 32 * MEGABYTE };
     const after = changedHostConfig(
