@@ -88,7 +88,7 @@ test('an address that fails with many accounts does not lock out others behind i
   assert.equal(await attempt(HOME, 'nobody', 'two'), 1);
 });
 
-test('where an account has logged in it is never refused, and waits a moment at most', async () => {
+test('where an account has logged in it is never refused, and pauses for half a second at most', async () => {
   const { attempt, pauses, guard } = guarded();
   assert.equal(await attempt(HOME, 'ada', 'right'), true);
   for (let turn = 0; turn < 300; turn++) assert.equal(await attempt(HOME, 'ada', `wrong ${turn}`), false);
@@ -99,7 +99,7 @@ test('where an account has logged in it is never refused, and waits a moment at 
   assert.equal(guard.isTried('ada', '10.0.0.2'), false);
 });
 
-test('guesses from the same address delay a login only briefly', async () => {
+test('a login waits in line behind guesses from the same address, eight of which pause at once', async () => {
   const { attempt, pauses, verified } = guarded();
   await attempt(HOME, 'ada', 'right');
   for (let turn = 0; turn < 10; turn++) await attempt(HOME, 'ada', `first ${turn}`);
