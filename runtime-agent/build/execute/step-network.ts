@@ -4,7 +4,7 @@ import type { Container } from '../../containers/container.ts';
 import type { ContainerFiles } from '../../containers/plan/mounts.ts';
 import type { SpecNetwork } from '../../containers/plan/namespaces.ts';
 import { EngineError } from '../../errors.ts';
-import type { ContainerNetworks } from '../../networks/container-networks.ts';
+import type { ContainerNetworks, OpenedNetwork } from '../../networks/container-networks.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 
 /** What a step has of the network while it runs. */
@@ -35,8 +35,9 @@ export async function openStepNetwork(
     return { namespace, files, release: () => undefined, close: async () => undefined };
   }
   const close = () => networks.close(container.id);
+  let opened: OpenedNetwork | undefined;
   try {
-    const opened = await networks.open(container);
+    opened = await networks.open(container);
     const [files] = await Promise.all([writeFiles(container, folder, opened.files), opened.ready]);
     const namespace =
       opened.namespace === undefined
@@ -44,6 +45,7 @@ export async function openStepNetwork(
         : ({ kind: 'made', path: opened.namespace } as const);
     return { namespace, files, release: opened.release, close };
   } catch (error) {
+    opened?.release();
     await close();
     throw error;
   }
