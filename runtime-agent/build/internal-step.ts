@@ -21,12 +21,12 @@ export async function internalStep<T>(
   const id = randomUUID();
   progress({ kind: 'planned', id, name, inputs: [] });
   progress({ kind: 'started', id, at: new Date() });
-  let told = 0;
+  let told = Number.NEGATIVE_INFINITY;
   let last: (() => void) | undefined;
   const step: InternalStep = {
     transferred(what, current) {
       last = () => progress({ kind: 'progress', id, what, current });
-      const now = Date.now();
+      const now = performance.now();
       if (now - told < OFTEN) return;
       told = now;
       last();

@@ -13,6 +13,8 @@ export interface EngineEvent {
 
 /** Nanoseconds between moments of one millisecond: fractions of it are exact to a microsecond when they are numbers. */
 const STEP = 1000n;
+/** Nanoseconds that the clock may fall behind events that came in quick succession. A later moment is of a clock that was set back. */
+const AHEAD = 1_000_000_000n;
 const KEPT = 1024;
 /** Characters of their attributes, of which labels may be long. */
 const MAX_CHARACTERS = 8 << 20;
@@ -26,11 +28,12 @@ export class EventBus {
 
   /**
    * The current time in nanoseconds since 1970, strictly later than each time returned before, so that a request for events
-   * since then returns no earlier event.
+   * since then returns no earlier event. It goes back only where the clock of the host was set back.
    */
   now(): bigint {
     const now = BigInt(Date.now()) * 1_000_000n;
-    this.#latest = now > this.#latest ? now : this.#latest + STEP;
+    const isBehind = now <= this.#latest && this.#latest - now < AHEAD;
+    this.#latest = isBehind ? this.#latest + STEP : now;
     return this.#latest;
   }
 

@@ -1,4 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+
+/** Of USER_HZ, which is 100 on all machines that Node runs on. */
+const MILLISECONDS_PER_TICK = 10;
 
 /** What /proc/PID/stat says of a process. */
 export interface ProcessStat {
@@ -35,6 +39,13 @@ export function isProcessAlive(pid: number, startTime: number): boolean {
   if (pid <= 0) return false;
   const stat = readProcessStat(pid);
   return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/**
+ * Milliseconds since a process that runs on this boot began, to 10 ms. Setting the clock of the host does not change it.
+ */
+export function processAge(startTime: number): number {
+  return Math.max(0, uptime() * 1000 - startTime * MILLISECONDS_PER_TICK);
 }
 
 /** Changes with each boot of the machine. */

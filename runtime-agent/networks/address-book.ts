@@ -8,6 +8,7 @@ const COOLING = 5_000;
 interface Released {
   readonly container: string;
   readonly link: string;
+  /** By the monotonic clock, milliseconds. */
   readonly at: number;
 }
 
@@ -50,7 +51,7 @@ export class AddressBook {
     entry(this.#released, network, () => new Map<string, Released>()).set(address, {
       container,
       link,
-      at: Date.now(),
+      at: performance.now(),
     });
   }
 
@@ -74,7 +75,7 @@ export class AddressBook {
 
   #cooling(network: string): Map<string, Released> {
     const released = entry(this.#released, network, () => new Map<string, Released>());
-    const limit = Date.now() - COOLING;
+    const limit = performance.now() - COOLING;
     for (const [address, { at }] of released) if (at < limit) released.delete(address);
     return released;
   }

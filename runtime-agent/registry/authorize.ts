@@ -148,7 +148,7 @@ function readToken(answer: { readonly status: number; readonly body: string }, r
   const { refresh_token: identityToken } = parsed;
   return {
     header: `Bearer ${token}`,
-    expiresAt: Date.now() + Math.max(lifetime - MARGIN, 1) * 1000,
+    expiresAt: performance.now() + Math.max(lifetime - MARGIN, 1) * 1000,
     ...(typeof identityToken === 'string' && identityToken !== '' && { identityToken }),
   };
 }

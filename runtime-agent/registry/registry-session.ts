@@ -65,7 +65,7 @@ export class RegistrySession {
   async send(request: SessionRequest, signal: AbortSignal): Promise<HttpResponse> {
     this.#base ??= await this.#findBase(signal);
     const url = targetUrl(request.target, this.#base);
-    const expired = this.#authorization !== undefined && this.#authorization.expiresAt <= Date.now();
+    const expired = this.#authorization !== undefined && this.#authorization.expiresAt <= performance.now();
     if (expired) this.#authorization = undefined;
     const used = this.#authorization;
     const response = await this.#sendOnce(request, url, signal);

@@ -89,7 +89,7 @@ export class AttachHub {
   }
 
   #relieve(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const { session } of this.#connected.values()) session.relieve(now);
   }
 }

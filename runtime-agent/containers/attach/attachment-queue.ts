@@ -8,8 +8,8 @@ import type { OutputRun } from './attach-messages.ts';
 export class AttachmentQueue implements AsyncIterable<OutputChunk> {
   /** Bytes of the connection up to which this client needs nothing more. */
   position: number;
-  /** When `position` last moved, in milliseconds since 1970. */
-  movedAt = Date.now();
+  /** When `position` last moved, in milliseconds of the monotonic clock. */
+  movedAt = performance.now();
   readonly #onTaken: () => void;
   readonly #streams: { readonly stdout: boolean; readonly stderr: boolean };
   readonly #runs: OutputRun[] = [];
@@ -52,7 +52,7 @@ export class AttachmentQueue implements AsyncIterable<OutputChunk> {
       const run = this.#runs.shift();
       if (run !== undefined) {
         this.position += run.data.length;
-        this.movedAt = Date.now();
+        this.movedAt = performance.now();
         this.#onTaken();
         if (this.#streams[run.stream]) yield run;
         continue;

@@ -68,9 +68,9 @@ export class HealthChecks {
   }
 
   #schedule(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): void {
-    const { health, startedAt } = live.container.state;
+    const { health } = live.container.state;
     if (health === undefined) return;
-    const delay = probeDelay(health, plan, Date.parse(startedAt), Date.now());
+    const delay = probeDelay(health, plan, live.runAge);
     const timer = setTimeout(
       () => {
         signal.removeEventListener('abort', cancel);
@@ -84,10 +84,11 @@ export class HealthChecks {
   }
 
   async #probe(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): Promise<void> {
+    const age = live.runAge;
     const entry = await runProbe(this.#deps.execs, live.id, plan, signal);
     const before = live.container.state.health;
     if (entry === undefined || before === undefined || signal.aborted) return;
-    const health = afterProbe(before, entry, plan, Date.parse(live.container.state.startedAt));
+    const health = afterProbe(before, entry, plan, age);
     live.change({ state: { health } });
     if (health.Status !== before.Status) {
       publishContainerEvent(this.#deps.events, live.container, `health_status: ${health.Status}`);

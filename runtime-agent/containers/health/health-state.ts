@@ -13,23 +13,18 @@ export function endedHealth(health: Health): Health {
   return { ...health, Status: 'unhealthy' };
 }
 
-/** The health after one more probe of a container that runs since `startedAt` (milliseconds since 1970). */
-export function afterProbe(
-  health: Health,
-  entry: HealthLogEntry,
-  plan: ProbePlan,
-  startedAt: number,
-): Health {
+/** The health after one more probe, which began when the run was `age` milliseconds old. */
+export function afterProbe(health: Health, entry: HealthLogEntry, plan: ProbePlan, age: number): Health {
   const Log = [...health.Log, entry].slice(-LOG_LENGTH);
   if (entry.ExitCode === 0) return { Status: 'healthy', FailingStreak: 0, Log };
-  const isEarly = health.Status === 'starting' && Date.parse(entry.Start) - startedAt < plan.startPeriod;
+  const isEarly = health.Status === 'starting' && age < plan.startPeriod;
   const FailingStreak = health.FailingStreak + (isEarly ? 0 : 1);
   const fails = !isEarly && FailingStreak >= plan.retries;
   return { Status: fails ? 'unhealthy' : health.Status, FailingStreak, Log };
 }
 
-/** Milliseconds from now until the next probe. */
-export function probeDelay(health: Health, plan: ProbePlan, startedAt: number, now: number): number {
-  const isEarly = health.Status === 'starting' && now - startedAt < plan.startPeriod;
+/** Milliseconds until the next probe of a run that is `age` milliseconds old. */
+export function probeDelay(health: Health, plan: ProbePlan, age: number): number {
+  const isEarly = health.Status === 'starting' && age < plan.startPeriod;
   return isEarly ? plan.startInterval : plan.interval;
 }

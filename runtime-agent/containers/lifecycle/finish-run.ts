@@ -37,7 +37,7 @@ export async function finishRunLocked(
     (await countOomKills(context.cgroups, containerCgroup(live.container))) > 0 ||
     (await wasOomKilled(live.paths));
   const stopped = live.stopping;
-  const duration = Math.max(0, exit.finishedAt.getTime() - Date.parse(live.container.state.startedAt));
+  const duration = runDuration(live, exit, thoroughness);
   const removes = live.container.hostConfig.AutoRemove && live.restarts === 0;
   const restarts = willRestart(context, live, exit.exitCode, duration);
   const { health } = live.container.state;
@@ -91,6 +91,12 @@ export async function finishRunLocked(
     tellOfEnd();
   }
   if (restarts) scheduleRestart(context, live);
+}
+
+/** Milliseconds. An end that was found later, perhaps after a boot, has only the two moments that were written down. */
+function runDuration(live: LiveContainer, { finishedAt }: ExitRecord, thoroughness: Thoroughness): number {
+  if (thoroughness !== 'found') return live.runAge;
+  return Math.max(0, finishedAt.getTime() - Date.parse(live.container.state.startedAt));
 }
 
 /** The clients of the run, when they have its last output; who attaches from now on waits for the next run. */

@@ -1,4 +1,4 @@
-import { isProcessAlive } from '../../linux/proc.ts';
+import { isProcessAlive, processAge } from '../../linux/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import type { Container, ContainerState, HostConfig } from '../container.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';
@@ -46,6 +46,11 @@ export class LiveContainer {
   get isAlive(): boolean {
     const { run } = this;
     return run !== undefined && isProcessAlive(run.pid, run.startTime);
+  }
+
+  /** Milliseconds since the process of the run began, by the monotonic clock; 0 without a run. */
+  get runAge(): number {
+    return this.run === undefined ? 0 : processAge(this.run.startTime);
   }
 
   /** Changes what is in memory; the caller writes `stored` to the database. */

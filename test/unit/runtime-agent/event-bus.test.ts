@@ -43,3 +43,16 @@ test('events are kept by their number, and by the length of their labels', () =>
   assert.ok(bus.recent(0).length <= 8);
   assert.equal(bus.recent(0).at(-1)?.id, 'long99');
 });
+
+test('events follow a clock that is set back, and one that is set forward', (t) => {
+  const NOON = Date.parse('2026-01-01T12:00:00Z');
+  t.mock.timers.enable({ apis: ['Date'], now: NOON });
+  const bus = new EventBus();
+  bus.now();
+  for (const moment of [NOON + 86_400_000, NOON, NOON + 3_600_000]) {
+    t.mock.timers.setTime(moment);
+    assert.equal(bus.now(), nanoseconds(moment));
+    // What follows within the same millisecond stays in order.
+    assert.equal(bus.now(), nanoseconds(moment) + 1000n);
+  }
+});

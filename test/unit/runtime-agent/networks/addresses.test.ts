@@ -139,3 +139,13 @@ test('MAC addresses', () => {
   assert.equal(parseMac('02-42-AC-11-00-0f'), '02:42:ac:11:00:0f');
   assert.throws(() => parseMac('02:42'), { code: 'bad-request' });
 });
+
+test('a clock that is set forward does not end the rest of a released address', (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 0 });
+  const book = new AddressBook();
+  const network = exampleNetwork();
+  const first = book.take(network, 4, 'a')?.address ?? '';
+  book.release(network.id, first, 'a', 'veth-a');
+  t.mock.timers.setTime(86_400_000);
+  assert.notEqual(book.take(network, 4, 'b')?.address, first);
+});
