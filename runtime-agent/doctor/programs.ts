@@ -12,6 +12,7 @@ export const PROGRAMS: readonly NeededProgram[] = [
   { name: 'conmon', debianPackage: 'conmon', purpose: 'it looks after each container', needed: true },
   { name: 'nsenter', debianPackage: 'util-linux', purpose: 'it enters namespaces', needed: true },
   { name: 'unshare', debianPackage: 'util-linux', purpose: 'it makes namespaces', needed: true },
+  { name: 'setpriv', debianPackage: 'util-linux', purpose: 'it limits rights of helpers', needed: true },
   { name: 'prlimit', debianPackage: 'util-linux', purpose: 'it bounds helpers', needed: true },
   { name: 'tini-static', debianPackage: 'tini', purpose: 'it is what --init runs', needed: true },
   {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
-import { startAgent } from '../support/agent-process.ts';
+import { removeRunDirectory, startAgent } from '../support/agent-process.ts';
 import { readHostNetwork } from '../support/host-network.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -70,4 +70,24 @@ test('reset lists and removes leftovers of a killed agent, and so does the start
     runCommand(process.execPath, [MAIN, 'reset', '--data', '/x']),
     /not an option of reset: it takes --yes alone/,
   );
+});
+
+test('a test leaves nothing of an agent that it killed', {
+  skip: unlessRoot(),
+  timeout: 900_000,
+}, async (t) => {
+  const before = await readHostNetwork();
+  const other = await startAgent(t);
+  await other.docker(['network', 'create', 'lake']);
+  const kept = await readHostNetwork();
+  const killed = await startAgent(t);
+  await killed.docker(['network', 'create', 'sea']);
+  await killed.kill();
+  assert.notDeepEqual((await readHostNetwork()).links, kept.links);
+  await removeRunDirectory(killed.dataDir);
+  assert.ok(!existsSync(runDirectory(killed.dataDir)));
+  assert.deepEqual((await readHostNetwork()).links, kept.links);
+  const tables = ({ filter }: { readonly filter: string }) => filter.match(/^table .*berth.*$/gm) ?? [];
+  assert.deepEqual(tables(await readHostNetwork()), tables(kept));
+  assert.equal(tables(kept).length, tables(before).length + 1);
 });

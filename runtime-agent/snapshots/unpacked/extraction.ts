@@ -9,6 +9,29 @@ import { readExtractionFailure } from './extraction-failure.ts';
 const PROGRAM = fileURLToPath(new URL('./extract-main.ts', import.meta.url));
 const MAX_REPORT = 16 << 10;
 
+/** Rights over files of any owner, for devices, set-uid bits and the attributes `security.*` and `trusted.*` (sys_admin). */
+const CAPABILITIES = [
+  'chown',
+  'dac_override',
+  'fowner',
+  'fsetid',
+  'mknod',
+  'setfcap',
+  'sys_admin',
+  'sys_chroot',
+];
+
+/** Starts a program with them alone, and without a network. Neither it nor what it runs gains others. */
+const CONFINED = [
+  ...['unshare', '--mount', '--net', '--ipc', '--uts', '--'],
+  ...[
+    'setpriv',
+    '--no-new-privs',
+    `--bounding-set=-all,${CAPABILITIES.map((name) => `+${name}`).join()}`,
+    '--',
+  ],
+];
+
 /** A tar that a process of its own unpacks, which has made the folder its root and so cannot leave it. */
 export class Extraction {
   readonly #diffId: Digest | undefined;
@@ -20,10 +43,14 @@ export class Extraction {
   constructor(diffId: Digest | undefined, tree: string) {
     this.#diffId = diffId;
     const cache = getCompileCacheDir();
-    this.#child = spawn(process.execPath, [PROGRAM, tree], {
+    const [command = '', ...args] = [...CONFINED, process.execPath, PROGRAM, tree];
+    this.#child = spawn(command, args, {
       cwd: '/',
-      // Node's folder is one for its version in the folder that it was given. Compiling takes longer than most layers.
-      env: cache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(cache) },
+      env: {
+        PATH: process.env.PATH,
+        // Node's folder is one for its version in the folder that it was given. Compiling takes longer than most layers.
+        ...(cache !== undefined && { NODE_COMPILE_CACHE: dirname(cache) }),
+      },
       stdio: ['pipe', 'ignore', 'pipe'],
     });
     this.#child.stderr?.on('data', (chunk: Buffer) => {
