@@ -5,10 +5,15 @@ import {
   type ProxySettings,
   parseProxy,
   proxyVariable,
-} from '../storage/proxies/proxy-settings.ts';
-import { DEFAULT_ENTITLEMENTS, ENTITLEMENTS, type Entitlement, isEntitlement } from './build/entitlements.ts';
-import { parseDuration, parseSize } from './build/frontend/parse/quantities.ts';
-import { parseMirror, type RegistryMirror } from './registry/registry-mirror.ts';
+} from '../lib/http/proxies/proxy-settings.ts';
+import { parseMirror, type RegistryMirror } from '../oci/distribution/registry-mirror.ts';
+import {
+  DEFAULT_ENTITLEMENTS,
+  ENTITLEMENTS,
+  type Entitlement,
+  isEntitlement,
+} from './builder/entitlements.ts';
+import { parseDuration, parseSize } from './builder/frontend/parse/quantities.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {

@@ -1,3 +1,5 @@
+import { DistributionError } from '../oci/distribution/errors.ts';
+
 /** The Docker Engine API's classes of failure; engine-api/ maps each to its status. */
 export type EngineErrorCode =
   | 'bad-request'
@@ -23,4 +25,9 @@ export class EngineError extends Error {
     this.name = 'EngineError';
     this.code = code;
   }
+}
+
+/** Whether an error has a message for the user and one of the codes above: an EngineError, or that of a registry. */
+export function isEngineError(error: unknown): error is EngineError | DistributionError {
+  return error instanceof EngineError || error instanceof DistributionError;
 }

@@ -1,6 +1,6 @@
 import type { Server } from 'node:net';
+import { loadLibc } from '../lib/linux/transfer-calls.ts';
 import { handleDescriptor } from '../lib/streams/handle-descriptor.ts';
-import { loadLibc } from '../storage/linux/libc.ts';
 
 /**
  * Has the system answer nobody any more who wants to connect, while everybody who has connected is still accepted:

@@ -1,5 +1,6 @@
 import type { AuthErrorCode } from '../auth/errors.ts';
 import { AuthError, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
+import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import type { StorageErrorCode } from '../storage/errors.ts';
 import {
   BlobInUseError,
@@ -42,7 +43,7 @@ type ServerErrorKind =
   | 'UNAUTHORIZED'
   | 'UNKNOWN';
 
-export type ErrorKind = ServerErrorKind | StorageErrorCode | AuthErrorCode;
+export type ErrorKind = ServerErrorKind | OciErrorCode | StorageErrorCode | AuthErrorCode;
 
 /**
  * Every error that an answer can hold. go-containerregistry tries again on UNKNOWN, BLOB_UPLOAD_INVALID,
@@ -231,6 +232,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
 
 function asRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
+  if (error instanceof OciError) return new RegistryError(error.code, error.message, { cause: error });
   if (error instanceof StorageError) {
     const detail = 'missing' in error ? { missing: error.missing } : undefined;
     // RFC 9110, section 15.5.6.

@@ -1,7 +1,7 @@
+import { http } from '../lib/http/node-http.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import { ConfigError } from './config/config-error.ts';
 import { listen } from './http/listen.ts';
-import { http } from './http/node-http.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not listen on ports below 1024: choose another port, or run it with that right',

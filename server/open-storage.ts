@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import {
@@ -18,7 +19,6 @@ import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
-import { FolderInUseError, type FolderLock, lockFolder } from '../storage/folder-lock.ts';
 import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { chooseProxy } from '../lib/http/proxies/choose-proxy.ts';
 import { descriptorLimit } from '../lib/linux/descriptor-limit.ts';
 import { MetricSet } from '../lib/metrics/metric-set.ts';
 import { followRequest } from '../lib/watchdog/follow-request.ts';
@@ -9,7 +10,6 @@ import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
 import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
 import { readRows } from '../storage/kept-rows/read-rows.ts';
-import { chooseProxy } from '../storage/proxies/choose-proxy.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
 import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';

@@ -1,5 +1,5 @@
-import type { ProxySettings } from '../storage/proxies/proxy-settings.ts';
-import { http as nodeHttp } from './http/node-http.ts';
+import { http as nodeHttp } from '../lib/http/node-http.ts';
+import type { ProxySettings } from '../lib/http/proxies/proxy-settings.ts';
 
 /** This machine, and where machines of clouds learn of their credentials. */
 const NEVER = ['localhost', '127.0.0.1', '::1', '[::1]', '169.254.169.254', '169.254.170.2'];

@@ -1,9 +1,10 @@
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/errors.ts';
 import type { DriverUpload, StoredBlob } from './blobs/blob-driver.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Actor } from './catalog/actor.ts';
 import type { Catalog, FileClaim, ManifestPutOptions, ManifestRecord } from './catalog/catalog.ts';
 import { QuotaExceededError, StorageError } from './errors.ts';
-import type { Digest } from './oci/digest.ts';
 
 /** Milliseconds in which a file that no upload record claims must get its record. */
 export const CLAIM_TIME = 30 * 60 * 1000;
@@ -135,7 +136,7 @@ export class ContentStore {
       }
     } catch (error) {
       // Refused for certain, and nobody else has this file. What is in doubt is left to the sweep of orphans.
-      if (firstClaim.kind === 'deadline' && error instanceof StorageError) {
+      if (firstClaim.kind === 'deadline' && (error instanceof StorageError || error instanceof OciError)) {
         await this.#blobs.delete(file).catch(() => {});
       }
       throw error;

@@ -13,20 +13,15 @@ export type StorageErrorCode =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'CONTENT_DAMAGED'
-  | 'DIGEST_INVALID'
   | 'DIGEST_MISMATCH'
   | 'MANIFEST_BLOB_UNKNOWN'
-  | 'MANIFEST_INVALID'
   | 'MANIFEST_UNKNOWN'
-  | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
   | 'PRECONDITION_FAILED'
   | 'QUOTA_EXCEEDED'
   | 'RANGE_INVALID'
-  | 'REFERENCE_INVALID'
   | 'SETTING_INVALID'
   | 'STORAGE_FULL'
-  | 'TAG_INVALID'
   | 'TAG_REFUSED'
   | 'UPLOADS_TOO_MANY'
   | 'UPLOAD_BUSY';
@@ -70,11 +65,6 @@ export class RangeInvalidError extends StorageError {
   }
 }
 
-/** The text is no digest of a supported algorithm. */
-export class DigestInvalidError extends StorageError {
-  readonly code = 'DIGEST_INVALID';
-}
-
 /** The content does not have the digest that its sender gave. */
 export class DigestMismatchError extends StorageError {
   readonly code = 'DIGEST_MISMATCH';
@@ -82,10 +72,6 @@ export class DigestMismatchError extends StorageError {
 
 export class ManifestUnknownError extends StorageError {
   readonly code = 'MANIFEST_UNKNOWN';
-}
-
-export class ManifestInvalidError extends StorageError {
-  readonly code = 'MANIFEST_INVALID';
 }
 
 /** A manifest refers to content that its repository does not have. */
@@ -100,16 +86,8 @@ export class ManifestBlobUnknownError extends StorageError {
   }
 }
 
-export class NameInvalidError extends StorageError {
-  readonly code = 'NAME_INVALID';
-}
-
 export class NameUnknownError extends StorageError {
   readonly code = 'NAME_UNKNOWN';
-}
-
-export class TagInvalidError extends StorageError {
-  readonly code = 'TAG_INVALID';
 }
 
 /** What whoever asks expects to be there is not. */
@@ -135,11 +113,6 @@ export class TooManySettingsError extends StorageError {
 /** An account has as many unfinished uploads as there may be. */
 export class TooManyUploadsError extends StorageError {
   readonly code = 'UPLOADS_TOO_MANY';
-}
-
-/** The text is no image reference, such as `host:5000/team/app:1`. */
-export class ReferenceInvalidError extends StorageError {
-  readonly code = 'REFERENCE_INVALID';
 }
 
 /** The device is full or over quota; nothing was changed and the caller may try again. */

@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.ts';
-import { checkHostPrograms } from './host-programs.ts';
+import { checkHostPrograms } from '../doctor/host-programs.ts';
 
 /** Throws ConfigError unless this process is root on a Linux that has the programs that the agent needs. */
 export async function checkHost(): Promise<void> {

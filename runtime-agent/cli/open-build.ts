@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { JsonFields } from '../../lib/json/json-fields.ts';
-import { AgentImageOutputs } from '../build/agent-image-outputs.ts';
-import { boundedBuilder } from '../build/bounded-builder.ts';
-import type { BuildkitDoor } from '../build/buildkit/buildkit-door.ts';
-import { lazyDoor } from '../build/buildkit/lazy-door.ts';
-import { SyncedFolders } from '../build/buildkit/session/synced-folders.ts';
-import { combinedCache } from '../build/combined-cache.ts';
-import { type CreateBuilderOptions, createBuilder } from '../build/create-builder.ts';
+import { AgentImageOutputs } from '../builder/agent-image-outputs.ts';
+import { boundedBuilder } from '../builder/bounded-builder.ts';
+import type { BuildkitDoor } from '../builder/buildkit/buildkit-door.ts';
+import { lazyDoor } from '../builder/buildkit/lazy-door.ts';
+import { SyncedFolders } from '../builder/buildkit/session/synced-folders.ts';
+import { combinedCache } from '../builder/combined-cache.ts';
+import { type CreateBuilderOptions, createBuilder } from '../builder/create-builder.ts';
 import { decodeContainerConfig } from '../engine-api/decode/container-config.ts';
 import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
@@ -52,7 +52,7 @@ export async function openBuild(
   const cache = combinedCache([...made.caches, folders]);
   const builder = boundedBuilder(made.builder, { cache, limit: options.maxCacheSize, log, signal });
   const buildkit = lazyDoor(async () => {
-    const { createBuildkitDoor } = await import('../build/buildkit/buildkit-door.ts');
+    const { createBuildkitDoor } = await import('../builder/buildkit/buildkit-door.ts');
     return createBuildkitDoor({
       builder,
       images,

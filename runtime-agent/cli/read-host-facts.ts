@@ -1,7 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
+import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
-import { detectCgroups } from '../linux/cgroups.ts';
 
 /** The facts that this host's kernel and files tell. */
 export type SystemFacts = Pick<

@@ -1,5 +1,5 @@
+import { enterMountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import type { AgentConfig } from '../config.ts';
-import { enterMountNamespace } from '../linux/mount-namespace.ts';
 import { checkHost } from './check-host.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { needed } from './needed.ts';

@@ -1,4 +1,4 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../images/image.ts';
 import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
 

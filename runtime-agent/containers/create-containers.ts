@@ -1,17 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
+import { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
+import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
+import { loadXattrs } from '../../lib/linux/files/xattrs.ts';
+import type { HostFiles } from '../../lib/linux/host-devices.ts';
+import { loadLibc } from '../../lib/linux/libc.ts';
+import { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
+import { readBootId, readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
 import { migrate } from '../../storage/catalog/migrate.ts';
-import { EngineError } from '../errors.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
-import { CgroupMoves } from '../linux/cgroup-moves.ts';
-import { detectCgroups } from '../linux/cgroups.ts';
-import type { HostFiles } from '../linux/host-devices.ts';
-import { HostMounts } from '../linux/host-mounts.ts';
-import { loadLibc } from '../linux/libc.ts';
-import { readBootId, readBoundingCapabilities } from '../linux/proc.ts';
-import { loadXattrs } from '../linux/xattrs.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
@@ -226,7 +226,7 @@ function containersOver(context: ContainerContext): Containers {
 }
 
 function unlessNotModified(error: unknown): void {
-  if (!(error instanceof EngineError && error.code === 'not-modified')) throw error;
+  if (!(isEngineError(error) && error.code === 'not-modified')) throw error;
 }
 
 async function handleExit(context: ContainerContext, id: string): Promise<void> {

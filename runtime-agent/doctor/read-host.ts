@@ -2,11 +2,11 @@ import { access, readdir, readFile, statfs } from 'node:fs/promises';
 import { request } from 'node:http';
 import { arch, release } from 'node:os';
 import { dirname, join } from 'node:path';
-import { findPrograms } from '../cli/host-programs.ts';
+import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import type { AgentConfig } from '../config.ts';
 import { hasApparmor, PARSER } from '../containers/runtime/load-apparmor.ts';
 import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
-import { detectCgroups } from '../linux/cgroups.ts';
+import { findPrograms } from './host-programs.ts';
 import type { HostReading } from './host-reading.ts';
 import { PROGRAMS } from './programs.ts';
 

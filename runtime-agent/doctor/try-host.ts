@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { Nftables } from '../../lib/linux/network/nftables.ts';
 import { selectRuntime } from '../containers/runtime/runtime.ts';
-import { Nftables } from '../linux/network/nftables.ts';
 import { droppingChains } from '../networks/plan/dropping-chains.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import type { HostReading } from './host-reading.ts';

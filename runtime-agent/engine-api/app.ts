@@ -1,11 +1,11 @@
 import Koa, { type Context, type Next } from 'koa';
+import { KoaRouter } from '../../lib/http/koa-router.ts';
 import { EngineError } from '../errors.ts';
 import { escapeContainerName, splitVersion } from './api-version.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
 import { drainRequest } from './http/drain-request.ts';
-import { Router } from './koa-router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';
@@ -35,7 +35,7 @@ import { volumeRoutes } from './routes/volumes.ts';
 /** The Docker Engine API as a Koa application; attach and exec start are apart, in streams/hijack.ts. */
 export function createEngineApp(deps: EngineDeps): Koa {
   const app = new Koa();
-  const router = new Router();
+  const router = new KoaRouter();
   systemRoutes(router, deps);
   eventRoutes(router, deps);
   imageListRoutes(router, deps);

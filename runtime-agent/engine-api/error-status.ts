@@ -1,5 +1,5 @@
 import { JsonError } from '../../lib/json/json-fields.ts';
-import { EngineError, type EngineErrorCode } from '../errors.ts';
+import { type EngineErrorCode, isEngineError } from '../errors.ts';
 import { storageFull } from '../storage-full.ts';
 
 const STATUS: Readonly<Record<EngineErrorCode, number>> = {
@@ -27,7 +27,7 @@ export interface ErrorAnswer {
 
 /** The one table from failures to statuses and messages (Engine API, "Errors"). */
 export function errorAnswer(error: unknown): ErrorAnswer {
-  if (error instanceof EngineError) {
+  if (isEngineError(error)) {
     return { status: STATUS[error.code], message: error.message, expected: error.code !== 'runtime' };
   }
   const full = storageFull(error);

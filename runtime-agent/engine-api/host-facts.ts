@@ -1,4 +1,4 @@
-import type { ProxySettings } from '../../storage/proxies/proxy-settings.ts';
+import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 
 /** What `docker version` and `docker info` tell about this host; fixed while the agent runs. */
 export interface HostFacts {

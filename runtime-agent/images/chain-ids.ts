@@ -1,5 +1,5 @@
-import type { Digest } from '../../storage/oci/digest.ts';
-import { sha256 } from './drafts/plain-manifest.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { sha256 } from './pending/plain-manifest.ts';
 
 /** The chain ID of each layer, the lowest first: what stands for it and all below it (image-spec, config.md, "Layer ChainID"). */
 export function chainIds(diffIds: readonly Digest[]): readonly Digest[] {

@@ -1,8 +1,8 @@
 import { fstatSync, write } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { promisify } from 'node:util';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { type FedProcess, spawnFed } from '../linux/spawn-fed.ts';
+import { type FedProcess, spawnFed } from '../../lib/linux/process/spawn-fed.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { damagedLayer } from './decompress.ts';
 import type { Decompressor } from './decompressors.ts';
 import { layerTooLarge } from './limited-layer.ts';

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import type { Decompressor, Decompressors } from './decompressors.ts';
 import type { BlobContent, LayerCompression } from './read-compression.ts';

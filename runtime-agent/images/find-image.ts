@@ -1,8 +1,8 @@
-import { isDigest } from '../../storage/oci/digest.ts';
-import { familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
-import { EngineError } from '../errors.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { readReference } from '../../oci/distribution/read-reference.ts';
+import { familiarReference, type ImageReference } from '../../oci/reference.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import { type ImageName, type ImageRecord, isTagName } from './image-record.ts';
-import { readReference } from './read-reference.ts';
 
 /** An image, and how it was named. */
 export interface FoundImage {
@@ -51,7 +51,7 @@ function tryReference(text: string): ImageReference | undefined {
   try {
     return readReference(text);
   } catch (error) {
-    if (error instanceof EngineError) return undefined;
+    if (isEngineError(error)) return undefined;
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
+import type { Digest } from '../../oci/digest.ts';
+import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../oci/image-config.ts';
+import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
+import { fullReference } from '../../oci/reference.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { inTransaction } from '../../storage/catalog/transaction.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
-import { fullReference } from '../../storage/oci/image-reference.ts';
-import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { EngineError } from '../errors.ts';
 import {
   type DigestName,
@@ -13,7 +13,6 @@ import {
   isTagName,
   type TagName,
 } from './image-record.ts';
-import { MAX_CONFIG_SIZE } from './limits.ts';
 
 /** An image whose layers are all here. */
 export interface NewImage {

@@ -1,6 +1,6 @@
-import type { Digest } from '../../storage/oci/digest.ts';
-import type { ImageConfig } from '../../storage/oci/image-config.ts';
-import { familiarReference } from '../../storage/oci/image-reference.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { ImageConfig } from '../../oci/image-config.ts';
+import { familiarReference } from '../../oci/reference.ts';
 import type { Image } from './image.ts';
 
 /** A name that a user gave an image: a repository of a registry, with a tag or the digest that was pulled. */

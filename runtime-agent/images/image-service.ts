@@ -1,11 +1,12 @@
 import { allDone } from '../../lib/sync/all-done.ts';
 import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { familiarName, familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
-import { EngineError } from '../errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { readReference } from '../../oci/distribution/read-reference.ts';
+import type { RegistryClient } from '../../oci/distribution/registry-client.ts';
+import type { RegistryRepository } from '../../oci/distribution/registry-repository.ts';
+import { familiarName, familiarReference, type ImageReference } from '../../oci/reference.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { RegistryClient } from '../registry/registry-client.ts';
-import type { RegistryRepository } from '../registry/registry-repository.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { storageFull } from '../storage-full.ts';
 import { chainIds } from './chain-ids.ts';
@@ -18,7 +19,6 @@ import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
 import type { LayerHolds } from './layer-holds.ts';
-import { readReference } from './read-reference.ts';
 import { planRemoval } from './removal-plan.ts';
 import { type ResolvedImage, resolveImage } from './resolve-image.ts';
 
@@ -53,7 +53,7 @@ export class ImageService implements Images {
 
   async pull(text: string, options: PullOptions): Promise<Image> {
     const reference = readReference(text);
-    return await this.#options.registry.fromSources(reference, options, (source) =>
+    return await this.#options.registry.fromSources(reference, { ...options, isSourceFailure }, (source) =>
       this.#pullFrom(source, reference, options),
     );
   }
@@ -95,7 +95,7 @@ export class ImageService implements Images {
       });
     } catch (error) {
       // What a broken image has left will not be asked for again; an interrupted pull goes on where it was.
-      if (error instanceof EngineError && error.code === 'bad-request') await this.sweep();
+      if (isEngineError(error) && error.code === 'bad-request') await this.sweep();
       throw storageFull(error) ?? error;
     }
     progress({ kind: 'digest', digest: resolved.pulledDigest });
@@ -242,4 +242,9 @@ function newImage(resolved: ResolvedImage) {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** A full disk of this host is not the fault of a registry. */
+function isSourceFailure(error: unknown): boolean {
+  return isEngineError(error) && error.code !== 'storage-full';
 }

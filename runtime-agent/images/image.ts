@@ -1,4 +1,4 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 export interface Platform {
   readonly os: string;

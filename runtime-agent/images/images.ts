@@ -1,13 +1,6 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
 import type { Image, Platform } from './image.ts';
-
-/** Credentials for one pull, as X-Registry-Auth carries them. */
-export interface RegistryCredentials {
-  readonly username?: string;
-  readonly password?: string;
-  readonly identityToken?: string;
-  readonly registryToken?: string;
-}
 
 /** What a pull tells while it works; engine-api/ words it as dockerd does. `id` is the short layer digest. */
 export type PullProgress =

@@ -1,5 +1,7 @@
 import { Semaphore } from '../../lib/sync/semaphore.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
+import { SharedWork } from '../../lib/sync/single-flight.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
@@ -10,8 +12,6 @@ import type { LayerHolds } from './layer-holds.ts';
 import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
-import { SharedWork } from './shared-work.ts';
-import { verifiedBlob } from './verified-blob.ts';
 
 /** Where the bytes of layers come from. */
 export interface BlobSource {

@@ -1,5 +1,5 @@
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 

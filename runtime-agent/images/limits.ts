@@ -1,7 +1,4 @@
-import { MAX_OVERLAY_LAYERS } from '../linux/mount-overlay.ts';
-
-/** Bytes of an image configuration; docker's own are a few kilobytes. */
-export const MAX_CONFIG_SIZE = 8 << 20;
+import { MAX_OVERLAY_LAYERS } from '../../lib/linux/mount/mount-overlay.ts';
 
 /** Layers whose bytes are fetched at once, over all pulls (dockerd's max-concurrent-downloads). */
 export const MAX_LAYER_DOWNLOADS = 3;

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { Descriptor } from '../../storage/oci/descriptor.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
 import type { LayerContent } from '../snapshots/layer-content.ts';
 import { damagedLayer, decompress } from './decompress.ts';
 import { decompressInto } from './decompress-into.ts';

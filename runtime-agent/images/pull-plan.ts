@@ -1,5 +1,5 @@
-import type { Descriptor } from '../../storage/oci/descriptor.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Descriptor } from '../../oci/descriptor.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import { MAX_IMAGE_LAYERS } from './limits.ts';
 

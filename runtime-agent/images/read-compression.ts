@@ -1,4 +1,4 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 
 export type LayerCompression = 'gzip' | 'zstd';

@@ -1,16 +1,15 @@
-import { StorageError } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { type ImageConfig, readImageConfig } from '../../storage/oci/image-config.ts';
-import { familiarReference, type ImageReference } from '../../storage/oci/image-reference.ts';
-import { type Manifest, readManifest } from '../../storage/oci/manifest.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { FetchedManifest, RegistryRepository } from '../../oci/distribution/registry-repository.ts';
+import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
+import { OciError } from '../../oci/errors.ts';
+import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../oci/image-config.ts';
+import { type Manifest, readManifest } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
+import { familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { EngineError } from '../errors.ts';
-import type { FetchedManifest, RegistryRepository } from '../registry/registry-repository.ts';
 import type { Platform } from './image.ts';
-import { MAX_CONFIG_SIZE } from './limits.ts';
 import { choosePlatform, hostPlatform, platformText } from './platform.ts';
 import { type PlannedLayer, planLayers } from './pull-plan.ts';
-import { verifiedBlob } from './verified-blob.ts';
 
 /** What a reference means for this host. */
 export interface ResolvedImage {
@@ -125,7 +124,7 @@ function readParsed<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
+    if (!(error instanceof OciError)) throw error;
     throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { timestamp } from '../containers/lifecycle/timestamps.ts';
-import { EngineError } from '../errors.ts';
+import { timestamp } from '../../lib/time/timestamp.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import type { Network } from './network.ts';
 import { membersOf, type NetworkContext, publishNetworkEvent } from './network-context.ts';
 import type { Networks, NetworkWithMembers } from './networks.ts';
@@ -77,7 +77,7 @@ export class AgentNetworks implements Networks {
         removed.push(network.name);
       } catch (error) {
         // Used or removed by somebody else meanwhile.
-        if (!(error instanceof EngineError && ['not-found', 'forbidden'].includes(error.code))) throw error;
+        if (!(isEngineError(error) && ['not-found', 'forbidden'].includes(error.code))) throw error;
       }
     }
     return removed;

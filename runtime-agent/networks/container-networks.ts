@@ -1,5 +1,5 @@
+import type { ProcessIdentity } from '../../lib/linux/process/proc.ts';
 import type { Container } from '../containers/container.ts';
-import type { ProcessIdentity } from '../linux/proc.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
 import type { HostsEntry } from './plan/hosts-file.ts';
 

@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockFile } from '../../lib/linux/flock.ts';
 import { EngineError } from '../errors.ts';
-import { lockFile } from '../linux/file-lock.ts';
 
 const PATH = '/run/berth-agent/networks.lock';
 /** Milliseconds between two tries, and until the lock is given up. */

@@ -1,6 +1,6 @@
+import { openProcessNamespace } from '../../lib/linux/process/process-namespace.ts';
 import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
-import { openProcessNamespace } from '../linux/process-namespace.ts';
 import { endpointHosts, planFor } from './container-files.ts';
 import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Container } from '../containers/container.ts';
-import { EngineError } from '../errors.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import { containerFiles, hostGatewayOf } from './container-files.ts';
 import type { OpenedNetwork } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
@@ -136,7 +136,7 @@ async function publish(context: NetworkContext, sandbox: Sandbox): Promise<void>
   try {
     sandbox.ports = await context.publisher.publish(sandbox.id, wishes);
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (!isEngineError(error)) throw error;
     const where = `endpoint ${sandbox.name} (${outward.endpointId})`;
     throw new EngineError(
       error.code,
@@ -159,8 +159,8 @@ function failure(...results: readonly PromiseSettledResult<unknown>[]): unknown 
     result.status === 'rejected' ? [result.reason as unknown] : [],
   );
   const [first] = reasons;
-  const chosen = reasons.find((reason) => reason instanceof EngineError) ?? first;
-  if (chosen instanceof EngineError) return chosen;
+  const chosen = reasons.find((reason) => isEngineError(reason)) ?? first;
+  if (isEngineError(chosen)) return chosen;
   return new EngineError('runtime', `the network cannot be set up: ${(chosen as Error).message}`, {
     cause: chosen,
   });

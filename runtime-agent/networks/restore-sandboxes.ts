@@ -1,4 +1,4 @@
-import { openProcessNamespace } from '../linux/process-namespace.ts';
+import { openProcessNamespace } from '../../lib/linux/process/process-namespace.ts';
 import { planFor } from './container-files.ts';
 import type { RunningContainer } from './container-networks.ts';
 import type { ActiveNetwork, Network } from './network.ts';

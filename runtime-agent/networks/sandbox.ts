@@ -1,5 +1,5 @@
+import type { ProcessIdentity } from '../../lib/linux/process/proc.ts';
 import type { Container } from '../containers/container.ts';
-import type { ProcessIdentity } from '../linux/proc.ts';
 import type { DnsMember } from './dns/name-directory.ts';
 import type { ActiveEndpoint, EndpointSettings, PublishedPort } from './network.ts';
 import { type ContainerLink, parseLink } from './plan/links.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { EngineError } from '../errors.ts';
-import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../linux/mount-erofs.ts';
+import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../../lib/linux/mount/mount-erofs.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isEngineError } from '../errors.ts';
 import { ErofsSnapshotter } from './erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from './snapshotter.ts';
 import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from './tar-writer.ts';
@@ -105,6 +105,6 @@ async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function isFull(error: unknown): boolean {
-  if (error instanceof EngineError) return error.code === 'storage-full';
+  if (isEngineError(error)) return error.code === 'storage-full';
   return (error as NodeJS.ErrnoException).code === 'ENOSPC';
 }

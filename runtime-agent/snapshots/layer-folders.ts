@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, isDigest } from '../../storage/oci/digest.ts';
-import { removeTree } from '../linux/remove-tree.ts';
+import { removeTree } from '../../lib/linux/files/remove-tree.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
 
 const INCOMING = '.incoming-';
 const REMOVED = '.removed-';

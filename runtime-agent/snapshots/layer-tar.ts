@@ -1,4 +1,4 @@
-import { type Digest, digestAlgorithm } from '../../storage/oci/digest.ts';
+import { type Digest, digestAlgorithm } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
 import { type TarFacts, type TarFindings, TarInspection } from './tar-findings.ts';
 

@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { access, chmod, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../../lib/linux/files/remove-tree.ts';
+import { readMounts, unmount } from '../../lib/linux/mount/mount.ts';
+import {
+  MAX_OVERLAY_LAYERS,
+  mountOverlay,
+  type OverlayRequest,
+} from '../../lib/linux/mount/mount-overlay.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import { type Digest, isDigest } from '../../storage/oci/digest.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import { readMounts, unmount } from '../linux/mount.ts';
-import { MAX_OVERLAY_LAYERS, mountOverlay, type OverlayRequest } from '../linux/mount-overlay.ts';
-import { removeTree } from '../linux/remove-tree.ts';
 import type { Rootfs } from './snapshotter.ts';
 
 /** Files that the kernel makes to find out what a file system can do: a folder, a device and what they become. */

@@ -1,4 +1,4 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { LayerContent } from './layer-content.ts';
 
 /** An overlay mount that a container has as its root. */

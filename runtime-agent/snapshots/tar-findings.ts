@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import { LayerShape } from './layer-shape.ts';
 import { TarFormatError } from './tar-format-error.ts';
 import { TarParser } from './tar-parser.ts';

@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { openInRoot } from '../../lib/linux/files/open-in-root.ts';
+import type { Xattrs } from '../../lib/linux/files/xattrs.ts';
+import type { Libc } from '../../lib/linux/libc.ts';
+import { syncFilesystem } from '../../lib/linux/sync-filesystem.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import type { Libc } from '../linux/libc.ts';
-import { openInRoot } from '../linux/open-in-root.ts';
-import { syncFilesystem } from '../linux/sync-filesystem.ts';
-import type { Xattrs } from '../linux/xattrs.ts';
 import { namesIn, pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { copyAttributes, fillWhole, settleFilling, settleRemains } from './volume-filling.ts';

@@ -1,4 +1,4 @@
-import type { MountFlag } from '../linux/mount.ts';
+import type { MountFlag } from '../../lib/linux/mount/mount.ts';
 
 /** What the option `o` of a volume says, taken apart for mount(2). */
 export interface MountOptions {

@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
+import { mount } from '../../lib/linux/mount/mount.ts';
+import { SystemCallError } from '../../lib/linux/mount-library.ts';
 import { EngineError } from '../errors.ts';
-import type { HostMounts } from '../linux/host-mounts.ts';
-import { mount } from '../linux/mount.ts';
-import { SystemCallError } from '../linux/mount-library.ts';
 import { type MountOptions, parseMountOptions } from './mount-options.ts';
 import type { VolumePlace } from './volume-options.ts';
 

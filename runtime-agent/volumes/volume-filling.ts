@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { copyTree } from '../containers/files/copy-tree.ts';
 import { fillTree } from '../containers/files/fill-tree.ts';
-import { removeTree } from '../linux/remove-tree.ts';
 import { pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 

@@ -1,4 +1,4 @@
-import type { MountFlag } from '../linux/mount.ts';
+import type { MountFlag } from '../../lib/linux/mount/mount.ts';
 
 /** What a mount of the volume in a container must have of the volume's own options, which it would not by itself. */
 export interface HeldVolume {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 
 /** Where docker keeps its settings and logins. */

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../../storage/oci/json-object.ts';
+import { isJsonObject } from '../../oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
 import { dockerConfigFile, readDockerConfig } from './docker-config.ts';

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { parseS3Url, type S3Settings, S3SettingsError } from '../../storage/blobs/s3/s3-settings.ts';
 import { DOCKER_REGISTRY_ROOT, DockerRegistrySource } from '../../storage/import/docker-registry-source.ts';
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import type { ImportSource } from '../../storage/import/import-source.ts';
-import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { readVariable } from '../config/settings.ts';

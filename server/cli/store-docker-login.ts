@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
-import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
 

@@ -1,4 +1,4 @@
-import { FolderInUseError, type FolderLock, lockFolder } from '../../storage/folder-lock.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../../lib/files/folder-lock.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { refusedFolder } from '../on-folder.ts';
 

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { EntryExistsError, SettingInvalidError } from '../../auth/errors.ts';
-import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
+import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { parseWebhook } from '../guards/parse-webhook.ts';
 import { unknownWebhook } from '../management/webhooks.ts';

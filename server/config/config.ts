@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
+import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 import type { S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
-import { chooseProxy } from '../../storage/proxies/choose-proxy.ts';
-import type { ProxySettings } from '../../storage/proxies/proxy-settings.ts';
 import type { RedirectRules } from '../http/redirect-rules.ts';
 import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { CertificateFiles } from '../tls/certificate.ts';

@@ -3,7 +3,7 @@ import {
   type ProxySettings,
   parseProxy,
   proxyVariable,
-} from '../../storage/proxies/proxy-settings.ts';
+} from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from './config-error.ts';
 
 /** The proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, in capital or small letters. Throws ConfigError. */

@@ -1,5 +1,5 @@
+import type { ChooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
-import type { ChooseProxy } from '../../storage/proxies/choose-proxy.ts';
 import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
 import { ConfigError } from './config-error.ts';
 

@@ -2,10 +2,10 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { http, https } from '../../lib/http/node-http.ts';
 import { COMMON_HEADERS } from './common-headers.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { listen } from './listen.ts';
-import { http, https } from './node-http.ts';
 
 /** Time for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseChallenges } from '../../auth/parse-challenges.ts';
+import { parseChallenges } from '../../lib/http/parse-challenges.ts';
 import { SourceUnavailableError } from '../../storage/import/import-source.ts';
 import { reasonOf } from '../../storage/import/resumed-read.ts';
 import { basicAuthorization, fetchToken, type RegistryCredentials } from './registry-token.ts';

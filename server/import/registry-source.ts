@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
 import { nextLink } from '../../lib/http/next-link.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
+import { type Digest, digestAlgorithm, isDigest } from '../../oci/digest.ts';
+import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
+import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import {
   type ImportSource,
   type SourceBlob,
@@ -9,10 +13,6 @@ import {
   SourceUnavailableError,
 } from '../../storage/import/import-source.ts';
 import { resumedRead } from '../../storage/import/resumed-read.ts';
-import { type Digest, digestAlgorithm, isDigest } from '../../storage/oci/digest.ts';
-import { isJsonObject, type JsonObject } from '../../storage/oci/json-object.ts';
-import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import type { RegistryConnection } from './registry-connection.ts';
 
 const PAGE = 1000;

@@ -1,6 +1,6 @@
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
+import { isJsonObject } from '../../oci/json-object.ts';
 import { SourceUnavailableError } from '../../storage/import/import-source.ts';
-import { isJsonObject } from '../../storage/oci/json-object.ts';
 
 /** Bytes of a token server's answer. */
 const LARGEST_ANSWER = 1 << 20;

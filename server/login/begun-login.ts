@@ -1,5 +1,5 @@
 import type { LoginChecks } from '../../auth/providers/provider-client.ts';
-import { isJsonObject } from '../../storage/oci/json-object.ts';
+import { isJsonObject } from '../../oci/json-object.ts';
 import type { RequestContext } from '../request-context.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
 import type { FoundManifest, ReferrerPage } from '../../storage/catalog/catalog.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../../storage/oci/digest.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
 type Stores = Pick<RegistryDependencies, 'catalog'>;

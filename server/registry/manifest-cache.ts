@@ -1,4 +1,4 @@
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** Manifests by digest, which never change. Holds bytes, not rights: whoever asks has been let in before. */
 export interface ManifestCache {

@@ -1,7 +1,7 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { ManifestUnknownError } from '../../storage/errors.ts';
-import { MAX_MANIFEST_SIZE } from '../../storage/oci/manifest.ts';
 import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
 import type { RequestContext } from '../request-context.ts';
 import { authorize } from './authorize.ts';

@@ -1,7 +1,7 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { isRepositoryName } from '../../oci/repository-name.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
-import { type Digest, isDigest } from '../../storage/oci/digest.ts';
-import { isRepositoryName } from '../../storage/oci/repository-name.ts';
 import { actorOf } from '../actor.ts';
 import type { RequestContext } from '../request-context.ts';
 import { queryOf } from './parameters.ts';

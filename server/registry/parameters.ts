@@ -1,7 +1,7 @@
-import { NameInvalidError } from '../../storage/errors.ts';
-import { type Digest, isDigest, parseDigest } from '../../storage/oci/digest.ts';
-import { parseRepositoryName } from '../../storage/oci/repository-name.ts';
-import { isTag } from '../../storage/oci/tag.ts';
+import { type Digest, isDigest, parseDigest } from '../../oci/digest.ts';
+import { NameInvalidError } from '../../oci/errors.ts';
+import { parseRepositoryName } from '../../oci/repository-name.ts';
+import { isTag } from '../../oci/tag.ts';
 import type { RequestContext } from '../request-context.ts';
 import { registryPath } from './registry-path.ts';
 

@@ -1,5 +1,5 @@
+import type { Digest } from '../../oci/digest.ts';
 import type { Precondition } from '../../storage/catalog/preconditions.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
 import { RegistryError } from '../errors.ts';
 import { entityTagsOf, matchesStrongly } from '../http/conditional.ts';
 import type { RequestContext } from '../request-context.ts';

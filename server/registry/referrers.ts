@@ -1,7 +1,7 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { isDigest } from '../../oci/digest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
-import { isDigest } from '../../storage/oci/digest.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { answerBytes } from '../http/answer.ts';
 import { nextLink } from '../http/link.ts';
 import { authorize } from './authorize.ts';

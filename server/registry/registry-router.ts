@@ -1,4 +1,4 @@
-import { KoaRouter } from '../http/koa-router.ts';
+import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { RequestState } from '../request-context.ts';
 import { addBaseRoutes } from './base.ts';
 import { addBlobRoutes } from './blobs.ts';

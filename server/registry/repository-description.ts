@@ -1,8 +1,9 @@
+import type { Digest } from '../../oci/digest.ts';
+import { OciError } from '../../oci/errors.ts';
+import { isJsonObject, type JsonObject, parseJsonObject } from '../../oci/json-object.ts';
+import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { StorageError } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { isJsonObject, type JsonObject, parseJsonObject } from '../../storage/oci/json-object.ts';
-import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../storage/oci/manifest.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
 type Stores = Pick<RegistryDependencies, 'blobs' | 'catalog'>;
@@ -77,7 +78,7 @@ async function readConfig(
   try {
     return parseJsonObject(await blobs.readAll(blob, MAX_CONFIG_SIZE), 'the configuration');
   } catch (error) {
-    if (error instanceof StorageError) return undefined;
+    if (error instanceof OciError || error instanceof StorageError) return undefined;
     throw error;
   }
 }

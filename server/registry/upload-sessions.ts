@@ -1,3 +1,4 @@
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { UploadLocks } from '../../storage/blobs/upload-locks.ts';
@@ -12,7 +13,6 @@ import {
   UploadBusyError,
   UploadUnknownError,
 } from '../../storage/errors.ts';
-import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
 import { UploadClaims } from './upload-claims.ts';
 import { UploadProgress } from './upload-progress.ts';
 

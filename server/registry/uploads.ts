@@ -1,13 +1,9 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
+import { type DigestAlgorithm, digestAlgorithm, isDigestAlgorithm, parseDigest } from '../../oci/digest.ts';
+import { DigestInvalidError } from '../../oci/errors.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
-import { DigestInvalidError, RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
-import {
-  type DigestAlgorithm,
-  digestAlgorithm,
-  isDigestAlgorithm,
-  parseDigest,
-} from '../../storage/oci/digest.ts';
+import { RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
 import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';

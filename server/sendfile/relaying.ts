@@ -1,6 +1,6 @@
-import type { Libc, Pipe } from '../../storage/linux/libc.ts';
-import { POLLIN, POLLOUT } from '../../storage/linux/poll.ts';
-import type { Transfer } from '../../storage/linux/transfer-loop.ts';
+import { POLLIN, POLLOUT } from '../../lib/linux/poll.ts';
+import type { Libc, Pipe } from '../../lib/linux/transfer-calls.ts';
+import type { Transfer } from '../../lib/linux/transfer-loop.ts';
 import type { SendfileCommand, SendingFault } from './sendfile-messages.ts';
 import type { SendingProgress } from './sending-progress.ts';
 import { mayPass } from './socket-errors.ts';

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
+import { type Libc, loadLibc } from '../../lib/linux/transfer-calls.ts';
 import { startThread } from '../../lib/threads/start-thread.ts';
-import { type Libc, loadLibc } from '../../storage/linux/libc.ts';
 import type {
   SendfileCommand,
   SendfileReport,

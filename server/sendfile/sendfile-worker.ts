@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadLibc } from '../../storage/linux/libc.ts';
-import { TransferLoop } from '../../storage/linux/transfer-loop.ts';
+import { loadLibc } from '../../lib/linux/transfer-calls.ts';
+import { TransferLoop } from '../../lib/linux/transfer-loop.ts';
 import { FileSending } from './file-sending.ts';
 import { Relaying } from './relaying.ts';
 import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';

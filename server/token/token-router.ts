@@ -10,9 +10,9 @@ import { CredentialsInvalidError, SettingInvalidError } from '../../auth/errors.
 import type { TokenLimit } from '../../auth/limits/token-limit.ts';
 import type { KeyRing } from '../../auth/tokens/key-ring.ts';
 import type { TokenAnswer, TokenRequest, TokenServer } from '../../auth/tokens/token-server.ts';
+import { KoaRouter } from '../../lib/http/koa-router.ts';
 import { TOKEN_PATH } from '../challenges.ts';
 import { answerJson } from '../http/answer.ts';
-import { KoaRouter } from '../http/koa-router.ts';
 import { queriesOf, queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
 import { TokenRefusal } from './token-refusal.ts';

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { isIP } from 'node:net';
+import { http, https } from '../../lib/http/node-http.ts';
+import type { ChooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
+import { viaProxy } from '../../lib/http/proxies/via-proxy.ts';
 import type { KeptWebhook, ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
-import type { ChooseProxy } from '../../storage/proxies/choose-proxy.ts';
-import { viaProxy } from '../../storage/proxies/via-proxy.ts';
-import { http, https } from '../http/node-http.ts';
 import { CLOUD_EVENT_TYPE, cloudEvent } from './cloud-event.ts';
 import { isPublicAddress, lookupPublic, PrivateAddressError, refusePrivateName } from './public-addresses.ts';
 

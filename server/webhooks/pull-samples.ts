@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { isDigest } from '../../oci/digest.ts';
 import type { ToldEvent } from '../../storage/catalog/webhook-catalog.ts';
-import { isDigest } from '../../storage/oci/digest.ts';
 import { LogSampler } from '../log-sampler.ts';
 import type { EndedRequest } from '../request-recorder.ts';
 

@@ -1,10 +1,10 @@
+import { concurrently } from '../../lib/sync/concurrently.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Database } from '../catalog/database.ts';
 import { BLOB_COLUMNS, type BlobRow, blobOfRow } from '../catalog/rows.ts';
-import { concurrently } from '../concurrently.ts';
 import { BlobUnknownError, DigestMismatchError, StorageUnavailableError } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
 
 /** Rows that are read, and written, at a time. */
 const PAGE = 500;

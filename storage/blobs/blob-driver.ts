@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** Bytes `start` to `end`, both included, counted from 0. */
 export interface ByteRange {

@@ -1,12 +1,7 @@
 import { createHash, hash, randomUUID } from 'node:crypto';
-import {
-  ContentDamagedError,
-  DigestMismatchError,
-  ManifestInvalidError,
-  UploadBusyError,
-  UploadUnknownError,
-} from '../errors.ts';
-import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../oci/digest.ts';
+import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/digest.ts';
+import { ManifestInvalidError } from '../../oci/errors.ts';
+import { ContentDamagedError, DigestMismatchError, UploadBusyError, UploadUnknownError } from '../errors.ts';
 import { abortable } from './abortable.ts';
 import { hasBatchDeletes } from './batch-deletes.ts';
 import { type BlobConnection, hasBlobConnections } from './blob-connections.ts';

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { BlobDriver, StoredBlob } from './blob-driver.ts';
 
 /** What a driver can do beside BlobDriver when small content costs it less in one step than as an upload. */

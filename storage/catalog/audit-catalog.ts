@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** `manage` is a change of accounts and rules, `login` an attempt to get a token. */
 export const AUDIT_ACTIONS = ['push', 'mount', 'delete', 'pull', 'manage', 'login'] as const;

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { parseDigest } from '../oci/digest.ts';
+import { parseDigest } from '../../oci/digest.ts';
 import type {
   AuditCatalog,
   AuditEntry,

@@ -1,8 +1,8 @@
 import type { Knex } from 'knex';
 import { Pace } from '../../lib/sync/pace.ts';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { BlobInUseError } from '../errors.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
 import { enforceClaim } from './file-claims.ts';

@@ -1,5 +1,6 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { ManifestReference } from '../../oci/manifest.ts';
 import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
-import type { Digest } from '../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import type { AuditCatalog } from './audit-catalog.ts';
 import type { CheckCatalog } from './check-catalog.ts';
@@ -105,13 +106,6 @@ export interface BlobCatalog {
    * a third one or is gone. Throws UploadUnknownError when `claim` does not hold.
    */
   relocate(lost: StoredBlob, found: StoredBlob, claim: FileClaim): Promise<boolean>;
-}
-
-/** Part of a manifest that points at other content. */
-export interface ManifestReference {
-  readonly digest: Digest;
-  /** `foreign-layer`: one that may lie elsewhere, and stays when it is here. */
-  readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
 }
 
 /** A manifest as a repository holds it; its bytes are the blob. */

@@ -1,5 +1,5 @@
+import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import type { Digest } from '../oci/digest.ts';
 import type { ManifestName } from './garbage-catalog.ts';
 
 /** Some items in the catalog's order. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
 import { linkBlob } from './blobs.ts';
 import type { CheckCatalog, Listed } from './check-catalog.ts';
 import { isPostgres } from './dialect.ts';

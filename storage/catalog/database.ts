@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import knex, { type Knex } from 'knex';
+import { makeFolder } from '../../lib/files/make-folder.ts';
 import { makePrivateFile } from '../../lib/files/private-file.ts';
-import { makeFolder } from '../make-folder.ts';
 import { LogSync } from './log-sync.ts';
 import { cacheStatements, type PreparingConnection } from './statement-cache.ts';
 import { onConnection } from './transaction.ts';

@@ -1,5 +1,5 @@
+import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
-import type { Digest } from '../oci/digest.ts';
 
 /** Which rows a step of a sweep looks at: at most `limit`, those that come after `after` in the catalog's order. */
 export interface SweepWindow {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
+import { parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
-import { parseDigest } from '../oci/digest.ts';
 import { removeLinks } from './blobs.ts';
 import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept, TagName } from './garbage-catalog.ts';
 import { enforceLease, takeLease } from './leases.ts';

@@ -1,9 +1,10 @@
 import type { Knex } from 'knex';
 import { Pace } from '../../lib/sync/pace.ts';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
+import type { ManifestReference } from '../../oci/manifest.ts';
+import { isIndex } from '../../oci/media-types.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
-import { type Digest, parseDigest } from '../oci/digest.ts';
-import { isIndex } from '../oci/media-types.ts';
 import type { Actor } from './actor.ts';
 import { beginGrace, linkBlob, removeLinks, touchLinksOf } from './blobs.ts';
 import type {
@@ -12,7 +13,6 @@ import type {
   ManifestCatalog,
   ManifestPutOptions,
   ManifestRecord,
-  ManifestReference,
   ReferrerPage,
 } from './catalog.ts';
 import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';

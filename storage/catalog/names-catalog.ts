@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** One thing that content does not say about itself; all of them together bring a lost catalog back. */
 export type NameLine =

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { parseDigest } from '../oci/digest.ts';
+import { parseDigest } from '../../oci/digest.ts';
 import { isPostgres } from './dialect.ts';
 import type { NameLine, NamesCatalog } from './names-catalog.ts';
 import { NAME_CHANGES } from './postgres/name-changes.ts';

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
 import { type Guards, refuseTagChange } from './guards.ts';

@@ -1,5 +1,5 @@
+import type { Digest } from '../../oci/digest.ts';
 import { PreconditionFailedError } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
 
 /** What a tag points at, or a manifest is, before a change; looked at in the transaction of the change. */
 export interface Precondition {

@@ -1,5 +1,5 @@
+import { parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import { parseDigest } from '../oci/digest.ts';
 import type { NamePage } from './catalog.ts';
 
 /** A row of `blobs`. PostgreSQL's driver gives 64-bit integers as text. */

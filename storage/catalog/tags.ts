@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { type Digest, parseDigest } from '../oci/digest.ts';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { Actor } from './actor.ts';
 import type { AuditEntry } from './audit-catalog.ts';
 import type { Guards } from './guards.ts';

@@ -1,8 +1,9 @@
+import type { Digest } from '../../oci/digest.ts';
+import { OciError } from '../../oci/errors.ts';
+import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
 import { BlobUnknownError, ManifestBlobUnknownError, StorageError } from '../errors.ts';
-import type { Digest } from '../oci/digest.ts';
-import { MAX_MANIFEST_SIZE, readManifest } from '../oci/manifest.ts';
 import type { CheckRun } from './check-store.ts';
 import type { CheckSummary, Finding } from './findings.ts';
 
@@ -75,7 +76,7 @@ async function differenceOf(run: CheckRun, record: ManifestRecord): Promise<Diff
       ...(annotations !== undefined && { annotations }),
     };
   } catch (error) {
-    if (error instanceof StorageError) return undefined;
+    if (error instanceof OciError) return undefined;
     throw error;
   }
   if (keysOf(actual) === keysOf(record)) return undefined;

@@ -1,6 +1,6 @@
+import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
-import type { Digest } from '../oci/digest.ts';
 
 /** How a finding was dealt with: `mended` is as good as new, `removed` can be pushed again, `kept` is as it was. */
 export type Outcome = 'mended' | 'removed' | 'kept';

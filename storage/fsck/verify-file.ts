@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
+import { digestAlgorithm } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { BlobUnknownError } from '../errors.ts';
-import { digestAlgorithm } from '../oci/digest.ts';
 
 /** What is wrong with the file of a blob, as a clause; undefined when nothing is. Throws the signal's reason. */
 export async function verifyFile(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type Digest, digestAlgorithm, digestHex, isDigest } from '../oci/digest.ts';
-import { MAX_MANIFEST_SIZE } from '../oci/manifest.ts';
+import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../oci/digest.ts';
+import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
 import {
   type ImportSource,
   type SourceBlob,

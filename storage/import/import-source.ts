@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 
 /** Something in the source is missing, damaged or refused; the rest of it can still be read. */
 export class SourceContentError extends Error {

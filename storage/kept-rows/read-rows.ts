@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
+import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { isPostgres } from '../catalog/dialect.ts';
-import { isJsonObject, type JsonObject } from '../oci/json-object.ts';
 import type { KeptTable } from './kept-table.ts';
 
 /** Where the snapshots of rows lie beside the blobs. */

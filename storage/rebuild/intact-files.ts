@@ -1,9 +1,9 @@
+import type { Digest } from '../../oci/digest.ts';
+import { OciError } from '../../oci/errors.ts';
+import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import { StorageError } from '../errors.ts';
 import { verifyFile } from '../fsck/verify-file.ts';
-import type { Digest } from '../oci/digest.ts';
-import { MAX_MANIFEST_SIZE, readManifest } from '../oci/manifest.ts';
 
 /** What a store holds that is whole. */
 export interface IntactFiles {
@@ -44,7 +44,7 @@ async function isManifest(store: BlobStore, blob: StoredBlob): Promise<boolean> 
     readManifest(bytes);
     return true;
   } catch (error) {
-    if (error instanceof StorageError) return false;
+    if (error instanceof OciError) return false;
     throw error;
   }
 }

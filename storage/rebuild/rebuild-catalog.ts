@@ -1,9 +1,10 @@
+import { type Digest, digestHex } from '../../oci/digest.ts';
+import { OciError } from '../../oci/errors.ts';
+import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog, ManifestRecord } from '../catalog/catalog.ts';
 import type { NameLine } from '../catalog/names-catalog.ts';
 import { StorageError } from '../errors.ts';
-import { type Digest, digestHex } from '../oci/digest.ts';
-import { MAX_MANIFEST_SIZE, readManifest } from '../oci/manifest.ts';
 import { findIntactFiles, type IntactFiles } from './intact-files.ts';
 
 /** Where manifests go that no snapshot names. */
@@ -139,7 +140,7 @@ async function readRecord(
       ...(annotations !== undefined && { annotations }),
     };
   } catch (error) {
-    if (error instanceof StorageError) return undefined;
+    if (error instanceof OciError || error instanceof StorageError) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
+import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import type { SideFiles } from '../blobs/side-files.ts';
-import { isJsonObject, type JsonObject } from '../oci/json-object.ts';
 import { listSnapshots } from './snapshot-names.ts';
 
 export interface Snapshot<Line> {

@@ -8,27 +8,32 @@ interface Arrow {
 
 const ARROWS: readonly Arrow[] = [
   { from: 'lib/', to: [] },
-  { from: 'storage/', to: ['lib/'] },
-  { from: 'auth/', to: ['lib/'] },
-  { from: 'server/', to: ['lib/', 'storage/', 'auth/'] },
-  { from: 'runtime-agent/', to: ['lib/', 'storage/', 'auth/'] },
+  { from: 'oci/', to: ['lib/'] },
+  { from: 'storage/', to: ['lib/', 'oci/'] },
+  { from: 'auth/', to: ['lib/', 'oci/'] },
+  { from: 'server/', to: ['lib/', 'oci/', 'storage/', 'auth/'] },
+  { from: 'runtime-agent/', to: ['lib/', 'oci/', 'storage/', 'auth/'] },
   { from: 'deploy/', to: [] },
-  { from: 'test/', to: ['lib/', 'storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
-  { from: 'storage/oci/', to: ['lib/', 'storage/errors.ts', 'storage/catalog/catalog.ts'] },
+  { from: 'test/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
   { from: 'server/http/', to: ['lib/'] },
-  { from: 'runtime-agent/linux/', to: ['lib/', 'runtime-agent/errors.ts'] },
   {
     // What strangers wrote is read here, by no other program, and by nothing that could start one.
     from: 'runtime-agent/snapshots/erofs/',
     to: [
-      'lib/',
+      'lib/files/',
+      'lib/json/',
+      'lib/pattern/',
+      'lib/streams/',
+      'lib/sync/',
+      'lib/threads/',
+      'lib/linux/files/file-size.ts',
+      'lib/linux/mount/mount.ts',
+      'lib/linux/mount/mount-erofs.ts',
+      'oci/',
       'storage/',
       'runtime-agent/errors.ts',
       'runtime-agent/storage-full.ts',
       'runtime-agent/snapshots/',
-      'runtime-agent/linux/file-size.ts',
-      'runtime-agent/linux/mount.ts',
-      'runtime-agent/linux/mount-erofs.ts',
     ],
   },
 ];
@@ -43,12 +48,12 @@ interface PackageRule {
 const PACKAGE_RULES: readonly PackageRule[] = [
   {
     packages: /^(koa|@koa\/.*|node:http2?|node:https)$/,
-    files: ['lib/http/', 'server/', 'runtime-agent/', 'test/'],
+    files: ['lib/http/', 'oci/distribution/', 'server/', 'runtime-agent/', 'test/'],
     reason: 'storage/ and auth/ know no HTTP',
   },
   {
     packages: /^(knex|knex\/.*|pg|better-sqlite3|node:sqlite)$/,
-    files: ['storage/', 'auth/', 'runtime-agent/', 'test/'],
+    files: ['lib/files/file-lock.ts', 'storage/', 'auth/', 'runtime-agent/', 'test/'],
     reason: 'server/ knows no SQL',
   },
   {
@@ -58,20 +63,14 @@ const PACKAGE_RULES: readonly PackageRule[] = [
   },
   {
     packages: /^koffi$/,
-    files: [
-      'lib/linux/',
-      'runtime-agent/linux/',
-      'storage/linux/',
-      'storage/blobs/filesystem/journal/',
-      'test/',
-    ],
-    reason:
-      'system calls are made in lib/linux/, runtime-agent/linux/, storage/linux/ and the journal of small blobs',
+    files: ['lib/linux/', 'storage/blobs/filesystem/journal/', 'test/'],
+    reason: 'system calls are made in lib/linux/ and the journal of small blobs',
   },
   {
     packages: /^node:fs(\/promises)?$/,
     files: [
       'lib/',
+      'oci/distribution/',
       'storage/',
       'runtime-agent/',
       'deploy/',

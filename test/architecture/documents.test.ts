@@ -55,7 +55,7 @@ test('CONTRIBUTING.md says what each folder of lib/ owns, and names each archite
 
 test('the commands and settings that the documents name are those of the programs', () => {
   const variables = new Set(
-    globSync('{server,runtime-agent,deploy,test,lib,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
+    globSync('{server,runtime-agent,deploy,test,lib,oci,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
       cwd: root,
     })
       .flatMap((file) => read(file).match(/BERTH_[A-Z_]+/g) ?? [])

@@ -37,7 +37,7 @@ export function loadedWith(file: string, imports: readonly Import[]): ReadonlySe
 
 /** Every import of every TypeScript source below `root`. */
 export function readImports(root: string): readonly Import[] {
-  return globSync('{lib,server,storage,auth,runtime-agent,deploy,test}/**/*.ts', { cwd: root }).flatMap(
+  return globSync('{lib,oci,server,storage,auth,runtime-agent,deploy,test}/**/*.ts', { cwd: root }).flatMap(
     (file) => importsOf(file, readFileSync(join(root, file), 'utf8')),
   );
 }

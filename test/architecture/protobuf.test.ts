@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-const FOLDER = join(import.meta.dirname, '../../runtime-agent/build/buildkit/proto');
+const FOLDER = join(import.meta.dirname, '../../runtime-agent/builder/buildkit/proto');
 
 test('what is generated of the .proto files is what they say now', async (t) => {
   const fresh = await makeTempDir(t, 'protobuf');

@@ -8,7 +8,7 @@ const WHOLE = ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'toArray'];
 const TRUSTED = [
   'runtime-agent/containers/runtime/conmon.ts',
   'runtime-agent/containers/runtime/runtime-commands.ts',
-  'runtime-agent/linux/spawn-piped.ts',
+  'lib/linux/process/spawn-piped.ts',
   'server/cli/',
   // What this program has written there itself.
   'storage/blobs/s3/bucket-side-files.ts',
@@ -17,7 +17,7 @@ const TRUSTED = [
   'storage/backup/copy-content.ts',
 ];
 /** Where a queue has no more than a tree has files. */
-const ASKED_ONCE = ['runtime-agent/build/buildkit/session/send-folder.ts'];
+const ASKED_ONCE = ['runtime-agent/builder/buildkit/session/send-folder.ts'];
 /** Streams whose length was looked at before. */
 const BOUNDED = ['verifiedBlob'];
 

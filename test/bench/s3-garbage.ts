@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { ContentStore } from '../../storage/content-store.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
-import { type Digest, parseDigest } from '../../storage/oci/digest.ts';
 import type { CleanupScope } from '../support/cleanup.ts';
 import { digestOf } from '../support/content.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { Digest } from '../../oci/digest.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { makeTempDir } from '../support/temp-dir.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { Digest } from '../../oci/digest.ts';
 import type { BlobDriver, DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
 import {
   collect,
   collectValues,

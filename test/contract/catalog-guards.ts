@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ManifestReference } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { Actor } from '../../storage/catalog/actor.ts';
 import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
-import type { Catalog, ManifestReference } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { TagRuleKind } from '../../storage/catalog/tag-rule-catalog.ts';
 import { QuotaExceededError, TagRefusedError, TooManySettingsError } from '../../storage/errors.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 import type { CatalogHarness } from './catalog.ts';
 

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Digest } from '../../oci/digest.ts';
+import type { ManifestReference } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type {
   Catalog,
   FileClaim,
   FoundManifest,
   ManifestRecord,
-  ManifestReference,
   NamePage,
   Page,
   ReferrerPage,
@@ -20,8 +22,6 @@ import {
   UploadBusyError,
   UploadUnknownError,
 } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 
 /** One empty database, for one test. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { readCgroupUsage } from '../../lib/linux/cgroups/cgroup-usage.ts';
+import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import { containerCgroup } from '../../runtime-agent/containers/plan/cgroup-path.ts';
 import type { EngineError } from '../../runtime-agent/errors.ts';
-import { readCgroupUsage } from '../../runtime-agent/linux/cgroup-usage.ts';
-import { detectCgroups } from '../../runtime-agent/linux/cgroups.ts';
 import type { AgentContainers } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';
 import { waitUntil } from '../support/wait-until.ts';

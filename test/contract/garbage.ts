@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import type { ManifestReference } from '../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
-import type { Catalog, ManifestReference } from '../../storage/catalog/catalog.ts';
+import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import type { GarbageCatalog } from '../../storage/catalog/garbage-catalog.ts';
 import { ContentStore } from '../../storage/content-store.ts';
 import { collectGarbage, type GarbagePolicy } from '../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../storage/gc/garbage-policy.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 import { MemoryBlobDriver, MemoryDisk } from '../support/memory-blob-driver.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Digest, parseDigest } from '../../oci/digest.ts';
+import { readManifest } from '../../oci/manifest.ts';
 import { type ImportSource, SourceContentError } from '../../storage/import/import-source.ts';
-import { type Digest, parseDigest } from '../../storage/oci/digest.ts';
-import { readManifest } from '../../storage/oci/manifest.ts';
 import { collectValues, digestOf } from '../support/content.ts';
 import type { FilledRegistry } from '../support/source-registry.ts';
 

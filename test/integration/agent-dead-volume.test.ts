@@ -5,12 +5,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { loadInRoot } from '../../lib/linux/files/in-root.ts';
+import { loadLibc } from '../../lib/linux/libc.ts';
+import { holdPath } from '../../lib/linux/mount/held-path.ts';
+import { mount, unmount } from '../../lib/linux/mount/mount.ts';
 import { copyTree } from '../../runtime-agent/containers/files/copy-tree.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
-import { holdPath } from '../../runtime-agent/linux/held-path.ts';
-import { loadInRoot } from '../../runtime-agent/linux/in-root.ts';
-import { loadLibc } from '../../runtime-agent/linux/libc.ts';
-import { mount, unmount } from '../../runtime-agent/linux/mount.ts';
 import type { TreeTars } from '../../runtime-agent/snapshots/diff/tree-tar.ts';
 import { defer } from '../support/cleanup.ts';
 import { runCommand } from '../support/run-command.ts';
@@ -69,7 +69,7 @@ async function deadServer(t: TestContext) {
   defer(t, async () => {
     await unmount(folder, { detach: true });
   });
-  const libc = new URL('../../runtime-agent/linux/libc.ts', import.meta.url).href;
+  const libc = new URL('../../lib/linux/libc.ts', import.meta.url).href;
   const worker = new Worker(
     `const { openSync } = require('node:fs');
      const { parentPort } = require('node:worker_threads');

@@ -68,10 +68,10 @@ it('speaks to Docker Hub in its own form', { skip: unlessRoot(), timeout: 900_00
   const program = `
     import dns from 'node:dns';
     dns.lookup = (name, options, done) => options.all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4);
-    const { RegistryClient } = await import('${module('runtime-agent/registry/registry-client.ts')}');
-    const { RemoteRegistry } = await import('${module('runtime-agent/registry/remote-registry.ts')}');
-    const { CredentialFiles } = await import('${module('runtime-agent/registry/credentials/credential-files.ts')}');
-    const { parseImageReference } = await import('${module('storage/oci/image-reference.ts')}');
+    const { RegistryClient } = await import('${module('oci/distribution/registry-client.ts')}');
+    const { RemoteRegistry } = await import('${module('oci/distribution/remote-registry.ts')}');
+    const { CredentialFiles } = await import('${module('oci/distribution/credentials/credential-files.ts')}');
+    const { parseImageReference } = await import('${module('oci/reference.ts')}');
     const client = new RegistryClient({ insecureRegistries: [], mirrors: [], credentials: new CredentialFiles(['${logins}']) });
     const signal = AbortSignal.timeout(${LONGEST_WAIT});
     const repository = client.repository(parseImageReference('alpine:3'));

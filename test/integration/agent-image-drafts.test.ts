@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { Digest } from '../../storage/oci/digest.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { openAgentImages } from '../support/agent-images.ts';
 import { imageFolder } from '../support/image-cache.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
@@ -8,7 +9,6 @@ import {
   openPostgresVersion,
   type PostgresVersion,
 } from '../../storage/catalog/postgres/postgres-version.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { defer } from '../support/cleanup.ts';
 import { digestOf } from '../support/content.ts';
 import { queryPostgres, startPostgres } from '../support/postgres.ts';

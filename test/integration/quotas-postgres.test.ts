@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { Actor } from '../../storage/catalog/actor.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { DatabaseUnavailableError, QuotaExceededError } from '../../storage/errors.ts';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
 import { digestOf } from '../support/content.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { waitUntil } from '../support/wait-until.ts';

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { parseDigest } from '../../oci/digest.ts';
 import { UploadSessions } from '../../server/registry/upload-sessions.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { ContentStore } from '../../storage/content-store.ts';
 import { UploadBusyError, UploadUnknownError } from '../../storage/errors.ts';
-import { parseDigest } from '../../storage/oci/digest.ts';
 import { defer } from '../support/cleanup.ts';
 import { digestOf } from '../support/registry-client.ts';
 import { makeTempDir } from '../support/temp-dir.ts';

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
+import type { Digest } from '../../oci/digest.ts';
 import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container.ts';
 import type { Attachment, OutputStream } from '../../runtime-agent/containers/containers.ts';
 import {
@@ -18,7 +19,6 @@ import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snap
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
 import { openVolumes } from '../../runtime-agent/volumes/local-volumes.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { containerConfig, hostConfig, IMAGE } from './container-requests.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Digest, DigestAlgorithm } from '../../storage/oci/digest.ts';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 
 export function digestOf(bytes: Uint8Array | string, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;

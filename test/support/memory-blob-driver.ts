@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts';
 import type {
   BlobDriver,
   ByteRange,
@@ -6,7 +7,6 @@ import type {
   StoredFile,
 } from '../../storage/blobs/blob-driver.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../storage/errors.ts';
-import type { Digest } from '../../storage/oci/digest.ts';
 
 interface Upload {
   bytes: Buffer;

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { readProcessStat } from '../../lib/linux/process/proc.ts';
 import type { Container } from '../../runtime-agent/containers/container.ts';
 import { openAgentDatabase } from '../../runtime-agent/database.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
-import { readProcessStat } from '../../runtime-agent/linux/proc.ts';
 import type { RunningContainer } from '../../runtime-agent/networks/container-networks.ts';
 import { type AgentNetworking, createNetworks } from '../../runtime-agent/networks/create-networks.ts';
 import {

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { MEDIA_TYPES } from '../../storage/oci/media-types.ts';
+import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { type HttpRequest, sendRequest } from './http-client.ts';
 
 /** docker-registry gives OCI manifests to nobody who does not name their types. */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readdir, readlink, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadLibc } from '../../linux/libc.ts';
-import { listLinks } from '../../linux/network/links.ts';
-import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
-import { Nftables } from '../../linux/network/nftables.ts';
+import { loadLibc } from '../../../lib/linux/libc.ts';
+import { listLinks } from '../../../lib/linux/network/links.ts';
+import { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
+import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { BRIDGE_ALIAS } from '../../networks/plan/place-container.ts';
 import { RUN_DIRECTORIES } from '../run-directory.ts';
 import type { AgentBridge, AgentTable, HostRemains, RunFolder } from './plan-reset.ts';

@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadLibc } from '../../linux/libc.ts';
-import { unmount } from '../../linux/mount.ts';
-import { deleteLink } from '../../linux/network/links.ts';
-import { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
-import { Nftables } from '../../linux/network/nftables.ts';
+import { loadLibc } from '../../../lib/linux/libc.ts';
+import { unmount } from '../../../lib/linux/mount/mount.ts';
+import { deleteLink } from '../../../lib/linux/network/links.ts';
+import { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
+import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { Forwarding } from '../../networks/kernel/forwarding.ts';
 import type { ResetPlan } from './plan-reset.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isProcessAlive, readProcessStat } from '../../linux/proc.ts';
+import { isProcessAlive, readProcessStat } from '../../../lib/linux/process/proc.ts';
 
 const FILE = 'owner.json';
 

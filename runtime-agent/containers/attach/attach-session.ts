@@ -1,5 +1,5 @@
+import { untilAccepted } from '../../../lib/linux/terminal/until-accepted.ts';
 import { EngineError } from '../../errors.ts';
-import { untilAccepted } from '../../linux/until-accepted.ts';
 import type { Attachment } from '../containers.ts';
 import { type AttachCommand, type AttachReport, OUTPUT_WINDOW } from './attach-messages.ts';
 import { AttachmentQueue } from './attachment-queue.ts';

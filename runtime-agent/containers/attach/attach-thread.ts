@@ -1,8 +1,8 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
+import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { startThread } from '../../../lib/threads/start-thread.ts';
 import { EngineError } from '../../errors.ts';
-import { type Libc, loadLibc } from '../../linux/libc.ts';
 import type { AttachCommand, AttachReport, AttachWorkerData } from './attach-messages.ts';
 
 const EFD_NONBLOCK = 0o4000;

@@ -1,8 +1,8 @@
 import { readSync } from 'node:fs';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { ERRNO } from '../../linux/errno.ts';
-import { type Libc, loadLibc } from '../../linux/libc.ts';
-import { connectSeqpacket } from '../../linux/seqpacket.ts';
+import { ERRNO } from '../../../lib/linux/errno.ts';
+import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
+import { connectSeqpacket } from '../../../lib/linux/terminal/seqpacket.ts';
 import {
   type AttachCommand,
   type AttachReport,

@@ -1,5 +1,5 @@
-import { ERRNO } from '../../linux/errno.ts';
-import type { Libc } from '../../linux/libc.ts';
+import { ERRNO } from '../../../lib/linux/errno.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
 import type { OutputRun } from './attach-messages.ts';
 
 const MSG_DONTWAIT = 0x40;

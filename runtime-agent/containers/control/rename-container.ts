@@ -1,4 +1,4 @@
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
@@ -37,7 +37,7 @@ function takeName(context: ContainerContext, id: string, text: string): string {
     context.registry.reserve(name, id);
     return name;
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (!isEngineError(error)) throw error;
     throw new EngineError(error.code, `Error when allocating new name: ${error.message}`, { cause: error });
   }
 }

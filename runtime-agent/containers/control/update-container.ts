@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { HostConfig } from '../container.ts';
 import { blockWeightWarnings } from '../lifecycle/block-weight-warnings.ts';
 import { checkCpusets } from '../lifecycle/check-cpusets.ts';
@@ -55,6 +55,6 @@ export async function updateContainer(
 }
 
 function cannotUpdate(id: string, error: unknown): unknown {
-  if (!(error instanceof EngineError)) return error;
+  if (!isEngineError(error)) return error;
   return new EngineError(error.code, `Cannot update container ${id}: ${error.message}`, { cause: error });
 }

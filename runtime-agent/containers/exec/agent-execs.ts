@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { EngineError } from '../../errors.ts';
-import { readFileInRoot } from '../../linux/open-in-root.ts';
+import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { Attachment } from '../containers.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import { runLinks } from '../lifecycle/link-containers.ts';
@@ -148,7 +148,7 @@ export class AgentExecs implements Execs {
       return { ends: started, ended: this.#follow(live, record, process) };
     } catch (error) {
       const failure = this.#fail(record, (error as Error).message);
-      if (error instanceof EngineError) return failure;
+      if (isEngineError(error)) return failure;
       throw error;
     }
   }
@@ -217,7 +217,7 @@ function linkVariables(context: ExecContext, live: LiveContainer): readonly stri
   try {
     return runLinks(context, live.container).environment;
   } catch (error) {
-    if (error instanceof EngineError) return [];
+    if (isEngineError(error)) return [];
     throw error;
   }
 }

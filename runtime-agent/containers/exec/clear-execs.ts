@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Libc } from '../../linux/libc.ts';
-import { readProcessStat } from '../../linux/proc.ts';
-import { signalProcess } from '../../linux/signal-process.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
+import { readProcessStat } from '../../../lib/linux/process/proc.ts';
+import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
 

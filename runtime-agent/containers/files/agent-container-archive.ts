@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
+import { type InRoot, loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
-import { type InRoot, loadInRoot } from '../../linux/in-root.ts';
 import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';

@@ -1,12 +1,12 @@
-import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
-import { familiarReference } from '../../../storage/oci/image-reference.ts';
+import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
+import { familiarReference } from '../../../oci/reference.ts';
+import { changeConfig } from '../../builder/change-config.ts';
 import type { EventBus } from '../../events/event-bus.ts';
-import { changeConfig } from '../../images/drafts/change-config.ts';
-import { composeConfig } from '../../images/drafts/compose-config.ts';
-import type { ImageDrafts } from '../../images/drafts/image-drafts.ts';
 import type { Image } from '../../images/image.ts';
 import type { TagName } from '../../images/image-record.ts';
 import type { Images } from '../../images/images.ts';
+import { composeConfig } from '../../images/pending/compose-config.ts';
+import type { ImageDrafts } from '../../images/pending/image-drafts.ts';
 import type { Container, ContainerConfig } from '../container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
 import { mergeImageConfig } from '../plan/command.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { decompressStream } from '../../build/context/decompress-stream.ts';
+import { decompressStream } from '../../builder/context/decompress-stream.ts';
 import { EngineError } from '../../errors.ts';
 import type { FillOrder, FillReport } from './fill-messages.ts';
 import type { FillRequest } from './tree-filler.ts';

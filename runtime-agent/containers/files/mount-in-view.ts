@@ -1,7 +1,7 @@
 import { closeSync, constants } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
-import { type InRoot, O_PATH } from '../../linux/in-root.ts';
-import { mount } from '../../linux/mount.ts';
+import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
+import { mount } from '../../../lib/linux/mount/mount.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
 import type { OciMount } from '../plan/oci-types.ts';
 

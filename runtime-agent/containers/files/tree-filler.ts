@@ -16,8 +16,8 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { type InRoot, O_PATH } from '../../linux/in-root.ts';
-import type { TreeCalls } from '../../linux/tree-calls.ts';
+import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
+import type { TreeCalls } from '../../../lib/linux/files/tree-calls.ts';
 import { namesIn, openFolderAt, pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
 import type { TarEntry, TarHandler } from '../../snapshots/tar-parser.ts';
 

@@ -1,6 +1,6 @@
+import { timestamp } from '../../../lib/time/timestamp.ts';
 import type { HealthLogEntry } from '../container.ts';
 import type { Execs } from '../exec/execs.ts';
-import { timestamp } from '../lifecycle/timestamps.ts';
 import { goDuration } from './go-duration.ts';
 import type { ProbePlan } from './probe-plan.ts';
 

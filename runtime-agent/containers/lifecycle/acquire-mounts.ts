@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
-import { EngineError } from '../../errors.ts';
-import type { HostMounts } from '../../linux/host-mounts.ts';
+import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import { checkProcMounts, tmpfsPlaces } from './check-proc-mounts.ts';
@@ -103,7 +103,7 @@ export function findDonor(context: Pick<ContainerContext, 'registry'>, ref: stri
   try {
     return context.registry.find(ref);
   } catch (cause) {
-    if (!(cause instanceof EngineError)) throw cause;
+    if (!isEngineError(cause)) throw cause;
     throw new EngineError('bad-request', cause.message, { cause });
   }
 }
@@ -116,6 +116,6 @@ export function unusable(path: string, cause: unknown): EngineError {
 }
 
 function unlessMissing(error: unknown): undefined {
-  if (error instanceof EngineError && error.code === 'not-found') return undefined;
+  if (isEngineError(error) && error.code === 'not-found') return undefined;
   throw error;
 }

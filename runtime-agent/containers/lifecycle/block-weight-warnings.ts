@@ -1,4 +1,4 @@
-import { type CgroupLayout, hasBlockWeight } from '../../linux/cgroups.ts';
+import { type CgroupLayout, hasBlockWeight } from '../../../lib/linux/cgroups/cgroups.ts';
 import type { HostConfig } from '../container.ts';
 
 /** What is said, in dockerd's words, where the kernel has no weights of block I/O; runtimes leave them out then. */

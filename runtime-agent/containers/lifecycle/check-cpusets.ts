@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import { parseProcessorList } from '../../../lib/linux/processors.ts';
 import { EngineError } from '../../errors.ts';
-import { parseProcessorList } from '../../linux/processors.ts';
 import type { HostConfig } from '../container.ts';
 
 const CPUS = '/sys/devices/system/cpu/online';

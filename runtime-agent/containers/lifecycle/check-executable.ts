@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { arch } from 'node:process';
-import { readHeadInRoot } from '../../linux/open-in-root.ts';
+import { readHeadInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import type { Container } from '../container.ts';
 import { classifyExecutable, commandPaths, EXECUTABLE_HEAD } from '../plan/executable.ts';
 import { RuntimeCreateError } from '../runtime/conmon.ts';

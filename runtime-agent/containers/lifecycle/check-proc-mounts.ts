@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, statfsSync } from 'node:fs';
-import { loadInRoot } from '../../linux/in-root.ts';
+import { loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import { evaluateLinks } from '../../snapshots/diff/evaluate-links.ts';
 import type { HostConfig } from '../container.ts';
 import { cleanPath } from '../plan/bind-text.ts';

@@ -1,5 +1,5 @@
+import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import { EngineError } from '../../errors.ts';
-import type { HostMounts } from '../../linux/host-mounts.ts';
 import type { Container, MountPoint } from '../container.ts';
 import { cleanPath, overlap } from '../plan/bind-text.ts';
 

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { destroyCgroup, removeLitter } from '../../linux/cgroups.ts';
+import { destroyCgroup, removeLitter } from '../../../lib/linux/cgroups/cgroups.ts';
 import { cgroupPath } from '../plan/cgroup-path.ts';
 import { killMonitor } from '../runtime/kill-monitor.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';

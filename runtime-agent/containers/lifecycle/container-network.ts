@@ -1,6 +1,6 @@
+import { overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
+import { openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
-import { overwriteFile } from '../../linux/overwrite-file.ts';
-import { openProcessNamespace } from '../../linux/process-namespace.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
 import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';

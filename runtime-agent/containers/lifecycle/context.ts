@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
+import type { CgroupMoves } from '../../../lib/linux/cgroups/cgroup-moves.ts';
+import type { CgroupLayout } from '../../../lib/linux/cgroups/cgroups.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
+import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Images } from '../../images/images.ts';
-import type { CgroupMoves } from '../../linux/cgroup-moves.ts';
-import type { CgroupLayout } from '../../linux/cgroups.ts';
-import type { HostMounts } from '../../linux/host-mounts.ts';
-import type { Libc } from '../../linux/libc.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { CopyUp } from '../../volumes/copy-up.ts';

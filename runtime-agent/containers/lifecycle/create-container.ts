@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname as osHostname } from 'node:os';
+import { NEVER, timestamp } from '../../../lib/time/timestamp.ts';
 import { checkEntries } from '../../bounds.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
@@ -26,7 +27,6 @@ import type { ContainerContext } from './context.ts';
 import { settleLinks } from './link-containers.ts';
 import { LiveContainer } from './live-container.ts';
 import { publishContainerEvent } from './publish.ts';
-import { NEVER, timestamp } from './timestamps.ts';
 
 const SHM_SIZE = 64 << 20;
 
@@ -160,7 +160,7 @@ function sharedContainer(context: ContainerContext, ref: string): Container | un
   try {
     return context.registry.find(ref).container;
   } catch (error) {
-    if (error instanceof EngineError && error.code === 'not-found') return undefined;
+    if (isEngineError(error) && error.code === 'not-found') return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { overwrite } from '../../linux/overwrite-file.ts';
+import { overwrite } from '../../../lib/linux/files/overwrite-file.ts';
 
 /** Bytes of a file that is edited; those that the agent writes have some hundred. */
 const LIMIT = 1 << 20;

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
-import { countOomKills } from '../../linux/cgroups.ts';
+import { countOomKills } from '../../../lib/linux/cgroups/cgroups.ts';
+import { timestamp } from '../../../lib/time/timestamp.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import type { Container } from '../container.ts';
 import { endedHealth } from '../health/health-state.ts';
@@ -14,7 +15,6 @@ import { publishContainerEvent, publishVolumeEvents } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
 import { settlesWithin } from './settles-within.ts';
 import { startLocked } from './start-container.ts';
-import { timestamp } from './timestamps.ts';
 
 /** A run this long was no failed attempt: the delays of restarts begin anew (milliseconds). */
 const SETTLED = 10_000;

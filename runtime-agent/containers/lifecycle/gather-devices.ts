@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
+import { type HostDevice, type HostFiles, hostDevices, readDevice } from '../../../lib/linux/host-devices.ts';
 import { EngineError } from '../../errors.ts';
-import { type HostDevice, type HostFiles, hostDevices, readDevice } from '../../linux/host-devices.ts';
 import type { BlockIo, DeviceMapping, HostConfig } from '../container.ts';
 import type { OciBlockIo, OciDevice, OciDeviceRule } from '../plan/oci-types.ts';
 import type { HostResources } from '../plan/resources.ts';

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
+import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
+import { type OpenNamespace, openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
-import { mount, unmount } from '../../linux/mount.ts';
-import { type OpenNamespace, openProcessNamespace } from '../../linux/process-namespace.ts';
 import type { Container } from '../container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
 import { type JoinedNamespaces, sharedContainerRef } from '../plan/namespaces.ts';

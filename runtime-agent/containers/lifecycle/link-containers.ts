@@ -1,4 +1,4 @@
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import { type HostsEntry, replaceInHosts } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
@@ -33,7 +33,7 @@ function linkable(context: Known, ref: string): Container {
   try {
     container = context.registry.find(ref).container;
   } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
+    if (!isEngineError(error)) throw error;
     // As 'not-found', clients would take it for the image's.
     throw new EngineError('bad-request', `could not get container for ${ref}: ${error.message}`, {
       cause: error,

@@ -1,4 +1,4 @@
-import { isProcessAlive, processAge } from '../../linux/proc.ts';
+import { isProcessAlive, processAge } from '../../../lib/linux/process/proc.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import type { Container, ContainerState, HostConfig } from '../container.ts';
 import type { RunPaths } from '../runtime/run-paths.ts';

@@ -1,5 +1,5 @@
+import { type HeldPath, type HeldPropagation, holdPath } from '../../../lib/linux/mount/held-path.ts';
 import { EngineError } from '../../errors.ts';
-import { type HeldPath, type HeldPropagation, holdPath } from '../../linux/held-path.ts';
 import type { Container, MountPoint } from '../container.ts';
 import type { OciMount } from '../plan/oci-types.ts';
 import { ensureSource, unusable } from './acquire-mounts.ts';

@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import { arch } from 'node:process';
-import { readFileInRoot } from '../../linux/open-in-root.ts';
+import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import type { Container } from '../container.ts';
 import { apparmorProfile } from '../plan/apparmor-profile.ts';
 import { containerCapabilities } from '../plan/capabilities.ts';

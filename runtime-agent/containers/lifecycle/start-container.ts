@@ -1,7 +1,8 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allowRealtime } from '../../../lib/linux/cgroups/cgroups.ts';
+import { NEVER, timestamp } from '../../../lib/time/timestamp.ts';
 import { EngineError } from '../../errors.ts';
-import { allowRealtime } from '../../linux/cgroups.ts';
 import type { AttachSession } from '../attach/attach-session.ts';
 import { containerBase } from '../container-base.ts';
 import { startingHealth } from '../health/health-state.ts';
@@ -24,7 +25,6 @@ import { openMountSources } from './mount-sources.ts';
 import { prepareFolders, writeBundle } from './prepare-bundle.ts';
 import { publishContainerEvent, publishVolumeEvents } from './publish.ts';
 import { removeLocked } from './remove-container.ts';
-import { NEVER, timestamp } from './timestamps.ts';
 
 /** Starts a container that does not run. The caller holds its mutex. See Containers.start. */
 export async function startLocked(context: ContainerContext, live: LiveContainer): Promise<void> {

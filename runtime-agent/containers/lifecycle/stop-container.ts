@@ -1,5 +1,5 @@
+import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import { EngineError } from '../../errors.ts';
-import { signalProcess } from '../../linux/signal-process.ts';
 import { resumeForSignal } from '../control/pause-container.ts';
 import { parseSignal } from '../plan/signals.ts';
 import type { ContainerContext } from './context.ts';

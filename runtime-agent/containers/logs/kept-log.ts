@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { fileSize } from '../../linux/file-size.ts';
+import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import type { LogPlan } from '../plan/log-options.ts';
 import { tellMonitor } from '../runtime/monitor-control.ts';
 import { compressLogFiles, rotateLogFiles } from './log-files.ts';

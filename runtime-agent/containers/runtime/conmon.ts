@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { readProcessStat } from '../../linux/proc.ts';
-import { spawnLight } from '../../linux/spawn-light.ts';
+import { readProcessStat } from '../../../lib/linux/process/proc.ts';
+import { spawnLight } from '../../../lib/linux/process/spawn-light.ts';
 import { endStuckMonitor, type WatchedMonitor } from './end-stuck-monitor.ts';
 import type { RunPaths } from './run-paths.ts';
 import type { Runtime } from './runtime.ts';

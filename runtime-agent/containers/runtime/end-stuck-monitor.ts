@@ -1,4 +1,4 @@
-import type { Libc } from '../../linux/libc.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
 import { killMonitor } from './kill-monitor.ts';
 import type { RunPaths } from './run-paths.ts';
 import type { RuntimeCommands } from './runtime-commands.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { Libc } from '../../linux/libc.ts';
-import { readProcessStat } from '../../linux/proc.ts';
-import { signalProcess } from '../../linux/signal-process.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
+import { readProcessStat } from '../../../lib/linux/process/proc.ts';
+import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import type { RunPaths } from './run-paths.ts';
 
 const SIGKILL = 9;

@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { runProcess } from '../../linux/run-process.ts';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { DEFAULT_PROFILE, DEFAULT_PROFILE_TEXT } from '../plan/apparmor-profile.ts';
 
 const ENABLED = '/sys/module/apparmor/parameters/enabled';

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
+import { spawnLight } from '../../../lib/linux/process/spawn-light.ts';
+import { spawnPiped } from '../../../lib/linux/process/spawn-piped.ts';
 import { EngineError } from '../../errors.ts';
-import { runProcess } from '../../linux/run-process.ts';
-import { spawnLight } from '../../linux/spawn-light.ts';
-import { spawnPiped } from '../../linux/spawn-piped.ts';
 import type { OciResources } from '../plan/oci-types.ts';
 import type { Runtime } from './runtime.ts';
 

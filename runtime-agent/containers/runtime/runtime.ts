@@ -1,8 +1,8 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Logger } from 'pino';
-import { runProcess } from '../../linux/run-process.ts';
-import { sealProgram } from '../../linux/sealed-program.ts';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
+import { sealProgram } from '../../../lib/linux/process/sealed-program.ts';
 import { tryRuntime } from './try-runtime.ts';
 
 /** The programs that run containers on this host. Absolute paths. */

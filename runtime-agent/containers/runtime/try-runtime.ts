@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { destroyCgroup, detectCgroups } from '../../linux/cgroups.ts';
-import { readBoundingCapabilities } from '../../linux/proc.ts';
-import { runProcess } from '../../linux/run-process.ts';
+import { destroyCgroup, detectCgroups } from '../../../lib/linux/cgroups/cgroups.ts';
+import { readBoundingCapabilities } from '../../../lib/linux/process/proc.ts';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { capabilityNames, DEFAULT_CAPABILITIES } from '../plan/capabilities.ts';
 import type { OciSpec } from '../plan/oci-types.ts';
 

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { ContainerBase } from '../container.ts';
 
 /** The layers that the containers in the database stand on, also before its schema is brought up to date. */

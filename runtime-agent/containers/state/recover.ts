@@ -1,6 +1,6 @@
 import { access, readdir } from 'node:fs/promises';
-import { releaseHeld } from '../../linux/held-path.ts';
-import { isProcessAlive } from '../../linux/proc.ts';
+import { releaseHeld } from '../../../lib/linux/mount/held-path.ts';
+import { isProcessAlive } from '../../../lib/linux/process/proc.ts';
 import { volumePlace } from '../../volumes/volume-options.ts';
 import { clearExecs } from '../exec/clear-execs.ts';
 import { BASE_TREE } from '../files/agent-container-trees.ts';

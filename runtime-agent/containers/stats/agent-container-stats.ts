@@ -1,9 +1,9 @@
+import { readCgroupUsage } from '../../../lib/linux/cgroups/cgroup-usage.ts';
+import { listMembers } from '../../../lib/linux/cgroups/cgroups.ts';
+import { readNetworkCounters } from '../../../lib/linux/network/network-counters.ts';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
+import { readSystemCpu } from '../../../lib/linux/system-cpu.ts';
 import { EngineError } from '../../errors.ts';
-import { readCgroupUsage } from '../../linux/cgroup-usage.ts';
-import { listMembers } from '../../linux/cgroups.ts';
-import { readNetworkCounters } from '../../linux/network-counters.ts';
-import { runProcess } from '../../linux/run-process.ts';
-import { readSystemCpu } from '../../linux/system-cpu.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';

@@ -1,5 +1,5 @@
-import type { CgroupUsage } from '../../linux/cgroup-usage.ts';
-import type { InterfaceCounters } from '../../linux/network-counters.ts';
+import type { CgroupUsage } from '../../../lib/linux/cgroups/cgroup-usage.ts';
+import type { InterfaceCounters } from '../../../lib/linux/network/network-counters.ts';
 
 /** What a running container uses at one moment. */
 export interface StatsSample extends CgroupUsage {

@@ -1,8 +1,8 @@
 import { fieldsList, isJsonObject, parseJson, stringList, stringMap } from '../../../lib/json/json-fields.ts';
-import type { BuildRequest, StepLimits } from '../../build/builder.ts';
-import { type GitUrl, isGitUrl, parseGitUrl } from '../../build/context/git/git-url.ts';
+import { readReference } from '../../../oci/distribution/read-reference.ts';
+import type { BuildRequest, StepLimits } from '../../builder/builder.ts';
+import { type GitUrl, isGitUrl, parseGitUrl } from '../../builder/context/git/git-url.ts';
 import { EngineError } from '../../errors.ts';
-import { readReference } from '../../images/read-reference.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { type BuildkitQuery, decodeBuildkitQuery } from './buildkit-query.ts';
 import { decodePlatform } from './platform.ts';

@@ -1,5 +1,5 @@
 import { fieldsList, parseJson, stringMap } from '../../../lib/json/json-fields.ts';
-import type { EngineBuild } from '../../build/buildkit/control/engine-build.ts';
+import type { EngineBuild } from '../../builder/buildkit/control/engine-build.ts';
 import { EngineError } from '../../errors.ts';
 import { platformText } from '../../images/platform.ts';
 import type { BuildQuery } from './build-query.ts';

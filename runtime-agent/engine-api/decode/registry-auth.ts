@@ -1,6 +1,6 @@
 import { isJsonObject, JsonFields, parseJson } from '../../../lib/json/json-fields.ts';
+import type { RegistryCredentials } from '../../../oci/distribution/credentials/registry-credentials.ts';
 import { EngineError } from '../../errors.ts';
-import type { RegistryCredentials } from '../../images/images.ts';
 
 /** Names that docker's configuration has for Docker Hub. */
 const HUB = new Set(['https://index.docker.io/v1/', 'index.docker.io', 'registry-1.docker.io']);

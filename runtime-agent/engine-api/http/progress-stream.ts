@@ -1,8 +1,8 @@
 import type { Context } from 'koa';
-import { EngineError } from '../../errors.ts';
+import { type AsyncQueue, createAsyncQueue } from '../../../lib/streams/async-queue.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
-import { type AsyncQueue, createAsyncQueue } from './async-queue.ts';
 import { requestSignal } from './request-signal.ts';
 import { streamBody } from './stream-body.ts';
 
@@ -68,7 +68,7 @@ export async function streamProgress<Step>(
 
 /** A 401 is this API's own: the CLI would ask for a password in the middle of a pull. dockerd avoids it too. */
 function withoutLoginPrompt(error: unknown): never {
-  if (!(error instanceof EngineError && error.code === 'unauthorized')) throw error;
+  if (!(isEngineError(error) && error.code === 'unauthorized')) throw error;
   throw new EngineError('registry', error.message, { cause: error });
 }
 

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import type { BuildCache, CacheRecord } from '../../build/build-cache.ts';
+import type { BuildCache, CacheRecord } from '../../builder/build-cache.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readFilters } from '../http/filters.ts';

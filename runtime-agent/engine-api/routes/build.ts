@@ -1,18 +1,18 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
-import type { BuildProgress } from '../../build/builder.ts';
-import { ClassicLines } from '../../build/classic/classic-lines.ts';
-import { receiveSource, treeSource } from '../../build/classic/classic-source.ts';
-import { NO_GIT_CLIENT } from '../../build/context/git/git-access.ts';
-import { gitFiles } from '../../build/context/git/git-files.ts';
-import { StepFailedError } from '../../build/execute/step-error.ts';
-import { EngineError } from '../../errors.ts';
+import { type AsyncQueue, createAsyncQueue } from '../../../lib/streams/async-queue.ts';
+import type { BuildProgress } from '../../builder/builder.ts';
+import { ClassicLines } from '../../builder/classic/classic-lines.ts';
+import { receiveSource, treeSource } from '../../builder/classic/classic-source.ts';
+import { NO_GIT_CLIENT } from '../../builder/context/git/git-access.ts';
+import { gitFiles } from '../../builder/context/git/git-files.ts';
+import { StepFailedError } from '../../builder/execute/step-error.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import { type BuildQuery, decodeBuildQuery } from '../decode/build-query.ts';
 import { type BuildkitQuery, buildkitRequest } from '../decode/buildkit-query.ts';
 import { decodeRegistryConfig } from '../decode/registry-auth.ts';
 import type { BuildDeps, EngineDeps } from '../engine-deps.ts';
 import { errorAnswer } from '../error-status.ts';
-import { type AsyncQueue, createAsyncQueue } from '../http/async-queue.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';
 
@@ -122,7 +122,7 @@ function bounded(queue: AsyncQueue<object>): (line: object) => void {
 
 /** A 401 is this API's own: a client would ask for a password of the agent. */
 function withoutLoginPrompt(error: unknown): never {
-  if (!(error instanceof EngineError && error.code === 'unauthorized')) throw error;
+  if (!(isEngineError(error) && error.code === 'unauthorized')) throw error;
   throw new EngineError('registry', error.message, { cause: error });
 }
 

@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import { Pace } from '../../../lib/sync/pace.ts';
 import type { Container } from '../../containers/container.ts';
 import type { Containers } from '../../containers/containers.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
@@ -189,7 +189,7 @@ async function ancestorIds(
     try {
       ids.add((await images.get(name)).id);
     } catch (error) {
-      if (!(error instanceof EngineError && error.code === 'not-found')) throw error;
+      if (!(isEngineError(error) && error.code === 'not-found')) throw error;
     }
   }
   return ids;

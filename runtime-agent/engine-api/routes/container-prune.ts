@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import { EngineError } from '../../errors.ts';
+import { isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { matchLabels, readFilters } from '../http/filters.ts';
 import { untilFilter } from '../http/until-filter.ts';
@@ -25,7 +25,7 @@ export function containerPruneRoutes(router: Router, deps: EngineDeps): void {
         deleted.push(id);
       } catch (error) {
         // Started or removed by somebody else meanwhile.
-        if (!(error instanceof EngineError && ['not-found', 'conflict'].includes(error.code))) throw error;
+        if (!(isEngineError(error) && ['not-found', 'conflict'].includes(error.code))) throw error;
       }
     }
     events.publish({

@@ -1,5 +1,5 @@
 import type { Container } from '../../containers/container.ts';
-import { EngineError } from '../../errors.ts';
+import { isEngineError } from '../../errors.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 
 /** What a container has written, and that with its image, in bytes (Engine API, ContainerInspect). */
@@ -10,7 +10,7 @@ export async function containerSizes(
 ): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const written = await files.trees.writtenSize(container.id, deps.stopping);
   const image = await deps.images.get(container.imageId).catch((error: unknown) => {
-    if (error instanceof EngineError && error.code === 'not-found') return { size: 0 };
+    if (isEngineError(error) && error.code === 'not-found') return { size: 0 };
     throw error;
   });
   return { SizeRw: written, SizeRootFs: written + image.size };
@@ -26,6 +26,6 @@ export async function listedSizes(
 
 /** Lets a container that was removed meanwhile have no size. */
 export function unlessGone(error: unknown): undefined {
-  if (error instanceof EngineError && error.code === 'not-found') return undefined;
+  if (isEngineError(error) && error.code === 'not-found') return undefined;
   throw error;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Router } from '@koa/router';
 import type { StatsSample } from '../../containers/stats/container-stats.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
@@ -50,7 +50,7 @@ export function containerStatsRoutes(router: Router, deps: EngineDeps): void {
         }
       } catch (error) {
         // A container that was removed ends the stream, as does the client.
-        const isGone = error instanceof EngineError && error.code === 'not-found';
+        const isGone = isEngineError(error) && error.code === 'not-found';
         if (!isGone && !signal.aborted) throw error;
       }
     }

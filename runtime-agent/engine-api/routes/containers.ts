@@ -2,7 +2,7 @@ import type { Router } from '@koa/router';
 import type { Context } from 'koa';
 import type { CreateRequest } from '../../containers/containers.ts';
 import { parseSignal } from '../../containers/plan/signals.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
 import { decodeCreateRequest } from '../decode/create-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -142,7 +142,7 @@ async function worded(prefix: string, work: () => Promise<void>): Promise<void> 
   try {
     await work();
   } catch (error) {
-    const isWorded = !(error instanceof EngineError) || error.message.startsWith(prefix);
+    const isWorded = !isEngineError(error) || error.message.startsWith(prefix);
     if (isWorded || error.code === 'not-modified') throw error;
     throw new EngineError(error.code, `${prefix}${error.message}`, { cause: error });
   }

@@ -1,5 +1,5 @@
 import type { Router } from '@koa/router';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { EngineError } from '../../errors.ts';
 import type { Image } from '../../images/image.ts';
 import { folderSize } from '../../volumes/folder-size.ts';

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Router } from '@koa/router';
+import { createAsyncQueue } from '../../../lib/streams/async-queue.ts';
 import { EngineError } from '../../errors.ts';
 import { charactersOf, type EngineEvent, nanoseconds } from '../../events/event-bus.ts';
 import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { createAsyncQueue } from '../http/async-queue.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { streamBody } from '../http/stream-body.ts';

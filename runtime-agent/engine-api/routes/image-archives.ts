@@ -1,8 +1,8 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
+import { changeConfig } from '../../builder/change-config.ts';
 import { EngineError } from '../../errors.ts';
 import type { ImageArchives, LoadProgress } from '../../images/archive/image-archives.ts';
-import { changeConfig } from '../../images/drafts/change-config.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import { decodePlatform } from '../decode/platform.ts';
 import type { EngineDeps } from '../engine-deps.ts';

@@ -1,8 +1,8 @@
 import type { Router } from '@koa/router';
-import { familiarName } from '../../../storage/oci/image-reference.ts';
-import { isTag } from '../../../storage/oci/tag.ts';
+import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { familiarName } from '../../../oci/reference.ts';
+import { isTag } from '../../../oci/tag.ts';
 import { EngineError } from '../../errors.ts';
-import { readReference } from '../../images/read-reference.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';

@@ -1,5 +1,5 @@
 import type { Container } from '../../containers/container.ts';
-import { EngineError } from '../../errors.ts';
+import { isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 
 /**
@@ -14,7 +14,7 @@ export function imageNames(
     try {
       return (await images.get(name)).id;
     } catch (error) {
-      if (error instanceof EngineError) return undefined;
+      if (isEngineError(error)) return undefined;
       throw error;
     }
   };

@@ -1,7 +1,7 @@
+import { readReference } from '../../../oci/distribution/read-reference.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../../images/image-record.ts';
 import { refuseAmbiguousTag } from '../../images/image-service.ts';
-import { readReference } from '../../images/read-reference.ts';
 
 /** The name that `repo` and `tag` of a query give an image; undefined where it gets none. Throws EngineError 'bad-request'. */
 export function tagOf(query: URLSearchParams): TagName | undefined {

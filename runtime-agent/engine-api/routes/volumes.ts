@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import { Pace } from '../../../lib/sync/pace.ts';
-import { EngineError } from '../../errors.ts';
+import { isEngineError } from '../../errors.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
@@ -67,7 +67,7 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
         deleted.push(name);
       } catch (error) {
         // Used by somebody meanwhile.
-        if (!(error instanceof EngineError && error.code === 'conflict')) throw error;
+        if (!(isEngineError(error) && error.code === 'conflict')) throw error;
       }
     }
     ctx.body = { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };

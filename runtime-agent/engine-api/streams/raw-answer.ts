@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { http } from '../../node-http.ts';
+import { http } from '../../../lib/http/node-http.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { engineHeaders } from '../engine-headers.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasUnreadOutput } from '../../../lib/linux/unread-output.ts';
 import { handleDescriptor } from '../../../lib/streams/handle-descriptor.ts';
-import { hasUnreadOutput } from '../../linux/unread-output.ts';
 
 /** Milliseconds between two looks, at most. */
 const LONGEST_PAUSE = 50;

@@ -1,4 +1,4 @@
-import type { CacheRecord } from '../../build/build-cache.ts';
+import type { CacheRecord } from '../../builder/build-cache.ts';
 import { ZERO_TIME } from './status-text.ts';
 
 /** What a build has kept (Engine API, BuildCache). */

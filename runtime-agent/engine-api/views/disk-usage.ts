@@ -1,4 +1,4 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { Image } from '../../images/image.ts';
 
 /** How the layers of images share the disk. */

@@ -1,7 +1,7 @@
+import type { BlockIoCount } from '../../../lib/linux/cgroups/cgroup-usage.ts';
+import type { InterfaceCounters } from '../../../lib/linux/network/network-counters.ts';
 import type { Container } from '../../containers/container.ts';
 import type { StatsSample } from '../../containers/stats/container-stats.ts';
-import type { BlockIoCount } from '../../linux/cgroup-usage.ts';
-import type { InterfaceCounters } from '../../linux/network-counters.ts';
 import { ZERO_TIME } from './status-text.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { maskedProxy } from '../../../storage/proxies/proxy-settings.ts';
+import { maskedProxy } from '../../../lib/http/proxies/proxy-settings.ts';
 import type { Container, ContainerStatus } from '../../containers/container.ts';
 import type { HostFacts } from '../host-facts.ts';
 

@@ -1,18 +1,14 @@
-import {
-  familiarReference,
-  fullReference,
-  parseImageReference,
-} from '../../../storage/oci/image-reference.ts';
-import { decompressStream } from '../../build/context/decompress-stream.ts';
+import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { familiarReference, fullReference, parseImageReference } from '../../../oci/reference.ts';
+import { decompressStream } from '../../builder/context/decompress-stream.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
-import { composeConfig } from '../drafts/compose-config.ts';
-import type { ImageDraft, ImageDrafts } from '../drafts/image-drafts.ts';
 import type { Image } from '../image.ts';
 import type { Images } from '../images.ts';
-import { readReference } from '../read-reference.ts';
+import { composeConfig } from '../pending/compose-config.ts';
+import type { ImageDraft, ImageDrafts } from '../pending/image-drafts.ts';
 import { archivedImages } from './archived-images.ts';
 import type { ImageArchives, ImportOptions, LoadProgress } from './image-archives.ts';
 import { receiveArchive } from './receive-archive.ts';

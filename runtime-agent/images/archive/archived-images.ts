@@ -1,14 +1,14 @@
-import { StorageError } from '../../../storage/errors.ts';
-import type { Descriptor } from '../../../storage/oci/descriptor.ts';
-import { type Digest, digestAlgorithm } from '../../../storage/oci/digest.ts';
-import { readImageConfig } from '../../../storage/oci/image-config.ts';
-import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
-import { isIndex, isManifest } from '../../../storage/oci/media-types.ts';
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import { type Digest, digestAlgorithm } from '../../../oci/digest.ts';
+import { readReference } from '../../../oci/distribution/read-reference.ts';
+import { OciError } from '../../../oci/errors.ts';
+import { readImageConfig } from '../../../oci/image-config.ts';
+import { type Manifest, readManifest } from '../../../oci/manifest.ts';
+import { isIndex, isManifest } from '../../../oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../image-record.ts';
 import { choosePlatform, hostPlatform, platformText } from '../platform.ts';
 import { checkLayerCount } from '../pull-plan.ts';
-import { readReference } from '../read-reference.ts';
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
 
@@ -201,7 +201,7 @@ function readParsed<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
+    if (!(error instanceof OciError)) throw error;
     throw new EngineError('bad-request', `the archive is broken: ${error.message}`, { cause: error });
   }
 }

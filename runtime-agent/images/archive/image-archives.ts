@@ -1,4 +1,4 @@
-import type { ImageConfigDefaults } from '../../../storage/oci/image-config.ts';
+import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import type { Image, Platform } from '../image.ts';
 import type { TagName } from '../image-record.ts';
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { compressionOf, decompressStream } from '../../build/context/decompress-stream.ts';
-import { EngineError } from '../../errors.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { MAX_CONFIG_SIZE } from '../../../oci/image-config.ts';
+import { compressionOf, decompressStream } from '../../builder/context/decompress-stream.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import type { TarEntry } from '../../snapshots/tar-parser.ts';
-import type { ImageDraft } from '../drafts/image-drafts.ts';
-import { MAX_CONFIG_SIZE } from '../limits.ts';
+import type { ImageDraft } from '../pending/image-drafts.ts';
 import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';
 import type { LoadProgress } from './image-archives.ts';
 import { tarEntries } from './tar-entries.ts';
@@ -77,7 +77,7 @@ async function receiveLayer(
     for await (const _ of raw.read());
     return { ...raw.finish(), diffId };
   } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== 'bad-request') throw error;
+    if (!isEngineError(error) || error.code !== 'bad-request') throw error;
     // It may be something else than a layer, which nobody asks for.
     for await (const _ of raw.read());
     return { ...raw.finish(), problem: error };
@@ -93,7 +93,7 @@ async function keepKnown(path: string, draft: ImageDraft): Promise<Digest | unde
     await draft.keepLayers([digest]);
     return digest;
   } catch (error) {
-    if (error instanceof EngineError && error.code === 'not-found') return undefined;
+    if (isEngineError(error) && error.code === 'not-found') return undefined;
     throw error;
   }
 }

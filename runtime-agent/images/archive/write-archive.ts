@@ -1,10 +1,10 @@
-import type { Descriptor } from '../../../storage/oci/descriptor.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import { encodeEntry, paddingOf, TAR_END_SIZE } from '../../snapshots/tar-writer.ts';
-import { imageManifest } from '../drafts/plain-manifest.ts';
 import type { Platform } from '../image.ts';
 import { type IndexMember, indexDocument } from '../indexes/index-document.ts';
+import { imageManifest } from '../pending/plain-manifest.ts';
 
 /** A layer that goes into an archive, in the form that it has there. */
 export interface SavedLayer {

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 
 /** A statement about an image, without its subject: the digest that the image gets is known when it is pushed. */
 export interface Attestation {

@@ -1,7 +1,7 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
-import type { ImageDrafts } from '../drafts/image-drafts.ts';
-import { imageManifest } from '../drafts/plain-manifest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { Images } from '../images.ts';
+import type { ImageDrafts } from '../pending/image-drafts.ts';
+import { imageManifest } from '../pending/plain-manifest.ts';
 import type { LayerCompressor, WantedForms } from './layer-compressor.ts';
 
 export interface CompressImageContext {

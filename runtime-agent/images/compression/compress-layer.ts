@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import { storageFull } from '../../storage-full.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';

@@ -1,4 +1,4 @@
-import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 
 /** How a layer is compressed. `level` is the compressor's own; undefined is its default. */
 export interface LayerCompression {

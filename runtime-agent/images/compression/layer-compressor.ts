@@ -1,7 +1,7 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
+import { SharedWork } from '../../../lib/sync/single-flight.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
-import { SharedWork } from '../shared-work.ts';
 import { compressLayer } from './compress-layer.ts';
 import { compressionOf, type LayerCompression, ociLayerType } from './layer-compression.ts';
 

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 
 /**
  * Which images of this host belong together as one of several platforms. The first of each set is the one that has the names, and what

@@ -1,7 +1,7 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
-import { sha256 } from '../drafts/plain-manifest.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import type { Platform } from '../image.ts';
+import { sha256 } from '../pending/plain-manifest.ts';
 
 /** An image of an index. */
 export interface IndexMember {

@@ -1,5 +1,5 @@
+import type { Digest } from '../../../oci/digest.ts';
 import type { BlobDriver, DriverUpload } from '../../../storage/blobs/blob-driver.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
 import { Handover } from './handover.ts';
 
 /** Content that is stored while it passes, and becomes a blob when somebody knows what it is. */

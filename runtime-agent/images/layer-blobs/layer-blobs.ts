@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { BlobDriver } from '../../../storage/blobs/blob-driver.ts';
 import { inTransaction } from '../../../storage/catalog/transaction.ts';
-import type { Descriptor } from '../../../storage/oci/descriptor.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
 import { KeptContent } from './kept-content.ts';
 
 /** A form in which a layer has been pulled or pushed: compressed, or plain. */

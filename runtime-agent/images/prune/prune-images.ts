@@ -1,5 +1,5 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { EngineError } from '../../errors.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { isEngineError } from '../../errors.ts';
 import { chainIds } from '../chain-ids.ts';
 import type { ImageRemoval, Images, ImageUser } from '../images.ts';
 import { type ImagePruning, planPrune } from './prune-plan.ts';
@@ -53,6 +53,6 @@ function isAlone(digestName: string, tags: readonly string[]): boolean {
 }
 
 function unlessInUse(error: unknown): readonly ImageRemoval[] {
-  if (error instanceof EngineError && (error.code === 'conflict' || error.code === 'not-found')) return [];
+  if (isEngineError(error) && (error.code === 'conflict' || error.code === 'not-found')) return [];
   throw error;
 }

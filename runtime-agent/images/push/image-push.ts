@@ -1,4 +1,4 @@
-import type { RegistryCredentials } from '../images.ts';
+import type { RegistryCredentials } from '../../../oci/distribution/credentials/registry-credentials.ts';
 
 /** What a push tells while it works; engine-api/ words it as dockerd does. `id` is the short diff ID of a layer. */
 export type PushProgress =

@@ -1,18 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import { Semaphore } from '../../../lib/sync/semaphore.ts';
-import { StorageError } from '../../../storage/errors.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import {
-  familiarName,
-  familiarReference,
-  type ImageReference,
-} from '../../../storage/oci/image-reference.ts';
-import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { readReference } from '../../../oci/distribution/read-reference.ts';
+import type { RegistryClient } from '../../../oci/distribution/registry-client.ts';
+import type { PushedBlob } from '../../../oci/distribution/repository-writer.ts';
+import { OciError } from '../../../oci/errors.ts';
+import { type Manifest, readManifest } from '../../../oci/manifest.ts';
+import { familiarName, familiarReference, type ImageReference } from '../../../oci/reference.ts';
 import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
-import type { RegistryClient } from '../../registry/registry-client.ts';
-import type { PushedBlob } from '../../registry/repository-writer.ts';
 import { allTogether } from '../all-together.ts';
 import type { ImageAttestations } from '../attestations/image-attestations.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
@@ -23,7 +20,6 @@ import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
 import type { LayerHolds } from '../layer-holds.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import { shortDigest } from '../pull-plan.ts';
-import { readReference } from '../read-reference.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';
 import type { LayerPusher, PushTarget } from './layer-pusher.ts';
 import { pushAttestation } from './push-attestation.ts';
@@ -276,7 +272,7 @@ function readStored(bytes: Uint8Array): Manifest {
   try {
     return readManifest(bytes);
   } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
+    if (!(error instanceof OciError)) throw error;
     throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
   }
 }

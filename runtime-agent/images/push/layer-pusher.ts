@@ -1,5 +1,5 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
-import type { PushedBlob, RepositoryWriter } from '../../registry/repository-writer.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import type { PushedBlob, RepositoryWriter } from '../../../oci/distribution/repository-writer.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { LayerCompressor } from '../compression/layer-compressor.ts';
 import type { BlobPlace, LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Descriptor } from '../../../storage/oci/descriptor.ts';
-import { type Digest, digestAlgorithm, digestHex } from '../../../storage/oci/digest.ts';
-import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
-import type { RepositoryWriter } from '../../registry/repository-writer.ts';
+import type { Descriptor } from '../../../oci/descriptor.ts';
+import { type Digest, digestAlgorithm, digestHex } from '../../../oci/digest.ts';
+import type { RepositoryWriter } from '../../../oci/distribution/repository-writer.ts';
+import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import type { Attestation } from '../attestations/image-attestations.ts';
 
 const IN_TOTO = 'application/vnd.in-toto+json';

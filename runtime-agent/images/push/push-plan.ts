@@ -1,6 +1,6 @@
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { type Manifest, readManifest } from '../../../storage/oci/manifest.ts';
-import { MEDIA_TYPES } from '../../../storage/oci/media-types.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import { type Manifest, readManifest } from '../../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../../oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import { type CompressionKind, compressionOf } from '../compression/layer-compression.ts';
 import type { LayerForm } from '../layer-blobs/layer-blobs.ts';

@@ -1,8 +1,8 @@
 import { closeSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
+import { loadLibc } from '../../../lib/linux/libc.ts';
 import { startThread } from '../../../lib/threads/start-thread.ts';
-import { loadLibc } from '../../linux/libc.ts';
 import type { ResolverSockets } from '../kernel/network-jobs.ts';
 import type { DnsMember } from './name-directory.ts';
 

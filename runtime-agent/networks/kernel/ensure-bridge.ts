@@ -1,6 +1,6 @@
-import { addAddress } from '../../linux/network/addresses.ts';
-import { addBridge, findLink, setAlias } from '../../linux/network/links.ts';
-import type { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { addAddress } from '../../../lib/linux/network/addresses.ts';
+import { addBridge, findLink, setAlias } from '../../../lib/linux/network/links.ts';
+import type { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { addressBytes, parsePrefixed } from '../plan/ip-address.ts';
 import { isOwnBridge } from './is-own-bridge.ts';
 import type { BridgeSpec } from './network-jobs.ts';

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Nftables } from '../../linux/network/nftables.ts';
+import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import type { ForwardingSpec } from './network-jobs.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 

@@ -1,4 +1,4 @@
-import type { Link } from '../../linux/network/links.ts';
+import type { Link } from '../../../lib/linux/network/links.ts';
 import type { BridgeSpec } from './network-jobs.ts';
 
 /**

@@ -1,11 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
-import { type Libc, loadLibc } from '../../linux/libc.ts';
-import { listRoutes } from '../../linux/network/addresses.ts';
-import { filterGeneration } from '../../linux/network/filter-generation.ts';
-import { deleteLink, findLink, listLinks, setMaster, setUp } from '../../linux/network/links.ts';
-import { NamespaceMover } from '../../linux/network/namespace.ts';
-import { NETLINK, NetlinkSocket } from '../../linux/network/netlink-socket.ts';
-import { Nftables } from '../../linux/network/nftables.ts';
+import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
+import { listRoutes } from '../../../lib/linux/network/addresses.ts';
+import { filterGeneration } from '../../../lib/linux/network/filter-generation.ts';
+import { deleteLink, findLink, listLinks, setMaster, setUp } from '../../../lib/linux/network/links.ts';
+import { NamespaceMover } from '../../../lib/linux/network/namespace.ts';
+import { NETLINK, NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
+import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
 import { ensureBridge } from './ensure-bridge.ts';
 import { Forwarding } from './forwarding.ts';

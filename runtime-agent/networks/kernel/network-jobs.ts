@@ -1,5 +1,5 @@
-import type { Link } from '../../linux/network/links.ts';
-import type { NftAnswer } from '../../linux/network/nftables.ts';
+import type { Link } from '../../../lib/linux/network/links.ts';
+import type { NftAnswer } from '../../../lib/linux/network/nftables.ts';
 
 /** A bridge as it has to be. */
 export interface BridgeSpec {

@@ -1,6 +1,6 @@
-import type { Libc } from '../../linux/libc.ts';
-import { listenOn } from '../../linux/network/listen-in-namespace.ts';
-import { Nftables } from '../../linux/network/nftables.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
+import { listenOn } from '../../../lib/linux/network/listen-in-namespace.ts';
+import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { RESOLVER_ADDRESS } from '../plan/resolv-conf.ts';
 import type { ResolverSockets } from './network-jobs.ts';
 

@@ -1,6 +1,6 @@
-import { addAddress, deleteDefaultRoute, setDefaultRoute } from '../../linux/network/addresses.ts';
-import { addVeth, findLink, setUp } from '../../linux/network/links.ts';
-import type { NetlinkSocket } from '../../linux/network/netlink-socket.ts';
+import { addAddress, deleteDefaultRoute, setDefaultRoute } from '../../../lib/linux/network/addresses.ts';
+import { addVeth, findLink, setUp } from '../../../lib/linux/network/links.ts';
+import type { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { addressBytes, parseAddress, parsePrefixed } from '../plan/ip-address.ts';
 import type { EndpointSpec, Gateways, Route } from './network-jobs.ts';
 import { writeSysctl } from './sysctl.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { Pace } from '../../../lib/sync/pace.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
 import type { PublishedPort } from '../network.ts';
 import type { PortWish } from '../plan/port-bindings.ts';
 import { openRelay, type Relay } from './relay.ts';
@@ -219,7 +219,7 @@ function listenError(
   hostPort: number,
   cause: NodeJS.ErrnoException,
 ): Error {
-  if (cause instanceof EngineError) return cause;
+  if (isEngineError(cause)) return cause;
   const family = hostIp.includes(':') ? '6' : '4';
   const reason =
     cause.code === 'EADDRINUSE'

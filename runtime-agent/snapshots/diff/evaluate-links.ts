@@ -1,5 +1,5 @@
 import { closeSync, constants, readlinkSync } from 'node:fs';
-import { type InRoot, O_PATH } from '../../linux/in-root.ts';
+import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
 import { pathAt, statAt } from './tree-files.ts';
 
 /** As the kernel: more links than that are taken for a loop. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync } from 'node:fs';
-import { type InRoot, O_PATH, readFileAt } from '../../linux/in-root.ts';
+import { type InRoot, O_PATH, readFileAt } from '../../../lib/linux/files/in-root.ts';
 import { evaluateLinks } from './evaluate-links.ts';
 import { parsePathInTree } from './path-in-tree.ts';
 import { statAt } from './tree-files.ts';

@@ -1,5 +1,5 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readdirSync } from 'node:fs';
-import { O_PATH } from '../../linux/in-root.ts';
+import { O_PATH } from '../../../lib/linux/files/in-root.ts';
 
 /** What went away, or is no folder any more, while a tree is read. */
 const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);

@@ -1,5 +1,5 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs';
-import type { Xattrs } from '../../linux/xattrs.ts';
+import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 import { encodeEntry, type NewTarEntry, paddingOf, TAR_END_SIZE } from '../tar-writer.ts';
 import { OPAQUE_MARK, WHITEOUT_PREFIX } from '../whiteout-names.ts';
 import { checkForLayer, isKept, isOpaque, isWhiteout, UnusableTreeError } from './overlay-marks.ts';

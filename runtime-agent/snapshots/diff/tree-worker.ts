@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import { loadInRoot } from '../../linux/in-root.ts';
-import { loadXattrs } from '../../linux/xattrs.ts';
+import { loadInRoot } from '../../../lib/linux/files/in-root.ts';
+import { loadXattrs } from '../../../lib/linux/files/xattrs.ts';
 import { lookUp, readText } from './look-up.ts';
 import { UnusableTreeError } from './overlay-marks.ts';
 import type { TreeOrder, TreeReport } from './tree-messages.ts';

@@ -1,5 +1,5 @@
 import { type BigIntStats, closeSync, constants, openSync } from 'node:fs';
-import type { Xattrs } from '../../linux/xattrs.ts';
+import type { Xattrs } from '../../../lib/linux/files/xattrs.ts';
 import { isOpaque, isWhiteout } from './overlay-marks.ts';
 import { hasSameOwner, isPlaceholder, type Place } from './placeholders.ts';
 import { namesIn, openFolderAt, pathAt, statAt } from './tree-files.ts';

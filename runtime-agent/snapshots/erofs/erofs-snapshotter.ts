@@ -1,11 +1,11 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileSize } from '../../../lib/linux/files/file-size.ts';
+import { readMounts, unmount } from '../../../lib/linux/mount/mount.ts';
+import { type ErofsMounter, mountErofsFiles } from '../../../lib/linux/mount/mount-erofs.ts';
 import { allDone } from '../../../lib/sync/all-done.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { fileSize } from '../../linux/file-size.ts';
-import { readMounts, unmount } from '../../linux/mount.ts';
-import { type ErofsMounter, mountErofsFiles } from '../../linux/mount-erofs.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
 import { FollowThread } from '../follow/follow-thread.ts';

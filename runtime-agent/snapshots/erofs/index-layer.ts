@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, digestHex } from '../../../storage/oci/digest.ts';
+import { type Digest, digestHex } from '../../../oci/digest.ts';
 import { invalidLayer } from '../layer-tar.ts';
 import type { IndexThread } from './index-thread.ts';
 import { INDEX, TAR } from './layer-files.ts';

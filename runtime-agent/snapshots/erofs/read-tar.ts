@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { fileSize } from '../../linux/file-size.ts';
+import { fileSize } from '../../../lib/linux/files/file-size.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
 import { TAIL, TAIL_START, TAR } from './layer-files.ts';
 

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Digest } from '../../../oci/digest.ts';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
-import type { Digest } from '../../../storage/oci/digest.ts';
 import type { FollowThread } from '../follow/follow-thread.ts';
 import type { LayerContent } from '../layer-content.ts';
 import { type CheckedTar, checkTar, diffIdAlgorithm, judgeTar } from '../layer-tar.ts';

@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from '../../../storage/oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import type { TarFindings } from '../tar-findings.ts';
 
 /** What is asked of the thread that reads tars while they grow. Each but `forget` is answered by one FollowReport of its id. */

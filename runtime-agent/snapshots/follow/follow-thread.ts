@@ -1,5 +1,5 @@
 import { RequestThread } from '../../../lib/threads/request-thread.ts';
-import type { DigestAlgorithm } from '../../../storage/oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import type { TarFindings } from '../tar-findings.ts';
 import type { FollowOrder, FollowReport } from './follow-messages.ts';
 

@@ -1,5 +1,5 @@
 import { flushCompileCache } from 'node:module';
-import { loadTreeCalls } from '../../linux/tree-calls.ts';
+import { loadTreeCalls } from '../../../lib/linux/files/tree-calls.ts';
 import { TarParser } from '../tar-parser.ts';
 import { writeExtractionFailure } from './extraction-failure.ts';
 import { TreeWriter } from './tree-writer.ts';

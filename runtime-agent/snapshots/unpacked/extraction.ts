@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Digest } from '../../../storage/oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { invalidLayer } from '../layer-tar.ts';
 import { readExtractionFailure } from './extraction-failure.ts';
 

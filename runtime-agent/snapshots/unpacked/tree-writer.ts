@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import type { TreeCalls } from '../../linux/tree-calls.ts';
+import type { TreeCalls } from '../../../lib/linux/files/tree-calls.ts';
 import { followLinks, type LinkedTree, namesOf, StepCount } from '../entry-path.ts';
 import { keptXattrs, tooMany } from '../layer-xattrs.ts';
 import { quoteName, TarFormatError } from '../tar-format-error.ts';

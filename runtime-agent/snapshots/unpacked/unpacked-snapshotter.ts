@@ -1,7 +1,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../../storage/oci/digest.ts';
-import { runProcess } from '../../linux/run-process.ts';
+import { runProcess } from '../../../lib/linux/process/run-process.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';
 import { readContentSize, writeContentSize } from '../content-size.ts';
 import { LayerFolders } from '../layer-folders.ts';

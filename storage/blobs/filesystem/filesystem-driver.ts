@@ -1,11 +1,11 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, opendir, rename, stat, truncate, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../../../lib/files/make-folder.ts';
 import { openPrivateFile } from '../../../lib/files/private-file.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { DiskReserve } from '../../disk-reserve.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
-import { makeFolder } from '../../make-folder.ts';
-import type { Digest } from '../../oci/digest.ts';
 import { abortable } from '../abortable.ts';
 import type {
   BlobDriver,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../../oci/digest.ts';
 import { UploadUnknownError } from '../../errors.ts';
-import { type Digest, digestAlgorithm, digestHex, isDigest } from '../../oci/digest.ts';
 
 /** Folders under a driver's root. */
 export const BLOBS = 'blobs';

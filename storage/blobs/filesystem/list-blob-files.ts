@@ -1,6 +1,6 @@
 import { opendir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../oci/digest.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import type { StoredFile } from '../blob-driver.ts';
 import { isMissing } from './device-errors.ts';
 import { BLOBS, blobFolder, nameAtLocation } from './layout.ts';

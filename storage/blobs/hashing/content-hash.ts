@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import type { SocketTransfer, TransferResult } from '../intake/intake-thread.ts';
 
 /** Receives bytes from a socket into a file, and puts them into a hash. */

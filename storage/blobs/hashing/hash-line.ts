@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { startThread } from '../../../lib/threads/start-thread.ts';
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import { IntakeRing } from '../intake/intake-ring.ts';
 import { IntakeThread, type SocketTransfer, type TransferResult } from '../intake/intake-thread.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';

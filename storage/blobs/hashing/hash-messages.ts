@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 
 /** What the main thread tells the thread that hashes. A key names one hash. */
 export type HashCommand =

@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './content-hash.ts';
 import { HashLine } from './hash-line.ts';
 import type { HashRing } from './hash-ring.ts';

@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from '../../oci/digest.ts';
+import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import type { DriverUpload } from '../blob-driver.ts';
 import type { ContentHash, Hasher } from './content-hash.ts';
 

@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
+import { type Libc, loadLibc } from '../../../lib/linux/transfer-calls.ts';
 import { startThread } from '../../../lib/threads/start-thread.ts';
-import { type Libc, loadLibc } from '../../linux/libc.ts';
 import type { IntakeCommand, IntakeReport, IntakeWorkerData } from './intake-messages.ts';
 
 /** Bytes that come over a socket, and the place of a file that gets them. */

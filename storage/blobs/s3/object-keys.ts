@@ -1,4 +1,4 @@
-import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../../oci/digest.ts';
+import { type Digest, digestAlgorithm, digestHex, parseDigest } from '../../../oci/digest.ts';
 import type { StoredBlob } from '../blob-driver.ts';
 
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { viaProxy } from '../../proxies/via-proxy.ts';
+import { viaProxy } from '../../../lib/http/proxies/via-proxy.ts';
 import { bulkGet } from './bulk-get.ts';
 import { checkBucket } from './check-bucket.ts';
 import { COPY_LIMITS, type CopyLimits } from './copy-object.ts';

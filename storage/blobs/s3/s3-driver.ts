@@ -1,5 +1,5 @@
+import type { Digest } from '../../../oci/digest.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
-import type { Digest } from '../../oci/digest.ts';
 import type { BatchDeletes } from '../batch-deletes.ts';
 import type { BlobConnection, BlobConnections } from '../blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';

@@ -1,5 +1,5 @@
+import type { ChooseProxy } from '../../../lib/http/proxies/choose-proxy.ts';
 import { trimEndOf } from '../../../lib/pattern/trim.ts';
-import type { ChooseProxy } from '../../proxies/choose-proxy.ts';
 
 /** Where an S3 driver keeps its objects, and how it reaches them. */
 export interface S3Settings {

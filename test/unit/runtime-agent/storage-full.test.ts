@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import knex from 'knex';
-import { grpcError } from '../../../runtime-agent/build/buildkit/grpc/grpc-error.ts';
+import { grpcError } from '../../../runtime-agent/builder/buildkit/grpc/grpc-error.ts';
 import { errorAnswer } from '../../../runtime-agent/engine-api/error-status.ts';
 
 const SENTENCE =

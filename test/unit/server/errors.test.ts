@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CredentialsInvalidError } from '../../../auth/errors.ts';
+import { TagInvalidError } from '../../../oci/errors.ts';
 import { ERRORS, type ErrorKind, errorAnswer, RegistryError } from '../../../server/errors.ts';
-import { ManifestBlobUnknownError, StorageFullError, TagInvalidError } from '../../../storage/errors.ts';
+import { ManifestBlobUnknownError, StorageFullError } from '../../../storage/errors.ts';
 
 test('errors of storage keep their sentence and tell what is missing', () => {
   const digest = `sha256:${'0'.repeat(64)}`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseDigest } from '../../../oci/digest.ts';
 import { BoundedManifestCache } from '../../../server/registry/manifest-cache.ts';
-import { parseDigest } from '../../../storage/oci/digest.ts';
 
 const digest = (n: number) => parseDigest(`sha256:${String(n).padStart(64, '0')}`);
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { makeFolder } from '../../../storage/make-folder.ts';
+import { makeFolder } from '../../../lib/files/make-folder.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 /** As a user who is not root: root may write anywhere. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { digestAlgorithm, digestHex } from '../../../oci/digest.ts';
+import { digestAlgorithm, digestHex } from '../../../../oci/digest.ts';
 import { nameAtLocation } from '../layout.ts';
 
 /** A small blob as a journal has it. */

@@ -1,4 +1,4 @@
-import { FolderInUseError, type FolderLock, lockFolder } from '../../../folder-lock.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../../../../lib/files/folder-lock.ts';
 import { openFilesystemDriver } from '../filesystem-driver.ts';
 import { hasJournalRecords } from './replay-journals.ts';
 

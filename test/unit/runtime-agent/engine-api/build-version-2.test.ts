@@ -7,12 +7,12 @@ import { after, beforeEach, describe, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import type { BuildProgress } from '../../../../runtime-agent/build/builder.ts';
-import { Auth } from '../../../../runtime-agent/build/buildkit/proto/auth_pb.ts';
+import type { BuildProgress } from '../../../../runtime-agent/builder/builder.ts';
+import { Auth } from '../../../../runtime-agent/builder/buildkit/proto/auth_pb.ts';
 import {
   type StatusResponse,
   StatusResponseSchema,
-} from '../../../../runtime-agent/build/buildkit/proto/control_pb.ts';
+} from '../../../../runtime-agent/builder/buildkit/proto/control_pb.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
 import { defer } from '../../../support/cleanup.ts';
 import { writeTar } from '../../../support/tar-writer.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
+import type { Digest } from '../../../../oci/digest.ts';
 import { ArchiveFiles } from '../../../../runtime-agent/images/archive/archive-files.ts';
 import { archivedImages } from '../../../../runtime-agent/images/archive/archived-images.ts';
 import { writeArchive } from '../../../../runtime-agent/images/archive/write-archive.ts';
-import type { Digest } from '../../../../storage/oci/digest.ts';
 
 const digestOf = (bytes: Buffer): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Descriptor } from '../../../../oci/descriptor.ts';
 import { choosePlatform, platformText } from '../../../../runtime-agent/images/platform.ts';
-import type { Descriptor } from '../../../../storage/oci/descriptor.ts';
 
 describe('choosePlatform', () => {
   const member = (number: number, platform?: Descriptor['platform']): Descriptor => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Semaphore } from '../../../../lib/sync/semaphore.ts';
-import { SharedWork } from '../../../../runtime-agent/images/shared-work.ts';
+import { SharedWork } from '../../../../lib/sync/single-flight.ts';
 
 describe('SharedWork', () => {
   it('is done once for all who want it, and each hears of its steps', async (t) => {

@@ -14,8 +14,8 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadLibc } from '../../../../runtime-agent/linux/libc.ts';
-import { loadXattrs } from '../../../../runtime-agent/linux/xattrs.ts';
+import { loadXattrs } from '../../../../lib/linux/files/xattrs.ts';
+import { loadLibc } from '../../../../lib/linux/libc.ts';
 import type { TreeTars } from '../../../../runtime-agent/snapshots/diff/tree-tar.ts';
 import { TreeThreads } from '../../../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { CopyUp } from '../../../../runtime-agent/volumes/copy-up.ts';

@@ -4,12 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { ManifestInvalidError } from '../../../../oci/errors.ts';
 import type { BlobDriver, DriverUpload } from '../../../../storage/blobs/blob-driver.ts';
 import { BlobStore, SEGMENT_SIZE } from '../../../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../../../storage/blobs/filesystem/filesystem-driver.ts';
 import {
   DigestMismatchError,
-  ManifestInvalidError,
   StorageFullError,
   UploadBusyError,
   UploadUnknownError,

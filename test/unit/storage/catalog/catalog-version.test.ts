@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { MEDIA_TYPES } from '../../../../oci/media-types.ts';
 import type { StoredBlob } from '../../../../storage/blobs/blob-driver.ts';
 import { openCatalogVersion } from '../../../../storage/catalog/catalog-version.ts';
 import { openSqliteCatalog } from '../../../../storage/catalog/knex-catalog.ts';
-import { MEDIA_TYPES } from '../../../../storage/oci/media-types.ts';
 import { defer } from '../../../support/cleanup.ts';
 import { digestOf } from '../../../support/content.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';

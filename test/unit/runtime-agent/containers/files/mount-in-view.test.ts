@@ -4,10 +4,10 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { type InRoot, loadInRoot } from '../../../../../lib/linux/files/in-root.ts';
+import { unmount } from '../../../../../lib/linux/mount/mount.ts';
+import { SystemCallError } from '../../../../../lib/linux/mount-library.ts';
 import { mountInView } from '../../../../../runtime-agent/containers/files/mount-in-view.ts';
-import { type InRoot, loadInRoot } from '../../../../../runtime-agent/linux/in-root.ts';
-import { unmount } from '../../../../../runtime-agent/linux/mount.ts';
-import { SystemCallError } from '../../../../../runtime-agent/linux/mount-library.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 import { unlessRoot } from '../../../../support/unless-root.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runProcess } from '../../../../../lib/linux/process/run-process.ts';
 import {
   apparmorProfile,
   checkApparmor,
@@ -7,7 +8,6 @@ import {
   DEFAULT_PROFILE_TEXT,
 } from '../../../../../runtime-agent/containers/plan/apparmor-profile.ts';
 import { parseSecurityOptions } from '../../../../../runtime-agent/containers/plan/security.ts';
-import { runProcess } from '../../../../../runtime-agent/linux/run-process.ts';
 
 /** What `file` stands for. */
 const EVERYTHING = '/{**,}';

@@ -1,10 +1,10 @@
+import type { Digest } from '../../../../../oci/digest.ts';
 import type {
   Builder,
   BuildProgress,
   BuildRequest,
   BuiltImage,
-} from '../../../../../runtime-agent/build/builder.ts';
-import type { Digest } from '../../../../../storage/oci/digest.ts';
+} from '../../../../../runtime-agent/builder/builder.ts';
 
 /** What a build of the fake does: a test sets it. */
 export type BuildScript = (

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
+import { type AsyncQueue, createAsyncQueue } from '../../../../../lib/streams/async-queue.ts';
 import type { Container, ContainerState } from '../../../../../runtime-agent/containers/container.ts';
 import type {
   Attachment,
@@ -14,10 +15,6 @@ import type {
   WaitCondition,
   WaitResult,
 } from '../../../../../runtime-agent/containers/containers.ts';
-import {
-  type AsyncQueue,
-  createAsyncQueue,
-} from '../../../../../runtime-agent/engine-api/http/async-queue.ts';
 import { EngineError } from '../../../../../runtime-agent/errors.ts';
 import type { EventBus } from '../../../../../runtime-agent/events/event-bus.ts';
 import type { FakeImages } from './fake-images.ts';

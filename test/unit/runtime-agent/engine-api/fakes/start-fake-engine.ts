@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { Builder } from '../../../../../runtime-agent/build/builder.ts';
-import { createBuildkitDoor } from '../../../../../runtime-agent/build/buildkit/buildkit-door.ts';
-import { SyncedFolders } from '../../../../../runtime-agent/build/buildkit/session/synced-folders.ts';
-import type { ImageOutputs } from '../../../../../runtime-agent/build/image-outputs.ts';
+import type { Builder } from '../../../../../runtime-agent/builder/builder.ts';
+import { createBuildkitDoor } from '../../../../../runtime-agent/builder/buildkit/buildkit-door.ts';
+import { SyncedFolders } from '../../../../../runtime-agent/builder/buildkit/session/synced-folders.ts';
+import type { ImageOutputs } from '../../../../../runtime-agent/builder/image-outputs.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { EngineError } from '../../../../../runtime-agent/errors.ts';

@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { digestHex } from '../../../../../oci/digest.ts';
 import { BlobStore } from '../../../../../storage/blobs/blob-store.ts';
 import {
   type FilesystemDriver,
   openFilesystemDriver,
 } from '../../../../../storage/blobs/filesystem/filesystem-driver.ts';
 import { UploadUnknownError } from '../../../../../storage/errors.ts';
-import { digestHex } from '../../../../../storage/oci/digest.ts';
 import { collect, collectValues, digestOf, patternBytes, streamOf } from '../../../../support/content.ts';
 import { waitUntil } from '../../../../support/wait-until.ts';
 

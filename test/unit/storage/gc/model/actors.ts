@@ -1,4 +1,5 @@
-import type { ManifestReference } from '../../../../../storage/catalog/catalog.ts';
+import type { ManifestReference } from '../../../../../oci/manifest.ts';
+import { MEDIA_TYPES } from '../../../../../oci/media-types.ts';
 import type { NewManifest } from '../../../../../storage/content-store.ts';
 import {
   LeaseLostError,
@@ -7,7 +8,6 @@ import {
 } from '../../../../../storage/errors.ts';
 import { collectGarbage } from '../../../../../storage/gc/collect-garbage.ts';
 import { garbagePolicy } from '../../../../../storage/gc/garbage-policy.ts';
-import { MEDIA_TYPES } from '../../../../../storage/oci/media-types.ts';
 import { digestOf, streamOf } from '../../../../support/content.ts';
 import type { Actor } from './interleaving.ts';
 import type { World } from './world.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import knexOf, { type Knex } from 'knex';
+import type { Digest } from '../../../../../oci/digest.ts';
 import { BlobStore } from '../../../../../storage/blobs/blob-store.ts';
 import type { Catalog, ManifestCatalog } from '../../../../../storage/catalog/catalog.ts';
 import { openCatalog } from '../../../../../storage/catalog/knex-catalog.ts';
 import { cacheStatements, type PreparingConnection } from '../../../../../storage/catalog/statement-cache.ts';
 import { ContentStore } from '../../../../../storage/content-store.ts';
-import type { Digest } from '../../../../../storage/oci/digest.ts';
 import { MemoryBlobDriver, MemoryDisk } from '../../../../support/memory-blob-driver.ts';
 import type { Actor } from './interleaving.ts';
 

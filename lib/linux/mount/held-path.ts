@@ -1,0 +1,98 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { mkdir, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type OutwardLinks, openInRootLater } from '../files/open-in-root.ts';
+import type { Libc } from '../libc.ts';
+import { SystemCallError } from '../mount-library.ts';
+import { attachMounts, mount, unmount } from './mount.ts';
+
+/** A folder or file of a stranger's tree, mounted at `path` until it is released. */
+export interface HeldPath {
+  /** Absolute, in a folder of the agent's own, and free of the stranger's names. */
+  readonly path: string;
+  readonly isFolder: boolean;
+  release(): Promise<void>;
+}
+
+/** Whether what is mounted at the place it was copied from appears below the held one (`slave`), and the reverse (`shared`). */
+export type HeldPropagation = 'private' | 'slave' | 'shared';
+
+/**
+ * Mounts what `path` names in the tree `root` at a new place in `folder`. A runtime takes sources by path, follows links of
+ * the host and knows names only as UTF-8; this path holds none of the tree's names, and nobody who writes to the tree can
+ * replace it. Links of `path` are resolved inside `root`, in threads, as the tree may lie on a server that does not answer.
+ * Undefined when nothing is there. Throws Error with the code `EXDEV` where links out of the tree are refused.
+ */
+export async function holdPath(
+  libc: Libc,
+  root: string,
+  path: string,
+  folder: string,
+  outward: OutwardLinks = 'stay',
+): Promise<HeldPath | undefined> {
+  const inside = await openInRootLater(libc, root, path, outward);
+  if (inside === undefined) return undefined;
+  try {
+    return await holdDescriptor(inside, folder);
+  } finally {
+    closeSync(inside);
+  }
+}
+
+async function holdDescriptor(inside: number, folder: string): Promise<HeldPath> {
+  return await hold(inside, folder, (target) =>
+    mount({ source: `/proc/self/fd/${inside}`, target, type: 'none', flags: ['bind', 'recursive'] }),
+  );
+}
+
+/** Attaches a tree of mounts that open_tree(2) has copied at a new place in `folder`. The descriptor stays the caller's. */
+export async function holdTree(
+  tree: number,
+  propagation: HeldPropagation,
+  folder: string,
+): Promise<HeldPath> {
+  return await hold(tree, folder, async (target) => {
+    await attachMounts(tree, target);
+    if (propagation === 'shared') return;
+    await mount({ source: 'none', target, type: 'none', flags: [propagation, 'recursive'] });
+  });
+}
+
+async function hold(
+  held: number,
+  folder: string,
+  attach: (place: string) => Promise<void>,
+): Promise<HeldPath> {
+  const place = join(folder, randomBytes(8).toString('hex'));
+  const isFolder = (await stat(`/proc/self/fd/${held}`)).isDirectory();
+  if (isFolder) await mkdir(place);
+  else await writeFile(place, '', { flag: 'wx' });
+  try {
+    await attach(place);
+  } catch (error) {
+    await releasePlace(place);
+    throw error;
+  }
+  return { path: place, isFolder, release: () => releasePlace(place) };
+}
+
+/** Releases mounts that a killed agent has held in `folder`. */
+export async function releaseHeld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await releasePlace(join(folder, name));
+}
+
+/** Never removes recursively: while something is mounted there, that would be the tree's content. */
+async function releasePlace(place: string): Promise<void> {
+  // What is unmounted below a shared mount is unmounted in the host's namespace too.
+  await mount({ source: 'none', target: place, type: 'none', flags: ['private', 'recursive'] }).catch(
+    (error: unknown) => {
+      if (!(error instanceof SystemCallError && error.code === 'EINVAL')) throw error;
+    },
+  );
+  await unmount(place, { detach: true });
+  await rmdir(place).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOTDIR') throw error;
+    await unlink(place);
+  });
+}

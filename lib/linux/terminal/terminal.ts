@@ -1,0 +1,30 @@
+import type { Duplex } from 'node:stream';
+import { ReadStream } from 'node:tty';
+import type { Libc } from '../libc.ts';
+
+const TIOCSWINSZ = 0x5414;
+
+/** The master of a terminal: what is written into it is typed, what it yields is shown. */
+export interface Terminal {
+  /** Ends when nobody has the terminal open any more. */
+  readonly stream: Duplex;
+  /** Each 0 to 65535. Does nothing once the stream is closed. */
+  resize(rows: number, columns: number): void;
+}
+
+/** Takes the descriptor over: it is closed with the stream. */
+export function openTerminal(libc: Libc, fd: number): Terminal {
+  const stream = new ReadStream(fd);
+  // Who has nothing else to do need not wait for what is shown.
+  stream.unref();
+  // The kernel tells the end of a terminal by EIO.
+  stream.on('error', () => stream.destroy());
+  return {
+    stream,
+    resize: (rows, columns) => {
+      if (stream.destroyed) return;
+      const size = new Uint16Array([rows, columns, 0, 0]);
+      libc.ioctl(fd, TIOCSWINSZ, new Uint8Array(size.buffer));
+    },
+  };
+}

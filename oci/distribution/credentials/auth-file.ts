@@ -1,0 +1,89 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
+import { DistributionError } from '../errors.ts';
+import type { RegistryCredentials } from './registry-credentials.ts';
+
+/** What a docker config.json or a containers auth.json says about registries. */
+export interface AuthFile {
+  /** By what stands in the file: `host`, `host/path`, or an address. */
+  readonly auths: ReadonlyMap<string, RegistryCredentials>;
+  /** The helper that has those of all registries. */
+  readonly credsStore: string | undefined;
+  /** The helpers of single registries. */
+  readonly credHelpers: ReadonlyMap<string, string>;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the text of such a file; what it holds besides is left alone. Throws DistributionError 'registry' with a sentence that names
+ * `path` and repeats nothing of what the file holds.
+ */
+export function parseAuthFile(text: string, path: string): AuthFile {
+  const unusable = (why: string) =>
+    new DistributionError(
+      'registry',
+      `the file ${path} with the logins of registries cannot be used: ${why}`,
+    );
+  const objectOf = (value: unknown, what: string): Fields => {
+    if (value === undefined || value === null) return {};
+    if (typeof value !== 'object' || Array.isArray(value)) throw unusable(`${what} is no JSON object`);
+    return value as Fields;
+  };
+  let whole: unknown;
+  try {
+    whole = JSON.parse(text);
+  } catch {
+    throw unusable('it is not JSON');
+  }
+  const { auths, credsStore, credHelpers } = objectOf(whole, 'it');
+  const helpers = Object.entries(objectOf(credHelpers, '"credHelpers"')).map(([key, value]) => {
+    if (typeof value !== 'string') throw unusable(`the helper of ${key} is no string`);
+    return [key, value] as const;
+  });
+  const entries = Object.entries(objectOf(auths, '"auths"')).map(([key, value]) => {
+    const credentials = readEntry(objectOf(value, `the entry of ${key}`));
+    if (credentials === undefined) throw unusable(`the "auth" of ${key} is not base64 of USER:PASSWORD`);
+    return [key, credentials] as const;
+  });
+  return {
+    auths: new Map(entries),
+    credsStore: typeof credsStore === 'string' && credsStore !== '' ? credsStore : undefined,
+    credHelpers: new Map(helpers),
+  };
+}
+
+/** Undefined for an entry that cannot be read; an empty one, as helpers leave it, holds nothing. */
+function readEntry(entry: Fields): RegistryCredentials | undefined {
+  const text = (key: string) => (typeof entry[key] === 'string' ? entry[key] : '');
+  const decoded = Buffer.from(text('auth'), 'base64').toString('utf8');
+  const colon = decoded.indexOf(':');
+  if (text('auth') !== '' && colon < 1) return undefined;
+  const username = colon < 0 ? text('username') : decoded.slice(0, colon);
+  // docker ends some with zero bytes.
+  const password = colon < 0 ? text('password') : trimEndOf(decoded.slice(colon + 1), '\0');
+  return {
+    ...(username !== '' && { username, password }),
+    ...(text('identitytoken') !== '' && { identityToken: text('identitytoken') }),
+    ...(text('registrytoken') !== '' && { registryToken: text('registrytoken') }),
+  };
+}
+
+/**
+ * The keys under which the credentials of a repository may stand, the best first: in an auth.json
+ * (containers-auth.json(5)) some count for a part of a registry alone; docker.io stands under its old address.
+ */
+export function keysOf(registry: string, repository: string): readonly string[] {
+  const parts = [registry, ...repository.split('/').filter(Boolean)];
+  const prefixes = parts.map((_, index) => parts.slice(0, parts.length - index).join('/'));
+  return registry === 'docker.io' ? [...prefixes, 'index.docker.io', 'registry-1.docker.io'] : prefixes;
+}
+
+/** Of keys as files have them, the one that means `wanted`: `https://host/v1/` is `host` too. */
+export function findKey(keys: Iterable<string>, wanted: string): string | undefined {
+  const all = [...keys];
+  return all.find((key) => key === wanted) ?? all.find((key) => withoutAddress(key) === wanted);
+}
+
+function withoutAddress(key: string): string {
+  return key.replace(/^https?:\/\//, '').replace(/\/(v[12]\/?)?$/, '');
+}

@@ -1,0 +1,181 @@
+import { familiarName, type ImageReference } from '../reference.ts';
+import type { CredentialSource } from './credentials/credential-files.ts';
+import type { RegistryCredentials } from './credentials/registry-credentials.ts';
+import { DistributionError } from './errors.ts';
+import { HttpExchange } from './http-exchange.ts';
+import { readBody } from './read-body.ts';
+import { loginRegistry, type RegistryAddress, registryAddress, searchAddress } from './registry-address.ts';
+import { readErrorBody, refusal } from './registry-error.ts';
+import { mirrorAddress, type RegistryMirror } from './registry-mirror.ts';
+import { RegistryRepository } from './registry-repository.ts';
+import { RegistrySession } from './registry-session.ts';
+import { RepositoryWriter } from './repository-writer.ts';
+import { TransientError } from './retry.ts';
+
+const MAX_ERROR_BODY = 64 << 10;
+
+/** What a registry gives to who logs in. */
+export interface LoginAnswer {
+  /** To be kept instead of the password; '' where the registry gives none. */
+  readonly identityToken: string;
+}
+
+export interface RegistryClientOptions {
+  /** `host` or `host:port` of those that need no TLS. */
+  readonly insecureRegistries: readonly string[];
+  /** Of each registry the first is asked first. */
+  readonly mirrors: readonly RegistryMirror[];
+  /** Asked where a caller has no credentials. */
+  readonly credentials: CredentialSource;
+  readonly exchange?: HttpExchange;
+}
+
+export interface FromSourcesOptions {
+  readonly credentials?: RegistryCredentials | undefined;
+  readonly signal: AbortSignal;
+  /** Whether an error is the fault of the source, so that the next one is asked; any DistributionError unless given. */
+  readonly isSourceFailure?: (error: unknown) => boolean;
+}
+
+/** Reads from registries, and writes to them, over the OCI distribution API. */
+export class RegistryClient {
+  readonly #exchange: HttpExchange;
+  readonly #options: RegistryClientOptions;
+
+  constructor(options: RegistryClientOptions) {
+    this.#options = options;
+    this.#exchange = options.exchange ?? new HttpExchange();
+  }
+
+  /** The repository of a reference, with credentials for as long as it is used; nothing is sent yet. */
+  repository(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    credentials?: RegistryCredentials,
+  ): RegistryRepository {
+    const { repository } = reference;
+    return new RegistryRepository({
+      session: this.#session(reference, credentials, [`repository:${repository}:pull`]),
+      repository,
+      familiarName: familiarName(reference),
+    });
+  }
+
+  /** Where a reference can be pulled from, the best first: its registry's mirrors, and the registry itself. Mirrors get the agent's own logins only. */
+  sources(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    credentials?: RegistryCredentials,
+  ): readonly RegistryRepository[] {
+    const { registry, repository } = reference;
+    const mirrors = this.#options.mirrors.filter(({ of }) => of === registry);
+    const mirrored = mirrors.map((mirror) => {
+      const session = new RegistrySession({
+        exchange: this.#exchange,
+        address: mirrorAddress(mirror, this.#options.insecureRegistries),
+        credentials: async (signal) =>
+          (await this.#options.credentials.find(mirror.host, repository, signal)) ?? {},
+        scopes: [`repository:${repository}:pull`],
+      });
+      return new RegistryRepository({ session, repository, familiarName: familiarName(reference) });
+    });
+    return [...mirrored, this.repository(reference, credentials)];
+  }
+
+  /** Calls `use` with the sources of a reference, best first, until one succeeds. Throws the error of the registry itself. */
+  async fromSources<T>(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    { credentials, signal, isSourceFailure = isDistributionError }: FromSourcesOptions,
+    use: (repository: RegistryRepository) => Promise<T>,
+  ): Promise<T> {
+    const [first, ...others] = this.sources(reference, credentials);
+    let source = first as RegistryRepository;
+    for (const next of others) {
+      try {
+        return await use(source);
+      } catch (error) {
+        // If a mirror fails, the registry itself may succeed.
+        if (!isSourceFailure(error) || signal.aborted) throw error;
+      }
+      source = next;
+    }
+    return await use(source);
+  }
+
+  /**
+   * A repository to push to, with credentials for as long as it is used; nothing is sent yet. `mountable` are repositories of
+   * the same registry that blobs may be mounted from.
+   */
+  writer(
+    reference: Pick<ImageReference, 'registry' | 'repository'>,
+    credentials: RegistryCredentials | undefined,
+    mountable: readonly string[],
+  ): RepositoryWriter {
+    const { repository } = reference;
+    const scopes = [
+      `repository:${repository}:pull,push`,
+      ...mountable.map((source) => `repository:${source}:pull`),
+    ];
+    return new RepositoryWriter(this.#session(reference, credentials, scopes), repository);
+  }
+
+  /**
+   * Whether a registry takes these credentials (`docker login`), and the identity token that it gives for them. `server` is a
+   * host, or an address as docker's configuration has it. Throws DistributionError 'unauthorized', 'registry', 'bad-request'.
+   */
+  async checkLogin(
+    server: string,
+    credentials: RegistryCredentials,
+    signal: AbortSignal,
+  ): Promise<LoginAnswer> {
+    const registry = loginRegistry(server);
+    const session = this.#session({ registry, repository: '' }, credentials, [], { offline: true });
+    try {
+      const response = await session.get('/v2/', {}, signal);
+      const body = await readBody(response, MAX_ERROR_BODY, signal);
+      if (response.status === 200) return { identityToken: session.identityToken ?? '' };
+      const detail = readErrorBody(response.status, body?.toString('utf8') ?? '');
+      const { url } = response;
+      throw refusal(response.status, detail, { method: 'GET', url, name: url.host, reference: url.host });
+    } catch (error) {
+      if (error instanceof TransientError) throw error.failure;
+      if (error instanceof DistributionError || signal.aborted) throw error;
+      throw new DistributionError('registry', `the login to ${server} failed: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Requests to a registry's search, which docker.io has at a host of its own. */
+  searchSession(registry: string, credentials: RegistryCredentials | undefined): RegistrySession {
+    const given = { registry, repository: '' };
+    return this.#session(given, credentials, ['registry:catalog:search'], {
+      address: searchAddress(registry, this.#options.insecureRegistries),
+    });
+  }
+
+  /** Ends idle connections; those in use go on. */
+  close(): void {
+    this.#exchange.close();
+  }
+
+  #session(
+    { registry, repository }: Pick<ImageReference, 'registry' | 'repository'>,
+    given: RegistryCredentials | undefined,
+    scopes: readonly string[],
+    { offline = false, address }: { readonly offline?: boolean; readonly address?: RegistryAddress } = {},
+  ): RegistrySession {
+    const { insecureRegistries } = this.#options;
+    const credentials = async (signal: AbortSignal) =>
+      given ?? (await this.#options.credentials.find(registry, repository, signal)) ?? {};
+    return new RegistrySession({
+      exchange: this.#exchange,
+      address: address ?? registryAddress(registry, insecureRegistries),
+      credentials,
+      scopes,
+      offline,
+    });
+  }
+}
+
+function isDistributionError(error: unknown): boolean {
+  return error instanceof DistributionError;
+}

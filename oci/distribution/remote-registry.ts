@@ -1,0 +1,82 @@
+import { OciError } from '../errors.ts';
+import { MAX_CONFIG_SIZE, readImageConfig } from '../image-config.ts';
+import { type Manifest, readManifest } from '../manifest.ts';
+import { DistributionError } from './errors.ts';
+import { readReference } from './read-reference.ts';
+import type { RegistryClient } from './registry-client.ts';
+import type {
+  FoundRepository,
+  QueryOptions,
+  RegistryQueries,
+  RemoteImage,
+  RemotePlatform,
+} from './registry-queries.ts';
+import type { RegistryRepository } from './registry-repository.ts';
+import { searchRegistry, splitSearchTerm } from './search-registry.ts';
+import { verifiedBlob } from './verified-blob.ts';
+
+/** Asks registries over a client. */
+export class RemoteRegistry implements RegistryQueries {
+  readonly #client: RegistryClient;
+
+  constructor(client: RegistryClient) {
+    this.#client = client;
+  }
+
+  async tags(text: string, options: QueryOptions): Promise<readonly string[]> {
+    return await this.#client.fromSources(readReference(text), options, (repository) =>
+      repository.listTags(options.signal),
+    );
+  }
+
+  async search(
+    text: string,
+    limit: number,
+    { credentials, signal }: QueryOptions,
+  ): Promise<readonly FoundRepository[]> {
+    const { registry, term } = splitSearchTerm(text);
+    const session = this.#client.searchSession(registry, credentials);
+    return (await searchRegistry(session, { registry, term, limit }, signal)).slice(0, limit);
+  }
+
+  async describe(text: string, options: QueryOptions): Promise<RemoteImage> {
+    const reference = readReference(text);
+    const { signal } = options;
+    return await this.#client.fromSources(reference, options, async (repository) => {
+      const fetched = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
+      const { bytes, digest } = fetched;
+      const manifest = readSent(() => readManifest(bytes, fetched.mediaType || undefined));
+      const { mediaType } = manifest;
+      const platforms = await platformsOf(manifest, repository, signal);
+      return { mediaType, digest, size: bytes.byteLength, platforms };
+    });
+  }
+}
+
+async function platformsOf(
+  { config, manifests }: Manifest,
+  repository: RegistryRepository,
+  signal: AbortSignal,
+): Promise<readonly RemotePlatform[]> {
+  if (config === undefined) {
+    return manifests.flatMap(({ platform }) => (platform === undefined ? [] : [platformOf(platform)]));
+  }
+  // An artifact runs on nothing.
+  if (!/\.(image\.v1|config\.v1)\+json$/.test(config.mediaType) || config.size > MAX_CONFIG_SIZE) return [];
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of verifiedBlob(config, repository.readBlob(config, signal))) chunks.push(chunk);
+  return [platformOf(readSent(() => readImageConfig(Buffer.concat(chunks))))];
+}
+
+function platformOf({ os, architecture, variant }: RemotePlatform): RemotePlatform {
+  return { architecture, os, ...(variant && { variant }) };
+}
+
+function readSent<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    throw new DistributionError('bad-request', `the image is broken: ${error.message}`, { cause: error });
+  }
+}

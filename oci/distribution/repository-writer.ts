@@ -1,0 +1,247 @@
+import type { Digest } from '../digest.ts';
+import { DistributionError } from './errors.ts';
+import type { HttpResponse } from './http-exchange.ts';
+import { readBody } from './read-body.ts';
+import { connectionFailure, pushRefusal, readErrorBody } from './registry-error.ts';
+import type { RegistrySession, SessionRequest } from './registry-session.ts';
+import { pauseBeforeRetry, retryAfter, TransientError, withRetries } from './retry.ts';
+
+/** Content to be pushed: its bytes can be had again from any byte on. */
+export interface PushedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  read(start: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+const TRIES = 4;
+/** Failures in a row, without a byte between them that the registry has kept. */
+const UPLOAD_TRIES = 7;
+/** Requests for one blob, however far each gets. */
+const MAX_UPLOAD_REQUESTS = 200;
+const MAX_ERROR_BODY = 64 << 10;
+/** Milliseconds for telling a registry that an upload will not go on. */
+const CANCEL_TIMEOUT = 5_000;
+
+/** One repository of a registry (distribution-spec, "Push"). Errors are DistributionErrors worded as dockerd words them. */
+export class RepositoryWriter {
+  readonly #session: RegistrySession;
+  readonly #repository: string;
+
+  constructor(session: RegistrySession, repository: string) {
+    this.#session = session;
+    this.#repository = repository;
+  }
+
+  /**
+   * Whether the repository has a blob; false also where that must not be known: the answer to what comes next says why, and
+   * an answer to HEAD has no words. Throws DistributionError.
+   */
+  async hasBlob(digest: Digest, signal: AbortSignal): Promise<boolean> {
+    return await withRetries(TRIES, signal, async () => {
+      const response = await this.#send(
+        { method: 'HEAD', target: this.#path(`blobs/${digest}`) },
+        signal,
+        [200, 404, 401, 403],
+      );
+      await drain(response, signal);
+      return response.status === 200;
+    });
+  }
+
+  /**
+   * Takes a blob over from another repository of the registry; false where that was refused or has not the blob
+   * (distribution-spec, "Mounting a blob from another repository"). Throws DistributionError.
+   */
+  async mountBlob(digest: Digest, from: string, signal: AbortSignal): Promise<boolean> {
+    return await withRetries(TRIES, signal, async () => {
+      const target = this.#path(`blobs/uploads/?${new URLSearchParams({ mount: digest, from })}`);
+      const response = await this.#send({ method: 'POST', target }, signal, [201, 202]);
+      await drain(response, signal);
+      if (response.status === 201) return true;
+      await this.#cancel(locationOf(response));
+      return false;
+    });
+  }
+
+  /**
+   * Uploads a blob. An upload that is cut goes on from the last byte that the registry has; given up after seven failures in
+   * a row. `progress` gets the bytes that were sent so far. The upload is cancelled when it is given up. Throws DistributionError,
+   * and what reading the blob fails with.
+   */
+  async uploadBlob(blob: PushedBlob, progress: (sent: number) => void, signal: AbortSignal): Promise<void> {
+    const upload: Upload = { location: undefined, offset: 0 };
+    try {
+      let failures = 0;
+      for (let requests = 1; ; requests++) {
+        const before = upload.offset;
+        try {
+          await this.#continueUpload(upload, blob, progress, signal);
+          return;
+        } catch (error) {
+          if (!(error instanceof TransientError)) throw error;
+          failures = upload.offset > before ? 1 : failures + 1;
+          if (failures === UPLOAD_TRIES || requests === MAX_UPLOAD_REQUESTS) throw error.failure;
+          await pauseBeforeRetry(failures, error.after, signal);
+          if (await this.#findUpload(upload, blob.digest, signal)) return;
+        }
+      }
+    } catch (error) {
+      if (upload.location !== undefined) await this.#cancel(upload.location);
+      throw error;
+    }
+  }
+
+  /** Puts a manifest under a tag or its digest, whose layers and configuration are there. Throws DistributionError. */
+  async putManifest(
+    reference: string,
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { bytes, mediaType } = manifest;
+    await withRetries(TRIES, signal, async () => {
+      const response = await this.#send(
+        {
+          method: 'PUT',
+          target: this.#path(`manifests/${reference}`),
+          headers: { 'content-type': mediaType, 'content-length': `${bytes.byteLength}` },
+          body: () => bytes,
+        },
+        signal,
+        [201],
+      );
+      await drain(response, signal);
+    });
+  }
+
+  async #continueUpload(
+    upload: Upload,
+    blob: PushedBlob,
+    progress: (sent: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (upload.location === undefined) {
+      const begun = await this.#send({ method: 'POST', target: this.#path('blobs/uploads/') }, signal, [202]);
+      await drain(begun, signal);
+      upload.location = locationOf(begun);
+      upload.offset = 0;
+    }
+    if (upload.offset < blob.size) {
+      const { offset } = upload;
+      const patched = await this.#send(
+        {
+          method: 'PATCH',
+          target: upload.location,
+          headers: {
+            'content-type': 'application/octet-stream',
+            'content-length': `${blob.size - offset}`,
+            ...(offset > 0 && { 'content-range': `${offset}-${blob.size - 1}` }),
+          },
+          body: () => counted(blob.read(offset, signal), offset, progress),
+        },
+        signal,
+        [202],
+      );
+      await drain(patched, signal);
+      upload.location = locationOf(patched);
+      upload.offset = blob.size;
+    }
+    const closing = new URL(upload.location);
+    closing.searchParams.append('digest', blob.digest);
+    const headers = { 'content-length': '0' };
+    const closed = await this.#send({ method: 'PUT', target: closing, headers }, signal, [201]);
+    await drain(closed, signal);
+  }
+
+  /** How far an upload is after a failure; true when the blob is there already, since only the last answer was lost. */
+  async #findUpload(upload: Upload, digest: Digest, signal: AbortSignal): Promise<boolean> {
+    const { location } = upload;
+    if (location === undefined) return false;
+    return await withRetries(TRIES, signal, async () => {
+      const response = await this.#send({ method: 'GET', target: location }, signal, [204, 200, 404]);
+      await drain(response, signal);
+      const last = Number(/^(?:bytes=)?0-(\d+)$/.exec(response.headers.range ?? '')?.[1]);
+      if (response.status === 404 || Number.isNaN(last)) {
+        upload.location = undefined;
+        upload.offset = 0;
+        return await this.hasBlob(digest, signal);
+      }
+      if (response.headers.location !== undefined) upload.location = locationOf(response);
+      // `0-0` is what an empty upload answers too.
+      upload.offset = last === 0 ? 0 : last + 1;
+      return false;
+    });
+  }
+
+  /** As a courtesy: registries sweep uploads that do not go on. */
+  async #cancel(location: URL): Promise<void> {
+    const signal = AbortSignal.timeout(CANCEL_TIMEOUT);
+    try {
+      const response = await this.#session.send({ method: 'DELETE', target: location }, signal);
+      await drain(response, signal);
+    } catch {
+      // Whoever hears of this has already been told what made the upload end.
+    }
+  }
+
+  #path(path: string): string {
+    return `/v2/${this.#repository}/${path}`;
+  }
+
+  /** An answer of one of `expected`. Throws DistributionError, and TransientError where another try may help. */
+  async #send(
+    request: SessionRequest,
+    signal: AbortSignal,
+    expected: readonly number[],
+  ): Promise<HttpResponse> {
+    const response = await this.#session.send(request, signal);
+    if (expected.includes(response.status)) return response;
+    const { status, url } = response;
+    const body = await readText(response, signal);
+    const error = pushRefusal(status, readErrorBody(status, body), { method: request.method, url });
+    // An upload whose bytes are not where both sides thought is found again.
+    const transient = status >= 500 || status === 429 || status === 408 || status === 416;
+    if (!transient) throw error;
+    throw new TransientError(error, retryAfter(response.headers['retry-after'], Date.now()));
+  }
+}
+
+/** How far an upload is, by the registry's last word. */
+interface Upload {
+  location: URL | undefined;
+  offset: number;
+}
+
+function locationOf(response: HttpResponse): URL {
+  const location = URL.parse(response.headers.location ?? '', response.url);
+  if (response.headers.location !== undefined && location !== null && /^https?:$/.test(location.protocol)) {
+    return location;
+  }
+  throw new DistributionError('registry', `${response.url.host} names no address for an upload`);
+}
+
+async function* counted(
+  content: AsyncIterable<Uint8Array>,
+  offset: number,
+  progress: (sent: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let sent = offset;
+  for await (const chunk of content) {
+    yield chunk;
+    sent += chunk.length;
+    progress(sent);
+  }
+}
+
+async function drain(response: HttpResponse, signal: AbortSignal): Promise<void> {
+  await readText(response, signal);
+}
+
+async function readText(response: HttpResponse, signal: AbortSignal): Promise<string> {
+  try {
+    const body = await readBody(response, MAX_ERROR_BODY, signal);
+    return body?.toString('utf8') ?? '';
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new TransientError(connectionFailure(error, { method: 'GET', url: response.url }));
+  }
+}

@@ -1,0 +1,83 @@
+import { DistributionError } from './errors.ts';
+import { readBody } from './read-body.ts';
+import { connectionFailure, readErrorBody, refusal } from './registry-error.ts';
+import type { FoundRepository } from './registry-queries.ts';
+import type { RegistrySession } from './registry-session.ts';
+import { retryAfter, TransientError, withRetries } from './retry.ts';
+
+export interface SearchRequest {
+  /** For messages. */
+  readonly registry: string;
+  readonly term: string;
+  readonly limit: number;
+}
+
+const TRIES = 3;
+/** Bytes of an answer with a hundred results and their descriptions. */
+const MAX_ANSWER = 4 << 20;
+
+/** What of `[HOST/]TERM` is a registry; docker.io where none of it is, as docker reads it. */
+export function splitSearchTerm(text: string): { readonly registry: string; readonly term: string } {
+  const slash = text.indexOf('/');
+  const host = text.slice(0, Math.max(slash, 0));
+  const isHost = host === 'localhost' || /[.:]/.test(host);
+  const hub = !isHost || /^(index\.)?docker\.io$/.test(host);
+  const term = isHost ? text.slice(slash + 1) : text;
+  if (isHost && !/^[A-Za-z0-9.:[\]-]+$/.test(host)) {
+    throw new DistributionError(
+      'bad-request',
+      `invalid reference format: "${host.slice(0, 200)}" is no registry`,
+    );
+  }
+  return { registry: hub ? 'docker.io' : host, term };
+}
+
+/** Asks a registry for repositories (Docker registry API, version 1, "Search"). Throws DistributionError. */
+export async function searchRegistry(
+  session: RegistrySession,
+  { registry, term, limit }: SearchRequest,
+  signal: AbortSignal,
+): Promise<readonly FoundRepository[]> {
+  const path = `/v1/search?${new URLSearchParams({ q: term, n: `${limit}` })}`;
+  const text = await withRetries(TRIES, signal, async () => {
+    const response = await session.get(path, {}, signal);
+    const { status, url, headers } = response;
+    let body: string;
+    try {
+      body = (await readBody(response, MAX_ANSWER, signal))?.toString('utf8') ?? '';
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw new TransientError(connectionFailure(error, { method: 'GET', url }));
+    }
+    if (status === 200) return body;
+    if (status === 404) {
+      throw new DistributionError('not-found', `${registry} has no search: ask for its repositories by name`);
+    }
+    const subject = { method: 'GET', url, name: registry, reference: registry };
+    const error = refusal(status, readErrorBody(status, body), subject);
+    if (status < 500 && status !== 429) throw error;
+    throw new TransientError(error, retryAfter(headers['retry-after'], Date.now()));
+  });
+  return readResults(text, registry);
+}
+
+function readResults(text: string, registry: string): readonly FoundRepository[] {
+  const broken = () => new DistributionError('registry', `${registry} answered a search with what is none`);
+  let answer: { readonly results?: unknown };
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw broken();
+  }
+  if (!Array.isArray(answer?.results)) throw broken();
+  return answer.results.map((result: Readonly<Record<string, unknown>> | null) => {
+    if (typeof result?.name !== 'string') throw broken();
+    const { name, description, star_count: stars, is_official: official } = result;
+    return {
+      name,
+      description: typeof description === 'string' ? description : '',
+      stars: typeof stars === 'number' ? stars : 0,
+      official: official === true,
+    };
+  });
+}

@@ -1,0 +1,156 @@
+import { type Descriptor, isForeign, readDescriptor } from './descriptor.ts';
+import type { Digest } from './digest.ts';
+import { ManifestInvalidError } from './errors.ts';
+import {
+  type JsonObject,
+  optionalArray,
+  optionalString,
+  optionalStringMap,
+  parseJsonObject,
+} from './json-object.ts';
+import { isDockerSchema1, isIndex, isManifest, MEDIA_TYPES } from './media-types.ts';
+
+/** Part of a manifest that points at other content. */
+export interface ManifestReference {
+  readonly digest: Digest;
+  /** `foreign-layer`: one that may lie elsewhere, and stays when it is here. */
+  readonly kind: 'config' | 'layer' | 'foreign-layer' | 'manifest' | 'subject';
+}
+
+/** Largest manifest that Berth takes, in bytes (distribution-spec, "Pushing manifests": at least 4 MiB). */
+export const MAX_MANIFEST_SIZE = 4 * 1024 * 1024;
+
+/** What a manifest or an index says (image-spec, manifest.md and image-index.md). */
+export interface Manifest {
+  readonly mediaType: string;
+  /** Of an image or artifact; an index has none. */
+  readonly config?: Descriptor;
+  /** The lowest first; empty for an index. */
+  readonly layers: readonly Descriptor[];
+  /** The members of an index; empty for others. */
+  readonly manifests: readonly Descriptor[];
+  readonly subject?: Descriptor;
+  /** As referrers lists show it: `artifactType`, or the media type of the config. */
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Each content and kind once; without foreign layers, which a registry need not have. */
+  readonly references: readonly ManifestReference[];
+}
+
+/**
+ * Reads an OCI image manifest or index, a docker schema 2 manifest or manifest list. `mediaType` is the
+ * Content-Type that came with it, without parameters; where there is none, the body decides. Throws
+ * ManifestInvalidError.
+ */
+export function readManifest(bytes: Uint8Array, mediaType?: string): Manifest {
+  if (bytes.byteLength > MAX_MANIFEST_SIZE) {
+    throw new ManifestInvalidError(`the manifest is larger than ${MAX_MANIFEST_SIZE} bytes`);
+  }
+  if (mediaType !== undefined) refuseUnknown(mediaType);
+  const body = parseJsonObject(bytes, 'the manifest');
+  const type = decideType(body, mediaType);
+  if (body.schemaVersion !== 2) throw new ManifestInvalidError('the manifest: "schemaVersion" must be 2');
+  const content = isIndex(type) ? readIndexContent(body) : readImageContent(body);
+  const subject = isSet(body.subject) ? readDescriptor(body.subject, 'subject') : undefined;
+  const annotations = optionalStringMap(body, 'annotations', 'the manifest');
+  const artifactType =
+    optionalString(body, 'artifactType', 'the manifest') || content.config?.mediaType || undefined;
+  if (artifactType !== undefined && /\p{Cc}/u.test(artifactType)) {
+    throw new ManifestInvalidError(
+      'the manifest: "artifactType" must be a media type such as application/json',
+    );
+  }
+  return {
+    mediaType: type,
+    ...content,
+    ...(subject && { subject }),
+    ...(artifactType && { artifactType }),
+    ...(annotations && { annotations }),
+    references: collectReferences(content, subject),
+  };
+}
+
+type Content = Pick<Manifest, 'config' | 'layers' | 'manifests'>;
+
+function readIndexContent(body: JsonObject): Content {
+  // One document that is read as an image by some and as an index by others could hide either.
+  if (isSet(body.config) || isSet(body.layers)) {
+    throw new ManifestInvalidError('the index must not have "config" or "layers"');
+  }
+  const members = requiredArray(body, 'manifests');
+  const manifests = members.map((value, position) => readDescriptor(value, `manifests[${position}]`));
+  return { layers: [], manifests };
+}
+
+function readImageContent(body: JsonObject): Content {
+  if (isSet(body.manifests)) throw new ManifestInvalidError('the image manifest must not have "manifests"');
+  if (!isSet(body.config)) throw new ManifestInvalidError('the manifest: "config" is missing');
+  return {
+    config: readDescriptor(body.config, 'config'),
+    layers: requiredArray(body, 'layers').map((value, position) =>
+      readDescriptor(value, `layers[${position}]`),
+    ),
+    manifests: [],
+  };
+}
+
+/** Clients written in Go send an empty list as null. */
+function requiredArray(body: JsonObject, key: string): readonly unknown[] {
+  if (body[key] === undefined) throw new ManifestInvalidError(`the manifest: "${key}" is missing`);
+  return optionalArray(body, key, 'the manifest') ?? [];
+}
+
+function refuseUnknown(mediaType: string): void {
+  if (isDockerSchema1(mediaType)) {
+    throw new ManifestInvalidError(
+      'docker schema 1 manifests are not supported: push the image again with docker 1.10 or later',
+    );
+  }
+  if (mediaType === MEDIA_TYPES.ociArtifact) {
+    throw new ManifestInvalidError(
+      'artifact manifests were given up before version 1.1 of the specification: push an image manifest with an ' +
+        '"artifactType", as oras does from version 1.0 on',
+    );
+  }
+  if (!isIndex(mediaType) && !isManifest(mediaType)) {
+    throw new ManifestInvalidError(
+      `the media type ${JSON.stringify(mediaType.slice(0, 160))} is not that of a manifest: ` +
+        `expected ${MEDIA_TYPES.ociManifest}, ${MEDIA_TYPES.ociIndex} or docker's`,
+    );
+  }
+}
+
+function decideType(body: JsonObject, contentType: string | undefined): string {
+  const inBody = optionalString(body, 'mediaType', 'the manifest');
+  if (body.schemaVersion === 1) refuseUnknown(MEDIA_TYPES.dockerSchema1);
+  if (inBody !== undefined) {
+    if (contentType !== undefined && inBody !== contentType) {
+      throw new ManifestInvalidError(
+        `the manifest says that it is ${JSON.stringify(inBody.slice(0, 160))}, but was sent as ${contentType}`,
+      );
+    }
+    refuseUnknown(inBody);
+    return inBody;
+  }
+  const type = contentType ?? (isSet(body.manifests) ? MEDIA_TYPES.ociIndex : MEDIA_TYPES.ociManifest);
+  if (type === MEDIA_TYPES.dockerIndex || type === MEDIA_TYPES.dockerManifest) {
+    throw new ManifestInvalidError('the manifest: "mediaType" is missing, which docker\'s types must have');
+  }
+  return type;
+}
+
+function collectReferences(content: Content, subject: Descriptor | undefined): readonly ManifestReference[] {
+  const found = new Map<string, ManifestReference>();
+  const add = (kind: ManifestReference['kind'], { digest }: Descriptor) => {
+    found.set(`${kind} ${digest}`, { kind, digest });
+  };
+  if (content.config !== undefined) add('config', content.config);
+  for (const layer of content.layers) add(isForeign(layer) ? 'foreign-layer' : 'layer', layer);
+  for (const member of content.manifests) add('manifest', member);
+  if (subject !== undefined) add('subject', subject);
+  return [...found.values()];
+}
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

@@ -1,0 +1,98 @@
+import { type Digest, isDigest } from './digest.ts';
+import { ReferenceInvalidError } from './errors.ts';
+import { isRepositoryName, MAX_REPOSITORY_NAME } from './repository-name.ts';
+import { isTag } from './tag.ts';
+
+/** What a user names an image by, in full. At least one of `tag` and `digest` is there. */
+export interface ImageReference {
+  /** `host` or `host:port`; `docker.io` where the user named none. */
+  readonly registry: string;
+  /** The name inside that registry; `library/alpine` for docker.io's `alpine`. */
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest?: Digest;
+}
+
+const DOCKER_HUB = 'docker.io';
+const OFFICIAL = 'library/';
+const HOST =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?$/;
+/** More than any host, name, tag and digest can need together; bounds the work below. */
+const MAX_REFERENCE = 1024;
+
+/**
+ * Reads `[host[:port]/]name[:tag][@digest]` as docker does: without a host it means docker.io, there without
+ * a slash `library/`, and without tag and digest the tag `latest`. Throws ReferenceInvalidError, worded as
+ * docker words it.
+ */
+export function parseImageReference(text: string): ImageReference {
+  if (text.length > MAX_REFERENCE) throw new ReferenceInvalidError('invalid reference format');
+  if (/^[a-f0-9]{64}$/.test(text)) {
+    throw new ReferenceInvalidError(
+      `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
+    );
+  }
+  const { registry, rest } = splitRegistry(text);
+  const at = rest.indexOf('@');
+  const named = at < 0 ? rest : rest.slice(0, at);
+  const colon = named.indexOf(':');
+  const path = colon < 0 ? named : named.slice(0, colon);
+  const tag = colon < 0 ? undefined : named.slice(colon + 1);
+  const digest = at < 0 ? undefined : rest.slice(at + 1);
+  const repository = registry === DOCKER_HUB && !path.includes('/') ? `${OFFICIAL}${path}` : path;
+
+  if (repository !== repository.toLowerCase()) {
+    throw new ReferenceInvalidError(
+      `invalid reference format: repository name (${repository}) must be lowercase`,
+    );
+  }
+  if (repository.length > MAX_REPOSITORY_NAME) {
+    throw new ReferenceInvalidError(
+      `repository name must not be more than ${MAX_REPOSITORY_NAME} characters`,
+    );
+  }
+  if (!HOST.test(registry) || !isRepositoryName(repository) || (tag !== undefined && !isTag(tag))) {
+    throw new ReferenceInvalidError('invalid reference format');
+  }
+  if (digest === undefined) return { registry, repository, tag: tag ?? 'latest' };
+  if (!isDigest(digest)) throw new ReferenceInvalidError(complaintAboutDigest(digest));
+  return { registry, repository, ...(tag === undefined ? {} : { tag }), digest };
+}
+
+/** `host/name[:tag][@digest]`, with nothing left out. */
+export function fullReference(reference: ImageReference): string {
+  return `${reference.registry}/${reference.repository}${suffix(reference)}`;
+}
+
+/** The shortest text that means the same, as `docker images` prints it: `alpine:3`, `host:5000/team/app:1`. */
+export function familiarReference(reference: ImageReference): string {
+  return `${familiarName(reference)}${suffix(reference)}`;
+}
+
+/** As familiarReference, without tag and digest: the REPOSITORY column of `docker images`. */
+export function familiarName(reference: Pick<ImageReference, 'registry' | 'repository'>): string {
+  const { registry, repository } = reference;
+  if (registry !== DOCKER_HUB) return `${registry}/${repository}`;
+  const official = repository.startsWith(OFFICIAL) && !repository.slice(OFFICIAL.length).includes('/');
+  return official ? repository.slice(OFFICIAL.length) : repository;
+}
+
+function complaintAboutDigest(text: string): string {
+  const [, algorithm, hex = ''] = /^([a-zA-Z][a-zA-Z0-9+._-]*):([a-fA-F0-9]{32,})$/.exec(text) ?? [];
+  if (algorithm === undefined) return 'invalid reference format';
+  if (algorithm !== 'sha256' && algorithm !== 'sha512') return 'unsupported digest algorithm';
+  return hex === hex.toLowerCase() ? 'invalid checksum digest length' : 'invalid checksum digest format';
+}
+
+function suffix({ tag, digest }: ImageReference): string {
+  return `${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
+}
+
+/** The part before the first slash is a registry when it cannot be a component of a name on docker.io. */
+function splitRegistry(text: string): { readonly registry: string; readonly rest: string } {
+  const slash = text.indexOf('/');
+  const first = text.slice(0, Math.max(slash, 0));
+  const isHost = first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase();
+  if (!isHost) return { registry: DOCKER_HUB, rest: text };
+  return { registry: first === `index.${DOCKER_HUB}` ? DOCKER_HUB : first, rest: text.slice(slash + 1) };
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import type { Digest } from '../../oci/digest.ts';
+import { familiarReference, fullReference } from '../../oci/reference.ts';
+import { type SavedImage, type SavedLayer, writeArchive } from '../images/archive/write-archive.ts';
+import { compressImage } from '../images/compression/compress-image.ts';
+import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
+import type { Images } from '../images/images.ts';
+import type { ImageDrafts } from '../images/pending/image-drafts.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { FileTree } from './context/file-tree.ts';
+import { FolderTree } from './context/folder-tree.ts';
+import type { ArchivedImages, ImageOutputs, LayerForms } from './image-outputs.ts';
+
+export interface OutputsContext {
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly compressor: LayerCompressor;
+  readonly snapshotter: Snapshotter;
+  readonly tars: TreeTars;
+}
+
+/** ImageOutputs of images that are kept from the sweep by the caller. */
+export class AgentImageOutputs implements ImageOutputs {
+  readonly #context: OutputsContext;
+
+  constructor(context: OutputsContext) {
+    this.#context = context;
+  }
+
+  async compress(id: Digest, forms: LayerForms, signal: AbortSignal): Promise<void> {
+    await compressImage(this.#context, id, { ...forms, signal });
+  }
+
+  async *archive(
+    { images, isIndex, names }: ArchivedImages,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array> {
+    const { compressor } = this.#context;
+    const named = names.map((name) => ({
+      full: fullReference(name),
+      familiar: familiarReference(name),
+      tag: name.tag ?? 'latest',
+    }));
+    const saved: SavedImage[] = [];
+    for (const image of images) saved.push(await this.#saved(image, isIndex ? [] : named, signal));
+    const read = ({ diffId, blob }: SavedLayer) => compressor.read(diffId, blob, signal);
+    yield* writeArchive(
+      saved,
+      read,
+      isIndex ? { platforms: images.map(({ platform }) => platform), names: named } : undefined,
+    );
+  }
+
+  async #saved(
+    { id, forms }: ArchivedImages['images'][number],
+    names: SavedImage['names'],
+    signal: AbortSignal,
+  ): Promise<SavedImage> {
+    const { images, drafts, compressor } = this.#context;
+    const { diffIds } = await images.get(id);
+    const blobs = await compressor.forms({ ...forms, diffIds, isRead: true, signal });
+    const layers = diffIds.flatMap((diffId) => {
+      const blob = blobs.get(diffId);
+      return blob === undefined ? [] : [{ diffId, blob }];
+    });
+    return { id, config: await drafts.readConfig(id), layers, names };
+  }
+
+  async *filesTar(id: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { path, release } = await this.#mount(id);
+    try {
+      yield* this.#context.tars.read({ folder: path }, signal);
+    } finally {
+      await release();
+    }
+  }
+
+  async files(id: Digest): Promise<FileTree> {
+    const { path, release } = await this.#mount(id);
+    return new FolderTree(path, release);
+  }
+
+  async #mount(id: Digest): Promise<{ readonly path: string; release(): Promise<void> }> {
+    const { images, snapshotter } = this.#context;
+    const { diffIds } = await images.get(id);
+    // As a container's, so that what a killed agent leaves is found.
+    const rootfs = randomBytes(32).toString('hex');
+    const { path } = await snapshotter.mountRootfs(rootfs, diffIds);
+    return { path, release: () => snapshotter.removeRootfs(rootfs) };
+  }
+}

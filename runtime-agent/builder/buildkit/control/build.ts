@@ -1,0 +1,105 @@
+import type { Descriptor } from '../../../../oci/descriptor.ts';
+import { EngineError } from '../../../errors.ts';
+import type { Platform } from '../../../images/image.ts';
+import type { BuildProgress, BuiltImage, SentForm } from '../../builder.ts';
+import type { CacheExports } from '../frontend/cache-entries.ts';
+import { StatusLog } from './status-log.ts';
+import { StepVertexes } from './step-vertexes.ts';
+
+/** What came of a frontend: an image for each platform that was asked for, by the reference that clients name it with. */
+export interface SolvedImage {
+  readonly ref: string;
+  readonly platform: Platform;
+  readonly image: BuiltImage;
+  /** Whether it is to come in an index, though it is the only one. */
+  readonly isIndexed: boolean;
+}
+
+/** What a client's callback has given back: references of solved images, or why there is none. */
+export type Returned = { readonly refs: readonly string[] } | { readonly error: Error };
+
+/** What `Control/Solve` says about a build, for the calls that come for it on the bridge. */
+export interface BuildOptions extends CacheExports {
+  /** The session of the client that is called back. */
+  readonly session: string;
+  readonly sends: readonly SentForm[];
+  /** Entitlements that the client grants to steps. */
+  readonly entitlements: readonly string[];
+}
+
+/** A build from `Control/Solve` to its answer; the other calls of its client find it by its name. */
+export class Build {
+  /** Its name, which the client makes up. */
+  readonly ref: string;
+  readonly status = new StatusLog();
+  /** The manifest of the cache that was left in a folder of the client's, who notes it. */
+  folderCache: Descriptor | undefined;
+  readonly #vertexes: StepVertexes;
+  readonly #solved = new Map<string, SolvedImage>();
+  readonly #ended = new AbortController();
+  readonly #returned = Promise.withResolvers<Returned>();
+
+  #options: BuildOptions | undefined;
+
+  constructor(ref: string) {
+    this.ref = ref;
+    this.#vertexes = new StepVertexes(ref);
+  }
+
+  configure(options: BuildOptions): void {
+    this.#options = options;
+  }
+
+  /** Throws EngineError 'conflict' where the build was refused, or has ended. */
+  get options(): BuildOptions {
+    if (this.#options === undefined || this.#ended.signal.aborted) {
+      throw new EngineError('conflict', 'the build has ended');
+    }
+    return this.#options;
+  }
+
+  /** Aborted when the build has ended, whichever way: nothing may go on for it. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  progress(step: BuildProgress): void {
+    const update = this.#vertexes.update(step);
+    if (update !== undefined) this.status.append(update);
+  }
+
+  /** Keeps an image until the build ends. */
+  keep(image: SolvedImage): void {
+    this.#solved.set(image.ref, image);
+  }
+
+  solved(ref: string): SolvedImage | undefined {
+    return this.#solved.get(ref);
+  }
+
+  /** The client's callback is done. */
+  return(returned: Returned): void {
+    this.#returned.resolve(returned);
+  }
+
+  /** Waits for the client's callback. Throws its error. */
+  async returned(signal: AbortSignal): Promise<readonly string[]> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      const returned = await Promise.race([this.#returned.promise, aborted.promise]);
+      if ('error' in returned) throw returned.error;
+      return returned.refs;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#ended.abort();
+    this.status.end();
+    for (const { image } of this.#solved.values()) await image.release();
+  }
+}

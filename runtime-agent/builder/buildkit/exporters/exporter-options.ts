@@ -1,0 +1,100 @@
+import { readReference } from '../../../../oci/distribution/read-reference.ts';
+import type { ImageReference } from '../../../../oci/reference.ts';
+import { EngineError } from '../../../errors.ts';
+import {
+  COMPRESSION_ATTRIBUTES,
+  decodeCompression,
+  type ImageCompression,
+  isSet,
+} from './compression-options.ts';
+
+/** One output as a client asks for it: `--output`, or what it makes of `--tag`, `--push` and `--load`. */
+export interface ExporterRequest {
+  readonly type: string;
+  readonly attributes: ReadonlyMap<string, string>;
+}
+
+/** What is done with what was built. */
+export type ExporterPlan =
+  /** It stays on this host, with these names; its layers are compressed when it is pushed, unless it is said how. */
+  | {
+      readonly kind: 'image';
+      readonly names: readonly ImageReference[];
+      readonly compression: ImageCompression | undefined;
+      /** Whether its client pushes it next, by the Engine API. */
+      readonly isPushed: boolean;
+    }
+  /** It goes to a file of the client's as an archive of images. */
+  | {
+      readonly kind: 'archive';
+      readonly format: 'oci' | 'docker';
+      readonly names: readonly ImageReference[];
+      readonly compression: ImageCompression;
+    }
+  /** Its files go to a file of the client's as one tar. */
+  | { readonly kind: 'tar' }
+  /** Its files go into a folder of the client's. */
+  | { readonly kind: 'folder' };
+
+/** Attributes of an image that change nothing of it here. */
+const WITHOUT_EFFECT = new Set([
+  'push',
+  'load',
+  'unpack',
+  'store',
+  'oci-mediatypes',
+  'name-canonical',
+  'registry.insecure',
+  'buildinfo-attrs',
+  'tar',
+  'attestation-inline',
+]);
+
+/** Decodes an output. Throws EngineError 'bad-request' for what there is not. */
+export function decodeExporter({ type, attributes }: ExporterRequest): ExporterPlan {
+  for (const [name, value] of attributes) {
+    if (name === 'name' || WITHOUT_EFFECT.has(name) || COMPRESSION_ATTRIBUTES.has(name)) continue;
+    throw new EngineError('bad-request', `the option ${name}=${value} of the output is not supported`);
+  }
+  const names = (attributes.get('name') ?? '').split(',').filter((name) => name !== '');
+  const compression = decodeCompression(attributes);
+  switch (type) {
+    case 'moby':
+    case 'image':
+      if (compression?.compression.kind === 'uncompressed') {
+        throw new EngineError(
+          'bad-request',
+          'compression=uncompressed is not supported for images that may be pushed: there are gzip and zstd',
+        );
+      }
+      return {
+        kind: 'image',
+        names: names.map(readReference),
+        compression,
+        isPushed: isSet(attributes, 'push'),
+      };
+    case 'oci':
+    case 'docker':
+      if (attributes.get('tar') === 'false') {
+        throw new EngineError(
+          'bad-request',
+          `the output type=${type},tar=false is not supported: take a tar, and unpack it`,
+        );
+      }
+      return {
+        kind: 'archive',
+        format: type,
+        names: names.map(readReference),
+        compression: compression ?? { compression: { kind: 'uncompressed' }, forces: true },
+      };
+    case 'tar':
+      return { kind: 'tar' };
+    case 'local':
+      return { kind: 'folder' };
+    default:
+      throw new EngineError(
+        'bad-request',
+        `the output type=${type} is not supported: there are image, docker, oci, tar and local`,
+      );
+  }
+}

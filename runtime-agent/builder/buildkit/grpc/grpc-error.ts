@@ -1,0 +1,28 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { isEngineError } from '../../../errors.ts';
+import { storageFull } from '../../../storage-full.ts';
+
+/**
+ * A failure as gRPC carries it. Clients print the message alone where the code is Unknown, as it is with BuildKit for all that a
+ * Dockerfile may have wrong; other codes are put in front of it.
+ */
+export function grpcError(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
+  if (isEngineError(error)) {
+    const code = error.code === 'not-implemented' ? Code.Unimplemented : Code.Unknown;
+    return new ConnectError(error.message, code, undefined, undefined, error);
+  }
+  const full = storageFull(error);
+  if (full !== undefined) return grpcError(full);
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new ConnectError('the build was cancelled', Code.Canceled, undefined, undefined, error);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new ConnectError(
+    `berth-agent failed unexpectedly: ${message}`,
+    Code.Unknown,
+    undefined,
+    undefined,
+    error,
+  );
+}

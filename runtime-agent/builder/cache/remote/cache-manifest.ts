@@ -1,0 +1,49 @@
+import type { Descriptor } from '../../../../oci/descriptor.ts';
+import type { Digest } from '../../../../oci/digest.ts';
+import { MEDIA_TYPES } from '../../../../oci/media-types.ts';
+import type { LayerForm } from '../../../images/layer-blobs/layer-blobs.ts';
+import { sha256 } from '../../../images/pending/plain-manifest.ts';
+import { CACHE_CONFIG_TYPE, encodeCacheDocument, type RemoteStep } from './cache-document.ts';
+
+/** A blob of a cache, with its bytes. */
+export interface WrittenBlob extends Descriptor {
+  readonly bytes: Buffer;
+}
+
+/** A cache as it is written: an OCI artifact (image-spec, manifest.md, "Guidelines for Artifact Usage"). */
+export interface WrittenCache {
+  readonly config: WrittenBlob;
+  readonly manifest: WrittenBlob;
+}
+
+/** The layers that a cache of these steps needs, each once. */
+export function layersOfSteps(steps: readonly RemoteStep[]): readonly Digest[] {
+  return [...new Set(steps.flatMap(({ diffId }) => diffId ?? []))];
+}
+
+/** Stages run side by side, so that their steps come in any order. */
+function inOrder(steps: readonly RemoteStep[]): readonly RemoteStep[] {
+  const keyOf = ({ keys: [key = ''] }: RemoteStep) => key;
+  return [...steps].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+}
+
+/** `layers` are the forms of layersOfSteps(). The same steps and layers give the same bytes. */
+export function cacheManifest(
+  steps: readonly RemoteStep[],
+  layers: ReadonlyMap<Digest, LayerForm['blob']>,
+): WrittenCache {
+  const diffIds = layersOfSteps(inOrder(steps));
+  const config = described(CACHE_CONFIG_TYPE, encodeCacheDocument({ steps: inOrder(steps), diffIds }));
+  const { mediaType, digest, size } = config;
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.ociManifest,
+    config: { mediaType, digest, size },
+    layers: diffIds.map((diffId) => layers.get(diffId)),
+  };
+  return { config, manifest: described(MEDIA_TYPES.ociManifest, Buffer.from(JSON.stringify(manifest))) };
+}
+
+function described(mediaType: string, bytes: Buffer): WrittenBlob {
+  return { mediaType, digest: sha256(bytes), size: bytes.length, bytes };
+}

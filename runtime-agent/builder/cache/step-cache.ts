@@ -1,0 +1,166 @@
+import type { Knex } from 'knex';
+import type { Digest } from '../../../oci/digest.ts';
+import { migrate } from '../../../storage/catalog/migrate.ts';
+import { inTransaction } from '../../../storage/catalog/transaction.ts';
+import { ConfigSteps } from './config-steps.ts';
+import { BUILD_MIGRATIONS, BUILD_MIGRATIONS_TABLE } from './migrations.ts';
+
+/** A step that was executed once. */
+export interface CachedStep {
+  readonly key: string;
+  /** Undefined: it changed no file. */
+  readonly diffId: Digest | undefined;
+  /** The instruction. */
+  readonly description: string;
+  /** Bytes that the layer takes on disk. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly uses: number;
+}
+
+/** Steps that are kept in memory. */
+const KNOWN = 5000;
+/** Milliseconds until uses are written. */
+const NOTED_AFTER = 1000;
+
+/** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
+export class StepCache {
+  /** Those that changed the configuration alone. */
+  readonly config: ConfigSteps;
+  readonly #knex: Knex;
+  /** Steps that were looked for, by key: only this object changes the table. */
+  readonly #known = new Map<string, CachedStep>();
+  /** What uses are still to be noted, and how many of each. */
+  readonly #used = new Map<string, number>();
+  #noting: NodeJS.Timeout | undefined;
+
+  private constructor(knex: Knex) {
+    this.#knex = knex;
+    this.config = new ConfigSteps(knex);
+  }
+
+  /** Brings the table to its schema. */
+  static async open(knex: Knex): Promise<StepCache> {
+    await migrate(knex, BUILD_MIGRATIONS_TABLE, BUILD_MIGRATIONS);
+    return new StepCache(knex);
+  }
+
+  /** The step of this key; see `touch`. */
+  async find(key: string): Promise<CachedStep | undefined> {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const row = await this.#knex<StepRow>('build_steps').where({ key }).first();
+    if (row === undefined) return undefined;
+    const step = stepOf(row);
+    if (this.#known.size >= KNOWN) this.#known.clear();
+    this.#known.set(key, step);
+    return step;
+  }
+
+  /** Notes that a build has just used the steps of these keys. It is written a little later; a power cut may undo it. */
+  touch(keys: readonly string[]): void {
+    for (const key of keys) this.#used.set(key, (this.#used.get(key) ?? 0) + 1);
+    this.#noting ??= setTimeout(() => {
+      // Of use to the order of prunes alone.
+      this.#noteUses().catch(() => undefined);
+    }, NOTED_AFTER).unref();
+  }
+
+  /** Records a step under its keys, or replaces those of these keys. */
+  async put(
+    [key, ...aliases]: readonly [string, ...string[]],
+    step: Pick<CachedStep, 'diffId' | 'description' | 'size' | 'createdAt'>,
+  ): Promise<void> {
+    const row: StepRow = {
+      key,
+      alias_of: null,
+      diff_id: step.diffId ?? null,
+      description: step.description.slice(0, 1000),
+      size: step.size,
+      created_at: step.createdAt,
+      last_used_at: Date.now(),
+      uses: 1,
+    };
+    const rows = [row, ...aliases.map((alias) => ({ ...row, key: alias, alias_of: key }))];
+    // A step that a power cut undoes is built again.
+    await inTransaction(this.#knex, (trx) => trx('build_steps').insert(rows).onConflict('key').merge(), {
+      durable: false,
+    });
+    for (const written of rows) this.#known.delete(written.key);
+  }
+
+  /** All steps, those that were used last first. */
+  async list(): Promise<readonly CachedStep[]> {
+    await this.#noteUses();
+    const rows = await this.#knex<StepRow>('build_steps')
+      .select()
+      .whereNull('alias_of')
+      .orderBy('last_used_at', 'desc')
+      .orderBy('key');
+    return rows.map(stepOf);
+  }
+
+  /** The layers that steps have, which no sweep may take. */
+  async layers(): Promise<readonly Digest[]> {
+    const rows = await this.#knex<StepRow>('build_steps').distinct('diff_id').whereNotNull('diff_id');
+    return rows.map(({ diff_id }) => diff_id as Digest);
+  }
+
+  /** Forgets steps; their layers go with the next sweep, where no image has them. */
+  async remove(keys: readonly string[]): Promise<void> {
+    this.#known.clear();
+    await inTransaction(this.#knex, async (trx) => {
+      for (const key of keys) await trx('build_steps').where({ key }).orWhere({ alias_of: key }).delete();
+    });
+    this.#known.clear();
+  }
+
+  async #noteUses(): Promise<void> {
+    clearTimeout(this.#noting);
+    this.#noting = undefined;
+    if (this.#used.size === 0) return;
+    const uses = new Map<number, string[]>();
+    for (const [key, count] of this.#used) uses.set(count, [...(uses.get(count) ?? []), key]);
+    this.#used.clear();
+    const now = Date.now();
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        for (const [count, keys] of uses) {
+          const aliased = trx('build_steps').select('alias_of').whereIn('key', keys).whereNotNull('alias_of');
+          await trx('build_steps')
+            .whereIn('key', keys)
+            .orWhereIn('key', aliased)
+            .update({ last_used_at: now })
+            .increment('uses', count);
+        }
+      },
+      { durable: false },
+    );
+  }
+}
+
+interface StepRow {
+  readonly key: string;
+  readonly alias_of: string | null;
+  readonly diff_id: Digest | null;
+  readonly description: string;
+  readonly size: number;
+  readonly created_at: number;
+  readonly last_used_at: number;
+  readonly uses: number;
+}
+
+function stepOf(row: StepRow): CachedStep {
+  return {
+    key: row.key,
+    diffId: row.diff_id ?? undefined,
+    description: row.description,
+    size: Number(row.size),
+    createdAt: Number(row.created_at),
+    lastUsedAt: Number(row.last_used_at),
+    uses: row.uses,
+  };
+}

@@ -1,0 +1,113 @@
+import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeTree } from '../../../../lib/linux/files/remove-tree.ts';
+import { EngineError } from '../../../errors.ts';
+import { storageFull } from '../../../storage-full.ts';
+import type { FileTree } from '../file-tree.ts';
+import { FolderTree } from '../folder-tree.ts';
+import type { UnpackOptions } from '../unpack-archive.ts';
+import { type FetchedCommit, fetchCommit } from './fetch-commit.ts';
+import { type GitClient, gitAccess } from './git-access.ts';
+import type { GitUrl } from './git-url.ts';
+import { GitError, type GitPlace, gitOutput } from './run-git.ts';
+import { refuseLargeCommit, settleFiles } from './settle-files.ts';
+
+/** Milliseconds that a fetch may take. */
+const TIMEOUT = 600_000;
+
+/** The files of a repository; its caller releases the tree. */
+export interface GitFiles {
+  readonly tree: FileTree;
+  /** All that decides on what is in `.git`, whose bytes are never twice the same; undefined where that did not come along. */
+  readonly history: string | undefined;
+}
+
+/**
+ * The files of a git repository, fetched by the git of this host, with those of its submodules and without the history where the server allows
+ * that. All is as old as the commit. Throws EngineError: 'bad-request' in git's words, 'storage-full'.
+ */
+export async function gitFiles(
+  url: GitUrl,
+  client: GitClient,
+  { directory, limits }: UnpackOptions,
+  abort: AbortSignal,
+): Promise<GitFiles> {
+  const signal = AbortSignal.any([abort, AbortSignal.timeout(TIMEOUT)]);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(join(directory, 'git-'));
+  const release = () => removeTree(folder);
+  try {
+    const access = await gitAccess(url, client, folder, signal);
+    try {
+      const files = join(folder, 'files');
+      await mkdir(files, { mode: 0o755 });
+      // Of a folder there is no history.
+      const keepsHistory = url.keepsHistory === true && url.folder === '';
+      const separate = keepsHistory ? {} : { GIT_DIR: join(folder, 'git'), GIT_WORK_TREE: files };
+      const place: GitPlace = { folder, files, limit: limits.size, env: { ...access.env, ...separate } };
+      const { commit, name } = await checkedOut(place, url, keepsHistory, limits, signal);
+      const root = await folderOf(files, url.folder);
+      const history = keepsHistory ? `${url.shown} ${name ?? ''} ${commit}` : undefined;
+      return { tree: new FolderTree(root, release), history };
+    } finally {
+      await access.release();
+    }
+  } catch (error) {
+    await release();
+    abort.throwIfAborted();
+    if (!(error instanceof GitError) && error !== signal.reason) throw storageFull(error) ?? error;
+    const said = error instanceof Error ? error.message : String(error);
+    const words = said.replaceAll(url.remote, url.shown);
+    throw new EngineError('bad-request', `the git repository ${url.shown} cannot be fetched: ${words}`, {
+      cause: error,
+    });
+  }
+}
+
+async function checkedOut(
+  place: GitPlace,
+  url: GitUrl,
+  keepsHistory: boolean,
+  limits: UnpackOptions['limits'],
+  signal: AbortSignal,
+): Promise<FetchedCommit> {
+  const run = (...args: readonly string[]) => gitOutput(place, args, signal);
+  const fetched = await fetchCommit(place, url, keepsHistory ? [] : ['--template='], signal);
+  const { commit } = fetched;
+  await refuseLargeCommit(place, commit, limits, signal);
+  await run('checkout', '--quiet', '--detach', commit);
+  const modules = url.takesSubmodules ? await run('ls-tree', '--name-only', commit, '--', '.gitmodules') : '';
+  if (modules !== '') await run('submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1');
+  const time = Number(await run('show', '--no-patch', '--format=%ct', commit));
+  if (keepsHistory) await tidyHistory(place, url, modules !== '', signal);
+  await settleFiles(place.files, { time, limits, keepsHistory }, signal);
+  return fetched;
+}
+
+/** Leaves in `.git` nothing that is of this host or of this minute. */
+async function tidyHistory(
+  place: GitPlace,
+  { remote, shown }: GitUrl,
+  hasModules: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const run = (...args: readonly string[]) => gitOutput(place, args, signal);
+  // An index without the times and numbers of the files, which git looks up when it needs them.
+  await run('read-tree', 'HEAD');
+  if (hasModules) await run('submodule', '--quiet', 'foreach', '--recursive', 'git read-tree HEAD');
+  if (remote !== shown) await run('remote', 'set-url', 'origin', shown);
+  for (const name of ['FETCH_HEAD', 'logs']) {
+    await rm(join(place.files, '.git', name), { recursive: true, force: true });
+  }
+}
+
+/** A folder of what is checked out, that no link leads to. */
+async function folderOf(files: string, folder: string): Promise<string> {
+  let path = files;
+  for (const name of folder === '' ? [] : folder.split('/')) {
+    path = join(path, name);
+    const stat = await lstat(path).catch(() => undefined);
+    if (stat?.isDirectory() !== true) throw new GitError(`it has no folder ${folder}`);
+  }
+  return path;
+}

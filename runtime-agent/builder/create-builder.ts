@@ -1,0 +1,149 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
+import { makeMemoryFolder } from '../../lib/linux/files/memory-folder.ts';
+import { removeTree } from '../../lib/linux/files/remove-tree.ts';
+import type { HostFiles } from '../../lib/linux/host-devices.ts';
+import { loadLibc } from '../../lib/linux/libc.ts';
+import { readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
+import { SharedWork } from '../../lib/sync/single-flight.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
+import type { ContainerConfig, HostConfig } from '../containers/container.ts';
+import { capabilityNames } from '../containers/plan/capabilities.ts';
+import { sharedPaths } from '../containers/runtime/run-paths.ts';
+import type { Runtime } from '../containers/runtime/runtime.ts';
+import { RuntimeCommands } from '../containers/runtime/runtime-commands.ts';
+import { readSeccompSource } from '../containers/runtime/seccomp-source.ts';
+import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
+import type { Images } from '../images/images.ts';
+import type { LayerBlobs } from '../images/layer-blobs/layer-blobs.ts';
+import type { LayerHolds } from '../images/layer-holds.ts';
+import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
+import type { ImageDrafts } from '../images/pending/image-drafts.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { BuildCache } from './build-cache.ts';
+import type { Builder } from './builder.ts';
+import { CacheMounts } from './cache/cache-mounts.ts';
+import { CompressedLayers } from './cache/compressed-layers.ts';
+import { agentRemoteCaches } from './cache/remote/agent-remote-caches.ts';
+import { FolderCaches } from './cache/remote/folder-caches.ts';
+import { RegistryCaches } from './cache/remote/registry-caches.ts';
+import type { StepCache } from './cache/step-cache.ts';
+import { StepRecords } from './cache/step-records.ts';
+import type { UnpackOptions } from './context/unpack-archive.ts';
+import type { Entitlement } from './entitlements.ts';
+import { BuildRun, type BuildRunParts } from './execute/build-run.ts';
+import { leaveCaches } from './execute/leave-caches.ts';
+import { stubLayer } from './execute/stub-layer.ts';
+
+export interface CreateBuilderOptions {
+  readonly dataDirectory: string;
+  /** That of its containers. */
+  readonly runDirectory: string;
+  /** Becomes a file system in memory, for secrets. */
+  readonly memoryDirectory: string;
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly holds: LayerHolds;
+  readonly snapshotter: Snapshotter;
+  readonly tars: TreeTars;
+  readonly networks: ContainerNetworks;
+  readonly runtime: Runtime;
+  readonly apparmor?: string | undefined;
+  readonly hostFiles: HostFiles;
+  readonly stepCache: StepCache;
+  readonly transfer: LayerTransfer;
+  readonly compressor: LayerCompressor;
+  readonly layerBlobs: LayerBlobs;
+  /** Fetches what ADD names by URL. */
+  readonly exchange: HttpExchange;
+  /** Where contexts and archives lie while they are read, and how large they may be. */
+  readonly contexts: UnpackOptions;
+  /** What `docker create` without options makes of a container. */
+  readonly defaults: { readonly config: ContainerConfig; readonly hostConfig: HostConfig };
+  /** Entitlements that clients may grant to steps. */
+  readonly allowed: readonly Entitlement[];
+  /** Drops layers that nobody has any more. */
+  readonly sweep: () => Promise<void>;
+  readonly log: Logger;
+}
+
+export interface CreatedBuilder {
+  readonly builder: Builder;
+  /** What it keeps of earlier builds. */
+  readonly caches: readonly BuildCache[];
+}
+
+/** The layers that builds of this host need though no image may have them. */
+export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[]> {
+  return [...(await cache.layers()), stubLayer().diffId];
+}
+
+/** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
+export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
+  const { dataDirectory, memoryDirectory, snapshotter, holds, runtime } = options;
+  const paths = sharedPaths(options);
+  const stub = stubLayer();
+  await holds.take(stub.diffId);
+  if (!(await snapshotter.hasLayer(stub.diffId))) {
+    await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
+  }
+  await makeMemoryFolder(memoryDirectory);
+  // Runtimes keep a copy of a step's configuration, with its secrets, in their state.
+  const runtimeRoot = join(memoryDirectory, 'runtime');
+  const bundles = join(memoryDirectory, 'bundles');
+  await mkdir(bundles, { mode: 0o700 });
+  await removeTree(options.contexts.directory);
+  await mkdir(options.contexts.directory, { recursive: true, mode: 0o700 });
+  const parts: BuildRunParts = {
+    images: options.images,
+    drafts: options.drafts,
+    holds,
+    cache: options.stepCache,
+    remote: agentRemoteCaches(
+      new RegistryCaches(options.transfer),
+      new FolderCaches(options.transfer, options.compressor),
+    ),
+    compressor: options.compressor,
+    allowed: options.allowed,
+    cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
+    secretsDirectory: join(memoryDirectory, 'secrets'),
+    unpack: options.contexts,
+    exchange: options.exchange,
+    running: new SharedWork(),
+    run: {
+      snapshotter,
+      tars: options.tars,
+      networks: options.networks,
+      runtime,
+      commands: new RuntimeCommands(runtime, runtimeRoot),
+      paths: { ...paths, runtimeRoot },
+      bundles,
+      libc: loadLibc(),
+      hostFiles: options.hostFiles,
+      cgroups: detectCgroups(),
+      seccomp: await readSeccompSource(),
+      apparmor: options.apparmor,
+      capabilities: capabilityNames(readBoundingCapabilities()),
+      defaults: options.defaults,
+      stub,
+      log: options.log,
+    },
+  };
+  const builder: Builder = {
+    build: (request, progress, signal) => new BuildRun(parts, request, progress, signal).build(),
+    leaveCaches: (images, request, progress, signal) =>
+      leaveCaches(parts.remote, images, request, progress, signal),
+  };
+  const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
+  // What is made again with the least trouble comes first: it goes first where there is too much.
+  return { builder, caches: [new CompressedLayers(options.layerBlobs, holds), steps, parts.cacheMounts] };
+}
+
+async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield chunk;
+}

@@ -1,0 +1,214 @@
+import type { Digest } from '../../../oci/digest.ts';
+import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
+import type { Images } from '../../images/images.ts';
+import type { LayerHolds } from '../../images/layer-holds.ts';
+import type { ImageDraft, ImageDrafts } from '../../images/pending/image-drafts.ts';
+import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
+import type { RemoteStep } from '../cache/remote/cache-document.ts';
+import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
+import { gitFiles } from '../context/git/git-files.ts';
+import type { Entitlement } from '../entitlements.ts';
+import { imageDocument } from '../solver/image-document.ts';
+import type { StagePlan } from '../solver/step.ts';
+import { wantedOfContext } from '../solver/wanted-of-context.ts';
+import { BuildPreparation } from './build-preparation.ts';
+import type { BuildScope, SharedParts } from './build-scope.ts';
+import { BuildSources } from './build-sources.ts';
+import { EarlyCompression } from './early-compression.ts';
+import { earlyForms, earlyStages } from './early-plan.ts';
+import { HeldLayers } from './held-layers.ts';
+import type { PreparedBuild } from './prepared-build.ts';
+import { runSettings } from './run-settings.ts';
+import { LayerLostError, SharedCaches } from './shared-caches.ts';
+import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
+import type { RunSettings } from './step-container.ts';
+import { StepExecutor } from './step-executor.ts';
+
+/** What all builds of this host share. */
+export interface BuildRunParts extends SharedParts {
+  readonly images: Images;
+  readonly drafts: ImageDrafts;
+  readonly holds: LayerHolds;
+  readonly remote: RemoteCaches;
+  readonly compressor: Pick<LayerCompressor, 'forms'>;
+  /** Entitlements that clients may grant. */
+  readonly allowed: readonly Entitlement[];
+}
+
+/** One build from its Dockerfile to the image. */
+export class BuildRun {
+  readonly #parts: BuildRunParts;
+  readonly #request: BuildRequest;
+  readonly #progress: (step: BuildProgress) => void;
+  readonly #signal: AbortSignal;
+  readonly #held: HeldLayers;
+
+  constructor(
+    parts: BuildRunParts,
+    request: BuildRequest,
+    progress: (step: BuildProgress) => void,
+    signal: AbortSignal,
+  ) {
+    this.#parts = parts;
+    this.#request = request;
+    this.#progress = progress;
+    this.#signal = signal;
+    this.#held = new HeldLayers(parts.holds);
+  }
+
+  async build(): Promise<BuiltImage> {
+    const settings = runSettings(this.#parts.run, this.#request);
+    let isKept = false;
+    try {
+      const preparation = new BuildPreparation({
+        images: this.#parts.images,
+        drafts: this.#parts.drafts,
+        request: this.#request,
+        allowed: this.#parts.allowed,
+        held: this.#held,
+        progress: this.#progress,
+        signal: this.#signal,
+      });
+      const image = await this.#execute(await preparation.prepare(), settings);
+      // A cache that is left of it needs layers that the image has not.
+      isKept = this.#request.cacheTo.length > 0;
+      return isKept ? { ...image, release: () => this.#releaseWith(image) } : image;
+    } finally {
+      if (!isKept) this.#held.release();
+    }
+  }
+
+  async #releaseWith(image: BuiltImage): Promise<void> {
+    this.#held.release();
+    await image.release();
+  }
+
+  async #execute(prepared: PreparedBuild, settings: RunSettings): Promise<BuiltImage> {
+    const request = this.#request;
+    /** What is still on its way for a build that has failed is not waited for. */
+    const failed = new AbortController();
+    const signal = AbortSignal.any([this.#signal, failed.signal]);
+    const shared = new SharedCaches({
+      remote: this.#parts.remote,
+      request,
+      steps: this.#parts.cache,
+      snapshotter: this.#parts.run.snapshotter,
+      held: this.#held,
+      progress: this.#progress,
+      signal,
+    });
+    const sources = new BuildSources({
+      snapshotter: this.#parts.run.snapshotter,
+      held: this.#held,
+      source: request.source,
+      ignored: prepared.ignored,
+      wanted: (name) => wantedOfContext(prepared.plans, name),
+      fetchGit: (url) => gitFiles(url, request.source, this.#parts.unpack, signal),
+      bring: (chain) => shared.bring(chain),
+      signal,
+    });
+    await shared.open();
+    try {
+      for (;;) {
+        try {
+          return await this.#attempt(prepared, { settings, sources, shared });
+        } catch (error) {
+          // Each time there is one step less that a cache elsewhere has.
+          if (!(error instanceof LayerLostError)) throw error;
+        }
+      }
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    } finally {
+      await shared.close();
+      await sources.close();
+    }
+  }
+
+  async #attempt(
+    prepared: PreparedBuild,
+    { settings, sources, shared }: Pick<BuildScope, 'settings' | 'sources' | 'shared'>,
+  ): Promise<BuiltImage> {
+    /** The first failure stops the stages that run beside it. */
+    const failure = new AbortController();
+    const signal = AbortSignal.any([this.#signal, failure.signal]);
+    const request = this.#request;
+    const executor = new StepExecutor(this.#parts, {
+      shared,
+      request,
+      settings,
+      held: this.#held,
+      sources,
+      chainOf: (source) => runs.chainOf(source),
+      signal,
+    });
+    const ground = prepared.groundOf(prepared.target)?.diffIds ?? [];
+    const early = new EarlyCompression({
+      compressor: this.#parts.compressor,
+      forms: earlyForms(request),
+      baseLayers: new Set(ground),
+      progress: this.#progress,
+      signal,
+    });
+    for (const diffId of ground) early.begin(diffId);
+    const stages = earlyStages(request, prepared);
+    const made = ({ index }: StagePlan, diffId: Digest) => {
+      if (stages.has(index)) early.begin(diffId);
+    };
+    const runs = new StageRuns({ prepared, executor, request, made, progress: this.#progress, signal });
+    const draft = this.#parts.drafts.begin();
+    const stageOf = async (plan: StagePlan) => {
+      try {
+        return await runs.stage(plan);
+      } catch (error) {
+        failure.abort(error);
+        throw error;
+      }
+    };
+    try {
+      await Promise.all(prepared.plans.map(stageOf));
+      const stage = await runs.stage(prepared.target);
+      await shared.bring(stage.chain);
+      const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
+      await early.finish();
+      return { ...image, steps: await shared.built(stage.chain) };
+    } catch (error) {
+      failure.abort(error);
+      await draft.release();
+      throw failure.signal.reason;
+    } finally {
+      await runs.settle();
+      await executor.settle();
+      await early.settle();
+    }
+  }
+
+  async #finish(
+    draft: ImageDraft,
+    prepared: PreparedBuild,
+    stage: BuiltStage,
+    inlineCache: readonly RemoteStep[] | undefined,
+  ): Promise<Omit<BuiltImage, 'steps'>> {
+    const plan = prepared.target;
+    const ground = prepared.groundOf(plan);
+    await draft.keepLayers(stage.chain);
+    const config = imageDocument({
+      platform: platformOf(ground, this.#request),
+      author: plan.author ?? ground?.author,
+      config: plan.config,
+      labels: this.#request.labels,
+      diffIds: stage.chain,
+      history: stage.history,
+      ...(inlineCache && { inlineCache }),
+    });
+    const image = await draft.finish({ config });
+    return {
+      id: image.id,
+      manifestDigest: image.manifestDigest,
+      baseLayers: new Set(ground?.diffIds),
+      materials: prepared.materials,
+      release: () => draft.release(),
+    };
+  }
+}

@@ -1,0 +1,43 @@
+import type { SharedWork } from '../../../lib/sync/single-flight.ts';
+import type { HttpExchange } from '../../../oci/distribution/http-exchange.ts';
+import type { BuildRequest } from '../builder.ts';
+import type { CacheMounts } from '../cache/cache-mounts.ts';
+import type { StepCache } from '../cache/step-cache.ts';
+import type { UnpackOptions } from '../context/unpack-archive.ts';
+import type { Source } from '../solver/stage-sources.ts';
+import type { Chain } from '../solver/step-key.ts';
+import type { BuildSources } from './build-sources.ts';
+import type { HeldLayers } from './held-layers.ts';
+import type { RunContext } from './run-context.ts';
+import type { SharedCaches } from './shared-caches.ts';
+import type { RunSettings } from './step-container.ts';
+
+/** A part of what a step writes. */
+export interface StepOutputPart {
+  readonly stream: 'stdout' | 'stderr';
+  readonly data: Uint8Array;
+}
+
+/** What builds share: the same step of two builds runs once. */
+export interface SharedParts {
+  readonly run: RunContext;
+  readonly cache: StepCache;
+  readonly cacheMounts: CacheMounts;
+  readonly secretsDirectory: string;
+  readonly unpack: UnpackOptions;
+  readonly exchange: HttpExchange;
+  readonly running: SharedWork<string, StepOutputPart>;
+}
+
+/** One build, as its steps see it. */
+export interface BuildScope {
+  readonly request: BuildRequest;
+  /** Of each RUN. */
+  readonly settings: RunSettings;
+  readonly held: HeldLayers;
+  readonly sources: BuildSources;
+  readonly shared: SharedCaches;
+  /** The layers of a stage or an image, when they are there. */
+  readonly chainOf: (source: Extract<Source, { readonly kind: 'stage' | 'image' }>) => Promise<Chain>;
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import type { Digest } from '../../../oci/digest.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { BuildSource } from '../builder.ts';
+import type { FileTree } from '../context/file-tree.ts';
+import { FolderTree } from '../context/folder-tree.ts';
+import type { GitFiles } from '../context/git/git-files.ts';
+import type { GitUrl } from '../context/git/git-url.ts';
+import { IgnoredTree } from '../context/ignored-tree.ts';
+import { ignoreRules } from '../frontend/ignore-rules.ts';
+import type { Chain } from '../solver/step-key.ts';
+import type { HeldLayers } from './held-layers.ts';
+import type { OpenedFolder } from './open-mounts.ts';
+import { CopyPlacement } from './place-copy.ts';
+import { copiedEntries, selectSources } from './select-sources.ts';
+import { writeLayer } from './write-layer.ts';
+
+export interface BuildSourcesOptions {
+  readonly snapshotter: Snapshotter;
+  readonly held: HeldLayers;
+  readonly source: BuildSource;
+  /** The lines of the ignore file, for the main context. */
+  readonly ignored: readonly string[];
+  /** The parts of a context that the build reads; undefined is all of it. */
+  readonly wanted: (name: string | undefined) => readonly string[] | undefined;
+  readonly fetchGit: (url: GitUrl) => Promise<GitFiles>;
+  /** Brings layers here that are not. */
+  readonly bring: (chain: Chain) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** The files that a build reads: its contexts, and what stands on layers. Each is opened once, when it is first wanted. */
+export class BuildSources {
+  readonly #options: BuildSourcesOptions;
+  readonly #contexts = new Map<string | undefined, Promise<FileTree>>();
+  readonly #layers = new Map<string, Promise<FileTree>>();
+  readonly #repositories = new Map<string, Promise<GitFiles>>();
+  readonly #contextLayers = new Map<string | undefined, Promise<Digest>>();
+
+  constructor(options: BuildSourcesOptions) {
+    this.#options = options;
+  }
+
+  /** The files of a context, without what its ignore file leaves out. */
+  context(name: string | undefined): Promise<FileTree> {
+    return once(this.#contexts, name, () => this.#openContext(name));
+  }
+
+  /** The files that layers make together. */
+  layers(chain: Chain): Promise<FileTree> {
+    return once(this.#layers, chain.join(), () => this.#mount(chain));
+  }
+
+  /** The files of a git repository: as they are at the first look, for all of the build. */
+  repository(url: GitUrl): Promise<GitFiles> {
+    return once(this.#repositories, JSON.stringify(url), () => this.#options.fetchGit(url));
+  }
+
+  /** A folder with the files of layers, for a step to write in. */
+  async openLayers(chain: Chain): Promise<OpenedFolder> {
+    await this.#options.bring(chain);
+    const id = randomId();
+    const { path } = await this.#options.snapshotter.mountRootfs(id, chain);
+    return { path, release: () => this.#options.snapshotter.removeRootfs(id) };
+  }
+
+  /** A folder with the files of a context, for a step to write in. */
+  async openContext(name: string | undefined): Promise<OpenedFolder> {
+    return await this.openLayers([await once(this.#contextLayers, name, () => this.#packContext(name))]);
+  }
+
+  async close(): Promise<void> {
+    const repositories = [...this.#repositories.values()].map(async (files) => (await files).tree);
+    const opened = [...this.#contexts.values(), ...this.#layers.values(), ...repositories];
+    const trees = await Promise.allSettled(opened);
+    for (const tree of trees) if (tree.status === 'fulfilled') await tree.value.release();
+  }
+
+  async #openContext(name: string | undefined): Promise<FileTree> {
+    const { source, ignored, wanted, signal } = this.#options;
+    const include = wanted(name);
+    const exclude = name === undefined ? ignored : [];
+    const opened = await source.openContext(
+      name,
+      { exclude, ...(include === undefined ? {} : { include }) },
+      signal,
+    );
+    const tree = 'path' in opened ? new FolderTree(opened.path, () => opened.release()) : opened;
+    return exclude.length === 0 ? tree : new IgnoredTree(tree, ignoreRules(exclude));
+  }
+
+  async #mount(chain: Chain): Promise<FileTree> {
+    const opened = await this.openLayers(chain);
+    return new FolderTree(opened.path, () => opened.release());
+  }
+
+  async #packContext(name: string | undefined): Promise<Digest> {
+    const { snapshotter, held, signal } = this.#options;
+    const tree = await this.context(name);
+    const placement = new CopyPlacement(undefined, {
+      destination: '',
+      isFolder: true,
+      owner: undefined,
+      mode: undefined,
+      mtime: 0,
+    });
+    for (const source of await selectSources(tree, '.', { parents: false, dropsOwners: true })) {
+      await placement.add(source, copiedEntries(source, []));
+    }
+    const tar = writeLayer(placement.entries, Number.POSITIVE_INFINITY, signal);
+    return await snapshotter.addNewLayer(tar, (diffId) => held.claim(diffId), signal);
+  }
+}
+
+/** Sixty-four hexadecimal digits, as containers have them: what a killed agent leaves is found by that. */
+export function randomId(): string {
+  return randomBytes(32).toString('hex');
+}
+
+function once<Key, Value>(
+  known: Map<Key, Promise<Value>>,
+  key: Key,
+  make: () => Promise<Value>,
+): Promise<Value> {
+  let value = known.get(key);
+  if (value === undefined) {
+    const making = make();
+    making.catch(() => {
+      if (known.get(key) === making) known.delete(key);
+    });
+    known.set(key, making);
+    value = making;
+  }
+  return value;
+}

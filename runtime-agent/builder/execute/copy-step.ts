@@ -1,0 +1,222 @@
+import { isGlob } from '../../../lib/pattern/glob.ts';
+import type { HttpExchange } from '../../../oci/distribution/http-exchange.ts';
+import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
+import type { FileTree } from '../context/file-tree.ts';
+import type { GitFiles } from '../context/git/git-files.ts';
+import { type GitUrl, isGitSource } from '../context/git/git-url.ts';
+import { byteText } from '../context/tree-paths.ts';
+import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
+import { fileModeChange } from '../frontend/file-mode-change.ts';
+import type { CopyWork, Step } from '../solver/step.ts';
+import { gitSource, refuseChecksum } from './git-source.ts';
+import type { LayerEntry } from './layer-entry.ts';
+import { located } from './located.ts';
+import { ownerOf } from './owner-of.ts';
+import { CopyPlacement, type CopyRules } from './place-copy.ts';
+import { copiedEntries, SourceError, selectSources } from './select-sources.ts';
+import { type CopiedSource, sourceDigest } from './source-digest.ts';
+
+/** What a COPY copies, found. */
+export interface FoundSources {
+  readonly copied: readonly CopiedSource[];
+  /** Files that are unpacked. */
+  readonly archives: readonly CopiedSource[];
+  /** Files that are fetched. */
+  readonly remotes: readonly RemoteSource[];
+  /** Of all that would be written. */
+  readonly digest: string;
+  /** The paths below which all that was found lies, and nothing else could be found; undefined is anywhere. */
+  readonly within: readonly string[] | undefined;
+}
+
+/** What was unpacked and fetched for an ADD. */
+export interface OpenedAdditions {
+  readonly archives: readonly FileTree[];
+  readonly remotes: readonly FileTree[];
+  release(): Promise<void>;
+}
+
+/** Unpacks the archives of an ADD and fetches its remote files. Throws EngineError. */
+export async function openAdditions(
+  step: Step,
+  found: FoundSources,
+  { unpack: options, exchange }: { readonly unpack: UnpackOptions; readonly exchange: HttpExchange },
+  signal: AbortSignal,
+): Promise<OpenedAdditions> {
+  const archives: FileTree[] = [];
+  const remotes: FileTree[] = [];
+  const release = async () => {
+    for (const tree of [...archives, ...remotes]) await tree.release();
+  };
+  try {
+    await located(step, async () => {
+      for (const { source } of found.archives) {
+        if (source.entry.kind === 'file')
+          archives.push(await unpackArchive(source.tree, source.entry, options, signal));
+      }
+      for (const remote of found.remotes) {
+        remotes.push(await fetchRemote(remote, exchange, options, signal));
+      }
+    });
+    return { archives, remotes, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** All of an archive, whose owners stay, or the one file that was fetched. */
+async function addTree(
+  placement: CopyPlacement,
+  tree: FileTree,
+  work: CopyWork,
+  kind: 'file' | 'folder',
+): Promise<void> {
+  const pattern = kind === 'folder' ? '.' : '*';
+  for (const source of await selectSources(tree, pattern, { parents: false, dropsOwners: false })) {
+    await placement.add(source, copiedEntries(source, work.exclude));
+  }
+}
+
+/** Finds the files of a COPY. Throws EngineError 'bad-request' that names the instruction. */
+export async function findSources(
+  step: Step,
+  work: CopyWork,
+  tree: FileTree | undefined,
+  fetchGit: (url: GitUrl) => Promise<GitFiles>,
+  signal: AbortSignal,
+): Promise<FoundSources> {
+  return await located(step, async () => {
+    const copied: CopiedSource[] = [];
+    refuseChecksum(work);
+    const remotes = work.sources
+      .filter((source) => isRemote(source) && !isGitSource(source))
+      .map((url) => remoteSource(work, url));
+    // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
+    const dropsOwners = work.from.kind === 'context';
+    for (const pattern of work.sources) {
+      signal.throwIfAborted();
+      if (isGitSource(pattern)) {
+        const { tree: files, history } = await fetchGit(gitSource(work, pattern));
+        for (const source of await selectSources(files, '.', { parents: false, dropsOwners: true })) {
+          const entries = await Array.fromAsync(copiedEntries(source, work.exclude));
+          copied.push({ source, entries, history });
+        }
+        continue;
+      }
+      if (isRemote(pattern)) continue;
+      if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
+      for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
+        copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
+      }
+    }
+    if (copied.length + remotes.length + work.documents.length === 0) {
+      throw new SourceError(`no source files were specified: nothing matches ${work.sources.join(', ')}`);
+    }
+    const archives = work.isAdd && work.unpack !== false ? await archivesOf(copied, signal) : [];
+    const digest = await sourceDigest(copied, signal);
+    const added =
+      archives.length + remotes.length > 0
+        ? `${digest} ${JSON.stringify([archives.map(({ source }) => source.name), remotes])}`
+        : digest;
+    return {
+      copied: copied.filter((each) => !archives.includes(each)),
+      archives,
+      remotes,
+      digest: added,
+      within: placesOf(work, copied),
+    };
+  });
+}
+
+/**
+ * Decides what the layer of a COPY holds, over the root file system so far (undefined for `--link`). Throws EngineError
+ * 'bad-request' that names the instruction.
+ */
+export async function placeSources(
+  step: Step,
+  work: CopyWork,
+  found: FoundSources,
+  root: FileTree | undefined,
+  opened: OpenedAdditions,
+): Promise<Iterable<LayerEntry>> {
+  return await located(step, async () => {
+    const times = found.copied.flatMap(({ entries }) => entries.map(({ entry }) => entry.mtime));
+    const rules: CopyRules = {
+      destination: byteText(work.destination).replace(/^\/+/, ''),
+      isFolder: work.destination.endsWith('/'),
+      areSeveral: found.copied.length + opened.remotes.length + work.documents.length > 1,
+      owner: work.chown === undefined ? undefined : await ownerOf(work.chown, root),
+      mode: work.chmod === undefined ? undefined : fileModeChange(work.chmod),
+      mtime: times.reduce((latest, time) => Math.max(latest, time), 0),
+    };
+    const placement = new CopyPlacement(root, rules);
+    for (const { source, entries } of found.copied) await placement.add(source, asAsync(entries));
+    for (const tree of opened.remotes) await addTree(placement, tree, work, 'file');
+    if (opened.archives.length > 0) {
+      const unpacked = new CopyPlacement(root, { ...rules, isFolder: true, keepsOwn: true });
+      for (const tree of opened.archives) await addTree(unpacked, tree, work, 'folder');
+      for (const entry of unpacked.entries) placement.put(entry);
+    }
+    for (const { name, content } of work.documents) await placement.addDocument(name, Buffer.from(content));
+    return placement.entries;
+  });
+}
+
+function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): readonly string[] | undefined {
+  const areNamed =
+    !sources.some(isGlob) && copied.every(({ source: { path, entry } }) => path === entry.path);
+  return areNamed ? copied.map(({ source }) => source.path) : undefined;
+}
+
+/** Whether an ADD names files that nobody has until they are fetched, and that may be others the next time. */
+export function isOfGit({ isAdd, sources }: CopyWork): boolean {
+  return isAdd && sources.some(isGitSource);
+}
+
+function isRemote(source: string): boolean {
+  return /^https?:\/\//i.test(source);
+}
+
+function remoteSource(work: CopyWork, url: string): RemoteSource {
+  if (!work.isAdd) throw new SourceError(`source can't be a URL for COPY: ${url}`);
+  if (work.checksum === undefined) {
+    throw new SourceError(
+      `a remote file needs a checksum, so that it is the same tomorrow: ADD --checksum=sha256:… ${url}`,
+    );
+  }
+  if (!work.checksum.startsWith('sha256:')) {
+    throw new SourceError(`the checksum of a remote file must be sha256: and 64 hexadecimal digits: ${url}`);
+  }
+  const name = fileNameOf(url);
+  if (name === '' && work.destination.endsWith('/')) {
+    throw new SourceError(
+      `cannot determine filename for source: ${url}: give a destination that is no folder`,
+    );
+  }
+  return { url, name: name || 'file', checksum: work.checksum };
+}
+
+function fileNameOf(url: string): string {
+  try {
+    return decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '');
+  } catch (error) {
+    throw new SourceError(`${url} is no address of a file: ${(error as Error).message}`);
+  }
+}
+
+async function archivesOf(
+  copied: readonly CopiedSource[],
+  signal: AbortSignal,
+): Promise<readonly CopiedSource[]> {
+  const found: CopiedSource[] = [];
+  for (const each of copied) {
+    const { tree, entry } = each.source;
+    if (entry.kind === 'file' && (await isArchive(tree, entry, signal))) found.push(each);
+  }
+  return found;
+}
+
+async function* asAsync<T>(values: Iterable<T>): AsyncGenerator<T> {
+  yield* values;
+}

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { closeSync } from 'node:fs';
+import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
+import { holdPath } from '../../../lib/linux/mount/held-path.ts';
+import { copyTree } from '../../containers/files/copy-tree.ts';
+import { checkProcMountsIn } from '../../containers/lifecycle/check-proc-mounts.ts';
+import type { OciMount } from '../../containers/plan/oci-types.ts';
+import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
+import type { BuildSource } from '../builder.ts';
+import type { CacheMounts } from '../cache/cache-mounts.ts';
+import { dockerfileError } from '../frontend/dockerfile-text.ts';
+import type { Source } from '../solver/stage-sources.ts';
+import type { RunWork, Step, StepMount } from '../solver/step.ts';
+import { noteMountStubs } from './mount-stubs.ts';
+import type { OpenedMounts } from './step-mounts.ts';
+
+/** A tree of files that a step sees and that is its own to change. */
+export interface OpenedFolder {
+  readonly path: string;
+  release(): Promise<void>;
+}
+
+export interface MountsContext {
+  readonly libc: Libc;
+  readonly trees: TreeTars;
+  /** Where sources are mounted for the runtime. */
+  readonly partsDirectory: string;
+  readonly cacheMounts: CacheMounts;
+  /** A folder in memory, where secrets lie while a step runs. */
+  readonly secretsDirectory: string;
+  readonly source: BuildSource;
+  /** A copy of what a source has, whose changes nobody keeps. */
+  readonly openFolder: (source: Source) => Promise<OpenedFolder>;
+}
+
+/** Makes all that a step mounts. Throws EngineError 'bad-request' that names the instruction. */
+export async function openMounts(
+  context: MountsContext,
+  options: {
+    readonly step: Step;
+    readonly work: RunWork;
+    readonly rootfs: string;
+    readonly signal: AbortSignal;
+  },
+): Promise<OpenedMounts> {
+  const { work, rootfs } = options;
+  const opener = new Opener(context, options.step, options.signal);
+  try {
+    for (const [index, mount] of work.mounts.entries()) await opener.open(mount, index);
+    if (work.script !== undefined) await opener.script(work.script.name, work.script.content);
+    opener.checkPlaces(rootfs);
+    const stubs = await noteMountStubs(
+      rootfs,
+      opener.mounts.map(({ destination }) => destination),
+    );
+    opener.onClose(() => stubs.clear());
+    return { mounts: opener.mounts, env: opener.env, close: () => opener.close() };
+  } catch (error) {
+    await opener.close();
+    throw error;
+  }
+}
+
+class Opener {
+  readonly mounts: OciMount[] = [];
+  readonly env: string[] = [];
+  readonly #context: MountsContext;
+  readonly #step: Step;
+  readonly #signal: AbortSignal;
+  readonly #closers: (() => Promise<void>)[] = [];
+  #secrets: string | undefined;
+
+  constructor(context: MountsContext, step: Step, signal: AbortSignal) {
+    this.#context = context;
+    this.#step = step;
+    this.#signal = signal;
+  }
+
+  onClose(close: () => Promise<void>): void {
+    this.#closers.push(close);
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+
+  async open(mount: StepMount, index: number): Promise<void> {
+    switch (mount.type) {
+      case 'bind':
+        this.#bind(await this.#hold(mount.from, mount.source), mount.target, mount.writable);
+        return;
+      case 'cache':
+        await this.#cache(mount);
+        return;
+      case 'tmpfs':
+        this.mounts.push({
+          destination: mount.target,
+          type: 'tmpfs',
+          source: 'tmpfs',
+          options: ['nosuid', 'nodev', ...(mount.size === undefined ? [] : [`size=${mount.size}`])],
+        });
+        return;
+      case 'secret':
+        await this.#secret(mount);
+        return;
+      case 'ssh':
+        await this.#ssh(mount, index);
+    }
+  }
+
+  /** Throws EngineError for a mount over /proc. */
+  checkPlaces(rootfs: string): void {
+    try {
+      checkProcMountsIn(rootfs, this.mounts);
+    } catch (error) {
+      throw this.#refuse((error as Error).message);
+    }
+  }
+
+  /** In /dev/pipes, where BuildKit's users expect it; /dev is not in any layer. */
+  async script(name: string, content: string): Promise<void> {
+    const file = await this.#privateFile(Buffer.from(content), { mode: 0o755, uid: 0, gid: 0 });
+    this.#bind(file, `/dev/pipes/${name}`, false);
+  }
+
+  /** Opens the path inside the tree of the source, and mounts it under a name of the agent for the runtime. */
+  async #hold(source: Source, path: string): Promise<string> {
+    const { path: root } = await this.#openFolder(source);
+    const { libc, partsDirectory } = this.#context;
+    const held = await holdPath(libc, root, path, partsDirectory);
+    if (held === undefined) throw this.#refuse(`the source of a mount is not there: ${path}`);
+    this.onClose(() => held.release());
+    return held.path;
+  }
+
+  async #openFolder(source: Source): Promise<OpenedFolder> {
+    const opened = await this.#context.openFolder(source);
+    this.onClose(() => opened.release());
+    return opened;
+  }
+
+  async #cache(mount: Extract<StepMount, { readonly type: 'cache' }>): Promise<void> {
+    const { from } = mount;
+    const opened = await this.#context.cacheMounts.acquire(
+      {
+        ...mount,
+        fill: from === undefined ? undefined : (folder) => this.#fill(folder, from, mount.source),
+      },
+      this.#signal,
+    );
+    this.onClose(async () => opened.release());
+    this.#bind(opened.folder, mount.target, !mount.readonly);
+  }
+
+  /** With owners, names, pipes and attributes as they are, which fs.cp does not keep. */
+  async #fill(folder: string, from: Source, path: string): Promise<void> {
+    const { path: root } = await this.#openFolder(from);
+    const { libc, trees } = this.#context;
+    const source = openInRoot(libc, root, path, 'folder');
+    if (source === undefined) throw this.#refuse(`the source of a cache is no folder: ${path}`);
+    try {
+      await copyTree(trees, source, folder, this.#signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw this.#refuse(`a cache could not be filled from ${path}: ${(error as Error).message}`);
+    } finally {
+      closeSync(source);
+    }
+  }
+
+  async #secret(mount: Extract<StepMount, { readonly type: 'secret' }>): Promise<void> {
+    const value = await this.#context.source.secret(mount.id, this.#signal);
+    if (value === undefined) {
+      if (mount.required) throw this.#refuse(`secret ${mount.id}: not found`);
+      return;
+    }
+    if (mount.env !== undefined) this.env.push(`${mount.env}=${Buffer.from(value).toString('utf8')}`);
+    if (mount.env !== undefined && mount.target === undefined) return;
+    this.#bind(await this.#privateFile(value, mount), mount.target ?? `/run/secrets/${mount.id}`, false);
+  }
+
+  async #ssh(mount: Extract<StepMount, { readonly type: 'ssh' }>, index: number): Promise<void> {
+    const socket = await this.#context.source.sshSocket(mount.id, this.#signal);
+    if (socket === undefined) {
+      if (mount.required)
+        throw this.#refuse(`no ssh agent ${mount.id} was given: build with --ssh ${mount.id}`);
+      return;
+    }
+    this.onClose(() => socket.release());
+    await chown(socket.path, mount.uid, mount.gid);
+    await chmod(socket.path, mount.mode);
+    const target = mount.target ?? `/run/buildkit/ssh_agent.${index}`;
+    this.#bind(socket.path, target, true);
+    if (!this.env.some((entry) => entry.startsWith('SSH_AUTH_SOCK=')))
+      this.env.push(`SSH_AUTH_SOCK=${target}`);
+  }
+
+  async #privateFile(
+    content: Uint8Array,
+    { mode, uid, gid }: { readonly mode: number; readonly uid: number; readonly gid: number },
+  ): Promise<string> {
+    if (this.#secrets === undefined) {
+      const folder = join(this.#context.secretsDirectory, randomUUID());
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      this.#secrets = folder;
+      this.onClose(() => rm(folder, { recursive: true, force: true }));
+    }
+    const file = join(this.#secrets, randomUUID());
+    await writeFile(file, content, { mode: 0o600 });
+    await chown(file, uid, gid);
+    await chmod(file, mode);
+    return file;
+  }
+
+  #bind(source: string, destination: string, writable: boolean): void {
+    const options = ['rbind', writable ? 'rw' : 'ro', 'rprivate'];
+    this.mounts.push({ destination, type: 'bind', source, options });
+  }
+
+  #refuse(message: string): Error {
+    return dockerfileError(this.#step.at, `RUN: ${message}`);
+  }
+}

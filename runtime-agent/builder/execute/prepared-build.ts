@@ -1,0 +1,59 @@
+import type { Digest } from '../../../oci/digest.ts';
+import type { ImageConfig } from '../../../oci/image-config.ts';
+import { imageKey } from '../solver/needed-stages.ts';
+import type { Source } from '../solver/stage-sources.ts';
+import type { StagePlan } from '../solver/step.ts';
+import type { BaseImage } from './base-images.ts';
+
+export interface PreparedBuildParts {
+  /** By the index of their stage, each after those that it stands on. */
+  readonly plans: ReadonlyMap<number, StagePlan>;
+  readonly target: number;
+  readonly bases: ReadonlyMap<string, BaseImage>;
+  /** The lines of the ignore file. */
+  readonly ignored: readonly string[];
+}
+
+/** A build whose stages are planned and whose images are here. */
+export class PreparedBuild {
+  readonly #parts: PreparedBuildParts;
+
+  constructor(parts: PreparedBuildParts) {
+    this.#parts = parts;
+  }
+
+  get plans(): readonly StagePlan[] {
+    return [...this.#parts.plans.values()];
+  }
+
+  get target(): StagePlan {
+    return this.plan(this.#parts.target);
+  }
+
+  get ignored(): readonly string[] {
+    return this.#parts.ignored;
+  }
+
+  /** What went in from registries. */
+  get materials(): readonly { readonly uri: string; readonly digest: Digest }[] {
+    return [...this.#parts.bases.values()].map(({ reference, digest }) => ({
+      uri: `pkg:docker/${reference}`,
+      digest,
+    }));
+  }
+
+  plan(index: number): StagePlan {
+    const plan = this.#parts.plans.get(index);
+    if (plan === undefined) throw new TypeError('a stage that is needed was planned');
+    return plan;
+  }
+
+  imageOf(source: Source): BaseImage | undefined {
+    return source.kind === 'image' ? this.#parts.bases.get(imageKey(source)) : undefined;
+  }
+
+  /** The configuration of the image that a stage stands on in the end; undefined for scratch. */
+  groundOf({ base }: StagePlan): ImageConfig | undefined {
+    return base.kind === 'stage' ? this.groundOf(this.plan(base.index)) : this.imageOf(base)?.config;
+  }
+}

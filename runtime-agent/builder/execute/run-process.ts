@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { destroyCgroup } from '../../../lib/linux/cgroups/cgroups.ts';
+import { cgroupPath } from '../../containers/plan/cgroup-path.ts';
+import { RUNTIME_ENVIRONMENT } from '../../containers/runtime/runtime-commands.ts';
+import { readCreateFailure } from '../../containers/runtime/runtime-error.ts';
+import { EngineError } from '../../errors.ts';
+import type { RunContext } from './run-context.ts';
+
+export type StepOutput = (stream: 'stdout' | 'stderr', data: Uint8Array) => void;
+
+/**
+ * Runs a bundle to its end, with all that it left running gone then, and answers the exit code of its process. An abort kills it at once.
+ * Throws EngineError 'bad-request' for a command that is not there or cannot be run, and the signal's reason.
+ */
+export async function runStepProcess(
+  context: RunContext,
+  id: string,
+  bundle: string,
+  output: StepOutput,
+  signal: AbortSignal,
+): Promise<number> {
+  signal.throwIfAborted();
+  const { runtime, paths } = context;
+  const log = join(bundle, 'runtime.log');
+  // A runtime that outlived the agent would take away what the next one is about to take away.
+  const command = [runtime.path, '--root', paths.runtimeRoot, '--log', log, 'run', '--bundle', bundle, id];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: RUNTIME_ENVIRONMENT,
+    cwd: bundle,
+  });
+  child.stdout.on('data', (data: Buffer) => output('stdout', data));
+  child.stderr.on('data', (data: Buffer) => output('stderr', data));
+  let killing: Promise<void> | undefined;
+  const kill = () => {
+    killing ??= killStep(context, id).finally(() => child.kill('SIGKILL'));
+  };
+  signal.addEventListener('abort', kill, { once: true });
+  try {
+    const exitCode = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, endedBy) => resolve(code ?? (endedBy === null ? 255 : 137)));
+    });
+    await killing;
+    signal.throwIfAborted();
+    if (exitCode !== 0) await throwCreateFailure(runtime.name, log);
+    return exitCode;
+  } finally {
+    signal.removeEventListener('abort', kill);
+    await killStep(context, id);
+  }
+}
+
+async function killStep(context: RunContext, id: string): Promise<void> {
+  try {
+    // The runtime removes what it made when the process ends; it did not where it was killed itself.
+    if (existsSync(join(context.paths.runtimeRoot, id))) await context.commands.delete(id, true);
+    await destroyCgroup(context.cgroups, cgroupPath(id));
+  } catch (error) {
+    context.log.error({ step: id, err: error }, 'what is left of a build step could not be removed');
+  }
+}
+
+/** The runtime writes into its log only where it could not start the process. */
+async function throwCreateFailure(runtime: string, log: string): Promise<void> {
+  const text = await readFile(log, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  if (text.trim() === '') return;
+  throw new EngineError('bad-request', readCreateFailure(runtime, text).message);
+}

@@ -1,0 +1,161 @@
+import type { Digest } from '../../../oci/digest.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { BuildProgress, BuildRequest, BuiltSteps } from '../builder.ts';
+import type { RemoteStep } from '../cache/remote/cache-document.ts';
+import type { ImportedCache, RemoteCaches } from '../cache/remote/remote-cache.ts';
+import type { StepCache } from '../cache/step-cache.ts';
+import { internalStep } from '../internal-step.ts';
+import type { HeldLayers } from './held-layers.ts';
+import { layerProgress } from './layer-progress.ts';
+
+export interface SharedCachesOptions {
+  readonly remote: RemoteCaches;
+  readonly request: Pick<BuildRequest, 'cacheFrom' | 'cacheTo' | 'inlineCache' | 'source'>;
+  readonly steps: StepCache;
+  readonly snapshotter: Snapshotter;
+  readonly held: HeldLayers;
+  readonly progress: (step: BuildProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A layer of a step that was found in a cache and cannot be had: the build begins its steps again without it. */
+export class LayerLostError extends Error {
+  override readonly name = 'LayerLostError';
+}
+
+interface AwaitedLayer {
+  /** Undefined: this host has known it, and nobody is known who has it. */
+  readonly cache: ImportedCache | undefined;
+  readonly diffId: Digest;
+  readonly keys: readonly string[];
+  readonly step: RemoteStep;
+  coming?: Promise<void>;
+}
+
+/** The caches that one build takes steps from, and what is to be left of it in others. */
+export class SharedCaches {
+  readonly #options: SharedCachesOptions;
+  readonly #imported: ImportedCache[] = [];
+  readonly #recorded = new Map<string, RemoteStep>();
+  /** Layers of steps that were found, and are not here yet. */
+  readonly #awaited = new Map<Digest, AwaitedLayer>();
+  readonly #lost = new Set<Digest>();
+
+  constructor(options: SharedCachesOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the caches that are asked for. One that cannot be had is told of, and the build goes on without it. */
+  async open(): Promise<void> {
+    const { request, progress, signal, remote } = this.#options;
+    await Promise.all(
+      request.cacheFrom.map(async (place) => {
+        try {
+          const name = place.kind === 'folder' ? `local:${place.path}` : place.reference;
+          const title = `importing cache manifest from ${name}`;
+          const cache = await internalStep(title, progress, () => remote.read(place, request.source, signal));
+          this.#imported.push(cache);
+        } catch {
+          signal.throwIfAborted();
+        }
+      }),
+    );
+  }
+
+  /** A step that another host has built. Its layer need not be here: see `bring`. */
+  async find(keys: readonly string[]): Promise<RemoteStep | undefined> {
+    for (const cache of this.#imported) {
+      const step = cache.find(keys);
+      if (step === undefined) continue;
+      const { diffId } = step;
+      if (diffId === undefined || (await this.#options.held.take(diffId))) await this.#remember(keys, step);
+      else if (this.#lost.has(diffId)) continue;
+      else if (!this.#awaited.has(diffId)) this.#awaited.set(diffId, { cache, diffId, keys, step });
+      return step;
+    }
+    return undefined;
+  }
+
+  /** Lets a build go by a step of which this host has all but the layer. False where that was wanted, and in vain. */
+  expect(keys: readonly string[], step: RemoteStep & { readonly diffId: Digest }): boolean {
+    const { diffId } = step;
+    if (this.#lost.has(diffId)) return false;
+    if (!this.#awaited.has(diffId)) this.#awaited.set(diffId, { cache: undefined, diffId, keys, step });
+    return true;
+  }
+
+  /**
+   * Brings what of these layers is not here, all at once; the build keeps them. Throws LayerLostError where one cannot be had any more: its
+   * step is not found again then, and must be built.
+   */
+  async bring(chain: readonly Digest[]): Promise<void> {
+    await Promise.all(
+      chain.map(async (diffId) => {
+        const awaited = this.#awaited.get(diffId);
+        if (awaited === undefined) return;
+        awaited.coming ??= this.#fetch(awaited);
+        await awaited.coming;
+      }),
+    );
+  }
+
+  /** To be called at the end: steps whose layers were of no use are known from now on all the same. */
+  async close(): Promise<void> {
+    for (const { cache, keys, step } of this.#awaited.values()) {
+      if (cache !== undefined) await this.#remember(keys, step, false);
+    }
+  }
+
+  /** A step of this build, wherever it came from. */
+  record(step: RemoteStep): void {
+    const { cacheTo, inlineCache } = this.#options.request;
+    if (cacheTo.length > 0 || inlineCache) this.#recorded.set(step.keys.join(), step);
+  }
+
+  /** What the image itself is to hold: the steps that made its layers. Undefined where that is not asked for. */
+  inline(chain: readonly Digest[]): readonly RemoteStep[] | undefined {
+    return this.#options.request.inlineCache ? this.#stepsOf(chain) : undefined;
+  }
+
+  /**
+   * What the caches that are asked for are to hold, all of whose layers are here then. `chain` are those of the image. Throws LayerLostError as
+   * bring() does.
+   */
+  async built(chain: readonly Digest[]): Promise<BuiltSteps> {
+    const { cacheTo } = this.#options.request;
+    if (cacheTo.length === 0) return { ofImage: [], all: [] };
+    if (cacheTo.some(({ mode }) => mode === 'max')) await this.bring([...this.#awaited.keys()]);
+    return { ofImage: this.#stepsOf(chain), all: [...this.#recorded.values()] };
+  }
+
+  #stepsOf(chain: readonly Digest[]): readonly RemoteStep[] {
+    return [...this.#recorded.values()].filter(
+      ({ diffId }) => diffId === undefined || chain.includes(diffId),
+    );
+  }
+
+  async #fetch({ cache, diffId, keys, step }: AwaitedLayer): Promise<void> {
+    const { held, progress, signal } = this.#options;
+    try {
+      if (cache === undefined) throw new Error('it was never on this host');
+      await internalStep(`extracting layer of ${step.description}`, progress, (shown) =>
+        cache.fetchLayer(diffId, layerProgress(shown, 'layer'), signal, () => held.claim(diffId)),
+      );
+    } catch (cause) {
+      signal.throwIfAborted();
+      this.#lost.add(diffId);
+      this.#awaited.delete(diffId);
+      throw new LayerLostError(`the layer of ${step.description} cannot be had any more`, { cause });
+    }
+    this.#awaited.delete(diffId);
+    await this.#remember(keys, step);
+  }
+
+  async #remember(keys: readonly string[], step: RemoteStep, isHere = true): Promise<void> {
+    const { steps, snapshotter } = this.#options;
+    const { diffId, description, createdAt } = step;
+    const size = diffId === undefined || !isHere ? 0 : await snapshotter.layerSize(diffId);
+    const [first = '', ...others] = new Set([...keys, ...step.keys]);
+    await steps.put([first, ...others], { diffId, description, size, createdAt });
+  }
+}

@@ -1,0 +1,131 @@
+import type { Digest } from '../../../oci/digest.ts';
+import type { ImageConfig, ImageConfigHistory } from '../../../oci/image-config.ts';
+import type { Platform } from '../../images/image.ts';
+import { hostPlatform } from '../../images/platform.ts';
+import type { BuildProgress, BuildRequest } from '../builder.ts';
+import { historyEntry } from '../solver/image-document.ts';
+import type { Source } from '../solver/stage-sources.ts';
+import type { StagePlan, Step, Work } from '../solver/step.ts';
+import type { Chain } from '../solver/step-key.ts';
+import { createdOf, shortName } from './chain-facts.ts';
+import { refuseForeignPlatform } from './foreign-platform.ts';
+import type { PreparedBuild } from './prepared-build.ts';
+import { LayerLostError } from './shared-caches.ts';
+import type { StepExecutor } from './step-executor.ts';
+import type { StepOutcome } from './step-once.ts';
+
+/** A stage whose steps are done. */
+export interface BuiltStage {
+  readonly chain: Chain;
+  readonly history: readonly ImageConfigHistory[];
+}
+
+export interface StageRunsOptions {
+  readonly prepared: PreparedBuild;
+  readonly executor: StepExecutor;
+  readonly request: BuildRequest;
+  /** Gets each layer of a step as soon as it is there. */
+  readonly made: (plan: StagePlan, diffId: Digest) => void;
+  readonly progress: (step: BuildProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** The stages of one build, each run once, beside those that it does not stand on. */
+export class StageRuns {
+  readonly #options: StageRunsOptions;
+  readonly #stages = new Map<number, Promise<BuiltStage>>();
+
+  constructor(options: StageRunsOptions) {
+    this.#options = options;
+  }
+
+  /** What a stage comes to; it is begun where nobody has. */
+  stage(plan: StagePlan): Promise<BuiltStage> {
+    let built = this.#stages.get(plan.index);
+    if (built === undefined) {
+      built = this.#run(plan);
+      this.#stages.set(plan.index, built);
+    }
+    return built;
+  }
+
+  /** The layers of a stage or an image, when they are there. */
+  async chainOf(source: Extract<Source, { readonly kind: 'stage' | 'image' }>): Promise<Chain> {
+    const { prepared } = this.#options;
+    if (source.kind === 'image') return prepared.imageOf(source)?.config.diffIds ?? [];
+    return (await this.stage(prepared.plan(source.index))).chain;
+  }
+
+  /** Resolves when no stage runs any more. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#stages.values());
+  }
+
+  async #run(plan: StagePlan): Promise<BuiltStage> {
+    const { executor, request, progress, signal } = this.#options;
+    const base = await this.#base(plan);
+    const now = () => new Date();
+    progress({ kind: 'started', id: plan.fromId, at: now() });
+    progress({ kind: 'completed', id: plan.fromId, at: now(), layer: shortName(base.chain) });
+    let chain = base.chain;
+    let created = createdOf(base.history);
+    const history = [...base.history];
+    for (const step of plan.steps) {
+      signal.throwIfAborted();
+      let hasLayer = false;
+      if (step.work !== undefined) {
+        const { diffId, createdAt } = await this.#step(plan, step, step.work, chain);
+        hasLayer = diffId !== undefined;
+        if (diffId !== undefined) {
+          chain = [...chain, diffId];
+          this.#options.made(plan, diffId);
+        }
+        created = createdAt;
+      } else if ((await executor.configure(step, chain)) && reuses(plan, request)) {
+        progress({ kind: 'cached', id: step.id, at: now() });
+      }
+      // A step without files is as old as what it stands on, so that a build of nothing new gives the same image.
+      history.push(historyEntry(step.history, created, hasLayer));
+      progress({ kind: 'completed', id: step.id, at: now(), layer: shortName(chain) });
+    }
+    return { chain, history };
+  }
+
+  async #step(plan: StagePlan, step: Step, work: Work, chain: Chain): Promise<StepOutcome> {
+    const { prepared, executor, request, progress, signal } = this.#options;
+    const { id } = step;
+    try {
+      if (work.kind === 'run') {
+        await refuseForeignPlatform(step, platformOf(prepared.groundOf(plan), request));
+      }
+      return await executor.execute(step, work, chain, reuses(plan, request), {
+        cached: () => progress({ kind: 'cached', id, at: new Date() }),
+        started: (container) =>
+          progress({ kind: 'started', id, at: new Date(), ...(container !== undefined && { container }) }),
+        output: (stream, data) => progress({ kind: 'log', id, stream, data }),
+      });
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof LayerLostError)) {
+        progress({ kind: 'failed', id, at: new Date(), message: (error as Error).message });
+      }
+      throw error;
+    }
+  }
+
+  async #base({ base }: StagePlan): Promise<BuiltStage> {
+    const { prepared } = this.#options;
+    if (base.kind === 'stage') return await this.stage(prepared.plan(base.index));
+    const config = prepared.imageOf(base)?.config;
+    return { chain: config?.diffIds ?? [], history: config?.history ?? [] };
+  }
+}
+
+/** Of what stands on an image, or on nothing. */
+export function platformOf(ground: ImageConfig | undefined, request: BuildRequest): Platform {
+  return ground ?? request.platform ?? hostPlatform();
+}
+
+function reuses({ index, name }: StagePlan, { noCache }: BuildRequest): boolean {
+  if (typeof noCache === 'boolean') return !noCache;
+  return !noCache.some((wanted) => wanted === name || wanted === String(index));
+}

@@ -1,0 +1,40 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { ImageReference } from '../../oci/reference.ts';
+import type { LayerCompression } from '../images/compression/layer-compression.ts';
+import type { Platform } from '../images/image.ts';
+import type { FileTree } from './context/file-tree.ts';
+
+/** The form that an output wants layers in. */
+export interface LayerForms {
+  readonly compression: LayerCompression;
+  /** Layers that may stay as a registry has had them. */
+  readonly keeps: (diffId: Digest) => boolean;
+  /** Gets the bytes of layers that are done. */
+  readonly progress: (diffId: Digest, done: number, total: number) => void;
+}
+
+/** What goes into an archive. */
+export interface ArchivedImages {
+  /** One for each platform. */
+  readonly images: readonly {
+    readonly id: Digest;
+    readonly platform: Platform;
+    readonly forms: LayerForms;
+  }[];
+  /** Whether they have an index of their own. */
+  readonly isIndex: boolean;
+  /** Of the image, or of the index. */
+  readonly names: readonly ImageReference[];
+}
+
+/** What becomes of images that were built. */
+export interface ImageOutputs {
+  /** Lets the image have layers of these forms wherever it is pushed. */
+  compress(image: Digest, forms: LayerForms, signal: AbortSignal): Promise<void>;
+  /** An OCI layout with docker's manifest.json. */
+  archive(archived: ArchivedImages, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The files of the image as one tar. */
+  filesTar(image: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The files of the image; they are there until the tree's `release`. */
+  files(image: Digest): Promise<FileTree>;
+}

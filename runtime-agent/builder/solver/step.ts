@@ -1,0 +1,117 @@
+import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
+import type { Location } from '../frontend/dockerfile-text.ts';
+import type { RunMount } from '../frontend/instruction.ts';
+import type { Source } from './stage-sources.ts';
+import type { StageState } from './stage-state.ts';
+
+/** What a file or a document becomes that an instruction holds in itself. */
+export interface InlineFile {
+  readonly name: string;
+  readonly content: string;
+}
+
+/** `RUN --mount` with its texts expanded and its source known. */
+export type StepMount = Exclude<RunMount, { readonly type: 'bind' | 'cache' }> | BindMount | CacheMount;
+
+export interface BindMount {
+  readonly type: 'bind';
+  readonly from: Source;
+  readonly source: string;
+  readonly target: string;
+  readonly writable: boolean;
+}
+
+export interface CacheMount {
+  readonly type: 'cache';
+  readonly id: string;
+  readonly from: Source | undefined;
+  readonly source: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  readonly sharing: 'shared' | 'private' | 'locked';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface RunWork {
+  readonly kind: 'run';
+  /** Program and arguments, the shell's included. */
+  readonly args: readonly string[];
+  /** Of the stage and its arguments, `NAME=value`. */
+  readonly env: readonly string[];
+  /** Proxies: the process sees them, neither key nor history do. */
+  readonly hiddenEnv: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly network: 'default' | 'none' | 'host';
+  /** Without a sandbox a step has the rights of a privileged container. */
+  readonly security: 'sandbox' | 'insecure';
+  readonly mounts: readonly StepMount[];
+  /** A program that is made available to the process and run. */
+  readonly script: InlineFile | undefined;
+}
+
+export interface CopyWork {
+  readonly kind: 'copy';
+  readonly isAdd: boolean;
+  readonly from: Source;
+  readonly sources: readonly string[];
+  readonly documents: readonly InlineFile[];
+  /** Absolute, with a slash at its end where it must be a folder. */
+  readonly destination: string;
+  readonly chown: string | undefined;
+  readonly chmod: string | undefined;
+  readonly link: boolean;
+  readonly parents: boolean;
+  readonly exclude: readonly string[];
+  readonly checksum: string | undefined;
+  /** Whether `.git` comes with the files of a git repository; undefined where the instruction does not say. */
+  readonly keepGitDir: boolean | undefined;
+  readonly unpack: boolean | undefined;
+}
+
+/** A folder that is made where it is not there. */
+export interface FolderWork {
+  readonly kind: 'folder';
+  readonly path: string;
+  /** Whose it becomes where it is made, as USER has it; undefined is root. */
+  readonly user?: string;
+}
+
+/** What a step does to the files; undefined work changes the configuration alone. */
+export type Work = RunWork | CopyWork | FolderWork;
+
+export interface Step {
+  /** Unique in the build. */
+  readonly id: string;
+  readonly at: Location;
+  /** The instruction as it was written. */
+  readonly text: string;
+  readonly work: Work | undefined;
+  /** `created_by` of the history. */
+  readonly history: string;
+  /** A digest of this instruction, of all before it, and of the configuration that the first of them began with. */
+  readonly lineage: string;
+}
+
+/** What a stage stands on, for a stage that was planned. */
+export interface StagePlan {
+  readonly index: number;
+  readonly name: string | undefined;
+  /** As clients show it: `[build 2/4]`. */
+  readonly title: string;
+  readonly base: Source;
+  readonly baseText: string;
+  readonly fromId: string;
+  readonly steps: readonly Step[];
+  /** After the last step. */
+  readonly config: ImageConfigDefaults;
+  readonly author: string | undefined;
+  /** For stages that stand on this one. */
+  readonly state: StageState;
+  /** That of the last step. */
+  readonly lineage: string;
+  /** The arguments that the stage took. */
+  readonly takenArguments: ReadonlySet<string>;
+}

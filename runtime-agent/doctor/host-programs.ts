@@ -1,0 +1,43 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError } from '../config.ts';
+import { PROGRAMS } from './programs.ts';
+
+/** The runtimes, of which one must be there; the agent tries which of them works. */
+const RUNTIMES = ['crun', 'runc'];
+
+/** Throws ConfigError that names the first program that the agent cannot do without and this host lacks, and its Debian package. */
+export async function checkHostPrograms(searchPath: string): Promise<void> {
+  const needed = PROGRAMS.filter((program) => program.needed);
+  const installed = await findPrograms([...RUNTIMES, ...needed.map(({ name }) => name)], searchPath);
+  const absent = needed.find(({ name }) => !installed.has(name));
+  if (absent !== undefined) throw missing(absent.name, absent.debianPackage);
+  if (!RUNTIMES.some((name) => installed.has(name))) throw missing(RUNTIMES.join(' or '), 'crun');
+}
+
+/** Which of these programs are on the search path. */
+export async function findPrograms(
+  names: readonly string[],
+  searchPath: string,
+): Promise<ReadonlySet<string>> {
+  const found = await Promise.all(names.map((name) => isInstalled(name, searchPath)));
+  return new Set(names.filter((_, index) => found[index]));
+}
+
+function missing(program: string, debianPackage: string): ConfigError {
+  return new ConfigError(
+    `${program} is not installed: run "apt-get install ${debianPackage}", or its like elsewhere.`,
+  );
+}
+
+async function isInstalled(program: string, searchPath: string): Promise<boolean> {
+  for (const folder of searchPath.split(':').filter((entry) => entry.startsWith('/'))) {
+    const found = await access(join(folder, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
+}

@@ -1,0 +1,59 @@
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
+import type { Digest } from '../../../oci/digest.ts';
+import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
+import type { Platform } from '../image.ts';
+import { sha256 } from './plain-manifest.ts';
+
+/** One more step on top of an image, or of nothing. */
+export interface ComposedConfig {
+  /** The configuration of the image below, byte for byte; it was read before. */
+  readonly parent?: Uint8Array;
+  /** Of an image of nothing below it. */
+  readonly platform: Platform;
+  readonly config: ImageConfigDefaults;
+  readonly created: Date;
+  readonly author?: string;
+  readonly createdBy?: string;
+  readonly comment?: string;
+  /** The new layer; the history then says that it brought one. That of an empty tar is none. */
+  readonly layer?: Digest;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Of two blocks of zeros. */
+const EMPTY_TAR = sha256(Buffer.alloc(1024));
+/** What docker once noted of the container that an image came from. */
+const OF_THE_CONTAINER: ReadonlySet<string> = new Set(['id', 'parent', 'container', 'container_config']);
+
+/** The bytes of an image configuration (image-spec, config.md), fields in docker's order. */
+export function composeConfig(step: ComposedConfig): Buffer {
+  const parent =
+    step.parent === undefined ? {} : (JSON.parse(Buffer.from(step.parent).toString('utf8')) as JsonObject);
+  const inherited = Object.entries(parent).filter(([key]) => !OF_THE_CONTAINER.has(key));
+  const layer = step.layer === EMPTY_TAR ? undefined : step.layer;
+  const below = (parent.rootfs as { readonly diff_ids?: readonly string[] } | undefined)?.diff_ids ?? [];
+  const { platform, author, createdBy, comment } = step;
+  // As Go writes times.
+  const created = `${trimEndOf(trimEndOf(step.created.toISOString().slice(0, -1), '0'), '.')}Z`;
+  const entry = {
+    created,
+    ...(author && { author }),
+    ...(createdBy && { created_by: createdBy }),
+    ...(comment && { comment }),
+    ...(layer === undefined && { empty_layer: true }),
+  };
+  const config: Record<string, unknown> = {
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant && { variant: platform.variant }),
+    ...Object.fromEntries(inherited),
+    config: step.config,
+    created,
+    history: [...((parent.history as readonly unknown[] | null | undefined) ?? []), entry],
+    rootfs: { type: 'layers', diff_ids: layer === undefined ? below : [...below, layer] },
+  };
+  if (author) config.author = author;
+  const sorted = Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Buffer.from(JSON.stringify(Object.fromEntries(sorted)));
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Pace } from '../../../../lib/sync/pace.ts';
+import { ignoreLines, ignoreRules } from '../../../../runtime-agent/builder/frontend/ignore-rules.ts';
+
+const excludes = (text: string, path: string) => ignoreRules(ignoreLines(text)).excludes(path, new Pace());
+
+describe('.dockerignore', () => {
+  for (const [text, out, kept] of [
+    ['*.md', ['a.md'], ['a.txt', 'd/a.md']],
+    ['**/*.md', ['a.md', 'd/a.md', 'd/e/a.md'], ['a.mdx']],
+    ['d', ['d', 'd/a', 'd/e/f'], ['dd', 'e/d']],
+    ['/d/', ['d/a'], ['e']],
+    ['d/**', ['d/a', 'd/b/c'], ['d', 'x/d/a']],
+    ['**/node_modules', ['node_modules/a', 'x/node_modules/b'], ['node_modules2']],
+    ['*/temp*', ['a/temp', 'a/temp2/x'], ['temp', 'a/b/temp']],
+    ['temp?', ['temp1'], ['temp', 'temp12']],
+    ['[ab].txt', ['a.txt', 'b.txt'], ['c.txt']],
+    ['[^ab].txt', ['c.txt'], ['a.txt']],
+    ['*\n!keep', ['x', 'd/y'], ['keep', 'keep/z']],
+    ['*.md\n!README.md', ['a.md'], ['README.md']],
+    ['*.md\n!README*.md\nREADME-secret.md', ['README-secret.md', 'x.md'], ['README.md']],
+    ['# *.md\n\n  x  \n', ['x'], ['a.md']],
+    ['./a/../b', ['b'], ['a']],
+    ['a\\*b', ['a*b'], ['axb']],
+  ] as const) {
+    test(JSON.stringify(text), async () => {
+      for (const path of out) assert.equal(await excludes(text, path), true, `${path} is left out`);
+      for (const path of kept) assert.equal(await excludes(text, path), false, `${path} stays`);
+    });
+  }
+
+  test('many rules let other work go on', async () => {
+    const rules = ignoreRules(ignoreLines(`${'*a*a*a*b\n'.repeat(2000)}`));
+    const pace = new Pace();
+    assert.equal(await rules.excludes('a'.repeat(255), pace), false);
+    assert.ok(pace.turns > 20, `${pace.turns} turns`);
+  });
+
+  test('a pattern that does not end is refused', () => {
+    assert.throws(() => ignoreRules(['[a-']), /syntax error in pattern/);
+  });
+});

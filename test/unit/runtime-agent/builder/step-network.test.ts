@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openStepNetwork } from '../../../../runtime-agent/builder/execute/step-network.ts';
+import type { Container } from '../../../../runtime-agent/containers/container.ts';
+import type { ContainerNetworks } from '../../../../runtime-agent/networks/container-networks.ts';
+import { makeTempDir } from '../../../support/temp-dir.ts';
+
+test('a network of a step that fails to open is closed, and its namespace released', async (t) => {
+  const undone: string[] = [];
+  const networks = {
+    open: async () => ({
+      namespace: '/proc/1/fd/3',
+      files: { hosts: '', resolvConf: '' },
+      ready: Promise.reject(new Error('no address is free')),
+      release: () => undone.push('release'),
+    }),
+    close: async () => undone.push('close'),
+  } as unknown as ContainerNetworks;
+  const container = {
+    id: 'step',
+    config: { Hostname: 'step' },
+    hostConfig: { NetworkMode: 'default' },
+  } as unknown as Container;
+  await assert.rejects(openStepNetwork(networks, container, await makeTempDir(t, 'step')), /no address/);
+  assert.deepEqual(undone, ['release', 'close']);
+});
