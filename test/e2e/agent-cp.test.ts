@@ -109,6 +109,11 @@ describe('docker cp', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
       ])
         await tar(path);
       for (const path of ['/a/empty', '/a/dangling', '/a/../a/one', 'a/one', '/a/nosuch/.']) await tar(path);
+      const root = await runCommand('sh', [
+        '-c',
+        `docker -H ${daemon.host} cp ${name}:/ - | tar -tPf - | sed -n 1p`,
+      ]);
+      printed.push(`tar of / begins with ${root.stdout}`);
       await step(`${name}:/nosuch`, at('x'));
       for (const path of ['/a/one/', '/a/one/.', '/a/one/x']) await step(`${name}:${path}`, '-');
       await step('nosuch:/a', at('x'));
