@@ -79,7 +79,9 @@ describe('the watchdog', { concurrency: 3, timeout: 120_000 }, () => {
   });
 
   test('leaves a process alone that somebody debugs', async (t) => {
-    const { ended, printed } = await startStall(t, 'for three seconds', { flags: ['--inspect=127.0.0.1:0'] });
+    const { ended, printed } = await startStall(t, 'for longer than the limit', {
+      flags: ['--inspect=127.0.0.1:0'],
+    });
     assert.equal(await ended(), 0, printed());
   });
 });
