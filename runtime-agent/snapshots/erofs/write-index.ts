@@ -14,7 +14,7 @@ import {
   SLOT,
 } from './erofs-format.ts';
 
-/** A node, once however many names it has, with all that its inode says. */
+/** A node, once however many names it has, with all that its inode says. A layer may have two million of them. */
 interface Placed extends Placement {
   readonly node: LayerNode;
   readonly number: number;
@@ -23,6 +23,8 @@ interface Placed extends Placement {
   /** Of folders: with `.` and `..`, in the order of their bytes. */
   readonly names: readonly string[];
 }
+
+const NO_NAMES: readonly string[] = [];
 
 /** Bytes that are gathered before they are written. */
 const GATHERED = 1 << 20;
@@ -66,10 +68,10 @@ function place(root: LayerNode): {
   readonly blocks: number;
 } {
   const placed = new Map<LayerNode, Placed>();
-  const apart: { readonly node: LayerNode; readonly entry: Omit<Placed, 'content'> }[] = [];
+  const apart: Placed[] = [];
   let end = FIRST_INODE;
   const put = (node: LayerNode, parent: LayerNode) => {
-    const names = node.kind === 'folder' ? sortedNames(node) : [];
+    const names = node.kind === 'folder' ? sortedNames(node) : NO_NAMES;
     const contentSize = node.kind === 'folder' ? folderSize(names) : node.size;
     const size = inodeSize(node);
     const isInline = !hasContent(node) || size + contentSize <= BLOCK;
@@ -77,9 +79,10 @@ function place(root: LayerNode): {
     // Neither the inode nor what is inline may lie across the end of a block.
     const left = BLOCK - (end % BLOCK);
     if (left < (needed <= BLOCK ? needed : INODE_SIZE)) end += left;
-    const entry = { node, parent, number: placed.size + 1, position: end, contentSize, names };
-    placed.set(node, { ...entry, content: 'inline' });
-    if (!isInline) apart.push({ node, entry });
+    const number = placed.size + 1;
+    const entry: Placed = { node, parent, number, position: end, contentSize, names, content: 'inline' };
+    placed.set(node, entry);
+    if (!isInline) apart.push(entry);
     end = roundUp(end + needed, SLOT);
   };
   put(root, root);
@@ -92,8 +95,8 @@ function place(root: LayerNode): {
     }
   }
   let block = Math.ceil(end / BLOCK);
-  for (const { node, entry } of apart) {
-    placed.set(node, { ...entry, content: { block } });
+  for (const entry of apart) {
+    placed.set(entry.node, { ...entry, content: { block } });
     block += Math.ceil(entry.contentSize / BLOCK);
   }
   return { placed, blocks: block };
