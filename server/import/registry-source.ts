@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { nextLink } from '../../lib/http/next-link.ts';
-import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
+import { readAtMost } from '../../lib/streams/read-at-most.ts';
 import { type Digest, digestAlgorithm, isDigest } from '../../oci/digest.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
@@ -18,6 +18,9 @@ import type { RegistryConnection } from './registry-connection.ts';
 const PAGE = 1000;
 /** Bytes of one page of a list. */
 const LARGEST_PAGE = 16 << 20;
+/** Bytes and pages of one list. */
+const LARGEST_LIST = 64 << 20;
+const MOST_PAGES = 10_000;
 const MANIFEST_TYPES = [
   MEDIA_TYPES.ociIndex,
   MEDIA_TYPES.ociManifest,
@@ -28,10 +31,13 @@ const MANIFEST_TYPES = [
 /** Any registry that answers the distribution API (distribution-spec, "Pull", "Content Discovery"). */
 export class RegistrySource implements ImportSource {
   readonly #connection: RegistryConnection;
+  readonly #mostPages: number;
   #hasReferrers = true;
 
-  constructor(connection: RegistryConnection) {
+  /** Lists of more than `mostPages` pages are refused. */
+  constructor(connection: RegistryConnection, mostPages = MOST_PAGES) {
     this.#connection = connection;
+    this.#mostPages = mostPages;
   }
 
   async *repositories(signal: AbortSignal): AsyncGenerator<string, void, undefined> {
@@ -96,6 +102,12 @@ export class RegistrySource implements ImportSource {
           `the blob ${digest} broke off and ${this.#connection.host} takes no ranges`,
         );
       }
+      if (offset > 0 && startOf(response) !== offset) {
+        await response.body?.cancel();
+        throw new SourceContentError(
+          `the blob ${digest} broke off and ${this.#connection.host} sent another part than the rest`,
+        );
+      }
       return response.body ?? none();
     }, signal);
   }
@@ -118,12 +130,17 @@ export class RegistrySource implements ImportSource {
     return found;
   }
 
-  /** The pages of a list, by their Link headers; one `undefined` when the registry does not have it. */
+  /**
+   * The pages of a list, by their Link headers; one `undefined` when the registry does not have it. Throws
+   * SourceContentError for a list that has no end.
+   */
   async *#pages(
     first: string,
     scope: string,
     signal: AbortSignal,
   ): AsyncGenerator<JsonObject | undefined, void, undefined> {
+    let bytes = 0;
+    let pages = 0;
     for (let next: string | undefined = first; next !== undefined; ) {
       const path: string = next;
       const response = await this.#connection.send({ path, scope, signal });
@@ -133,10 +150,16 @@ export class RegistrySource implements ImportSource {
         return;
       }
       refuse(response, `the list ${path}`);
-      const page = await readJsonAtMost(response, LARGEST_PAGE).catch(() => undefined);
+      const body = await readAtMost(response.body ?? [], LARGEST_PAGE).catch(() => undefined);
+      const page = body && parsed(body);
       if (!isJsonObject(page)) throw new SourceContentError(`the list ${path} is not JSON`);
       yield page;
       next = nextOf(response);
+      bytes += body?.byteLength ?? 0;
+      pages += 1;
+      if (next !== undefined && (bytes > LARGEST_LIST || pages === this.#mostPages || isSame(next, path))) {
+        throw new SourceContentError(`the list ${first} has no end: it goes on after ${pages} pages`);
+      }
     }
   }
 
@@ -207,6 +230,24 @@ function nextOf(response: Response): string | undefined {
   const url = URL.parse(target, response.url);
   // Where a proxy leaves out its name or scheme, the path is what counts.
   return url === null ? undefined : `${url.pathname}${url.search}`;
+}
+
+/** Reports whether two paths are one; the first path of a list has no slash at its start. */
+function isSame(one: string, other: string): boolean {
+  return one.replace(/^\//, '') === other.replace(/^\//, '');
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first byte of a partial answer (RFC 9110, 14.4). */
+function startOf(response: Response): number {
+  return Number(/^bytes (\d{1,15})-/.exec(response.headers.get('content-range') ?? '')?.[1]);
 }
 
 function digestOf(bytes: Uint8Array, algorithm: 'sha256' | 'sha512'): Digest {

@@ -32,7 +32,8 @@ export async function fetchToken(request: TokenRequest): Promise<string> {
     query.set('grant_type', 'refresh_token');
     query.set('refresh_token', credentials.token);
     query.set('client_id', 'berth-import');
-    return readToken(await fetch(realm, { method: 'POST', body: query, signal }), realm);
+    // A redirect would take the refresh token elsewhere: fetch leaves out headers then, and no body.
+    return readToken(await fetch(realm, { method: 'POST', body: query, redirect: 'manual', signal }), realm);
   }
   for (const [name, value] of query) realm.searchParams.append(name, value);
   const headers = credentials === undefined ? {} : { authorization: basicAuthorization(credentials) };

@@ -45,7 +45,12 @@ export async function importBlob(
   }
 
   async function* counted() {
+    let size = 0;
     for await (const chunk of source.readBlob(repository, blob, signal)) {
+      size += chunk.byteLength;
+      if (size > blob.size) {
+        throw new SourceContentError(`${digest} has more than the ${blob.size} bytes that the manifest says`);
+      }
       report.bytes += chunk.byteLength;
       yield chunk;
     }

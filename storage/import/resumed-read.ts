@@ -3,6 +3,8 @@ import { SourceContentError, SourceUnavailableError } from './import-source.ts';
 
 /** Failures in a row, without a byte between them. */
 const TRIES = 6;
+/** Connections for one read, however far each gets. */
+const MOST_CONNECTIONS = 200;
 const FIRST_PAUSE = 200;
 
 /**
@@ -14,7 +16,7 @@ export async function* resumedRead(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let offset = 0;
-  for (let failures = 0; ; ) {
+  for (let failures = 0, connections = 1; ; connections += 1) {
     try {
       for await (const chunk of await open(offset)) {
         offset += chunk.byteLength;
@@ -27,8 +29,9 @@ export async function* resumedRead(
       failures += 1;
       const isFinal = error instanceof SourceContentError || error instanceof SourceUnavailableError;
       if (isFinal) throw error;
-      if (failures === TRIES) {
-        throw new SourceUnavailableError(`the connection broke ${TRIES} times: ${reasonOf(error)}`, {
+      if (failures === TRIES || connections === MOST_CONNECTIONS) {
+        const times = Math.max(failures, connections === MOST_CONNECTIONS ? connections : 0);
+        throw new SourceUnavailableError(`the connection broke ${times} times: ${reasonOf(error)}`, {
           cause: error,
         });
       }
