@@ -1,4 +1,3 @@
-import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
 import { closeSandbox } from './close-sandbox.ts';
 import { extraHosts, filesWithoutNetworks, hostGatewayOf } from './container-files.ts';
@@ -13,6 +12,7 @@ import type {
 import { joinNetwork, leaveNetwork } from './move-container.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
 import { type NetworkContext, publishNames } from './network-context.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import { openSandbox } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { networkMode } from './plan/network-mode.ts';
@@ -31,7 +31,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
     this.#preparation = new NetworkPreparation(context);
   }
 
-  admit(container: Container): Container['networks'] {
+  admit(container: NetworkedContainer): NetworkedContainer['networks'] {
     const { hostConfig, config, networks } = container;
     planPorts({
       bindings: hostConfig.PortBindings,
@@ -50,7 +50,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
     return Object.fromEntries(admitted);
   }
 
-  async open(container: Container): Promise<OpenedNetwork> {
+  async open(container: NetworkedContainer): Promise<OpenedNetwork> {
     const prepared = [];
     for (const [name, settings] of inOrder(container)) {
       const network = await this.#preparation.prepare(name);
@@ -62,7 +62,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
     return openSandbox(this.#context, container, places);
   }
 
-  filesWithout(container: Container): NetworkFiles {
+  filesWithout(container: NetworkedContainer): NetworkFiles {
     const { resolvers, store } = this.#context;
     return filesWithoutNetworks(container, resolvers.settings(), hostGatewayOf(store.find('bridge')));
   }
@@ -125,7 +125,7 @@ export class AgentContainerNetworks implements ContainerNetworks {
 }
 
 /** The network of NetworkMode first: its interface is eth0. */
-function inOrder(container: Container): readonly (readonly [string, EndpointSettings])[] {
+function inOrder(container: NetworkedContainer): readonly (readonly [string, EndpointSettings])[] {
   const mode = networkMode(container.hostConfig.NetworkMode);
   const first = mode.kind === 'networks' ? mode.first : '';
   return Object.entries(container.networks).sort(([a], [b]) =>

@@ -1,8 +1,8 @@
-import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
 import type { NetworkFiles } from './container-networks.ts';
 import { readOrEmpty } from './host-resolvers.ts';
 import type { ActiveEndpoint, Network } from './network.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import { gatewayOf, subnetOf } from './plan/gateway-address.ts';
 import { addToHosts, type HostsEntry, hostsFile, ownNames } from './plan/hosts-file.ts';
 import { parseAddress } from './plan/ip-address.ts';
@@ -11,7 +11,7 @@ import { planResolvConf, type ResolverSettings } from './plan/resolv-conf.ts';
 
 /** The files of a container with these endpoints; `hostGateway` is what `--add-host x:host-gateway` means. */
 export function containerFiles(
-  container: Container,
+  container: NetworkedContainer,
   endpoints: readonly ActiveEndpoint[],
   host: ResolverSettings,
   inNamedNetwork: boolean,
@@ -30,7 +30,7 @@ export function containerFiles(
 
 /** The files of a container that shares the host's network, or has none. */
 export function filesWithoutNetworks(
-  container: Container,
+  container: NetworkedContainer,
   host: ResolverSettings,
   hostGateway: string,
 ): NetworkFiles {
@@ -46,14 +46,17 @@ export function filesWithoutNetworks(
 }
 
 /** The lines of /etc/hosts that an endpoint brings. */
-export function endpointHosts(container: Container, { ipv4, ipv6 }: ActiveEndpoint): readonly HostsEntry[] {
+export function endpointHosts(
+  container: NetworkedContainer,
+  { ipv4, ipv6 }: ActiveEndpoint,
+): readonly HostsEntry[] {
   const names = ownNames(container.config.Hostname, container.config.Domainname);
   return [ipv4, ipv6].flatMap((text) => (text === '' ? [] : [{ address: text.split('/')[0] ?? '', names }]));
 }
 
 /** What resolv.conf of a container in networks is, and what its resolver asks. */
 export function planFor(
-  container: Container,
+  container: NetworkedContainer,
   host: ResolverSettings,
   internal: boolean,
   /** The host's loopback is the container's, or there is no way out of it anyway. */

@@ -1,6 +1,6 @@
 import type { ProcessIdentity } from '../../lib/linux/process/proc.ts';
-import type { Container } from '../containers/container.ts';
 import type { ActiveNetwork, EndpointSettings } from './network.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import type { HostsEntry } from './plan/hosts-file.ts';
 
 /** What a container that is being started gets. */
@@ -23,7 +23,7 @@ export interface NetworkFiles {
 
 /** A running container as its networks need it: with its first process. */
 export interface RunningContainer extends ProcessIdentity {
-  readonly container: Container;
+  readonly container: NetworkedContainer;
 }
 
 /** What the containers' life needs of networks. */
@@ -32,14 +32,14 @@ export interface ContainerNetworks {
    * Checks at its creation what a container wants of networks, and answers its `networks` with their right names. A network
    * that is not there is told at the start. Throws EngineError 'bad-request', 'not-implemented'.
    */
-  admit(container: Container): Container['networks'];
+  admit(container: NetworkedContainer): NetworkedContainer['networks'];
   /**
    * Makes the namespace of a container that is being started, with its endpoints and published ports. Throws EngineError:
    * 'not-found' for a network, 'forbidden' for an address that is taken, 'runtime' for a port. `close` clears up after it.
    */
-  open(container: Container): Promise<OpenedNetwork>;
+  open(container: NetworkedContainer): Promise<OpenedNetwork>;
   /** The files of a container that has the host's network, or none. */
-  filesWithout(container: Container): NetworkFiles;
+  filesWithout(container: NetworkedContainer): NetworkFiles;
   /** Knows a container that has been running since before this agent; `restore` brings its network up to date. */
   adopt(running: RunningContainer, active: ActiveNetwork): void;
   /** Brings bridges, packet filter, resolvers and relays to what the adopted containers need. Never throws. */

@@ -1,10 +1,10 @@
 import { openProcessNamespace } from '../../lib/linux/process/process-namespace.ts';
-import type { Container } from '../containers/container.ts';
 import { EngineError } from '../errors.ts';
 import { endpointHosts, planFor } from './container-files.ts';
 import type { JoinedNetwork, LeftNetwork, RunningContainer } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import { aimPorts, openResolver } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { endpointSpec, nextInterface, planGateways } from './plan/place-container.ts';
@@ -26,7 +26,7 @@ export async function joinNetwork(
 async function joinIn(
   context: NetworkContext,
   namespace: string,
-  container: Container,
+  container: NetworkedContainer,
   network: Network,
   settings: EndpointSettings,
 ): Promise<JoinedNetwork> {
@@ -88,7 +88,7 @@ export async function leaveNetwork(
 async function leaveIn(
   context: NetworkContext,
   namespace: string,
-  container: Container,
+  container: NetworkedContainer,
   ref: string,
 ): Promise<LeftNetwork> {
   const sandbox = sandboxOf(context, container.id);

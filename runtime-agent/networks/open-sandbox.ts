@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs';
-import type { Container } from '../containers/container.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import { containerFiles, hostGatewayOf } from './container-files.ts';
 import type { OpenedNetwork } from './container-networks.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
 import { type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
@@ -21,7 +21,7 @@ export interface Place {
 /** Makes the namespace of a container, its endpoints and ports. See ContainerNetworks.open. */
 export async function openSandbox(
   context: NetworkContext,
-  container: Container,
+  container: NetworkedContainer,
   places: readonly Place[],
 ): Promise<OpenedNetwork> {
   const { endpoints, stale } = takeAll(context, container, places);
@@ -94,7 +94,7 @@ export async function openResolver(
 
 function takeAll(
   context: NetworkContext,
-  container: Container,
+  container: NetworkedContainer,
   places: readonly Place[],
 ): { readonly endpoints: readonly ActiveEndpoint[]; readonly stale: readonly string[] } {
   const endpoints: ActiveEndpoint[] = [];

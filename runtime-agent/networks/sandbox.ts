@@ -1,14 +1,14 @@
 import type { ProcessIdentity } from '../../lib/linux/process/proc.ts';
-import type { Container } from '../containers/container.ts';
 import type { DnsMember } from './dns/name-directory.ts';
 import type { ActiveEndpoint, EndpointSettings, PublishedPort } from './network.ts';
+import type { NetworkedContainer } from './networked-container.ts';
 import { type ContainerLink, parseLink } from './plan/links.ts';
 
 /** A container that runs, or is being started, in networks of this agent. */
 export interface Sandbox {
   readonly id: string;
   name: string;
-  container: Container;
+  container: NetworkedContainer;
   endpoints: readonly ActiveEndpoint[];
   ports: readonly PublishedPort[];
   /** The names by which others find it, by the ID of the network. */
@@ -25,7 +25,7 @@ export interface Sandbox {
 
 /** The names that a container has in a network: its own, those that its user gave, and its short ID. */
 export function dnsNames(
-  container: Pick<Container, 'id' | 'name' | 'config'>,
+  container: Pick<NetworkedContainer, 'id' | 'name' | 'config'>,
   aliases: readonly string[] | null,
 ): readonly string[] {
   return [

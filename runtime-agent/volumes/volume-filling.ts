@@ -2,10 +2,10 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
-import { copyTree } from '../containers/files/copy-tree.ts';
-import { fillTree } from '../containers/files/fill-tree.ts';
 import { pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
+import { copyTree } from '../trees/copy-tree.ts';
+import { fillTree } from '../trees/fill-tree.ts';
 
 /** A copy that is being made in a volume. After a kill it is removed: the volume is still empty. */
 const FILLING = '.berth-filling';

@@ -15,10 +15,10 @@ import { noteMountStubs } from '../../runtime-agent/builder/execute/mount-stubs.
 import { type MountsContext, openMounts } from '../../runtime-agent/builder/execute/open-mounts.ts';
 import { selectSources } from '../../runtime-agent/builder/execute/select-sources.ts';
 import type { RunWork, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
-import { fillTree } from '../../runtime-agent/containers/files/fill-tree.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
+import { fillTree } from '../../runtime-agent/trees/fill-tree.ts';
 import { CopyUp } from '../../runtime-agent/volumes/copy-up.ts';
 import { INSIDE, makeHostileTree, OUTSIDE, swapFolder } from '../support/hostile-tree.ts';
 import { writeTar } from '../support/tar-writer.ts';

@@ -1,7 +1,7 @@
 import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import { storageFull } from '../../storage-full.ts';
+import { COMPRESSION_HEAD, compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
 import { ArchiveTree } from './archive-tree.ts';
-import { COMPRESSION_HEAD, compressionOf, decompressStream } from './decompress-stream.ts';
 import type { FileEntry, FileTree } from './file-tree.ts';
 import { openSpool } from './open-spool.ts';
 import { type ArchiveLimits, receiveArchive } from './receive-archive.ts';

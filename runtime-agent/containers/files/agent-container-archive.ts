@@ -3,6 +3,7 @@ import { type InRoot, loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
+import { fillTree } from '../../trees/fill-tree.ts';
 import type { ContainerContext } from '../lifecycle/context.ts';
 import type { LiveContainer } from '../lifecycle/live-container.ts';
 import { publishContainerEvent } from '../lifecycle/publish.ts';
@@ -10,7 +11,6 @@ import { resolveUser } from '../plan/user.ts';
 import { checkWritable } from './check-writable.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
 import { type ContainerView, openView } from './container-view.ts';
-import { fillTree } from './fill-tree.ts';
 import { goMode } from './go-mode.ts';
 
 /** Bytes of a container's passwd or group file that are read. */

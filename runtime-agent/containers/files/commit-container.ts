@@ -1,6 +1,5 @@
 import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import { familiarReference } from '../../../oci/reference.ts';
-import { changeConfig } from '../../builder/change-config.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Image } from '../../images/image.ts';
 import type { TagName } from '../../images/image-record.ts';
@@ -27,7 +26,8 @@ export interface CommitOptions {
   readonly comment: string;
   /** Fields of the image that replace those of the container, merged as dockerd does. */
   readonly config?: ContainerConfig;
-  readonly changes: readonly string[];
+  /** Applies the instructions of `--change`. Throws EngineError 'bad-request' for one that cannot be. */
+  readonly change: (config: ImageConfigDefaults) => ImageConfigDefaults;
   readonly pause: boolean;
 }
 
@@ -81,11 +81,11 @@ export async function commitContainer(
 
 function imageConfig(
   container: ContainerConfig,
-  { config, changes }: Pick<CommitOptions, 'config' | 'changes'>,
+  { config, change }: Pick<CommitOptions, 'config' | 'change'>,
 ): ImageConfigDefaults {
   const own = imageDefaults(container);
-  if (config === undefined) return changeConfig(own, changes);
-  const changed = { ...config, ...changeConfig(imageDefaults(config), changes) } as ContainerConfig;
+  if (config === undefined) return change(own);
+  const changed = { ...config, ...change(imageDefaults(config)) } as ContainerConfig;
   const { Shell, OnBuild } = own;
   return {
     ...(Shell && { Shell }),

@@ -3,9 +3,9 @@ import { readReference } from '../../../oci/distribution/read-reference.ts';
 import type { BuildRequest, StepLimits } from '../../builder/builder.ts';
 import { type GitUrl, isGitUrl, parseGitUrl } from '../../builder/context/git/git-url.ts';
 import { EngineError } from '../../errors.ts';
+import { decodePlatform } from '../../images/read-platform.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
 import { type BuildkitQuery, decodeBuildkitQuery } from './buildkit-query.ts';
-import { decodePlatform } from './platform.ts';
 
 /** What a `POST /build` asks for, besides its context (Engine API, ImageBuild). */
 export interface BuildQuery {

@@ -1,4 +1,5 @@
 import type { Router } from '@koa/router';
+import { changeConfig } from '../../builder/change-config.ts';
 import { commitContainer } from '../../containers/files/commit-container.ts';
 import { decodeCommitConfig } from '../decode/container-config.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
@@ -28,6 +29,7 @@ export function containerTreeRoutes(router: Router, deps: EngineDeps, files: Con
     const query = ctx.URL.searchParams;
     const name = tagOf(query);
     const config = decodeCommitConfig(await readJsonBody(ctx.req));
+    const changes = query.getAll('changes').flatMap((text) => text.split('\n'));
     const image = await commitContainer(
       { ...files, images: deps.images, events: deps.events },
       query.get('container') ?? '',
@@ -37,7 +39,7 @@ export function containerTreeRoutes(router: Router, deps: EngineDeps, files: Con
         shownName: query.get('repo') ?? '',
         author: query.get('author') ?? '',
         comment: query.get('comment') ?? '',
-        changes: query.getAll('changes').flatMap((text) => text.split('\n')),
+        change: (config) => changeConfig(config, changes),
         pause: !query.has('pause') || queryBoolean(query, 'pause'),
       },
       requestSignal(ctx.res, deps.stopping),

@@ -4,7 +4,7 @@ import { changeConfig } from '../../builder/change-config.ts';
 import { EngineError } from '../../errors.ts';
 import type { ImageArchives, LoadProgress } from '../../images/archive/image-archives.ts';
 import { hostPlatform } from '../../images/platform.ts';
-import { decodePlatform } from '../decode/platform.ts';
+import { decodePlatform } from '../../images/read-platform.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { streamProgress } from '../http/progress-stream.ts';
 import { queryBoolean } from '../http/query.ts';

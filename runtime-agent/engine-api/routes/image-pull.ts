@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import type { PullOptions, PullProgress } from '../../images/images.ts';
-import { decodePlatform } from '../decode/platform.ts';
+import { decodePlatform } from '../../images/read-platform.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { streamProgress } from '../http/progress-stream.ts';

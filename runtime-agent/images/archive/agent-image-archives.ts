@@ -1,10 +1,10 @@
 import { readReference } from '../../../oci/distribution/read-reference.ts';
 import { familiarReference, fullReference, parseImageReference } from '../../../oci/reference.ts';
-import { decompressStream } from '../../builder/context/decompress-stream.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import { decompressStream } from '../../trees/decompress-stream.ts';
 import type { Image } from '../image.ts';
 import type { Images } from '../images.ts';
 import { composeConfig } from '../pending/compose-config.ts';

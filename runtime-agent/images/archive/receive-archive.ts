@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../../oci/digest.ts';
 import { MAX_CONFIG_SIZE } from '../../../oci/image-config.ts';
-import { compressionOf, decompressStream } from '../../builder/context/decompress-stream.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import type { TarEntry } from '../../snapshots/tar-parser.ts';
+import { compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
 import type { ImageDraft } from '../pending/image-drafts.ts';
 import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';
 import type { LoadProgress } from './image-archives.ts';

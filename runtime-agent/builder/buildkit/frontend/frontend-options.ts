@@ -1,7 +1,7 @@
-import { decodePlatform } from '../../../engine-api/decode/platform.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
 import { platformText } from '../../../images/platform.ts';
+import { decodePlatform } from '../../../images/read-platform.ts';
 import type { BuildRequest } from '../../builder.ts';
 import { type Attestations, decodeAttestations } from './attestations.ts';
 import { decodeCacheImports } from './cache-entries.ts';

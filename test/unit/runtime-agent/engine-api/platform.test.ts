@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodePlatform } from '../../../../runtime-agent/engine-api/decode/platform.ts';
 import { hostPlatform } from '../../../../runtime-agent/images/platform.ts';
+import { decodePlatform } from '../../../../runtime-agent/images/read-platform.ts';
 
 test('platforms as containerd reads them', () => {
   const { architecture } = hostPlatform();

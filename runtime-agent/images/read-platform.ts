@@ -1,6 +1,6 @@
-import { EngineError } from '../../errors.ts';
-import type { Platform } from '../../images/image.ts';
-import { hostPlatform } from '../../images/platform.ts';
+import { EngineError } from '../errors.ts';
+import type { Platform } from './image.ts';
+import { hostPlatform } from './platform.ts';
 
 /** Other names of architectures, as containerd knows them. */
 const ALIASES: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
+import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import { fillTree } from './fill-tree.ts';
 
 /** The folder itself with its attributes, and everything in it. */

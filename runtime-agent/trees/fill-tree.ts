@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { decompressStream } from '../../builder/context/decompress-stream.ts';
-import { EngineError } from '../../errors.ts';
+import { EngineError } from '../errors.ts';
+import { decompressStream } from './decompress-stream.ts';
 import type { FillOrder, FillReport } from './fill-messages.ts';
 import type { FillRequest } from './tree-filler.ts';
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { EngineError, isEngineError } from '../../errors.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
