@@ -14,10 +14,10 @@ import { waitUntil } from '../support/wait-until.ts';
 
 enterOwnNetwork();
 
-const KILLS = Number(process.env.BERTH_AGENT_KILLS ?? 6);
+const KILLS = Number(process.env.BERTH_AGENT_KILLS ?? 2);
 /** How many containers, volumes and networks go on into the next round. */
 const KEPT = 4;
-const CONTAINERS = Number(process.env.BERTH_CONTAINERS ?? 40);
+const CONTAINERS = Number(process.env.BERTH_CONTAINERS ?? 20);
 const options = { skip: unlessRoot(), timeout: 1_800_000 + KILLS * 20_000 + CONTAINERS * 2_000 };
 
 /** What the agent has said yes to, which a crash must not undo. */

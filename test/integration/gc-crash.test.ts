@@ -15,7 +15,7 @@ import { startRegistry } from '../support/registry-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 /** BERTH_KILLS=200 is what is run by hand before a release. */
-const KILLS = Number(process.env.BERTH_KILLS ?? 20);
+const KILLS = Number(process.env.BERTH_KILLS ?? 6);
 const PUSHERS = 4;
 const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 

@@ -9,7 +9,7 @@ import { RacingPusher } from '../support/racing-pusher.ts';
 import { startRegistry } from '../support/registry-process.ts';
 
 /** BERTH_RACE_PUSHES=10000 is what is run by hand before a release. */
-const PUSHES = Number(process.env.BERTH_RACE_PUSHES ?? 2_000);
+const PUSHES = Number(process.env.BERTH_RACE_PUSHES ?? 400);
 const PUSHERS = 8;
 const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 
