@@ -107,6 +107,23 @@ async function pretendLoopback({ enter }: NetworkContainer): Promise<void> {
   await runCommand(command, args);
 }
 
+/** Sends what routers send (RFC 4861, 4.2), as each container can that may open raw sockets, and waits until the host has it. */
+async function advertiseRouter({ enter }: NetworkContainer): Promise<void> {
+  const script = `
+import socket, struct
+out = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+out.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+prefix = struct.pack("!BBBBIII", 3, 4, 64, 0xC0, 3600, 3600, 0) + socket.inet_pton(socket.AF_INET6, "fd00:666::")
+out.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix, ("ff02::1", 0, 0, socket.if_nametoindex("eth0")))
+`;
+  // Its own address has to be there first.
+  const tentative = 'while ip -6 addr show dev eth0 | grep -q tentative; do sleep 0.1; done';
+  const answered = 'ping -6 -c 1 -W 20 ff02::1%eth0 > /dev/null; true';
+  const [command = '', ...args] = [...enter, 'sh', '-c', `${tentative}; python3 -c "$1" && ${answered}`, 'sh'];
+  await runCommand(command, [...args, script]);
+}
+
 describe('the packet filter of agents beside each other, attacked', {
   skip: unlessRoot(),
   timeout: 900_000,
@@ -209,6 +226,22 @@ describe('the packet filter of agents beside each other, attacked', {
     const attempts = targets.map((target) => ({ who: 'the neighbour', enter, url: `http://${target}` }));
     assert.deepEqual(await successes(attempts), []);
     await container.end();
+  });
+
+  test('no container makes itself the router of the host', async (t) => {
+    // As on hosts that get their own addresses so although they forward.
+    await writeFile('/proc/sys/net/ipv6/conf/default/accept_ra', '2');
+    const agent = await startNetworkAgent(t);
+    const subnets = (subnet: string) => ({ enableIpv6: true, subnets: [{ subnet }] });
+    await agent.createNetwork('open', subnets('fd00:91::/64'));
+    await agent.createNetwork('closed', { ...subnets('fd00:92::/64'), internal: true });
+    for (const network of ['open', 'closed']) {
+      const container = await agent.run(network, { networks: [network] });
+      await advertiseRouter(container);
+      const { stdout } = await runCommand('ip', ['-6', 'route']);
+      assert.doesNotMatch(stdout, /proto ra|fd00:666::/, network);
+      await container.end();
+    }
   });
 
   test('a process that has the number of an ended container is put into no network', async (t) => {

@@ -12,7 +12,10 @@ import { writeSysctl } from './sysctl.ts';
  */
 export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean {
   const found = findLink(socket, bridge.name);
-  if (found?.alias === bridge.alias) return false;
+  if (found?.alias === bridge.alias) {
+    takeNoRouter(bridge.name);
+    return false;
+  }
   const isOwn = found === undefined || isOwnBridge(found, bridge);
   if (!isOwn && !bridge.adopt) {
     throw Object.assign(new Error(`the name ${bridge.name} belongs to another network interface`), {
@@ -21,6 +24,7 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
   }
   if (found === undefined) addBridge(socket, bridge);
   const { index } = found ?? findLink(socket, bridge.name) ?? { index: 0 };
+  takeNoRouter(bridge.name);
   // Packets to a published port of 127.0.0.1 come in by it; the filter keeps what containers make up out.
   writeSysctl(`ipv4/conf/${bridge.name}/route_localnet`, '1');
   writeSysctl(`ipv6/conf/${bridge.name}/disable_ipv6`, bridge.ipv6 ? '0' : '1');
@@ -32,4 +36,9 @@ export function ensureBridge(socket: NetlinkSocket, bridge: BridgeSpec): boolean
   // Last, for it says that all of this was done.
   if (isOwn) setAlias(socket, index, bridge.alias);
   return isOwn;
+}
+
+/** A container could call itself a router (RFC 4861), and get what the host sends (CVE-2020-13401). */
+function takeNoRouter(bridge: string): void {
+  writeSysctl(`ipv6/conf/${bridge}/accept_ra`, '0');
 }
