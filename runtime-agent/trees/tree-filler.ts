@@ -16,6 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
+import { fileTime } from '../../lib/linux/files/file-time.ts';
 import { type InRoot, O_PATH } from '../../lib/linux/files/in-root.ts';
 import type { TreeCalls } from '../../lib/linux/files/tree-calls.ts';
 import { namesIn, openFolderAt, pathAt, statAt } from '../snapshots/diff/tree-files.ts';
@@ -90,7 +91,7 @@ export class TreeFiller implements TarHandler {
     for (const [path, mtime] of this.#folderTimes) {
       const fd = this.#open(path, constants.O_RDONLY | constants.O_DIRECTORY);
       try {
-        futimesSync(fd, mtime, mtime);
+        futimesSync(fd, fileTime(mtime), fileTime(mtime));
       } finally {
         closeSync(fd);
       }
@@ -176,13 +177,13 @@ export class TreeFiller implements TarHandler {
       case 'symlink':
         symlinkSync(Buffer.from(entry.target, 'latin1'), path);
         this.#own(path, entry);
-        lutimesSync(path, entry.mtime, entry.mtime);
+        lutimesSync(path, fileTime(entry.mtime), fileTime(entry.mtime));
         return;
       default:
         this.#calls.makeNode(path, NODE_TYPES[entry.kind] | 0o600, entry.major, entry.minor);
         this.#own(path, entry);
         this.#setNodeMode(path, entry.mode);
-        lutimesSync(path, entry.mtime, entry.mtime);
+        lutimesSync(path, fileTime(entry.mtime), fileTime(entry.mtime));
     }
   }
 
@@ -203,7 +204,7 @@ export class TreeFiller implements TarHandler {
     this.#file = undefined;
     try {
       this.#setAttributes(file.fd, undefined, file.entry);
-      futimesSync(file.fd, file.entry.mtime, file.entry.mtime);
+      futimesSync(file.fd, fileTime(file.entry.mtime), fileTime(file.entry.mtime));
     } finally {
       closeSync(file.fd);
     }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileTime } from '../../lib/linux/files/file-time.ts';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
@@ -60,7 +61,7 @@ export async function fillWhole(
 /** Gives a folder the owner, mode and time of another, in whole seconds as the tar of a folder has them. */
 export async function copyAttributes(source: FileHandle, folder: string): Promise<void> {
   const { uid, gid, mode, mtimeMs } = await source.stat();
-  const mtime = Math.floor(mtimeMs / 1000);
+  const mtime = fileTime(Math.floor(mtimeMs / 1000));
   const target = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await target.chown(uid, gid);
