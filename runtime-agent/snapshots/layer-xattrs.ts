@@ -8,7 +8,8 @@ const MAX_VALUE = 65_535;
 const MAX_TOGETHER = 128 << 10;
 
 const NAMESPACES = ['user.', 'trusted.', 'security.'];
-const ACLS: ReadonlySet<string> = new Set(['system.posix_acl_access', 'system.posix_acl_default']);
+const DEFAULT_ACL = 'system.posix_acl_default';
+const ACLS: ReadonlySet<string> = new Set(['system.posix_acl_access', DEFAULT_ACL]);
 /** Overlay would take these for its own: only whiteout entries may make them. */
 const OVERLAY = 'trusted.overlay.';
 
@@ -18,11 +19,14 @@ const OVERLAY = 'trusted.overlay.';
  */
 export function keptXattrs({ path, kind, xattrs }: TarEntry): ReadonlyMap<string, string> {
   if (xattrs.size === 0) return xattrs;
-  const takesUserNames = kind === 'file' || kind === 'folder' || kind === 'old-folder';
+  const isFolder = kind === 'folder' || kind === 'old-folder';
+  const takesUserNames = isFolder || kind === 'file';
   const kept = [...xattrs].filter(
     ([name]) =>
       (ACLS.has(name) || NAMESPACES.some((prefix) => name.startsWith(prefix) && name !== prefix)) &&
       !name.startsWith(OVERLAY) &&
+      !(kind === 'symlink' && ACLS.has(name)) &&
+      !(!isFolder && name === DEFAULT_ACL) &&
       (takesUserNames || !name.startsWith('user.')),
   );
   let list = 0;

@@ -584,6 +584,43 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       assert.equal((await stat(join(path, 'setuid'))).mtimeMs, Date.UTC(2024, 0));
     });
 
+    it('gives nothing but what its entry says: no ACL of the folder above, no time of now', async (t) => {
+      const { snapshotter } = await begin(t);
+      // For everybody: the owner and the user 1000 may do all, others nothing.
+      const entries = [0x01, 7, -1, 0x02, 7, 1000, 0x04, 0, -1, 0x10, 7, -1, 0x20, 0, -1];
+      const acl = Buffer.alloc(4 + 5 * 8);
+      acl.writeUInt32LE(2);
+      for (let at = 0; at < entries.length; at += 3) {
+        const place = 4 + (at / 3) * 8;
+        acl.writeUInt16LE(entries[at] ?? 0, place);
+        acl.writeUInt16LE(entries[at + 1] ?? 0, place + 2);
+        acl.writeInt32LE(entries[at + 2] ?? 0, place + 4);
+      }
+      const made = (path: string, kind: 'file' | 'folder' | 'symlink', names: readonly string[] = []) =>
+        encodeEntry({
+          ...{ path, kind, mode: 0o644, uid: 0, gid: 0, size: 0, mtime: -5, major: 0, minor: 0 },
+          target: kind === 'symlink' ? 'x' : '',
+          xattrs: new Map(names.map((name) => [`system.posix_acl_${name}`, acl.toString('latin1')])),
+        });
+      const tar = [
+        made('d/', 'folder', ['default']),
+        made('d/file', 'file'),
+        made('d/sub/', 'folder'),
+        made('d/no/entry/file', 'file', ['default']),
+        made('d/link', 'symlink', ['access', 'default']),
+        made('old', 'file'),
+        TAR_END,
+      ];
+      const { path } = await snapshotter.mountRootfs('c', [await add(snapshotter, Buffer.concat(tar))]);
+      const { stdout } = await runCommand('getfattr', ['-R', '-h', '-m', 'system', '.'], { cwd: path });
+      assert.equal(stdout.trim(), '# file: d\nsystem.posix_acl_default');
+      assert.equal((await stat(join(path, 'd/no/entry'))).mode & 0o7777, 0o755);
+      assert.equal((await stat(join(path, 'd/sub'))).mode & 0o7777, 0o644);
+      for (const name of ['d', 'd/file', 'd/link', 'old']) {
+        assert.equal((await lstat(join(path, name))).mtimeMs, -5000, name);
+      }
+    });
+
     it('lets no entry touch the host', async (t) => {
       const { directory, snapshotter } = await begin(t);
       const outside = await makeTempDir(t, 'outside');

@@ -8,9 +8,14 @@ export interface TreeCalls {
   makeNode(path: Buffer, mode: number, major: number, minor: number): void;
   /** lsetxattr(2) */
   setXattr(path: Buffer, name: Buffer, value: Buffer): void;
+  /** lremovexattr(2); an attribute that is not there is no error. */
+  removeXattr(path: Buffer, name: Buffer): void;
   /** fsetxattr(2) */
   setDescriptorXattr(fd: number, name: Buffer, value: Buffer): void;
 }
+
+/** ENODATA, and EOPNOTSUPP of file systems without such attributes. */
+const ABSENT: ReadonlySet<number> = new Set([61, 95]);
 
 /** Binds the C library of this process. */
 export function loadTreeCalls(): TreeCalls {
@@ -25,6 +30,7 @@ export function loadTreeCalls(): TreeCalls {
     'int',
   ]);
   const fsetxattr = library.func('fsetxattr', 'int', ['int', 'uint8_t *', 'uint8_t *', 'size_t', 'int']);
+  const lremovexattr = library.func('lremovexattr', 'int', ['uint8_t *', 'uint8_t *']);
   return {
     enterRoot: (folder) => {
       checkResult(`cannot enter ${folder}`, chroot(folder));
@@ -36,6 +42,11 @@ export function loadTreeCalls(): TreeCalls {
     setXattr: (path, name, value) => {
       const result = lsetxattr(terminated(path), terminated(name), value, value.length, 0);
       checkResult(`cannot set ${name} of ${path}`, result);
+    },
+    removeXattr: (path, name) => {
+      const result = lremovexattr(terminated(path), terminated(name));
+      if (result < 0 && ABSENT.has(koffi.errno())) return;
+      checkResult(`cannot remove ${name} of ${path}`, result);
     },
     setDescriptorXattr: (fd, name, value) => {
       const result = fsetxattr(fd, terminated(name), value, value.length, 0);

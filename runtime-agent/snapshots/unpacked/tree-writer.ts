@@ -14,16 +14,21 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import { fileTime } from '../../../lib/linux/files/file-time.ts';
 import type { TreeCalls } from '../../../lib/linux/files/tree-calls.ts';
-import { followLinks, type LinkedTree, namesOf, StepCount } from '../entry-path.ts';
+import { namesOf, StepCount } from '../entry-path.ts';
 import { keptXattrs, tooMany } from '../layer-xattrs.ts';
 import { quoteName, TarFormatError } from '../tar-format-error.ts';
 import type { TarEntry, TarHandler } from '../tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from '../whiteout-names.ts';
+import { type FoundNode, type KnownNode, KnownTree } from './known-tree.ts';
 
 const NODE_TYPES = { char: 0o020000, block: 0o060000, fifo: 0o010000 } as const;
 
-/** Folders whose times are kept in memory until the end. */
+const ACL = 'system.posix_acl_access';
+const DEFAULT_ACL = 'system.posix_acl_default';
+
+/** Folders of a layer: a name of 4 kB can ask for 2,000 of them, and the time of each is kept in memory until the end. */
 const MAX_FOLDERS = 1_000_000;
 
 /**
@@ -32,17 +37,11 @@ const MAX_FOLDERS = 1_000_000;
  */
 export class TreeWriter implements TarHandler {
   readonly #calls: TreeCalls;
-  readonly #steps = new StepCount();
-  /** The tree in the root folder of this process: its nodes are paths. */
-  readonly #links: LinkedTree<string> = {
-    root: '/',
-    childOf: join,
-    targetOf: (path) =>
-      statOf(bytes(path))?.isSymbolicLink() === true
-        ? readlinkSync(bytes(path), 'buffer').toString('latin1')
-        : undefined,
-    step: () => this.#steps.add(),
-  };
+  readonly #tree = new KnownTree(look, new StepCount());
+  /** Folders that were made without an entry or with one. */
+  #folders = 0;
+  /** Some folder hands ACLs on to what is made in it, of which the entries do not tell. */
+  #handsAclsOn = false;
   #open: { readonly fd: number; left: number; readonly path: Buffer; readonly entry: TarEntry } | undefined;
   /** A folder's time is set at the end: what is made in it changes it. Another may be at its path then. */
   readonly #folderTimes = new Map<string, { readonly mtime: number; readonly ino: number | undefined }>();
@@ -62,9 +61,11 @@ export class TreeWriter implements TarHandler {
     }
     const parent = this.#ensureParent(names.slice(0, -1), entry.path);
     const mark = readMark(name);
-    if (mark === undefined) this.#make(join(parent, name), entry);
-    else if (mark.kind === 'opaque') this.#hideBelow(parent);
-    else if (mark.kind === 'whiteout') this.#whiteOut(parent, mark.deleted);
+    if (mark === undefined) {
+      this.#tree.forget(parent, name);
+      this.#make(join(parent.path, name), entry);
+    } else if (mark.kind === 'opaque') this.#hideBelow(parent.path);
+    else if (mark.kind === 'whiteout') this.#whiteOut(parent.path, mark.deleted);
   }
 
   data(chunk: Uint8Array): void {
@@ -78,32 +79,42 @@ export class TreeWriter implements TarHandler {
   /** Call it after the last entry. */
   finish(): void {
     for (const [path, { mtime, ino }] of this.#folderTimes) {
-      if (statOf(bytes(path))?.ino === ino) lutimesSync(bytes(path), mtime, mtime);
+      if (statOf(bytes(path))?.ino === ino) setTime(bytes(path), mtime);
     }
   }
 
   /** Makes the folders of which no entry has told, or not yet. */
-  #ensureParent(names: readonly string[], entry: string): string {
-    let path = '/';
+  #ensureParent(names: readonly string[], entry: string): KnownNode {
+    let node = this.#tree.root;
     for (const name of this.#follow(names, entry)) {
-      path = join(path, name);
-      const existing = statOf(bytes(path));
-      if (existing?.isDirectory() === true) continue;
+      node = this.#tree.childOf(node, name);
+      const { kind } = this.#tree.find(node);
+      if (kind === 'folder') continue;
       // Links may have led to a name that no entry may have.
       if (name.startsWith(WHITEOUT_PREFIX)) {
         throw new TarFormatError(
           `${quoteName(entry)} lies in ${quoteName(name)}, which cannot name a folder`,
         );
       }
-      if (existing === undefined) mkdirSync(bytes(path), { mode: 0o755 });
-      else if (isWhiteout(existing)) this.#replaceByFolder(bytes(path), 0o755);
+      const path = bytes(node.path);
+      if (kind === 'nothing') this.#makeFolder(path, 0o755);
+      else if (kind === 'whiteout') this.#replaceByFolder(path, 0o755);
       else throw new TarFormatError(`${quoteName(entry)} lies in ${quoteName(name)}, which is not a folder`);
+      this.#removeAcls(path);
+      chmodSync(path, 0o755);
+      this.#tree.setFolder(node);
     }
-    return path;
+    return node;
+  }
+
+  #makeFolder(path: Buffer, mode: number): void {
+    this.#folders += 1;
+    if (this.#folders > MAX_FOLDERS) throw new TarFormatError(`it has more than ${MAX_FOLDERS} folders`);
+    mkdirSync(path, { mode });
   }
 
   #follow(names: readonly string[], entry: string): readonly string[] {
-    const followed = followLinks(names, this.#links);
+    const followed = this.#tree.follow(names);
     if (followed !== undefined) return followed;
     throw new TarFormatError(`the links on the way to ${quoteName(entry)} never end`);
   }
@@ -116,7 +127,7 @@ export class TreeWriter implements TarHandler {
   /** A layer that deletes something, or has something else there, and then a folder of that name shows nothing of the folders below. */
   #replaceByFolder(path: Buffer, mode: number): void {
     rmSync(path);
-    mkdirSync(path, { mode });
+    this.#makeFolder(path, mode);
     this.#calls.setXattr(path, bytes('trusted.overlay.opaque'), bytes('y'));
   }
 
@@ -145,7 +156,7 @@ export class TreeWriter implements TarHandler {
     else if (existing !== undefined && !isFolder) rmSync(path, { recursive: true });
     switch (entry.kind) {
       case 'folder':
-        if (statOf(path) === undefined) mkdirSync(path, { mode: 0o700 });
+        if (statOf(path) === undefined) this.#makeFolder(path, 0o700);
         break;
       case 'file': {
         const fd = openSync(path, 'wx', 0o600);
@@ -172,9 +183,6 @@ export class TreeWriter implements TarHandler {
     }
     this.#setAttributes(path, entry);
     if (entry.kind === 'folder') {
-      if (this.#folderTimes.size >= MAX_FOLDERS) {
-        throw new TarFormatError(`it has more than ${MAX_FOLDERS} folders`);
-      }
       this.#folderTimes.set(text, { mtime: entry.mtime, ino: statOf(path)?.ino });
     }
   }
@@ -202,9 +210,21 @@ export class TreeWriter implements TarHandler {
   #setAttributes(path: Buffer, entry: TarEntry): void {
     // In this order: a change of owner takes set-uid bits and capabilities away.
     lchownSync(path, entry.uid, entry.gid);
-    if (entry.kind !== 'symlink') chmodSync(path, entry.mode);
-    for (const [name, value] of keptXattrs(entry)) this.#setXattr(path, name, value, entry.path);
-    lutimesSync(path, entry.mtime, entry.mtime);
+    if (entry.kind !== 'symlink') {
+      this.#removeAcls(path);
+      chmodSync(path, entry.mode);
+    }
+    for (const [name, value] of keptXattrs(entry)) {
+      this.#setXattr(path, name, value, entry.path);
+      if (name === DEFAULT_ACL) this.#handsAclsOn = true;
+    }
+    setTime(path, entry.mtime);
+  }
+
+  /** Removes those that a folder above has handed on, as the tree is that of the entries alone. */
+  #removeAcls(path: Buffer): void {
+    if (!this.#handsAclsOn) return;
+    for (const name of [ACL, DEFAULT_ACL]) this.#calls.removeXattr(path, bytes(name));
   }
 
   #setXattr(path: Buffer, name: string, value: string, entry: string): void {
@@ -239,6 +259,20 @@ function statOf(path: Buffer): Stats | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+function look(path: string): FoundNode {
+  const stats = statOf(bytes(path));
+  if (stats === undefined) return { kind: 'nothing' };
+  if (stats.isDirectory()) return { kind: 'folder' };
+  if (isWhiteout(stats)) return { kind: 'whiteout' };
+  if (!stats.isSymbolicLink()) return { kind: 'other' };
+  return { kind: 'link', target: readlinkSync(bytes(path), 'buffer').toString('latin1') };
+}
+
+function setTime(path: Buffer, mtime: number): void {
+  const time = fileTime(mtime);
+  lutimesSync(path, time, time);
 }
 
 function isWhiteout(stats: Stats): boolean {

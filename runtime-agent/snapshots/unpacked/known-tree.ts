@@ -1,0 +1,81 @@
+import { followLinks, type LinkedTree, type StepCount } from '../entry-path.ts';
+
+/** A name in a tree. */
+export interface KnownNode {
+  /** From the root on; each character is one byte. */
+  readonly path: string;
+  readonly children: Map<string, KnownNode>;
+  found: FoundNode | undefined;
+}
+
+export type FoundNode =
+  | { readonly kind: 'folder' | 'whiteout' | 'other' | 'nothing' }
+  | { readonly kind: 'link'; readonly target: string };
+
+/** Bytes of the paths that are remembered. */
+const MAX_PATHS = 16 << 20;
+const FOLDER: FoundNode = { kind: 'folder' };
+
+/**
+ * The folders and links of a tree that one writer alone changes, so that each is looked at once rather than for each entry below
+ * it. The writer tells of every name that it changes. Memory is bounded.
+ */
+export class KnownTree implements LinkedTree<KnownNode> {
+  readonly root: KnownNode = { path: '/', children: new Map(), found: FOLDER };
+  readonly #look: (path: string) => FoundNode;
+  readonly #steps: StepCount;
+  readonly #maxPaths: number;
+  #paths = 0;
+
+  constructor(look: (path: string) => FoundNode, steps: StepCount, maxPaths = MAX_PATHS) {
+    this.#look = look;
+    this.#steps = steps;
+    this.#maxPaths = maxPaths;
+  }
+
+  childOf(folder: KnownNode, name: string): KnownNode {
+    const known = folder.children.get(name);
+    if (known !== undefined) return known;
+    const path = folder === this.root ? `/${name}` : `${folder.path}/${name}`;
+    if (this.#paths + path.length > this.#maxPaths) {
+      this.root.children.clear();
+      this.#paths = 0;
+    }
+    this.#paths += path.length;
+    const child: KnownNode = { path, children: new Map(), found: undefined };
+    folder.children.set(name, child);
+    return child;
+  }
+
+  targetOf(node: KnownNode): string | undefined {
+    const found = this.find(node);
+    return found.kind === 'link' ? found.target : undefined;
+  }
+
+  step(): void {
+    this.#steps.add();
+  }
+
+  find(node: KnownNode): FoundNode {
+    if (node.found !== undefined) return node.found;
+    const found = this.#look(node.path);
+    // What else is there changes more often than it is asked for.
+    if (found.kind === 'folder' || found.kind === 'link') node.found = found;
+    return found;
+  }
+
+  /** Something else is, or may be, at this name of a folder now. */
+  forget(folder: KnownNode, name: string): void {
+    folder.children.delete(name);
+  }
+
+  /** A folder was made there. */
+  setFolder(node: KnownNode): void {
+    node.found = FOLDER;
+  }
+
+  /** See followLinks. */
+  follow(names: readonly string[]): readonly string[] | undefined {
+    return followLinks(names, this);
+  }
+}
