@@ -178,6 +178,19 @@ test('a filling that fails leaves the volume empty', { skip: unlessRoot() }, asy
   assert.deepEqual(await readdir(volume), []);
 });
 
+test('times before 1970 are kept', { skip: unlessRoot() }, async (t) => {
+  const { rootfs, volume } = await folders(t);
+  await wholeImage(rootfs);
+  const old = new Date(-5000);
+  for (const name of ['a/file', 'a']) await utimes(join(rootfs, 'data', name), old, old);
+  const trees = new TreeThreads();
+  t.after(() => trees.close());
+  await new CopyUp(loadLibc(), trees, loadXattrs()).fill(volume, rootfs, '/data');
+  for (const name of ['a/file', 'a']) {
+    assert.equal((await stat(join(volume, name))).mtimeMs, -5000, name);
+  }
+});
+
 test('a power cut takes nothing of a filling that counts as whole', { skip: unlessRoot() }, async (t) => {
   const { rootfs, volume } = await folders(t);
   await wholeImage(rootfs);
