@@ -120,7 +120,13 @@ out.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + prefix, ("ff
   // Its own address has to be there first.
   const tentative = 'while ip -6 addr show dev eth0 | grep -q tentative; do sleep 0.1; done';
   const answered = 'ping -6 -c 1 -W 20 ff02::1%eth0 > /dev/null; true';
-  const [command = '', ...args] = [...enter, 'sh', '-c', `${tentative}; python3 -c "$1" && ${answered}`, 'sh'];
+  const [command = '', ...args] = [
+    ...enter,
+    'sh',
+    '-c',
+    `${tentative}; python3 -c "$1" && ${answered}`,
+    'sh',
+  ];
   await runCommand(command, [...args, script]);
 }
 
