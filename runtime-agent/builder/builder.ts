@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
+import type { ImageReference } from '../../oci/reference.ts';
 import type { HostConfig } from '../containers/container.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
@@ -114,6 +115,8 @@ export interface BuildRequest {
   readonly inlineCache?: boolean;
   /** The image's layers are compressed so while it is built; a build that sends nothing compresses nothing. */
   readonly sends?: readonly SentForm[];
+  /** Where its client pushes the image next: the layers are uploaded there while it is built. */
+  readonly pushesTo?: readonly ImageReference[];
   /** Seconds since 1970 that no time in the image lies after; undefined keeps the times of RUN's files. */
   readonly sourceDateEpoch?: number;
 }

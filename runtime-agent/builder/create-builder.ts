@@ -109,6 +109,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       new FolderCaches(options.transfer, options.compressor),
     ),
     compressor: options.compressor,
+    transfer: options.transfer,
     allowed: options.allowed,
     cacheMounts: await CacheMounts.open(join(dataDirectory, 'build-mounts')),
     secretsDirectory: join(memoryDirectory, 'secrets'),

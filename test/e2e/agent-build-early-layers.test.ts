@@ -8,12 +8,15 @@ import { makeBuildContext } from '../support/build-context.ts';
 import { callEngineAt } from '../support/engine-call.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { startRegistry } from '../support/registry-process.ts';
+import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { unlessRoot } from '../support/unless-root.ts';
 import { untilPasses } from '../support/until-passes.ts';
 
 enterOwnNetwork();
 
 interface CacheRecord {
+  /** Of a compressed layer the digest without its algorithm. */
+  readonly ID: string;
   readonly Description: string;
   readonly Size: number;
   readonly CreatedAt: string;
@@ -73,6 +76,62 @@ describe('layers that a build is to send', { skip: unlessRoot(), timeout: 1_800_
       await agent.docker(['buildx', 'build', '--allow', 'network.host', ...options, context]);
     });
   }
+
+  /** The digest of the one layer that is compressed, when there is one. */
+  async function compressedDigest(): Promise<string> {
+    const [first, ...others] = await compressed();
+    assert.deepEqual(others, []);
+    assert.ok(first !== undefined, 'nothing is compressed');
+    return `sha256:${first.ID}`;
+  }
+
+  async function statusOf(method: string, path: string): Promise<number> {
+    return (await fetch(`http://${registry.host}/v2/${path}`, { method })).status;
+  }
+
+  test('--push: a layer is uploaded while the next step runs, the tag comes last', async (t) => {
+    await forget();
+    const url = await answerWhen(t, async () => {
+      assert.equal(await statusOf('HEAD', `team/beside/blobs/${await compressedDigest()}`), 200);
+      assert.equal(await statusOf('GET', 'team/beside/manifests/1'), 404);
+    });
+    const context = await makeBuildContext(
+      t,
+      `FROM ${image}\nRUN seq 100000 > /beside\nRUN --network=host wget -q -O /dev/null ${url}\n`,
+    );
+    const name = `${registry.host}/team/beside:1`;
+    await agent.docker(['buildx', 'build', '--allow', 'network.host', '--push', '--tag', name, context]);
+    assert.ok((await digests(registry.host, 'team/beside')).includes(await compressedDigest()));
+  });
+
+  test('a build that fails after an upload leaves no tag', async (t) => {
+    await forget();
+    const context = await makeBuildContext(t, `FROM ${image}\nRUN seq 100000 > /failing\nRUN false\n`);
+    const options = ['--push', '--tag', `${registry.host}/team/failing:1`];
+    const failed = await agent.docker(['buildx', 'build', ...options, context], { expectExit: 1 });
+    assert.match(failed.stderr, /returned a non-zero code: 1/);
+    assert.equal(await statusOf('GET', 'team/failing/manifests/1'), 404);
+  });
+
+  test('a build whose uploads are refused is pushed with the words of the push', async (t) => {
+    await forget();
+    const scripted = await startScriptedRegistry(t);
+    scripted.intercept = ({ method, url }, response) => {
+      if (method === 'POST')
+        response.writeHead(403).end('{"errors":[{"code":"DENIED","message":"no room"}]}');
+      else response.writeHead(url === '/v2/' ? 200 : 404).end('{}');
+      return true;
+    };
+    const context = await makeBuildContext(t, `FROM ${image}\nRUN seq 100000 > /refused\nRUN true\n`);
+    const name = `${scripted.host}/team/app:1`;
+    const pushed = await agent.docker(['buildx', 'build', '--push', '--tag', name, context], {
+      expectExit: 1,
+    });
+    assert.match(pushed.stderr, /no room/);
+    const again = await agent.docker(['push', name], { expectExit: 1 });
+    assert.match(again.stderr, /no room/);
+    assert.ok(!scripted.requests.some((request) => request.startsWith('PUT')), 'there is no tag');
+  });
 
   test('what is compressed once goes to other registries, is counted, and given back', async (t) => {
     await forget();

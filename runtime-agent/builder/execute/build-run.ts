@@ -2,6 +2,7 @@ import type { Digest } from '../../../oci/digest.ts';
 import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
 import type { Images } from '../../images/images.ts';
 import type { LayerHolds } from '../../images/layer-holds.ts';
+import type { LayerTransfer } from '../../images/layer-transfer/layer-transfer.ts';
 import type { ImageDraft, ImageDrafts } from '../../images/pending/image-drafts.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
@@ -16,6 +17,7 @@ import type { BuildScope, SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
 import { EarlyCompression } from './early-compression.ts';
 import { earlyForms, earlyStages } from './early-plan.ts';
+import { EarlyUpload } from './early-upload.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 import { runSettings } from './run-settings.ts';
@@ -31,6 +33,7 @@ export interface BuildRunParts extends SharedParts {
   readonly holds: LayerHolds;
   readonly remote: RemoteCaches;
   readonly compressor: Pick<LayerCompressor, 'forms'>;
+  readonly transfer: Pick<LayerTransfer, 'send'>;
   /** Entitlements that clients may grant. */
   readonly allowed: readonly Entitlement[];
 }
@@ -144,10 +147,17 @@ export class BuildRun {
       signal,
     });
     const ground = prepared.groundOf(prepared.target)?.diffIds ?? [];
+    const uploads = new EarlyUpload({
+      transfer: this.#parts.transfer,
+      source: request.source,
+      targets: request.pushesTo ?? [],
+      signal,
+    });
     const early = new EarlyCompression({
       compressor: this.#parts.compressor,
       forms: earlyForms(request),
       baseLayers: new Set(ground),
+      upload: (diffId) => uploads.upload(diffId),
       progress: this.#progress,
       signal,
     });

@@ -10,6 +10,8 @@ export interface EarlyCompressionOptions {
   /** How the layers will leave this host. */
   readonly forms: readonly SentForm[];
   readonly baseLayers: ReadonlySet<Digest>;
+  /** Gets each layer that is compressed; never rejects. */
+  readonly upload: (diffId: Digest) => Promise<void>;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
 }
@@ -18,8 +20,8 @@ export interface EarlyCompressionOptions {
 type Report = (diffId: Digest, done: number) => void;
 
 /**
- * Compresses the layers of one build while its later steps run, one after the other: each is compressed by all processors. A layer that
- * cannot be compressed now is left to who needs it, who then hears why.
+ * Compresses the layers of one build while its later steps run, one after the other: each is compressed by all processors. Then
+ * they are uploaded, beside the compression of others. A layer that cannot be compressed now is left to who needs it, who then hears why.
  */
 export class EarlyCompression {
   readonly #options: EarlyCompressionOptions;
@@ -37,6 +39,7 @@ export class EarlyCompression {
     if (this.#options.forms.length === 0 || this.#begun.has(diffId)) return;
     this.#waiting += 1;
     const work = this.#compress(diffId)
+      .then(() => this.#options.upload(diffId))
       .catch(() => undefined)
       .finally(() => {
         this.#waiting -= 1;
@@ -44,16 +47,16 @@ export class EarlyCompression {
     this.#begun.set(diffId, work);
   }
 
-  /** Resolves when all is compressed that was begun, which is a step to be seen where there is something to wait for. */
+  /** Resolves when all is compressed and uploaded that was begun, which is a step to be seen where there is something to wait for. */
   async finish(): Promise<void> {
     if (this.#waiting === 0) return;
-    await internalStep('compressing layers', this.#options.progress, async (step) => {
+    await internalStep('compressing and uploading layers', this.#options.progress, async (step) => {
       this.#report = (diffId, done) => step.transferred(`compressing layer ${shortDigest(diffId)}`, done);
       await this.settle();
     });
   }
 
-  /** Resolves when nothing is compressed any more. */
+  /** Resolves when nothing is compressed or uploaded any more. */
   async settle(): Promise<void> {
     await Promise.all(this.#begun.values());
   }

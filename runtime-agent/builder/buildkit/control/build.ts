@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../../../oci/descriptor.ts';
+import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { Platform } from '../../../images/image.ts';
 import type { BuildProgress, BuiltImage, SentForm } from '../../builder.ts';
@@ -23,6 +24,7 @@ export interface BuildOptions extends CacheExports {
   /** The session of the client that is called back. */
   readonly session: string;
   readonly sends: readonly SentForm[];
+  readonly pushesTo: readonly ImageReference[];
   /** Entitlements that the client grants to steps. */
   readonly entitlements: readonly string[];
 }

@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { builtImages } from '../exporters/built-images.ts';
 import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
-import { sentForms } from '../exporters/sent-forms.ts';
+import { pushedNames, sentForms } from '../exporters/sent-forms.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend, FrontendCall } from '../frontend/frontend.ts';
 import type { SolveRequest } from '../proto/control_pb.ts';
@@ -40,6 +40,7 @@ export async function solve(
     build.configure({
       session: request.Session,
       sends: sentForms(plans),
+      pushesTo: pushedNames(plans),
       entitlements: request.Entitlements,
       ...decodeCacheExports(cacheExportsOf(request)),
     });

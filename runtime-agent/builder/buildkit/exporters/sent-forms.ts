@@ -1,3 +1,4 @@
+import type { ImageReference } from '../../../../oci/reference.ts';
 import type { SentForm } from '../../builder.ts';
 import type { ExporterPlan } from './exporter-options.ts';
 
@@ -14,4 +15,9 @@ export function sentForms(plans: readonly ExporterPlan[]): readonly SentForm[] {
     if (compression.kind === 'uncompressed') return [];
     return [{ compression, keeps: forces ? 'none' : 'base', isRead: plan.kind === 'archive' }];
   });
+}
+
+/** The names that the client pushes next. */
+export function pushedNames(plans: readonly ExporterPlan[]): readonly ImageReference[] {
+  return plans.flatMap((plan) => (plan.kind === 'image' && plan.isPushed ? plan.names : []));
 }

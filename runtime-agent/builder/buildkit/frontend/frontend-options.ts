@@ -12,7 +12,14 @@ import { type FrontendOptions, optionsBelow, splitCsv } from './options.ts';
 export interface FrontendPlan {
   readonly request: Omit<
     BuildRequest,
-    'source' | 'platform' | 'namedContexts' | 'cacheTo' | 'inlineCache' | 'sends' | 'entitlements'
+    | 'source'
+    | 'platform'
+    | 'namedContexts'
+    | 'cacheTo'
+    | 'inlineCache'
+    | 'sends'
+    | 'pushesTo'
+    | 'entitlements'
   >;
   /** One image for each; empty is the host's own. */
   readonly platforms: readonly Platform[];

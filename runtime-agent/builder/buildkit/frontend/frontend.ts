@@ -57,7 +57,7 @@ export class Frontend {
     const signal = AbortSignal.any([abort, build.ended, ...(session === undefined ? [] : [session.closed])]);
     const progress = build.progress.bind(build);
     const source = new SessionSource({ plan, session, sent: call.sent, places, progress });
-    const { cacheTo, inlineCache, sends, entitlements } = build.options;
+    const { cacheTo, inlineCache, sends, pushesTo, entitlements } = build.options;
     const named = [...plan.namedContexts].map(
       ([name, context]) =>
         [name, context.kind === 'image' ? `docker-image://${context.reference}` : undefined] as const,
@@ -71,6 +71,7 @@ export class Frontend {
         cacheTo,
         inlineCache,
         sends,
+        pushesTo,
         entitlements,
         ...(platform === undefined ? {} : { platform }),
       };
