@@ -48,10 +48,9 @@ export function imageInspect(image: Image, storageDriver: string): object {
 
 /**
  * The container that an image was committed from, which answers before version 1.45 have. No image says it here, and clients
- * read its fields without looking whether it is there.
+ * read the fields of ContainerConfig without looking whether it is there; dockerd leaves out an empty Container.
  */
 export const ORIGIN = {
-  Container: '',
   ContainerConfig: {
     Hostname: '',
     Domainname: '',

@@ -59,7 +59,7 @@ describe('what older clients read', () => {
       const image = await read(`/v${version}/images/busybox/json`);
       assert.equal(image.VirtualSize, virtual ? image.Size : undefined);
       assert.equal(image.ContainerConfig?.Hostname, origin ? '' : undefined);
-      assert.equal(image.Container, origin ? '' : undefined);
+      assert.equal('Container' in image, false);
     }
   });
   test('is the ID of a container among its aliases', async () => {
