@@ -18,7 +18,7 @@ export interface RequestOrigin {
  * outermost proxy wrote; in `Forwarded`, those of the element that names the client.
  *
  * A proxy that writes one of the two kinds may pass on the other as the client made it up, and nothing tells which it
- * wrote. Therefore, where both say something, each counts only as far as they agree: otherwise the connection does.
+ * wrote. Therefore, where a request has both, a field counts only if both state the same; otherwise the connection does.
  */
 export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): RequestOrigin {
   const peer = req.socket.remoteAddress;
@@ -30,24 +30,37 @@ export function requestOrigin(req: IncomingMessage, trusted: TrustedProxies): Re
   if (!trusted.includes(peer)) return direct;
   const standard = byForwarded(textOf(req, 'forwarded'), trusted);
   const customary = byXForwarded(req, trusted);
-  const protocol = agreed(standard.protocol, customary.protocol);
-  const host = agreed(standard.host, customary.host) ?? '';
+  const { protocol, host, remote } =
+    standard === undefined || customary === undefined
+      ? (standard ?? customary ?? NOTHING)
+      : agreement(standard, customary);
   return {
     protocol: protocol === 'https' || protocol === 'http' ? protocol : direct.protocol,
     host: isHost(host) ? host : direct.host,
-    remote: agreed(standard.remote, customary.remote) || peer,
+    remote: remote || peer,
   };
 }
 
-/** The origin by one kind of header; undefined without the header, and an empty address if none can be trusted. */
-interface Told {
-  readonly protocol?: string | undefined;
-  readonly host?: string | undefined;
-  readonly remote?: string | undefined;
+/** The origin by one kind of header; '' for what it does not state. */
+interface StatedOrigin {
+  readonly protocol: string;
+  readonly host: string;
+  readonly remote: string;
 }
 
-function byForwarded(header: string, trusted: TrustedProxies): Told {
-  if (header === '') return {};
+const NOTHING: StatedOrigin = { protocol: '', host: '', remote: '' };
+
+function agreement(one: StatedOrigin, other: StatedOrigin): StatedOrigin {
+  return {
+    protocol: one.protocol === other.protocol ? one.protocol : '',
+    host: one.host === other.host ? one.host : '',
+    remote: one.remote === other.remote ? one.remote : '',
+  };
+}
+
+/** Undefined without the header. */
+function byForwarded(header: string, trusted: TrustedProxies): StatedOrigin | undefined {
+  if (header === '') return undefined;
   const elements = parseForwarded(header);
   const { address = '', index } = clientOf(
     elements.map((element) => element.for),
@@ -55,26 +68,20 @@ function byForwarded(header: string, trusted: TrustedProxies): Told {
   );
   // Without any `for` nobody is named, and the element of the outermost proxy is the first.
   const named = elements.some((element) => element.for !== undefined) ? elements[index] : elements[0];
-  return {
-    protocol: named?.proto?.toLowerCase() || undefined,
-    host: named?.host || undefined,
-    remote: address,
-  };
+  return { protocol: named?.proto?.toLowerCase() ?? '', host: named?.host ?? '', remote: address };
 }
 
-function byXForwarded(req: IncomingMessage, trusted: TrustedProxies): Told {
+/** Undefined without any of the three headers. */
+function byXForwarded(req: IncomingMessage, trusted: TrustedProxies): StatedOrigin | undefined {
   const addresses = textOf(req, 'x-forwarded-for');
+  const protocol = textOf(req, 'x-forwarded-proto');
+  const host = textOf(req, 'x-forwarded-host');
+  if (addresses + protocol + host === '') return undefined;
   return {
-    protocol: firstOf(textOf(req, 'x-forwarded-proto')).toLowerCase() || undefined,
-    host: firstOf(textOf(req, 'x-forwarded-host')) || undefined,
-    remote: addresses === '' ? undefined : (clientOf(addresses.split(','), trusted).address ?? ''),
+    protocol: firstOf(protocol).toLowerCase(),
+    host: firstOf(host),
+    remote: clientOf(addresses.split(','), trusted).address ?? '',
   };
-}
-
-/** What both say, or the only one that says something. */
-function agreed(one: string | undefined, other: string | undefined): string | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return one === other ? one : undefined;
 }
 
 /** The elements of a Forwarded header, parameter names in lower case; what does not parse is left out. */

@@ -96,7 +96,28 @@ test('where a proxy sends both kinds, one of which its client may have made up, 
   assert.equal(origin({ ...same, forwarded: 'nonsense' }).remote, '10.0.0.1');
   assert.equal(origin({ ...same, 'x-forwarded-host': 'evil.example' }).host, 'inner:5000');
   assert.equal(origin({ ...same, 'x-forwarded-proto': 'http' }).protocol, 'http');
-  assert.deepEqual(origin({ forwarded, 'x-forwarded-proto': 'https' }), agreed);
+});
+
+test('where a proxy sends both kinds, neither fills the gaps of the other', () => {
+  const standard = ['for=198.51.100.1', 'host=registry.example', 'proto=https'] as const;
+  const customary = {
+    'x-forwarded-for': '198.51.100.1',
+    'x-forwarded-host': 'registry.example',
+    'x-forwarded-proto': 'https',
+  } as const;
+  const fields = ['remote', 'host', 'protocol'] as const;
+  const direct = origin({});
+  const expected = origin(customary);
+  for (const [index, field] of fields.entries()) {
+    const forwarded = standard.toSpliced(index, 1).join(';');
+    assert.deepEqual(origin({ ...customary, forwarded }), { ...expected, [field]: direct[field] });
+    const name = Object.keys(customary)[index] ?? '';
+    const gap = { ...customary, [name]: '', forwarded: standard.join(';') };
+    assert.deepEqual(origin(gap), { ...expected, [field]: direct[field] });
+  }
+  const evil = 'evil.example';
+  assert.equal(origin({ forwarded: 'for=198.51.100.1', 'x-forwarded-host': evil }).host, 'inner:5000');
+  assert.equal(origin({ forwarded: `host=${evil}`, 'x-forwarded-for': '198.51.100.1' }).host, 'inner:5000');
 });
 
 test('what is no host is not taken for one', () => {
