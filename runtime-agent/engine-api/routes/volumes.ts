@@ -70,7 +70,7 @@ export function volumeRoutes(router: Router, { volumes }: EngineDeps): void {
         if (!(isEngineError(error) && error.code === 'conflict')) throw error;
       }
     }
-    ctx.body = { VolumesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed };
+    ctx.body = { VolumesDeleted: deleted, SpaceReclaimed: reclaimed };
   });
 
   router.get('/volumes/:name', async (ctx) => {
