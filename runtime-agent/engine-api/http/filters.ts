@@ -36,13 +36,17 @@ function filterValues(field: unknown): readonly unknown[] | undefined {
   return isJsonObject(field) ? Object.keys(field).filter((name) => field[name] === true) : undefined;
 }
 
-/** A filter that takes true or false; undefined where it was not given. Throws EngineError 'bad-request'. */
+/**
+ * A filter that takes true or false; undefined where it was not given. Throws EngineError 'bad-request' where its values
+ * are neither or both; others beside them do not count, as with dockerd.
+ */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
-  const value = filters.get(key)?.[0];
-  if (value === undefined) return undefined;
-  if (value === 'true' || value === '1') return true;
-  if (value === 'false' || value === '0') return false;
-  throw new EngineError('bad-request', `invalid filter '${key}=[${value}]'`);
+  const values = filters.get(key);
+  if (values === undefined) return undefined;
+  const isTrue = values.includes('true') || values.includes('1');
+  const isFalse = values.includes('false') || values.includes('0');
+  if (isTrue !== isFalse) return isTrue;
+  throw new EngineError('bad-request', `invalid filter '${key}=[${values.join(' ')}]'`);
 }
 
 /** Whether `labels` has all that is wanted: each is `key` or `key=value`. */

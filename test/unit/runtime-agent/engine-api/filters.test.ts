@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { JsonError } from '../../../../lib/json/json-fields.ts';
 import { Pace } from '../../../../lib/sync/pace.ts';
-import { matchLabels, readFilters, textFilter } from '../../../../runtime-agent/engine-api/http/filters.ts';
+import {
+  booleanFilter,
+  matchLabels,
+  readFilters,
+  textFilter,
+} from '../../../../runtime-agent/engine-api/http/filters.ts';
 import { EngineError } from '../../../../runtime-agent/errors.ts';
 
 const read = (text: string) => readFilters(new URLSearchParams({ filters: text }), ['name', 'label']);
@@ -32,6 +37,19 @@ describe('filters', () => {
           message.test(error.message),
       ));
   }
+  test('true and false come as words or digits, several times, and not both', () => {
+    const flag = (...values: readonly string[]) => booleanFilter(new Map([['dangling', values]]), 'dangling');
+    assert.equal(booleanFilter(new Map(), 'dangling'), undefined);
+    assert.equal(flag('true', '1'), true);
+    assert.equal(flag('0', 'false'), false);
+    assert.equal(flag('other', '1'), true);
+    for (const values of [['true', '0'], ['1', 'false', 'true'], ['other'], ['']]) {
+      assert.throws(() => flag(...values), {
+        code: 'bad-request',
+        message: `invalid filter 'dangling=[${values.join(' ')}]'`,
+      });
+    }
+  });
   test('labels match by key, or by key and value', () => {
     const labels = { a: '1', b: 'x=y' };
     assert.equal(matchLabels(undefined, labels), true);
