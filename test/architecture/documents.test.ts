@@ -53,6 +53,15 @@ test('CONTRIBUTING.md says what each folder of lib/ owns, and names each archite
   );
 });
 
+test('test/support/README.md names each helper, and nothing else', () => {
+  const inFolder = (folder: string) =>
+    readdirSync(join(root, 'test/support', folder)).map((name) => `${folder}${name}`);
+  const helpers = [...inFolder(''), ...inFolder('s3/')].filter((name) => !/^(?:s3|README\.md)$/.test(name));
+  const rows = read('test/support/README.md').match(/^\| `.*? \|/gm) ?? [];
+  const named = rows.flatMap((row) => [...row.matchAll(/`([\w./-]+?)\/?`/g)].map(([, name = '']) => name));
+  assert.deepEqual(named.sort(), helpers.sort());
+});
+
 test('the commands and settings that the documents name are those of the programs', () => {
   const variables = new Set(
     globSync('{server,runtime-agent,deploy,test,lib,oci,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
