@@ -13,46 +13,46 @@ import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
+import { capabilityNames } from '../oci-runner/capabilities.ts';
+import { ExitWatch, readExitRecord } from '../oci-runner/exit-watch.ts';
+import { resizeConsole } from '../oci-runner/resize-console.ts';
+import { runPaths, sharedPaths } from '../oci-runner/run-paths.ts';
+import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
+import type { Runtime } from '../oci-runner/runtimes.ts';
+import { readSeccompSource } from '../oci-runner/seccomp-source.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { CopyUp } from '../volumes/copy-up.ts';
 import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
+import { containerControl } from './agent-container-control.ts';
 import { AttachHub } from './attach/attach-hub.ts';
+import { connectContainer, disconnectContainer } from './connect.ts';
+import type { ContainerControl } from './container-control.ts';
+import { ContainerRegistry } from './container-index.ts';
+import { ContainerTable } from './container-table.ts';
 import type { Containers } from './containers.ts';
-import { containerControl } from './control/agent-container-control.ts';
-import type { ContainerControl } from './control/container-control.ts';
+import type { ContainerContext } from './context.ts';
+import { createContainer } from './create.ts';
 import { AgentExecs } from './exec/agent-execs.ts';
 import type { Execs } from './exec/execs.ts';
+import { finishRunLocked } from './exit.ts';
 import { AgentContainerArchive } from './files/agent-container-archive.ts';
 import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
 import type { ContainerTrees } from './files/container-trees.ts';
 import { HealthChecks } from './health/health-checks.ts';
-import { attachTo } from './lifecycle/attach-container.ts';
-import { connectContainer, disconnectContainer } from './lifecycle/connect-container.ts';
-import type { ContainerContext } from './lifecycle/context.ts';
-import { createContainer } from './lifecycle/create-container.ts';
-import { finishRunLocked } from './lifecycle/finish-run.ts';
-import type { LiveContainer } from './lifecycle/live-container.ts';
-import { ContainerRegistry } from './lifecycle/registry.ts';
-import { removeContainer } from './lifecycle/remove-container.ts';
-import { startLocked } from './lifecycle/start-container.ts';
-import { killContainer, stopContainer } from './lifecycle/stop-container.ts';
+import type { LiveContainer } from './live-container.ts';
 import { LogRotation } from './logs/log-rotation.ts';
 import { readLog } from './logs/read-log.ts';
 import { CONTAINER_MIGRATIONS, CONTAINER_MIGRATIONS_TABLE } from './migrations.ts';
-import { capabilityNames } from './plan/capabilities.ts';
-import { ExitWatch, readExitRecord } from './runtime/exit-watch.ts';
-import { resizeConsole } from './runtime/resize-console.ts';
-import { runPaths, sharedPaths } from './runtime/run-paths.ts';
-import type { Runtime } from './runtime/runtime.ts';
-import { RuntimeCommands } from './runtime/runtime-commands.ts';
-import { readSeccompSource } from './runtime/seccomp-source.ts';
-import { ContainerTable } from './state/container-table.ts';
-import { checkRun, recover } from './state/recover.ts';
+import { checkRun, recover } from './recover.ts';
+import { removeContainer } from './remove.ts';
+import { startLocked } from './start.ts';
 import { AgentContainerStats } from './stats/agent-container-stats.ts';
 import type { ContainerStats } from './stats/container-stats.ts';
+import { killContainer, stopContainer } from './stop.ts';
+import { attachTo } from './streams.ts';
 
 export interface ContainersDeps {
   readonly knex: Knex;
@@ -103,7 +103,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   const cgroups = detectCgroups();
   const libc = loadLibc();
   const hostMounts = new HostMounts(libc, deps.hostNamespace);
-  const parts = {
+  const context: ContainerContext = {
     images: deps.images,
     snapshotter: deps.snapshotter,
     volumes: deps.volumes,
@@ -129,8 +129,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     bootId: readBootId(),
     stopping: stopping.signal,
   };
-  const execs = new AgentExecs(parts);
-  const context: ContainerContext = { ...parts, execs };
+  const execs = new AgentExecs(context);
   await recover(context);
   const watch = new ExitWatch(
     paths.exits,
@@ -138,7 +137,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     () => void checkAll(context),
   );
   const rotation = new LogRotation(context.registry, deps.events, deps.log);
-  const health = new HealthChecks({ ...parts, execs });
+  const health = new HealthChecks({ ...context, execs });
   return {
     ...containersOver(context),
     archive: new AgentContainerArchive(context, deps.trees),

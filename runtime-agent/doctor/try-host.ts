@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Nftables } from '../../lib/linux/network/nftables.ts';
-import { selectRuntime } from '../containers/runtime/runtime.ts';
 import { droppingChains } from '../networks/plan/dropping-chains.ts';
+import { selectRuntime } from '../oci-runner/runtimes.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import type { HostReading } from './host-reading.ts';
 

@@ -6,8 +6,8 @@ import { simple } from 'acorn-walk';
 const WHOLE = ['json', 'text', 'arrayBuffer', 'blob', 'formData', 'toArray'];
 /** Where all of a stream is what a program of the host's own, or the administrator, writes. */
 const TRUSTED = [
-  'runtime-agent/containers/runtime/conmon.ts',
-  'runtime-agent/containers/runtime/runtime-commands.ts',
+  'runtime-agent/oci-runner/conmon.ts',
+  'runtime-agent/oci-runner/runtime-commands.ts',
   'lib/linux/process/spawn-piped.ts',
   'server/cli/',
   // What this program has written there itself.

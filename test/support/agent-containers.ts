@@ -9,11 +9,11 @@ import {
   createContainers,
   type RunningContainers,
 } from '../../runtime-agent/containers/create-containers.ts';
-import { type Runtime, selectRuntime } from '../../runtime-agent/containers/runtime/runtime.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import type { Image } from '../../runtime-agent/images/image.ts';
 import type { Images } from '../../runtime-agent/images/images.ts';
+import { type Runtime, selectRuntime } from '../../runtime-agent/oci-runner/runtimes.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyCgroup } from '../../../lib/linux/cgroups/cgroups.ts';
 import { cgroupPath } from '../../containers/plan/cgroup-path.ts';
-import { RUNTIME_ENVIRONMENT } from '../../containers/runtime/runtime-commands.ts';
-import { readCreateFailure } from '../../containers/runtime/runtime-error.ts';
 import { EngineError } from '../../errors.ts';
+import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
+import { readCreateFailure } from '../../oci-runner/runtime-error.ts';
 import type { RunContext } from './run-context.ts';
 
 export type StepOutput = (stream: 'stdout' | 'stderr', data: Uint8Array) => void;

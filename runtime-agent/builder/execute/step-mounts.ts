@@ -1,4 +1,4 @@
-import type { OciMount } from '../../containers/plan/oci-types.ts';
+import type { OciMount } from '../../oci-runner/bundle.ts';
 
 /** What a step mounts beside its layers. */
 export interface OpenedMounts {

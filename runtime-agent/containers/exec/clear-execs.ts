@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { readProcessStat } from '../../../lib/linux/process/proc.ts';
 import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
-import type { LiveContainer } from '../lifecycle/live-container.ts';
+import type { LiveContainer } from '../live-container.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
 
 const SIGKILL = 9;

@@ -8,11 +8,11 @@ import { type PipedProcess, spawnPiped } from '../../../lib/linux/process/spawn-
 import { ConsoleSocket } from '../../../lib/linux/terminal/console-socket.ts';
 import { openPseudoTerminal } from '../../../lib/linux/terminal/pseudo-terminal.ts';
 import { openTerminal, type Terminal } from '../../../lib/linux/terminal/terminal.ts';
-import { writeOciJson } from '../plan/oci-json.ts';
-import type { OciProcess } from '../plan/oci-types.ts';
-import type { Runtime } from '../runtime/runtime.ts';
-import { RUNTIME_ENVIRONMENT } from '../runtime/runtime-commands.ts';
-import { readExecFailure } from '../runtime/runtime-error.ts';
+import type { OciProcess } from '../../oci-runner/bundle.ts';
+import { writeOciJson } from '../../oci-runner/oci-json.ts';
+import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
+import { readExecFailure } from '../../oci-runner/runtime-error.ts';
+import type { Runtime } from '../../oci-runner/runtimes.ts';
 import type { ExecEnds } from './exec-streams.ts';
 import type { TerminalSize } from './execs.ts';
 

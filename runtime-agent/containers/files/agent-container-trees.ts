@@ -6,9 +6,9 @@ import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import type { Container } from '../container.ts';
 import { containerBase } from '../container-base.ts';
-import type { ContainerContext } from '../lifecycle/context.ts';
-import type { LiveContainer } from '../lifecycle/live-container.ts';
-import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerContext } from '../context.ts';
+import type { LiveContainer } from '../live-container.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
 /** Where the agent and the runtime mount in every container: what they leave there is nobody's change. */

@@ -7,7 +7,7 @@ import type { Images } from '../../images/images.ts';
 import { composeConfig } from '../../images/pending/compose-config.ts';
 import type { ImageDrafts } from '../../images/pending/image-drafts.ts';
 import type { Container, ContainerConfig } from '../container.ts';
-import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { publishContainerEvent } from '../container-events.ts';
 import { mergeImageConfig } from '../plan/command.ts';
 import type { ContainerTrees } from './container-trees.ts';
 

@@ -6,11 +6,11 @@ import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
 import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { isProcessAlive } from '../../../lib/linux/process/proc.ts';
 import { EngineError } from '../../errors.ts';
+import type { OciMount } from '../../oci-runner/bundle.ts';
 import { containerBase } from '../container-base.ts';
-import type { ContainerContext } from '../lifecycle/context.ts';
-import type { LiveContainer } from '../lifecycle/live-container.ts';
-import { openMountSources } from '../lifecycle/mount-sources.ts';
-import type { OciMount } from '../plan/oci-types.ts';
+import type { ContainerContext } from '../context.ts';
+import type { LiveContainer } from '../live-container.ts';
+import { openMountSources } from '../run/mount-sources.ts';
 import { mountInView } from './mount-in-view.ts';
 
 /** A container's files as the container sees them. */

@@ -2,8 +2,8 @@ import { closeSync, constants } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
 import { mount } from '../../../lib/linux/mount/mount.ts';
+import type { OciMount } from '../../oci-runner/bundle.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
-import type { OciMount } from '../plan/oci-types.ts';
 
 /** Mounts what the runtime would mount at a place of a container's tree, which is made where it is not there. */
 export async function mountInView(inRoot: InRoot, root: number, point: OciMount): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
+import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerRegistry } from '../container-index.ts';
+import type { ContainerTable } from '../container-table.ts';
 import type { Execs } from '../exec/execs.ts';
-import type { LiveContainer } from '../lifecycle/live-container.ts';
-import { publishContainerEvent } from '../lifecycle/publish.ts';
-import type { ContainerRegistry } from '../lifecycle/registry.ts';
-import type { ContainerTable } from '../state/container-table.ts';
-import { afterProbe, probeDelay } from './health-state.ts';
-import { type ProbePlan, probePlan } from './probe-plan.ts';
+import type { LiveContainer } from '../live-container.ts';
+import { type ProbePlan, probePlan } from '../plan/health.ts';
+import { afterProbe, probeDelay } from '../plan/health-state.ts';
 import { runProbe } from './run-probe.ts';
 
 /** The longest delay that a timer of Node's can have. */

@@ -1,8 +1,8 @@
+import { goDuration } from '../../../lib/time/go-duration.ts';
 import { timestamp } from '../../../lib/time/timestamp.ts';
 import type { HealthLogEntry } from '../container.ts';
 import type { Execs } from '../exec/execs.ts';
-import { goDuration } from './go-duration.ts';
-import type { ProbePlan } from './probe-plan.ts';
+import type { ProbePlan } from '../plan/health.ts';
 
 /** Bytes of a probe's output that are kept. */
 const OUTPUT_LIMIT = 4096;

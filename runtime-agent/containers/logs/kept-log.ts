@@ -3,8 +3,8 @@ import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { fileSize } from '../../../lib/linux/files/file-size.ts';
+import { tellMonitor } from '../../oci-runner/monitor-control.ts';
 import type { LogPlan } from '../plan/log-options.ts';
-import { tellMonitor } from '../runtime/monitor-control.ts';
 import { compressLogFiles, rotateLogFiles } from './log-files.ts';
 
 /** A log that grows fast is not looked at more often than this (milliseconds). */

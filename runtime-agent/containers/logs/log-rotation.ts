@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
-import type { LiveContainer } from '../lifecycle/live-container.ts';
-import type { ContainerRegistry } from '../lifecycle/registry.ts';
+import type { ContainerRegistry } from '../container-index.ts';
+import type { LiveContainer } from '../live-container.ts';
 import { type LogPlan, planLog } from '../plan/log-options.ts';
 import { KeptLog, type RotatedLog } from './kept-log.ts';
 

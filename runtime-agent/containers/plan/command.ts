@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { ImageRunConfig } from '../../images/image.ts';
 import type { ContainerConfig } from '../container.ts';
-import { mergeHealthcheck } from '../health/probe-plan.ts';
+import { mergeHealthcheck } from './health.ts';
 
 /**
  * The container's configuration after the image's defaults, as dockerd merges them and `docker inspect` shows them.

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { SeccompSource } from './seccomp-types.ts';
+import type { SeccompSource } from '../../oci-runner/seccomp-types.ts';
 
 /** The native architectures by which a profile without `archMap` is known to hold for this machine. */
 interface SourceText extends Partial<SeccompSource> {

@@ -1,6 +1,6 @@
+import type { OciMount } from '../../oci-runner/bundle.ts';
 import type { HostConfig } from '../container.ts';
 import { planTmpfs } from './mount-points.ts';
-import type { OciMount } from './oci-types.ts';
 import { tmpfsMount } from './tmpfs.ts';
 
 /** Host files that the container sees in its /etc and, with `--init`, the init program. Absolute paths. */

@@ -1,5 +1,5 @@
+import type { OciLinux } from '../../oci-runner/bundle.ts';
 import type { HostConfig } from '../container.ts';
-import type { OciLinux } from './oci-types.ts';
 
 /** The network namespace of a container: the host's, one that the runtime makes, or one that is there already. */
 export type SpecNetwork =

@@ -1,12 +1,12 @@
+import type { OciDevice, OciMount, OciSpec } from '../../oci-runner/bundle.ts';
+import type { SeccompProfile } from '../../oci-runner/seccomp-types.ts';
 import type { Container } from '../container.ts';
 import { containerCgroup } from './cgroup-path.ts';
 import { processEnvironment } from './environment.ts';
 import { hiddenPaths } from './hidden-paths.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
 import { containerNamespaces, type JoinedNamespaces, type SpecNetwork } from './namespaces.ts';
-import type { OciDevice, OciMount, OciSpec } from './oci-types.ts';
 import { type CgroupAbilities, containerResources, type HostResources } from './resources.ts';
-import type { SeccompProfile } from './seccomp-types.ts';
 import type { ProcessUser } from './user.ts';
 
 /** What a specification is made of besides the container itself. */

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
+import type { OciResources } from '../../oci-runner/bundle.ts';
 import type { HostConfig } from '../container.ts';
-import type { ResourceChanges } from '../control/container-control.ts';
-import type { OciResources } from './oci-types.ts';
+import type { ResourceChanges } from '../container-control.ts';
 import { type CgroupAbilities, containerResources } from './resources.ts';
 
 /**

@@ -1,5 +1,5 @@
+import type { OciBlockIo, OciDeviceRule, OciResources } from '../../oci-runner/bundle.ts';
 import type { HostConfig } from '../container.ts';
-import type { OciBlockIo, OciDeviceRule, OciResources } from './oci-types.ts';
 
 /** What the cgroups of this host can do. */
 export interface CgroupAbilities {

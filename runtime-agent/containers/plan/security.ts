@@ -1,6 +1,8 @@
 import { EngineError } from '../../errors.ts';
+import type { CapabilityOptions } from '../../oci-runner/capabilities.ts';
+import type { SeccompSource } from '../../oci-runner/seccomp-types.ts';
+import type { HostConfig } from '../container.ts';
 import { parseSeccompSource } from './custom-seccomp.ts';
-import type { SeccompSource } from './seccomp-types.ts';
 
 /** Maximum bytes of one line for the kernel. */
 const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;
@@ -46,4 +48,9 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
     }
   }
   return { noNewPrivileges, seccomp, apparmor };
+}
+
+/** The fields of HostConfig that decide on a container's capabilities. */
+export function capabilityOptions(hostConfig: HostConfig): CapabilityOptions {
+  return { add: hostConfig.CapAdd, drop: hostConfig.CapDrop, privileged: hostConfig.Privileged };
 }

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { OciMount } from './oci-types.ts';
+import type { OciMount } from '../../oci-runner/bundle.ts';
 
 const FLAGS: Readonly<Record<string, string>> = {
   ro: 'write',

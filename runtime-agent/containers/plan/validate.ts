@@ -1,9 +1,9 @@
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
-import { validateHealthcheck } from '../health/probe-plan.ts';
 import { cleanPath } from './bind-text.ts';
 import { checkNetworkMode } from './check-network-mode.ts';
+import { validateHealthcheck } from './health.ts';
 import { checkLogDetails } from './log-details.ts';
 import { planLog } from './log-options.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';

@@ -5,10 +5,10 @@ import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { readSystemCpu } from '../../../lib/linux/system-cpu.ts';
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { ContainerContext } from '../lifecycle/context.ts';
-import { publishContainerEvent } from '../lifecycle/publish.ts';
+import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
+import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerContext } from '../context.ts';
 import { containerCgroup } from '../plan/cgroup-path.ts';
-import { RUNTIME_ENVIRONMENT } from '../runtime/runtime-commands.ts';
 import type { ContainerStats, ProcessTable, StatsSample } from './container-stats.ts';
 import { checkPsArgs, psTable } from './ps-table.ts';
 

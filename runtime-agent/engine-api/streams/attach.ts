@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { publishContainerEvent } from '../../containers/lifecycle/publish.ts';
+import { publishContainerEvent } from '../../containers/container-events.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { publishContainerEvent } from '../../containers/lifecycle/publish.ts';
+import { publishContainerEvent } from '../../containers/container-events.ts';
 import { decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';

@@ -1,7 +1,7 @@
 import type { Container } from '../../containers/container.ts';
-import { apparmorProfile } from '../../containers/plan/apparmor-profile.ts';
 import { parseSecurityOptions } from '../../containers/plan/security.ts';
-import { etcFilesBeside } from '../../containers/runtime/run-paths.ts';
+import { apparmorProfile } from '../../oci-runner/apparmor.ts';
+import { etcFilesBeside } from '../../oci-runner/run-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';

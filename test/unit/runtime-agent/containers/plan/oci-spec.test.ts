@@ -5,8 +5,8 @@ import type {
   ContainerConfig,
   HostConfig,
 } from '../../../../../runtime-agent/containers/container.ts';
-import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/containers/plan/oci-json.ts';
 import { ociSpec, type SpecInputs } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
+import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/oci-runner/oci-json.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
 
 const ID = 'f'.repeat(64);

@@ -1,0 +1,25 @@
+import { readFile } from 'node:fs/promises';
+import { parseProcessorList } from '../../lib/linux/processors.ts';
+import { EngineError } from '../errors.ts';
+import type { HostConfig } from './container.ts';
+
+const CPUS = '/sys/devices/system/cpu/online';
+const NODES = '/sys/devices/system/node/online';
+
+/** Whether this host has the processors and memory nodes that are asked for. Throws EngineError 'bad-request'. */
+export async function checkCpusets({ CpusetCpus, CpusetMems }: HostConfig): Promise<void> {
+  if (CpusetCpus !== '') await checkList('CPUs', CpusetCpus, CPUS);
+  if (CpusetMems !== '') await checkList('memory nodes', CpusetMems, NODES);
+}
+
+async function checkList(what: string, asked: string, path: string): Promise<void> {
+  const available = (await readFile(path, 'latin1').catch(() => '0')).trim();
+  const there = new Set(parseProcessorList(available));
+  // A list is as long as it says, and nobody has this many.
+  const largest = Math.max(...asked.split(/[-,]/).map(Number));
+  if (largest < 4096 && parseProcessorList(asked).every((number) => there.has(number))) return;
+  throw new EngineError(
+    'bad-request',
+    `Requested ${what} are not available - requested ${asked.slice(0, 80)}, available: ${available}`,
+  );
+}

@@ -1,0 +1,74 @@
+import { EngineError } from '../errors.ts';
+import { parseLink } from '../networks/plan/links.ts';
+import type { LiveContainer } from './live-container.ts';
+
+/** The containers of this agent by ID and by name. */
+export class ContainerRegistry {
+  readonly #byId = new Map<string, LiveContainer>();
+  readonly #idByName = new Map<string, string>();
+
+  /** Takes a name for a container that is being made. Throws EngineError 'conflict'. */
+  reserve(name: string, id: string): void {
+    const holder = this.#idByName.get(name);
+    if (holder !== undefined) {
+      throw new EngineError(
+        'conflict',
+        `Conflict. The container name "/${name}" is already in use by container "${holder}". ` +
+          'You have to remove (or rename) that container to be able to reuse that name.',
+      );
+    }
+    this.#idByName.set(name, id);
+  }
+
+  isTaken(name: string): boolean {
+    return this.#idByName.has(name);
+  }
+
+  /** Adds a container whose name has been reserved. */
+  add(live: LiveContainer): void {
+    this.#byId.set(live.id, live);
+  }
+
+  remove(id: string, name: string): void {
+    this.#byId.delete(id);
+    this.release(name, id);
+  }
+
+  /** Lets go of a name that the container had. */
+  release(name: string, id: string): void {
+    if (this.#idByName.get(name) === id) this.#idByName.delete(name);
+  }
+
+  byId(id: string): LiveContainer | undefined {
+    return this.#byId.get(id);
+  }
+
+  all(): readonly LiveContainer[] {
+    return [...this.#byId.values()];
+  }
+
+  /** `PARENT/ALIAS`, as a container is called that PARENT has a link to. */
+  #byLink(name: string): LiveContainer | undefined {
+    const slash = name.indexOf('/');
+    const parent = slash < 0 ? undefined : this.#byId.get(this.#idByName.get(name.slice(0, slash)) ?? '');
+    const links = (parent?.container.hostConfig.Links ?? []).map(parseLink);
+    const link = links.find(({ alias }) => alias === name.slice(slash + 1));
+    return this.#byId.get(link?.target ?? '');
+  }
+
+  /** By ID, name with or without its slash, that of a link, or prefix of an ID. Throws EngineError 'not-found', 'bad-request'. */
+  find(ref: string): LiveContainer {
+    const name = ref.startsWith('/') ? ref.slice(1) : ref;
+    const exact = this.#byId.get(ref) ?? this.#byId.get(this.#idByName.get(name) ?? '');
+    if (exact !== undefined) return exact;
+    const linked = this.#byLink(name);
+    if (linked !== undefined) return linked;
+    const matches = /^[0-9a-f]+$/.test(ref) ? this.all().filter((live) => live.id.startsWith(ref)) : [];
+    if (matches.length > 1) {
+      throw new EngineError('bad-request', `multiple IDs found with provided prefix: ${ref}`);
+    }
+    const [match] = matches;
+    if (match === undefined) throw new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
+    return match;
+  }
+}

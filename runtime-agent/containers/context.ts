@@ -1,0 +1,51 @@
+import type { Logger } from 'pino';
+import type { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
+import type { CgroupLayout } from '../../lib/linux/cgroups/cgroups.ts';
+import type { Libc } from '../../lib/linux/libc.ts';
+import type { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Images } from '../images/images.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { SharedPaths } from '../oci-runner/run-paths.ts';
+import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
+import type { Runtime } from '../oci-runner/runtimes.ts';
+import type { SeccompSource } from '../oci-runner/seccomp-types.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { CopyUp } from '../volumes/copy-up.ts';
+import type { Volumes } from '../volumes/volume.ts';
+import type { VolumeMounts } from '../volumes/volume-mounts.ts';
+import type { AttachHub } from './attach/attach-hub.ts';
+import type { ContainerRegistry } from './container-index.ts';
+import type { ContainerTable } from './container-table.ts';
+
+/** The services that every step of a container's life uses. */
+export interface ContainerContext {
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly volumes: Volumes;
+  readonly volumeMounts: VolumeMounts;
+  readonly copyUp: CopyUp;
+  readonly networks: ContainerNetworks;
+  readonly events: EventBus;
+  readonly log: Logger;
+  readonly runtime: Runtime;
+  readonly commands: RuntimeCommands;
+  readonly table: ContainerTable;
+  readonly registry: ContainerRegistry;
+  readonly hub: AttachHub;
+  readonly paths: SharedPaths;
+  /** The agent's own, absolute. */
+  readonly dataFolder: string;
+  readonly libc: Libc;
+  readonly hostMounts: HostMounts;
+  readonly cgroups: CgroupLayout;
+  readonly moves: CgroupMoves;
+  readonly seccomp: SeccompSource;
+  /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
+  readonly apparmor: string | undefined;
+  /** Capabilities that the agent can hand on. */
+  readonly capabilities: readonly string[];
+  readonly bootId: string;
+  /** Aborted when the agent stops: nothing is restarted after that. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,109 @@
+import { type HeldPath, type HeldPropagation, holdPath } from '../../../lib/linux/mount/held-path.ts';
+import { EngineError } from '../../errors.ts';
+import type { OciMount } from '../../oci-runner/bundle.ts';
+import type { Container, MountPoint } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import { ensureSource, unusable } from './acquire-mounts.ts';
+import { checkProcMountsIn, tmpfsPlaces } from './check-proc-mounts.ts';
+import { checkPropagation } from './check-propagation.ts';
+
+/** The mounts of a container's mount points. `close` when the runtime has made them. */
+export interface OpenedMounts {
+  readonly mounts: readonly OciMount[];
+  close(): Promise<void>;
+}
+
+/**
+ * Fills volumes that are empty, and finds the sources. Those of the host are copied from its own mount namespace, and mounted
+ * apart; for a `view` of the agent's own, whose end must unmount nothing of the host, no copy is shared. Part of a volume is mounted apart, so that nobody who writes to
+ * the volume can put a link to a folder of the host in its place. The container holds its volumes until context.volumeMounts
+ * lets go. Throws EngineError 'bad-request', 'runtime' (a volume that cannot be mounted).
+ */
+export async function openMountSources(
+  context: ContainerContext,
+  container: Container,
+  rootfs: string,
+  purpose: 'run' | 'view',
+): Promise<OpenedMounts> {
+  const points = await checkPropagation(context.hostMounts, container, context.dataFolder);
+  const parts: HeldPath[] = [];
+  const close = async () => {
+    for (const part of parts.splice(0).reverse()) await part.release();
+  };
+  try {
+    const mounts: OciMount[] = [];
+    for (const point of points) {
+      if (point.type === 'bind') await ensureSource(context.hostMounts, point.source);
+      const held =
+        point.name === undefined ? undefined : await context.volumeMounts.hold(point.name, container.id);
+      const writable = point.writable && held?.readOnly !== true;
+      const isOfHost = point.type === 'bind' || held?.isOfHost === true;
+      const whole = isOfHost ? await holdOfHost(context, point, purpose) : undefined;
+      if (whole !== undefined) parts.push(whole);
+      const folder = whole?.path ?? point.source;
+      const part = point.subpath === '' ? undefined : await holdPart(context, folder, point.subpath);
+      if (part !== undefined) parts.push(part);
+      const source = part?.path ?? folder;
+      if (point.copyUp && held?.readOnly !== true && part?.isFolder !== false) {
+        await context.copyUp.fill(point.source, rootfs, point.destination, source);
+      }
+      mounts.push(bindMount({ ...point, writable }, source, held?.flags));
+    }
+    checkProcMountsIn(rootfs, [...mounts, ...tmpfsPlaces(container.hostConfig)]);
+    return { mounts, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Throws EngineError 'bad-request'. */
+async function holdOfHost(
+  context: ContainerContext,
+  { source, recursive, propagation }: MountPoint,
+  purpose: 'run' | 'view',
+): Promise<HeldPath> {
+  const kept = heldPropagation(propagation);
+  const held = await context.hostMounts
+    .hold(source, recursive, purpose === 'view' && kept === 'shared' ? 'slave' : kept, context.paths.parts)
+    .catch((cause) => {
+      throw unusable(source, cause);
+    });
+  if (held !== undefined) return held;
+  throw unusable(source, new Error('it was removed meanwhile'));
+}
+
+function heldPropagation(propagation: MountPoint['propagation']): HeldPropagation {
+  if (propagation.endsWith('shared')) return 'shared';
+  return propagation.endsWith('slave') ? 'slave' : 'private';
+}
+
+/** Throws EngineError 'bad-request'. */
+async function holdPart(context: ContainerContext, volume: string, subpath: string): Promise<HeldPath> {
+  if (subpath.startsWith('/') || subpath.split('/').includes('..')) {
+    throw new EngineError('bad-request', `subpath "${subpath.slice(0, 200)}" must stay inside the volume`);
+  }
+  const shown = subpath.slice(0, 200);
+  const held = await holdPath(context.libc, volume, subpath, context.paths.parts, 'refused').catch(
+    (cause) => {
+      if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause;
+      const why = `path concatenation escapes the base directory: a link leads ${shown} out of the volume`;
+      throw new EngineError('bad-request', why, { cause });
+    },
+  );
+  if (held !== undefined) return held;
+  throw new EngineError('bad-request', `cannot access path ${shown}: the volume has none: make it first`);
+}
+
+function bindMount(point: MountPoint, source: string, flags: readonly string[] = []): OciMount {
+  const propagation = point.propagation === '' ? 'rprivate' : point.propagation;
+  const options = [
+    point.recursive ? 'rbind' : 'bind',
+    // crun takes the `r` of a propagation for one of the bind.
+    point.recursive ? propagation : propagation.replace(/^r/, ''),
+    // Also what is mounted below it, as dockerd does since version 25.
+    point.writable ? 'rw' : point.recursive && point.below !== 'writable' ? 'rro' : 'ro',
+    ...flags,
+  ];
+  return { destination: point.destination, type: 'bind', source, options };
+}

@@ -1,0 +1,93 @@
+import { mkdir } from 'node:fs/promises';
+import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
+import { type OpenNamespace, openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
+import { EngineError } from '../../errors.ts';
+import type { RunPaths } from '../../oci-runner/run-paths.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import type { LiveContainer } from '../live-container.ts';
+import { type ShmSource, shmOptions } from '../plan/mounts.ts';
+import { type JoinedNamespaces, sharedContainerRef } from '../plan/namespaces.ts';
+
+/** What a run has of other containers and of the host, beside the network. */
+export interface Joined {
+  readonly namespaces: JoinedNamespaces;
+  readonly shm: ShmSource;
+  /** Closes the namespaces at once. The caller waits until the runtime has joined them or failed. */
+  release(): void;
+}
+
+/**
+ * Finds the namespaces of other containers that one is to share, and its /dev/shm. Throws EngineError 'not-found', 'runtime'
+ * or 'conflict' where the other one does not run, 'bad-request' where it does not let others share.
+ */
+export async function joinNamespaces(
+  context: ContainerContext,
+  container: Container,
+  paths: RunPaths,
+): Promise<Joined> {
+  const { PidMode, IpcMode } = container.hostConfig;
+  const pid = sharedContainerRef(PidMode);
+  const ipc = sharedContainerRef(IpcMode);
+  const donor = ipc === undefined ? undefined : context.registry.find(ipc);
+  const opened: { pid?: OpenNamespace; ipc?: OpenNamespace } = {};
+  const release = () => {
+    for (const namespace of Object.values(opened)) namespace.close();
+  };
+  try {
+    if (pid !== undefined) opened.pid = namespaceOf(context.registry.find(pid), 'pid');
+    if (donor !== undefined) opened.ipc = namespaceOf(donor, 'ipc');
+    const shm = donor === undefined ? await ownShm(container, paths) : sharedShm(donor);
+    const namespaces = Object.fromEntries(Object.entries(opened).map(([kind, { path }]) => [kind, path]));
+    return { namespaces, shm, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Takes away the /dev/shm that a shareable container had outside of it. */
+export async function releaseShm(paths: RunPaths): Promise<void> {
+  await unmount(paths.shm, { detach: true });
+}
+
+function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNamespace {
+  const namespace = run && openProcessNamespace(run, kind);
+  if (namespace === undefined) {
+    // dockerd answers a 500 for the one and a 409 for the other.
+    const code = kind === 'pid' ? 'runtime' : 'conflict';
+    throw new EngineError(
+      code,
+      `failed to join ${kind.toUpperCase()} namespace: container ${id} is not running`,
+    );
+  }
+  return namespace;
+}
+
+function sharedShm(donor: LiveContainer): ShmSource {
+  const mode = donor.container.hostConfig.IpcMode;
+  if (mode === 'shareable') return { kind: 'bind', path: donor.paths.shm };
+  if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
+  throw new EngineError(
+    'bad-request',
+    `failed to join IPC namespace: container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+  );
+}
+
+async function ownShm({ hostConfig }: Container, paths: RunPaths): Promise<ShmSource> {
+  const mode = hostConfig.IpcMode;
+  if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
+  if (mode === 'none') return { kind: 'none' };
+  if (mode !== 'shareable') return { kind: 'own' };
+  // Outside of the container's own mounts, where others can be given it.
+  await mkdir(paths.shm, { recursive: true, mode: 0o700 });
+  await unmount(paths.shm, { detach: true });
+  await mount({
+    source: 'shm',
+    target: paths.shm,
+    type: 'tmpfs',
+    flags: ['nosuid', 'nodev', 'noexec'],
+    data: shmOptions(hostConfig).join(','),
+  });
+  return { kind: 'bind', path: paths.shm };
+}

@@ -1,0 +1,95 @@
+import { overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
+import { openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
+import { EngineError } from '../../errors.ts';
+import type { ActiveNetwork } from '../../networks/network.ts';
+import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import type { RunPaths } from '../../oci-runner/run-paths.ts';
+import type { Container } from '../container.ts';
+import type { ContainerContext } from '../context.ts';
+import type { ContainerFiles } from '../plan/mounts.ts';
+import type { SpecNetwork } from '../plan/namespaces.ts';
+
+/** The network of a run that is being made. */
+export interface RunNetwork {
+  readonly namespace: SpecNetwork;
+  readonly files: Pick<ContainerFiles, 'hosts' | 'hostname' | 'resolvConf'>;
+  readonly active?: ActiveNetwork;
+  /** Settles when the container's process may run. */
+  readonly ready: Promise<void>;
+  /** The runtime has the namespace, or never will. */
+  release(): void;
+}
+
+/**
+ * Makes what a container has of the network, and writes its /etc/hosts, hostname and resolv.conf. Throws EngineError; what was
+ * made is `context.networks.close`'s to clear.
+ */
+export async function openRunNetwork(
+  context: ContainerContext,
+  container: Container,
+  paths: RunPaths,
+  linked: readonly HostsEntry[],
+): Promise<RunNetwork> {
+  const mode = networkMode(container.hostConfig.NetworkMode);
+  if (mode.kind === 'container') return shareNetwork(context, mode.container);
+  if (mode.kind !== 'networks') {
+    const files = await writeEtcFiles(container, paths, context.networks.filesWithout(container));
+    return {
+      namespace: { kind: mode.kind === 'host' ? 'host' : 'new' },
+      files,
+      ready: Promise.resolve(),
+      release: () => undefined,
+    };
+  }
+  const opened = await context.networks.open(container);
+  try {
+    const hosts = linked.reduce(addToHosts, opened.files.hosts);
+    const files = await writeEtcFiles(container, paths, { ...opened.files, hosts });
+    const namespace =
+      opened.namespace === undefined
+        ? ({ kind: 'new' } as const)
+        : ({ kind: 'made', path: opened.namespace } as const);
+    const { active, ready, release } = opened;
+    return { namespace, files, active, ready, release };
+  } catch (error) {
+    opened.release();
+    throw error;
+  }
+}
+
+/** The namespace and the files of another container, which must run. */
+function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
+  const other = context.registry.find(ref);
+  const namespace = other.run && openProcessNamespace(other.run, 'net');
+  if (namespace === undefined) {
+    throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
+  }
+  const mode = networkMode(other.container.hostConfig.NetworkMode);
+  const { hosts, hostname, resolvConf } = other.paths;
+  return {
+    namespace: mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: namespace.path },
+    files: { hosts, hostname, resolvConf },
+    ready: Promise.resolve(),
+    release: namespace.close,
+  };
+}
+
+async function writeEtcFiles(
+  container: Container,
+  paths: RunPaths,
+  texts: { readonly hosts: string; readonly resolvConf: string },
+): Promise<RunNetwork['files']> {
+  const { hosts, hostname, resolvConf } = paths;
+  await Promise.all([
+    writeReadable(hosts, texts.hosts),
+    writeReadable(hostname, `${container.config.Hostname}\n`),
+    writeReadable(resolvConf, texts.resolvConf),
+  ]);
+  return { hosts, hostname, resolvConf };
+}
+
+/** Every user of the container can read it, whatever the agent's umask. */
+async function writeReadable(path: string, text: string): Promise<void> {
+  await overwriteFile(path, text, 0o644);
+}

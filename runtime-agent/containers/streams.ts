@@ -1,0 +1,31 @@
+import { AttachThreadError } from './attach/attach-thread.ts';
+import { publishContainerEvent } from './container-events.ts';
+import type { Attachment } from './containers.ts';
+import type { ContainerContext } from './context.ts';
+import type { LiveContainer } from './live-container.ts';
+import { sessionOf } from './start.ts';
+
+/** Attaches a client: to the present run, or to the next one. See Containers.attach. */
+export function attachTo(
+  context: ContainerContext,
+  live: LiveContainer,
+  options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
+): Promise<Attachment> {
+  // A start that is under way has either connected its clients already or not looked for them yet.
+  return live.mutex.run(async () => {
+    context.registry.find(live.id);
+    const session = sessionOf(context, live);
+    const attachment = session.join(options);
+    if (live.run !== undefined) {
+      try {
+        await session.connect(live.paths.attach);
+      } catch (error) {
+        if (error instanceof AttachThreadError) throw error;
+        // conmon has just gone: the container has ended, and so does the output.
+        context.log.debug({ container: live.id, err: error }, 'a client came too late to be attached');
+      }
+    }
+    publishContainerEvent(context.events, live.container, 'attach');
+    return attachment;
+  });
+}
