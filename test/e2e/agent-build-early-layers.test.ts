@@ -89,19 +89,84 @@ describe('layers that a build is to send', { skip: unlessRoot(), timeout: 1_800_
     return (await fetch(`http://${registry.host}/v2/${path}`, { method })).status;
   }
 
-  test('--push: a layer is uploaded while the next step runs, the tag comes last', async (t) => {
-    await forget();
-    const url = await answerWhen(t, async () => {
-      assert.equal(await statusOf('HEAD', `team/beside/blobs/${await compressedDigest()}`), 200);
-      assert.equal(await statusOf('GET', 'team/beside/manifests/1'), 404);
+  for (const [name, command] of [
+    ['buildx', ['buildx', 'build']],
+    ['plain', ['build']],
+  ] as const) {
+    test(`${command.join(' ')} --push: a layer is uploaded while the next step runs, the tag comes last`, async (t) => {
+      await forget();
+      const repository = `team/beside-${name}`;
+      const url = await answerWhen(t, async () => {
+        assert.equal(await statusOf('HEAD', `${repository}/blobs/${await compressedDigest()}`), 200);
+        assert.equal(await statusOf('GET', `${repository}/manifests/1`), 404);
+      });
+      const made = `RUN seq 100000 > /beside && echo ${name} >> /beside\n`;
+      const waits = `RUN --network=host wget -q -O /dev/null ${url}\n`;
+      const context = await makeBuildContext(t, `FROM ${image}\n${made}${waits}`);
+      const options = ['--allow', 'network.host', '--push', '--tag', `${registry.host}/${repository}:1`];
+      await agent.docker([...command, ...options, context]);
+      assert.ok((await digests(registry.host, repository)).includes(await compressedDigest()));
     });
+  }
+
+  test('--push to a registry with a login: a layer is uploaded while the next step runs', async (t) => {
+    await forget();
+    const adminPassword = 'correct horse';
+    const closed = await startRegistry(t, { adminPassword });
+    const headers = { authorization: `Basic ${Buffer.from(`admin:${adminPassword}`).toString('base64')}` };
+    const status = async (path: string) =>
+      (await fetch(`http://${closed.host}/v2/team/app/${path}`, { method: 'HEAD', headers })).status;
+    const url = await answerWhen(t, async () => {
+      assert.equal(await status(`blobs/${await compressedDigest()}`), 200);
+      assert.equal(await status('manifests/1'), 404);
+    });
+    const name = `${closed.host}/team/app:1`;
     const context = await makeBuildContext(
       t,
-      `FROM ${image}\nRUN seq 100000 > /beside\nRUN --network=host wget -q -O /dev/null ${url}\n`,
+      `FROM ${image}\nRUN seq 100000 > /known\nRUN --network=host wget -q -O /dev/null ${url}\n`,
     );
-    const name = `${registry.host}/team/beside:1`;
+    await agent.docker(['login', '--username=admin', '--password-stdin', closed.host], {
+      input: adminPassword,
+    });
     await agent.docker(['buildx', 'build', '--allow', 'network.host', '--push', '--tag', name, context]);
-    assert.ok((await digests(registry.host, 'team/beside')).includes(await compressedDigest()));
+    assert.equal(await status('manifests/1'), 200);
+  });
+
+  test('--push without the login that the registry needs fails in the words of the push', async (t) => {
+    await forget();
+    const closed = await startRegistry(t, { adminPassword: 'correct horse' });
+    const context = await makeBuildContext(t, `FROM ${image}\nRUN seq 100000 > /anonymous\nRUN true\n`);
+    const options = ['--push', '--tag', `${closed.host}/team/app:1`];
+    const refused = await agent.docker(['buildx', 'build', ...options, context], { expectExit: 1 });
+    assert.match(refused.stderr, /no basic auth credentials|unauthorized|authentication required/);
+  });
+
+  test('a build that is cancelled during an upload leaves no upload open', async (t) => {
+    await forget();
+    const scripted = await startScriptedRegistry(t);
+    const location = '/v2/team/app/blobs/uploads/session';
+    const open = new Set<string>();
+    scripted.intercept = ({ method, url }, response) => {
+      if (method === 'POST') {
+        open.add(location);
+        response.writeHead(202, { location }).end();
+      } else if (method === 'DELETE') {
+        open.delete(url ?? '');
+        response.writeHead(204).end();
+      } else if (method !== 'PATCH') response.writeHead(url === '/v2/' ? 200 : 404).end('{}');
+      // A chunk gets no answer.
+      return true;
+    };
+    const context = await makeBuildContext(t, `FROM ${image}\nRUN seq 100000 > /cancelled\nRUN sleep 600\n`);
+    const tag = `${scripted.host}/team/app:1`;
+    const build = agent.startDocker(['buildx', 'build', '--push', '--tag', tag, context]);
+    await untilPasses(async () =>
+      assert.ok(scripted.requests.includes(`PATCH ${location}`), scripted.requests.join('\n')),
+    );
+    assert.equal(open.size, 1);
+    await build.end('SIGINT');
+    await untilPasses(async () => assert.deepEqual([...open], []));
+    assert.ok(!scripted.requests.some((request) => request.startsWith('PUT')), 'there is no tag');
   });
 
   test('a build that fails after an upload leaves no tag', async (t) => {
