@@ -2,14 +2,13 @@ import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { type Filters, readFilters } from '../http/filters.ts';
+import { booleanFilter, readFilters } from '../http/filters.ts';
 import { queryInteger } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
 import { pathName } from './path-name.ts';
 
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;
-const TRUTHS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
 
 /** `docker search`, and what a registry has under a name (Engine API, ImageSearch and DistributionInspect). */
 export function registryQueryRoutes(router: Router, deps: EngineDeps): void {
@@ -22,9 +21,9 @@ export function registryQueryRoutes(router: Router, deps: EngineDeps): void {
       throw new EngineError('bad-request', `limit ${limit} is outside the range of [1, ${MOST_RESULTS}]`);
     }
     const filters = readFilters(query, ['is-automated', 'is-official', 'stars']);
-    const official = readBoolean(filters, 'is-official');
+    const official = booleanFilter(filters, 'is-official');
     // No registry builds images itself any more.
-    const automated = readBoolean(filters, 'is-automated') ?? false;
+    const automated = booleanFilter(filters, 'is-automated') ?? false;
     const stars = Math.max(0, ...(filters.get('stars') ?? []).map(readStars));
     const credentials = decodeRegistryAuth(ctx.get('X-Registry-Auth'));
     const found = await deps.registryQueries.search(term, limit, {
@@ -53,14 +52,6 @@ export function registryQueryRoutes(router: Router, deps: EngineDeps): void {
     );
     ctx.body = { Descriptor: { mediaType, digest, size }, Platforms: platforms };
   });
-}
-
-function readBoolean(filters: Filters, key: string): boolean | undefined {
-  const values = filters.get(key);
-  if (values === undefined) return undefined;
-  const known = values.map((value) => TRUTHS[value]);
-  if (known.length === 1 && known[0] !== undefined) return known[0];
-  throw new EngineError('bad-request', `invalid filter '${key}=[${values.join(' ').slice(0, 80)}]'`);
 }
 
 function readStars(text: string): number {
