@@ -3,6 +3,7 @@ import type { RegistryCredentials } from './credentials/registry-credentials.ts'
 import { DistributionError } from './errors.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
+import { isLoopback } from './registry-address.ts';
 import { connectionFailure } from './registry-error.ts';
 
 /** What an authorization is asked for. */
@@ -23,7 +24,7 @@ export interface AuthorizationRequest {
 /** A value for the Authorization header. */
 export interface Authorization {
   readonly header: string;
-  /** Milliseconds since 1970 from which on it is not to be used. */
+  /** On the clock of performance.now(); not used from then on. */
   readonly expiresAt: number;
   /** Where one was asked for and given. */
   readonly identityToken?: string;
@@ -42,7 +43,7 @@ const MARGIN = 10;
  * (distribution-spec, "token authentication"), anonymous where there are no credentials. Throws DistributionError 'unauthorized' or 'registry'.
  */
 export async function authorize(
-  exchange: HttpExchange,
+  exchange: Pick<HttpExchange, 'send'>,
   request: AuthorizationRequest,
 ): Promise<Authorization> {
   const { challenges, credentials, url, method } = request;
@@ -70,12 +71,13 @@ function basic({ username = '', password = '' }: RegistryCredentials): string {
 }
 
 async function fetchToken(
-  exchange: HttpExchange,
+  exchange: Pick<HttpExchange, 'send'>,
   request: AuthorizationRequest,
   challenge: Challenge,
 ): Promise<Authorization> {
-  const { credentials, signal, verifyCertificate } = request;
+  const { credentials, signal } = request;
   const realm = tokenUrl(challenge, request);
+  const verifyCertificate = request.verifyCertificate || isTokenServerElsewhere(realm, request.url);
   const service = challenge.parameters.service ?? '';
   const parameters = new URLSearchParams({ service });
   const send = () => {
@@ -108,6 +110,15 @@ async function fetchToken(
     throw connectionFailure(error, { method: 'GET', url: realm });
   }
   return readToken(answer, realm);
+}
+
+/**
+ * Whether a registry on this machine's loopback names a token server that is not. Any registry there counts as insecure,
+ * which nobody has decided about a token server; where an operator has named a registry insecure, its token server is too, as with
+ * dockerd: an attacker in between could name another one.
+ */
+function isTokenServerElsewhere(realm: URL, registry: URL): boolean {
+  return isLoopback(registry.host) && !isLoopback(realm.host);
 }
 
 function tokenUrl(challenge: Challenge, request: AuthorizationRequest): URL {

@@ -47,7 +47,8 @@ export function loginRegistry(server: string): string {
   );
 }
 
-function isLoopback(registry: string): boolean {
+/** Whether a `host` or `host:port` is this machine's own. */
+export function isLoopback(registry: string): boolean {
   const name = new URL(`http://${registry}/`).hostname.replace(/^\[|\]$/g, '');
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
 }
