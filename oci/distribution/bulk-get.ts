@@ -11,6 +11,8 @@ export interface BulkRequest {
   readonly trusted?: SecureContext;
   /** Milliseconds without a byte of the head after which the connection counts as dead. */
   readonly timeout: number;
+  /** Milliseconds that the whole head may take, from the connection on. */
+  readonly headTimeout: number;
   readonly signal: AbortSignal;
 }
 
@@ -24,7 +26,7 @@ const END_OF_HEAD = '\r\n\r\n';
 export async function bulkGet(
   request: BulkRequest,
 ): Promise<(ResponseHead & { readonly body: ResponseBody }) | undefined> {
-  const { url, headers, signal, timeout } = request;
+  const { url, headers, signal, timeout, headTimeout } = request;
   signal.throwIfAborted();
   const lines = Object.entries({ host: url.host, ...headers, connection: 'close' }).map(([name, value]) => {
     http.validateHeaderValue(name, value);
@@ -52,9 +54,11 @@ export async function bulkGet(
   const failed = (error: Error) => head.reject(signal.aborted ? signal.reason : error);
   const closed = () => failed(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
   socket.on('error', failed).on('close', closed);
-  socket.setTimeout(timeout, () => socket.destroy(new Error(`no answer for ${timeout / 1000} seconds`)));
+  const giveUp = (after: number) => socket.destroy(new Error(`no answer for ${after / 1000} seconds`));
+  socket.setTimeout(timeout, () => giveUp(timeout));
+  const late = setTimeout(() => giveUp(headTimeout), headTimeout);
   socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
-  const end = await head.promise;
+  const end = await head.promise.finally(() => clearTimeout(late));
   socket.setTimeout(0);
   const read = end === -1 ? undefined : readResponseHead(body.received.toString('latin1', 0, end));
   if (read === undefined) {

@@ -123,6 +123,7 @@ export class HttpExchange {
       headers: { ...USER_AGENT, ...headers },
       ...(url.protocol === 'https:' && verifyCertificate && { trusted: this.#trusted }),
       timeout: IDLE_TIMEOUT,
+      headTimeout: ANSWER_TIMEOUT,
       signal,
     });
     return answer && { ...answer, url };

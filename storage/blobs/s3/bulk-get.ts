@@ -25,7 +25,9 @@ export async function bulkGet(
   const body = new BulkBody(request, secure, time);
   const giveUp = () => body.destroy();
   signal?.addEventListener('abort', giveUp, { once: true });
+  const late = setTimeout(giveUp, time);
   const isThere = await body.announced;
+  clearTimeout(late);
   signal?.removeEventListener('abort', giveUp);
   if (isThere && !signal?.aborted) return body;
   body.destroy();

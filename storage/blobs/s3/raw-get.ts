@@ -36,16 +36,17 @@ export async function rawGet(
     },
   });
   const giveUp = () => resolve(undefined);
-  socket.setNoDelay(true).setTimeout(time, giveUp).on('error', giveUp).on('close', giveUp);
+  socket.setNoDelay(true).on('error', giveUp).on('close', giveUp);
+  const late = setTimeout(giveUp, time);
   signal?.addEventListener('abort', giveUp, { once: true });
   socket.write(rangeRequest(request));
   const head = await promise;
+  clearTimeout(late);
   signal?.removeEventListener('abort', giveUp);
   if (head === undefined || signal?.aborted || !isAnswerTo(request, head.toString('latin1'))) {
     socket.destroy();
     signal?.throwIfAborted();
     return undefined;
   }
-  socket.setTimeout(0);
   return { socket, begun: buffer.subarray(head.length, filled), close: () => socket.destroy() };
 }

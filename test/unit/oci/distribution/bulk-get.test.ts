@@ -116,6 +116,23 @@ describe('bulkGet', () => {
     await assert.rejects(get(t, new URL('http://127.0.0.1:1/')), { code: 'ECONNREFUSED' });
   });
 
+  it('waits for a head no longer than the whole of it may take, however its bytes come', async (t) => {
+    const url = await serveRaw(t, (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nx: ');
+      const trickle = setInterval(() => socket.write('y'), 20);
+      socket.once('close', () => clearInterval(trickle));
+    });
+    await assert.rejects(get(t, url, { headTimeout: 300 }), /no answer for 0.3 seconds/);
+    const prompt = await serveRaw(t, async (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo');
+      await sleep(600);
+      socket.end('dy');
+    });
+    // The body has a time of its own. Where the head itself comes late there is nothing to be seen.
+    const answer = await get(t, prompt, { headTimeout: 500 }).catch(() => undefined);
+    if (answer !== undefined) assert.equal((await readAll(answer)).toString(), 'body');
+  });
+
   it('ends when it is told to, before and within the body', async (t) => {
     const reason = new Error('the client has gone');
     const url = await serve(t, (_, response) => {
@@ -152,7 +169,7 @@ describe('bulkGet', () => {
 });
 
 function get(t: TestContext, url: URL, more: Partial<BulkRequest> = {}) {
-  return bulkGet({ url, headers: {}, timeout: 120_000, signal: t.signal, ...more });
+  return bulkGet({ url, headers: {}, timeout: 120_000, headTimeout: 120_000, signal: t.signal, ...more });
 }
 
 async function readAll(answer: Awaited<ReturnType<typeof bulkGet>>): Promise<Buffer> {
