@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import { droppingChains } from './plan/dropping-chains.ts';
-import { planForwarding } from './plan/forwarding.ts';
 import {
   elementCommand,
   type FilterElement,
   filterElements,
   type PortTarget,
+  planForwarding,
   ruleset,
 } from './plan/ruleset.ts';
 

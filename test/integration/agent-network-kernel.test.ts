@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { closeSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import type { BridgeSpec, EndpointSpec } from '../../runtime-agent/networks/kernel/network-jobs.ts';
 import { NetworkThread } from '../../runtime-agent/networks/kernel/network-thread.ts';
 import { PacketFilter } from '../../runtime-agent/networks/packet-filter.ts';
+import type { BridgeSpec, EndpointSpec } from '../../runtime-agent/networks/plan/place-container.ts';
 import { readHostNetwork } from '../support/host-network.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';

@@ -1,8 +1,15 @@
-import { readdir } from 'node:fs/promises';
+import { closeSync, readSync } from 'node:fs';
+import { mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { release } from 'node:os';
-import { mountLibrary } from '../mount-library.ts';
-import { mountOverlayByContext } from './mount-overlay-context.ts';
-import { mountOverlayByNames } from './mount-overlay-names.ts';
+import { join } from 'node:path';
+import {
+  callInThread,
+  checkResult,
+  type MountLibrary,
+  mountLibrary,
+  SystemCallError,
+} from '../mount-library.ts';
+import { runProcess } from '../process/run-process.ts';
 
 /** The kernel's OVL_MAX_STACK. */
 export const MAX_OVERLAY_LAYERS = 500;
@@ -56,4 +63,101 @@ async function overlayFeatures(): Promise<OverlayFeatures> {
     }),
   );
   return Object.entries(SAFE_FEATURES).filter(([name]) => known.has(name));
+}
+
+/**
+ * Mounts by mount(8). The options of mount(2) must fit one page: the layers get the names 0, 1 … in a folder of links that is the
+ * working directory of mount(8). util-linux 2.41 cuts options at 255 bytes unless told to use mount(2). Throws Error.
+ */
+export async function mountOverlayByNames(request: OverlayRequest, features: OverlayFeatures): Promise<void> {
+  const names = await mkdtemp(join(request.scratch, 'mount-'));
+  try {
+    await Promise.all([
+      ...request.lower.map((folder, index) => symlink(folder, join(names, index.toString(36)))),
+      symlink(request.upper, join(names, 'upper')),
+      symlink(request.work, join(names, 'work')),
+    ]);
+    const lower = request.lower.map((_, index) => index.toString(36)).join(':');
+    const extra = features.map(([key, value]) => `,${key}=${value}`).join('');
+    const result = await runProcess(
+      'mount',
+      [
+        '-i',
+        '-t',
+        'overlay',
+        '-o',
+        `nodev,lowerdir=${lower},upperdir=upper,workdir=work${extra}`,
+        'overlay',
+        request.target,
+      ],
+      { cwd: names, env: { ...process.env, LIBMOUNT_FORCE_MOUNT2: 'always' }, timeout: 60_000 },
+    );
+    if (result.exitCode !== 0) {
+      throw new Error(`cannot mount the overlay on ${request.target}: ${result.stderr.trim()}`);
+    }
+  } finally {
+    await rm(names, { recursive: true, force: true });
+  }
+}
+
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
+const MOUNT_ATTR_NODEV = 4;
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const AT_FDCWD = -100;
+
+/** Adds the layers one by one, so that no length of options limits them. Throws SystemCallError, or Error with the kernel's reason. */
+export async function mountOverlayByContext(
+  contexts: NonNullable<MountLibrary['contexts']>,
+  request: OverlayRequest,
+  features: OverlayFeatures,
+): Promise<void> {
+  const what = `cannot mount the overlay on ${request.target}`;
+  const context = contexts.fsopen('overlay', FSOPEN_CLOEXEC);
+  checkResult(what, context);
+  try {
+    const set = (key: string, value: string) =>
+      contexts.fsconfig(context, FSCONFIG_SET_STRING, key, value, 0);
+    for (const folder of request.lower) checkResult(`${what}: layer ${folder}`, set('lowerdir+', folder));
+    checkResult(what, set('upperdir', request.upper));
+    checkResult(what, set('workdir', request.work));
+    checkResult(what, set('source', 'overlay'));
+    for (const [key, value] of features) checkResult(`${what}: ${key}`, set(key, value));
+    await callInThread(what, contexts.fsconfig, context, FSCONFIG_CMD_CREATE, null, null, 0);
+    const mounted = checkResult(what, contexts.fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV));
+    try {
+      checkResult(what, contexts.moveMount(mounted, '', AT_FDCWD, request.target, MOVE_MOUNT_F_EMPTY_PATH));
+    } finally {
+      closeSync(mounted);
+    }
+  } catch (error) {
+    if (!(error instanceof SystemCallError)) throw error;
+    const reason = lastReason(context);
+    throw reason === '' ? error : new Error(`${error.message}: ${reason}`, { cause: error });
+  } finally {
+    closeSync(context);
+  }
+}
+
+/** What the kernel has written to the context's log (fsopen(2)), without its level letters. */
+function lastReason(context: number): string {
+  const reasons: string[] = [];
+  const buffer = Buffer.alloc(4096);
+  for (;;) {
+    try {
+      const length = readSync(context, buffer);
+      if (length <= 0) break;
+      reasons.push(
+        buffer
+          .toString('utf8', 0, length)
+          .trim()
+          .replace(/^[ewi] /, ''),
+      );
+    } catch {
+      break;
+    }
+  }
+  return reasons.join('; ');
 }

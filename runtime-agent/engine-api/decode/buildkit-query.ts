@@ -1,8 +1,8 @@
 import { fieldsList, parseJson, stringMap } from '../../../lib/json/json-fields.ts';
+import type { BuildRequest } from '../../builder/builder.ts';
 import type { EngineBuild } from '../../builder/buildkit/control/engine-build.ts';
 import { EngineError } from '../../errors.ts';
 import { platformText } from '../../images/platform.ts';
-import type { BuildQuery } from './build-query.ts';
 
 /** What a `POST /build?version=2` asks for beyond what the classic builder is asked for. */
 export interface BuildkitQuery {
@@ -51,9 +51,9 @@ function decodeOutput(text: string): Output | undefined {
   }))[0];
 }
 
-/** What is asked of BuildKit for a query, as moby's builder-next words it. */
+/** Returns the build that BuildKit is asked for, in the terms of moby's builder-next. */
 export function buildkitRequest(
-  { request, tags }: BuildQuery,
+  { request, tags }: { readonly request: Omit<BuildRequest, 'source'>; readonly tags: readonly string[] },
   { session, context, output }: BuildkitQuery,
 ): Omit<EngineBuild, 'sent'> {
   const given = [...request.buildArguments].flatMap(([name, value]) =>

@@ -1,7 +1,6 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { ContainerConfig } from '../../containers/container.ts';
+import type { ContainerConfig, HealthConfig } from '../../containers/container.ts';
 import { EngineError } from '../../errors.ts';
-import { decodeHealthcheck } from './healthcheck.ts';
 
 const OF_IMAGES = [
   ...['Cmd', 'Entrypoint', 'Env', 'ExposedPorts', 'Healthcheck', 'Labels', 'OnBuild', 'Shell', 'StopSignal'],
@@ -9,9 +8,8 @@ const OF_IMAGES = [
 ];
 
 /**
- * The container's own part of a create body (Engine API, ContainerCreate). It checks types and what nobody after
- * it would see; whether the values make sense is containers/plan/validate.ts's to say. Throws EngineError
- * 'bad-request', JsonError.
+ * Decodes the container's own part of a create body (Engine API, ContainerCreate). Checks types, and values that no later
+ * step sees; containers/plan/validate.ts checks the rest. Throws EngineError 'bad-request', JsonError.
  */
 export function decodeContainerConfig(body: JsonFields): ContainerConfig {
   const config = decodeConfig(body);
@@ -66,4 +64,18 @@ function checkPort(text: string): void {
   if (match === null || Number(match[1]) > 65535 || Number(match[2] ?? 0) > 65535) {
     throw new EngineError('bad-request', `invalid port in ExposedPorts: ${text.slice(0, 80)}`);
   }
+}
+
+const DURATIONS = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'] as const;
+
+/** Decodes the health check of a create body; undefined where there is none. Throws EngineError 'bad-request'. */
+function decodeHealthcheck(body: JsonFields): HealthConfig | undefined {
+  if (!body.has('Healthcheck')) return undefined;
+  const check = body.fields('Healthcheck');
+  const numbers = DURATIONS.map((name) => [name, check.integer(name)] as const);
+  const test = check.strings('Test');
+  return {
+    ...(test.length === 0 ? {} : { Test: test }),
+    ...Object.fromEntries(numbers.filter(([, value]) => value !== 0)),
+  };
 }

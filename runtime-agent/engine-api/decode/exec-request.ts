@@ -1,8 +1,7 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ExecRequest, TerminalSize } from '../../containers/exec/execs.ts';
 import { EngineError } from '../../errors.ts';
-import { parseDetachKeys } from '../streams/detach-keys.ts';
-import { decodeConsoleSize } from './console-size.ts';
+import { decodeConsoleSize, parseDetachKeys } from './terminal.ts';
 
 /** The body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
 export function decodeExecRequest(body: JsonFields): ExecRequest {

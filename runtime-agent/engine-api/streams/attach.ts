@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { publishContainerEvent } from '../../containers/container-events.ts';
 import { EngineError } from '../../errors.ts';
+import { parseDetachKeys } from '../decode/terminal.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { queryBoolean } from '../http/query.ts';
-import { parseDetachKeys } from './detach-keys.ts';
 import { logFrames } from './log-frames.ts';
 import { relayAttachment } from './relay-attachment.ts';
 

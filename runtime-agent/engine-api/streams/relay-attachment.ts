@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Attachment } from '../../containers/containers.ts';
+import { parseDetachKeys } from '../decode/terminal.ts';
 import { endConnection, probeHalfClosed } from './connection-end.ts';
-import { DetachScanner, parseDetachKeys } from './detach-keys.ts';
 import { frame } from './frame.ts';
-import { relayInput } from './relay-input.ts';
+import { DetachScanner, relayInput } from './relay-input.ts';
 import { relayOutput } from './relay-output.ts';
 
 export interface RelayOptions {

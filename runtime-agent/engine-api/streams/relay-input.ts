@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { whenEnded } from '../../../lib/streams/when-ended.ts';
 import type { Attachment } from '../../containers/containers.ts';
-import type { DetachScanner } from './detach-keys.ts';
 
 /** The keys by which a client leaves, and what is done then. */
 export interface Detaching {
@@ -32,4 +31,28 @@ export function relayInput(socket: Duplex, attachment: Attachment, detaching?: D
     }
   });
   whenEnded(socket, () => attachment.endInput());
+}
+
+/** Finds the detach keys in the input of a client, also where they are spread over several pieces. */
+export class DetachScanner {
+  readonly #keys: readonly number[];
+  /** Keys that have been typed and held back. */
+  #matched = 0;
+
+  constructor(keys: readonly number[]) {
+    this.#keys = keys;
+  }
+
+  /** Returns the bytes of the piece, and of those held back, that go on to the process; `detached` once all keys were typed. */
+  scan(piece: Uint8Array): { readonly data: Uint8Array; readonly detached: boolean } {
+    const passed: number[] = [];
+    for (const byte of piece) {
+      const typed = [...this.#keys.slice(0, this.#matched), byte];
+      // The longest end of what was typed that the keys begin with.
+      while (!typed.every((key, index) => key === this.#keys[index])) passed.push(typed.shift() as number);
+      this.#matched = typed.length;
+      if (this.#matched === this.#keys.length) return { data: Uint8Array.from(passed), detached: true };
+    }
+    return { data: Uint8Array.from(passed), detached: false };
+  }
 }

@@ -2,8 +2,8 @@ import { addAddress } from '../../../lib/linux/network/addresses.ts';
 import { addBridge, findLink, setAlias } from '../../../lib/linux/network/links.ts';
 import type { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { addressBytes, parsePrefixed } from '../plan/ip-address.ts';
+import type { BridgeSpec } from '../plan/place-container.ts';
 import { isOwnBridge } from './is-own-bridge.ts';
-import type { BridgeSpec } from './network-jobs.ts';
 import { writeSysctl } from './sysctl.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
-import type { ForwardingSpec } from './network-jobs.ts';
+import type { ForwardingSpec } from '../plan/ruleset.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 
 const FAMILIES = {

@@ -1,5 +1,5 @@
 import type { Link } from '../../../lib/linux/network/links.ts';
-import type { BridgeSpec } from './network-jobs.ts';
+import type { BridgeSpec } from '../plan/place-container.ts';
 
 /**
  * Whether a link is the agent's bridge: it says so, or says nothing yet, because the agent was killed before it could name

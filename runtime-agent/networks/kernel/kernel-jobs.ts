@@ -7,18 +7,11 @@ import { NamespaceMover } from '../../../lib/linux/network/namespace.ts';
 import { NETLINK, NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
+import type { BridgeSpec, EndpointSpec } from '../plan/place-container.ts';
 import { ensureBridge } from './ensure-bridge.ts';
 import { Forwarding } from './forwarding.ts';
 import { isOwnBridge } from './is-own-bridge.ts';
-import type {
-  BridgeSpec,
-  EndpointSpec,
-  FilterAnswer,
-  JobAnswer,
-  JobMessage,
-  JobRequest,
-  ResolverSockets,
-} from './network-jobs.ts';
+import type { FilterAnswer, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
 import { openResolver } from './open-resolver.ts';
 import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
 

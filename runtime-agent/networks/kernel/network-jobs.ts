@@ -1,44 +1,7 @@
 import type { Link } from '../../../lib/linux/network/links.ts';
 import type { NftAnswer } from '../../../lib/linux/network/nftables.ts';
-
-/** A bridge as it has to be. */
-export interface BridgeSpec {
-  readonly name: string;
-  /** Says in the kernel whose bridge it is: one with another alias is not the agent's. */
-  readonly alias: string;
-  readonly mac: string;
-  readonly mtu: number;
-  /** Its own addresses, such as `172.17.0.1/16`. */
-  readonly addresses: readonly string[];
-  readonly ipv6: boolean;
-  /** A client named the bridge: one that somebody else has made is used. */
-  readonly adopt: boolean;
-}
-
-/** A container's place on a bridge as it has to be. */
-export interface EndpointSpec {
-  readonly link: string;
-  readonly bridge: string;
-  readonly interface: string;
-  readonly mac: string;
-  readonly mtu: number;
-  /** `172.17.0.2/16` */
-  readonly addresses: readonly string[];
-  readonly ipv6: boolean;
-  /** It does not reach other containers of its network. */
-  readonly isolated: boolean;
-}
-
-/** Where a container's default routes lead; a family that is absent has none. */
-export interface Gateways {
-  readonly ipv4?: Route;
-  readonly ipv6?: Route;
-}
-
-export interface Route {
-  readonly address: string;
-  readonly interface: string;
-}
+import type { BridgeSpec, EndpointSpec, Gateways } from '../plan/place-container.ts';
+import type { ForwardingSpec } from '../plan/ruleset.ts';
 
 /** The sockets of a container's resolver: descriptors, which the receiver closes. */
 export interface ResolverSockets {
@@ -51,14 +14,6 @@ export interface FilterAnswer extends NftAnswer {
   readonly generation: number;
   /** Nobody else changed the filter while they ran. */
   readonly alone: boolean;
-}
-
-/** Forwarding that an agent needs from the host. */
-export interface ForwardingSpec {
-  /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
-  readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
-  /** Bridges that it no longer needs. */
-  readonly gone: readonly string[];
 }
 
 /** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */

@@ -2,7 +2,7 @@ import { addAddress, deleteDefaultRoute, setDefaultRoute } from '../../../lib/li
 import { addVeth, findLink, setUp } from '../../../lib/linux/network/links.ts';
 import type { NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { addressBytes, parseAddress, parsePrefixed } from '../plan/ip-address.ts';
-import type { EndpointSpec, Gateways, Route } from './network-jobs.ts';
+import type { EndpointSpec, Gateways, Route } from '../plan/place-container.ts';
 import { writeSysctl } from './sysctl.ts';
 
 /** Whether links that are made in this thread's namespace from now on have IPv6. */

@@ -1,8 +1,46 @@
-import type { BridgeSpec, EndpointSpec, Gateways, Route } from '../kernel/network-jobs.ts';
 import type { ActiveEndpoint, Network } from '../network.ts';
 import { bridgeOptions } from './bridge-options.ts';
 import { gatewayOf, withPrefix } from './gateway-address.ts';
 import { macOf, parseMac } from './mac-address.ts';
+
+/** A bridge as it has to be. */
+export interface BridgeSpec {
+  readonly name: string;
+  /** Says in the kernel whose bridge it is: one with another alias is not the agent's. */
+  readonly alias: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** Its own addresses, such as `172.17.0.1/16`. */
+  readonly addresses: readonly string[];
+  readonly ipv6: boolean;
+  /** A client named the bridge: one that somebody else has made is used. */
+  readonly adopt: boolean;
+}
+
+/** A container's place on a bridge as it has to be. */
+export interface EndpointSpec {
+  readonly link: string;
+  readonly bridge: string;
+  readonly interface: string;
+  readonly mac: string;
+  readonly mtu: number;
+  /** `172.17.0.2/16` */
+  readonly addresses: readonly string[];
+  readonly ipv6: boolean;
+  /** It does not reach other containers of its network. */
+  readonly isolated: boolean;
+}
+
+/** Where a container's default routes lead; a family that is absent has none. */
+export interface Gateways {
+  readonly ipv4?: Route;
+  readonly ipv6?: Route;
+}
+
+export interface Route {
+  readonly address: string;
+  readonly interface: string;
+}
 
 /** How the alias of a bridge begins that an agent made; its network's ID follows. */
 export const BRIDGE_ALIAS = 'berth:';

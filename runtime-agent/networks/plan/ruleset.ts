@@ -119,3 +119,23 @@ function portElement({ protocol, hostIp, hostPort, address, containerPort }: Por
     value: `${address} . ${containerPort}`,
   };
 }
+
+/** Forwarding that an agent needs from the host. */
+export interface ForwardingSpec {
+  /** Names of the bridges from and to which packets pass; those with IPv6 as well apart. */
+  readonly bridges: { readonly 4: readonly string[]; readonly 6: readonly string[] };
+  /** Bridges that it no longer needs. */
+  readonly gone: readonly string[];
+}
+
+/** Plans forwarding for these networks, and its end for networks that are only in `before`. */
+export function planForwarding(networks: readonly Network[], before: readonly Network[]): ForwardingSpec {
+  const names = networks.map(({ bridge }) => bridge);
+  return {
+    bridges: {
+      4: names,
+      6: networks.filter(({ enableIpv6 }) => enableIpv6).map(({ bridge }) => bridge),
+    },
+    gone: before.map(({ bridge }) => bridge).filter((bridge) => !names.includes(bridge)),
+  };
+}

@@ -1,7 +1,7 @@
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, type Socket } from 'node:net';
 import type { Protocol } from '../network.ts';
 import type { SocketBudget } from './socket-budget.ts';
-import { openTcpRelay } from './tcp-relay.ts';
-import { openUdpRelay } from './udp-relay.ts';
 
 /** Where a relay passes on to. */
 export interface RelayTarget {
@@ -29,4 +29,120 @@ export function openRelay(
 ): Promise<Relay> {
   const open = protocol === 'tcp' ? openTcpRelay : openUdpRelay;
   return open(hostIp, hostPort, connections);
+}
+
+/** Maximum connections of a port. The packet filter forwards published ports; only connections that it cannot forward pass here. */
+const MAX_CONNECTIONS = 4096;
+/** Sockets of a connection: the client's and the container's. */
+const SOCKETS_PER_CONNECTION = 2;
+
+/** See openRelay. Either side may end its half first. */
+function openTcpRelay(host: string, port: number, connections: SocketBudget): Promise<Relay> {
+  let target: RelayTarget | undefined;
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+    if (target === undefined || !connections.take(SOCKETS_PER_CONNECTION)) {
+      client.destroy();
+      return;
+    }
+    const inner = connect({ host: target.address, port: target.port, allowHalfOpen: true });
+    for (const [socket, other] of [
+      [client, inner],
+      [inner, client],
+    ] as const) {
+      open.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.once('close', (failed) => {
+        open.delete(socket);
+        connections.give(1);
+        if (failed) other.destroy();
+      });
+      socket.pipe(other);
+    }
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, ipv6Only: host.includes(':') }, () => {
+      server.off('error', reject);
+      // A connection that the kernel cannot hand over, for want of descriptors, is that client's loss alone.
+      server.on('error', () => undefined);
+      server.unref();
+      resolve({
+        aim: (next) => {
+          target = next;
+        },
+        close: () =>
+          new Promise((done) => {
+            for (const socket of open) socket.destroy();
+            server.close(() => done());
+          }),
+      });
+    });
+  });
+}
+
+/** Milliseconds after which a client that is silent is forgotten, as by Linux's own connection tracking. */
+const IDLE = 90_000;
+/** Maximum clients of a port, of which the oldest is forgotten first: their addresses may be made up. */
+const MAX_CLIENTS = 1024;
+
+interface Client {
+  readonly inner: UdpSocket;
+  timer: NodeJS.Timeout;
+}
+
+/** See openRelay. Each client has a socket of its own towards the container, by which answers find back. */
+function openUdpRelay(host: string, port: number, connections: SocketBudget): Promise<Relay> {
+  const family = host.includes(':') ? 'udp6' : 'udp4';
+  const outer = createSocket({ type: family, ipv6Only: family === 'udp6' });
+  const clients = new Map<string, Client>();
+  let target: RelayTarget | undefined;
+  const forget = (key: string) => {
+    const client = clients.get(key);
+    if (client === undefined) return;
+    clients.delete(key);
+    clearTimeout(client.timer);
+    client.inner.close();
+    connections.give(1);
+  };
+  const meet = (key: string, from: RemoteInfo, { address }: RelayTarget): Client | undefined => {
+    const isFull = clients.size >= MAX_CLIENTS || connections.taken >= connections.maximum;
+    const [oldest] = isFull ? clients.keys() : [];
+    if (oldest !== undefined) forget(oldest);
+    if (!connections.take(1)) return undefined;
+    const inner = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    inner.on('message', (answer) => outer.send(answer, from.port, from.address, () => undefined));
+    inner.on('error', () => forget(key));
+    const client = { inner, timer: setTimeout(() => forget(key), IDLE).unref() };
+    clients.set(key, client);
+    return client;
+  };
+  outer.on('message', (message, from) => {
+    if (target === undefined) return;
+    const key = `${from.address} ${from.port}`;
+    const client = clients.get(key) ?? meet(key, from, target);
+    if (client === undefined) return;
+    client.timer.refresh();
+    client.inner.send(message, target.port, target.address, () => undefined);
+  });
+  return new Promise((resolve, reject) => {
+    outer.once('error', reject);
+    outer.bind({ address: host, port, exclusive: true }, () => {
+      outer.off('error', reject);
+      outer.on('error', () => undefined);
+      outer.unref();
+      resolve({
+        aim: (next) => {
+          target = next;
+          for (const key of [...clients.keys()]) forget(key);
+        },
+        close: () =>
+          new Promise((done) => {
+            for (const key of [...clients.keys()]) forget(key);
+            outer.close(() => done());
+          }),
+      });
+    });
+  });
 }

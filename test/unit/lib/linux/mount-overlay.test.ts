@@ -6,11 +6,11 @@ import { unmount } from '../../../../lib/linux/mount/mount.ts';
 import {
   MAX_OVERLAY_LAYERS,
   mountOverlay,
+  mountOverlayByContext,
+  mountOverlayByNames,
   type OverlayRequest,
   takesSingleLayers,
 } from '../../../../lib/linux/mount/mount-overlay.ts';
-import { mountOverlayByContext } from '../../../../lib/linux/mount/mount-overlay-context.ts';
-import { mountOverlayByNames } from '../../../../lib/linux/mount/mount-overlay-names.ts';
 import { mountLibrary } from '../../../../lib/linux/mount-library.ts';
 import { mountsUnder } from '../../../support/mounts.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';

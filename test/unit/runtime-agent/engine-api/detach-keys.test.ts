@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DetachScanner, parseDetachKeys } from '../../../../runtime-agent/engine-api/streams/detach-keys.ts';
+import { parseDetachKeys } from '../../../../runtime-agent/engine-api/decode/terminal.ts';
+import { DetachScanner } from '../../../../runtime-agent/engine-api/streams/relay-input.ts';
 
 describe('detach keys', () => {
   it('are read as clients write them', () => {

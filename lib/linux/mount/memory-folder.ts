@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { mount, unmount } from '../mount/mount.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { SystemCallError } from '../mount-library.ts';
-import { removeTree } from './remove-tree.ts';
+import { mount, unmount } from './mount.ts';
 
 /**
  * Makes `folder` an empty file system in memory, for root alone, whatever an earlier process left there. Its parent must
