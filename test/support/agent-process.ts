@@ -4,6 +4,8 @@ import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { COMPILE_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
+import { callEngineAt } from './engine-call.ts';
+import { LONGEST_WAIT } from './longest-wait.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { runCommand } from './run-command.ts';
 import { makeTempDir, removeTree } from './temp-dir.ts';
@@ -74,11 +76,21 @@ export async function startAgent(
   // Runs before the process is ended: containers outlive an agent, but not a test.
   defer(scope, async () => {
     if (running.exit() !== undefined) running = await start();
-    const { stdout } = await docker.docker(['ps', '--all', '--quiet', '--no-trunc']);
-    const ids = stdout.split('\n').filter(Boolean);
-    if (ids.length > 0) await docker.docker(['rm', '--force', ...ids]);
+    await removeContainers(socket);
   });
   return agent;
+}
+
+/** Removes all containers by the API itself: a start of the docker CLI takes as long as many calls. */
+async function removeContainers(socket: string): Promise<void> {
+  const call = async (method: string, path: string) => {
+    const answer = await callEngineAt(socket, method, path, undefined, AbortSignal.timeout(LONGEST_WAIT));
+    // A container with --rm may be gone already.
+    if (answer.status >= 300 && answer.status !== 404) throw new Error(`${method} ${path}: ${answer.text}`);
+    return answer.text;
+  };
+  const containers: readonly { Id: string }[] = JSON.parse(await call('GET', '/v1.45/containers/json?all=1'));
+  await Promise.all(containers.map(({ Id }) => call('DELETE', `/v1.45/containers/${Id}?force=1`)));
 }
 
 async function mountOn(scope: CleanupScope, folder: string, type: string): Promise<void> {

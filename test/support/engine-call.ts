@@ -25,8 +25,10 @@ export async function callEngineAt(
   method: string,
   path: string,
   body?: object,
+  signal?: AbortSignal,
 ): Promise<EngineCallAnswer> {
-  const sent = request({ socketPath, method, path, agent: false, headers: jsonHeaders(body) });
+  const headers = jsonHeaders(body);
+  const sent = request({ socketPath, method, path, agent: false, headers, ...(signal && { signal }) });
   sent.end(body === undefined ? undefined : JSON.stringify(body));
   const [response] = await once(sent, 'response');
   let text = '';
