@@ -1,13 +1,13 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
 import type { ImageReference } from '../../oci/reference.ts';
 import type { HostConfig } from '../containers/container.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
 import type { RemoteStep } from './cache/remote/cache-document.ts';
-import type { ClientContent } from './client-content.ts';
+import type { CacheClient, CacheSource, CacheTarget } from './cache/remote/remote-cache.ts';
 import type { FileTree } from './context/file-tree.ts';
+import type { GitClient } from './context/git/git-access.ts';
 
 /** A folder of files on this host that a build reads, and never writes. */
 export interface ContextFolder {
@@ -25,8 +25,8 @@ export interface ContextWant {
   readonly exclude: readonly string[];
 }
 
-/** What the client has: its Dockerfile, its context, its secrets. The classic door unpacks a tar, BuildKit's asks the session. */
-export interface BuildSource {
+/** The client's Dockerfile, context and secrets. The classic API unpacks a tar for it; the BuildKit API asks the client's session. */
+export interface BuildSource extends GitClient, CacheClient {
   /** A small file beside the Dockerfile; undefined when it is not there. At most 1 MiB, else EngineError 'bad-request'. */
   readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** `name` is undefined for the main context, else one of `BuildRequest.namedContexts`. */
@@ -35,17 +35,6 @@ export interface BuildSource {
     want: ContextWant,
     signal: AbortSignal,
   ): Promise<ContextFolder | FileTree>;
-  /** The value of `RUN --mount=type=secret,id=…`; undefined when the client did not give it. */
-  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
-  /** What a registry is asked with; undefined is anonymously. */
-  credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
-  /** A folder that the client has lent for a cache. Throws EngineError 'bad-request' where it has lent none. */
-  folderContent(path: string): ClientContent;
-  /** A unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined when there is none. */
-  sshSocket(
-    id: string,
-    signal: AbortSignal,
-  ): Promise<{ readonly path: string; release(): Promise<void> } | undefined>;
 }
 
 /** What one RUN may take of the host; absent fields are no limits. */
@@ -55,23 +44,6 @@ export type StepLimits = Partial<
     'Memory' | 'MemorySwap' | 'CpuShares' | 'CpuPeriod' | 'CpuQuota' | 'CpusetCpus' | 'CpusetMems' | 'Ulimits'
   >
 >;
-
-/** A cache outside of this host. */
-export type CacheSource =
-  | { readonly kind: 'registry'; readonly reference: string }
-  /** In a folder of the client's, by the path that it gives; `digest` is of the manifest. */
-  | { readonly kind: 'folder'; readonly path: string; readonly digest: Digest };
-
-/** Where a build leaves its steps. */
-export type CacheTarget = {
-  /** `max` keeps the steps of all stages. */
-  readonly mode: 'min' | 'max';
-  /** Whether the build goes on when it cannot be left there. */
-  readonly ignoresErrors: boolean;
-} & (
-  | { readonly kind: 'registry'; readonly reference: string }
-  | { readonly kind: 'folder'; readonly path: string }
-);
 
 /** A form in which layers are to leave this host once the image is there. */
 export interface SentForm {

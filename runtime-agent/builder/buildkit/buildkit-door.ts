@@ -8,17 +8,17 @@ import type { BuildCache } from '../build-cache.ts';
 import type { Builder } from '../builder.ts';
 import type { ImageOutputs } from '../image-outputs.ts';
 import { bridgeService } from './bridge/bridge-service.ts';
-import { Builds } from './control/builds.ts';
+import { Builds } from './builds/build.ts';
 import { controlService } from './control/control-service.ts';
 import { type EngineBuild, type EngineBuildUpdate, engineBuild } from './control/engine-build.ts';
 import type { WorkerFacts } from './control/worker-record.ts';
 import { Frontend } from './frontend/frontend.ts';
+import type { SourcePlaces } from './frontend/session-source.ts';
 import { createGrpcServer } from './grpc/grpc-server.ts';
 import { Control } from './proto/control_pb.ts';
 import { LLBBridge } from './proto/gateway_pb.ts';
 import { TraceService } from './proto/trace_pb.ts';
 import { readSessionHeaders, Sessions } from './session/sessions.ts';
-import type { SourcePlaces } from './source/session-source.ts';
 
 /** The door of the builder by which buildx and Compose come in: BuildKit's control API, as far as they call it. */
 export interface BuildkitDoor {

@@ -1,7 +1,7 @@
 import { Pace } from '../../../lib/sync/pace.ts';
-import type { IgnoreRules } from '../frontend/ignore-rules.ts';
 import type { DigestNotes } from './digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
+import type { IgnoreRules } from './ignore-rules.ts';
 import { joinPath, shownPath } from './tree-paths.ts';
 
 /** A tree without what an ignore file leaves out. */

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { BuildProgress } from '../builder.ts';
-import { type CheckOptions, parseCheckOptions } from '../frontend/lint/check-options.ts';
+import { type CheckOptions, parseCheckOptions } from '../frontend/directives.ts';
 import { lintDockerfile } from '../frontend/lint/lint-dockerfile.ts';
 import type { Dockerfile } from '../frontend/parse-dockerfile.ts';
 import type { GivenArguments } from '../solver/build-arguments.ts';

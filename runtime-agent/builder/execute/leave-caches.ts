@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
-import type { BuildProgress, BuildRequest, BuiltImage, CacheTarget } from '../builder.ts';
+import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
-import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
+import type { CacheTarget, RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { internalStep } from '../internal-step.ts';
 import { layerProgress } from './layer-progress.ts';
 

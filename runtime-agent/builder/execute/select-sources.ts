@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 import { Glob, isGlob, PatternError } from '../../../lib/pattern/glob.ts';
 import { Pace } from '../../../lib/sync/pace.ts';
 import type { FileTree, TreeEntry } from '../context/file-tree.ts';
+import { type IgnoreRules, ignoreLines, ignoreRules } from '../context/ignore-rules.ts';
 import { byteText, joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
-import { type IgnoreRules, ignoreLines, ignoreRules } from '../frontend/ignore-rules.ts';
 
 /** A file or folder that a COPY names, found in its tree. */
 export interface SelectedSource {

@@ -1,8 +1,7 @@
-import { readDirectives } from './directives.ts';
+import { type CheckOptions, readDirectives } from './directives.ts';
 import { type DockerfileText, dockerfileError, dockerfileText, type Location } from './dockerfile-text.ts';
 import { ExpansionBudget } from './expansion-budget.ts';
 import type { Instruction } from './instruction.ts';
-import type { CheckOptions } from './lint/check-options.ts';
 import { type LogicalLine, logicalLines } from './logical-lines.ts';
 import { parseInstruction } from './parse-instruction.ts';
 

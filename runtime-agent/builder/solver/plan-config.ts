@@ -1,8 +1,8 @@
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import { expandWords } from '../frontend/expand.ts';
 import type { Command, Instruction } from '../frontend/instruction.ts';
+import { isSecretName } from '../frontend/lint/lint-dockerfile.ts';
 import { goHealthcheck, goList, goSet } from './go-text.ts';
-import { isSecretName } from './secret-names.ts';
 import type { StageScope } from './stage-scope.ts';
 
 /** Variables of one stage; what a kernel lets a program start with holds as many. */

@@ -1,8 +1,8 @@
 import { posix } from 'node:path';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Instruction, RunMount } from '../frontend/instruction.ts';
+import { isSecretName } from '../frontend/lint/lint-dockerfile.ts';
 import { givenProxies } from './build-arguments.ts';
-import { isSecretName } from './secret-names.ts';
 import type { Planned, StageScope } from './stage-scope.ts';
 import { copySource } from './stage-sources.ts';
 import type { StepMount } from './step.ts';

@@ -1,12 +1,18 @@
 import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../oci/digest.ts';
+import { OciError } from '../../../oci/errors.ts';
+import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../../oci/image-config.ts';
 import { EngineError } from '../../errors.ts';
+import { layerNotHere } from '../../snapshots/layer-not-here.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import { storageFull } from '../../storage-full.ts';
+import type { Image } from '../image.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
+import { imageOfRecord } from '../image-record.ts';
 import type { LayerHolds } from '../layer-holds.ts';
-import { AgentImageDraft } from './agent-image-draft.ts';
-import type { ImageDraft, ImageDrafts } from './image-drafts.ts';
-import { LayerSizes } from './layer-sizes.ts';
+import { limitedLayer } from '../limited-layer.ts';
+import type { DraftedImage, ImageDraft, ImageDrafts } from './image-drafts.ts';
+import { plainManifest, sha256 } from './plain-manifest.ts';
 
 export interface DraftsContext {
   readonly catalog: ImageCatalog;
@@ -50,5 +56,141 @@ export class AgentImageDrafts implements ImageDrafts {
 
   isDrafted(id: Digest): boolean {
     return this.#drafted.has(id);
+  }
+}
+
+/** Bytes of one layer: of its tar, and of the files in it. */
+interface LayerSize {
+  readonly tar: number;
+  readonly layer: number;
+}
+
+/** Layers whose sizes are kept in memory. */
+const KEPT = 2000;
+
+/** The sizes of layers, which are on the disk and stay what they are. */
+class LayerSizes {
+  readonly #snapshotter: Snapshotter;
+  readonly #known = new Map<Digest, LayerSize>();
+
+  constructor(snapshotter: Snapshotter) {
+    this.#snapshotter = snapshotter;
+  }
+
+  /** Of a layer that is here. Throws EngineError 'not-found'. */
+  async get(diffId: Digest): Promise<LayerSize> {
+    const known = this.#known.get(diffId);
+    if (known !== undefined) return known;
+    const [tar, layer] = await Promise.all([
+      this.#snapshotter.tarSize(diffId),
+      this.#snapshotter.layerSize(diffId),
+    ]);
+    if (this.#known.size >= KEPT) this.#known.clear();
+    this.#known.set(diffId, { tar, layer });
+    return { tar, layer };
+  }
+}
+
+/** Who counts the images of drafts. */
+interface Drafted {
+  drafted(id: Digest): void;
+  released(id: Digest): void;
+}
+
+/** One draft over the catalog and the snapshotter of a host. */
+class AgentImageDraft implements ImageDraft {
+  readonly #context: DraftsContext;
+  readonly #drafted: Drafted;
+  readonly #layers = new Set<Digest>();
+  readonly #images = new Set<Digest>();
+  /** Layers that were added and are in no image of this draft. */
+  readonly #unused = new Set<Digest>();
+
+  constructor(context: DraftsContext, drafted: Drafted) {
+    this.#context = context;
+    this.#drafted = drafted;
+  }
+
+  async keepLayers(diffIds: readonly Digest[]): Promise<void> {
+    for (const diffId of diffIds) if (!(await this.#hold(diffId))) throw layerNotHere(diffId);
+  }
+
+  async addLayer(tar: AsyncIterable<Uint8Array>, signal: AbortSignal, expected?: Digest): Promise<Digest> {
+    const { snapshotter, layerLimit } = this.#context;
+    const limited = limitedLayer(tar, layerLimit);
+    const claim = async (diffId: Digest) => {
+      this.#unused.add(diffId);
+      await this.#hold(diffId);
+    };
+    if (expected === undefined) return await snapshotter.addNewLayer(limited, claim, signal);
+    await claim(expected);
+    await snapshotter.addLayer(expected, limited, signal);
+    return expected;
+  }
+
+  async finish({ config: bytes, manifest, parent, names = [] }: DraftedImage): Promise<Image> {
+    const { catalog, snapshotter, sizes, lock } = this.#context;
+    if (bytes.length > MAX_CONFIG_SIZE) {
+      throw new EngineError(
+        'bad-request',
+        `the configuration of the image has more than ${MAX_CONFIG_SIZE} bytes`,
+      );
+    }
+    const { diffIds } = readConfig(bytes);
+    for (const diffId of diffIds) {
+      if (!this.#layers.has(diffId) || !(await snapshotter.hasLayer(diffId))) throw layerNotHere(diffId);
+    }
+    const id = sha256(bytes);
+    const known = await Promise.all(diffIds.map((diffId) => sizes.get(diffId)));
+    const layers = diffIds.map((diffId, index) => ({ diffId, size: known[index]?.tar ?? 0 }));
+    const { digest, bytes: manifestBytes } =
+      manifest ?? plainManifest({ digest: id, size: bytes.length }, layers);
+    const size = known.reduce((sum, { layer }) => sum + layer, 0);
+    if (!this.#images.has(id)) this.#drafted.drafted(id);
+    this.#images.add(id);
+    try {
+      return await lock.run('catalog', async () => {
+        const there = (await catalog.list()).find((image) => image.id === id);
+        // An image that is built again to the same is not written again.
+        if (there?.manifestDigest !== digest || names.length > 0) {
+          await catalog.put({
+            ...{ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names },
+            ...(parent && { parent }),
+          });
+        }
+        for (const diffId of diffIds) this.#unused.delete(diffId);
+        const record = (await catalog.list()).find((image) => image.id === id);
+        if (record === undefined) throw new Error(`the image ${id} went while it was made`);
+        return imageOfRecord(record);
+      });
+    } catch (error) {
+      throw storageFull(error) ?? error;
+    }
+  }
+
+  async release(): Promise<void> {
+    for (const diffId of this.#layers) this.#context.holds.release(diffId);
+    for (const id of this.#images) this.#drafted.released(id);
+    this.#layers.clear();
+    this.#images.clear();
+    if (this.#unused.size === 0) return;
+    this.#unused.clear();
+    await this.#context.sweep();
+  }
+
+  /** Keeps a layer, once, and tells whether it is here. */
+  async #hold(diffId: Digest): Promise<boolean> {
+    if (this.#layers.has(diffId)) return await this.#context.snapshotter.hasLayer(diffId);
+    this.#layers.add(diffId);
+    return await this.#context.holds.take(diffId);
+  }
+}
+
+function readConfig(bytes: Uint8Array): ImageConfig {
+  try {
+    return readImageConfig(bytes);
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
   }
 }

@@ -1,9 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
-import type { Build, SolvedImage } from '../control/build.ts';
-import type { Builds } from '../control/builds.ts';
-import type { WorkerFacts } from '../control/worker-record.ts';
-import { workerRecord } from '../control/worker-record.ts';
+import type { Build, Builds, SolvedImage } from '../builds/build.ts';
+import { type WorkerFacts, workerRecord } from '../control/worker-record.ts';
 import type { Frontend } from '../frontend/frontend.ts';
 import { grpcError } from '../grpc/grpc-error.ts';
 import type {

@@ -4,8 +4,8 @@ import { ConnectError } from '@connectrpc/connect';
 import { EngineError } from '../../../errors.ts';
 import type { ExporterRequest } from '../exporters/exporter-options.ts';
 import type { FrontendOptions } from '../frontend/options.ts';
+import type { SentWithRequest } from '../frontend/session-source.ts';
 import { SolveRequestSchema, StatusResponseSchema } from '../proto/control_pb.ts';
-import type { SentWithRequest } from '../source/session-source.ts';
 import { type SolveDeps, solve } from './solve.ts';
 
 /** What `POST /build?version=2` asks for, as moby's builder-next asks its BuildKit for it. */

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
+import type { Build, Builds } from '../builds/build.ts';
 import { builtImages } from '../exporters/built-images.ts';
 import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
@@ -7,8 +8,6 @@ import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.t
 import type { Frontend, FrontendCall } from '../frontend/frontend.ts';
 import type { SolveRequest } from '../proto/control_pb.ts';
 import type { Sessions } from '../session/sessions.ts';
-import type { Build } from './build.ts';
-import type { Builds } from './builds.ts';
 import type { WorkerFacts } from './worker-record.ts';
 
 /** What builds are solved with. */

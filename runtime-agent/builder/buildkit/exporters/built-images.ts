@@ -1,7 +1,7 @@
 import type { Platform } from '../../../images/image.ts';
 import { platformText } from '../../../images/platform.ts';
 import type { BuiltImage } from '../../builder.ts';
-import type { SolvedImage } from '../control/build.ts';
+import type { SolvedImage } from '../builds/build.ts';
 
 export type Built = Pick<BuiltImage, 'id' | 'baseLayers'> & { readonly platform: Platform };
 

@@ -1,6 +1,7 @@
 import { isDigest } from '../../../../oci/digest.ts';
 import { EngineError } from '../../../errors.ts';
-import type { BuildRequest, CacheSource, CacheTarget } from '../../builder.ts';
+import type { CacheSource, CacheTarget } from '../../cache/remote/remote-cache.ts';
+import type { CacheExports } from '../builds/build.ts';
 import type { FrontendOptions } from './options.ts';
 
 /** A place of the build cache as clients name it: `type=registry,ref=…`. */
@@ -27,12 +28,6 @@ export function decodeCacheImports(options: FrontendOptions): readonly CacheSour
       throw new EngineError('bad-request', `there is no cache in ${place.path}: its index names none`);
     }),
   ];
-}
-
-/** Where `--cache-to` puts the steps of a build. */
-export interface CacheExports {
-  readonly cacheTo: BuildRequest['cacheTo'];
-  readonly inlineCache: boolean;
 }
 
 /** The places of `--cache-to`. Throws EngineError 'bad-request' for one that there is not. */

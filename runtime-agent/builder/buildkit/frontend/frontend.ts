@@ -7,12 +7,12 @@ import type { ImageAttestations } from '../../../images/attestations/image-attes
 import type { Platform } from '../../../images/image.ts';
 import type { Builder } from '../../builder.ts';
 import { provenance } from '../../provenance.ts';
-import type { Build, SolvedImage } from '../control/build.ts';
+import type { Build, SolvedImage } from '../builds/build.ts';
 import type { Sessions } from '../session/sessions.ts';
-import { type SentWithRequest, SessionSource, type SourcePlaces } from '../source/session-source.ts';
 import { decodeFrontendOptions } from './frontend-options.ts';
 import type { FrontendOptions } from './options.ts';
 import { platformProgress } from './platform-progress.ts';
+import { type SentWithRequest, SessionSource, type SourcePlaces } from './session-source.ts';
 
 export interface FrontendCall {
   /** `dockerfile.v0` is the one there is. */

@@ -4,7 +4,7 @@ import { type Client, Code, ConnectError } from '@connectrpc/connect';
 import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import { EngineError } from '../../../errors.ts';
-import type { ClientContent } from '../../client-content.ts';
+import type { ClientContent } from '../../cache/remote/remote-cache.ts';
 import { Content, WriteAction, type WriteContentRequestSchema } from '../proto/content_pb.ts';
 import type { ClientSession } from './client-session.ts';
 import { metadataHeader } from './metadata.ts';

@@ -5,11 +5,10 @@ import { MAX_MANIFEST_SIZE } from '../../../../oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerCompressor } from '../../../images/compression/layer-compressor.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
-import type { ClientContent } from '../../client-content.ts';
 import type { RemoteStep } from './cache-document.ts';
 import { cacheManifest, layersOfSteps, type WrittenBlob } from './cache-manifest.ts';
 import { importCache } from './import-cache.ts';
-import type { ImportedCache, LayerProgress } from './remote-cache.ts';
+import type { ClientContent, ImportedCache, LayerProgress } from './remote-cache.ts';
 
 /** Caches in folders of clients. */
 export class FolderCaches {

@@ -1,7 +1,24 @@
 import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
-import type { BuildSource, CacheSource, CacheTarget } from '../../builder.ts';
+import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
 import type { RemoteStep } from './cache-document.ts';
+
+/** A cache outside of this host. */
+export type CacheSource =
+  | { readonly kind: 'registry'; readonly reference: string }
+  /** In a folder of the client's, by the path that it gives; `digest` is of the manifest. */
+  | { readonly kind: 'folder'; readonly path: string; readonly digest: Digest };
+
+/** Where a build leaves its steps. */
+export type CacheTarget = {
+  /** `max` keeps the steps of all stages. */
+  readonly mode: 'min' | 'max';
+  /** Whether the build goes on when it cannot be left there. */
+  readonly ignoresErrors: boolean;
+} & (
+  | { readonly kind: 'registry'; readonly reference: string }
+  | { readonly kind: 'folder'; readonly path: string }
+);
 
 /** Bytes of a layer that have come or gone. */
 export type LayerProgress = (diffId: Digest, current: number, total: number) => void;
@@ -23,7 +40,12 @@ export interface ImportedCache {
 }
 
 /** What a client lends for its caches. */
-export type CacheClient = Pick<BuildSource, 'credentials' | 'folderContent'>;
+export interface CacheClient {
+  /** Credentials for a registry; undefined for anonymous access. */
+  credentials(registry: string, signal: AbortSignal): Promise<RegistryCredentials | undefined>;
+  /** A folder that the client lends for a cache. Throws EngineError 'bad-request' where it lends none. */
+  folderContent(path: string): ClientContent;
+}
 
 /** Caches of steps outside of this host: in registries, which hosts share, and in folders of clients. */
 export interface RemoteCaches {
@@ -40,4 +62,22 @@ export interface RemoteCaches {
     progress: LayerProgress,
     signal: AbortSignal,
   ): Promise<Descriptor | undefined>;
+}
+
+/** Blobs in a folder of the client's, an OCI layout, by their digests. The client keeps its index itself. */
+export interface ClientContent {
+  /** The size in bytes; undefined where it is not there. */
+  find(digest: Digest, signal: AbortSignal): Promise<number | undefined>;
+  /** As the client has it, so what comes is to be checked. Throws EngineError 'not-found'. */
+  read(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * Puts a blob there, whole or not at all, and nothing where it is. `progress` gets the bytes that have gone. Throws EngineError
+   * 'bad-request' with the client's words where it cannot keep it.
+   */
+  write(
+    blob: Pick<Descriptor, 'digest' | 'size'>,
+    content: () => AsyncIterable<Uint8Array>,
+    progress: (bytes: number) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
 }

@@ -1,10 +1,17 @@
 import { join } from 'node:path';
 import { EngineError } from '../../../errors.ts';
-import type { BuildSource } from '../../builder.ts';
 import type { GitUrl } from './git-url.ts';
 
 /** What a client lends so that its repositories can be fetched. */
-export type GitClient = Pick<BuildSource, 'secret' | 'sshSocket'>;
+export interface GitClient {
+  /** The value of `RUN --mount=type=secret,id=…`; undefined when the client did not give it. */
+  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** A unix socket on this host that forwards to the client's agent of `RUN --mount=type=ssh,id=…`; undefined when there is none. */
+  sshSocket(
+    id: string,
+    signal: AbortSignal,
+  ): Promise<{ readonly path: string; release(): Promise<void> } | undefined>;
+}
 
 /** How git shows a server who asks, while it is not released. */
 export interface GitAccess {

@@ -1,8 +1,7 @@
-import { isSecretName } from '../../solver/secret-names.ts';
+import type { CheckOptions } from '../directives.ts';
 import type { Location } from '../dockerfile-text.ts';
 import type { Instruction } from '../instruction.ts';
 import type { Dockerfile, Stage } from '../parse-dockerfile.ts';
-import type { CheckOptions } from './check-options.ts';
 
 /** Something that a Dockerfile could have better, by the name and in the words that BuildKit has for it. */
 export interface Finding {
@@ -133,4 +132,13 @@ function wordsOf({ text, line, endLine }: Location): readonly string[] {
     .trim()
     .split(/[\s\\`]+/)
     .filter(Boolean);
+}
+
+const SECRET =
+  /(?:^|_)(?:apikey|auth|credentials?|git_?auth_?token|key|password|pword|passwd|pwd|secret|token)(?:$|_)/i;
+const PUBLIC = /(?:^|_)public(?:$|_)/i;
+
+/** Whether the value of a variable is to be kept out of what others read, going by its name. */
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name) && !PUBLIC.test(name);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Pace } from '../../../../lib/sync/pace.ts';
-import { ignoreLines, ignoreRules } from '../../../../runtime-agent/builder/frontend/ignore-rules.ts';
+import { ignoreLines, ignoreRules } from '../../../../runtime-agent/builder/context/ignore-rules.ts';
 
 const excludes = (text: string, path: string) => ignoreRules(ignoreLines(text)).excludes(path, new Pace());
 
@@ -29,6 +29,32 @@ describe('.dockerignore', () => {
       for (const path of kept) assert.equal(await excludes(text, path), false, `${path} stays`);
     });
   }
+
+  test('lines are trimmed and their paths cleaned', () => {
+    const lines = [
+      '\uFEFFfirst',
+      '# comment',
+      '',
+      '  spaced  ',
+      '/rooted/',
+      '!kept/./x',
+      '! spaced',
+      'a/../b',
+      '/',
+      '!',
+      '**/*.o',
+    ];
+    assert.deepEqual(ignoreLines(lines.join('\n')), [
+      'first',
+      'spaced',
+      'rooted',
+      '!kept/x',
+      '!spaced',
+      'b',
+      '/',
+      '**/*.o',
+    ]);
+  });
 
   test('many rules let other work go on', async () => {
     const rules = ignoreRules(ignoreLines(`${'*a*a*a*b\n'.repeat(2000)}`));

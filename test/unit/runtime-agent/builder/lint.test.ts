@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseCheckOptions } from '../../../../runtime-agent/builder/frontend/lint/check-options.ts';
+import { parseCheckOptions } from '../../../../runtime-agent/builder/frontend/directives.ts';
 import { lintDockerfile } from '../../../../runtime-agent/builder/frontend/lint/lint-dockerfile.ts';
 import { parseDockerfile } from '../../../../runtime-agent/builder/frontend/parse-dockerfile.ts';
 

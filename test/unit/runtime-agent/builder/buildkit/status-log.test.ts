@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import {
   StatusLog,
   type StatusUpdate,
-} from '../../../../../runtime-agent/builder/buildkit/control/status-log.ts';
+} from '../../../../../runtime-agent/builder/buildkit/builds/status-log.ts';
 
 const vertex = (name: string): StatusUpdate => ({ vertexes: [{ digest: name, name }] });
 const output = (msg: Uint8Array): StatusUpdate => ({ logs: [{ vertex: 'v', msg }] });

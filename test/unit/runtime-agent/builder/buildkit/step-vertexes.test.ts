@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { BuildProgress } from '../../../../../runtime-agent/builder/builder.ts';
-import { StepVertexes } from '../../../../../runtime-agent/builder/buildkit/control/step-vertexes.ts';
+import { StepVertexes } from '../../../../../runtime-agent/builder/buildkit/builds/step-vertexes.ts';
 
 const AT = new Date('2024-01-02T03:04:05Z');
 

@@ -1,20 +1,19 @@
 import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
 import { EngineError } from '../../../errors.ts';
 import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
+import type { ClientContent } from '../../cache/remote/remote-cache.ts';
 import {
   type ReceivedSource,
   type ReceiveOptions,
   receiveSource,
   treeSource,
 } from '../../classic/classic-source.ts';
-import type { ClientContent } from '../../client-content.ts';
 import type { FileTree } from '../../context/file-tree.ts';
 import { gitFiles } from '../../context/git/git-files.ts';
 import type { GitUrl } from '../../context/git/git-url.ts';
+import { ignoreLines } from '../../context/ignore-rules.ts';
 import { SharedTrees } from '../../context/shared-trees.ts';
 import { internalStep } from '../../internal-step.ts';
-import type { MainContext } from '../frontend/contexts.ts';
-import type { FrontendPlan } from '../frontend/frontend-options.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
 import type { ClientSession } from '../session/client-session.ts';
 import { readSmallFiles, type SmallFiles } from '../session/read-small-files.ts';
@@ -23,7 +22,8 @@ import { sessionContent } from '../session/session-content.ts';
 import { type ForwardedSocket, forwardSsh } from '../session/ssh-forward.ts';
 import type { SyncedFolders } from '../session/synced-folders.ts';
 import { uploadStream } from '../session/upload-stream.ts';
-import { ignorePatterns } from './ignore-patterns.ts';
+import type { MainContext } from './contexts.ts';
+import type { FrontendPlan } from './frontend-options.ts';
 
 const IGNORE_FILE = '.dockerignore';
 
@@ -119,7 +119,7 @@ export class SessionSource implements BuildSource {
     return await internalStep(title, this.#progress, async (step) => {
       const query = {
         folder,
-        exclude: ignorePatterns(want.exclude),
+        exclude: ignoreLines(want.exclude.join('\n')),
         ...(want.include === undefined ? {} : { follow: want.include }),
       };
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);
