@@ -8,11 +8,14 @@ const root = dirname(dirname(import.meta.dirname));
 /** Files that need the moment of day: it is stored, shown, or compared with a stored moment or a date of a protocol. */
 const MOMENTS = [
   'lib/watchdog/work-under-way.ts',
-  'runtime-agent/build/buildkit/control/control-service.ts',
-  'runtime-agent/build/cache/cache-mounts.ts',
-  'runtime-agent/build/cache/config-steps.ts',
-  'runtime-agent/build/cache/step-cache.ts',
-  'runtime-agent/build/execute/step-once.ts',
+  'oci/distribution/registry-repository.ts',
+  'oci/distribution/repository-writer.ts',
+  'oci/distribution/search-registry.ts',
+  'runtime-agent/builder/buildkit/control/control-service.ts',
+  'runtime-agent/builder/cache/cache-mounts.ts',
+  'runtime-agent/builder/cache/config-steps.ts',
+  'runtime-agent/builder/cache/step-cache.ts',
+  'runtime-agent/builder/execute/step-once.ts',
   'runtime-agent/cli/listen-tcp.ts',
   'runtime-agent/engine-api/routes/build-prune.ts',
   'runtime-agent/engine-api/routes/container-list.ts',
@@ -26,13 +29,10 @@ const MOMENTS = [
   'runtime-agent/events/event-bus.ts',
   'runtime-agent/images/image-catalog.ts',
   'runtime-agent/images/layer-blobs/layer-blobs.ts',
-  'runtime-agent/registry/registry-repository.ts',
-  'runtime-agent/registry/repository-writer.ts',
-  'runtime-agent/registry/search-registry.ts',
 ];
 
 test('the agent measures time by the monotonic clock: administrators and NTP set the other one', () => {
-  const found = globSync('{lib,runtime-agent}/**/*.ts', { cwd: root }).filter((file) =>
+  const found = globSync('{lib,oci,runtime-agent}/**/*.ts', { cwd: root }).filter((file) =>
     /\bDate\.now\(/.test(readFileSync(join(root, file), 'utf8')),
   );
   assert.deepEqual(found.sort(), MOMENTS);
