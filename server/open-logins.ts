@@ -8,7 +8,7 @@ import { BearerAuthenticator } from '../auth/authenticators/bearer-authenticator
 import { CredentialLogin } from '../auth/authenticators/credential-login.ts';
 import { HeaderAuthenticator } from '../auth/authenticators/header-authenticator.ts';
 import { KnownCredentials } from '../auth/authenticators/known-credentials.ts';
-import { LoginMethods } from '../auth/authenticators/login-methods.ts';
+import { LoginMethods } from '../auth/authenticators/login-method.ts';
 import { PasswordLogin } from '../auth/authenticators/password-login.ts';
 import { PasswordRefusedError } from '../auth/errors.ts';
 import { JobLogin } from '../auth/jobs/job-login.ts';

@@ -1,6 +1,7 @@
 import { pullPrefixes } from './grant-index.ts';
 import type { Identity } from './identity.ts';
-import { allowsScope, type Rights, type Standing, standingOf } from './rights.ts';
+import { allowsScope, type Rights, standingOf } from './rights.ts';
+import type { Standing } from './role.ts';
 import { repositoryScope, type Scope } from './scope.ts';
 
 /** Decides who may do what. Pure: an answer depends on nothing but its arguments. */

@@ -1,6 +1,5 @@
-import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { prefixOf } from './pattern.ts';
-import type { Grant } from './rights.ts';
+import { matchesWildcard, wildcardPrefix } from '../../lib/pattern/wildcard.ts';
+import type { Grant } from './role.ts';
 
 /** Grants up to which comparing each is as quick as an index. */
 const FEW = 16;
@@ -141,7 +140,8 @@ class PieceMap<Value> {
 
 function prefixesOf(grants: readonly Grant[]): readonly string[] {
   const prefixes = new Set<string>();
-  for (const { actions, pattern } of grants) if (actions.includes('pull')) prefixes.add(prefixOf(pattern));
+  for (const { actions, pattern } of grants)
+    if (actions.includes('pull')) prefixes.add(wildcardPrefix(pattern));
   const kept: string[] = [];
   for (const prefix of [...prefixes].sort()) {
     const before = kept.at(-1);

@@ -1,5 +1,4 @@
-import type { ManageScope } from './manage-scope.ts';
-import { NO_RIGHTS, type Rights } from './rights.ts';
+import { type ManageScope, NO_RIGHTS, type Rights } from './rights.ts';
 
 /** Who makes a request and what they may do, once the credentials have been verified. */
 export type Identity =

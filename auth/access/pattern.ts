@@ -24,9 +24,3 @@ export function parsePattern(text: string): string {
   }
   return text;
 }
-
-/** What every name that `pattern` matches begins with. */
-export function prefixOf(pattern: string): string {
-  const star = pattern.indexOf('*');
-  return star < 0 ? pattern : pattern.slice(0, star);
-}

@@ -1,22 +1,31 @@
 import { someGrant } from './grant-index.ts';
-import type { ManageScope } from './manage-scope.ts';
-import type { GrantedAction } from './role.ts';
+import { type Grant, type GrantedAction, STANDINGS, type Standing } from './role.ts';
 import type { Scope } from './scope.ts';
 
-/** Actions on all repositories that a pattern matches. */
-export interface Grant {
-  readonly pattern: string;
-  readonly actions: readonly GrantedAction[];
-  /** Of whoever holds this, where that is more than `actions` say: a token is for what its bearer asked for only. */
-  readonly standing?: Standing;
+/** A part of the management API. */
+const MANAGEMENT_AREAS = ['accounts', 'audit', 'credentials', 'grants', 'keys', 'settings'] as const;
+export type ManagementArea = (typeof MANAGEMENT_AREAS)[number];
+
+/** `manage`: all areas; `read`: all areas, and changes nothing. */
+export const MANAGE_SCOPES = ['manage', 'read', ...MANAGEMENT_AREAS] as const;
+
+/**
+ * Parts of the management API that a long-lived token may use, within the rights of its owner. They are chosen when the
+ * token is made: a token without any manages nothing, whatever the rights of its owner.
+ */
+export type ManageScope = (typeof MANAGE_SCOPES)[number];
+
+/** Reports whether scopes allow a request to an area; undefined is an area that only `manage` and `read` cover. */
+export function allowsManagement(
+  scopes: readonly ManageScope[],
+  area: ManagementArea | undefined,
+  reads: boolean,
+): boolean {
+  return scopes.some((scope) => scope === 'manage' || scope === area || (scope === 'read' && reads));
 }
 
 /** What a token is limited to: repositories, or a part of the management API. */
 export type Limit = Grant | { readonly manages: ManageScope };
-
-export const STANDINGS = ['writer', 'maintainer', 'admin'] as const;
-/** What somebody who writes to a repository is to it: rules of tags go by that. */
-export type Standing = (typeof STANDINGS)[number];
 
 /** What somebody may do, as data: found out once, when they say who they are. */
 export interface Rights {

@@ -22,3 +22,15 @@ export function actionsOf(role: Role): readonly GrantedAction[] {
 export function isRole(text: unknown): text is Role {
   return ROLES.some((role) => role === text);
 }
+
+export const STANDINGS = ['writer', 'maintainer', 'admin'] as const;
+/** The standing of a pusher in a repository, in rising order. Tag rules depend on it. */
+export type Standing = (typeof STANDINGS)[number];
+
+/** Actions on all repositories that a pattern matches. */
+export interface Grant {
+  readonly pattern: string;
+  readonly actions: readonly GrantedAction[];
+  /** The bearer's standing, where it is higher than `actions` imply: a token lists only the actions that were requested. */
+  readonly standing?: Standing;
+}

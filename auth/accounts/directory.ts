@@ -1,47 +1,61 @@
-import type { Identity, Proof } from '../access/identity.ts';
+import type { Identity, NamedKind, Proof } from '../access/identity.ts';
 import { ALL_RIGHTS, limitedTo, managesOf, type Rights } from '../access/rights.ts';
 import { actionsOf } from '../access/role.ts';
-import type { AuthStore } from '../auth-store.ts';
-import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
-import type { Credential } from '../credentials/credential-store.ts';
-import type { LoginSubject } from '../tokens/login-store.ts';
-import type { TokenClaims } from '../tokens/token-claims.ts';
-import type { Holder } from './role-store.ts';
+import type { Credential, CredentialStore } from '../credentials/credential-store.ts';
+import { WhileUnchanged } from '../while-unchanged.ts';
+import type { AccountStore, Holder, RoleStore } from './account-store.ts';
 
-type Stores = Pick<AuthStore, 'accounts' | 'credentials' | 'roles'>;
+/** The stores that a directory reads. */
+interface DirectoryStores {
+  readonly accounts: AccountStore;
+  readonly credentials: CredentialStore;
+  readonly roles: RoleStore;
+}
+
+/** The holder of a login: a person or robot, and the id of the credential that began the login, if one did. */
+export interface LoginHolder {
+  readonly name: string;
+  readonly credential?: string;
+}
+
+/** The identity that a token names. */
+export interface TokenSubject {
+  readonly kind: NamedKind;
+  readonly subject: string;
+}
 
 const PUBLIC: Holder = { kind: 'public' };
 const PASSWORD: Proof = { kind: 'password' };
 
-/** Who people and robots are and what they may do, at this moment. */
+/** Looks up the current rights of people, robots and the public. */
 export class Directory {
-  readonly #stores: Stores;
+  readonly #stores: DirectoryStores;
   readonly #remembered: WhileUnchanged<Rights | undefined> | undefined;
 
-  /** With `version`, which gives another number after any change of the stores, nothing is looked up twice. */
-  constructor(stores: Stores, version?: () => number) {
+  /** With `version`, a number that changes with each change of the stores, the directory caches what it reads. */
+  constructor(stores: DirectoryStores, version?: () => number) {
     this.#stores = stores;
     this.#remembered = version && new WhileUnchanged(version);
   }
 
-  /** Whoever gives no credentials. */
+  /** Returns the identity of a request without credentials. */
   async anonymous(): Promise<Identity> {
     return { kind: 'anonymous', rights: await this.#publicRights() };
   }
 
-  /** As `anonymous`, where it is certain at once. */
+  /** Returns the cached result of `anonymous`; undefined when the stores must be read. */
   knownAnonymous(): Identity | undefined {
     const rights = this.#remembered?.find(keyOf(PUBLIC));
     return rights && { kind: 'anonymous', rights };
   }
 
-  /** Undefined when there is no such person. */
+  /** Returns the identity of a person; undefined without such an account. */
   async user(name: string, proof: Proof = PASSWORD): Promise<Identity | undefined> {
     const rights = await this.#rightsOf({ kind: 'user', name });
     return rights && { kind: 'user', name, rights, proof };
   }
 
-  /** Whoever shows this credential; undefined when it has expired or its owner has gone. */
+  /** Returns the identity of a credential's bearer; undefined when the credential has expired or its owner was removed. */
   async bearerOf(credential: Credential, now = Date.now()): Promise<Identity | undefined> {
     const until = credential.expiresAt?.getTime();
     if (until !== undefined && until <= now) return undefined;
@@ -57,15 +71,15 @@ export class Directory {
     };
   }
 
-  /** Whom a login stands for; undefined when they have gone, or the credential that it was made with. */
-  async subject({ name, credential: id }: LoginSubject): Promise<Identity | undefined> {
+  /** Returns the identity of a login's holder; undefined when the account, or the credential that began the login, was removed. */
+  async subject({ name, credential: id }: LoginHolder): Promise<Identity | undefined> {
     if (id === undefined) return this.user(name);
     const credential = await this.#stores.credentials.find(id);
     return credential && this.bearerOf(credential);
   }
 
-  /** Whom a token names; undefined when they have gone. Nobody is told more of a job than its token says. */
-  async named({ kind, subject }: Pick<TokenClaims, 'kind' | 'subject'>): Promise<Identity | undefined> {
+  /** Returns the identity that a token names; undefined for a removed account or robot, and for a job, which has no account. */
+  async named({ kind, subject }: TokenSubject): Promise<Identity | undefined> {
     if (kind === 'user') return this.user(subject);
     const robot = kind === 'robot' ? await this.#stores.credentials.findRobot(subject) : undefined;
     return robot && this.bearerOf(robot);
@@ -79,7 +93,7 @@ export class Directory {
     }));
   }
 
-  /** Undefined when there is no such holder. */
+  /** Returns undefined for an account or team that does not exist. */
   async #rightsOf(holder: Exclude<Holder, { kind: 'public' }>): Promise<Rights | undefined> {
     return this.#remember(holder, async () => {
       if (holder.kind === 'user') {

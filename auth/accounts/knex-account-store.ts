@@ -1,7 +1,6 @@
-import type { AuthDatabase } from '../auth-database.ts';
+import { type AuthDatabase, orderedBy, type RowPage } from '../auth-database.ts';
 import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
 import { AccountExistsError, EntryUnknownError, SettingInvalidError } from '../errors.ts';
-import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import type { Account, AccountStore } from './account-store.ts';
 
 interface AccountRow {

@@ -1,10 +1,8 @@
 import type { Role } from '../access/role.ts';
-import { MOST_ROLES, refuseBeyond } from '../administration/most-entries.ts';
-import type { AuthDatabase } from '../auth-database.ts';
-import { orderedBy, type RowPage } from '../page-of-rows.ts';
+import { type AuthDatabase, MOST_ROLES, orderedBy, type RowPage, refuseBeyond } from '../auth-database.ts';
+import type { Holder, RoleGrant, RoleStore } from './account-store.ts';
 import { unknownAccount } from './knex-account-store.ts';
 import { unknownTeam } from './knex-team-store.ts';
-import type { Holder, RoleGrant, RoleStore } from './role-store.ts';
 
 interface RoleRow {
   readonly holder_kind: Holder['kind'];

@@ -1,10 +1,9 @@
 import { Pace } from '../../lib/sync/pace.ts';
-import type { AuthDatabase } from '../auth-database.ts';
+import { type AuthDatabase, orderedBy, type RowPage } from '../auth-database.ts';
 import { removeCredentialsOf } from '../credentials/knex-credential-store.ts';
 import { EntryExistsError, EntryUnknownError } from '../errors.ts';
-import { orderedBy, type RowPage } from '../page-of-rows.ts';
+import type { Team, TeamStore } from './account-store.ts';
 import { unknownAccount } from './knex-account-store.ts';
-import type { Team, TeamStore } from './team-store.ts';
 
 /** Members that one query reads, and teams of which it reads them. */
 const AT_ONCE = 1000;

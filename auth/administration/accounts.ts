@@ -1,7 +1,7 @@
 import type { AccountStore } from '../accounts/account-store.ts';
+import { parseAccountName } from '../accounts/names.ts';
 import { checkPassword, makePassword } from '../passwords/password.ts';
 import type { HashTurn, PasswordHasher } from '../passwords/password-hasher.ts';
-import { parseAccountName } from './names.ts';
 
 /** Hashes passwords, for a client or, by default, for a command. */
 export interface Hashing {

@@ -1,15 +1,21 @@
+import type { AccountStore } from '../accounts/account-store.ts';
 import { unknownAccount } from '../accounts/knex-account-store.ts';
-import type { AuthStore } from '../auth-store.ts';
 import { EntryUnknownError, SettingInvalidError } from '../errors.ts';
-import type { ProviderSubject } from '../providers/linked-account-store.ts';
+import {
+  type LinkedAccountStore,
+  LONGEST_SUBJECT,
+  type ProviderSubject,
+} from '../providers/linked-account-store.ts';
+import type { ProviderStore } from '../providers/provider.ts';
 
 /** Somebody at a provider to whom an account belongs. */
 export type LinkedIdentity = ProviderSubject;
 
-type Stores = Pick<AuthStore, 'accounts' | 'linkedAccounts' | 'providers'>;
-
-/** As `linked_accounts` has it; OpenID Connect allows 255 characters. */
-export const LONGEST_SUBJECT = 255;
+interface Stores {
+  readonly accounts: AccountStore;
+  readonly linkedAccounts: LinkedAccountStore;
+  readonly providers: ProviderStore;
+}
 
 /**
  * Gives an account that is there to somebody at a provider, by the `sub` that the provider knows them by: they log in to it

@@ -1,6 +1,5 @@
-import { MANAGE_SCOPES } from '../access/manage-scope.ts';
 import { parsePattern } from '../access/pattern.ts';
-import type { Limit } from '../access/rights.ts';
+import { type Limit, MANAGE_SCOPES } from '../access/rights.ts';
 import { REPOSITORY_ACTIONS } from '../access/scope.ts';
 import { SettingInvalidError } from '../errors.ts';
 

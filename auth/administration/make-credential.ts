@@ -1,8 +1,8 @@
 import type { Limit } from '../access/rights.ts';
+import { robotName } from '../accounts/names.ts';
 import type { Credential, CredentialStore, Owner } from '../credentials/credential-store.ts';
 import { hashSecret, makeId, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, SettingInvalidError } from '../errors.ts';
-import { robotName } from './names.ts';
 
 /** What a new credential may do and for how long. */
 export interface CredentialTerms {

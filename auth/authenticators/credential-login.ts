@@ -3,8 +3,7 @@ import type { Directory } from '../accounts/directory.ts';
 import type { Credential, CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError } from '../errors.ts';
-import type { BasicCredentials } from './basic-credentials.ts';
-import type { LoginMethod } from './login-method.ts';
+import type { BasicCredentials, LoginMethod } from './login-method.ts';
 
 /** Milliseconds between two records of a credential's last use. */
 const TOUCH_EVERY = 60 * 60 * 1000;

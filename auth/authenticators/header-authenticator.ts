@@ -3,9 +3,8 @@ import type { Directory } from '../accounts/directory.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { TokenVerifier } from '../tokens/token-verifier.ts';
 import type { AttemptContext, Authenticator } from './authenticator.ts';
-import { parseBasicCredentials } from './basic-credentials.ts';
 import type { KnownCredentials } from './known-credentials.ts';
-import type { LoginMethod } from './login-method.ts';
+import { type LoginMethod, parseBasicCredentials } from './login-method.ts';
 
 export interface HeaderAuthenticatorParts {
   readonly directory: Directory;

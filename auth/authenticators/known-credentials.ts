@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { Identity } from '../access/identity.ts';
 import { holdsAt } from '../access/identity.ts';
 import { networkOf } from '../limits/network-of.ts';
-import { WhileUnchanged } from './while-unchanged.ts';
+import { WhileUnchanged } from '../while-unchanged.ts';
 
 /**
  * Identities of Authorization headers that were right a moment ago, for as long as nothing has changed, each for the

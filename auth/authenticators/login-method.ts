@@ -1,6 +1,21 @@
 import type { Identity } from '../access/identity.ts';
+import { CredentialsInvalidError } from '../errors.ts';
 import type { AttemptContext } from './authenticator.ts';
-import type { BasicCredentials } from './basic-credentials.ts';
+
+export interface BasicCredentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Reads `Basic BASE64(user:password)` (RFC 7617, section 2); undefined when it is anything else. */
+export function parseBasicCredentials(authorization: string): BasicCredentials | undefined {
+  const match = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization);
+  if (match?.[1] === undefined) return undefined;
+  const text = Buffer.from(match[1], 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon < 0) return undefined;
+  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
 
 /**
  * A way to show who one is by a user name and a secret: a password, a long-lived token, the token of a job. HTTP
@@ -12,4 +27,21 @@ export interface LoginMethod {
    * when it is of this kind and wrong. Must take no longer for a name that does not exist than for a wrong secret.
    */
   logIn(credentials: BasicCredentials, context: AttemptContext): Promise<Identity | undefined>;
+}
+
+/** Asks several methods in order; what none of them takes is wrong. */
+export class LoginMethods implements LoginMethod {
+  readonly #methods: readonly LoginMethod[];
+
+  constructor(methods: readonly LoginMethod[]) {
+    this.#methods = methods;
+  }
+
+  async logIn(credentials: BasicCredentials, context: AttemptContext): Promise<Identity> {
+    for (const method of this.#methods) {
+      const identity = await method.logIn(credentials, context);
+      if (identity !== undefined) return identity;
+    }
+    throw new CredentialsInvalidError();
+  }
 }

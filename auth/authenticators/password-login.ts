@@ -3,8 +3,7 @@ import type { Directory } from '../accounts/directory.ts';
 import { CredentialsInvalidError } from '../errors.ts';
 import type { PasswordGuard } from '../passwords/password-guard.ts';
 import type { AttemptContext } from './authenticator.ts';
-import type { BasicCredentials } from './basic-credentials.ts';
-import type { LoginMethod } from './login-method.ts';
+import type { BasicCredentials, LoginMethod } from './login-method.ts';
 
 /** Passwords of accounts. The account is looked up each time, so that a changed password holds at once. */
 export class PasswordLogin implements LoginMethod {

@@ -1,5 +1,5 @@
 import type { Limit } from '../access/rights.ts';
-import type { RowPage } from '../page-of-rows.ts';
+import type { RowPage } from '../auth-database.ts';
 
 /** Whose rights a credential stays within. */
 export interface Owner {

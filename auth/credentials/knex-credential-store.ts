@@ -1,9 +1,13 @@
 import type { Knex } from 'knex';
 import type { Limit } from '../access/rights.ts';
-import { MOST_CREDENTIALS, refuseBeyond } from '../administration/most-entries.ts';
-import type { AuthDatabase } from '../auth-database.ts';
+import {
+  type AuthDatabase,
+  MOST_CREDENTIALS,
+  orderedBy,
+  type RowPage,
+  refuseBeyond,
+} from '../auth-database.ts';
 import { EntryExistsError, EntryUnknownError } from '../errors.ts';
-import { orderedBy, type RowPage } from '../page-of-rows.ts';
 import type { Credential, CredentialStore, Owner } from './credential-store.ts';
 
 interface CredentialRow {

@@ -1,6 +1,5 @@
 import type { Role } from '../access/role.ts';
-import { MOST_RULES, refuseBeyond } from '../administration/most-entries.ts';
-import type { AuthDatabase } from '../auth-database.ts';
+import { type AuthDatabase, MOST_RULES, refuseBeyond } from '../auth-database.ts';
 import { EntryExistsError } from '../errors.ts';
 import type { JobRule, JobRuleStore } from './job-rule.ts';
 

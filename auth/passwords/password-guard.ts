@@ -4,11 +4,9 @@ import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { TooManyAttemptsError } from '../errors.ts';
 import { networkOf, siteOf } from '../limits/network-of.ts';
-import { Failures } from './failures.ts';
-import { FamiliarAddresses } from './familiar-addresses.ts';
+import { Failures, FamiliarAddresses, VerifiedPasswords } from './attempt-memory.ts';
 import { makePassword } from './password.ts';
 import type { HashTurn, PasswordHasher } from './password-hasher.ts';
-import { VerifiedPasswords } from './verified-passwords.ts';
 
 const MINUTE = 60_000;
 /** Failures of an account from one address that cost no waiting. */

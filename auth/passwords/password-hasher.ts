@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { FairQueue, type QueuePlace } from '../../lib/sync/fair-queue.ts';
 import { RequestThread } from '../../lib/threads/request-thread.ts';
-import type { Argon2Cost, Argon2Report, Argon2Request } from './argon2-messages.ts';
+import type { Argon2Cost, Argon2Report, Argon2Request } from './argon2-worker.ts';
 
 /** OWASP's "Password Storage Cheat Sheet", Argon2id; the memory is small enough for a busy registry. */
 const COST: Argon2Cost = { memory: 19_456, passes: 2, parallelism: 1 };

@@ -1,7 +1,7 @@
-import { LONGEST_SUBJECT } from '../administration/identities.ts';
-import { parseAccountName } from '../administration/names.ts';
-import type { AuthStore } from '../auth-store.ts';
+import type { TeamStore } from '../accounts/account-store.ts';
+import { parseAccountName } from '../accounts/names.ts';
 import { LoginRefusedError, SettingInvalidError } from '../errors.ts';
+import { type LinkedAccountStore, LONGEST_SUBJECT } from './linked-account-store.ts';
 import type { Provider } from './provider.ts';
 
 /** What a provider has said about somebody, after it was verified. */
@@ -13,7 +13,7 @@ export type PersonClaims = Readonly<Record<string, unknown>> & { readonly iss: s
  * group, or of whom it says nothing, leaves all of these. Throws LoginRefusedError, AccountExistsError.
  */
 export async function accountFor(
-  { linkedAccounts, teams }: Pick<AuthStore, 'linkedAccounts' | 'teams'>,
+  { linkedAccounts, teams }: { readonly linkedAccounts: LinkedAccountStore; readonly teams: TeamStore },
   provider: Provider,
   claims: PersonClaims,
 ): Promise<string> {

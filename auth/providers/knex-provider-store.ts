@@ -1,5 +1,4 @@
-import { MOST_RULES, refuseBeyond } from '../administration/most-entries.ts';
-import type { AuthDatabase } from '../auth-database.ts';
+import { type AuthDatabase, MOST_RULES, refuseBeyond } from '../auth-database.ts';
 import { EntryExistsError } from '../errors.ts';
 import type { Provider, ProviderStore } from './provider.ts';
 

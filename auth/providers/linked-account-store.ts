@@ -1,3 +1,6 @@
+/** Maximum characters of `sub`, in the table `linked_accounts` and in OpenID Connect. */
+export const LONGEST_SUBJECT = 255;
+
 /** Somebody as a provider knows them: `sub` never changes there and is never given to another (OpenID Connect Core, 2). */
 export interface ProviderSubject {
   readonly issuer: string;

@@ -1,4 +1,4 @@
-import { parseTeamName } from '../administration/names.ts';
+import { parseTeamName } from '../accounts/names.ts';
 import { SettingInvalidError } from '../errors.ts';
 import { isIssuer } from '../issuer.ts';
 import type { Provider } from './provider.ts';

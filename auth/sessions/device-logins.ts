@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { makePersonalToken } from '../administration/make-credential.ts';
-import type { AuthStore } from '../auth-store.ts';
+import type { CredentialStore } from '../credentials/credential-store.ts';
 import { hashSecret, makeSecret } from '../credentials/secret.ts';
 import { EntryUnknownError, TooManyAttemptsError } from '../errors.ts';
 import { networkOf } from '../limits/network-of.ts';
 import { TokenBuckets } from '../limits/token-buckets.ts';
-import type { DeviceLogin } from './device-login-store.ts';
+import type { DeviceLogin, DeviceLoginStore } from './device-login-store.ts';
 
 /** Milliseconds within which somebody must confirm. */
 export const DEVICE_LOGIN_LIFE = 10 * 60 * 1000;
@@ -18,6 +18,11 @@ const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 /** Without vowels, so that no words come about, and without what is mistaken for something else (RFC 8628, 6.1). */
 const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ';
 const CODE_LENGTH = 8;
+
+interface DeviceLoginStores {
+  readonly credentials: CredentialStore;
+  readonly deviceLogins: DeviceLoginStore;
+}
 
 /** What a terminal is told when it begins. */
 export interface BegunDeviceLogin {
@@ -37,13 +42,13 @@ export type DeviceAnswer =
  * people ask, and each only so often.
  */
 export class DeviceLogins {
-  readonly #store: Pick<AuthStore, 'credentials' | 'deviceLogins'>;
+  readonly #store: DeviceLoginStores;
   readonly #now: () => number;
   readonly #begun = new TokenBuckets({ burst: 20, interval: 5_000 });
   readonly #polls = new TokenBuckets({ burst: 3, interval: POLL_INTERVAL * 1000 - 500 });
   readonly #guesses = new TokenBuckets({ burst: 20, interval: 15_000 });
 
-  constructor(store: Pick<AuthStore, 'credentials' | 'deviceLogins'>, now: () => number = Date.now) {
+  constructor(store: DeviceLoginStores, now: () => number = Date.now) {
     this.#store = store;
     this.#now = now;
   }

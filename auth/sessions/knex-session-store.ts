@@ -1,5 +1,5 @@
 import type { AuthDatabase } from '../auth-database.ts';
-import type { Session, SessionStore } from './session-store.ts';
+import type { Session, SessionStore } from './sessions.ts';
 
 interface SessionRow {
   readonly secret_hash: string;

@@ -1,7 +1,6 @@
 import type { Identity } from '../access/identity.ts';
 import type { Directory } from '../accounts/directory.ts';
 import { hashSecret, makeSecret, secretKind } from '../credentials/secret.ts';
-import type { SessionStore } from './session-store.ts';
 
 /** Milliseconds that a session lasts. */
 export const SESSION_LIFE = 8 * 60 * 60 * 1000;
@@ -44,4 +43,25 @@ export class Sessions {
   async end(secret: string): Promise<void> {
     await this.#store.remove(hashSecret(secret));
   }
+}
+
+/** A browser in which somebody has logged in. */
+export interface Session {
+  /** Of secret.ts. */
+  readonly secretHash: string;
+  readonly account: string;
+  /** The name of the provider that spoke for them. */
+  readonly provider: string;
+  readonly createdAt: Date;
+  readonly expiresAt: Date;
+}
+
+/** Where sessions are kept. Each method is one durable step. */
+export interface SessionStore {
+  /** Expired ones too. */
+  find(secretHash: string): Promise<Session | undefined>;
+  /** Forgets those that have expired on the way. */
+  create(session: Session): Promise<void>;
+  /** Answers whether it was there. */
+  remove(secretHash: string): Promise<boolean>;
 }

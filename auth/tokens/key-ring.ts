@@ -8,8 +8,27 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { makeId } from '../credentials/secret.ts';
-import type { KeySource } from './key-source.ts';
-import type { KeyStore, SigningKey } from './key-store.ts';
+import type { KeySource } from './token-verifier.ts';
+
+/** A pair of keys that tokens are signed with. */
+export interface SigningKey {
+  readonly id: string;
+  /** The private JWK (RFC 7517), ES256. */
+  readonly privateKey: JWK;
+  readonly createdAt: Date;
+  /** When tokens that it signed stop to count; undefined for the one that signs. */
+  readonly retiresAt?: Date;
+}
+
+/** Where signing keys are kept, for every process on the same database. Each method is one durable step. */
+export interface KeyStore {
+  /** Those that have not retired at `now`, the newest first. */
+  list(now: Date): Promise<readonly SigningKey[]>;
+  /** Keeps `key` unless there is one that signs already; answers whether it was kept. */
+  createFirst(key: SigningKey): Promise<boolean>;
+  /** Lets `key` sign from now on; those before it retire at `retiresAt`. */
+  rotate(key: SigningKey, retiresAt: Date): Promise<void>;
+}
 
 export const SIGNING_ALGORITHM = 'ES256';
 
@@ -121,4 +140,18 @@ async function loadKey(stored: SigningKey, known: LoadedKey | undefined): Promis
     publicJwk,
     retiresAt,
   };
+}
+
+/** Milliseconds: longer than any token counts, with what other processes need to learn of the new key. */
+export const KEY_OVERLAP = 2 * 60 * 60 * 1000;
+
+/**
+ * Makes a new key that signs from now on. Tokens of the keys before it count for `overlap` milliseconds more: with 0
+ * all tokens that were given are void within seconds, and clients ask for new ones.
+ */
+export async function rotateKeys(keys: KeyStore, overlap: number = KEY_OVERLAP): Promise<SigningKey> {
+  const now = new Date();
+  const key = await makeSigningKey(now);
+  await keys.rotate(key, new Date(now.getTime() + overlap));
+  return key;
 }

@@ -1,5 +1,5 @@
 import type { AuthDatabase } from '../auth-database.ts';
-import type { KeyStore, SigningKey } from './key-store.ts';
+import type { KeyStore, SigningKey } from './key-ring.ts';
 
 interface KeyRow {
   readonly id: string;

@@ -6,7 +6,7 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { ProviderUnreachableError } from '../errors.ts';
-import type { KeySource } from './key-source.ts';
+import type { KeySource } from './token-verifier.ts';
 
 /**
  * The keys of another token server: as they are given, or asked for at a URL, again every ten minutes and when a token

@@ -1,6 +1,7 @@
 import type { JWTPayload } from 'jose';
 import type { Identity, NamedKind } from '../access/identity.ts';
-import { type Grant, NO_RIGHTS, type Rights, STANDINGS, type Standing } from '../access/rights.ts';
+import { NO_RIGHTS, type Rights } from '../access/rights.ts';
+import { type Grant, STANDINGS, type Standing } from '../access/role.ts';
 import { parseScope, type Scope } from '../access/scope.ts';
 
 /** An element of the claim `access` (Docker token protocol, "Token Authentication Implementation"). */

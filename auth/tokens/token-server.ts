@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { type Identity, nameOf } from '../access/identity.ts';
-import { type Rights, type Standing, standingOf } from '../access/rights.ts';
-import type { Scope } from '../access/scope.ts';
+import { allowsScope, type Rights, standingOf } from '../access/rights.ts';
+import type { Standing } from '../access/role.ts';
+import { CATALOG_SCOPE, parseScope, type Scope } from '../access/scope.ts';
 import type { Directory } from '../accounts/directory.ts';
-import { WhileUnchanged } from '../authenticators/while-unchanged.ts';
 import { hashSecret, makeId, makeSecret, secretKind } from '../credentials/secret.ts';
 import { CredentialsInvalidError, SettingInvalidError } from '../errors.ts';
 import type { TokenLimit } from '../limits/token-limit.ts';
-import { grantedScopes } from './granted-scopes.ts';
+import { WhileUnchanged } from '../while-unchanged.ts';
 import { type KeyRing, SIGNING_ALGORITHM } from './key-ring.ts';
 import type { Login, LoginStore, LoginSubject } from './login-store.ts';
 import { listsOf, payloadOf } from './token-claims.ts';
@@ -207,4 +207,31 @@ function newLogin(subject: LoginSubject, service: string, client: string, family
 /** When a login ends that is not used from now on. */
 function endOf({ until = Number.POSITIVE_INFINITY }: Identity): Date {
   return new Date(Math.min(until, Date.now() + LOGIN_DAYS * DAY));
+}
+
+/** Scopes of one request that are looked at: a token has to fit into a header. */
+const MOST_SCOPES = 64;
+/** What of `asked` may be, each repository once. What is no scope is left out. */
+function grantedScopes(rights: Rights, asked: readonly string[]): readonly Scope[] {
+  const merged = new Map<string, Scope>();
+  for (const text of asked.flatMap((part) => part.split(' ')).slice(0, MOST_SCOPES)) {
+    const scope = parseScope(text);
+    if (scope === undefined) continue;
+    const key = `${scope.type}:${scope.name}`;
+    const allowed = allowedPart(rights, scope, merged.get(key));
+    if (allowed !== undefined) merged.set(key, allowed);
+  }
+  return [...merged.values()];
+}
+
+function allowedPart(rights: Rights, scope: Scope, before: Scope | undefined): Scope | undefined {
+  if (scope.type === 'registry') {
+    if (!allowsScope(rights, CATALOG_SCOPE)) return undefined;
+    const asked = before?.type === 'registry' ? [...before.actions, ...scope.actions] : scope.actions;
+    return { ...scope, actions: [...new Set(asked)] };
+  }
+  const actions = scope.actions.filter((action) => allowsScope(rights, { ...scope, actions: [action] }));
+  if (actions.length === 0) return undefined;
+  const earlier = before?.type === 'repository' ? before.actions : [];
+  return { ...scope, actions: [...new Set([...earlier, ...actions])] };
 }

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
-import { errors, jwtVerify } from 'jose';
+import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { holdsAt, type Identity } from '../access/identity.ts';
-import { type Grant, limitedTo, type Rights } from '../access/rights.ts';
+import { limitedTo, type Rights } from '../access/rights.ts';
+import type { Grant } from '../access/role.ts';
 import { TokenInvalidError } from '../errors.ts';
-import type { KeySource } from './key-source.ts';
 import { bearerOf, claimsOf, listsOf, type TokenClaims } from './token-claims.ts';
 
 /** Seconds by which the clocks of those who issue and verify may differ. */
@@ -88,4 +88,15 @@ function complaint(error: errors.JOSEError): string {
     return `the token does not count here: its claim ${error.claim} is not as it must be`;
   }
   return 'the token is not one of this registry';
+}
+
+/** Where the keys come from that tokens are verified with. */
+export interface KeySource {
+  /** The key that a token names; rejects with an error of jose when there is none. */
+  readonly find: JWTVerifyGetKey;
+  /**
+   * Another number after a key has stopped to count, so that what was verified before has to be verified anew;
+   * undefined while that cannot be told at once.
+   */
+  generation(): number | undefined;
 }

@@ -16,3 +16,14 @@ export function matchesWildcard(pattern: string, text: string): boolean {
   }
   return at <= end;
 }
+
+/** Returns the text before the first star: every text that `pattern` matches begins with it. */
+export function wildcardPrefix(pattern: string): string {
+  const star = pattern.indexOf('*');
+  return star < 0 ? pattern : pattern.slice(0, star);
+}
+
+/** Returns `pattern` as an operand of SQL's LIKE, with `!` as its escape. */
+export function likePattern(pattern: string): string {
+  return pattern.replaceAll(/[!%_]/g, '!$&').replaceAll('*', '%');
+}

@@ -1,6 +1,5 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
-import { formatHolder, parseHolder } from '../../auth/administration/names.ts';
-import { parseRole } from '../../auth/administration/roles.ts';
+import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 

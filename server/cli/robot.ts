@@ -1,5 +1,5 @@
+import { parseOwner } from '../../auth/accounts/names.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';
-import { parseOwner } from '../../auth/administration/names.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 import {
   CREDENTIAL_OPTIONS,

@@ -1,4 +1,4 @@
-import { parseTeamName } from '../../auth/administration/names.ts';
+import { parseTeamName } from '../../auth/accounts/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 

@@ -1,8 +1,8 @@
 import { formatLimit } from '../../auth/administration/limits.ts';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
-import { rotateKeys } from '../../auth/administration/rotate-keys.ts';
 import type { Credential } from '../../auth/credentials/credential-store.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
+import { rotateKeys } from '../../auth/tokens/key-ring.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 import {
   CREDENTIAL_OPTIONS,

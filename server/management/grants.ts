@@ -1,8 +1,7 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { allowsAction } from '../../auth/access/rights.ts';
-import type { RoleGrant, RoleStore } from '../../auth/accounts/role-store.ts';
-import { formatHolder, parseHolder } from '../../auth/administration/names.ts';
-import { parseRole } from '../../auth/administration/roles.ts';
+import type { RoleGrant, RoleStore } from '../../auth/accounts/account-store.ts';
+import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { Pace } from '../../lib/sync/pace.ts';
 import { RegistryError } from '../errors.ts';

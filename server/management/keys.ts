@@ -1,4 +1,4 @@
-import { KEY_OVERLAP, rotateKeys } from '../../auth/administration/rotate-keys.ts';
+import { KEY_OVERLAP, rotateKeys } from '../../auth/tokens/key-ring.ts';
 import { answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
 import { fieldsOf } from './request-fields.ts';

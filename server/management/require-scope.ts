@@ -1,6 +1,5 @@
 import type { Middleware } from 'koa';
-import { allowsManagement, type ManagementArea } from '../../auth/access/manage-scope.ts';
-import { unlimited } from '../../auth/access/rights.ts';
+import { allowsManagement, type ManagementArea, unlimited } from '../../auth/access/rights.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestState } from '../request-context.ts';
 

@@ -1,7 +1,7 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
+import { parseOwner } from '../../auth/accounts/names.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';
-import { parseOwner } from '../../auth/administration/names.ts';
 import type { Credential, Owner } from '../../auth/credentials/credential-store.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { RequestContext } from '../request-context.ts';

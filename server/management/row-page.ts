@@ -1,5 +1,5 @@
+import type { RowPage } from '../../auth/auth-database.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import type { RowPage } from '../../auth/page-of-rows.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
 

@@ -1,6 +1,6 @@
+import { formatHolder } from '../../auth/accounts/names.ts';
 import { formatLimit, parseLimits } from '../../auth/administration/limits.ts';
 import type { CredentialTerms, MadeCredential } from '../../auth/administration/make-credential.ts';
-import { formatHolder } from '../../auth/administration/names.ts';
 import type { Credential } from '../../auth/credentials/credential-store.ts';
 
 /** A credential as the API shows it: all but the secret's hash. */

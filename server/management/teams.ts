@@ -1,5 +1,5 @@
 import { unknownTeam } from '../../auth/accounts/knex-team-store.ts';
-import { parseTeamName } from '../../auth/administration/names.ts';
+import { parseTeamName } from '../../auth/accounts/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { ManagementDependencies, ManagementRouter } from './management-router.ts';

@@ -1,6 +1,6 @@
 import type { Middleware } from 'koa';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
-import { parseBasicCredentials } from '../../auth/authenticators/basic-credentials.ts';
+import { parseBasicCredentials } from '../../auth/authenticators/login-method.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../../auth/errors.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestState } from '../request-context.ts';

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { likePattern } from '../../lib/pattern/wildcard.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import type {
   AuditCatalog,
@@ -10,7 +11,6 @@ import type {
 } from './audit-catalog.ts';
 import { isPostgres } from './dialect.ts';
 import { insertEntries } from './insert-entries.ts';
-import { likeOf } from './like-pattern.ts';
 import { settledAudit } from './postgres/settled-audit.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -78,7 +78,7 @@ export class KnexAudit implements AuditCatalog {
     if (isPostgres(this.#knex)) query.where('id', '<=', await settledAudit(this.#knex));
     if (action !== undefined) query.where({ action });
     if (outcome !== undefined) query.where({ outcome });
-    if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likeOf(repository)]);
+    if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likePattern(repository)]);
     else if (repository !== undefined) query.where({ repository });
     if (who !== undefined) query.where({ who });
     if (since !== undefined) query.where('at', '>=', since.getTime());

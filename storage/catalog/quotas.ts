@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
-import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { isPostgres } from './dialect.ts';
 import { exceeded, USED, usedOf } from './guards.ts';
-import { likeOf } from './like-pattern.ts';
 import { refuseBeyond } from './most-settings.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
@@ -89,7 +88,7 @@ export class KnexQuotas implements QuotaCatalog {
         return;
       }
       await refuseBeyond(trx, 'quotas');
-      await trx('quotas').insert({ pattern, matches: likeOf(pattern), bytes });
+      await trx('quotas').insert({ pattern, matches: likePattern(pattern), bytes });
       const { id } = await trx('quotas').where({ pattern }).first('id');
       await count(trx, id);
     });

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { likeOf } from './like-pattern.ts';
+import { likePattern } from '../../lib/pattern/wildcard.ts';
 import { refuseBeyond } from './most-settings.ts';
 import type { TagRule, TagRuleCatalog } from './tag-rule-catalog.ts';
 import { inTransaction } from './transaction.ts';
@@ -21,7 +21,7 @@ export class KnexTagRules implements TagRuleCatalog {
       const there = await trx('tag_rules').where({ pattern, tags }).first('id');
       if (there === undefined) await refuseBeyond(trx, 'tag_rules');
       await trx('tag_rules')
-        .insert({ pattern, matches: likeOf(pattern), tags, kind })
+        .insert({ pattern, matches: likePattern(pattern), tags, kind })
         .onConflict(['pattern', 'tags'])
         .merge(['kind']);
     });

@@ -1,6 +1,5 @@
 import type { Knex } from 'knex';
-import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { likeOf } from './like-pattern.ts';
+import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import { refuseBeyond } from './most-settings.ts';
 import { excludeWriters } from './postgres/exclude-writers.ts';
 import { inTransaction } from './transaction.ts';
@@ -72,7 +71,7 @@ export class KnexWebhooks implements WebhookCatalog {
         url,
         events: events.join(','),
         pattern,
-        matches: likeOf(pattern),
+        matches: likePattern(pattern),
         secret,
         created_at: Date.now(),
       });

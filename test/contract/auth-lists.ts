@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { MOST_CREDENTIALS, MOST_ROLES, MOST_RULES } from '../../auth/administration/most-entries.ts';
+import { MOST_CREDENTIALS, MOST_ROLES, MOST_RULES, type RowPage } from '../../auth/auth-database.ts';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Credential } from '../../auth/credentials/credential-store.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import type { RowPage } from '../../auth/page-of-rows.ts';
 
 const createdAt = new Date('2026-01-02T03:04:05.678Z');
 const ADA = { kind: 'user', name: 'ada' } as const;

@@ -3,7 +3,7 @@ import { after, describe, test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import { allowsScope } from '../../auth/access/rights.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import { parseAccountName } from '../../auth/administration/names.ts';
+import { parseAccountName } from '../../auth/accounts/names.ts';
 import { JobLogin } from '../../auth/jobs/job-login.ts';
 import type { JobRule, JobRuleStore } from '../../auth/jobs/job-rule.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { rotateKeys } from '../../auth/administration/rotate-keys.ts';
+import { rotateKeys } from '../../auth/tokens/key-ring.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { digestOf } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';

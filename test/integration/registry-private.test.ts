@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { Argon2Request } from '../../auth/passwords/argon2-messages.ts';
+import type { Argon2Request } from '../../auth/passwords/argon2-worker.ts';
 import { RequestThread } from '../../lib/threads/request-thread.ts';
 import { basicAuthorization } from '../support/http-client.ts';
 import { digestOf } from '../support/registry-client.ts';

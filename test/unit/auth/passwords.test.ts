@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PasswordRefusedError } from '../../../auth/errors.ts';
+import { VerifiedPasswords } from '../../../auth/passwords/attempt-memory.ts';
 import { checkPassword, makePassword } from '../../../auth/passwords/password.ts';
 import { PasswordHasher } from '../../../auth/passwords/password-hasher.ts';
-import { VerifiedPasswords } from '../../../auth/passwords/verified-passwords.ts';
 
 const hasher = new PasswordHasher(1);
 

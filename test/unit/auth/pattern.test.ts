@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePattern, prefixOf } from '../../../auth/access/pattern.ts';
+import { parsePattern } from '../../../auth/access/pattern.ts';
 import { SettingInvalidError } from '../../../auth/errors.ts';
-import { matchesWildcard } from '../../../lib/pattern/wildcard.ts';
+import { matchesWildcard, wildcardPrefix } from '../../../lib/pattern/wildcard.ts';
 import { fc } from '../../support/properties.ts';
 
 for (const [pattern, matching, others] of [
@@ -16,7 +16,7 @@ for (const [pattern, matching, others] of [
   test(`${pattern} matches what it should`, () => {
     for (const name of matching) assert.equal(matchesWildcard(pattern, name), true, name);
     for (const name of others) assert.equal(matchesWildcard(pattern, name), false, name);
-    assert.ok(matching.every((name) => name.startsWith(prefixOf(pattern))));
+    assert.ok(matching.every((name) => name.startsWith(wildcardPrefix(pattern))));
   });
 }
 

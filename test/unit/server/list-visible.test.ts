@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RIGHTS_ACCESS } from '../../../auth/access/access.ts';
-import type { Grant } from '../../../auth/access/rights.ts';
+import type { Grant } from '../../../auth/access/role.ts';
 import { matchesWildcard } from '../../../lib/pattern/wildcard.ts';
 import { listVisible } from '../../../server/registry/list-visible.ts';
 import type { NamePage, Page } from '../../../storage/catalog/catalog.ts';

@@ -1,6 +1,7 @@
-import type { Holder } from '../accounts/role-store.ts';
+import { isRole, ROLES } from '../access/role.ts';
 import type { Owner } from '../credentials/credential-store.ts';
 import { SettingInvalidError } from '../errors.ts';
+import type { Holder, RoleGrant } from './account-store.ts';
 
 /** Neither a colon, which ends the name in HTTP Basic, nor a plus, which a robot's name has. */
 const ACCOUNT = /^[a-z0-9][a-z0-9._@-]{0,99}$/;
@@ -46,4 +47,17 @@ function matching(form: RegExp, text: string, what: string): string {
 
 function shown(text: string): string {
   return JSON.stringify(text.slice(0, 80));
+}
+
+/** Throws SettingInvalidError for a role that is none, or that everybody may not have. */
+export function parseRole({ role, ...rest }: Omit<RoleGrant, 'role'> & { readonly role: string }): RoleGrant {
+  if (!isRole(role)) {
+    throw new SettingInvalidError(
+      `${JSON.stringify(role.slice(0, 80))} is no role: choose one of ${ROLES.join(', ')}`,
+    );
+  }
+  if (rest.holder.kind === 'public' && role !== 'reader') {
+    throw new SettingInvalidError('whoever has not logged in can be a reader, and nothing more');
+  }
+  return { ...rest, role };
 }
