@@ -99,3 +99,70 @@ export function forbiddenImports(imports: readonly Import[]): readonly string[] 
     ).map((rule) => `${edge.file} imports ${edge.target}: ${rule.reason}`);
   });
 }
+
+/** Files and folders of one folder that import each other in a cycle. */
+export interface ImportCycle {
+  /** The folder; '' is the root of the project. */
+  readonly level: string;
+  /** Names in that folder, sorted. */
+  readonly entries: readonly string[];
+  /** The imports between the two entries that have the fewest, each as one sentence. */
+  readonly closedBy: readonly string[];
+}
+
+const WITHOUT_CYCLES = /^(?:lib|oci|storage|auth|server|runtime-agent)\//;
+
+/**
+ * Returns the cycles of imports at every level of the sources, types included. At each folder, an import between files below two
+ * of its entries is an edge between these entries.
+ */
+export function importCycles(imports: readonly Import[]): readonly ImportCycle[] {
+  return [...edgesByLevel(imports)]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .flatMap(([level, edges]) =>
+      cyclesOf(edges).map((entries) => ({ level, entries, closedBy: closingImports(entries, edges) })),
+    );
+}
+
+/** Imports by the entry that makes them and the entry that they lead to. */
+type Edges = Map<string, Map<string, Import[]>>;
+
+function edgesByLevel(imports: readonly Import[]): ReadonlyMap<string, Edges> {
+  const levels = new Map<string, Edges>();
+  for (const edge of imports) {
+    if (edge.file === edge.target || !WITHOUT_CYCLES.test(edge.file) || !WITHOUT_CYCLES.test(edge.target))
+      continue;
+    const from = edge.file.split('/');
+    const to = edge.target.split('/');
+    const depth = from.findIndex((name, index) => name !== to[index]);
+    const edges = levels.getOrInsertComputed(from.slice(0, depth).join('/'), () => new Map());
+    const targets = edges.getOrInsertComputed(from[depth] ?? '', () => new Map());
+    targets.getOrInsertComputed(to[depth] ?? '', () => []).push(edge);
+  }
+  return levels;
+}
+
+/** Returns the strongly connected components that have more than one entry. */
+function cyclesOf(edges: Edges): readonly (readonly string[])[] {
+  const reached = new Map([...edges.keys()].map((entry) => [entry, reachableFrom(entry, edges)]));
+  const cycles = [...reached].flatMap(([entry, targets]) => {
+    if (!targets.has(entry)) return [];
+    const members = [...targets].filter((target) => reached.get(target)?.has(entry)).sort();
+    return members[0] === entry ? [members] : [];
+  });
+  return cycles;
+}
+
+function reachableFrom(entry: string, edges: Edges): ReadonlySet<string> {
+  const found = new Set(edges.get(entry)?.keys());
+  for (const one of found) for (const target of edges.get(one)?.keys() ?? []) found.add(target);
+  return found;
+}
+
+function closingImports(entries: readonly string[], edges: Edges): readonly string[] {
+  const [fewest = []] = entries
+    .flatMap((from) => entries.map((to) => edges.get(from)?.get(to) ?? []))
+    .filter((between) => between.length > 0)
+    .sort((one, other) => one.length - other.length);
+  return fewest.map(({ file, target }) => `${file} imports ${target}`);
+}
