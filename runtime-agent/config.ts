@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import {
   PROXY_FORM,
@@ -6,6 +5,8 @@ import {
   parseProxy,
   proxyVariable,
 } from '../lib/http/proxies/proxy-settings.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
+import { readEnvironment, readSettingsFile } from '../lib/settings/settings.ts';
 import { parseMirror, type RegistryMirror } from '../oci/distribution/registry-mirror.ts';
 import {
   DEFAULT_ENTITLEMENTS,
@@ -14,6 +15,7 @@ import {
   isEntitlement,
 } from './builder/entitlements.ts';
 import { parseDuration, parseSize } from './builder/frontend/parse/quantities.ts';
+import { AGENT_SETTINGS, type AgentSettings } from './settings.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {
@@ -61,45 +63,8 @@ export interface TcpConfig {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What the command line gave; absent fields fall through to the environment, then the file, then the defaults. */
-export interface ConfigFlags {
-  readonly socket?: string;
-  readonly socketGroup?: string;
-  readonly data?: string;
-  readonly insecureRegistries?: readonly string[];
-  readonly discardLayerBlobs?: boolean;
-  readonly registryMirrors?: readonly string[];
-  readonly registryAuthFiles?: readonly string[];
-  /** '' is none, whatever the environment says. */
-  readonly httpProxy?: string;
-  readonly httpsProxy?: string;
-  readonly noProxy?: string;
-  /** Sizes such as `20g`. */
-  readonly layerLimit?: string;
-  readonly buildContextLimit?: string;
-  readonly buildCacheLimit?: string;
-  /** Entitlements, or `none`. */
-  readonly allowBuild?: readonly string[];
-  readonly logLevel?: string;
-  /** A time such as `10s`, or `off`. */
-  readonly watchdog?: string;
-  /** `HOST:PORT` */
-  readonly listen?: string;
-  readonly tlsAuthority?: string;
-  readonly tlsCertificate?: string;
-  readonly tlsKey?: string;
-  /** Path of a JSON file with the fields above. */
-  readonly config?: string;
-}
-
-/** A configuration that the agent cannot work with. The message is one sentence; the program exits with 2. */
-export class ConfigError extends Error {
-  readonly code = 'CONFIG';
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'ConfigError';
-  }
-}
+/** What the command line gave. */
+export type ConfigFlags = AgentSettings & { readonly config?: string };
 
 const DEFAULT_SOCKET = '/run/berth-agent.sock';
 const DEFAULT_LAYER_LIMIT = '100g';
@@ -108,30 +73,6 @@ const LONGEST_STALL = 60 * 60 * 1000;
 const DEFAULT_DATA = '/var/lib/berth-agent';
 /** `sun_path` of unix(7) holds 108 bytes with its end. */
 const SOCKET_PATH_LIMIT = 107;
-/** What each field of the file must be. */
-const FILE_FIELDS: Readonly<Record<string, 'a string' | 'a list of strings' | 'true or false'>> = {
-  socket: 'a string',
-  socketGroup: 'a string',
-  data: 'a string',
-  insecureRegistries: 'a list of strings',
-  discardLayerBlobs: 'true or false',
-  registryMirrors: 'a list of strings',
-  registryAuthFiles: 'a list of strings',
-  httpProxy: 'a string',
-  httpsProxy: 'a string',
-  noProxy: 'a string',
-  layerLimit: 'a string',
-  buildContextLimit: 'a string',
-  buildCacheLimit: 'a string',
-  allowBuild: 'a list of strings',
-  logLevel: 'a string',
-  listen: 'a string',
-  tlsAuthority: 'a string',
-  tlsCertificate: 'a string',
-  tlsKey: 'a string',
-  watchdog: 'a string',
-};
-
 /**
  * Flags win over `BERTH_AGENT_*`, those over the file, that over HTTP_PROXY and its like, those over the defaults. Reads the file and nothing
  * else. Throws ConfigError.
@@ -140,9 +81,9 @@ export function readConfig(
   flags: ConfigFlags,
   environment: Readonly<Record<string, string | undefined>>,
 ): AgentConfig {
-  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
-  const environmentFlags = fromEnvironment(environment);
-  const merged: ConfigFlags = { ...file, ...environmentFlags, ...flags };
+  const { config, ...options } = flags;
+  const file = config === undefined ? {} : readSettingsFile(AGENT_SETTINGS, config);
+  const merged: AgentSettings = { ...file, ...readEnvironment(AGENT_SETTINGS, environment), ...options };
   const socket = absolute(merged.socket ?? DEFAULT_SOCKET, '--socket');
   if (Buffer.byteLength(socket) > SOCKET_PATH_LIMIT) {
     throw new ConfigError(
@@ -207,7 +148,7 @@ function entitlements(names: readonly string[] | undefined): readonly Entitlemen
 }
 
 function readProxies(
-  flags: ConfigFlags,
+  flags: AgentSettings,
   environment: Readonly<Record<string, string | undefined>>,
 ): ProxySettings | undefined {
   const http = proxy(flags.httpProxy ?? proxyVariable(environment, 'HTTP_PROXY'), '--http-proxy');
@@ -225,7 +166,7 @@ function proxy(text: string, flag: string): URL | undefined {
   throw new ConfigError(`what ${flag} or ${variable} names is no proxy that can be used: ${PROXY_FORM}.`);
 }
 
-function readTcp(flags: ConfigFlags): TcpConfig | undefined {
+function readTcp(flags: AgentSettings): TcpConfig | undefined {
   const { listen, tlsAuthority, tlsCertificate, tlsKey } = flags;
   if (listen === undefined) {
     if ([tlsAuthority, tlsCertificate, tlsKey].every((file) => file === undefined)) return undefined;
@@ -251,97 +192,6 @@ function readTcp(flags: ConfigFlags): TcpConfig | undefined {
     certificate: absolute(tlsCertificate, '--tls-cert'),
     key: absolute(tlsKey, '--tls-key'),
   };
-}
-
-function fromEnvironment(environment: Readonly<Record<string, string | undefined>>): ConfigFlags {
-  const socket = environment.BERTH_AGENT_SOCKET;
-  const socketGroup = environment.BERTH_AGENT_SOCKET_GROUP;
-  const data = environment.BERTH_AGENT_DATA;
-  const registries = environment.BERTH_AGENT_INSECURE_REGISTRIES;
-  const discard = environment.BERTH_AGENT_DISCARD_LAYER_BLOBS;
-  const mirrors = environment.BERTH_AGENT_REGISTRY_MIRRORS;
-  const authFiles = environment.BERTH_AGENT_REGISTRY_AUTH;
-  const httpProxy = environment.BERTH_AGENT_HTTP_PROXY;
-  const httpsProxy = environment.BERTH_AGENT_HTTPS_PROXY;
-  const noProxy = environment.BERTH_AGENT_NO_PROXY;
-  const layerLimit = environment.BERTH_AGENT_LAYER_LIMIT;
-  const contextLimit = environment.BERTH_AGENT_BUILD_CONTEXT_LIMIT;
-  const cacheLimit = environment.BERTH_AGENT_BUILD_CACHE_LIMIT;
-  const allowBuild = environment.BERTH_AGENT_ALLOW_BUILD;
-  const logLevel = environment.BERTH_AGENT_LOG_LEVEL;
-  const watchdog = environment.BERTH_AGENT_WATCHDOG;
-  const listen = environment.BERTH_AGENT_LISTEN;
-  const tlsAuthority = environment.BERTH_AGENT_TLS_CA;
-  const tlsCertificate = environment.BERTH_AGENT_TLS_CERT;
-  const tlsKey = environment.BERTH_AGENT_TLS_KEY;
-  return {
-    ...(listen ? { listen } : {}),
-    ...(tlsAuthority ? { tlsAuthority } : {}),
-    ...(tlsCertificate ? { tlsCertificate } : {}),
-    ...(tlsKey ? { tlsKey } : {}),
-    ...(discard ? { discardLayerBlobs: yesOrNo(discard, 'BERTH_AGENT_DISCARD_LAYER_BLOBS') } : {}),
-    ...(mirrors ? { registryMirrors: mirrors.split(/[\s,]+/).filter((mirror) => mirror !== '') } : {}),
-    ...(authFiles ? { registryAuthFiles: authFiles.split(':').filter((path) => path !== '') } : {}),
-    ...(httpProxy ? { httpProxy } : {}),
-    ...(httpsProxy ? { httpsProxy } : {}),
-    ...(noProxy ? { noProxy } : {}),
-    ...(layerLimit ? { layerLimit } : {}),
-    ...(contextLimit ? { buildContextLimit: contextLimit } : {}),
-    ...(cacheLimit ? { buildCacheLimit: cacheLimit } : {}),
-    ...(allowBuild ? { allowBuild: allowBuild.split(/[\s,]+/).filter((name) => name !== '') } : {}),
-    ...(logLevel ? { logLevel } : {}),
-    ...(watchdog ? { watchdog } : {}),
-    ...(socket ? { socket } : {}),
-    ...(socketGroup ? { socketGroup } : {}),
-    ...(data ? { data } : {}),
-    ...(registries ? { insecureRegistries: registries.split(/[\s,]+/).filter((host) => host !== '') } : {}),
-  };
-}
-
-function readConfigFile(path: string): ConfigFlags {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`the configuration file ${path} cannot be read: ${(error as Error).message}.`, {
-      cause: error,
-    });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ConfigError(`the configuration file ${path} is not JSON: ${(error as Error).message}.`, {
-      cause: error,
-    });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ConfigError(`the configuration file ${path} must hold one JSON object.`);
-  }
-  for (const [key, field] of Object.entries(value)) {
-    const wanted = FILE_FIELDS[key];
-    if (wanted === undefined) {
-      throw new ConfigError(
-        `the configuration file ${path} has an unknown field "${key}": it may hold ${Object.keys(FILE_FIELDS).join(', ')}.`,
-      );
-    }
-    if (!fits(field, wanted)) {
-      throw new ConfigError(`"${key}" in the configuration file ${path} must be ${wanted}.`);
-    }
-  }
-  return value as ConfigFlags;
-}
-
-function fits(field: unknown, wanted: 'a string' | 'a list of strings' | 'true or false'): boolean {
-  if (wanted === 'a string') return typeof field === 'string';
-  if (wanted === 'true or false') return typeof field === 'boolean';
-  return Array.isArray(field) && field.every((host) => typeof host === 'string');
-}
-
-function yesOrNo(text: string, name: string): boolean {
-  if (/^(1|true|yes)$/.test(text)) return true;
-  if (/^(0|false|no)$/.test(text)) return false;
-  throw new ConfigError(`${name} is "${text}": it takes yes or no.`);
 }
 
 function absolute(path: string, flag: string): string {

@@ -1,6 +1,6 @@
 import { http } from '../lib/http/node-http.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
 import type { ListenAddress } from './config/addresses.ts';
-import { ConfigError } from './config/config-error.ts';
 import { listen } from './http/listen.ts';
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { ConfigError } from './config/config-error.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'the user that this runs as may not write there',

@@ -22,10 +22,10 @@ import { KeyRing } from '../auth/tokens/key-ring.ts';
 import { outsideKeys } from '../auth/tokens/outside-keys.ts';
 import { TokenServer } from '../auth/tokens/token-server.ts';
 import { TokenVerifier } from '../auth/tokens/token-verifier.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config-error.ts';
 import type { OpenedAuth } from './open-auth.ts';
 
 /**

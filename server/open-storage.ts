@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
 import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import {
@@ -20,7 +21,6 @@ import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config-error.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';
 
 /** Bytes of an upload to S3 between two records of how far it is: at each nothing may be on its way. */

@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { checkHostPrograms } from '../doctor/host-programs.ts';
 
 /** Throws ConfigError unless this process is root on a Linux that has the programs that the agent needs. */

@@ -1,5 +1,8 @@
 import { parseArgs } from 'node:util';
-import { type AgentConfig, ConfigError, readConfig } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
+import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
+import { type AgentConfig, readConfig } from '../config.ts';
+import { AGENT_SETTINGS } from '../settings.ts';
 
 /** What the command line asks for. */
 export type Command =
@@ -38,32 +41,8 @@ export function readCommandLine(
   if (values.json !== undefined && command !== 'doctor') {
     throw new ConfigError('--json is an option of "berth-agent doctor" alone.');
   }
-  const registries = values['insecure-registry'];
-  const flags = {
-    ...(values.socket === undefined ? {} : { socket: values.socket }),
-    ...(values['socket-group'] === undefined ? {} : { socketGroup: values['socket-group'] }),
-    ...(values.data === undefined ? {} : { data: values.data }),
-    ...(registries === undefined ? {} : { insecureRegistries: registries }),
-    ...(values['discard-layer-blobs'] === undefined ? {} : { discardLayerBlobs: true }),
-    ...(values['registry-mirror'] === undefined ? {} : { registryMirrors: values['registry-mirror'] }),
-    ...(values['registry-auth'] === undefined ? {} : { registryAuthFiles: values['registry-auth'] }),
-    ...(values['http-proxy'] === undefined ? {} : { httpProxy: values['http-proxy'] }),
-    ...(values['https-proxy'] === undefined ? {} : { httpsProxy: values['https-proxy'] }),
-    ...(values['no-proxy'] === undefined ? {} : { noProxy: values['no-proxy'] }),
-    ...(values['build-context-limit'] === undefined
-      ? {}
-      : { buildContextLimit: values['build-context-limit'] }),
-    ...(values['allow-build'] === undefined ? {} : { allowBuild: values['allow-build'] }),
-    ...(values['build-cache-limit'] === undefined ? {} : { buildCacheLimit: values['build-cache-limit'] }),
-    ...(values['layer-limit'] === undefined ? {} : { layerLimit: values['layer-limit'] }),
-    ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
-    ...(values.watchdog === undefined ? {} : { watchdog: values.watchdog }),
-    ...(values.listen === undefined ? {} : { listen: values.listen }),
-    ...(values['tls-ca'] === undefined ? {} : { tlsAuthority: values['tls-ca'] }),
-    ...(values['tls-cert'] === undefined ? {} : { tlsCertificate: values['tls-cert'] }),
-    ...(values['tls-key'] === undefined ? {} : { tlsKey: values['tls-key'] }),
-    ...(values.config === undefined ? {} : { config: values.config }),
-  };
+  const file = values.config === undefined ? {} : { config: String(values.config) };
+  const flags = { ...readOptions(AGENT_SETTINGS, values), ...file };
   const config = readConfig(flags, environment);
   return command === 'serve'
     ? { kind: 'serve', config }
@@ -76,29 +55,10 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        'allow-build': { type: 'string', multiple: true },
-        'build-cache-limit': { type: 'string' },
-        'build-context-limit': { type: 'string' },
+        ...optionsOf(AGENT_SETTINGS),
         config: { type: 'string' },
-        data: { type: 'string' },
-        'discard-layer-blobs': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
-        'http-proxy': { type: 'string' },
-        'https-proxy': { type: 'string' },
-        'insecure-registry': { type: 'string', multiple: true },
-        listen: { type: 'string' },
         json: { type: 'boolean' },
-        'layer-limit': { type: 'string' },
-        'log-level': { type: 'string' },
-        'no-proxy': { type: 'string' },
-        'registry-auth': { type: 'string', multiple: true },
-        'registry-mirror': { type: 'string', multiple: true },
-        socket: { type: 'string' },
-        'socket-group': { type: 'string' },
-        'tls-ca': { type: 'string' },
-        'tls-cert': { type: 'string' },
-        'tls-key': { type: 'string' },
-        watchdog: { type: 'string' },
         version: { type: 'boolean', short: 'v' },
         yes: { type: 'boolean' },
       },

@@ -1,7 +1,7 @@
 import { chmod, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileLock, lockFile } from '../../lib/linux/flock.ts';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { makeFolder } from './make-folder.ts';
 
 /** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */

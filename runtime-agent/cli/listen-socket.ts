@@ -2,7 +2,7 @@ import { chmod, chown, lstat, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { makeFolder } from './make-folder.ts';
 
 /**

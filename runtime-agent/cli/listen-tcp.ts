@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import type { Logger } from 'pino';
-import { ConfigError, type TcpConfig } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
+import type { TcpConfig } from '../config.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
 import { createMutualTlsEngineServer } from '../engine-api/mutual-tls-server.ts';
 

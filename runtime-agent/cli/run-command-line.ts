@@ -1,4 +1,4 @@
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readCommandLine } from './command-line.ts';
 import { HELP } from './help.ts';
 import { readVersion } from './version.ts';

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '../config.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { PROGRAMS } from './programs.ts';
 
 /** The runtimes, of which one must be there; the agent tries which of them works. */

@@ -1,11 +1,11 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import { AuthError } from '../../auth/errors.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { openAccounts } from '../open-accounts.ts';
 import { refusedOption } from './parse-options.ts';
 import { STORAGE_OPTIONS } from './storage-options.ts';

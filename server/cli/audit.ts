@@ -1,10 +1,10 @@
 import type { ParseArgsConfig } from 'node:util';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { AuditCatalog, AuditEvent, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { parseAuditFilter } from '../audit/audit-filter.ts';
 import { shownEvent } from '../audit/audit-lines.ts';
 import { loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { auditTable, harmless } from './audit-table.ts';
 import { parseOptions } from './parse-options.ts';
 import { openStoredDatabase } from './stored-registry.ts';

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import {
@@ -6,7 +7,6 @@ import {
   openFilesystemDriver,
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { sqliteFile } from '../open-storage.ts';
 import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';

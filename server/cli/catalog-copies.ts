@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeCatalogFile } from '../../storage/backup/catalog-file.ts';
 import { copyTables } from '../../storage/catalog/copy-tables.ts';
 import { type Database, openDatabase } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { openAccounts } from '../open-accounts.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 

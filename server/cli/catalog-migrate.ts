@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { CopyRefusedError, copyTables } from '../../storage/catalog/copy-tables.ts';
 import { parseDatabase } from '../config/addresses.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 import { makeTables } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';

@@ -1,5 +1,6 @@
 import { access, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { FolderSideFiles } from '../../storage/blobs/filesystem/folder-side-files.ts';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
@@ -9,7 +10,6 @@ import { NAMES_FOLDER, readNameLine } from '../../storage/names/names-snapshot.t
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
 import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { onFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';

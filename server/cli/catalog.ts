@@ -1,4 +1,4 @@
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
 import { upgrade } from './catalog-upgrade.ts';

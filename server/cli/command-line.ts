@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { COMMAND_HELP, HELP } from './help.ts';
 import { advice } from './parse-options.ts';

@@ -1,6 +1,6 @@
 import { parseLimits } from '../../auth/administration/limits.ts';
 import type { CredentialTerms, MadeCredential } from '../../auth/administration/make-credential.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ActionInput } from './accounts-command.ts';
 import { pullSecret } from './pull-secret.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import { ConfigError } from '../config/config-error.ts';
 
 /** Where docker keeps its settings and logins. */
 export function dockerConfigFile(env: Readonly<Record<string, string | undefined>>): string {

@@ -1,5 +1,5 @@
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject } from '../../oci/json-object.ts';
-import { ConfigError } from '../config/config-error.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
 import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
 

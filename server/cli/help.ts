@@ -1,3 +1,5 @@
+import { optionHelp, settingsHelp } from '../../lib/settings/describe-settings.ts';
+import { SETTINGS } from '../config/settings.ts';
 import { ACCOUNTS_HELP } from './accounts-help.ts';
 
 /** What `berth --help` prints. */
@@ -43,83 +45,7 @@ Each option has an environment variable that does the same, and one that ends in
 value, such as BERTH_DATABASE_FILE or BERTH_ADMIN_PASSWORD_FILE. Do not put secrets on a command line: everybody on
 the machine can read it.
 
-  --listen HOST:PORT    BERTH_LISTEN     address to listen on (default 127.0.0.1:5000)
-  --data DIR            BERTH_DATA       folder that holds everything (default /var/lib/berth for root,
-                                         otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth)
-  --database URL        BERTH_DATABASE   keep catalog and accounts in the PostgreSQL database
-                                         postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or
-                                         verify-full for TLS (default: in the data folder)
-  --storage URL         BERTH_STORAGE    keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST
-                                         with pathStyle=true|false, publicEndpoint=https://HOST for redirects and
-                                         partSize=8MiB where that is needed; credentials as the tools of AWS find
-                                         them (default: in the data folder)
-  --redirect RULE       BERTH_REDIRECT   which clients fetch blobs from S3 themselves: never (default), always, or
-                                         those of a network:10.0.0.0/8 or an agent:containerd/*, with ! in front
-                                         not those; repeat it, or separate by commas
-  --auth MODE           BERTH_AUTH       accounts: people log in (default); none: open to all; token: with
-                                         tokens of another token server (see --token-issuer)
-  --challenge KIND      BERTH_CHALLENGE  bearer: clients log in at the token server (default); basic: they send their
-                                         password each time, which they may do in any case
-  --token-life TIME     BERTH_TOKEN_LIFE lifetime of a token, 1m to 60m; revoked access ends after it at the latest
-                                         (default 5m)
-  --token-limit NUMBER  BERTH_TOKEN_LIMIT
-                                         tokens a minute for one account, and five times as many for all clients without
-                                         a login at one address (default 6000); 0 for no limit
-  --token-service NAME  BERTH_TOKEN_SERVICE
-                                         what tokens are for (default berth); give more than one, this registry's
-                                         first, for others that verify them by /.well-known/jwks.json
-  --token-realm URL     BERTH_TOKEN_REALM
-                                         URL of the token server (default: /token of this registry, by the name that
-                                         the client calls it)
-  --token-issuer NAME   BERTH_TOKEN_ISSUER
-                                         who issues the tokens (default berth)
-  --token-jwks SOURCE   BERTH_TOKEN_JWKS with --auth token: the token server's keys, as a URL or a file
-  --tls-cert FILE       BERTH_TLS_CERT   serve HTTPS with this certificate and its chain, in PEM (default: plain HTTP)
-  --tls-key FILE        BERTH_TLS_KEY    its private key; both files are read again when they change
-  --http-redirect HOST:PORT
-                        BERTH_HTTP_REDIRECT
-                                         send clients of plain HTTP that come here to HTTPS (default: nowhere)
-  --hsts on|off         BERTH_HSTS       tell browsers to use HTTPS only (default on with a certificate)
-  --log-level LEVEL     BERTH_LOG_LEVEL  trace, debug, info (default), warn, error, fatal or silent
-  --metrics HOST:PORT   BERTH_METRICS    answer Prometheus at http://HOST:PORT/metrics, without a password;
-                                         choose an address that clients do not reach (default: off)
-  --deletes on|off      BERTH_DELETES    whether tags, manifests and blobs can be deleted (default on)
-  --read-only on|off    BERTH_READ_ONLY  refuse what would push or delete images, such as while they move to another
-                                         registry; accounts and garbage collection go on (default off)
-  --gc-interval TIME    BERTH_GC_INTERVAL
-                                         collect garbage every so often, such as 12h, or off (default 24h)
-  --gc-grace TIME       BERTH_GC_GRACE   collect garbage this long after last use: a push, a HEAD by a pusher, a delete
-                                         (default 24h)
-  --gc-untagged on|off  BERTH_GC_UNTAGGED
-                                         whether manifests that no tag and no index refers to are garbage
-                                         (default off)
-  --audit-retention TIME
-                        BERTH_AUDIT_RETENTION
-                                         keep the audit for so long (default 90d)
-  --account-copies on|off
-                        BERTH_ACCOUNT_COPIES
-                                         keep accounts, roles, tokens (secrets as hashes), rules and quotas beside the
-                                         blobs too, for "berth catalog rebuild" (default on)
-  --webhook-private on|off
-                        BERTH_WEBHOOK_PRIVATE
-                                         whether webhooks may be sent to this machine and private networks (default off)
-  --path-prefix PATH    BERTH_PATH_PREFIX
-                                         answer below PATH/v2/, for a proxy that passes the path on (default: none)
-  --trusted-proxy NET   BERTH_TRUSTED_PROXY
-                                         trust Forwarded and X-Forwarded-* from this network or address;
-                                         repeat it, or separate by commas (default: nobody)
-  --shutdown-delay TIME BERTH_SHUTDOWN_DELAY
-                                         on SIGTERM keep serving for so long with /readyz at 503, so that load balancers
-                                         send requests elsewhere first (default 0s)
-  --watchdog TIME       BERTH_WATCHDOG   when the process hangs for so long, write the stack to the log and end it with
-                                         exit code 70, so that a supervisor restarts it; or off
-                                         (default 10s)
-  --cors-origin ORIGIN  BERTH_CORS_ORIGIN
-                                         let pages of this origin call the API, * for all; repeat it, or separate
-                                         by commas (default: none)
-  --config FILE                          JSON object whose keys are these options without their dashes, such as
-                                         listen and gcInterval (lists as arrays)
-
+${settingsHelp(SETTINGS)}${optionHelp('--config FILE', 'JSON object with these options as keys, without their dashes, such as listen and gcInterval; lists may be arrays')}
 Flags win over the environment, and that over the file. BERTH_ADMIN_PASSWORD sets the password of the user "admin"
 at the first start. Without it a password is made and printed once. HTTP_PROXY, HTTPS_PROXY and NO_PROXY name the
 proxies to S3, webhooks, identity providers and other registries, for all commands. /healthz and /readyz

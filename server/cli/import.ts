@@ -1,10 +1,10 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { ContentStore } from '../../storage/content-store.ts';
 import { importRegistry } from '../../storage/import/import-registry.ts';
 import type { ImportReport } from '../../storage/import/import-report.ts';
 import { SourceContentError, SourceUnavailableError } from '../../storage/import/import-source.ts';
 import { loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { recordDescription } from '../registry/repository-description.ts';
 import { byteCount } from './byte-count.ts';
 import { count } from './count.ts';

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { isLoopback } from '../../auth/issuer.ts';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { refusedOption } from './parse-options.ts';
 import { storeDockerLogin } from './store-docker-login.ts';
 

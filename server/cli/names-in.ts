@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 
 /** The names in a folder; none when there is no such folder. Throws ConfigError. */
 export async function namesIn(folder: string): Promise<readonly string[]> {

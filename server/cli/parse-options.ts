@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { nearest } from './nearest.ts';
 
 /** The options of a command. Throws ConfigError when there are others, or arguments that are no options. */

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
 import { parseProvider } from '../../auth/providers/parse-provider.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 
 const ACTIONS: Readonly<Record<string, Action>> = {

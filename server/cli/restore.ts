@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { copyPrivateFile } from '../../lib/files/private-file.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readBackup } from '../../storage/backup/read-backup.ts';
 import type { ContentEnds } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.ts';
 import { CATALOG_ALONE, readMark, WITH_CONTENT } from './backup-mark.ts';
 import { byteCount } from './byte-count.ts';

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { optionsOf, readOptions } from '../../lib/settings/settings.ts';
 import { countEnds, startWatchdog } from '../../lib/watchdog/watchdog.ts';
 import { WorkUnderWay } from '../../lib/watchdog/work-under-way.ts';
 import { loadConfig } from '../config/config.ts';
-import { isList, optionOf, SETTING_NAMES, settingsOfOptions } from '../config/settings.ts';
+import { SETTINGS } from '../config/settings.ts';
 import { createLog } from '../log.ts';
 import { startRegistry } from '../start-registry.ts';
 import { parseOptions } from './parse-options.ts';
@@ -82,9 +83,6 @@ function firstSignal(flush: () => void): Promise<NodeJS.Signals> {
 }
 
 function parseFlags(args: readonly string[]) {
-  const options = SETTING_NAMES.map((name) => {
-    return [optionOf(name), { type: 'string', multiple: isList(name) }] as const;
-  });
-  const values = parseOptions(args, { config: { type: 'string' }, ...Object.fromEntries(options) });
-  return { ...settingsOfOptions(values), config: values.config?.toString() };
+  const values = parseOptions(args, { config: { type: 'string' }, ...optionsOf(SETTINGS) });
+  return { ...readOptions(SETTINGS, values), config: values.config?.toString() };
 }

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openPrivateFile } from '../../lib/files/private-file.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { dockerConfigFile, readDockerConfig } from './docker-config.ts';
 
 /** A login as `docker login` would keep it. */

@@ -1,8 +1,8 @@
 import { access } from 'node:fs/promises';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { refusedFolder } from '../on-folder.ts';
 import {
   type OpenedStorage,

@@ -1,5 +1,5 @@
 import { FolderInUseError, type FolderLock, lockFolder } from '../../lib/files/folder-lock.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { refusedFolder } from '../on-folder.ts';
 
 /** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
+import { readEnvironment, readSettingsFile, readVariable } from '../../lib/settings/settings.ts';
 import type { S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
 import type { RedirectRules } from '../http/redirect-rules.ts';
 import type { TrustedProxies } from '../http/trusted-proxies.ts';
@@ -14,17 +16,8 @@ import {
   parsePathPrefix,
   parseProxies,
 } from './addresses.ts';
-import { ConfigError } from './config-error.ts';
-import { readConfigFile } from './config-file.ts';
 import { readOutgoingProxies } from './outgoing-proxies.ts';
-import {
-  optionOf,
-  partsOf,
-  readVariable,
-  type SettingName,
-  type Settings,
-  settingsOfEnvironment,
-} from './settings.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 import { parseRedirects, parseStorage } from './storage-config.ts';
 import { parseDelay, parseGrace, parseInterval, parseRetention, parseWatchdog } from './times.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
@@ -93,6 +86,8 @@ export interface Config {
   readonly adminPassword?: string;
 }
 
+type OnOffSetting = 'accountCopies' | 'deletes' | 'gcUntagged' | 'readOnly' | 'webhookPrivate';
+
 export interface ConfigSources {
   readonly flags: Settings & { readonly config?: string | undefined };
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -101,52 +96,52 @@ export interface ConfigSources {
 
 /** Reads the configuration, once: flags win over BERTH_* variables, those over the file. Throws ConfigError. */
 export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
-  const file = flags.config === undefined ? {} : readConfigFile(flags.config);
-  const environment = settingsOfEnvironment(env);
-  const setting = (name: SettingName) => flags[name] ?? environment[name] ?? file[name];
-  const isOn = (name: SettingName, usual: 'on' | 'off') =>
-    oneOf(`setting of ${optionOf(name)}`, setting(name) ?? usual, ['on', 'off']) === 'on';
-  const data = setting('data') ?? defaultData(env, isRoot);
+  const { config, ...options } = flags;
+  const file = config === undefined ? {} : readSettingsFile(SETTINGS, config);
+  const settings: Settings = { ...file, ...readEnvironment(SETTINGS, env), ...withoutUndefined(options) };
+  const isOn = (name: OnOffSetting, usual: 'on' | 'off') =>
+    oneOf(`setting of ${SETTINGS[name].option}`, settings[name] ?? usual, ['on', 'off']) === 'on';
+  const data = settings.data ?? defaultData(env, isRoot);
   if (data === '') throw new ConfigError('the data folder has an empty name: give --data a path');
   const outgoing = readOutgoingProxies(env);
-  const storage = parseStorage(setting('storage'), chooseProxy(outgoing));
-  const redirects = parseRedirects(partsOf(setting('redirect')), storage);
+  const storage = parseStorage(settings.storage, chooseProxy(outgoing));
+  const redirects = parseRedirects(settings.redirect ?? [], storage);
   const adminPassword = readVariable(env, 'BERTH_ADMIN_PASSWORD');
-  const database = setting('database');
-  const metrics = setting('metrics');
-  const auth = oneOf('auth', setting('auth') ?? 'accounts', AUTH_MODES);
-  const tls = parseTls(setting);
-  const watchdog = parseWatchdog(setting('watchdog') ?? '10s');
-  const gcInterval = parseInterval(setting('gcInterval') ?? '24h');
+  const database = settings.database;
+  const metrics = settings.metrics;
+  const auth = oneOf('auth', settings.auth ?? 'accounts', AUTH_MODES);
+  const tls = parseTls(settings);
+  const watchdog = parseWatchdog(settings.watchdog ?? '10s');
+  const gcInterval = parseInterval(settings.gcInterval ?? '24h');
   return Object.freeze({
-    listen: parseListen(setting('listen') ?? '127.0.0.1:5000'),
+    listen: parseListen(settings.listen ?? '127.0.0.1:5000'),
     data: resolve(data),
     auth,
     tokens: parseTokenConfig(
       {
         outside: auth === 'token',
-        challenge: setting('challenge'),
-        issuer: setting('tokenIssuer'),
-        jwks: setting('tokenJwks'),
-        life: setting('tokenLife'),
-        limit: setting('tokenLimit'),
-        realm: setting('tokenRealm'),
-        services: partsOf(setting('tokenService')),
+        challenge: settings.challenge,
+        issuer: settings.tokenIssuer,
+        jwks: settings.tokenJwks,
+        life: settings.tokenLife,
+        limit: settings.tokenLimit,
+        realm: settings.tokenRealm,
+        services: settings.tokenService ?? [],
       },
       (path) => readFileSync(path, 'utf8'),
     ),
-    logLevel: oneOf('log level', setting('logLevel') ?? 'info', LOG_LEVELS),
-    gcGrace: parseGrace(setting('gcGrace')),
+    logLevel: oneOf('log level', settings.logLevel ?? 'info', LOG_LEVELS),
+    gcGrace: parseGrace(settings.gcGrace),
     gcUntagged: isOn('gcUntagged', 'off'),
-    auditRetention: parseRetention(setting('auditRetention') ?? '90d'),
+    auditRetention: parseRetention(settings.auditRetention ?? '90d'),
     accountCopies: isOn('accountCopies', 'on'),
     webhookPrivate: isOn('webhookPrivate', 'off'),
     deletes: isOn('deletes', 'on'),
     readOnly: isOn('readOnly', 'off'),
-    corsOrigins: parseOrigins(partsOf(setting('corsOrigin'))),
-    pathPrefix: parsePathPrefix(setting('pathPrefix') ?? ''),
-    shutdownDelay: parseDelay(setting('shutdownDelay') ?? '0s'),
-    trustedProxies: parseProxies(partsOf(setting('trustedProxy'))),
+    corsOrigins: parseOrigins(settings.corsOrigin ?? []),
+    pathPrefix: parsePathPrefix(settings.pathPrefix ?? ''),
+    shutdownDelay: parseDelay(settings.shutdownDelay ?? '0s'),
+    trustedProxies: parseProxies(settings.trustedProxy ?? []),
     ...(database !== undefined && { database: parseDatabase(database) }),
     ...(tls !== undefined && { tls }),
     ...(storage !== undefined && { storage }),
@@ -159,11 +154,11 @@ export function loadConfig({ flags, env, isRoot }: ConfigSources): Config {
   });
 }
 
-function parseTls(setting: (name: SettingName) => string | undefined): TlsConfig | undefined {
-  const certificate = setting('tlsCert');
-  const key = setting('tlsKey');
-  const redirect = setting('httpRedirect');
-  const hsts = setting('hsts');
+function parseTls(settings: Settings): TlsConfig | undefined {
+  const certificate = settings.tlsCert;
+  const key = settings.tlsKey;
+  const redirect = settings.httpRedirect;
+  const hsts = settings.hsts;
   if (certificate === undefined || key === undefined) {
     const alone = [
       certificate && '--tls-cert',
@@ -190,6 +185,10 @@ function oneOf<Value extends string>(what: string, text: string, values: readonl
     throw new ConfigError(`"${text}" is not a known ${what}: choose one of ${values.join(', ')}`);
   }
   return value;
+}
+
+function withoutUndefined<Values extends object>(values: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Values;
 }
 
 function defaultData(env: ConfigSources['env'], isRoot: boolean): string {

@@ -4,7 +4,7 @@ import {
   parseProxy,
   proxyVariable,
 } from '../../lib/http/proxies/proxy-settings.ts';
-import { ConfigError } from './config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 
 /** The proxies that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, in capital or small letters. Throws ConfigError. */
 export function readOutgoingProxies(

@@ -1,106 +1,158 @@
-import { readFileSync } from 'node:fs';
-import { ConfigError } from './config-error.ts';
+import type { Setting, SettingValues } from '../../lib/settings/settings.ts';
 
-/**
- * What `berth serve` can be told, by the names that the configuration file has. A list may be given more than once, or
- * as text whose parts are separated by commas.
- */
-const KINDS = {
-  listen: 'text',
-  data: 'text',
-  database: 'text',
-  storage: 'text',
-  redirect: 'list',
-  auth: 'text',
-  challenge: 'text',
-  tokenLife: 'text',
-  tokenLimit: 'text',
-  tokenService: 'list',
-  tokenRealm: 'text',
-  tokenIssuer: 'text',
-  tokenJwks: 'text',
-  tlsCert: 'text',
-  tlsKey: 'text',
-  httpRedirect: 'text',
-  hsts: 'text',
-  logLevel: 'text',
-  metrics: 'text',
-  deletes: 'text',
-  readOnly: 'text',
-  gcInterval: 'text',
-  gcGrace: 'text',
-  gcUntagged: 'text',
-  auditRetention: 'text',
-  accountCopies: 'text',
-  webhookPrivate: 'text',
-  pathPrefix: 'text',
-  trustedProxy: 'list',
-  shutdownDelay: 'text',
-  watchdog: 'text',
-  corsOrigin: 'list',
-} as const satisfies Readonly<Record<string, 'text' | 'list'>>;
-
-export type SettingName = keyof typeof KINDS;
-
-/** Settings as text, as flags, environment and file give them. */
-export type Settings = { readonly [Name in SettingName]?: string | undefined };
-
-export const SETTING_NAMES = Object.keys(KINDS) as readonly SettingName[];
-
-export function isSettingName(name: string): name is SettingName {
-  return Object.hasOwn(KINDS, name);
+function declare(option: string, placeholder: string, help: string, usual: string | undefined) {
+  const variable = `BERTH_${option.replaceAll('-', '_').toUpperCase()}`;
+  return { option, variable, placeholder, help, ...(usual !== undefined && { usual }) };
 }
 
-export function isList(name: SettingName): boolean {
-  return KINDS[name] === 'list';
+function text(option: string, placeholder: string, help: string, usual?: string) {
+  return { kind: 'text' as const, ...declare(option, placeholder, help, usual) };
 }
 
-/** The option of a setting without its dashes, such as `gc-grace`. */
-export function optionOf(name: SettingName): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+function list(option: string, placeholder: string, help: string, usual?: string) {
+  return { kind: 'list' as const, ...declare(option, placeholder, help, usual) };
 }
 
-/** The environment variable of a setting, such as `BERTH_GC_GRACE`. */
-export function variableOf(name: SettingName): string {
-  return `BERTH_${optionOf(name).replaceAll('-', '_').toUpperCase()}`;
-}
+/** What `berth serve` can be told. */
+export const SETTINGS = {
+  listen: text('listen', 'HOST:PORT', 'address to listen on', '127.0.0.1:5000'),
+  data: text(
+    'data',
+    'DIR',
+    'folder that holds everything',
+    '/var/lib/berth for root, otherwise $XDG_DATA_HOME/berth or ~/.local/share/berth',
+  ),
+  database: text(
+    'database',
+    'URL',
+    'keep catalog and accounts in the PostgreSQL database postgres://USER:PASSWORD@HOST:PORT/NAME, with ?sslmode=require or verify-full for TLS',
+    'in the data folder',
+  ),
+  storage: text(
+    'storage',
+    'URL',
+    'keep blobs on S3, as s3://BUCKET/PREFIX?region=REGION&endpoint=https://HOST with pathStyle=true|false, publicEndpoint=https://HOST for redirects and partSize=8MiB where needed; credentials are found as the AWS tools find them',
+    'in the data folder',
+  ),
+  redirect: list(
+    'redirect',
+    'RULE',
+    'which clients fetch blobs from S3 themselves: never, always, or those of a network:10.0.0.0/8 or an agent:containerd/*; ! in front excludes them',
+    'never',
+  ),
+  auth: text(
+    'auth',
+    'MODE',
+    'accounts: people log in; none: open to all; token: with tokens of another token server (see --token-issuer)',
+    'accounts',
+  ),
+  challenge: text(
+    'challenge',
+    'KIND',
+    'bearer: clients log in at the token server; basic: they send their password with each request, which they may always do',
+    'bearer',
+  ),
+  tokenLife: text(
+    'token-life',
+    'TIME',
+    'lifetime of a token, 1m to 60m; access that is revoked ends after it at the latest',
+    '5m',
+  ),
+  tokenLimit: text(
+    'token-limit',
+    'NUMBER',
+    'tokens a minute for one account, and five times as many for all clients without a login at one address; 0 for no limit',
+    '6000',
+  ),
+  tokenService: list(
+    'token-service',
+    'NAME',
+    "what tokens are for; give more than one, this registry's first, for others that verify them by /.well-known/jwks.json",
+    'berth',
+  ),
+  tokenRealm: text(
+    'token-realm',
+    'URL',
+    'URL of the token server',
+    '/token of this registry, by the name that the client uses',
+  ),
+  tokenIssuer: text('token-issuer', 'NAME', 'who issues the tokens', 'berth'),
+  tokenJwks: text('token-jwks', 'SOURCE', "with --auth token: the token server's keys, as a URL or a file"),
+  tlsCert: text('tls-cert', 'FILE', 'serve HTTPS with this certificate and its chain, in PEM', 'plain HTTP'),
+  tlsKey: text('tls-key', 'FILE', 'its private key; both files are read again when they change'),
+  httpRedirect: text(
+    'http-redirect',
+    'HOST:PORT',
+    'redirect clients of plain HTTP at this address to HTTPS',
+    'off',
+  ),
+  hsts: text('hsts', 'on|off', 'tell browsers to use HTTPS only', 'on with a certificate'),
+  logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
+  metrics: text(
+    'metrics',
+    'HOST:PORT',
+    'answer Prometheus at http://HOST:PORT/metrics, without a password; choose an address that clients do not reach',
+    'off',
+  ),
+  deletes: text('deletes', 'on|off', 'whether tags, manifests and blobs can be deleted', 'on'),
+  readOnly: text(
+    'read-only',
+    'on|off',
+    'refuse to push and delete images, such as while they move to another registry; accounts and garbage collection go on',
+    'off',
+  ),
+  gcInterval: text('gc-interval', 'TIME', 'collect garbage at this interval, such as 12h, or off', '24h'),
+  gcGrace: text(
+    'gc-grace',
+    'TIME',
+    'collect garbage this long after last use: a push, a HEAD by a pusher, a delete',
+    '24h',
+  ),
+  gcUntagged: text(
+    'gc-untagged',
+    'on|off',
+    'whether manifests that no tag and no index refers to are garbage',
+    'off',
+  ),
+  auditRetention: text('audit-retention', 'TIME', 'how long the audit log is kept', '90d'),
+  accountCopies: text(
+    'account-copies',
+    'on|off',
+    'keep accounts, roles, tokens (secrets as hashes), rules and quotas beside the blobs too, for "berth catalog rebuild"',
+    'on',
+  ),
+  webhookPrivate: text(
+    'webhook-private',
+    'on|off',
+    'whether webhooks may be sent to this machine and private networks',
+    'off',
+  ),
+  pathPrefix: text(
+    'path-prefix',
+    'PATH',
+    'answer below PATH/v2/, for a proxy that passes the path on',
+    'none',
+  ),
+  trustedProxy: list(
+    'trusted-proxy',
+    'NET',
+    'trust Forwarded and X-Forwarded-* from this network or address',
+    'nobody',
+  ),
+  shutdownDelay: text(
+    'shutdown-delay',
+    'TIME',
+    'on SIGTERM keep serving for this long with /readyz at 503, so that load balancers send requests elsewhere first',
+    '0s',
+  ),
+  watchdog: text(
+    'watchdog',
+    'TIME',
+    'when the process hangs for this long, write the stack to the log and exit with code 70, so that a supervisor restarts it; or off',
+    '10s',
+  ),
+  corsOrigin: list('cors-origin', 'ORIGIN', 'let pages of this origin call the API, * for all', 'none'),
+} as const satisfies Readonly<Record<string, Setting>>;
 
-/** The settings that parseArgs has found, each under the name of its option. */
-export function settingsOfOptions(
-  values: Readonly<Record<string, string | boolean | readonly (string | boolean)[] | undefined>>,
-): Settings {
-  return settingsBy((name) => values[optionOf(name)]?.toString());
-}
-
-/** Returns each variable, or the content of the file that its `_FILE` variable names. Throws ConfigError. */
-export function settingsOfEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {
-  return settingsBy((name) => readVariable(env, variableOf(name)));
-}
-
-/**
- * An environment variable, or the file that `NAME_FILE` names, without the end of its last line: a secret need not be in
- * an environment, which others may see. Throws ConfigError.
- */
-export function readVariable(
-  env: Readonly<Record<string, string | undefined>>,
-  name: string,
-): string | undefined {
-  const [value, file] = [env[name], env[`${name}_FILE`]];
-  if (file === undefined) return value;
-  if (value !== undefined) throw new ConfigError(`${name} and ${name}_FILE are both set: choose one`);
-  try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new ConfigError(`the file ${file}, which ${name}_FILE names, cannot be read (${code})`, { cause });
-  }
-}
-
-function settingsBy(read: (name: SettingName) => string | undefined): Settings {
-  return Object.fromEntries(SETTING_NAMES.map((name) => [name, read(name)]));
-}
-
-/** The parts of a list. */
-export function partsOf(text: string | undefined): readonly string[] {
-  return (text ?? '').split(',').flatMap((part) => part.trim() || []);
-}
+/** The settings as one source gives them. */
+export type Settings = SettingValues<typeof SETTINGS>;

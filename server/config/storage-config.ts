@@ -1,7 +1,7 @@
 import type { ChooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
 import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
-import { ConfigError } from './config-error.ts';
 
 /** Reads where blobs lie beside the data folder, if anywhere, and how that is reached. Throws ConfigError. */
 export function parseStorage(text: string | undefined, choose?: ChooseProxy): S3Settings | undefined {

@@ -1,5 +1,5 @@
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { DEFAULT_GRACE, DEFAULT_UPLOAD_AGE } from '../../storage/gc/garbage-policy.ts';
-import { ConfigError } from './config-error.ts';
 import { parseDuration } from './duration.ts';
 
 /** Timers of Node count to 2^31 milliseconds. */

@@ -1,5 +1,5 @@
 import type { JSONWebKeySet } from 'jose';
-import { ConfigError } from './config-error.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseDuration } from './duration.ts';
 
 /** Seconds; docker takes a token for one of 60 seconds at least, whatever it is told. */

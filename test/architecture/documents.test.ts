@@ -3,6 +3,9 @@ import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
+import { AGENT_SETTINGS } from '../../runtime-agent/settings.ts';
+import { SETTINGS } from '../../server/config/settings.ts';
+
 const root = dirname(dirname(import.meta.dirname));
 const read = (name: string) => readFileSync(join(root, name), 'utf8');
 
@@ -63,13 +66,14 @@ test('test/support/README.md names each helper, and nothing else', () => {
 });
 
 test('the commands and settings that the documents name are those of the programs', () => {
-  const variables = new Set(
-    globSync('{server,runtime-agent,deploy,test,lib,oci,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
+  const variables = new Set([
+    ...[...Object.values(SETTINGS), ...Object.values(AGENT_SETTINGS)].map(({ variable }) => variable),
+    ...globSync('{server,runtime-agent,deploy,test,lib,oci,auth,storage}/**/*.{ts,sh,yaml,yml,env,service}', {
       cwd: root,
     })
       .flatMap((file) => read(file).match(/BERTH_[A-Z_]+/g) ?? [])
       .map((name) => name.replace(/_FILE$/, '')),
-  );
+  ]);
   for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'deploy/README.md']) {
     const used = (read(name).match(/BERTH_[A-Z_]*[A-Z]/g) ?? []).map((found) => found.replace(/_FILE$/, ''));
     assert.deepEqual(

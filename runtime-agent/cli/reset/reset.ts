@@ -1,4 +1,4 @@
-import { ConfigError } from '../../config.ts';
+import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { withHostLock } from '../../networks/host-lock.ts';
 import { planReset, type ResetPlan } from './plan-reset.ts';
 import { readRemains } from './read-remains.ts';

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { readCommandLine } from '../../../runtime-agent/cli/command-line.ts';
-import { ConfigError, readConfig } from '../../../runtime-agent/config.ts';
+import { HELP } from '../../../runtime-agent/cli/help.ts';
+import { readConfig } from '../../../runtime-agent/config.ts';
+import { AGENT_SETTINGS } from '../../../runtime-agent/settings.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 describe('the configuration of the agent', () => {
@@ -119,6 +122,15 @@ describe('the configuration of the agent', () => {
     }
   });
 
+  test('help shows the defaults that hold, and each option and variable', () => {
+    for (const [key, { option, variable, usual }] of Object.entries(AGENT_SETTINGS)) {
+      assert.match(HELP, new RegExp(`^  --${option}\\b[^]*?\\b${variable}\\b`, 'm'), option);
+      if (usual !== undefined && /^[\d/]|^info$/.test(usual)) {
+        assert.deepEqual(readConfig({ [key]: usual }, {}), readConfig({}, {}), option);
+      }
+    }
+  });
+
   test('relative paths are made absolute', () => {
     assert.equal(readConfig({ socket: 'a.sock' }, {}).socket, join(process.cwd(), 'a.sock'));
   });
@@ -162,11 +174,11 @@ describe('the configuration of the agent', () => {
     const path = join(await makeTempDir(t, 'config'), 'agent.json');
     for (const [text, message] of [
       ['{', /is not JSON/],
-      ['[]', /must hold one JSON object/],
-      ['{"sockets":"/a"}', /unknown field "sockets"/],
-      ['{"socket":1}', /"socket" in the configuration file .* must be a string/],
-      ['{"insecureRegistries":"a"}', /must be a list of strings/],
-      ['{"discardLayerBlobs":"yes"}', /must be true or false/],
+      ['[]', /must hold a JSON object/],
+      ['{"sockets":"/a"}', /unknown key "sockets"/],
+      ['{"socket":1}', /"socket" must be text/],
+      ['{"insecureRegistries":[1]}', /"insecureRegistries" must be a list of texts/],
+      ['{"discardLayerBlobs":"yes"}', /"discardLayerBlobs" must be true or false/],
       ['{"logLevel":"loud"}', /"loud" is no log level/],
     ] as const) {
       await writeFile(path, text);

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ConfigError } from '../../../lib/settings/config-error.ts';
 import { COMMAND_HELP } from '../../../server/cli/help.ts';
 import { type ConfigSources, loadConfig } from '../../../server/config/config.ts';
-import { ConfigError } from '../../../server/config/config-error.ts';
-import { optionOf, SETTING_NAMES, variableOf } from '../../../server/config/settings.ts';
+import { SETTINGS } from '../../../server/config/settings.ts';
 import { NO_PROXIES } from '../../../server/http/trusted-proxies.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
@@ -80,7 +80,7 @@ test('whose tokens count', async (t) => {
     auth: 'token',
     tokenRealm: 'https://id.example/token',
     tokenIssuer: 'id.example',
-    tokenService: 'registry.example,other',
+    tokenService: ['registry.example', 'other'],
     tokenJwks: jwks,
   };
   assert.deepEqual(load({ flags }).tokens, {
@@ -101,7 +101,7 @@ test('whose tokens count', async (t) => {
     { tokenIssuer: undefined },
     { tokenRealm: undefined },
     { tokenRealm: 'ftp://id.example' },
-    { tokenService: 'a"b' },
+    { tokenService: ['a"b'] },
     { auth: 'accounts' },
     { challenge: 'digest' },
     { tokenLife: '59s' },
@@ -196,7 +196,7 @@ test('deletes, path prefix, origins and proxies', async (t) => {
       deletes: 'off',
       readOnly: 'on',
       pathPrefix: '/team/registry/',
-      corsOrigin: 'https://ui.example, http://localhost:3000',
+      corsOrigin: ['https://ui.example', 'http://localhost:3000'],
     },
     env: { HOME: '/home/ada', BERTH_TRUSTED_PROXY: '10.0.0.0/8,::1' },
   });
@@ -209,7 +209,7 @@ test('deletes, path prefix, origins and proxies', async (t) => {
   assert.equal(load({ flags: { pathPrefix: '/' } }).pathPrefix, '');
 
   const file = join(await makeTempDir(t), 'berth.json');
-  await writeFile(file, JSON.stringify({ corsOrigin: ['*'], trustedProxy: '127.0.0.1' }));
+  await writeFile(file, JSON.stringify({ corsOrigin: ['*'], trustedProxy: ['127.0.0.1'] }));
   const fromFile = load({ flags: { config: file } });
   assert.deepEqual(fromFile.corsOrigins, ['*']);
   assert.equal(fromFile.trustedProxies.includes('127.0.0.1'), true);
@@ -223,11 +223,11 @@ for (const flags of [
   { pathPrefix: '/a/../b' },
   { pathPrefix: '/a b' },
   { pathPrefix: '/:name' },
-  { corsOrigin: 'ui.example' },
-  { corsOrigin: 'https://ui.example/' },
-  { corsOrigin: 'https://ui.example/path' },
-  { trustedProxy: 'everybody' },
-  { trustedProxy: '10.0.0.0/64' },
+  { corsOrigin: ['ui.example'] },
+  { corsOrigin: ['https://ui.example/'] },
+  { corsOrigin: ['https://ui.example/path'] },
+  { trustedProxy: ['everybody'] },
+  { trustedProxy: ['10.0.0.0/64'] },
 ]) {
   test(`${JSON.stringify(flags)} is refused with a sentence`, () => {
     assert.throws(() => load({ flags }), ConfigError);
@@ -245,12 +245,13 @@ test('garbage collection by itself keeps as long, and goes as far, as it is told
   assert.throws(() => load({ flags: { gcUntagged: 'yes' } }), /"yes" is not a known setting of gc-untagged/);
 });
 
-test('the help of serve tells every option and its variable', () => {
-  for (const name of SETTING_NAMES) {
-    assert.match(
-      COMMAND_HELP.serve,
-      new RegExp(`^  --${optionOf(name)} [^]*?\\b${variableOf(name)}\\b`, 'm'),
-      name,
-    );
+test('the help of serve shows every option, its variable and the default that holds', () => {
+  for (const [key, { option, variable, usual }] of Object.entries(SETTINGS)) {
+    assert.match(COMMAND_HELP.serve, new RegExp(`^  --${option} [^]*?\\b${variable}\\b`, 'm'), option);
+    if (usual === undefined || !/^\d+[smhd]?$|^\d+\.|^(?:on|off|info|accounts|bearer|never)$/.test(usual))
+      continue;
+    if (['httpRedirect', 'metrics'].includes(key)) continue;
+    const flag = SETTINGS[key as keyof typeof SETTINGS].kind === 'list' ? [usual] : usual;
+    assert.deepEqual(load({ flags: { [key]: flag } }), load({}), option);
   }
 });

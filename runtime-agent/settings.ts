@@ -1,0 +1,87 @@
+import type { Setting, SettingValues } from '../lib/settings/settings.ts';
+
+function declare(option: string, placeholder: string, help: string, usual: string | undefined) {
+  const variable = `BERTH_AGENT_${option.replaceAll('-', '_').toUpperCase()}`;
+  return { option, variable, placeholder, help, ...(usual !== undefined && { usual }) };
+}
+
+function text(option: string, placeholder: string, help: string, usual?: string) {
+  return { kind: 'text' as const, ...declare(option, placeholder, help, usual) };
+}
+
+function list(option: string, placeholder: string, help: string, usual?: string) {
+  return { kind: 'list' as const, separator: /[\s,]+/, ...declare(option, placeholder, help, usual) };
+}
+
+/** What `berth-agent serve` can be told. */
+export const AGENT_SETTINGS = {
+  socket: text('socket', 'PATH', 'unix socket of the API', '/run/berth-agent.sock'),
+  socketGroup: text('socket-group', 'GROUP', 'group that may use the socket', 'root alone'),
+  listen: text('listen', 'HOST:PORT', 'also answer by TCP, to clients with a certificate', 'off'),
+  tlsAuthority: text('tls-ca', 'FILE', 'authority that vouches for clients'),
+  tlsCertificate: text('tls-cert', 'FILE', 'certificate of this host, read again on SIGHUP'),
+  tlsKey: text('tls-key', 'FILE', 'its private key, read again on SIGHUP'),
+  data: text('data', 'DIR', 'images, containers and state', '/var/lib/berth-agent'),
+  insecureRegistries: {
+    ...list('insecure-registry', 'HOST:PORT', 'registry to reach by plain HTTP'),
+    variable: 'BERTH_AGENT_INSECURE_REGISTRIES',
+  },
+  registryMirrors: {
+    ...list(
+      'registry-mirror',
+      '[NAME=]URL',
+      'asked first for images of registry NAME, docker.io without a name',
+    ),
+    variable: 'BERTH_AGENT_REGISTRY_MIRRORS',
+  },
+  registryAuthFiles: {
+    ...list(
+      'registry-auth',
+      'FILE',
+      "docker's config.json or containers' auth.json with the agent's own logins, for clients that send none; colons separate them in the variable",
+    ),
+    separator: /:/,
+    isPath: true,
+  },
+  httpProxy: text(
+    'http-proxy',
+    'PROXY',
+    'proxy, as [http://][USER:PASSWORD@]HOST:PORT, to registries and to what builds fetch, for addresses of http',
+    'HTTP_PROXY',
+  ),
+  httpsProxy: text('https-proxy', 'PROXY', 'the same for addresses of https', 'HTTPS_PROXY'),
+  noProxy: text(
+    'no-proxy',
+    'LIST',
+    'hosts, .domains and networks without a proxy, separated by commas',
+    'NO_PROXY',
+  ),
+  discardLayerBlobs: {
+    ...declare(
+      'discard-layer-blobs',
+      '',
+      'keep no compressed layers; a pulled image is then pushed with other digests',
+      'kept',
+    ),
+    kind: 'flag',
+  },
+  layerLimit: text('layer-limit', 'SIZE', 'maximum size of a layer of an image, uncompressed', '100g'),
+  allowBuild: list(
+    'allow-build',
+    'ENTITLEMENT',
+    'entitlement that clients may grant to builds: network.host, security.insecure (root on this host) or none',
+    'network.host',
+  ),
+  buildCacheLimit: text('build-cache-limit', 'SIZE', 'maximum size of the build cache', '20g'),
+  buildContextLimit: text('build-context-limit', 'SIZE', 'maximum size of the context of a build', '20g'),
+  logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),
+  watchdog: text(
+    'watchdog',
+    'TIME',
+    'when the agent hangs for this long, write the stack to the log and exit with code 70, so that a supervisor restarts it; or off. Containers go on. Slow machines need more',
+    '10s',
+  ),
+} as const satisfies Readonly<Record<string, Setting>>;
+
+/** The settings as one source gives them. */
+export type AgentSettings = SettingValues<typeof AGENT_SETTINGS>;
