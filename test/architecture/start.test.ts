@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { importsOf, loadedWith, readImports } from './imports.ts';
 
-const imports = readImports(dirname(dirname(import.meta.dirname)));
+const root = dirname(dirname(import.meta.dirname));
+const imports = readImports(root);
 
 /** As modules they take 20 to 50 ms of every start: they have all that Node knows of TLS and of fetch with them. */
 const DEAR = ['node:http', 'node:https', 'node:http2', 'node:tls'];
@@ -34,4 +36,17 @@ test('what is only a type, and what import() asks for, is not loaded at once', (
   ].join('\n');
   const made = [...importsOf('one.ts', text), ...importsOf('c.ts', "import 'pg';")];
   assert.deepEqual([...loadedWith('one.ts', made)], ['one.ts', 'c.ts', 'pg']);
+});
+
+test('each program compiles into a cache of its own: V8 throws away what was compiled under other flags', () => {
+  const caches = ['server', 'runtime-agent'].map((folder) => {
+    const command = folder === 'server' ? 'cli/berth' : 'cli/berth-agent';
+    const [inMain, inCommand] = ['main.ts', command].map((file) => {
+      const text = readFileSync(join(root, folder, file), 'utf8');
+      return /node_modules\/\.cache\/([a-z-]+)/.exec(text)?.[1];
+    });
+    assert.equal(inMain, inCommand, folder);
+    return inMain;
+  });
+  assert.equal(new Set(caches).size, 2, `${caches}`);
 });

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
-import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { CONFORMANCE_URL } from '../support/conformance-registry.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startReplicas } from '../support/replicas.ts';
@@ -24,7 +24,7 @@ async function passesThroughThree(t: TestContext, storage?: string): Promise<voi
     // A test of Node's runner within another would report to that.
     const clean = ['-u', 'NODE_TEST_CONTEXT', process.execPath, join(folder, file)];
     const { stdout } = await runCommand('env', clean, {
-      env: { ...COMPILE_CACHE, [CONFORMANCE_URL]: replicas.url },
+      env: { ...TEST_CACHE, [CONFORMANCE_URL]: replicas.url },
     });
     t.diagnostic(`${file}: ${/pass \d+/.exec(stdout)?.[0]}`);
   }

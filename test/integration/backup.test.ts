@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
 import { defer } from '../support/cleanup.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { RacingPusher } from '../support/racing-pusher.ts';
@@ -16,7 +17,7 @@ const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 
 test('a backup under pushes and sweeps has all that was pushed before it, and nothing half', async (t) => {
   const server = await startRegistry(t, { args: ['--gc-interval', 'off', '--log-level', 'warn'] });
-  const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir]);
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir], { env: TEST_CACHE });
   await sweeper.waitForLine(/sweeping/);
   const client = createRegistryClient(server.url);
   const folder = await makeTempDir(t, 'backup');

@@ -8,6 +8,7 @@ import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { Finding } from '../../storage/fsck/findings.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
 import { defer } from '../support/cleanup.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ManagedProcess, startProcess } from '../support/managed-process.ts';
 import { RacingPusher } from '../support/racing-pusher.ts';
@@ -83,7 +84,7 @@ test(`kill -9 at ${KILLS} moments under pushes, deletes and sweeps: all that was
 });
 
 async function startSweeper(t: TestContext, dataDir: string): Promise<ManagedProcess> {
-  const sweeper = startProcess(t, process.execPath, [SWEEPER, dataDir]);
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, dataDir], { env: TEST_CACHE });
   await sweeper.waitForLine(/sweeping/);
   return sweeper;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runBerth } from '../support/berth-command.ts';
 import { defer } from '../support/cleanup.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { startProcess } from '../support/managed-process.ts';
 import { RacingPusher } from '../support/racing-pusher.ts';
 import { startRegistry } from '../support/registry-process.ts';
@@ -15,7 +16,7 @@ const SWEEPER = join(import.meta.dirname, '../support/sweep-for-ever.ts');
 
 test(`${PUSHES} pushes against continuous sweeps without grace: nothing is lost, nothing is left`, async (t) => {
   const server = await startRegistry(t, { args: ['--gc-interval', 'off', '--log-level', 'warn'] });
-  const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir]);
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, server.dataDir], { env: TEST_CACHE });
   await sweeper.waitForLine(/sweeping/);
   const repositoryOf = (index: number) => `race/${index % PUSHERS}`;
   const pushers = Array.from(

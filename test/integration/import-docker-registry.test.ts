@@ -8,6 +8,7 @@ import { DockerRegistrySource } from '../../storage/import/docker-registry-sourc
 import { FolderTree } from '../../storage/import/folder-tree.ts';
 import { describeImportSource } from '../contract/import-source.ts';
 import { runBerth } from '../support/berth-command.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { sendRequest } from '../support/http-client.ts';
 import { startProcess } from '../support/managed-process.ts';
@@ -108,7 +109,7 @@ test('what is damaged or missing in the source is named, and the rest is brought
 
 test('sweeps without grace take nothing of what is being imported', options, async (t) => {
   const registry = await startRegistry(t, { args: ['--gc-interval', 'off'] });
-  const sweeper = startProcess(t, process.execPath, [SWEEPER, registry.dataDir]);
+  const sweeper = startProcess(t, process.execPath, [SWEEPER, registry.dataDir], { env: TEST_CACHE });
   await sweeper.waitForLine(/sweeping/);
   const result = await runBerth('import', '--from', source.url, '--data', registry.dataDir);
   assert.equal(result.exitCode, 0, result.stdout + result.stderr);

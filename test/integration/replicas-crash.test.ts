@@ -7,6 +7,7 @@ import { loadConfig } from '../../server/config/config.ts';
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { Finding } from '../../storage/fsck/findings.ts';
 import { collectGarbage } from '../../storage/gc/collect-garbage.ts';
+import { TEST_CACHE } from '../support/compile-cache.ts';
 import { eventually } from '../support/eventually.ts';
 import { type ManagedProcess, startProcess } from '../support/managed-process.ts';
 import { startPostgres } from '../support/postgres.ts';
@@ -107,7 +108,11 @@ async function startSweeper(
   { dataDir, database }: Replicas,
   storage: string | undefined,
 ): Promise<ManagedProcess> {
-  const env = { BERTH_DATABASE: database, ...(storage !== undefined && { BERTH_STORAGE: storage }) };
+  const env = {
+    ...TEST_CACHE,
+    BERTH_DATABASE: database,
+    ...(storage !== undefined && { BERTH_STORAGE: storage }),
+  };
   const sweeper = startProcess(t, process.execPath, [SWEEPER, dataDir], { env });
   await sweeper.waitForLine(/sweeping/);
   return sweeper;

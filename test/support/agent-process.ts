@@ -2,7 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
-import { COMPILE_CACHE } from './compile-cache.ts';
+import { AGENT_CACHE } from './compile-cache.ts';
 import { type Docker, dockerAt } from './docker-cli.ts';
 import { callEngineAt } from './engine-call.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';
@@ -47,7 +47,7 @@ export async function startAgent(
   const args = ['serve', '--socket', socket, '--data', dataDir, ...(options.args ?? [])];
   const start = async () => {
     const [command = '', ...rest] = [...(options.enter ?? []), process.execPath, MAIN, ...args];
-    const started = startProcess(scope, command, rest, { env: COMPILE_CACHE });
+    const started = startProcess(scope, command, rest, { env: AGENT_CACHE });
     await started.waitForLine(/^berth-agent is ready: /m);
     return started;
   };

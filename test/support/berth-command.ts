@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { COMPILE_CACHE } from './compile-cache.ts';
+import { REGISTRY_CACHE } from './compile-cache.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
 const MAIN = join(import.meta.dirname, '../../server/main.ts');
@@ -10,7 +10,7 @@ export function runBerthIn(
   ...args: readonly string[]
 ): Promise<CommandResult> {
   return runCommand(process.execPath, [MAIN, ...args], {
-    env: { ...COMPILE_CACHE, ...env },
+    env: { ...REGISTRY_CACHE, ...env },
     expectExit: 'any',
   });
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CleanupScope } from './cleanup.ts';
-import { COMPILE_CACHE } from './compile-cache.ts';
+import { REGISTRY_CACHE } from './compile-cache.ts';
 import { freePort } from './free-port.ts';
 import { type ManagedProcess, startProcess } from './managed-process.ts';
 import { makeTempDir } from './temp-dir.ts';
@@ -46,7 +46,7 @@ export async function startRegistry(
   const { adminPassword } = options;
   const auth = adminPassword === undefined ? ['--auth', 'none'] : [];
   const env = {
-    ...COMPILE_CACHE,
+    ...REGISTRY_CACHE,
     ...options.env,
     ...(adminPassword !== undefined && { BERTH_ADMIN_PASSWORD: adminPassword }),
   };
