@@ -1,15 +1,13 @@
-import type { AuthErrorCode } from '../auth/errors.ts';
-import { AuthError, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
+import { AuthError, type AuthErrorCode, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
-import type { StorageErrorCode } from '../storage/errors.ts';
 import {
   BlobInUseError,
   DatabaseUnavailableError,
   StorageError,
+  type StorageErrorCode,
   StorageUnavailableError,
   TextRefusedError,
 } from '../storage/errors.ts';
-import { TokenRefusal } from './token/token-refusal.ts';
 
 /** A line of the table: the code and status that clients see, and what is said when there is nothing better. */
 interface ErrorEntry {
@@ -259,4 +257,24 @@ function tokenRefusal({ code, message, headers }: TokenRefusal): ErrorAnswer {
     errors: [{ code: wrong ? 'UNAUTHORIZED' : 'UNSUPPORTED', message }],
   } as const;
   return { status: wrong ? 401 : 400, body, headers };
+}
+
+/** RFC 6749, section 5.2. */
+type TokenRefusalCode = 'invalid_grant' | 'invalid_request' | 'unsupported_grant_type';
+
+/** The token server's refusal. Some programs read OAuth2's form of it and others the registry's, so it has both. */
+export class TokenRefusal extends Error {
+  readonly code: TokenRefusalCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    code: TokenRefusalCode,
+    message: string,
+    options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(message, options);
+    this.name = 'TokenRefusal';
+    this.code = code;
+    this.headers = options.headers ?? {};
+  }
 }

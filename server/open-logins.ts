@@ -1,9 +1,10 @@
-import { RIGHTS_ACCESS } from '../auth/access/access.ts';
+import { type Access, RIGHTS_ACCESS } from '../auth/access/access.ts';
 import { ALL_RIGHTS } from '../auth/access/rights.ts';
 import type { AccountStore } from '../auth/accounts/account-store.ts';
 import { Directory } from '../auth/accounts/directory.ts';
 import { ensureAdmin } from '../auth/accounts/first-admin.ts';
 import type { AuthStore } from '../auth/auth-store.ts';
+import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import { BearerAuthenticator } from '../auth/authenticators/bearer-authenticator.ts';
 import { CredentialLogin } from '../auth/authenticators/credential-login.ts';
 import { HeaderAuthenticator } from '../auth/authenticators/header-authenticator.ts';
@@ -26,7 +27,26 @@ import { ConfigError } from '../lib/settings/config-error.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { Config } from './config/config.ts';
-import type { OpenedAuth } from './open-auth.ts';
+import { ConfigError } from './config/config-error.ts';
+import type { LoginDependencies } from './login/login-router.ts';
+import type { ManagementDependencies } from './management/management-router.ts';
+import type { TokenDependencies } from './token/token-router.ts';
+
+/** Who may do what in a running registry. */
+export interface OpenedAuth {
+  readonly access: Access;
+  /** Absent when the registry is open to all. */
+  readonly authenticator: Authenticator | undefined;
+  readonly challenges: ChallengePolicy;
+  /** Absent where there are no accounts. */
+  readonly login: LoginDependencies | undefined;
+  /** Absent where there are no accounts. */
+  readonly management:
+    | Omit<ManagementDependencies, 'catalog' | 'deliver' | 'isDraining' | 'refuseReceiver'>
+    | undefined;
+  /** Absent where there is no token server. */
+  readonly tokens: TokenDependencies | undefined;
+}
 
 /**
  * The logins and tokens of a registry that is not open to all. Makes the administrator at the first start and tells by

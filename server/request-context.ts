@@ -1,4 +1,4 @@
-import type { RouterContext } from '@koa/router';
+import type { Router, RouterContext } from '@koa/router';
 import type { Identity } from '../auth/access/identity.ts';
 import type { ChallengeKind } from '../auth/challenge.ts';
 import type { BodyMemory } from './body-memory.ts';
@@ -28,3 +28,6 @@ export interface RequestState {
 }
 
 export type RequestContext = RouterContext<RequestState>;
+
+/** A router whose routes run behind that middleware. */
+export type RequestRouter = Router<RequestState>;

@@ -1,17 +1,18 @@
 import type { Middleware } from 'koa';
+import type { AuthStore } from '../../auth/auth-store.ts';
 import { EntryUnknownError, LoginRefusedError } from '../../auth/errors.ts';
 import { networkOf } from '../../auth/limits/network-of.ts';
 import { accountFor } from '../../auth/providers/account-for.ts';
 import type { Provider } from '../../auth/providers/provider.ts';
-import { SESSION_LIFE } from '../../auth/sessions/sessions.ts';
+import type { ProviderClient } from '../../auth/providers/provider-client.ts';
+import { SESSION_LIFE, type Sessions } from '../../auth/sessions/sessions.ts';
 import { FairQueue } from '../../lib/sync/fair-queue.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestState } from '../request-context.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { keepBegunLogin, takeBegunLogin } from './begun-login.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { readSessionForm } from './forms.ts';
-import type { LoginDependencies, LoginRouter } from './login-router.ts';
 import { ownOrigin } from './own-origin.ts';
 import { returnPath } from './return-path.ts';
 import { sessionOf } from './session-of.ts';
@@ -20,13 +21,18 @@ import { sessionOf } from './session-of.ts';
 const AT_ONCE = 8;
 const NOT_STORED = { 'Cache-Control': 'no-store', 'Referrer-Policy': 'same-origin' };
 
+export interface BrowserLoginDependencies {
+  readonly store: AuthStore;
+  readonly sessions: Sessions;
+  readonly providers: ProviderClient;
+}
+
 /** From here to the provider, and back to a session. */
 export function addBrowserRoutes(
-  router: LoginRouter,
-  dependencies: LoginDependencies,
+  router: RequestRouter,
+  { store, sessions, providers }: BrowserLoginDependencies,
   pages: Middleware<RequestState>,
 ): void {
-  const { store, sessions, providers } = dependencies;
   const questions = new FairQueue(AT_ONCE);
 
   router.get('/login', pages, async (ctx) => {

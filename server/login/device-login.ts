@@ -1,12 +1,12 @@
 import type { Middleware } from 'koa';
-import { DEVICE_LOGIN_LIFE, POLL_INTERVAL } from '../../auth/sessions/device-logins.ts';
+import { DEVICE_LOGIN_LIFE, type DeviceLogins, POLL_INTERVAL } from '../../auth/sessions/device-logins.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestState } from '../request-context.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { answerPage } from './answer-page.ts';
 import { readForm, readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
-import type { LoginDependencies, LoginRouter } from './login-router.ts';
 import { ownOrigin } from './own-origin.ts';
 import { requireSession, sessionOf } from './session-of.ts';
 
@@ -24,7 +24,7 @@ const REFUSALS = {
  * What a terminal asks for: `POST /auth/device` and `POST /auth/device/token` (RFC 8628, sections 3.1 and 3.4). What it
  * gets is no bearer token but a personal token, with the `username` beside which it is the password.
  */
-export function addDeviceRoutes(router: LoginRouter, { devices }: LoginDependencies): void {
+export function addDeviceRoutes(router: RequestRouter, devices: DeviceLogins): void {
   router.post('/device', async (ctx) => {
     const page = `${ownOrigin(ctx)}${ctx.state.pathPrefix}/auth/device`;
     const client = labelOf((await readForm(ctx)).get('client_name'));
@@ -64,8 +64,8 @@ export function addDeviceRoutes(router: LoginRouter, { devices }: LoginDependenc
 
 /** Where somebody confirms the login of their terminal. */
 export function addDevicePages(
-  router: LoginRouter,
-  { devices, sessions }: LoginDependencies,
+  router: RequestRouter,
+  { devices, sessions }: { readonly devices: DeviceLogins; readonly sessions: Sessions },
   pages: Middleware<RequestState>,
 ): void {
   router.get('/device', pages, async (ctx) => {

@@ -1,11 +1,12 @@
 import type { Middleware } from 'koa';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
+import type { AuthStore } from '../../auth/auth-store.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestState } from '../request-context.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import { answerPage } from './answer-page.ts';
 import { readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
-import type { LoginDependencies, LoginRouter } from './login-router.ts';
 import { ownOrigin } from './own-origin.ts';
 import { returnPath } from './return-path.ts';
 import { type BrowserSession, requireSession, sessionOf } from './session-of.ts';
@@ -15,12 +16,10 @@ const TOKEN_LIFE = 90 * 24 * 60 * 60 * 1000;
 
 /** The page at which people log in, see who they are, and make tokens for docker. */
 export function addHomePage(
-  router: LoginRouter,
-  dependencies: LoginDependencies,
+  router: RequestRouter,
+  { store, sessions }: { readonly store: AuthStore; readonly sessions: Sessions },
   pages: Middleware<RequestState>,
 ): void {
-  const { store, sessions } = dependencies;
-
   router.get('/', pages, async (ctx) => {
     ownOrigin(ctx);
     const session = await sessionOf(ctx, sessions);

@@ -1,24 +1,30 @@
 import { Readable } from 'node:stream';
+import { isAdmin, unlimited } from '../../auth/access/rights.ts';
+import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
-import type { AuditFilter } from '../../storage/catalog/audit-catalog.ts';
+import type { Sessions } from '../../auth/sessions/sessions.ts';
+import type { AuditCatalog, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { AUDIT_FILTERS, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
 import { answerJson } from '../http/answer.ts';
+import { sessionOf } from '../login/session-of.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext } from '../request-context.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { requireAdmin } from './require.ts';
-import { isStillAdministrator } from './still-administrator.ts';
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
 
+export interface AuditRoutesDependencies {
+  readonly audit: AuditCatalog;
+  readonly authenticator: Authenticator;
+  readonly sessions: Sessions;
+  readonly isDraining: () => boolean;
+}
+
 /** What was done by whom, and what was refused. For administrators. */
-export function addAuditRoutes(
-  router: ManagementRouter,
-  dependencies: Pick<ManagementDependencies, 'authenticator' | 'catalog' | 'isDraining' | 'sessions'>,
-): void {
-  const { catalog, isDraining } = dependencies;
+export function addAuditRoutes(router: RequestRouter, dependencies: AuditRoutesDependencies): void {
+  const { audit, isDraining } = dependencies;
   router.get('/audit', async (ctx) => {
     requireAdmin(ctx);
     const limit = limitOf(queryOf(ctx, 'limit'));
@@ -30,8 +36,8 @@ export function addAuditRoutes(
     }
     const events =
       after === undefined
-        ? await catalog.audit.latest({ ...filter, ...(before !== undefined && { before }), limit })
-        : await catalog.audit.list({ ...filter, after, limit });
+        ? await audit.latest({ ...filter, ...(before !== undefined && { before }), limit })
+        : await audit.list({ ...filter, after, limit });
     const next = events.length < limit ? null : (events.at(-1)?.id ?? null);
     answerJson(ctx, 200, { events: events.map(shownEvent), next });
   });
@@ -44,7 +50,7 @@ export function addAuditRoutes(
     ctx.set('Content-Type', 'application/jsonl');
     // A stream outlives what lets it begin no more than by a second.
     const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
-    ctx.body = Readable.from(auditLines(catalog.audit, page, ctx.state.signal, ends));
+    ctx.body = Readable.from(auditLines(audit, page, ctx.state.signal, ends));
     // The first line may be long in coming.
     ctx.flushHeaders();
   });
@@ -70,4 +76,24 @@ function limitOf(text: string | undefined): number {
   const limit = Number(text);
   if (/^\d{1,4}$/.test(text) && limit >= 1 && limit <= LARGEST_LIMIT) return limit;
   throw new SettingInvalidError(`"limit" must be a number from 1 to ${LARGEST_LIMIT}`);
+}
+
+/** Reports whether the client of a long request is still an administrator, by the same credentials. */
+async function isStillAdministrator(
+  ctx: RequestContext,
+  { authenticator, sessions }: { readonly authenticator: Authenticator; readonly sessions: Sessions },
+): Promise<boolean> {
+  const { authorization } = ctx.req.headers;
+  const { origin, signal } = ctx.state;
+  try {
+    const identity =
+      authorization === undefined
+        ? (await sessionOf(ctx, sessions))?.identity
+        : await authenticator.authenticate(authorization, { remote: origin.remote, signal });
+    if (identity === undefined || identity.kind === 'anonymous') return false;
+    return isAdmin(identity.proof.kind === 'credential' ? unlimited(identity.rights) : identity.rights);
+  } catch {
+    // In doubt the stream ends; the next request gets the reason.
+    return false;
+  }
 }

@@ -7,8 +7,7 @@ import { Pace } from '../../lib/sync/pace.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext } from '../request-context.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { cursorAfter, rowPageOf } from './row-page.ts';
 
@@ -19,7 +18,7 @@ const MOST_LOOKED_AT = 10_000;
 const STEPS_OF_GRANT = 40;
 
 /** Who has which role on which repositories. For administrators, and for admins of repositories about these. */
-export function addGrantRoutes(router: ManagementRouter, { store: { roles } }: ManagementDependencies): void {
+export function addGrantRoutes(router: RequestRouter, roles: RoleStore): void {
   router.get('/grants', async (ctx) => {
     const { grants, next } = await visibleGrants(ctx, roles);
     answerJson(ctx, 200, { grants: grants.map(shown), next });

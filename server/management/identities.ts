@@ -1,11 +1,12 @@
 import { type LinkedIdentity, linkIdentity, unlinkIdentity } from '../../auth/administration/identities.ts';
+import type { AuthStore } from '../../auth/auth-store.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
 
 /** Who at identity providers logs in to an account. Only administrators say so: it is the account that they give away. */
-export function addIdentityRoutes(router: ManagementRouter, { store }: ManagementDependencies): void {
+export function addIdentityRoutes(router: RequestRouter, store: AuthStore): void {
   router.get('/users/:name/identities', async (ctx) => {
     const { name = '' } = ctx.params;
     requireSelfOrAdmin(ctx, name);

@@ -1,15 +1,16 @@
-import { KEY_OVERLAP, rotateKeys } from '../../auth/tokens/key-ring.ts';
+import { KEY_OVERLAP, rotateKeys } from '../../auth/administration/rotate-keys.ts';
+import type { KeyStore } from '../../auth/tokens/key-store.ts';
 import { answerJson } from '../http/answer.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
 
 /** The keys of the token server. For administrators. */
-export function addKeyRoutes(router: ManagementRouter, { store }: ManagementDependencies): void {
+export function addKeyRoutes(router: RequestRouter, keys: KeyStore): void {
   router.post('/keys', async (ctx) => {
     requireAdmin(ctx);
     const { now = false } = await fieldsOf(ctx, { now: 'boolean' });
-    const { id, createdAt } = await rotateKeys(store.keys, now ? 0 : KEY_OVERLAP);
+    const { id, createdAt } = await rotateKeys(keys, now ? 0 : KEY_OVERLAP);
     answerJson(ctx, 201, { id, createdAt: createdAt.toISOString() });
   });
 }

@@ -1,15 +1,13 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
+import type { LoginStore } from '../../auth/tokens/login-store.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { requireSelfOrAdmin } from './require.ts';
 
 /** Logins: the identity (refresh) tokens that programs keep. Everybody's own, for administrators those of others. */
-export function addLoginRoutes(
-  router: ManagementRouter,
-  { store: { logins } }: ManagementDependencies,
-): void {
+export function addLoginRoutes(router: RequestRouter, logins: LoginStore): void {
   router.get('/logins', async (ctx) => {
     const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
     requireSelfOrAdmin(ctx, name);

@@ -1,10 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Router } from '@koa/router';
 import type { Middleware } from 'koa';
 import type { AuthStore } from '../../auth/auth-store.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
-import type { PasswordGuard } from '../../auth/passwords/password-guard.ts';
-import type { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
@@ -14,7 +11,7 @@ import { isCrossSite } from '../login/own-origin.ts';
 import { sessionOf } from '../login/session-of.ts';
 import { authenticate } from '../middleware/authenticate.ts';
 import { unauthorized } from '../registry/authorize.ts';
-import type { RequestContext, RequestState } from '../request-context.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
 import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
 import { addAuditRoutes } from './audit.ts';
@@ -32,14 +29,8 @@ import { addRuleRoutes } from './rules.ts';
 import { addTagRuleRoutes } from './tag-rules.ts';
 import { addTeamRoutes } from './teams.ts';
 import { addTokenRoutes } from './tokens.ts';
-import { addUserRoutes } from './users.ts';
+import { addUserRoutes, type ManagedPasswords } from './users.ts';
 import { addWebhookRoutes } from './webhooks.ts';
-
-/** What verifies passwords and what makes their hashes. */
-export interface ManagedPasswords {
-  readonly guard: PasswordGuard;
-  readonly hasher: PasswordHasher;
-}
 
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;
@@ -52,9 +43,6 @@ export interface ManagementDependencies {
   readonly isDraining: () => boolean;
 }
 
-/** The router of the management API. */
-export type ManagementRouter = Router<RequestState>;
-
 export const MANAGEMENT_PATH = '/api/v1';
 
 /**
@@ -66,8 +54,10 @@ export const MANAGEMENT_PATH = '/api/v1';
 export function createManagementRouter(
   dependencies: ManagementDependencies,
   pathPrefix: string,
-): ManagementRouter {
-  const router: ManagementRouter = new KoaRouter<RequestState>({
+): RequestRouter {
+  const { authenticator, catalog, deliver, isDraining, passwords, refuseReceiver, sessions, store } =
+    dependencies;
+  const router: RequestRouter = new KoaRouter<RequestState>({
     sensitive: true,
     prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
   });
@@ -79,21 +69,21 @@ export function createManagementRouter(
     requireScope(`${pathPrefix}${MANAGEMENT_PATH}`),
     refuseForms,
   );
-  router.use(recordChanges(dependencies.catalog.audit));
-  addUserRoutes(router, dependencies);
-  addTeamRoutes(router, dependencies);
-  addGrantRoutes(router, dependencies);
-  addTokenRoutes(router, dependencies);
-  addLoginRoutes(router, dependencies);
-  addRobotRoutes(router, dependencies);
-  addRuleRoutes(router, dependencies);
-  addProviderRoutes(router, dependencies);
-  addIdentityRoutes(router, dependencies);
-  addKeyRoutes(router, dependencies);
-  addAuditRoutes(router, dependencies);
-  addWebhookRoutes(router, dependencies);
-  addTagRuleRoutes(router, dependencies);
-  addQuotaRoutes(router, dependencies);
+  router.use(recordChanges(catalog.audit));
+  addUserRoutes(router, store.accounts, passwords);
+  addTeamRoutes(router, store.teams);
+  addGrantRoutes(router, store.roles);
+  addTokenRoutes(router, store.credentials);
+  addLoginRoutes(router, store.logins);
+  addRobotRoutes(router, store.credentials);
+  addRuleRoutes(router, store.jobRules);
+  addProviderRoutes(router, store.providers);
+  addIdentityRoutes(router, store);
+  addKeyRoutes(router, store.keys);
+  addAuditRoutes(router, { audit: catalog.audit, authenticator, sessions, isDraining });
+  addWebhookRoutes(router, { webhooks: catalog.webhooks, deliver, refuseReceiver });
+  addTagRuleRoutes(router, catalog.tagRules);
+  addQuotaRoutes(router, catalog.quotas);
   return router;
 }
 

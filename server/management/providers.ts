@@ -1,16 +1,13 @@
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { parseProvider } from '../../auth/providers/parse-provider.ts';
-import type { Provider } from '../../auth/providers/provider.ts';
+import type { Provider, ProviderStore } from '../../auth/providers/provider.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin, requirePerson } from './require.ts';
 
 /** OpenID Connect providers whose people may log in. For administrators; the secret is never shown. */
-export function addProviderRoutes(
-  router: ManagementRouter,
-  { store: { providers } }: ManagementDependencies,
-): void {
+export function addProviderRoutes(router: RequestRouter, providers: ProviderStore): void {
   router.get('/providers', async (ctx) => {
     requireAdmin(ctx);
     answerJson(ctx, 200, { providers: (await providers.list()).map(shown) });

@@ -2,20 +2,17 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import { parseOwner } from '../../auth/accounts/names.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';
-import type { Credential, Owner } from '../../auth/credentials/credential-store.ts';
+import { parseOwner } from '../../auth/administration/names.ts';
+import type { Credential, CredentialStore, Owner } from '../../auth/credentials/credential-store.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { RequestContext } from '../request-context.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { isPerson, requireAdmin, requirePerson } from './require.ts';
 import { nextOf, rowPageOf } from './row-page.ts';
 import { endOf, keyOfCredential, shownCredential, shownSecret, termsOf } from './shown-credential.ts';
 
 /** Robot accounts: everybody's own, and for administrators those of others and of teams. */
-export function addRobotRoutes(
-  router: ManagementRouter,
-  { store: { credentials } }: ManagementDependencies,
-): void {
+export function addRobotRoutes(router: RequestRouter, credentials: CredentialStore): void {
   router.get('/robots', async (ctx) => {
     const page = rowPageOf(ctx, 3);
     const { identity } = ctx.state;

@@ -1,15 +1,13 @@
 import { EntryUnknownError } from '../../auth/errors.ts';
+import type { JobRuleStore } from '../../auth/jobs/job-rule.ts';
 import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin, requirePerson } from './require.ts';
 
 /** Which jobs of other systems have a role, on the word of these. For administrators. */
-export function addRuleRoutes(
-  router: ManagementRouter,
-  { store: { jobRules } }: ManagementDependencies,
-): void {
+export function addRuleRoutes(router: RequestRouter, jobRules: JobRuleStore): void {
   router.get('/rules', async (ctx) => {
     requireAdmin(ctx);
     answerJson(ctx, 200, { rules: await jobRules.list() });

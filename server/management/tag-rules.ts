@@ -1,20 +1,18 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
+import type { TagRuleCatalog } from '../../storage/catalog/tag-rule-catalog.ts';
 import { parseTagPattern, parseTagRule } from '../guards/parse-tag-rule.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
 
 /** Which tags stay where they are, and which only maintainers set. For administrators. */
-export function addTagRuleRoutes(
-  router: ManagementRouter,
-  { catalog }: Pick<ManagementDependencies, 'catalog'>,
-): void {
+export function addTagRuleRoutes(router: RequestRouter, tagRules: TagRuleCatalog): void {
   router.get('/tag-rules', async (ctx) => {
     requireAdmin(ctx);
-    answerJson(ctx, 200, { tagRules: await catalog.tagRules.list() });
+    answerJson(ctx, 200, { tagRules: await tagRules.list() });
   });
 
   router.put('/tag-rules', async (ctx) => {
@@ -25,7 +23,7 @@ export function addTagRuleRoutes(
       tags: required('tags', fields.tags),
       kind: required('kind', fields.kind),
     });
-    await catalog.tagRules.put(rule);
+    await tagRules.put(rule);
     answerJson(ctx, 200, rule);
   });
 
@@ -33,7 +31,7 @@ export function addTagRuleRoutes(
     requireAdmin(ctx);
     const pattern = parsePattern(required('pattern', queryOf(ctx, 'pattern')));
     const tags = parseTagPattern(required('tags', queryOf(ctx, 'tags')));
-    if (!(await catalog.tagRules.remove({ pattern, tags }))) {
+    if (!(await tagRules.remove({ pattern, tags }))) {
       throw new EntryUnknownError(`there is no rule of the tags ${tags} of ${pattern}`);
     }
     answerEmpty(ctx, 204);

@@ -1,14 +1,15 @@
 import { unknownTeam } from '../../auth/accounts/knex-team-store.ts';
-import { parseTeamName } from '../../auth/accounts/names.ts';
+import type { TeamStore } from '../../auth/accounts/team-store.ts';
+import { parseTeamName } from '../../auth/administration/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
 import { nextOf, rowPageOf } from './row-page.ts';
 
 /** Teams: people who have roles together. For administrators. */
-export function addTeamRoutes(router: ManagementRouter, { store: { teams } }: ManagementDependencies): void {
+export function addTeamRoutes(router: RequestRouter, teams: TeamStore): void {
   router.get('/teams', async (ctx) => {
     requireAdmin(ctx);
     const page = rowPageOf(ctx, 1);

@@ -1,19 +1,17 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { makePersonalToken } from '../../auth/administration/make-credential.ts';
+import type { CredentialStore } from '../../auth/credentials/credential-store.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requirePerson, requireSelfOrAdmin } from './require.ts';
 import { nextOf, rowPageOf } from './row-page.ts';
 import { keyOfCredential, shownCredential, shownSecret, termsOf } from './shown-credential.ts';
 
 /** Personal tokens: everybody's own, and for administrators those of others. */
-export function addTokenRoutes(
-  router: ManagementRouter,
-  { store: { credentials } }: ManagementDependencies,
-): void {
+export function addTokenRoutes(router: RequestRouter, credentials: CredentialStore): void {
   router.get('/tokens', async (ctx) => {
     const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
     requireSelfOrAdmin(ctx, name);

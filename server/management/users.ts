@@ -1,21 +1,30 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
-import type { Account } from '../../auth/accounts/account-store.ts';
+import type { Account, AccountStore } from '../../auth/accounts/account-store.ts';
 import { unknownAccount } from '../../auth/accounts/knex-account-store.ts';
 import { addAccount, changePassword, type Hashing } from '../../auth/administration/accounts.ts';
 import { networkOf } from '../../auth/limits/network-of.ts';
+import type { PasswordGuard } from '../../auth/passwords/password-guard.ts';
+import type { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { RequestContext } from '../request-context.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { isPerson, requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
 import { nextOf, rowPageOf } from './row-page.ts';
 
-/** The people who can log in, and whoever asks. */
-export function addUserRoutes(router: ManagementRouter, { passwords, store }: ManagementDependencies): void {
-  const { accounts } = store;
+/** Verifies passwords and makes their hashes. */
+export interface ManagedPasswords {
+  readonly guard: PasswordGuard;
+  readonly hasher: PasswordHasher;
+}
 
+/** The people who can log in, and whoever asks. */
+export function addUserRoutes(
+  router: RequestRouter,
+  accounts: AccountStore,
+  passwords: ManagedPasswords,
+): void {
   router.get('/me', (ctx) => {
     const { identity } = ctx.state;
     answerJson(ctx, 200, { kind: identity.kind, name: nameOf(identity), admin: isAdmin(identity.rights) });

@@ -1,24 +1,28 @@
 import { EntryExistsError, EntryUnknownError } from '../../auth/errors.ts';
-import type { WebhookState } from '../../storage/catalog/webhook-catalog.ts';
+import type { WebhookCatalog, WebhookState } from '../../storage/catalog/webhook-catalog.ts';
 import { parseWebhook } from '../guards/parse-webhook.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
-import type { ManagementDependencies, ManagementRouter } from './management-router.ts';
+import type { Deliver } from '../webhooks/deliver.ts';
+import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
 
+export interface WebhookRoutesDependencies {
+  readonly webhooks: WebhookCatalog;
+  readonly deliver: Deliver;
+  readonly refuseReceiver: RefuseReceiver;
+}
+
 /** Who is told of what happens in repositories. For administrators. */
 export function addWebhookRoutes(
-  router: ManagementRouter,
-  {
-    catalog,
-    deliver,
-    refuseReceiver,
-  }: Pick<ManagementDependencies, 'catalog' | 'deliver' | 'refuseReceiver'>,
+  router: RequestRouter,
+  { webhooks, deliver, refuseReceiver }: WebhookRoutesDependencies,
 ): void {
   router.get('/webhooks', async (ctx) => {
     requireAdmin(ctx);
-    answerJson(ctx, 200, { webhooks: (await catalog.webhooks.list()).map(shown) });
+    answerJson(ctx, 200, { webhooks: (await webhooks.list()).map(shown) });
   });
 
   router.post('/webhooks', async (ctx) => {
@@ -38,7 +42,7 @@ export function addWebhookRoutes(
       secret: fields.secret,
     });
     await refuseReceiver(webhook.url);
-    if (!(await catalog.webhooks.create(webhook))) {
+    if (!(await webhooks.create(webhook))) {
       throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
     }
     answerJson(ctx, 201, webhook);
@@ -47,14 +51,14 @@ export function addWebhookRoutes(
   router.delete('/webhooks/:name', async (ctx) => {
     requireAdmin(ctx);
     const name = String(ctx.params.name);
-    if (!(await catalog.webhooks.remove(name))) throw unknownWebhook(name);
+    if (!(await webhooks.remove(name))) throw unknownWebhook(name);
     answerEmpty(ctx, 204);
   });
 
   router.post('/webhooks/:name/test', async (ctx) => {
     requireAdmin(ctx);
     const name = String(ctx.params.name);
-    const webhook = await catalog.webhooks.find(name);
+    const webhook = await webhooks.find(name);
     if (webhook === undefined) throw unknownWebhook(name);
     const outcome = await deliver(webhook, testEvent(webhook), ctx.state.signal);
     const delivered = outcome.kind === 'told';

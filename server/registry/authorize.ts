@@ -3,6 +3,7 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { describeScope, repositoryScope, type Scope } from '../../auth/access/scope.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import { authenticateChallenge, type ChallengeTopic } from '../../auth/challenge.ts';
+import type { Actor } from '../../storage/catalog/actor.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 
@@ -51,4 +52,15 @@ export function authorize(
 function askedFor(scope: Scope): Scope {
   if (scope.type !== 'repository' || !scope.actions.includes('push')) return scope;
   return repositoryScope(scope.name, 'pull', 'push');
+}
+
+/** For whom a request changes a repository. */
+export function actorOf({ state }: RequestContext, access: Access, repository: string): Actor {
+  const { identity, origin } = state;
+  const name = nameOf(identity);
+  return {
+    ...(name !== undefined && { name }),
+    ...(origin.remote !== undefined && { address: origin.remote }),
+    standing: access.standing(identity, repository),
+  };
 }

@@ -2,19 +2,18 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { enforcePrecondition } from '../../storage/catalog/preconditions.ts';
 import { BlobUnknownError } from '../../storage/errors.ts';
-import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, setHeaders } from '../http/answer.ts';
 import { isTheSame, matchesEntityTag } from '../http/conditional.ts';
 import { parseRange } from '../http/range.ts';
-import type { RequestContext } from '../request-context.ts';
-import { authorize } from './authorize.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
+import { actorOf, authorize } from './authorize.ts';
 import { digestOf, repositoryOf } from './parameters.ts';
 import { preconditionOf, refuseMismatch } from './preconditions.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** Blobs by digest (distribution-spec, "Pulling blobs", "Deleting Blobs"). */
-export function addBlobRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addBlobRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, blobBodies, blobs, catalog, redirects } = dependencies;
 
   const find = async (ctx: RequestContext, purpose: 'to read' | 'to look'): Promise<StoredBlob> => {

@@ -1,12 +1,13 @@
 import { CATALOG_SCOPE } from '../../auth/access/scope.ts';
 import { answerJson } from '../http/answer.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { listVisible } from './list-visible.ts';
 import { linkAfter, pageOf } from './paging.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** `GET /v2/_catalog`, the names of all repositories that the client may pull from (Docker registry API, "Listing Repositories"). */
-export function addCatalogRoutes(router: RegistryRouter, { access, catalog }: RegistryDependencies): void {
+export function addCatalogRoutes(router: RequestRouter, { access, catalog }: RegistryDependencies): void {
   router.get('/v2/_catalog', async (ctx) => {
     authorize(ctx, access, CATALOG_SCOPE);
     const page = pageOf(ctx);

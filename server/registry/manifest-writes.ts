@@ -8,12 +8,11 @@ import { MAX_MANIFEST_SIZE, type Manifest, readManifest } from '../../oci/manife
 import { parseTag } from '../../oci/tag.ts';
 import { refuseAmbiguousJson } from '../../oci/unambiguous-json.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
-import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { warning } from '../http/warning.ts';
-import type { RequestContext } from '../request-context.ts';
-import { authorize } from './authorize.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
+import { actorOf, authorize } from './authorize.ts';
 import { unknownManifest } from './manifests.ts';
 import {
   type ManifestReferenceParameter,
@@ -23,7 +22,7 @@ import {
   repositoryOf,
 } from './parameters.ts';
 import { preconditionOf } from './preconditions.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 import { registryPath } from './registry-path.ts';
 import { recordDescription } from './repository-description.ts';
 
@@ -34,7 +33,7 @@ const MOST_TAGS = 100;
 const MOST_REFERENCES = 10_000;
 
 /** Pushing and deleting manifests and tags (distribution-spec, "Pushing Manifests", "Deleting"). */
-export function addManifestWriteRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addManifestWriteRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, catalog, content } = dependencies;
 
   router.put('/v2/*name/manifests/:reference', async (ctx) => {

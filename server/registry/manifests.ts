@@ -3,14 +3,14 @@ import { MAX_MANIFEST_SIZE } from '../../oci/manifest.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { ManifestUnknownError } from '../../storage/errors.ts';
 import { answerReady, type ReadyAnswer } from '../http/ready-answer.ts';
-import type { RequestContext } from '../request-context.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { type ManifestReferenceParameter, manifestReferenceOf, repositoryOf } from './parameters.ts';
 import { refuseMismatch } from './preconditions.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** Manifests by tag and digest (distribution-spec, "Pulling manifests", "Checking if content exists"). */
-export function addManifestRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addManifestRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, answers, blobs, catalog, manifestCache } = dependencies;
 
   const find = async (repository: string, reference: ManifestReferenceParameter): Promise<FoundManifest> => {

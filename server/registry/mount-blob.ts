@@ -2,8 +2,8 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isRepositoryName } from '../../oci/repository-name.ts';
 import type { StoredBlob } from '../../storage/blobs/blob-driver.ts';
-import { actorOf } from '../actor.ts';
 import type { RequestContext } from '../request-context.ts';
+import { actorOf } from './authorize.ts';
 import { queryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 

@@ -4,10 +4,11 @@ import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { answerBytes } from '../http/answer.ts';
 import { nextLink } from '../http/link.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { listReferrers, type ReferrerStep } from './list-referrers.ts';
 import { digestOf, queryOf, repositoryOf } from './parameters.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** No page is larger, since clients refuse manifests of more (distribution-spec, "Pushing Manifests"). */
 const LARGEST_PAGE = 4 * 1024 * 1024;
@@ -18,7 +19,7 @@ const TAIL = ']}';
  * Manifests that name another as their subject (distribution-spec, "Listing Referrers"). Always an index, an
  * empty one where there is no such subject or repository.
  */
-export function addReferrerRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addReferrerRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   router.get('/v2/*name/referrers/:digest', async (ctx) => {
     const repository = repositoryOf(ctx);
     authorize(ctx, dependencies.access, repositoryScope(repository, 'pull'));

@@ -1,8 +1,9 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import { RegistryError } from '../errors.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { repositoryOf } from './parameters.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 interface RefusedRoute {
   readonly path: string;
@@ -24,7 +25,7 @@ const PUSHES: readonly RefusedRoute[] = [
  * push where the registry is read-only. Uploads can be cancelled all the same. Registered before the routes that would
  * do it. The code is one on which clients do not try again.
  */
-export function addRefusedWrites(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addRefusedWrites(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, deletes, readOnly } = dependencies;
   const refuse = ({ path, method, allow }: RefusedRoute, action: 'push' | 'delete', why: string) => {
     router.register(path, [method], (ctx) => {

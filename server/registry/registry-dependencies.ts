@@ -1,10 +1,8 @@
-import type { Router } from '@koa/router';
 import type { Access } from '../../auth/access/access.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import type { RedirectRules } from '../http/redirect-rules.ts';
-import type { RequestState } from '../request-context.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { BlobBodies } from './blob-bodies.ts';
 import type { ManifestCache } from './manifest-cache.ts';
@@ -29,6 +27,3 @@ export interface RegistryDependencies {
   readonly redirects: RedirectRules;
   readonly uploads: UploadSessions;
 }
-
-/** The router of the distribution API. */
-export type RegistryRouter = Router<RequestState>;

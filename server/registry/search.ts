@@ -3,10 +3,10 @@ import { Pace } from '../../lib/sync/pace.ts';
 import type { DescribedRepository } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
-import type { RequestContext } from '../request-context.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { queryOf } from './parameters.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** Results on a page when the client names no number, and the most that it gets: as Docker Hub has it. */
 const USUAL_RESULTS = 25;
@@ -21,7 +21,7 @@ const STEPS_OF_NAME = 20;
  * What `docker search HOST/TERM` asks (Docker registry API, version 1: "Ping", "Search"). It finds repositories
  * whose name or description holds the term, among those that the client may pull from.
  */
-export function addSearchRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addSearchRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access } = dependencies;
 
   // docker pings without credentials, and sends them to a registry that stands alone.

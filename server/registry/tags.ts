@@ -1,14 +1,15 @@
 import { repositoryScope } from '../../auth/access/scope.ts';
 import { NameUnknownError } from '../../storage/errors.ts';
 import { answerReady, readyJson } from '../http/ready-answer.ts';
+import type { RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { linkAfter, pageOf } from './paging.ts';
 import { repositoryOf } from './parameters.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 
 /** The tags of a repository (distribution-spec, "Listing Tags"). */
 export function addTagRoutes(
-  router: RegistryRouter,
+  router: RequestRouter,
   { access, answers, catalog }: RegistryDependencies,
 ): void {
   router.get('/v2/*name/tags/list', async (ctx) => {

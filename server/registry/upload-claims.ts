@@ -1,9 +1,14 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import type { QuotaCatalog } from '../../storage/catalog/quota-catalog.ts';
-import type { UploadChunk } from './upload-sessions.ts';
 
 /** Bytes that a chunk of unknown length claims ahead, where there is as much. */
 const AHEAD = 4 * 1024 * 1024;
+
+/** A chunk, and the bytes that it certainly has where that is known. */
+interface ClaimedChunk {
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly length?: number;
+}
 
 /** Counts the chunk that an upload gets against quotas before its bytes are taken. */
 export class UploadClaims {
@@ -23,7 +28,7 @@ export class UploadClaims {
    * The content to take. That of a known length is claimed whole; any other fails with QuotaExceededError where its
    * bytes exceed a quota. Throws QuotaExceededError.
    */
-  async begin(chunk: UploadChunk): Promise<AsyncIterable<Uint8Array>> {
+  async begin(chunk: ClaimedChunk): Promise<AsyncIterable<Uint8Array>> {
     if (!(await this.#quotas.concerns(this.#repository))) return chunk.content;
     if (chunk.length === undefined) return this.#claiming(chunk.content);
     await this.#claim(this.#upload.size + chunk.length);

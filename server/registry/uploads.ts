@@ -4,15 +4,14 @@ import { type DigestAlgorithm, digestAlgorithm, isDigestAlgorithm, parseDigest }
 import { DigestInvalidError } from '../../oci/errors.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
-import { actorOf } from '../actor.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { announcedLength, hasBody } from '../http/request-body.ts';
-import type { RequestContext } from '../request-context.ts';
-import { authorize } from './authorize.ts';
+import type { RequestContext, RequestRouter } from '../request-context.ts';
+import { actorOf, authorize } from './authorize.ts';
 import { mountBlob, mountSourceOf } from './mount-blob.ts';
 import { queryOf, repositoryOf } from './parameters.ts';
-import type { RegistryDependencies, RegistryRouter } from './registry-dependencies.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
 import { registryPath } from './registry-path.ts';
 import { UploadBody } from './upload-body.ts';
 import { chunkOf } from './upload-chunk.ts';
@@ -20,7 +19,7 @@ import { chunkOf } from './upload-chunk.ts';
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Pushing blobs (distribution-spec, "Pushing Blobs", "Mounting a blob from another repository"). */
-export function addUploadRoutes(router: RegistryRouter, dependencies: RegistryDependencies): void {
+export function addUploadRoutes(router: RequestRouter, dependencies: RegistryDependencies): void {
   const { access, blobs, catalog, content, uploads } = dependencies;
 
   const authorizePush = (ctx: RequestContext): string => {

@@ -11,10 +11,10 @@ import type { KeyRing } from '../../auth/tokens/key-ring.ts';
 import type { TokenAnswer, TokenRequest, TokenServer } from '../../auth/tokens/token-server.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import { TOKEN_PATH } from '../challenges.ts';
+import { TokenRefusal } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { queriesOf, queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestState } from '../request-context.ts';
-import { TokenRefusal } from './token-refusal.ts';
 
 export interface TokenDependencies {
   readonly authenticator: Authenticator;
