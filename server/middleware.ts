@@ -1,0 +1,162 @@
+import type { IncomingMessage } from 'node:http';
+import type { Context, Middleware } from 'koa';
+import type { Logger } from 'pino';
+import { ANONYMOUS } from '../auth/access/identity.ts';
+import type { Authenticator } from '../auth/authenticators/authenticator.ts';
+import { parseBasicCredentials } from '../auth/authenticators/basic-credentials.ts';
+import { CredentialsInvalidError, TokenInvalidError } from '../auth/errors.ts';
+import { refusalOf } from './audit/refusal-of.ts';
+import type { Refusal } from './audit/refusals.ts';
+import { BodyMemory } from './body-memory.ts';
+import { type ChallengePolicy, challengeFor } from './challenges.ts';
+import { type ErrorBody, errorAnswer, RegistryError } from './errors.ts';
+import { answerEmpty, answerJson, setHeaders } from './http/answer.ts';
+import { clientSignal } from './http/client-signal.ts';
+import { COMMON_HEADERS } from './http/common-headers.ts';
+import { type AllowedOrigins, corsHeaders, isPreflight, preflightHeaders } from './http/cors.ts';
+import { discardUnread } from './http/discard-unread.ts';
+import { requestOrigin } from './http/forwarded.ts';
+import { expectsContinue } from './http/request-body.ts';
+import type { TrustedProxies } from './http/trusted-proxies.ts';
+import { unauthorized } from './registry/authorize.ts';
+import type { RequestContext, RequestState } from './request-context.ts';
+import type { RequestRecorder } from './request-recorder.ts';
+import { shortPath } from './shorten.ts';
+
+/** Bytes of all unfinished bodies that are read whole: a manifest has at most 4 MiB. */
+const BODY_MEMORY = 64 * 1024 * 1024;
+
+/** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
+export function beginRequest(
+  pathPrefix: string,
+  proxies: TrustedProxies,
+  challenges: ChallengePolicy,
+): Middleware<RequestState> {
+  const bodies = new BodyMemory(BODY_MEMORY);
+  return async (ctx, next) => {
+    ctx.state.bodies = bodies;
+    ctx.set(COMMON_HEADERS);
+    ctx.state.identity = ANONYMOUS;
+    ctx.state.origin = requestOrigin(ctx.req, proxies);
+    ctx.state.challenge = challengeFor(challenges, ctx.state.origin, pathPrefix);
+    ctx.state.pathPrefix = pathPrefix;
+    ctx.state.signal = clientSignal(ctx.res);
+    ctx.state.sentPastNode = 0;
+    ctx.state.receivedPastNode = 0;
+    await next();
+    discardUnread(ctx.req);
+    // The client was not told to go on: whether its body still comes, nobody can know (RFC 9110, 10.1.1).
+    if (expectsContinue(ctx.req) && !ctx.req.complete && !ctx.res.headersSent) ctx.set('Connection', 'close');
+  };
+}
+
+/** Has every request counted and logged when it has ended. */
+export function recordRequests(recorder: RequestRecorder): Middleware<RequestState> {
+  return async (ctx, next) => {
+    recorder.follow(ctx.req, ctx.res, () => ({
+      route: String((ctx as RequestContext)._matchedRoute ?? 'none'),
+      identity: ctx.state.identity,
+      sentPastNode: ctx.state.sentPastNode,
+      receivedPastNode: ctx.state.receivedPastNode,
+    }));
+    await next();
+  };
+}
+
+/** Lets pages of the allowed origins call this server, errors included. A preflight needs no credentials. */
+export function allowOrigins(allowed: AllowedOrigins): Middleware<RequestState> {
+  return async (ctx, next) => {
+    const { origin } = ctx.req.headers;
+    if (isPreflight(ctx.method, ctx.req.headers)) {
+      answerEmpty(ctx, 204, preflightHeaders(origin, allowed));
+      return;
+    }
+    setHeaders(ctx, corsHeaders(origin, allowed));
+    await next();
+  };
+}
+
+/** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. Notes refusals. */
+export function answerErrors(
+  log: Logger,
+  note: (refusal: Refusal) => void = () => {},
+): Middleware<RequestState> {
+  return async (ctx, next) => {
+    try {
+      await next();
+      refuseUnanswered(ctx);
+    } catch (error) {
+      // Nobody is there to hear about it, and the registry is not at fault. (A request that was read to its
+      // end is destroyed too, and its client waits for the answer.)
+      if (ctx.state.signal.aborted || (ctx.req.destroyed && !ctx.req.complete)) {
+        ctx.respond = false;
+        return;
+      }
+      const { status, body, headers } = errorAnswer(error);
+      if (status >= 500)
+        log.error({ err: error, method: ctx.method, path: shortPath(ctx.path) }, 'a request failed');
+      if (status === 401 || status === 403) {
+        const refusal = refusalOf(ctx, status, messageOf(body));
+        if (refusal !== undefined) note(refusal);
+      }
+      if (ctx.res.headersSent) {
+        ctx.respond = false;
+        ctx.res.destroy();
+        return;
+      }
+      for (const name of ['Content-Length', 'Content-Range', 'ETag']) ctx.remove(name);
+      answerJson(ctx, status, body, headers);
+    }
+  };
+}
+
+function messageOf({ errors: [error] }: ErrorBody): string {
+  return error.message;
+}
+
+/** What no route has answered: koa would send a plain text, or the router an empty 405 with its Allow header. */
+function refuseUnanswered(ctx: Context): void {
+  if (ctx.respond === false || ctx.body !== undefined) return;
+  if (ctx.status === 404) throw new RegistryError('ROUTE_UNKNOWN');
+  if (ctx.status === 405 || ctx.status === 501) throw new RegistryError('METHOD_UNSUPPORTED');
+}
+
+/** Refuses requests that begin after the server has begun to drain. */
+export function refuseWhileDraining(isDraining: () => boolean): Middleware<RequestState> {
+  return async (_ctx, next) => {
+    if (isDraining()) throw new RegistryError('SHUTTING_DOWN');
+    await next();
+  };
+}
+
+/** Refuses requests of which it is known that the catalog cannot be asked: each question would wait for it anew. */
+export function refuseUnavailable(causeOf: (req: IncomingMessage) => unknown): Middleware<RequestState> {
+  return async (ctx, next) => {
+    const cause = causeOf(ctx.req);
+    if (cause !== undefined) throw cause;
+    await next();
+  };
+}
+
+/** Finds out who asks. Without an authenticator the registry is open, and credentials are not looked at. */
+export function authenticate(authenticator: Authenticator | undefined): Middleware<RequestState> {
+  return async (ctx, next) => {
+    if (authenticator !== undefined) {
+      const { origin, signal } = ctx.state;
+      try {
+        ctx.state.identity = await authenticator.authenticate(ctx.req.headers.authorization, {
+          remote: origin.remote,
+          signal,
+        });
+      } catch (error) {
+        if (error instanceof TokenInvalidError) {
+          throw unauthorized(ctx, { error: 'invalid_token' }, error.message, error);
+        }
+        if (!(error instanceof CredentialsInvalidError)) throw error;
+        ctx.state.triedName = parseBasicCredentials(ctx.req.headers.authorization ?? '')?.user;
+        throw unauthorized(ctx, {}, error.message, error);
+      }
+    }
+    await next();
+  };
+}
