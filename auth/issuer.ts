@@ -1,3 +1,5 @@
+import { isLoopback } from '../lib/http/is-loopback.ts';
+
 const LONGEST = 512;
 
 /**
@@ -11,9 +13,4 @@ export function isIssuer(text: string): boolean {
     text.length <= LONGEST &&
     (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname)))
   );
-}
-
-/** Whether a host name, as URL has it, means this machine. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
 }

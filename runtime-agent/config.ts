@@ -5,8 +5,7 @@ import {
   parseProxy,
   proxyVariable,
 } from '../lib/http/proxies/proxy-settings.ts';
-import { ConfigError } from '../lib/settings/config-error.ts';
-import { readEnvironment, readSettingsFile } from '../lib/settings/settings.ts';
+import { parseSize } from '../lib/settings/parse-size.ts';
 import { parseMirror, type RegistryMirror } from '../oci/distribution/registry-mirror.ts';
 import {
   DEFAULT_ENTITLEMENTS,
@@ -14,8 +13,7 @@ import {
   type Entitlement,
   isEntitlement,
 } from './builder/entitlements.ts';
-import { parseDuration, parseSize } from './builder/frontend/parse/quantities.ts';
-import { AGENT_SETTINGS, type AgentSettings } from './settings.ts';
+import { parseDuration } from './builder/frontend/parse/quantities.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {
@@ -118,7 +116,7 @@ export function readConfig(
 }
 
 function size(text: string, option: string): number {
-  const bytes = parseSize(text);
+  const bytes = parseSize(text.trim(), 'binary');
   if (bytes === undefined || bytes === 0) {
     throw new ConfigError(`"${text}" is no size: ${option} takes bytes or a unit, such as 20g.`);
   }

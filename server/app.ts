@@ -1,15 +1,23 @@
-import Koa from 'koa';
 import type { IncomingMessage } from 'node:http';
+import Koa from 'koa';
 import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import type { Refusal } from './audit/refusals.ts';
 import type { ChallengePolicy } from './challenges.ts';
-import { type Health, answerHealth } from './health/answer-health.ts';
+import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
 import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
-import { allowOrigins, answerErrors, authenticate, beginRequest, recordRequests, refuseUnavailable, refuseWhileDraining } from './middleware.ts';
+import {
+  allowOrigins,
+  answerErrors,
+  authenticate,
+  beginRequest,
+  recordRequests,
+  refuseUnavailable,
+  refuseWhileDraining,
+} from './middleware.ts';
 import type { RegistryDependencies } from './registry/registry-dependencies.ts';
 import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
 import { createRegistryRouter } from './registry/registry-router.ts';

@@ -19,6 +19,7 @@ import { pruneAuditOnSchedule } from './background/prune-audit.ts';
 import { restoreReserve } from './background/restore-reserve.ts';
 import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
 import { SharedDuty } from './background/shared-duty.ts';
+import { createCachedResponses } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
 import { describeWiderFiles } from './describe-wider-files.ts';
@@ -39,7 +40,6 @@ import { countRequests } from './metrics/request-metrics.ts';
 import { onAddress, tryAddress } from './on-address.ts';
 import { openAuth } from './open-auth.ts';
 import { openStorage } from './open-storage.ts';
-import { createQuickAnswers } from './quick-answers.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
 import { BlobBodies } from './registry/blob-bodies.ts';
 import { BoundedManifestCache } from './registry/manifest-cache.ts';
@@ -49,10 +49,10 @@ import { RequestRecorder } from './request-recorder.ts';
 import { BodySender } from './sendfile/body-sender.ts';
 import { type Certificate, followCertificate, readCertificate } from './tls/certificate.ts';
 import { startRedirectServer } from './tls/redirect-server.ts';
-import { COURIER_LEASE, Courier } from './webhooks/courier.ts';
 import { createDeliver } from './webhooks/deliver.ts';
 import { createRefuseReceiver } from './webhooks/public-addresses.ts';
 import { PullSamples } from './webhooks/pull-samples.ts';
+import { WEBHOOKS_LEASE, WebhookDispatcher } from './webhooks/webhook-dispatcher.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
@@ -189,9 +189,9 @@ export async function startRegistry(
     },
     corsOrigins: config.corsOrigins,
   });
-  const quickly = createQuickAnswers({ ...shared, access, answers });
+  const fromCache = createCachedResponses({ ...shared, access, answers });
   const onUnavailable = (req: IncomingMessage, cause: unknown) => unavailable.set(req, cause);
-  const handle = createRequestHandler({ quickly, atLength: app.callback(), version, onUnavailable });
+  const handle = createRequestHandler({ fromCache, byRoutes: app.callback(), version, onUnavailable });
   const server = new HttpServer({
     ...(certificate && { certificate }),
     handle: (req, res) => {
@@ -218,8 +218,8 @@ export async function startRegistry(
   const dutyOf = (name: string, leaseMs: number) =>
     config.database === undefined ? undefined : new SharedDuty(catalog.garbage, name, leaseMs);
   const duty = dutyOf('name-snapshots', NAMES_LEASE);
-  const telling = dutyOf('webhooks', COURIER_LEASE);
-  const courier = new Courier({
+  const telling = dutyOf('webhooks', WEBHOOKS_LEASE);
+  const dispatcher = new WebhookDispatcher({
     webhooks: catalog.webhooks,
     deliver,
     pulls,
@@ -232,7 +232,7 @@ export async function startRegistry(
   const running = [
     names.keep(background.signal),
     ...(config.accountCopies ? [snapshots.keep(background.signal)] : []),
-    courier.keep(background.signal),
+    dispatcher.keep(background.signal),
     refusals.keep(background.signal),
     restoreReserve(storage.reserve, background.signal, log),
     pruneAuditOnSchedule(catalog.audit, config.auditRetention, background.signal, log),

@@ -3,7 +3,7 @@ import type { RegistryCredentials } from './credentials/registry-credentials.ts'
 import { DistributionError } from './errors.ts';
 import type { HttpExchange } from './http-exchange.ts';
 import { readBody } from './read-body.ts';
-import { isLoopback } from './registry-address.ts';
+import { isLoopbackRegistry } from './registry-address.ts';
 import { connectionFailure } from './registry-error.ts';
 
 /** What an authorization is asked for. */
@@ -118,7 +118,7 @@ async function fetchToken(
  * dockerd: an attacker in between could name another one.
  */
 function isTokenServerElsewhere(realm: URL, registry: URL): boolean {
-  return isLoopback(registry.host) && !isLoopback(realm.host);
+  return isLoopbackRegistry(registry.host) && !isLoopbackRegistry(realm.host);
 }
 
 function tokenUrl(challenge: Challenge, request: AuthorizationRequest): URL {

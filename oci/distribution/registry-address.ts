@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isLoopback } from '../../lib/http/is-loopback.ts';
 import { DistributionError } from './errors.ts';
 
 /** How a registry is reached. */
@@ -22,7 +22,7 @@ const DOCKER_HUB_SEARCH = 'index.docker.io';
  */
 export function registryAddress(registry: string, insecureRegistries: readonly string[]): RegistryAddress {
   const host = registry === DOCKER_HUB ? DOCKER_HUB_HOST : registry;
-  const insecure = isLoopback(registry) || insecureRegistries.includes(registry);
+  const insecure = isLoopbackRegistry(registry) || insecureRegistries.includes(registry);
   return { host, schemes: insecure ? ['https', 'http'] : ['https'], verifyCertificate: !insecure };
 }
 
@@ -47,8 +47,7 @@ export function loginRegistry(server: string): string {
   );
 }
 
-/** Whether a `host` or `host:port` is this machine's own. */
-export function isLoopback(registry: string): boolean {
-  const name = new URL(`http://${registry}/`).hostname.replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'));
+/** Reports whether a `host` or `host:port` is this machine's own. */
+export function isLoopbackRegistry(registry: string): boolean {
+  return isLoopback(new URL(`http://${registry}/`).hostname);
 }

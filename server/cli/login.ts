@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { isLoopback } from '../../auth/issuer.ts';
+import { isLoopback } from '../../lib/http/is-loopback.ts';
 import { trimEndOf } from '../../lib/pattern/trim.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readJsonAtMost } from '../../lib/streams/read-at-most.ts';

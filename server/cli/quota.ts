@@ -1,6 +1,6 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
-import { parseSize } from '../guards/parse-size.ts';
+import { parseByteCount } from '../management/parse-settings.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 
 const ACTIONS: Readonly<Record<string, Action>> = {
@@ -15,7 +15,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   set: {
     words: ['PATTERN', 'SIZE'],
     run: async ({ catalog, words: [pattern = '', size = ''] }) => {
-      await catalog.quotas.put({ pattern: parsePattern(pattern), bytes: parseSize(size) });
+      await catalog.quotas.put({ pattern: parsePattern(pattern), bytes: parseByteCount(size) });
     },
   },
   remove: {

@@ -1,5 +1,5 @@
 import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
-import { parseTagRule } from '../guards/parse-tag-rule.ts';
+import { parseTagRule } from '../management/parse-settings.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 
 const ACTIONS: Readonly<Record<string, Action>> = {

@@ -2,10 +2,10 @@ import { text } from 'node:stream/consumers';
 import { EntryExistsError, SettingInvalidError } from '../../auth/errors.ts';
 import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
-import { parseWebhook } from '../guards/parse-webhook.ts';
 import { unknownWebhook } from '../management/webhooks.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
 import { createDeliver } from '../webhooks/deliver.ts';
+import { parseWebhook } from '../webhooks/parse-webhook.ts';
 import { createRefuseReceiver } from '../webhooks/public-addresses.ts';
 import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
 

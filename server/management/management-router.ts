@@ -9,6 +9,7 @@ import { RegistryError } from '../errors.ts';
 import { answerJson } from '../http/answer.ts';
 import { isCrossSite } from '../login/own-origin.ts';
 import { sessionOf } from '../login/session-of.ts';
+import { authenticate } from '../middleware.ts';
 import { unauthorized } from '../registry/authorize.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
@@ -18,6 +19,7 @@ import { addGrantRoutes } from './grants.ts';
 import { addIdentityRoutes } from './identities.ts';
 import { addKeyRoutes } from './keys.ts';
 import { addLoginRoutes } from './logins.ts';
+import openApi from './openapi.json' with { type: 'json' };
 import { addProviderRoutes } from './providers.ts';
 import { addQuotaRoutes } from './quotas.ts';
 import { recordChanges } from './record-changes.ts';
@@ -27,11 +29,8 @@ import { addRuleRoutes } from './rules.ts';
 import { addTagRuleRoutes } from './tag-rules.ts';
 import { addTeamRoutes } from './teams.ts';
 import { addTokenRoutes } from './tokens.ts';
-import { type ManagedPasswords, addUserRoutes } from './users.ts';
+import { addUserRoutes, type ManagedPasswords } from './users.ts';
 import { addWebhookRoutes } from './webhooks.ts';
-import { authenticate } from '../middleware.ts';
-
-import openApi from './openapi.json' with { type: 'json' };
 
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;

@@ -1,6 +1,6 @@
 import { SettingInvalidError } from '../../auth/errors.ts';
-import { parseSize } from '../guards/parse-size.ts';
 import type { RequestContext } from '../request-context.ts';
+import { parseByteCount } from './parse-settings.ts';
 
 const LARGEST_BODY = 64 * 1024;
 
@@ -80,7 +80,7 @@ function readField(name: string, kind: FieldKind, value: unknown): unknown {
     throw new SettingInvalidError(`the field "${name}" must be a time such as 2030-01-31T00:00:00Z, or null`);
   }
   if (kind === 'size') {
-    if (typeof value === 'string') return parseSize(value);
+    if (typeof value === 'string') return parseByteCount(value);
     if (Number.isSafeInteger(value) && Number(value) >= 0) return value;
     throw new SettingInvalidError(`the field "${name}" must be a number of bytes, or a text such as "20GiB"`);
   }

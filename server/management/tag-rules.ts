@@ -1,10 +1,10 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import type { TagRuleCatalog } from '../../storage/catalog/tag-rule-catalog.ts';
-import { parseTagPattern, parseTagRule } from '../guards/parse-tag-rule.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestRouter } from '../request-context.ts';
+import { parseTagPattern, parseTagRule } from './parse-settings.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';
 

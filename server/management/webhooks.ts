@@ -1,10 +1,10 @@
 import { EntryExistsError, EntryUnknownError } from '../../auth/errors.ts';
 import type { WebhookCatalog, WebhookState } from '../../storage/catalog/webhook-catalog.ts';
-import { parseWebhook } from '../guards/parse-webhook.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import type { RequestRouter } from '../request-context.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
+import { parseWebhook } from '../webhooks/parse-webhook.ts';
 import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
 import { fieldsOf, required } from './request-fields.ts';
 import { requireAdmin } from './require.ts';

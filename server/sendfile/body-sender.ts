@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isLoopback } from '../../lib/http/is-loopback.ts';
 import { plainDescriptor } from '../http/plain-descriptor.ts';
 import { SendfileThread, type TransferOutcome } from './sendfile-thread.ts';
-import { isLoopback } from './tune-socket.ts';
 
 /** A part of an open file. */
 export interface FilePart {
@@ -83,7 +83,7 @@ export class BodySender {
     const socket = plainDescriptor(res.socket);
     if (socket === undefined) throw new Error('the connection was closed before the answer began');
     const onProgress = () => res.socket?.setTimeout(res.socket.timeout ?? 0);
-    return { socket, local: isLoopback(res.socket?.remoteAddress), onProgress };
+    return { socket, local: isLoopback(res.socket?.remoteAddress ?? ''), onProgress };
   }
 
   #running(): SendfileThread {

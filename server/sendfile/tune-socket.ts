@@ -18,8 +18,3 @@ export function tuneSocket(libc: Libc, socket: number, local: boolean): void {
   libc.setOption(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES);
   if (local) libc.setOption(socket, IPPROTO_TCP, TCP_CONGESTION, UNPACED);
 }
-
-/** Whether an address as a socket gives it is one of this machine's loopback network. */
-export function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && (/^(?:::ffff:)?127\./.test(address) || address === '::1');
-}

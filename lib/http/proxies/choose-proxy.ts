@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isLoopback } from '../is-loopback.ts';
 import { parseNoProxy } from './no-proxy.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 
@@ -16,9 +16,4 @@ export function chooseProxy(settings: ProxySettings | undefined): ChooseProxy {
     if (proxy === undefined || isLoopback(host)) return undefined;
     return isExcepted(host, port || (protocol === 'https:' ? '443' : '80')) ? undefined : proxy;
   };
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }

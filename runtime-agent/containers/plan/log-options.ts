@@ -1,3 +1,4 @@
+import { parseSize } from '../../../lib/settings/parse-size.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostConfig } from '../container.ts';
 
@@ -34,7 +35,6 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
 };
 /** Logging drivers that Docker Engine has and the agent lacks; dockerd looks for any other among its plugins. */
 const MISSING_DRIVERS = ['awslogs', 'etwlogs', 'fluentd', 'gcplogs', 'gelf', 'journald', 'splunk', 'syslog'];
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
 /** More than anybody looks through, and few enough to be looked for one by one. */
 const MOST_FILES = 1000;
 const SLACK = 1 << 20;
@@ -66,7 +66,7 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
   checkDelivery(options);
   const size = options['max-size'];
   const count = options['max-file'];
-  const maxSize = size === undefined ? driver.maxSize : parseSize(size);
+  const maxSize = size === undefined ? driver.maxSize : parseLimit(size);
   const maxFiles = count === undefined ? driver.maxFiles : parseCount(count);
   const compress = options.compress === undefined ? driver.compress : options.compress === 'true';
   if (compress && (maxFiles === 1 || (maxSize === undefined && name !== 'local'))) {
@@ -101,15 +101,14 @@ function checkDelivery(options: Readonly<Record<string, string>>): void {
   if (buffer === undefined) return;
   if (mode !== 'non-blocking')
     refuse("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-  parseSize(buffer);
+  parseLimit(buffer);
 }
 
-/** `10m`, with decimal units as Docker has them; -1 is no limit. */
-function parseSize(text: string): number | undefined {
+/** Parses a limit in bytes, where -1 is none. */
+function parseLimit(text: string): number | undefined {
   if (text === '-1') return undefined;
-  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([bkmgtp]?)b?$/i.exec(text) ?? [];
-  const size = Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? Number.NaN));
-  if (number === '' || !Number.isSafeInteger(size)) refuse(`invalid size: '${text.slice(0, 40)}'`);
+  const size = parseSize(text, 'decimal');
+  if (size === undefined || !Number.isSafeInteger(size)) refuse(`invalid size: '${text.slice(0, 40)}'`);
   if (size <= 0) refuse('max-size must be a positive number');
   return size;
 }

@@ -1,3 +1,4 @@
+import { isLoopback } from '../../../lib/http/is-loopback.ts';
 /** Where a container finds the resolver that knows other containers' names, as in Docker. */
 export const RESOLVER_ADDRESS = '127.0.0.11';
 
@@ -52,8 +53,4 @@ export function planResolvConf(
     ...(options.length + ndots.length > 0 ? [`options ${[...options, ...ndots].join(' ')}`] : []),
   ];
   return { text: `${lines.join('\n')}\n`, resolver, upstream: servers };
-}
-
-function isLoopback(server: string): boolean {
-  return server.startsWith('127.') || server === '::1';
 }

@@ -1,7 +1,7 @@
+import { parseSize } from '../../../../lib/settings/parse-size.ts';
 import type { RunMount } from '../instruction.ts';
 import { suggestion } from '../suggest.ts';
 import { copySource } from './copy.ts';
-import { parseSize } from './quantities.ts';
 import { refuse, type Written } from './written.ts';
 
 const TYPES = ['bind', 'cache', 'tmpfs', 'secret', 'ssh'] as const;
@@ -139,7 +139,7 @@ class Fields {
   size(key: string): number | undefined {
     const text = this.#fields.get(key);
     if (text === undefined) return undefined;
-    const size = parseSize(text);
+    const size = parseSize(text.trim(), 'binary');
     if (size === undefined) throw this.refuse(`invalid value for ${key}: ${text.slice(0, 80)}`);
     return size;
   }

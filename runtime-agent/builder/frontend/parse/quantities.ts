@@ -18,11 +18,3 @@ export function parseDuration(text: string): number | undefined {
     0,
   );
 }
-
-/** Bytes: `64m`, `1GiB`, `4096`; undefined where it is none. */
-export function parseSize(text: string): number | undefined {
-  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim()) ?? [];
-  if (count === undefined) return undefined;
-  const power = 'kmgt'.indexOf(unit.toLowerCase()) + 1;
-  return Math.floor(Number(count) * 1024 ** (unit === '' ? 0 : power));
-}

@@ -10,7 +10,7 @@ import type { TrustedProxies } from './http/trusted-proxies.ts';
 import { type AnswerCache, asksForMore, type KeptAnswer } from './registry/answer-cache.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 
-export interface QuickAnswersDependencies {
+export interface CachedResponsesDependencies {
   readonly access: Access;
   readonly answers: AnswerCache;
   readonly authenticator: Authenticator | undefined;
@@ -25,8 +25,8 @@ export interface QuickAnswersDependencies {
  * loop. Answers false, with nothing done, when the request has to go the long way: through the application,
  * whose routes fill the cache and which alone refuses.
  */
-export function createQuickAnswers(
-  dependencies: QuickAnswersDependencies,
+export function createCachedResponses(
+  dependencies: CachedResponsesDependencies,
 ): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { access, answers, authenticator, isDraining, log, proxies, recorder } = dependencies;
 

@@ -9,7 +9,7 @@ const RHYTHM = { first: 500, every: 500 };
 const AT_ONCE = 50;
 
 /** Milliseconds for which the duty is held, and after which it is asked for anew. */
-export const COURIER_LEASE = 10_000;
+export const WEBHOOKS_LEASE = 10_000;
 const RENEW_AFTER = 3_000;
 
 /** What waits for a webhook at most; the oldest goes first. */
@@ -20,7 +20,7 @@ const LONGEST_WAIT = 7 * 24 * 60 * 60 * 1000;
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 5 * 60 * 1000;
 
-export interface CourierParts {
+export interface DispatcherDependencies {
   readonly webhooks: WebhookCatalog;
   readonly deliver: Deliver;
   readonly pulls: PullSamples;
@@ -38,20 +38,20 @@ interface Pause {
  * Tells webhooks what waits for them: each event at least once, those of a repository in their order. A receiver that
  * does not answer is left alone for a while; one that refuses an event gets those of other repositories meanwhile.
  */
-export class Courier {
-  readonly #parts: CourierParts;
+export class WebhookDispatcher {
+  readonly #dependencies: DispatcherDependencies;
   readonly #running = new Map<number, Promise<void>>();
   /** By webhook, or webhook and repository. */
   readonly #pauses = new Map<string, Pause>();
   #heldUntil = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: CourierParts) {
-    this.#parts = parts;
+  constructor(dependencies: DispatcherDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** Delivers until `signal` aborts; resolves when nothing is on its way any more. */
   async keep(signal: AbortSignal): Promise<void> {
-    const { log, duty } = this.#parts;
+    const { log, duty } = this.#dependencies;
     await repeat(
       () => this.#look(signal),
       RHYTHM,
@@ -63,7 +63,7 @@ export class Courier {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { log, pulls, webhooks } = this.#parts;
+    const { log, pulls, webhooks } = this.#dependencies;
     const all = await webhooks.all();
     pulls.wanted = all.some(({ events }) => events.includes('pull'));
     if (all.length === 0) return;
@@ -84,7 +84,7 @@ export class Courier {
   }
 
   async #serve(webhook: KeptWebhook, signal: AbortSignal): Promise<void> {
-    const { log, webhooks } = this.#parts;
+    const { log, webhooks } = this.#dependencies;
     const { id, name } = webhook;
     const since = new Date(Date.now() - LONGEST_WAIT);
     const dropped = await webhooks.trim(id, { events: MOST_WAITING, since });
@@ -106,7 +106,7 @@ export class Courier {
 
   /** False when the receiver is to be left alone. */
   async #tell(webhook: KeptWebhook, event: WaitingEvent, signal: AbortSignal): Promise<boolean> {
-    const { deliver, log, webhooks } = this.#parts;
+    const { deliver, log, webhooks } = this.#dependencies;
     const { id, name } = webhook;
     const outcome = await deliver(webhook, event.event, signal);
     const { repository } = event.event;
@@ -135,15 +135,15 @@ export class Courier {
   }
 
   async #mine(): Promise<boolean> {
-    const { duty } = this.#parts;
+    const { duty } = this.#dependencies;
     const now = performance.now();
     if (duty === undefined) {
       this.#heldUntil = Number.POSITIVE_INFINITY;
       return true;
     }
-    if (this.#heldUntil - now > COURIER_LEASE - RENEW_AFTER) return true;
+    if (this.#heldUntil - now > WEBHOOKS_LEASE - RENEW_AFTER) return true;
     const taken = await duty.take();
-    this.#heldUntil = taken ? now + COURIER_LEASE : Number.NEGATIVE_INFINITY;
+    this.#heldUntil = taken ? now + WEBHOOKS_LEASE : Number.NEGATIVE_INFINITY;
     return taken;
   }
 }
