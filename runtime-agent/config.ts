@@ -5,7 +5,9 @@ import {
   parseProxy,
   proxyVariable,
 } from '../lib/http/proxies/proxy-settings.ts';
+import { ConfigError } from '../lib/settings/config-error.ts';
 import { parseSize } from '../lib/settings/parse-size.ts';
+import { readEnvironment, readSettingsFile } from '../lib/settings/settings.ts';
 import { parseMirror, type RegistryMirror } from '../oci/distribution/registry-mirror.ts';
 import {
   DEFAULT_ENTITLEMENTS,
@@ -14,6 +16,7 @@ import {
   isEntitlement,
 } from './builder/entitlements.ts';
 import { parseDuration } from './builder/frontend/parse/quantities.ts';
+import { AGENT_SETTINGS, type AgentSettings } from './settings.ts';
 
 /** Everything that `berth-agent serve` can be told, validated once at start. */
 export interface AgentConfig {

@@ -19,8 +19,7 @@ import {
   refuseWhileDraining,
 } from './middleware.ts';
 import type { RegistryDependencies } from './registry/registry-dependencies.ts';
-import { REGISTRY_HEADERS } from './registry/registry-headers.ts';
-import { createRegistryRouter } from './registry/registry-router.ts';
+import { createRegistryRouter, REGISTRY_HEADERS } from './registry/registry-router.ts';
 import type { RequestState } from './request-context.ts';
 import type { RequestRecorder } from './request-recorder.ts';
 import type { TokenDependencies } from './token/token-router.ts';

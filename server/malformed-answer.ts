@@ -1,6 +1,6 @@
 import { http } from '../lib/http/node-http.ts';
 import { errorAnswer, RegistryError } from './errors.ts';
-import { COMMON_HEADERS } from './http/common-headers.ts';
+import { COMMON_HEADERS } from './http/answer.ts';
 
 const MESSAGES: Readonly<Record<string, string>> = {
   ERR_MISSING_HOST: 'the Host header is missing',

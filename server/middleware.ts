@@ -1,18 +1,16 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, Middleware } from 'koa';
 import type { Logger } from 'pino';
 import { ANONYMOUS } from '../auth/access/identity.ts';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
-import { parseBasicCredentials } from '../auth/authenticators/basic-credentials.ts';
+import { parseBasicCredentials } from '../auth/authenticators/login-method.ts';
 import { CredentialsInvalidError, TokenInvalidError } from '../auth/errors.ts';
 import { refusalOf } from './audit/refusal-of.ts';
 import type { Refusal } from './audit/refusals.ts';
 import { BodyMemory } from './body-memory.ts';
 import { type ChallengePolicy, challengeFor } from './challenges.ts';
 import { type ErrorBody, errorAnswer, RegistryError } from './errors.ts';
-import { answerEmpty, answerJson, setHeaders } from './http/answer.ts';
-import { clientSignal } from './http/client-signal.ts';
-import { COMMON_HEADERS } from './http/common-headers.ts';
+import { answerEmpty, answerJson, COMMON_HEADERS, setHeaders } from './http/answer.ts';
 import { type AllowedOrigins, corsHeaders, isPreflight, preflightHeaders } from './http/cors.ts';
 import { discardUnread } from './http/discard-unread.ts';
 import { requestOrigin } from './http/forwarded.ts';
@@ -159,4 +157,23 @@ export function authenticate(authenticator: Authenticator | undefined): Middlewa
     }
     await next();
   };
+}
+
+/** The client closed the connection before it had the answer. */
+class ClientGoneError extends Error {
+  constructor() {
+    super('the client closed the connection');
+    this.name = 'ClientGoneError';
+  }
+}
+
+/** A signal that aborts, with ClientGoneError, when the connection closes before the answer is complete. */
+function clientSignal(res: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  const onClose = () => {
+    if (!res.writableFinished) controller.abort(new ClientGoneError());
+  };
+  if (res.closed) onClose();
+  else res.once('close', onClose);
+  return controller.signal;
 }

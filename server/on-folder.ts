@@ -1,3 +1,4 @@
+import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -32,4 +33,18 @@ export function refusedFolder(folder: string, advice: string, cause: unknown): C
   const code = String(cause.code);
   const reason = Object.hasOwn(REASONS, code) ? `: ${REASONS[code]}` : '';
   return new ConfigError(`${folder} cannot be used (${code})${reason}${advice}`, { cause });
+}
+
+/** Takes a folder for this process alone, making it when it is not there. Throws ConfigError. */
+export function takeFolder(folder: string): FolderLock {
+  try {
+    return lockFolder(folder);
+  } catch (cause) {
+    if (cause instanceof FolderInUseError) {
+      throw new ConfigError(`another berth is working on ${folder}: wait until it has ended, or stop it`, {
+        cause,
+      });
+    }
+    throw refusedFolder(folder, '', cause) ?? cause;
+  }
 }

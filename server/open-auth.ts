@@ -1,6 +1,10 @@
 import { OPEN_ACCESS } from '../auth/access/access.ts';
+import { ACCOUNT_MIGRATIONS } from '../auth/accounts/account-migrations.ts';
+import { type AuthStore, openAuthStore } from '../auth/auth-store.ts';
+import type { Database } from '../storage/catalog/database.ts';
+import { migrate } from '../storage/catalog/migrate.ts';
+import { inTransaction } from '../storage/catalog/transaction.ts';
 import type { Config } from './config/config.ts';
-import { openAccounts } from './open-accounts.ts';
 import type { OpenedAuth } from './open-logins.ts';
 import type { OpenedStorage } from './open-storage.ts';
 
@@ -27,4 +31,13 @@ export async function openAuth(
   // Takes long to load.
   const { openLogins } = await import('./open-logins.ts');
   return openLogins(config, store, version, say);
+}
+
+/** The accounts of a registry, after their tables have been brought up to date. */
+export async function openAccounts(database: Database): Promise<AuthStore> {
+  await migrate(database, 'auth_migrations', ACCOUNT_MIGRATIONS);
+  return openAuthStore({
+    read: database,
+    write: (work, options) => inTransaction(database, work, options),
+  });
 }

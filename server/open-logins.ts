@@ -27,7 +27,6 @@ import { ConfigError } from '../lib/settings/config-error.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config-error.ts';
 import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
 import type { TokenDependencies } from './token/token-router.ts';

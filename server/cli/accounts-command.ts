@@ -6,9 +6,8 @@ import type { AuditEntry } from '../../storage/catalog/audit-catalog.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { type Config, loadConfig } from '../config/config.ts';
-import { openAccounts } from '../open-accounts.ts';
-import { refusedOption } from './parse-options.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
+import { openAccounts } from '../open-auth.ts';
+import { refusedOption, STORAGE_OPTIONS } from './parse-options.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** What an action of a command about accounts works with. */

@@ -1,6 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writePrivateFile } from '../../lib/files/private-file.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
+import type { UncopiedBlob } from '../../storage/backup/copy-content.ts';
 
 /** A file that only backups have, and that says of what they are. */
 const MARK = 'BACKUP';
@@ -24,4 +26,20 @@ export async function readMark(folder: string): Promise<BackupMark | undefined> 
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** The names in a folder; none when there is no such folder. Throws ConfigError. */
+export async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    throw new ConfigError(`${folder} cannot be read (${code})`, { cause });
+  }
+}
+
+/** One line about a blob that could not be copied. */
+export function describeUncopied({ blob, isMissing, message }: UncopiedBlob): string {
+  return isMissing ? `lost: ${blob.digest}: its file is missing` : `damaged: ${blob.digest}: ${message}`;
 }

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { type BigIntStats, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { writeBackup } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
@@ -7,21 +8,22 @@ import {
   openFilesystemDriver,
 } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
+import { takeFolder } from '../on-folder.ts';
 import { sqliteFile } from '../open-storage.ts';
-import { type BackupMark, CATALOG_ALONE, readMark, WITH_CONTENT, writeMark } from './backup-mark.ts';
-import { byteCount } from './byte-count.ts';
+import {
+  type BackupMark,
+  CATALOG_ALONE,
+  describeUncopied,
+  namesIn,
+  readMark,
+  WITH_CONTENT,
+  writeMark,
+} from './backup-mark.ts';
 import { copyToFile } from './catalog-copies.ts';
-import { count } from './count.ts';
-import { describeUncopied } from './describe-uncopied.ts';
-import { interruption } from './interruption.ts';
-import { isRefusal } from './is-refusal.ts';
-import { isWithin } from './is-within.ts';
-import { namesIn } from './names-in.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
+import { interruption, isRefusal } from './interruption.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
-import { takeFolder } from './take-folder.ts';
 
 /**
  * `berth backup`: brings a backup up to date, beside a running server or without one. Exit code 0 when it is whole,
@@ -99,4 +101,32 @@ async function refuseOther(folder: string, mark: BackupMark): Promise<void> {
       ? `${folder} is neither empty nor a backup: choose another folder with --to`
       : `the backup in ${folder} was made ${found === WITH_CONTENT ? 'with' : 'without'} content: choose another folder with --to`,
   );
+}
+
+/**
+ * Whether a path is a folder or lies below it, whatever symbolic links and mounts lead there. Of the path the last
+ * folders need not exist.
+ */
+function isWithin(path: string, folder: string): boolean {
+  const outer = statusOf(folder);
+  if (outer === undefined) return `${path}/`.startsWith(`${folder}/`);
+  for (let current = realPath(path); ; current = dirname(current)) {
+    const status = statusOf(current);
+    if (status?.dev === outer.dev && status.ino === outer.ino) return true;
+    if (dirname(current) === current) return false;
+  }
+}
+
+function statusOf(path: string): BigIntStats | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** The path without symbolic links, as far as it exists. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (dirname(path) === path) throw error;
+    return join(realPath(dirname(path)), basename(path));
+  }
 }

@@ -4,7 +4,7 @@ import { writeCatalogFile } from '../../storage/backup/catalog-file.ts';
 import { copyTables } from '../../storage/catalog/copy-tables.ts';
 import { type Database, openDatabase } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { openAccounts } from '../open-accounts.ts';
+import { openAccounts } from '../open-auth.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 
 /**

@@ -2,13 +2,13 @@ import { resolve } from 'node:path';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { CopyRefusedError, copyTables } from '../../storage/catalog/copy-tables.ts';
 import { parseDatabase } from '../config/addresses.ts';
+import { takeFolder } from '../on-folder.ts';
 import { openCatalogDatabase, type StorageConfig } from '../open-storage.ts';
 import { makeTables } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions } from './parse-options.ts';
 import { Progress } from './progress.ts';
 import { openStoredDatabase } from './stored-registry.ts';
-import { takeFolder } from './take-folder.ts';
 
 /**
  * `berth catalog migrate`: copies catalog and accounts from a data folder into a PostgreSQL database, or back, while

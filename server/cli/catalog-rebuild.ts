@@ -10,15 +10,13 @@ import { NAMES_FOLDER, readNameLine } from '../../storage/names/names-snapshot.t
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
 import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { loadConfig } from '../config/config.ts';
-import { onFolder } from '../on-folder.ts';
+import { onFolder, takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
 import { interruption } from './interruption.ts';
-import { parseOptions } from './parse-options.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { Progress } from './progress.ts';
 import { rebuildAccounts } from './rebuild-accounts.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
-import { takeFolder } from './take-folder.ts';
 
 const PARTS = ['', '-wal', '-shm'];
 

@@ -1,8 +1,12 @@
 import { ConfigError } from '../../lib/settings/config-error.ts';
+import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { loadConfig } from '../config/config.ts';
+import { openAccounts } from '../open-auth.ts';
+import { openCatalogDatabase } from '../open-storage.ts';
 import { migrate } from './catalog-migrate.ts';
 import { rebuild } from './catalog-rebuild.ts';
-import { upgrade } from './catalog-upgrade.ts';
-import { advice } from './parse-options.ts';
+import { advice, parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { expectFile } from './stored-registry.ts';
 
 const ACTIONS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   migrate,
@@ -20,4 +24,24 @@ export async function catalog(args: readonly string[]): Promise<number> {
   throw new ConfigError(
     `"${action}" is nothing that can be done to the catalog: ${advice(action, Object.keys(ACTIONS), '"berth catalog --help"')}`,
   );
+}
+
+/**
+ * `berth catalog upgrade`: brings the tables of catalog and accounts up to date, as the start of a registry does,
+ * and makes them in an empty database of PostgreSQL. Others may work on them meanwhile. Throws ConfigError.
+ */
+async function upgrade(args: readonly string[]): Promise<number> {
+  const flags = parseOptions(args, STORAGE_OPTIONS);
+  const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
+  // A PostgreSQL database may be new; a folder that is none of a registry's was not meant.
+  if (config.database === undefined) await expectFile(config);
+  const database = await openCatalogDatabase(config);
+  try {
+    await openCatalog(database);
+    await openAccounts(database);
+  } finally {
+    await database.destroy();
+  }
+  process.stdout.write('the tables of the database are up to date\n');
+  return 0;
 }

@@ -3,7 +3,6 @@ import type { CredentialTerms, MadeCredential } from '../../auth/administration/
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { ActionInput } from './accounts-command.ts';
-import { pullSecret } from './pull-secret.ts';
 
 /** What commands take that make a secret. */
 export const CREDENTIAL_OPTIONS = {
@@ -67,4 +66,33 @@ function endOf(text: string): Date | undefined {
     throw new ConfigError(`"${text}" is no time after which a token ends: write such as 90d, 12h, or never`);
   }
   return new Date(Date.now() + life);
+}
+
+interface PullSecret {
+  /** As image names begin: `HOST` or `HOST:PORT`. */
+  readonly server: string;
+  /** Of the Secret. */
+  readonly name: string;
+  readonly namespace?: string;
+  readonly user: string;
+  readonly secret: string;
+}
+
+/**
+ * The manifest of a Secret of the type kubernetes.io/dockerconfigjson, for `imagePullSecrets` (Kubernetes, "Pull an
+ * Image from a Private Registry").
+ */
+function pullSecret({ server, name, namespace, user, secret }: PullSecret): string {
+  const auth = Buffer.from(`${user}:${secret}`).toString('base64');
+  const config = JSON.stringify({ auths: { [server]: { username: user, password: secret, auth } } });
+  return [
+    'apiVersion: v1',
+    'kind: Secret',
+    'metadata:',
+    `  name: ${name}`,
+    ...(namespace === undefined ? [] : [`  namespace: ${namespace}`]),
+    'type: kubernetes.io/dockerconfigjson',
+    'data:',
+    `  .dockerconfigjson: ${Buffer.from(config).toString('base64')}`,
+  ].join('\n');
 }

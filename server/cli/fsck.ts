@@ -2,11 +2,9 @@ import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
 import { loadConfig } from '../config/config.ts';
 import { describeWiderFiles } from '../describe-wider-files.ts';
-import { byteCount } from './byte-count.ts';
 import { interruption } from './interruption.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { byteCount, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 /** Names that one line gives. */

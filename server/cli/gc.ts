@@ -13,13 +13,10 @@ import { UntouchedBlobs } from '../../storage/gc/untouched-blobs.ts';
 import { loadConfig } from '../config/config.ts';
 import { parseGrace, parseUploadAge } from '../config/times.ts';
 import type { StorageConfig } from '../open-storage.ts';
-import { byteCount } from './byte-count.ts';
 import { copyToFile } from './catalog-copies.ts';
-import { count } from './count.ts';
 import { interruption } from './interruption.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry, type StoredRegistry } from './stored-registry.ts';
 
 /** How long a garbage collection that seems to run may turn out to be dead, in milliseconds: longer than its lease. */

@@ -1,9 +1,10 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.ts';
-import { EntryUnknownError } from '../../auth/errors.ts';
+import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
+import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { type Action, runAccountsCommand } from './accounts-command.ts';
 
-const ACTIONS: Readonly<Record<string, Action>> = {
+const GRANT_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
     run: async ({ store, print }) => {
@@ -29,5 +30,50 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 /** `berth grant`: which roles people and teams have on which repositories, and what is public. */
 export function grant(args: readonly string[]): Promise<number> {
-  return runAccountsCommand('grant', ACTIONS, args);
+  return runAccountsCommand('grant', GRANT_ACTIONS, args);
+}
+
+const RULE_ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ store, print }) => {
+      for (const { name, issuer, audience, claims, role, pattern } of await store.jobRules.list()) {
+        const said = Object.entries(claims).map(([claim, value]) => `${claim}=${value}`);
+        print(`${name} ${role} ${pattern} issuer ${issuer} audience ${audience} ${said.join(' ')}`);
+      }
+    },
+  },
+  add: {
+    words: ['NAME', 'PATTERN', 'ROLE'],
+    options: {
+      issuer: { type: 'string' },
+      audience: { type: 'string' },
+      claim: { type: 'string', multiple: true },
+    },
+    run: async ({ store, words: [name = '', pattern = '', role = ''], option, options }) => {
+      const claims = Object.fromEntries(options('claim').map(parseClaim));
+      const [issuer, audience] = [option('issuer') ?? '', option('audience') ?? ''];
+      await store.jobRules.create(parseJobRule({ name, pattern, role, issuer, audience, claims }));
+    },
+  },
+  remove: {
+    words: ['NAME'],
+    run: async ({ store, words: [name = ''] }) => {
+      if (!(await store.jobRules.remove(name)))
+        throw new EntryUnknownError(`there is no rule named "${name}"`);
+    },
+  },
+};
+
+/** `berth rule`: which jobs of other systems have a role, on the word of these. */
+export function rule(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('rule', RULE_ACTIONS, args);
+}
+
+function parseClaim(text: string): readonly [name: string, value: string] {
+  const equals = text.indexOf('=');
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw new SettingInvalidError(
+    `"${text.slice(0, 80)}" is no claim: write NAME=VALUE, such as repository=team/app`,
+  );
 }

@@ -12,7 +12,7 @@ import { readOutgoingProxies } from '../config/outgoing-proxies.ts';
 import { RegistryConnection } from '../import/registry-connection.ts';
 import { RegistrySource } from '../import/registry-source.ts';
 import type { RegistryCredentials } from '../import/registry-token.ts';
-import { dockerCredentials } from './docker-credentials.ts';
+import { dockerCredentials } from './docker-config.ts';
 
 /** Milliseconds in which a bucket has to answer for the first time. */
 const BUCKET_TIME = 60_000;

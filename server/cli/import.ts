@@ -6,14 +6,10 @@ import type { ImportReport } from '../../storage/import/import-report.ts';
 import { SourceContentError, SourceUnavailableError } from '../../storage/import/import-source.ts';
 import { loadConfig } from '../config/config.ts';
 import { recordDescription } from '../registry/repository-description.ts';
-import { byteCount } from './byte-count.ts';
-import { count } from './count.ts';
 import { openImportSource } from './import-source.ts';
-import { interruption } from './interruption.ts';
-import { isRefusal } from './is-refusal.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
+import { interruption, isRefusal } from './interruption.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { byteCount, count, Progress } from './progress.ts';
 import { openStoredRegistry } from './stored-registry.ts';
 
 const DEFAULT_JOBS = 4;

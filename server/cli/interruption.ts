@@ -1,3 +1,10 @@
+import {
+  DatabaseUnavailableError,
+  LeaseLostError,
+  StorageError,
+  StorageUnavailableError,
+} from '../../storage/errors.ts';
+
 /** A signal that aborts at the first SIGINT or SIGTERM; the second one ends the process as it would without this. */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
@@ -5,4 +12,11 @@ export function interruption(): AbortSignal {
     process.once(name, () => controller.abort(new Error(`interrupted by ${name}`)));
   }
   return controller.signal;
+}
+
+/** Whether an error says by its message alone what a person needs to know: it is no fault of the program. */
+export function isRefusal(error: unknown): error is Error {
+  return [DatabaseUnavailableError, LeaseLostError, StorageError, StorageUnavailableError].some(
+    (kind) => error instanceof kind,
+  );
 }

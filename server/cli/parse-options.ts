@@ -1,6 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { nearest } from './nearest.ts';
 
 /** The options of a command. Throws ConfigError when there are others, or arguments that are no options. */
 export function parseOptions<Options extends NonNullable<ParseArgsConfig['options']>>(
@@ -30,3 +29,33 @@ export function advice(word: string, known: readonly string[], help: string): st
   const meant = nearest(word, known);
   return meant === undefined ? `${help} tells those that are` : `did you mean "${meant}"?`;
 }
+
+/** The one of `words` that is most like `word`, if one may well have been meant. */
+function nearest(word: string, words: readonly string[]): string | undefined {
+  const distances = words.map((candidate) => ({ candidate, distance: distanceOf(word, candidate) }));
+  const [best] = distances.sort((one, other) => one.distance - other.distance);
+  if (best === undefined || best.distance > Math.max(2, word.length / 3)) return undefined;
+  return best.candidate;
+}
+
+/** Characters that have to be added, left out or replaced to make one word of the other (Levenshtein). */
+function distanceOf(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (const [index, character] of [...one.slice(0, 100)].entries()) {
+    const next = [index + 1];
+    for (let column = 1; column <= other.length; column += 1) {
+      const replaced = (row[column - 1] ?? 0) + (other[column - 1] === character ? 0 : 1);
+      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+/** Options by which a command finds what a registry keeps; the rest is loadConfig's. */
+export const STORAGE_OPTIONS = {
+  data: { type: 'string' },
+  database: { type: 'string' },
+  storage: { type: 'string' },
+  config: { type: 'string' },
+} as const;

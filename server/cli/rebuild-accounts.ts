@@ -6,9 +6,8 @@ import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/kept-rows/
 import { restoreRows } from '../../storage/kept-rows/restore-rows.ts';
 import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
 import { snapshotTime } from '../../storage/snapshots/snapshot-names.ts';
-import { openAccounts } from '../open-accounts.ts';
-import { count } from './count.ts';
-import { inShell } from './in-shell.ts';
+import { openAccounts } from '../open-auth.ts';
+import { count } from './progress.ts';
 
 export interface AccountsRebuild {
   /** A new one, in an SQLite file, in which the repositories are back. */
@@ -89,4 +88,10 @@ function commandOf({ table, row }: RowLine): readonly string[] {
       `--issuer ${inShell(issuer)} --client-id ${inShell(row.client_id)} --name-claim ${inShell(row.name_claim)} ` +
       `--groups-claim ${inShell(row.groups_claim)}${groups.join('')} --client-secret-stdin`,
   ];
+}
+
+/** A word as a shell takes it. */
+function inShell(word: unknown): string {
+  const text = String(word);
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

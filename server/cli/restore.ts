@@ -7,19 +7,13 @@ import type { ContentEnds } from '../../storage/backup/write-backup.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import { loadConfig } from '../config/config.ts';
+import { takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig, sqliteFile } from '../open-storage.ts';
-import { CATALOG_ALONE, readMark, WITH_CONTENT } from './backup-mark.ts';
-import { byteCount } from './byte-count.ts';
+import { CATALOG_ALONE, describeUncopied, namesIn, readMark, WITH_CONTENT } from './backup-mark.ts';
 import { copyFromFile, fileToFill, refuseUsedDatabase } from './catalog-copies.ts';
-import { count } from './count.ts';
-import { describeUncopied } from './describe-uncopied.ts';
-import { interruption } from './interruption.ts';
-import { isRefusal } from './is-refusal.ts';
-import { namesIn } from './names-in.ts';
-import { parseOptions } from './parse-options.ts';
-import { Progress } from './progress.ts';
-import { STORAGE_OPTIONS } from './storage-options.ts';
-import { takeFolder } from './take-folder.ts';
+import { interruption, isRefusal } from './interruption.ts';
+import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
+import { byteCount, count, Progress } from './progress.ts';
 
 /**
  * `berth restore`: fills an empty data folder from a backup. Exit code 0 when everything is there, 1 when something

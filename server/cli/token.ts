@@ -1,5 +1,11 @@
+import { parseOwner } from '../../auth/accounts/names.ts';
 import { formatLimit } from '../../auth/administration/limits.ts';
-import { makePersonalToken } from '../../auth/administration/make-credential.ts';
+import {
+  findRobot,
+  makePersonalToken,
+  makeRobot,
+  renewRobot,
+} from '../../auth/administration/make-credential.ts';
 import type { Credential } from '../../auth/credentials/credential-store.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import { rotateKeys } from '../../auth/tokens/key-ring.ts';
@@ -12,7 +18,7 @@ import {
   termsOf,
 } from './credential-options.ts';
 
-const ACTIONS: Readonly<Record<string, Action>> = {
+const TOKEN_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: ['USER'],
     run: async ({ store, print, words: [name = ''] }) => {
@@ -60,7 +66,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 /** `berth token`: personal tokens, logins that programs keep, and the keys of the token server. */
 export function token(args: readonly string[]): Promise<number> {
-  return runAccountsCommand('token', ACTIONS, args);
+  return runAccountsCommand('token', TOKEN_ACTIONS, args);
 }
 
 /** What a credential may do, when it was used and when it ends. */
@@ -77,4 +83,44 @@ function endOf(expiresAt: Date | undefined): string {
 
 function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10);
+}
+
+const ROBOT_ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ store, print }) => {
+      for (const robot of await store.credentials.list('robot'))
+        print(`${robot.name} ${describeTerms(robot)}`);
+    },
+  },
+  create: {
+    words: ['OWNER', 'NAME'],
+    options: { ...SCOPE_OPTION, ...CREDENTIAL_OPTIONS },
+    run: async (input) => {
+      const [owner = '', name = ''] = input.words;
+      kubernetesOptions(input);
+      const made = await makeRobot(input.store.credentials, parseOwner(owner), name, termsOf(input));
+      printSecret(input, made.credential.name, made);
+    },
+  },
+  rotate: {
+    words: ['ROBOT'],
+    options: CREDENTIAL_OPTIONS,
+    run: async (input) => {
+      const [name = ''] = input.words;
+      kubernetesOptions(input);
+      printSecret(input, name, await renewRobot(input.store.credentials, name, termsOf(input).expiresAt));
+    },
+  },
+  remove: {
+    words: ['ROBOT'],
+    run: async ({ store, words: [name = ''] }) => {
+      await store.credentials.remove((await findRobot(store.credentials, name)).id);
+    },
+  },
+};
+
+/** `berth robot`: accounts of programs. */
+export function robot(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('robot', ROBOT_ACTIONS, args);
 }

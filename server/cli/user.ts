@@ -1,13 +1,14 @@
 import { text } from 'node:stream/consumers';
+import { parseTeamName } from '../../auth/accounts/names.ts';
 import { addAccount, changePassword } from '../../auth/administration/accounts.ts';
 import { linkIdentity, unlinkIdentity } from '../../auth/administration/identities.ts';
-import { SettingInvalidError } from '../../auth/errors.ts';
+import { EntryUnknownError, SettingInvalidError } from '../../auth/errors.ts';
 import { PasswordHasher } from '../../auth/passwords/password-hasher.ts';
 import { type Action, type ActionInput, runAccountsCommand } from './accounts-command.ts';
 
 const PASSWORD = { 'password-stdin': { type: 'boolean' } } as const;
 
-const ACTIONS: Readonly<Record<string, Action>> = {
+const USER_ACTIONS: Readonly<Record<string, Action>> = {
   list: {
     words: [],
     run: async ({ store, print }) => {
@@ -61,7 +62,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 /** `berth user`: the people who can log in. */
 export function user(args: readonly string[]): Promise<number> {
-  return runAccountsCommand('user', ACTIONS, args);
+  return runAccountsCommand('user', USER_ACTIONS, args);
 }
 
 async function givenPassword({ flag }: ActionInput): Promise<{ readonly password?: string }> {
@@ -77,4 +78,38 @@ function tellPassword({ print, tell }: ActionInput, made: string | undefined): v
   if (made === undefined) return;
   tell('The password, which is not shown again:');
   print(made);
+}
+
+const TEAM_ACTIONS: Readonly<Record<string, Action>> = {
+  list: {
+    words: [],
+    run: async ({ store, print }) => {
+      for (const { name, members } of await store.teams.list()) print([`${name}:`, ...members].join(' '));
+    },
+  },
+  add: {
+    words: ['TEAM'],
+    run: async ({ store, words: [team = ''] }) => store.teams.create(parseTeamName(team)),
+  },
+  remove: {
+    words: ['TEAM'],
+    run: async ({ store, words: [team = ''] }) => store.teams.remove(team),
+  },
+  join: {
+    words: ['TEAM', 'USER'],
+    run: async ({ store, words: [team = '', account = ''] }) => store.teams.join(team, account),
+  },
+  leave: {
+    words: ['TEAM', 'USER'],
+    run: async ({ store, words: [team = '', account = ''] }) => {
+      if (!(await store.teams.leave(team, account))) {
+        throw new EntryUnknownError(`"${account}" is not in the team "${team}"`);
+      }
+    },
+  },
+};
+
+/** `berth team`: people who have roles together. */
+export function team(args: readonly string[]): Promise<number> {
+  return runAccountsCommand('team', TEAM_ACTIONS, args);
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
+import { type ChooseProxy, chooseProxy } from '../../lib/http/proxies/choose-proxy.ts';
 import type { ProxySettings } from '../../lib/http/proxies/proxy-settings.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { readEnvironment, readSettingsFile, readVariable } from '../../lib/settings/settings.ts';
-import type { S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
-import type { RedirectRules } from '../http/redirect-rules.ts';
+import { parseS3Url, type S3Settings } from '../../storage/blobs/s3/s3-settings.ts';
+import { NEVER, parseRedirectRules, type RedirectRules } from '../http/redirect-rules.ts';
 import type { TrustedProxies } from '../http/trusted-proxies.ts';
 import type { CertificateFiles } from '../tls/certificate.ts';
 import {
@@ -18,7 +18,6 @@ import {
 } from './addresses.ts';
 import { readOutgoingProxies } from './outgoing-proxies.ts';
 import { SETTINGS, type Settings } from './settings.ts';
-import { parseRedirects, parseStorage } from './storage-config.ts';
 import { parseDelay, parseGrace, parseInterval, parseRetention, parseWatchdog } from './times.ts';
 import { parseTokenConfig, type TokenConfig } from './token-config.ts';
 
@@ -196,4 +195,35 @@ function defaultData(env: ConfigSources['env'], isRoot: boolean): string {
   if (env.XDG_DATA_HOME) return join(env.XDG_DATA_HOME, 'berth');
   if (env.HOME) return join(env.HOME, '.local/share/berth');
   throw new ConfigError('there is no home directory to keep data in: give --data a path');
+}
+
+/** Reads where blobs lie beside the data folder, if anywhere, and how that is reached. Throws ConfigError. */
+function parseStorage(text: string | undefined, choose?: ChooseProxy): S3Settings | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return parseS3Url(text, choose);
+  } catch (cause) {
+    // It may hold what was meant to be secret.
+    throw new ConfigError(`--storage cannot be used: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Reads which clients are sent to the storage; undefined for none. Throws ConfigError. */
+function parseRedirects(
+  rules: readonly string[],
+  storage: S3Settings | undefined,
+): RedirectRules | undefined {
+  let redirects: RedirectRules;
+  try {
+    redirects = parseRedirectRules(rules);
+  } catch (cause) {
+    throw new ConfigError(`--redirect: ${(cause as Error).message}`, { cause });
+  }
+  if (redirects === NEVER) return undefined;
+  if (storage === undefined) {
+    throw new ConfigError(
+      '--redirect needs a storage that clients can reach: give --storage, or leave it out',
+    );
+  }
+  return redirects;
 }

@@ -3,7 +3,7 @@ import type { Server as SecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { http, https } from '../../lib/http/node-http.ts';
-import { COMMON_HEADERS } from './common-headers.ts';
+import { COMMON_HEADERS } from './answer.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { listen } from './listen.ts';
 

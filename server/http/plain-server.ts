@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { http } from '../../lib/http/node-http.ts';
-import { COMMON_HEADERS } from './common-headers.ts';
+import { COMMON_HEADERS } from './answer.ts';
 
 /** A whole answer. */
 export interface PlainAnswer {

@@ -4,18 +4,62 @@ import { EntryUnknownError, LoginRefusedError } from '../../auth/errors.ts';
 import { networkOf } from '../../auth/limits/network-of.ts';
 import { accountFor } from '../../auth/providers/account-for.ts';
 import type { Provider } from '../../auth/providers/provider.ts';
-import type { ProviderClient } from '../../auth/providers/provider-client.ts';
+import type { LoginChecks, ProviderClient } from '../../auth/providers/provider-client.ts';
 import { SESSION_LIFE, type Sessions } from '../../auth/sessions/sessions.ts';
 import { FairQueue } from '../../lib/sync/fair-queue.ts';
+import { isJsonObject } from '../../oci/json-object.ts';
 import { answerEmpty } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
-import { keepBegunLogin, takeBegunLogin } from './begun-login.ts';
 import { clearCookie, readCookie, setCookie } from './cookies.ts';
 import { readSessionForm } from './forms.ts';
-import { ownOrigin } from './own-origin.ts';
-import { returnPath } from './return-path.ts';
+import { ownOrigin, returnPath } from './own-origin.ts';
 import { sessionOf } from './session-of.ts';
+
+/** Seconds. */
+const LIFE = 10 * 60;
+
+/**
+ * A login that has begun in this browser. The browser keeps it, so that any replica can finish it, and only this
+ * browser can.
+ */
+interface BegunLogin {
+  readonly checks: LoginChecks;
+  readonly provider: string;
+  /** Of return-path.ts; to be looked at again. */
+  readonly returnTo: string;
+}
+
+function keepBegunLogin(ctx: RequestContext, { checks, provider, returnTo }: BegunLogin): void {
+  const text = JSON.stringify({ ...checks, provider, returnTo });
+  setCookie(ctx, 'berth-login', Buffer.from(text).toString('base64url'), LIFE);
+}
+
+/** Once: it is forgotten here. Undefined when there is none, or what there is was not made here. */
+function takeBegunLogin(ctx: RequestContext): BegunLogin | undefined {
+  const cookie = readCookie(ctx, 'berth-login');
+  clearCookie(ctx, 'berth-login');
+  const value = cookie === undefined ? undefined : parse(Buffer.from(cookie, 'base64url').toString('utf8'));
+  if (!isJsonObject(value)) return undefined;
+  const { state, nonce, verifier, provider, returnTo } = value;
+  for (const text of [state, nonce, verifier, provider, returnTo]) {
+    if (typeof text !== 'string' || text === '') return undefined;
+  }
+  const text = value as Readonly<Record<string, string>>;
+  return {
+    checks: { state: text.state ?? '', nonce: text.nonce ?? '', verifier: text.verifier ?? '' },
+    provider: text.provider ?? '',
+    returnTo: text.returnTo ?? '',
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Questions to providers at the same time: each is work for them, too. */
 const AT_ONCE = 8;

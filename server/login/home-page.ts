@@ -7,8 +7,7 @@ import type { RequestContext, RequestRouter, RequestState } from '../request-con
 import { answerPage } from './answer-page.ts';
 import { readSessionForm, sessionField } from './forms.ts';
 import { html } from './html.ts';
-import { ownOrigin } from './own-origin.ts';
-import { returnPath } from './return-path.ts';
+import { ownOrigin, returnPath } from './own-origin.ts';
 import { type BrowserSession, requireSession, sessionOf } from './session-of.ts';
 
 /** Milliseconds that a token made here lasts. */

@@ -1,14 +1,16 @@
+import type { Middleware } from 'koa';
 import type { Logger } from 'pino';
+import { nameOf } from '../../auth/access/identity.ts';
 import type { DeviceLogins } from '../../auth/sessions/device-logins.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
-import type { AuditCatalog } from '../../storage/catalog/audit-catalog.ts';
+import type { AuditCatalog, AuditEntry } from '../../storage/catalog/audit-catalog.ts';
+import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import type { Refusal } from '../audit/refusals.ts';
 import type { RequestRouter, RequestState } from '../request-context.ts';
 import { answerErrorsAsPages } from './answer-page.ts';
 import { addBrowserRoutes, type BrowserLoginDependencies } from './browser-login.ts';
 import { addDevicePages, addDeviceRoutes } from './device-login.ts';
 import { addHomePage } from './home-page.ts';
-import { recordLogins } from './record-logins.ts';
 
 export interface LoginDependencies extends BrowserLoginDependencies {
   readonly devices: DeviceLogins;
@@ -43,4 +45,32 @@ export function createLoginRouter(
   addBrowserRoutes(router, dependencies, pages);
   addDevicePages(router, dependencies, pages);
   return router;
+}
+
+const RECORDED: Readonly<Record<string, 'login' | 'manage'>> = {
+  'GET /auth/callback': 'login',
+  'POST /auth/tokens': 'manage',
+  'POST /auth/device/answer': 'manage',
+};
+
+/**
+ * Has logins, and what is made with them, recorded, never the query, which holds secrets: by the transaction that makes a
+ * token or answers a terminal, and a login before the answer goes out.
+ */
+function recordLogins(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
+  return async (ctx, next) => {
+    const what = `${ctx.method} ${ctx.path.slice(ctx.state.pathPrefix.length)}`;
+    const action = RECORDED[what];
+    if (action === undefined) return next();
+    const entry = (): AuditEntry | undefined => {
+      const { identity, origin } = ctx.state;
+      const who = nameOf(identity);
+      if (who === undefined) return undefined;
+      const address = origin.remote === undefined ? {} : { address: origin.remote };
+      return { at: new Date(), who, ...address, action, outcome: 'done', detail: what, count: 1 };
+    };
+    const isRecorded = await recordingChange(entry, next);
+    const late = isRecorded || ctx.status >= 400 ? undefined : entry();
+    if (late !== undefined) await audit.record([late]);
+  };
 }

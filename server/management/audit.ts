@@ -1,15 +1,19 @@
 import { Readable } from 'node:stream';
+import type { Middleware } from 'koa';
+import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin, unlimited } from '../../auth/access/rights.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
-import type { AuditCatalog, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
+import type { AuditCatalog, AuditEntry, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
+import { recordingChange } from '../../storage/catalog/recorded-change.ts';
 import { AUDIT_FILTERS, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
 import { answerJson } from '../http/answer.ts';
 import { sessionOf } from '../login/session-of.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestRouter } from '../request-context.ts';
+import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
+import { shorten } from '../shorten.ts';
 import { requireAdmin } from './require.ts';
 
 const USUAL_LIMIT = 100;
@@ -96,4 +100,33 @@ async function isStillAdministrator(
     // In doubt the stream ends; the next request gets the reason.
     return false;
   }
+}
+
+/** Characters of a detail: a change of many fields is known by the first of them. */
+const LONGEST_DETAIL = 4000;
+
+/**
+ * Has every change that the management API makes recorded by the transaction that makes it, and what changed nothing in the
+ * database before its answer goes out.
+ */
+export function recordChanges(audit: Pick<AuditCatalog, 'record'>): Middleware<RequestState> {
+  return async (ctx, next) => {
+    if (ctx.method === 'GET' || ctx.method === 'HEAD') return next();
+    const entry = (): AuditEntry => {
+      const { asked, identity, origin } = ctx.state;
+      const who = nameOf(identity);
+      const fields = asked === undefined ? '' : ` ${JSON.stringify(asked)}`;
+      return {
+        at: new Date(),
+        ...(who !== undefined && { who }),
+        ...(origin.remote !== undefined && { address: origin.remote }),
+        action: 'manage',
+        outcome: 'done',
+        detail: shorten(`${ctx.method} ${ctx.path}${ctx.search}${fields}`, LONGEST_DETAIL),
+        count: 1,
+      };
+    };
+    const recorded = await recordingChange(entry, next);
+    if (!recorded && ctx.status < 400) await audit.record([entry()]);
+  };
 }

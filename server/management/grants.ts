@@ -3,12 +3,15 @@ import { allowsAction } from '../../auth/access/rights.ts';
 import type { RoleGrant, RoleStore } from '../../auth/accounts/account-store.ts';
 import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
+import type { JobRuleStore } from '../../auth/jobs/job-rule.ts';
+import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { Pace } from '../../lib/sync/pace.ts';
 import { RegistryError } from '../errors.ts';
 import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { fieldsOf, required } from './request-fields.ts';
+import { requireAdmin, requirePerson } from './require.ts';
 import { cursorAfter, rowPageOf } from './row-page.ts';
 
 /** Grants that one query reads, and that one request looks at: the rest comes with the next page. */
@@ -83,4 +86,43 @@ function requireManager(ctx: RequestContext, pattern: string): void {
 
 function shown({ holder, pattern, role }: RoleGrant) {
   return { holder: formatHolder(holder), pattern, role };
+}
+
+/** Which jobs of other systems have a role, on the word of these. For administrators. */
+export function addRuleRoutes(router: RequestRouter, jobRules: JobRuleStore): void {
+  router.get('/rules', async (ctx) => {
+    requireAdmin(ctx);
+    answerJson(ctx, 200, { rules: await jobRules.list() });
+  });
+
+  router.post('/rules', async (ctx) => {
+    requireAdmin(ctx);
+    requirePerson(ctx);
+    const { claims, ...fields } = await fieldsOf(ctx, {
+      name: 'string',
+      issuer: 'string',
+      audience: 'string',
+      claims: 'texts',
+      role: 'string',
+      pattern: 'string',
+    });
+    const text = (name: keyof typeof fields) => required(name, fields[name]);
+    const rule = parseJobRule({
+      name: text('name'),
+      issuer: text('issuer'),
+      audience: text('audience'),
+      claims: required('claims', claims),
+      role: text('role'),
+      pattern: text('pattern'),
+    });
+    await jobRules.create(rule);
+    answerJson(ctx, 201, rule);
+  });
+
+  router.delete('/rules/:name', async (ctx) => {
+    requireAdmin(ctx);
+    const name = String(ctx.params.name);
+    if (!(await jobRules.remove(name))) throw new EntryUnknownError(`there is no rule named "${name}"`);
+    answerEmpty(ctx, 204);
+  });
 }

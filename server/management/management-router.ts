@@ -14,22 +14,19 @@ import { unauthorized } from '../registry/authorize.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
 import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
-import { addAuditRoutes } from './audit.ts';
-import { addGrantRoutes } from './grants.ts';
-import { addIdentityRoutes } from './identities.ts';
-import { addKeyRoutes } from './keys.ts';
-import { addLoginRoutes } from './logins.ts';
+import {
+  addIdentityRoutes,
+  addProviderRoutes,
+  addTeamRoutes,
+  addUserRoutes,
+  type ManagedPasswords,
+} from './accounts.ts';
+import { addAuditRoutes, recordChanges } from './audit.ts';
+import { addKeyRoutes, addLoginRoutes, addRobotRoutes, addTokenRoutes } from './credentials.ts';
+import { addGrantRoutes, addRuleRoutes } from './grants.ts';
 import openApi from './openapi.json' with { type: 'json' };
-import { addProviderRoutes } from './providers.ts';
-import { addQuotaRoutes } from './quotas.ts';
-import { recordChanges } from './record-changes.ts';
-import { requireScope } from './require-scope.ts';
-import { addRobotRoutes } from './robots.ts';
-import { addRuleRoutes } from './rules.ts';
-import { addTagRuleRoutes } from './tag-rules.ts';
-import { addTeamRoutes } from './teams.ts';
-import { addTokenRoutes } from './tokens.ts';
-import { addUserRoutes, type ManagedPasswords } from './users.ts';
+import { requireScope } from './require.ts';
+import { addQuotaRoutes, addTagRuleRoutes } from './settings.ts';
 import { addWebhookRoutes } from './webhooks.ts';
 
 export interface ManagementDependencies {

@@ -9,8 +9,7 @@ import { parseTag } from '../../oci/tag.ts';
 import { refuseAmbiguousJson } from '../../oci/unambiguous-json.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';
-import { answerEmpty } from '../http/answer.ts';
-import { warning } from '../http/warning.ts';
+import { answerEmpty, warning } from '../http/answer.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { actorOf, authorize } from './authorize.ts';
 import { unknownManifest } from './manifests.ts';
@@ -19,11 +18,11 @@ import {
   manifestReferenceOf,
   queriesOf,
   queryOf,
+  registryPath,
   repositoryOf,
 } from './parameters.ts';
 import { preconditionOf } from './preconditions.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
-import { registryPath } from './registry-path.ts';
 import { recordDescription } from './repository-description.ts';
 
 /** Tags that one request can set (distribution-spec, "Pushing Manifests": at least 10). */

@@ -1,6 +1,5 @@
 import type { Page } from '../../storage/catalog/catalog.ts';
 import { RegistryError } from '../errors.ts';
-import { nextLink } from '../http/link.ts';
 import type { RequestContext } from '../request-context.ts';
 import { queryOf } from './parameters.ts';
 
@@ -30,4 +29,9 @@ function limitOf(text: string | undefined): number {
 /** The Link header after a page that ends with `last`; undefined when nothing follows. */
 export function linkAfter(ctx: RequestContext, page: Page, last: string | undefined): string | undefined {
   return last === undefined ? undefined : nextLink(ctx.path, { n: String(page.limit), last });
+}
+
+/** The value of a Link header that leads to the next page (RFC 8288): a path on this host and its query. */
+export function nextLink(path: string, query: Readonly<Record<string, string>>): string {
+  return `<${path}?${new URLSearchParams(query)}>; rel="next"`;
 }

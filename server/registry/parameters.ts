@@ -3,7 +3,6 @@ import { NameInvalidError } from '../../oci/errors.ts';
 import { parseRepositoryName } from '../../oci/repository-name.ts';
 import { isTag } from '../../oci/tag.ts';
 import type { RequestContext } from '../request-context.ts';
-import { registryPath } from './registry-path.ts';
 
 export type ManifestReferenceParameter =
   | { readonly kind: 'digest'; readonly digest: Digest }
@@ -44,4 +43,12 @@ export function queryOf(ctx: RequestContext, name: string): string | undefined {
 export function queriesOf(ctx: RequestContext, name: string): readonly string[] {
   const value = ctx.query[name];
   return value === undefined || Array.isArray(value) ? (value ?? []) : [value];
+}
+
+/**
+ * A path of this API as its clients write it, such as `/v2/team/app/blobs/sha256:…` for `team/app/blobs/sha256:…`.
+ * Without scheme and host: every client reads that, whatever proxies lie between.
+ */
+export function registryPath(ctx: RequestContext, rest: string): string {
+  return `${ctx.state.pathPrefix}/v2/${rest}`;
 }

@@ -3,10 +3,10 @@ import { isDigest } from '../../oci/digest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import type { FoundManifest } from '../../storage/catalog/catalog.ts';
 import { answerBytes } from '../http/answer.ts';
-import { nextLink } from '../http/link.ts';
 import type { RequestRouter } from '../request-context.ts';
 import { authorize } from './authorize.ts';
 import { listReferrers, type ReferrerStep } from './list-referrers.ts';
+import { nextLink } from './paging.ts';
 import { digestOf, queryOf, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 

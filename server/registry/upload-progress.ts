@@ -1,5 +1,6 @@
 import type { DriverUpload } from '../../storage/blobs/blob-driver.ts';
 import type { UploadCatalog } from '../../storage/catalog/catalog.ts';
+import type { QuotaCatalog } from '../../storage/catalog/quota-catalog.ts';
 
 /** The catalog's record of an upload that one request moves on. */
 export class UploadProgress {
@@ -37,5 +38,62 @@ export class UploadProgress {
   async undo(): Promise<void> {
     this.#pending = undefined;
     if (this.#recorded !== this.#first.size) await this.record(this.#first);
+  }
+}
+
+/** Bytes that a chunk of unknown length claims ahead, where there is as much. */
+const AHEAD = 4 * 1024 * 1024;
+
+/** A chunk, and the bytes that it certainly has where that is known. */
+interface ClaimedChunk {
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly length?: number;
+}
+
+/** Counts the chunk that an upload gets against quotas before its bytes are taken. */
+export class UploadClaims {
+  readonly #quotas: QuotaCatalog;
+  readonly #repository: string;
+  readonly #upload: DriverUpload;
+  #claimed = 0;
+
+  /** `upload` is as it is before the chunk. */
+  constructor(quotas: QuotaCatalog, repository: string, upload: DriverUpload) {
+    this.#quotas = quotas;
+    this.#repository = repository;
+    this.#upload = upload;
+  }
+
+  /**
+   * The content to take. That of a known length is claimed whole; any other fails with QuotaExceededError where its
+   * bytes exceed a quota. Throws QuotaExceededError.
+   */
+  async begin(chunk: ClaimedChunk): Promise<AsyncIterable<Uint8Array>> {
+    if (!(await this.#quotas.concerns(this.#repository))) return chunk.content;
+    if (chunk.length === undefined) return this.#claiming(chunk.content);
+    await this.#claim(this.#upload.size + chunk.length);
+    return chunk.content;
+  }
+
+  /** Releases claimed bytes that were not sent; `size` is the present size of the upload. */
+  async end(size: number): Promise<void> {
+    if (this.#claimed > size) await this.#quotas.claim(this.#repository, this.#upload.id, 0);
+  }
+
+  async *#claiming(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let { size } = this.#upload;
+    for await (const bytes of content) {
+      size += bytes.byteLength;
+      if (size > this.#claimed) {
+        // Where there is less than that left of a quota it may still suffice.
+        await this.#claim(size + AHEAD).catch(() => this.#claim(size));
+      }
+      yield bytes;
+    }
+  }
+
+  async #claim(bytes: number): Promise<void> {
+    await this.#quotas.claim(this.#repository, this.#upload.id, bytes);
+    this.#claimed = bytes;
   }
 }

@@ -13,8 +13,7 @@ import {
   UploadBusyError,
   UploadUnknownError,
 } from '../../storage/errors.ts';
-import { UploadClaims } from './upload-claims.ts';
-import { UploadProgress } from './upload-progress.ts';
+import { UploadClaims, UploadProgress } from './upload-progress.ts';
 
 const BUSY = 'another request is writing to this upload';
 

@@ -1,7 +1,15 @@
 import { nameOf } from '../../auth/access/identity.ts';
 import { repositoryScope } from '../../auth/access/scope.ts';
-import { type DigestAlgorithm, digestAlgorithm, isDigestAlgorithm, parseDigest } from '../../oci/digest.ts';
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  isDigest,
+  isDigestAlgorithm,
+  parseDigest,
+} from '../../oci/digest.ts';
 import { DigestInvalidError } from '../../oci/errors.ts';
+import { isRepositoryName } from '../../oci/repository-name.ts';
 import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import { RangeInvalidError, UploadUnknownError } from '../../storage/errors.ts';
 import { RegistryError } from '../errors.ts';
@@ -9,10 +17,8 @@ import { answerEmpty } from '../http/answer.ts';
 import { announcedLength, hasBody } from '../http/request-body.ts';
 import type { RequestContext, RequestRouter } from '../request-context.ts';
 import { actorOf, authorize } from './authorize.ts';
-import { mountBlob, mountSourceOf } from './mount-blob.ts';
-import { queryOf, repositoryOf } from './parameters.ts';
+import { queryOf, registryPath, repositoryOf } from './parameters.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
-import { registryPath } from './registry-path.ts';
 import { UploadBody } from './upload-body.ts';
 import { chunkOf } from './upload-chunk.ts';
 
@@ -159,4 +165,49 @@ function answerCreated(ctx: RequestContext, repository: string, blob: StoredBlob
     Location: registryPath(ctx, `${repository}/blobs/${blob.digest}`),
     'Docker-Content-Digest': blob.digest,
   });
+}
+
+type Dependencies = Pick<RegistryDependencies, 'access' | 'catalog'>;
+
+/** Repositories that are looked at for one that the client may read, when it names none. */
+const MOST_LOOKED_AT = 1000;
+
+/**
+ * Makes the blob of `?mount=` one of `repository` too, from the repository that `from` names or, without it, from
+ * any that the client may read (distribution-spec, "Mounting a blob from another repository"). Undefined when
+ * there is nothing to mount or it may not be: then the client uploads, and learns no more.
+ */
+export async function mountBlob(
+  ctx: RequestContext,
+  dependencies: Dependencies,
+  repository: string,
+): Promise<StoredBlob | undefined> {
+  const digest = queryOf(ctx, 'mount');
+  if (digest === undefined || !isDigest(digest)) return undefined;
+  const { access, catalog } = dependencies;
+  const { identity } = ctx.state;
+  if (queryOf(ctx, 'from') === undefined) return mountFromAny(ctx, dependencies, repository, digest);
+  const from = mountSourceOf(ctx);
+  if (from === undefined || !access.allows(identity, repositoryScope(from, 'pull'))) return undefined;
+  return catalog.blobs.mount(from, repository, digest, actorOf(ctx, access, repository));
+}
+
+/** The repository that `from` names, if it is the name of one. */
+function mountSourceOf(ctx: RequestContext): string | undefined {
+  const from = queryOf(ctx, 'from');
+  return from !== undefined && isRepositoryName(from) ? from : undefined;
+}
+
+async function mountFromAny(
+  ctx: RequestContext,
+  { access, catalog }: Dependencies,
+  repository: string,
+  digest: Digest,
+): Promise<StoredBlob | undefined> {
+  for (const name of await catalog.blobs.holders(digest, MOST_LOOKED_AT)) {
+    if (!access.allows(ctx.state.identity, repositoryScope(name, 'pull'))) continue;
+    const mounted = await catalog.blobs.mount(name, repository, digest, actorOf(ctx, access, repository));
+    if (mounted !== undefined) return mounted;
+  }
+  return undefined;
 }

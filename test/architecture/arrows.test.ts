@@ -20,7 +20,7 @@ for (const [file, line] of [
   ['server/app.ts', "import { Agent } from '../runtime-agent/main.ts';"],
   ['runtime-agent/main.ts', "export { config } from '../server/config/config.ts';"],
   ['server/main.ts', "const kit = await import('../test/support/temp-dir.ts');"],
-  ['server/registry/tags.ts', "import knex from 'knex';"],
+  ['server/registry/lists.ts', "import knex from 'knex';"],
   ['server/registry/blobs.ts', "import {\n  open,\n} from 'node:fs/promises';"],
   ['storage/blobs/blob-store.ts', "import 'koa';"],
   ['runtime-agent/containers/lifecycle.ts', "import koffi from 'koffi';"],

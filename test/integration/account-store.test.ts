@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { openAuthStore } from '../../auth/auth-store.ts';
-import { openAccounts } from '../../server/open-accounts.ts';
+import { openAccounts } from '../../server/open-auth.ts';
 import { type Database, openDatabase } from '../../storage/catalog/database.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { describeAccountStore } from '../contract/account-store.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Access } from '../../auth/access/access.ts';
 import { ANONYMOUS } from '../../auth/access/identity.ts';
-import { mountBlob } from '../../server/registry/mount-blob.ts';
+import { mountBlob } from '../../server/registry/uploads.ts';
 import type { RequestContext } from '../../server/request-context.ts';
 import { openSqliteCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { defer } from '../support/cleanup.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { openAccounts } from '../../server/open-accounts.ts';
+import { openAccounts } from '../../server/open-auth.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
 import { defer } from '../support/cleanup.ts';
 import { hashPassword } from '../support/hash-password.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { AuthStore } from '../../auth/auth-store.ts';
-import { openAccounts } from '../../server/open-accounts.ts';
+import { openAccounts } from '../../server/open-auth.ts';
 import { type Database, openDatabase } from '../../storage/catalog/database.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { makeTempDir } from './temp-dir.ts';

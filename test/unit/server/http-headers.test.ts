@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isTheSame, matchesEntityTag, matchesStrongly } from '../../../server/http/conditional.ts';
-import { parseContentRange } from '../../../server/http/content-range.ts';
-import { nextLink } from '../../../server/http/link.ts';
+import { parseContentRange } from '../../../server/http/range.ts';
+import { nextLink } from '../../../server/registry/paging.ts';
 import { fc } from '../../support/properties.ts';
 
 test('Content-Range: the form of the specification, and that of RFC 9110', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { RIGHTS_ACCESS } from '../../../auth/access/access.ts';
 import type { Grant } from '../../../auth/access/role.ts';
 import { matchesWildcard } from '../../../lib/pattern/wildcard.ts';
-import { listVisible } from '../../../server/registry/list-visible.ts';
+import { listVisible } from '../../../server/registry/lists.ts';
 import type { NamePage, Page } from '../../../storage/catalog/catalog.ts';
 import { fc } from '../../support/properties.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { html, wholePage } from '../../../server/login/html.ts';
-import { returnPath } from '../../../server/login/return-path.ts';
+import { returnPath } from '../../../server/login/own-origin.ts';
 
 test('only paths of this server are gone back to', () => {
   for (const path of ['/auth/', '/auth/device?user_code=A-B', '/v2/', '/a%2f%2fb']) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { warning } from '../../../server/http/warning.ts';
+import { warning } from '../../../server/http/answer.ts';
 import { fc } from '../../support/properties.ts';
 
 test('a warning is exactly 299 - "text"', () => {

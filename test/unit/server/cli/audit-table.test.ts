@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseDigest } from '../../../../oci/digest.ts';
-import { auditTable } from '../../../../server/cli/audit-table.ts';
+import { auditTable } from '../../../../server/cli/audit.ts';
 
 const at = new Date('2026-11-27T20:00:00Z');
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { dockerCredentials } from '../../../../server/cli/docker-credentials.ts';
+import { dockerCredentials } from '../../../../server/cli/docker-config.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const auth = (pair: string) => ({ auth: Buffer.from(pair).toString('base64') });

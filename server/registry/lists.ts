@@ -1,6 +1,35 @@
 import type { Visible } from '../../auth/access/access.ts';
+import { CATALOG_SCOPE, repositoryScope } from '../../auth/access/scope.ts';
 import { Pace } from '../../lib/sync/pace.ts';
 import type { NamePage, Page, RepositoryCatalog } from '../../storage/catalog/catalog.ts';
+import { NameUnknownError } from '../../storage/errors.ts';
+import { answerJson } from '../http/answer.ts';
+import { answerReady, readyJson } from '../http/ready-answer.ts';
+import type { RequestRouter } from '../request-context.ts';
+import { authorize } from './authorize.ts';
+import { linkAfter, pageOf } from './paging.ts';
+import { repositoryOf } from './parameters.ts';
+import type { RegistryDependencies } from './registry-dependencies.ts';
+
+const EMPTY = { names: [], more: false };
+
+/** `GET /v2/_catalog`, the names of all repositories that the client may pull from (Docker registry API, "Listing Repositories"). */
+export function addCatalogRoutes(router: RequestRouter, { access, catalog }: RegistryDependencies): void {
+  router.get('/v2/_catalog', async (ctx) => {
+    authorize(ctx, access, CATALOG_SCOPE);
+    const page = pageOf(ctx);
+    const { names, more } =
+      page.limit === 0
+        ? EMPTY
+        : await listVisible(catalog.repositories, access.visible(ctx.state.identity), page, ctx.state.signal);
+    answerJson(
+      ctx,
+      200,
+      { repositories: names },
+      { Link: linkAfter(ctx, page, more ? names.at(-1) : undefined) },
+    );
+  });
+}
 
 /** Names that are read at once, at least. */
 const BATCH = 100;
@@ -53,4 +82,28 @@ function justBefore(prefix: string): string | undefined {
 function latest(one: string | undefined, other: string | undefined): string | undefined {
   if (one === undefined || other === undefined) return one ?? other;
   return one > other ? one : other;
+}
+
+/** The tags of a repository (distribution-spec, "Listing Tags"). */
+export function addTagRoutes(
+  router: RequestRouter,
+  { access, answers, catalog }: RegistryDependencies,
+): void {
+  router.get('/v2/*name/tags/list', async (ctx) => {
+    const keep = answers.begin(ctx);
+    const repository = repositoryOf(ctx);
+    const scope = repositoryScope(repository, 'pull');
+    authorize(ctx, access, scope);
+    const page = pageOf(ctx);
+    if (!(await catalog.repositories.exists(repository))) {
+      throw new NameUnknownError(`there is no repository ${repository}`);
+    }
+    const { names, more } = page.limit === 0 ? EMPTY : await catalog.tags.list(repository, page);
+    const answer = readyJson(
+      { name: repository, tags: names },
+      { Link: linkAfter(ctx, page, more ? names.at(-1) : undefined) },
+    );
+    keep(scope, answer);
+    answerReady(ctx, answer);
+  });
 }
