@@ -22,7 +22,7 @@ import { capabilityNames } from '../oci-runner/capabilities.ts';
 import { sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { Runtime } from '../oci-runner/runtimes.ts';
-import { readSeccompSource } from '../oci-runner/seccomp-source.ts';
+import { readSeccompSource } from '../oci-runner/seccomp.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { BuildCache } from './build-cache.ts';

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { type CgroupLayout, hasBlockWeight } from '../../lib/linux/cgroups/cgroups.ts';
 import { parseProcessorList } from '../../lib/linux/processors.ts';
 import { EngineError } from '../errors.ts';
 import type { HostConfig } from './container.ts';
@@ -22,4 +23,10 @@ async function checkList(what: string, asked: string, path: string): Promise<voi
     'bad-request',
     `Requested ${what} are not available - requested ${asked.slice(0, 80)}, available: ${available}`,
   );
+}
+
+/** What is said, in dockerd's words, where the kernel has no weights of block I/O; runtimes leave them out then. */
+export function blockWeightWarnings({ BlockIo }: HostConfig, cgroups: CgroupLayout): readonly string[] {
+  if (BlockIo.BlkioWeight === 0 || hasBlockWeight(cgroups)) return [];
+  return ['Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.'];
 }

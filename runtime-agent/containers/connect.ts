@@ -4,7 +4,7 @@ import { addToHosts, removeFromHosts } from '../networks/plan/hosts-file.ts';
 import { networkMode } from '../networks/plan/network-mode.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
-import { editEtcFile } from './run/edit-etc-file.ts';
+import { editEtcFile } from './run/run-network.ts';
 
 /** See Containers.connect. */
 export async function connectContainer(

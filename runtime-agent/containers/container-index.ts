@@ -3,7 +3,7 @@ import { parseLink } from '../networks/plan/links.ts';
 import type { LiveContainer } from './live-container.ts';
 
 /** The containers of this agent by ID and by name. */
-export class ContainerRegistry {
+export class ContainerIndex {
   readonly #byId = new Map<string, LiveContainer>();
   readonly #idByName = new Map<string, string>();
 

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import type { Digest } from '../../oci/digest.ts';
+import type { ActiveNetwork } from '../networks/network.ts';
 import type {
   Container,
   ContainerBase,
@@ -8,7 +10,26 @@ import type {
   HostConfig,
   MountPoint,
 } from './container.ts';
-import type { Run, StoredContainer } from './stored-container.ts';
+
+/** The processes of a running container, told apart from later ones that take their numbers. */
+export interface Run {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly conmonPid: number;
+  readonly conmonStartTime: number;
+  /** No process of another boot is alive. */
+  readonly bootId: string;
+  /** Absent where it has no networks of its own. */
+  readonly network?: ActiveNetwork;
+}
+
+/** What outlives the agent. */
+export interface StoredContainer {
+  readonly container: Container;
+  readonly run: Run | undefined;
+  /** Stopped or killed by a client since its last start: it is not started again on its own. */
+  readonly stoppedByUser: boolean;
+}
 
 const TABLE = 'containers';
 const NO_BLOCK_IO: HostConfig['BlockIo'] = {
@@ -167,4 +188,11 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
     health: state.health === undefined ? null : JSON.stringify(state.health),
     networks: JSON.stringify(container.networks),
   };
+}
+
+/** The layers that the containers in the database stand on, also before its schema is brought up to date. */
+export async function layersOfContainers(knex: Knex): Promise<readonly Digest[]> {
+  if (!(await knex.schema.hasColumn('containers', 'base'))) return [];
+  const rows: string[] = await knex('containers').whereNotNull('base').pluck('base');
+  return rows.flatMap((text) => (JSON.parse(text) as ContainerBase).diffIds);
 }

@@ -6,16 +6,16 @@ import type { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
+import type { SeccompSource } from '../oci-runner/bundle.ts';
 import type { SharedPaths } from '../oci-runner/run-paths.ts';
 import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { Runtime } from '../oci-runner/runtimes.ts';
-import type { SeccompSource } from '../oci-runner/seccomp-types.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { CopyUp } from '../volumes/copy-up.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { VolumeMounts } from '../volumes/volume-mounts.ts';
 import type { AttachHub } from './attach/attach-hub.ts';
-import type { ContainerRegistry } from './container-index.ts';
+import type { ContainerIndex } from './container-index.ts';
 import type { ContainerTable } from './container-table.ts';
 
 /** The services that every step of a container's life uses. */
@@ -31,7 +31,7 @@ export interface ContainerContext {
   readonly runtime: Runtime;
   readonly commands: RuntimeCommands;
   readonly table: ContainerTable;
-  readonly registry: ContainerRegistry;
+  readonly index: ContainerIndex;
   readonly hub: AttachHub;
   readonly paths: SharedPaths;
   /** The agent's own, absolute. */

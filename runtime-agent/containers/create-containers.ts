@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
 import { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
@@ -14,29 +14,27 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import { capabilityNames } from '../oci-runner/capabilities.ts';
-import { ExitWatch, readExitRecord } from '../oci-runner/exit-watch.ts';
-import { resizeConsole } from '../oci-runner/resize-console.ts';
+import { resizeConsole } from '../oci-runner/conmon.ts';
+import { ExitWatch } from '../oci-runner/exit-watch.ts';
 import { runPaths, sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { Runtime } from '../oci-runner/runtimes.ts';
-import { readSeccompSource } from '../oci-runner/seccomp-source.ts';
+import { readSeccompSource } from '../oci-runner/seccomp.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { CopyUp } from '../volumes/copy-up.ts';
 import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
-import { containerControl } from './agent-container-control.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import { connectContainer, disconnectContainer } from './connect.ts';
-import type { ContainerControl } from './container-control.ts';
-import { ContainerRegistry } from './container-index.ts';
+import { ContainerIndex } from './container-index.ts';
 import { ContainerTable } from './container-table.ts';
-import type { Containers } from './containers.ts';
+import type { ContainerControl, Containers } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import { createContainer } from './create.ts';
 import { AgentExecs } from './exec/agent-execs.ts';
 import type { Execs } from './exec/execs.ts';
-import { finishRunLocked } from './exit.ts';
+import { handleExitFile } from './exit.ts';
 import { AgentContainerArchive } from './files/agent-container-archive.ts';
 import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
@@ -46,13 +44,16 @@ import type { LiveContainer } from './live-container.ts';
 import { LogRotation } from './logs/log-rotation.ts';
 import { readLog } from './logs/read-log.ts';
 import { CONTAINER_MIGRATIONS, CONTAINER_MIGRATIONS_TABLE } from './migrations.ts';
-import { checkRun, recover } from './recover.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
+import { checkRuns, recover } from './recover.ts';
 import { removeContainer } from './remove.ts';
+import { unlinkContainer } from './run/links.ts';
 import { startLocked } from './start.ts';
 import { AgentContainerStats } from './stats/agent-container-stats.ts';
 import type { ContainerStats } from './stats/container-stats.ts';
 import { killContainer, stopContainer } from './stop.ts';
 import { attachTo } from './streams.ts';
+import { renameContainer, updateContainer } from './update.ts';
 
 export interface ContainersDeps {
   readonly knex: Knex;
@@ -115,7 +116,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     runtime: deps.runtime,
     commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
     table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
-    registry: new ContainerRegistry(),
+    index: new ContainerIndex(),
     hub: new AttachHub(deps.log, deps.attachWorker),
     paths,
     dataFolder: deps.dataDirectory,
@@ -133,10 +134,10 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   await recover(context);
   const watch = new ExitWatch(
     paths.exits,
-    (id) => void handleExit(context, id),
-    () => void checkAll(context),
+    (id) => void handleExitFile(context, id),
+    () => void checkRuns(context),
   );
-  const rotation = new LogRotation(context.registry, deps.events, deps.log);
+  const rotation = new LogRotation(context.index, deps.events, deps.log);
   const health = new HealthChecks({ ...context, execs });
   return {
     ...containersOver(context),
@@ -151,8 +152,8 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
       watch.close();
       rotation.close();
       health.close();
-      for (const live of context.registry.all()) clearTimeout(live.restartTimer);
-      await Promise.all(context.registry.all().map((live) => live.mutex.run(async () => undefined)));
+      for (const live of context.index.all()) clearTimeout(live.restartTimer);
+      await Promise.all(context.index.all().map((live) => live.mutex.run(async () => undefined)));
       await execs.close();
       await context.hub.close();
       context.moves.close();
@@ -162,7 +163,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
 }
 
 function containersOver(context: ContainerContext): Containers {
-  const find = (ref: string) => context.registry.find(ref);
+  const find = (ref: string) => context.index.find(ref);
   const start = (live: LiveContainer) =>
     live.mutex.run(async () => {
       // It may have been removed while this start waited for its turn.
@@ -216,7 +217,7 @@ function containersOver(context: ContainerContext): Containers {
     disconnect: async (ref, network) => disconnectContainer(context, find(ref), network),
     get: async (ref) => find(ref).container,
     list: async () =>
-      context.registry
+      context.index
         .all()
         .map((live) => live.container)
         .reverse()
@@ -228,32 +229,14 @@ function unlessNotModified(error: unknown): void {
   if (!(isEngineError(error) && error.code === 'not-modified')) throw error;
 }
 
-async function handleExit(context: ContainerContext, id: string): Promise<void> {
-  const live = context.registry.byId(id);
-  const { exitFile } = runPaths(context.paths, id);
-  try {
-    if (live === undefined) {
-      await rm(exitFile, { force: true });
-      return;
-    }
-    await live.mutex.run(async () => {
-      if (live.run === undefined) return;
-      const exit = await readExitRecord(exitFile);
-      if (exit !== undefined) await finishRunLocked(context, live, exit);
-    });
-  } catch (error) {
-    context.log.error({ container: id, err: error }, 'the end of a container could not be handled');
-  }
-}
-
-/** Finds runs whose monitor was killed, which leaves no exit file. */
-async function checkAll(context: ContainerContext): Promise<void> {
-  for (const live of context.registry.all()) {
-    if (live.run === undefined) continue;
-    try {
-      await live.mutex.run(() => checkRun(context, live));
-    } catch (error) {
-      context.log.error({ container: live.id, err: error }, 'a container could not be looked after');
-    }
-  }
+/** See ContainerControl. */
+function containerControl(context: ContainerContext): ContainerControl {
+  const find = (ref: string) => context.index.find(ref);
+  return {
+    pause: async (ref) => pauseContainer(context, find(ref)),
+    unpause: async (ref) => unpauseContainer(context, find(ref)),
+    rename: async (ref, name) => renameContainer(context, find(ref), name),
+    unlink: async (ref) => unlinkContainer(context, ref),
+    update: async (ref, changes) => updateContainer(context, find(ref), changes),
+  };
 }

@@ -10,8 +10,7 @@ import { networkMode } from '../networks/plan/network-mode.ts';
 import { checkApparmor } from '../oci-runner/apparmor.ts';
 import { containerCapabilities } from '../oci-runner/capabilities.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
-import { blockWeightWarnings } from './block-weight-warnings.ts';
-import { checkCpusets } from './check-limits.ts';
+import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
 import type { Container, HostConfig, MountPoint } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
@@ -19,12 +18,12 @@ import type { ContainerContext } from './context.ts';
 import { LiveContainer } from './live-container.ts';
 import { cleanPath } from './plan/bind-text.ts';
 import { commandLine, mergeImageConfig } from './plan/command.ts';
-import { limitWarnings } from './plan/limit-warnings.ts';
 import { inventName, parseContainerName } from './plan/names.ts';
-import { sharedContainerRef } from './plan/namespaces.ts';
+import { sharedContainerRef } from './plan/oci-spec.ts';
 import { checkPlatform } from './plan/platform.ts';
 import { capabilityOptions, parseSecurityOptions } from './plan/security.ts';
 import { validateRequest } from './plan/validate.ts';
+import { limitWarnings } from './plan/validate-resources.ts';
 import { acquireMounts, findDonor, releaseMounts } from './run/acquire-mounts.ts';
 import { settleLinks } from './run/links.ts';
 
@@ -35,7 +34,7 @@ export async function createContainer(
   context: ContainerContext,
   request: CreateRequest,
 ): Promise<CreateResult> {
-  const { registry } = context;
+  const { index } = context;
   const givenName = request.name === undefined ? undefined : parseContainerName(request.name);
   validateRequest(request.config, request.hostConfig, availableParallelism());
   await checkCpusets(request.hostConfig);
@@ -53,8 +52,8 @@ export async function createContainer(
   const paths = runPaths(context.paths, id);
   const made = newContainer(context, id, request, image, paths.log);
   const container = { ...made, networks: context.networks.admit(made) };
-  const name = givenName ?? inventName((candidate) => registry.isTaken(candidate));
-  registry.reserve(name, id);
+  const name = givenName ?? inventName((candidate) => index.isTaken(candidate));
+  index.reserve(name, id);
   let mounts: readonly MountPoint[] = [];
   let live: LiveContainer;
   try {
@@ -66,12 +65,12 @@ export async function createContainer(
     await mkdir(paths.home, { mode: 0o700 });
     await context.table.insert(live.stored);
   } catch (error) {
-    registry.remove(id, name);
+    index.remove(id, name);
     await releaseMounts(context, id, mounts, true);
     await rm(paths.home, { recursive: true, force: true });
     throw error;
   }
-  registry.add(live);
+  index.add(live);
   publishContainerEvent(context.events, live.container, 'create');
   return { id, warnings };
 }
@@ -153,7 +152,7 @@ function withLabelOption(hostConfig: HostConfig): HostConfig {
 /** Whose network is shared. One that is not there is told at the start, as dockerd does; of other namespaces at once. */
 function sharedContainer(context: ContainerContext, ref: string): Container | undefined {
   try {
-    return context.registry.find(ref).container;
+    return context.index.find(ref).container;
   } catch (error) {
     if (isEngineError(error) && error.code === 'not-found') return undefined;
     throw error;

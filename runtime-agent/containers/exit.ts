@@ -1,33 +1,52 @@
 import { rm } from 'node:fs/promises';
 import { countOomKills } from '../../lib/linux/cgroups/cgroups.ts';
 import { timestamp } from '../../lib/time/timestamp.ts';
-import type { ExitRecord } from '../oci-runner/exit-watch.ts';
-import { wasOomKilled } from '../oci-runner/oom-mark.ts';
+import { wasOomKilled } from '../oci-runner/conmon.ts';
+import { type ExitRecord, readExitRecord } from '../oci-runner/exit-watch.ts';
+import { runPaths } from '../oci-runner/run-paths.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import { clearRun, type Thoroughness } from './clear-run.ts';
 import type { Container } from './container.ts';
 import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
-import { containerCgroup } from './plan/cgroup-path.ts';
-import { endedHealth } from './plan/health-state.ts';
+import { endedHealth } from './plan/health.ts';
+import { containerCgroup } from './plan/resources.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from './plan/restart-policy.ts';
-import { removeLocked } from './remove.ts';
-import { settlesWithin } from './settles-within.ts';
+import { clearRun, removeLocked, type Thoroughness } from './remove.ts';
 import { startLocked } from './start.ts';
+import { settlesWithin } from './waiters.ts';
 
-/** A run this long was no failed attempt: the delays of restarts begin anew (milliseconds). */
+/** Milliseconds after which a run counts as successful and resets the delay of restarts. */
 const SETTLED = 10_000;
 
-/** What attached clients have not been handed so long after the end is not waited for (milliseconds). */
+/** Milliseconds that attached clients get to receive the last output. */
 const LAST_OUTPUT = 2000;
 
+/** Handles the end of a container whose exit file has appeared. Failures are logged. */
+export async function handleExitFile(context: ContainerContext, id: string): Promise<void> {
+  const live = context.index.byId(id);
+  const { exitFile } = runPaths(context.paths, id);
+  try {
+    if (live === undefined) {
+      await rm(exitFile, { force: true });
+      return;
+    }
+    await live.mutex.run(async () => {
+      if (live.run === undefined) return;
+      const exit = await readExitRecord(exitFile);
+      if (exit !== undefined) await handleExit(context, live, exit);
+    });
+  } catch (error) {
+    context.log.error({ container: id, err: error }, 'the end of a container could not be handled');
+  }
+}
+
 /**
- * A container's process has ended: records it, tells all who wait, clears up, and removes or restarts the container where
- * that is asked for. The caller holds its mutex. The order is dockerd's, which programs rely on: the last output, the answer
- * of `wait`, the event `stop` and the answer of `stop`, the event `die`, `destroy`.
+ * Records the end of a container's process, notifies waiters, clears the run, and removes or restarts the container as it is
+ * configured. The caller holds its mutex. Clients rely on dockerd's order: the last output, the response to `wait`, the event
+ * `stop` and the response to `stop`, the events `die` and `destroy`.
  */
-export async function finishRunLocked(
+export async function handleExit(
   context: ContainerContext,
   live: LiveContainer,
   exit: ExitRecord,
@@ -62,11 +81,11 @@ export async function finishRunLocked(
   const { events } = context;
   publishVolumeEvents(events, live.container, 'unmount');
   if (oomKilled) publishContainerEvent(events, live.container, 'oom');
-  const tellOfStop = () => {
+  const notifyStopped = () => {
     if (stopped) publishContainerEvent(events, live.container, 'stop');
     live.waiters.cleared({ exitCode: exit.exitCode });
   };
-  const tellOfEnd = () => {
+  const notifyDied = () => {
     publishContainerEvent(events, live.container, 'die', {
       exitCode: String(exit.exitCode),
       execDuration: String(Math.floor(duration / 1000)),
@@ -75,8 +94,8 @@ export async function finishRunLocked(
   live.waiters.ended({ exitCode: exit.exitCode });
   if (removes) {
     if (stopped) publishContainerEvent(events, live.container, 'stop');
-    tellOfEnd();
-    // Who stops it is answered when it has gone.
+    notifyDied();
+    // The response to `stop` follows when the container is gone.
     await removeLocked(context, live, { run: thoroughness });
     return;
   }
@@ -84,22 +103,22 @@ export async function finishRunLocked(
     await Promise.all([
       context.table.update(live.stored),
       clearRun(context, live.paths, thoroughness),
-    ]).finally(tellOfStop);
-    // Takes long enough for who asked for the end to have its answer before others hear of it.
+    ]).finally(notifyStopped);
+    // Takes long enough for the response to `stop` to precede the event.
     await rm(live.paths.exitFile, { force: true });
   } finally {
-    tellOfEnd();
+    notifyDied();
   }
   if (restarts) scheduleRestart(context, live);
 }
 
-/** Milliseconds. An end that was found later, perhaps after a boot, has only the two moments that were written down. */
+/** Milliseconds. The duration of a run whose end was found later, perhaps after a reboot, comes from the recorded times. */
 function runDuration(live: LiveContainer, { finishedAt }: ExitRecord, thoroughness: Thoroughness): number {
   if (thoroughness !== 'found') return live.runAge;
   return Math.max(0, finishedAt.getTime() - Date.parse(live.container.state.startedAt));
 }
 
-/** The clients of the run, when they have its last output; who attaches from now on waits for the next run. */
+/** Detaches the clients of the run once they have its last output; later clients wait for the next run. */
 async function takeSession(live: LiveContainer): Promise<AttachSession | undefined> {
   const { session } = live;
   live.session = undefined;
@@ -132,7 +151,7 @@ function willRestart(
   });
 }
 
-/** Starts the container again after its delay, unless it was stopped, started or removed before. */
+/** Starts the container again after a delay, unless it is stopped, started or removed before. */
 export function scheduleRestart(context: ContainerContext, live: LiveContainer): void {
   const delay = restartDelay(live.failures);
   live.failures += 1;

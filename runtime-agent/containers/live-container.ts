@@ -1,10 +1,21 @@
 import { isProcessAlive, processAge } from '../../lib/linux/process/proc.ts';
+import type { Images } from '../images/images.ts';
 import type { RunPaths } from '../oci-runner/run-paths.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import type { Container, ContainerState, HostConfig } from './container.ts';
-import { Mutex } from './mutex.ts';
-import type { Run, StoredContainer } from './stored-container.ts';
+import type { Container, ContainerBase, ContainerState, HostConfig } from './container.ts';
+import type { Run, StoredContainer } from './container-table.ts';
 import { Waiters } from './waiters.ts';
+
+/** Lets one piece of work run at a time, in the order of asking. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
 
 /** A container as the agent holds it in memory: what is stored, and what only this process knows. */
 export class LiveContainer {
@@ -77,4 +88,17 @@ export class LiveContainer {
       stoppedByUser: changes.stoppedByUser ?? this.#stored.stoppedByUser,
     };
   }
+}
+
+/**
+ * What a container stands on. Its image may have gone by force while it did not run. Containers of an earlier agent have their
+ * image still. Throws EngineError 'not-found'.
+ */
+export async function containerBase(
+  { images }: { readonly images: Pick<Images, 'get'> },
+  { base, imageId }: Pick<Container, 'base' | 'imageId'>,
+): Promise<ContainerBase> {
+  if (base !== undefined) return base;
+  const { diffIds, platform } = await images.get(imageId);
+  return { diffIds, platform };
 }

@@ -4,15 +4,14 @@ import { isProcessAlive } from '../../lib/linux/process/proc.ts';
 import { readExitRecord } from '../oci-runner/exit-watch.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { volumePlace } from '../volumes/volume-options.ts';
-import { clearContainer, clearRun } from './clear-run.ts';
+import type { StoredContainer } from './container-table.ts';
 import type { ContainerContext } from './context.ts';
 import { clearExecs } from './exec/clear-execs.ts';
-import { finishRunLocked, scheduleRestart } from './exit.ts';
+import { handleExit, scheduleRestart } from './exit.ts';
 import { BASE_TREE } from './files/agent-container-trees.ts';
 import { LiveContainer } from './live-container.ts';
 import { parseRestartPolicy, shouldRestart } from './plan/restart-policy.ts';
-import { removeLocked } from './remove.ts';
-import type { StoredContainer } from './stored-container.ts';
+import { clearContainer, clearRun, removeLocked } from './remove.ts';
 
 /** What dockerd says of containers whose end nobody saw. */
 const UNSEEN_EXIT = 255;
@@ -35,13 +34,13 @@ export async function recover(context: ContainerContext): Promise<void> {
   }
   const stored = await withVolumesWhereTheyAre(context, await context.table.list());
   for (const entry of stored) {
-    context.registry.reserve(entry.container.name, entry.container.id);
+    context.index.reserve(entry.container.name, entry.container.id);
     for (const { name } of entry.container.mounts) {
       if (name === undefined) continue;
       context.volumes.resume(name, entry.container.id);
       if (entry.run?.bootId === context.bootId) context.volumeMounts.resume(name, entry.container.id);
     }
-    context.registry.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
+    context.index.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
   }
   // Before any container is started again: it must not get the address of one that runs.
   for (const { container, run } of stored) {
@@ -51,7 +50,7 @@ export async function recover(context: ContainerContext): Promise<void> {
     }
   }
   await Promise.all(
-    context.registry.all().map((live) =>
+    context.index.all().map((live) =>
       live.mutex.run(async () => {
         try {
           await recoverOne(context, live);
@@ -114,8 +113,20 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   await clearExecs(context.libc, live);
 }
 
+/** Ends the runs whose monitor was killed, which leaves no exit file. Failures are logged. */
+export async function checkRuns(context: ContainerContext): Promise<void> {
+  for (const live of context.index.all()) {
+    if (live.run === undefined) continue;
+    try {
+      await live.mutex.run(() => checkRun(context, live));
+    } catch (error) {
+      context.log.error({ container: live.id, err: error }, 'a container could not be looked after');
+    }
+  }
+}
+
 /** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */
-export async function checkRun(context: ContainerContext, live: LiveContainer): Promise<void> {
+async function checkRun(context: ContainerContext, live: LiveContainer): Promise<void> {
   const { run } = live;
   if (run === undefined) return;
   if (run.bootId !== context.bootId) {
@@ -123,16 +134,16 @@ export async function checkRun(context: ContainerContext, live: LiveContainer): 
       exitCode: UNSEEN_EXIT,
       finishedAt: new Date(),
     };
-    await finishRunLocked(context, live, exit, 'found');
+    await handleExit(context, live, exit, 'found');
     return;
   }
   const alive = isProcessAlive(run.conmonPid, run.conmonStartTime);
   // Read after the look at conmon, which writes it before it goes.
   const exit = await readExitRecord(live.paths.exitFile);
-  if (exit !== undefined) await finishRunLocked(context, live, exit, 'found');
+  if (exit !== undefined) await handleExit(context, live, exit, 'found');
   else if (!alive) {
     context.log.warn({ container: live.id }, 'the monitor of a container is gone; the container is ended');
-    await finishRunLocked(context, live, { exitCode: KILLED, finishedAt: new Date() }, 'found');
+    await handleExit(context, live, { exitCode: KILLED, finishedAt: new Date() }, 'found');
   }
 }
 

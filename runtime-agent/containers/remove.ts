@@ -1,10 +1,15 @@
+import { rm } from 'node:fs/promises';
+import { destroyCgroup, removeLitter } from '../../lib/linux/cgroups/cgroups.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import { clearContainer, type Thoroughness } from './clear-run.ts';
+import { killMonitor } from '../oci-runner/conmon.ts';
+import type { RunPaths } from '../oci-runner/run-paths.ts';
 import { publishContainerEvent } from './container-events.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
+import { cgroupPath } from './plan/resources.ts';
 import { releaseMounts } from './run/acquire-mounts.ts';
+import { releaseShm } from './run/namespaces.ts';
 import { killAndWait } from './stop.ts';
 
 /** See Containers.remove. */
@@ -18,7 +23,7 @@ export async function removeContainer(
     else refuseRunning(live);
     isRemoved = await live.mutex.run(async () => {
       // It may have gone meanwhile, by AutoRemove or another client.
-      if (context.registry.byId(live.id) !== live) return true;
+      if (context.index.byId(live.id) !== live) return true;
       // Or been started: its process would go on, and nobody would know of it.
       if (live.run !== undefined) return false;
       await removeLocked(context, live, { volumes });
@@ -62,7 +67,7 @@ export async function removeLocked(
   live.session?.end();
   live.session = undefined;
   await releaseMounts(context, id, container.mounts, volumes || container.hostConfig.AutoRemove);
-  context.registry.remove(id, container.name);
+  context.index.remove(id, container.name);
   await context.images.containerGone(container.imageId as Digest).catch((error: unknown) => {
     context.log.error(
       { container: id, err: error },
@@ -71,4 +76,72 @@ export async function removeLocked(
   });
   publishContainerEvent(context.events, container, 'destroy');
   live.waiters.removed({ exitCode });
+}
+
+/** How thoroughly a run is cleared: `found` also kills what was begun and never recorded, or lost its monitor. */
+export type Thoroughness = 'ended' | 'found';
+
+/**
+ * Takes away what a run leaves behind, except the writable layer: the runtime's state, cgroups, the mount and the bundle.
+ * The exit file stays: it is the caller's, until what it says is in the database.
+ */
+export async function clearRun(
+  context: ContainerContext,
+  paths: RunPaths,
+  thoroughness: Thoroughness,
+): Promise<void> {
+  await releaseAnd(context, paths, thoroughness, () => [
+    context.snapshotter.unmountRootfs(paths.id),
+    removeRunFiles(paths),
+    context.volumeMounts.release(paths.id),
+  ]);
+}
+
+/** Takes away all that a run and its container have on this host, but the row in the database. */
+export async function clearContainer(
+  context: ContainerContext,
+  paths: RunPaths,
+  thoroughness: Thoroughness | 'no-run',
+): Promise<void> {
+  await releaseAnd(context, paths, thoroughness, () => [
+    context.snapshotter.removeRootfs(paths.id),
+    rm(paths.home, { recursive: true, force: true }),
+    rm(paths.run, { recursive: true, force: true }),
+    context.volumeMounts.release(paths.id),
+    rm(paths.exitFile, { force: true }),
+  ]);
+}
+
+/** The runtime needs none of the files of a run that has ended, so all goes at once; otherwise its processes go first. */
+async function releaseAnd(
+  context: ContainerContext,
+  paths: RunPaths,
+  thoroughness: Thoroughness | 'no-run',
+  others: () => readonly Promise<void>[],
+): Promise<void> {
+  const shared = context.index.byId(paths.id)?.container.hostConfig;
+  const cgroup = cgroupPath(paths.id, shared?.CgroupParent);
+  if (thoroughness === 'found' || shared?.IpcMode === 'shareable') await releaseShm(paths);
+  if (thoroughness === 'found') {
+    await killMonitor(context.libc, paths);
+    await context.commands.delete(paths.id, true);
+    await destroyCgroup(context.cgroups, cgroup);
+    await Promise.all(others());
+    return;
+  }
+  await Promise.all([
+    thoroughness === 'ended' ? releaseEnded(context, paths.id, cgroup) : undefined,
+    ...others(),
+  ]);
+}
+
+async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
+  await context.commands.delete(id, false);
+  await removeLitter(context.cgroups, cgroup);
+}
+
+/** The folder of a run of an older agent is the container's own. */
+async function removeRunFiles({ home, run, bundle, persist }: RunPaths): Promise<void> {
+  for (const folder of run === home ? [bundle, persist] : [run])
+    await rm(folder, { recursive: true, force: true });
 }

@@ -1,70 +1,62 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allowRealtime } from '../../lib/linux/cgroups/cgroups.ts';
-import { NEVER, timestamp } from '../../lib/time/timestamp.ts';
+import { timestamp } from '../../lib/time/timestamp.ts';
 import { EngineError } from '../errors.ts';
+import type { Platform } from '../images/image.ts';
 import { RuntimeCreateError, startMonitor } from '../oci-runner/conmon.ts';
 import { readCreateFailure } from '../oci-runner/runtime-error.ts';
-import type { AttachSession } from './attach/attach-session.ts';
-import { clearRun } from './clear-run.ts';
-import { containerBase } from './container-base.ts';
+import type { Container, ContainerState } from './container.ts';
 import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
+import type { Run } from './container-table.ts';
 import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
-import { containerCgroup } from './plan/cgroup-path.ts';
-import { probePlan } from './plan/health.ts';
-import { startingHealth } from './plan/health-state.ts';
+import { containerBase, type LiveContainer } from './live-container.ts';
+import { probePlan, startingHealth } from './plan/health.ts';
 import { monitorLimit, planLog } from './plan/log-options.ts';
 import { isHostPlatform } from './plan/platform.ts';
-import { removeLocked } from './remove.ts';
-import { prepareFolders, writeBundle } from './run/bundle.ts';
+import { containerCgroup } from './plan/resources.ts';
+import { clearRun, removeLocked } from './remove.ts';
+import { type BundleParts, prepareFolders, writeBundle } from './run/bundle.ts';
 import { checkExecutable } from './run/check-executable.ts';
 import { gatherDevices } from './run/devices.ts';
-import { runLinks, tellLinked } from './run/links.ts';
+import { notifyLinked, runLinks } from './run/links.ts';
 import { openMountSources } from './run/mount-sources.ts';
 import { joinNamespaces } from './run/namespaces.ts';
-import { openRunNetwork } from './run/run-network.ts';
-import type { Run } from './stored-container.ts';
+import { openRunNetwork, type RunNetwork } from './run/run-network.ts';
+import { sessionOf } from './streams.ts';
 
-/** Starts a container that does not run. The caller holds its mutex. See Containers.start. */
+/**
+ * Starts a container that does not run. The caller holds its mutex. See Containers.start.
+ *
+ * The steps in order: open the parts of the run (root file system, network, mounts, namespaces, devices), write the bundle,
+ * have conmon create the process, release the parts, connect the attached clients, record the run, let the process run,
+ * publish the event `start`.
+ */
 export async function startLocked(context: ContainerContext, live: LiveContainer): Promise<void> {
-  const { status } = live.container.state;
-  if (status === 'paused') {
-    throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
-  }
-  if (status === 'running') {
-    throw new EngineError('not-modified', `Container ${live.container.name} is already running`);
-  }
-  if (status === 'removing' || status === 'dead') {
-    throw new EngineError('conflict', 'container is marked for removal and cannot be started');
-  }
+  refuseUnlessStopped(live.container);
   clearTimeout(live.restartTimer);
   try {
-    const run = await createProcess(context, live);
+    const parts = await openParts(context, live);
+    let run: Run;
+    try {
+      publishVolumeEvents(context.events, live.container, 'mount');
+      const spec = await writeBundle(context, live.container, live.paths, parts);
+      if (!isHostPlatform(parts.platform)) {
+        await checkExecutable(context, live.container, parts.rootfs, spec.process.env);
+      }
+      run = await createProcess(context, live, parts.network);
+    } finally {
+      await parts.release();
+    }
     const session = sessionOf(context, live);
     if (session.hasClients) await session.connect(live.paths.attach);
     live.stopping = false;
-    live.change({
-      state: {
-        status: 'running',
-        exitCode: 0,
-        oomKilled: false,
-        error: '',
-        startedAt: timestamp(),
-        finishedAt: live.container.state.finishedAt ?? NEVER,
-        ...(probePlan(live.container.config) === undefined
-          ? {}
-          : { health: startingHealth(live.container.state.health) }),
-      },
-      run,
-      stoppedByUser: false,
-    });
-    // Killed between the two, the agent leaves a container that is recorded and waits, whose start recovery completes,
-    // or one that runs and is not recorded, which recovery clears.
+    live.change({ state: runningState(live.container), run, stoppedByUser: false });
+    // When the agent is killed between these steps, recovery starts a container that was recorded and clears one that was not.
     await Promise.all([
       context.table.update(live.stored),
       context.commands.start(live.id),
-      tellLinked(context, live),
+      notifyLinked(context, live),
     ]);
   } catch (error) {
     await failStart(context, live, error);
@@ -72,37 +64,50 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
   publishContainerEvent(context.events, live.container, 'start');
 }
 
-/** The clients of the present run, or of the next one. */
-export function sessionOf(context: ContainerContext, live: LiveContainer): AttachSession {
-  const { OpenStdin, StdinOnce, Tty } = live.container.config;
-  live.session ??= context.hub.open({ open: OpenStdin, once: StdinOnce && !Tty }, () => live.isAlive);
-  return live.session;
+/** Throws EngineError 'conflict' or 'not-modified'. */
+function refuseUnlessStopped({ name, state: { status } }: Container): void {
+  if (status === 'paused') {
+    throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
+  }
+  if (status === 'running') {
+    throw new EngineError('not-modified', `Container ${name} is already running`);
+  }
+  if (status === 'removing' || status === 'dead') {
+    throw new EngineError('conflict', 'container is marked for removal and cannot be started');
+  }
 }
 
-async function createProcess(context: ContainerContext, live: LiveContainer): Promise<Run> {
-  const { container, paths } = live;
-  const { config, hostConfig } = container;
-  const logPlan = planLog(hostConfig.LogConfig);
+interface OpenParts extends BundleParts {
+  readonly platform: Platform;
+  /** Releases the parts; to be called when the runtime has joined or mounted them, or has failed. */
+  release(): Promise<void>;
+}
+
+/** Opens the parts of a run, side by side where they do not depend on each other. Releases all of them when one fails. */
+async function openParts(context: ContainerContext, { container, paths }: LiveContainer): Promise<OpenParts> {
+  const { hostConfig } = container;
   context.moves.expect();
-  const image = await containerBase(context, container);
+  const { diffIds, platform } = await containerBase(context, container);
   const links = runLinks(context, container);
+
   const opening = openRunNetwork(context, container, paths, links.hosts);
-  const letGo = () => opening.then(({ release }) => release()).catch(() => undefined);
-  const [rootfs, network] = await orFirst(letGo, [
-    context.snapshotter.mountRootfs(live.id, image.diffIds),
+  const releaseNetwork = () => opening.then(({ release }) => release()).catch(() => undefined);
+  const [rootfs, network] = await allOrUndo(releaseNetwork, [
+    context.snapshotter.mountRootfs(container.id, diffIds),
     opening,
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
+
   const joining = joinNamespaces(context, container, paths);
   const sources = openMountSources(context, container, rootfs.path, 'run');
-  const letAllGo = () =>
+  const releaseAll = () =>
     Promise.all([
-      letGo(),
+      releaseNetwork(),
       joining.then(({ release }) => release()).catch(() => undefined),
       sources.then(({ close }) => close()).catch(() => undefined),
     ]);
-  const [opened, , joined, gathered] = await orFirst(letAllGo, [
+  const [opened, , joined, gathered] = await allOrUndo(releaseAll, [
     sources,
     markAsContainer(rootfs.path),
     joining,
@@ -111,46 +116,63 @@ async function createProcess(context: ContainerContext, live: LiveContainer): Pr
       ? allowRealtime(context.cgroups, containerCgroup(container))
       : undefined,
   ]);
-  publishVolumeEvents(context.events, container, 'mount');
-  try {
-    const spec = await writeBundle(context, container, paths, {
-      rootfs: rootfs.path,
-      mounts: opened.mounts,
-      network,
-      joined,
-      gathered,
-      links,
-    });
-    if (!isHostPlatform(image.platform)) {
-      await checkExecutable(context, container, rootfs.path, spec.process.env);
-    }
-    const monitored = await startMonitor({
-      id: live.id,
-      name: container.name,
-      runtime: context.runtime,
-      libc: context.libc,
-      commands: context.commands,
-      paths,
-      tty: config.Tty,
-      stdin: config.OpenStdin,
-      keepStdin: config.Tty || !config.StdinOnce,
-      keepsLog: logPlan.kind !== 'none',
-      logLimit: logPlan.kind === 'none' ? undefined : monitorLimit(logPlan),
-    });
-    await network.ready;
-    return {
-      ...monitored,
-      bootId: context.bootId,
-      ...(network.active === undefined ? {} : { network: network.active }),
-    };
-  } finally {
-    network.release();
-    joined.release();
-    await opened.close();
-  }
+  return {
+    platform,
+    rootfs: rootfs.path,
+    mounts: opened.mounts,
+    network,
+    joined,
+    gathered,
+    links,
+    release: async () => {
+      network.release();
+      joined.release();
+      await opened.close();
+    },
+  };
 }
 
-/** Programs tell by this file that they run in a container. */
+/** Has conmon create the process of a written bundle; it waits for the runtime's `start`. Throws RuntimeCreateError. */
+async function createProcess(
+  context: ContainerContext,
+  { container, paths }: LiveContainer,
+  network: RunNetwork,
+): Promise<Run> {
+  const { Tty: tty, OpenStdin: stdin, StdinOnce: once } = container.config;
+  const log = planLog(container.hostConfig.LogConfig);
+  const monitored = await startMonitor({
+    id: container.id,
+    name: container.name,
+    runtime: context.runtime,
+    libc: context.libc,
+    commands: context.commands,
+    paths,
+    tty,
+    stdin,
+    keepStdin: tty || !once,
+    keepsLog: log.kind !== 'none',
+    logLimit: log.kind === 'none' ? undefined : monitorLimit(log),
+  });
+  await network.ready;
+  return {
+    ...monitored,
+    bootId: context.bootId,
+    ...(network.active === undefined ? {} : { network: network.active }),
+  };
+}
+
+function runningState({ config, state }: Container): Partial<ContainerState> {
+  return {
+    status: 'running',
+    exitCode: 0,
+    oomKilled: false,
+    error: '',
+    startedAt: timestamp(),
+    ...(probePlan(config) === undefined ? {} : { health: startingHealth(state.health) }),
+  };
+}
+
+/** Makes /.dockerenv, by which programs recognise a container. */
 async function markAsContainer(rootfs: string): Promise<void> {
   try {
     const file = await open(join(rootfs, '.dockerenv'), 'wx', 0o755);
@@ -160,8 +182,8 @@ async function markAsContainer(rootfs: string): Promise<void> {
   }
 }
 
-/** As Promise.all; when one fails, `undo` is done before the failure is told. */
-async function orFirst<const T extends readonly unknown[]>(
+/** Works as Promise.all, but runs `undo` before it rejects. */
+async function allOrUndo<const T extends readonly unknown[]>(
   undo: () => Promise<unknown>,
   steps: T,
 ): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
@@ -173,7 +195,7 @@ async function orFirst<const T extends readonly unknown[]>(
   }
 }
 
-/** Brings the container back to rest, tells all who wait, and throws what the client is to read. */
+/** Clears the failed run, records it, notifies waiters, and throws the error for the client. */
 async function failStart(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<never> {
   const failure =
     cause instanceof RuntimeCreateError
@@ -183,11 +205,8 @@ async function failStart(context: ContainerContext, live: LiveContainer, cause: 
     await context.networks.close(live.id);
     await clearRun(context, live.paths, 'found');
   } catch (error) {
-    // The next start, removal or recovery tries again; who waits must be told now.
-    context.log.error(
-      { container: live.id, err: error },
-      'what a failed start has left could not be cleared',
-    );
+    // The next start, removal or recovery tries again; waiters must be notified now.
+    context.log.error({ container: live.id, err: error }, 'a failed start could not be cleared');
   }
   live.session?.end();
   live.session = undefined;

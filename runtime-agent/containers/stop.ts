@@ -5,7 +5,7 @@ import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { resumeForSignal } from './pause.ts';
 import { parseSignal } from './plan/signals.ts';
-import { settlesWithin } from './settles-within.ts';
+import { settlesWithin } from './waiters.ts';
 
 const SIGKILL = 9;
 const DEFAULT_GRACE = 10;

@@ -1,9 +1,16 @@
+import type { AttachSession } from './attach/attach-session.ts';
 import { AttachThreadError } from './attach/attach-thread.ts';
 import { publishContainerEvent } from './container-events.ts';
 import type { Attachment } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
-import { sessionOf } from './start.ts';
+
+/** Returns the clients of the present run, or of the next one. */
+export function sessionOf(context: ContainerContext, live: LiveContainer): AttachSession {
+  const { OpenStdin, StdinOnce, Tty } = live.container.config;
+  live.session ??= context.hub.open({ open: OpenStdin, once: StdinOnce && !Tty }, () => live.isAlive);
+  return live.session;
+}
 
 /** Attaches a client: to the present run, or to the next one. See Containers.attach. */
 export function attachTo(
@@ -13,7 +20,7 @@ export function attachTo(
 ): Promise<Attachment> {
   // A start that is under way has either connected its clients already or not looked for them yet.
   return live.mutex.run(async () => {
-    context.registry.find(live.id);
+    context.index.find(live.id);
     const session = sessionOf(context, live);
     const attachment = session.join(options);
     if (live.run !== undefined) {

@@ -1,16 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { EngineError, isEngineError } from '../errors.ts';
-import { blockWeightWarnings } from './block-weight-warnings.ts';
-import { checkCpusets } from './check-limits.ts';
+import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
 import type { HostConfig } from './container.ts';
-import type { ResourceChanges } from './container-control.ts';
 import { publishContainerEvent } from './container-events.ts';
+import type { ResourceChanges } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
-import { limitWarnings } from './plan/limit-warnings.ts';
-import { changedHostConfig, changedResources } from './plan/resource-changes.ts';
+import { parseContainerName } from './plan/names.ts';
+import { changedHostConfig, changedResources } from './plan/resources.ts';
 import { parseRestartPolicy } from './plan/restart-policy.ts';
-import { validateResources } from './plan/validate-resources.ts';
+import { limitWarnings, validateResources } from './plan/validate-resources.ts';
 
 /** See ContainerControl.update. */
 export async function updateContainer(
@@ -57,4 +56,42 @@ export async function updateContainer(
 function cannotUpdate(id: string, error: unknown): unknown {
   if (!isEngineError(error)) return error;
   return new EngineError(error.code, `Cannot update container ${id}: ${error.message}`, { cause: error });
+}
+
+/** See ContainerControl.rename. */
+export async function renameContainer(
+  context: ContainerContext,
+  live: LiveContainer,
+  text: string,
+): Promise<void> {
+  if (text === '') throw new EngineError('bad-request', 'Neither old nor new names may be empty');
+  await live.mutex.run(async () => {
+    context.index.find(live.id);
+    const old = live.container.name;
+    if (text.replace(/^\//, '') === old) {
+      throw new EngineError('bad-request', 'Renaming a container with the same name as its current name');
+    }
+    const name = takeName(context, live.id, text);
+    try {
+      await context.table.updateSettings({ ...live.container, name });
+    } catch (error) {
+      context.index.release(name, live.id);
+      throw error;
+    }
+    live.change({ name });
+    context.index.release(old, live.id);
+    context.networks.rename(live.id, name);
+    publishContainerEvent(context.events, live.container, 'rename', { oldName: `/${old}` });
+  });
+}
+
+function takeName(context: ContainerContext, id: string, text: string): string {
+  try {
+    const name = parseContainerName(text);
+    context.index.reserve(name, id);
+    return name;
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    throw new EngineError(error.code, `Error when allocating new name: ${error.message}`, { cause: error });
+  }
 }

@@ -1,5 +1,3 @@
-import type { SeccompProfile } from './seccomp-types.ts';
-
 /** The parts of an OCI runtime configuration (runtime-spec, config.md and config-linux.md) that the agent writes. */
 export interface OciSpec {
   readonly ociVersion: string;
@@ -107,4 +105,74 @@ export interface OciLinux {
   readonly readonlyPaths: readonly string[];
   readonly seccomp?: SeccompProfile;
   readonly rootfsPropagation?: string;
+}
+
+/** An OCI seccomp profile (runtime-spec, config-linux.md, "Seccomp"). */
+export interface SeccompProfile {
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
+  readonly architectures: readonly string[];
+  readonly syscalls: readonly SeccompRule[];
+}
+
+export interface SeccompRule {
+  readonly names: readonly string[];
+  readonly action: string;
+  readonly errnoRet?: number;
+  readonly args?: readonly SeccompArgument[];
+}
+
+export interface SeccompArgument {
+  readonly index: number;
+  readonly value: number;
+  readonly valueTwo?: number;
+  readonly op: string;
+}
+
+/** The containers/common form, which holds rules for every machine, kernel and set of capabilities at once. */
+export interface SeccompSource {
+  readonly defaultAction: string;
+  readonly defaultErrnoRet?: number;
+  readonly archMap: readonly {
+    readonly architecture: string;
+    readonly subArchitectures: readonly string[] | null;
+  }[];
+  readonly syscalls: readonly SeccompSourceRule[];
+}
+
+export interface SeccompSourceRule extends SeccompRule {
+  readonly includes?: SeccompFilter;
+  readonly excludes?: SeccompFilter;
+}
+
+export interface SeccompFilter {
+  readonly arches?: readonly string[];
+  readonly caps?: readonly string[];
+  readonly minKernel?: string;
+}
+
+/** 2^64 - 1, which no JavaScript number holds. */
+const UNLIMITED = '18446744073709551615';
+
+interface RawJson {
+  rawJSON(text: string): unknown;
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+  ): unknown;
+}
+
+const raw = JSON as unknown as RawJson;
+
+/** The text of config.json, or of a process alone. */
+export function writeOciJson(value: OciSpec | OciProcess): string {
+  const unlimited = raw.rawJSON(UNLIMITED);
+  return JSON.stringify(value, (key, item: unknown) =>
+    item === 'unlimited' && (key === 'soft' || key === 'hard') ? unlimited : item,
+  );
+}
+
+/** Reads what writeOciJson has written. */
+export function readOciSpec(text: string): OciSpec {
+  return raw.parse(text, (_, item, { source }) => (source === UNLIMITED ? 'unlimited' : item)) as OciSpec;
 }

@@ -1,16 +1,29 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import type { Libc } from '../../lib/linux/libc.ts';
 import { readProcessStat } from '../../lib/linux/process/proc.ts';
+import { signalProcess } from '../../lib/linux/process/signal-process.ts';
 import { spawnLight } from '../../lib/linux/process/spawn-light.ts';
-import { endStuckMonitor, type WatchedMonitor } from './end-stuck-monitor.ts';
 import type { RunPaths } from './run-paths.ts';
-import { RUNTIME_ENVIRONMENT } from './runtime-commands.ts';
+import { RUNTIME_ENVIRONMENT, type RuntimeCommands } from './runtime-commands.ts';
 import type { Runtime } from './runtimes.ts';
 
-/** A monitor that has had a container created, not yet started. */
+const SIGKILL = 9;
+/** Milliseconds between checks of a monitor that has not reported. */
+const CHECK_INTERVAL = 2_000;
+/** Checks until a silent runtime is killed. */
+const MAX_CHECKS = 30;
+/** Checks until the monitor of a created container is killed; it reports within milliseconds of the creation. */
+const MAX_CHECKS_WHEN_CREATED = 5;
+/** Maximum rows and columns that conmon accepts. */
+const MAX_TERMINAL_SIZE = 1000;
+
+/** A container that has been created and not yet started, and its monitor. */
 export interface Monitored {
-  /** Of the container's first process, in the host's pid namespace. */
+  /** PID of the container's first process in the host's pid namespace. */
   readonly pid: number;
   readonly startTime: number;
   readonly conmonPid: number;
@@ -27,11 +40,11 @@ export interface MonitorOptions extends Pick<WatchedMonitor, 'libc' | 'commands'
   /** False: conmon closes the container's stdin when a client closes its end. */
   readonly keepStdin: boolean;
   readonly keepsLog: boolean;
-  /** Bytes after which the log is begun anew; undefined is never. */
+  /** Bytes after which conmon truncates the log; undefined: no limit. */
   readonly logLimit: number | undefined;
 }
 
-/** The runtime refused; `stderr` is what it wrote. */
+/** The runtime could not create the container; `stderr` is its error output. */
 export class RuntimeCreateError extends Error {
   readonly stderr: string;
   constructor(stderr: string) {
@@ -51,17 +64,17 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitored> 
     cwd: options.paths.bundle,
     report: true,
   });
-  const endWatch = endStuckMonitor(options);
-  const [said, stderr] = await Promise.all([
-    firstLine(child.report as Readable).finally(endWatch),
+  const stopChecks = endStuckMonitor(options);
+  const [report, stderr] = await Promise.all([
+    firstLine(child.report as Readable).finally(stopChecks),
     text(child.stderr),
     child.exit,
   ]);
-  if (said === undefined) {
+  if (report === undefined) {
     const reason = stderr.trim() || 'conmon or the runtime was killed before it was made: start it again';
     throw new RuntimeCreateError(reason);
   }
-  const { data: pid, message } = JSON.parse(said) as { data: number; message?: string };
+  const { data: pid, message } = JSON.parse(report) as { data: number; message?: string };
   if (pid <= 0) throw new RuntimeCreateError(message ?? '');
   const conmonPid = Number(await readFile(options.paths.conmonPid, 'latin1'));
   return {
@@ -127,4 +140,90 @@ function firstLine(stream: Readable): Promise<string | undefined> {
     });
     stream.once('close', () => done(received === '' ? undefined : received));
   });
+}
+
+/** Kills the conmon of a container, if there is one. */
+export async function killMonitor(libc: Libc, paths: RunPaths): Promise<void> {
+  const pid = Number(await readFile(paths.conmonPid, 'latin1').catch(() => '0'));
+  const stat = pid > 0 ? readProcessStat(pid) : undefined;
+  if (stat === undefined) return;
+  // The file may be older than the process that has its number now.
+  const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  if (!command.includes('conmon') || !command.includes(paths.id)) return;
+  signalProcess(libc, pid, stat.startTime, SIGKILL);
+}
+
+interface WatchedMonitor {
+  readonly libc: Libc;
+  readonly commands: Pick<RuntimeCommands, 'status'>;
+  readonly paths: RunPaths;
+}
+
+/**
+ * Kills conmon when it can no longer report. A runtime that is killed after it has created the container leaves conmon waiting
+ * for the end of an error stream that the container's own process holds; a runtime may also hang. Returns a function that
+ * stops the checks.
+ */
+function endStuckMonitor({ libc, commands, paths }: WatchedMonitor): () => void {
+  let checks = 0;
+  let checksWhenCreated = 0;
+  let isOver = false;
+  const check = async () => {
+    checks += 1;
+    const created = (await commands.status(paths.id).catch(() => undefined)) === 'created';
+    if (isOver) return;
+    checksWhenCreated = created ? checksWhenCreated + 1 : 0;
+    // On an overloaded host conmon may be slow.
+    if (checksWhenCreated >= MAX_CHECKS_WHEN_CREATED || checks === MAX_CHECKS)
+      await killMonitor(libc, paths).catch(() => undefined);
+    timer = setTimeout(check, CHECK_INTERVAL).unref();
+  };
+  let timer = setTimeout(check, CHECK_INTERVAL).unref();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+  };
+}
+
+/** Writes one command to conmon's control FIFO. Returns false when conmon has exited. */
+export async function sendToMonitor(control: string, command: string): Promise<boolean> {
+  try {
+    const fifo = await open(control, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      await fifo.write(`${command}\n`);
+    } finally {
+      await fifo.close();
+    }
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENXIO' || code === 'ENOENT' || code === 'EPIPE') return false;
+    throw error;
+  }
+}
+
+/** Sets the size of the container's terminal. Returns false when conmon has exited. */
+export async function resizeConsole(
+  control: string,
+  size: { readonly rows: number; readonly columns: number },
+): Promise<boolean> {
+  const rows = Math.min(MAX_TERMINAL_SIZE, size.rows);
+  const columns = Math.min(MAX_TERMINAL_SIZE, size.columns);
+  return sendToMonitor(control, `1 ${rows} ${columns}`);
+}
+
+/** Whether conmon recorded an out-of-memory kill in the container. */
+export async function wasOomKilled(paths: RunPaths): Promise<boolean> {
+  const marks = await Promise.all([paths.oomMark, join(paths.persist, 'oom')].map(exists));
+  return marks.includes(true);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type {
   SeccompArgument,
   SeccompFilter,
@@ -5,7 +6,7 @@ import type {
   SeccompRule,
   SeccompSource,
   SeccompSourceRule,
-} from './seccomp-types.ts';
+} from './bundle.ts';
 
 /** Where a profile is to hold. */
 export interface SeccompTarget {
@@ -171,4 +172,24 @@ function toRule(rule: SeccompSourceRule): SeccompRule {
         }
       : {}),
   };
+}
+
+const PATH = '/usr/share/containers/seccomp.json';
+
+/** The distribution's seccomp rules. Throws an Error that names the package when they are not installed. */
+export async function readSeccompSource(path = PATH): Promise<SeccompSource> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error(
+      `${path} is missing, without which containers would run unconfined: install the package golang-github-containers-common`,
+    );
+  }
+  const source = JSON.parse(text) as SeccompSource;
+  if (!Array.isArray(source.syscalls) || !Array.isArray(source.archMap)) {
+    throw new Error(`${path} is no seccomp profile: reinstall the package golang-github-containers-common`);
+  }
+  return source;
 }

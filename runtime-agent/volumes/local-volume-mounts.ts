@@ -81,7 +81,7 @@ export class LocalVolumeMounts implements VolumeMounts {
     }
   }
 
-  async letGo(container: string): Promise<void> {
+  async release(container: string): Promise<void> {
     for (const [name, holders] of this.#holders) {
       if (!holders.has(container)) continue;
       await this.#locks.run(name, async () => {

@@ -15,14 +15,14 @@ export interface HeldVolume {
  */
 export interface VolumeMounts {
   /**
-   * The container needs the content of the volume until `letGo`. Throws EngineError 'runtime' in dockerd's words where it
+   * The container needs the content of the volume until `release`. Throws EngineError 'runtime' in dockerd's words where it
    * cannot be mounted, and where the folder of the host that a volume stands for is not there.
    */
   hold(volume: string, container: string): Promise<HeldVolume>;
   /** The container, which runs since an earlier agent, needs it still. */
   resume(volume: string, container: string): void;
   /** The container needs none of its volumes any more. */
-  letGo(container: string): Promise<void>;
+  release(container: string): Promise<void>;
   /** Unmounts what an earlier agent has mounted and nobody holds; after the last `resume`. */
   settle(): Promise<void>;
 }

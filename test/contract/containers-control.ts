@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { readCgroupUsage } from '../../lib/linux/cgroups/cgroup-usage.ts';
 import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
-import { containerCgroup } from '../../runtime-agent/containers/plan/cgroup-path.ts';
+import { containerCgroup } from '../../runtime-agent/containers/plan/resources.ts';
 import type { EngineError } from '../../runtime-agent/errors.ts';
 import type { AgentContainers } from '../support/agent-containers.ts';
 import { containerConfig, hostConfig } from '../support/container-requests.ts';

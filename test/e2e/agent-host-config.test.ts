@@ -3,7 +3,7 @@ import { access, readFile, readlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { hasApparmor } from '../../runtime-agent/oci-runner/load-apparmor.ts';
+import { hasApparmor } from '../../runtime-agent/oci-runner/apparmor.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { enterOwnNetwork } from '../support/own-network.ts';
 import { runCommand } from '../support/run-command.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { destroyCgroup } from '../../../lib/linux/cgroups/cgroups.ts';
-import { cgroupPath } from '../../containers/plan/cgroup-path.ts';
+import { cgroupPath } from '../../containers/plan/resources.ts';
 import { EngineError } from '../../errors.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
 import { readCreateFailure } from '../../oci-runner/runtime-error.ts';

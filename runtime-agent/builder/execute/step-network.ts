@@ -2,7 +2,7 @@ import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Container } from '../../containers/container.ts';
 import type { ContainerFiles } from '../../containers/plan/mounts.ts';
-import type { SpecNetwork } from '../../containers/plan/namespaces.ts';
+import type { SpecNetwork } from '../../containers/plan/oci-spec.ts';
 import { EngineError } from '../../errors.ts';
 import type { ContainerNetworks, OpenedNetwork } from '../../networks/container-networks.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';

@@ -1,4 +1,4 @@
-import { goDuration } from '../../../lib/time/go-duration.ts';
+import { goDuration } from '../../../lib/time/timestamp.ts';
 import type { Healthcheck } from '../frontend/instruction.ts';
 
 /** Texts of the history as the field's tools write and expect them: Go's `%q` of a list, of a set. */

@@ -2,30 +2,29 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
-import { readOciSpec } from '../../oci-runner/oci-json.ts';
+import { readOciSpec } from '../../oci-runner/bundle.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { Attachment } from '../containers.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { runLinks } from '../run/links.ts';
 import { execFileName } from './clear-execs.ts';
-import { type ExecProcess, startExecProcess } from './exec-process.ts';
-import { ExecRecord } from './exec-record.ts';
-import { ExecRecords, noSuchExec } from './exec-records.ts';
-import { execProcess } from './exec-spec.ts';
+import { type ExecProcess, execProcess, startExecProcess } from './exec-process.ts';
+import { ExecRecord, ExecRecords, noSuchExec } from './exec-records.ts';
 import { attachToExec, failedExec } from './exec-streams.ts';
 import type { Exec, ExecOutcome, ExecRequest, ExecRun, Execs, TerminalSize } from './execs.ts';
-import { runExec } from './run-exec.ts';
 
 /** Bytes of a container's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
 const CANNOT_RUN = 126;
 const SIGKILL = 9;
+/** Bytes of output that `run` keeps unless told otherwise. */
+const KEPT_OUTPUT = 4096;
 
 /** What execs need of the containers. */
 export type ExecContext = Pick<
   ContainerContext,
-  'registry' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities' | 'moves'
+  'index' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities' | 'moves'
 >;
 
 /** See Execs. A process with streams does not outlive the agent; one without does, as the container itself. */
@@ -39,7 +38,7 @@ export class AgentExecs implements Execs {
   }
 
   async create(ref: string, request: ExecRequest): Promise<string> {
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     requireRunning(live, ref);
     if (request.cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
     const record = new ExecRecord(randomBytes(32).toString('hex'), live.id, request);
@@ -112,7 +111,7 @@ export class AgentExecs implements Execs {
   /** Execs of a container that was removed are gone with it. */
   #find(id: string): ExecRecord {
     const record = this.#records.find(id);
-    if (this.#context.registry.byId(record.containerId) === undefined) throw noSuchExec(id);
+    if (this.#context.index.byId(record.containerId) === undefined) throw noSuchExec(id);
     return record;
   }
 
@@ -123,7 +122,7 @@ export class AgentExecs implements Execs {
     if (record.state !== 'created') {
       throw new EngineError('conflict', `Error: Exec command ${id} is already running`);
     }
-    requireRunning(this.#context.registry.find(record.containerId), record.containerId);
+    requireRunning(this.#context.index.find(record.containerId), record.containerId);
     record.state = 'starting';
     record.size = size ?? record.request.size;
     return record;
@@ -133,7 +132,7 @@ export class AgentExecs implements Execs {
     record: ExecRecord,
     streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
   ) {
-    const live = this.#context.registry.find(record.containerId);
+    const live = this.#context.index.find(record.containerId);
     this.#publish(live, record, `exec_start: ${commandText(record)}`);
     try {
       const process = this.#spawn(live, record, streams);
@@ -238,4 +237,50 @@ function requireRunning({ container, run }: LiveContainer, ref: string): void {
     throw new EngineError('conflict', `Container ${ref} is restarting, wait until the container is running`);
   }
   if (run === undefined) throw new EngineError('conflict', `container ${container.id} is not running`);
+}
+
+/** See Execs.run. `kill` sends a signal to the process of an exec, where there is one. */
+async function runExec(
+  execs: Execs,
+  kill: (id: string, signal: number) => void,
+  ref: string,
+  command: ExecRun,
+  signal: AbortSignal,
+): Promise<ExecOutcome> {
+  signal.throwIfAborted();
+  const id = await execs.create(ref, {
+    cmd: command.cmd,
+    user: command.user ?? '',
+    env: command.env ?? [],
+    workingDir: command.workingDir ?? '',
+    tty: false,
+    privileged: false,
+    attachStdin: false,
+    attachStdout: true,
+    attachStderr: true,
+    detachKeys: '',
+  });
+  const attachment = await (await execs.start(id, {})).attachment;
+  const over =
+    command.timeout === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(command.timeout)]);
+  const chunks: Buffer[] = [];
+  let room = command.maxOutput ?? KEPT_OUTPUT;
+  const stop = () => {
+    attachment.close();
+    kill(id, SIGKILL);
+  };
+  over.addEventListener('abort', stop, { once: true });
+  if (over.aborted) stop();
+  try {
+    for await (const { data } of attachment.output) {
+      if (room > 0) chunks.push(Buffer.from(data.subarray(0, room)));
+      room -= data.length;
+    }
+  } finally {
+    over.removeEventListener('abort', stop);
+  }
+  signal.throwIfAborted();
+  const { exitCode } = await execs.get(id);
+  const output = Buffer.concat(chunks).toString('utf8');
+  return { exitCode: exitCode ?? 128 + SIGKILL, output, timedOut: exitCode === undefined };
 }

@@ -4,7 +4,7 @@ import type { Libc } from '../../../lib/linux/libc.ts';
 import { readProcessStat } from '../../../lib/linux/process/proc.ts';
 import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
 import type { LiveContainer } from '../live-container.ts';
-import { containerCgroup } from '../plan/cgroup-path.ts';
+import { containerCgroup } from '../plan/resources.ts';
 
 const SIGKILL = 9;
 const FILE = /^exec-(attached|detached)-[0-9a-f]{64}\.(pid|sock)$/;

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import type { Attachment, OutputStream } from '../containers.ts';
-import { ExecOutput } from './exec-output.ts';
+import type { Attachment, OutputChunk, OutputStream } from '../containers.ts';
 
 /** The agent's ends of a command's streams. */
 export interface ExecEnds {
@@ -42,4 +41,82 @@ export function failedExec(message: string): Attachment {
     endInput: () => undefined,
     close: () => undefined,
   };
+}
+
+/** How long a background process may still write after the command itself has ended, in milliseconds; as dockerd. */
+const LINGER = 2_000;
+const RETRY = 100;
+
+/** What a command in a container writes, no faster than its one reader takes it. */
+class ExecOutput implements AsyncIterable<OutputChunk> {
+  readonly #streams: readonly { readonly name: OutputStream; readonly stream: Readable }[];
+  readonly #chunks: { readonly chunk: OutputChunk; readonly stream: Readable }[] = [];
+  readonly #ended: Promise<void>;
+  #open: number;
+  #isAbandoned = false;
+  #wake: (() => void) | undefined;
+
+  /** Iterating ends after the last byte and not before `ended` settles. */
+  constructor(
+    streams: readonly { readonly name: OutputStream; readonly stream: Readable }[],
+    ended: Promise<void>,
+  ) {
+    this.#streams = streams;
+    this.#ended = ended;
+    // One without output may have ended before anybody listened.
+    this.#open = streams.filter(({ stream }) => !stream.closed).length;
+    for (const { name, stream } of streams) {
+      stream.on('data', (data: Buffer) => this.#take(name, stream, data));
+      stream.once('close', () => {
+        this.#open -= 1;
+        this.#wake?.();
+      });
+    }
+    void ended.then(() => this.#finishWithin(LINGER));
+  }
+
+  /** Nobody reads any more; the command may go on writing. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#chunks.length = 0;
+    for (const { stream } of this.#streams) stream.resume();
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<OutputChunk> {
+    while (!this.#isAbandoned) {
+      const next = this.#chunks.shift();
+      if (next !== undefined) {
+        yield next.chunk;
+        next.stream.resume();
+      } else if (this.#open === 0) {
+        await Promise.race([this.#ended, this.#woken()]);
+        if (this.#open === 0 && this.#chunks.length === 0) return;
+      } else await this.#woken();
+    }
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #take(name: OutputStream, stream: Readable, data: Buffer): void {
+    if (this.#isAbandoned) return;
+    stream.pause();
+    this.#chunks.push({ chunk: { stream: name, data }, stream });
+    this.#wake?.();
+  }
+
+  /** A reader that is slow is waited for: what the command wrote is not lost on it. */
+  #finishWithin(limit: number): void {
+    if (this.#open === 0) return;
+    const finish = () => {
+      if (this.#chunks.length > 0) this.#finishWithin(RETRY);
+      else for (const { stream } of this.#streams) stream.destroy();
+    };
+    // An agent that stood still itself has not read yet what has come: that it does before the next turn.
+    setTimeout(() => setImmediate(finish), limit).unref();
+  }
 }

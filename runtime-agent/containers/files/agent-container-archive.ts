@@ -1,17 +1,18 @@
-import { closeSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants } from 'node:fs';
+import { relative } from 'node:path/posix';
 import { type InRoot, loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import { fillTree } from '../../trees/fill-tree.ts';
+import type { Container } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
+import { planTmpfs } from '../plan/mount-points.ts';
 import { resolveUser } from '../plan/user.ts';
-import { checkWritable } from './check-writable.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
 import { type ContainerView, openView } from './container-view.ts';
-import { goMode } from './go-mode.ts';
 
 /** Bytes of a container's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
@@ -83,7 +84,7 @@ export class AgentContainerArchive implements ContainerArchive {
   }
 
   #find(ref: string, path: string): LiveContainer {
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     if (path === '') throw new EngineError('bad-request', 'bad parameter: "path" cannot be empty');
     if (path.includes('\0')) throw new EngineError('bad-request', 'a path holds no zero byte');
     return live;
@@ -139,4 +140,63 @@ export class AgentContainerArchive implements ContainerArchive {
 
 function statOf({ shown, size, mode, mtime, isLink, resolved }: FoundPath): PathStat {
   return { name: shown, size, mode: goMode({ mode }), mtime, linkTarget: isLink ? (resolved ?? '') : '' };
+}
+
+/**
+ * Whether files may be put at a path of a container, whose links have been followed: not in its image when that is
+ * read-only, nor in what is mounted read-only. Throws EngineError 'bad-request', worded as dockerd words it.
+ */
+function checkWritable({ mounts, hostConfig }: Container, path: string): void {
+  const within = (destination: string) => {
+    const rest = relative(destination, path);
+    return rest !== '..' && !rest.startsWith('runtime-agent/containers');
+  };
+  // The innermost mount is the one that counts.
+  const [point] = mounts
+    .filter(({ destination }) => within(destination))
+    .sort((a, b) => b.destination.length - a.destination.length);
+  if (point !== undefined) {
+    if (point.writable) return;
+    throw new EngineError('bad-request', 'mounted volume is marked read-only');
+  }
+  const memory = [
+    ...Object.keys(hostConfig.Tmpfs),
+    ...planTmpfs(hostConfig.Mounts).map(({ destination }) => destination),
+  ];
+  if (!hostConfig.ReadonlyRootfs || memory.some(within)) return;
+  throw new EngineError('bad-request', 'container rootfs is marked read-only');
+}
+
+/** Bits of Go's io/fs.FileMode. */
+const GO = {
+  directory: 2 ** 31,
+  symlink: 2 ** 27,
+  device: 2 ** 26,
+  fifo: 2 ** 25,
+  socket: 2 ** 24,
+  setuid: 2 ** 23,
+  setgid: 2 ** 22,
+  charDevice: 2 ** 21,
+  sticky: 2 ** 20,
+} as const;
+
+const KINDS: ReadonlyMap<number, number> = new Map([
+  [constants.S_IFDIR, GO.directory],
+  [constants.S_IFLNK, GO.symlink],
+  [constants.S_IFBLK, GO.device],
+  [constants.S_IFCHR, GO.device + GO.charDevice],
+  [constants.S_IFIFO, GO.fifo],
+  [constants.S_IFSOCK, GO.socket],
+]);
+
+/** The mode of a file as Go has it, which the Engine API sends. */
+function goMode(stat: Pick<BigIntStats, 'mode'>): number {
+  const mode = Number(stat.mode);
+  return (
+    (mode & 0o777) +
+    (KINDS.get(mode & constants.S_IFMT) ?? 0) +
+    ((mode & 0o4000) === 0 ? 0 : GO.setuid) +
+    ((mode & 0o2000) === 0 ? 0 : GO.setgid) +
+    ((mode & 0o1000) === 0 ? 0 : GO.sticky)
+  );
 }

@@ -5,10 +5,9 @@ import { EngineError } from '../../errors.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import type { Container } from '../container.ts';
-import { containerBase } from '../container-base.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
+import { containerBase, type LiveContainer } from '../live-container.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
 /** Where the agent and the runtime mount in every container: what they leave there is nobody's change. */
@@ -42,13 +41,13 @@ export class AgentContainerTrees implements ContainerTrees {
   }
 
   async changes(ref: string, signal: AbortSignal): Promise<readonly UpperChange[]> {
-    return await this.#withUpper(this.#context.registry.find(ref), signal, async (upper, base) => {
+    return await this.#withUpper(this.#context.index.find(ref), signal, async (upper, base) => {
       return await this.#trees.changes({ upper, base, leftOut: MOUNT_PLACES }, signal);
     });
   }
 
   async export(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     const folder = await live.mutex.run(async () => {
       this.#check(live, signal);
       return await this.#withRootfs(live, async ({ path }) =>
@@ -65,7 +64,7 @@ export class AgentContainerTrees implements ContainerTrees {
     signal: AbortSignal,
     use: (container: Container, tar: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     return await this.#withUpper(live, signal, async (upper, base) => {
       const overlay = { base, leftOut: MOUNT_PLACES };
       const work = () => use(live.container, this.#trees.read({ folder: upper, overlay }, signal));
@@ -76,7 +75,7 @@ export class AgentContainerTrees implements ContainerTrees {
   }
 
   async writtenSize(ref: string, signal: AbortSignal): Promise<number> {
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     const upper = await this.#context.snapshotter.findUpper(live.id);
     return upper === undefined ? 0 : await this.#trees.size(upper, signal);
   }
@@ -140,7 +139,7 @@ export class AgentContainerTrees implements ContainerTrees {
 
   #check(live: LiveContainer, signal: AbortSignal): void {
     signal.throwIfAborted();
-    this.#context.registry.find(live.id);
+    this.#context.index.find(live.id);
     const { status } = live.container.state;
     if (status === 'removing' || status === 'dead') {
       throw new EngineError('conflict', `container ${live.container.name} is marked for removal`);

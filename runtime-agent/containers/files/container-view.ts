@@ -7,9 +7,8 @@ import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { isProcessAlive } from '../../../lib/linux/process/proc.ts';
 import { EngineError } from '../../errors.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
-import { containerBase } from '../container-base.ts';
 import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
+import { containerBase, type LiveContainer } from '../live-container.ts';
 import { openMountSources } from '../run/mount-sources.ts';
 import { mountInView } from './mount-in-view.ts';
 
@@ -36,7 +35,7 @@ export async function openView(
   const opened = Promise.withResolvers<ContainerView>();
   const closed = Promise.withResolvers<void>();
   const held = live.mutex.run(async () => {
-    context.registry.find(live.id);
+    context.index.find(live.id);
     const { status } = live.container.state;
     if (status === 'removing' || status === 'dead') {
       throw new EngineError('conflict', `container ${live.container.name} is marked for removal`);
@@ -111,7 +110,7 @@ async function withStopped(
       await opened.close();
     }
   } finally {
-    await context.volumeMounts.letGo(live.id);
+    await context.volumeMounts.release(live.id);
     await context.snapshotter.unmountRootfs(live.id);
   }
 }

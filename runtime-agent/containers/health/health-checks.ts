@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
+import { goDuration, timestamp } from '../../../lib/time/timestamp.ts';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
+import type { HealthLogEntry } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
-import type { ContainerRegistry } from '../container-index.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerTable } from '../container-table.ts';
 import type { Execs } from '../exec/execs.ts';
 import type { LiveContainer } from '../live-container.ts';
-import { type ProbePlan, probePlan } from '../plan/health.ts';
-import { afterProbe, probeDelay } from '../plan/health-state.ts';
-import { runProbe } from './run-probe.ts';
+import { afterProbe, type ProbePlan, probeDelay, probePlan } from '../plan/health.ts';
 
 /** The longest delay that a timer of Node's can have. */
 const LONGEST_DELAY = 0x7fffffff;
@@ -16,7 +16,7 @@ const LONGEST_DELAY = 0x7fffffff;
 const KILL = '9';
 
 export interface HealthDeps {
-  readonly registry: ContainerRegistry;
+  readonly index: ContainerIndex;
   readonly table: ContainerTable;
   readonly events: EventBus;
   readonly execs: Pick<Execs, 'run'>;
@@ -35,7 +35,7 @@ export class HealthChecks {
   constructor(deps: HealthDeps) {
     this.#deps = deps;
     this.#unsubscribe = deps.events.subscribe((event) => this.#follow(event));
-    for (const live of deps.registry.all()) this.#begin(live);
+    for (const live of deps.index.all()) this.#begin(live);
   }
 
   close(): void {
@@ -45,7 +45,7 @@ export class HealthChecks {
 
   #follow({ type, action, id, attributes }: EngineEvent): void {
     if (type !== 'container') return;
-    const live = this.#deps.registry.byId(id);
+    const live = this.#deps.index.byId(id);
     // The end of a probe that is killed with its container may be seen before that of the container.
     const isKilled = action === 'kill' && attributes.signal === KILL;
     if (action === 'start' || action === 'unpause') {
@@ -101,4 +101,51 @@ export class HealthChecks {
     }
     if (!signal.aborted) this.#schedule(live, plan, signal);
   }
+}
+
+/** Bytes of a probe's output that are kept. */
+const OUTPUT_LIMIT = 4096;
+const LONGEST_TIMEOUT = 0x7fffffff;
+
+/** One probe, to its end or its timeout; undefined when `signal` aborted it. Never rejects. */
+async function runProbe(
+  execs: Pick<Execs, 'run'>,
+  containerId: string,
+  plan: ProbePlan,
+  signal: AbortSignal,
+): Promise<HealthLogEntry | undefined> {
+  const Start = timestamp();
+  const outcome = await probe(execs, containerId, plan, signal);
+  return signal.aborted ? undefined : { Start, End: timestamp(), ...outcome };
+}
+
+async function probe(
+  execs: Pick<Execs, 'run'>,
+  containerId: string,
+  plan: ProbePlan,
+  signal: AbortSignal,
+): Promise<Pick<HealthLogEntry, 'ExitCode' | 'Output'>> {
+  const command = {
+    cmd: plan.command,
+    timeout: Math.min(Math.ceil(plan.timeout), LONGEST_TIMEOUT),
+    // One more than is kept tells that there was more.
+    maxOutput: OUTPUT_LIMIT + 1,
+  };
+  try {
+    const { exitCode, output, timedOut } = await execs.run(containerId, command, signal);
+    const Output = bounded(output);
+    return timedOut ? { ExitCode: -1, Output: tooLate(plan, Output) } : { ExitCode: exitCode, Output };
+  } catch (error) {
+    return { ExitCode: -1, Output: (error as Error).message };
+  }
+}
+
+function bounded(output: string): string {
+  const bytes = Buffer.from(output);
+  return bytes.length <= OUTPUT_LIMIT ? output : `${bytes.toString('utf8', 0, OUTPUT_LIMIT)}...`;
+}
+
+function tooLate(plan: ProbePlan, output: string): string {
+  const text = `Health check exceeded timeout (${goDuration(plan.timeout)})`;
+  return output === '' ? text : `${text}: ${output}`;
 }

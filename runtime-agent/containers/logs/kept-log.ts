@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { fileSize } from '../../../lib/linux/files/file-size.ts';
-import { tellMonitor } from '../../oci-runner/monitor-control.ts';
+import { sendToMonitor } from '../../oci-runner/conmon.ts';
 import type { LogPlan } from '../plan/log-options.ts';
 import { compressLogFiles, rotateLogFiles } from './log-files.ts';
 
@@ -129,7 +129,7 @@ export class KeptLog {
     if (size !== undefined) this.#isReopening = false;
     if (this.#isReopening || (size !== undefined && size < plan.maxSize)) return false;
     if (size !== undefined) await rotateLogFiles(path, plan.maxFiles);
-    this.#isReopening = await tellMonitor(control, REOPEN);
+    this.#isReopening = await sendToMonitor(control, REOPEN);
     return true;
   }
 }

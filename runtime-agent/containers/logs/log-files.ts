@@ -1,7 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { createGzip } from 'node:zlib';
-import { LogFile, unlessMissing } from './log-file.ts';
-import { throughFile } from './through-file.ts';
+import { LogFile, throughFile, unlessMissing } from './log-file.ts';
 
 /**
  * Opens all files of a log, the oldest first: `PATH.2`, `PATH.1`, `PATH`, compressed or not. One that is renamed meanwhile is not

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
-import type { ContainerRegistry } from '../container-index.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { type LogPlan, planLog } from '../plan/log-options.ts';
 import { KeptLog, type RotatedLog } from './kept-log.ts';
@@ -10,16 +10,16 @@ import { KeptLog, type RotatedLog } from './kept-log.ts';
  * conmon begins that anew by itself, and it does so too when a log has grown far past its limit without an agent.
  */
 export class LogRotation {
-  readonly #registry: ContainerRegistry;
+  readonly #index: ContainerIndex;
   readonly #log: Logger;
   readonly #kept = new Map<string, KeptLog>();
   readonly #unsubscribe: () => void;
 
-  constructor(registry: ContainerRegistry, events: EventBus, log: Logger) {
-    this.#registry = registry;
+  constructor(index: ContainerIndex, events: EventBus, log: Logger) {
+    this.#index = index;
     this.#log = log;
     this.#unsubscribe = events.subscribe((event) => this.#follow(event));
-    for (const live of registry.all()) this.#begin(live);
+    for (const live of index.all()) this.#begin(live);
   }
 
   close(): void {
@@ -34,7 +34,7 @@ export class LogRotation {
       this.#kept.get(id)?.end();
       this.#kept.delete(id);
     }
-    const live = action === 'start' ? this.#registry.byId(id) : undefined;
+    const live = action === 'start' ? this.#index.byId(id) : undefined;
     if (live !== undefined) this.#begin(live);
   }
 
@@ -46,7 +46,7 @@ export class LogRotation {
     const { log: path, control } = live.paths;
     const exclusively = (work: () => Promise<void>) =>
       live.mutex.run(async () => {
-        if (this.#registry.byId(live.id) === live) await work();
+        if (this.#index.byId(live.id) === live) await work();
       });
     const options = { containerId: live.id, path, control, plan, log: this.#log, exclusively };
     this.#kept.set(live.id, new KeptLog(options));

@@ -1,11 +1,60 @@
-import type { LogLine, LogOptions } from '../containers.ts';
-import { LineJoiner } from './line-joiner.ts';
+import type { LogLine, LogOptions, OutputStream } from '../containers.ts';
 import { LogChain } from './log-chain.ts';
-import { type LogEntry, parseLogEntry } from './log-entry.ts';
 import { LogGrowth } from './log-growth.ts';
+
+/** One line of conmon's log (the Kubernetes CRI log format). */
+interface LogEntry {
+  readonly stream: OutputStream;
+  /** RFC 3339 with nanoseconds, UTC. */
+  readonly timestamp: string;
+  /** Milliseconds since 1970, with fractions. */
+  readonly time: number;
+  /** False where the next entry of the stream goes on with the same line. */
+  readonly complete: boolean;
+  readonly text: Buffer;
+}
+
+const HEAD = /^(\S+) (stdout|stderr) ([FP]) $/;
+const HEAD_LIMIT = 64;
+
+/** Reads a line of the log, without its line feed. Undefined for what is no entry, such as the remains of a crash. */
+export function parseLogEntry(line: Buffer): LogEntry | undefined {
+  const head = line.subarray(0, HEAD_LIMIT);
+  let end = 0;
+  for (let blanks = 0; blanks < 3; blanks += 1) {
+    end = head.indexOf(0x20, end) + 1;
+    if (end === 0) return undefined;
+  }
+  const [, written = '', stream, tag] = HEAD.exec(head.toString('latin1', 0, end)) ?? [];
+  if (stream === undefined) return undefined;
+  const stamp = toUtc(written);
+  if (stamp === undefined) return undefined;
+  return {
+    stream: stream as OutputStream,
+    ...stamp,
+    complete: tag === 'F',
+    text: line.subarray(end),
+  };
+}
+
+/** conmon writes local time with its offset. */
+function toUtc(written: string): { readonly timestamp: string; readonly time: number } | undefined {
+  const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{1,9})(Z|[+-]\d\d:\d\d)$/.exec(written);
+  if (parts === null) return undefined;
+  const [, seconds = '', fraction = '', zone = ''] = parts;
+  const whole = Date.parse(`${seconds}${zone}`);
+  if (Number.isNaN(whole)) return undefined;
+  const nanoseconds = fraction.padEnd(9, '0');
+  return {
+    timestamp: `${new Date(whole).toISOString().slice(0, 19)}.${nanoseconds}Z`,
+    time: whole + Number(nanoseconds) / 1e6,
+  };
+}
 
 const BLOCK = 64 * 1024;
 const LINE_FEED = 0x0a;
+/** Maximum bytes of a line; a longer one is split, so that output without line feeds cannot fill memory. */
+const LONGEST = 1 << 20;
 
 /**
  * The lines of a container's log that `options` ask for, oldest first. With `follow` it goes on until `ended` is settled and
@@ -69,4 +118,40 @@ async function* readEntries(
     }
     rest = data.subarray(from);
   }
+}
+
+interface Partial {
+  readonly first: LogEntry;
+  readonly parts: Buffer[];
+  length: number;
+}
+
+/** Makes lines of entries: those of one stream are joined up to the one that is complete. */
+export class LineJoiner {
+  readonly #open = new Map<OutputStream, Partial>();
+
+  /** The line that this entry ends, with the time of its first part; undefined while it is not whole. */
+  add(entry: LogEntry): { readonly line: LogLine; readonly time: number } | undefined {
+    const open = this.#open.get(entry.stream) ?? { first: entry, parts: [], length: 0 };
+    open.parts.push(entry.text);
+    open.length += entry.text.length;
+    if (!entry.complete && open.length < LONGEST) {
+      this.#open.set(entry.stream, open);
+      return undefined;
+    }
+    this.#open.delete(entry.stream);
+    return toLine(open, entry.complete);
+  }
+
+  /** What the container wrote last without a line feed. */
+  rest(): readonly { readonly line: LogLine; readonly time: number }[] {
+    const lines = [...this.#open.values()].map((open) => toLine(open, false));
+    this.#open.clear();
+    return lines.sort((a, b) => a.time - b.time);
+  }
+}
+
+function toLine({ first, parts }: Partial, complete: boolean) {
+  const data = Buffer.concat(complete ? [...parts, Buffer.of(LINE_FEED)] : parts);
+  return { line: { stream: first.stream, timestamp: first.timestamp, data }, time: first.time };
 }

@@ -1,3 +1,4 @@
+import { exposedPorts } from '../../networks/plan/port-bindings.ts';
 import type { ContainerConfig } from '../container.ts';
 import { variableName } from './command.ts';
 
@@ -26,4 +27,68 @@ export function processEnvironment(
   // Runtimes fill this in too, but each in its own way.
   if (!variables.has('HOME')) variables.set('HOME', `HOME=${home}`);
   return [...variables.values()];
+}
+
+/** A container that another one is linked to on the default network. */
+interface LinkedContainer {
+  readonly alias: string;
+  readonly address: string;
+  readonly config: Pick<ContainerConfig, 'Env' | 'ExposedPorts'>;
+}
+
+/** Variables of an image's build that say nothing to others. */
+const NOT_TOLD = new Set(['HOME', 'PATH']);
+
+interface Port {
+  readonly port: number;
+  readonly protocol: string;
+}
+
+/**
+ * The variables by which the container named `parent` finds what it is linked to: `ALIAS_PORT_80_TCP_ADDR` and others of each
+ * port that is exposed, runs of ports as ranges too, and the other's own environment.
+ */
+export function linkEnvironment(
+  parent: string,
+  { alias, address, config }: LinkedContainer,
+): readonly string[] {
+  const name = alias.toUpperCase().replaceAll('-', '_');
+  const ports = [...exposedPorts(Object.keys(config.ExposedPorts ?? {}))].sort(
+    (a, b) => a.port - b.port || (a.protocol === 'tcp' ? -1 : 1),
+  );
+  const url = ({ port, protocol }: Port) => `${protocol}://${address}:${port}`;
+  const prefix = ({ port, protocol }: Port) => `${name}_PORT_${port}_${protocol.toUpperCase()}`;
+  const [lowest] = ports;
+  return [
+    ...(lowest === undefined ? [] : [`${name}_PORT=${url(lowest)}`]),
+    ...runsOf(ports).flatMap(([start, end]) => [
+      `${prefix(start)}_START=${url(start)}`,
+      `${prefix(start)}_PORT_START=${start.port}`,
+      `${prefix(start)}_END=${url(end)}`,
+      `${prefix(start)}_PORT_END=${end.port}`,
+    ]),
+    ...ports.flatMap((port) => [
+      `${prefix(port)}=${url(port)}`,
+      `${prefix(port)}_ADDR=${address}`,
+      `${prefix(port)}_PORT=${port.port}`,
+      `${prefix(port)}_PROTO=${port.protocol}`,
+    ]),
+    `${name}_NAME=/${parent}/${alias}`,
+    ...config.Env.filter((entry) => entry.includes('=') && !NOT_TOLD.has(variableName(entry))).map(
+      (entry) => `${name}_ENV_${entry}`,
+    ),
+  ];
+}
+
+/** The first and the last of each run of neighbouring ports of one protocol. */
+function runsOf(ports: readonly Port[]): readonly (readonly [Port, Port])[] {
+  const runs: [Port, Port][] = [];
+  for (const protocol of new Set(ports.map((port) => port.protocol))) {
+    for (const port of ports.filter((candidate) => candidate.protocol === protocol)) {
+      const last = runs.at(-1);
+      if (last?.[1].protocol === protocol && last[1].port + 1 === port.port) last[1] = port;
+      else runs.push([port, port]);
+    }
+  }
+  return runs.filter(([start, end]) => start !== end);
 }

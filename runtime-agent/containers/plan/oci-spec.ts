@@ -1,12 +1,13 @@
-import type { OciDevice, OciMount, OciSpec } from '../../oci-runner/bundle.ts';
-import type { SeccompProfile } from '../../oci-runner/seccomp-types.ts';
-import type { Container } from '../container.ts';
-import { containerCgroup } from './cgroup-path.ts';
+import type { OciDevice, OciLinux, OciMount, OciSpec, SeccompProfile } from '../../oci-runner/bundle.ts';
+import type { Container, HostConfig } from '../container.ts';
 import { processEnvironment } from './environment.ts';
-import { hiddenPaths } from './hidden-paths.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
-import { containerNamespaces, type JoinedNamespaces, type SpecNetwork } from './namespaces.ts';
-import { type CgroupAbilities, containerResources, type HostResources } from './resources.ts';
+import {
+  type CgroupAbilities,
+  containerCgroup,
+  containerResources,
+  type HostResources,
+} from './resources.ts';
 import type { ProcessUser } from './user.ts';
 
 /** What a specification is made of besides the container itself. */
@@ -104,4 +105,71 @@ function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropag
     mounts.some(({ options }) => options.some((option) => words.includes(option)));
   if (some('shared', 'rshared')) return { rootfsPropagation: 'shared' };
   return some('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
+}
+
+/** In dockerd's order, which inspect shows and programs compare. */
+const MASKED = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+
+const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** The paths that a container may not read, or not write; null where it is privileged and says nothing of them. */
+export function hiddenPaths(hostConfig: Pick<HostConfig, 'Privileged' | 'MaskedPaths' | 'ReadonlyPaths'>): {
+  readonly masked: readonly string[] | null;
+  readonly readonly: readonly string[] | null;
+} {
+  const { Privileged: privileged, MaskedPaths: masked, ReadonlyPaths: readonly } = hostConfig;
+  return {
+    masked: masked ?? (privileged ? null : MASKED),
+    readonly: readonly ?? (privileged ? null : READONLY),
+  };
+}
+
+/** The network namespace of a container: the host's, one that the runtime makes, or one that is there already. */
+export type SpecNetwork =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'new' }
+  | { readonly kind: 'made'; readonly path: string }
+  /** Another container's, which has its settings already. */
+  | { readonly kind: 'shared'; readonly path: string };
+
+/** Namespaces of other containers that one is to share, as paths. */
+export interface JoinedNamespaces {
+  readonly pid?: string;
+  readonly ipc?: string;
+}
+
+/** The container that `container:X` names; undefined for another mode. */
+export function sharedContainerRef(mode: string): string | undefined {
+  return mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
+}
+
+/** The namespaces of a container (runtime-spec, config-linux.md, "Namespaces"). */
+function containerNamespaces(
+  hostConfig: HostConfig,
+  network: SpecNetwork,
+  joined: JoinedNamespaces,
+): OciLinux['namespaces'] {
+  const one = (type: string, isHost: boolean, path?: string) =>
+    isHost ? [] : [{ type, ...(path === undefined ? {} : { path }) }];
+  const isMade = network.kind === 'made' || network.kind === 'shared';
+  return [
+    { type: 'mount' },
+    ...one('pid', hostConfig.PidMode === 'host', joined.pid),
+    ...one('ipc', hostConfig.IpcMode === 'host', joined.ipc),
+    ...one('uts', hostConfig.UTSMode === 'host'),
+    ...one('network', network.kind === 'host', isMade ? network.path : undefined),
+    ...one('cgroup', hostConfig.CgroupnsMode === 'host'),
+  ];
 }

@@ -1,5 +1,7 @@
+import { EngineError } from '../../errors.ts';
 import type { OciBlockIo, OciDeviceRule, OciResources } from '../../oci-runner/bundle.ts';
-import type { HostConfig } from '../container.ts';
+import type { Container, HostConfig } from '../container.ts';
+import type { ResourceChanges } from '../containers.ts';
 
 /** What the cgroups of this host can do. */
 export interface CgroupAbilities {
@@ -82,4 +84,75 @@ function cpuLimits(hostConfig: HostConfig, missing: CgroupAbilities['missing']):
 
 function isEmpty(value: object): boolean {
   return Object.keys(value).length === 0;
+}
+
+const PARENT = '/berth';
+
+/** The cgroup of a container, under the root of each hierarchy. `parent` is HostConfig.CgroupParent. */
+export function cgroupPath(id: string, parent = ''): string {
+  const folder = parent === '' ? PARENT : `/${parent.split('/').filter(Boolean).join('/')}`;
+  return `${folder === '/' ? '' : folder}/${id}`;
+}
+
+export function containerCgroup({ id, hostConfig }: Pick<Container, 'id' | 'hostConfig'>): string {
+  return cgroupPath(id, hostConfig.CgroupParent);
+}
+
+/**
+ * A container's settings after `docker update`. Throws EngineError 'conflict' for changes that contradict what is set and
+ * not changed along with them.
+ */
+export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChanges): HostConfig {
+  const { BlkioWeight: weight, PidsLimit: pids, ...others } = changes;
+  if (changes.NanoCpus !== undefined) {
+    if (hostConfig.CpuPeriod > 0) refuse('Nano CPUs cannot be updated as CPU Period has already been set');
+    if (hostConfig.CpuQuota > 0) refuse('Nano CPUs cannot be updated as CPU Quota has already been set');
+  }
+  if (hostConfig.NanoCpus > 0) {
+    if (changes.CpuPeriod !== undefined)
+      refuse('CPU Period cannot be updated as NanoCPUs has already been set');
+    if (changes.CpuQuota !== undefined)
+      refuse('CPU Quota cannot be updated as NanoCPUs has already been set');
+  }
+  const { Memory: memory, MemorySwap: swap } = changes;
+  // As dockerd, also where there is no such limit yet.
+  if (memory !== undefined && swap === undefined && memory > hostConfig.MemorySwap) {
+    throw new EngineError(
+      'conflict',
+      'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
+    );
+  }
+  if (hostConfig.AutoRemove && changes.RestartPolicy !== undefined && changes.RestartPolicy.Name !== 'no') {
+    throw new EngineError(
+      'conflict',
+      'Restart policy cannot be updated because AutoRemove is enabled for the container',
+    );
+  }
+  const blockIo = weight === undefined ? hostConfig.BlockIo : { ...hostConfig.BlockIo, BlkioWeight: weight };
+  const limit = pids === undefined ? {} : { PidsLimit: pids > 0 ? pids : -1 };
+  return { ...hostConfig, ...others, ...limit, BlockIo: blockIo };
+}
+
+/** What the runtime has to change in a container that runs: all limits of the kinds that change; empty where none do. */
+export function changedResources(
+  hostConfig: HostConfig,
+  changes: ResourceChanges,
+  cgroups: CgroupAbilities,
+): Omit<OciResources, 'devices'> {
+  const { memory, cpu } = containerResources(hostConfig, cgroups);
+  const names = Object.keys(changes);
+  const changesMemory = names.some((name) => name.startsWith('Memory'));
+  const changesCpu = names.some((name) => /^(Cpu|NanoCpus)/.test(name));
+  return {
+    ...(changesMemory && memory !== undefined ? { memory } : {}),
+    ...(changesCpu && cpu !== undefined ? { cpu } : {}),
+    ...(changes.PidsLimit === undefined || cgroups.missing?.has('pids')
+      ? {}
+      : { pids: { limit: changes.PidsLimit > 0 ? changes.PidsLimit : -1 } }),
+    ...(changes.BlkioWeight === undefined ? {} : { blockIO: { weight: changes.BlkioWeight } }),
+  };
+}
+
+function refuse(reason: string): never {
+  throw new EngineError('conflict', `Conflicting options: ${reason}`);
 }

@@ -2,15 +2,14 @@ import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { ContainerConfig, HostConfig } from '../container.ts';
 import { cleanPath } from './bind-text.ts';
-import { checkNetworkMode } from './check-network-mode.ts';
 import { validateHealthcheck } from './health.ts';
 import { checkLogDetails } from './log-details.ts';
 import { planLog } from './log-options.ts';
 import { planMountPoints, planTmpfs } from './mount-points.ts';
+import { tmpfsMount } from './mounts.ts';
 import { parseRestartPolicy } from './restart-policy.ts';
 import { parseSecurityOptions } from './security.ts';
 import { parseSignal } from './signals.ts';
-import { tmpfsMount } from './tmpfs.ts';
 import { validateResources } from './validate-resources.ts';
 
 const SYSCTLS = new Set([
@@ -109,6 +108,30 @@ function validateUlimits(hostConfig: HostConfig): void {
     if (Hard >= 0 && (Soft > Hard || Soft < 0)) {
       refuse(`ulimit soft limit must be less than or equal to hard limit: soft: ${Soft}, hard: ${Hard}`);
     }
+  }
+}
+
+/** Throws EngineError 'bad-request' for options that a container cannot have in the host's network or another one's, as dockerd words it. */
+function checkNetworkMode(config: ContainerConfig, hostConfig: HostConfig): void {
+  const mode = networkMode(hostConfig.NetworkMode);
+  if ((hostConfig.Links ?? []).length > 0 && (mode.kind === 'host' || mode.kind === 'container')) {
+    const type = mode.kind === 'host' ? 'host type networking' : 'container type network';
+    refuse(`conflicting options: ${type} can't be used with links. This would result in undefined behavior`);
+  }
+  if (mode.kind !== 'container') return;
+  if (mode.container === '') {
+    refuse('Invalid network mode: invalid container format container:<name|id>');
+  }
+  if (config.Hostname !== '') refuse('conflicting options: hostname and the network mode');
+  if (hostConfig.Dns.length > 0) refuse('conflicting options: dns and the network mode');
+  if (hostConfig.ExtraHosts.length > 0) {
+    refuse('conflicting options: custom host-to-IP mapping and the network mode');
+  }
+  if (Object.keys(hostConfig.PortBindings).length > 0 || hostConfig.PublishAllPorts) {
+    refuse('conflicting options: port publishing and the container type network mode');
+  }
+  if (Object.keys(config.ExposedPorts ?? {}).length > 0) {
+    refuse('conflicting options: port exposing and the container type network mode');
   }
 }
 

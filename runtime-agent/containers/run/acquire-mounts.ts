@@ -99,9 +99,9 @@ function volumesFrom(context: ContainerContext, text: string): readonly MountPoi
 }
 
 /** A container that another one names. Not 'not-found': the CLI would take that for a missing image, and pull it. */
-export function findDonor(context: Pick<ContainerContext, 'registry'>, ref: string): LiveContainer {
+export function findDonor(context: Pick<ContainerContext, 'index'>, ref: string): LiveContainer {
   try {
-    return context.registry.find(ref);
+    return context.index.find(ref);
   } catch (cause) {
     if (!isEngineError(cause)) throw cause;
     throw new EngineError('bad-request', cause.message, { cause });

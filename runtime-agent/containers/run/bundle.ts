@@ -3,13 +3,11 @@ import { release } from 'node:os';
 import { arch } from 'node:process';
 import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import { apparmorProfile } from '../../oci-runner/apparmor.ts';
-import type { OciMount, OciSpec } from '../../oci-runner/bundle.ts';
+import { type OciMount, type OciSpec, type SeccompProfile, writeOciJson } from '../../oci-runner/bundle.ts';
 import { containerCapabilities } from '../../oci-runner/capabilities.ts';
-import { writeOciJson } from '../../oci-runner/oci-json.ts';
 import type { RunPaths } from '../../oci-runner/run-paths.ts';
+import { STATIC_INIT } from '../../oci-runner/runtimes.ts';
 import { customSeccompProfile, type SeccompTarget, seccompProfile } from '../../oci-runner/seccomp.ts';
-import type { SeccompProfile } from '../../oci-runner/seccomp-types.ts';
-import { STATIC_INIT } from '../../oci-runner/try-runtime.ts';
 import type { Container } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import { ociSpec } from '../plan/oci-spec.ts';
@@ -23,7 +21,18 @@ import type { RunNetwork } from './run-network.ts';
 /** Bytes of an image's passwd or group file that are read. */
 const ACCOUNTS_LIMIT = 4 << 20;
 
-/** The folders of a run. */
+/** The opened parts of a run that its bundle names. */
+export interface BundleParts {
+  /** Path of the mounted root file system. */
+  readonly rootfs: string;
+  readonly mounts: readonly OciMount[];
+  readonly network: RunNetwork;
+  readonly joined: Joined;
+  readonly gathered: GatheredDevices;
+  readonly links: RunLinks;
+}
+
+/** Makes the folders of a run. */
 export async function prepareFolders(paths: RunPaths): Promise<void> {
   await mkdir(paths.bundle, { recursive: true, mode: 0o700 });
   await mkdir(paths.persist, { recursive: true, mode: 0o700 });
@@ -36,14 +45,7 @@ export async function writeBundle(
   context: ContainerContext,
   container: Container,
   paths: RunPaths,
-  parts: {
-    readonly rootfs: string;
-    readonly mounts: readonly OciMount[];
-    readonly network: RunNetwork;
-    readonly joined: Joined;
-    readonly gathered: GatheredDevices;
-    readonly links: RunLinks;
-  },
+  parts: BundleParts,
 ): Promise<OciSpec> {
   const { rootfs, mounts, network, joined, gathered, links } = parts;
   const { hostConfig } = container;

@@ -1,12 +1,12 @@
 import { EngineError, isEngineError } from '../../errors.ts';
-import { type HostsEntry, replaceInHosts } from '../../networks/plan/hosts-file.ts';
+import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container, HostConfig } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
-import { linkEnvironment } from '../plan/link-environment.ts';
-import { editEtcFile } from './edit-etc-file.ts';
+import { linkEnvironment } from '../plan/environment.ts';
+import { editEtcFile } from './run-network.ts';
 
 /** What links bring a container that is being started. */
 export interface RunLinks {
@@ -14,7 +14,7 @@ export interface RunLinks {
   readonly environment: readonly string[];
 }
 
-type Known = Pick<ContainerContext, 'registry'>;
+type Known = Pick<ContainerContext, 'index'>;
 
 /**
  * Links of the default network by the IDs of the containers, whose names may change; those of other networks belong to the
@@ -31,7 +31,7 @@ export function settleLinks(context: Known, hostConfig: HostConfig): readonly st
 function linkable(context: Known, ref: string): Container {
   let container: Container;
   try {
-    container = context.registry.find(ref).container;
+    container = context.index.find(ref).container;
   } catch (error) {
     if (!isEngineError(error)) throw error;
     // As 'not-found', clients would take it for the image's.
@@ -57,7 +57,7 @@ export function linksOf(
 ): readonly { readonly child: LiveContainer; readonly alias: string }[] {
   return (container.hostConfig.Links ?? []).flatMap((text) => {
     const { target, alias } = parseLink(text);
-    const child = context.registry.byId(target);
+    const child = context.index.byId(target);
     return child === undefined ? [] : [{ child, alias }];
   });
 }
@@ -89,11 +89,11 @@ export function runLinks(context: Known, container: Container): RunLinks {
 }
 
 /** A container that others are linked to has been started: their /etc/hosts gets its new address. */
-export async function tellLinked(context: ContainerContext, live: LiveContainer): Promise<void> {
+export async function notifyLinked(context: ContainerContext, live: LiveContainer): Promise<void> {
   const endpoint = live.container.activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
   const [address = ''] = (endpoint?.ipv4 ?? '').split('/');
   if (address === '') return;
-  for (const parent of context.registry.all()) {
+  for (const parent of context.index.all()) {
     if (parent.run === undefined || parent.container.hostConfig.Links === undefined) continue;
     for (const { child, alias } of linksOf(context, parent.container)) {
       if (child !== live) continue;
@@ -111,4 +111,39 @@ function linkHosts(child: Container, alias: string, address: string): HostsEntry
 /** By which a container finds one that it is linked to. */
 export function linkNames({ name, config }: Container, alias: string): readonly string[] {
   return [alias, config.Hostname, ...(name === alias ? [] : [name])];
+}
+
+/** See ContainerControl.unlink. */
+export async function unlinkContainer(context: ContainerContext, ref: string): Promise<void> {
+  const name = ref.replace(/^\//, '');
+  const slash = name.lastIndexOf('/');
+  if (slash < 0) {
+    context.index.find(name);
+    throw new EngineError('conflict', 'Conflict, cannot remove the default link name of the container');
+  }
+  const parent = context.index.all().find(({ container }) => container.name === name.slice(0, slash));
+  const alias = name.slice(slash + 1);
+  const unknown = () => new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
+  if (parent === undefined) throw unknown();
+  await parent.mutex.run(async () => {
+    const { Links: links = [], ...hostConfig } = context.index.find(parent.id).container.hostConfig;
+    const left = links.filter((link) => parseLink(link).alias !== alias);
+    if (left.length === links.length) throw unknown();
+    if (parent.run !== undefined) await removeFromFile(context, parent, alias);
+    parent.change({ hostConfig: { ...hostConfig, ...(left.length > 0 && { Links: left }) } });
+    await context.table.updateSettings(parent.container);
+  });
+}
+
+/** Its /etc/hosts; variables stay what they were when it was started. */
+async function removeFromFile(
+  context: ContainerContext,
+  { container, paths }: LiveContainer,
+  alias: string,
+): Promise<void> {
+  for (const link of linksOf(context, container)) {
+    if (link.alias !== alias) continue;
+    const names = linkNames(link.child.container, alias);
+    await editEtcFile(context.log, paths.hosts, (text) => removeNames(text, names));
+  }
 }

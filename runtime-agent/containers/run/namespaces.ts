@@ -7,7 +7,7 @@ import type { Container } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
-import { type JoinedNamespaces, sharedContainerRef } from '../plan/namespaces.ts';
+import { type JoinedNamespaces, sharedContainerRef } from '../plan/oci-spec.ts';
 
 /** What a run has of other containers and of the host, beside the network. */
 export interface Joined {
@@ -29,13 +29,13 @@ export async function joinNamespaces(
   const { PidMode, IpcMode } = container.hostConfig;
   const pid = sharedContainerRef(PidMode);
   const ipc = sharedContainerRef(IpcMode);
-  const donor = ipc === undefined ? undefined : context.registry.find(ipc);
+  const donor = ipc === undefined ? undefined : context.index.find(ipc);
   const opened: { pid?: OpenNamespace; ipc?: OpenNamespace } = {};
   const release = () => {
     for (const namespace of Object.values(opened)) namespace.close();
   };
   try {
-    if (pid !== undefined) opened.pid = namespaceOf(context.registry.find(pid), 'pid');
+    if (pid !== undefined) opened.pid = namespaceOf(context.index.find(pid), 'pid');
     if (donor !== undefined) opened.ipc = namespaceOf(donor, 'ipc');
     const shm = donor === undefined ? await ownShm(container, paths) : sharedShm(donor);
     const namespaces = Object.fromEntries(Object.entries(opened).map(([kind, { path }]) => [kind, path]));

@@ -1,4 +1,6 @@
-import { overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
+import { open } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import { overwrite, overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
 import { openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
@@ -8,7 +10,7 @@ import type { RunPaths } from '../../oci-runner/run-paths.ts';
 import type { Container } from '../container.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerFiles } from '../plan/mounts.ts';
-import type { SpecNetwork } from '../plan/namespaces.ts';
+import type { SpecNetwork } from '../plan/oci-spec.ts';
 
 /** The network of a run that is being made. */
 export interface RunNetwork {
@@ -60,7 +62,7 @@ export async function openRunNetwork(
 
 /** The namespace and the files of another container, which must run. */
 function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
-  const other = context.registry.find(ref);
+  const other = context.index.find(ref);
   const namespace = other.run && openProcessNamespace(other.run, 'net');
   if (namespace === undefined) {
     throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
@@ -92,4 +94,30 @@ async function writeEtcFiles(
 /** Every user of the container can read it, whatever the agent's umask. */
 async function writeReadable(path: string, text: string): Promise<void> {
   await overwriteFile(path, text, 0o644);
+}
+
+/** Bytes of a file that is edited; those that the agent writes have some hundred. */
+const LIMIT = 1 << 20;
+
+/**
+ * Changes a file of /etc, such as hosts, that a container which runs has mounted: it is written in its place. One that the
+ * container has made too large to be read is left alone and told of in the log, so that it spoils nothing for others.
+ */
+export async function editEtcFile(log: Logger, path: string, edit: (text: string) => string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    const { size } = await file.stat();
+    if (size > LIMIT) {
+      log.warn(
+        { path, size },
+        'a container has made its file of names too large to be changed, and it stays',
+      );
+      return;
+    }
+    const buffer = Buffer.alloc(size);
+    const { bytesRead } = await file.read(buffer, 0, size, 0);
+    await overwrite(file, edit(buffer.toString('utf8', 0, bytesRead)));
+  } finally {
+    await file.close();
+  }
 }

@@ -8,9 +8,8 @@ import { networkMode } from '../../networks/plan/network-mode.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { ContainerContext } from '../context.ts';
-import { containerCgroup } from '../plan/cgroup-path.ts';
+import { containerCgroup } from '../plan/resources.ts';
 import type { ContainerStats, ProcessTable, StatsSample } from './container-stats.ts';
-import { checkPsArgs, psTable } from './ps-table.ts';
 
 const PS_LIMIT = 10_000;
 /** Bytes of what ps prints: the whole host's processes. */
@@ -18,14 +17,14 @@ const PS_OUTPUT = 16 << 20;
 
 /** See ContainerStats. */
 export class AgentContainerStats implements ContainerStats {
-  readonly #context: Pick<ContainerContext, 'registry' | 'cgroups' | 'events'>;
+  readonly #context: Pick<ContainerContext, 'index' | 'cgroups' | 'events'>;
 
-  constructor(context: Pick<ContainerContext, 'registry' | 'cgroups' | 'events'>) {
+  constructor(context: Pick<ContainerContext, 'index' | 'cgroups' | 'events'>) {
     this.#context = context;
   }
 
   async sample(ref: string): Promise<StatsSample | undefined> {
-    const { container, run } = this.#context.registry.find(ref);
+    const { container, run } = this.#context.index.find(ref);
     if (run === undefined) return undefined;
     const { kind } = networkMode(container.hostConfig.NetworkMode);
     const ownsNetwork = kind === 'networks' || kind === 'container';
@@ -45,7 +44,7 @@ export class AgentContainerStats implements ContainerStats {
 
   async top(ref: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable> {
     checkPsArgs(psArgs);
-    const live = this.#context.registry.find(ref);
+    const live = this.#context.index.find(ref);
     if (live.container.state.status === 'restarting') {
       throw new EngineError(
         'conflict',
@@ -81,4 +80,39 @@ async function runPs(psArgs: string, pids: readonly number[], signal: AbortSigna
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new EngineError('runtime', 'docker top needs ps on this host: install the package procps');
   }
+}
+
+/** Refuses column titles that pass another column off as the pid, and what is no argument. Throws EngineError 'bad-request'. */
+export function checkPsArgs(psArgs: string): void {
+  if (psArgs.includes('\0')) throw new EngineError('bad-request', 'ps_args has a zero byte');
+  for (const [, column = '', title = ''] of psArgs.matchAll(/\s(\S*)=\s*(PID\S*)/g)) {
+    if (column !== 'pid') {
+      throw new EngineError('bad-request', `specifying "${column}=${title}" is not allowed`);
+    }
+  }
+}
+
+/** The rows of ps(1)'s output that are processes of `pids`, with their threads. Throws EngineError 'runtime'. */
+export function psTable(output: string, pids: ReadonlySet<number>): ProcessTable {
+  const [head = '', ...lines] = output.split('\n');
+  const titles = fields(head);
+  const column = titles.indexOf('PID');
+  if (column < 0) throw new EngineError('runtime', "Couldn't find PID field in ps output");
+  const processes: (readonly string[])[] = [];
+  let isOurs = false;
+  for (const line of lines) {
+    const row = fields(line);
+    if (row.length === 0) continue;
+    const pid = row[column] ?? '';
+    // A thread stands below its process, without its number.
+    if (pid !== '-') isOurs = pids.has(Number(pid));
+    if (isOurs) {
+      processes.push([...row.slice(0, titles.length - 1), row.slice(titles.length - 1).join(' ')]);
+    }
+  }
+  return { titles, processes };
+}
+
+function fields(line: string): readonly string[] {
+  return line.split(/[\t\v\f\r ]+/).filter(Boolean);
 }

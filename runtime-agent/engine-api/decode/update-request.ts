@@ -1,5 +1,5 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { ResourceChanges } from '../../containers/container-control.ts';
+import type { ResourceChanges } from '../../containers/containers.ts';
 import { EngineError } from '../../errors.ts';
 import { isEmpty } from './unsupported.ts';
 

@@ -1,5 +1,5 @@
 import type { HostConfig } from '../../containers/container.ts';
-import { hiddenPaths } from '../../containers/plan/hidden-paths.ts';
+import { hiddenPaths } from '../../containers/plan/oci-spec.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { mountRequestView } from './mount-view.ts';
 

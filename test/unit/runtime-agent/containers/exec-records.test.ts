@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ExecRecord } from '../../../../runtime-agent/containers/exec/exec-record.ts';
-import { ExecRecords } from '../../../../runtime-agent/containers/exec/exec-records.ts';
+import { ExecRecord, ExecRecords } from '../../../../runtime-agent/containers/exec/exec-records.ts';
 
 const REQUEST = {
   ...{ cmd: ['true'], user: '', env: [], workingDir: '', tty: false, privileged: false },

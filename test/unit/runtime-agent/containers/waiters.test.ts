@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Mutex } from '../../../../runtime-agent/containers/mutex.ts';
+import { Mutex } from '../../../../runtime-agent/containers/live-container.ts';
 import { Waiters } from '../../../../runtime-agent/containers/waiters.ts';
 
 describe('Waiters', () => {

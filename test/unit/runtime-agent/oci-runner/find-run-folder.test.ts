@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { findRunFolder } from '../../../../runtime-agent/oci-runner/find-run-folder.ts';
-import { runPaths, sharedPaths } from '../../../../runtime-agent/oci-runner/run-paths.ts';
+import { findRunFolder, runPaths, sharedPaths } from '../../../../runtime-agent/oci-runner/run-paths.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
 const ID = 'a'.repeat(64);

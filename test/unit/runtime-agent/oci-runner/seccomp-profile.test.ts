@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { SeccompSource } from '../../../../runtime-agent/oci-runner/bundle.ts';
 import { seccompProfile } from '../../../../runtime-agent/oci-runner/seccomp.ts';
-import type { SeccompSource } from '../../../../runtime-agent/oci-runner/seccomp-types.ts';
 
 const allow = (names: readonly string[], more = {}) => ({ names, action: 'SCMP_ACT_ALLOW', ...more });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Container } from '../../../../../runtime-agent/containers/container.ts';
-import { execProcess } from '../../../../../runtime-agent/containers/exec/exec-spec.ts';
+import { execProcess } from '../../../../../runtime-agent/containers/exec/exec-process.ts';
 import type { ExecRequest } from '../../../../../runtime-agent/containers/exec/execs.ts';
 import type { OciProcess } from '../../../../../runtime-agent/oci-runner/bundle.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';

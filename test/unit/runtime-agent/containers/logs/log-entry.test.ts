@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LineJoiner } from '../../../../../runtime-agent/containers/logs/line-joiner.ts';
-import { parseLogEntry } from '../../../../../runtime-agent/containers/logs/log-entry.ts';
+import { LineJoiner, parseLogEntry } from '../../../../../runtime-agent/containers/logs/read-log.ts';
 
 const entry = (text: string) => {
   const parsed = parseLogEntry(Buffer.from(text));

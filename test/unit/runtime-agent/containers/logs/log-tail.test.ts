@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { findTail } from '../../../../../runtime-agent/containers/logs/log-tail.ts';
+import { findTail } from '../../../../../runtime-agent/containers/logs/log-chain.ts';
 import { readLog } from '../../../../../runtime-agent/containers/logs/read-log.ts';
 import { LONGEST_WAIT } from '../../../../support/longest-wait.ts';
 import { fc } from '../../../../support/properties.ts';

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { goDuration } from '../../../../../lib/time/go-duration.ts';
+import { goDuration } from '../../../../../lib/time/timestamp.ts';
 import type { Health } from '../../../../../runtime-agent/containers/container.ts';
-import {
-  mergeHealthcheck,
-  probePlan,
-  validateHealthcheck,
-} from '../../../../../runtime-agent/containers/plan/health.ts';
 import {
   afterProbe,
   endedHealth,
+  mergeHealthcheck,
   probeDelay,
+  probePlan,
   startingHealth,
-} from '../../../../../runtime-agent/containers/plan/health-state.ts';
+  validateHealthcheck,
+} from '../../../../../runtime-agent/containers/plan/health.ts';
 
 const plan = {
   command: ['true'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { limitWarnings } from '../../../../../runtime-agent/containers/plan/limit-warnings.ts';
 import { containerResources } from '../../../../../runtime-agent/containers/plan/resources.ts';
+import { limitWarnings } from '../../../../../runtime-agent/containers/plan/validate-resources.ts';
 import { hostConfig } from '../../../../support/container-requests.ts';
 
 const V1 = { version: 1, swapLimit: true } as const;

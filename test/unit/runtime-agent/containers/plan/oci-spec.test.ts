@@ -6,7 +6,7 @@ import type {
   HostConfig,
 } from '../../../../../runtime-agent/containers/container.ts';
 import { ociSpec, type SpecInputs } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
-import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/oci-runner/oci-json.ts';
+import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/oci-runner/bundle.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
 
 const ID = 'f'.repeat(64);

@@ -5,7 +5,7 @@ import type { HostConfig } from '../../../../../runtime-agent/containers/contain
 import {
   changedHostConfig,
   changedResources,
-} from '../../../../../runtime-agent/containers/plan/resource-changes.ts';
+} from '../../../../../runtime-agent/containers/plan/resources.ts';
 import { decodeUpdateRequest } from '../../../../../runtime-agent/engine-api/decode/update-request.ts';
 import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
 import { hostConfigView } from '../../../../../runtime-agent/engine-api/views/host-config-view.ts';

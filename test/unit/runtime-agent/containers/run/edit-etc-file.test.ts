@@ -3,7 +3,7 @@ import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { editEtcFile } from '../../../../../runtime-agent/containers/run/edit-etc-file.ts';
+import { editEtcFile } from '../../../../../runtime-agent/containers/run/run-network.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 
 test('a file of names is changed in its place, and one that its container made too large is told of', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkPsArgs, psTable } from '../../../../../runtime-agent/containers/stats/ps-table.ts';
+import { checkPsArgs, psTable } from '../../../../../runtime-agent/containers/stats/agent-container-stats.ts';
 
 describe('psTable', () => {
   it('keeps the rows of the pids, and joins what is in the last column', () => {

@@ -1,4 +1,4 @@
-import type { ContainerControl } from '../../../../../runtime-agent/containers/container-control.ts';
+import type { ContainerControl } from '../../../../../runtime-agent/containers/containers.ts';
 import { EngineError } from '../../../../../runtime-agent/errors.ts';
 
 /** Containers that are no containers can only be started and ended. */

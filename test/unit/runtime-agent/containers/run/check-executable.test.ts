@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { classifyExecutable, commandPaths } from '../../../../../runtime-agent/containers/plan/executable.ts';
+import {
+  classifyExecutable,
+  commandPaths,
+} from '../../../../../runtime-agent/containers/run/check-executable.ts';
 
 function elf(machine: number, bigEndian = false): Buffer {
   const head = Buffer.alloc(64);
