@@ -2,14 +2,15 @@ import type { Debugger } from 'node:inspector';
 
 /**
  * Stops the JavaScript of the main thread, for good, and returns its stack with the innermost call first; an empty list where the
- * thread is in native code, which does not stop within `patience` milliseconds. To be called in another thread.
+ * thread is in native code and has not stopped when `isOverdue`, asked every `interval` milliseconds, says so. To be called
+ * in another thread.
  */
-export async function readMainStack(patience: number): Promise<readonly string[]> {
+export async function readMainStack(isOverdue: () => boolean, interval: number): Promise<readonly string[]> {
   const { Session } = await import('node:inspector');
   const session = new Session();
   const files = new Map<string, string>();
   return await new Promise((resolve) => {
-    setTimeout(resolve, patience, []);
+    setInterval(() => isOverdue() && resolve([]), interval);
     session.on('Debugger.scriptParsed', ({ params }) => {
       files.set(params.scriptId, params.url);
     });

@@ -9,10 +9,13 @@ import { WorkUnderWay } from './work-under-way.ts';
 
 /** The thread that watches the main thread. It never waits for it: all that they share is memory. */
 
-/** Minimum time for JavaScript to stop for its stack, ms. */
+/** Minimum time for JavaScript to stop for its stack, ms, as a StallClock counts it: only while it has a processor. */
 const PATIENCE = 3_000;
+const PATIENCE_LOOKS = 20;
+/** The same by the wall clock, in multiples of it. */
+const OVERLOAD_FACTOR = 10;
 /** Milliseconds for the log and the record, which can hang, such as on a pipe that nobody reads. */
-const LAST_WORDS = 3_000;
+const LAST_WORDS = 5_000;
 /** Names of work in the log. */
 const NAMES = 20;
 
@@ -40,12 +43,13 @@ function readMain() {
 async function end(): Promise<void> {
   const counted = clock.counted;
   const patience = Math.max(PATIENCE, limit);
-  new Worker(new URL('end-worker.ts', import.meta.url), { workerData: patience + LAST_WORDS });
+  endAfter(patience * OVERLOAD_FACTOR);
   try {
     const now = new Date();
     const thread = describeMainThread();
     const names = work.list();
-    const stack = await readMainStack(patience);
+    const stack = await readMainStack(overdueAfter(patience), patience / PATIENCE_LOOKS);
+    endAfter(LAST_WORDS);
     tryTo(() => appendFileSync(record, `${now.toISOString()}\n`, { mode: 0o600 }));
     if (log !== undefined) {
       const line = JSON.stringify({
@@ -62,6 +66,23 @@ async function end(): Promise<void> {
   } finally {
     exitProcess(STALL_EXIT_CODE);
   }
+}
+
+/** Returns a function that says whether the main thread has had `patience` milliseconds, asked twenty times in that time. */
+function overdueAfter(patience: number): () => boolean {
+  const waiting = new StallClock(patience, patience / PATIENCE_LOOKS);
+  let asked = performance.now();
+  return () => {
+    const now = performance.now();
+    const elapsed = now - asked;
+    asked = now;
+    return waiting.look({ beats: 0, elapsed, read: readMainThread });
+  };
+}
+
+/** Ends the process after `ms`, whatever its threads hang in. */
+function endAfter(ms: number): void {
+  new Worker(new URL('end-worker.ts', import.meta.url), { workerData: ms });
 }
 
 function tryTo(step: () => void): void {

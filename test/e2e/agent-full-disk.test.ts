@@ -26,7 +26,7 @@ async function makeFileSystem(place: string, image: string, options: readonly st
 
 /** A container has filled the file system of the data folder to its last byte, and the agent was killed. */
 for (const [lacking, mkfsOptions] of Object.entries(FILE_SYSTEMS)) {
-  describe(`an agent on a disk without ${lacking}`, { skip: unlessRoot(), timeout: 120_000 }, async () => {
+  describe(`an agent on a disk without ${lacking}`, { skip: unlessRoot(), timeout: 900_000 }, async () => {
     if (unlessRoot() !== false) return;
     const scope = { after };
     const registry = await startRegistry(scope);

@@ -35,7 +35,7 @@ async function checkEnd(process: ManagedProcess, request: string): Promise<void>
 }
 
 test('a registry whose event loop is blocked ends with a stack in its log, and counts that', {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const metrics = `127.0.0.1:${await freePort()}`;
   const args = ['--watchdog', '1s', '--metrics', metrics, '--log-level', 'error'];
@@ -52,7 +52,7 @@ test('a registry whose event loop is blocked ends with a stack in its log, and c
 
 test('an agent whose event loop is blocked ends, its containers go on, and the next agent has them', {
   skip: unlessRoot(),
-  timeout: 120_000,
+  timeout: 900_000,
 }, async (t) => {
   const registry = await startRegistry(t);
   const image = `${registry.host}/team/busybox:1`;

@@ -22,7 +22,7 @@ const CATATONIC = 0x9362;
 /** Milliseconds after which a thread frees one that waits, so that a failure is no hang. */
 const TOO_LONG = 20_000;
 
-describe('a volume on a server that does not answer', { skip: unlessRoot(), timeout: 120_000 }, () => {
+describe('a volume on a server that does not answer', { skip: unlessRoot(), timeout: 900_000 }, () => {
   it('is opened for a part of it while the agent goes on', async (t) => {
     const dead = await deadServer(t);
     const opening = holdPath(loadLibc(), dead.folder, 'part', await makeTempDir(t, 'parts'));

@@ -40,7 +40,7 @@ async function startStall(scope: CleanupScope, way: string, options: StallOption
   return { child, record, printed: () => printed, ended: async () => (await ended)[0] as number | null };
 }
 
-describe('the watchdog', { concurrency: 3, timeout: 120_000 }, () => {
+describe('the watchdog', { concurrency: 3, timeout: 900_000 }, () => {
   for (const [way, stack] of [
     ['in JavaScript', /^at in JavaScript \(file:.*stalling-child\.ts:\d+:\d+\)\nat /],
     ['in promises', /^at again \(file:.*stalling-child\.ts/],
