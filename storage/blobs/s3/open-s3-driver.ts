@@ -116,7 +116,7 @@ function clientConfig(
     // Ceph keeps what the newer checksums wrap a body in.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    retryStrategy: patientRetries(),
+    retryStrategy: patientRetries(silence),
     requestHandler: {
       connectionTimeout: CONNECT_TIME,
       socketTimeout: silence,

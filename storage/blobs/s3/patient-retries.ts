@@ -4,14 +4,15 @@ type RetryStrategy = Extract<S3ClientConfig['retryStrategy'], { acquireInitialRe
 
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 3_000;
-/** Milliseconds after which a request that failed is not tried again: a gateway may be restarted meanwhile. */
+/** Milliseconds, beside one silence, after which a request that failed is not tried again: a gateway may be restarted meanwhile. */
 const PATIENCE = 15_000;
 
 /**
- * Tries a request again as long as its failure may pass (no connection, a cut one, 5xx, SlowDown, a clock that
- * has just been corrected), with growing random delays, or the one that the server asks for.
+ * Tries a request again as long as its failure may pass (no connection, a cut one or one that was silent for `silence`
+ * milliseconds, 5xx, SlowDown, a clock that has just been corrected), with growing random delays, or the one that the
+ * server asks for.
  */
-export function patientRetries(): RetryStrategy {
+export function patientRetries(silence: number): RetryStrategy {
   const tokenOf = (began: number, count: number, delay: number) => ({
     began,
     getRetryCount: () => count,
@@ -28,7 +29,8 @@ export function patientRetries(): RetryStrategy {
         retryAfterHint === undefined ? 0 : retryAfterHint.getTime() - Date.now(),
       );
       const { began } = token as ReturnType<typeof tokenOf>;
-      if (performance.now() + delay - began > PATIENCE) throw new Error('the server has failed for too long');
+      if (performance.now() + delay - began > silence + PATIENCE)
+        throw new Error('the server has failed for too long');
       return tokenOf(began, count, delay);
     },
     recordSuccess: () => {},
