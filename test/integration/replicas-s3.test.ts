@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { after, afterEach, test } from 'node:test';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { loadConfig } from '../../server/config/config.ts';
 import { checkStore } from '../../storage/fsck/check-store.ts';
@@ -21,6 +21,7 @@ import type { RegistryProcess } from '../support/registry-process.ts';
 import { startReplicas } from '../support/replicas.ts';
 import { startCeph } from '../support/s3/ceph-rgw.ts';
 import { makeBucket, storageUrl, useCredentials } from '../support/s3/s3-server.ts';
+import { untilPasses } from '../support/until-passes.ts';
 
 const MIB = 1024 * 1024;
 const octets = { 'Content-Type': 'application/octet-stream' };
@@ -38,6 +39,11 @@ const [first, second, third] = [0, 1, 2].map((index): RegistryClient => {
   return createRegistryClient(replicas.servers[index]?.url ?? '');
 }) as [RegistryClient, RegistryClient, RegistryClient];
 const [server] = replicas.servers as [RegistryProcess];
+
+// Also of a test that failed: those after it have the same servers.
+afterEach(async () => {
+  if (server.process().exit() !== undefined) await untilPasses(() => server.restart());
+});
 
 test('while one replica takes a chunk, another refuses to write to the upload, and nothing is lost', async (t) => {
   const content = patternBytes(30 * MIB, 1);
@@ -78,7 +84,6 @@ test('a replica that dies with an upload in its hands lets go of it', async (t) 
     second.send('PUT', `${location}?digest=${digestOf(content)}`, { body: content, headers: octets }),
   );
   assert.equal(put.status, 201, put.body.toString());
-  await server.restart();
 });
 
 for (const size of [100, 12 * MIB]) {
@@ -92,7 +97,6 @@ for (const size of [100, 12 * MIB]) {
     const put = await second.send('PUT', `${location}?digest=${digestOf(bytes)}`);
     assert.equal(put.status, 201, put.body.toString());
     await isWhole(bytes);
-    await server.restart();
   });
 
   for (const boundary of ['before the commit', 'after the commit'] as const) {
@@ -112,7 +116,6 @@ for (const size of [100, 12 * MIB]) {
       );
       assert.equal(again.status, 201, again.body.toString());
       await isWhole(bytes);
-      await server.restart();
     });
   }
 }

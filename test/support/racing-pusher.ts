@@ -18,6 +18,9 @@ export interface PusherOptions {
   readonly tags: number;
 }
 
+/** A server said 502 or 503: whether the request was done is as uncertain as when the connection breaks. */
+export class UnavailableError extends Error {}
+
 /** Another program has taken a part of a push before it ended, as it may without a grace period. */
 class Repeat extends Error {}
 
@@ -215,9 +218,9 @@ export class RacingPusher {
         response.once('end', () => {
           const { statusCode: status = 0, headers } = response;
           const body = Buffer.concat(chunks);
-          // Whether it was done is as uncertain as when the connection breaks.
-          if (status === 502 || status === 503) reject(new Error(`${method} ${path}: ${status} ${body}`));
-          else resolve({ status, location: headers.location ?? '', body });
+          if (status === 502 || status === 503) {
+            reject(new UnavailableError(`${method} ${path}: ${status} ${body}`));
+          } else resolve({ status, location: headers.location ?? '', body });
         });
       });
       request.end(body);
