@@ -22,7 +22,7 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const options = { timeout: 900_000 };
 /** Bytes of the large pushes; BERTH_CRASH_BYTES=1000000000 is what is run by hand before a release. */
-const SIZE = Number(process.env.BERTH_CRASH_BYTES ?? 300_000_000);
+const SIZE = Number(process.env.BERTH_CRASH_BYTES ?? 100_000_000);
 /** Bytes that have arrived when the registry is killed. */
 const KILLED_AT = 0.3 * SIZE;
 /** Bytes per second: so slow that most is still to come when the kill strikes, on a machine that has much to do as well. */
