@@ -44,8 +44,8 @@ test('SECURITY.md names tests that exist, and one at least for each attack', () 
   );
 });
 
-test('CONTRIBUTING.md says what each folder of lib/ owns, and names each architecture test', () => {
-  const text = read('CONTRIBUTING.md');
+test('the documents say what each folder of lib/ owns, and name each architecture test', () => {
+  const text = `${read('docs/architecture.md')}${read('CONTRIBUTING.md')}`;
   const folders = readdirSync(join(root, 'lib')).map((name) => `lib/${name}/`);
   const guards = globSync('test/architecture/*.test.ts', { cwd: root }).map(
     (file) => /([\w-]+)\.test\.ts$/.exec(file)?.[1] ?? file,
@@ -54,6 +54,29 @@ test('CONTRIBUTING.md says what each folder of lib/ owns, and names each archite
     [...folders, ...guards].filter((name) => !text.includes(`\`${name}\``)),
     [],
   );
+});
+
+test('each path that the documents name exists', () => {
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'deploy/README.md',
+    ...globSync('docs/*.md', { cwd: root }),
+  ];
+  const missing = documents.flatMap((document) => {
+    const paths = read(document).matchAll(
+      /(?<![\w./-])(?:auth|deploy|docs|lib|oci|runtime-agent|server|storage|test)\/[\w./-]*\w\/?/g,
+    );
+    return [...paths]
+      .filter(([path]) => !existsSync(join(root, path)))
+      .map(([path]) => `${document}: ${path}`);
+  });
+  assert.deepEqual(missing, []);
+});
+
+test('docs/architecture.md names source files by their whole path', () => {
+  const short = read('docs/architecture.md').match(/`[\w.-]+\.ts`/g) ?? [];
+  assert.deepEqual(short, []);
 });
 
 test('test/support/README.md names each helper, and nothing else', () => {
