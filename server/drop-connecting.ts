@@ -1,5 +1,5 @@
 import type { Server } from 'node:net';
-import { loadLibc } from '../lib/linux/transfer-calls.ts';
+import { loadLibc } from '../lib/linux/libc.ts';
 import { handleDescriptor } from '../lib/streams/handle-descriptor.ts';
 
 /**

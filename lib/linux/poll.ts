@@ -1,4 +1,4 @@
-import type { Libc } from './transfer-calls.ts';
+import type { Libc } from './libc.ts';
 
 export const POLLIN = 1;
 export const POLLOUT = 4;

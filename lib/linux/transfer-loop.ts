@@ -1,6 +1,6 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import type { Libc } from './libc.ts';
 import { POLLIN, type Watched, waitForEvents } from './poll.ts';
-import type { Libc } from './transfer-calls.ts';
 
 /** Bytes on their way, which go on when something happens to a descriptor. */
 export interface Transfer {

@@ -1,5 +1,5 @@
+import type { Libc } from '../../lib/linux/libc.ts';
 import { POLLOUT } from '../../lib/linux/poll.ts';
-import type { Libc } from '../../lib/linux/transfer-calls.ts';
 import type { Transfer } from '../../lib/linux/transfer-loop.ts';
 import type { SendfileCommand, SendingFault } from './sendfile-messages.ts';
 import type { SendingProgress } from './sending-progress.ts';

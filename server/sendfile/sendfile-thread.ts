@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { type Libc, loadLibc } from '../../lib/linux/transfer-calls.ts';
+import { type Libc, loadLibc } from '../../lib/linux/libc.ts';
 import { startThread } from '../../lib/threads/start-thread.ts';
 import type {
   SendfileCommand,

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadLibc } from '../../lib/linux/transfer-calls.ts';
+import { loadLibc } from '../../lib/linux/libc.ts';
 import { TransferLoop } from '../../lib/linux/transfer-loop.ts';
 import { FileSending } from './file-sending.ts';
 import { Relaying } from './relaying.ts';

@@ -1,4 +1,4 @@
-import type { Libc } from '../../lib/linux/transfer-calls.ts';
+import type { Libc } from '../../lib/linux/libc.ts';
 
 const IPPROTO_TCP = 6;
 const TCP_CONGESTION = 13;

@@ -19,7 +19,7 @@ export function listenOn(libc: Libc, kind: 'tcp' | 'udp', address: readonly numb
   const fd = libc.socket(AF_INET, type | NON_BLOCKING | CLOSE_ON_EXEC, 0);
   if (fd < 0) throw failure(kind, port, libc.errno());
   // An agent before this one may have left connections that wait for their time to end.
-  libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Buffer.from([1, 0, 0, 0]), 4);
+  libc.setOption(fd, SOL_SOCKET, SO_REUSEADDR, Buffer.from([1, 0, 0, 0]));
   const name = Buffer.alloc(16);
   name.writeUInt16LE(AF_INET, 0);
   name.writeUInt16BE(port, 2);

@@ -5,9 +5,6 @@ import { startThread } from '../../../lib/threads/start-thread.ts';
 import { EngineError } from '../../errors.ts';
 import type { AttachCommand, AttachReport, AttachWorkerData } from './attach-messages.ts';
 
-const EFD_NONBLOCK = 0o4000;
-const EFD_CLOEXEC = 0o2000000;
-
 /** The program of the thread. */
 export const ATTACH_WORKER = new URL('./attach-worker.ts', import.meta.url);
 
@@ -43,7 +40,7 @@ export class AttachThread {
   #isOver = false;
 
   constructor({ onReport, onFailure, libc = loadLibc(), file = ATTACH_WORKER }: AttachThreadOptions) {
-    this.#wakeFd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    this.#wakeFd = libc.eventfd();
     if (this.#wakeFd < 0) throw new Error(`eventfd(2) failed with error number ${libc.errno()}`);
     const workerData: AttachWorkerData = { wakeFd: this.#wakeFd };
     this.#worker = startThread(file, workerData);

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { POLLIN } from '../../../lib/linux/poll.ts';
-import { type Libc, loadLibc } from '../../../lib/linux/transfer-calls.ts';
 import { type Transfer, TransferLoop } from '../../../lib/linux/transfer-loop.ts';
 import type { IntakeCommand, IntakeReport, IntakeWorkerData } from './intake-messages.ts';
 import { IntakeRing } from './intake-ring.ts';
