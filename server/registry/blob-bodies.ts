@@ -1,9 +1,9 @@
 import type { BlobConnection } from '../../storage/blobs/blob-connections.ts';
 import type { ByteRange, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { BodySender } from '../http/body-sender.ts';
 import { sendContent } from '../http/send-content.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { BodySender } from '../sendfile/body-sender.ts';
 
 /** A body that is at hand: whether it is there has been found out before the first byte of the head. */
 export interface BlobBody {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, createServer as createNetServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { BodySender } from '../../server/sendfile/body-sender.ts';
+import { BodySender } from '../../server/http/body-sender.ts';
 import { defer } from '../support/cleanup.ts';
 import { patternBytes } from '../support/content.ts';
 import { connectRaw } from '../support/raw-connection.ts';

@@ -1,30 +1,30 @@
-/** What the main thread tells the thread that receives. Descriptors of sockets become the thread's own. */
-export type IntakeCommand =
-  | {
-      readonly kind: 'receive';
-      /** Of the hash that the bytes go to, which takes part in one transfer at a time. */
-      readonly key: number;
-      readonly socket: number;
-      readonly file: number;
-      /** Where in the file the first byte goes. */
-      readonly position: number;
-      readonly length: number;
-    }
-  | { readonly kind: 'cancel'; readonly key: number }
-  | { readonly kind: 'stop' };
+import type { TransferControl, TransferReport } from '../../../lib/linux/transfer-thread.ts';
 
-/** What the thread tells. After `ended` it touches neither socket nor file any more. */
-export type IntakeReport =
-  | { readonly kind: 'progress'; readonly key: number }
-  | {
-      readonly kind: 'ended';
-      readonly key: number;
-      /** Bytes that are in the file, and in the ring by the time that it has been filled `filled` times. */
-      readonly received: number;
-      readonly filled: number;
-      /** Why the file could not be written. */
-      readonly deviceError?: { readonly message: string; readonly code: string | undefined };
-    };
+/** A transfer for the thread that receives. Descriptors of sockets become the thread's own. */
+export interface IntakeBegin {
+  readonly kind: 'receive';
+  /** Of the hash that the bytes go to, which takes part in one transfer at a time. */
+  readonly key: number;
+  readonly socket: number;
+  readonly file: number;
+  /** Where in the file the first byte goes. */
+  readonly position: number;
+  readonly length: number;
+}
+
+export type IntakeCommand = IntakeBegin | TransferControl;
+
+/** How a transfer ended. */
+export interface EndedIntake {
+  /** Bytes that are in the file, and in the ring by the time that it has been filled `filled` times. */
+  readonly received: number;
+  readonly filled: number;
+  /** Why the file could not be written. */
+  readonly deviceError?: { readonly message: string; readonly code: string | undefined };
+}
+
+/** After `ended` the thread touches neither socket nor file any more. */
+export type IntakeReport = TransferReport<EndedIntake>;
 
 export interface IntakeWorkerData {
   /** An eventfd that is written to after each command. */

@@ -1,7 +1,5 @@
-import type { Worker } from 'node:worker_threads';
-import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
-import { startThread } from '../../../lib/threads/start-thread.ts';
-import type { IntakeCommand, IntakeReport, IntakeWorkerData } from './intake-messages.ts';
+import { TransferThread } from '../../../lib/linux/transfer-thread.ts';
+import type { EndedIntake, IntakeBegin, IntakeWorkerData } from './intake-messages.ts';
 
 /** Bytes that come over a socket, and the place of a file that gets them. */
 export interface SocketTransfer {
@@ -21,38 +19,15 @@ export interface TransferResult {
   readonly deviceError?: Error;
 }
 
-interface RunningTransfer {
-  readonly onProgress: () => void;
-  readonly resolve: (report: Extract<IntakeReport, { kind: 'ended' }>) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** The thread that receives uploads, as the rest of the program sees it. Linux only. */
 export class IntakeThread {
-  readonly #libc: Libc = loadLibc();
-  readonly #worker: Worker;
-  readonly #wakeFd: number;
-  readonly #running = new Map<number, RunningTransfer>();
-  readonly #exited: Promise<void>;
-  // Node waits for its threads when the process exits, and this one sleeps until it is told.
-  readonly #onExit = () => this.#command({ kind: 'stop' });
-  #failure: Error | undefined;
+  readonly #thread: TransferThread<IntakeBegin, EndedIntake>;
 
   constructor(memory: Pick<IntakeWorkerData, 'ring' | 'doorbell'>) {
-    this.#wakeFd = this.#libc.eventfd();
-    if (this.#wakeFd < 0) throw new Error(`eventfd(2) failed with error number ${this.#libc.errno()}`);
-    const workerData: IntakeWorkerData = { wakeFd: this.#wakeFd, ...memory };
-    this.#worker = startThread(new URL('./intake-worker.ts', import.meta.url), workerData);
-    process.once('exit', this.#onExit);
-    this.#worker.on('message', (report: IntakeReport) => this.#onReport(report));
-    this.#worker.on('error', (error: Error) => this.#fail(error));
-    this.#exited = new Promise((resolve) => {
-      this.#worker.once('exit', () => {
-        process.off('exit', this.#onExit);
-        this.#fail(new Error('the thread that receives uploads has ended'));
-        this.#libc.close(this.#wakeFd);
-        resolve();
-      });
+    this.#thread = new TransferThread({
+      file: new URL('./intake-worker.ts', import.meta.url),
+      workerData: memory,
+      purpose: 'that receives uploads',
     });
   }
 
@@ -68,54 +43,24 @@ export class IntakeThread {
     onProgress: () => void,
     signal: AbortSignal,
   ): Promise<TransferResult & { readonly filled: number }> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const socket = this.#libc.duplicate(transfer.socket);
-    if (socket < 0) throw new Error(`the socket could not be duplicated: error number ${this.#libc.errno()}`);
-    const cancel = () => this.#command({ kind: 'cancel', key });
-    try {
-      const ended = new Promise<Extract<IntakeReport, { kind: 'ended' }>>((resolve, reject) => {
-        this.#running.set(key, { onProgress, resolve, reject });
-      });
-      this.#command({ kind: 'receive', key, ...transfer, socket });
-      if (signal.aborted) cancel();
-      else signal.addEventListener('abort', cancel, { once: true });
-      const { received, filled, deviceError } = await ended;
-      if (deviceError === undefined) return { received, filled };
-      const { message, code } = deviceError;
-      return { received, filled, deviceError: Object.assign(new Error(message), { code }) };
-    } finally {
-      signal.removeEventListener('abort', cancel);
-      this.#running.delete(key);
-    }
+    const { failure, libc } = this.#thread;
+    if (failure !== undefined) throw failure;
+    const socket = libc.duplicate(transfer.socket);
+    if (socket < 0) throw new Error(`the socket could not be duplicated: error number ${libc.errno()}`);
+    const begin: IntakeBegin = { kind: 'receive', key, ...transfer, socket };
+    const { received, filled, deviceError } = await this.#thread.run(begin, onProgress, signal);
+    if (deviceError === undefined) return { received, filled };
+    const { message, code } = deviceError;
+    return { received, filled, deviceError: Object.assign(new Error(message), { code }) };
   }
 
   /** Ends the thread; what it was still receiving is cut short. */
-  async close(): Promise<void> {
-    if (this.#failure === undefined) this.#command({ kind: 'stop' });
-    this.#worker.ref();
-    await this.#exited;
+  close(): Promise<void> {
+    return this.#thread.close();
   }
 
   /** Ends the thread at once, also when it waits for a thread that hashes no more. */
   terminate(): void {
-    this.#fail(new Error('the thread that receives uploads was stopped'));
-    void this.#worker.terminate();
-    this.#libc.wake(this.#wakeFd);
-  }
-
-  #command(command: IntakeCommand): void {
-    this.#worker.postMessage(command);
-    this.#libc.wake(this.#wakeFd);
-  }
-
-  #onReport(report: IntakeReport): void {
-    const running = this.#running.get(report.key);
-    if (report.kind === 'progress') running?.onProgress();
-    else running?.resolve(report);
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { reject } of this.#running.values()) reject(this.#failure);
+    this.#thread.terminate();
   }
 }

@@ -1,5 +1,7 @@
-/** What the main thread tells the thread that sends. Descriptors of sockets and sources become the thread's own. */
-export type SendfileCommand =
+import type { TransferControl, TransferReport } from '../transfer-thread.ts';
+
+/** A transfer for the thread that sends. Descriptors of sockets and sources become the thread's own. */
+export type SendfileBegin =
   | {
       readonly kind: 'send';
       readonly key: number;
@@ -18,9 +20,9 @@ export type SendfileCommand =
       readonly length: number;
       /** Milliseconds for which the source may give nothing while it is waited for. */
       readonly silence: number;
-    }
-  | { readonly kind: 'cancel'; readonly key: number }
-  | { readonly kind: 'stop' };
+    };
+
+export type SendfileCommand = SendfileBegin | TransferControl;
 
 /** Why a body was not sent whole, and whose fault that is. */
 export interface SendingFault {
@@ -28,10 +30,8 @@ export interface SendingFault {
   readonly message: string;
 }
 
-/** What the thread tells. After `ended` it touches neither socket nor file any more. */
-export type SendfileReport =
-  | { readonly kind: 'progress'; readonly key: number }
-  | { readonly kind: 'ended'; readonly key: number; readonly sent: number; readonly fault?: SendingFault };
+/** After `ended` the thread touches neither socket nor file any more. */
+export type SendfileReport = TransferReport<{ readonly sent: number; readonly fault?: SendingFault }>;
 
 export interface SendfileWorkerData {
   /** An eventfd that is written to after each command. */

@@ -1,9 +1,7 @@
-import type { Libc, Pipe } from '../../lib/linux/libc.ts';
-import { POLLIN, POLLOUT } from '../../lib/linux/poll.ts';
-import type { Transfer } from '../../lib/linux/transfer-loop.ts';
-import type { SendfileCommand, SendingFault } from './sendfile-messages.ts';
-import type { SendingProgress } from './sending-progress.ts';
-import { mayPass } from './socket-errors.ts';
+import type { Libc, Pipe } from '../libc.ts';
+import { POLLIN, POLLOUT } from '../poll.ts';
+import type { Transfer } from '../transfer-loop.ts';
+import type { SendfileCommand, SendfileReport, SendingFault } from './sendfile-messages.ts';
 
 /** Bytes that may be between source and client; all of a user's pipes may hold 64 MiB. */
 const PIPE_SIZE = 512 * 1024;
@@ -125,5 +123,79 @@ export class Relaying implements Transfer {
     if (count === this.#wakesAt) return;
     this.#wakesAt = count;
     this.#libc.setOption(source, SOL_SOCKET, SO_RCVLOWAT, new Uint8Array(new Int32Array([count]).buffer));
+  }
+}
+
+const EINTR = 4;
+const EAGAIN = 11;
+
+/** Whether a call that failed with this error number on a descriptor that does not block is to be made again later. */
+export function mayPass(errno: number): boolean {
+  return errno === EAGAIN || errno === EINTR;
+}
+
+/** Bytes that one client gets before it is the next one's turn. */
+const SLICE = 1024 * 1024;
+
+/** A part of a file on its way to a client, by sendfile(2). */
+export class FileSending implements Transfer {
+  readonly #libc: Libc;
+  readonly #command: Extract<SendfileCommand, { kind: 'send' }>;
+  readonly #progress: SendingProgress;
+  readonly #offset: BigInt64Array;
+
+  constructor(libc: Libc, command: Extract<SendfileCommand, { kind: 'send' }>, progress: SendingProgress) {
+    this.#libc = libc;
+    this.#command = command;
+    this.#progress = progress;
+    this.#offset = new BigInt64Array([BigInt(command.start)]);
+  }
+
+  get watched() {
+    return { fd: this.#command.socket, events: POLLOUT };
+  }
+
+  takeTurn(): void {
+    const { socket, file, end } = this.#command;
+    const left = end - Number(this.#offset[0]);
+    const sent = this.#libc.sendfile(socket, file, this.#offset, Math.min(left, SLICE));
+    if (sent < 0) {
+      const errno = this.#libc.errno();
+      if (mayPass(errno)) return;
+      this.end({ side: 'client', message: `sendfile(2) failed with error number ${errno}` });
+    } else if (sent === left) this.end();
+    else if (sent === 0) this.end({ side: 'source', message: `the file ends ${left} bytes too early` });
+    else this.#progress.moved();
+  }
+
+  end(fault?: SendingFault): void {
+    this.#libc.close(this.#command.socket);
+    this.#progress.ended(Number(this.#offset[0]) - this.#command.start, fault);
+  }
+}
+
+const PROGRESS_EVERY_MS = 1000;
+
+/** What is told of one body on its way. */
+export class SendingProgress {
+  readonly #key: number;
+  readonly #tell: (report: SendfileReport) => void;
+  #toldAt = performance.now();
+
+  constructor(key: number, tell: (report: SendfileReport) => void) {
+    this.#key = key;
+    this.#tell = tell;
+  }
+
+  /** Bytes have moved. */
+  moved(): void {
+    if (performance.now() - this.#toldAt < PROGRESS_EVERY_MS) return;
+    this.#toldAt = performance.now();
+    this.#tell({ kind: 'progress', key: this.#key });
+  }
+
+  /** Nothing is touched any more. To be called once. */
+  ended(sent: number, fault?: SendingFault): void {
+    this.#tell({ kind: 'ended', key: this.#key, sent, ...(fault && { fault }) });
   }
 }

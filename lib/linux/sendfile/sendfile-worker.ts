@@ -1,10 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { loadLibc } from '../../lib/linux/libc.ts';
-import { TransferLoop } from '../../lib/linux/transfer-loop.ts';
-import { FileSending } from './file-sending.ts';
-import { Relaying } from './relaying.ts';
+import { loadLibc } from '../libc.ts';
+import { TransferLoop } from '../transfer-loop.ts';
 import type { SendfileCommand, SendfileReport, SendfileWorkerData } from './sendfile-messages.ts';
-import { SendingProgress } from './sending-progress.ts';
+import { FileSending, Relaying, SendingProgress } from './sendfile-transfers.ts';
 
 /** The thread that sends all large bodies. */
 if (parentPort !== null) {
