@@ -199,7 +199,7 @@ describe('docker exec', { skip: unlessRoot(), timeout: 1_800_000 }, async () => 
 
   test('a terminal has the size of the client, and the command its exit code', async () => {
     const { stdout, exitCode } = await atTerminal(
-      `docker -H ${agent.host} exec -it cargo sh -c 'tty; until stty size < /dev/tty | grep "31 97"; do sleep 0.1; done; echo $TERM; exit 5'`,
+      `docker -H ${agent.host} exec -it cargo sh -c 'tty; until stty size < /dev/tty 2>/dev/null | grep "31 97"; do sleep 0.1; done; echo $TERM; exit 5'`,
       { rows: 31, columns: 97, expectExit: 5 },
     );
     assert.equal(exitCode, 5);

@@ -4,6 +4,7 @@ import type { Config } from '../../server/config/config.ts';
 import { NO_PROXIES } from '../../server/http/trusted-proxies.ts';
 import { startRegistry } from '../../server/start-registry.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
+import { LONGEST_WAIT } from './longest-wait.ts';
 import { createRegistryClient, type RegistryClient } from './registry-client.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -87,7 +88,7 @@ export async function startInProcessRegistry(
     (line) => printed.push(line),
   );
   let stopped: Promise<boolean> | undefined;
-  const stop = (graceMs = 10_000) => {
+  const stop = (graceMs = LONGEST_WAIT) => {
     stopped ??= running.stop(graceMs);
     return stopped;
   };
