@@ -50,7 +50,7 @@ export interface AgentContainersOptions {
   readonly attachWorker?: URL;
 }
 
-/** What a tree for the image holds beside busybox. */
+/** Adds the files that the image has beside busybox. */
 export async function makeContainerTree(directory: string): Promise<void> {
   await makeBusyboxTree(directory);
   await appendFile(join(directory, 'etc/passwd'), 'sailor:x:1000:1000::/home/sailor:/bin/sh\n');

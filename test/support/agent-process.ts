@@ -101,7 +101,7 @@ async function mountOn(scope: CleanupScope, folder: string, type: string): Promi
   });
 }
 
-/** Lets go of the mount namespace that an agent has pinned for the time after its restart. */
+/** Releases the mount namespace that an agent has pinned for its next start. */
 export async function removeRunDirectory(dataDir: string): Promise<void> {
   await removeTree(runDirectory(dataDir));
 }

@@ -3,7 +3,7 @@ import type { Docker } from './docker-cli.ts';
 import { eventually } from './eventually.ts';
 import type { CommandOptions } from './run-command.ts';
 
-/** Something in which the two may differ. What matches is replaced on both sides before they are compared. */
+/** A permitted difference. Matching text is replaced on both sides before they are compared. */
 export interface AllowedDifference {
   /** Why that is right, or does not matter. */
   readonly reason: string;
@@ -11,7 +11,7 @@ export interface AllowedDifference {
   readonly by: string;
 }
 
-/** What differs between any two runs of one script, on one daemon as well. */
+/** Differences between any two runs of one script, even on one daemon. */
 export const ALWAYS_DIFFERENT: readonly AllowedDifference[] = [
   { reason: 'digests of images', pattern: /sha256:[0-9a-f]{64}/g, by: 'DIGEST' },
   { reason: 'IDs are drawn at random', pattern: /\b[0-9a-f]{64}\b/g, by: 'ID' },
@@ -20,7 +20,7 @@ export const ALWAYS_DIFFERENT: readonly AllowedDifference[] = [
   { reason: 'durations', pattern: /(Less than a second|About a minute|\d+ (second|minute)s?)/g, by: 'TIME' },
 ];
 
-/** What differs because the agent is not dockerd. */
+/** Differences because the agent is not dockerd. */
 export const OTHER_ENGINE: readonly AllowedDifference[] = [
   { reason: 'the agent prefers crun', pattern: /\b(crun|runc)\b/g, by: 'RUNTIME' },
   { reason: 'names that an engine invents', pattern: /\b[a-z]+_[a-z]+\b(?=$|\n)/g, by: 'NAME' },
@@ -49,7 +49,7 @@ export interface BesideDockerd {
   sameBut(allowed: readonly AllowedDifference[], ...steps: readonly DockerStep[]): Promise<readonly string[]>;
 }
 
-/** `allowed` is what may differ in all scripts, beside ALWAYS_DIFFERENT and OTHER_ENGINE. */
+/** `allowed` are differences permitted in all scripts, beside ALWAYS_DIFFERENT and OTHER_ENGINE. */
 export function besideDockerd(
   agent: Pick<Docker, 'docker'>,
   dockerd: Pick<Docker, 'docker'>,
@@ -86,7 +86,7 @@ async function runScript(
   return printed;
 }
 
-/** The text with all that may differ replaced. */
+/** Replaces all permitted differences in a text. */
 export function normalize(text: string, differences: readonly AllowedDifference[]): string {
   return differences.reduce((rest, { pattern, by }) => rest.replace(pattern, by), text);
 }

@@ -1,10 +1,10 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 
-/** To be loaded with `node --import`: a request whose path holds these words blocks the event loop for good. */
+/** Loaded with `node --import`: a request whose path contains these words blocks the event loop forever. */
 const WORDS = '/block-the-event-loop/';
 
-/** NODE_OPTIONS of a program that is to be blocked so. */
+/** NODE_OPTIONS of such a program. */
 export const BLOCKING = `--import=${import.meta.url}`;
 
 subscribe('http.server.request.start', (message) => {

@@ -5,7 +5,7 @@ import { addBlob, MEDIA_TYPE, readBlob } from './oci-layout.ts';
 import { writeTar } from './tar-writer.ts';
 import { addImage, hostArchitecture, type TestImage } from './test-image.ts';
 
-/** What can be wrong with an image whose digests all agree, so that a registry takes it. */
+/** Faults of images whose digests are right, so that a registry accepts them. */
 export const FAULTS = [
   'layer-no-gzip',
   'layer-cut-short',

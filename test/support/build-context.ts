@@ -6,7 +6,7 @@ import { runCommand } from './run-command.ts';
 import { writeTar } from './tar-writer.ts';
 import { makeTempDir } from './temp-dir.ts';
 
-/** What a context has at a path: the text of a file, with a mode where it matters, or the target of a link. */
+/** A file of a context: its text, with a mode where that matters, or the target of a link. */
 export type ContextFile =
   | string
   | { readonly text: string; readonly mode: number }
@@ -27,7 +27,7 @@ export async function makeBuildContext(
   return folder;
 }
 
-/** Writes one of them, over what is there. */
+/** Writes one file of a context; replaces an existing one. */
 export async function writeContextFile(path: string, file: ContextFile): Promise<void> {
   if (path.endsWith('/')) {
     await mkdir(path, { recursive: true });

@@ -4,13 +4,13 @@ import { HOST_ADDRESS } from './own-network.ts';
 import { runCommand } from './run-command.ts';
 import { CABLE_ADDRESS } from './second-host.ts';
 
-/** PEM files of a certificate for localhost, 127.0.0.1 and this host's addresses in tests that signs itself. */
+/** PEM files of a self-signed certificate for localhost, 127.0.0.1 and this host's addresses in tests. */
 export interface TestCertificate {
   readonly certificate: string;
   readonly key: string;
 }
 
-/** Makes a certificate in `folder`, over the one of that name. */
+/** Makes a certificate in `folder`; replaces one of that name. */
 export async function makeCertificate(folder: string, name = 'server'): Promise<TestCertificate> {
   const certificate = join(folder, `${name}.crt`);
   const key = join(folder, `${name}.key`);

@@ -1,4 +1,4 @@
-/** Whoever ends what a helper began: a TestContext, `{ after }` of node:test for a whole file, or withCleanup's. */
+/** The scope at whose end helpers clean up: a TestContext, `{ after }` of node:test for a whole file, or withCleanup's. */
 export interface CleanupScope {
   after(fn: () => Promise<void> | void): void;
   /** Of a test that has ended. */
@@ -14,7 +14,7 @@ const live = new Set<CleanupStep[]>();
 /**
  * Runs `step` when `scope` ends, the last deferred first (node:test's own hooks run the first registered
  * first, which would delete a folder under a process that still writes to it). Every step runs even when an
- * earlier one throws; what they threw fails the test. SIGINT and SIGTERM end all scopes, and then the process.
+ * earlier one throws; the errors fail the test. SIGINT and SIGTERM end all scopes, and then the process.
  */
 export function defer(scope: CleanupScope, step: CleanupStep): void {
   const known = stacks.get(scope);

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type CleanupScope, defer } from './cleanup.ts';
 
-/** Where the commit of a transaction stops: with the database not told of it, or with the client not told of its end. */
+/** Where a commit stops: before the database receives it, or before the client receives the answer. */
 export type CommitBoundary = 'before the commit' | 'after the commit';
 
-/** A way to PostgreSQL on which a test can stop one transaction at its end. */
+/** A proxy to PostgreSQL on which a test can stop one transaction at its commit. */
 export interface CommitProxy {
   /** The URL of the same database by this way. */
   through(url: string): string;

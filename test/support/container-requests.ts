@@ -1,6 +1,6 @@
 import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container.ts';
 
-/** The name under which the tests' image can be had. */
+/** The name of the tests' image. */
 export const IMAGE = 'busybox:test';
 
 /** A configuration as the docker CLI sends it for `docker run IMAGE command`. */

@@ -4,11 +4,11 @@ import { type AgentContainers, openAgentContainers } from './agent-containers.ts
 import { containerConfig, hostConfig } from './container-requests.ts';
 
 /*
- * An agent's containers in a process of its own, to be killed: `node containers-child.ts FOLDER RUNTIME [PROGRAM]`. It takes one
+ * Runs an agent's containers in a process of its own, which the test kills: `node containers-child.ts FOLDER RUNTIME [PROGRAM]`. It takes one
  * JSON command a line and answers each with one line.
  */
 
-/** What the child can be told. */
+/** The commands of the child. */
 export type ChildCommand =
   | {
       readonly do: 'start';

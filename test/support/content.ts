@@ -26,7 +26,7 @@ export async function* streamOf(
   }
 }
 
-/** `bytes`, and then the failure of whoever sends them. */
+/** `bytes`, and then an error of the sender. */
 export async function* failingStream(
   bytes: Uint8Array,
   failure: Error,

@@ -6,7 +6,7 @@ export interface Page extends HttpAnswer {
   readonly text: string;
 }
 
-/** What a browser does without scripts: cookies by origin, redirects, links and forms. */
+/** A browser without scripts: cookies by origin, redirects, links and forms. */
 export class CookieBrowser {
   /** By origin and name. */
   readonly cookies = new Map<string, Map<string, string>>();
@@ -55,7 +55,7 @@ export class CookieBrowser {
   }
 }
 
-/** The names and values that a form of a page holds, and where it goes. */
+/** Reads the fields of a form in a page, and its action. */
 export function formOf(
   page: Page,
   id?: string,

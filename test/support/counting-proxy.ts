@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type CleanupScope, defer } from './cleanup.ts';
 
-/** A TCP proxy that counts what comes back. */
+/** A TCP proxy that counts the bytes of answers. */
 export interface CountingProxy {
   /** `127.0.0.1:PORT`. */
   readonly host: string;
@@ -9,7 +9,7 @@ export interface CountingProxy {
   answered(): number;
 }
 
-/** Passes bytes on to a port of loopback, and those that come from there back. It ends with `scope`. */
+/** Starts a proxy to a port of loopback. It ends with `scope`. */
 export async function startCountingProxy(scope: CleanupScope, port: number): Promise<CountingProxy> {
   let answered = 0;
   const sockets = new Set<Socket>();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { longerWait } from './longest-wait.ts';
 import { runCommand } from './run-command.ts';
 
-/** What Debian's slim images leave out. */
+/** Paths that Debian's slim images leave out. */
 const LEFT_OUT = [
   'usr/share/doc',
   'usr/share/man',
@@ -14,8 +14,8 @@ const LEFT_OUT = [
 ];
 
 /**
- * Makes in `directory` what the image debian:trixie-slim has, by debootstrap(8) from Debian's packages, and ca-certificates. It
- * trusts whom this machine trusts. Needs root and a mirror of Debian.
+ * Makes the tree of the image debian:trixie-slim in `directory`, by debootstrap(8) from Debian's packages, and ca-certificates. It
+ * trusts the authorities of this machine. Needs root and a mirror of Debian.
  */
 export async function makeDebianSlim(directory: string): Promise<void> {
   await runCommand(

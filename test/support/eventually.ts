@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LONGEST_WAIT } from './longest-wait.ts';
 
-/** Asks until the answer is something, and answers it. Throws after LONGEST_WAIT; `what` says what did not come about. */
+/** Polls until the result is defined, and returns it. Throws after LONGEST_WAIT; `what` names the condition. */
 export async function eventually<Result>(
   what: string,
   look: () => Promise<Result | undefined> | Result | undefined,

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CleanupScope, defer } from './cleanup.ts';
 
-/** What goes wrong with a request; nothing unless said. */
+/** The faults of a request; none by default. */
 export interface Fault {
   /** Milliseconds before the request is passed on. */
   readonly delay?: number;
@@ -29,8 +29,8 @@ export interface FaultProxy {
 }
 
 /**
- * A proxy on loopback that stands between a client and `target` and does it harm. The Host header is passed on as it
- * is, so that signatures stay valid.
+ * Starts a proxy on loopback that injects faults between a client and `target`. The Host header is passed on unchanged,
+ * so that signatures stay valid.
  */
 export async function startFaultProxy(scope: CleanupScope, target: string): Promise<FaultProxy> {
   let decide: (request: IncomingMessage, count: number) => Fault | undefined = () => undefined;

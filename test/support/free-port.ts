@@ -5,8 +5,8 @@ const FIRST = 10_000;
 const COUNT = 10_000;
 
 /**
- * A port of 127.0.0.1 on which nothing listens now, for a program that cannot choose one itself or that shall find it again
- * when it is restarted. Neither the system nor another test of this network gets it before this process ends.
+ * Returns a free port of 127.0.0.1, for a program that cannot choose one itself or that needs the same one after a restart.
+ * Neither the system nor another test of this network gets it before this process ends.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

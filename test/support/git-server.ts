@@ -16,7 +16,7 @@ export interface GitServer {
   requests(): number;
 }
 
-/** The repositories below a folder over HTTP, by git's own http-backend. */
+/** Serves the repositories below a folder over HTTP, by git's own http-backend. */
 export async function startGitServer(scope: CleanupScope, root: string): Promise<GitServer> {
   let isPrivate = false;
   let isSilent = false;

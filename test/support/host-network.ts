@@ -1,7 +1,7 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { runCommand } from './run-command.ts';
 
-/** What of the network's kernel state there is in the namespace of this process, to be counted before and after. */
+/** The network state of the kernel in the namespace of this process, for comparing before and after. */
 export interface HostNetwork {
   /** Names of all links, sorted. */
   readonly links: readonly string[];
@@ -35,7 +35,7 @@ export async function heldByProcess(
   };
 }
 
-/** Fetches a page over HTTP from the host; undefined where it does not come within twenty seconds, or the time that is given. */
+/** Fetches a page over HTTP from the host; undefined when there is no answer within `timeoutMs`. */
 export async function fetchPage(url: string, timeoutMs = 20_000): Promise<string | undefined> {
   try {
     const answer = await fetch(url, {

@@ -19,8 +19,8 @@ export interface HostRemains {
 }
 
 /**
- * What is there now of a running agent and of the containers in `ids`; others on the machine may run containers too. The
- * test is in a network namespace of its own.
+ * Lists what a running agent and the containers in `ids` have on the host now; others on the machine may run containers
+ * too. The test is in a network namespace of its own.
  */
 export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
   const { pid } = agent.process();
@@ -50,8 +50,8 @@ export async function hostRemains(agent: AgentProcess, ids: ReadonlySet<string>)
 }
 
 /**
- * What hostRemains tells of a host on which no container runs, when all that goes in the background is gone: the room of removed
- * containers, their supervisors and links, and clients. Throws with what stays.
+ * Returns hostRemains of a host without running containers, once background removals have ended: files of removed containers,
+ * their monitors and links, and clients. Throws with the remains if they stay.
  */
 export async function settledRemains(agent: AgentProcess, ids: ReadonlySet<string>): Promise<HostRemains> {
   let remains = await hostRemains(agent, ids);
@@ -105,7 +105,7 @@ async function cgroupsOf(ids: ReadonlySet<string>): Promise<readonly string[]> {
   return found.flat().sort();
 }
 
-/** Those that name one of the folders. */
+/** Returns the lines that name one of the folders. */
 async function processesOf(folders: readonly string[], agent: number): Promise<readonly string[]> {
   const found: string[] = [];
   for (const entry of await readdir('/proc')) {

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TarEntry } from './tar-writer.ts';
 
-/** What a hostile layer tries: each is one way out of the root that it is unpacked or mounted in. */
+/** The attacks of hostile layers: each is one way out of the root in which the layer is unpacked or mounted. */
 export const ESCAPES = [
   'parent-path',
   'absolute-path',

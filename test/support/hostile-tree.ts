@@ -7,7 +7,7 @@ import { makeTempDir } from './temp-dir.ts';
 export const INSIDE = 'of the tree';
 export const OUTSIDE = 'of the host';
 
-/** A tree that a stranger filled in order to have the host's files read or written. */
+/** A tree that an attacker made to read or write files of the host. */
 export interface HostileTree {
   /** The tree's folder. */
   readonly root: string;
@@ -48,14 +48,14 @@ export async function makeHostileTree(scope: CleanupScope): Promise<HostileTree>
   return { root, outside, links };
 }
 
-/** A folder of a tree that a stranger swaps for a link to the host, and back, until `end`. */
+/** A folder of a tree that an attacker swaps for a link to the host, and back, until `end`. */
 export interface SwappedFolder extends Pick<HostileTree, 'root' | 'outside'> {
   /** Paths of the tree that lead to the folder. */
   readonly paths: readonly string[];
   end(): Promise<void>;
 }
 
-/** Begins to swap, in a thread. */
+/** Starts the thread that swaps. */
 export async function swapFolder(scope: CleanupScope): Promise<SwappedFolder> {
   const outside = await makeTempDir(scope, 'outside');
   await writeFile(join(outside, 'file'), OUTSIDE);
@@ -81,7 +81,7 @@ export async function swapFolder(scope: CleanupScope): Promise<SwappedFolder> {
   return { root, outside, paths: ['/swapped', '/climbing'], end };
 }
 
-/** What is mounted somewhere cannot be renamed. */
+/** A mounted folder cannot be renamed. */
 const SWAP = `
   const { renameSync } = require('node:fs');
   const { parentPort, workerData: at } = require('node:worker_threads');

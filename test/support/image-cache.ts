@@ -9,7 +9,7 @@ import type { TestImage } from './test-image.ts';
 /** Set by test/run.ts, so that the files of one run make each image once. */
 const SHARED_FOLDER = 'BERTH_TEST_IMAGES';
 
-/** The folder for test images: the run's own where there is one, otherwise one that ends with `scope`. */
+/** Returns the folder for test images: that of the run if there is one, otherwise one that ends with `scope`. */
 export async function imageFolder(scope: CleanupScope): Promise<string> {
   const shared = process.env[SHARED_FOLDER];
   if (shared === undefined || shared === '') return makeTempDir(scope, 'images');

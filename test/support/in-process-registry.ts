@@ -55,7 +55,7 @@ const OWN_TOKENS: Config['tokens'] = {
   services: ['berth'],
 };
 
-/** The whole registry, over a real file system, database and socket, inside this process. Open unless told otherwise. */
+/** Starts the whole registry in this process, over a real file system, database and socket. Open to all by default. */
 export async function startInProcessRegistry(
   scope: CleanupScope,
   { data, ...options }: InProcessOptions = {},

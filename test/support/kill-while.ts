@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess } from './agent-process.ts';
 import { waitUntil } from './wait-until.ts';
 
-/** Work that is over before anybody has looked is begun again so often. */
+/** Maximum attempts to catch work before it is done. */
 const ATTEMPTS = 30;
 
-/** Stops an agent for good at a moment when `isAtIt` holds. */
+/** Kills an agent at a moment when `isAtIt` holds. */
 export async function killWhile(
   agent: AgentProcess,
   what: string,
@@ -16,8 +16,8 @@ export async function killWhile(
 }
 
 /**
- * As killWhile, for work that an agent may be done with before it is looked at: that is begun again then. Answers the error of the work that
- * the kill has cut off. Throws when work fails before, or is not cut off.
+ * As killWhile, for work that may be done before the check: it is then begun again. Resolves with the error of the work that
+ * the kill cut off. Throws when the work fails before the kill, or is not cut off by it.
  */
 export async function killDuring(
   agent: AgentProcess,
@@ -47,7 +47,7 @@ export async function killDuring(
   throw new Error(`the work was over ${ATTEMPTS} times before it was seen that ${what}`);
 }
 
-/** Lets it stand still while it is looked at, so that what is seen is not over by the time of a kill; it goes on unless it is at it. */
+/** Stops the agent (SIGSTOP) during the check, so that the state still holds at the kill; continues it if the check fails. */
 async function standsAt(agent: AgentProcess, isAtIt: () => Promise<boolean> | boolean): Promise<boolean> {
   const { pid } = agent.process();
   process.kill(pid, 'SIGSTOP');

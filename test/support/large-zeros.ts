@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { basicAuthorization, type HttpRequest } from './http-client.ts';
 
-/** A layer of 2 GiB that costs no disk where it is sent. */
+/** A layer of 2 GiB that needs no disk space at the sender. */
 export const ZEROS = {
   size: 2 * 1024 ** 3,
   digest: 'sha256:a7c744c13cc101ed66c29f672f92455547889cc586ce6d44fe76ae824958ea51',

@@ -1,6 +1,6 @@
 /**
- * The longest that a test waits for one thing, in milliseconds: a condition, a line of output, an answer, the end of a program.
- * What has not happened by then does not happen. `test/architecture/long-waits.ts` holds the tests to it.
+ * Maximum time that a test waits for one thing, ms: a condition, a line of output, an answer, the end of a program.
+ * `test/architecture/long-waits.ts` holds the tests to it.
  */
 export const LONGEST_WAIT = 120_000;
 

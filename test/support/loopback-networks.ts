@@ -1,7 +1,7 @@
 import type { ContainerNetworks } from '../../runtime-agent/networks/container-networks.ts';
 import { hostsFile } from '../../runtime-agent/networks/plan/hosts-file.ts';
 
-/** Networks of an agent whose containers have loopback only, whatever they ask for: nothing of the host's is touched. */
+/** Networks of an agent whose containers have loopback only, whatever they request: the host's network is untouched. */
 export function loopbackNetworks(): ContainerNetworks {
   const files = { hosts: hostsFile([]), resolvConf: 'nameserver 127.0.0.1\n' };
   const refuse = () => Promise.reject(new Error('not part of this test'));

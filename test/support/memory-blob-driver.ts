@@ -17,7 +17,7 @@ interface File extends StoredFile {
   readonly bytes: Buffer;
 }
 
-/** What a MemoryBlobDriver keeps; several drivers may share it, as processes share a disk. */
+/** The content of a MemoryBlobDriver; several drivers may share it, as processes share a disk. */
 export class MemoryDisk {
   readonly uploads = new Map<string, Upload>();
   readonly files = new Map<string, File>();

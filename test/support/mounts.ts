@@ -11,7 +11,7 @@ export async function mountsUnder(directory: string): Promise<readonly string[]>
     .reverse();
 }
 
-/** Unmounts whatever is mounted at or below `directory`. Throws when something stays. */
+/** Unmounts everything at or below `directory`. Throws when a mount stays. */
 export async function unmountUnder(directory: string): Promise<void> {
   for (const point of await mountsUnder(directory)) {
     await runCommand('umount', ['--lazy', point], { expectExit: 'any' });

@@ -14,7 +14,7 @@ const AUTHORIZATION = `Basic ${Buffer.from('proxy:a secret').toString('base64')}
 
 /**
  * A forward proxy on loopback that alone knows certain names: `names` says to which port of 127.0.0.1 each `HOST:PORT` leads.
- * What it does not know is answered with 502.
+ * It answers 502 for other names.
  */
 export async function startNamingProxy(
   scope: CleanupScope,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { runCommand } from './run-command.ts';
 
-/** Another host in the same local network as this one, as an attacker has it. */
+/** An attacker's host in the local network of this one. */
 export interface Neighbour {
   /** Of this host, in that network. */
   readonly host4: string;
@@ -16,8 +16,8 @@ export interface Neighbour {
 }
 
 /**
- * Makes a network namespace with a cable to this one, in the network 10.`number`.0.0/24 and fd00:10:`number`::/64. It routes all
- * that it does not know through this host, 127.0.0.1 too. The test is in a namespace of its own. Needs root.
+ * Makes a network namespace with a cable to this one, in the network 10.`number`.0.0/24 and fd00:10:`number`::/64. Its
+ * default route, also for 127.0.0.1, is this host. The test is in a namespace of its own. Needs root.
  */
 export async function makeNeighbour(scope: CleanupScope, number: number): Promise<Neighbour> {
   const name = `berth-test-${randomBytes(4).toString('hex')}`;

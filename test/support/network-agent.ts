@@ -51,7 +51,7 @@ export interface NetworkContainer {
   end(): Promise<void>;
 }
 
-/** Starts one over a data folder of its own. The test is in a network namespace of its own. Needs root. */
+/** Starts such an agent over a fresh data folder. The test is in a network namespace of its own. Needs root. */
 export async function startNetworkAgent(scope: CleanupScope): Promise<NetworkAgent> {
   const dataDirectory = await makeTempDir(scope, 'networks');
   const running = new Map<string, Adopted>();

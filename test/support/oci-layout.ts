@@ -28,7 +28,7 @@ export interface LayoutDescriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** An image manifest or an index, as far as a pusher has to follow it. */
+/** The fields of a manifest or index that a pusher reads. */
 export interface LayoutManifest {
   readonly config?: LayoutDescriptor;
   readonly layers?: readonly LayoutDescriptor[];
@@ -44,12 +44,12 @@ export async function createLayout(directory: string): Promise<void> {
   await writeFile(join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [] }));
 }
 
-/** The file that holds a blob of the layout. */
+/** Returns the path of a blob in the layout. */
 export function layoutBlobPath(layout: string, digest: string): string {
   return join(layout, 'blobs', digest.replace(':', '/'));
 }
 
-/** Adds a blob whose bytes are at hand. */
+/** Adds a blob from memory. */
 export async function addBlob(
   layout: string,
   mediaType: string,

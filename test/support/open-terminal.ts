@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';
 
-/** A command at a terminal of its own, with somebody who types. */
+/** A command at a terminal of its own, into which the test types. */
 export interface OpenTerminal {
   type(text: string): void;
   /** Waits until what was printed since the last call matches. Throws with that when the command ends before, or is silent. */

@@ -3,7 +3,7 @@ import { type IdentityProvider, startIdentityProvider } from './identity-provide
 
 export const CLIENT = { clientId: 'berth', clientSecret: 'a-client-secret-of-tests' } as const;
 
-/** What the provider knows of people, by their `sub`; tests change it. */
+/** Claims of people, by their `sub`; tests change them. */
 export type People = Record<string, Readonly<Record<string, unknown>>>;
 
 /**

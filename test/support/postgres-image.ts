@@ -10,7 +10,7 @@ import { addImage, type TestImage } from './test-image.ts';
 
 const VERSIONS = '/usr/lib/postgresql';
 const PROGRAMS = ['postgres', 'initdb', 'psql', 'pg_isready'];
-/** What a server loads by itself; the rest are extensions. */
+/** Libraries that a server loads by itself; the rest are extensions. */
 const MODULES = ['dict_snowball.so', 'plpgsql.so'];
 /** Of the user postgres in the image. */
 export const POSTGRES_UID = 999;
@@ -61,7 +61,7 @@ async function copyInto(tree: string, path: string, source: string): Promise<voi
   await cp(source, target, { recursive: true });
 }
 
-/** Those that the dynamic linker would load, itself included. */
+/** Returns the files that the dynamic linker would load, itself included. */
 async function librariesOf(files: readonly string[]): Promise<readonly string[]> {
   const { stdout } = await runCommand('ldd', files);
   const paths = [...stdout.matchAll(/^\t(?:\S+ => )?(\/\S+) \(0x/gm)].map(([, path = '']) => path);

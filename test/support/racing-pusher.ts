@@ -21,7 +21,7 @@ export interface PusherOptions {
 /** A server said 502 or 503: whether the request was done is as uncertain as when the connection breaks. */
 export class UnavailableError extends Error {}
 
-/** Another program has taken a part of a push before it ended, as it may without a grace period. */
+/** Another program deleted a part of a push before it ended, as it may without a grace period. */
 class Repeat extends Error {}
 
 const ATTEMPTS = 50;

@@ -1,7 +1,7 @@
 import { type CleanupScope, defer } from './cleanup.ts';
 import { RacingPusher } from './racing-pusher.ts';
 
-/** Some pushers, each with a repository of its own and the next one's as its neighbour. */
+/** Makes pushers, each with a repository of its own and that of the next pusher as its neighbour. */
 export function racingPushers(
   scope: CleanupScope,
   url: string,

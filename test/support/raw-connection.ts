@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { type CleanupScope, defer } from './cleanup.ts';
 
-/** A TCP connection on which a test says exactly what it wants. */
+/** A TCP connection on which the test sends exact bytes. */
 export interface RawConnection {
   readonly socket: Socket;
   /** Resolves when the system has taken the bytes, also when the peer takes none. */

@@ -13,7 +13,7 @@ export interface TestDescriptor {
   readonly size: number;
 }
 
-/** A registry over plain HTTP, a request at a time, without the tolerance of a real client. */
+/** A registry over plain HTTP, one request at a time, without the tolerance of a real client. */
 export interface RegistryClient {
   send(method: string, path: string, options?: Omit<HttpRequest, 'method'>): Promise<HttpAnswer>;
   /** Begins an upload and answers the path of its session. */

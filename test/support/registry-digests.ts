@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { type HttpRequest, sendRequest } from './http-client.ts';
 
-/** docker-registry gives OCI manifests to nobody who does not name their types. */
+/** docker-registry sends OCI manifests only to clients that accept their types. */
 const ACCEPTED = Object.values(MEDIA_TYPES).join(', ');
 
 /** The digest that a registry gives for a manifest. Throws when the answer is not 200. */
@@ -29,7 +29,7 @@ export async function manifestDigest(
   return digest;
 }
 
-/** Reads every blob file of a Berth data folder and answers how many there are. Throws when one has another digest than its name. */
+/** Reads every blob file of a Berth data folder and returns their number. Throws when one has another digest than its name. */
 export async function checkBlobFiles(dataDir: string): Promise<number> {
   let count = 0;
   for await (const path of glob('**/blobs/sha256/*/*', { cwd: dataDir })) {

@@ -7,7 +7,7 @@ export interface RegistryErrorEntry {
   readonly detail?: unknown;
 }
 
-/** Checks that an answer is an error as the distribution specification has it ("Error Codes"), and answers its one entry. */
+/** Checks that an answer is an error of the distribution specification ("Error Codes"), and returns its one entry. */
 export function expectError(answer: HttpAnswer, status: number, code: string): RegistryErrorEntry {
   const text = answer.body.toString();
   assert.equal(answer.status, status, text);

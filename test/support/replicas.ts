@@ -16,7 +16,7 @@ export interface ReplicasOptions {
   readonly args?: readonly string[];
 }
 
-/** Registries over one database and one folder or bucket, and what spreads requests over them. */
+/** Registries over one database and one folder or bucket, and their load balancer. */
 export interface Replicas extends RoundRobin {
   readonly servers: readonly RegistryProcess[];
   readonly postgres: Postgres;

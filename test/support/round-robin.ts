@@ -6,7 +6,7 @@ import { type CleanupScope, defer } from './cleanup.ts';
 /** Milliseconds between two looks at /readyz of a server, and after which a look has failed. */
 const PROBE_EVERY = 100;
 const PROBE_TIME = 1_000;
-/** Milliseconds since the last request after which nobody looks: each look has a server ask its database. */
+/** Milliseconds after the last request at which polling stops: each poll makes a server query its database. */
 const QUIET_AFTER = 2_000;
 
 export interface RoundRobin {
@@ -19,7 +19,7 @@ export interface RoundRobin {
 
 /**
  * A load balancer: each request goes to the next server that says on /readyz that it is ready; after a while without
- * requests all are taken for ready. What cannot connect is tried with the next one; a request that has been sent is
+ * requests all are taken for ready. If a connection fails, the next server is tried; a request that was sent is
  * never sent again.
  */
 export async function startRoundRobin(scope: CleanupScope, urls: readonly string[]): Promise<RoundRobin> {

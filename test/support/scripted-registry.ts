@@ -4,7 +4,7 @@ import { type CleanupScope, defer } from './cleanup.ts';
 import { type LayoutDescriptor, readBlob, readManifest } from './oci-layout.ts';
 import type { TestImage } from './test-image.ts';
 
-/** A registry that misbehaves as it is told. */
+/** A registry that fails as the test tells it. */
 export interface ScriptedRegistry {
   /** `127.0.0.1:PORT`. */
   readonly host: string;

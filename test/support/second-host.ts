@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { runCommand } from './run-command.ts';
 
-/** Another host as far as networks go: a namespace with a cable to this one. */
+/** Another host for networks: a namespace with a cable to this one. */
 export interface SecondHost {
   /** What runs a program there: before its name. */
   readonly enter: readonly string[];

@@ -2,7 +2,7 @@ import { eventually } from './eventually.ts';
 import type { RegistryClient } from './registry-client.ts';
 
 /**
- * The bytes that an upload has once no request writes to it any more: a chunk that can never be in order is
+ * Returns the size of an upload once no request writes to it: a chunk that can never be in order is
  * answered 409 while one does, and then 416 with where the upload stands.
  */
 export function settledSize(registry: RegistryClient, location: string): Promise<number> {

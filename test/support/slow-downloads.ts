@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CleanupScope, defer } from './cleanup.ts';
 
 /**
- * A way to `port` of 127.0.0.1 on which answers come at `rate` bytes a second at most, and each connection is cut after `after`
- * bytes of them. Answers its own port.
+ * Starts a proxy to `port` of 127.0.0.1 whose answers come at `rate` bytes a second at most, and each connection is cut after `after`
+ * bytes of them. Returns its port.
  */
 export async function startSlowDownloads(
   scope: CleanupScope,

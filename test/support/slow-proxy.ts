@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type CleanupScope, defer } from './cleanup.ts';
 
 /**
- * A way to `port` of 127.0.0.1 on which each connection sends at most `rate` bytes a second; answers come back at full
- * speed. Answers its own port.
+ * Starts a proxy to `port` of 127.0.0.1 on which each connection sends at most `rate` bytes a second; answers come back at full
+ * speed. Returns its port.
  */
 export async function startSlowProxy(scope: CleanupScope, port: number, rate: number): Promise<number> {
   const sockets = new Set<Socket>();

@@ -9,7 +9,7 @@ import { type Skopeo, setUpSkopeo } from './skopeo.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { makeBusyboxImage, makeMultiArchImage } from './test-images.ts';
 
-/** What a registry holds that is to be imported. */
+/** The content of a registry to import. */
 export interface FilledRegistry {
   /** `NAME:TAG` of every image, and the digest of its manifest or index. */
   readonly images: ReadonlyMap<string, string>;
@@ -84,7 +84,7 @@ export async function fillRegistry(scope: CleanupScope, host: string): Promise<F
   return { images, deleted: `team/app@${gone}`, untagged, skopeo, directory };
 }
 
-/** The artifact types of what refers to an image, by the referrers API or the tag that stands in for it. */
+/** Returns the artifact types of the referrers of an image, by the referrers API or its fallback tag. */
 export async function attachedTo(scope: CleanupScope, image: string): Promise<readonly string[]> {
   const work = await makeTempDir(scope, 'oras');
   const { stdout } = await oras(work, 'discover', '--plain-http', '--format=json', image);

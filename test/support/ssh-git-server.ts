@@ -14,7 +14,7 @@ export interface SshGitServer {
   readonly emptyAgent: string;
 }
 
-/** Gives out the repositories below a folder by SSH (dropbear), to whom a key in an agent opens. */
+/** Serves the repositories below a folder by SSH (dropbear), to clients with a key in an SSH agent. */
 export async function startSshGitServer(scope: CleanupScope, root: string): Promise<SshGitServer> {
   // The server takes no keys from below a folder that everybody can write in, as /tmp is.
   const folder = await mkdtemp('/run/berth-ssh-');

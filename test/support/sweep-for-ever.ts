@@ -1,6 +1,6 @@
 /**
  * Collects garbage of the data folder that the first argument names (and what else BERTH_* says of it), without a grace period and one time after
- * the other, until SIGTERM. Prints `sweeping` when it has begun and in the end how often it was through.
+ * the other, until SIGTERM. Prints `sweeping` at the start, and at the end the number of sweeps.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';

@@ -39,7 +39,7 @@ export function writeTar(entries: readonly TarEntry[]): Buffer {
 /** Two blocks of zeros. */
 export const TAR_END: Buffer = Buffer.alloc(2 * BLOCK);
 
-/** What fills the last block of a file of `size` bytes. */
+/** Returns the padding after a file of `size` bytes. */
 export function tarPadding(size: number): Buffer {
   return Buffer.alloc((BLOCK - (size % BLOCK)) % BLOCK);
 }
@@ -88,7 +88,7 @@ function octal(value: number, width: number): string {
   return value.toString(8).padStart(width - 1, '0');
 }
 
-/** Makes the checksum of a header right, whatever else is in it. */
+/** Corrects the checksum of a header. */
 export function setTarChecksum(header: Buffer): void {
   header.fill(' ', 148, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);

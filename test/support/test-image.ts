@@ -12,7 +12,7 @@ export interface TestImage {
   readonly mediaType: string;
 }
 
-/** What an image configuration says beyond its layers (image-spec, config.md). */
+/** The fields of an image configuration other than its layers (image-spec, config.md). */
 export interface ImageSettings {
   /** This machine's unless given. */
   readonly architecture?: string;

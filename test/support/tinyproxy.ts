@@ -14,7 +14,7 @@ export interface ForwardProxy {
   readonly process: ManagedProcess;
 }
 
-/** An HTTP proxy of Debian's on an address of this host, for who knows the login. */
+/** Starts Debian's tinyproxy on an address of this host, with a login. */
 export async function startTinyproxy(
   scope: CleanupScope,
   host: string,

@@ -10,7 +10,7 @@ const FOLDERS = 100;
 const FILES_PER_FOLDER = 100;
 
 /**
- * Four layers. The first has 10,000 files under /many, and what the later ones delete and replace under /lower.
+ * Adds an image of four layers. The first has 10,000 files under /many, and under /lower files that later layers delete or replace.
  * The second is makeFeatureTree's. The third deletes by whiteouts and an opaque folder, and changes the kinds of
  * files. The fourth brings back some of what the third deleted.
  */

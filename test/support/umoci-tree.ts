@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from './run-command.ts';
 
-/** Has umoci unpack layers (tars, lowest first), and answers the folder of the tree; undefined where it refuses one. `folder` is empty. */
+/** Unpacks layers (tars, lowest first) by umoci, and returns the folder of the tree; undefined if umoci refuses one. `folder` is empty. */
 export async function unpackByUmoci(folder: string, layers: readonly Buffer[]): Promise<string | undefined> {
   const umoci = (...args: readonly string[]) => runCommand('umoci', args, { cwd: folder });
   await umoci('init', '--layout', 'image');

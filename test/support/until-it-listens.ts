@@ -2,7 +2,7 @@ import { eventually } from './eventually.ts';
 import { sendRequest } from './http-client.ts';
 import type { ManagedProcess } from './managed-process.ts';
 
-/** Waits until somebody listens on a port of 127.0.0.1. Throws with the output of the process when that has ended before. */
+/** Waits until a port of 127.0.0.1 is open. Throws with the output of the process if that ends first. */
 export function untilItListens(port: number, process: ManagedProcess): Promise<true> {
   return eventually(`port ${port} is listened on`, async () => {
     if (process.exit() !== undefined) throw new Error(`the process has ended\n${process.output()}`);

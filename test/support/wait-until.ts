@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LONGEST_WAIT } from './longest-wait.ts';
 
-/** Asks every 20 ms until the answer is true. Throws, naming `what`, when it is not within `timeoutMs`. */
+/** Polls every 20 ms until the result is true. Throws, naming `what`, when it is not true within `timeoutMs`. */
 export async function waitUntil(
   what: string,
   check: () => Promise<boolean> | boolean,

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { freePort } from './free-port.ts';
 
-/** What a receiver was sent. */
+/** A delivery that the receiver got. */
 export interface ReceivedEvent {
   readonly id: string;
   readonly source: string;
@@ -27,7 +27,7 @@ export interface WebhookReceiver {
   start(): Promise<void>;
 }
 
-/** Somebody who is told of events, on a free port of 127.0.0.1. */
+/** Starts a receiver of webhooks on a free port of 127.0.0.1. */
 export async function startWebhookReceiver(scope: CleanupScope, secret: string): Promise<WebhookReceiver> {
   const received: ReceivedEvent[] = [];
   let server: Server | undefined;
