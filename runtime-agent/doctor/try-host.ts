@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { Nftables } from '../../lib/linux/network/nftables.ts';
-import { droppingChains } from '../networks/plan/dropping-chains.ts';
+import { droppingChains } from '../networks/plan/ruleset.ts';
 import { selectRuntime } from '../oci-runner/runtimes.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import type { HostReading } from './host-reading.ts';

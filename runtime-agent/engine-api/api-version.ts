@@ -62,3 +62,13 @@ export function asksBefore(ctx: { readonly state: Record<string, unknown> }, ver
   const { apiVersion } = ctx.state;
   return typeof apiVersion === 'string' && compare(apiVersion, version) < 0;
 }
+
+/** Returns the headers of every answer: clients take the API version from them (Engine API, "Versioning"). */
+export function engineHeaders(version: string): Readonly<Record<string, string>> {
+  return {
+    'Api-Version': API_VERSION,
+    Ostype: 'linux',
+    'Docker-Experimental': 'false',
+    Server: `Berth/${version} (linux)`,
+  };
+}

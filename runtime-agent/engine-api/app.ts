@@ -1,11 +1,10 @@
 import Koa, { type Context, type Next } from 'koa';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import { EngineError } from '../errors.ts';
-import { escapeContainerName, splitVersion } from './api-version.ts';
+import { engineHeaders, escapeContainerName, splitVersion } from './api-version.ts';
 import type { EngineDeps } from './engine-deps.ts';
-import { engineHeaders } from './engine-headers.ts';
 import { errorAnswer, errorBody } from './error-status.ts';
-import { drainRequest } from './http/drain-request.ts';
+import { drainRequest } from './http/request-signal.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildPruneRoutes } from './routes/build-prune.ts';
 import { containerArchiveRoutes } from './routes/container-archive.ts';

@@ -1,6 +1,6 @@
 import type { Network } from './network.ts';
 import { chooseAddress } from './plan/choose-address.ts';
-import { subnetOf } from './plan/gateway-address.ts';
+import { subnetOf } from './plan/ip-address.ts';
 
 /** Milliseconds for which a link of a container that has ended may still be there. */
 const COOLING = 5_000;

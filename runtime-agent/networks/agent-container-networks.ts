@@ -1,5 +1,5 @@
+import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { EngineError } from '../errors.ts';
-import { closeSandbox } from './close-sandbox.ts';
 import { extraHosts, filesWithoutNetworks, hostGatewayOf } from './container-files.ts';
 import type {
   ContainerNetworks,
@@ -10,16 +10,18 @@ import type {
   RunningContainer,
 } from './container-networks.ts';
 import { joinNetwork, leaveNetwork } from './move-container.ts';
-import type { ActiveNetwork, EndpointSettings } from './network.ts';
-import { type NetworkContext, publishNames } from './network-context.ts';
+import type { ActiveNetwork, EndpointSettings, Network } from './network.ts';
+import { membersOf, type NetworkContext, publishNames, publishNetworkEvent } from './network-context.ts';
 import type { NetworkedContainer } from './networked-container.ts';
 import { openSandbox } from './open-sandbox.ts';
 import { checkEndpoint } from './plan/check-endpoint.ts';
 import { networkMode } from './plan/network-mode.ts';
+import { bridgeSpec } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
-import { NetworkPreparation } from './prepare-network.ts';
 import { adoptSandbox, restoreSandboxes } from './restore-sandboxes.ts';
 import { dnsNames } from './sandbox.ts';
+import { settleBridge } from './settle-bridge.ts';
+import { releaseEndpoint } from './take-endpoint.ts';
 
 /** The networks of the agent's containers, over the kernel. */
 export class AgentContainerNetworks implements ContainerNetworks {
@@ -131,4 +133,92 @@ function inOrder(container: NetworkedContainer): readonly (readonly [string, End
   return Object.entries(container.networks).sort(([a], [b]) =>
     a === first ? -1 : b === first ? 1 : a < b ? -1 : 1,
   );
+}
+
+/** Milliseconds after which links that the kernel has not taken down with their namespace are deleted. */
+const LINGERING = 3_000;
+
+/** See ContainerNetworks.close. */
+async function closeSandbox(context: NetworkContext, id: string): Promise<void> {
+  const { sandboxes, kernel, log } = context;
+  const sandbox = sandboxes.get(id);
+  if (sandbox === undefined) return;
+  sandboxes.delete(id);
+  await sandbox.opening;
+  context.dns.forget(id);
+  if (sandbox.ports.length > 0) {
+    await context.filter.setPorts(id, []).catch((error: unknown) => {
+      log.error(
+        { container: id, err: error },
+        'the ports of a container could not be taken off the packet filter',
+      );
+    });
+  }
+  await context.publisher.release(id);
+  for (const endpoint of sandbox.endpoints) {
+    releaseEndpoint(context.addresses, id, endpoint);
+    if (sandbox.connected) publishNetworkEvent(context, endpoint.network, 'disconnect', id);
+  }
+  const links = sandbox.endpoints.map(({ link }) => link);
+  if (links.length === 0) return;
+  // Another container that shares the namespace, or a program in it, would keep the address in use.
+  setTimeout(() => {
+    kernel.run('unlink', { links }).catch((error: unknown) => {
+      log.debug({ container: id, err: error }, 'the links of a container could not be deleted');
+    });
+  }, LINGERING).unref();
+}
+
+/**
+ * Brings a network to where containers may start in it: its bridge is there, and then the packet filter holds for it. While nobody is
+ * on the network, its bridge is settled before: another agent may have the name or the subnet by now.
+ */
+class NetworkPreparation {
+  readonly #context: NetworkContext;
+  readonly #settling = new KeyedLock();
+  #look: Promise<void> | undefined;
+
+  constructor(context: NetworkContext) {
+    this.#context = context;
+  }
+
+  /** Answers the network, by its reference, as it is then. Throws EngineError 'not-found'. */
+  async prepare(ref: string): Promise<Network> {
+    const { store, filter } = this.#context;
+    const { id, driver } = store.find(ref);
+    if (driver === 'bridge') {
+      await this.#settling.run(id, () => this.#settle(id));
+      await filter.settle();
+    }
+    this.#look ??= this.#lookAtOthers();
+    return store.find(id);
+  }
+
+  /** Once: the operator should not have to find out by connections that hang. */
+  async #lookAtOthers(): Promise<void> {
+    const { filter, log } = this.#context;
+    const chains = await filter.overruledBy().catch(() => []);
+    if (chains.length === 0) return;
+    log.warn(
+      { chains },
+      'chains of the packet filter drop what passes this host: containers reach nothing beyond it',
+    );
+  }
+
+  async #settle(id: string): Promise<void> {
+    const { store, kernel, hostLock } = this.#context;
+    const network = store.find(id);
+    const bridges = (bridge: Network) => kernel.run('bridges', { bridges: [bridgeSpec(bridge)], links: [] });
+    const isThere = (await kernel.run('present-bridges', { bridges: [bridgeSpec(network)] })).length > 0;
+    if (isThere || membersOf(this.#context, id).length > 0) {
+      await bridges(network);
+      return;
+    }
+    await hostLock(async () => {
+      const others = store.all().filter((other) => other.id !== id);
+      const settled = await settleBridge(kernel, store.find(id), others);
+      if (settled !== network) await store.put(settled);
+      await bridges(settled);
+    });
+  }
 }

@@ -3,9 +3,8 @@ import type { NetworkFiles } from './container-networks.ts';
 import { readOrEmpty } from './host-resolvers.ts';
 import type { ActiveEndpoint, Network } from './network.ts';
 import type { NetworkedContainer } from './networked-container.ts';
-import { gatewayOf, subnetOf } from './plan/gateway-address.ts';
 import { addToHosts, type HostsEntry, hostsFile, ownNames } from './plan/hosts-file.ts';
-import { parseAddress } from './plan/ip-address.ts';
+import { gatewayOf, parseAddress, subnetOf } from './plan/ip-address.ts';
 import { networkMode } from './plan/network-mode.ts';
 import { planResolvConf, type ResolverSettings } from './plan/resolv-conf.ts';
 

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Logger } from 'pino';
 import { descriptorLimit } from '../../lib/linux/descriptor-limit.ts';
 import { timestamp } from '../../lib/time/timestamp.ts';
-import { migrate } from '../../storage/catalog/migrate.ts';
+import { type Migration, migrate } from '../../storage/catalog/migrate.ts';
 import { LISTENING_SHARE, RELAYING_SHARE } from '../bounds.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import { AddressBook } from './address-book.ts';
@@ -14,7 +14,6 @@ import { DnsThread } from './dns/dns-thread.ts';
 import { withHostLock } from './host-lock.ts';
 import { HostResolvers } from './host-resolvers.ts';
 import { NetworkThread } from './kernel/network-thread.ts';
-import { NETWORK_MIGRATIONS, NETWORK_MIGRATIONS_TABLE } from './migrations.ts';
 import type { Network } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { Networks } from './networks.ts';
@@ -24,7 +23,7 @@ import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
 import { presentNetworks } from './present-networks.ts';
 import { PortPublisher } from './publish/port-publisher.ts';
-import { SocketBudget } from './publish/socket-budget.ts';
+import { SocketBudget } from './publish/relay.ts';
 import { restoreBridges } from './restore-sandboxes.ts';
 import { NetworkStore } from './state/network-store.ts';
 import { NetworkTable } from './state/network-table.ts';
@@ -144,3 +143,22 @@ function predefinedNetworks(existing: readonly Network[]): readonly Network[] {
     make('none', 'null'),
   ].filter(({ name }) => !names.has(name));
 }
+
+/** The table in which `migrate` notes which of these have run. */
+const NETWORK_MIGRATIONS_TABLE = 'network_migrations';
+
+/** The schema of the networks' state. What running containers have of a network is stored with their run. */
+const NETWORK_MIGRATIONS: readonly Migration[] = [
+  {
+    name: '0001-networks',
+    async up(knex) {
+      await knex.schema.createTable('networks', (table) => {
+        table.string('id', 64).primary();
+        table.text('name').notNullable().unique();
+        table.text('created_at').notNullable();
+        // The rest of Network as JSON: nothing is looked for by it.
+        table.text('settings').notNullable();
+      });
+    },
+  },
+];

@@ -8,8 +8,7 @@ import type { NetworkedContainer } from './networked-container.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { endpointSpec, gatewayEndpoint, planGateways } from './plan/place-container.ts';
 import { planPorts } from './plan/port-bindings.ts';
-import { publishedTargets } from './port-targets.ts';
-import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
+import { dnsNames, ownLinks, publishedTargets, type Sandbox } from './sandbox.ts';
 import { releaseEndpoint, takeEndpoint } from './take-endpoint.ts';
 
 /** A network that a container is put into, with what it wants there. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
-import { droppingChains } from './plan/dropping-chains.ts';
 import {
+  droppingChains,
   elementCommand,
   type FilterElement,
   filterElements,

@@ -6,9 +6,8 @@ import { type NetworkContext, publishNames } from './network-context.ts';
 import { openResolver } from './open-sandbox.ts';
 import { bridgeOptions } from './plan/bridge-options.ts';
 import { bridgeSpec } from './plan/place-container.ts';
-import { publishedTargets } from './port-targets.ts';
 import { presentNetworks } from './present-networks.ts';
-import { dnsNames, ownLinks, type Sandbox } from './sandbox.ts';
+import { dnsNames, ownLinks, publishedTargets, type Sandbox } from './sandbox.ts';
 
 /** See ContainerNetworks.adopt. */
 export function adoptSandbox(

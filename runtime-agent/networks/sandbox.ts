@@ -3,6 +3,8 @@ import type { DnsMember } from './dns/name-directory.ts';
 import type { ActiveEndpoint, EndpointSettings, PublishedPort } from './network.ts';
 import type { NetworkedContainer } from './networked-container.ts';
 import { type ContainerLink, parseLink } from './plan/links.ts';
+import { gatewayEndpoint } from './plan/place-container.ts';
+import type { PortTarget } from './plan/ruleset.ts';
 
 /** A container that runs, or is being started, in networks of this agent. */
 export interface Sandbox {
@@ -52,4 +54,25 @@ export function dnsMember(sandbox: Sandbox, isNamed: (network: string) => boolea
     servers: sandbox.container.hostConfig.Dns,
     hasWayOut: sandbox.endpoints.some(({ gateway4, gateway6 }) => gateway4 + gateway6 !== ''),
   };
+}
+
+/** Returns the targets of a container's published ports: for the packet filter, and for the relays that take all other connections. */
+export function publishedTargets(
+  endpoints: readonly ActiveEndpoint[],
+  ports: readonly PublishedPort[],
+): { readonly relay: string | undefined; readonly targets: readonly PortTarget[] } {
+  const v4 = bare(gatewayEndpoint(endpoints, 4)?.ipv4);
+  const v6 = bare(gatewayEndpoint(endpoints, 6)?.ipv6);
+  return {
+    relay: v4 ?? v6,
+    targets: ports.flatMap((port) => {
+      const address = port.hostIp.includes(':') ? v6 : v4;
+      return address === undefined ? [] : [{ ...port, address }];
+    }),
+  };
+}
+
+function bare(prefixed: string | undefined): string | undefined {
+  const address = prefixed?.split('/')[0];
+  return address === '' ? undefined : address;
 }

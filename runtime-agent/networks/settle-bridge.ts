@@ -1,10 +1,9 @@
-import { isOwnBridge } from './kernel/is-own-bridge.ts';
 import type { NetworkKernel } from './kernel/kernel.ts';
 import type { Network } from './network.ts';
 import { choosePool } from './plan/address-pools.ts';
 import { defaultBridgeOptions } from './plan/bridge-options.ts';
 import { type IpBlock, overlaps, parseBlock } from './plan/ip-address.ts';
-import { bridgeSpec } from './plan/place-container.ts';
+import { bridgeSpec, isOwnBridge } from './plan/place-container.ts';
 
 /** Routes that are wider than this say "everything", as those of some VPNs do, and not where a network is. */
 const WIDEST = 8;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressBook } from './address-book.ts';
 import type { ActiveEndpoint, EndpointSettings, Network } from './network.ts';
-import { gatewayOf, subnetOf, withPrefix } from './plan/gateway-address.ts';
+import { gatewayOf, subnetOf, withPrefix } from './plan/ip-address.ts';
 import { endpointMac, linkName } from './plan/place-container.ts';
 
 /** An endpoint with the links that must go before it is made. */

@@ -6,10 +6,9 @@ import type { Logger } from 'pino';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { unmount } from '../../lib/linux/mount/mount.ts';
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
-import { migrate } from '../../storage/catalog/migrate.ts';
+import { type Migration, migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import { VOLUME_MIGRATIONS } from './migrations.ts';
 import { ANONYMOUS_LABEL, type Volume, type VolumeRequest, type Volumes } from './volume.ts';
 import { checkVolumeName, checkVolumeOptions, volumePlace } from './volume-options.ts';
 
@@ -221,3 +220,19 @@ const NOTHING_THERE: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR']);
 function noSuchVolume(name: string): EngineError {
   return new EngineError('not-found', `get ${name.slice(0, 300)}: no such volume`);
 }
+
+/** The schema of the volumes. */
+const VOLUME_MIGRATIONS: readonly Migration[] = [
+  {
+    name: '0001-volumes',
+    async up(knex) {
+      await knex.schema.createTable('volumes', (table) => {
+        table.string('name', 255).primary();
+        table.text('created_at').notNullable();
+        table.text('labels').notNullable();
+        table.text('options').notNullable();
+        table.boolean('anonymous').notNullable();
+      });
+    },
+  },
+];

@@ -4,7 +4,7 @@ import { readlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { addressAnswer, DNS_TYPE, readQuestion } from '../../runtime-agent/networks/dns/dns-message.ts';
-import { framed, readFrames } from '../../runtime-agent/networks/dns/tcp-frames.ts';
+import { framed, readFrames } from '../../runtime-agent/networks/dns/forward-query.ts';
 import { startAgentWithImage } from '../support/agent-with-image.ts';
 import { callEngineAt } from '../support/engine-call.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,12 +1,12 @@
 import { EngineError } from '../../errors.ts';
 
-/** A boolean of a query string as Go's handlers read it: absent, empty, `0`, `no`, `false` and `none` are false. */
+/** Reads a boolean of a query string as Go's handlers read it: absent, empty, `0`, `no`, `false` and `none` are false. */
 export function queryBoolean(query: URLSearchParams, name: string): boolean {
   const value = query.get(name)?.trim().toLowerCase() ?? '';
   return !['', '0', 'no', 'false', 'none'].includes(value);
 }
 
-/** An integer of a query string, undefined where it is absent or empty. Throws EngineError 'bad-request'. */
+/** Reads an integer of a query string, undefined where it is absent or empty. Throws EngineError 'bad-request'. */
 export function queryInteger(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
   if (text === null || text === '') return undefined;
@@ -14,4 +14,34 @@ export function queryInteger(query: URLSearchParams, name: string): number | und
     throw new EngineError('bad-request', `${name} must be an integer, not "${text.slice(0, 80)}"`);
   }
   return Number(text);
+}
+
+/**
+ * Reads a time of a query (`since`, `until`): seconds since 1970 with an optional fraction, or RFC 3339. Returns milliseconds
+ * since 1970; undefined where it is absent, empty or 0. Throws EngineError 'bad-request'.
+ */
+export function decodeTimestamp(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '' || text === '0') return undefined;
+  if (/^-?\d{1,15}(\.\d{1,9})?$/.test(text)) return Number(text) * 1000;
+  const parsed = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(parsed)) {
+    throw new EngineError(
+      'bad-request',
+      `${name} must be seconds since 1970 or an RFC 3339 time, not "${text.slice(0, 80)}"`,
+    );
+  }
+  // Date knows milliseconds, and clients send nanoseconds.
+  const rest = /\.\d{3}(\d{1,6})/.exec(text)?.[1] ?? '0';
+  return parsed + Number(`0.${rest}`);
+}
+
+/** Decodes the image or plugin name in a path's first capture: clients leave `/` and `:` unescaped. Throws EngineError 'bad-request'. */
+export function pathName(captures: readonly string[] | undefined): string {
+  const capture = captures?.[0] ?? '';
+  try {
+    return decodeURIComponent(capture);
+  } catch (error) {
+    throw new EngineError('bad-request', `invalid escape in the name ${capture}`, { cause: error });
+  }
 }

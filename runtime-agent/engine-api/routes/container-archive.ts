@@ -1,12 +1,12 @@
 import type { Router } from '@koa/router';
 import type { Context } from 'koa';
+import { trimEndOf } from '../../../lib/pattern/trim.ts';
 import type { ContainerArchive, PathStat } from '../../containers/files/container-archive.ts';
 import { EngineError } from '../../errors.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { streamBody } from '../http/json-answer.ts';
 import { queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { streamBody } from '../http/stream-body.ts';
-import { pathStatHeader } from '../views/path-stat.ts';
 
 /** `docker cp` both ways (Engine API, ContainerArchiveInfo, ContainerArchive, PutContainerArchive). */
 export function containerArchiveRoutes(router: Router, deps: EngineDeps, archive: ContainerArchive): void {
@@ -58,4 +58,19 @@ function asked(ctx: Context, deps: EngineDeps) {
 
 function answerStat(ctx: Context, stat: PathStat): void {
   ctx.set('X-Docker-Container-Path-Stat', pathStatHeader(stat));
+}
+
+/** The value of X-Docker-Container-Path-Stat: base64 of JSON. */
+function pathStatHeader({ name, size, mode, mtime, linkTarget }: PathStat): string {
+  const text = JSON.stringify({ name, size, mode, mtime: goTime(mtime), linkTarget });
+  return Buffer.from(text).toString('base64');
+}
+
+/** RFC 3339 in UTC with as many digits of a second as are needed. */
+function goTime(nanoseconds: bigint): string {
+  const second = 1_000_000_000n;
+  const rest = ((nanoseconds % second) + second) % second;
+  const whole = new Date(Number((nanoseconds - rest) / 1_000_000n)).toISOString().slice(0, 19);
+  const fraction = rest === 0n ? '' : `.${trimEndOf(String(rest).padStart(9, '0'), '0')}`;
+  return `${whole}${fraction}Z`;
 }

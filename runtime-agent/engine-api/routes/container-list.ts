@@ -8,12 +8,10 @@ import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters, textFilter } from '../http/filters.ts';
 import { answerJson, jsonList } from '../http/json-answer.ts';
 import { queryBoolean, queryInteger } from '../http/query.ts';
-import { containerSummary } from '../views/container-summary.ts';
-import { namesByLinks } from '../views/link-view.ts';
-import { portList } from '../views/network-settings.ts';
+import { containerSummary, namesByLinks } from '../views/container-summary.ts';
+import { fixedNetworks, portList } from '../views/network-settings.ts';
 import { isUp, shownStatus } from '../views/status-text.ts';
 import { listedSizes, unlessGone } from './container-sizes.ts';
-import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
 const KNOWN_FILTERS = [

@@ -2,13 +2,12 @@ import type { Router } from '@koa/router';
 import type { LogOptions } from '../../containers/containers.ts';
 import { logDetails } from '../../containers/plan/log-details.ts';
 import { EngineError } from '../../errors.ts';
-import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { queryBoolean } from '../http/query.ts';
+import { streamBody } from '../http/json-answer.ts';
+import { decodeTimestamp, queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { streamBody } from '../http/stream-body.ts';
-import { streamContentType } from '../streams/content-type.ts';
 import { logFrames } from '../streams/log-frames.ts';
+import { streamContentType } from '../streams/raw-answer.ts';
 
 /** `GET /containers/{id}/logs` (Engine API, ContainerLogs). */
 export function containerLogRoutes(router: Router, deps: EngineDeps): void {

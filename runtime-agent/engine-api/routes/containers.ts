@@ -8,12 +8,11 @@ import { decodeCreateRequest } from '../decode/create-request.ts';
 import { terminalSize } from '../decode/terminal.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { readJsonBody } from '../http/json-body.ts';
-import { queryBoolean, queryInteger } from '../http/query.ts';
+import { pathName, queryBoolean, queryInteger } from '../http/query.ts';
 import { containerInspect } from '../views/container-inspect.ts';
-import { linksView } from '../views/link-view.ts';
+import { linksView } from '../views/container-summary.ts';
+import { fixedNetworks } from '../views/network-settings.ts';
 import { containerSizes } from './container-sizes.ts';
-import { fixedNetworks } from './fixed-networks.ts';
-import { pathName } from './path-name.ts';
 
 /** Older clients connect a container to its other networks one by one. Throws EngineError 'bad-request'. */
 function checkOneEndpoint({ networks }: CreateRequest): void {

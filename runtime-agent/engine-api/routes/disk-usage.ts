@@ -7,13 +7,12 @@ import { asksBefore } from '../api-version.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 import { answerJson, jsonList } from '../http/json-answer.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { cacheRecordJson } from '../views/cache-record.ts';
 import { containerSummary } from '../views/container-summary.ts';
-import { type LayerUsage, layerUsage } from '../views/disk-usage.ts';
+import { cacheRecordJson, type LayerUsage, layerUsage } from '../views/disk-usage.ts';
 import { imageSummary, virtualSize } from '../views/image-summary.ts';
+import { fixedNetworks } from '../views/network-settings.ts';
 import { volumeJson } from '../views/volume.ts';
 import { listedSizes, unlessGone } from './container-sizes.ts';
-import { fixedNetworks } from './fixed-networks.ts';
 import { imageNames } from './shown-image.ts';
 
 const TYPES = ['container', 'image', 'volume', 'build-cache'] as const;

@@ -3,12 +3,11 @@ import type { Router } from '@koa/router';
 import { createAsyncQueue } from '../../../lib/streams/async-queue.ts';
 import { EngineError } from '../../errors.ts';
 import { charactersOf, type EngineEvent, nanoseconds } from '../../events/event-bus.ts';
-import { decodeTimestamp } from '../decode/timestamp.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { type Filters, matchLabels, readFilters } from '../http/filters.ts';
+import { streamBody } from '../http/json-answer.ts';
+import { decodeTimestamp } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { streamBody } from '../http/stream-body.ts';
-import { eventJson } from '../views/event-json.ts';
 
 /** Maximum characters of events that wait for a slow client, with EVENT for each. Beyond it the answer ends after those events. */
 const SLOW_CLIENT = 8 << 20;
@@ -99,4 +98,26 @@ function matchesImage(event: EngineEvent, value: string): boolean {
 
 function withoutTag(reference: string): string {
   return reference.replace(/:[^/:]*$/, '');
+}
+
+/**
+ * An event on the wire (Engine API, SystemEvents), with the older top-level names of containers and images.
+ * It is text since `timeNano` does not fit a JavaScript number.
+ */
+export function eventJson(event: EngineEvent): string {
+  const legacy =
+    event.type === 'container'
+      ? { status: event.action, id: event.id, from: event.attributes.image ?? '' }
+      : event.type === 'image'
+        ? { status: event.action, id: event.id }
+        : {};
+  const message = JSON.stringify({
+    ...legacy,
+    Type: event.type,
+    Action: event.action,
+    Actor: { ID: event.id, Attributes: event.attributes },
+    scope: 'local',
+    time: Number(event.timeNano / 1_000_000_000n),
+  });
+  return `${message.slice(0, -1)},"timeNano":${event.timeNano}}`;
 }

@@ -6,12 +6,11 @@ import type { ImageArchives, LoadProgress } from '../../images/archive/image-arc
 import { hostPlatform } from '../../images/platform.ts';
 import { decodePlatform } from '../../images/read-platform.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { streamBody } from '../http/json-answer.ts';
 import { streamProgress } from '../http/progress-stream.ts';
-import { queryBoolean } from '../http/query.ts';
+import { pathName, queryBoolean } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { streamBody } from '../http/stream-body.ts';
-import { loadLines } from '../views/load-lines.ts';
-import { pathName } from './path-name.ts';
+import { loadLines } from '../views/push-lines.ts';
 import { tagOf } from './tag-of.ts';
 
 /** `docker save`, `load` and `import` (Engine API, ImageGet, ImageGetAll, ImageLoad, ImageCreate with `fromSrc`). */

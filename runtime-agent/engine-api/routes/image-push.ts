@@ -3,8 +3,8 @@ import type { PushProgress } from '../../images/push/image-push.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { streamProgress } from '../http/progress-stream.ts';
+import { pathName } from '../http/query.ts';
 import { pushLines } from '../views/push-lines.ts';
-import { pathName } from './path-name.ts';
 
 /** `POST /images/NAME/push`: a push that tells its progress (Engine API, ImagePush). */
 export function imagePushRoutes(router: Router, deps: EngineDeps): void {

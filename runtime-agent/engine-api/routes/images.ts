@@ -5,12 +5,10 @@ import { isTag } from '../../../oci/tag.ts';
 import { EngineError } from '../../errors.ts';
 import { asksBefore } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { queryBoolean } from '../http/query.ts';
-import { imageHistory } from '../views/image-history.ts';
-import { imageInspect, ORIGIN } from '../views/image-inspect.ts';
+import { pathName, queryBoolean } from '../http/query.ts';
+import { imageHistory, imageInspect, ORIGIN } from '../views/image-inspect.ts';
 import { virtualSize } from '../views/image-summary.ts';
 import { imageUsers } from './image-users.ts';
-import { pathName } from './path-name.ts';
 
 /** Inspect, history, tag and removal of one image (Engine API, "Images"). */
 export function imageRoutes(router: Router, deps: EngineDeps): void {

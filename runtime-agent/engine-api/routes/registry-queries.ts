@@ -3,9 +3,8 @@ import { EngineError } from '../../errors.ts';
 import { decodeRegistryAuth } from '../decode/registry-auth.ts';
 import type { EngineDeps } from '../engine-deps.ts';
 import { booleanFilter, readFilters } from '../http/filters.ts';
-import { queryInteger } from '../http/query.ts';
+import { pathName, queryInteger } from '../http/query.ts';
 import { requestSignal } from '../http/request-signal.ts';
-import { pathName } from './path-name.ts';
 
 const USUAL_RESULTS = 25;
 const MOST_RESULTS = 100;

@@ -1,7 +1,7 @@
 import type { Router } from '@koa/router';
 import { EngineError } from '../../errors.ts';
+import { pathName } from '../http/query.ts';
 import { notSpoken } from '../streams/buildkit-upgrade.ts';
-import { pathName } from './path-name.ts';
 
 /** Routes of the Engine API that this agent knows and does not serve yet, by what their users call them. */
 const UNSUPPORTED: readonly { readonly title: string; readonly path: RegExp }[] = [

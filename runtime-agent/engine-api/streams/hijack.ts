@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { publishContainerEvent } from '../../containers/container-events.ts';
 import { EngineError } from '../../errors.ts';
 import { escapeContainerName, splitVersion } from '../api-version.ts';
+import { decodeExecStart } from '../decode/exec-request.ts';
 import type { EngineDeps } from '../engine-deps.ts';
+import { readJsonBody } from '../http/json-body.ts';
 import { openAttach, type StreamSession } from './attach.ts';
 import { endConnection } from './connection-end.ts';
-import { RAW_STREAM, streamContentType } from './content-type.ts';
-import { openExec } from './exec.ts';
-import { refuseUpgrade, writeHead } from './raw-answer.ts';
+import { RAW_STREAM, refuseUpgrade, streamContentType, writeHead } from './raw-answer.ts';
+import { relayAttachment } from './relay-attachment.ts';
 
 /** Whether a request takes its connection over. */
 export function mayUpgrade(request: IncomingMessage): boolean {
@@ -83,4 +85,37 @@ function decodeRef(ref: string): string {
   } catch (error) {
     throw new EngineError('bad-request', `invalid escape in the container name ${ref}`, { cause: error });
   }
+}
+
+/**
+ * Serves `POST /exec/{id}/start` (Engine API, ExecStart) with its streams; `detached` when the client wants none, and the
+ * command runs already. Throws EngineError.
+ */
+async function openExec(
+  deps: EngineDeps,
+  id: string,
+  request: IncomingMessage,
+): Promise<StreamSession | 'detached'> {
+  const { detach, tty, size } = decodeExecStart(await readJsonBody(request));
+  const options = size === undefined ? {} : { size };
+  if (detach) {
+    await deps.execs.startDetached(id, options);
+    return 'detached';
+  }
+  const exec = await deps.execs.get(id);
+  const { attachStdin: stdin, detachKeys } = exec.request;
+  const container = await deps.containers.get(exec.containerId);
+  const { attachment } = await deps.execs.start(id, options);
+  const onDetach = () => publishContainerEvent(deps.events, container, 'exec_detach', { execID: id });
+  return {
+    tty,
+    relay: async (socket) =>
+      relayAttachment(socket, await attachment, {
+        tty,
+        stdin,
+        detachKeys,
+        onDetach,
+        stopping: deps.stopping,
+      }),
+  };
 }

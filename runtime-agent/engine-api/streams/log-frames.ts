@@ -1,8 +1,7 @@
-import type { LogLine } from '../../containers/containers.ts';
-import { frame } from './frame.ts';
+import type { LogLine, OutputStream } from '../../containers/containers.ts';
 
 /**
- * Log lines as a client reads them: framed, or as they are for a terminal; each with its time before it where
+ * Yields log lines as a client reads them: framed, or as they are for a terminal; each after its time where
  * `timestamps` is set. Ends quietly when `signal` is aborted.
  */
 export async function* logFrames(
@@ -25,4 +24,18 @@ export async function* logFrames(
   } catch (error) {
     if (!options.signal.aborted) throw error;
   }
+}
+
+const STREAM_NUMBER: Readonly<Record<OutputStream, number>> = { stdout: 1, stderr: 2 };
+
+/**
+ * Returns one frame of a multiplexed stream (Engine API, ContainerAttach, "Stream format"): the stream's number, three
+ * zeros, the length as 32 bits big-endian, and the bytes.
+ */
+export function frame(stream: OutputStream, data: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(8 + data.length);
+  bytes.writeUInt32BE(STREAM_NUMBER[stream] << 24, 0);
+  bytes.writeUInt32BE(data.length, 4);
+  bytes.set(data, 8);
+  return bytes;
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { http } from '../../../lib/http/node-http.ts';
+import { asksBefore, engineHeaders } from '../api-version.ts';
 import type { EngineDeps } from '../engine-deps.ts';
-import { engineHeaders } from '../engine-headers.ts';
 import { errorAnswer, errorBody } from '../error-status.ts';
 import { endConnection } from './connection-end.ts';
 
@@ -35,4 +35,12 @@ export function refuseUpgrade(
   });
   socket.write(body);
   endConnection(socket);
+}
+
+export const RAW_STREAM = 'application/vnd.docker.raw-stream';
+
+/** The Content-Type of attach, exec and logs: raw bytes of a terminal, or frames of two streams, which had no type of their own before API 1.42. */
+export function streamContentType(tty: boolean, apiVersion: string): string {
+  const isRaw = tty || asksBefore({ state: { apiVersion } }, '1.42');
+  return isRaw ? RAW_STREAM : 'application/vnd.docker.multiplexed-stream';
 }

@@ -1,10 +1,13 @@
-import type { Duplex } from 'node:stream';
+import { once } from 'node:events';
+import type { Duplex, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasUnreadOutput } from '../../../lib/linux/unread-output.ts';
+import { handleDescriptor } from '../../../lib/streams/handle-descriptor.ts';
+import { whenEnded } from '../../../lib/streams/when-ended.ts';
 import type { Attachment } from '../../containers/containers.ts';
 import { parseDetachKeys } from '../decode/terminal.ts';
 import { endConnection, probeHalfClosed } from './connection-end.ts';
-import { frame } from './frame.ts';
-import { DetachScanner, relayInput } from './relay-input.ts';
-import { relayOutput } from './relay-output.ts';
+import { frame } from './log-frames.ts';
 
 export interface RelayOptions {
   /** Bytes as they are; in frames otherwise. */
@@ -72,5 +75,100 @@ async function relayLive(
 async function* attachmentFrames(attachment: Attachment, tty: boolean): AsyncGenerator<Uint8Array> {
   for await (const { stream, data } of attachment.output) {
     if (data.length > 0) yield tty ? data : frame(stream, data);
+  }
+}
+
+/**
+ * Writes what `chunks` yields, no faster than the client reads, once it has read all that was written before. Returns at their end, or when `signal` is
+ * aborted; a failure of `chunks` after that is the abort's own.
+ */
+async function relayOutput(
+  chunks: AsyncIterable<Uint8Array>,
+  socket: Writable,
+  signal: AbortSignal,
+): Promise<void> {
+  let isFirst = true;
+  try {
+    for await (const chunk of chunks) {
+      if (isFirst) await untilRead(socket, signal);
+      isFirst = false;
+      if (signal.aborted) return;
+      if (!socket.write(chunk)) await once(socket, 'drain', { signal });
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+/** Milliseconds between two looks, at most. */
+const LONGEST_PAUSE = 50;
+
+/**
+ * Resolves when the client has read all that was written to a Unix socket, or `signal` is aborted. docker-py reads the head of
+ * an answer through a buffer, and loses output that it reads with it; dockerd is slower to send output.
+ */
+async function untilRead(socket: Writable, signal: AbortSignal): Promise<void> {
+  for (let pause = 1; !signal.aborted && isUnread(socket); pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+    await sleep(pause);
+  }
+}
+
+function isUnread(socket: Writable): boolean {
+  const fd = handleDescriptor(socket);
+  return fd !== undefined && (socket.writableLength > 0 || hasUnreadOutput(fd));
+}
+
+/** The keys by which a client leaves, and what is done then. */
+interface Detaching {
+  readonly scanner: DetachScanner;
+  readonly onDetach: () => void;
+}
+
+/**
+ * Passes the client's bytes to the container's stdin in order, one chunk in flight, and its half-close as the
+ * end of input. What the container does not take any more is dropped.
+ */
+function relayInput(socket: Duplex, attachment: Attachment, detaching?: Detaching): void {
+  let refused = false;
+  socket.on('data', (chunk: Buffer) => {
+    if (refused) return;
+    const { data, detached } = detaching?.scanner.scan(chunk) ?? { data: chunk, detached: false };
+    socket.pause();
+    attachment.write(data).then(
+      () => socket.resume(),
+      () => {
+        refused = true;
+        socket.resume();
+      },
+    );
+    if (detached) {
+      refused = true;
+      detaching?.onDetach();
+    }
+  });
+  whenEnded(socket, () => attachment.endInput());
+}
+
+/** Finds the detach keys in the input of a client, also where they are spread over several pieces. */
+export class DetachScanner {
+  readonly #keys: readonly number[];
+  /** Keys that have been typed and held back. */
+  #matched = 0;
+
+  constructor(keys: readonly number[]) {
+    this.#keys = keys;
+  }
+
+  /** Returns the bytes of the piece, and of those held back, that go on to the process; `detached` once all keys were typed. */
+  scan(piece: Uint8Array): { readonly data: Uint8Array; readonly detached: boolean } {
+    const passed: number[] = [];
+    for (const byte of piece) {
+      const typed = [...this.#keys.slice(0, this.#matched), byte];
+      // The longest end of what was typed that the keys begin with.
+      while (!typed.every((key, index) => key === this.#keys[index])) passed.push(typed.shift() as number);
+      this.#matched = typed.length;
+      if (this.#matched === this.#keys.length) return { data: Uint8Array.from(passed), detached: true };
+    }
+    return { data: Uint8Array.from(passed), detached: false };
   }
 }

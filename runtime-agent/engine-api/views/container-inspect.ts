@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { Container, ContainerConfig } from '../../containers/container.ts';
 import { parseSecurityOptions } from '../../containers/plan/security.ts';
 import { apparmorProfile } from '../../oci-runner/apparmor.ts';
 import { etcFilesBeside } from '../../oci-runner/run-paths.ts';
@@ -6,7 +6,6 @@ import type { HostFacts } from '../host-facts.ts';
 import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';
 import { type FixedNetworks, networkSettings } from './network-settings.ts';
-import { runConfigView } from './run-config-view.ts';
 import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
@@ -73,4 +72,33 @@ function filePaths(container: Container): object {
 function profileOf({ hostConfig }: Container, host: HostFacts): string {
   const { apparmor } = parseSecurityOptions(hostConfig.SecurityOpt);
   return apparmorProfile(apparmor, hostConfig.Privileged, host.apparmor) ?? '';
+}
+
+/** The `Config` object of container and image inspect, with every field that clients read. */
+function runConfigView(config: ContainerConfig): object {
+  return {
+    Hostname: config.Hostname,
+    Domainname: config.Domainname,
+    User: config.User,
+    AttachStdin: config.AttachStdin,
+    AttachStdout: config.AttachStdout,
+    AttachStderr: config.AttachStderr,
+    ...(config.ExposedPorts === undefined ? {} : { ExposedPorts: config.ExposedPorts }),
+    Tty: config.Tty,
+    OpenStdin: config.OpenStdin,
+    StdinOnce: config.StdinOnce,
+    Env: config.Env,
+    Cmd: config.Cmd,
+    ...(config.Healthcheck === undefined ? {} : { Healthcheck: config.Healthcheck }),
+    Image: config.Image,
+    Volumes: config.Volumes ?? null,
+    WorkingDir: config.WorkingDir,
+    Entrypoint: config.Entrypoint,
+    ...(config.MacAddress === undefined ? {} : { MacAddress: config.MacAddress }),
+    OnBuild: config.OnBuild ?? null,
+    Labels: config.Labels,
+    ...(config.StopSignal === undefined ? {} : { StopSignal: config.StopSignal }),
+    ...(config.StopTimeout === undefined ? {} : { StopTimeout: config.StopTimeout }),
+    ...(config.Shell === undefined ? {} : { Shell: config.Shell }),
+  };
 }

@@ -1,4 +1,5 @@
 import type { Container } from '../../containers/container.ts';
+import { parseLink } from '../../networks/plan/links.ts';
 import { mountPointsView } from './mount-view.ts';
 import { type FixedNetworks, networksView, portList } from './network-settings.ts';
 import { shownStatus, statusText } from './status-text.ts';
@@ -36,4 +37,26 @@ export function containerSummary(
 function commandText(container: Container): string {
   const args = container.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
   return [container.path, ...args].join(' ');
+}
+
+/** Returns the links of a container on the default network by current names, without links to removed containers. */
+export function linksView(container: Container, all: readonly Container[]): readonly string[] {
+  return (container.hostConfig.Links ?? []).flatMap((text) => {
+    const { target, alias } = parseLink(text);
+    const child = all.find(({ id }) => id === target);
+    return child === undefined ? [] : [`/${child.name}:/${container.name}/${alias}`];
+  });
+}
+
+/** Returns the names that containers get from links of other containers, by ID. */
+export function namesByLinks(all: readonly Container[]): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const { name, hostConfig } of all) {
+    for (const { target, alias } of (hostConfig.Links ?? []).map(parseLink)) {
+      const known = names.get(target) ?? [];
+      known.push(`/${name}/${alias}`);
+      names.set(target, known);
+    }
+  }
+  return names;
 }

@@ -1,5 +1,7 @@
 import type { Digest } from '../../../oci/digest.ts';
+import type { CacheRecord } from '../../builder/build-cache.ts';
 import type { Image } from '../../images/image.ts';
+import { ZERO_TIME } from './status-text.ts';
 
 /** How the layers of images share the disk. */
 export interface LayerUsage {
@@ -20,5 +22,22 @@ export function layerUsage(images: readonly Image[], sizes: ReadonlyMap<Digest, 
   return {
     total: sum(users.keys()),
     shared: ({ diffIds }) => sum([...new Set(diffIds)].filter((diffId) => (users.get(diffId) ?? 0) > 1)),
+  };
+}
+
+/** A record of the build cache (Engine API, BuildCache). */
+export function cacheRecordJson(record: CacheRecord): object {
+  const { id, type, description, inUse, shared, size, createdAt, lastUsedAt, usageCount } = record;
+  return {
+    ID: id,
+    Parents: null,
+    Type: type,
+    Description: description,
+    InUse: inUse,
+    Shared: shared,
+    Size: size,
+    CreatedAt: createdAt.toISOString(),
+    LastUsedAt: lastUsedAt?.toISOString() ?? ZERO_TIME,
+    UsageCount: usageCount,
   };
 }

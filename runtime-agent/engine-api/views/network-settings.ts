@@ -5,6 +5,7 @@ import {
   DEFAULT_ENDPOINT,
   type EndpointSettings,
 } from '../../networks/network.ts';
+import type { Networks } from '../../networks/networks.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import { exposedPorts, portKey } from '../../networks/plan/port-bindings.ts';
 import { dnsNames } from '../../networks/sandbox.ts';
@@ -158,4 +159,9 @@ function isConnected(network: ActiveNetwork | undefined): network is ActiveNetwo
 
 function isUserDefined(active: ActiveEndpoint | undefined): boolean {
   return active !== undefined && active.network.name !== 'bridge';
+}
+
+/** Returns the networks that show containers without a network of their own. */
+export function fixedNetworks(networks: Networks): FixedNetworks {
+  return { host: networks.get('host').network.id, none: networks.get('none').network.id };
 }

@@ -1,3 +1,4 @@
+import type { LoadProgress } from '../../images/archive/image-archives.ts';
 import type { PushProgress } from '../../images/push/image-push.ts';
 import { progressBar } from './pull-lines.ts';
 
@@ -39,4 +40,26 @@ function layerLine(step: Extract<PushProgress, { readonly kind: 'layer' }>): obj
   const status = state === 'mounted' ? `Mounted from ${step.from}` : STATUS[state];
   if (current === undefined || total === undefined || total <= 0) return { status, progressDetail: {}, id };
   return { status, progressDetail: { current, total }, progress: progressBar(current, total), id };
+}
+
+/** A step of a load as the lines that dockerd writes (Engine API, ImageLoad). */
+export function loadLines(step: LoadProgress, quiet: boolean): readonly object[] {
+  switch (step.kind) {
+    case 'layer': {
+      if (quiet) return [];
+      const { id, current, total } = step;
+      const progress = progressBar(current, Math.max(total, 1));
+      return [{ status: 'Loading layer', progressDetail: { current, total }, progress, id }];
+    }
+    case 'renamed':
+      return [
+        {
+          stream: `The image ${step.name} already exists, renaming the old one with ID ${step.oldId} to empty string\n`,
+        },
+      ];
+    case 'loaded':
+      return [{ stream: `Loaded image: ${step.name}\n` }];
+    case 'loaded-id':
+      return [{ stream: `Loaded image ID: ${step.id}\n` }];
+  }
 }

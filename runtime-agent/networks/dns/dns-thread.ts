@@ -3,7 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { loadLibc } from '../../../lib/linux/libc.ts';
 import { startThread } from '../../../lib/threads/start-thread.ts';
-import type { ResolverSockets } from '../kernel/network-jobs.ts';
+import type { ResolverSockets } from '../kernel/kernel.ts';
 import type { DnsMember } from './name-directory.ts';
 
 /** Messages to the thread. */

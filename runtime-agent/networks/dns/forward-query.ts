@@ -1,7 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { DNS_CODE, emptyAnswer } from './dns-message.ts';
-import { framed, readFrames } from './tcp-frames.ts';
 
 /** Milliseconds that one server has to answer. */
 const PATIENCE = 4_000;
@@ -61,5 +60,27 @@ async function askByTcp(query: Buffer, server: string, signal: AbortSignal): Pro
     throw new Error(`${server} ended without an answer`);
   } finally {
     socket.destroy();
+  }
+}
+
+/** A message with the length before it that TCP needs (RFC 1035, section 4.2.2). */
+export function framed(message: Buffer): Buffer {
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(message.length, 0);
+  return Buffer.concat([length, message]);
+}
+
+/** The messages of a connection. Throws where one has more than `most` bytes. */
+export async function* readFrames(stream: AsyncIterable<Buffer>, most = 65_535): AsyncIterable<Buffer> {
+  let received = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    received = Buffer.concat([received, chunk]);
+    while (received.length >= 2) {
+      const end = 2 + received.readUInt16BE(0);
+      if (end - 2 > most) throw new Error(`a message has ${end - 2} bytes: ${most} are taken`);
+      if (received.length < end) break;
+      yield received.subarray(2, end);
+      received = received.subarray(end);
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import type { ForwardingSpec } from '../plan/ruleset.ts';
-import { readSysctl, writeSysctl } from './sysctl.ts';
+import { readSysctl, writeSysctl } from './ensure-bridge.ts';
 
 const FAMILIES = {
   4: { table: 'ip berth_forwarding', sysctl: 'ipv4/ip_forward' },

@@ -3,17 +3,16 @@ import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { listRoutes } from '../../../lib/linux/network/addresses.ts';
 import { filterGeneration } from '../../../lib/linux/network/filter-generation.ts';
 import { deleteLink, findLink, listLinks, setMaster, setUp } from '../../../lib/linux/network/links.ts';
+import { listenOn } from '../../../lib/linux/network/listen-in-namespace.ts';
 import { NamespaceMover } from '../../../lib/linux/network/namespace.ts';
 import { NETLINK, NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
 import { Nftables } from '../../../lib/linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
-import type { BridgeSpec, EndpointSpec } from '../plan/place-container.ts';
-import { ensureBridge } from './ensure-bridge.ts';
+import { type BridgeSpec, type EndpointSpec, isOwnBridge } from '../plan/place-container.ts';
+import { RESOLVER_ADDRESS } from '../plan/resolv-conf.ts';
+import { addressEndpoint, allowIpv6, connectEndpoint, ensureBridge, setGateways } from './ensure-bridge.ts';
 import { Forwarding } from './forwarding.ts';
-import { isOwnBridge } from './is-own-bridge.ts';
-import type { FilterAnswer, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './network-jobs.ts';
-import { openResolver } from './open-resolver.ts';
-import { addressEndpoint, allowIpv6, connectEndpoint, setGateways } from './place-endpoint.ts';
+import type { FilterAnswer, JobAnswer, JobMessage, JobRequest, ResolverSockets } from './kernel.ts';
 
 const LOOPBACK = 1;
 
@@ -165,5 +164,41 @@ export class KernelJobs {
         socket.close();
       }
     });
+  }
+}
+
+/**
+ * Where the sockets really listen: port 53 stays free for a name server in the container. It is beyond the ports that
+ * Linux picks by itself.
+ */
+const PORT = 61053;
+
+const TABLE = 'ip berth_resolver';
+const REDIRECT = `
+add table ${TABLE}
+add chain ${TABLE} output { type nat hook output priority -100; }
+add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} udp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
+add rule ${TABLE} output ip daddr ${RESOLVER_ADDRESS} tcp dport 53 dnat to ${RESOLVER_ADDRESS}:${PORT}
+`;
+
+/** Opens the resolver of the namespace in which the thread is. */
+function openResolver(libc: Libc): ResolverSockets {
+  const filter = new Nftables();
+  try {
+    // After a restart of the agent it is there, and to make it anew takes the kernel long.
+    const { ok, error } = filter.run(`list table ${TABLE}`).ok
+      ? { ok: true, error: '' }
+      : filter.run(REDIRECT);
+    if (!ok) throw new Error(`the container's resolver cannot be set up: ${error}`);
+  } finally {
+    filter.close();
+  }
+  const address = RESOLVER_ADDRESS.split('.').map(Number);
+  const udp = listenOn(libc, 'udp', address, PORT);
+  try {
+    return { udp, tcp: listenOn(libc, 'tcp', address, PORT) };
+  } catch (error) {
+    libc.close(udp);
+    throw error;
   }
 }

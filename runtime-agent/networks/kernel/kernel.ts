@@ -1,4 +1,7 @@
-import type { JobAnswer, JobKind, JobRequest } from './network-jobs.ts';
+import type { Link } from '../../../lib/linux/network/links.ts';
+import type { NftAnswer } from '../../../lib/linux/network/nftables.ts';
+import type { BridgeSpec, EndpointSpec, Gateways } from '../plan/place-container.ts';
+import type { ForwardingSpec } from '../plan/ruleset.ts';
 
 /** The part of the kernel that networks are made of. Jobs run one after the other, in the order of asking. */
 export interface NetworkKernel {
@@ -6,3 +9,94 @@ export interface NetworkKernel {
   run<K extends JobKind>(kind: K, request: JobRequest<K>): Promise<JobAnswer<K>>;
   close(): Promise<void>;
 }
+
+/** The sockets of a container's resolver: descriptors, which the receiver closes. */
+export interface ResolverSockets {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+export interface FilterAnswer extends NftAnswer {
+  /** The state of the filter when the commands had been run. */
+  readonly generation: number;
+  /** Nobody else changed the filter while they ran. */
+  readonly alone: boolean;
+}
+
+/** What the network thread can do, with what it answers. Namespaces are paths such as `/proc/1/ns/net`. */
+interface NetworkJobs {
+  /** Makes a namespace with its endpoints on bridges that are there; answers its descriptor, which the receiver closes. */
+  open: {
+    readonly request: {
+      readonly endpoints: readonly EndpointSpec[];
+      readonly gateways: Gateways;
+    };
+    readonly answer: number;
+  };
+  /** Adds an endpoint to a namespace. */
+  join: {
+    readonly request: {
+      readonly namespace: string;
+      readonly endpoint: EndpointSpec;
+      readonly gateways: Gateways;
+    };
+    readonly answer: undefined;
+  };
+  /** Takes an endpoint away. */
+  leave: {
+    readonly request: {
+      readonly namespace: string;
+      readonly link: string;
+      readonly gateways: Gateways;
+    };
+    readonly answer: undefined;
+  };
+  /** Opens the sockets of a resolver in a namespace. */
+  resolver: { readonly request: { readonly namespace: string }; readonly answer: ResolverSockets };
+  /** Makes the bridges that are not there, and puts links back under them. Answers the names of those it made. */
+  bridges: {
+    readonly request: {
+      readonly bridges: readonly BridgeSpec[];
+      readonly links: readonly Pick<EndpointSpec, 'link' | 'bridge' | 'isolated'>[];
+    };
+    readonly answer: readonly string[];
+  };
+  /** Removes a bridge, unless it is somebody else's. */
+  'remove-bridge': {
+    readonly request: Pick<BridgeSpec, 'name' | 'alias' | 'mac'>;
+    readonly answer: undefined;
+  };
+  /** Which of these bridges are there: the agent's own, and those of others that a client named. Answers their names. */
+  'present-bridges': {
+    readonly request: { readonly bridges: readonly BridgeSpec[] };
+    readonly answer: readonly string[];
+  };
+  /** The bridge or other link that has a name; undefined: none. */
+  'find-link': {
+    readonly request: { readonly name: string };
+    readonly answer: Pick<Link, 'alias' | 'mac'> | undefined;
+  };
+  unlink: { readonly request: { readonly links: readonly string[] }; readonly answer: undefined };
+  /** Runs commands of nft(8) in the host's namespace. */
+  filter: { readonly request: { readonly commands: string }; readonly answer: FilterAnswer };
+  /** The state of the whole filter: it is the same as before while nobody has changed any table. */
+  'filter-generation': { readonly request: Record<never, never>; readonly answer: number };
+  /** Lets packets pass between these bridges and the rest, and nothing else that did not pass before. */
+  forward: { readonly request: ForwardingSpec; readonly answer: Pick<FilterAnswer, 'generation'> };
+  /** Destinations of the host's IPv4 routes. */
+  routes: { readonly request: Record<never, never>; readonly answer: readonly string[] };
+}
+
+export type JobKind = keyof NetworkJobs;
+export type JobRequest<K extends JobKind> = NetworkJobs[K]['request'];
+export type JobAnswer<K extends JobKind> = NetworkJobs[K]['answer'];
+
+/** One job on its way to the thread. */
+export type JobMessage = {
+  readonly [K in JobKind]: { readonly id: number; readonly kind: K; readonly request: JobRequest<K> };
+}[JobKind];
+
+/** What comes back. */
+export type JobReport =
+  | { readonly id: number; readonly answer: unknown }
+  | { readonly id: number; readonly failure: string; readonly code?: string };

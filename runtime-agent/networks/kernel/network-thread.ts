@@ -1,6 +1,5 @@
 import { RequestThread } from '../../../lib/threads/request-thread.ts';
-import type { NetworkKernel } from './kernel.ts';
-import type { JobAnswer, JobKind, JobMessage, JobReport, JobRequest } from './network-jobs.ts';
+import type { JobAnswer, JobKind, JobMessage, JobReport, JobRequest, NetworkKernel } from './kernel.ts';
 
 /**
  * The thread that changes links, addresses and packet filters: it moves between network namespaces, which the agent's main

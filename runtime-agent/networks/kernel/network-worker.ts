@@ -1,6 +1,6 @@
 import { parentPort } from 'node:worker_threads';
+import type { JobMessage, JobReport } from './kernel.ts';
 import { KernelJobs } from './kernel-jobs.ts';
-import type { JobMessage, JobReport } from './network-jobs.ts';
 
 const jobs = new KernelJobs();
 

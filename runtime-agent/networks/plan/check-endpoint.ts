@@ -1,8 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { EndpointSettings, Network } from '../network.ts';
-import { contains, parseAddress, parseBlock } from './ip-address.ts';
+import { contains, parseAddress, parseBlock, parseMac } from './ip-address.ts';
 import { parseLink } from './links.ts';
-import { parseMac } from './mac-address.ts';
 
 /** Throws EngineError 'bad-request' where a container cannot have this place in a network, with every reason, as dockerd does. */
 export function checkEndpoint(network: Network, settings: EndpointSettings): void {

@@ -1,7 +1,14 @@
 import { EngineError } from '../../errors.ts';
 import type { Subnet } from '../network.ts';
-import { gatewayOf } from './gateway-address.ts';
-import { blockSize, contains, formatAddress, type IpBlock, parseAddress, parseBlock } from './ip-address.ts';
+import {
+  blockSize,
+  contains,
+  formatAddress,
+  gatewayOf,
+  type IpBlock,
+  parseAddress,
+  parseBlock,
+} from './ip-address.ts';
 
 /**
  * An address of the subnet for a container: the one that is wanted, or the lowest that is free in the range. `taken` are

@@ -1,4 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { EngineError } from '../../errors.ts';
+import type { Network, Subnet } from '../network.ts';
 
 /** An IP address as a number, with its family. */
 export interface IpAddress {
@@ -96,4 +98,41 @@ function parseIpv6(text: string): bigint {
   const after = tail === undefined ? [] : groups(tail);
   const zeros = Array<string>(tail === undefined ? 0 : 8 - before.length - after.length).fill('0');
   return [...before, ...zeros, ...after].reduce((sum, group) => (sum << 16n) | BigInt(`0x${group}`), 0n);
+}
+
+/** Returns the bridge's own address in a subnet. */
+export function gatewayOf({ gateway, subnet }: Subnet): string {
+  if (gateway !== undefined) return gateway;
+  const block = parseBlock(subnet);
+  if (block === undefined) throw new Error(`${subnet} is no subnet`);
+  return formatAddress({ family: block.family, value: block.value + 1n });
+}
+
+/** Returns the network's subnet of an address family, if any. */
+export function subnetOf(network: Network, family: 4 | 6): Subnet | undefined {
+  return network.subnets.find(({ subnet }) => subnet.includes(':') === (family === 6));
+}
+
+/** `172.18.0.2` in `172.18.0.0/16` is `172.18.0.2/16`. */
+export function withPrefix(address: string, { subnet }: Subnet): string {
+  return `${address}/${subnet.split('/')[1]}`;
+}
+
+/** Returns the MAC address that Docker derives from an IPv4 address: `02:42:` and its four bytes. */
+export function macOf(ipv4: string): string {
+  const address = parseAddress(ipv4);
+  if (address === undefined) throw new Error(`${ipv4} is no address`);
+  return formatMac([0x02, 0x42, ...addressBytes(address)]);
+}
+
+/** `02:42:ac:11:00:02` in lower case. Throws EngineError 'bad-request'. */
+export function parseMac(text: string): string {
+  if (!/^([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}$/.test(text)) {
+    throw new EngineError('bad-request', `invalid MAC address: ${text.slice(0, 80)}`);
+  }
+  return text.toLowerCase().replaceAll('-', ':');
+}
+
+function formatMac(bytes: Iterable<number>): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

@@ -1,7 +1,18 @@
+import type { Link } from '../../../lib/linux/network/links.ts';
 import type { ActiveEndpoint, Network } from '../network.ts';
 import { bridgeOptions } from './bridge-options.ts';
-import { gatewayOf, withPrefix } from './gateway-address.ts';
-import { macOf, parseMac } from './mac-address.ts';
+import { gatewayOf, macOf, parseMac, withPrefix } from './ip-address.ts';
+
+/**
+ * Reports whether a link is the agent's bridge: by its alias, or, without an alias because the agent was killed before it
+ * set one, by the MAC address that only this bridge has.
+ */
+export function isOwnBridge(
+  link: Pick<Link, 'alias' | 'mac'>,
+  bridge: Pick<BridgeSpec, 'alias' | 'mac'>,
+): boolean {
+  return link.alias === bridge.alias || (link.alias === '' && link.mac === bridge.mac);
+}
 
 /** A bridge as it has to be. */
 export interface BridgeSpec {

@@ -139,3 +139,23 @@ export function planForwarding(networks: readonly Network[], before: readonly Ne
     gone: before.map(({ bridge }) => bridge).filter((bridge) => !names.includes(bridge)),
   };
 }
+
+/**
+ * Finds chains in the output of `nft list chains` that drop forwarded packets by default: an "accept" of one table does not
+ * overrule a "drop" of another. Each as `ip filter FORWARD`.
+ */
+export function droppingChains(listing: string): readonly string[] {
+  let table = '';
+  let chain = '';
+  const found: string[] = [];
+  for (const line of listing.split('\n')) {
+    const [, name] = /^table (.+) \{$/.exec(line) ?? [];
+    if (name !== undefined) table = name;
+    const [, inner] = /^\tchain (\S+) \{$/.exec(line) ?? [];
+    if (inner !== undefined) chain = inner;
+    if (/^\t\ttype filter hook forward .*policy drop;/.test(line) && !/^(bridge|arp|netdev) /.test(table)) {
+      found.push(`${table} ${chain}`);
+    }
+  }
+  return found;
+}

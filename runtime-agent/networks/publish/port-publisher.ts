@@ -3,8 +3,7 @@ import { Pace } from '../../../lib/sync/pace.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { PublishedPort } from '../network.ts';
 import type { PortWish } from '../plan/port-bindings.ts';
-import { openRelay, type Relay } from './relay.ts';
-import type { SocketBudget } from './socket-budget.ts';
+import { openRelay, type Relay, type SocketBudget } from './relay.ts';
 
 /** The first and last of Linux's ports for any purpose, of which Docker takes one where a client names none. */
 const FIRST = 32768;

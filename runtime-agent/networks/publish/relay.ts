@@ -1,7 +1,6 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Protocol } from '../network.ts';
-import type { SocketBudget } from './socket-budget.ts';
 
 /** Where a relay passes on to. */
 export interface RelayTarget {
@@ -145,4 +144,29 @@ function openUdpRelay(host: string, port: number, connections: SocketBudget): Pr
       });
     });
   });
+}
+
+/** A number of sockets that many users share. */
+export class SocketBudget {
+  readonly maximum: number;
+  #taken = 0;
+
+  constructor(maximum: number) {
+    this.maximum = maximum;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Takes `count` sockets and returns true, or takes none and returns false. */
+  take(count: number): boolean {
+    if (this.#taken + count > this.maximum) return false;
+    this.#taken += count;
+    return true;
+  }
+
+  give(count: number): void {
+    this.#taken -= count;
+  }
 }

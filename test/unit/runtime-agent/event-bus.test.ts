@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decodeTimestamp } from '../../../runtime-agent/engine-api/decode/timestamp.ts';
+import { decodeTimestamp } from '../../../runtime-agent/engine-api/http/query.ts';
 import { EventBus, nanoseconds } from '../../../runtime-agent/events/event-bus.ts';
 
 test('a moment is after all events before it, and before all after it, within one millisecond too', () => {

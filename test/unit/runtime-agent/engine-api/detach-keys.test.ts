@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseDetachKeys } from '../../../../runtime-agent/engine-api/decode/terminal.ts';
-import { DetachScanner } from '../../../../runtime-agent/engine-api/streams/relay-input.ts';
+import { DetachScanner } from '../../../../runtime-agent/engine-api/streams/relay-attachment.ts';
 
 describe('detach keys', () => {
   it('are read as clients write them', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ContainerState } from '../../../../runtime-agent/containers/container.ts';
-import { eventJson } from '../../../../runtime-agent/engine-api/views/event-json.ts';
-import { humanDuration } from '../../../../runtime-agent/engine-api/views/human-duration.ts';
+import { eventJson } from '../../../../runtime-agent/engine-api/routes/events.ts';
 import { humanSize, pullLine } from '../../../../runtime-agent/engine-api/views/pull-lines.ts';
 import {
+  humanDuration,
   shownStatus,
   statusText,
   ZERO_TIME,

@@ -10,11 +10,12 @@ import {
   formatAddress,
   formatBlock,
   type IpBlock,
+  macOf,
   overlaps,
   parseAddress,
   parseBlock,
+  parseMac,
 } from '../../../../runtime-agent/networks/plan/ip-address.ts';
-import { macOf, parseMac } from '../../../../runtime-agent/networks/plan/mac-address.ts';
 import { exampleNetwork } from './example-network.ts';
 
 const block = (text: string): IpBlock => {

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { framed, readFrames } from '../../../../runtime-agent/networks/dns/forward-query.ts';
 import { QueryBudget, Shares } from '../../../../runtime-agent/networks/dns/limits.ts';
-import { serveConnection } from '../../../../runtime-agent/networks/dns/serve-connection.ts';
-import { framed, readFrames } from '../../../../runtime-agent/networks/dns/tcp-frames.ts';
+import { serveConnection } from '../../../../runtime-agent/networks/dns/resolver.ts';
 import { loadedWith, readImports } from '../../../architecture/imports.ts';
 
 describe('what a container may have of its resolver', () => {

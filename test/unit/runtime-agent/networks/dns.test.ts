@@ -9,8 +9,7 @@ import {
   readQuestion,
   reversedAddress,
 } from '../../../../runtime-agent/networks/dns/dns-message.ts';
-import { forwardQuery } from '../../../../runtime-agent/networks/dns/forward-query.ts';
-import { framed, readFrames } from '../../../../runtime-agent/networks/dns/tcp-frames.ts';
+import { forwardQuery, framed, readFrames } from '../../../../runtime-agent/networks/dns/forward-query.ts';
 import { dnsNames } from '../../../../runtime-agent/networks/sandbox.ts';
 import { containerConfig } from '../../../support/container-requests.ts';
 

@@ -10,7 +10,7 @@ import { portList } from '../../../../runtime-agent/engine-api/views/network-set
 import type { PublishedPort } from '../../../../runtime-agent/networks/network.ts';
 import { exposedPorts, planPorts } from '../../../../runtime-agent/networks/plan/port-bindings.ts';
 import { PortPublisher } from '../../../../runtime-agent/networks/publish/port-publisher.ts';
-import { SocketBudget } from '../../../../runtime-agent/networks/publish/socket-budget.ts';
+import { SocketBudget } from '../../../../runtime-agent/networks/publish/relay.ts';
 
 const bindingsOf = (count: number) =>
   Object.fromEntries(

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { ActiveEndpoint } from '../../../../runtime-agent/networks/network.ts';
 import { nextInterface, planGateways } from '../../../../runtime-agent/networks/plan/place-container.ts';
 import { exposedPorts, planPorts } from '../../../../runtime-agent/networks/plan/port-bindings.ts';
-import { publishedTargets } from '../../../../runtime-agent/networks/port-targets.ts';
+import { publishedTargets } from '../../../../runtime-agent/networks/sandbox.ts';
 
 function endpoint(name: string, changes: Partial<ActiveEndpoint> = {}): ActiveEndpoint {
   return {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { droppingChains } from '../../../../runtime-agent/networks/plan/dropping-chains.ts';
-import { elementCommand, filterElements, ruleset } from '../../../../runtime-agent/networks/plan/ruleset.ts';
+import {
+  droppingChains,
+  elementCommand,
+  filterElements,
+  ruleset,
+} from '../../../../runtime-agent/networks/plan/ruleset.ts';
 import { exampleNetwork } from './example-network.ts';
 
 const everywhere = {
