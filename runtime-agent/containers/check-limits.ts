@@ -7,7 +7,7 @@ import type { HostConfig } from './container.ts';
 const CPUS = '/sys/devices/system/cpu/online';
 const NODES = '/sys/devices/system/node/online';
 
-/** Whether this host has the processors and memory nodes that are asked for. Throws EngineError 'bad-request'. */
+/** Throws EngineError 'bad-request' unless this host has the requested processors and memory nodes. */
 export async function checkCpusets({ CpusetCpus, CpusetMems }: HostConfig): Promise<void> {
   if (CpusetCpus !== '') await checkList('CPUs', CpusetCpus, CPUS);
   if (CpusetMems !== '') await checkList('memory nodes', CpusetMems, NODES);
@@ -16,7 +16,7 @@ export async function checkCpusets({ CpusetCpus, CpusetMems }: HostConfig): Prom
 async function checkList(what: string, asked: string, path: string): Promise<void> {
   const available = (await readFile(path, 'latin1').catch(() => '0')).trim();
   const there = new Set(parseProcessorList(available));
-  // A list is as long as it says, and nobody has this many.
+  // Limits the length of the parsed list; no host has this many.
   const largest = Math.max(...asked.split(/[-,]/).map(Number));
   if (largest < 4096 && parseProcessorList(asked).every((number) => there.has(number))) return;
   throw new EngineError(
@@ -25,7 +25,7 @@ async function checkList(what: string, asked: string, path: string): Promise<voi
   );
 }
 
-/** What is said, in dockerd's words, where the kernel has no weights of block I/O; runtimes leave them out then. */
+/** Returns dockerd's warning where the kernel has no block I/O weights; runtimes ignore them then. */
 export function blockWeightWarnings({ BlockIo }: HostConfig, cgroups: CgroupLayout): readonly string[] {
   if (BlockIo.BlkioWeight === 0 || hasBlockWeight(cgroups)) return [];
   return ['Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.'];

@@ -47,7 +47,7 @@ export async function disconnectContainer(
     if (!Object.hasOwn(container.networks, network)) {
       throw new EngineError(
         'forbidden',
-        // In the words that dockerd has for each.
+        // dockerd's wording for each.
         `container ${container.id} is not connected to ${run === undefined ? 'the network' : 'network'} ${network}`,
       );
     }

@@ -1,7 +1,7 @@
 import type { EventBus } from '../events/event-bus.ts';
 import type { Container } from './container.ts';
 
-/** Tells of a container, with its image, name and labels as dockerd does. */
+/** Publishes an event of a container with its image, name and labels, as dockerd does. */
 export function publishContainerEvent(
   events: EventBus,
   container: Container,
@@ -16,7 +16,7 @@ export function publishContainerEvent(
   });
 }
 
-/** Tells of each volume that a start mounts, or an end unmounts, as dockerd does. */
+/** Publishes an event for each volume that a start mounts or an exit unmounts, as dockerd does. */
 export function publishVolumeEvents(
   events: EventBus,
   { id, mounts }: Container,

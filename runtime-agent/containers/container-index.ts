@@ -2,12 +2,12 @@ import { EngineError } from '../errors.ts';
 import { parseLink } from '../networks/plan/links.ts';
 import type { LiveContainer } from './live-container.ts';
 
-/** The containers of this agent by ID and by name. */
+/** Index of the agent's containers by ID and by name. */
 export class ContainerIndex {
   readonly #byId = new Map<string, LiveContainer>();
   readonly #idByName = new Map<string, string>();
 
-  /** Takes a name for a container that is being made. Throws EngineError 'conflict'. */
+  /** Reserves a name for a container that is being created. Throws EngineError 'conflict'. */
   reserve(name: string, id: string): void {
     const holder = this.#idByName.get(name);
     if (holder !== undefined) {
@@ -34,7 +34,7 @@ export class ContainerIndex {
     this.release(name, id);
   }
 
-  /** Lets go of a name that the container had. */
+  /** Releases a name that the container had. */
   release(name: string, id: string): void {
     if (this.#idByName.get(name) === id) this.#idByName.delete(name);
   }
@@ -47,7 +47,7 @@ export class ContainerIndex {
     return [...this.#byId.values()];
   }
 
-  /** `PARENT/ALIAS`, as a container is called that PARENT has a link to. */
+  /** Finds the container that PARENT links to by `PARENT/ALIAS`. */
   #byLink(name: string): LiveContainer | undefined {
     const slash = name.indexOf('/');
     const parent = slash < 0 ? undefined : this.#byId.get(this.#idByName.get(name.slice(0, slash)) ?? '');
@@ -56,7 +56,10 @@ export class ContainerIndex {
     return this.#byId.get(link?.target ?? '');
   }
 
-  /** By ID, name with or without its slash, that of a link, or prefix of an ID. Throws EngineError 'not-found', 'bad-request'. */
+  /**
+   * Finds a container by its ID, a unique prefix of it, its name with or without a slash, or a link's name. Throws
+   * EngineError 'not-found', 'bad-request'.
+   */
   find(ref: string): LiveContainer {
     const name = ref.startsWith('/') ? ref.slice(1) : ref;
     const exact = this.#byId.get(ref) ?? this.#byId.get(this.#idByName.get(name) ?? '');

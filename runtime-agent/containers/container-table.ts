@@ -11,23 +11,23 @@ import type {
   MountPoint,
 } from './container.ts';
 
-/** The processes of a running container, told apart from later ones that take their numbers. */
+/** The processes of a running container. Start times tell them apart from later processes with the same PIDs. */
 export interface Run {
   readonly pid: number;
   readonly startTime: number;
   readonly conmonPid: number;
   readonly conmonStartTime: number;
-  /** No process of another boot is alive. */
+  /** The boot in which the processes run; none survives a reboot. */
   readonly bootId: string;
   /** Absent where it has no networks of its own. */
   readonly network?: ActiveNetwork;
 }
 
-/** What outlives the agent. */
+/** The stored part of a container, which outlives the agent. */
 export interface StoredContainer {
   readonly container: Container;
   readonly run: Run | undefined;
-  /** Stopped or killed by a client since its last start: it is not started again on its own. */
+  /** Whether a client has stopped or killed it since its last start; the agent does not restart it then. */
   readonly stoppedByUser: boolean;
 }
 
@@ -40,7 +40,7 @@ const NO_BLOCK_IO: HostConfig['BlockIo'] = {
   BlkioDeviceReadIOps: [],
   BlkioDeviceWriteIOps: [],
 };
-/** Fields that containers of an earlier agent do not have. */
+/** Defaults of fields that containers of an earlier agent lack. */
 const OLDER_HOST_CONFIG = {
   Binds: [],
   Mounts: [],
@@ -125,12 +125,12 @@ export class ContainerTable {
     });
   }
 
-  /** Writes what changes in a container's life: its state, its run and its networks. */
+  /** Updates a container's state, run and networks. */
   async update(stored: StoredContainer): Promise<void> {
     await this.#knex(TABLE).where({ id: stored.container.id }).update(changing(stored));
   }
 
-  /** Writes what clients change of a container: its name and its settings. */
+  /** Updates a container's name and HostConfig. */
   async updateSettings({ id, name, hostConfig }: Container): Promise<void> {
     await this.#knex(TABLE)
       .where({ id })
@@ -190,7 +190,7 @@ function changing({ container, run, stoppedByUser }: StoredContainer): Partial<R
   };
 }
 
-/** The layers that the containers in the database stand on, also before its schema is brought up to date. */
+/** Returns the layers of all containers in the database. Works before the migrations. */
 export async function layersOfContainers(knex: Knex): Promise<readonly Digest[]> {
   if (!(await knex.schema.hasColumn('containers', 'base'))) return [];
   const rows: string[] = await knex('containers').whereNotNull('base').pluck('base');

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../images/image.ts';
 import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
 
-/** What `docker create` sends and `docker inspect` shows: the Engine API's field names are kept. */
+/** The configuration that `docker create` sends and `docker inspect` shows, with the Engine API's field names. */
 export interface ContainerConfig {
   readonly Hostname: string;
   readonly Domainname: string;
@@ -19,7 +19,7 @@ export interface ContainerConfig {
   readonly Image: string;
   readonly Labels: Readonly<Record<string, string>>;
   readonly WorkingDir: string;
-  /** As clients before version 1.44 give it, for the network of NetworkMode. */
+  /** MAC address on the network of NetworkMode, as clients of API versions before 1.44 send it. */
   readonly MacAddress?: string;
   readonly StopSignal?: string;
   /** Seconds. */
@@ -27,15 +27,15 @@ export interface ContainerConfig {
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly Volumes?: Readonly<Record<string, object>>;
   readonly Healthcheck?: HealthConfig;
-  /** What runs a health check that is a text; `/bin/sh -c` where it is not given. An image that is committed keeps it. */
+  /** The shell of a CMD-SHELL health check; `/bin/sh -c` unless given. A committed image keeps it. */
   readonly Shell?: readonly string[];
-  /** For an image that is committed. */
+  /** ONBUILD instructions of a committed image. */
   readonly OnBuild?: readonly string[];
 }
 
-/** How a container's health is found out. What is left out or 0 has Docker's default. Durations are nanoseconds. */
+/** A health check. Fields that are absent or 0 have Docker's defaults. Durations are nanoseconds. */
 export interface HealthConfig {
-  /** `["CMD", …]`, `["CMD-SHELL", text]` or `["NONE"]`; absent or empty: as the image says. */
+  /** `["CMD", …]`, `["CMD-SHELL", text]` or `["NONE"]`; absent or empty: the image's. */
   readonly Test?: readonly string[];
   readonly Interval?: number;
   readonly Timeout?: number;
@@ -44,7 +44,7 @@ export interface HealthConfig {
   readonly Retries?: number;
 }
 
-/** The part of HostConfig that the agent acts on; what it cannot do is refused at create, never dropped. */
+/** The part of HostConfig that the agent supports. Other settings are refused at create, never ignored. */
 export interface HostConfig {
   readonly AutoRemove: boolean;
   /** Bytes; 0 is no limit. */
@@ -60,7 +60,7 @@ export interface HostConfig {
   readonly CpuQuota: number;
   readonly CpusetCpus: string;
   readonly CpusetMems: string;
-  /** Processes and threads; 0 is no limit, and -1 one that an update took away, which inspect shows as 0. */
+  /** Maximum processes and threads; 0: no limit; -1: an update removed the limit, and inspect shows 0. */
   readonly PidsLimit: number;
   readonly OomScoreAdj: number;
   readonly OomKillDisable: boolean;
@@ -90,21 +90,21 @@ export interface HostConfig {
   readonly DnsSearch: readonly string[];
   /** `name:address`, as `--add-host` has it. */
   readonly ExtraHosts: readonly string[];
-  /** Rows and columns of the terminal at its start; absent: the client says later. */
+  /** Rows and columns of the terminal at its start; absent: the client sends them later. */
   readonly ConsoleSize?: readonly [rows: number, columns: number];
   /** `default`, which inspect repeats, or absent. */
   readonly Isolation?: string;
   readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
-  /** '' is one of its own, else `host` or `container:ID`. */
+  /** '' for its own namespace, otherwise `host` or `container:ID`. */
   readonly PidMode: string;
   /** `private`, `shareable`, `none` (without /dev/shm), `host` or `container:ID`. */
   readonly IpcMode: string;
-  /** '' is one of its own, else `host`. */
+  /** '' for its own namespace, otherwise `host`. */
   readonly UTSMode: string;
-  /** '' or `host`, which are the same: users are not remapped. */
+  /** '' or `host`, which mean the same since users are not remapped. */
   readonly UsernsMode: string;
   readonly CgroupnsMode: 'host' | 'private';
-  /** Where its cgroup lies, from the root of each hierarchy; '' is the agent's own place. */
+  /** Path of the parent cgroup from the root of each hierarchy; '': the agent's default. */
   readonly CgroupParent: string;
   readonly Devices: readonly DeviceMapping[];
   /** `TYPE MAJOR:MINOR ACCESS`, as `c 1:3 rw` or `b *:* m`. */
@@ -113,14 +113,14 @@ export interface HostConfig {
   /** Microseconds; 0 is none. */
   readonly CpuRealtimePeriod: number;
   readonly CpuRealtimeRuntime: number;
-  /** 0 to 100; null is the host's. */
+  /** 0 to 100; null: the host's setting. */
   readonly MemorySwappiness: number | null;
-  /** Null: those that Docker masks; a privileged container has none. */
+  /** Null: Docker's list; none in a privileged container. */
   readonly MaskedPaths: readonly string[] | null;
   readonly ReadonlyPaths: readonly string[] | null;
   /** `ID:ALIAS` of containers on the network `bridge`; absent where there are none. */
   readonly Links?: readonly string[];
-  /** Handed on to the OCI runtime. */
+  /** Passed to the OCI runtime. */
   readonly Annotations: Readonly<Record<string, string>>;
   readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
 }
@@ -129,13 +129,13 @@ export interface HostConfig {
 export interface DeviceMapping {
   readonly PathOnHost: string;
   readonly PathInContainer: string;
-  /** Letters out of `rwm`. */
+  /** Letters of `rwm`. */
   readonly CgroupPermissions: string;
 }
 
-/** Limits of block devices, which are named by their paths on the host. */
+/** Limits of block devices by their paths on the host. */
 export interface BlockIo {
-  /** 10 to 1000; 0 is the host's. */
+  /** 10 to 1000; 0: the host's setting. */
   readonly BlkioWeight: number;
   readonly BlkioWeightDevice: readonly { readonly Path: string; readonly Weight: number }[];
   /** Bytes a second. */
@@ -174,28 +174,28 @@ export interface MountRequest {
   readonly TmpfsOptions?: { readonly SizeBytes: number; readonly Mode: number };
 }
 
-/** Of mounts between the host and a container (mount_namespaces(7)), with `r` those below too. */
+/** Mount propagation between the host and a container (mount_namespaces(7)); `r` includes submounts. */
 export type Propagation = 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared';
 
-/** Where a container sees a volume, or a file or folder of the host. */
+/** A volume, or a file or folder of the host, at its place in a container. */
 export interface MountPoint {
   readonly type: 'bind' | 'volume';
-  /** Of the volume. */
+  /** Name of the volume; absent for a bind. */
   readonly name?: string;
   /** Path on the host. */
   readonly source: string;
   readonly destination: string;
-  /** The options as the client wrote them. */
+  /** The options as the client sent them. */
   readonly mode: string;
   readonly writable: boolean;
   readonly propagation: '' | Propagation;
-  /** With what is mounted below the source. */
+  /** Includes submounts of the source. */
   readonly recursive: boolean;
-  /** Of a read-only mount what is mounted below the source; undefined: read-only where the kernel can. */
+  /** How submounts of a read-only mount are mounted; undefined: read-only where the kernel supports it. */
   readonly below?: 'writable' | 'readonly';
-  /** An empty volume gets what the image has at the destination. */
+  /** Whether an empty volume is filled from the image. */
   readonly copyUp: boolean;
-  /** A folder or file inside the volume that stands for it; '' for all of it. */
+  /** The mounted file or folder inside the volume; '': the whole volume. */
   readonly subpath: string;
 }
 
@@ -208,10 +208,10 @@ export type ContainerStatus =
   | 'dead'
   | 'removing';
 
-/** What the probes of a container have found, as inspect shows it. */
+/** The results of a container's probes, as inspect shows them. */
 export interface Health {
   readonly Status: 'starting' | 'healthy' | 'unhealthy';
-  /** Failures in a row, those of the start period not counted. */
+  /** Consecutive failures outside the start period. */
   readonly FailingStreak: number;
   /** The last five probes, oldest first. */
   readonly Log: readonly HealthLogEntry[];
@@ -221,14 +221,14 @@ export interface HealthLogEntry {
   /** RFC 3339 with nanoseconds. */
   readonly Start: string;
   readonly End: string;
-  /** -1 where the probe could not be run or took too long. */
+  /** -1 if the probe could not be run or timed out. */
   readonly ExitCode: number;
   readonly Output: string;
 }
 
 export interface ContainerState {
   readonly status: ContainerStatus;
-  /** Of the container's first process in the host's pid namespace; 0 when it does not run. */
+  /** PID of the container's first process in the host's pid namespace; 0 when it does not run. */
   readonly pid: number;
   readonly exitCode: number;
   readonly oomKilled: boolean;
@@ -237,13 +237,13 @@ export interface ContainerState {
   /** RFC 3339 with nanoseconds; `0001-01-01T00:00:00Z` when it has not happened. */
   readonly startedAt: string;
   readonly finishedAt: string;
-  /** How often its restart policy has started it again since a client did. */
+  /** Restarts by the restart policy since a client started it. */
   readonly restartCount: number;
   /** Absent in containers without a health check. */
   readonly health?: Health;
 }
 
-/** What a container needs of its image for as long as it lives. */
+/** The part of its image that a container needs as long as it exists. */
 export interface ContainerBase {
   /** The lowest layer first. */
   readonly diffIds: readonly Digest[];
@@ -259,14 +259,14 @@ export interface Container {
   readonly createdAt: string;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
-  /** The networks that it is in whenever it runs, by name; none where NetworkMode has it share or lack a network. */
+  /** The container's networks by name; empty where NetworkMode shares or disables networks. */
   readonly networks: Readonly<Record<string, EndpointSettings>>;
-  /** What it has of them now; undefined when it does not run. */
+  /** Its present endpoints; undefined when it does not run. */
   readonly activeNetwork: ActiveNetwork | undefined;
   readonly imageId: string;
   /** Absent in containers of an earlier agent. */
   readonly base?: ContainerBase;
-  /** What runs: entrypoint and command after the image's defaults. */
+  /** The program and its arguments: entrypoint and command with the image's defaults. */
   readonly path: string;
   readonly args: readonly string[];
   readonly state: ContainerState;

@@ -1,9 +1,9 @@
 import type { EndpointSettings } from '../networks/network.ts';
 import type { Container, ContainerConfig, HostConfig } from './container.ts';
 
-/** What a client asks of `create`; fields that it left out have the Engine API's defaults. */
+/** A request to create a container. Fields that the client omits have the Engine API's defaults. */
 export interface CreateRequest {
-  /** Undefined: the agent invents one. */
+  /** Undefined: the agent generates a name. */
   readonly name?: string;
   readonly config: ContainerConfig;
   readonly hostConfig: HostConfig;
@@ -26,13 +26,13 @@ export interface OutputChunk {
 
 /** One client at a container's terminal or pipes. */
 export interface Attachment {
-  /** What the container writes from the moment of attaching; ends after its last byte when the container ends. */
+  /** Output from the moment of attaching; ends after the last byte when the container exits. */
   readonly output: AsyncIterable<OutputChunk>;
   /** Bytes for the container's stdin, in order; may be called before the container starts. */
   write(data: Uint8Array): Promise<void>;
-  /** The client's half-close: end of file for the container when it was created with StdinOnce. */
+  /** Half-closes the client's side: end of file for the container if it was created with StdinOnce. */
   endInput(): void;
-  /** Leaves; the container goes on. */
+  /** Detaches; the container keeps running. */
   close(): void;
 }
 
@@ -40,7 +40,7 @@ export interface LogLine {
   readonly stream: OutputStream;
   /** RFC 3339 with nanoseconds, UTC. */
   readonly timestamp: string;
-  /** With its line feed, where the container wrote one. */
+  /** Includes the line feed if the container wrote one. */
   readonly data: Uint8Array;
 }
 
@@ -48,7 +48,7 @@ export interface LogOptions {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly follow: boolean;
-  /** Last lines only; undefined is all. */
+  /** Number of last lines; undefined: all. */
   readonly tail?: number;
   /** Milliseconds since 1970. */
   readonly since?: number;
@@ -59,35 +59,40 @@ export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
 export interface WaitResult {
   readonly exitCode: number;
-  /** Why the container could not be waited for or started. */
+  /** Why waiting or starting failed. */
   readonly error?: string;
 }
 
 /**
- * The containers of this host. `ref` is an ID, a unique prefix of one, or a name with or without its slash;
- * one that is not there: EngineError 'not-found' (`No such container: x`). Events go to the EventBus.
+ * The containers of this host. `ref` is an ID, a unique prefix of one, or a name with or without its slash; an unknown one
+ * throws EngineError 'not-found' (`No such container: x`). Events go to the EventBus.
  */
 export interface Containers {
   /** Throws EngineError 'bad-request', 'conflict' (name taken), 'not-found' (no such image), 'not-implemented'. */
   create(request: CreateRequest): Promise<CreateResult>;
   /**
-   * Answers once the container's process runs. Already running: EngineError 'not-modified'. A command that is
-   * missing or not executable: EngineError 'bad-request' whose message holds `executable file not found in
-   * $PATH` or `permission denied`, state exited with 127 or 126, waiters answered, and removed on AutoRemove.
+   * Resolves once the container's process runs. Throws EngineError 'not-modified' if it runs already, and 'bad-request' for
+   * a command that is missing or not executable: the message holds `executable file not found in $PATH` or `permission
+   * denied`, the container has exited with 127 or 126, waiters are notified, and AutoRemove removes it.
    */
   start(ref: string): Promise<void>;
-  /** Stop signal, then KILL after `timeout` seconds (undefined: the container's, else 10; -1: never). 'not-modified' when it does not run. */
+  /**
+   * Sends the stop signal, then KILL after `timeout` seconds (undefined: the container's, else 10; -1: never). Throws
+   * EngineError 'not-modified' when it does not run.
+   */
   stop(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
   /**
-   * Stops it, where it runs, and starts it. One that is removed when it ends is kept. Throws as `start` does, never
-   * 'not-modified'.
+   * Stops the container if it runs, and starts it; AutoRemove does not remove it in between. Throws as `start` does, but
+   * never 'not-modified'.
    */
   restart(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
-  /** `signal` by name, with or without SIG, or number. 'conflict' when it does not run. */
+  /**
+   * Sends a signal, given by name with or without SIG, or by number. Throws EngineError 'conflict' when it does not run.
+   */
   kill(ref: string, signal: string): Promise<void>;
-  /** 'conflict' while it runs, unless `force`. */
+  /** Throws EngineError 'conflict' while it runs, unless `force`. */
   remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
-  /** Registered when the call returns: what happens after it is seen. The promise inside settles at the condition. */
+  /** Registers a waiter, which misses nothing after the call returns; `result` settles when the condition is met. */
   wait(
     ref: string,
     condition: WaitCondition,
@@ -97,20 +102,23 @@ export interface Containers {
     ref: string,
     options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
   ): Promise<Attachment>;
-  /** Ends at the end of the log, or with `follow` when the container ends; `signal` stops it. */
+  /** Reads the log to its end, or with `follow` until the container exits or `signal` aborts. */
   logs(ref: string, options: LogOptions, signal: AbortSignal): Promise<AsyncIterable<LogLine>>;
-  /** Terminal size. 'conflict' when it does not run. */
+  /** Sets the terminal size. Throws EngineError 'conflict' when it does not run. */
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
-  /** Puts a container into a further network, at once where it runs. Throws EngineError 'not-found', 'forbidden', 'bad-request'. */
+  /**
+   * Connects a container to another network, immediately if it runs. Throws EngineError 'not-found', 'forbidden',
+   * 'bad-request'.
+   */
   connect(ref: string, network: string, settings: EndpointSettings): Promise<void>;
-  /** Takes a container out of a network. Throws EngineError 'not-found', 'forbidden'. */
+  /** Disconnects a container from a network. Throws EngineError 'not-found', 'forbidden'. */
   disconnect(ref: string, network: string): Promise<void>;
   get(ref: string): Promise<Container>;
   /** Newest first. */
   list(): Promise<readonly Container[]>;
 }
 
-/** The limits that `docker update` changes. A field that is left out stays as it is. */
+/** The limits that `docker update` changes. Absent fields keep their values. */
 export type ResourceChanges = Partial<
   Pick<
     HostConfig,
@@ -134,24 +142,24 @@ export type ResourceChanges = Partial<
 };
 
 /**
- * What is done to a container that is there, beside starting and ending it. `ref` is as in Containers; each call but `unlink`
- * tells of itself by an event of its name.
+ * Changes to an existing container other than starting and stopping it. `ref` is as in Containers; each call but `unlink`
+ * publishes an event of its name.
  */
 export interface ContainerControl {
-  /** All its processes stand still until `unpause`. 'conflict' when it does not run, or stands still already. */
+  /** Pauses all processes. Throws EngineError 'conflict' when the container does not run or is paused already. */
   pause(ref: string): Promise<void>;
-  /** Throws EngineError 'runtime' when it does not stand still, as dockerd. */
+  /** Resumes all processes. Throws EngineError 'runtime' when the container is not paused, as dockerd does. */
   unpause(ref: string): Promise<void>;
-  /** Also for names in networks, at once. Throws EngineError 'bad-request', 'conflict' when the name is taken. */
+  /** Renames the container, in its networks too. Throws EngineError 'bad-request', or 'conflict' when the name is taken. */
   rename(ref: string, name: string): Promise<void>;
   /**
-   * Takes the link `PARENT/ALIAS` of the default network away, at once from the parent's /etc/hosts too. Throws EngineError
-   * 'not-found', 'conflict' where `ref` names a container.
+   * Removes the link `PARENT/ALIAS` of the default network, also from the parent's /etc/hosts. Throws EngineError
+   * 'not-found', or 'conflict' if `ref` names a container.
    */
   unlink(ref: string): Promise<void>;
   /**
-   * Changes limits and restart policy, at once where it runs, and for later runs. Answers warnings. Throws EngineError
-   * 'bad-request', 'conflict' for limits that contradict those that are set; then nothing has changed.
+   * Changes limits and restart policy, of the present run too. Returns warnings. Throws EngineError 'bad-request', or
+   * 'conflict' for limits that contradict the present ones; nothing has changed then.
    */
   update(ref: string, changes: ResourceChanges): Promise<readonly string[]>;
 }

@@ -34,18 +34,18 @@ export interface ContainerContext {
   readonly index: ContainerIndex;
   readonly hub: AttachHub;
   readonly paths: SharedPaths;
-  /** The agent's own, absolute. */
+  /** Absolute path of the agent's data folder. */
   readonly dataFolder: string;
   readonly libc: Libc;
   readonly hostMounts: HostMounts;
   readonly cgroups: CgroupLayout;
   readonly moves: CgroupMoves;
   readonly seccomp: SeccompSource;
-  /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
+  /** The AppArmor profile of containers that name none; undefined where the host has no AppArmor. */
   readonly apparmor: string | undefined;
-  /** Capabilities that the agent can hand on. */
+  /** Capabilities that the agent can pass on. */
   readonly capabilities: readonly string[];
   readonly bootId: string;
-  /** Aborted when the agent stops: nothing is restarted after that. */
+  /** Aborted when the agent stops; no container is restarted after that. */
   readonly stopping: AbortSignal;
 }

@@ -66,18 +66,18 @@ export interface ContainersDeps {
   readonly dataDirectory: string;
   /** A folder that may be lost at a reboot; runs/, exits/, runtime/ and parts/ are made in it. */
   readonly runDirectory: string;
-  /** Descriptor of the mount namespace of the host; undefined where the process is in it. */
+  /** Descriptor of the host's mount namespace; undefined where the process is in it. */
   readonly hostNamespace?: number | undefined;
   readonly runtime: Runtime;
-  /** The AppArmor profile of containers that ask for no other; undefined where the host has no AppArmor. */
+  /** The AppArmor profile of containers that name none; undefined where the host has no AppArmor. */
   readonly apparmor?: string | undefined;
   readonly trees: TreeTars;
   readonly log: Logger;
-  /** The program of the thread that serves attached clients; the usual one unless given. */
+  /** The program of the thread that serves attached clients; tests replace it. */
   readonly attachWorker?: URL;
 }
 
-/** The containers of a host, until the agent stops. */
+/** The containers of a host and all that acts on them. */
 export interface RunningContainers extends Containers {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
@@ -85,13 +85,13 @@ export interface RunningContainers extends Containers {
   readonly stats: ContainerStats;
   readonly execs: Execs;
   readonly hostFiles: HostFiles;
-  /** Stops watching; containers go on running, and the next agent finds them. Clients that are attached are cut off. */
+  /** Stops watching and disconnects attached clients. Containers keep running, and the next agent finds them. */
   close(): Promise<void>;
 }
 
 /**
- * Brings the database to its schema, finds the containers of an earlier agent again, and answers when they can be used.
- * Throws an Error that says what the host lacks.
+ * Migrates the database, recovers the containers of an earlier agent, and resolves when they can be used. Throws an Error
+ * that says what the host lacks.
  */
 export async function createContainers(deps: ContainersDeps): Promise<RunningContainers> {
   const paths = sharedPaths(deps);
@@ -166,7 +166,7 @@ function containersOver(context: ContainerContext): Containers {
   const find = (ref: string) => context.index.find(ref);
   const start = (live: LiveContainer) =>
     live.mutex.run(async () => {
-      // It may have been removed while this start waited for its turn.
+      // It may have been removed while this start waited for the mutex.
       find(live.id);
       live.failures = 0;
       live.change({ state: { restartCount: 0 } });

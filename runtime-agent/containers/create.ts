@@ -29,7 +29,7 @@ import { settleLinks } from './run/links.ts';
 
 const SHM_SIZE = 64 << 20;
 
-/** Makes a container that can be started. See Containers.create. */
+/** Creates a container. See Containers.create. */
 export async function createContainer(
   context: ContainerContext,
   request: CreateRequest,
@@ -125,7 +125,7 @@ function newContainer(
   };
 }
 
-/** Names of other containers may change; their IDs stay. */
+/** Replaces names of other containers, which may change, by IDs. */
 function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostConfig {
   const settle = (mode: string, find: (ref: string) => Container | undefined) => {
     const ref = sharedContainerRef(mode);
@@ -141,7 +141,7 @@ function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostC
   };
 }
 
-/** dockerd notes that a container which shares much with the host has no SELinux label, and clients compare that. */
+/** Adds `label=disable` where dockerd does: clients compare SecurityOpt. */
 function withLabelOption(hostConfig: HostConfig): HostConfig {
   const { Privileged, PidMode, IpcMode, SecurityOpt } = hostConfig;
   const isOpen = Privileged || PidMode === 'host' || IpcMode === 'host';
@@ -149,7 +149,7 @@ function withLabelOption(hostConfig: HostConfig): HostConfig {
   return { ...hostConfig, SecurityOpt: [...SecurityOpt, 'label=disable'] };
 }
 
-/** Whose network is shared. One that is not there is told at the start, as dockerd does; of other namespaces at once. */
+/** Finds the container whose network is shared. As with dockerd, only the start fails if it does not exist. */
 function sharedContainer(context: ContainerContext, ref: string): Container | undefined {
   try {
     return context.index.find(ref).container;

@@ -6,7 +6,7 @@ import type { Container, ContainerBase, ContainerState, HostConfig } from './con
 import type { Run, StoredContainer } from './container-table.ts';
 import { Waiters } from './waiters.ts';
 
-/** Lets one piece of work run at a time, in the order of asking. */
+/** Runs one task at a time, in order. */
 export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
 
@@ -17,21 +17,21 @@ export class Mutex {
   }
 }
 
-/** A container as the agent holds it in memory: what is stored, and what only this process knows. */
+/** A container in memory: its stored part, and the state that only this process has. */
 export class LiveContainer {
   readonly id: string;
   readonly paths: RunPaths;
-  /** Starting, ending, attaching and removing take turns. */
+  /** Held while the container is started, stopped, attached or removed. */
   readonly mutex = new Mutex();
   readonly waiters = new Waiters();
-  /** Clients of the present run, or of the one to come. */
+  /** Clients of the present run, or of the next one. */
   session: AttachSession | undefined;
-  /** Somebody asked for the container to be stopped, and its end will be told as such. */
+  /** Whether a client has asked to stop it; its exit publishes `stop` then. */
   stopping = false;
-  /** Restarts that wait for its end, which is no reason to remove it meanwhile. */
+  /** Pending `restart` calls; AutoRemove keeps the container meanwhile. */
   restarts = 0;
   restartTimer: NodeJS.Timeout | undefined;
-  /** Runs in a row that ended soon, by which the next restart is delayed. */
+  /** Consecutive short runs, which determine the delay of the next restart. */
   failures = 0;
   #stored: StoredContainer;
 
@@ -53,18 +53,18 @@ export class LiveContainer {
     return this.#stored.run;
   }
 
-  /** Whether its process runs. After its end `run` stays until that is recorded. */
+  /** Whether its process runs; `run` remains set until the exit is recorded. */
   get isAlive(): boolean {
     const { run } = this;
     return run !== undefined && isProcessAlive(run.pid, run.startTime);
   }
 
-  /** Milliseconds since the process of the run began, by the monotonic clock; 0 without a run. */
+  /** Milliseconds since the process started, by the monotonic clock; 0 without a run. */
   get runAge(): number {
     return this.run === undefined ? 0 : processAge(this.run.startTime);
   }
 
-  /** Changes what is in memory; the caller writes `stored` to the database. */
+  /** Changes the container in memory; the caller writes `stored` to the database. */
   change(changes: {
     readonly name?: string;
     readonly hostConfig?: HostConfig;
@@ -91,8 +91,8 @@ export class LiveContainer {
 }
 
 /**
- * What a container stands on. Its image may have gone by force while it did not run. Containers of an earlier agent have their
- * image still. Throws EngineError 'not-found'.
+ * Returns the layers and platform of a container, whose image may have been removed by force. Containers of an earlier
+ * agent ask their image. Throws EngineError 'not-found'.
  */
 export async function containerBase(
   { images }: { readonly images: Pick<Images, 'get'> },

@@ -40,7 +40,7 @@ export async function unpauseContainer(context: ContainerContext, live: LiveCont
   });
 }
 
-/** Lets a container that stands still see the signal that is to end it. Of one that SIGKILL ends, nobody is told that it went on. */
+/** Resumes a paused container so that it receives a signal. Publishes `unpause` unless the signal is SIGKILL. */
 export async function resumeForSignal(
   context: ContainerContext,
   live: LiveContainer,
@@ -52,7 +52,7 @@ export async function resumeForSignal(
       await resume(context, live);
       if (signal !== SIGKILL) publishContainerEvent(context.events, live.container, 'unpause');
     } catch (error) {
-      // Where the kernel ends what stands still, there may be nothing left to resume.
+      // A kernel that kills frozen processes leaves nothing to resume.
       if (live.isAlive) throw error;
     }
   });

@@ -13,13 +13,14 @@ import { LiveContainer } from './live-container.ts';
 import { parseRestartPolicy, shouldRestart } from './plan/restart-policy.ts';
 import { clearContainer, clearRun, removeLocked } from './remove.ts';
 
-/** What dockerd says of containers whose end nobody saw. */
+/** dockerd's exit code of containers whose exit was not observed. */
 const UNSEEN_EXIT = 255;
 const KILLED = 137;
 
 /**
- * Finds the containers of an earlier agent again: those that run go on, those that ended meanwhile get their exit code, and
- * what a killed agent left half done is cleared. One container that cannot be recovered does not keep the others back.
+ * Recovers the containers of an earlier agent: running ones continue, ones that exited meanwhile get their exit codes, and
+ * interrupted operations of a killed agent are completed or cleared. A container that cannot be recovered does not affect
+ * the others.
  */
 export async function recover(context: ContainerContext): Promise<void> {
   await releaseHeld(context.paths.parts);
@@ -42,7 +43,7 @@ export async function recover(context: ContainerContext): Promise<void> {
     }
     context.index.add(new LiveContainer(entry, runPaths(context.paths, entry.container.id)));
   }
-  // Before any container is started again: it must not get the address of one that runs.
+  // Before any container is restarted: it must not get the address of a running one.
   for (const { container, run } of stored) {
     if (run?.network !== undefined && run.bootId === context.bootId) {
       const { pid, startTime } = run;
@@ -65,7 +66,7 @@ export async function recover(context: ContainerContext): Promise<void> {
   await removeStrays(context, stored);
 }
 
-/** The agent's folder may have been moved since the containers were made. */
+/** Updates the sources of volumes, since the agent's folder may have been moved. */
 async function withVolumesWhereTheyAre(
   context: ContainerContext,
   stored: readonly StoredContainer[],
@@ -93,7 +94,7 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   }
   if (live.run === undefined) {
     if (await exists(live.paths.spec)) await clearRun(context, live.paths, 'found');
-    // Files were copied from it, or it was committed.
+    // The agent was killed during a copy or a commit.
     else await context.snapshotter.unmountRootfs(live.id);
     restartWherePolicySays(context, live);
     return;
@@ -101,9 +102,9 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
   await checkRun(context, live);
   if (live.run === undefined) return;
   const actual = await context.commands.status(live.id);
-  // The agent was killed after it had recorded the start and before the runtime let the process run.
+  // The agent was killed after it had recorded the start and before the runtime started the process.
   if (actual === 'created') await context.commands.start(live.id);
-  // It was killed while it committed the container.
+  // The agent was killed while it committed the container.
   if (actual === 'paused' && live.container.state.status === 'running')
     await context.commands.resume(live.id);
   if (actual !== 'paused' && live.container.state.status === 'paused') {
@@ -125,7 +126,7 @@ export async function checkRuns(context: ContainerContext): Promise<void> {
   }
 }
 
-/** Ends the run of a container whose process or monitor has gone. The caller holds its mutex. */
+/** Ends the run of a container whose process or monitor has exited. The caller holds its mutex. */
 async function checkRun(context: ContainerContext, live: LiveContainer): Promise<void> {
   const { run } = live;
   if (run === undefined) return;
@@ -138,7 +139,7 @@ async function checkRun(context: ContainerContext, live: LiveContainer): Promise
     return;
   }
   const alive = isProcessAlive(run.conmonPid, run.conmonStartTime);
-  // Read after the look at conmon, which writes it before it goes.
+  // Read after the check of conmon, which writes the file before it exits.
   const exit = await readExitRecord(live.paths.exitFile);
   if (exit !== undefined) await handleExit(context, live, exit, 'found');
   else if (!alive) {
@@ -158,7 +159,7 @@ function restartWherePolicySays(context: ContainerContext, live: LiveContainer):
   scheduleRestart(context, live);
 }
 
-/** Folders and writable layers of containers that the database does not know: a creation or removal that was cut short. */
+/** Removes folders and writable layers of unknown containers, which an interrupted creation or removal has left. */
 async function removeStrays(context: ContainerContext, stored: readonly StoredContainer[]): Promise<void> {
   const known = new Set(stored.map((entry) => entry.container.id));
   const folders = [...(await readdir(context.paths.containers)), ...(await readdir(context.paths.runs))];

@@ -22,9 +22,9 @@ export async function removeContainer(
     if (force) await killAndWait(context, live);
     else refuseRunning(live);
     isRemoved = await live.mutex.run(async () => {
-      // It may have gone meanwhile, by AutoRemove or another client.
+      // AutoRemove or another client may have removed it meanwhile.
       if (context.index.byId(live.id) !== live) return true;
-      // Or been started: its process would go on, and nobody would know of it.
+      // Another client may have started it: its process would go on unnoticed.
       if (live.run !== undefined) return false;
       await removeLocked(context, live, { volumes });
       return true;
@@ -43,8 +43,8 @@ function refuseRunning({ container: { name, state } }: LiveContainer): void {
 }
 
 /**
- * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `run` is the state
- * of its last run, if that has not been cleared yet; `volumes` takes with it those that nobody named, as AutoRemove does.
+ * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `run` says how
+ * to clear its last run, if that is still to be done; `volumes` also removes anonymous volumes, as AutoRemove does.
  */
 export async function removeLocked(
   context: ContainerContext,
@@ -78,12 +78,12 @@ export async function removeLocked(
   live.waiters.removed({ exitCode });
 }
 
-/** How thoroughly a run is cleared: `found` also kills what was begun and never recorded, or lost its monitor. */
+/** How thoroughly a run is cleared: `found` also kills processes that were never recorded or have lost their monitor. */
 export type Thoroughness = 'ended' | 'found';
 
 /**
- * Takes away what a run leaves behind, except the writable layer: the runtime's state, cgroups, the mount and the bundle.
- * The exit file stays: it is the caller's, until what it says is in the database.
+ * Removes the runtime's state, cgroups, mounts and bundle of a run. Keeps the writable layer, and the exit file, which the
+ * caller removes once the exit is in the database.
  */
 export async function clearRun(
   context: ContainerContext,
@@ -97,7 +97,7 @@ export async function clearRun(
   ]);
 }
 
-/** Takes away all that a run and its container have on this host, but the row in the database. */
+/** Removes everything of a container and its run from this host, except its row in the database. */
 export async function clearContainer(
   context: ContainerContext,
   paths: RunPaths,
@@ -112,7 +112,10 @@ export async function clearContainer(
   ]);
 }
 
-/** The runtime needs none of the files of a run that has ended, so all goes at once; otherwise its processes go first. */
+/**
+ * Removes everything side by side after a run has ended, as the runtime needs none of the files then; otherwise kills the
+ * processes first.
+ */
 async function releaseAnd(
   context: ContainerContext,
   paths: RunPaths,
@@ -140,7 +143,7 @@ async function releaseEnded(context: ContainerContext, id: string, cgroup: strin
   await removeLitter(context.cgroups, cgroup);
 }
 
-/** The folder of a run of an older agent is the container's own. */
+/** Removes the files of a run. With older agents they lie in the container's own folder. */
 async function removeRunFiles({ home, run, bundle, persist }: RunPaths): Promise<void> {
   for (const folder of run === home ? [bundle, persist] : [run])
     await rm(folder, { recursive: true, force: true });

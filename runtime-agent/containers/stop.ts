@@ -9,7 +9,7 @@ import { settlesWithin } from './waiters.ts';
 
 const SIGKILL = 9;
 const DEFAULT_GRACE = 10;
-/** What the kernel may take to end a process after KILL, in milliseconds. */
+/** Maximum milliseconds between SIGKILL and the exit. */
 const KILL_LIMIT = 60_000;
 
 /** See Containers.stop. */
@@ -20,7 +20,7 @@ export async function stopContainer(
 ): Promise<void> {
   const { config, name } = live.container;
   const signal = parseSignal(options.signal ?? config.StopSignal ?? 'TERM');
-  // A start that is under way is waited for.
+  // Wait for a start in progress.
   await live.mutex.run(async () => undefined);
   if (await cancelRestart(context, live)) return;
   if (live.run === undefined) throw new EngineError('not-modified', `Container ${name} is already stopped`);
@@ -45,7 +45,7 @@ export async function killContainer(
   const { container, run } = live;
   const stops = signal === SIGKILL || signal === parseSignal(container.config.StopSignal ?? 'TERM');
   if (container.state.status === 'restarting') {
-    // There is no process to tell; what would have ended it ends the restarts.
+    // There is no process to signal; a stop signal cancels the restart instead.
     if (stops) await cancelRestart(context, live);
     return;
   }
@@ -58,11 +58,11 @@ export async function killContainer(
   if (stops) await markStopped(context, live);
   if (signal === SIGKILL) await killAndWait(context, live);
   else sendSignal(context, live, signal);
-  // As dockerd: where nobody chose a signal to stop it, any is meant to.
+  // As in dockerd: without a StopSignal, any signal resumes it.
   if (stops || container.config.StopSignal === undefined) await resumeForSignal(context, live, signal);
 }
 
-/** Kills a container that runs, and answers when it has ended and is cleared up. Also ends waiting for a restart. */
+/** Kills a container, and resolves when it has exited and its run is cleared. Also cancels a pending restart. */
 export async function killAndWait(
   context: ContainerContext,
   live: LiveContainer,
@@ -70,7 +70,7 @@ export async function killAndWait(
 ): Promise<void> {
   if (await cancelRestart(context, live)) return;
   if (live.run === undefined) {
-    // It has ended by itself, and may not be cleared up.
+    // It has exited by itself, and may not be cleared yet.
     await live.mutex.run(async () => undefined);
     return;
   }
@@ -84,7 +84,7 @@ export async function killAndWait(
   }
 }
 
-/** Ends the wait for a restart; answers whether there was one. */
+/** Cancels a pending restart. Returns whether there was one. */
 async function cancelRestart(context: ContainerContext, live: LiveContainer): Promise<boolean> {
   if (live.container.state.status !== 'restarting') return false;
   clearTimeout(live.restartTimer);

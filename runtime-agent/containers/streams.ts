@@ -12,13 +12,13 @@ export function sessionOf(context: ContainerContext, live: LiveContainer): Attac
   return live.session;
 }
 
-/** Attaches a client: to the present run, or to the next one. See Containers.attach. */
+/** Attaches a client to the present run, or to the next one. See Containers.attach. */
 export function attachTo(
   context: ContainerContext,
   live: LiveContainer,
   options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
 ): Promise<Attachment> {
-  // A start that is under way has either connected its clients already or not looked for them yet.
+  // A start in progress holds the mutex, so it has either connected its clients or not begun.
   return live.mutex.run(async () => {
     context.index.find(live.id);
     const session = sessionOf(context, live);
@@ -28,7 +28,7 @@ export function attachTo(
         await session.connect(live.paths.attach);
       } catch (error) {
         if (error instanceof AttachThreadError) throw error;
-        // conmon has just gone: the container has ended, and so does the output.
+        // conmon has just exited: the container has exited, and its output ends.
         context.log.debug({ container: live.id, err: error }, 'a client came too late to be attached');
       }
     }

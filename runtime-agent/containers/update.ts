@@ -42,7 +42,7 @@ export async function updateContainer(
       try {
         await context.commands.update(live.id, resources);
       } catch (error) {
-        // One that has just ended has the limits from its next run on.
+        // The limits of a container that has just exited apply to its next run.
         if (live.isAlive) throw cannotUpdate(live.id, error);
       }
     }

@@ -1,6 +1,6 @@
 import type { WaitCondition, WaitResult } from './containers.ts';
 
-/** What can be waited for; `cleared`: the run has ended, and is cleared up. */
+/** A condition of a waiter; `cleared`: the run has ended and is cleared. */
 export type Moment = WaitCondition | 'cleared';
 
 interface Waiter {
@@ -8,7 +8,7 @@ interface Waiter {
   readonly resolve: (result: WaitResult) => void;
 }
 
-/** Who waits for a container. */
+/** The waiters of a container. */
 export class Waiters {
   readonly #waiters = new Set<Waiter>();
 
@@ -30,22 +30,22 @@ export class Waiters {
       this.#waiters.add(waiter);
       signal?.addEventListener('abort', abort, { once: true });
     });
-    // A client that hangs up may have stopped listening to the promise too.
+    // A client that disconnects may ignore the promise.
     result.catch(() => undefined);
     return result;
   }
 
-  /** The container has ended, or could not be started. */
+  /** Notifies waiters that the container has exited or could not be started. */
   ended(result: WaitResult): void {
     this.#settle(result, (moment) => moment === 'not-running' || moment === 'next-exit');
   }
 
-  /** What the run has left behind is gone. */
+  /** Notifies waiters that the run is cleared. */
   cleared(result: WaitResult): void {
     this.#settle(result, (moment) => moment === 'cleared');
   }
 
-  /** The container is gone: nothing is left to wait for. */
+  /** Notifies all waiters that the container has been removed. */
   removed(result: WaitResult): void {
     this.#settle(result, () => true);
   }
@@ -59,7 +59,10 @@ export class Waiters {
   }
 }
 
-/** Whether it settles before `limit` milliseconds have gone; undefined waits for ever. Rejects as the promise does before that. */
+/**
+ * Returns whether the promise settles within `limit` milliseconds; undefined: no limit. Rejects if the promise rejects
+ * first.
+ */
 export async function settlesWithin(promise: Promise<unknown>, limit: number | undefined): Promise<boolean> {
   if (limit === undefined) {
     await promise;

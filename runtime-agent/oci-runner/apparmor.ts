@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { runProcess } from '../../lib/linux/process/run-process.ts';
 import { EngineError } from '../errors.ts';
 
-/** The name under which the kernel has the profile below. */
+/** Name of the profile below in the kernel. */
 export const DEFAULT_PROFILE = 'berth-default';
 
 /**
@@ -44,8 +44,8 @@ profile ${DEFAULT_PROFILE} flags=(attach_disconnected,mediate_deleted) {
 `;
 
 /**
- * The profile of a container, as dockerd chooses it: what it asks for, otherwise none for a privileged container and the default one
- * for others. Undefined where the host has no AppArmor (`hostDefault` is undefined).
+ * Chooses the profile of a container as dockerd does: the requested one, otherwise none for a privileged container and the
+ * default for others. Returns undefined where the host has no AppArmor (`hostDefault` is undefined).
  */
 export function apparmorProfile(
   asked: string | undefined,
@@ -68,12 +68,15 @@ export function checkApparmor(asked: string | undefined, hostDefault: string | u
 
 const ENABLED = '/sys/module/apparmor/parameters/enabled';
 const POLICY = '/sys/kernel/security/apparmor';
-/** The program of the package apparmor that loads profiles. */
+/** Program of the package apparmor that loads profiles. */
 export const PARSER = 'apparmor_parser';
 
 const TIMEOUT = 60_000;
 
-/** Whether this process may confine others with AppArmor: the kernel has it on, and this is no container itself. */
+/**
+ * Whether this process can confine others with AppArmor: it is enabled in the kernel, and the process is not in a
+ * container.
+ */
 export async function hasApparmor(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<boolean> {
@@ -87,9 +90,9 @@ export async function hasApparmor(
 }
 
 /**
- * Loads the profile of containers into the kernel, in place of an older one, and answers its name; undefined where the host has
- * no AppArmor or no parser; a missing parser is logged. Throws an Error with a sentence if the profile cannot be
- * loaded: containers do not run without it on a host with AppArmor.
+ * Loads the profile of containers into the kernel, replacing an older one, and returns its name; undefined where the host
+ * has no AppArmor or no parser. Logs a missing parser. Throws an Error if the profile cannot be loaded: on a host with
+ * AppArmor no container runs without it.
  */
 export async function loadApparmor(
   log: Logger,
@@ -98,7 +101,7 @@ export async function loadApparmor(
   if (!(await hasApparmor(environment))) return undefined;
   let failure: string;
   try {
-    // Without cache: the profile is small, and a cache would have to be invalidated.
+    // Without a cache, which would have to be invalidated; the profile is small.
     const args = ['--skip-cache', '--replace', '--quiet'];
     const input = Buffer.from(DEFAULT_PROFILE_TEXT);
     const ran = await runProcess(PARSER, args, { input, timeout: TIMEOUT });

@@ -1,7 +1,7 @@
 /** The parts of an OCI runtime configuration (runtime-spec, config.md and config-linux.md) that the agent writes. */
 export interface OciSpec {
   readonly ociVersion: string;
-  /** Absent where it is the host's. */
+  /** Absent in the host's UTS namespace. */
   readonly hostname?: string;
   readonly root: { readonly path: string; readonly readonly: boolean };
   readonly process: OciProcess;
@@ -129,7 +129,7 @@ export interface SeccompArgument {
   readonly op: string;
 }
 
-/** The containers/common form, which holds rules for every machine, kernel and set of capabilities at once. */
+/** The form of containers/common, which holds rules for every machine, kernel and set of capabilities. */
 export interface SeccompSource {
   readonly defaultAction: string;
   readonly defaultErrnoRet?: number;
@@ -151,7 +151,7 @@ export interface SeccompFilter {
   readonly minKernel?: string;
 }
 
-/** 2^64 - 1, which no JavaScript number holds. */
+/** 2^64 - 1, which a JavaScript number cannot represent. */
 const UNLIMITED = '18446744073709551615';
 
 interface RawJson {
@@ -164,7 +164,7 @@ interface RawJson {
 
 const raw = JSON as unknown as RawJson;
 
-/** The text of config.json, or of a process alone. */
+/** Returns the JSON text of a configuration, or of a process alone. */
 export function writeOciJson(value: OciSpec | OciProcess): string {
   const unlimited = raw.rawJSON(UNLIMITED);
   return JSON.stringify(value, (key, item: unknown) =>
@@ -172,7 +172,7 @@ export function writeOciJson(value: OciSpec | OciProcess): string {
   );
 }
 
-/** Reads what writeOciJson has written. */
+/** Parses the text of writeOciJson. */
 export function readOciSpec(text: string): OciSpec {
   return raw.parse(text, (_, item, { source }) => (source === UNLIMITED ? 'unlimited' : item)) as OciSpec;
 }

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.ts';
 
-/** By number (linux/capability.h). */
+/** Capabilities by number (linux/capability.h). */
 const NAMES = [
   'CHOWN',
   'DAC_OVERRIDE',
@@ -45,7 +45,7 @@ const NAMES = [
   'CHECKPOINT_RESTORE',
 ].map((name) => `CAP_${name}`);
 
-/** The 14 that every container has unless it is told otherwise. */
+/** The 14 default capabilities of containers. */
 export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_CHOWN',
   'CAP_DAC_OVERRIDE',
@@ -63,7 +63,7 @@ export const DEFAULT_CAPABILITIES: readonly string[] = [
   'CAP_AUDIT_WRITE',
 ];
 
-/** Names of the bits that are set. */
+/** Returns the names of the bits that are set. */
 export function capabilityNames(bits: bigint): readonly string[] {
   return NAMES.filter((_, bit) => ((bits >> BigInt(bit)) & 1n) === 1n);
 }
@@ -76,8 +76,8 @@ export interface CapabilityOptions {
 }
 
 /**
- * The capabilities of a container. `available` is what the agent may hand on: `ALL` and privileged mean that,
- * as with dockerd. Throws EngineError 'bad-request' for a name that is none, or that is not available.
+ * Returns the capabilities of a container. `available` are those that the agent can pass on; `ALL` and privileged mean
+ * these, as in dockerd. Throws EngineError 'bad-request' for unknown or unavailable names.
  */
 export function containerCapabilities(
   options: CapabilityOptions,

@@ -55,8 +55,8 @@ export class RuntimeCreateError extends Error {
 }
 
 /**
- * Starts conmon, which runs `RUNTIME create` and from then on holds the container's pipes or terminal, its log and its
- * exit code. conmon has a session of its own and no parent, so it outlives the agent. Throws RuntimeCreateError.
+ * Starts conmon, which runs `RUNTIME create` and then owns the container's pipes or terminal, its log and its exit code.
+ * conmon has its own session and no parent, so it outlives the agent. Throws RuntimeCreateError.
  */
 export async function startMonitor(options: MonitorOptions): Promise<Monitored> {
   const child = spawnLight(options.runtime.conmon, monitorArguments(options), {
@@ -124,7 +124,7 @@ function monitorArguments(options: MonitorOptions): readonly string[] {
   ];
 }
 
-/** The text before the first line feed, or undefined when the stream ends without one. */
+/** Reads up to the first line feed; undefined if the stream ends empty. */
 function firstLine(stream: Readable): Promise<string | undefined> {
   return new Promise((resolve) => {
     let received = '';
@@ -142,12 +142,12 @@ function firstLine(stream: Readable): Promise<string | undefined> {
   });
 }
 
-/** Kills the conmon of a container, if there is one. */
+/** Kills the conmon of a container, if it runs. */
 export async function killMonitor(libc: Libc, paths: RunPaths): Promise<void> {
   const pid = Number(await readFile(paths.conmonPid, 'latin1').catch(() => '0'));
   const stat = pid > 0 ? readProcessStat(pid) : undefined;
   if (stat === undefined) return;
-  // The file may be older than the process that has its number now.
+  // The PID may have been reused.
   const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
   if (!command.includes('conmon') || !command.includes(paths.id)) return;
   signalProcess(libc, pid, stat.startTime, SIGKILL);

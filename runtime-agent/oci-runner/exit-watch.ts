@@ -4,13 +4,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 const ID = /^[0-9a-f]{64}$/;
 const RESCAN = 10_000;
 
-/** How a container ended, as conmon wrote it down. */
+/** The exit of a container as recorded by conmon. */
 export interface ExitRecord {
   readonly exitCode: number;
   readonly finishedAt: Date;
 }
 
-/** Undefined while conmon has not written it. */
+/** Reads an exit file; undefined until conmon has written it. */
 export async function readExitRecord(path: string): Promise<ExitRecord | undefined> {
   try {
     const [text, { mtime }] = await Promise.all([readFile(path, 'latin1'), stat(path)]);
@@ -23,8 +23,8 @@ export async function readExitRecord(path: string): Promise<ExitRecord | undefin
 }
 
 /**
- * Tells of every exit file in the folder: those that appear, by inotify, and now and then all that are there, in case an
- * event was lost. `onExit` may be called more than once for one container, `onRescan` after each look at all of them.
+ * Watches the folder of exit files by inotify, and rescans it periodically in case an event was lost. Calls `onExit` for
+ * each file, possibly more than once, and `onRescan` after each rescan.
  */
 export class ExitWatch {
   readonly #folder: string;
@@ -38,7 +38,7 @@ export class ExitWatch {
     this.#onExit = onExit;
     this.#onRescan = onRescan;
     this.#watcher = watch(folder, { persistent: false }, (_, name) => this.#tell(name ?? ''));
-    // The rescan goes on without it.
+    // The rescan continues without it.
     this.#watcher.on('error', () => this.#watcher.close());
     this.#timer = setInterval(() => void this.#rescan(), RESCAN);
     this.#timer.unref();
@@ -56,7 +56,7 @@ export class ExitWatch {
   }
 
   #tell(name: string): void {
-    // conmon writes to a name of its own and renames, so a file with an ID's name is whole.
+    // conmon writes a temporary file and renames it, so a file with an ID's name is complete.
     if (ID.test(name)) this.#onExit(name);
   }
 }

@@ -5,17 +5,17 @@ const LOG = 'container.log';
 const HOME_LINK = 'home';
 
 /**
- * Paths of one container: permanent files lie in the agent's data folder, files of a run in the run folder, which is
- * in memory, so that containers run, and are seen to end, while the disk of the data folder is full.
+ * Paths of one container. Permanent files lie in the agent's data folder, files of a run in the run folder, which is in
+ * memory: containers run and exit even while the disk of the data folder is full.
  */
 export interface RunPaths {
   readonly id: string;
-  /** The container's own folder; it goes with the container. */
+  /** The container's own folder; removed with the container. */
   readonly home: string;
-  /** The folder of its run; it goes with the run. */
+  /** The folder of its run; removed with the run. */
   readonly run: string;
   readonly bundle: string;
-  /** Its presence says that a start was begun and its remains were not cleared. */
+  /** Exists from the beginning of a start until the run is cleared. */
   readonly spec: string;
   readonly attach: string;
   readonly control: string;
@@ -23,36 +23,36 @@ export interface RunPaths {
   readonly conmonPid: string;
   readonly persist: string;
   readonly oomMark: string;
-  /** conmon writes the exit code here, in a folder that all containers share. */
+  /** conmon writes the exit code to this file, in a folder shared by all containers. */
   readonly exitFile: string;
   readonly exits: string;
   readonly runtimeRoot: string;
   readonly log: string;
-  /** The log, from the bundle on. */
+  /** Path of the log relative to the bundle. */
   readonly logFromBundle: string;
-  /** In the bundle, leads to the container's own folder. */
+  /** Link in the bundle to the container's own folder. */
   readonly homeLink: string;
   readonly hosts: string;
   readonly hostname: string;
   readonly resolvConf: string;
-  /** The /dev/shm that a container shares with others. */
+  /** Mount of the /dev/shm of a shareable container. */
   readonly shm: string;
 }
 
-/** The folders that containers share. */
+/** The folders shared by all containers. */
 export interface SharedPaths {
   readonly containers: string;
-  /** One folder for each container that runs. */
+  /** Has one folder for each running container. */
   readonly runs: string;
   readonly exits: string;
   readonly runtimeRoot: string;
-  /** Where parts of volumes, stages and images are mounted for the runtime. */
+  /** Mount points of parts of volumes, stages and images. */
   readonly parts: string;
 }
 
 export interface AgentFolders {
   readonly dataDirectory: string;
-  /** On a tmpfs, of this agent alone; the data folder where containers of an older agent run (`findRunFolder`). */
+  /** On a tmpfs, of this agent alone; the data folder while containers of an older agent run (`findRunFolder`). */
   readonly runDirectory: string;
 }
 
@@ -94,7 +94,7 @@ export function runPaths(shared: SharedPaths, id: string): RunPaths {
   };
 }
 
-/** The files of a container's /etc that the agent writes, by the path of its log, which lies in the same folder. */
+/** Returns the agent's /etc files of a container by the path of its log, which lies in the same folder. */
 export function etcFilesBeside(log: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'> {
   return etcFiles(dirname(log));
 }
@@ -108,8 +108,8 @@ function etcFiles(home: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvCo
 }
 
 /**
- * Returns the folder for files of runs: `runDirectory`, which is in memory. Older agents had it in the data folder, so containers that one
- * of them has started are found there, until a start after which none of these is left.
+ * Returns the folder for files of runs: `runDirectory`, which is in memory, or the data folder as long as it has containers
+ * that an older agent has started.
  */
 export async function findRunFolder(dataDirectory: string, runDirectory: string): Promise<string> {
   const older = await readdir(join(dataDirectory, 'runtime')).catch(unlessMissing);

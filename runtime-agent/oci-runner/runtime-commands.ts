@@ -9,7 +9,7 @@ import type { Runtime } from './runtimes.ts';
 
 const TIMEOUT = 60_000;
 
-/** Nothing of the agent's own environment reaches runtimes and what they start. */
+/** Environment of runtimes; the agent's own is not passed on. */
 export const RUNTIME_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** The subcommands of an OCI runtime (runtime-spec, runtime.md, "Operations") that conmon does not call itself. */
@@ -17,28 +17,28 @@ export class RuntimeCommands {
   readonly #runtime: Runtime;
   readonly #root: string;
 
-  /** `root` is where the runtime keeps its state. */
+  /** `root` is the runtime's state folder. */
   constructor(runtime: Runtime, root: string) {
     this.#runtime = runtime;
     this.#root = root;
   }
 
-  /** Lets a created container's process run. Throws EngineError 'runtime'. */
+  /** Starts the process of a created container. Throws EngineError 'runtime'. */
   async start(id: string): Promise<void> {
     await this.#run(['start', id]);
   }
 
-  /** Removes the state and cgroups of a container; `force` kills it first, and is content when there is none. */
+  /** Removes the state and cgroups of a container; `force` kills it first, and ignores an unknown one. */
   async delete(id: string, force: boolean): Promise<void> {
     await this.#run(['delete', ...(force ? ['--force'] : []), id]);
   }
 
-  /** Lets all processes of a running container stand still. Throws EngineError 'runtime'. */
+  /** Pauses all processes of a running container. Throws EngineError 'runtime'. */
   async pause(id: string): Promise<void> {
     await this.#run(['pause', id]);
   }
 
-  /** Lets them go on. Throws EngineError 'runtime'. */
+  /** Resumes all processes. Throws EngineError 'runtime'. */
   async resume(id: string): Promise<void> {
     await this.#run(['resume', id]);
   }
@@ -55,7 +55,7 @@ export class RuntimeCommands {
     throw new EngineError('runtime', `${name} update failed: ${stderr.trim().slice(0, 2000)}`);
   }
 
-  /** `created` where it waits for its start, `running`, `paused` or `stopped`; undefined where the runtime does not know it. */
+  /** Returns `created`, `running`, `paused` or `stopped`; undefined if the runtime does not know the container. */
   async status(id: string): Promise<string | undefined> {
     const ran = await runProcess(this.#runtime.program, ['--root', this.#root, 'state', id], {
       env: RUNTIME_ENVIRONMENT,

@@ -1,4 +1,4 @@
-/** What the OCI runtime said when it would not create a container, told apart and put into dockerd's words. */
+/** A failure of an OCI runtime to create a container, with dockerd's exit code and message. */
 export interface CreateFailure {
   /** 127: no such command; 126: not executable; 128: anything else. */
   readonly exitCode: number;
@@ -36,7 +36,7 @@ export function readCreateFailure(runtime: string, stderr: string): CreateFailur
   };
 }
 
-/** The same of a further command in a container: all of the text that dockerd shows. */
+/** Reads the error of an exec, and returns the text that dockerd shows. */
 export function readExecFailure(runtime: string, stderr: string): string {
   const reason = runtime === 'crun' ? crunReason(stderr, 'exec failed') : runcReason(stderr);
   return `OCI runtime exec failed: ${reason}: unknown`;
@@ -62,7 +62,7 @@ function runcReason(stderr: string): string {
     unquote(text),
   );
   const text = messages.at(-1) ?? `runc create failed: unable to start container process: ${stderr.trim()}`;
-  // Docker's CLI knows a command that cannot run by these words, and runc leaves them out for a folder.
+  // Docker's CLI recognises a command that cannot run by these words, which runc omits for a folder.
   return /: is a directory$/.test(text) ? `${text}: permission denied` : text;
 }
 

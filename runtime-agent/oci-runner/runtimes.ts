@@ -13,9 +13,9 @@ import { capabilityNames, DEFAULT_CAPABILITIES } from './capabilities.ts';
 export interface Runtime {
   readonly name: 'crun' | 'runc';
   readonly path: string;
-  /** What is started for it: the same program, which starts faster where it can. */
+  /** The program to start: `path`, or a sealed copy that starts faster. */
   readonly program: string;
-  /** As the program says it: `1.21`. */
+  /** As the program prints it: `1.21`. */
   readonly version: string;
   readonly conmon: string;
 }
@@ -24,15 +24,15 @@ const CANDIDATES = ['crun', 'runc'] as const;
 const USUAL_PLACES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /**
- * The runtime that really runs a container here, crun before runc as it is three times faster. crun cannot run where
- * cgroup v1 and v2 controllers are mixed, unless /sys/fs/cgroup/unified is unmounted in the agent's mount namespace.
- * `workDirectory` gets the few small files of a trial. Throws an Error that says what is missing.
+ * Selects a runtime that passes a trial run, crun before runc since it is three times faster. crun cannot run where cgroup
+ * v1 and v2 controllers are mixed, unless /sys/fs/cgroup/unified is unmounted in the agent's mount namespace.
+ * `workDirectory` gets the few small files of the trial. Throws an Error that says what is missing.
  */
 export async function selectRuntime(options: {
   readonly workDirectory: string;
   readonly log: Logger;
   readonly signal?: AbortSignal;
-  /** Only these are tried, in this order. */
+  /** The runtimes to try, in this order. */
   readonly candidates?: readonly Runtime['name'][];
 }): Promise<Runtime> {
   const conmon = await findProgram('conmon');
@@ -61,7 +61,7 @@ export async function selectRuntime(options: {
   );
 }
 
-/** runc is of 10 MB and takes longer over other things. */
+/** Seals crun in memory, which starts faster. runc has 10 MB and gains little. */
 function startedFrom(name: Runtime['name'], path: string, log: Logger): string {
   if (name !== 'crun') return path;
   try {
@@ -95,12 +95,12 @@ async function readVersion(path: string): Promise<string> {
   return /version (\S+)/.exec(stdout)?.[1] ?? 'unknown';
 }
 
-/** A program that needs no library; the package tini brings it, and `docker run --init` needs it anyway. */
+/** A statically linked program of the package tini, which `docker run --init` needs as well. */
 export const STATIC_INIT = '/usr/bin/tini-static';
 
 /**
- * Runs a smallest container to its end with all that containers use: namespaces, cgroup limits, capabilities. Undefined
- * when it ran, otherwise why not. It needs next to no room in `workDirectory`.
+ * Runs a minimal container with namespaces, cgroup limits and capabilities. Returns undefined on success, otherwise the
+ * reason of the failure. It needs almost no space in `workDirectory`.
  */
 async function tryRuntime(
   name: string,
@@ -161,7 +161,7 @@ function trialSpec(id: string): OciSpec {
       oomScoreAdj: 0,
     },
     mounts: [
-      // Mounted, not copied: the folder may be one in which nothing can be executed.
+      // Mounted, not copied: the folder may be mounted noexec.
       { destination: '/init', type: 'bind', source: STATIC_INIT, options: ['bind', 'ro'] },
       { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },

@@ -8,11 +8,11 @@ import type {
   SeccompSourceRule,
 } from './bundle.ts';
 
-/** Where a profile is to hold. */
+/** The machine, kernel and capabilities that a profile is for. */
 export interface SeccompTarget {
-  /** As Node names it: x64, arm64 … */
+  /** The machine as Node names it: x64, arm64 … */
   readonly machine: string;
-  /** `6.18.44-amd64` and the like. */
+  /** The kernel's release, such as `6.18.44-amd64`. */
   readonly kernel: string;
   readonly capabilities: readonly string[];
 }
@@ -30,7 +30,7 @@ const MACHINES: Readonly<Record<string, Machine>> = {
 const EPERM = 1;
 const ENOSYS = 38;
 
-/** Calls that Docker gives only to a container with one of the capabilities, while the source gives them to all. */
+/** Calls that Docker allows only with one of the capabilities, while the source allows them to all. */
 const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
   [
     ['CAP_SYS_ADMIN'],
@@ -46,7 +46,7 @@ const NEEDED: readonly (readonly [readonly string[], readonly string[]])[] = [
   [[], ['keyctl', 'add_key', 'request_key', 'pivot_root']],
 ];
 
-/** Calls that Docker gives to all and the source to nobody; C libraries and databases use them. */
+/** Calls that Docker allows to all and the source to none; C libraries and databases use them. */
 const HARMLESS = [
   'cachestat',
   'futex_requeue',
@@ -86,7 +86,7 @@ export function seccompProfile(source: SeccompSource, target: SeccompTarget): Se
   return profileOf(source, machine, [...kept, ...own]);
 }
 
-/** A profile of the user's own for one container: its rules that hold there, and none beside them. */
+/** Returns a client's profile for one container: the rules that apply to it, and no others. */
 export function customSeccompProfile(source: SeccompSource, target: SeccompTarget): SeccompProfile {
   const machine = machineOf(target);
   const rules = source.syscalls.filter((rule) => applies(rule, target, machine.goarch)).map(toRule);
@@ -176,7 +176,7 @@ function toRule(rule: SeccompSourceRule): SeccompRule {
 
 const PATH = '/usr/share/containers/seccomp.json';
 
-/** The distribution's seccomp rules. Throws an Error that names the package when they are not installed. */
+/** Reads the distribution's seccomp rules. Throws an Error that names the package when they are not installed. */
 export async function readSeccompSource(path = PATH): Promise<SeccompSource> {
   let text: string;
   try {

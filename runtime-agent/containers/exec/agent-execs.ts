@@ -14,20 +14,20 @@ import { ExecRecord, ExecRecords, noSuchExec } from './exec-records.ts';
 import { attachToExec, failedExec } from './exec-streams.ts';
 import type { Exec, ExecOutcome, ExecRequest, ExecRun, Execs, TerminalSize } from './execs.ts';
 
-/** Bytes of a container's passwd or group file that are read. */
+/** Maximum bytes read of a container's passwd or group file. */
 const ACCOUNTS_LIMIT = 4 << 20;
 const CANNOT_RUN = 126;
 const SIGKILL = 9;
 /** Bytes of output that `run` keeps unless told otherwise. */
 const KEPT_OUTPUT = 4096;
 
-/** What execs need of the containers. */
+/** The services that execs use. */
 export type ExecContext = Pick<
   ContainerContext,
   'index' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities' | 'moves'
 >;
 
-/** See Execs. A process with streams does not outlive the agent; one without does, as the container itself. */
+/** See Execs. A process with streams does not outlive the agent; a detached one does, as the container itself. */
 export class AgentExecs implements Execs {
   readonly #context: ExecContext;
   readonly #records = new ExecRecords();
@@ -239,7 +239,7 @@ function requireRunning({ container, run }: LiveContainer, ref: string): void {
   if (run === undefined) throw new EngineError('conflict', `container ${container.id} is not running`);
 }
 
-/** See Execs.run. `kill` sends a signal to the process of an exec, where there is one. */
+/** See Execs.run. `kill` sends a signal to the process of an exec, if it has one. */
 async function runExec(
   execs: Execs,
   kill: (id: string, signal: number) => void,

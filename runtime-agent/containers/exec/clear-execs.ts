@@ -9,14 +9,14 @@ import { containerCgroup } from '../plan/resources.ts';
 const SIGKILL = 9;
 const FILE = /^exec-(attached|detached)-[0-9a-f]{64}\.(pid|sock)$/;
 
-/** What the files of an exec are called in its container's bundle, without their endings. */
+/** Returns the name of an exec's files in its container's bundle, without extension. */
 export function execFileName(id: string, isDetached: boolean): string {
   return `exec-${isDetached ? 'detached' : 'attached'}-${id}`;
 }
 
 /**
- * Ends what an agent that was killed has left running in a container that goes on: commands whose streams or terminal
- * led to that agent. Those without stay, as the container does.
+ * Kills execs of a killed agent in a running container whose streams or terminal led to that agent. Detached ones continue,
+ * as the container does.
  */
 export async function clearExecs(libc: Libc, { container, paths }: LiveContainer): Promise<void> {
   for (const name of await readdir(paths.bundle)) {
@@ -30,7 +30,7 @@ export async function clearExecs(libc: Libc, { container, paths }: LiveContainer
   }
 }
 
-/** The pid may have gone to another process since: it is one of the container's, or left alone. */
+/** Kills a process only if it is the container's: its PID may have been reused. */
 async function killMember(libc: Libc, pid: number, cgroup: string): Promise<void> {
   const stat = pid > 1 ? readProcessStat(pid) : undefined;
   if (stat === undefined) return;

@@ -192,7 +192,7 @@ interface ExecInputs {
   /** All that the agent can hand on. */
   readonly capabilities: readonly string[];
   readonly size: TerminalSize | undefined;
-  /** Variables of the containers that it is linked to. */
+  /** Variables of linked containers. */
   readonly links?: readonly string[];
 }
 

@@ -2,17 +2,17 @@ import { EngineError } from '../../errors.ts';
 import type { ExecProcess } from './exec-process.ts';
 import type { Exec, ExecRequest, TerminalSize } from './execs.ts';
 
-/** A command in a container as the agent holds it; the database knows nothing of it. */
+/** An exec in memory; it is not stored. */
 export class ExecRecord {
   readonly id: string;
   readonly containerId: string;
   readonly request: ExecRequest;
-  /** Without streams and terminal, whose other ends the agent has: it may outlive the agent. */
+  /** Whether it has no streams, which end in the agent; it may outlive the agent then. */
   isDetached = false;
   state: 'created' | 'starting' | 'running' | 'ended' = 'created';
   exitCode: number | undefined;
   process: ExecProcess | undefined;
-  /** Of the terminal, when it was asked for before there was one. */
+  /** Terminal size that was set before the start. */
   size: TerminalSize | undefined;
 
   constructor(id: string, containerId: string, request: ExecRequest) {
@@ -33,12 +33,12 @@ export class ExecRecord {
   }
 }
 
-/** Of those that do not run, so many are remembered. */
+/** Maximum execs that are remembered while they do not run. */
 const KEPT = 1_000;
-/** Characters of their commands and variables. */
+/** Maximum characters of remembered commands and variables. */
 const MAX_CHARACTERS = 8 << 20;
 
-/** The commands in containers: all that run, and the last ones that have ended or were never started. */
+/** The running execs, and the latest of those that have exited or were never started. */
 export class ExecRecords {
   readonly #byId = new Map<string, ExecRecord>();
   readonly #limit: number;

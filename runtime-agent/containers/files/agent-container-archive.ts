@@ -14,7 +14,7 @@ import { resolveUser } from '../plan/user.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
 import { type ContainerView, openView } from './container-view.ts';
 
-/** Bytes of a container's passwd or group file that are read. */
+/** Maximum bytes read of a container's passwd or group file. */
 const ACCOUNTS_LIMIT = 4 << 20;
 
 /** ContainerArchive over the containers of this agent. */

@@ -10,7 +10,7 @@ import type { ContainerContext } from '../context.ts';
 import { containerBase, type LiveContainer } from '../live-container.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
-/** Where the agent and the runtime mount in every container: what they leave there is nobody's change. */
+/** Places where the agent and the runtime mount in every container; they are left out of changes. */
 const MOUNT_PLACES: readonly string[] = [
   '.dockerenv',
   'proc',
@@ -27,7 +27,7 @@ const MOUNT_PLACES: readonly string[] = [
   'sbin',
   'sbin/docker-init',
 ];
-/** The trees of images alone, which are mounted while something is compared with them. */
+/** Prefix of mounts of a bare image, which exist while changes are computed. */
 export const BASE_TREE = 'base-';
 
 /** ContainerTrees over the containers of this agent. */

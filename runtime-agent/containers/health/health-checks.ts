@@ -9,7 +9,7 @@ import type { Execs } from '../exec/execs.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { afterProbe, type ProbePlan, probeDelay, probePlan } from '../plan/health.ts';
 
-/** The longest delay that a timer of Node's can have. */
+/** Maximum delay of a Node timer. */
 const LONGEST_DELAY = 0x7fffffff;
 
 /** Of an event. */
@@ -24,8 +24,8 @@ export interface HealthDeps {
 }
 
 /**
- * Probes every container that runs and has a health check, from the events of its life: it begins at `start` and `unpause`,
- * and ends at `die`, `pause` and a `kill` that no process outlives. A probe that is under way is killed then.
+ * Probes every running container that has a health check. Probing begins at the events `start` and `unpause`, and ends at
+ * `die`, `pause` and a `kill` with SIGKILL, which also kill a probe in progress.
  */
 export class HealthChecks {
   readonly #deps: HealthDeps;
@@ -103,11 +103,11 @@ export class HealthChecks {
   }
 }
 
-/** Bytes of a probe's output that are kept. */
+/** Maximum bytes of a probe's output. */
 const OUTPUT_LIMIT = 4096;
 const LONGEST_TIMEOUT = 0x7fffffff;
 
-/** One probe, to its end or its timeout; undefined when `signal` aborted it. Never rejects. */
+/** Runs one probe to its exit or timeout. Returns undefined if `signal` aborts it. Never rejects. */
 async function runProbe(
   execs: Pick<Execs, 'run'>,
   containerId: string,

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { MountPoint, MountRequest, Propagation } from '../container.ts';
 
-/** What `-v` says: a path of the host or a volume (undefined: one without a name), and how it is mounted. */
+/** A parsed `-v`: a host path or a volume (undefined: an anonymous one), and its options. */
 export interface ParsedBind {
   readonly source: { readonly path: string } | { readonly volume: string | undefined };
   readonly destination: string;
@@ -19,12 +19,12 @@ const PROPAGATIONS: ReadonlySet<string> = new Set<Propagation>([
   'shared',
   'rshared',
 ]);
-/** Labels of SELinux and hints of Docker Desktop: they ask for nothing here. */
+/** SELinux labels and hints of Docker Desktop, which have no effect here. */
 const WITHOUT_MEANING = new Set(['z', 'Z', 'consistent', 'cached', 'delegated']);
 
 /**
- * Reads `[SOURCE:]DESTINATION[:OPTIONS]`, the source a volume unless it is a path. `dataFolder` is the agent's own. Throws
- * EngineError 'bad-request'.
+ * Parses `[SOURCE:]DESTINATION[:OPTIONS]`; the source is a volume unless it is a path. `dataFolder` is the agent's own.
+ * Throws EngineError 'bad-request'.
  */
 export function parseBind(text: string, dataFolder?: string): ParsedBind {
   const parts = text.split(':');
@@ -42,9 +42,9 @@ export function parseBind(text: string, dataFolder?: string): ParsedBind {
 }
 
 /**
- * How a bind takes part in the mounts of the host; `asked` is '' where the client does not say. What holds the agent's own folder,
- * or lies in it, follows the host: mounts of other containers would stay there after they have ended. Throws EngineError
- * 'bad-request', worded as dockerd words it.
+ * Returns the propagation of a bind; `asked` is '' unless the client sets it. A source that holds or lies in the agent's
+ * own folder is `rslave`: mounts of other containers would otherwise stay there after their exit. Throws EngineError
+ * 'bad-request' with dockerd's message.
  */
 export function bindPropagation(
   asked: MountPoint['propagation'],
@@ -61,13 +61,13 @@ export function bindPropagation(
   );
 }
 
-/** Whether one of two absolute paths lies in the other. */
+/** Whether one of two absolute paths contains the other. */
 export function overlap(one: string, other: string): boolean {
   const [a, b] = [one, other].map((path) => (path === '/' ? '/' : `${path}/`));
   return a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** The options behind the second colon, and of `--volumes-from`. */
+/** Parses the options after the second colon, and of `--volumes-from`. */
 function parseBindOptions(
   mode: string,
   isPath: boolean,
@@ -88,12 +88,14 @@ function parseBindOptions(
       throw new EngineError('bad-request', wrongText(text) + why);
     } else if (!WITHOUT_MEANING.has(option)) refuseMode(mode);
   }
-  // dockerd shows a named volume without options so.
+  // dockerd shows a named volume without options this way.
   const shown = mode === '' && named ? 'z' : mode;
   return { mode: shown, writable: access !== 'ro', propagation, copyUp };
 }
 
-/** An absolute path inside the container, without its needless parts. Throws EngineError 'bad-request', begun with `where`. */
+/**
+ * Returns a cleaned absolute path inside the container. Throws EngineError 'bad-request' whose message begins with `where`.
+ */
 export function checkDestination(path: string, type: MountRequest['Type'], where = ''): string {
   const at = `${where}invalid mount config for type "${type}": `;
   if (!path.startsWith('/')) {
@@ -107,7 +109,7 @@ export function checkDestination(path: string, type: MountRequest['Type'], where
   return clean;
 }
 
-/** As Go's path.Clean does it with an absolute path. */
+/** Cleans an absolute path as Go's path.Clean does. */
 export function cleanPath(path: string): string {
   const kept: string[] = [];
   for (const part of path.split('/')) {

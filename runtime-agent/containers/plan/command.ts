@@ -32,7 +32,10 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageRunConfig)
   };
 }
 
-/** What runs: the entrypoint, then the command. Throws EngineError 'bad-request' when there is neither. */
+/**
+ * Returns the program and its arguments: the entrypoint, then the command. Throws EngineError 'bad-request' when there is
+ * neither.
+ */
 export function commandLine(config: ContainerConfig): {
   readonly path: string;
   readonly args: readonly string[];
@@ -56,7 +59,7 @@ function isGiven(list: readonly string[] | null): list is readonly string[] {
   return list !== null && list.length > 0;
 }
 
-/** The part of `NAME=value` before the sign; all of an entry that has none. */
+/** Returns the name of a `NAME=value` entry; the whole entry if it has no `=`. */
 export function variableName(entry: string): string {
   const sign = entry.indexOf('=');
   return sign < 0 ? entry : entry.slice(0, sign);

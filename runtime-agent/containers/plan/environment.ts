@@ -5,13 +5,13 @@ import { variableName } from './command.ts';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * The process's environment in dockerd's order: PATH, HOSTNAME, TERM for a terminal, what links bring, then the container's own, each
- * name once and at its first place. An entry without `=` takes the variable away.
+ * Returns the process's environment in dockerd's order: PATH, HOSTNAME, TERM for a terminal, variables of links, then the
+ * container's own, each name once at its first place. An entry without `=` removes the variable.
  */
 export function processEnvironment(
   config: ContainerConfig,
   home: string,
-  /** Of the containers that this one is linked to. */
+  /** Variables of linked containers. */
   links: readonly string[] = [],
 ): readonly string[] {
   const variables = new Map<string, string>();
@@ -24,7 +24,7 @@ export function processEnvironment(
     if (entry.includes('=')) variables.set(name, entry);
     else variables.delete(name);
   }
-  // Runtimes fill this in too, but each in its own way.
+  // Runtimes set this too, but differ.
   if (!variables.has('HOME')) variables.set('HOME', `HOME=${home}`);
   return [...variables.values()];
 }
@@ -36,8 +36,8 @@ interface LinkedContainer {
   readonly config: Pick<ContainerConfig, 'Env' | 'ExposedPorts'>;
 }
 
-/** Variables of an image's build that say nothing to others. */
-const NOT_TOLD = new Set(['HOME', 'PATH']);
+/** Variables that links never pass on. */
+const NOT_PASSED = new Set(['HOME', 'PATH']);
 
 interface Port {
   readonly port: number;
@@ -45,8 +45,8 @@ interface Port {
 }
 
 /**
- * The variables by which the container named `parent` finds what it is linked to: `ALIAS_PORT_80_TCP_ADDR` and others of each
- * port that is exposed, runs of ports as ranges too, and the other's own environment.
+ * Returns the variables of a link for the container named `parent`: `ALIAS_PORT_80_TCP_ADDR` and others of each exposed
+ * port, of port ranges too, and the linked container's own environment.
  */
 export function linkEnvironment(
   parent: string,
@@ -74,13 +74,13 @@ export function linkEnvironment(
       `${prefix(port)}_PROTO=${port.protocol}`,
     ]),
     `${name}_NAME=/${parent}/${alias}`,
-    ...config.Env.filter((entry) => entry.includes('=') && !NOT_TOLD.has(variableName(entry))).map(
+    ...config.Env.filter((entry) => entry.includes('=') && !NOT_PASSED.has(variableName(entry))).map(
       (entry) => `${name}_ENV_${entry}`,
     ),
   ];
 }
 
-/** The first and the last of each run of neighbouring ports of one protocol. */
+/** Returns the first and last port of each range of consecutive ports of one protocol. */
 function runsOf(ports: readonly Port[]): readonly (readonly [Port, Port])[] {
   const runs: [Port, Port][] = [];
   for (const protocol of new Set(ports.map((port) => port.protocol))) {

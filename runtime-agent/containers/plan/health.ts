@@ -1,12 +1,12 @@
 import { EngineError } from '../../errors.ts';
 import type { ContainerConfig, Health, HealthConfig, HealthLogEntry } from '../container.ts';
 
-/** When a container is probed, and by which command. Times are milliseconds. */
+/** The command and the schedule of a health check. Times are milliseconds. */
 export interface ProbePlan {
   readonly command: readonly string[];
   readonly interval: number;
   readonly timeout: number;
-  /** Failures this soon after the start do not count. */
+  /** Failures within this time after the start do not count. */
   readonly startPeriod: number;
   /** Between probes during the start period, until the first that succeeds. */
   readonly startInterval: number;
@@ -17,11 +17,11 @@ const SECOND = 1_000_000_000;
 const MILLISECOND = 1_000_000;
 const DEFAULT = { interval: 30, timeout: 30, startPeriod: 0, startInterval: 5, retries: 3 };
 
-/** The probes of a container; undefined where it has no health check. */
+/** Returns the schedule of a container's probes; undefined if it has no health check. */
 export function probePlan(config: Pick<ContainerConfig, 'Healthcheck' | 'Shell'>): ProbePlan | undefined {
   const { Healthcheck: check, Shell: shell = ['/bin/sh', '-c'] } = config;
   const [kind, ...words] = check?.Test ?? [];
-  // As dockerd: what is neither is no check, and one without a command fails at its first probe.
+  // As in dockerd: another kind is no check, and one without a command fails at its first probe.
   if (check === undefined || (kind !== 'CMD' && kind !== 'CMD-SHELL')) return undefined;
   const milliseconds = (value: number | undefined, seconds: number) =>
     (value || seconds * SECOND) / MILLISECOND;
@@ -45,7 +45,7 @@ export function validateHealthcheck(check: HealthConfig | undefined): void {
   if ((check.Retries ?? 0) < 0) refuse('Retries in Healthcheck cannot be negative');
 }
 
-/** What the container says of its health check, and the image where it does not. */
+/** Merges a container's health check with its image's. */
 export function mergeHealthcheck(
   own: HealthConfig | undefined,
   image: Readonly<Record<string, unknown>> | undefined,
@@ -55,12 +55,12 @@ export function mergeHealthcheck(
   return { ...inherited, ...withoutEmpty(own) };
 }
 
-/** An image's health check. A value that is not valid is as if it were not there. */
+/** Reads an image's health check. Invalid values count as absent. */
 function readHealthcheck(image: Readonly<Record<string, unknown>>): HealthConfig {
   const test = Array.isArray(image.Test) && image.Test.every((word) => typeof word === 'string');
   const numbers = ['Interval', 'Timeout', 'StartPeriod', 'StartInterval', 'Retries'].filter((name) => {
     const value = Number.isSafeInteger(image[name]) ? Number(image[name]) : 0;
-    // A shorter time than a client may ask for would have the container probed without a pause.
+    // A shorter time than clients may set would probe without a pause.
     return value >= (name === 'Retries' ? 0 : MILLISECOND);
   });
   return withoutEmpty({
@@ -69,7 +69,7 @@ function readHealthcheck(image: Readonly<Record<string, unknown>>): HealthConfig
   });
 }
 
-/** Without what is 0 or empty, as dockerd shows it. */
+/** Returns a health check without fields that are 0 or empty, as dockerd shows it. */
 export function withoutEmpty(check: HealthConfig): HealthConfig {
   return Object.fromEntries(
     Object.entries(check).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value !== 0)),
@@ -82,17 +82,17 @@ function refuse(message: string): never {
 
 const LOG_LENGTH = 5;
 
-/** The health of a container at the start of a run; what earlier runs were told stays in the log, as with dockerd. */
+/** Returns the health at the start of a run; the log of earlier runs is kept, as in dockerd. */
 export function startingHealth(earlier: Health | undefined): Health {
   return { Status: 'starting', FailingStreak: 0, Log: earlier?.Log ?? [] };
 }
 
-/** The health of a container that is not probed any more: dockerd calls every one of these unhealthy. */
+/** Returns the health of an exited container: unhealthy, as in dockerd. */
 export function endedHealth(health: Health): Health {
   return { ...health, Status: 'unhealthy' };
 }
 
-/** The health after one more probe, which began when the run was `age` milliseconds old. */
+/** Returns the health after a probe that began `age` milliseconds after the start. */
 export function afterProbe(health: Health, entry: HealthLogEntry, plan: ProbePlan, age: number): Health {
   const Log = [...health.Log, entry].slice(-LOG_LENGTH);
   if (entry.ExitCode === 0) return { Status: 'healthy', FailingStreak: 0, Log };
@@ -102,7 +102,7 @@ export function afterProbe(health: Health, entry: HealthLogEntry, plan: ProbePla
   return { Status: fails ? 'unhealthy' : health.Status, FailingStreak, Log };
 }
 
-/** Milliseconds until the next probe of a run that is `age` milliseconds old. */
+/** Returns milliseconds until the next probe, `age` milliseconds after the start. */
 export function probeDelay(health: Health, plan: ProbePlan, age: number): number {
   const isEarly = health.Status === 'starting' && age < plan.startPeriod;
   return isEarly ? plan.startInterval : plan.interval;

@@ -3,14 +3,14 @@ import { EngineError } from '../../errors.ts';
 import type { Container, HostConfig } from '../container.ts';
 import { variableName } from './command.ts';
 
-/** Steps that one expression may take over all labels, or variables. */
+/** Maximum steps of one expression over all labels or variables. */
 const MAX_STEPS = 2e7;
 
 type Facts = Pick<Container, 'id' | 'name' | 'imageId'> & {
   readonly config: Pick<Container['config'], 'Labels' | 'Env' | 'Image'>;
 };
 
-/** Fields of dockerd's template for `tag`, which stand alone between braces. */
+/** Fields of dockerd's `tag` template, each alone between braces. */
 const TAG_FIELDS: Readonly<Record<string, (container: Facts) => string>> = {
   ID: ({ id }) => id.slice(0, 12),
   FullID: ({ id }) => id,
@@ -22,8 +22,8 @@ const TAG_FIELDS: Readonly<Record<string, (container: Facts) => string>> = {
 };
 
 /**
- * What `docker logs --details` prints before each line: the labels, variables and tag that the log options name, as
- * `key=value` with commas between, sorted and with what is special escaped.
+ * Returns the text that `docker logs --details` prints before each line: the labels, variables and tag that the log options
+ * name, as sorted, escaped, comma-separated `key=value` pairs.
  */
 export function logDetails(container: Facts, options: HostConfig['LogConfig']['Config']): string {
   const { labels, env, tag } = options;
@@ -40,7 +40,7 @@ export function logDetails(container: Facts, options: HostConfig['LogConfig']['C
   return sorted.map(([key, value]) => `${queryEscape(key)}=${queryEscape(value)}`).join(',');
 }
 
-/** Throws EngineError 'bad-request' for expressions that are none, 'not-implemented' for templates that the agent lacks. */
+/** Throws EngineError 'bad-request' for invalid expressions, and 'not-implemented' for unsupported templates. */
 export function checkLogDetails(options: HostConfig['LogConfig']['Config']): void {
   expression(options['labels-regex']);
   expression(options['env-regex']);

@@ -2,23 +2,23 @@ import { parseSize } from '../../../lib/settings/parse-size.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostConfig } from '../container.ts';
 
-/** How a container's output is kept. */
+/** How a container's output is stored. */
 export type LogPlan =
   | { readonly kind: 'none' }
   | {
       readonly kind: 'files';
       /** Bytes of one file; undefined is no limit. */
       readonly maxSize: number | undefined;
-      /** Files in all, the one that is written included. */
+      /** Maximum files, including the current one. */
       readonly maxFiles: number;
-      /** Those that are not written any more are compressed. */
+      /** Whether rotated files are compressed. */
       readonly compress: boolean;
     };
 
 interface Driver {
   readonly maxSize: number | undefined;
   readonly maxFiles: number;
-  /** Where nobody says anything. */
+  /** Used when the client sets no limits. */
   readonly compress: boolean;
   readonly options: ReadonlySet<string>;
 }
@@ -33,13 +33,16 @@ const DRIVERS: Readonly<Record<string, Driver>> = {
   },
   local: { maxSize: 20_000_000, maxFiles: 5, compress: true, options: new Set(COMMON) },
 };
-/** Logging drivers that Docker Engine has and the agent lacks; dockerd looks for any other among its plugins. */
+/** Logging drivers of Docker Engine that the agent lacks; dockerd looks for others among its plugins. */
 const MISSING_DRIVERS = ['awslogs', 'etwlogs', 'fluentd', 'gcplogs', 'gelf', 'journald', 'splunk', 'syslog'];
-/** More than anybody looks through, and few enough to be looked for one by one. */
-const MOST_FILES = 1000;
+/** Maximum rotated files; each is looked for by name. */
+const MAX_FILES = 1000;
 const SLACK = 1 << 20;
 
-/** Throws EngineError 'bad-request' for options that cannot be, 'not-implemented' for drivers and options that the agent lacks. */
+/**
+ * Plans the log of a container. Throws EngineError 'bad-request' for invalid options, and 'not-implemented' for unsupported
+ * drivers and options.
+ */
 export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']): LogPlan {
   const name = type === '' ? 'json-file' : type;
   if (name === 'none') {
@@ -79,7 +82,10 @@ export function planLog({ Type: type, Config: options }: HostConfig['LogConfig']
   return { kind: 'files', maxSize, maxFiles, compress };
 }
 
-/** Bytes after which conmon itself begins a log anew; where the agent rotates, that is only for when there is no agent. */
+/**
+ * Returns bytes after which conmon itself truncates the log; where the agent rotates, this matters only while no agent
+ * runs.
+ */
 export function monitorLimit({
   maxSize,
   maxFiles,
@@ -117,7 +123,7 @@ function parseCount(text: string): number {
   const count = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(count)) refuse(`invalid max-file: '${text.slice(0, 40)}' is no number`);
   if (count < 1) refuse('max-file cannot be less than 1');
-  if (count > MOST_FILES) refuse(`max-file cannot be more than ${MOST_FILES}`);
+  if (count > MAX_FILES) refuse(`max-file cannot be more than ${MAX_FILES}`);
   return count;
 }
 

@@ -4,15 +4,15 @@ import type { VolumeRequest } from '../../volumes/volume.ts';
 import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container.ts';
 import { bindPropagation, checkDestination, cleanPath, isPropagation, parseBind } from './bind-text.ts';
 
-/** A mount point before its volume is made, or its source looked at. */
+/** A mount point whose volume or source has not been checked yet. */
 export interface MountPlan extends Omit<MountPoint, 'name' | 'source'> {
   readonly from:
     | { readonly kind: 'volume'; readonly request: VolumeRequest }
-    /** A missing source is made as a folder, or is an error. */
+    /** Whether a missing source is made as a folder or is an error. */
     | { readonly kind: 'bind'; readonly path: string; readonly missing: 'make' | 'refuse' };
 }
 
-/** A `--mount type=tmpfs` in the words of `--tmpfs`. */
+/** A `--mount type=tmpfs` as `--tmpfs` options. */
 export interface TmpfsPlan {
   readonly destination: string;
   readonly options: string;
@@ -51,7 +51,7 @@ export function planMountPoints(
     if (plan !== undefined) add(plan);
   }
   for (const path of Object.keys(config.Volumes ?? {})) {
-    // The CLI and images have volumes without a leading slash, which dockerd takes from the root.
+    // The CLI and images send volumes without a leading slash; dockerd takes them from the root.
     const destination = checkDestination(`/${path}`, 'volume');
     if (taken.has(destination) || plans.has(destination)) continue;
     plans.set(destination, volumePlan(destination, { driver }));
@@ -59,7 +59,7 @@ export function planMountPoints(
   return [...plans.values()];
 }
 
-/** The tmpfs mounts among `--mount`. Throws EngineError 'bad-request'. */
+/** Returns the tmpfs mounts among `--mount`. Throws EngineError 'bad-request'. */
 export function planTmpfs(mounts: readonly MountRequest[]): readonly TmpfsPlan[] {
   return mounts
     .filter(({ Type }) => Type === 'tmpfs')

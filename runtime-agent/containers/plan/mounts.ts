@@ -3,7 +3,7 @@ import type { OciMount } from '../../oci-runner/bundle.ts';
 import type { HostConfig } from '../container.ts';
 import { planTmpfs } from './mount-points.ts';
 
-/** Host files that the container sees in its /etc and, with `--init`, the init program. Absolute paths. */
+/** Host files mounted in the container's /etc and, with `--init`, the init program. Absolute paths. */
 export interface ContainerFiles {
   readonly hosts: string;
   readonly hostname: string;
@@ -17,10 +17,12 @@ export type ShmSource =
   | { readonly kind: 'none' }
   | { readonly kind: 'bind'; readonly path: string };
 
-/** Where the init program appears, as in Docker. */
+/** Path of the init program in the container, as in Docker. */
 export const INIT_PATH = '/sbin/docker-init';
 
-/** The mounts of a container, `points` those of its mount points, in the order in which the runtime makes them. */
+/**
+ * Returns the mounts of a container in the order in which the runtime makes them. `points` are those of its mount points.
+ */
 export function containerMounts(
   hostConfig: HostConfig,
   files: ContainerFiles,
@@ -68,7 +70,7 @@ export function containerMounts(
   return [...mounts.filter((mount) => !replaced.has(mount.destination)), ...wanted];
 }
 
-/** The options of a /dev/shm of the container's own. */
+/** Returns the options of a container's own /dev/shm. */
 export function shmOptions(hostConfig: HostConfig): readonly string[] {
   return ['mode=1777', `size=${hostConfig.ShmSize > 0 ? hostConfig.ShmSize : 64 << 20}`];
 }
@@ -119,7 +121,10 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 const KEYS = new Set(['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol']);
 
-/** A `--tmpfs PATH:OPTIONS` mount; later options win over earlier ones and over noexec, nosuid, nodev. Throws EngineError 'bad-request'. */
+/**
+ * Returns a `--tmpfs PATH:OPTIONS` mount. Later options override earlier ones and noexec, nosuid, nodev. Throws EngineError
+ * 'bad-request'.
+ */
 export function tmpfsMount(destination: string, options: string): OciMount {
   const chosen = new Map<string, string>();
   const wanted = ['noexec', 'nosuid', 'nodev', ...options.split(',').filter((option) => option !== '')];

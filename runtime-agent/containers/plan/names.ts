@@ -155,7 +155,7 @@ const SHIPS = [
   'yawl',
 ];
 
-/** Throws EngineError 'bad-request'. A leading slash is dropped, as clients send either. */
+/** Validates a name and drops its leading slash. Throws EngineError 'bad-request'. */
 export function parseContainerName(text: string): string {
   const name = text.startsWith('/') ? text.slice(1) : text;
   if (!NAME.test(name) || name.length > 255) {
@@ -167,7 +167,7 @@ export function parseContainerName(text: string): string {
   return name;
 }
 
-/** A name that is free: two words, and a number when those are taken. */
+/** Generates a free name: two words, and a number when those are taken. */
 export function inventName(isTaken: (name: string) => boolean): string {
   for (let attempt = 0; ; attempt += 1) {
     const words = `${pick(MOODS)}_${pick(SHIPS)}`;

@@ -10,42 +10,42 @@ import {
 } from './resources.ts';
 import type { ProcessUser } from './user.ts';
 
-/** What a specification is made of besides the container itself. */
+/** The inputs of a specification besides the container. */
 export interface SpecInputs {
   readonly rootfs: string;
   readonly files: ContainerFiles;
-  /** Of the container's mount points. */
+  /** Mounts of the container's mount points. */
   readonly mounts: readonly OciMount[];
   readonly network: SpecNetwork;
   readonly user: ProcessUser;
   readonly capabilities: readonly string[];
   readonly noNewPrivileges: boolean;
-  /** Undefined where the host has no AppArmor. */
+  /** AppArmor profile; undefined where the host has no AppArmor. */
   readonly apparmor: string | undefined;
-  /** Undefined: unconfined. */
+  /** Undefined: no seccomp filter. */
   readonly seccomp: SeccompProfile | undefined;
   readonly cgroups: CgroupAbilities;
   readonly devices: readonly OciDevice[];
   readonly host: HostResources;
   readonly joined: JoinedNamespaces;
   readonly shm: ShmSource;
-  /** Variables of the containers that it is linked to. */
+  /** Variables of linked containers. */
   readonly links?: readonly string[];
 }
 
-/** Of every network namespace that is the container's own: low ports and ping need no capability. */
+/** Sysctls of a container's own network namespace: low ports and ping need no capability. */
 const NETWORK_SYSCTLS = {
   'net.ipv4.ip_unprivileged_port_start': '0',
   'net.ipv4.ping_group_range': '0 2147483647',
 };
 
-/** The OCI runtime configuration of a container (runtime-spec, config.md), with Docker's defaults. */
+/** Returns the OCI runtime configuration of a container (runtime-spec, config.md), with Docker's defaults. */
 export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   const { config, hostConfig } = container;
   const { network } = inputs;
   const ownNetwork = network.kind === 'new' || network.kind === 'made';
   const { uid, gid, additionalGids, home } = inputs.user;
-  // What execve gives a process that is not root, so that it makes no difference how it came to be so.
+  // As execve does for a process that is not root.
   const held = uid === 0 ? inputs.capabilities : [];
   const hidden = hiddenPaths(hostConfig);
   const ownUts = hostConfig.UTSMode !== 'host';
@@ -99,7 +99,10 @@ export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
   };
 }
 
-/** Mounts pass between the host and a bind only if they pass the root too; by default the runtime makes the root private. */
+/**
+ * Returns the propagation of the root: mounts propagate to a bind only if they propagate to the root, which runtimes make
+ * private by default.
+ */
 function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropagation?: string } {
   const some = (...words: readonly string[]) =>
     mounts.some(({ options }) => options.some((option) => words.includes(option)));
@@ -107,7 +110,7 @@ function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropag
   return some('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
 }
 
-/** In dockerd's order, which inspect shows and programs compare. */
+/** In dockerd's order, which inspect shows and clients compare. */
 const MASKED = [
   '/proc/asound',
   '/proc/acpi',
@@ -124,7 +127,7 @@ const MASKED = [
 
 const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-/** The paths that a container may not read, or not write; null where it is privileged and says nothing of them. */
+/** Returns the masked and read-only paths of a container; null if it is privileged and sets none. */
 export function hiddenPaths(hostConfig: Pick<HostConfig, 'Privileged' | 'MaskedPaths' | 'ReadonlyPaths'>): {
   readonly masked: readonly string[] | null;
   readonly readonly: readonly string[] | null;
@@ -136,26 +139,26 @@ export function hiddenPaths(hostConfig: Pick<HostConfig, 'Privileged' | 'MaskedP
   };
 }
 
-/** The network namespace of a container: the host's, one that the runtime makes, or one that is there already. */
+/** The network namespace of a container: the host's, a new one, or an existing one. */
 export type SpecNetwork =
   | { readonly kind: 'host' }
   | { readonly kind: 'new' }
   | { readonly kind: 'made'; readonly path: string }
-  /** Another container's, which has its settings already. */
+  /** Another container's namespace, whose sysctls are set already. */
   | { readonly kind: 'shared'; readonly path: string };
 
-/** Namespaces of other containers that one is to share, as paths. */
+/** Paths of other containers' namespaces that a container joins. */
 export interface JoinedNamespaces {
   readonly pid?: string;
   readonly ipc?: string;
 }
 
-/** The container that `container:X` names; undefined for another mode. */
+/** Returns the container that `container:X` names; undefined for another mode. */
 export function sharedContainerRef(mode: string): string | undefined {
   return mode.startsWith('container:') ? mode.slice('container:'.length) : undefined;
 }
 
-/** The namespaces of a container (runtime-spec, config-linux.md, "Namespaces"). */
+/** Returns the namespaces of a container (runtime-spec, config-linux.md, "Namespaces"). */
 function containerNamespaces(
   hostConfig: HostConfig,
   network: SpecNetwork,

@@ -12,12 +12,12 @@ const GOARCH: Readonly<Record<string, string>> = {
   riscv64: 'riscv64',
 };
 
-/** Of this machine. */
+/** Platform of this machine. */
 export const HOST_PLATFORM: Platform = { os: 'linux', architecture: GOARCH[arch] ?? arch };
 
 /**
- * Compares an image's platform with the one that the client wants, or else with the host's. Answers warnings; throws
- * EngineError 'not-found' where the client wants another, so that it pulls, and 'bad-request' for malformed text.
+ * Compares an image's platform with the requested one, or else with the host's. Returns warnings. Throws EngineError
+ * 'not-found' if the client requests another, so that it pulls, and 'bad-request' for malformed text.
  */
 export function checkPlatform(
   image: string,
@@ -39,7 +39,7 @@ export function checkPlatform(
   ];
 }
 
-/** Whether images of this platform are made for this machine. */
+/** Whether images of this platform are built for this machine. */
 export function isHostPlatform(platform: Platform): boolean {
   return matches(platform, HOST_PLATFORM);
 }

@@ -3,12 +3,12 @@ import type { OciBlockIo, OciDeviceRule, OciResources } from '../../oci-runner/b
 import type { Container, HostConfig } from '../container.ts';
 import type { ResourceChanges } from '../containers.ts';
 
-/** What the cgroups of this host can do. */
+/** The abilities of this host's cgroups. */
 export interface CgroupAbilities {
   readonly version: 1 | 2;
-  /** False where the kernel does not count swap: the limit of memory plus swap is left out then. */
+  /** False where the kernel does not account for swap; the limit of memory plus swap is omitted then. */
   readonly swapLimit: boolean;
-  /** Limits of these are left out. */
+  /** Missing controllers, whose limits are omitted. */
   readonly missing?: ReadonlySet<'memory' | 'cpu' | 'cpuset' | 'pids'>;
 }
 
@@ -23,13 +23,13 @@ const DEVICES: readonly OciDeviceRule[] = [
 
 const ALL_DEVICES: readonly OciDeviceRule[] = [{ allow: true, access: 'rwm' }];
 
-/** What the paths of a container's devices and limits stand for on this host. */
+/** A container's device rules and block I/O limits with the device numbers of this host. */
 export interface HostResources {
   readonly rules: readonly OciDeviceRule[];
   readonly blockIo?: OciBlockIo;
 }
 
-/** The cgroup limits of a container. */
+/** Returns the cgroup limits of a container. */
 export function containerResources(
   hostConfig: HostConfig,
   cgroups: CgroupAbilities,
@@ -88,7 +88,7 @@ function isEmpty(value: object): boolean {
 
 const PARENT = '/berth';
 
-/** The cgroup of a container, under the root of each hierarchy. `parent` is HostConfig.CgroupParent. */
+/** Returns the cgroup path of a container from the root of each hierarchy. `parent` is HostConfig.CgroupParent. */
 export function cgroupPath(id: string, parent = ''): string {
   const folder = parent === '' ? PARENT : `/${parent.split('/').filter(Boolean).join('/')}`;
   return `${folder === '/' ? '' : folder}/${id}`;
@@ -99,8 +99,8 @@ export function containerCgroup({ id, hostConfig }: Pick<Container, 'id' | 'host
 }
 
 /**
- * A container's settings after `docker update`. Throws EngineError 'conflict' for changes that contradict what is set and
- * not changed along with them.
+ * Returns a container's settings after `docker update`. Throws EngineError 'conflict' for changes that contradict unchanged
+ * settings.
  */
 export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChanges): HostConfig {
   const { BlkioWeight: weight, PidsLimit: pids, ...others } = changes;
@@ -115,7 +115,7 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
       refuse('CPU Quota cannot be updated as NanoCPUs has already been set');
   }
   const { Memory: memory, MemorySwap: swap } = changes;
-  // As dockerd, also where there is no such limit yet.
+  // As in dockerd, even without a limit yet.
   if (memory !== undefined && swap === undefined && memory > hostConfig.MemorySwap) {
     throw new EngineError(
       'conflict',
@@ -133,7 +133,9 @@ export function changedHostConfig(hostConfig: HostConfig, changes: ResourceChang
   return { ...hostConfig, ...others, ...limit, BlockIo: blockIo };
 }
 
-/** What the runtime has to change in a container that runs: all limits of the kinds that change; empty where none do. */
+/**
+ * Returns the limits that the runtime has to set in a running container: all of each kind that changes; empty if none does.
+ */
 export function changedResources(
   hostConfig: HostConfig,
   changes: ResourceChanges,

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { HostConfig } from '../container.ts';
 
-/** When a container that ended is started again. */
+/** When an exited container is restarted. */
 export type RestartPolicy =
   | { readonly kind: 'never' }
   | { readonly kind: 'always' }
@@ -25,7 +25,7 @@ export function parseRestartPolicy(hostConfig: HostConfig): RestartPolicy {
   );
 }
 
-/** What is known when a container has ended. */
+/** The exit of a container. */
 export interface RestartFacts {
   readonly exitCode: number;
   /** True after `docker stop` or `docker kill`. */
@@ -42,7 +42,7 @@ export function shouldRestart(policy: RestartPolicy, facts: RestartFacts): boole
   return policy.kind !== 'never';
 }
 
-/** Milliseconds before the next start: 100 ms, doubled at each restart in a row up to a minute. */
+/** Returns milliseconds before the next start: 100 ms, doubled at each consecutive restart, at most a minute. */
 export function restartDelay(restarts: number): number {
   return Math.min(60_000, 100 * 2 ** Math.min(restarts, 16));
 }

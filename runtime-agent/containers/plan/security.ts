@@ -6,16 +6,19 @@ import type { HostConfig } from '../container.ts';
 /** Maximum bytes of one line for the kernel. */
 const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;
 
-/** What `--security-opt` asks for, as far as the agent can do it. */
+/** Parsed `--security-opt` options. */
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
-  /** A source is what the client sent as its own profile. */
+  /** A source is a profile that the client has sent. */
   readonly seccomp: 'default' | 'unconfined' | SeccompSource;
-  /** The name of an AppArmor profile, or `unconfined`; undefined: the usual one. */
+  /** The name of an AppArmor profile, or `unconfined`; undefined: the default. */
   readonly apparmor: string | undefined;
 }
 
-/** Throws EngineError 'bad-request' for malformed options, 'not-implemented' for those that the agent lacks. */
+/**
+ * Parses `--security-opt`. Throws EngineError 'bad-request' for malformed options, and 'not-implemented' for unsupported
+ * ones.
+ */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let noNewPrivileges = false;
   let seccomp: SecurityOptions['seccomp'] = 'default';
@@ -54,7 +57,7 @@ export function capabilityOptions(hostConfig: HostConfig): CapabilityOptions {
   return { add: hostConfig.CapAdd, drop: hostConfig.CapDrop, privileged: hostConfig.Privileged };
 }
 
-/** The native architectures by which a profile without `archMap` is known to hold for this machine. */
+/** A profile as clients send it, with `archMap` or a list of architectures. */
 interface SourceText extends Partial<SeccompSource> {
   readonly architectures?: readonly string[] | null;
   readonly flags?: readonly string[] | null;
@@ -62,8 +65,8 @@ interface SourceText extends Partial<SeccompSource> {
 }
 
 /**
- * The text of a profile of Docker's (`--security-opt seccomp=FILE`, whose content the client sends). Throws EngineError
- * 'bad-request' for what is none, 'not-implemented' for one with a listener.
+ * Parses a seccomp profile of Docker's form, which clients send for `--security-opt seccomp=FILE`. Throws EngineError
+ * 'bad-request' for an invalid profile, and 'not-implemented' for one with a listener.
  */
 function parseSeccompSource(text: string): SeccompSource {
   let source: SourceText;

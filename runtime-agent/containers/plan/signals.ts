@@ -4,10 +4,7 @@ import { EngineError } from '../../errors.ts';
 const RTMIN = 34;
 const RTMAX = 64;
 
-/**
- * The number of a signal as clients name it: `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3`. Throws EngineError
- * 'bad-request'.
- */
+/** Parses a signal: `TERM`, `SIGTERM`, `sigterm`, `15`, `RTMIN+3`. Throws EngineError 'bad-request'. */
 export function parseSignal(text: string): number {
   const name = text.toUpperCase().replace(/^SIG/, '');
   if (/^\d{1,3}$/.test(text)) {

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 
-/** Who the container's process is. */
+/** User and groups of a container's process. */
 export interface ProcessUser {
   readonly uid: number;
   readonly gid: number;

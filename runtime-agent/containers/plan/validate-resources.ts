@@ -10,7 +10,7 @@ const RATES = [
   'BlkioDeviceWriteIOps',
 ] as const;
 
-/** Limits that cannot be. `cpus` is the number of the host's. Throws EngineError 'bad-request'. */
+/** Throws EngineError 'bad-request' for invalid limits. `cpus` is the number of the host's processors. */
 export function validateResources(hostConfig: HostConfig, cpus: number): void {
   validateMemory(hostConfig);
   validateCpu(hostConfig, cpus);
@@ -101,8 +101,8 @@ function refuse(message: string): never {
 }
 
 /**
- * What this host's cgroups cannot do of what a container asks for, and is left out, in dockerd's words. Throws EngineError
- * 'bad-request' for what nobody should go without.
+ * Returns dockerd's warnings for limits that this host's cgroups cannot apply and that are omitted. Throws EngineError
+ * 'bad-request' for limits that must not be omitted.
  */
 export function limitWarnings(hostConfig: HostConfig, cgroups: CgroupAbilities): readonly string[] {
   const realtime = hostConfig.CpuRealtimePeriod > 0 || hostConfig.CpuRealtimeRuntime > 0;
@@ -136,7 +136,7 @@ export function limitWarnings(hostConfig: HostConfig, cgroups: CgroupAbilities):
   return warnings;
 }
 
-/** Limits whose controller the kernel was started without. */
+/** Warnings for limits whose controller is disabled in the kernel. */
 function discarded(hostConfig: HostConfig, { missing }: CgroupAbilities): readonly string[] {
   const { Memory, MemoryReservation, CpuShares, NanoCpus, CpuQuota, CpuPeriod } = hostConfig;
   const { CpusetCpus, CpusetMems, PidsLimit } = hostConfig;

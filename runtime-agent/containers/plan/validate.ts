@@ -29,8 +29,8 @@ const ULIMITS = new Set(
 );
 
 /**
- * Refuses what cannot be, and what this agent cannot do: nothing that a client asked for is dropped in silence.
- * `cpus` is the number of the host's. Throws EngineError 'bad-request' or 'not-implemented'.
+ * Refuses invalid and unsupported settings; none is silently ignored. `cpus` is the number of the host's processors. Throws
+ * EngineError 'bad-request' or 'not-implemented'.
  */
 export function validateRequest(config: ContainerConfig, hostConfig: HostConfig, cpus: number): void {
   validateConfig(config);
@@ -111,7 +111,10 @@ function validateUlimits(hostConfig: HostConfig): void {
   }
 }
 
-/** Throws EngineError 'bad-request' for options that a container cannot have in the host's network or another one's, as dockerd words it. */
+/**
+ * Throws EngineError 'bad-request', with dockerd's message, for options that conflict with the host's or another
+ * container's network.
+ */
 function checkNetworkMode(config: ContainerConfig, hostConfig: HostConfig): void {
   const mode = networkMode(hostConfig.NetworkMode);
   if ((hostConfig.Links ?? []).length > 0 && (mode.kind === 'host' || mode.kind === 'container')) {

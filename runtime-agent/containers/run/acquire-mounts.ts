@@ -8,8 +8,8 @@ import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import { checkProcMounts, tmpfsPlaces } from './check-proc-mounts.ts';
 
 /**
- * Makes the volumes that a container wants, which it uses from then on, and checks what it wants of the host. When one
- * fails, the container uses none. Throws EngineError 'bad-request'.
+ * Acquires the volumes of a container and checks its binds. Releases all of them when one fails. Throws EngineError
+ * 'bad-request'.
  */
 export async function acquireMounts(
   context: ContainerContext,
@@ -36,7 +36,7 @@ function placeOf({ destination, from }: MountPlan) {
   return { destination, type: 'bind', source: from.kind === 'bind' ? from.path : (from.request.name ?? '') };
 }
 
-/** The container uses its volumes no longer; those that nobody named go, when `removes` says so and no other has them. */
+/** Releases the volumes of a container. With `removes`, removes its anonymous volumes that no other container uses. */
 export async function releaseMounts(
   context: ContainerContext,
   id: string,
@@ -52,7 +52,7 @@ export async function releaseMounts(
   }
 }
 
-/** Makes the folder of a `-v` source that is not there, as dockerd does; a file that is there stays. */
+/** Makes a missing `-v` source as a folder, as dockerd does. An existing file is kept. */
 export async function ensureSource(hostMounts: HostMounts, path: string): Promise<void> {
   await hostMounts.ensureFolder(path).catch((cause) => {
     throw unusable(path, cause);
@@ -91,14 +91,17 @@ function volumesFrom(context: ContainerContext, text: string): readonly MountPoi
   }
   return findDonor(context, ref).container.mounts.map((point) => ({
     ...point,
-    // As dockerd has it, whatever the donor's options.
+    // As in dockerd, regardless of the donor's options.
     mode: '',
     writable: point.writable && mode !== 'ro',
     copyUp: false,
   }));
 }
 
-/** A container that another one names. Not 'not-found': the CLI would take that for a missing image, and pull it. */
+/**
+ * Finds a container that another one names. Throws 'bad-request' since the CLI would take 'not-found' for a missing image
+ * and pull it.
+ */
 export function findDonor(context: Pick<ContainerContext, 'index'>, ref: string): LiveContainer {
   try {
     return context.index.find(ref);

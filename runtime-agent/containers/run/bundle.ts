@@ -18,7 +18,7 @@ import type { RunLinks } from './links.ts';
 import type { Joined } from './namespaces.ts';
 import type { RunNetwork } from './run-network.ts';
 
-/** Bytes of an image's passwd or group file that are read. */
+/** Maximum bytes read of an image's passwd or group file. */
 const ACCOUNTS_LIMIT = 4 << 20;
 
 /** The opened parts of a run that its bundle names. */
@@ -82,7 +82,7 @@ export async function writeBundle(
   return spec;
 }
 
-/** A privileged container has the profile that it names, and none beside it, as with dockerd. */
+/** Chooses the seccomp profile. As with dockerd, a privileged container has none unless it names one. */
 function profileOf(
   context: ContainerContext,
   asked: SecurityOptions['seccomp'],

@@ -15,19 +15,19 @@ const MACHINES: Readonly<Record<string, number>> = {
   arm64: 183,
   riscv64: 243,
 };
-/** Machines whose programs a 64-bit kernel runs as well. */
+/** Machines whose programs a 64-bit kernel also runs. */
 const ALSO_RUN: Readonly<Record<string, readonly number[]>> = { x64: [3], arm64: [40] };
 
-/** What the first bytes of a program say about who can run it. */
+/** What the first bytes of a program say about the machines that run it. */
 type ExecutableKind =
   | { readonly kind: 'native-or-unknown' }
   | { readonly kind: 'foreign' }
   | { readonly kind: 'script'; readonly interpreter: string };
 
-/** How many bytes classifyExecutable wants. */
+/** Bytes that classifyExecutable needs. */
 const EXECUTABLE_HEAD = 256;
 
-/** `machine` is this host's as Node names it. */
+/** Classifies a program by its first bytes. `machine` is this host's architecture as Node names it. */
 export function classifyExecutable(head: Buffer, machine: string): ExecutableKind {
   const script = /^#![ \t]*(\S+)/.exec(head.toString('latin1', 0, EXECUTABLE_HEAD));
   if (script?.[1] !== undefined) return { kind: 'script', interpreter: script[1] };
@@ -40,7 +40,7 @@ export function classifyExecutable(head: Buffer, machine: string): ExecutableKin
   return runs ? { kind: 'native-or-unknown' } : { kind: 'foreign' };
 }
 
-/** Where the runtime looks for a command: a path as it is, a name in the folders of PATH. Absolute paths. */
+/** Returns the absolute paths where the runtime looks for a command: a path itself, or a name in each folder of PATH. */
 export function commandPaths(command: string, cwd: string, env: readonly string[]): readonly string[] {
   if (command.startsWith('/')) return [command];
   if (command.includes('/')) return [`${cwd === '/' ? '' : cwd}/${command}`];
@@ -51,13 +51,12 @@ export function commandPaths(command: string, cwd: string, env: readonly string[
     .map((folder) => `${folder}/${command}`);
 }
 
-/** `#!` may name a script that names another; the kernel gives up after a few as well. */
+/** Maximum nested `#!` scripts, as in the kernel. */
 const MAX_SCRIPTS = 4;
 
 /**
- * Refuses a command that is a program of another architecture. The runtimes notice only after they have answered that
- * they started it. Where the kernel has interpreters for foreign programs (binfmt_misc) it is let through. Throws
- * RuntimeCreateError.
+ * Refuses a program of another architecture, which runtimes notice only after they have reported a start. Allows it where
+ * the kernel has interpreters for foreign programs (binfmt_misc). Throws RuntimeCreateError.
  */
 export async function checkExecutable(
   context: ContainerContext,

@@ -9,19 +9,22 @@ import { planTmpfs } from '../plan/mount-points.ts';
 /** linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
 
-/** A mount as far as it matters where it goes. */
+/** A mount and its destination. */
 interface PlacedMount {
   readonly destination: string;
   readonly type: string;
   readonly source: string;
 }
 
-/** Refuses mounts over /proc by their destinations as they are written. Throws EngineError 'bad-request'. */
+/** Refuses mounts over /proc by their destinations as written. Throws EngineError 'bad-request'. */
 export function checkProcMounts(mounts: readonly PlacedMount[]): void {
   for (const mount of mounts) check(mount, mount.destination);
 }
 
-/** The same where links of the root file system lead there. */
+/**
+ * Refuses mounts over /proc by their destinations in a root file system, whose links are followed. Throws EngineError
+ * 'bad-request'.
+ */
 export function checkProcMountsIn(rootfs: string, mounts: readonly PlacedMount[]): void {
   if (mounts.length === 0) return;
   const inRoot = loadInRoot();
@@ -37,7 +40,7 @@ export function checkProcMountsIn(rootfs: string, mounts: readonly PlacedMount[]
   }
 }
 
-/** The tmpfs mounts of a container. */
+/** Returns the tmpfs mounts of a container. */
 export function tmpfsPlaces({ Tmpfs, Mounts }: HostConfig): readonly PlacedMount[] {
   const paths = [
     ...Object.keys(Tmpfs).map(cleanPath),
@@ -54,7 +57,7 @@ function check({ source, type }: PlacedMount, destination: string): void {
   );
 }
 
-/** Files of /proc that a container may see its own of, as lxcfs makes them; the same as runc allows. */
+/** Files of /proc that may be replaced, as lxcfs does; the same as in runc. */
 const REPLACEABLE: ReadonlySet<string> = new Set(
   [
     'cpuinfo',
@@ -72,9 +75,8 @@ const REPLACEABLE: ReadonlySet<string> = new Set(
 );
 
 /**
- * Refuses a mount that would put something else in the place of /proc or of what is in it: runtimes write there what confines
- * the process, and programs trust what they read. `destination` is clean, and without links. Throws EngineError 'bad-request',
- * worded as runc words it for dockerd.
+ * Refuses a mount that would replace /proc or a part of it: runtimes confine the process by writing there, and programs
+ * trust its content. `destination` is clean and has no links. Throws EngineError 'bad-request' with runc's message.
  */
 function refuseOverProc(destination: string, source: string, isProcSource: () => boolean): void {
   const at = `error mounting ${JSON.stringify(source)} to rootfs at "${destination}": "${destination}" cannot be mounted because`;

@@ -5,7 +5,7 @@ import type { OciBlockIo, OciDevice, OciDeviceRule } from '../../oci-runner/bund
 import type { BlockIo, DeviceMapping, HostConfig } from '../container.ts';
 import type { HostResources } from '../plan/resources.ts';
 
-/** What a container has of the host's devices. */
+/** The host's devices of a container, and its limits of them. */
 export interface GatheredDevices {
   readonly devices: readonly OciDevice[];
   readonly resources: HostResources;
@@ -14,8 +14,8 @@ export interface GatheredDevices {
 const TYPES: Readonly<Record<string, 'a' | 'b' | 'c'>> = { a: 'a', b: 'b', c: 'c' };
 
 /**
- * Finds the devices that HostConfig names by paths of the host, those below a folder too; a privileged container has all, and
- * those that are to appear elsewhere. Throws EngineError 'bad-request' where a path is none of a device.
+ * Finds the devices that HostConfig names by host paths, including those in a folder; a privileged container has all
+ * devices. Throws EngineError 'bad-request' for a path that is not a device.
  */
 export async function gatherDevices(files: HostFiles, hostConfig: HostConfig): Promise<GatheredDevices> {
   const asked = await Promise.all(hostConfig.Devices.map((mapping) => findMapped(files, mapping)));
@@ -55,7 +55,7 @@ async function findMapped(
   }));
 }
 
-/** One of DeviceCgroupRules, which validateResources has let through. */
+/** Parses an entry of DeviceCgroupRules that validateResources has accepted. */
 function parseRule(text: string): OciDeviceRule {
   const [type = '', numbers = '', access = ''] = text.split(' ');
   const [major, minor] = numbers.split(':').map((part) => (part === '*' ? undefined : Number(part)));

@@ -8,7 +8,7 @@ import type { LiveContainer } from '../live-container.ts';
 import { linkEnvironment } from '../plan/environment.ts';
 import { editEtcFile } from './run-network.ts';
 
-/** What links bring a container that is being started. */
+/** Entries of /etc/hosts and variables that links give a container at its start. */
 export interface RunLinks {
   readonly hosts: readonly HostsEntry[];
   readonly environment: readonly string[];
@@ -17,8 +17,8 @@ export interface RunLinks {
 type Known = Pick<ContainerContext, 'index'>;
 
 /**
- * Links of the default network by the IDs of the containers, whose names may change; those of other networks belong to the
- * endpoints. Throws EngineError 'bad-request' for what is not there or has no address.
+ * Returns the links of the default network with container IDs, since names may change. Links of other networks belong to
+ * the endpoints. Throws EngineError 'bad-request' for a container that does not exist or has no address.
  */
 export function settleLinks(context: Known, hostConfig: HostConfig): readonly string[] {
   const mode = networkMode(hostConfig.NetworkMode);
@@ -27,14 +27,14 @@ export function settleLinks(context: Known, hostConfig: HostConfig): readonly st
   return links.map(({ target, alias }) => `${linkable(context, target).id}:${alias}`);
 }
 
-/** The container whose network the named one has. */
+/** Returns the container whose network the named container uses. */
 function linkable(context: Known, ref: string): Container {
   let container: Container;
   try {
     container = context.index.find(ref).container;
   } catch (error) {
     if (!isEngineError(error)) throw error;
-    // As 'not-found', clients would take it for the image's.
+    // Clients would take 'not-found' for a missing image.
     throw new EngineError('bad-request', `could not get container for ${ref}: ${error.message}`, {
       cause: error,
     });
@@ -50,7 +50,7 @@ function linkable(context: Known, ref: string): Container {
   return container;
 }
 
-/** The links of a container to others that are still there. */
+/** Returns the links of a container to existing containers. */
 export function linksOf(
   context: Known,
   container: Container,
@@ -62,7 +62,10 @@ export function linksOf(
   });
 }
 
-/** Throws EngineError 'runtime' for a link to a container that does not run, or not on the default network. */
+/**
+ * Returns hosts entries and variables of a container's links. Throws EngineError 'runtime' for a link to a container that
+ * does not run, or is not on the default network.
+ */
 export function runLinks(context: Known, container: Container): RunLinks {
   const hosts: HostsEntry[] = [];
   const environment: string[] = [];
@@ -88,7 +91,7 @@ export function runLinks(context: Known, container: Container): RunLinks {
   return { hosts, environment };
 }
 
-/** A container that others are linked to has been started: their /etc/hosts gets its new address. */
+/** Writes the new address of a started container to the /etc/hosts of running containers that link to it. */
 export async function notifyLinked(context: ContainerContext, live: LiveContainer): Promise<void> {
   const endpoint = live.container.activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
   const [address = ''] = (endpoint?.ipv4 ?? '').split('/');
@@ -108,7 +111,7 @@ function linkHosts(child: Container, alias: string, address: string): HostsEntry
   return { address, names: linkNames(child, alias) };
 }
 
-/** By which a container finds one that it is linked to. */
+/** Returns the names of a link's target in /etc/hosts. */
 export function linkNames({ name, config }: Container, alias: string): readonly string[] {
   return [alias, config.Hostname, ...(name === alias ? [] : [name])];
 }
@@ -135,7 +138,7 @@ export async function unlinkContainer(context: ContainerContext, ref: string): P
   });
 }
 
-/** Its /etc/hosts; variables stay what they were when it was started. */
+/** Removes a link from the container's /etc/hosts. Its variables keep their values until the next start. */
 async function removeFromFile(
   context: ContainerContext,
   { container, paths }: LiveContainer,

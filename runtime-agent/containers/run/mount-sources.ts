@@ -8,17 +8,18 @@ import { cleanPath, overlap } from '../plan/bind-text.ts';
 import { ensureSource, unusable } from './acquire-mounts.ts';
 import { checkProcMountsIn, tmpfsPlaces } from './check-proc-mounts.ts';
 
-/** The mounts of a container's mount points. `close` when the runtime has made them. */
+/** The mounts of a container's mount points. To be closed once the runtime has made them. */
 export interface OpenedMounts {
   readonly mounts: readonly OciMount[];
   close(): Promise<void>;
 }
 
 /**
- * Fills volumes that are empty, and finds the sources. Those of the host are copied from its own mount namespace, and mounted
- * apart; for a `view` of the agent's own, whose end must unmount nothing of the host, no copy is shared. Part of a volume is mounted apart, so that nobody who writes to
- * the volume can put a link to a folder of the host in its place. The container holds its volumes until context.volumeMounts
- * lets go. Throws EngineError 'bad-request', 'runtime' (a volume that cannot be mounted).
+ * Fills empty volumes and opens the sources of mount points. Sources of the host are cloned from its mount namespace and
+ * mounted separately; the clone for a `view` is never shared, so that unmounting it unmounts nothing on the host. A part of
+ * a volume is mounted separately, so that it cannot be replaced by a link to a folder of the host. The container holds its
+ * volumes until `context.volumeMounts.release`. Throws EngineError 'bad-request', or 'runtime' for a volume that cannot be
+ * mounted.
  */
 export async function openMountSources(
   context: ContainerContext,
@@ -100,9 +101,9 @@ function bindMount(point: MountPoint, source: string, flags: readonly string[] =
   const propagation = point.propagation === '' ? 'rprivate' : point.propagation;
   const options = [
     point.recursive ? 'rbind' : 'bind',
-    // crun takes the `r` of a propagation for one of the bind.
+    // crun applies the `r` of a propagation to the bind.
     point.recursive ? propagation : propagation.replace(/^r/, ''),
-    // Also what is mounted below it, as dockerd does since version 25.
+    // `rro` includes submounts, as in dockerd since version 25.
     point.writable ? 'rw' : point.recursive && point.below !== 'writable' ? 'rro' : 'ro',
     ...flags,
   ];
@@ -110,10 +111,9 @@ function bindMount(point: MountPoint, source: string, flags: readonly string[] =
 }
 
 /**
- * Refuses binds that are to follow the mounts of the host (`slave`), or to have their own appear there (`shared`), where the host
- * shares none with other namespaces: what is mounted later would never appear. Those that follow it because they hold the agent's
- * own folder, and not because the client says so, are mounted privately there. Answers the mount points as they are to be mounted.
- * Throws EngineError 'runtime', worded as dockerd words it.
+ * Refuses binds with propagation `slave` or `shared` whose source is on a private mount of the host: later mounts would
+ * never propagate. Binds that are `slave` only because they hold the agent's own folder become private instead. Returns the
+ * mount points with their effective propagation. Throws EngineError 'runtime' with dockerd's message.
  */
 async function checkPropagation(
   hostMounts: HostMounts,

@@ -9,17 +9,17 @@ import type { LiveContainer } from '../live-container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
 import { type JoinedNamespaces, sharedContainerRef } from '../plan/oci-spec.ts';
 
-/** What a run has of other containers and of the host, beside the network. */
+/** Namespaces and /dev/shm that a run shares with other containers or the host, apart from the network. */
 export interface Joined {
   readonly namespaces: JoinedNamespaces;
   readonly shm: ShmSource;
-  /** Closes the namespaces at once. The caller waits until the runtime has joined them or failed. */
+  /** Closes the namespaces. To be called after the runtime has joined them or failed. */
   release(): void;
 }
 
 /**
- * Finds the namespaces of other containers that one is to share, and its /dev/shm. Throws EngineError 'not-found', 'runtime'
- * or 'conflict' where the other one does not run, 'bad-request' where it does not let others share.
+ * Opens the namespaces that a container shares with others, and its /dev/shm. Throws EngineError 'not-found', 'runtime' or
+ * 'conflict' if the other container does not run, and 'bad-request' if it is not shareable.
  */
 export async function joinNamespaces(
   context: ContainerContext,
@@ -46,7 +46,7 @@ export async function joinNamespaces(
   }
 }
 
-/** Takes away the /dev/shm that a shareable container had outside of it. */
+/** Unmounts the /dev/shm of a shareable container. */
 export async function releaseShm(paths: RunPaths): Promise<void> {
   await unmount(paths.shm, { detach: true });
 }
@@ -54,7 +54,7 @@ export async function releaseShm(paths: RunPaths): Promise<void> {
 function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNamespace {
   const namespace = run && openProcessNamespace(run, kind);
   if (namespace === undefined) {
-    // dockerd answers a 500 for the one and a 409 for the other.
+    // dockerd returns 500 for the one and 409 for the other.
     const code = kind === 'pid' ? 'runtime' : 'conflict';
     throw new EngineError(
       code,
@@ -79,7 +79,7 @@ async function ownShm({ hostConfig }: Container, paths: RunPaths): Promise<ShmSo
   if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
   if (mode === 'none') return { kind: 'none' };
   if (mode !== 'shareable') return { kind: 'own' };
-  // Outside of the container's own mounts, where others can be given it.
+  // Outside of the container's own mounts, so that it can be shared.
   await mkdir(paths.shm, { recursive: true, mode: 0o700 });
   await unmount(paths.shm, { detach: true });
   await mount({

@@ -12,20 +12,20 @@ import type { ContainerContext } from '../context.ts';
 import type { ContainerFiles } from '../plan/mounts.ts';
 import type { SpecNetwork } from '../plan/oci-spec.ts';
 
-/** The network of a run that is being made. */
+/** The network of a run that is being started. */
 export interface RunNetwork {
   readonly namespace: SpecNetwork;
   readonly files: Pick<ContainerFiles, 'hosts' | 'hostname' | 'resolvConf'>;
   readonly active?: ActiveNetwork;
-  /** Settles when the container's process may run. */
+  /** Settles when the container's process may start. */
   readonly ready: Promise<void>;
-  /** The runtime has the namespace, or never will. */
+  /** Releases the namespace. To be called after the runtime has joined it or failed. */
   release(): void;
 }
 
 /**
- * Makes what a container has of the network, and writes its /etc/hosts, hostname and resolv.conf. Throws EngineError; what was
- * made is `context.networks.close`'s to clear.
+ * Opens the network of a container and writes its /etc/hosts, hostname and resolv.conf. Throws EngineError;
+ * `context.networks.close` clears the endpoints.
  */
 export async function openRunNetwork(
   context: ContainerContext,
@@ -60,7 +60,7 @@ export async function openRunNetwork(
   }
 }
 
-/** The namespace and the files of another container, which must run. */
+/** Returns the network namespace and files of another container, which must run. */
 function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
   const other = context.index.find(ref);
   const namespace = other.run && openProcessNamespace(other.run, 'net');
@@ -91,17 +91,17 @@ async function writeEtcFiles(
   return { hosts, hostname, resolvConf };
 }
 
-/** Every user of the container can read it, whatever the agent's umask. */
+/** Writes a file that every user of the container can read, regardless of the agent's umask. */
 async function writeReadable(path: string, text: string): Promise<void> {
   await overwriteFile(path, text, 0o644);
 }
 
-/** Bytes of a file that is edited; those that the agent writes have some hundred. */
+/** Maximum bytes of an edited file; the agent's own have some hundred. */
 const LIMIT = 1 << 20;
 
 /**
- * Changes a file of /etc, such as hosts, that a container which runs has mounted: it is written in its place. One that the
- * container has made too large to be read is left alone and told of in the log, so that it spoils nothing for others.
+ * Edits a file of /etc, such as hosts, in place, as a running container has it mounted. A file that the container has made
+ * too large is left alone and logged, so that it does not block other containers.
  */
 export async function editEtcFile(log: Logger, path: string, edit: (text: string) => string): Promise<void> {
   const file = await open(path, 'r+');

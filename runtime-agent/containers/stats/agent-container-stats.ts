@@ -82,7 +82,9 @@ async function runPs(psArgs: string, pids: readonly number[], signal: AbortSigna
   }
 }
 
-/** Refuses column titles that pass another column off as the pid, and what is no argument. Throws EngineError 'bad-request'. */
+/**
+ * Refuses column titles that disguise another column as the PID, and malformed arguments. Throws EngineError 'bad-request'.
+ */
 export function checkPsArgs(psArgs: string): void {
   if (psArgs.includes('\0')) throw new EngineError('bad-request', 'ps_args has a zero byte');
   for (const [, column = '', title = ''] of psArgs.matchAll(/\s(\S*)=\s*(PID\S*)/g)) {
@@ -92,7 +94,7 @@ export function checkPsArgs(psArgs: string): void {
   }
 }
 
-/** The rows of ps(1)'s output that are processes of `pids`, with their threads. Throws EngineError 'runtime'. */
+/** Returns the rows of ps(1)'s output for the processes `pids` and their threads. Throws EngineError 'runtime'. */
 export function psTable(output: string, pids: ReadonlySet<number>): ProcessTable {
   const [head = '', ...lines] = output.split('\n');
   const titles = fields(head);

@@ -1,23 +1,23 @@
 import type { CgroupUsage } from '../../../lib/linux/cgroups/cgroup-usage.ts';
 import type { InterfaceCounters } from '../../../lib/linux/network/network-counters.ts';
 
-/** What a running container uses at one moment. */
+/** The resource usage of a running container at one moment. */
 export interface StatsSample extends CgroupUsage {
   readonly readAt: Date;
-  /** Nanoseconds that all processors of the host have spent, idle ones too. */
+  /** Nanoseconds of all processors of the host, including idle time. */
   readonly systemCpu: number;
   readonly onlineCpus: number;
-  /** By interface; absent where the network is not the container's own. */
+  /** Counters by interface; absent unless the network is the container's own. */
   readonly networks?: Readonly<Record<string, InterfaceCounters>>;
 }
 
-/** What ps(1) says of a container's processes. */
+/** The output of ps(1) for a container's processes. */
 export interface ProcessTable {
   readonly titles: readonly string[];
   readonly processes: readonly (readonly string[])[];
 }
 
-/** What goes on inside containers. `ref` is as in Containers. */
+/** Statistics and processes of containers. `ref` is as in Containers. */
 export interface ContainerStats {
   /** Undefined when it does not run. */
   sample(ref: string): Promise<StatsSample | undefined>;
