@@ -1,4 +1,4 @@
-/** What follows the place that the scanner has reached. */
+/** The token that the scanner expects next. */
 type State =
   | 'value'
   | 'key or end'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** The soft RLIMIT_NOFILE of this process; where the system does not tell, what nearly all of them allow. */
+/** The soft RLIMIT_NOFILE of this process; a common default where the system does not tell. */
 export function descriptorLimit(): number {
   try {
     const [, soft = ''] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

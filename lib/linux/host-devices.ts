@@ -48,7 +48,7 @@ async function devicesIn(folder: string): Promise<readonly HostDevice[]> {
   return devices;
 }
 
-/** Returns the device at a path of the host, or behind links there, or what else is there. */
+/** Returns the device at a path of the host, after links, or the kind of any other file there. */
 export async function readDevice(
   files: HostFiles,
   path: string,

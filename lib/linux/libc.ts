@@ -26,7 +26,7 @@ export interface Libc {
   /** `fds` holds `count` structs pollfd of 8 bytes; `timeout` in milliseconds, -1 for ever. */
   poll(fds: Uint8Array, count: number, timeout: number): number;
   openat2(directory: number, path: string, how: Uint8Array, size: number): number;
-  /** The same in a thread of the pool, for what may lie on a file system that does not answer. */
+  /** The same in a thread of the pool, for paths on a file system that may not answer. */
   openat2Later(
     directory: number,
     path: string,

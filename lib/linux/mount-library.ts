@@ -47,7 +47,7 @@ export interface MountLibrary {
 /** A system call that failed, with its errno by name (`ENOENT`), so that callers can tell absence from damage. */
 export class SystemCallError extends Error {
   readonly code: string;
-  /** What the C library says of the errno. */
+  /** The C library's message for the errno. */
   readonly reason: string;
   constructor(what: string, errno: number, detail = '') {
     const code = getSystemErrorName(-errno);

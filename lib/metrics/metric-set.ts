@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, type Metric, type Naming } from './metric.ts
 /** The media type of `expose`. */
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-/** Everything that one server tells Prometheus; each part of the program adds what it knows. */
+/** All metrics of one server; each part of the program adds its own. */
 export class MetricSet {
   readonly #metrics: Metric[] = [];
 

@@ -1,4 +1,4 @@
-/** Part of what is exposed to Prometheus (text format 0.0.4). */
+/** A metric in the Prometheus text format 0.0.4. */
 export interface Metric {
   /** HELP and TYPE lines and a line for each series, each ended by a line feed. */
   expose(): string;

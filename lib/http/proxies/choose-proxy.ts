@@ -2,10 +2,10 @@ import { isLoopback } from '../is-loopback.ts';
 import { parseNoProxy } from './no-proxy.ts';
 import type { ProxySettings } from './proxy-settings.ts';
 
-/** The proxy by which an address is reached; undefined: directly. */
+/** Returns the proxy for an address; undefined to connect directly. */
 export type ChooseProxy = (url: URL) => URL | undefined;
 
-/** What is on this host is never asked for by a proxy, which would look for it on its own. */
+/** Addresses of this host never go through a proxy, where they would mean the proxy's host. */
 export function chooseProxy(settings: ProxySettings | undefined): ChooseProxy {
   if (settings === undefined) return () => undefined;
   const { http, https, except } = settings;

@@ -8,7 +8,7 @@ const NEVER: Rule = () => false;
 /**
  * Reads NO_PROXY as Go's programs read it, so that a host has one for all: names with all below them, `.names` below which
  * alone is meant, addresses, networks such as 10.0.0.0/8, each but the last with `:PORT` where only that is meant; `*` is
- * everybody. What is none of these means nobody.
+ * everybody. Any other word matches nothing.
  */
 export function parseNoProxy(text: string): Rule {
   const words = text.split(',').map((word) => word.trim().toLowerCase());

@@ -8,10 +8,10 @@ export interface ProxySettings {
   readonly except: string;
 }
 
-/** What stands for the login in an address that is shown, as dockerd has it. */
+/** Stands in for the login in an address that is shown, as in dockerd. */
 const MASK = 'xxxxx:xxxxx@';
 
-/** Reads `[http[s]://][USER:PASSWORD@]HOST[:PORT]`. Undefined for what is none, and for proxies of other kinds. */
+/** Reads `[http[s]://][USER:PASSWORD@]HOST[:PORT]`. Undefined for other text, and for proxies of other kinds. */
 export function parseProxy(text: string): URL | undefined {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') return undefined;
@@ -27,7 +27,7 @@ export function parseProxy(text: string): URL | undefined {
 export const PROXY_FORM =
   'it takes http://HOST:PORT or https://HOST:PORT, with USER:PASSWORD@ before the host where the proxy wants a login';
 
-/** What HTTP_PROXY and its like say, in capital or small letters; '' where they say nothing. */
+/** Returns the value of HTTP_PROXY and similar variables, in upper or lower case; '' if unset. */
 export function proxyVariable(
   environment: Readonly<Record<string, string | undefined>>,
   name: 'HTTP_PROXY' | 'HTTPS_PROXY' | 'NO_PROXY',

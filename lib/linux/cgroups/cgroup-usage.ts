@@ -10,7 +10,7 @@ export interface BlockIoCount {
   readonly value: number;
 }
 
-/** What the processes of a cgroup use. Times are nanoseconds, memory is bytes. */
+/** Resource usage of a cgroup. Times are nanoseconds, memory is bytes. */
 export interface CgroupUsage {
   readonly cpu: {
     readonly total: number;
@@ -40,7 +40,7 @@ const TICK = 10_000_000;
 /** Version 1 writes "no limit" as the largest number of pages. */
 const NO_LIMIT = 2 ** 62;
 
-/** Reads what a group uses from its hierarchies. What the kernel does not count, or no more, is 0. */
+/** Reads the usage of a group from its hierarchies. A value that the kernel does not count is 0. */
 export function readCgroupUsage(layout: CgroupLayout, path: string): Promise<CgroupUsage> {
   return layout.version === 2 ? readVersion2(join(layout.root, path)) : readVersion1(layout.root, path);
 }

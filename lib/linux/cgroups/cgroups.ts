@@ -13,7 +13,7 @@ export interface CgroupLayout {
   readonly missing?: ReadonlySet<Controller>;
 }
 
-/** What a limit of a container needs, by the names of version 2. */
+/** A controller that limits of containers need, by its name in version 2. */
 export type Controller = (typeof CONTROLLERS)[number];
 
 const CONTROLLERS = ['memory', 'cpu', 'cpuset', 'pids'] as const;

@@ -21,7 +21,7 @@ export interface InRoot {
    * of `path` is one byte; `flags` are those of open(2). The caller closes the descriptor. Throws SystemCallError.
    */
   open(root: number, path: string, flags: number): number;
-  /** The same in a thread of the pool, for what may lie on a file system that does not answer. */
+  /** The same in a thread of the pool, for paths on a file system that may not answer. */
   openLater(root: number, path: string, flags: number): Promise<number>;
 }
 

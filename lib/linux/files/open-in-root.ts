@@ -10,7 +10,7 @@ const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 const RESOLVE_IN_ROOT = 0x10;
 
-/** What links out of a tree do: they lead to its own root, or are refused with the code `EXDEV`. */
+/** Treatment of links out of a tree: they resolve inside its root, or are refused with the code `EXDEV`. */
 export type OutwardLinks = 'stay' | 'refused';
 
 /**

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 
-/** Folders that are open at once; what lies deeper is first moved up. */
+/** Maximum open folders; deeper ones are first moved up. */
 const MAX_DEPTH = 64;
 /** Looks at a folder, in which somebody may go on to make files; each moves what is too deep up. */
 const MAX_PASSES = 10_000;
@@ -17,7 +17,7 @@ const NO_FOLDER: ReadonlySet<unknown> = new Set(['ENOTDIR', 'ELOOP']);
  * Removes a folder with all in it, or a file, or nothing. No link is followed, though somebody who has a descriptor of the folder
  * puts links in the place of folders meanwhile: each name is looked up in the open descriptor of its folder. (rm of node:fs goes by
  * paths, and ends where they are longer than the kernel takes.) The folders above `path` must be nobody's but the agent's.
- * Throws what the file system says, ENOTEMPTY where files were made faster than they could be removed.
+ * Throws the error of the file system: ENOTEMPTY where files were created faster than they could be removed.
  */
 export async function removeTree(path: string | Buffer): Promise<void> {
   const at = typeof path === 'string' ? Buffer.from(path) : path;
@@ -47,7 +47,7 @@ class Removal {
     this.#root = root;
   }
 
-  /** Answers whether folders were moved up, for another look. What was made meanwhile stays. */
+  /** Returns whether folders were moved up, which needs another pass. Files that were created meanwhile stay. */
   async empty(folder: FileHandle, depth: number): Promise<boolean> {
     if (depth === 0) this.#moved = false;
     const entries = await readdir(inside(folder), { withFileTypes: true, encoding: 'buffer' });
@@ -75,7 +75,7 @@ class Removal {
       return;
     }
     const folder = await openFolder(path);
-    // What was a folder when it was listed is looked at again in the next pass.
+    // A folder that was replaced since the listing is removed in the next pass.
     if (typeof folder === 'string') return;
     try {
       await this.empty(folder, depth + 1);

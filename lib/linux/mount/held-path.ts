@@ -84,7 +84,7 @@ export async function releaseHeld(folder: string): Promise<void> {
 
 /** Never removes recursively: while something is mounted there, that would be the tree's content. */
 async function releasePlace(place: string): Promise<void> {
-  // What is unmounted below a shared mount is unmounted in the host's namespace too.
+  // An unmount below a shared mount is propagated to the host's namespace.
   await mount({ source: 'none', target: place, type: 'none', flags: ['private', 'recursive'] }).catch(
     (error: unknown) => {
       if (!(error instanceof SystemCallError && error.code === 'EINVAL')) throw error;

@@ -18,7 +18,7 @@ const ATTEMPTS = 64;
 export interface LoopDevice {
   /** `/dev/loop7` */
   readonly path: string;
-  /** Lets go of it, which frees it unless it is mounted. */
+  /** Closes the device, which frees it unless it is mounted. */
   close(): void;
 }
 

@@ -38,7 +38,7 @@ export interface MountNamespaceOptions {
   readonly runDirectory: string;
   /** process.execPath */
   readonly execPath: string;
-  /** What this process was started with after execPath: options of node, script, arguments. */
+  /** Arguments of this process after execPath: options of node, script, arguments. */
   readonly args: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export interface MountNamespace {
  * again finds its mounts as they were; mounts of the host go on to appear in it. It also gives Node more threads and fewer heaps. Outside,
  * the process is replaced by `nsenter` and that by the same program again (the pid stays), so the call does not return;
  * inside, it returns.
- * Needs root. Throws with a sentence that says what failed.
+ * Needs root. Throws an Error whose message says what failed.
  */
 export async function enterMountNamespace(options: MountNamespaceOptions): Promise<MountNamespace> {
   await mkdir(options.runDirectory, { recursive: true, mode: 0o700 });

@@ -48,7 +48,7 @@ export function takesSingleLayers(kernelRelease: string): boolean {
   return major > 6 || (major === 6 && minor >= 7);
 }
 
-/** Options with their values, those that the running kernel knows. */
+/** Mount options that the running kernel supports, with their values. */
 export type OverlayFeatures = readonly (readonly [string, string])[];
 
 const SAFE_FEATURES = { redirect_dir: 'nofollow', metacopy: 'off', index: 'off' } as const;
@@ -141,7 +141,7 @@ export async function mountOverlayByContext(
   }
 }
 
-/** What the kernel has written to the context's log (fsopen(2)), without its level letters. */
+/** Reads the kernel's messages from the context's log (fsopen(2)), without their level letters. */
 function lastReason(context: number): string {
   const reasons: string[] = [];
   const buffer = Buffer.alloc(4096);

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isProcessAlive, type ProcessIdentity } from '../process/proc.ts';
 
-/** What an interface has received and sent since it was made. */
+/** Traffic of an interface since it was created. */
 export interface InterfaceCounters {
   readonly rxBytes: number;
   readonly rxPackets: number;
@@ -28,7 +28,7 @@ export async function readNetworkCounters({
   }
 }
 
-/** Reads the table of proc_pid_net(5), /proc/net/dev: eight counters of what came, then eight of what went. */
+/** Reads the table of proc_pid_net(5), /proc/net/dev: eight counters of received data, then eight of sent data. */
 export function parseNetworkCounters(table: string): Readonly<Record<string, InterfaceCounters>> {
   const found: Record<string, InterfaceCounters> = {};
   for (const [, name = '', text = ''] of table.matchAll(/^ *([^\s:|]+): *(\d[\d ]*)$/gm)) {

@@ -3,7 +3,7 @@ import koffi from 'koffi';
 /** How libnftables answered a set of commands. */
 export interface NftAnswer {
   readonly ok: boolean;
-  /** What `list` printed; sets and maps without their elements. */
+  /** Output of `list`; sets and maps without their elements. */
   readonly output: string;
   readonly error: string;
 }

@@ -9,11 +9,11 @@ import { type SpawnLibrary, spawnLibrary } from './spawn-library.ts';
 export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** What it is called among its arguments; its path unless given. */
+  /** argv[0]; default: the path. */
   readonly name?: string;
   /** A session of its own: signals of the agent's terminal do not reach it. */
   readonly session?: boolean;
-  /** What its descriptors 0, 1, 2 … are: /dev/null, or one of this process. All others are closed in it. */
+  /** Its descriptors 0, 1, 2 …: /dev/null, or one of this process. All others are closed in it. */
   readonly descriptors: readonly ('null' | number)[];
 }
 
@@ -43,7 +43,7 @@ export function posixSpawn(path: string, args: readonly string[], options: Spawn
   library.attributesInit(attributes);
   try {
     addActions(library, actions, options);
-    // Node ignores some signals and blocks others at times; what is started must not inherit that.
+    // Node ignores some signals and blocks others at times; programs must not inherit that.
     const all = new Uint8Array(STRUCT_SIZE);
     library.fillSignals(all);
     library.attributesDefault(attributes, all);
@@ -78,7 +78,7 @@ function addActions(library: SpawnLibrary, actions: Uint8Array, { cwd, descripto
       library.actionsOpen(actions, target, '/dev/null', mode, 0);
     } else library.actionsDup2(actions, source, target);
   }
-  // What this process itself was started with may be open in it.
+  // Descriptors that this process inherited may be open.
   library.actionsCloseFrom(actions, descriptors.length);
   if (cwd !== undefined) library.actionsChdir(actions, cwd);
 }
@@ -110,7 +110,7 @@ export function readPipe(fd: number): Socket {
   return socket;
 }
 
-/** The stream closes the descriptor; what nobody reads any more is dropped. */
+/** The stream closes the descriptor; unread output is dropped. */
 export function writePipe(fd: number): Writable {
   const socket = new Socket({ fd, readable: false, writable: true });
   socket.on('error', () => socket.destroy());

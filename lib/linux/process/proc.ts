@@ -4,7 +4,7 @@ import { uptime } from 'node:os';
 /** Of USER_HZ, which is 100 on all machines that Node runs on. */
 const MILLISECONDS_PER_TICK = 10;
 
-/** What /proc/PID/stat says of a process. */
+/** Fields of /proc/PID/stat. */
 export interface ProcessStat {
   /** `Z` is a zombie, see proc_pid_stat(5). */
   readonly state: string;

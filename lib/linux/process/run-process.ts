@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** How a program is run; what is left out is inherited, or not limited. */
+/** Options of a run; an omitted one is inherited, or unlimited. */
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;

@@ -7,7 +7,7 @@ const MFD_ALLOW_SEALING = 2;
 /** Since Linux 6.3, where it may be asked for and may be forbidden. */
 const MFD_EXEC = 0x10;
 const F_ADD_SEALS = 1033;
-/** F_SEAL_SEAL, SHRINK, GROW and WRITE: exactly those that crun looks for. */
+/** F_SEAL_SEAL, SHRINK, GROW and WRITE: exactly the seals that crun checks. */
 const ALL_SEALS = 0xf;
 const ELF = Buffer.from('\x7fELF', 'latin1');
 

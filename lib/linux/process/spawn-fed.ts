@@ -5,7 +5,7 @@ import { openPipe, posixSpawn, readPipe, waitForExit, widenPipe, writePipe } fro
 /** How a program is started that this process feeds. */
 export interface FedOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** What its stdout is; stays the caller's. */
+  /** Descriptor for its stdout; the caller closes it. */
   readonly output: number;
 }
 

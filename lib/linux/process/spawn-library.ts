@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 
-/** posix_spawn(3) and what it needs. Each call answers 0 or an error number, as in the manual. */
+/** posix_spawn(3) and its helpers. Each call returns 0 or an error number, as in the manual. */
 export interface SpawnLibrary {
   spawn(
     pid: [number],

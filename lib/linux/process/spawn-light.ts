@@ -16,7 +16,7 @@ export interface LightOptions {
 export interface LightProcess {
   readonly pid: number;
   readonly stderr: Readable;
-  /** What comes through descriptor 3. */
+  /** Output on descriptor 3. */
   readonly report: Readable | undefined;
   /** The exit code, or 128 and the number of the signal. Settles soon after stderr was closed. */
   readonly exit: Promise<number>;

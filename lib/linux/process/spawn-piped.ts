@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { openMemoryFile } from './memory-file.ts';
 import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-spawn.ts';
 
-/** Which of a program's streams this process has; those that it has not are /dev/null. */
+/** The streams of a program that this process has; the others are /dev/null. */
 export interface PipedOptions {
   readonly env: Readonly<Record<string, string>>;
   /** See SpawnOptions. */
@@ -14,7 +14,7 @@ export interface PipedOptions {
   readonly stderr: boolean;
   /** In place of all three: a terminal of this process, which stays the caller's. */
   readonly terminal?: number;
-  /** What the program finds in descriptor 4, a file. */
+  /** Content of descriptor 4, a file. */
   readonly input: string;
 }
 

@@ -40,7 +40,7 @@ export class SendfileThread {
   });
   #lastKey = 0;
 
-  /** True when it sends no more: what it was sending failed, and another one is needed. */
+  /** True after a failure: its transfers have failed, and a new thread is needed. */
   get broken(): boolean {
     return this.#thread.failure !== undefined;
   }
@@ -67,7 +67,7 @@ export class SendfileThread {
     return this.#run(transfer, [transfer.socket, transfer.source], command, onProgress, signal);
   }
 
-  /** Ends the thread; what it was still sending is cut short. */
+  /** Ends the thread; bodies that it was still sending are cut short. */
   close(): Promise<void> {
     return this.#thread.close();
   }

@@ -176,7 +176,7 @@ export class FileSending implements Transfer {
 
 const PROGRESS_EVERY_MS = 1000;
 
-/** What is told of one body on its way. */
+/** Progress reports of one body. */
 export class SendingProgress {
   readonly #key: number;
   readonly #tell: (report: SendfileReport) => void;

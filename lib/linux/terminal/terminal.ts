@@ -4,7 +4,7 @@ import type { Libc } from '../libc.ts';
 
 const TIOCSWINSZ = 0x5414;
 
-/** The master of a terminal: what is written into it is typed, what it yields is shown. */
+/** The master side of a terminal: writes are input typed at it, reads are its output. */
 export interface Terminal {
   /** Ends when nobody has the terminal open any more. */
   readonly stream: Duplex;
