@@ -1,10 +1,10 @@
-/** Work that several callers may want at once is done once; it stops when the last of them has gone. */
-export class SharedWork<Key, Step> {
+/** Runs work that several callers want at once only once; aborts it when the last caller has left. */
+export class SingleFlight<Key, Step> {
   readonly #running = new Map<Key, Running<Step>>();
 
   /**
-   * Joins the work for `key`, or begins it. `report` gets the steps from now on. Rejects as the work does, and with
-   * the signal's reason as soon as that aborts, while others go on.
+   * Joins the work for `key`, or begins it. `report` gets the last step and those that follow. Rejects as the work does, or with the
+   * signal's reason when that aborts; the work goes on for other callers.
    */
   async join(
     key: Key,
@@ -30,7 +30,7 @@ export class SharedWork<Key, Step> {
       listeners.delete(report);
       if (signal.aborted && listeners.size === 0) {
         controller.abort(signal.reason);
-        // Whoever has given up may begin anew at once: what was half done is put away first.
+        // The caller may begin again at once, so the work cleans up first.
         await done.catch(() => undefined);
       }
     }
@@ -56,7 +56,7 @@ export class SharedWork<Key, Step> {
     const running: Running<Step> = { controller, listeners, last: undefined, done: Promise.resolve() };
     this.#running.set(key, running);
     running.done = work();
-    // Every caller hears of a failure by its own wait.
+    // Each caller gets a failure from its own wait.
     running.done.catch(() => undefined);
     return running;
   }

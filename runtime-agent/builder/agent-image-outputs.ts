@@ -5,7 +5,7 @@ import { type SavedImage, type SavedLayer, writeArchive } from '../images/archiv
 import { compressImage } from '../images/compression/compress-image.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { Images } from '../images/images.ts';
-import type { ImageDrafts } from '../images/pending/image-drafts.ts';
+import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { FileTree } from './context/file-tree.ts';
@@ -14,7 +14,7 @@ import type { ArchivedImages, ImageOutputs, LayerForms } from './image-outputs.t
 
 export interface OutputsContext {
   readonly images: Images;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly compressor: LayerCompressor;
   readonly snapshotter: Snapshotter;
   readonly tars: TreeTars;
@@ -57,14 +57,14 @@ export class AgentImageOutputs implements ImageOutputs {
     names: SavedImage['names'],
     signal: AbortSignal,
   ): Promise<SavedImage> {
-    const { images, drafts, compressor } = this.#context;
+    const { images, pendingImages, compressor } = this.#context;
     const { diffIds } = await images.get(id);
     const blobs = await compressor.forms({ ...forms, diffIds, isRead: true, signal });
     const layers = diffIds.flatMap((diffId) => {
       const blob = blobs.get(diffId);
       return blob === undefined ? [] : [{ diffId, blob }];
     });
-    return { id, config: await drafts.readConfig(id), layers, names };
+    return { id, config: await pendingImages.readConfig(id), layers, names };
   }
 
   async *filesTar(id: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {

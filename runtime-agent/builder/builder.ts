@@ -68,7 +68,7 @@ export interface BuildRequest {
   readonly noCache: false | true | readonly string[];
   /** Asks the registry for base images although they are here. */
   readonly pull: boolean;
-  /** `default`, `none`, `host`, or a network's name (classic door only). */
+  /** `default`, `none`, `host`, or a network's name (classic API only). */
   readonly network: string;
   /** Entitlements that the client grants to steps (`--allow`). */
   readonly entitlements: readonly string[];
@@ -149,7 +149,7 @@ export interface BuiltImage {
   release(): Promise<void>;
 }
 
-/** Makes images of Dockerfiles. Both doors use it and it knows neither. */
+/** Makes images of Dockerfiles, for the classic API and for BuildKit's; it depends on neither. */
 export interface Builder {
   /**
    * Builds; the image is in the store when it answers. An abort stops the running step within a second and leaves nothing.

@@ -7,16 +7,16 @@ import type { HostFiles } from '../../lib/linux/host-devices.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
 import { makeMemoryFolder } from '../../lib/linux/mount/memory-folder.ts';
 import { readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
-import { SharedWork } from '../../lib/sync/single-flight.ts';
+import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
 import type { ContainerConfig, HostConfig } from '../containers/container.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { Images } from '../images/images.ts';
 import type { LayerBlobs } from '../images/layer-blobs/layer-blobs.ts';
-import type { LayerHolds } from '../images/layer-holds.ts';
+import type { LayerLeases } from '../images/layer-leases.ts';
 import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
-import type { ImageDrafts } from '../images/pending/image-drafts.ts';
+import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
 import { capabilityNames } from '../oci-runner/capabilities.ts';
 import { sharedPaths } from '../oci-runner/run-paths.ts';
@@ -47,8 +47,8 @@ export interface CreateBuilderOptions {
   /** Becomes a file system in memory, for secrets. */
   readonly memoryDirectory: string;
   readonly images: Images;
-  readonly drafts: ImageDrafts;
-  readonly holds: LayerHolds;
+  readonly pendingImages: PendingImages;
+  readonly leases: LayerLeases;
   readonly snapshotter: Snapshotter;
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
@@ -85,10 +85,10 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
-  const { dataDirectory, memoryDirectory, snapshotter, holds, runtime } = options;
+  const { dataDirectory, memoryDirectory, snapshotter, leases, runtime } = options;
   const paths = sharedPaths(options);
   const stub = stubLayer();
-  await holds.take(stub.diffId);
+  await leases.take(stub.diffId);
   if (!(await snapshotter.hasLayer(stub.diffId))) {
     await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
   }
@@ -101,8 +101,8 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   await mkdir(options.contexts.directory, { recursive: true, mode: 0o700 });
   const parts: BuildRunParts = {
     images: options.images,
-    drafts: options.drafts,
-    holds,
+    pendingImages: options.pendingImages,
+    leases,
     cache: options.stepCache,
     remote: agentRemoteCaches(
       new RegistryCaches(options.transfer),
@@ -115,7 +115,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     secretsDirectory: join(memoryDirectory, 'secrets'),
     unpack: options.contexts,
     exchange: options.exchange,
-    running: new SharedWork(),
+    running: new SingleFlight(),
     run: {
       snapshotter,
       tars: options.tars,
@@ -142,7 +142,7 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
   };
   const steps = new StepRecords({ steps: options.stepCache, images: options.images, sweep: options.sweep });
   // What is made again with the least trouble comes first: it goes first where there is too much.
-  return { builder, caches: [new CompressedLayers(options.layerBlobs, holds), steps, parts.cacheMounts] };
+  return { builder, caches: [new CompressedLayers(options.layerBlobs, leases), steps, parts.cacheMounts] };
 }
 
 async function* only(chunk: Uint8Array): AsyncGenerator<Uint8Array> {

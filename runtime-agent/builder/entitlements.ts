@@ -43,11 +43,11 @@ export function refuseUngranted(
   granted: ReadonlySet<Entitlement>,
 ): void {
   for (const { steps } of plans) {
-    for (const { work } of steps) {
-      if (work?.kind !== 'run') continue;
-      const own = work.network === 'default' ? network : work.network;
+    for (const { op } of steps) {
+      if (op?.kind !== 'run') continue;
+      const own = op.network === 'default' ? network : op.network;
       if (own === 'host') demand('network.host', granted);
-      if (work.security === 'insecure') demand('security.insecure', granted);
+      if (op.security === 'insecure') demand('security.insecure', granted);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BuildProgress } from './builder.ts';
 
-/** A step that the door itself does, such as the transfer of the context, shown beside those of the Dockerfile. */
+/** A step of the builder itself, such as the transfer of the context, shown beside those of the Dockerfile. */
 export interface InternalStep {
   /** Bytes that have come, or gone, in all. */
   transferred(what: string, bytes: number): void;

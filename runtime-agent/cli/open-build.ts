@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { JsonFields } from '../../lib/json/json-fields.ts';
 import { AgentImageOutputs } from '../builder/agent-image-outputs.ts';
 import { boundedBuilder } from '../builder/bounded-builder.ts';
-import type { BuildkitDoor } from '../builder/buildkit/buildkit-door.ts';
-import { lazyDoor } from '../builder/buildkit/lazy-door.ts';
+import type { BuildkitApi } from '../builder/buildkit/buildkit-api.ts';
 import { SyncedFolders } from '../builder/buildkit/session/synced-folders.ts';
 import { combinedCache } from '../builder/combined-cache.ts';
 import { type CreateBuilderOptions, createBuilder } from '../builder/create-builder.ts';
@@ -32,10 +31,10 @@ export interface OpenBuildOptions
   readonly signal: AbortSignal;
 }
 
-/** Opens the builder and both of its doors. */
+/** Opens the builder and BuildKit's API over it. */
 export async function openBuild(
   options: OpenBuildOptions,
-): Promise<{ readonly build: BuildDeps; readonly buildkit: BuildkitDoor }> {
+): Promise<{ readonly build: BuildDeps; readonly buildkit: BuildkitApi }> {
   const { host, images, maxContextSize, log, signal } = options;
   const { dataDirectory } = host;
   const defaults = {
@@ -51,9 +50,9 @@ export async function openBuild(
   const folders = new SyncedFolders(join(dataDirectory, 'build-synced'));
   const cache = combinedCache([...made.caches, folders]);
   const builder = boundedBuilder(made.builder, { cache, limit: options.maxCacheSize, log, signal });
-  const buildkit = lazyDoor(async () => {
-    const { createBuildkitDoor } = await import('../builder/buildkit/buildkit-door.ts');
-    return createBuildkitDoor({
+  const buildkit = lazyBuildkitApi(async () => {
+    const { createBuildkitApi } = await import('../builder/buildkit/buildkit-api.ts');
+    return createBuildkitApi({
       builder,
       images,
       outputs: new AgentImageOutputs(options),
@@ -65,4 +64,27 @@ export async function openBuild(
     });
   });
   return { build: { builder, contexts, cache }, buildkit };
+}
+
+/**
+ * Calls `open` for the first client: its libraries take forty megabytes and half a second, and a host that builds nothing needs none of
+ * them.
+ */
+function lazyBuildkitApi(open: () => Promise<BuildkitApi>): BuildkitApi {
+  let opened: Promise<BuildkitApi> | undefined;
+  const api = () => {
+    opened ??= open();
+    return opened;
+  };
+  return {
+    async accept(request) {
+      return await (await api()).accept(request);
+    },
+    async *build(request, signal) {
+      yield* (await api()).build(request, signal);
+    },
+    close() {
+      void opened?.then((made) => made.close());
+    },
+  };
 }

@@ -25,12 +25,12 @@ import { selectRuntime } from '../oci-runner/runtimes.ts';
 import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
 import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
+import { asConfigError } from './as-config-error.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { claimDataFolder } from './data-folder.ts';
 import { readHostId } from './host-id.ts';
 import { keepMemorySmall } from './keep-memory-small.ts';
 import { clearSocketPath, listenSocket } from './listen-socket.ts';
-import { needed } from './needed.ts';
 import { openBuild } from './open-build.ts';
 import { readSystemFacts } from './read-host-facts.ts';
 import { runDirectory } from './run-directory.ts';
@@ -57,8 +57,8 @@ export async function runAgent(
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
-    needed(selectRuntime({ workDirectory: runDirectory(dataDirectory), log, signal: interrupted })),
-    needed(loadApparmor(log, process.env)),
+    asConfigError(selectRuntime({ workDirectory: runDirectory(dataDirectory), log, signal: interrupted })),
+    asConfigError(loadApparmor(log, process.env)),
     chooseSnapshotter(dataDirectory, interrupted, { memory: runDirectory(dataDirectory) }),
     openAgentDatabase(dataDirectory),
   ]);
@@ -75,7 +75,7 @@ export async function runAgent(
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
   const stepCache = await StepCache.open(knex);
-  const { images, drafts, push, holds, transfer, attestations, compressor, indexes, layerBlobs } =
+  const { images, pendingImages, push, leases, transfer, attestations, compressor, indexes, layerBlobs } =
     await createImages({
       dataDirectory,
       knex,
@@ -119,8 +119,8 @@ export async function runAgent(
   };
   const { build, buildkit } = await openBuild({
     images,
-    drafts,
-    holds,
+    pendingImages,
+    leases,
     transfer,
     attestations,
     compressor,
@@ -151,8 +151,8 @@ export async function runAgent(
     files: {
       archive: containers.archive,
       trees: containers.trees,
-      drafts,
-      archives: new AgentImageArchives({ images, drafts, snapshotter, events }),
+      pendingImages,
+      archives: new AgentImageArchives({ images, pendingImages, snapshotter, events }),
     },
     execs: containers.execs,
     control: containers.control,

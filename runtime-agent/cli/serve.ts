@@ -1,8 +1,8 @@
 import { enterMountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import type { AgentConfig } from '../config.ts';
+import { asConfigError } from './as-config-error.ts';
 import { checkHost } from './check-host.ts';
 import { prepareDataFolder } from './data-folder.ts';
-import { needed } from './needed.ts';
 import { clearRemains } from './reset/clear-remains.ts';
 import { runDirectory } from './run-directory.ts';
 
@@ -14,7 +14,7 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   await checkHost();
   const dataDirectory = await prepareDataFolder(config.dataDirectory);
   await clearRemains(dataDirectory);
-  const mounts = await needed(
+  const mounts = await asConfigError(
     enterMountNamespace({
       runDirectory: runDirectory(dataDirectory),
       execPath: process.execPath,

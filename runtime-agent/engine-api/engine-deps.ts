@@ -6,7 +6,7 @@ import type { RegistryCredentials } from '../../oci/distribution/credentials/reg
 import type { RegistryQueries } from '../../oci/distribution/registry-queries.ts';
 import type { BuildCache } from '../builder/build-cache.ts';
 import type { Builder } from '../builder/builder.ts';
-import type { BuildkitDoor } from '../builder/buildkit/buildkit-door.ts';
+import type { BuildkitApi } from '../builder/buildkit/buildkit-api.ts';
 import type { ArchiveLimits } from '../builder/context/receive-archive.ts';
 import type { ContainerControl, Containers } from '../containers/containers.ts';
 import type { Execs } from '../containers/exec/execs.ts';
@@ -16,13 +16,13 @@ import type { ContainerStats } from '../containers/stats/container-stats.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { ImageArchives } from '../images/archive/image-archives.ts';
 import type { Images } from '../images/images.ts';
-import type { ImageDrafts } from '../images/pending/image-drafts.ts';
+import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { ImagePush } from '../images/push/image-push.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import type { HostFacts } from './host-facts.ts';
 
-/** What the classic door of the builder works with. */
+/** What the classic build API works with. */
 export interface BuildDeps {
   readonly builder: Builder;
   readonly cache: BuildCache;
@@ -34,7 +34,7 @@ export interface BuildDeps {
 export interface ContainerFilesDeps {
   readonly archive: ContainerArchive;
   readonly trees: ContainerTrees;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly archives: ImageArchives;
 }
 
@@ -54,7 +54,7 @@ export interface EngineDeps {
   readonly events: EventBus;
   /** Both absent where nothing is built. */
   readonly build?: BuildDeps;
-  readonly buildkit?: BuildkitDoor;
+  readonly buildkit?: BuildkitApi;
   readonly host: HostFacts;
   /** Bytes of a layer's files, 0 when it is not here. */
   readonly layerSize: (diffId: Digest) => Promise<number>;

@@ -15,10 +15,10 @@ import { ImageService } from './image-service.ts';
 import { ImageIndexes } from './indexes/image-indexes.ts';
 import { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
-import { LayerHolds } from './layer-holds.ts';
+import { LayerLeases } from './layer-leases.ts';
 import { LayerTransfer } from './layer-transfer/layer-transfer.ts';
-import { AgentImageDrafts } from './pending/agent-image-drafts.ts';
-import type { ImageDrafts } from './pending/image-drafts.ts';
+import { AgentPendingImages } from './pending/agent-pending-images.ts';
+import type { PendingImages } from './pending/pending-images.ts';
 import type { ImagePush } from './push/image-push.ts';
 import { ImagePusher } from './push/image-pusher.ts';
 import { LayerPusher } from './push/layer-pusher.ts';
@@ -41,9 +41,9 @@ export interface CreateImagesOptions {
 /** The images of a host, and what makes new ones. */
 export interface AgentImages {
   readonly images: ImageService;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly push: ImagePush;
-  readonly holds: LayerHolds;
+  readonly leases: LayerLeases;
   /** Moves layers that are in no image. */
   readonly transfer: LayerTransfer;
   readonly attestations: ImageAttestations;
@@ -60,14 +60,14 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
   const { layerLimit, knex, snapshotter, registry, events } = options;
   const catalog = new ImageCatalog(knex, new BlobStore(driver));
   const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
-  const holds = new LayerHolds(snapshotter, layerBlobs);
+  const leases = new LayerLeases(snapshotter, layerBlobs);
   const lock = new KeyedLock();
   const decompressors = await findDecompressors();
   const otherLayers = options.otherLayers ?? (async () => []);
   const images = new ImageService({
     catalog,
     snapshotter,
-    holds,
+    leases,
     layerBlobs,
     lock,
     registry,
@@ -77,10 +77,10 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     otherLayers,
   });
   await images.sweep();
-  const drafts = new AgentImageDrafts({
+  const pendingImages = new AgentPendingImages({
     catalog,
     snapshotter,
-    holds,
+    leases,
     layerLimit,
     lock,
     sweep: () => images.sweep(),
@@ -96,11 +96,11 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     events,
     layerBlobs,
     layers,
-    holds,
+    leases,
     lock,
     attestations,
   });
-  const fetcher = new LayerFetcher({ snapshotter, holds, layerLimit, layerBlobs, decompressors });
+  const fetcher = new LayerFetcher({ snapshotter, leases, layerLimit, layerBlobs, decompressors });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
-  return { images, drafts, push, holds, transfer, attestations, compressor, indexes, layerBlobs };
+  return { images, pendingImages, push, leases, transfer, attestations, compressor, indexes, layerBlobs };
 }

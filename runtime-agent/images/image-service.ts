@@ -18,14 +18,14 @@ import { type ImageName, type ImageRecord, imageOfRecord, isTagName } from './im
 import type { ImageRemoval, Images, ImageUser, PullOptions } from './images.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 import { LayerFetcher } from './layer-fetcher.ts';
-import type { LayerHolds } from './layer-holds.ts';
+import type { LayerLeases } from './layer-leases.ts';
 import { planRemoval } from './removal-plan.ts';
 import { type ResolvedImage, resolveImage } from './resolve-image.ts';
 
 export interface ImageServiceOptions {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
-  readonly holds: LayerHolds;
+  readonly leases: LayerLeases;
   readonly layerBlobs: LayerBlobs;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
@@ -181,13 +181,13 @@ export class ImageService implements Images {
   }
 
   async #sweepLayers(images: readonly ImageRecord[]): Promise<readonly Digest[]> {
-    const { snapshotter, holds } = this.#options;
+    const { snapshotter, leases } = this.#options;
     const used = new Set(images.flatMap(({ config }) => config.diffIds));
     for (const diffId of await snapshotter.listUsedLayers()) used.add(diffId);
     for (const diffId of await this.#options.otherLayers()) used.add(diffId);
     const removed: Digest[] = [];
     for (const diffId of await snapshotter.listLayers()) {
-      if (!used.has(diffId) && (await holds.removeUnlessHeld(diffId))) removed.push(diffId);
+      if (!used.has(diffId) && (await leases.removeUnlessHeld(diffId))) removed.push(diffId);
     }
     return removed;
   }

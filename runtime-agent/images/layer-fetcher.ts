@@ -1,5 +1,5 @@
 import { Semaphore } from '../../lib/sync/semaphore.ts';
-import { SharedWork } from '../../lib/sync/single-flight.ts';
+import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
@@ -8,7 +8,7 @@ import type { Decompressors } from './decompressors.ts';
 import type { PullProgress } from './images.ts';
 import type { KeptContent } from './layer-blobs/kept-content.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
-import type { LayerHolds } from './layer-holds.ts';
+import type { LayerLeases } from './layer-leases.ts';
 import { MAX_LAYER_DOWNLOADS, MAX_LAYER_EXTRACTIONS } from './limits.ts';
 import { openLayer } from './open-layer.ts';
 import { type PlannedLayer, shortDigest } from './pull-plan.ts';
@@ -24,7 +24,7 @@ export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 
 
 export interface LayerFetcherOptions {
   readonly snapshotter: Pick<Snapshotter, 'hasLayer' | 'addLayer'>;
-  readonly holds: Pick<LayerHolds, 'take' | 'release'>;
+  readonly leases: Pick<LayerLeases, 'take' | 'release'>;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
   readonly layerBlobs: Pick<LayerBlobs, 'keeping' | 'record'>;
@@ -34,7 +34,7 @@ export interface LayerFetcherOptions {
 /** Brings layers into the snapshotter, each once however many pulls want it, and keeps those that pulls are about to use. */
 export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
-  readonly #work = new SharedWork<Digest, LayerStep>();
+  readonly #work = new SingleFlight<Digest, LayerStep>();
   /** A layer has a place from its first byte until it is stored, and a place for its download until its last byte. */
   readonly #extractions = new Semaphore(MAX_LAYER_EXTRACTIONS);
   readonly #downloads = new Semaphore(MAX_LAYER_DOWNLOADS);
@@ -54,13 +54,13 @@ export class LayerFetcher {
     signal: AbortSignal,
     whileHeld: () => Promise<T>,
   ): Promise<T> {
-    const { holds } = this.#options;
+    const { leases } = this.#options;
     const held: Digest[] = [];
     try {
       const missing: PlannedLayer[] = [];
       for (const layer of layers) {
         held.push(layer.diffId);
-        const here = await holds.take(layer.diffId);
+        const here = await leases.take(layer.diffId);
         if (!here) missing.push(layer);
         const state = here ? 'already-exists' : 'pulling-fs-layer';
         progress({ kind: 'layer', id: shortDigest(layer.blob.digest), state });
@@ -68,7 +68,7 @@ export class LayerFetcher {
       await this.#fetchAll(missing, source, progress, signal);
       return await whileHeld();
     } finally {
-      for (const diffId of held) holds.release(diffId);
+      for (const diffId of held) leases.release(diffId);
     }
   }
 

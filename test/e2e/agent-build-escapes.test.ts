@@ -14,9 +14,9 @@ import { unlessRoot } from '../support/unless-root.ts';
 
 enterOwnNetwork();
 
-const DOORS = [
-  { door: 'classic', options: { env: { DOCKER_BUILDKIT: '0' } } },
-  { door: 'BuildKit', options: { env: { DOCKER_BUILDKIT: '1' } } },
+const APIS = [
+  { api: 'classic', options: { env: { DOCKER_BUILDKIT: '0' } } },
+  { api: 'BuildKit', options: { env: { DOCKER_BUILDKIT: '1' } } },
 ] as const;
 
 describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_000 }, async () => {
@@ -32,11 +32,11 @@ describe('ways out of a build are closed', { skip: unlessRoot(), timeout: 600_00
 RUN d="$(printf '\\377')"; mkdir "/$d" && echo inside > "/$d/secret" && ln -s ${outside} "$(printf '/\\357\\277\\275')" && ln -s "$d" /go
 `;
 
-  for (const { door, options } of DOORS) {
+  for (const { api, options } of APIS) {
     const build = async (folder: string, ...args: readonly string[]) =>
       await agent.docker(['build', '-t', 'escape', ...args, folder], { ...options, expectExit: 'any' });
 
-    test(`a mount of bytes that are no UTF-8 stays in its stage, by the ${door} door`, async (t) => {
+    test(`a mount of bytes that are no UTF-8 stays in its stage, by the ${api} API`, async (t) => {
       const folder = await makeBuildContext(
         t,
         `${evil}FROM ${image}
@@ -49,7 +49,7 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.equal(stdout, 'secret\ninside\n');
     });
 
-    test(`RUN has the host's network and its rights only when they were granted, by the ${door} door`, async (t) => {
+    test(`RUN has the host's network and its rights only when they were granted, by the ${api} API`, async (t) => {
       const run = async (flags: string, ...args: readonly string[]) => {
         const folder = await makeBuildContext(t, `FROM ${image}\nRUN ${flags} ls /sys/class/net > /n\n`);
         const { exitCode, stderr } = await build(folder, '--no-cache', ...args);
@@ -68,7 +68,7 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.match((await build(folder)).stderr, /network\.host is not allowed/);
     });
 
-    test(`the kernel's settings and files are closed to RUN as to a container, by the ${door} door`, async (t) => {
+    test(`the kernel's settings and files are closed to RUN as to a container, by the ${api} API`, async (t) => {
       const look =
         'wc -c < /proc/keys; ls /sys/firmware | wc -l; touch /sys/x || echo no; echo 1 > /proc/sys/kernel/panic || echo no';
       const folder = await makeBuildContext(t, `FROM ${image}\nRUN (${look}) > /seen 2>/dev/null\n`);
@@ -77,11 +77,11 @@ RUN --mount=type=bind,from=evil,source=/go,target=/mnt,rw ls /mnt > /listed; cat
       assert.equal(stdout, '0\n0\nno\nno\n');
     });
 
-    test(`a cache is filled from its stage alone, by the ${door} door`, async (t) => {
+    test(`a cache is filled from its stage alone, by the ${api} API`, async (t) => {
       const folder = await makeBuildContext(
         t,
         `${evil}FROM ${image}
-RUN --mount=type=cache,id=${door},from=evil,source=/go,target=/cache cat /cache/secret > /read
+RUN --mount=type=cache,id=${api},from=evil,source=/go,target=/cache cat /cache/secret > /read
 `,
       );
       const { exitCode, stderr } = await build(folder, '--no-cache');

@@ -15,7 +15,7 @@ enterOwnNetwork();
 
 const CLASSIC = { env: { DOCKER_BUILDKIT: '0' } };
 
-describe('what docker build can do by the classic door', {
+describe('what docker build can do by the classic API', {
   skip: unlessRoot(),
   timeout: 1_800_000,
 }, async () => {

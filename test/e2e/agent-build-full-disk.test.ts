@@ -94,11 +94,11 @@ describe('docker build on a full disk', { skip: unlessRoot(), timeout: 1_800_000
     await agent.docker(['builder', 'prune', '--all', '--force']);
   }
 
-  for (const [door, options] of [
+  for (const [api, options] of [
     ['buildx', {}],
-    ['the classic door', CLASSIC],
+    ['the classic API', CLASSIC],
   ] as const) {
-    test(`RUN writes more than there is room for, by ${door}`, async (t) => {
+    test(`RUN writes more than there is room for, by ${api}`, async (t) => {
       const folder = await makeBuildContext(
         t,
         `FROM ${image}\nRUN dd if=/dev/urandom of=/big bs=1M count=8\n`,
@@ -106,24 +106,24 @@ describe('docker build on a full disk', { skip: unlessRoot(), timeout: 1_800_000
       await failsAndRecovers(t, /[Nn]o space left on device/, () => build(folder, [], options));
     });
 
-    test(`the layer of a RUN has no room beside what it wrote, by ${door}`, async (t) => {
+    test(`the layer of a RUN has no room beside what it wrote, by ${api}`, async (t) => {
       const folder = await makeBuildContext(t, `FROM ${image}\nRUN head -c 2000000 /dev/urandom > /big\n`);
       await failsAndRecovers(t, FULL, () => build(folder, [], options));
     });
 
-    test(`COPY has no room for what the client sends, by ${door}`, async (t) => {
+    test(`COPY has no room for what the client sends, by ${api}`, async (t) => {
       const folder = await makeBuildContext(t, `FROM ${image}\nCOPY big /\n`);
       await runCommand('sh', ['-c', `${BIG} > ${folder}/big`]);
       await failsAndRecovers(t, FULL, () => build(folder, [], options));
     });
 
-    test(`COPY has no room for its layer, by ${door}`, async (t) => {
+    test(`COPY has no room for its layer, by ${api}`, async (t) => {
       const folder = await makeBuildContext(t, `FROM ${image}\nCOPY big /\n`);
       await runCommand('sh', ['-c', `head -c 2000000 /dev/urandom > ${folder}/big`]);
       await failsAndRecovers(t, FULL, () => build(folder, [], options));
     });
 
-    test(`ADD has no room for what an archive unpacks to, by ${door}`, async (t) => {
+    test(`ADD has no room for what an archive unpacks to, by ${api}`, async (t) => {
       const folder = await makeBuildContext(t, `FROM ${image}\nADD big.tar.gz /\n`);
       await runCommand('sh', [
         '-c',

@@ -68,8 +68,8 @@ describe('hard links among what is copied', { skip: unlessRoot(), timeout: 1_800
     ['a name that another source takes', 'COPY d other /in/'],
   ] as const) {
     for (const env of [{ DOCKER_BUILDKIT: '1' }, { DOCKER_BUILDKIT: '0' }]) {
-      const door = env.DOCKER_BUILDKIT === '1' ? 'buildx' : 'the classic door';
-      test(`${what}: as dockerd has them, by ${door}`, async (t) => {
+      const api = env.DOCKER_BUILDKIT === '1' ? 'buildx' : 'the classic API';
+      test(`${what}: as dockerd has them, by ${api}`, async (t) => {
         const folder = await makeContext(t, instructions);
         const listed = [agent, dockerd].map(async (engine) => {
           await engine.docker(['build', '--tag', 'linked', folder], { env });

@@ -93,9 +93,9 @@ describe('docker build, its agent killed in the middle', {
 
   const makeBig = (size: number) => `truncate -s ${size} big`;
 
-  for (const [door, options, cached] of [
+  for (const [api, options, cached] of [
     ['buildx', { env: { BUILDKIT_PROGRESS: 'plain' } }, /RUN echo .*\n#\d+ CACHED/],
-    ['the classic door', CLASSIC, /RUN echo .*\n ---> Using cache/],
+    ['the classic API', CLASSIC, /RUN echo .*\n ---> Using cache/],
   ] as const) {
     for (const [what, copy, make] of [
       ['COPY', 'COPY big /in/', makeBig],
@@ -105,7 +105,7 @@ describe('docker build, its agent killed in the middle', {
         (size: number) => `${makeBig(size)} && tar -czf big.tar big && rm big`,
       ],
     ] as const) {
-      test(`in the middle of ${what}, by ${door}`, async (t) => {
+      test(`in the middle of ${what}, by ${api}`, async (t) => {
         let size = SIZE;
         const folder = await makeFolder(t, copy, make(size));
         const begin = async (attempt: number) => {

@@ -40,7 +40,7 @@ describe('images are built as buildah builds them', { skip: unlessRoot(), timeou
     withTree: boolean,
   ): Promise<unknown> {
     await agent.docker(['build', '-t', 'corpus', ...args, folder], { env: { DOCKER_BUILDKIT: '0' } });
-    // The other door of the same builder comes to the very same image.
+    // BuildKit's API makes the same image.
     await agent.docker(['buildx', 'build', '-t', 'corpus-buildx', ...args, folder]);
     const images = ['corpus', 'corpus-buildx'].map((name) => call('GET', `/images/${name}/json`));
     const [classic, buildx] = await Promise.all(images);

@@ -21,12 +21,12 @@ describe('what a build gives its steps', { skip: unlessRoot(), timeout: 1_800_00
   const shell = async (command: string) =>
     (await agent.docker(['run', '--rm', 'limited', 'sh', '-c', command])).stdout;
 
-  for (const [door, options, cached] of [
+  for (const [api, options, cached] of [
     ['buildx', { env: { BUILDKIT_PROGRESS: 'plain' } }, /RUN .*\n#\d+ CACHED/],
-    ['the classic door', CLASSIC, /Using cache/],
+    ['the classic API', CLASSIC, /Using cache/],
   ] as const) {
-    test(`names of hosts, limits of users, the network and shared memory make another step, by ${door}`, async (t) => {
-      const marks = `FROM ${image}\nRUN (ulimit -n; cat /etc/hosts; ls /sys/class/net; df -k /dev/shm) > /seen; true ${door}\n`;
+    test(`names of hosts, limits of users, the network and shared memory make another step, by ${api}`, async (t) => {
+      const marks = `FROM ${image}\nRUN (ulimit -n; cat /etc/hosts; ls /sys/class/net; df -k /dev/shm) > /seen; true ${api}\n`;
       const folder = await makeBuildContext(t, marks);
       const has = (args: readonly string[]) => build(folder, args, options);
       await has([]);

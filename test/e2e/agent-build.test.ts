@@ -11,7 +11,7 @@ import { callEngine } from '../unit/runtime-agent/engine-api/fakes/call-engine.t
 
 enterOwnNetwork();
 
-describe('docker build by the classic door', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
+describe('docker build by the classic API', { skip: unlessRoot(), timeout: 1_800_000 }, async () => {
   if (unlessRoot() !== false) return;
   const { agent, image } = await startAgentWithImage({ after });
   const classic = { env: { DOCKER_BUILDKIT: '0' } };

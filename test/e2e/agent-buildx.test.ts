@@ -116,7 +116,7 @@ describe('docker build with buildx', { skip: unlessRoot(), timeout: 1_800_000 },
     assert.deepEqual(((await none.json()) as { manifests: unknown[] }).manifests, []);
   });
 
-  test('the classic door and this one make the same image', async () => {
+  test('the classic API and this one make the same image', async () => {
     const context = await makeBuildContext(
       scope,
       `FROM ${image}\nCOPY . /src\nWORKDIR /src/deep\nENV A=b\n`,

@@ -18,7 +18,7 @@ import { FakeBuilder } from '../unit/runtime-agent/engine-api/fakes/fake-builder
 import { makeImage } from '../unit/runtime-agent/engine-api/fakes/fake-images.ts';
 import { startFakeEngine } from '../unit/runtime-agent/engine-api/fakes/start-fake-engine.ts';
 
-/** The door that buildx comes in by, with the real buildx, and a builder that tells what it was asked. */
+/** BuildKit's API with the real buildx and a builder that records its requests. */
 describe('buildx', { timeout: 900_000 }, async () => {
   const scope = { after };
   const image = makeImage('base:1');

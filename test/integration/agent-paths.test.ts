@@ -14,7 +14,7 @@ import { FolderTree } from '../../runtime-agent/builder/context/folder-tree.ts';
 import { noteMountStubs } from '../../runtime-agent/builder/execute/mount-stubs.ts';
 import { type MountsContext, openMounts } from '../../runtime-agent/builder/execute/open-mounts.ts';
 import { selectSources } from '../../runtime-agent/builder/execute/select-sources.ts';
-import type { RunWork, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
+import type { RunOp, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
 import { TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
@@ -247,10 +247,10 @@ async function buildMount(
       type === 'bind'
         ? { ...common, type, writable: true }
         : { ...common, type, id: source, readonly: false, sharing: 'private', mode: 0o755, uid: 0, gid: 0 };
-    const work = { mounts: [mount] } as unknown as RunWork;
+    const op = { mounts: [mount] } as unknown as RunOp;
     const opened = await openMounts(context as unknown as MountsContext, {
       step,
-      work,
+      op,
       rootfs,
       signal: never,
     });

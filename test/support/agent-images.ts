@@ -9,7 +9,7 @@ import { createImages } from '../../runtime-agent/images/create-images.ts';
 import type { Image, Platform } from '../../runtime-agent/images/image.ts';
 import type { ImageService } from '../../runtime-agent/images/image-service.ts';
 import type { PullProgress } from '../../runtime-agent/images/images.ts';
-import type { ImageDrafts } from '../../runtime-agent/images/pending/image-drafts.ts';
+import type { PendingImages } from '../../runtime-agent/images/pending/pending-images.ts';
 import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
 import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
@@ -19,7 +19,7 @@ import { makeTempDir } from './temp-dir.ts';
 /** The image part of an agent, in this process. */
 export interface AgentImages {
   readonly images: ImageService;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   /** Pushes, and collects the steps. */
   push(name: string, options?: PushSettings): Promise<readonly PushProgress[]>;
   readonly snapshotter: Snapshotter;
@@ -78,7 +78,7 @@ export async function openAgentImages(
   defer(scope, close);
   const events = new EventBus();
   const snapshotter = await ErofsSnapshotter.open(directory);
-  const { images, drafts, push } = await createImages({
+  const { images, pendingImages, push } = await createImages({
     dataDirectory: directory,
     knex,
     snapshotter,
@@ -89,7 +89,7 @@ export async function openAgentImages(
   });
   return {
     images,
-    drafts,
+    pendingImages,
     snapshotter,
     events,
     registry,

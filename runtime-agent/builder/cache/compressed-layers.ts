@@ -1,5 +1,5 @@
 import type { LayerBlobs } from '../../images/layer-blobs/layer-blobs.ts';
-import type { LayerHolds } from '../../images/layer-holds.ts';
+import type { LayerLeases } from '../../images/layer-leases.ts';
 import { shortDigest } from '../../images/pull-plan.ts';
 import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
 import { prunable } from '../prunable.ts';
@@ -10,14 +10,14 @@ import { prunable } from '../prunable.ts';
  */
 export class CompressedLayers implements BuildCache {
   readonly #layerBlobs: Pick<LayerBlobs, 'made' | 'discard'>;
-  readonly #holds: Pick<LayerHolds, 'isHeld' | 'unlessHeld'>;
+  readonly #leases: Pick<LayerLeases, 'isHeld' | 'unlessHeld'>;
 
   constructor(
     layerBlobs: Pick<LayerBlobs, 'made' | 'discard'>,
-    holds: Pick<LayerHolds, 'isHeld' | 'unlessHeld'>,
+    leases: Pick<LayerLeases, 'isHeld' | 'unlessHeld'>,
   ) {
     this.#layerBlobs = layerBlobs;
-    this.#holds = holds;
+    this.#leases = leases;
   }
 
   async records(): Promise<readonly CacheRecord[]> {
@@ -37,7 +37,7 @@ export class CompressedLayers implements BuildCache {
       if (!wanted.has(record)) continue;
       // A push or a build may have begun to work with it.
       const discard = () => this.#layerBlobs.discard(form.blob.digest);
-      if (await this.#holds.unlessHeld(form.diffId, discard)) removed.push(record);
+      if (await this.#leases.unlessHeld(form.diffId, discard)) removed.push(record);
     }
     return removed;
   }
@@ -53,7 +53,7 @@ export class CompressedLayers implements BuildCache {
         createdAt: new Date(madeAt),
         lastUsedAt: new Date(seenAt),
         usageCount: 1,
-        inUse: this.#holds.isHeld(diffId),
+        inUse: this.#leases.isHeld(diffId),
         shared: false,
       };
       return { record, form };

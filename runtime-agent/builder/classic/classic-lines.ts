@@ -74,7 +74,7 @@ export class ClassicLines {
     }
     const step = this.#byId.get(progress.id);
     if (step === undefined) {
-      if (progress.kind === 'progress') this.#tellPull(progress);
+      if (progress.kind === 'progress') this.#notifyPull(progress);
       return;
     }
     switch (progress.kind) {
@@ -88,7 +88,7 @@ export class ClassicLines {
         );
         return;
       case 'completed':
-        this.#tellRemoved(step);
+        this.#notifyRemoved(step);
         this.#tell(
           step,
           progress.layer === undefined || progress.layer === '' ? ' --->\n' : ` ---> ${progress.layer}\n`,
@@ -98,7 +98,7 @@ export class ClassicLines {
         return;
       case 'failed':
         this.#showUpTo(step);
-        this.#tellRemoved(step);
+        this.#notifyRemoved(step);
         return;
       case 'started':
         if (progress.container === undefined) this.#add(step, '');
@@ -110,7 +110,7 @@ export class ClassicLines {
   }
 
   /** Also of a build that failed, and of one that is to keep them: none is left. */
-  #tellRemoved(step: ShownStep): void {
+  #notifyRemoved(step: ShownStep): void {
     if (step.container === undefined) return;
     this.#tell(step, ` ---> Removed intermediate container ${step.container}\n`);
   }
@@ -122,7 +122,7 @@ export class ClassicLines {
   }
 
   /** The bytes of a base image, as `docker pull` shows them. */
-  #tellPull({ what, current, total }: Extract<BuildProgress, { readonly kind: 'progress' }>): void {
+  #notifyPull({ what, current, total }: Extract<BuildProgress, { readonly kind: 'progress' }>): void {
     const [state = '', id = ''] = what.split(' ');
     const status = state.charAt(0).toUpperCase() + state.slice(1);
     this.#emit({ status, progressDetail: { current, ...(total === undefined ? {} : { total }) }, id });

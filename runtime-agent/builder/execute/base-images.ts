@@ -4,7 +4,7 @@ import { type ImageConfig, readImageConfig } from '../../../oci/image-config.ts'
 import { isEngineError } from '../../errors.ts';
 import type { Image, Platform } from '../../images/image.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
-import type { ImageDrafts } from '../../images/pending/image-drafts.ts';
+import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildSource } from '../builder.ts';
 
@@ -19,7 +19,7 @@ export interface BaseImage {
 
 export interface BaseImagesOptions {
   readonly images: Images;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly source: BuildSource;
   /** Ask the registry although the image is here. */
   readonly pull: boolean;
@@ -36,7 +36,7 @@ export async function findBaseImage(
   const image =
     (options.pull ? undefined : await here(reference, platform, options)) ??
     (await pulled(reference, platform, options));
-  const config = readImageConfig(await options.drafts.readConfig(image.id));
+  const config = readImageConfig(await options.pendingImages.readConfig(image.id));
   const [named] = image.repoDigests;
   const digest = named?.slice(named.indexOf('@') + 1) ?? image.manifestDigest;
   return { reference, id: image.id, digest: digest as Digest, config };

@@ -1,7 +1,7 @@
 import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
-import type { ImageDrafts } from '../../images/pending/image-drafts.ts';
+import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest } from '../builder.ts';
 import { ignoreLines } from '../context/ignore-rules.ts';
@@ -19,11 +19,11 @@ import { type BaseImage, findBaseImage } from './base-images.ts';
 import { checkDockerfile } from './check-dockerfile.ts';
 import type { HeldLayers } from './held-layers.ts';
 import { PreparedBuild } from './prepared-build.ts';
-import { tellPull } from './tell-pull.ts';
+import { notifyPull } from './tell-pull.ts';
 
 export interface BuildPreparationOptions {
   readonly images: Images;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly request: BuildRequest;
   /** Entitlements that clients may grant. */
   readonly allowed: readonly Entitlement[];
@@ -120,7 +120,7 @@ export class BuildPreparation {
     stages: readonly NeededStage[],
     image: Extract<Source, { readonly kind: 'image' }>,
   ): Promise<void> {
-    const { images, drafts, request } = this.#options;
+    const { images, pendingImages, request } = this.#options;
     const { source, pull, platform } = request;
     const id = `image ${imageKey(image)}`;
     this.#options.progress({
@@ -135,8 +135,8 @@ export class BuildPreparation {
     );
     const at = (user?.stage ?? scope.dockerfile.stages[0])?.from.at ?? scope.dockerfile.at;
     try {
-      const progress = (step: PullProgress) => tellPull(this.#options.progress, id, step);
-      const options = { images, drafts, source, pull, progress, signal: this.#options.signal };
+      const progress = (step: PullProgress) => notifyPull(this.#options.progress, id, step);
+      const options = { images, pendingImages, source, pull, progress, signal: this.#options.signal };
       const found = await findBaseImage(image.reference, image.platform ?? platform, options);
       for (const diffId of found.config.diffIds) {
         if (!(await this.#options.held.take(diffId)))

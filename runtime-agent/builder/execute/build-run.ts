@@ -1,9 +1,9 @@
 import type { Digest } from '../../../oci/digest.ts';
 import type { LayerCompressor } from '../../images/compression/layer-compressor.ts';
 import type { Images } from '../../images/images.ts';
-import type { LayerHolds } from '../../images/layer-holds.ts';
+import type { LayerLeases } from '../../images/layer-leases.ts';
 import type { LayerTransfer } from '../../images/layer-transfer/layer-transfer.ts';
-import type { ImageDraft, ImageDrafts } from '../../images/pending/image-drafts.ts';
+import type { PendingImage, PendingImages } from '../../images/pending/pending-images.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
@@ -29,8 +29,8 @@ import { StepExecutor } from './step-executor.ts';
 /** What all builds of this host share. */
 export interface BuildRunParts extends SharedParts {
   readonly images: Images;
-  readonly drafts: ImageDrafts;
-  readonly holds: LayerHolds;
+  readonly pendingImages: PendingImages;
+  readonly leases: LayerLeases;
   readonly remote: RemoteCaches;
   readonly compressor: Pick<LayerCompressor, 'forms'>;
   readonly transfer: Pick<LayerTransfer, 'send'>;
@@ -56,7 +56,7 @@ export class BuildRun {
     this.#request = request;
     this.#progress = progress;
     this.#signal = signal;
-    this.#held = new HeldLayers(parts.holds);
+    this.#held = new HeldLayers(parts.leases);
   }
 
   async build(): Promise<BuiltImage> {
@@ -65,7 +65,7 @@ export class BuildRun {
     try {
       const preparation = new BuildPreparation({
         images: this.#parts.images,
-        drafts: this.#parts.drafts,
+        pendingImages: this.#parts.pendingImages,
         request: this.#request,
         allowed: this.#parts.allowed,
         held: this.#held,
@@ -146,7 +146,7 @@ export class BuildRun {
       chainOf: (source) => runs.chainOf(source),
       signal,
     });
-    const ground = prepared.groundOf(prepared.target)?.diffIds ?? [];
+    const baseImage = prepared.baseImageOf(prepared.target)?.diffIds ?? [];
     const uploads = new EarlyUpload({
       transfer: this.#parts.transfer,
       source: request.source,
@@ -156,18 +156,18 @@ export class BuildRun {
     const early = new EarlyCompression({
       compressor: this.#parts.compressor,
       forms: earlyForms(request),
-      baseLayers: new Set(ground),
+      baseLayers: new Set(baseImage),
       upload: (diffId) => uploads.upload(diffId),
       progress: this.#progress,
       signal,
     });
-    for (const diffId of ground) early.begin(diffId);
+    for (const diffId of baseImage) early.begin(diffId);
     const stages = earlyStages(request, prepared);
     const made = ({ index }: StagePlan, diffId: Digest) => {
       if (stages.has(index)) early.begin(diffId);
     };
     const runs = new StageRuns({ prepared, executor, request, made, progress: this.#progress, signal });
-    const draft = this.#parts.drafts.begin();
+    const pending = this.#parts.pendingImages.begin();
     const stageOf = async (plan: StagePlan) => {
       try {
         return await runs.stage(plan);
@@ -180,12 +180,12 @@ export class BuildRun {
       await Promise.all(prepared.plans.map(stageOf));
       const stage = await runs.stage(prepared.target);
       await shared.bring(stage.chain);
-      const image = await this.#finish(draft, prepared, stage, shared.inline(stage.chain));
+      const image = await this.#finish(pending, prepared, stage, shared.inline(stage.chain));
       await early.finish();
       return { ...image, steps: await shared.built(stage.chain) };
     } catch (error) {
       failure.abort(error);
-      await draft.release();
+      await pending.release();
       throw failure.signal.reason;
     } finally {
       await runs.settle();
@@ -195,30 +195,30 @@ export class BuildRun {
   }
 
   async #finish(
-    draft: ImageDraft,
+    pending: PendingImage,
     prepared: PreparedBuild,
     stage: BuiltStage,
     inlineCache: readonly RemoteStep[] | undefined,
   ): Promise<Omit<BuiltImage, 'steps'>> {
     const plan = prepared.target;
-    const ground = prepared.groundOf(plan);
-    await draft.keepLayers(stage.chain);
+    const baseImage = prepared.baseImageOf(plan);
+    await pending.keepLayers(stage.chain);
     const config = imageDocument({
-      platform: platformOf(ground, this.#request),
-      author: plan.author ?? ground?.author,
+      platform: platformOf(baseImage, this.#request),
+      author: plan.author ?? baseImage?.author,
       config: plan.config,
       labels: this.#request.labels,
       diffIds: stage.chain,
       history: stage.history,
       ...(inlineCache && { inlineCache }),
     });
-    const image = await draft.finish({ config });
+    const image = await pending.finish({ config });
     return {
       id: image.id,
       manifestDigest: image.manifestDigest,
-      baseLayers: new Set(ground?.diffIds),
+      baseLayers: new Set(baseImage?.diffIds),
       materials: prepared.materials,
-      release: () => draft.release(),
+      release: () => pending.release(),
     };
   }
 }

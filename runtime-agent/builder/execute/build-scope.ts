@@ -1,11 +1,11 @@
-import type { SharedWork } from '../../../lib/sync/single-flight.ts';
+import type { SingleFlight } from '../../../lib/sync/single-flight.ts';
 import type { HttpExchange } from '../../../oci/distribution/http-exchange.ts';
 import type { BuildRequest } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
 import type { StepCache } from '../cache/step-cache.ts';
 import type { UnpackOptions } from '../context/unpack-archive.ts';
 import type { Source } from '../solver/stage-sources.ts';
-import type { Chain } from '../solver/step-key.ts';
+import type { LayerChain } from '../solver/step-key.ts';
 import type { BuildSources } from './build-sources.ts';
 import type { HeldLayers } from './held-layers.ts';
 import type { RunContext } from './run-context.ts';
@@ -26,7 +26,7 @@ export interface SharedParts {
   readonly secretsDirectory: string;
   readonly unpack: UnpackOptions;
   readonly exchange: HttpExchange;
-  readonly running: SharedWork<string, StepOutputPart>;
+  readonly running: SingleFlight<string, StepOutputPart>;
 }
 
 /** One build, as its steps see it. */
@@ -38,6 +38,6 @@ export interface BuildScope {
   readonly sources: BuildSources;
   readonly shared: SharedCaches;
   /** The layers of a stage or an image, when they are there. */
-  readonly chainOf: (source: Extract<Source, { readonly kind: 'stage' | 'image' }>) => Promise<Chain>;
+  readonly chainOf: (source: Extract<Source, { readonly kind: 'stage' | 'image' }>) => Promise<LayerChain>;
   readonly signal: AbortSignal;
 }

@@ -8,7 +8,7 @@ import type { GitFiles } from '../context/git/git-files.ts';
 import type { GitUrl } from '../context/git/git-url.ts';
 import { ignoreRules } from '../context/ignore-rules.ts';
 import { IgnoredTree } from '../context/ignored-tree.ts';
-import type { Chain } from '../solver/step-key.ts';
+import type { LayerChain } from '../solver/step-key.ts';
 import type { HeldLayers } from './held-layers.ts';
 import type { OpenedFolder } from './open-mounts.ts';
 import { CopyPlacement } from './place-copy.ts';
@@ -25,7 +25,7 @@ export interface BuildSourcesOptions {
   readonly wanted: (name: string | undefined) => readonly string[] | undefined;
   readonly fetchGit: (url: GitUrl) => Promise<GitFiles>;
   /** Brings layers here that are not. */
-  readonly bring: (chain: Chain) => Promise<void>;
+  readonly bring: (chain: LayerChain) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +47,7 @@ export class BuildSources {
   }
 
   /** The files that layers make together. */
-  layers(chain: Chain): Promise<FileTree> {
+  layers(chain: LayerChain): Promise<FileTree> {
     return once(this.#layers, chain.join(), () => this.#mount(chain));
   }
 
@@ -57,7 +57,7 @@ export class BuildSources {
   }
 
   /** A folder with the files of layers, for a step to write in. */
-  async openLayers(chain: Chain): Promise<OpenedFolder> {
+  async openLayers(chain: LayerChain): Promise<OpenedFolder> {
     await this.#options.bring(chain);
     const id = randomId();
     const { path } = await this.#options.snapshotter.mountRootfs(id, chain);
@@ -89,7 +89,7 @@ export class BuildSources {
     return exclude.length === 0 ? tree : new IgnoredTree(tree, ignoreRules(exclude));
   }
 
-  async #mount(chain: Chain): Promise<FileTree> {
+  async #mount(chain: LayerChain): Promise<FileTree> {
     const opened = await this.openLayers(chain);
     return new FolderTree(opened.path, () => opened.release());
   }

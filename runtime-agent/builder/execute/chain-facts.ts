@@ -1,5 +1,5 @@
 import type { ImageConfigHistory } from '../../../oci/image-config.ts';
-import type { Chain } from '../solver/step-key.ts';
+import type { LayerChain } from '../solver/step-key.ts';
 
 /** When the last of an image's steps was made, in milliseconds since 1970; undefined where the history does not say. */
 export function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
@@ -9,7 +9,7 @@ export function createdOf(history: readonly ImageConfigHistory[]): number | unde
 }
 
 /** Twelve digits, as docker's progress names what a step has come to. */
-export function shortName(chain: Chain): string {
+export function shortName(chain: LayerChain): string {
   const top = chain.at(-1);
   return top === undefined ? '' : top.slice(top.indexOf(':') + 1).slice(0, 12);
 }

@@ -7,7 +7,7 @@ import { type GitUrl, isGitSource } from '../context/git/git-url.ts';
 import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { fileModeChange } from '../frontend/file-mode-change.ts';
-import type { CopyWork, Step } from '../solver/step.ts';
+import type { CopyOp, Step } from '../solver/step.ts';
 import { gitSource, refuseChecksum } from './git-source.ts';
 import type { LayerEntry } from './layer-entry.ts';
 import { located } from './located.ts';
@@ -69,51 +69,51 @@ export async function openAdditions(
 async function addTree(
   placement: CopyPlacement,
   tree: FileTree,
-  work: CopyWork,
+  op: CopyOp,
   kind: 'file' | 'folder',
 ): Promise<void> {
   const pattern = kind === 'folder' ? '.' : '*';
   for (const source of await selectSources(tree, pattern, { parents: false, dropsOwners: false })) {
-    await placement.add(source, copiedEntries(source, work.exclude));
+    await placement.add(source, copiedEntries(source, op.exclude));
   }
 }
 
 /** Finds the files of a COPY. Throws EngineError 'bad-request' that names the instruction. */
 export async function findSources(
   step: Step,
-  work: CopyWork,
+  op: CopyOp,
   tree: FileTree | undefined,
   fetchGit: (url: GitUrl) => Promise<GitFiles>,
   signal: AbortSignal,
 ): Promise<FoundSources> {
   return await located(step, async () => {
     const copied: CopiedSource[] = [];
-    refuseChecksum(work);
-    const remotes = work.sources
+    refuseChecksum(op);
+    const remotes = op.sources
       .filter((source) => isRemote(source) && !isGitSource(source))
-      .map((url) => remoteSource(work, url));
+      .map((url) => remoteSource(op, url));
     // Files of a context are the client's, who has no say in the owners; those of stages and images keep them.
-    const dropsOwners = work.from.kind === 'context';
-    for (const pattern of work.sources) {
+    const dropsOwners = op.from.kind === 'context';
+    for (const pattern of op.sources) {
       signal.throwIfAborted();
       if (isGitSource(pattern)) {
-        const { tree: files, history } = await fetchGit(gitSource(work, pattern));
+        const { tree: files, history } = await fetchGit(gitSource(op, pattern));
         for (const source of await selectSources(files, '.', { parents: false, dropsOwners: true })) {
-          const entries = await Array.fromAsync(copiedEntries(source, work.exclude));
+          const entries = await Array.fromAsync(copiedEntries(source, op.exclude));
           copied.push({ source, entries, history });
         }
         continue;
       }
       if (isRemote(pattern)) continue;
       if (tree === undefined) throw new SourceError(`file not found: ${JSON.stringify(pattern)}`);
-      for (const source of await selectSources(tree, pattern, { parents: work.parents, dropsOwners })) {
-        copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, work.exclude)) });
+      for (const source of await selectSources(tree, pattern, { parents: op.parents, dropsOwners })) {
+        copied.push({ source, entries: await Array.fromAsync(copiedEntries(source, op.exclude)) });
       }
     }
-    if (copied.length + remotes.length + work.documents.length === 0) {
-      throw new SourceError(`no source files were specified: nothing matches ${work.sources.join(', ')}`);
+    if (copied.length + remotes.length + op.documents.length === 0) {
+      throw new SourceError(`no source files were specified: nothing matches ${op.sources.join(', ')}`);
     }
-    const archives = work.isAdd && work.unpack !== false ? await archivesOf(copied, signal) : [];
+    const archives = op.isAdd && op.unpack !== false ? await archivesOf(copied, signal) : [];
     const digest = await sourceDigest(copied, signal);
     const added =
       archives.length + remotes.length > 0
@@ -124,7 +124,7 @@ export async function findSources(
       archives,
       remotes,
       digest: added,
-      within: placesOf(work, copied),
+      within: placesOf(op, copied),
     };
   });
 }
@@ -135,7 +135,7 @@ export async function findSources(
  */
 export async function placeSources(
   step: Step,
-  work: CopyWork,
+  op: CopyOp,
   found: FoundSources,
   root: FileTree | undefined,
   opened: OpenedAdditions,
@@ -143,34 +143,34 @@ export async function placeSources(
   return await located(step, async () => {
     const times = found.copied.flatMap(({ entries }) => entries.map(({ entry }) => entry.mtime));
     const rules: CopyRules = {
-      destination: byteText(work.destination).replace(/^\/+/, ''),
-      isFolder: work.destination.endsWith('/'),
-      areSeveral: found.copied.length + opened.remotes.length + work.documents.length > 1,
-      owner: work.chown === undefined ? undefined : await ownerOf(work.chown, root),
-      mode: work.chmod === undefined ? undefined : fileModeChange(work.chmod),
+      destination: byteText(op.destination).replace(/^\/+/, ''),
+      isFolder: op.destination.endsWith('/'),
+      areSeveral: found.copied.length + opened.remotes.length + op.documents.length > 1,
+      owner: op.chown === undefined ? undefined : await ownerOf(op.chown, root),
+      mode: op.chmod === undefined ? undefined : fileModeChange(op.chmod),
       mtime: times.reduce((latest, time) => Math.max(latest, time), 0),
     };
     const placement = new CopyPlacement(root, rules);
     for (const { source, entries } of found.copied) await placement.add(source, asAsync(entries));
-    for (const tree of opened.remotes) await addTree(placement, tree, work, 'file');
+    for (const tree of opened.remotes) await addTree(placement, tree, op, 'file');
     if (opened.archives.length > 0) {
       const unpacked = new CopyPlacement(root, { ...rules, isFolder: true, keepsOwn: true });
-      for (const tree of opened.archives) await addTree(unpacked, tree, work, 'folder');
+      for (const tree of opened.archives) await addTree(unpacked, tree, op, 'folder');
       for (const entry of unpacked.entries) placement.put(entry);
     }
-    for (const { name, content } of work.documents) await placement.addDocument(name, Buffer.from(content));
+    for (const { name, content } of op.documents) await placement.addDocument(name, Buffer.from(content));
     return placement.entries;
   });
 }
 
-function placesOf({ sources }: CopyWork, copied: readonly CopiedSource[]): readonly string[] | undefined {
+function placesOf({ sources }: CopyOp, copied: readonly CopiedSource[]): readonly string[] | undefined {
   const areNamed =
     !sources.some(isGlob) && copied.every(({ source: { path, entry } }) => path === entry.path);
   return areNamed ? copied.map(({ source }) => source.path) : undefined;
 }
 
 /** Whether an ADD names files that nobody has until they are fetched, and that may be others the next time. */
-export function isOfGit({ isAdd, sources }: CopyWork): boolean {
+export function isOfGit({ isAdd, sources }: CopyOp): boolean {
   return isAdd && sources.some(isGitSource);
 }
 
@@ -178,23 +178,23 @@ function isRemote(source: string): boolean {
   return /^https?:\/\//i.test(source);
 }
 
-function remoteSource(work: CopyWork, url: string): RemoteSource {
-  if (!work.isAdd) throw new SourceError(`source can't be a URL for COPY: ${url}`);
-  if (work.checksum === undefined) {
+function remoteSource(op: CopyOp, url: string): RemoteSource {
+  if (!op.isAdd) throw new SourceError(`source can't be a URL for COPY: ${url}`);
+  if (op.checksum === undefined) {
     throw new SourceError(
       `a remote file needs a checksum, so that it is the same tomorrow: ADD --checksum=sha256:… ${url}`,
     );
   }
-  if (!work.checksum.startsWith('sha256:')) {
+  if (!op.checksum.startsWith('sha256:')) {
     throw new SourceError(`the checksum of a remote file must be sha256: and 64 hexadecimal digits: ${url}`);
   }
   const name = fileNameOf(url);
-  if (name === '' && work.destination.endsWith('/')) {
+  if (name === '' && op.destination.endsWith('/')) {
     throw new SourceError(
       `cannot determine filename for source: ${url}: give a destination that is no folder`,
     );
   }
-  return { url, name: name || 'file', checksum: work.checksum };
+  return { url, name: name || 'file', checksum: op.checksum };
 }
 
 function fileNameOf(url: string): string {

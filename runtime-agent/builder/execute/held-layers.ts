@@ -1,21 +1,21 @@
 import type { Digest } from '../../../oci/digest.ts';
-import type { LayerHolds } from '../../images/layer-holds.ts';
+import type { LayerLeases } from '../../images/layer-leases.ts';
 
 /** The layers that one build keeps from sweeps until it ends. */
 export class HeldLayers {
-  readonly #holds: LayerHolds;
+  readonly #leases: LayerLeases;
   readonly #held = new Set<Digest>();
 
-  constructor(holds: LayerHolds) {
-    this.#holds = holds;
+  constructor(leases: LayerLeases) {
+    this.#leases = leases;
   }
 
   /** Keeps a layer, and tells whether it is here. */
   async take(diffId: Digest): Promise<boolean> {
     if (this.#held.has(diffId)) return true;
-    const isHere = await this.#holds.take(diffId);
+    const isHere = await this.#leases.take(diffId);
     if (isHere && !this.#held.has(diffId)) this.#held.add(diffId);
-    else this.#holds.release(diffId);
+    else this.#leases.release(diffId);
     return isHere;
   }
 
@@ -23,11 +23,11 @@ export class HeldLayers {
   async claim(diffId: Digest): Promise<void> {
     if (this.#held.has(diffId)) return;
     this.#held.add(diffId);
-    await this.#holds.take(diffId);
+    await this.#leases.take(diffId);
   }
 
   release(): void {
-    for (const diffId of this.#held) this.#holds.release(diffId);
+    for (const diffId of this.#held) this.#leases.release(diffId);
     this.#held.clear();
   }
 }

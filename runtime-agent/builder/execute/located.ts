@@ -11,12 +11,12 @@ export async function located<T>(step: Step, run: () => Promise<T>): Promise<T> 
   } catch (error) {
     const isTold = error instanceof SourceError || error instanceof PatternError || isEngineError(error);
     if (!isTold) throw error;
-    const { work } = step;
-    const isOfContext = work?.kind !== 'copy' || work.from.kind === 'context';
+    const { op } = step;
+    const isOfContext = op?.kind !== 'copy' || op.from.kind === 'context';
     const missing = isOfContext
       ? 'file not found in build context or excluded by .dockerignore'
       : 'file not found';
-    const keyword = work?.kind === 'copy' ? (work.isAdd ? 'ADD' : 'COPY') : 'RUN';
+    const keyword = op?.kind === 'copy' ? (op.isAdd ? 'ADD' : 'COPY') : 'RUN';
     const message = error.message.replace(/^file not found/, missing);
     const { message: shown } = dockerfileError(step.at, `${keyword} failed: ${message}`);
     throw new EngineError(isEngineError(error) ? error.code : 'bad-request', shown, { cause: error });

@@ -13,7 +13,7 @@ import type { BuildSource } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
-import type { RunWork, Step, StepMount } from '../solver/step.ts';
+import type { RunOp, Step, StepMount } from '../solver/step.ts';
 import { noteMountStubs } from './mount-stubs.ts';
 import type { OpenedMounts } from './step-mounts.ts';
 
@@ -41,16 +41,16 @@ export async function openMounts(
   context: MountsContext,
   options: {
     readonly step: Step;
-    readonly work: RunWork;
+    readonly op: RunOp;
     readonly rootfs: string;
     readonly signal: AbortSignal;
   },
 ): Promise<OpenedMounts> {
-  const { work, rootfs } = options;
+  const { op, rootfs } = options;
   const opener = new Opener(context, options.step, options.signal);
   try {
-    for (const [index, mount] of work.mounts.entries()) await opener.open(mount, index);
-    if (work.script !== undefined) await opener.script(work.script.name, work.script.content);
+    for (const [index, mount] of op.mounts.entries()) await opener.open(mount, index);
+    if (op.script !== undefined) await opener.script(op.script.name, op.script.content);
     opener.checkPlaces(rootfs);
     const stubs = await noteMountStubs(
       rootfs,

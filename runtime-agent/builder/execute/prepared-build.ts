@@ -53,7 +53,7 @@ export class PreparedBuild {
   }
 
   /** The configuration of the image that a stage stands on in the end; undefined for scratch. */
-  groundOf({ base }: StagePlan): ImageConfig | undefined {
-    return base.kind === 'stage' ? this.groundOf(this.plan(base.index)) : this.imageOf(base)?.config;
+  baseImageOf({ base }: StagePlan): ImageConfig | undefined {
+    return base.kind === 'stage' ? this.baseImageOf(this.plan(base.index)) : this.imageOf(base)?.config;
   }
 }

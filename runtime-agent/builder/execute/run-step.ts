@@ -14,8 +14,8 @@ import { containerCapabilities } from '../../oci-runner/capabilities.ts';
 import { seccompProfile } from '../../oci-runner/seccomp.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
-import type { RunWork, Step } from '../solver/step.ts';
-import type { Chain } from '../solver/step-key.ts';
+import type { RunOp, Step } from '../solver/step.ts';
+import type { LayerChain } from '../solver/step-key.ts';
 import type { RunContext } from './run-context.ts';
 import { runStepProcess, type StepOutput } from './run-process.ts';
 import { type RunSettings, stepContainer } from './step-container.ts';
@@ -30,8 +30,8 @@ export interface RunStepOptions {
   /** 64 hexadecimal digits, for this run alone. */
   readonly id: string;
   readonly step: Step;
-  readonly work: RunWork;
-  readonly chain: Chain;
+  readonly op: RunOp;
+  readonly chain: LayerChain;
   readonly settings: RunSettings;
   readonly mounts: (rootfs: Rootfs) => Promise<OpenedMounts>;
   readonly output: StepOutput;
@@ -51,7 +51,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   const folder = join(context.paths.containers, id);
   signal.throwIfAborted();
   await mkdir(folder, { mode: 0o700 });
-  const container = stepContainer(context, id, options.work, options.settings);
+  const container = stepContainer(context, id, options.op, options.settings);
   const network = networkFor(context, container, folder);
   try {
     const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
@@ -106,13 +106,13 @@ async function runIn(
   options: RunStepOptions,
   { container, network: opening, rootfs }: RunPlace,
 ): Promise<void> {
-  const { id, step, work, signal } = options;
+  const { id, step, op, signal } = options;
   const read = (path: string) =>
     readFileInRoot(context.libc, rootfs.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
   const user = userOf(step, () =>
-    resolveUser(work.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
+    resolveUser(op.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
   );
-  const privileged = work.security === 'insecure';
+  const privileged = op.security === 'insecure';
   const capabilities = containerCapabilities({ add: [], drop: [], privileged }, context.capabilities);
   const gathered = await gatherDevices(context.hostFiles, container.hostConfig);
   const mounts = await options.mounts(rootfs);
@@ -143,7 +143,7 @@ async function runIn(
     await mkdir(bundle, { mode: 0o700 });
     await writeFile(join(bundle, 'config.json'), writeOciJson(spec), { mode: 0o600 });
     const exitCode = await runStepProcess(context, id, bundle, options.output, signal);
-    if (exitCode !== 0) throw new StepFailedError(step.at, work.args.join(' '), exitCode);
+    if (exitCode !== 0) throw new StepFailedError(step.at, op.args.join(' '), exitCode);
   } catch (error) {
     if (error instanceof StepFailedError || !isEngineError(error)) throw error;
     throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });

@@ -5,8 +5,8 @@ import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest } from '../builder.ts';
 import { historyEntry } from '../solver/image-document.ts';
 import type { Source } from '../solver/stage-sources.ts';
-import type { StagePlan, Step, Work } from '../solver/step.ts';
-import type { Chain } from '../solver/step-key.ts';
+import type { StagePlan, Step, StepOp } from '../solver/step.ts';
+import type { LayerChain } from '../solver/step-key.ts';
 import { createdOf, shortName } from './chain-facts.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import type { PreparedBuild } from './prepared-build.ts';
@@ -16,7 +16,7 @@ import type { StepOutcome } from './step-once.ts';
 
 /** A stage whose steps are done. */
 export interface BuiltStage {
-  readonly chain: Chain;
+  readonly chain: LayerChain;
   readonly history: readonly ImageConfigHistory[];
 }
 
@@ -50,7 +50,7 @@ export class StageRuns {
   }
 
   /** The layers of a stage or an image, when they are there. */
-  async chainOf(source: Extract<Source, { readonly kind: 'stage' | 'image' }>): Promise<Chain> {
+  async chainOf(source: Extract<Source, { readonly kind: 'stage' | 'image' }>): Promise<LayerChain> {
     const { prepared } = this.#options;
     if (source.kind === 'image') return prepared.imageOf(source)?.config.diffIds ?? [];
     return (await this.stage(prepared.plan(source.index))).chain;
@@ -73,8 +73,8 @@ export class StageRuns {
     for (const step of plan.steps) {
       signal.throwIfAborted();
       let hasLayer = false;
-      if (step.work !== undefined) {
-        const { diffId, createdAt } = await this.#step(plan, step, step.work, chain);
+      if (step.op !== undefined) {
+        const { diffId, createdAt } = await this.#step(plan, step, step.op, chain);
         hasLayer = diffId !== undefined;
         if (diffId !== undefined) {
           chain = [...chain, diffId];
@@ -91,14 +91,14 @@ export class StageRuns {
     return { chain, history };
   }
 
-  async #step(plan: StagePlan, step: Step, work: Work, chain: Chain): Promise<StepOutcome> {
+  async #step(plan: StagePlan, step: Step, op: StepOp, chain: LayerChain): Promise<StepOutcome> {
     const { prepared, executor, request, progress, signal } = this.#options;
     const { id } = step;
     try {
-      if (work.kind === 'run') {
-        await refuseForeignPlatform(step, platformOf(prepared.groundOf(plan), request));
+      if (op.kind === 'run') {
+        await refuseForeignPlatform(step, platformOf(prepared.baseImageOf(plan), request));
       }
-      return await executor.execute(step, work, chain, reuses(plan, request), {
+      return await executor.execute(step, op, chain, reuses(plan, request), {
         cached: () => progress({ kind: 'cached', id, at: new Date() }),
         started: (container) =>
           progress({ kind: 'started', id, at: new Date(), ...(container !== undefined && { container }) }),
@@ -121,8 +121,8 @@ export class StageRuns {
 }
 
 /** Of what stands on an image, or on nothing. */
-export function platformOf(ground: ImageConfig | undefined, request: BuildRequest): Platform {
-  return ground ?? request.platform ?? hostPlatform();
+export function platformOf(baseImage: ImageConfig | undefined, request: BuildRequest): Platform {
+  return baseImage ?? request.platform ?? hostPlatform();
 }
 
 function reuses({ index, name }: StagePlan, { noCache }: BuildRequest): boolean {

@@ -3,7 +3,7 @@ import type { Container } from '../../containers/container.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { StepLimits } from '../builder.ts';
-import type { RunWork } from '../solver/step.ts';
+import type { RunOp } from '../solver/step.ts';
 import type { RunContext } from './run-context.ts';
 
 /** What the whole build gives its steps. */
@@ -21,12 +21,12 @@ const NEVER = '0001-01-01T00:00:00Z';
 export function stepContainer(
   { defaults }: Pick<RunContext, 'defaults'>,
   id: string,
-  work: RunWork,
+  op: RunOp,
   settings: RunSettings,
 ): Container {
-  const wanted = work.network === 'default' ? settings.network : work.network;
+  const wanted = op.network === 'default' ? settings.network : op.network;
   const mode = networkMode(wanted);
-  const [path = '', ...args] = work.args;
+  const [path = '', ...args] = op.args;
   return {
     id,
     name: `build-${id.slice(0, 12)}`,
@@ -34,16 +34,16 @@ export function stepContainer(
     config: {
       ...defaults.config,
       Hostname: mode.kind === 'host' ? osHostname() : id.slice(0, 12),
-      User: work.user,
-      Env: [...work.hiddenEnv, ...work.env],
-      Cmd: work.args,
-      WorkingDir: work.cwd,
+      User: op.user,
+      Env: [...op.hiddenEnv, ...op.env],
+      Cmd: op.args,
+      WorkingDir: op.cwd,
     },
     hostConfig: {
       ...defaults.hostConfig,
       ...settings.limits,
       NetworkMode: wanted,
-      Privileged: work.security === 'insecure',
+      Privileged: op.security === 'insecure',
       ExtraHosts: settings.extraHosts,
       ShmSize: settings.shmSize ?? defaults.hostConfig.ShmSize,
     },

@@ -3,8 +3,8 @@ import type { FileTree } from '../context/file-tree.ts';
 import { byteText, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
-import type { CopyWork, FolderWork, RunWork, Step, Work } from '../solver/step.ts';
-import { type Chain, configKey, copyKey, copyShortcut, folderKey, runKey } from '../solver/step-key.ts';
+import type { CopyOp, FolderOp, RunOp, Step, StepOp } from '../solver/step.ts';
+import { configKey, copyKey, copyShortcut, folderKey, type LayerChain, runKey } from '../solver/step-key.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
 import { type FoundSources, findSources, isOfGit, openAdditions, placeSources } from './copy-step.ts';
@@ -33,23 +33,23 @@ export class StepExecutor {
 
   async execute(
     step: Step,
-    work: Work,
-    chain: Chain,
+    op: StepOp,
+    chain: LayerChain,
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
-    switch (work.kind) {
+    switch (op.kind) {
       case 'run':
-        return await this.#run(step, work, chain, reuses, events);
+        return await this.#run(step, op, chain, reuses, events);
       case 'copy':
-        return await this.#copy(step, work, chain, reuses, events);
+        return await this.#copy(step, op, chain, reuses, events);
       case 'folder':
-        return await this.#folder(step, work, chain, reuses, events);
+        return await this.#folder(step, op, chain, reuses, events);
     }
   }
 
   /** Takes a step of the configuration. Answers whether an earlier build has done the same on the same files. */
-  async configure({ lineage }: Step, chain: Chain): Promise<boolean> {
+  async configure({ lineage }: Step, chain: LayerChain): Promise<boolean> {
     return await this.#steps.configure(configKey(chain, lineage));
   }
 
@@ -60,21 +60,21 @@ export class StepExecutor {
 
   async #run(
     step: Step,
-    work: RunWork,
-    chain: Chain,
+    op: RunOp,
+    chain: LayerChain,
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
     const { request, settings, sources } = this.#scope;
     const inputs: string[] = [];
-    for (const mount of work.mounts) {
+    for (const mount of op.mounts) {
       if (mount.type === 'bind') inputs.push(await this.#inputDigest(step, mount.from, mount.source));
       else if (mount.type === 'cache' && mount.from !== undefined) {
         inputs.push(await this.#inputDigest(step, mount.from, mount.source));
       }
     }
     const latest = request.sourceDateEpoch;
-    const key = runKey(chain, work, inputs, latest, settings);
+    const key = runKey(chain, op, inputs, latest, settings);
     const id = randomId();
     const named = { ...events, started: () => events.started(id) };
     return await this.#steps.once(step, [key], reuses, named, async (signal, output) => {
@@ -83,7 +83,7 @@ export class StepExecutor {
       await runStep(this.#parts.run, {
         id,
         step,
-        work,
+        op,
         chain,
         settings,
         mounts: (rootfs) =>
@@ -97,7 +97,7 @@ export class StepExecutor {
               source: request.source,
               openFolder: (source) => this.#openFolder(source, sources),
             },
-            { step, work, rootfs: rootfs.path, signal },
+            { step, op, rootfs: rootfs.path, signal },
           ),
         output,
         keep: async (tar) => {
@@ -112,37 +112,35 @@ export class StepExecutor {
 
   async #copy(
     step: Step,
-    work: CopyWork,
-    chain: Chain,
+    op: CopyOp,
+    chain: LayerChain,
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
     const { request, signal } = this.#scope;
     const latest = request.sourceDateEpoch;
     const from =
-      work.from.kind === 'stage' || work.from.kind === 'image'
-        ? await this.#scope.chainOf(work.from)
-        : undefined;
-    const shortcut = from === undefined ? [] : [copyShortcut(chain, work, from, latest)];
+      op.from.kind === 'stage' || op.from.kind === 'image' ? await this.#scope.chainOf(op.from) : undefined;
+    const shortcut = from === undefined ? [] : [copyShortcut(chain, op, from, latest)];
     const known = reuses && shortcut.length > 0 ? await this.#steps.known(shortcut) : undefined;
     if (known !== undefined) {
       this.#steps.record(step, shortcut, known);
       events.cached();
       return known;
     }
-    const tree = await this.#tree(work.from);
+    const tree = await this.#tree(op.from);
     let finding: Promise<FoundSources> | undefined;
     const find = () => {
-      finding ??= findSources(step, work, tree, (url) => this.#scope.sources.repository(url), signal);
+      finding ??= findSources(step, op, tree, (url) => this.#scope.sources.repository(url), signal);
       return finding;
     };
-    const keys: Keys = [copyKey(chain, work, await digestOf(work, tree, find), latest), ...shortcut];
+    const keys: Keys = [copyKey(chain, op, await digestOf(op, tree, find), latest), ...shortcut];
     return await this.#steps.once(step, keys, reuses, events, async (running) => {
       const found = await find();
-      const root = work.link && !needsAccounts(work) ? undefined : await this.#scope.sources.layers(chain);
+      const root = op.link && !needsAccounts(op) ? undefined : await this.#scope.sources.layers(chain);
       const opened = await openAdditions(step, found, this.#parts, running);
       try {
-        const entries = await placeSources(step, work, found, root, opened);
+        const entries = await placeSources(step, op, found, root, opened);
         return await this.#steps.keep(
           writeLayer(entries, latest ?? Number.POSITIVE_INFINITY, running),
           running,
@@ -155,24 +153,24 @@ export class StepExecutor {
 
   async #folder(
     step: Step,
-    work: FolderWork,
-    chain: Chain,
+    op: FolderOp,
+    chain: LayerChain,
     reuses: boolean,
     events: StepEvents,
   ): Promise<StepOutcome> {
     return await this.#steps.once(
       step,
-      [folderKey(chain, work, this.#scope.request.sourceDateEpoch)],
+      [folderKey(chain, op, this.#scope.request.sourceDateEpoch)],
       reuses,
       events,
       async (signal) => {
         const root = await this.#scope.sources.layers(chain);
-        const resolved = await resolveInTree(root, byteText(work.path));
+        const resolved = await resolveInTree(root, byteText(op.path));
         if (resolved?.entry?.kind === 'folder') return undefined;
         if (resolved === undefined || resolved.entry !== undefined) {
-          throw dockerfileError(step.at, `WORKDIR: ${shownPath(work.path)} is not a directory`);
+          throw dockerfileError(step.at, `WORKDIR: ${shownPath(op.path)} is not a directory`);
         }
-        const owner = work.user === undefined ? undefined : await ownerOrRoot(work.user, root);
+        const owner = op.user === undefined ? undefined : await ownerOrRoot(op.user, root);
         const entries = await folderEntries(root, resolved.path, owner);
         return await this.#steps.keep(writeLayer(entries, Number.POSITIVE_INFINITY, signal), signal);
       },
@@ -209,15 +207,15 @@ export class StepExecutor {
 
 /** What a COPY would write, by a digest: that of the same files as last time needs no look at them. */
 async function digestOf(
-  work: CopyWork,
+  op: CopyOp,
   tree: FileTree | undefined,
   find: () => Promise<FoundSources>,
 ): Promise<string> {
-  const { sources, documents, exclude, parents, isAdd, unpack, checksum } = work;
+  const { sources, documents, exclude, parents, isAdd, unpack, checksum } = op;
   // All that decides on what is found, and on whether that can be copied at all.
-  const shape = [documents.length > 0, work.destination.endsWith('/')];
+  const shape = [documents.length > 0, op.destination.endsWith('/')];
   const question = JSON.stringify(['copy', sources, exclude, parents, isAdd, unpack, checksum, shape]);
-  const notes = isOfGit(work) ? undefined : tree?.notes;
+  const notes = isOfGit(op) ? undefined : tree?.notes;
   const known = notes?.find(question);
   if (known !== undefined) return known;
   const { digest, within } = await find();
@@ -225,7 +223,7 @@ async function digestOf(
   return digest;
 }
 
-function needsAccounts({ chown }: CopyWork): boolean {
+function needsAccounts({ chown }: CopyOp): boolean {
   return chown !== undefined && !/^\d+(?::\d+)?$/.test(chown);
 }
 

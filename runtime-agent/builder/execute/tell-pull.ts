@@ -2,7 +2,7 @@ import type { PullProgress } from '../../images/images.ts';
 import type { BuildProgress } from '../builder.ts';
 
 /** Tells of the pull of a base image as what the step `id` does. */
-export function tellPull(progress: (step: BuildProgress) => void, id: string, step: PullProgress): void {
+export function notifyPull(progress: (step: BuildProgress) => void, id: string, step: PullProgress): void {
   if (step.kind !== 'layer' || step.current === undefined) return;
   progress({
     kind: 'progress',

@@ -8,7 +8,7 @@ export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[]
   const count = stages.reduce((sum, { steps }) => sum + steps.length + 1, 0);
   const planned: Planned[] = [];
   for (const stage of stages) {
-    const shown = 1 + stage.steps.filter(({ work }) => work !== undefined).length;
+    const shown = 1 + stage.steps.filter(({ op }) => op !== undefined).length;
     const title = (position: number) =>
       `[${stage.title === '' ? '' : `${stage.title} `}${position}/${shown}]`;
     const number = () => planned.length + 1;
@@ -23,19 +23,18 @@ export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[]
     });
     let position = 1;
     let last = stage.fromId;
-    for (const { id, text, work } of stage.steps) {
-      if (work !== undefined) position += 1;
-      const from =
-        work?.kind === 'copy' && work.from.kind === 'stage' ? [lastOf(stages, work.from.index)] : [];
+    for (const { id, text, op } of stage.steps) {
+      if (op !== undefined) position += 1;
+      const from = op?.kind === 'copy' && op.from.kind === 'stage' ? [lastOf(stages, op.from.index)] : [];
       planned.push({
         kind: 'planned',
         id,
         name: `${title(position)} ${text}`,
         inputs: [last, ...from],
         instruction: { text, number: number(), count },
-        ...(work === undefined ? { isConfigOnly: true } : {}),
+        ...(op === undefined ? { isConfigOnly: true } : {}),
       });
-      if (work !== undefined) last = id;
+      if (op !== undefined) last = id;
     }
   }
   return planned;
@@ -43,5 +42,5 @@ export function announcedSteps(stages: readonly StagePlan[]): readonly Planned[]
 
 function lastOf(stages: readonly StagePlan[], index: number): string {
   const stage = stages.find((candidate) => candidate.index === index);
-  return stage?.steps.findLast(({ work }) => work !== undefined)?.id ?? stage?.fromId ?? '';
+  return stage?.steps.findLast(({ op }) => op !== undefined)?.id ?? stage?.fromId ?? '';
 }

@@ -33,7 +33,7 @@ export function planCopy(
   const shown = [...flags, ...sources, ...documents.map(({ name }) => `<<${name}`), written].join(' ');
   return {
     history: `${keyword} ${shown} # buildkit`,
-    work: {
+    op: {
       kind: 'copy',
       isAdd: instruction.kind === 'add',
       from: copySource(scope.names, scope.needed.stage, instruction.at, instruction.from),

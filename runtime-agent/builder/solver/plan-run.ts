@@ -25,7 +25,7 @@ export function planRun(scope: StageScope, instruction: Run): Planned {
   const prefix = shown.length === 0 ? '' : `|${shown.length} ${shown.join(' ')} `;
   return {
     history: `RUN ${prefix}${args.join(' ')} # buildkit`,
-    work: {
+    op: {
       kind: 'run',
       args,
       env: state.environmentForRun(),

@@ -30,10 +30,10 @@ export function planStage(inputs: StageInputs): StagePlan {
   const steps: Step[] = [];
   let lineage = inputs.below?.lineage ?? lineageOf(baseConfig);
   for (const [index, instruction] of needed.instructions.entries()) {
-    const { history, work } = plan(scope, instruction);
+    const { history, op } = plan(scope, instruction);
     const { at, text } = instruction;
     lineage = lineageOf([lineage, text, history]);
-    steps.push({ id: `${stage.index}.${index + 1}`, at, text, work, history, lineage });
+    steps.push({ id: `${stage.index}.${index + 1}`, at, text, op, history, lineage });
   }
   const { state } = scope;
   const name = stage.from.name;
@@ -65,7 +65,7 @@ function plan(scope: StageScope, instruction: Instruction): Planned {
     case 'from':
       throw new TypeError('a stage has one FROM');
     default:
-      return { history: planConfig(scope, instruction), work: undefined };
+      return { history: planConfig(scope, instruction), op: undefined };
   }
 }
 
@@ -74,5 +74,5 @@ function planWorkdir({ state }: StageScope, value: string): Planned {
   state.config.WorkingDir = path;
   const user = state.config.User ?? '';
   const isRoot = /^(?:|0|root)(?::(?:0|root))?$/.test(user);
-  return { history: `WORKDIR ${path}`, work: { kind: 'folder', path, ...(isRoot ? {} : { user }) } };
+  return { history: `WORKDIR ${path}`, op: { kind: 'folder', path, ...(isRoot ? {} : { user }) } };
 }

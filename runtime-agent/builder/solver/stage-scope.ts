@@ -5,12 +5,12 @@ import { expandAt, type GivenArguments } from './build-arguments.ts';
 import type { NeededStage } from './needed-stages.ts';
 import type { NameScope } from './stage-sources.ts';
 import type { StageState } from './stage-state.ts';
-import type { Work } from './step.ts';
+import type { StepOp } from './step.ts';
 
 /** What an instruction comes to: its entry in the history, and what it does to the files. */
 export interface Planned {
   readonly history: string;
-  readonly work: Work | undefined;
+  readonly op: StepOp | undefined;
 }
 
 /** What instructions of one stage are planned over. */

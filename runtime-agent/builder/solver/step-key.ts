@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../../oci/digest.ts';
 import type { StepLimits } from '../builder.ts';
-import type { CopyWork, FolderWork, RunWork } from './step.ts';
+import type { CopyOp, FolderOp, RunOp } from './step.ts';
 
 /** Changes when steps of older agents would not give the same layer any more. */
 const VERSION = 1;
 
 /** What stands below a step: the layers, lowest first. */
-export type Chain = readonly Digest[];
+export type LayerChain = readonly Digest[];
 
 /** What the whole build gives each RUN, and what a RUN can see of it. */
 export interface RunSurroundings {
@@ -22,20 +22,20 @@ export interface RunSurroundings {
  * `inputs` are digests of what it mounts from elsewhere.
  */
 export function runKey(
-  chain: Chain,
-  work: RunWork,
+  chain: LayerChain,
+  op: RunOp,
   inputs: readonly string[],
   latest: number | undefined,
   surroundings: RunSurroundings,
 ): string {
-  const { args, env, cwd, user, script } = work;
-  const mounts = work.mounts.map((mount) => ({ ...mount, from: undefined }));
-  const network = work.network === 'default' ? surroundings.network : work.network;
+  const { args, env, cwd, user, script } = op;
+  const mounts = op.mounts.map((mount) => ({ ...mount, from: undefined }));
+  const network = op.network === 'default' ? surroundings.network : op.network;
   const { shmSize, limits } = surroundings;
   const hosts = surroundings.extraHosts.map((host) => host.split(':', 1)[0]);
   return key('run', {
     ...{ chain, args, env, cwd, user, network, script, mounts, inputs, latest },
-    ...(work.security === 'sandbox' ? {} : { security: work.security }),
+    ...(op.security === 'sandbox' ? {} : { security: op.security }),
     ...(hosts.length === 0 ? {} : { hosts }),
     ...(limits.Ulimits === undefined ? {} : { ulimits: limits.Ulimits }),
     shmSize,
@@ -43,8 +43,8 @@ export function runKey(
 }
 
 /** The key of a COPY whose files have this digest. `--link` looks at nothing that is below it. */
-export function copyKey(chain: Chain, work: CopyWork, content: string, latest: number | undefined): string {
-  const { isAdd, destination, chown, chmod, link, parents, documents, unpack } = work;
+export function copyKey(chain: LayerChain, op: CopyOp, content: string, latest: number | undefined): string {
+  const { isAdd, destination, chown, chmod, link, parents, documents, unpack } = op;
   return key('copy', {
     chain: link ? [] : chain,
     content,
@@ -61,17 +61,22 @@ export function copyKey(chain: Chain, work: CopyWork, content: string, latest: n
 }
 
 /** A key that is known before the files of another stage are looked at: those layers decide on them. */
-export function copyShortcut(chain: Chain, work: CopyWork, from: Chain, latest: number | undefined): string {
-  const { sources, exclude } = work;
-  return key('shortcut', { from, sources, exclude, copy: copyKey(chain, work, '', latest) });
+export function copyShortcut(
+  chain: LayerChain,
+  op: CopyOp,
+  from: LayerChain,
+  latest: number | undefined,
+): string {
+  const { sources, exclude } = op;
+  return key('shortcut', { from, sources, exclude, copy: copyKey(chain, op, '', latest) });
 }
 
-export function folderKey(chain: Chain, work: FolderWork, latest: number | undefined): string {
-  return key('folder', { chain, path: work.path, latest, user: work.user });
+export function folderKey(chain: LayerChain, op: FolderOp, latest: number | undefined): string {
+  return key('folder', { chain, path: op.path, latest, user: op.user });
 }
 
 /** The key of a step that changes the configuration alone. */
-export function configKey(chain: Chain, lineage: string): string {
+export function configKey(chain: LayerChain, lineage: string): string {
   return key('config', { chain, lineage });
 }
 

@@ -34,7 +34,7 @@ export interface CacheMount {
   readonly gid: number;
 }
 
-export interface RunWork {
+export interface RunOp {
   readonly kind: 'run';
   /** Program and arguments, the shell's included. */
   readonly args: readonly string[];
@@ -52,7 +52,7 @@ export interface RunWork {
   readonly script: InlineFile | undefined;
 }
 
-export interface CopyWork {
+export interface CopyOp {
   readonly kind: 'copy';
   readonly isAdd: boolean;
   readonly from: Source;
@@ -72,7 +72,7 @@ export interface CopyWork {
 }
 
 /** A folder that is made where it is not there. */
-export interface FolderWork {
+export interface FolderOp {
   readonly kind: 'folder';
   readonly path: string;
   /** Whose it becomes where it is made, as USER has it; undefined is root. */
@@ -80,7 +80,7 @@ export interface FolderWork {
 }
 
 /** What a step does to the files; undefined work changes the configuration alone. */
-export type Work = RunWork | CopyWork | FolderWork;
+export type StepOp = RunOp | CopyOp | FolderOp;
 
 export interface Step {
   /** Unique in the build. */
@@ -88,7 +88,7 @@ export interface Step {
   readonly at: Location;
   /** The instruction as it was written. */
   readonly text: string;
-  readonly work: Work | undefined;
+  readonly op: StepOp | undefined;
   /** `created_by` of the history. */
   readonly history: string;
   /** A digest of this instruction, of all before it, and of the configuration that the first of them began with. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Source } from './stage-sources.ts';
-import type { StagePlan, Work } from './step.ts';
+import type { StagePlan, StepOp } from './step.ts';
 
 /** The patterns of a context that the steps read, without a slash at their beginning; undefined where they read all of it. */
 export function wantedOfContext(
@@ -10,8 +10,8 @@ export function wantedOfContext(
   const isMeant = (source: Source) => source.kind === 'context' && source.name === name;
   const wanted = new Set<string>();
   for (const { steps } of plans) {
-    for (const { work } of steps) {
-      for (const path of work === undefined ? [] : readPaths(work, isMeant)) {
+    for (const { op } of steps) {
+      for (const path of op === undefined ? [] : readPaths(op, isMeant)) {
         const cleaned = posix.normalize(`/${path}`).replace(/^\/|\/$/g, '');
         if (cleaned === '') return undefined;
         wanted.add(cleaned);
@@ -21,10 +21,10 @@ export function wantedOfContext(
   return [...wanted].sort();
 }
 
-function readPaths(work: Work, isMeant: (source: Source) => boolean): readonly string[] {
-  if (work.kind === 'copy') return isMeant(work.from) ? work.sources : [];
-  if (work.kind !== 'run') return [];
-  return work.mounts.flatMap((mount) => {
+function readPaths(op: StepOp, isMeant: (source: Source) => boolean): readonly string[] {
+  if (op.kind === 'copy') return isMeant(op.from) ? op.sources : [];
+  if (op.kind !== 'run') return [];
+  return op.mounts.flatMap((mount) => {
     const from = mount.type === 'bind' || mount.type === 'cache' ? mount.from : undefined;
     return from !== undefined && isMeant(from) && 'source' in mount ? [mount.source] : [];
   });

@@ -5,7 +5,7 @@ import type { Image } from '../../images/image.ts';
 import type { TagName } from '../../images/image-record.ts';
 import type { Images } from '../../images/images.ts';
 import { composeConfig } from '../../images/pending/compose-config.ts';
-import type { ImageDrafts } from '../../images/pending/image-drafts.ts';
+import type { PendingImages } from '../../images/pending/pending-images.ts';
 import type { Container, ContainerConfig } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import { mergeImageConfig } from '../plan/command.ts';
@@ -14,7 +14,7 @@ import type { ContainerTrees } from './container-trees.ts';
 export interface CommitDeps {
   readonly trees: ContainerTrees;
   readonly images: Images;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly events: EventBus;
 }
 
@@ -41,8 +41,8 @@ export async function commitContainer(
   options: CommitOptions,
   signal: AbortSignal,
 ): Promise<Image> {
-  const { trees, images, drafts, events } = deps;
-  const draft = drafts.begin();
+  const { trees, images, pendingImages, events } = deps;
+  const pending = pendingImages.begin();
   try {
     const { container, layer, parent, config } = await trees.withLayer(
       ref,
@@ -51,12 +51,12 @@ export async function commitContainer(
       async (container, tar) => {
         const config = imageConfig(container.config, options);
         const parent = await images.get(container.imageId);
-        await draft.keepLayers(parent.diffIds);
-        return { container, parent, config, layer: await draft.addLayer(tar, signal) };
+        await pending.keepLayers(parent.diffIds);
+        return { container, parent, config, layer: await pending.addLayer(tar, signal) };
       },
     );
     const bytes = composeConfig({
-      parent: await drafts.readConfig(parent.id),
+      parent: await pendingImages.readConfig(parent.id),
       platform: parent.platform,
       config,
       created: new Date(),
@@ -66,7 +66,7 @@ export async function commitContainer(
       layer,
     });
     signal.throwIfAborted();
-    const image = await draft.finish({ config: bytes, parent: parent.id });
+    const image = await pending.finish({ config: bytes, parent: parent.id });
     if (options.name !== undefined) await images.tag(image.id, familiarReference(options.name));
     publishContainerEvent(events, container, 'commit', {
       comment: options.comment,
@@ -75,7 +75,7 @@ export async function commitContainer(
     });
     return image;
   } finally {
-    await draft.release();
+    await pending.release();
   }
 }
 

@@ -79,17 +79,17 @@ function linesOf(
 /** As dockerd passes on what its BuildKit tells; of a quiet build that is the image ID alone. */
 async function* buildkitLines(
   ctx: Context,
-  { buildkit: door }: EngineDeps,
+  { buildkit: api }: EngineDeps,
   query: BuildQuery,
   buildkit: BuildkitQuery,
   signal: AbortSignal,
 ): AsyncGenerator<object> {
-  if (door === undefined) throw new EngineError('not-implemented', 'this agent has no BuildKit');
+  if (api === undefined) throw new EngineError('not-implemented', 'this agent has no BuildKit');
   const sent = {
     archive: buildkit.context.kind === 'body' ? ctx.req : undefined,
     credentials: decodeRegistryConfig(ctx.get('X-Registry-Config')),
   };
-  for await (const update of door.build({ ...buildkitRequest(query, buildkit), sent }, signal)) {
+  for await (const update of api.build({ ...buildkitRequest(query, buildkit), sent }, signal)) {
     if (update.kind === 'image') {
       yield query.quiet ? { stream: `${update.id}\n` } : { id: 'moby.image.id', aux: { ID: update.id } };
     } else if (!query.quiet) {

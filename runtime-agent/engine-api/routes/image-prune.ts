@@ -14,7 +14,7 @@ export function imagePruneRoutes(router: Router, deps: EngineDeps, files: Contai
     const { removals, reclaimed } = await pruneImages(
       {
         images: deps.images,
-        isDrafted: (id) => files.drafts.isDrafted(id),
+        isPending: (id) => files.pendingImages.isPending(id),
         layerSize: deps.layerSize,
       },
       {

@@ -20,7 +20,7 @@ export function systemRoutes(router: Router, deps: EngineDeps): void {
   router.get('/_ping', (ctx) => {
     ctx.set('Cache-Control', 'no-cache, no-store, must-revalidate');
     ctx.set('Pragma', 'no-cache');
-    // Clients build with BuildKit, and fall back to the classic door by themselves.
+    // Clients build with BuildKit, and fall back to the classic API by themselves.
     ctx.set('Builder-Version', '2');
     ctx.set('Swarm', 'inactive');
     ctx.type = 'text/plain; charset=utf-8';

@@ -21,7 +21,7 @@ export function notSpoken(protocol: string | undefined): string {
   return `protocol ${protocol.slice(0, 40)} not supported: ask for an upgrade to h2c`;
 }
 
-/** Hands the connection of `POST /grpc` or `POST /session` over to the builder's door, or answers an error. Never rejects. */
+/** Hands the connection of `POST /grpc` or `POST /session` over to BuildKit's API, or answers an error. Never rejects. */
 export async function serveBuildkit(
   deps: EngineDeps,
   request: IncomingMessage,

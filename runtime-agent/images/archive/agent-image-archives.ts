@@ -8,7 +8,7 @@ import { decompressStream } from '../../trees/decompress-stream.ts';
 import type { Image } from '../image.ts';
 import type { Images } from '../images.ts';
 import { composeConfig } from '../pending/compose-config.ts';
-import type { ImageDraft, ImageDrafts } from '../pending/image-drafts.ts';
+import type { PendingImage, PendingImages } from '../pending/pending-images.ts';
 import { archivedImages } from './archived-images.ts';
 import type { ImageArchives, ImportOptions, LoadProgress } from './image-archives.ts';
 import { receiveArchive } from './receive-archive.ts';
@@ -16,7 +16,7 @@ import { plainLayer, type SavedImage, writeArchive } from './write-archive.ts';
 
 export interface ArchivesContext {
   readonly images: Images;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly snapshotter: Snapshotter;
   readonly events: EventBus;
 }
@@ -30,17 +30,17 @@ export class AgentImageArchives implements ImageArchives {
   }
 
   async save(names: readonly string[], signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const draft = this.#context.drafts.begin();
+    const pending = this.#context.pendingImages.begin();
     try {
       const wanted = await this.#wanted(names);
       const images: SavedImage[] = [];
-      for (const { image, tags } of wanted) images.push(await this.#savedImage(draft, image, tags));
+      for (const { image, tags } of wanted) images.push(await this.#savedImage(pending, image, tags));
       for (const { image } of wanted) this.#publish('save', image);
       const { snapshotter } = this.#context;
       const archive = writeArchive(images, ({ diffId }) => snapshotter.readLayer(diffId, signal));
-      return closing(archive, () => draft.release());
+      return closing(archive, () => pending.release());
     } catch (error) {
-      await draft.release();
+      await pending.release();
       throw error;
     }
   }
@@ -50,19 +50,19 @@ export class AgentImageArchives implements ImageArchives {
     progress: (step: LoadProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { drafts, images, snapshotter } = this.#context;
-    const draft = drafts.begin();
+    const { pendingImages, images, snapshotter } = this.#context;
+    const pending = pendingImages.begin();
     try {
-      const files = await receiveArchive(archive, draft, progress, signal);
+      const files = await receiveArchive(archive, pending, progress, signal);
       const loaded: Image[] = [];
       let named = 0;
       for (const { config, names, otherIds } of archivedImages(files)) {
         signal.throwIfAborted();
         for (const { here, wanted } of otherIds) {
-          await draft.addLayer(snapshotter.readLayer(here, signal), signal, wanted);
+          await pending.addLayer(snapshotter.readLayer(here, signal), signal, wanted);
         }
         const before = await images.list();
-        const image = await draft.finish({ config, names });
+        const image = await pending.finish({ config, names });
         loaded.push(image);
         for (const name of names.map(familiarReference)) {
           const old = before.find(({ id, repoTags }) => id !== image.id && repoTags.includes(name));
@@ -74,24 +74,24 @@ export class AgentImageArchives implements ImageArchives {
       if (named === 0) for (const { id } of loaded) progress({ kind: 'loaded-id', id });
       for (const image of loaded) this.#publish('load', image);
     } finally {
-      await draft.release();
+      await pending.release();
     }
   }
 
   async import(tar: AsyncIterable<Uint8Array>, options: ImportOptions, signal: AbortSignal): Promise<Image> {
-    const draft = this.#context.drafts.begin();
+    const pending = this.#context.pendingImages.begin();
     try {
-      const layer = await draft.addLayer(decompressStream(tar, signal), signal);
+      const layer = await pending.addLayer(decompressStream(tar, signal), signal);
       const { platform, config, message, name } = options;
       const created = new Date();
       const bytes = composeConfig({ platform, config, created, comment: message, layer });
       signal.throwIfAborted();
-      const image = await draft.finish({ config: bytes });
+      const image = await pending.finish({ config: bytes });
       if (name !== undefined) await this.#context.images.tag(image.id, familiarReference(name));
       this.#publish('import', image);
       return image;
     } finally {
-      await draft.release();
+      await pending.release();
     }
   }
 
@@ -125,13 +125,13 @@ export class AgentImageArchives implements ImageArchives {
     return [...found.values()];
   }
 
-  async #savedImage(draft: ImageDraft, image: Image, tags: ReadonlySet<string>): Promise<SavedImage> {
-    const { drafts, snapshotter } = this.#context;
-    await draft.keepLayers(image.diffIds);
+  async #savedImage(pending: PendingImage, image: Image, tags: ReadonlySet<string>): Promise<SavedImage> {
+    const { pendingImages, snapshotter } = this.#context;
+    await pending.keepLayers(image.diffIds);
     const sizes = image.diffIds.map(async (diffId) => plainLayer(diffId, await snapshotter.tarSize(diffId)));
     return {
       id: image.id,
-      config: await drafts.readConfig(image.id),
+      config: await pendingImages.readConfig(image.id),
       layers: await Promise.all(sizes),
       names: [...tags].sort().map((familiar) => {
         const reference = parseImageReference(familiar);

@@ -5,7 +5,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import { hasValidChecksum } from '../../snapshots/tar-header.ts';
 import type { TarEntry } from '../../snapshots/tar-parser.ts';
 import { compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
-import type { ImageDraft } from '../pending/image-drafts.ts';
+import type { PendingImage } from '../pending/pending-images.ts';
 import { type ArchiveFile, ArchiveFiles, cleanPath } from './archive-files.ts';
 import type { LoadProgress } from './image-archives.ts';
 import { tarEntries } from './tar-entries.ts';
@@ -15,12 +15,12 @@ const MAX_SMALL = 64 << 20;
 const HEAD = 512;
 
 /**
- * Takes an archive as it comes: what is a layer goes into the draft at once, what is small into memory, the rest is passed by.
+ * Reads an archive in one pass: adds layers to the pending image, keeps small files in memory, skips the rest.
  * What belongs together is told by files that may come last. Throws EngineError 'bad-request', 'storage-full'.
  */
 export async function receiveArchive(
   archive: AsyncIterable<Uint8Array>,
-  draft: ImageDraft,
+  pending: PendingImage,
   progress: (step: LoadProgress) => void,
   signal: AbortSignal,
 ): Promise<ArchiveFiles> {
@@ -37,7 +37,7 @@ export async function receiveArchive(
       const head = await content.peek(HEAD);
       const raw = new Hashed(content.rest(), rawAlgorithm(path));
       if (compressionOf(head) !== undefined || isTarHead(head)) {
-        files.add(path, await receiveLayer(raw, path, draft, signal));
+        files.add(path, await receiveLayer(raw, path, pending, signal));
         const { diffId } = files.get(path);
         if (diffId !== undefined) {
           progress({ kind: 'layer', id: diffId.slice(7, 19), current: entry.size, total: entry.size });
@@ -62,10 +62,10 @@ async function receiveSmall(raw: Hashed, keeps: boolean): Promise<ArchiveFile> {
 async function receiveLayer(
   raw: Hashed,
   path: string,
-  draft: ImageDraft,
+  pending: PendingImage,
   signal: AbortSignal,
 ): Promise<ArchiveFile> {
-  const known = await keepKnown(path, draft);
+  const known = await keepKnown(path, pending);
   if (known !== undefined) {
     for await (const _ of raw.read());
     const file = raw.finish();
@@ -73,7 +73,7 @@ async function receiveLayer(
     return { ...file, problem: damaged(path, file.digest) };
   }
   try {
-    const diffId = await draft.addLayer(decompressStream(raw.read(), signal), signal);
+    const diffId = await pending.addLayer(decompressStream(raw.read(), signal), signal);
     for await (const _ of raw.read());
     return { ...raw.finish(), diffId };
   } catch (error) {
@@ -85,12 +85,12 @@ async function receiveLayer(
 }
 
 /** An uncompressed layer whose path tells that it is here already need only be checked. */
-async function keepKnown(path: string, draft: ImageDraft): Promise<Digest | undefined> {
+async function keepKnown(path: string, pending: PendingImage): Promise<Digest | undefined> {
   const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(path)?.[1];
   if (hex === undefined) return undefined;
   const digest: Digest = `sha256:${hex}`;
   try {
-    await draft.keepLayers([digest]);
+    await pending.keepLayers([digest]);
     return digest;
   } catch (error) {
     if (isEngineError(error) && error.code === 'not-found') return undefined;

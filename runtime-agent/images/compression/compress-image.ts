@@ -1,12 +1,12 @@
 import type { Digest } from '../../../oci/digest.ts';
 import type { Images } from '../images.ts';
-import type { ImageDrafts } from '../pending/image-drafts.ts';
+import type { PendingImages } from '../pending/pending-images.ts';
 import { imageManifest } from '../pending/plain-manifest.ts';
 import type { LayerCompressor, WantedForms } from './layer-compressor.ts';
 
 export interface CompressImageContext {
   readonly images: Pick<Images, 'get'>;
-  readonly drafts: ImageDrafts;
+  readonly pendingImages: PendingImages;
   readonly compressor: LayerCompressor;
 }
 
@@ -15,19 +15,19 @@ export interface CompressImageContext {
  * EngineError 'storage-full', 'not-found'.
  */
 export async function compressImage(
-  { images, drafts, compressor }: CompressImageContext,
+  { images, pendingImages, compressor }: CompressImageContext,
   id: Digest,
   wanted: Omit<WantedForms, 'diffIds' | 'isRead'>,
 ): Promise<void> {
-  const draft = drafts.begin();
+  const pending = pendingImages.begin();
   try {
     const { diffIds } = await images.get(id);
-    await draft.keepLayers(diffIds);
+    await pending.keepLayers(diffIds);
     const forms = await compressor.forms({ ...wanted, diffIds, isRead: false });
-    const config = await drafts.readConfig(id);
+    const config = await pendingImages.readConfig(id);
     const layers = diffIds.flatMap((diffId) => forms.get(diffId) ?? []);
-    await draft.finish({ config, manifest: imageManifest({ digest: id, size: config.length }, layers) });
+    await pending.finish({ config, manifest: imageManifest({ digest: id, size: config.length }, layers) });
   } finally {
-    await draft.release();
+    await pending.release();
   }
 }

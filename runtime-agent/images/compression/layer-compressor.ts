@@ -1,4 +1,4 @@
-import { SharedWork } from '../../../lib/sync/single-flight.ts';
+import { SingleFlight } from '../../../lib/sync/single-flight.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
@@ -31,7 +31,7 @@ export class LayerCompressor {
   readonly #layerBlobs: LayerBlobs;
   /** What layers became at levels of their own, which forms do not tell. */
   readonly #atLevel = new Map<string, Digest>();
-  readonly #compressing = new SharedWork<string, { readonly done: number; readonly total: number }>();
+  readonly #compressing = new SingleFlight<string, { readonly done: number; readonly total: number }>();
 
   constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
     this.#snapshotter = snapshotter;

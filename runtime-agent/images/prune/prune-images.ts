@@ -7,7 +7,7 @@ import { type ImagePruning, planPrune } from './prune-plan.ts';
 export interface PruneDeps {
   readonly images: Images;
   /** Whether somebody is making this image, or about to name it. */
-  readonly isDrafted: (id: Digest) => boolean;
+  readonly isPending: (id: Digest) => boolean;
   /** Bytes of a layer's files. */
   readonly layerSize: (diffId: Digest) => Promise<number>;
 }
@@ -26,8 +26,8 @@ export async function pruneImages(
 ): Promise<PruneResult> {
   const { images } = deps;
   const all = await images.list();
-  const drafted = all.filter(({ id }) => deps.isDrafted(id)).map(({ id }) => id);
-  const used = new Set<string>([...users.map(({ imageId }) => imageId), ...drafted]);
+  const pending = all.filter(({ id }) => deps.isPending(id)).map(({ id }) => id);
+  const used = new Set<string>([...users.map(({ imageId }) => imageId), ...pending]);
   const removals: ImageRemoval[] = [];
   let reclaimed = 0;
   for (const image of planPrune(all, pruning, used)) {

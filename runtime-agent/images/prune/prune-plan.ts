@@ -10,7 +10,7 @@ export interface ImagePruning {
   readonly matches: (labels: Readonly<Record<string, string>>) => boolean;
 }
 
-/** The images to be removed, in their order; `used` are the IDs of those that a container or a draft has. */
+/** Returns the images to remove, in order; `used` has the IDs of images that a container or a pending image uses. */
 export function planPrune(
   images: readonly Image[],
   pruning: ImagePruning,

@@ -17,7 +17,7 @@ import { type DigestName, type ImageRecord, isTagName } from '../image-record.ts
 import type { ImageIndexes } from '../indexes/image-indexes.ts';
 import { indexDocument } from '../indexes/index-document.ts';
 import type { LayerBlobs } from '../layer-blobs/layer-blobs.ts';
-import type { LayerHolds } from '../layer-holds.ts';
+import type { LayerLeases } from '../layer-leases.ts';
 import { MAX_LAYER_UPLOADS } from '../limits.ts';
 import { shortDigest } from '../pull-plan.ts';
 import type { ImagePush, PushOptions } from './image-push.ts';
@@ -31,7 +31,7 @@ export interface ImagePusherOptions {
   readonly events: EventBus;
   readonly layerBlobs: LayerBlobs;
   readonly layers: LayerPusher;
-  readonly holds: LayerHolds;
+  readonly leases: LayerLeases;
   readonly attestations: Pick<ImageAttestations, 'find'>;
   readonly indexes: Pick<ImageIndexes, 'find'>;
   /** Of the catalog, under the key 'catalog'. */
@@ -153,8 +153,8 @@ export class ImagePusher implements ImagePush {
     reference: ImageReference,
     options: PushOptions,
   ): Promise<PushedImage> {
-    const { catalog, holds, attestations, registry } = this.#options;
-    return await holds.whileHeld(record.config.diffIds, async () => {
+    const { catalog, leases, attestations, registry } = this.#options;
+    return await leases.whileHeld(record.config.diffIds, async () => {
       const stored = await catalog.readManifest(record.manifestDigest);
       const configBytes = await this.#configOf(record);
       const content = { record, stored, configBytes };

@@ -8,7 +8,7 @@ const SENTENCE =
   'no space is left on the disk of the data folder: free some, for example by docker system prune';
 
 describe('a full disk', () => {
-  it('is told as a sentence at both doors, not as SQL', async (t) => {
+  it('is reported as a sentence by both APIs, not as SQL', async (t) => {
     const database = knex({ client: 'better-sqlite3', connection: ':memory:', useNullAsDefault: true });
     t.after(() => database.destroy());
     await database.schema.createTable('images', (table) => table.text('content'));

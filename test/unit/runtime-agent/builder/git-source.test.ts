@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gitSource, refuseChecksum } from '../../../../runtime-agent/builder/execute/git-source.ts';
-import type { CopyWork } from '../../../../runtime-agent/builder/solver/step.ts';
+import type { CopyOp } from '../../../../runtime-agent/builder/solver/step.ts';
 
 const URL = 'https://host/a.git';
 
-function add(fields: Partial<CopyWork>): CopyWork {
+function add(fields: Partial<CopyOp>): CopyOp {
   return {
     kind: 'copy',
     isAdd: true,

@@ -15,7 +15,7 @@ const MEBIBYTE = 1 << 20;
 
 /** Everything that is decided of a Dockerfile before its first step. */
 function plan(text: string): readonly StagePlan[] {
-  assert.ok(text.length <= MEBIBYTE, 'no door takes a longer one');
+  assert.ok(text.length <= MEBIBYTE, 'no API takes a longer one');
   const dockerfile = parseDockerfile('Dockerfile', text);
   const none = new Map<string, never>();
   const global = globalScope(dockerfile, none, platformArguments(AMD64, AMD64, 'default'));

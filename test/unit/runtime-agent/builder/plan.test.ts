@@ -13,7 +13,7 @@ import { historyEntry, imageDocument } from '../../../../runtime-agent/builder/s
 import { neededImages, neededStages } from '../../../../runtime-agent/builder/solver/needed-stages.ts';
 import { planStage } from '../../../../runtime-agent/builder/solver/plan-stage.ts';
 import { type NameScope, targetStage } from '../../../../runtime-agent/builder/solver/stage-sources.ts';
-import type { RunWork, StagePlan } from '../../../../runtime-agent/builder/solver/step.ts';
+import type { RunOp, StagePlan } from '../../../../runtime-agent/builder/solver/step.ts';
 import { copyKey, type RunSurroundings, runKey } from '../../../../runtime-agent/builder/solver/step-key.ts';
 import { wantedOfContext } from '../../../../runtime-agent/builder/solver/wanted-of-context.ts';
 
@@ -54,9 +54,9 @@ function plan(
 
 const lastOf = (text: string, options = {}) => plan(text, options).plans.at(-1) as StagePlan;
 const works = (text: string, options = {}) =>
-  lastOf(text, options).steps.flatMap(({ work }) => (work === undefined ? [] : [work]));
+  lastOf(text, options).steps.flatMap(({ op }) => (op === undefined ? [] : [op]));
 const firstRun = (text: string, options = {}) =>
-  works(text, options).find(({ kind }) => kind === 'run') as RunWork;
+  works(text, options).find(({ kind }) => kind === 'run') as RunOp;
 
 describe('which stages are built', () => {
   const text = `FROM a AS one
@@ -122,7 +122,7 @@ describe('what a stage comes to', () => {
   test('proxies are in the environment alone', () => {
     const { plans } = plan('FROM a\nRUN x', { given: { HTTP_PROXY: 'p' } });
     const [step] = plans[0]?.steps ?? [];
-    assert.deepEqual(step?.work?.kind === 'run' && [step.work.env, step.work.hiddenEnv], [
+    assert.deepEqual(step?.op?.kind === 'run' && [step.op.env, step.op.hiddenEnv], [
       [],
       ['HTTP_PROXY=p', 'http_proxy=p'],
     ]);
@@ -132,7 +132,7 @@ describe('what a stage comes to', () => {
   test('paths stand on WORKDIR', () => {
     const [first, second, copy] = works('FROM a\nENV D=b\nWORKDIR /a\nWORKDIR $D/../c\nCOPY x y/');
     assert.deepEqual(
-      [first, second].map((work) => work?.kind === 'folder' && work.path),
+      [first, second].map((op) => op?.kind === 'folder' && op.path),
       ['/a', '/a/c'],
     );
     assert.equal(copy?.kind === 'copy' && copy.destination, '/a/c/y/');
@@ -198,9 +198,9 @@ describe('the key of a step', () => {
   const chain = [`sha256:${'a'.repeat(64)}`] as const;
   const other = [`sha256:${'b'.repeat(64)}`] as const;
   const copy = (text: string) => {
-    const [work] = works(text);
-    assert.equal(work?.kind, 'copy');
-    return work;
+    const [op] = works(text);
+    assert.equal(op?.kind, 'copy');
+    return op;
   };
 
   const plain: RunSurroundings = { network: 'default', extraHosts: [], shmSize: undefined, limits: {} };
@@ -208,8 +208,8 @@ describe('the key of a step', () => {
   test('of a RUN changes with what it can see of the build around it, as with BuildKit', () => {
     const run = firstRun('FROM a\nRUN x');
     const offline = firstRun('FROM a\nRUN --network=none x');
-    const keyOf = (surroundings: Partial<RunSurroundings>, work = run) =>
-      runKey(chain, work, [], undefined, { ...plain, ...surroundings });
+    const keyOf = (surroundings: Partial<RunSurroundings>, op = run) =>
+      runKey(chain, op, [], undefined, { ...plain, ...surroundings });
     for (const surroundings of [
       { network: 'none' },
       { extraHosts: ['db:10.0.0.1'] },

@@ -9,12 +9,7 @@ import { globalScope, platformArguments } from '../../../../runtime-agent/builde
 import { neededImages, neededStages } from '../../../../runtime-agent/builder/solver/needed-stages.ts';
 import { planStage } from '../../../../runtime-agent/builder/solver/plan-stage.ts';
 import { type NameScope, targetStage } from '../../../../runtime-agent/builder/solver/stage-sources.ts';
-import type {
-  CopyWork,
-  FolderWork,
-  RunWork,
-  StagePlan,
-} from '../../../../runtime-agent/builder/solver/step.ts';
+import type { CopyOp, FolderOp, RunOp, StagePlan } from '../../../../runtime-agent/builder/solver/step.ts';
 
 const AMD64 = { os: 'linux', architecture: 'amd64' };
 
@@ -39,17 +34,17 @@ function planned(text: string, given: Readonly<Record<string, string>> = {}) {
     );
   }
   const last = plans.at(-1) as StagePlan;
-  const works = last.steps.flatMap(({ work }) => (work === undefined ? [] : [work]));
+  const works = last.steps.flatMap(({ op }) => (op === undefined ? [] : [op]));
   return {
     last,
     images: neededImages(scope, stages),
-    runs: works.filter((work): work is RunWork => work.kind === 'run'),
-    copies: works.filter((work): work is CopyWork => work.kind === 'copy'),
-    folders: works.filter((work): work is FolderWork => work.kind === 'folder'),
+    runs: works.filter((op): op is RunOp => op.kind === 'run'),
+    copies: works.filter((op): op is CopyOp => op.kind === 'copy'),
+    folders: works.filter((op): op is FolderOp => op.kind === 'folder'),
   };
 }
 
-const run = (text: string, given = {}) => planned(text, given).runs.at(-1) as RunWork;
+const run = (text: string, given = {}) => planned(text, given).runs.at(-1) as RunOp;
 
 describe('documents', () => {
   const shell = (text: string) => run(`FROM a\n${text}`).args;

@@ -61,7 +61,7 @@ class StubHost {
         await extraction.promise;
       },
     },
-    holds: { take: async () => false, release: () => undefined },
+    leases: { take: async () => false, release: () => undefined },
     layerLimit: 1000,
     layerBlobs: { keeping: async () => undefined, record: async () => undefined },
     decompressors: {},

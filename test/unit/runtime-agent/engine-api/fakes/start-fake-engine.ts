@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Builder } from '../../../../../runtime-agent/builder/builder.ts';
-import { createBuildkitDoor } from '../../../../../runtime-agent/builder/buildkit/buildkit-door.ts';
+import { createBuildkitApi } from '../../../../../runtime-agent/builder/buildkit/buildkit-api.ts';
 import { SyncedFolders } from '../../../../../runtime-agent/builder/buildkit/session/synced-folders.ts';
 import type { ImageOutputs } from '../../../../../runtime-agent/builder/image-outputs.ts';
 import { createEngineServer } from '../../../../../runtime-agent/engine-api/engine-server.ts';
@@ -83,7 +83,7 @@ export async function startFakeEngine(
   const buildkit =
     builder === undefined
       ? undefined
-      : createBuildkitDoor({
+      : createBuildkitApi({
           builder,
           images,
           outputs: NO_OUTPUTS,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Semaphore } from '../../../../lib/sync/semaphore.ts';
-import { SharedWork } from '../../../../lib/sync/single-flight.ts';
+import { SingleFlight } from '../../../../lib/sync/single-flight.ts';
 
-describe('SharedWork', () => {
+describe('SingleFlight', () => {
   it('is done once for all who want it, and each hears of its steps', async (t) => {
-    const work = new SharedWork<string, number>();
+    const work = new SingleFlight<string, number>();
     const gate = Promise.withResolvers<void>();
     let begun = 0;
     const begin = async (_: AbortSignal, report: (step: number) => void) => {
@@ -28,7 +28,7 @@ describe('SharedWork', () => {
   });
 
   it('fails for all, and may be begun again', async (t) => {
-    const work = new SharedWork<string, number>();
+    const work = new SingleFlight<string, number>();
     const failing = async () => {
       throw new Error('broken');
     };
@@ -48,7 +48,7 @@ describe('SharedWork', () => {
   });
 
   it('stops when the last has gone, and only then', async (t) => {
-    const work = new SharedWork<string, number>();
+    const work = new SingleFlight<string, number>();
     const aborted: unknown[] = [];
     const begin = (signal: AbortSignal) =>
       new Promise<void>((_, reject) => {

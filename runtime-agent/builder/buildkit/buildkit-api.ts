@@ -20,16 +20,16 @@ import { LLBBridge } from './proto/gateway_pb.ts';
 import { TraceService } from './proto/trace_pb.ts';
 import { readSessionHeaders, Sessions } from './session/sessions.ts';
 
-/** The door of the builder by which buildx and Compose come in: BuildKit's control API, as far as they call it. */
-export interface BuildkitDoor {
+/** The part of BuildKit's control API that buildx and Compose call. */
+export interface BuildkitApi {
   /**
-   * Looks at a request for an upgrade to h2c, and answers what takes its connection over once the 101 is written: on that of `POST /grpc`
-   * the agent serves, on that of `POST /session` the client does. Throws EngineError 'bad-request'.
+   * Checks a request for an upgrade to h2c, and returns a function that takes the connection over once the 101 is written: `POST /grpc`
+   * makes the agent the gRPC server, `POST /session` makes the client that. Throws EngineError 'bad-request'.
    */
   accept(request: IncomingMessage): Promise<(connection: Duplex) => void>;
-  /** Builds what `POST /build?version=2` asks for, and tells of it until there is an image. Throws EngineError. */
+  /** Runs a build of `POST /build?version=2` and yields its updates until there is an image. Throws EngineError. */
   build(request: EngineBuild, signal: AbortSignal): AsyncIterable<EngineBuildUpdate>;
-  /** Cuts all of its connections, which ends their builds. */
+  /** Closes all connections, which ends their builds. */
   close(): void;
 }
 
@@ -41,11 +41,11 @@ export interface BuildkitOptions {
   readonly indexes: Pick<ImageIndexes, 'put'>;
   readonly worker: WorkerFacts;
   readonly places: SourcePlaces;
-  /** All that builds keep, copies of contexts included. */
+  /** Everything that builds keep, with the copies of contexts. */
   readonly cache: BuildCache;
 }
 
-export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
+export function createBuildkitApi(options: BuildkitOptions): BuildkitApi {
   const { builder, images, indexes, outputs, attestations, worker, places, cache } = options;
   const sessions = new Sessions();
   const builds = new Builds();
@@ -76,8 +76,8 @@ export function createBuildkitDoor(options: BuildkitOptions): BuildkitDoor {
 }
 
 /**
- * HTTP/2 knows no connection of which one half is closed, and other connections of the agent do: left so, those of a client that was killed
- * would seem to be open until something is written to them.
+ * Forbids half-open connections: HTTP/2 has none, but the agent's server allows them, and the connection of a killed client would seem open
+ * until something is written to it.
  */
 function endingWithClient(take: (connection: Duplex) => void): (connection: Duplex) => void {
   return (connection) => {

@@ -9,41 +9,41 @@ import { storageFull } from '../../storage-full.ts';
 import type { Image } from '../image.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
 import { imageOfRecord } from '../image-record.ts';
-import type { LayerHolds } from '../layer-holds.ts';
+import type { LayerLeases } from '../layer-leases.ts';
 import { limitedLayer } from '../limited-layer.ts';
-import type { DraftedImage, ImageDraft, ImageDrafts } from './image-drafts.ts';
+import type { FinishedImage, PendingImage, PendingImages } from './pending-images.ts';
 import { plainManifest, sha256 } from './plain-manifest.ts';
 
-export interface DraftsContext {
+export interface PendingImagesContext {
   readonly catalog: ImageCatalog;
   readonly snapshotter: Snapshotter;
   readonly sizes: LayerSizes;
-  readonly holds: LayerHolds;
+  readonly leases: LayerLeases;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
-  /** Of the catalog, under the key 'catalog'. */
+  /** Guards the catalog, under the key 'catalog'. */
   readonly lock: KeyedLock;
-  /** Drops what no image needs. */
+  /** Removes layers that no image needs. */
   readonly sweep: () => Promise<void>;
 }
 
-/** Drafts over the catalog and the snapshotter of a host. */
-export class AgentImageDrafts implements ImageDrafts {
-  readonly #context: DraftsContext;
-  /** How many drafts have recorded each image. */
-  readonly #drafted = new Map<Digest, number>();
+/** PendingImages over the catalog and the snapshotter of a host. */
+export class AgentPendingImages implements PendingImages {
+  readonly #context: PendingImagesContext;
+  /** By image, the number of pending images that have recorded it and are not released. */
+  readonly #recorded = new Map<Digest, number>();
 
-  constructor(context: Omit<DraftsContext, 'sizes'>) {
+  constructor(context: Omit<PendingImagesContext, 'sizes'>) {
     this.#context = { ...context, sizes: new LayerSizes(context.snapshotter) };
   }
 
-  begin(): ImageDraft {
-    return new AgentImageDraft(this.#context, {
-      drafted: (id) => this.#drafted.set(id, (this.#drafted.get(id) ?? 0) + 1),
+  begin(): PendingImage {
+    return new AgentPendingImage(this.#context, {
+      recorded: (id) => this.#recorded.set(id, (this.#recorded.get(id) ?? 0) + 1),
       released: (id) => {
-        const count = (this.#drafted.get(id) ?? 0) - 1;
-        if (count > 0) this.#drafted.set(id, count);
-        else this.#drafted.delete(id);
+        const count = (this.#recorded.get(id) ?? 0) - 1;
+        if (count > 0) this.#recorded.set(id, count);
+        else this.#recorded.delete(id);
       },
     });
   }
@@ -54,21 +54,21 @@ export class AgentImageDrafts implements ImageDrafts {
     return bytes;
   }
 
-  isDrafted(id: Digest): boolean {
-    return this.#drafted.has(id);
+  isPending(id: Digest): boolean {
+    return this.#recorded.has(id);
   }
 }
 
-/** Bytes of one layer: of its tar, and of the files in it. */
+/** Bytes of a layer's tar, and of the files in it. */
 interface LayerSize {
   readonly tar: number;
   readonly layer: number;
 }
 
-/** Layers whose sizes are kept in memory. */
-const KEPT = 2000;
+/** Maximum layers whose sizes are kept in memory. */
+const MAX_SIZES = 2000;
 
-/** The sizes of layers, which are on the disk and stay what they are. */
+/** Reads the sizes of layers and keeps them in memory; a layer never changes. */
 class LayerSizes {
   readonly #snapshotter: Snapshotter;
   readonly #known = new Map<Digest, LayerSize>();
@@ -77,7 +77,7 @@ class LayerSizes {
     this.#snapshotter = snapshotter;
   }
 
-  /** Of a layer that is here. Throws EngineError 'not-found'. */
+  /** Returns the sizes of a layer of this host. Throws EngineError 'not-found'. */
   async get(diffId: Digest): Promise<LayerSize> {
     const known = this.#known.get(diffId);
     if (known !== undefined) return known;
@@ -85,30 +85,30 @@ class LayerSizes {
       this.#snapshotter.tarSize(diffId),
       this.#snapshotter.layerSize(diffId),
     ]);
-    if (this.#known.size >= KEPT) this.#known.clear();
+    if (this.#known.size >= MAX_SIZES) this.#known.clear();
     this.#known.set(diffId, { tar, layer });
     return { tar, layer };
   }
 }
 
-/** Who counts the images of drafts. */
-interface Drafted {
-  drafted(id: Digest): void;
+/** Counts the pending images that have recorded an image. */
+interface RecordCounts {
+  recorded(id: Digest): void;
   released(id: Digest): void;
 }
 
-/** One draft over the catalog and the snapshotter of a host. */
-class AgentImageDraft implements ImageDraft {
-  readonly #context: DraftsContext;
-  readonly #drafted: Drafted;
+/** One PendingImage over the catalog and the snapshotter of a host. */
+class AgentPendingImage implements PendingImage {
+  readonly #context: PendingImagesContext;
+  readonly #counts: RecordCounts;
   readonly #layers = new Set<Digest>();
   readonly #images = new Set<Digest>();
-  /** Layers that were added and are in no image of this draft. */
+  /** Layers that were added and that no recorded image uses. */
   readonly #unused = new Set<Digest>();
 
-  constructor(context: DraftsContext, drafted: Drafted) {
+  constructor(context: PendingImagesContext, counts: RecordCounts) {
     this.#context = context;
-    this.#drafted = drafted;
+    this.#counts = counts;
   }
 
   async keepLayers(diffIds: readonly Digest[]): Promise<void> {
@@ -128,7 +128,7 @@ class AgentImageDraft implements ImageDraft {
     return expected;
   }
 
-  async finish({ config: bytes, manifest, parent, names = [] }: DraftedImage): Promise<Image> {
+  async finish({ config: bytes, manifest, parent, names = [] }: FinishedImage): Promise<Image> {
     const { catalog, snapshotter, sizes, lock } = this.#context;
     if (bytes.length > MAX_CONFIG_SIZE) {
       throw new EngineError(
@@ -146,12 +146,12 @@ class AgentImageDraft implements ImageDraft {
     const { digest, bytes: manifestBytes } =
       manifest ?? plainManifest({ digest: id, size: bytes.length }, layers);
     const size = known.reduce((sum, { layer }) => sum + layer, 0);
-    if (!this.#images.has(id)) this.#drafted.drafted(id);
+    if (!this.#images.has(id)) this.#counts.recorded(id);
     this.#images.add(id);
     try {
       return await lock.run('catalog', async () => {
         const there = (await catalog.list()).find((image) => image.id === id);
-        // An image that is built again to the same is not written again.
+        // A rebuild that gives the same image writes nothing.
         if (there?.manifestDigest !== digest || names.length > 0) {
           await catalog.put({
             ...{ id, configBytes: bytes, manifestDigest: digest, manifestBytes, size, names },
@@ -160,7 +160,7 @@ class AgentImageDraft implements ImageDraft {
         }
         for (const diffId of diffIds) this.#unused.delete(diffId);
         const record = (await catalog.list()).find((image) => image.id === id);
-        if (record === undefined) throw new Error(`the image ${id} went while it was made`);
+        if (record === undefined) throw new Error(`the image ${id} was removed while it was recorded`);
         return imageOfRecord(record);
       });
     } catch (error) {
@@ -169,8 +169,8 @@ class AgentImageDraft implements ImageDraft {
   }
 
   async release(): Promise<void> {
-    for (const diffId of this.#layers) this.#context.holds.release(diffId);
-    for (const id of this.#images) this.#drafted.released(id);
+    for (const diffId of this.#layers) this.#context.leases.release(diffId);
+    for (const id of this.#images) this.#counts.released(id);
     this.#layers.clear();
     this.#images.clear();
     if (this.#unused.size === 0) return;
@@ -178,11 +178,11 @@ class AgentImageDraft implements ImageDraft {
     await this.#context.sweep();
   }
 
-  /** Keeps a layer, once, and tells whether it is here. */
+  /** Leases a layer, at most once, and returns whether it is here. */
   async #hold(diffId: Digest): Promise<boolean> {
     if (this.#layers.has(diffId)) return await this.#context.snapshotter.hasLayer(diffId);
     this.#layers.add(diffId);
-    return await this.#context.holds.take(diffId);
+    return await this.#context.leases.take(diffId);
   }
 }
 

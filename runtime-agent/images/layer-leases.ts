@@ -3,12 +3,12 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 
-/** Layers that no image has yet and that somebody is about to use: a sweep leaves them. */
-export class LayerHolds {
+/** Leases of layers: a sweep leaves a layer alone while anyone has a lease of it, also when no image uses it yet. */
+export class LayerLeases {
   readonly #snapshotter: Snapshotter;
   readonly #layerBlobs: Pick<LayerBlobs, 'forget'>;
   readonly #lock = new KeyedLock();
-  readonly #holds = new Map<Digest, number>();
+  readonly #leases = new Map<Digest, number>();
 
   constructor(snapshotter: Snapshotter, layerBlobs: Pick<LayerBlobs, 'forget'>) {
     this.#snapshotter = snapshotter;
@@ -16,20 +16,21 @@ export class LayerHolds {
   }
 
   /**
-   * Keeps a layer until as many calls of `release`, and tells whether it is here: a removal that has begun is waited for.
+   * Takes a lease of a layer, here or not, and returns whether the layer is here; waits for a removal that has begun. Each `take` needs one
+   * `release`.
    */
   async take(diffId: Digest): Promise<boolean> {
-    this.#holds.set(diffId, (this.#holds.get(diffId) ?? 0) + 1);
+    this.#leases.set(diffId, (this.#leases.get(diffId) ?? 0) + 1);
     return await this.#lock.run(diffId, () => this.#snapshotter.hasLayer(diffId));
   }
 
   release(diffId: Digest): void {
-    const holds = (this.#holds.get(diffId) ?? 0) - 1;
-    if (holds > 0) this.#holds.set(diffId, holds);
-    else this.#holds.delete(diffId);
+    const count = (this.#leases.get(diffId) ?? 0) - 1;
+    if (count > 0) this.#leases.set(diffId, count);
+    else this.#leases.delete(diffId);
   }
 
-  /** Keeps layers, here or not, until `work` has ended. */
+  /** Keeps leases of layers, here or not, until `work` has ended. */
   async whileHeld<T>(diffIds: readonly Digest[], work: () => Promise<T>): Promise<T> {
     const held: Digest[] = [];
     try {
@@ -44,10 +45,10 @@ export class LayerHolds {
   }
 
   isHeld(diffId: Digest): boolean {
-    return this.#holds.has(diffId);
+    return this.#leases.has(diffId);
   }
 
-  /** Removes a layer unless it is held, and answers whether it did. The caller knows that no image and no root file system uses it. */
+  /** Removes a layer unless it has a lease, and returns whether it did. The caller knows that no image and no root file system uses it. */
   async removeUnlessHeld(diffId: Digest): Promise<boolean> {
     return await this.unlessHeld(diffId, async () => {
       await this.#snapshotter.removeLayer(diffId);
@@ -55,10 +56,10 @@ export class LayerHolds {
     });
   }
 
-  /** Takes something of a layer away unless it is held, and answers whether it did; who wants to hold it waits for that. */
+  /** Runs `remove` unless the layer has a lease, and returns whether it did; `take` of this layer waits until it ends. */
   async unlessHeld(diffId: Digest, remove: () => Promise<void>): Promise<boolean> {
     return await this.#lock.run(diffId, async () => {
-      if (this.#holds.has(diffId)) return false;
+      if (this.#leases.has(diffId)) return false;
       await remove();
       return true;
     });

@@ -14,39 +14,39 @@ const never = new AbortController().signal;
 describe('images in the making', { skip: unlessRoot() }, () => {
   it('keep their layers from sweeps until they are released, and for good once they are recorded', async (t) => {
     const agent = await openAgentImages(t);
-    const draft = agent.drafts.begin();
-    const first = await draft.addLayer(tarOf('first'), never);
-    const second = await draft.addLayer(tarOf('second'), never, digestOf('second'));
+    const pending = agent.pendingImages.begin();
+    const first = await pending.addLayer(tarOf('first'), never);
+    const second = await pending.addLayer(tarOf('second'), never, digestOf('second'));
     assert.deepEqual([first, second], [digestOf('first'), digestOf('second')]);
     await agent.images.sweep();
     assert.deepEqual([...(await agent.snapshotter.listLayers())].sort(), [first, second].sort());
 
     const config = configOf([first]);
-    const image = await draft.finish({ config });
+    const image = await pending.finish({ config });
     assert.equal(image.id, sha256(config));
     assert.deepEqual([image.repoTags, image.diffIds], [[], [first]]);
-    assert.equal(agent.drafts.isDrafted(image.id), true);
-    await draft.release();
-    await draft.release();
-    assert.equal(agent.drafts.isDrafted(image.id), false);
+    assert.equal(agent.pendingImages.isPending(image.id), true);
+    await pending.release();
+    await pending.release();
+    assert.equal(agent.pendingImages.isPending(image.id), false);
     assert.deepEqual(await agent.snapshotter.listLayers(), [first], 'what came into no image is gone');
 
     const later = await agent.restart();
     assert.deepEqual(await later.images.get(image.id), image);
-    assert.deepEqual(Buffer.from(await later.drafts.readConfig(image.id)), config);
+    assert.deepEqual(Buffer.from(await later.pendingImages.readConfig(image.id)), config);
     await later.images.remove(image.id, { force: false, users: [] });
     assert.deepEqual(await later.snapshotter.listLayers(), []);
   });
 
   it('share the layers of other images, and take names over', async (t) => {
-    const { drafts, images, snapshotter } = await openAgentImages(t);
+    const { pendingImages, images, snapshotter } = await openAgentImages(t);
     const name = { registry: 'docker.io', repository: 'library/app', tag: '1' };
-    const one = drafts.begin();
+    const one = pendingImages.begin();
     const base = await one.addLayer(tarOf('base'), never);
     const parent = await one.finish({ config: configOf([base]), names: [name] });
     await one.release();
 
-    const two = drafts.begin();
+    const two = pendingImages.begin();
     await two.keepLayers(parent.diffIds);
     const top = await two.addLayer(tarOf('top'), never);
     assert.equal(await two.addLayer(tarOf('top'), never), top);
@@ -58,17 +58,17 @@ describe('images in the making', { skip: unlessRoot() }, () => {
   });
 
   it('refuse what is no image, and leave nothing of it', async (t) => {
-    const { drafts, images, snapshotter } = await openAgentImages(t);
-    const draft = drafts.begin();
-    const layer = await draft.addLayer(tarOf('layer'), never);
+    const { pendingImages, images, snapshotter } = await openAgentImages(t);
+    const pending = pendingImages.begin();
+    const layer = await pending.addLayer(tarOf('layer'), never);
     const missing = digestOf('missing');
-    await assert.rejects(draft.keepLayers([missing]), { code: 'not-found' });
-    await assert.rejects(draft.finish({ config: configOf([layer, missing]) }), { code: 'not-found' });
-    await assert.rejects(draft.finish({ config: Buffer.from('{}') }), { code: 'bad-request' });
-    await assert.rejects(draft.finish({ config: Buffer.from('[') }), { code: 'bad-request' });
-    await assert.rejects(draft.addLayer(tarOf('lie'), never, digestOf('truth')), { code: 'bad-request' });
-    await assert.rejects(drafts.readConfig(missing), { code: 'not-found' });
-    await draft.release();
+    await assert.rejects(pending.keepLayers([missing]), { code: 'not-found' });
+    await assert.rejects(pending.finish({ config: configOf([layer, missing]) }), { code: 'not-found' });
+    await assert.rejects(pending.finish({ config: Buffer.from('{}') }), { code: 'bad-request' });
+    await assert.rejects(pending.finish({ config: Buffer.from('[') }), { code: 'bad-request' });
+    await assert.rejects(pending.addLayer(tarOf('lie'), never, digestOf('truth')), { code: 'bad-request' });
+    await assert.rejects(pendingImages.readConfig(missing), { code: 'not-found' });
+    await pending.release();
     assert.deepEqual(await images.list(), []);
     assert.deepEqual(await snapshotter.listLayers(), []);
   });
@@ -80,20 +80,20 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     const pulling = agent.pull(`${registry.host}/team/app:busybox`);
     const message = /more than 1000000 bytes uncompressed: start the agent with a larger --layer-limit/;
     await assert.rejects(pulling, { code: 'bad-request', message });
-    const draft = agent.drafts.begin();
-    await draft.addLayer(tarOf('small'), never);
+    const pending = agent.pendingImages.begin();
+    await pending.addLayer(tarOf('small'), never);
     const large = async function* () {
       yield writeTar([{ name: 'large', type: 'file', content: Buffer.alloc(1_000_000) }]);
     };
-    await assert.rejects(draft.addLayer(large(), never), { code: 'bad-request', message });
-    await draft.release();
+    await assert.rejects(pending.addLayer(large(), never), { code: 'bad-request', message });
+    await pending.release();
     assert.deepEqual(await agent.snapshotter.listLayers(), []);
   });
 
-  it('of two drafts with one layer each keeps it', async (t) => {
-    const { drafts, snapshotter } = await openAgentImages(t);
-    const one = drafts.begin();
-    const two = drafts.begin();
+  it('two pending images with one layer each keep it', async (t) => {
+    const { pendingImages, snapshotter } = await openAgentImages(t);
+    const one = pendingImages.begin();
+    const two = pendingImages.begin();
     const layer = await one.addLayer(tarOf('shared'), never);
     await two.addLayer(tarOf('shared'), never);
     await one.release();
