@@ -92,7 +92,7 @@ export function describeBlobDriver(
         assert.equal((await contentOf(digestOf(empty, 'sha512'))).byteLength, 0);
       });
 
-      test('go on in another process from their state as JSON', async () => {
+      test('continue in another process from their state as JSON', async () => {
         const bytes = patternBytes(3_000_000, 2);
         let upload = await begin();
         for (let start = 0; start < bytes.byteLength; start += 1_000_000) {
@@ -107,7 +107,7 @@ export function describeBlobDriver(
         assert.ok((await contentOf(digestOf(bytes))).equals(bytes));
       });
 
-      test('keep what they had when the content fails, and drop what came of it', async () => {
+      test('keep earlier bytes when the content fails, and drop the failed append', async () => {
         const first = patternBytes(700_000, 3);
         const second = patternBytes(200_000, 4);
         const failure = new Error('the sender hung up');
@@ -222,7 +222,7 @@ export function describeBlobDriver(
     });
 
     describe('commits', () => {
-      test('of one digest each have a location of their own, so that one can go without the other', async () => {
+      test('of one digest each have their own location, so that one can be deleted alone', async () => {
         const bytes = patternBytes(10_000, 20);
         const first = await store(bytes);
         const second = await store(bytes);
@@ -239,7 +239,7 @@ export function describeBlobDriver(
         assert.equal(await driver.storedSize(second), bytes.byteLength);
       });
 
-      test('tell which upload they were and when', async () => {
+      test('report their upload and their time', async () => {
         const bytes = patternBytes(100, 25);
         const upload = await driver.appendUpload(await begin(), streamOf(bytes));
         const blob = await driver.commitUpload(upload, digestOf(bytes));
@@ -285,7 +285,7 @@ export function describeBlobDriver(
         assert.ok((await collect(await later.readBlob(JSON.parse(JSON.stringify(blob))))).equals(bytes));
       });
 
-      test('show nothing under a digest before', async () => {
+      test('make nothing visible under a digest before they succeed', async () => {
         const bytes = patternBytes(10_000, 24);
         const upload = await driver.appendUpload(await begin(), streamOf(bytes));
         assert.deepEqual(await driver.findBlobs(digestOf(bytes)), []);
@@ -349,7 +349,7 @@ export function describeBlobDriver(
         await assert.rejects(driver.readBlob(blob, undefined, abort.signal), (error) => error === reason);
       });
 
-      test('may be given up before the first byte and in the middle', async () => {
+      test('may be abandoned before the first byte and in the middle', async () => {
         const bytes = patternBytes(3_000_000, 34);
         const blob = await store(bytes);
         const abort = new AbortController();

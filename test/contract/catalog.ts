@@ -124,7 +124,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
     });
 
     describe('searching repositories', () => {
-      test('finds names and descriptions, whatever the case, of those that are listed', async () => {
+      test('finds names and descriptions of listed repositories, in any case', async () => {
         await catalog.blobs.link('team/blobs-only', blobOf('layer'));
         for (const name of ['team/app', 'team/tool', 'web']) await put(name, 'manifest');
         await catalog.repositories.describe('web', 'The TEAM page: 100% of it');
@@ -155,7 +155,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.blobs.findAnywhere(digestOf('other')), undefined);
       });
 
-      test('may be linked again; the place of the first commit counts, and is answered', async () => {
+      test('may be linked again; the location of the first commit is kept and returned', async () => {
         const blob = blobOf('layer');
         assert.deepEqual(await catalog.blobs.link('team/app', blob), blob);
         const second = { ...blob, location: 'elsewhere' };
@@ -164,7 +164,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await catalog.blobs.find('team/other', blob.digest), blob);
       });
 
-      test('move from one place to another, but not from a third', async () => {
+      test('are relocated from their location, but not from another', async () => {
         const [lost, found] = [blobOf('layer'), { ...blobOf('layer'), size: 7, location: 'elsewhere' }];
         await catalog.blobs.link('team/app', lost);
         assert.equal(await catalog.blobs.relocate({ ...lost, location: 'third' }, found, soon()), false);
@@ -175,7 +175,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await catalog.blobs.find('team/app', lost.digest), found);
       });
 
-      test('take the record of their upload with them, and are refused when it has gone', async () => {
+      test('delete the record of their upload, and are refused without it', async () => {
         const upload = { id: randomUUID(), size: 5, detail: '' };
         await catalog.uploads.create('team/app', upload);
         const claim = { kind: 'upload', id: upload.id } as const;
@@ -196,7 +196,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         await catalog.blobs.link('team/app', blobOf('layer'), soon());
       });
 
-      test('are found by those who may refer to them', async () => {
+      test('are found by pushers that refer to them', async () => {
         await catalog.blobs.link('team/app', blobOf('layer'));
         assert.deepEqual(await catalog.blobs.findToRefer('team/app', digestOf('layer')), blobOf('layer'));
         assert.equal(await catalog.blobs.findToRefer('team/other', digestOf('layer')), undefined);
@@ -208,7 +208,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await catalog.manifests.findByTag('team/app', 'v1'), manifestOf('manifest'));
       });
 
-      test('have their sizes told for many at once, of one repository', async () => {
+      test('have sizes that are read for many at once, in one repository', async () => {
         const texts = Array.from({ length: 500 }, (_, index) => `layer ${index}`);
         for (const text of texts.slice(0, 3)) await catalog.blobs.link('team/app', blobOf(text));
         await catalog.blobs.link('team/other', blobOf('layer 4'));
@@ -286,7 +286,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.deepEqual(await catalog.blobs.find('team/app', digest), record.blob);
       });
 
-      test('are nowhere but in their repository, and under their tags', async () => {
+      test('are found only in their repository, and under their tags', async () => {
         await put('team/app', 'manifest', 'v1');
         await put('team/other', 'other', 'v2');
         assert.equal(await catalog.manifests.findByDigest('team/other', digestOf('manifest')), undefined);
@@ -297,7 +297,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.manifests.findByDigest('team/app', digestOf('layer')), undefined);
       });
 
-      test('that miss content are refused with all that is missing, and nothing changes', async () => {
+      test('with missing content are refused with a list of it, and nothing changes', async () => {
         await catalog.blobs.link('team/app', blobOf('layer 1'));
         await catalog.blobs.link('team/other', blobOf('layer 2'));
         const missing = ['config', 'layer 2', ...Array.from({ length: 450 }, (_, index) => `more ${index}`)];
@@ -415,7 +415,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         ]);
       });
 
-      test('are found without what they refer to', async () => {
+      test('are found without their references', async () => {
         const record = manifestOf('manifest', [refer('subject', 'image')]);
         await catalog.manifests.put('team/app', record, { ...PLAIN, tags: ['v1'] });
         assert.deepEqual(await catalog.manifests.find('team/app', { tag: 'v1' }), found(record));
@@ -426,7 +426,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.manifests.find('team/app', { tag: 'v2' }), undefined);
       });
 
-      test('that an index lists come in windows, also where nothing of a window is there', async () => {
+      test('that an index lists are read in batches, even if none of a batch exists', async () => {
         const texts = Array.from({ length: 7 }, (_, index) => `member ${index}`);
         const digests = texts.map((text) => digestOf(text)).toSorted();
         const present = texts.filter((text) => digests.indexOf(digestOf(text)) % 3 === 0);
@@ -494,7 +494,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       });
     });
 
-    test('of several who set a tag on condition, in two processes at once, one has it', async () => {
+    test('one of several conditional writes of a tag in two processes succeeds', async () => {
       const other = await harness.reopen();
       const texts = ['a', 'b', 'c', 'd', 'e', 'f'];
       const put = (text: string, index: number, condition: Precondition) =>
@@ -529,7 +529,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       const digestsOf = async (tag: string, limit = 10) =>
         (await catalog.tags.history('team/app', tag, limit)).map(({ digest }) => digest);
 
-      test('tells what it pointed at, the latest first, and when it was deleted', async () => {
+      test('lists its former digests, the latest first, and when it was deleted', async () => {
         await put('team/app', 'one', 'v1', 'v2');
         await put('team/app', 'one', 'v1');
         await put('team/app', 'two', 'v1');
@@ -578,7 +578,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.repositories.exists('team/app'), false);
       });
 
-      test('move on by one writer only', async () => {
+      test('are advanced by one writer only', async () => {
         const upload = await start();
         const next = { ...upload, size: 5_000_000_000, detail: '{"parts":["é"]}' };
         await catalog.uploads.update(next, 0);
@@ -659,7 +659,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         };
       }
 
-      test('is what nothing refers to, what was known of tags, and repositories without anything', async () => {
+      test('is unreferenced content, old history of tags, and empty repositories', async () => {
         await catalog.garbage.takeLease(lease, 600_000);
         await catalog.blobs.link('team/app', blobOf('layer'));
         await catalog.blobs.link('team/app', blobOf('foreign'));
@@ -685,7 +685,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
         assert.equal(await catalog.repositories.exists('team/left'), false);
       });
 
-      test('that races with pushes never takes what they have made, nor fails either of them', async () => {
+      test('is never content of a racing push, and neither side fails', async () => {
         await catalog.garbage.takeLease(lease, 600_000);
         const other = await harness.reopen();
         let pushing = true;
@@ -751,7 +751,7 @@ export function describeCatalog(name: string, open: () => Promise<CatalogHarness
       });
     });
 
-    test('everything is there after it was closed', async () => {
+    test('all records survive a close', async () => {
       await catalog.blobs.link('team/app', blobOf('layer'));
       await put('team/app', 'manifest', 'v1');
       await catalog.close();

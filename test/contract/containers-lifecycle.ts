@@ -53,7 +53,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       assert.equal((await status(byRequest)).exitCode, 45);
     });
 
-    it('restarts one that is removed when it ends, and removes it at its own end', async () => {
+    it('restarts a container with AutoRemove, and removes it after a stop', async () => {
       const { containers } = agent();
       const id = await startReady(
         'trap "exit 1" TERM; echo ready; while :; do sleep 0.05; done',
@@ -69,7 +69,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await assert.rejects(containers.get(id), { code: 'not-found' });
     });
 
-    it('kills after the time of grace', async () => {
+    it('kills after the stop timeout', async () => {
       const { containers } = agent();
       const id = await startReady('trap "" TERM; echo ready; while :; do sleep 0.05; done');
       await containers.stop(id, { timeout: 1 });
@@ -86,7 +86,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await assert.rejects(containers.kill(id, 'KILL'), { code: 'conflict', message: /is not running/ });
     });
 
-    it('removes nothing that is being started, unless by force', async () => {
+    it('removes a starting container only by force', async () => {
       const { containers } = agent();
       const id = await create('sleep 1000');
       const [started, refused] = await Promise.allSettled([
@@ -108,7 +108,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       if (pid !== 0) await assert.rejects(access(`/proc/${pid}`), { code: 'ENOENT' });
     });
 
-    it('refuses to start what runs, and to remove it without force', async () => {
+    it('refuses to start a running container, and to remove it without force', async () => {
       const { containers } = agent();
       const id = await startReady('echo ready; sleep 100');
       const pid = await readPid(agent(), id);
@@ -147,7 +147,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       assert.deepEqual(await removed.result, { exitCode: 9 });
     });
 
-    it('finds containers by name, ID and prefix, and holds names unique', async () => {
+    it('finds containers by name, ID and prefix, and keeps names unique', async () => {
       const { containers } = agent();
       const id = await create('true', {}, {}, 'wanted-name');
       for (const ref of ['wanted-name', '/wanted-name', id, id.slice(0, 12)]) {
@@ -168,7 +168,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await containers.remove(await create('true', {}, {}, 'wanted-name'), { force: false, volumes: false });
     });
 
-    it('tells events in their order, with image, name and labels', async () => {
+    it('publishes events in order, with image, name and labels', async () => {
       const { containers, events } = agent();
       const seen: EngineEvent[] = [];
       const unsubscribe = events.subscribe((event) => seen.push(event));
@@ -208,7 +208,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       assert.match(own.find((event) => event.action === 'die')?.attributes.execDuration ?? '', /^\d+$/);
     });
 
-    it('hands out the last output, answers those who wait, then who stops it, and tells of the end last', async () => {
+    it('delivers the last output, then answers wait, then stop, then publishes die', async () => {
       const { containers, events } = agent();
       const order: string[] = [];
       const id = await create('trap "seq 1 2000; exit 4" TERM; echo ready; while :; do sleep 0.05; done');
@@ -236,7 +236,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
       await containers.remove(id, { force: false, volumes: false });
     });
 
-    it('starts a container again that fails, as often as it may', async () => {
+    it('restarts a failing container up to its limit', async () => {
       const { containers } = agent();
       const id = await create(
         'echo run >> /runs; exit 3',

@@ -9,7 +9,7 @@ export function describeLimits(name: string, agent: () => AgentContainers): void
   describe(`${name}: limits`, () => {
     const sh = (script: string, host = {}) => runContainer(agent(), ['sh', '-c', script], { host });
 
-    it('kills a process that wants more memory than it may have', async () => {
+    it('kills a process that exceeds its memory limit', async () => {
       const oom: string[] = [];
       const unsubscribe = agent().events.subscribe((event) => {
         if (event.action === 'oom') oom.push(event.id);
@@ -23,7 +23,7 @@ export function describeLimits(name: string, agent: () => AgentContainers): void
       assert.deepEqual(oom, [id]);
     });
 
-    it('says of a container that ended otherwise that it was not for want of memory', async () => {
+    it('reports no OOM kill for a container that ended otherwise', async () => {
       const { id } = await sh('kill -9 $$; exit 1', { Memory: 20 * MEGABYTE });
       assert.equal((await agent().containers.get(id)).state.oomKilled, false);
     });

@@ -17,7 +17,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
       });
     }
 
-    it('answers 128 and the number of the signal that ended it', async () => {
+    it('returns 128 plus the number of the signal that ended it', async () => {
       const { exitCode } = await sh(
         'trap "" TERM; kill -KILL $$; sleep 20 & kill -KILL $!; wait $!; exit $?',
       );
@@ -77,7 +77,7 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
       assert.equal(stdout, 'example.org\n');
     });
 
-    it('removes a container whose start failed when it is to be removed', async () => {
+    it('removes a container with AutoRemove whose start failed', async () => {
       const { containers } = agent();
       const { id } = await containers.create({
         config: containerConfig(['nosuch']),
@@ -89,13 +89,13 @@ export function describeRunning(name: string, agent: () => AgentContainers): voi
       await assert.rejects(containers.get(id), { code: 'not-found', message: `No such container: ${id}` });
     });
 
-    it('removes a container that ran when it is to be removed, before it tells so', async () => {
+    it('removes a container with AutoRemove before it reports the end', async () => {
       const { id, exitCode } = await sh('exit 5', { host: { AutoRemove: true } });
       assert.equal(exitCode, 5);
       await assert.rejects(agent().containers.get(id), { code: 'not-found' });
     });
 
-    it('starts a container again, with what it wrote before', async () => {
+    it('starts a container again with the files that it wrote', async () => {
       const { containers } = agent();
       const { id } = await sh('echo x >> /count; wc -l < /count');
       const attachment = await containers.attach(id, { stdin: false, stdout: true, stderr: true });

@@ -64,7 +64,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       return found;
     };
 
-    test('what nothing refers to goes after the grace period, and its bytes are counted', async () => {
+    test('unreferenced content is deleted after the grace period, and its bytes are counted', async () => {
       await pushBlob('loose');
       await pushBlob('layer');
       await pushManifest('image', ['1'], refer('layer', 'layer'));
@@ -101,7 +101,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       );
     });
 
-    test('a push, a mount or a look by a pusher begins the grace period anew', async () => {
+    test('a push, a mount or a HEAD by a pusher restarts the grace period', async () => {
       for (const text of ['pushed', 'mounted', 'looked at', 'left']) await pushBlob(text);
       pass(20 * HOUR);
       await pushBlob('pushed');
@@ -117,7 +117,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       ]);
     });
 
-    test('looks within a minute write nothing', async () => {
+    test('HEAD requests within a minute write nothing', async () => {
       await pushBlob('layer');
       const touchedAt = async () => (await world.knex('blob_links').first('touched_at')).touched_at;
       const first = await touchedAt();
@@ -129,7 +129,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.equal(await touchedAt(), first + MINUTE);
     });
 
-    test('what loses its last tag, or what referred to it, stays for a whole grace period from then', async () => {
+    test('content that loses its last tag or reference stays for a whole grace period from then', async () => {
       await pushBlob('layer');
       await pushManifest('old', ['1'], refer('layer', 'layer'));
       await pushBlob('other');
@@ -154,7 +154,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.equal(await has('untagged'), false);
     });
 
-    test('members of an index and referrers of what stays stay, and go with it', async () => {
+    test('members of an index and referrers stay as long as it, and are deleted with it', async () => {
       await pushBlob('layer');
       await pushManifest('member', [], refer('layer', 'layer'));
       await pushManifest('inner index', [], refer('manifest', 'member'));
@@ -189,7 +189,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.ok(await has('inner'));
     });
 
-    test('a layer that may lie elsewhere stays when it is here, and need not be', async () => {
+    test('a foreign layer stays when it is stored here, and need not be stored', async () => {
       await pushBlob('foreign layer');
       await pushManifest('image', ['1'], refer('foreign-layer', 'foreign layer'));
       await pushManifest('other image', ['2'], refer('foreign-layer', 'never pushed'));
@@ -206,7 +206,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.deepEqual(await present('foreign layer', 'image', 'other image'), ['other image']);
     });
 
-    test('what a deleted tag pointed at is known for ninety days, what others did for as long as they are there', async () => {
+    test('the history of a deleted tag is kept for ninety days, that of others as long as the tag exists', async () => {
       await pushManifest('first', ['kept', 'deleted', 'back']);
       await pushManifest('second', ['kept', 'deleted', 'back']);
       await world.catalog.tags.delete('app', 'deleted');
@@ -226,7 +226,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.deepEqual(await changes(), [2, 0, 4]);
     });
 
-    test('an empty repository is known until all about it has gone, and comes back with a push', async () => {
+    test('an empty repository exists until all of its records are deleted, and again after a push', async () => {
       await pushManifest('image', ['1']);
       await content.putBlob('blobs', Buffer.from('loose'), digestOf('loose'));
       await world.catalog.manifests.delete('app', digestOf('image'));
@@ -242,7 +242,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.deepEqual(await repositories.list({ limit: 9 }), { names: ['app'], more: false });
     });
 
-    test('many changes and repositories go in steps, those that have content stay', async () => {
+    test('many changes and repositories are deleted in batches; repositories with content stay', async () => {
       for (let count = 0; count < 60; count += 1) {
         const digest = digestOf(`image ${count}`);
         const manifest = { bytes: Buffer.from(`image ${count}`), digest, mediaType: MEDIA_TYPES.ociManifest };
@@ -266,7 +266,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.ok(blob && (await blobs.holds(blob)));
     });
 
-    test('uploads are dropped when nobody goes on with them for a day, and never before', async () => {
+    test('uploads are deleted after a day without use, and never before', async () => {
       const upload = await blobs.begin();
       await world.catalog.uploads.create('app', upload);
       const unrecorded = await blobs.begin();
@@ -278,7 +278,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       await assert.rejects(blobs.append(unrecorded, stream('x')), /no upload/);
     });
 
-    test('files without a record go when they are old, those of a running push never', async () => {
+    test('old files without a record are deleted, files of a running push never', async () => {
       const upload = await blobs.append(await blobs.begin(), stream('lost'));
       await blobs.commit(upload, digestOf('lost'));
       const begun = await blobs.begin();
@@ -296,7 +296,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.ok(await has('running'));
     });
 
-    test('one at a time collects garbage; one that has died is succeeded', async () => {
+    test('one process at a time collects garbage; another takes over when it dies', async () => {
       await pushBlob('loose');
       pass(2 * DAY);
       await world.catalog.garbage.takeLease({ name: 'garbage-collection', holder: 'another' }, 600_000);
@@ -308,7 +308,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.deepEqual(await world.knex('leases'), []);
     });
 
-    test('one that has lost its lease stops before it deletes anything more', async () => {
+    test('a process that has lost its lease deletes nothing more', async () => {
       for (let count = 0; count < 60; count += 1) await pushBlob(`loose ${count}`);
       pass(2 * DAY);
       const { garbage, uploads } = world.catalog;
@@ -326,7 +326,7 @@ export function describeGarbage(name: string, open: () => Promise<Omit<GarbageWo
       assert.equal((await world.knex('blob_links')).length, 35);
     });
 
-    test('it stops when it is told to, and lets the lease go', async () => {
+    test('an aborted collection stops, and releases the lease', async () => {
       await pushBlob('loose');
       pass(2 * DAY);
       const stopping = new AbortController();
