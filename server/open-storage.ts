@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
+import { widerFiles } from '../lib/files/wider-files.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
 import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
@@ -20,6 +21,8 @@ import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
+import { ROWS_FOLDER } from '../storage/kept-rows/read-rows.ts';
+import { NAMES_FOLDER } from '../storage/names/names-snapshot.ts';
 import type { Config } from './config/config.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';
 
@@ -193,4 +196,12 @@ function takeDataFolder({ data, database }: StorageConfig): FolderLock {
     }
     throw refusedFolder(`the data folder ${data}`, CHOOSE_ANOTHER, cause) ?? cause;
   }
+}
+
+/** The files of a data folder, beside content, that others than its owner may use: a sentence for each. */
+export function describeWiderFiles(data: string): readonly string[] {
+  return widerFiles(data, [NAMES_FOLDER, ROWS_FOLDER]).map(
+    ({ path, mode }) =>
+      `${path} may hold secrets, and others on this machine may use it (mode ${mode}): run chmod 600 ${path}`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { http } from '../lib/http/node-http.ts';
 import { chooseProxy } from '../lib/http/proxies/choose-proxy.ts';
 import { descriptorLimit } from '../lib/linux/descriptor-limit.ts';
 import { dropConnecting } from '../lib/linux/network/drop-connecting.ts';
@@ -10,36 +11,27 @@ import { followRequest } from '../lib/watchdog/follow-request.ts';
 import type { WorkUnderWay } from '../lib/watchdog/work-under-way.ts';
 import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { ContentStore } from '../storage/content-store.ts';
-import { garbagePolicy } from '../storage/gc/garbage-policy.ts';
-import { readRows } from '../storage/kept-rows/read-rows.ts';
 import { createApp } from './app.ts';
 import { Refusals } from './audit/refusals.ts';
-import { collectGarbageOnSchedule } from './background/collect-garbage-on-schedule.ts';
-import { NAMES_LEASE, NameSnapshots } from './background/name-snapshots.ts';
-import { pruneAuditOnSchedule } from './background/prune-audit.ts';
-import { restoreReserve } from './background/restore-reserve.ts';
-import { ROWS_LEASE, RowSnapshots } from './background/row-snapshots.ts';
-import { SharedDuty } from './background/shared-duty.ts';
+import { startBackgroundWork } from './background-work.ts';
 import { createCachedResponses, createRequestHandler } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
-import { describeWiderFiles } from './describe-wider-files.ts';
 import { COMMON_HEADERS } from './http/answer.ts';
 import { BodySender } from './http/body-sender.ts';
 import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
 import { corsHeaders } from './http/cors.ts';
 import { HttpServer } from './http/http-server.ts';
+import { listen } from './http/listen.ts';
 import { NEVER } from './http/redirect-rules.ts';
-import { KEPT_TABLES } from './kept-tables.ts';
 import { LogSampler } from './log-sampler.ts';
 import { malformedAnswer } from './malformed-answer.ts';
 import { exposeGauges } from './metrics/expose-gauges.ts';
 import { countGarbage } from './metrics/garbage-metrics.ts';
 import { startMetricsServer } from './metrics/metrics-server.ts';
 import { countRequests } from './metrics/request-metrics.ts';
-import { onAddress, tryAddress } from './on-address.ts';
 import { openAuth } from './open-auth.ts';
-import { openStorage } from './open-storage.ts';
+import { describeWiderFiles, openStorage } from './open-storage.ts';
 import { AnswerCache } from './registry/answer-cache.ts';
 import { BlobBodies } from './registry/blob-bodies.ts';
 import { BoundedManifestCache } from './registry/manifest-cache.ts';
@@ -51,7 +43,6 @@ import { startRedirectServer } from './tls/redirect-server.ts';
 import { createDeliver } from './webhooks/deliver.ts';
 import { createRefuseReceiver } from './webhooks/public-addresses.ts';
 import { PullSamples } from './webhooks/pull-samples.ts';
-import { WEBHOOKS_LEASE, WebhookDispatcher } from './webhooks/webhook-dispatcher.ts';
 
 const MANIFEST_CACHE_BYTES = 16 * 1024 * 1024;
 const ANSWER_CACHE_BYTES = 16 * 1024 * 1024;
@@ -62,7 +53,7 @@ const LOG_SAMPLING = {
   others: { always: 200, oneIn: 100 },
 };
 
-/** Milliseconds that closing gets at least: whoever is asked to let go may be away. What was answered is kept already. */
+/** Minimum shutdown time, ms: the database or the storage may not respond. Answered requests are durable already. */
 const CLOSING_TIME = 5_000;
 
 /** Of browsers, for a year. */
@@ -214,47 +205,13 @@ export async function startRegistry(
     log.warn('--auth none: everybody who reaches this registry may read, write and delete');
   }
   const background = new AbortController();
-  const dutyOf = (name: string, leaseMs: number) =>
-    config.database === undefined ? undefined : new SharedDuty(catalog.garbage, name, leaseMs);
-  const duty = dutyOf('name-snapshots', NAMES_LEASE);
-  const telling = dutyOf('webhooks', WEBHOOKS_LEASE);
-  const dispatcher = new WebhookDispatcher({
-    webhooks: catalog.webhooks,
-    deliver,
-    pulls,
-    log,
-    ...(telling && { duty: telling }),
-  });
-  const names = new NameSnapshots(catalog.names, storage.sideFiles, log, duty);
-  const rows = () => readRows(storage.database, KEPT_TABLES);
-  const snapshots = new RowSnapshots(rows, storage.sideFiles, log, dutyOf('row-snapshots', ROWS_LEASE));
-  const running = [
-    names.keep(background.signal),
-    ...(config.accountCopies ? [snapshots.keep(background.signal)] : []),
-    dispatcher.keep(background.signal),
-    refusals.keep(background.signal),
-    restoreReserve(storage.reserve, background.signal, log),
-    pruneAuditOnSchedule(catalog.audit, config.auditRetention, background.signal, log),
-  ];
+  const running = startBackgroundWork(
+    { config, storage, deliver, pulls, refusals, log, onCollection: countGarbage(metrics) },
+    background.signal,
+  );
   if (config.tls && certificate) {
     const use = (replaced: Certificate) => server.useCertificate(replaced);
     running.push(followCertificate(config.tls.files, certificate, use, log, background.signal));
-  }
-  if (config.gcInterval !== undefined) {
-    const { gcInterval: interval, gcGrace: graceMs, gcUntagged: untagged } = config;
-    running.push(
-      collectGarbageOnSchedule(
-        {
-          catalog,
-          blobs,
-          policy: garbagePolicy(graceMs, untagged),
-          signal: background.signal,
-        },
-        interval,
-        log,
-        countGarbage(metrics),
-      ),
-    );
   }
   opened.defer(async () => {
     background.abort();
@@ -310,4 +267,35 @@ async function onCertificate({ files }: TlsConfig): Promise<Certificate> {
   } catch (cause) {
     throw new ConfigError((cause as Error).message, { cause });
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not listen on ports below 1024: choose another port, or run it with that right',
+  EADDRINUSE: 'the address is in use by another program: stop that, or choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address: choose one of its own, or 0.0.0.0 for all networks',
+  ENOTFOUND:
+    'there is no address of this name: write an address of this machine, or 0.0.0.0 for all networks',
+};
+
+/** Runs what listens on an address; throws ConfigError when the system refuses it. */
+async function onAddress<Result>(
+  address: ListenAddress,
+  work: (address: ListenAddress) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(address);
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    const why = REASONS[code] ?? `the system says ${code}`;
+    throw new ConfigError(`cannot listen on ${address.host}:${address.port}: ${why}`, { cause });
+  }
+}
+
+/** Finds out whether an address can be listened on, before there is anything to say there. Throws ConfigError. */
+async function tryAddress(address: ListenAddress): Promise<void> {
+  await onAddress(address, async (to) => {
+    const server = http.createServer();
+    await listen(server, to);
+    await new Promise((resolve) => server.close(resolve));
+  });
 }

@@ -1,7 +1,7 @@
 import { checkStore } from '../../storage/fsck/check-store.ts';
 import type { CheckSummary, Finding } from '../../storage/fsck/findings.ts';
 import { loadConfig } from '../config/config.ts';
-import { describeWiderFiles } from '../describe-wider-files.ts';
+import { describeWiderFiles } from '../open-storage.ts';
 import { interruption } from './interruption.ts';
 import { parseOptions, STORAGE_OPTIONS } from './parse-options.ts';
 import { byteCount, Progress } from './progress.ts';

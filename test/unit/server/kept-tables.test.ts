@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KEPT_TABLES } from '../../../server/kept-tables.ts';
+import { KEPT_TABLES } from '../../../server/background-work.ts';
 import { openCatalog } from '../../../storage/catalog/knex-catalog.ts';
 import { openTestAuthStore } from '../../support/auth-store.ts';
 
