@@ -47,12 +47,12 @@ export interface AppDependencies {
   readonly refused: (refusal: Refusal) => void;
 }
 
-/** The HTTP application: what happens to every request, in order. Routes that there are not are not loaded either. */
+/** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
   const { login, management, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
-  // What routes throw never gets here; koa also reports connections that broke, at which nobody is at fault.
+  // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
     if (ctx?.req.socket.destroyed) log.debug({ err: error }, 'a connection broke');
     else log.error({ err: error }, 'an answer failed');

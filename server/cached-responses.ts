@@ -23,9 +23,9 @@ export interface CachedResponsesDependencies {
 }
 
 /**
- * Answers what has been answered before and still holds, to whoever may have it, without a turn of the event
- * loop. Answers false, with nothing done, when the request has to go the long way: through the application,
- * whose routes fill the cache and which alone refuses.
+ * Returns a handler that answers from the cache, if the answer is still valid and the client has the right to it, without
+ * a turn of the event loop. It returns false, and has done nothing, for requests that the application has to handle: its
+ * routes fill the cache, and only it refuses requests.
  */
 export function createCachedResponses(
   dependencies: CachedResponsesDependencies,
@@ -68,18 +68,17 @@ export function createCachedResponses(
 type Handle = (req: IncomingMessage, res: ServerResponse) => void;
 
 interface RequestHandlers {
-  /** Answers false, with nothing done, when it cannot. */
+  /** Returns false, and has done nothing, when the answer is not cached. */
   readonly fromCache: (req: IncomingMessage, res: ServerResponse) => boolean;
   readonly byRoutes: Handle;
   readonly version: CatalogVersion;
-  /** Told of a request that the long way has to refuse, and why: the catalog cannot be asked. */
+  /** Called with a request that the routes have to refuse, and the reason: the catalog is unavailable. */
   readonly onUnavailable: (req: IncomingMessage, cause: unknown) => void;
 }
 
 /**
- * Sends each request the quick way, and where that does not lead to an answer the long way. Where the version of
- * the catalog is not known at any moment it is asked for after the request has come: what is kept in memory and
- * used for an answer is never older than its request, whichever replica gives it.
+ * Handles each request from the cache or, failing that, by the routes. With several replicas the version of the catalog is
+ * read after the request has arrived, so that no replica answers from a cache that is older than the request.
  */
 export function createRequestHandler({
   fromCache,

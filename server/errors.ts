@@ -54,7 +54,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   BLOB_TOO_LARGE: { code: 'SIZE_INVALID', status: 413, message: 'the blob is too large' },
   BLOB_UNKNOWN: { code: 'BLOB_UNKNOWN', status: 404, message: 'the blob is not in this repository' },
   BLOB_UPLOAD_UNKNOWN: { code: 'BLOB_UPLOAD_UNKNOWN', status: 404, message: 'there is no such upload' },
-  // A failure of the server, of which its log tells.
+  // A failure of the server: details are in its log.
   CONTENT_DAMAGED: { code: 'UNKNOWN', status: 500, message: 'the stored content is damaged' },
   CREDENTIALS_INVALID: { code: 'UNAUTHORIZED', status: 401, message: 'the credentials are wrong' },
   // Docker's.
@@ -74,7 +74,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 431,
     message: 'the headers of the request are too large',
   },
-  LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login leads nowhere: begin it again' },
+  LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login is no longer valid: begin it again' },
   MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
   // 400 as docker's registry answers: to a client a 404 on a push says that the repository is not there.
   MANIFEST_BLOB_UNKNOWN: {

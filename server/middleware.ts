@@ -24,7 +24,7 @@ import { shortPath } from './shorten.ts';
 /** Bytes of all unfinished bodies that are read whole: a manifest has at most 4 MiB. */
 const BODY_MEMORY = 64 * 1024 * 1024;
 
-/** Sets up what every later step relies on, and leaves the connection in order when the answer is known. */
+/** Sets the request's state and, once the answer is known, leaves the connection in order. */
 export function beginRequest(
   pathPrefix: string,
   proxies: TrustedProxies,
@@ -48,7 +48,7 @@ export function beginRequest(
   };
 }
 
-/** Has every request counted and logged when it has ended. */
+/** Counts and logs every request when it has ended. */
 export function recordRequests(recorder: RequestRecorder): Middleware<RequestState> {
   return async (ctx, next) => {
     recorder.follow(ctx.req, ctx.res, () => ({
@@ -74,7 +74,7 @@ export function allowOrigins(allowed: AllowedOrigins): Middleware<RequestState> 
   };
 }
 
-/** Turns whatever goes wrong below into the errors of the distribution API; nothing gets past it to koa. Notes refusals. */
+/** Turns errors of later steps into those of the distribution API, so that none reaches koa. Notes refusals. */
 export function answerErrors(
   log: Logger,
   note: (refusal: Refusal) => void = () => {},
@@ -84,8 +84,8 @@ export function answerErrors(
       await next();
       refuseUnanswered(ctx);
     } catch (error) {
-      // Nobody is there to hear about it, and the registry is not at fault. (A request that was read to its
-      // end is destroyed too, and its client waits for the answer.)
+      // The client has gone, which is no fault of the registry. (A request that was read to its end is destroyed too, and
+      // its client waits for the answer.)
       if (ctx.state.signal.aborted || (ctx.req.destroyed && !ctx.req.complete)) {
         ctx.respond = false;
         return;
@@ -112,7 +112,7 @@ function messageOf({ errors: [error] }: ErrorBody): string {
   return error.message;
 }
 
-/** What no route has answered: koa would send a plain text, or the router an empty 405 with its Allow header. */
+/** Throws for requests that no route answered: koa would send plain text, or the router an empty 405 with its Allow header. */
 function refuseUnanswered(ctx: Context): void {
   if (ctx.respond === false || ctx.body !== undefined) return;
   if (ctx.status === 404) throw new RegistryError('ROUTE_UNKNOWN');
@@ -127,7 +127,7 @@ export function refuseWhileDraining(isDraining: () => boolean): Middleware<Reque
   };
 }
 
-/** Refuses requests of which it is known that the catalog cannot be asked: each question would wait for it anew. */
+/** Refuses requests while the catalog is unavailable: each query would wait for its timeout again. */
 export function refuseUnavailable(causeOf: (req: IncomingMessage) => unknown): Middleware<RequestState> {
   return async (ctx, next) => {
     const cause = causeOf(ctx.req);
@@ -136,7 +136,7 @@ export function refuseUnavailable(causeOf: (req: IncomingMessage) => unknown): M
   };
 }
 
-/** Finds out who asks. Without an authenticator the registry is open, and credentials are not looked at. */
+/** Identifies the client. Without an authenticator the registry is open, and credentials are ignored. */
 export function authenticate(authenticator: Authenticator | undefined): Middleware<RequestState> {
   return async (ctx, next) => {
     if (authenticator !== undefined) {

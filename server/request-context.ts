@@ -4,22 +4,22 @@ import type { ChallengeKind } from '../auth/challenge.ts';
 import type { BodyMemory } from './body-memory.ts';
 import type { RequestOrigin } from './http/forwarded.ts';
 
-/** What the middleware of app.ts knows about a request by the time a route handles it. */
+/** The state of a request that middleware.ts sets before a route handles it. */
 export interface RequestState {
-  /** How its client is asked for credentials. */
+  /** The challenge that asks its client for credentials. */
   challenge: ChallengeKind;
   identity: Identity;
-  /** The name that a login is tried with: not who asks, unless it succeeds. */
+  /** The user name of a login attempt, which may fail. */
   triedName?: string | undefined;
-  /** Where it came from, as far as that can be believed. */
+  /** Its client's address, host and protocol, as far as proxies are trusted. */
   origin: RequestOrigin;
-  /** The memory of bodies that are read whole. */
+  /** The memory budget of bodies that are read whole. */
   bodies: BodyMemory;
-  /** Before `/v2/` in every path; '' for none. */
+  /** The prefix before `/v2/` in every path; '' for none. */
   pathPrefix: string;
   /** Aborts when the client has gone. */
   signal: AbortSignal;
-  /** What a change by the management API asked for, without secrets. */
+  /** The fields of a change by the management API, without secrets. */
   asked?: Readonly<Record<string, unknown>>;
   /** Bytes of the answer that went out past Node's socket, which does not count them. */
   sentPastNode: number;

@@ -75,7 +75,7 @@ export function parseTokenConfig(settings: TokenSettings, readFile: (path: strin
 function parseLife(text: string): number {
   const life = (parseDuration(text) ?? 0) / 1000;
   if (life < SHORTEST_LIFE || life > LONGEST_LIFE) {
-    throw new ConfigError(`"${text}" is no life of a token: write 1m to 60m, such as 5m`);
+    throw new ConfigError(`"${text}" is not a valid token lifetime: write 1m to 60m, such as 5m`);
   }
   return life;
 }

@@ -89,7 +89,7 @@ const askForBasic: Middleware<RequestState> = async (ctx, next) => {
   await next();
 };
 
-/** Whoever says who they are by a header is not looked for in a cookie. */
+/** Identifies the client by its Authorization header or, without one, by its session cookie. */
 function identify({ authenticator, sessions }: ManagementDependencies): Middleware<RequestState> {
   const byHeader = authenticate(authenticator);
   return async (context, next) => {
@@ -102,7 +102,7 @@ function identify({ authenticator, sessions }: ManagementDependencies): Middlewa
   };
 }
 
-/** A header of its own can only be set by a page that this server has allowed to (Fetch standard, "CORS protocol"). */
+/** Refuses requests of other sites: only a page that this server allows can set X-Berth-CSRF (Fetch standard, "CORS protocol"). */
 function refuseOtherSites(ctx: RequestContext): void {
   const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
   const shown = ctx.req.headers.origin !== undefined || ctx.get('X-Berth-CSRF') !== '';
@@ -116,11 +116,11 @@ function refuseOtherSites(ctx: RequestContext): void {
 const refuseStrangers: Middleware<RequestState> = async (ctx, next) => {
   const { identity } = ctx.state;
   if (identity.kind === 'anonymous' || identity.proof.kind === 'bearer') throw unauthorized(ctx);
-  if (identity.kind === 'job') throw new RegistryError('DENIED', 'a job has no business here');
+  if (identity.kind === 'job') throw new RegistryError('DENIED', 'jobs cannot use this API');
   await next();
 };
 
-/** What a page of another site can send without being asked is a form or plain text. */
+/** Refuses content types that a page of another site can send without a preflight: forms and plain text. */
 const refuseForms: Middleware<RequestState> = async (ctx, next) => {
   const changes = ['POST', 'PUT', 'PATCH'].includes(ctx.method);
   const type = ctx.get('Content-Type').split(';')[0]?.trim().toLowerCase();

@@ -7,16 +7,16 @@ import type { RequestContext } from '../request-context.ts';
 /** An answer that a route has given. */
 export interface KeptAnswer {
   readonly answer: PreparedAnswer;
-  /** What whoever gets it must be allowed to do. */
+  /** The right that a client needs to get it. */
   readonly scope: Scope;
   /** The pattern of the route that gave it. */
   readonly route: string;
   readonly renewal?: Renewal;
 }
 
-/** Of an answer about content that whoever may push looks at before he refers to it. */
+/** The last extension of the grace period: pushers use HEAD to skip uploads, so it extends the period. */
 export interface Renewal {
-  /** Who goes on to refer to it. */
+  /** The right to push, which those clients have. */
   readonly scope: Scope;
   /** Milliseconds since 1970: when the grace period of the content began anew. */
   readonly at: number;
@@ -27,8 +27,8 @@ const OVERHEAD = 500;
 
 /**
  * Answers that depend on nothing but the request's target and the names in the catalog, kept until a name
- * changes: all of them go at once. Holds answers, not rights: whoever asks has to be let in before. Keeps at most
- * `limit` bytes; the least recently used go first.
+ * changes: then all are dropped. Holds answers, not rights: the caller checks the client's rights first. Keeps at most
+ * `limit` bytes and evicts the least recently used.
  */
 export class AnswerCache {
   readonly #version: () => number;
@@ -80,8 +80,8 @@ export class AnswerCache {
   }
 
   /**
-   * To be called before the route reads the catalog. The function that it answers keeps what the route answers
-   * with, unless names have changed meanwhile.
+   * Begins an answer; call it before the route reads the catalog. The returned function caches the answer, unless names have
+   * changed since.
    */
   begin(ctx: RequestContext): (scope: Scope, answer: ReadyAnswer, renewal?: Renewal) => void {
     this.#misses += 1;

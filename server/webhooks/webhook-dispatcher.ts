@@ -8,15 +8,15 @@ import type { PullSamples } from './pull-samples.ts';
 const RHYTHM = { first: 500, every: 500 };
 const AT_ONCE = 50;
 
-/** Milliseconds for which the duty is held, and after which it is asked for anew. */
+/** Duration of the lease, and the age at which it is renewed, ms. */
 export const WEBHOOKS_LEASE = 10_000;
 const RENEW_AFTER = 3_000;
 
-/** What waits for a webhook at most; the oldest goes first. */
+/** Maximum pending events of a webhook, and their maximum age, ms; the oldest are dropped first. */
 const MOST_WAITING = 10_000;
 const LONGEST_WAIT = 7 * 24 * 60 * 60 * 1000;
 
-/** Milliseconds between two attempts: each time twice as many. */
+/** Pause between two attempts, ms; it doubles each time. */
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 5 * 60 * 1000;
 
@@ -25,7 +25,7 @@ export interface DispatcherDependencies {
   readonly deliver: Deliver;
   readonly pulls: PullSamples;
   readonly log: Logger;
-  /** Given where several registries have one catalog: one of them delivers. */
+  /** Given where several registries share a catalog: one of them delivers. */
   readonly duty?: SharedDuty;
 }
 
@@ -35,8 +35,8 @@ interface Pause {
 }
 
 /**
- * Tells webhooks what waits for them: each event at least once, those of a repository in their order. A receiver that
- * does not answer is left alone for a while; one that refuses an event gets those of other repositories meanwhile.
+ * Delivers pending events to webhooks: each at least once, those of a repository in order. A receiver that does not answer
+ * is retried with backoff; one that refuses an event meanwhile gets those of other repositories.
  */
 export class WebhookDispatcher {
   readonly #dependencies: DispatcherDependencies;
@@ -49,7 +49,7 @@ export class WebhookDispatcher {
     this.#dependencies = dependencies;
   }
 
-  /** Delivers until `signal` aborts; resolves when nothing is on its way any more. */
+  /** Delivers until `signal` aborts; resolves when no delivery is running. */
   async keep(signal: AbortSignal): Promise<void> {
     const { log, duty } = this.#dependencies;
     await repeat(
@@ -104,7 +104,7 @@ export class WebhookDispatcher {
     }
   }
 
-  /** False when the receiver is to be left alone. */
+  /** Returns false when the receiver is to be retried later. */
   async #tell(webhook: KeptWebhook, event: WaitingEvent, signal: AbortSignal): Promise<boolean> {
     const { deliver, log, webhooks } = this.#dependencies;
     const { id, name } = webhook;

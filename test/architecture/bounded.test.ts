@@ -29,12 +29,12 @@ test('every listener bounds its connections', async () => {
   const listeners = await serverFilesWith(/\bcreate(?:Plain)?Server\(/);
   const bounded = await serverFilesWith(/\bgate\.admit\(|\.maxConnections = /);
   // The last listens for a moment to find out whether it may.
-  assert.deepEqual(listeners, [...bounded, PLAIN, 'server/on-address.ts'].sort());
+  assert.deepEqual(listeners, [...bounded, PLAIN, 'server/start-registry.ts'].sort());
 });
 
 test('every server that answers writes the answers that Node would write, with the common headers', async () => {
   const servers = (await serverFilesWith(/\bcreateServer\(/)).filter(
-    (file) => file !== 'server/on-address.ts',
+    (file) => file !== 'server/start-registry.ts',
   );
   const careful = await serverFilesWith(/requireHostHeader: false.*'clientError'/s);
   assert.deepEqual(servers, careful);
