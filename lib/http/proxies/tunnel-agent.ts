@@ -1,5 +1,9 @@
 import type { Agent, AgentOptions } from 'node:https';
-import { openTunnel, type TunnelRequest } from './open-tunnel.ts';
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { http } from '../node-http.ts';
+import { proxyPort, refusalOfProxy, unreachableProxy } from './proxy-error.ts';
+import { proxyAuthorization } from './proxy-settings.ts';
 
 /** Connections with TLS through a proxy, kept open between requests as those without one. */
 export function tunnelAgent(options: AgentOptions, tunnel: Omit<TunnelRequest, 'target'>): Agent {
@@ -15,4 +19,55 @@ export function tunnelAgent(options: AgentOptions, tunnel: Omit<TunnelRequest, '
     return undefined;
   };
   return agent;
+}
+
+interface TunnelRequest {
+  readonly proxy: URL;
+  /** `HOST:PORT` */
+  readonly target: string;
+  /** Whom to trust, for a proxy that speaks TLS itself. */
+  readonly secureContext: SecureContext;
+  /** Milliseconds that the proxy may take. */
+  readonly timeout: number;
+}
+
+/**
+ * Lets a proxy connect to a target (RFC 9110, 9.3.6). Rejects with ProxyError, and ProxyLoginError where the proxy wants
+ * another login.
+ */
+function openTunnel({ proxy, target, secureContext, timeout }: TunnelRequest): Promise<Socket> {
+  const isSecure = proxy.protocol === 'https:';
+  const { request } = isSecure ? process.getBuiltinModule('node:https') : http;
+  return new Promise((resolve, reject) => {
+    const outgoing = request({
+      method: 'CONNECT',
+      hostname: proxy.hostname.replace(/^\[|\]$/g, ''),
+      port: proxyPort(proxy),
+      path: target,
+      headers: { host: target, ...proxyAuthorization(proxy) },
+      agent: false,
+      ...(isSecure && { secureContext }),
+    });
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer for ${timeout / 1000} seconds`)),
+      timeout,
+    );
+    outgoing.once('connect', ({ statusCode = 0, statusMessage = '' }, socket, head) => {
+      clearTimeout(timer);
+      if (statusCode >= 200 && statusCode < 300) {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket as Socket);
+        return;
+      }
+      socket.destroy();
+      reject(refusalOfProxy(proxy, statusCode, statusMessage, target));
+    });
+    const fail = (error: Error) => {
+      clearTimeout(timer);
+      reject(unreachableProxy(proxy, error));
+    };
+    outgoing.once('error', fail);
+    outgoing.once('close', () => fail(new Error('the connection was closed without an answer')));
+    outgoing.end();
+  });
 }
