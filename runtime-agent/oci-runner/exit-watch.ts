@@ -37,7 +37,7 @@ export class ExitWatch {
     this.#folder = folder;
     this.#onExit = onExit;
     this.#onRescan = onRescan;
-    this.#watcher = watch(folder, { persistent: false }, (_, name) => this.#tell(name ?? ''));
+    this.#watcher = watch(folder, { persistent: false }, (_, name) => this.#notify(name ?? ''));
     // The rescan continues without it.
     this.#watcher.on('error', () => this.#watcher.close());
     this.#timer = setInterval(() => void this.#rescan(), RESCAN);
@@ -51,11 +51,11 @@ export class ExitWatch {
 
   async #rescan(): Promise<void> {
     const names = await readdir(this.#folder).catch(() => []);
-    for (const name of names) this.#tell(name);
+    for (const name of names) this.#notify(name);
     this.#onRescan();
   }
 
-  #tell(name: string): void {
+  #notify(name: string): void {
     // conmon writes a temporary file and renames it, so a file with an ID's name is complete.
     if (ID.test(name)) this.#onExit(name);
   }
