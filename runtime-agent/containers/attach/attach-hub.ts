@@ -13,8 +13,8 @@ interface Connected {
 }
 
 /**
- * All clients that are attached to containers of this agent. The thread that serves them is started for the first one. When it
- * fails, those whom it served are told so, and the next client has a new one.
+ * The clients attached to this agent's containers. Starts the thread that serves them for the first client. When the thread
+ * fails, its clients get an error, and the next client starts a new one.
  */
 export class AttachHub {
   readonly #log: Logger;
@@ -54,7 +54,7 @@ export class AttachHub {
     return new AttachSession(this.#link, input, isAlive);
   }
 
-  /** Cuts every client off and ends the thread. */
+  /** Disconnects every client and ends the thread. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     for (const { session } of [...this.#connected.values()]) session.end();

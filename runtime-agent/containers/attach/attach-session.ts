@@ -33,7 +33,7 @@ interface Send {
   readonly done: () => void;
 }
 
-/** A client that takes nothing for so long is cut off when others wait for it (milliseconds). */
+/** Milliseconds without progress after which a client is disconnected if others wait for it. */
 const PATIENCE = 30_000;
 
 /**
@@ -93,7 +93,7 @@ export class AttachSession {
     await untilAccepted(path);
   }
 
-  /** Adds a client. Its output begins with what the container writes from now on. */
+  /** Adds a client, which receives what the container writes from now on. */
   join(options: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean }): Attachment {
     this.#link.prepare();
     const queue = new AttachmentQueue(this.#received, options, () => this.#acknowledge());

@@ -143,8 +143,8 @@ function statOf({ shown, size, mode, mtime, isLink, resolved }: FoundPath): Path
 }
 
 /**
- * Whether files may be put at a path of a container, whose links have been followed: not in its image when that is
- * read-only, nor in what is mounted read-only. Throws EngineError 'bad-request', worded as dockerd words it.
+ * Throws EngineError 'bad-request', with dockerd's message, if a path of a container is read-only: in a read-only root file
+ * system or mount. The links of `path` have been followed.
  */
 function checkWritable({ mounts, hostConfig }: Container, path: string): void {
   const within = (destination: string) => {
@@ -189,7 +189,7 @@ const KINDS: ReadonlyMap<number, number> = new Map([
   [constants.S_IFSOCK, GO.socket],
 ]);
 
-/** The mode of a file as Go has it, which the Engine API sends. */
+/** Returns a file's mode as Go's FileMode, which the Engine API sends. */
 function goMode(stat: Pick<BigIntStats, 'mode'>): number {
   const mode = Number(stat.mode);
   return (

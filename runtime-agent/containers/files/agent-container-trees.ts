@@ -105,7 +105,7 @@ export class AgentContainerTrees implements ContainerTrees {
     });
   }
 
-  /** With the root file system mounted. The caller holds the container's mutex. */
+  /** Runs work with the root file system mounted. The caller holds the container's mutex. */
   async #withRootfs<T>(live: LiveContainer, use: (rootfs: Rootfs) => Promise<T>): Promise<T> {
     const { snapshotter } = this.#context;
     const { diffIds } = await containerBase(this.#context, live.container);

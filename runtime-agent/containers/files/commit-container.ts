@@ -94,7 +94,7 @@ function imageConfig(
   };
 }
 
-/** What of a container's configuration goes into an image. */
+/** Returns the image's part of a container's configuration. */
 function imageDefaults(config: ContainerConfig): ImageConfigDefaults {
   const { User, ExposedPorts, Env, Entrypoint, Cmd, Volumes, WorkingDir, Labels } = config;
   const { StopSignal, Shell, OnBuild } = config;

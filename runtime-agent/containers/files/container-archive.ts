@@ -1,12 +1,12 @@
-/** What `docker cp` asks of a path before it copies. */
+/** The metadata of a path that `docker cp` reads first. */
 export interface PathStat {
   readonly name: string;
   readonly size: number;
-  /** As Go's FileMode has it. */
+  /** As Go's FileMode. */
   readonly mode: number;
   /** Nanoseconds since 1970. */
   readonly mtime: bigint;
-  /** Where a symlink leads in the end, inside the container; '' for what is none. */
+  /** Final target of a symlink inside the container; '' for other files. */
   readonly linkTarget: string;
 }
 

@@ -23,6 +23,6 @@ export interface ContainerTrees {
     use: (container: Container, tar: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T>;
 
-  /** Bytes of the files that it has written, as docker counts them. */
+  /** Returns the bytes of the files that it has written, as docker counts them. */
   writtenSize(ref: string, signal: AbortSignal): Promise<number>;
 }

@@ -16,7 +16,7 @@ import { mountInView } from './mount-in-view.ts';
 export interface ContainerView {
   /** Descriptor of its root folder. Paths in it are for openat2's RESOLVE_IN_ROOT only. */
   readonly root: number;
-  /** Always call it. */
+  /** Closes the view; required. */
   close(): Promise<void>;
 }
 
@@ -115,7 +115,7 @@ async function withStopped(
   }
 }
 
-/** The files of the last run; a container that was never started has none. */
+/** Returns the /etc files of the last run; none if the container was never started. */
 async function etcFiles(paths: LiveContainer['paths']): Promise<readonly OciMount[]> {
   const mounts: OciMount[] = [];
   for (const [destination, source] of [

@@ -5,7 +5,7 @@ import { mount } from '../../../lib/linux/mount/mount.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
 import { pathAt } from '../../snapshots/diff/tree-files.ts';
 
-/** Mounts what the runtime would mount at a place of a container's tree, which is made where it is not there. */
+/** Mounts as the runtime would at a place of a container's tree, and makes the place if it is missing. */
 export async function mountInView(inRoot: InRoot, root: number, point: OciMount): Promise<void> {
   const { source, destination, options } = point;
   const readOnly = options.some((option) => option === 'ro' || option === 'rro');

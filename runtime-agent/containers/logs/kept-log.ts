@@ -7,9 +7,9 @@ import { sendToMonitor } from '../../oci-runner/conmon.ts';
 import type { LogPlan } from '../plan/log-options.ts';
 import { compressLogFiles, rotateLogFiles } from './log-files.ts';
 
-/** A log that grows fast is not looked at more often than this (milliseconds). */
+/** Minimum milliseconds between checks of a log that grows fast. */
 const PAUSE = 20;
-/** What conmon is told to do with a log that was renamed. */
+/** conmon's command to reopen its log. */
 const REOPEN = '2 0 0';
 
 export type RotatedLog = Extract<LogPlan, { kind: 'files' }> & { readonly maxSize: number };
@@ -21,22 +21,22 @@ export interface KeptLogOptions {
   readonly control: string;
   readonly plan: RotatedLog;
   readonly log: Logger;
-  /** Runs work while nobody removes the container. */
+  /** Runs work while the container cannot be removed. */
   readonly exclusively: (work: () => Promise<void>) => Promise<void>;
 }
 
-/** The log of a container that runs, which is rotated when it is full; compressed are the files that conmon has left. */
+/** The log of a running container. Rotates it when it is full, and compresses the files that conmon no longer writes. */
 export class KeptLog {
   readonly #options: KeptLogOptions;
   readonly #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working = false;
-  /** The log has changed since the work that is being done began, which may have missed it. */
+  /** Whether the log has changed since the present check began. */
   #hasChanged = false;
   #hasEnded = false;
-  /** Files may be there to compress: what an earlier agent has left, and after each rotation. */
+  /** Whether there may be files to compress: at the start, and after each rotation. */
   #hasPlain: boolean;
-  /** conmon was told to open the log again, and has not done so: told twice, it would drop what it wrote between. */
+  /** Whether conmon has still to reopen the log; a second command would lose what it writes in between. */
   #isReopening = false;
   #mayFinish = true;
 
@@ -47,7 +47,7 @@ export class KeptLog {
     this.#look();
   }
 
-  /** The agent stops, and conmon goes on. */
+  /** Stops the checks; conmon continues. */
   close(): void {
     this.#hasEnded = true;
     this.#mayFinish = false;
@@ -55,7 +55,7 @@ export class KeptLog {
     clearTimeout(this.#timer);
   }
 
-  /** The container has ended; what is left to be done is done after that. */
+  /** Finishes rotation and compression after the container has exited. */
   end(): void {
     this.#hasEnded = true;
     this.#watcher?.close();

@@ -2,7 +2,7 @@ import { type FileHandle, stat } from 'node:fs/promises';
 import type { LogFile } from './log-file.ts';
 import { closeLogFiles, openLogFiles } from './log-files.ts';
 
-/** The bytes of a log over all its files, from one place on. A rotation while it is read loses nothing that is still there. */
+/** Reads a log across its files from one position on. A rotation meanwhile loses nothing that still exists. */
 export class LogChain {
   readonly #path: string;
   #files: readonly LogFile[];
@@ -13,14 +13,14 @@ export class LogChain {
     this.#files = files;
   }
 
-  /** From the last `tail` lines on; undefined is all of it. */
+  /** Opens a log at its last `tail` lines; undefined: at its beginning. */
   static async open(path: string, tail: number | undefined): Promise<LogChain> {
     const chain = new LogChain(path, await openLogFiles(path));
     if (tail !== undefined) await chain.#skipTo(tail);
     return chain;
   }
 
-  /** The next bytes, none at the end of what was there when it was opened or `advance` was called last. */
+  /** Returns the next bytes; none at the end of the files known since opening or the last `advance`. */
   async read(block: Buffer): Promise<number> {
     for (;;) {
       const [file] = this.#files;
@@ -33,7 +33,7 @@ export class LogChain {
     }
   }
 
-  /** Finds the files that came after the last one. False when there are none. */
+  /** Opens files that are newer than the last one. Returns false if there are none. */
   async advance(): Promise<boolean> {
     const last = this.#files.at(-1);
     const newest = await stat(this.#path).catch(() => undefined);
@@ -91,7 +91,7 @@ const LINE_FEED = 0x0a;
 interface LogTail {
   /** In bytes. */
   readonly start: number;
-  /** How many lines begin there; fewer than asked for when the file has no more. */
+  /** Lines that begin there; fewer than requested if the file has no more. */
   readonly lines: number;
 }
 

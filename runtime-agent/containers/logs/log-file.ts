@@ -4,7 +4,7 @@ import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, gunzipSync, constants as zlib } from 'node:zlib';
 
-/** Bytes at its beginning by which a file is known again, a moment in nanoseconds among them. */
+/** Bytes at the beginning that identify a file; they include a timestamp in nanoseconds. */
 const HEAD = 256;
 /** Compressed bytes that hold so many. */
 const COMPRESSED_HEAD = 4096;
@@ -14,7 +14,7 @@ export class LogFile {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #compressed: boolean;
-  /** Tells the file whatever it is called by now. */
+  /** Identifies the file independently of its name. */
   readonly inode: number;
   #data: FileHandle | undefined;
 
@@ -25,7 +25,7 @@ export class LogFile {
     this.inode = inode;
   }
 
-  /** The file, or its compressed form; undefined where there is neither. */
+  /** Opens the file or its compressed form; undefined if neither exists. */
   static async open(path: string): Promise<LogFile | undefined> {
     for (const name of [path, `${path}.gz`]) {
       const handle = await open(name, 'r').catch(unlessMissing);
@@ -40,7 +40,7 @@ export class LogFile {
     return undefined;
   }
 
-  /** The bytes as they were written. They are taken out of a compressed file once, into one without a name. */
+  /** Reads bytes as they were written. A compressed file is decompressed once, into an unnamed file. */
   async data(): Promise<FileHandle> {
     if (!this.#compressed) return this.#handle;
     this.#data ??= await this.#expand();

@@ -29,8 +29,8 @@ export async function closeLogFiles(files: readonly LogFile[]): Promise<void> {
 }
 
 /**
- * Makes room for a new file: each gets a number one higher, and of `maxFiles` in all, the one to come included, the oldest go.
- * Who writes the log goes on writing to `PATH.1` until told to open it again.
+ * Makes room for a new file: increments the number of each file, and removes the oldest beyond `maxFiles`, which includes
+ * the new one. The writer continues with `PATH.1` until it reopens the log.
  */
 export async function rotateLogFiles(path: string, maxFiles: number): Promise<void> {
   const oldest = agedPath(path, maxFiles - 1);
@@ -44,7 +44,7 @@ export async function rotateLogFiles(path: string, maxFiles: number): Promise<vo
   }
 }
 
-/** Compresses the files of a log that nobody writes any more: all but `PATH`, which must be there. */
+/** Compresses the rotated files of a log: all but `PATH`, which must exist. */
 export async function compressLogFiles(path: string, maxFiles: number): Promise<void> {
   for (let age = 1; age < maxFiles; age += 1) {
     const name = agedPath(path, age);

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-/** Now and then a follower looks without having been woken, in case an event was lost (milliseconds). */
+/** Milliseconds between unprompted checks of a follower, in case an event was lost. */
 const RECHECK = 2_000;
 
 /** Wakes a follower when the log at `path` has grown or was rotated, or the container has ended. */
@@ -14,7 +14,7 @@ export class LogGrowth {
   readonly #signal: AbortSignal;
   readonly #onAbort = () => this.#notify();
 
-  /** Undefined where there is no folder for a log. */
+  /** Undefined if the log has no folder. */
   static at(path: string, ended: Promise<unknown>, signal: AbortSignal): LogGrowth | undefined {
     try {
       return new LogGrowth(path, ended, signal);

@@ -6,8 +6,8 @@ import { type LogPlan, planLog } from '../plan/log-options.ts';
 import { KeptLog, type RotatedLog } from './kept-log.ts';
 
 /**
- * Rotates the logs of containers that keep several files of a limited size, while they run. Those that keep one need nobody:
- * conmon begins that anew by itself, and it does so too when a log has grown far past its limit without an agent.
+ * Rotates the logs of running containers that keep several files of limited size. A single file is truncated by conmon
+ * itself, which also truncates a log that has grown far past its limit while no agent runs.
  */
 export class LogRotation {
   readonly #index: ContainerIndex;

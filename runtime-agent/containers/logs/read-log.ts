@@ -9,7 +9,7 @@ interface LogEntry {
   readonly timestamp: string;
   /** Milliseconds since 1970, with fractions. */
   readonly time: number;
-  /** False where the next entry of the stream goes on with the same line. */
+  /** False if the next entry of the stream continues the line. */
   readonly complete: boolean;
   readonly text: Buffer;
 }
@@ -17,7 +17,10 @@ interface LogEntry {
 const HEAD = /^(\S+) (stdout|stderr) ([FP]) $/;
 const HEAD_LIMIT = 64;
 
-/** Reads a line of the log, without its line feed. Undefined for what is no entry, such as the remains of a crash. */
+/**
+ * Parses a line of the log, without its line feed. Returns undefined for invalid lines, such as a partial one after a
+ * crash.
+ */
 export function parseLogEntry(line: Buffer): LogEntry | undefined {
   const head = line.subarray(0, HEAD_LIMIT);
   let end = 0;
@@ -57,9 +60,9 @@ const LINE_FEED = 0x0a;
 const LONGEST = 1 << 20;
 
 /**
- * The lines of a container's log that `options` ask for, oldest first. With `follow` it goes on until `ended` is settled and
- * everything written before that has been read. Memory stays bounded whatever the length of the log or of a line. A log
- * that is not there is an empty one. `signal` ends it by its reason.
+ * Yields the lines of a container's log that `options` select, oldest first. With `follow` it continues until `ended`
+ * settles and everything written before has been read. Memory is bounded for any length of log and line. A missing log
+ * counts as empty. Throws the reason of `signal` when that aborts.
  */
 export async function* readLog(
   path: string,
@@ -126,11 +129,11 @@ interface Partial {
   length: number;
 }
 
-/** Makes lines of entries: those of one stream are joined up to the one that is complete. */
+/** Joins the partial entries of each stream to lines. */
 export class LineJoiner {
   readonly #open = new Map<OutputStream, Partial>();
 
-  /** The line that this entry ends, with the time of its first part; undefined while it is not whole. */
+  /** Returns the line that this entry completes, with the time of its first part; undefined if it is still partial. */
   add(entry: LogEntry): { readonly line: LogLine; readonly time: number } | undefined {
     const open = this.#open.get(entry.stream) ?? { first: entry, parts: [], length: 0 };
     open.parts.push(entry.text);
@@ -143,7 +146,7 @@ export class LineJoiner {
     return toLine(open, entry.complete);
   }
 
-  /** What the container wrote last without a line feed. */
+  /** Returns the last lines without a line feed. */
   rest(): readonly { readonly line: LogLine; readonly time: number }[] {
     const lines = [...this.#open.values()].map((open) => toLine(open, false));
     this.#open.clear();
