@@ -7,6 +7,7 @@ import {
 } from '../../server/management/management-router.ts';
 import openApi from '../../server/management/openapi.json' with { type: 'json' };
 import { basicAuthorization } from '../support/http-client.ts';
+import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
 
 const registry = await startRegistryWithAccounts({ after });
@@ -317,7 +318,7 @@ test('a stream of the audit ends with the token that began it', async () => {
   const { json } = await call(admin, 'POST', '/tokens', fields);
   const stream = await fetch(`${registry.url}/api/v1/audit/stream`, {
     headers: { authorization: basicAuthorization('admin', json.secret) },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(LONGEST_WAIT),
   });
   assert.equal(stream.status, 200);
   assert.equal((await call(admin, 'DELETE', `/tokens/${json.id}`)).status, 204);

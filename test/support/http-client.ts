@@ -10,7 +10,7 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | Readable;
   readonly user?: { readonly name: string; readonly password: string };
   readonly signal?: AbortSignal;
-  /** Milliseconds without a byte on the connection after which the call fails; 600,000 unless given. */
+  /** Milliseconds without a byte on the connection after which the call fails; LONGEST_WAIT unless given. */
   readonly idleTimeoutMs?: number;
   /** What keeps connections for more than one request; a connection of its own unless given. */
   readonly agent?: Agent;
