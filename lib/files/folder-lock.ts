@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type FileLock, lockFile } from './file-lock.ts';
+import { type FileLock, lockFile } from '../linux/file-lock.ts';
 import { makeFolder } from './make-folder.ts';
 
 /** Another process works in the folder. */

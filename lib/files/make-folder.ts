@@ -1,27 +1,25 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const MODE = 0o700;
-
 /**
- * Makes a folder and those above it that are missing (mode 0700); no error when it is there. Node's own recursive mkdir
+ * Makes a folder and those above it that are missing, with `mode`; no error when it is there. Node's own recursive mkdir
  * never returns where a file system, such as /proc, says for good that the folder above is not there. Throws the
  * system's error: ENOTDIR where a file is in the way, ENOENT where folders cannot be made or a link leads nowhere.
  */
-export function makeFolder(path: string): void {
-  if (tryMake(path) === 'there') return;
-  if (dirname(path) !== path) makeFolder(dirname(path));
-  mkdirSync(path, { mode: MODE });
+export function makeFolder(path: string, mode = 0o700): void {
+  if (tryMake(path, mode) === 'there') return;
+  if (dirname(path) !== path) makeFolder(dirname(path), mode);
+  mkdirSync(path, { mode });
 }
 
-function tryMake(path: string): 'there' | 'no parent' {
+function tryMake(path: string, mode: number): 'there' | 'no parent' {
   try {
-    mkdirSync(path, { mode: MODE });
+    mkdirSync(path, { mode });
     return 'there';
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return 'no parent';
-    // Others than EEXIST come as well for what is there already: EROFS, EACCES.
+    // A folder that is there can also fail with EROFS or EACCES.
     const found = statSync(path, { throwIfNoEntry: code === 'EEXIST' });
     if (found === undefined) throw error;
     if (found.isDirectory()) return 'there';

@@ -1,9 +1,8 @@
-import { appendFileSync, writeSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeSync } from 'node:fs';
+import type { Debugger } from 'node:inspector';
 import { Worker, workerData } from 'node:worker_threads';
 import { exitProcess } from '../linux/exit-process.ts';
-import { readMainStack } from './read-main-stack.ts';
-import { describeMainThread, readMainThread } from './read-thread.ts';
-import { StallClock } from './stall-clock.ts';
+import { StallClock, type ThreadReading } from './stall-clock.ts';
 import { STALL_EXIT_CODE, type WatchOrders } from './watch-orders.ts';
 import { WorkUnderWay } from './work-under-way.ts';
 
@@ -91,4 +90,77 @@ function tryTo(step: () => void): void {
   } catch {
     // The process ends all the same.
   }
+}
+
+/**
+ * Stops the JavaScript of the main thread, for good, and returns its stack with the innermost call first; an empty list where the
+ * thread is in native code and has not stopped when `isOverdue`, asked every `interval` milliseconds, says so. To be called
+ * in another thread.
+ */
+async function readMainStack(isOverdue: () => boolean, interval: number): Promise<readonly string[]> {
+  const { Session } = await import('node:inspector');
+  const session = new Session();
+  const files = new Map<string, string>();
+  return await new Promise((resolve) => {
+    setInterval(() => isOverdue() && resolve([]), interval);
+    session.on('Debugger.scriptParsed', ({ params }) => {
+      files.set(params.scriptId, params.url);
+    });
+    session.on('Debugger.paused', ({ params }) => {
+      resolve(params.callFrames.map((frame) => describe(frame, files)));
+    });
+    session.connectToMainThread();
+    session.post('Debugger.enable');
+    session.post('Debugger.pause');
+  });
+}
+
+function describe(
+  { functionName, location }: Debugger.CallFrame,
+  files: ReadonlyMap<string, string>,
+): string {
+  const file = files.get(location.scriptId) || 'eval';
+  const place = `${file}:${location.lineNumber + 1}:${(location.columnNumber ?? 0) + 1}`;
+  return `at ${functionName || '(anonymous)'} (${place})`;
+}
+
+const NANOSECONDS = 1e6;
+
+/** Reads the state of this process's main thread from proc(5); undefined on systems without it. */
+function readMainThread(): ThreadReading | undefined {
+  try {
+    const stat = read('stat');
+    // The name, in parentheses, may hold spaces.
+    const state = stat.charAt(stat.lastIndexOf(')') + 2);
+    const traced = !/^TracerPid:\t0$/m.test(read('status'));
+    return { state, traced, queued: queued() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where the kernel has the main thread, for the log: its state, and the calls that it sleeps in as far as this process may know. */
+function describeMainThread(): Readonly<Record<string, string>> {
+  const entries = (['wchan', 'stack'] as const).map((name) => [name, attempt(name)] as const);
+  return Object.fromEntries([
+    ['state', readMainThread()?.state ?? ''],
+    ...entries.filter(([, text]) => text !== '' && text !== '0'),
+  ]);
+}
+
+/** Kernels that do not keep these statistics have no such file. */
+function queued(): number {
+  return Number(attempt('schedstat').split(' ')[1] ?? 0) / NANOSECONDS;
+}
+
+function attempt(name: string): string {
+  try {
+    return read(name).trim();
+  } catch {
+    return '';
+  }
+}
+
+function read(name: string): string {
+  return readFileSync(`/proc/self/task/${process.pid}/${name}`, 'latin1');
 }

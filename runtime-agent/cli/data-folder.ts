@@ -1,13 +1,13 @@
 import { chmod, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileLock, lockFile } from '../../lib/linux/flock.ts';
+import { makeFolder } from '../../lib/files/make-folder.ts';
+import { type FileLock, lockFile } from '../../lib/linux/file-lock.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { makeFolder } from './make-folder.ts';
 
 /** Makes the data folder (mode 0700) and answers its path without symlinks. Throws ConfigError. */
 export async function prepareDataFolder(path: string): Promise<string> {
   try {
-    await makeFolder(path, 0o700);
+    makeFolder(path);
     const folder = await realpath(path);
     await chmod(folder, 0o700);
     return folder;
@@ -20,7 +20,7 @@ export async function prepareDataFolder(path: string): Promise<string> {
 export function claimDataFolder(folder: string): void {
   let lock: FileLock | undefined;
   try {
-    lock = lockFile(join(folder, 'lock'));
+    lock = lockFile(join(folder, 'lock'), 'alone');
   } catch (error) {
     throw unusable(folder, error as Error);
   }

@@ -1,7 +1,6 @@
 import { enterMountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
 import type { AgentConfig } from '../config.ts';
-import { examineHost } from '../doctor/examine-host.ts';
-import { printFindings } from '../doctor/print-findings.ts';
+import { examineHost, printFindings } from '../doctor/examine-host.ts';
 import { readHost } from '../doctor/read-host.ts';
 import { tryHost } from '../doctor/try-host.ts';
 import { runDirectory } from './run-directory.ts';

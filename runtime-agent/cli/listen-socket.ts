@@ -2,8 +2,8 @@ import { chmod, chown, lstat, readFile, rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { makeFolder } from '../../lib/files/make-folder.ts';
 import { ConfigError } from '../../lib/settings/config-error.ts';
-import { makeFolder } from './make-folder.ts';
 
 /**
  * Listens on a unix socket that root alone may use, or `group` too. The file of an agent that has died is replaced.
@@ -12,7 +12,11 @@ import { makeFolder } from './make-folder.ts';
 export async function listenSocket(server: Server, path: string, group?: string): Promise<void> {
   const groupId = group === undefined ? undefined : await findGroup(group);
   await clearSocketPath(path);
-  await makeFolder(dirname(path), 0o755).catch(unusable(path));
+  try {
+    makeFolder(dirname(path), 0o755);
+  } catch (error) {
+    unusable(path)(error as Error);
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // bind(2) happens within the call, so the file never has a wider mode than this.

@@ -1,12 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
+import { createServer, type Server } from 'node:https';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { TcpConfig } from '../config.ts';
+import { createEngineApp } from '../engine-api/app.ts';
 import type { EngineDeps } from '../engine-api/engine-deps.ts';
-import { createMutualTlsEngineServer } from '../engine-api/mutual-tls-server.ts';
+import { type EngineServer, SERVER_OPTIONS, serveEngine } from '../engine-api/engine-server.ts';
 
 /** The API by TCP, until it is closed. */
 export interface TcpListener {
@@ -76,4 +78,19 @@ async function readPem(path: string): Promise<string> {
   } catch (error) {
     throw new ConfigError(`${path} cannot be read: ${(error as Error).message}.`, { cause: error });
   }
+}
+
+/** For TCP: a client without a certificate that the authority (`ca`) vouches for gets no answer. */
+function createMutualTlsEngineServer(
+  deps: EngineDeps,
+  certificates: Required<Pick<SecureContextOptions, 'ca' | 'cert' | 'key'>>,
+): EngineServer<Server> {
+  const options = { ...SERVER_OPTIONS, ...certificates, requestCert: true, rejectUnauthorized: true };
+  const http = createServer(options, createEngineApp(deps).callback());
+  // As plain HTTP has it: the CLI closes its side of an attached connection at once, and reads on. Not as an option of
+  // the server, where a client that leaves during the handshake would stay.
+  http.on('secureConnection', (socket) => {
+    socket.allowHalfOpen = true;
+  });
+  return serveEngine(deps, http, 'secureConnection');
 }

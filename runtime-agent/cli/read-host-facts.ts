@@ -1,5 +1,7 @@
-import { access, readFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { access, open, readFile, rename } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 
@@ -43,4 +45,24 @@ async function operatingSystem(): Promise<string> {
     throw error;
   });
   return /^PRETTY_NAME=(?:"(.*)"|(.*))$/m.exec(text)?.slice(1).find(Boolean) ?? 'Linux';
+}
+
+/** The name of this host among others, made at the first call and kept in the data folder. */
+export async function readHostId(dataDirectory: string): Promise<string> {
+  const path = join(dataDirectory, 'host-id');
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const id = randomUUID();
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(`${id}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  return id;
 }

@@ -1,7 +1,8 @@
 import { enterMountNamespace } from '../../lib/linux/mount/mount-namespace.ts';
+import { ConfigError } from '../../lib/settings/config-error.ts';
 import type { AgentConfig } from '../config.ts';
+import { checkHostPrograms } from '../doctor/host-programs.ts';
 import { asConfigError } from './as-config-error.ts';
-import { checkHost } from './check-host.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { clearRemains } from './reset/clear-remains.ts';
 import { runDirectory } from './run-directory.ts';
@@ -24,4 +25,15 @@ export async function serve(config: AgentConfig, interrupted: AbortSignal): Prom
   // Only here, as the process was just replaced: all that an agent consists of is loaded once.
   const { runAgent } = await import('./run-agent.ts');
   await runAgent(config, { dataDirectory, mounts }, interrupted);
+}
+
+/** Throws ConfigError unless this process is root on a Linux that has the programs that the agent needs. */
+async function checkHost(): Promise<void> {
+  if (process.platform !== 'linux') {
+    throw new ConfigError('the agent needs Linux, whose kernel runs the containers.');
+  }
+  if (process.getuid?.() !== 0) {
+    throw new ConfigError('the agent needs root, for mounts and namespaces: start it with sudo.');
+  }
+  await checkHostPrograms(process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin');
 }

@@ -1,4 +1,3 @@
-import type { Finding } from './finding.ts';
 import type { HostReading } from './host-reading.ts';
 import { PROGRAMS } from './programs.ts';
 
@@ -211,4 +210,33 @@ function examineAgent({ agent, socket }: HostReading): Finding {
     message,
     remedy: 'berth-agent serve, or systemctl start berth-agent',
   };
+}
+
+/** What was found out about one part of the host. */
+export interface Finding {
+  /** `kernel`, `conmon`, `cgroups` … */
+  readonly part: string;
+  /** `lacking`: the agent cannot run containers so; `poorer`: it can, with something slower or missing. */
+  readonly grade: 'good' | 'poorer' | 'lacking';
+  /** A clause without its full stop. */
+  readonly message: string;
+  /** The command that mends it, or what to do where there is none. */
+  readonly remedy?: string;
+}
+
+const MARKS = { good: 'ok  ', poorer: 'note', lacking: 'LACK' } as const;
+
+/** The findings as lines for a terminal, with what follows from them at the end. */
+export function printFindings(findings: readonly Finding[]): string {
+  const width = Math.max(...findings.map(({ part }) => part.length));
+  const lines = findings.flatMap(({ part, grade, message, remedy }) => [
+    `${MARKS[grade]}  ${part.padEnd(width)}  ${message}`,
+    ...(remedy === undefined ? [] : [`      ${' '.repeat(width)}  -> ${remedy}`]),
+  ]);
+  const lacking = findings.filter(({ grade }) => grade === 'lacking').length;
+  const end =
+    lacking === 0
+      ? 'The agent can run on this host.'
+      : `The agent cannot run containers on this host before ${lacking === 1 ? 'that' : `these ${lacking} things`} marked LACK ${lacking === 1 ? 'is' : 'are'} mended.`;
+  return `${lines.join('\n')}\n\n${end}\n`;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'nod
 import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { http as nodeHttp } from '../../lib/http/node-http.ts';
-import { followRequest } from '../../lib/watchdog/follow-request.ts';
+import { followRequest } from '../../lib/watchdog/work-under-way.ts';
 import { createEngineApp } from './app.ts';
 import type { EngineDeps } from './engine-deps.ts';
 import { asksForH2c, isBuildkit, serveBuildkit } from './streams/buildkit-upgrade.ts';

@@ -1,4 +1,4 @@
-import { allDone } from '../../lib/sync/all-done.ts';
+import { allDone } from '../../lib/sync/concurrently.ts';
 import type { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { readReference } from '../../oci/distribution/read-reference.ts';

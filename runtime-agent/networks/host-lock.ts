@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lockFile } from '../../lib/linux/flock.ts';
+import { lockFile } from '../../lib/linux/file-lock.ts';
 import { EngineError } from '../errors.ts';
 
 const PATH = '/run/berth-agent/networks.lock';
@@ -19,7 +19,7 @@ export type HostLock = <T>(work: () => Promise<T>) => Promise<T>;
 export const withHostLock: HostLock = async (work) => {
   await mkdir(dirname(PATH), { recursive: true, mode: 0o700 });
   for (const deadline = performance.now() + PATIENCE; ; await sleep(INTERVAL)) {
-    const lock = lockFile(PATH);
+    const lock = lockFile(PATH, 'alone');
     if (lock !== undefined) {
       try {
         return await work();

@@ -16,7 +16,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { fileTime } from '../../lib/linux/files/file-time.ts';
+import { fileTime } from '../../lib/linux/files/file-size.ts';
 import { type InRoot, O_PATH } from '../../lib/linux/files/in-root.ts';
 import type { TreeCalls } from '../../lib/linux/files/tree-calls.ts';
 import { namesIn, openFolderAt, pathAt, statAt } from '../snapshots/diff/tree-files.ts';

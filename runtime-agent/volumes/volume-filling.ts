@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileTime } from '../../lib/linux/files/file-time.ts';
+import { fileTime } from '../../lib/linux/files/file-size.ts';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { pathAt } from '../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';

@@ -53,7 +53,7 @@ const PACKAGE_RULES: readonly PackageRule[] = [
   },
   {
     packages: /^(knex|knex\/.*|pg|better-sqlite3|node:sqlite)$/,
-    files: ['lib/files/file-lock.ts', 'storage/', 'auth/', 'runtime-agent/', 'test/'],
+    files: ['storage/', 'auth/', 'runtime-agent/', 'test/'],
     reason: 'server/ knows no SQL',
   },
   {

@@ -1,14 +1,18 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { LONGEST_WAIT } from './longest-wait.ts';
+import { eventually } from './eventually.ts';
 
-/** Makes the same checks again until they pass, and returns what they return. Throws the last failure after LONGEST_WAIT. */
+/** Repeats the same checks until they pass, and returns their result. Throws the last failure after LONGEST_WAIT. */
 export async function untilPasses<Result>(check: () => Promise<Result>): Promise<Result> {
-  for (const deadline = Date.now() + LONGEST_WAIT; ; ) {
+  let last: unknown;
+  const attempt = async () => {
     try {
-      return await check();
+      return { result: await check() };
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      last = error;
+      return undefined;
     }
-    await delay(100);
-  }
+  };
+  const passed = await eventually('the checks passed', attempt).catch(() => {
+    throw last;
+  });
+  return passed.result;
 }

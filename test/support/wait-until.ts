@@ -1,15 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from './eventually.ts';
 import { LONGEST_WAIT } from './longest-wait.ts';
 
-/** Polls every 20 ms until the result is true. Throws, naming `what`, when it is not true within `timeoutMs`. */
+/** Repeats a check until it is true. Throws, naming `what`, when it is not within `timeoutMs`. */
 export async function waitUntil(
   what: string,
   check: () => Promise<boolean> | boolean,
   timeoutMs = LONGEST_WAIT,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
-    await sleep(20);
-  }
+  await eventually(what, async () => ((await check()) ? true : undefined), timeoutMs);
 }

@@ -1,7 +1,8 @@
 import { closeSync, writeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { openMemoryFile } from './memory-file.ts';
+import koffi from 'koffi';
+import { SystemCallError } from '../mount-library.ts';
 import { openPipe, posixSpawn, readPipe, waitForExit, writePipe } from './posix-spawn.ts';
 
 /** The streams of a program that this process has; the others are /dev/null. */
@@ -81,4 +82,19 @@ export function spawnPiped(path: string, args: readonly string[], options: Piped
   } finally {
     for (const fd of theirs) closeSync(fd);
   }
+}
+
+const CLOSE_ON_EXEC = 1;
+
+let create: ((name: string, flags: number) => number) | undefined;
+
+/**
+ * A file that has no name in any file system and goes with its last descriptor (memfd_create(2)). The caller closes the one
+ * that is answered. `name` is for /proc only.
+ */
+function openMemoryFile(name: string): number {
+  create ??= koffi.load(null).func('int memfd_create(const char *name, unsigned int flags)');
+  const fd = create(name, CLOSE_ON_EXEC);
+  if (fd < 0) throw new SystemCallError('a file in memory cannot be made', koffi.errno());
+  return fd;
 }

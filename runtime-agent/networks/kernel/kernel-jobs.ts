@@ -1,12 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { listRoutes } from '../../../lib/linux/network/addresses.ts';
-import { filterGeneration } from '../../../lib/linux/network/filter-generation.ts';
 import { deleteLink, findLink, listLinks, setMaster, setUp } from '../../../lib/linux/network/links.ts';
 import { listenOn } from '../../../lib/linux/network/listen-in-namespace.ts';
 import { NamespaceMover } from '../../../lib/linux/network/namespace.ts';
 import { NETLINK, NetlinkSocket } from '../../../lib/linux/network/netlink-socket.ts';
-import { Nftables } from '../../../lib/linux/network/nftables.ts';
+import { filterGeneration, Nftables } from '../../../lib/linux/network/nftables.ts';
 import { addressFromBytes, blockOf, formatBlock } from '../plan/ip-address.ts';
 import { type BridgeSpec, type EndpointSpec, isOwnBridge } from '../plan/place-container.ts';
 import { RESOLVER_ADDRESS } from '../plan/resolv-conf.ts';

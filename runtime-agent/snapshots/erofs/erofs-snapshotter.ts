@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import { readMounts, unmount } from '../../../lib/linux/mount/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../../lib/linux/mount/mount-erofs.ts';
-import { allDone } from '../../../lib/sync/all-done.ts';
+import { allDone } from '../../../lib/sync/concurrently.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';

@@ -14,7 +14,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { fileTime } from '../../../lib/linux/files/file-time.ts';
+import { fileTime } from '../../../lib/linux/files/file-size.ts';
 import type { TreeCalls } from '../../../lib/linux/files/tree-calls.ts';
 import { namesOf, StepCount } from '../entry-path.ts';
 import { keptXattrs, tooMany } from '../layer-xattrs.ts';

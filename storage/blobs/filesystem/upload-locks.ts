@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFile } from '../../../lib/files/file-lock.ts';
 import { makePrivateFileSync } from '../../../lib/files/private-file.ts';
+import { lockFile } from '../../../lib/linux/file-lock.ts';
 import type { UploadLocks } from '../upload-locks.ts';
 
 /**

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { followRequest } from '../../../../lib/watchdog/follow-request.ts';
-import { WorkUnderWay } from '../../../../lib/watchdog/work-under-way.ts';
+import { followRequest, WorkUnderWay } from '../../../../lib/watchdog/work-under-way.ts';
 
 const namesIn = (work: WorkUnderWay) =>
   new WorkUnderWay(work.memory)

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { examineHost } from '../../../../runtime-agent/doctor/examine-host.ts';
+import { examineHost, printFindings } from '../../../../runtime-agent/doctor/examine-host.ts';
 import type { HostReading } from '../../../../runtime-agent/doctor/host-reading.ts';
-import { printFindings } from '../../../../runtime-agent/doctor/print-findings.ts';
 import { PROGRAMS } from '../../../../runtime-agent/doctor/programs.ts';
 
 const GOOD: HostReading = {
