@@ -79,6 +79,21 @@ test('docs/architecture.md names source files by their whole path', () => {
   assert.deepEqual(short, []);
 });
 
+test('the functions and classes that docs/architecture.md names exist', () => {
+  const sources = globSync('{auth,lib,oci,runtime-agent,server,storage}/**/*.ts', { cwd: root })
+    .map(read)
+    .join('');
+  const words = new Set(sources.match(/\w+/g));
+  const named = [...read('docs/architecture.md').matchAll(/`([A-Za-z]\w*(?:\.\w+)*)`/g)].map(
+    ([, name = '']) => name,
+  );
+  assert.ok(named.length > 10);
+  assert.deepEqual(
+    named.filter((name) => name !== 'config.json' && !name.split('.').every((word) => words.has(word))),
+    [],
+  );
+});
+
 test('test/support/README.md names each helper, and nothing else', () => {
   const inFolder = (folder: string) =>
     readdirSync(join(root, 'test/support', folder)).map((name) => `${folder}${name}`);
