@@ -1,13 +1,13 @@
+import { write } from 'node:fs';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { LayerContent } from '../snapshots/layer-content.ts';
+import type { LayerContent } from '../snapshots/snapshotter.ts';
 import { damagedLayer, decompress } from './decompress.ts';
 import { decompressInto } from './decompress-into.ts';
 import type { Decompressors } from './decompressors.ts';
 import { limitedLayer } from './limited-layer.ts';
 import { type BlobContent, readCompression } from './read-compression.ts';
-import { writeLayer } from './write-layer.ts';
 
 export interface OpenLayerOptions {
   readonly decompressors: Decompressors;
@@ -68,4 +68,26 @@ async function openSmall(
 
 async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+const writeAt = promisify(write);
+
+/** Writes a layer into the descriptor of an empty file: LayerContent.writeInto. Throws as `tar` and the device do. */
+async function writeLayer(
+  tar: AsyncIterable<Uint8Array>,
+  fd: number,
+  grown: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let position = 0;
+  for await (const chunk of tar) {
+    signal.throwIfAborted();
+    for (let offset = 0; offset < chunk.length; ) {
+      const { bytesWritten } = await writeAt(fd, chunk, offset, chunk.length - offset, position);
+      offset += bytesWritten;
+      position += bytesWritten;
+    }
+    grown();
+  }
+  signal.throwIfAborted();
 }

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, open, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
+import { EngineError } from '../errors.ts';
 
 const INCOMING = '.incoming-';
 const REMOVED = '.removed-';
@@ -96,4 +97,33 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+const FILE = 'content-size';
+
+/** Keeps what a layer's files have together, which nobody wants to count again. */
+export async function writeContentSize(folder: string, bytes: number): Promise<void> {
+  await writeFile(join(folder, FILE), `${bytes}`, { flag: 'wx', mode: 0o600, flush: true });
+}
+
+/** Bytes; 0 where there is no such layer. */
+export async function readContentSize(folder: string): Promise<number> {
+  try {
+    return Number(await readFile(join(folder, FILE), 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+    throw error;
+  }
+}
+
+export function layerNotHere(diffId: Digest): EngineError {
+  return new EngineError('not-found', `layer ${diffId} is not on this host: pull the image again`);
+}
+
+/** The layer can be run, and its tar was not kept by the agent that put it here. */
+export function tarNotKept(diffId: Digest): EngineError {
+  return new EngineError(
+    'not-found',
+    `the tar of layer ${diffId} was not kept by the agent that put it here: remove the image and pull it again`,
+  );
 }

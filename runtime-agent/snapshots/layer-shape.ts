@@ -1,5 +1,5 @@
 import { namesOf } from './entry-path.ts';
-import { quoteName, TarFormatError } from './tar-format-error.ts';
+import { quoteName, TarFormatError } from './tar-header.ts';
 import type { TarEntry, TarHandler } from './tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 

@@ -1,6 +1,6 @@
 import { followLinks, type LinkedTree, namesOf, StepCount } from './entry-path.ts';
 import { keptXattrs } from './layer-xattrs.ts';
-import { quoteName, TarFormatError } from './tar-format-error.ts';
+import { quoteName, TarFormatError } from './tar-header.ts';
 import type { TarEntry, TarEntryKind, TarHandler } from './tar-parser.ts';
 import { readMark, WHITEOUT_PREFIX } from './whiteout-names.ts';
 

@@ -1,4 +1,4 @@
-import { quoteName, TarFormatError } from './tar-format-error.ts';
+import { quoteName, TarFormatError } from './tar-header.ts';
 import type { TarEntry } from './tar-parser.ts';
 
 /** XATTR_NAME_MAX and XATTR_LIST_MAX of Linux, and the largest value that an index can hold. */

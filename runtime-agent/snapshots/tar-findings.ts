@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
 import { LayerShape } from './layer-shape.ts';
-import { TarFormatError } from './tar-format-error.ts';
+import { TarFormatError } from './tar-header.ts';
 import { TarParser } from './tar-parser.ts';
 
 /** Findings about a layer's tar. */

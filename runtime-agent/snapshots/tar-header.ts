@@ -1,3 +1,13 @@
+/** The stream is no tar that this agent can keep; the message says why, and at which byte. */
+export class TarFormatError extends Error {
+  override readonly name = 'TarFormatError';
+}
+
+/** A path or name of a tar, each character one byte, for a message. */
+export function quoteName(text: string): string {
+  return JSON.stringify(Buffer.from(text, 'latin1').toString('utf8').slice(0, 200));
+}
+
 const ZERO = 0x30;
 const SPACE = 0x20;
 const CHECKSUM_START = 148;

@@ -1,5 +1,12 @@
-import { quoteName as quote, TarFormatError } from './tar-format-error.ts';
-import { hasValidChecksum, MAX_PAX_RECORDS, parsePaxRecords, readNumber, readText } from './tar-header.ts';
+import {
+  hasValidChecksum,
+  MAX_PAX_RECORDS,
+  parsePaxRecords,
+  quoteName as quote,
+  readNumber,
+  readText,
+  TarFormatError,
+} from './tar-header.ts';
 
 /** `old-folder` is a folder as tars before POSIX have it: a file of the type NUL whose name ends with a slash. */
 export type TarEntryKind =

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../errors.ts';
 import { decompressStream } from './decompress-stream.ts';
-import type { FillOrder, FillReport } from './fill-messages.ts';
 import type { FillRequest } from './tree-filler.ts';
 
 /** What the device or the mount says, in words for whoever copies. */
@@ -66,3 +65,11 @@ function failure(report: Extract<FillReport, { readonly failure: string }>): Eng
     reason ? `${message}: ${reason}` : message,
   );
 }
+
+/** What the thread of one extraction answers: each chunk and the end, in order. */
+export type FillReport =
+  | { readonly done: true }
+  | { readonly failure: string; readonly code?: string; readonly unusable: boolean };
+
+/** A chunk of the tar, or its end. */
+export type FillOrder = { readonly chunk: Uint8Array } | { readonly end: true };

@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadInRoot } from '../../lib/linux/files/in-root.ts';
 import { loadTreeCalls } from '../../lib/linux/files/tree-calls.ts';
-import { TarFormatError } from '../snapshots/tar-format-error.ts';
+import { TarFormatError } from '../snapshots/tar-header.ts';
 import { TarParser } from '../snapshots/tar-parser.ts';
-import type { FillOrder, FillReport } from './fill-messages.ts';
+import type { FillOrder, FillReport } from './fill-tree.ts';
 import { type FillRequest, TreeFiller, UnusableEntryError } from './tree-filler.ts';
 
 const filler = new TreeFiller(workerData as FillRequest, loadInRoot(), loadTreeCalls());

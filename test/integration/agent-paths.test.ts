@@ -11,8 +11,11 @@ import { holdPath } from '../../lib/linux/mount/held-path.ts';
 import { unmount } from '../../lib/linux/mount/mount.ts';
 import { CacheMounts } from '../../runtime-agent/builder/cache/cache-mounts.ts';
 import { FolderTree } from '../../runtime-agent/builder/context/folder-tree.ts';
-import { noteMountStubs } from '../../runtime-agent/builder/execute/mount-stubs.ts';
-import { type MountsContext, openMounts } from '../../runtime-agent/builder/execute/open-mounts.ts';
+import {
+  type MountsContext,
+  noteMountStubs,
+  openMounts,
+} from '../../runtime-agent/builder/execute/open-mounts.ts';
 import { selectSources } from '../../runtime-agent/builder/execute/select-sources.ts';
 import type { RunOp, Step, StepMount } from '../../runtime-agent/builder/solver/step.ts';
 import { mountInView } from '../../runtime-agent/containers/files/mount-in-view.ts';

@@ -5,8 +5,7 @@ import { removeTree } from '../../../lib/linux/files/remove-tree.ts';
 import { syncFilesystem } from '../../../lib/linux/sync-filesystem.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
 import { folderSize } from '../../volumes/folder-size.ts';
-import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
-import { prunable } from '../prunable.ts';
+import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 
 /** What a step wants of a cache that outlives it (`RUN --mount=type=cache`). */
 export interface CacheMountRequest {

@@ -1,8 +1,7 @@
 import type { LayerBlobs } from '../../images/layer-blobs/layer-blobs.ts';
 import type { LayerLeases } from '../../images/layer-leases.ts';
 import { shortDigest } from '../../images/pull-plan.ts';
-import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
-import { prunable } from '../prunable.ts';
+import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 
 /**
  * The compressed forms of layers that this host has made for registries and archives, as `docker builder prune` and `docker system df`

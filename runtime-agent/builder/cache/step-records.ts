@@ -1,6 +1,5 @@
 import type { Images } from '../../images/images.ts';
-import type { BuildCache, CachePruning, CacheRecord } from '../build-cache.ts';
-import { prunable } from '../prunable.ts';
+import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../build-cache.ts';
 import type { StepCache } from './step-cache.ts';
 
 export interface StepRecordsOptions {

@@ -6,9 +6,9 @@ import { decompressStream } from '../../trees/decompress-stream.ts';
 import type { BuildSource } from '../builder.ts';
 import { ArchiveTree } from '../context/archive-tree.ts';
 import type { FileTree } from '../context/file-tree.ts';
-import { openSpool } from '../context/open-spool.ts';
 import { type ArchiveLimits, receiveArchive } from '../context/receive-archive.ts';
 import { borrowed } from '../context/shared-trees.ts';
+import { openSpool } from '../context/spool.ts';
 import { byteText, resolveInTree } from '../context/tree-paths.ts';
 
 /** A context that a client sent as one tar, with all that comes with it. */

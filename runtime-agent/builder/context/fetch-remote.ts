@@ -4,7 +4,7 @@ import { streamBody } from '../../../oci/distribution/read-body.ts';
 import { EngineError } from '../../errors.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import type { FileTree } from './file-tree.ts';
-import { openSpool } from './open-spool.ts';
+import { openSpool } from './spool.ts';
 import { byteText } from './tree-paths.ts';
 import type { UnpackOptions } from './unpack-archive.ts';
 

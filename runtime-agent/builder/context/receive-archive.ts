@@ -2,11 +2,11 @@ import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
-import { TarFormatError } from '../../snapshots/tar-format-error.ts';
+import { TarFormatError } from '../../snapshots/tar-header.ts';
 import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
 import type { ArchiveNode } from './archive-tree.ts';
 import type { TreeEntry } from './file-tree.ts';
-import { SpoolWriter } from './spool-writer.ts';
+import { SpoolWriter } from './spool.ts';
 import { parentOf, shownPath } from './tree-paths.ts';
 
 /** What a client may send. */

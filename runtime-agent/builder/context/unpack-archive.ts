@@ -3,8 +3,8 @@ import { storageFull } from '../../storage-full.ts';
 import { COMPRESSION_HEAD, compressionOf, decompressStream } from '../../trees/decompress-stream.ts';
 import { ArchiveTree } from './archive-tree.ts';
 import type { FileEntry, FileTree } from './file-tree.ts';
-import { openSpool } from './open-spool.ts';
 import { type ArchiveLimits, receiveArchive } from './receive-archive.ts';
+import { openSpool } from './spool.ts';
 
 /** Where what is unpacked lies meanwhile, and how large it may be. */
 export interface UnpackOptions {

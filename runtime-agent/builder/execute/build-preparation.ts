@@ -6,20 +6,25 @@ import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest } from '../builder.ts';
 import { ignoreLines } from '../context/ignore-rules.ts';
 import { type Entitlement, grantedEntitlements, refuseUngranted } from '../entitlements.ts';
+import { type CheckOptions, parseCheckOptions } from '../frontend/directives.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Instruction } from '../frontend/instruction.ts';
+import { lintDockerfile } from '../frontend/lint/lint-dockerfile.ts';
 import { type Dockerfile, parseDockerfile, parseTrigger, type Stage } from '../frontend/parse-dockerfile.ts';
 import { announcedSteps } from '../solver/announce.ts';
-import { globalScope, platformArguments, unusedArguments } from '../solver/build-arguments.ts';
+import {
+  type GivenArguments,
+  globalScope,
+  platformArguments,
+  unusedArguments,
+} from '../solver/build-arguments.ts';
 import { imageKey, type NeededStage, neededImages, neededStages } from '../solver/needed-stages.ts';
 import { planStage } from '../solver/plan-stage.ts';
 import { type NameScope, type Source, targetStage } from '../solver/stage-sources.ts';
 import type { StagePlan } from '../solver/step.ts';
 import { type BaseImage, findBaseImage } from './base-images.ts';
-import { checkDockerfile } from './check-dockerfile.ts';
 import type { HeldLayers } from './held-layers.ts';
 import { PreparedBuild } from './prepared-build.ts';
-import { notifyPull } from './tell-pull.ts';
 
 export interface BuildPreparationOptions {
   readonly images: Images;
@@ -184,4 +189,56 @@ export class BuildPreparation {
   #imageOf(source: Source): BaseImage | undefined {
     return source.kind === 'image' ? this.#bases.get(imageKey(source)) : undefined;
   }
+}
+
+/** By which a client asks for checks whatever the Dockerfile says. */
+const ARGUMENT = 'BUILDKIT_DOCKERFILE_CHECK';
+
+/**
+ * Tells of what could be better in a Dockerfile that asks for it, as warnings of the step `id`. Throws EngineError 'bad-request' where that is to
+ * fail the build.
+ */
+function checkDockerfile(
+  dockerfile: Dockerfile,
+  given: GivenArguments,
+  id: string,
+  progress: (step: BuildProgress) => void,
+): void {
+  const options = askedOptions(dockerfile, given);
+  if (options === undefined) return;
+  const findings = lintDockerfile(dockerfile, options);
+  for (const { rule, message, at } of findings) {
+    const { line } = at;
+    progress({ kind: 'warning', id, message: `${rule}: ${message} (line ${line})`, line });
+  }
+  if (!options.failsBuild || findings.length === 0) return;
+  const rules = [...new Set(findings.map(({ rule }) => rule))].sort();
+  const lines = findings.map(({ rule, message, at }) => `${at.text.name}:${at.line}: ${rule}: ${message}`);
+  throw new EngineError(
+    'bad-request',
+    [`lint violation found for rules: ${rules.join(', ')}`, ...lines].join('\n'),
+  );
+}
+
+function askedOptions({ check }: Dockerfile, given: GivenArguments): CheckOptions | undefined {
+  const asked = given.get(ARGUMENT);
+  if (asked === undefined || asked === '') return check;
+  try {
+    return parseCheckOptions(asked);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new EngineError('bad-request', `${ARGUMENT}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Tells of the pull of a base image as what the step `id` does. */
+function notifyPull(progress: (step: BuildProgress) => void, id: string, step: PullProgress): void {
+  if (step.kind !== 'layer' || step.current === undefined) return;
+  progress({
+    kind: 'progress',
+    id,
+    what: `${step.state} ${step.id}`,
+    current: step.current,
+    ...(step.total === undefined ? {} : { total: step.total }),
+  });
 }

@@ -4,7 +4,7 @@ import type { Images } from '../../images/images.ts';
 import type { LayerLeases } from '../../images/layer-leases.ts';
 import type { LayerTransfer } from '../../images/layer-transfer/layer-transfer.ts';
 import type { PendingImage, PendingImages } from '../../images/pending/pending-images.ts';
-import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
+import type { BuildProgress, BuildRequest, BuiltImage, SentForm } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { RemoteCaches } from '../cache/remote/remote-cache.ts';
 import { gitFiles } from '../context/git/git-files.ts';
@@ -16,14 +16,12 @@ import { BuildPreparation } from './build-preparation.ts';
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { BuildSources } from './build-sources.ts';
 import { EarlyCompression } from './early-compression.ts';
-import { earlyForms, earlyStages } from './early-plan.ts';
 import { EarlyUpload } from './early-upload.ts';
 import { HeldLayers } from './held-layers.ts';
 import type { PreparedBuild } from './prepared-build.ts';
-import { runSettings } from './run-settings.ts';
 import { LayerLostError, SharedCaches } from './shared-caches.ts';
 import { type BuiltStage, platformOf, StageRuns } from './stage-runs.ts';
-import type { RunSettings } from './step-container.ts';
+import { type RunSettings, runSettings } from './step-container.ts';
 import { StepExecutor } from './step-executor.ts';
 
 /** What all builds of this host share. */
@@ -220,5 +218,27 @@ export class BuildRun {
       materials: prepared.materials,
       release: () => pending.release(),
     };
+  }
+}
+
+/** What caches are written in. Where they go to a registry, that may have the layers already. */
+const OF_CACHES: SentForm = { compression: { kind: 'gzip' }, keeps: 'all', isRead: false };
+
+/** The forms that layers of a build will be wanted in: none where it sends nothing. */
+function earlyForms({ sends = [], cacheTo }: Pick<BuildRequest, 'sends' | 'cacheTo'>): readonly SentForm[] {
+  const kinds = new Set(cacheTo.map(({ kind }) => kind));
+  return [...sends, ...[...kinds].map((kind) => ({ ...OF_CACHES, isRead: kind === 'folder' }))];
+}
+
+/** The stages whose layers are sent: those that the target stands on, and all of them where a cache of the mode `max` is left. */
+function earlyStages(
+  { cacheTo }: Pick<BuildRequest, 'cacheTo'>,
+  prepared: Pick<PreparedBuild, 'plans' | 'plan' | 'target'>,
+): ReadonlySet<number> {
+  if (cacheTo.some(({ mode }) => mode === 'max')) return new Set(prepared.plans.map(({ index }) => index));
+  const stages = new Set<number>();
+  for (let plan = prepared.target; ; plan = prepared.plan(plan.base.index)) {
+    stages.add(plan.index);
+    if (plan.base.kind !== 'stage') return stages;
   }
 }

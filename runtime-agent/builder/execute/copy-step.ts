@@ -3,18 +3,17 @@ import type { HttpExchange } from '../../../oci/distribution/http-exchange.ts';
 import { fetchRemote, type RemoteSource } from '../context/fetch-remote.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import type { GitFiles } from '../context/git/git-files.ts';
-import { type GitUrl, isGitSource } from '../context/git/git-url.ts';
+import { checkedCommit, type GitUrl, isGitSource, parseGitUrl } from '../context/git/git-url.ts';
 import { byteText } from '../context/tree-paths.ts';
 import { isArchive, type UnpackOptions, unpackArchive } from '../context/unpack-archive.ts';
 import { fileModeChange } from '../frontend/file-mode-change.ts';
 import type { CopyOp, Step } from '../solver/step.ts';
-import { gitSource, refuseChecksum } from './git-source.ts';
-import type { LayerEntry } from './layer-entry.ts';
-import { located } from './located.ts';
 import { ownerOf } from './owner-of.ts';
 import { CopyPlacement, type CopyRules } from './place-copy.ts';
 import { copiedEntries, SourceError, selectSources } from './select-sources.ts';
 import { type CopiedSource, sourceDigest } from './source-digest.ts';
+import { located } from './step-error.ts';
+import type { LayerEntry } from './write-layer.ts';
 
 /** What a COPY copies, found. */
 export interface FoundSources {
@@ -219,4 +218,36 @@ async function archivesOf(
 
 async function* asAsync<T>(values: Iterable<T>): AsyncGenerator<T> {
   yield* values;
+}
+
+/** A git repository that an ADD names, with what its flags say about it. Throws SourceError, EngineError 'bad-request'. */
+export function gitSource(op: CopyOp, text: string): GitUrl {
+  if (!op.isAdd) throw new SourceError(`source can't be a git ref for COPY: ${text.slice(0, 200)}`);
+  const url = parseGitUrl(text);
+  const { keepGitDir } = op;
+  const checksum = op.checksum === undefined ? undefined : checkedCommit(op.checksum);
+  if (keepGitDir !== undefined && url.keepsHistory !== undefined && keepGitDir !== url.keepsHistory) {
+    throw new SourceError('--keep-git-dir and the address of the git repository say different things');
+  }
+  if (checksum !== undefined && url.checksum !== undefined && checksum !== url.checksum) {
+    throw new SourceError(
+      `the checksums ${checksum} and ${url.checksum} of the git repository are not the same`,
+    );
+  }
+  return {
+    ...url,
+    keepsHistory: keepGitDir ?? url.keepsHistory,
+    checksum: checksum ?? url.checksum,
+  };
+}
+
+/** Refuses a checksum of what has none. Throws SourceError. */
+export function refuseChecksum({ checksum, sources, documents }: CopyOp): void {
+  if (checksum === undefined) return;
+  if (sources.length + documents.length !== 1) {
+    throw new SourceError("checksum can't be specified for multiple sources");
+  }
+  if (!sources.every((source) => isGitSource(source) || /^https?:\/\//i.test(source))) {
+    throw new SourceError('checksum requires HTTP(S) or Git sources');
+  }
 }

@@ -1,10 +1,11 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
+import type { Digest } from '../../../oci/digest.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
+import { shortDigest } from '../../images/pull-plan.ts';
 import type { BuildProgress, BuildRequest, BuiltImage } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
-import type { CacheTarget, RemoteCaches } from '../cache/remote/remote-cache.ts';
-import { internalStep } from '../internal-step.ts';
-import { layerProgress } from './layer-progress.ts';
+import type { CacheTarget, LayerProgress, RemoteCaches } from '../cache/remote/remote-cache.ts';
+import { type InternalStep, internalStep } from '../internal-step.ts';
 
 /** Builder.leaveCaches() over the places of caches. */
 export async function leaveCaches(
@@ -53,4 +54,9 @@ function titleOf(target: CacheTarget): string {
   return target.kind === 'folder'
     ? 'exporting cache to client directory'
     : `exporting cache to ${target.reference}`;
+}
+
+/** Shows the bytes of layers on a step: `writing layer 0123456789ab`. */
+export function layerProgress(step: InternalStep, what: string): LayerProgress {
+  return (diffId: Digest, current: number) => step.transferred(`${what} ${shortDigest(diffId)}`, current);
 }

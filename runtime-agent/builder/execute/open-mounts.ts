@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync } from 'node:fs';
+import { closeSync, constants, openSync, rmdirSync, unlinkSync } from 'node:fs';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
@@ -7,15 +7,25 @@ import type { Libc } from '../../../lib/linux/libc.ts';
 import { holdPath } from '../../../lib/linux/mount/held-path.ts';
 import { checkProcMountsIn } from '../../containers/run/check-proc-mounts.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
+import { openFolderAt, pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import { copyTree } from '../../trees/copy-tree.ts';
 import type { BuildSource } from '../builder.ts';
 import type { CacheMounts } from '../cache/cache-mounts.ts';
+import { FolderTree } from '../context/folder-tree.ts';
+import { byteText, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { RunOp, Step, StepMount } from '../solver/step.ts';
-import { noteMountStubs } from './mount-stubs.ts';
-import type { OpenedMounts } from './step-mounts.ts';
+
+/** What a step mounts beside its layers. */
+export interface OpenedMounts {
+  readonly mounts: readonly OciMount[];
+  /** Variables that come with them, `NAME=value`. */
+  readonly env: readonly string[];
+  /** Takes away what was made for them; the process has ended. */
+  close(): Promise<void>;
+}
 
 /** A tree of files that a step sees and that is its own to change. */
 export interface OpenedFolder {
@@ -224,3 +234,55 @@ class Opener {
     return dockerfileError(this.#step.at, `RUN: ${message}`);
   }
 }
+
+/** Paths of a root file system that are made only because something is mounted there. */
+interface MountStubs {
+  /** Takes those away that hold nothing; the process has ended. */
+  clear(): Promise<void>;
+}
+
+/** Notes which of `targets` are not there yet. */
+export async function noteMountStubs(root: string, targets: readonly string[]): Promise<MountStubs> {
+  const tree = new FolderTree(root, async () => undefined);
+  const missing = new Set<string>();
+  for (const target of targets) {
+    const resolved = await resolveInTree(tree, byteText(target));
+    if (resolved === undefined || resolved.entry !== undefined) continue;
+    for (let path = resolved.path; path !== ''; path = parentOf(path)) {
+      if ((await tree.entry(path)) !== undefined) break;
+      missing.add(path);
+    }
+  }
+  return {
+    async clear() {
+      const deepestFirst = [...missing].sort((a, b) => b.length - a.length);
+      for (const path of deepestFirst) clearStub(root, path);
+    },
+  };
+}
+
+/** The process may have put a link in the way, and another that it gave a descriptor to may do so now: none is followed. */
+function clearStub(root: string, path: string): void {
+  const opened: number[] = [];
+  try {
+    let folder = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY);
+    opened.push(folder);
+    for (const name of parentOf(path).split('/').filter(Boolean)) {
+      const next = openFolderAt(folder, name);
+      if (next === undefined) return;
+      opened.push(next);
+      folder = next;
+    }
+    const name = nameOf(path);
+    const stat = statAt(folder, name);
+    if (stat?.isFile() && stat.size === 0n) unlinkSync(pathAt(folder, name));
+    else if (stat?.isDirectory()) rmdirSync(pathAt(folder, name));
+  } catch (error) {
+    if (NOT_EMPTY.has((error as NodeJS.ErrnoException).code)) return;
+    throw new Error(`what was made to mount over at ${shownPath(path)} cannot be removed`, { cause: error });
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
+const NOT_EMPTY: ReadonlySet<unknown> = new Set(['ENOTEMPTY', 'EEXIST']);

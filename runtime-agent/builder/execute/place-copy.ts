@@ -1,8 +1,8 @@
 import type { FileEntry, FileTree, TreeEntry } from '../context/file-tree.ts';
 import { joinPath, nameOf, parentOf, resolveInTree, shownPath } from '../context/tree-paths.ts';
 import type { FileModeChange } from '../frontend/file-mode-change.ts';
-import type { LayerEntry } from './layer-entry.ts';
 import { type CopiedEntry, type SelectedSource, SourceError } from './select-sources.ts';
+import type { LayerEntry } from './write-layer.ts';
 
 /** What a COPY gives its files. */
 export interface CopyRules {

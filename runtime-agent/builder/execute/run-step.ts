@@ -16,11 +16,11 @@ import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { RunOp, Step } from '../solver/step.ts';
 import type { LayerChain } from '../solver/step-key.ts';
+import type { OpenedMounts } from './open-mounts.ts';
 import type { RunContext } from './run-context.ts';
 import { runStepProcess, type StepOutput } from './run-process.ts';
 import { type RunSettings, stepContainer } from './step-container.ts';
 import { StepFailedError } from './step-error.ts';
-import type { OpenedMounts } from './step-mounts.ts';
 import { openStepNetwork, type StepNetwork } from './step-network.ts';
 
 /** Bytes of an image's passwd or group file that are read. */

@@ -6,7 +6,7 @@ import type { ImportedCache, RemoteCaches } from '../cache/remote/remote-cache.t
 import type { StepCache } from '../cache/step-cache.ts';
 import { internalStep } from '../internal-step.ts';
 import type { HeldLayers } from './held-layers.ts';
-import { layerProgress } from './layer-progress.ts';
+import { layerProgress } from './leave-caches.ts';
 
 export interface SharedCachesOptions {
   readonly remote: RemoteCaches;

@@ -7,7 +7,6 @@ import { historyEntry } from '../solver/image-document.ts';
 import type { Source } from '../solver/stage-sources.ts';
 import type { StagePlan, Step, StepOp } from '../solver/step.ts';
 import type { LayerChain } from '../solver/step-key.ts';
-import { createdOf, shortName } from './chain-facts.ts';
 import { refuseForeignPlatform } from './foreign-platform.ts';
 import type { PreparedBuild } from './prepared-build.ts';
 import { LayerLostError } from './shared-caches.ts';
@@ -128,4 +127,17 @@ export function platformOf(baseImage: ImageConfig | undefined, request: BuildReq
 function reuses({ index, name }: StagePlan, { noCache }: BuildRequest): boolean {
   if (typeof noCache === 'boolean') return !noCache;
   return !noCache.some((wanted) => wanted === name || wanted === String(index));
+}
+
+/** When the last of an image's steps was made, in milliseconds since 1970; undefined where the history does not say. */
+function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
+  const text = history.findLast(({ created }) => created !== undefined)?.created;
+  const time = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) ? undefined : time;
+}
+
+/** Twelve digits, as docker's progress names what a step has come to. */
+function shortName(chain: LayerChain): string {
+  const top = chain.at(-1);
+  return top === undefined ? '' : top.slice(top.indexOf(':') + 1).slice(0, 12);
 }

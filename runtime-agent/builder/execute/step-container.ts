@@ -1,8 +1,9 @@
-import { hostname as osHostname } from 'node:os';
+import { availableParallelism, hostname as osHostname } from 'node:os';
 import type { Container } from '../../containers/container.ts';
+import { validateRequest } from '../../containers/plan/validate.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { StepLimits } from '../builder.ts';
+import type { BuildRequest, StepLimits } from '../builder.ts';
 import type { RunOp } from '../solver/step.ts';
 import type { RunContext } from './run-context.ts';
 
@@ -65,4 +66,16 @@ export function stepContainer(
     logPath: '',
     mounts: [],
   };
+}
+
+/** What a build gives each of its RUNs. Throws EngineError 'bad-request' for what no container could have. */
+export function runSettings(
+  { defaults }: Pick<RunContext, 'defaults'>,
+  request: Pick<BuildRequest, 'network' | 'extraHosts' | 'shmSize' | 'limits'>,
+): RunSettings {
+  const { network, extraHosts, shmSize, limits = {} } = request;
+  const { config, hostConfig } = defaults;
+  const asked = { ...hostConfig, ...limits, ExtraHosts: extraHosts, ShmSize: shmSize ?? hostConfig.ShmSize };
+  validateRequest(config, asked, availableParallelism());
+  return { network, extraHosts, shmSize, limits };
 }

@@ -1,5 +1,8 @@
-import { EngineError } from '../../errors.ts';
-import { type Location, locatedMessage } from '../frontend/dockerfile-text.ts';
+import { PatternError } from '../../../lib/pattern/glob.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
+import { dockerfileError, type Location, locatedMessage } from '../frontend/dockerfile-text.ts';
+import type { Step } from '../solver/step.ts';
+import { SourceError } from './select-sources.ts';
 
 /** A RUN whose process failed. */
 export class StepFailedError extends EngineError {
@@ -16,5 +19,24 @@ export class StepFailedError extends EngineError {
     this.exitCode = exitCode;
     this.command = command;
     this.at = at;
+  }
+}
+
+/** Gives what is told of a step's files the place of its instruction. Throws EngineError, and other errors as they are. */
+export async function located<T>(step: Step, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const isTold = error instanceof SourceError || error instanceof PatternError || isEngineError(error);
+    if (!isTold) throw error;
+    const { op } = step;
+    const isOfContext = op?.kind !== 'copy' || op.from.kind === 'context';
+    const missing = isOfContext
+      ? 'file not found in build context or excluded by .dockerignore'
+      : 'file not found';
+    const keyword = op?.kind === 'copy' ? (op.isAdd ? 'ADD' : 'COPY') : 'RUN';
+    const message = error.message.replace(/^file not found/, missing);
+    const { message: shown } = dockerfileError(step.at, `${keyword} failed: ${message}`);
+    throw new EngineError(isEngineError(error) ? error.code : 'bad-request', shown, { cause: error });
   }
 }

@@ -8,16 +8,15 @@ import { configKey, copyKey, copyShortcut, folderKey, type LayerChain, runKey } 
 import type { BuildScope, SharedParts } from './build-scope.ts';
 import { type BuildSources, randomId } from './build-sources.ts';
 import { type FoundSources, findSources, isOfGit, openAdditions, placeSources } from './copy-step.ts';
-import type { LayerEntry } from './layer-entry.ts';
-import { located } from './located.ts';
 import { type OpenedFolder, openMounts } from './open-mounts.ts';
 import { ownerOrRoot } from './owner-of.ts';
 import { CopyPlacement, type CopyRules } from './place-copy.ts';
 import { runStep } from './run-step.ts';
 import { copiedEntries, selectSources } from './select-sources.ts';
 import { sourceDigest } from './source-digest.ts';
+import { located } from './step-error.ts';
 import { type Keys, type StepEvents, StepOnce, type StepOutcome } from './step-once.ts';
-import { writeLayer } from './write-layer.ts';
+import { type LayerEntry, writeLayer } from './write-layer.ts';
 
 /** Executes single steps, or finds what they came to before. */
 export class StepExecutor {

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import { TarFormatError } from '../../snapshots/tar-format-error.ts';
+import { TarFormatError } from '../../snapshots/tar-header.ts';
 import { type TarEntry, TarParser } from '../../snapshots/tar-parser.ts';
 
 /** An entry of a tar with its content, which may be read in part or not at all. */

@@ -3,7 +3,7 @@ import type { Digest } from '../../../oci/digest.ts';
 import { OciError } from '../../../oci/errors.ts';
 import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../../oci/image-config.ts';
 import { EngineError } from '../../errors.ts';
-import { layerNotHere } from '../../snapshots/layer-not-here.ts';
+import { layerNotHere } from '../../snapshots/layer-folders.ts';
 import type { Snapshotter } from '../../snapshots/snapshotter.ts';
 import { storageFull } from '../../storage-full.ts';
 import type { Image } from '../image.ts';

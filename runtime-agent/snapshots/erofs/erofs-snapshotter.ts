@@ -1,24 +1,25 @@
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import { readMounts, unmount } from '../../../lib/linux/mount/mount.ts';
 import { type ErofsMounter, mountErofsFiles } from '../../../lib/linux/mount/mount-erofs.ts';
 import { allDone } from '../../../lib/sync/concurrently.ts';
 import { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
-import type { Digest } from '../../../oci/digest.ts';
+import { type Digest, digestHex } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';
-import { readContentSize, writeContentSize } from '../content-size.ts';
 import { FollowThread } from '../follow/follow-thread.ts';
-import type { LayerContent } from '../layer-content.ts';
-import { LayerFolders, syncFolder } from '../layer-folders.ts';
-import { layerNotHere } from '../layer-not-here.ts';
-import type { CheckedTar } from '../layer-tar.ts';
+import {
+  LayerFolders,
+  layerNotHere,
+  readContentSize,
+  syncFolder,
+  writeContentSize,
+} from '../layer-folders.ts';
+import { type CheckedTar, invalidLayer } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
-import type { Rootfs, Snapshotter } from '../snapshotter.ts';
-import { indexLayer } from './index-layer.ts';
+import type { LayerContent, Rootfs, Snapshotter } from '../snapshotter.ts';
 import { IndexThread } from './index-thread.ts';
-import { INDEX, MOUNT_POINT, OLD_IMAGES, TAR } from './layer-files.ts';
-import { readTar, tarSize } from './read-tar.ts';
+import { INDEX, MOUNT_POINT, OLD_IMAGES, readTar, TAR, tarSize } from './read-tar.ts';
 import { receiveTar } from './receive-tar.ts';
 
 /**
@@ -183,5 +184,39 @@ export class ErofsSnapshotter implements Snapshotter {
     }
     await syncFolder(folder);
     for (const name of OLD_IMAGES) await rm(join(folder, name), { force: true });
+  }
+}
+
+/**
+ * Writes the index of a layer beside its complete tar; both are mounted together. Leaves nothing when it fails. Throws
+ * EngineError 'bad-request' for a tar that makes no tree, the signal's reason, and what the device fails with.
+ */
+async function indexLayer(
+  folder: string,
+  diffId: Digest,
+  thread: IndexThread,
+  signal?: AbortSignal,
+): Promise<void> {
+  const path = join(folder, `${INDEX}.new`);
+  const tar = await open(join(folder, TAR), 'r');
+  try {
+    const image = await open(path, 'w', 0o600);
+    try {
+      signal?.throwIfAborted();
+      // The same for the same layer, so that an index can be made again byte for byte.
+      const uuid = digestHex(diffId).slice(0, 32);
+      const malformed = await thread.makeIndex({ tar: tar.fd, image: image.fd, uuid });
+      if (malformed !== undefined) throw invalidLayer(diffId, malformed);
+      signal?.throwIfAborted();
+      await image.sync();
+    } finally {
+      await image.close();
+    }
+    await rename(path, join(folder, INDEX));
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await tar.close();
   }
 }

@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { TarFormatError } from '../tar-format-error.ts';
-import type { IndexOrder, IndexReport } from './index-messages.ts';
+import { TarFormatError } from '../tar-header.ts';
+import type { IndexOrder, IndexReport } from './index-thread.ts';
 import { readLayerTree } from './read-layer-tree.ts';
 import { writeIndex } from './write-index.ts';
 

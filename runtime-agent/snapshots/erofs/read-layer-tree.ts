@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs';
 import { LayerShape } from '../layer-shape.ts';
 import { LayerTree } from '../layer-tree.ts';
-import { quoteName, TarFormatError } from '../tar-format-error.ts';
+import { quoteName, TarFormatError } from '../tar-header.ts';
 import { type TarEntry, TarParser } from '../tar-parser.ts';
 
 /** Fits a few headers: most bodies are small. */

@@ -2,8 +2,23 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileSize } from '../../../lib/linux/files/file-size.ts';
 import type { Digest } from '../../../oci/digest.ts';
-import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
-import { TAIL, TAIL_START, TAR } from './layer-files.ts';
+import { layerNotHere, tarNotKept } from '../layer-folders.ts';
+
+/** The uncompressed tar of a layer, as it came. */
+export const TAR = 'layer.tar';
+
+/** The tree of a layer; the bodies of its files are in the tar. */
+export const INDEX = 'index.erofs';
+
+/** Where the layer is mounted. */
+export const MOUNT_POINT = 'fs';
+
+/** Agents before this one added folders to tars: TAIL is what had stood there, from the byte on that TAIL_START says in decimal digits. */
+const TAIL = 'layer.tail';
+const TAIL_START = 'layer.tail-start';
+
+/** Images that agents before this one mounted, which another program had made. */
+export const OLD_IMAGES: readonly string[] = ['layer.erofs', 'whole.erofs'];
 
 const CHUNK = 1 << 20;
 

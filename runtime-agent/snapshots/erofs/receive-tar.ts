@@ -2,9 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '../../../oci/digest.ts';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { FollowThread } from '../follow/follow-thread.ts';
-import type { LayerContent } from '../layer-content.ts';
 import { type CheckedTar, checkTar, diffIdAlgorithm, judgeTar } from '../layer-tar.ts';
-import { SyncBehind } from './sync-behind.ts';
+import type { LayerContent } from '../snapshotter.ts';
 
 interface Reception {
   /** Empty, to be read and written. */
@@ -55,5 +54,40 @@ async function followTar(
   } finally {
     await followed.close();
     await behind.finish();
+  }
+}
+
+/** Bytes after which the device begins to store them, so that a sync at the end has little left to wait for. */
+const SYNC_EVERY = 32 << 20;
+
+/** Has a file that others write stored while it grows. */
+class SyncBehind {
+  readonly #file: FileHandle;
+  #synced = 0;
+  #syncing: Promise<void> | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /** Tells how many bytes the file has; does not wait. */
+  reached(position: number): void {
+    if (position - this.#synced < SYNC_EVERY || this.#syncing !== undefined) return;
+    this.#synced = position;
+    this.#syncing = this.#file.datasync().then(
+      () => {
+        this.#syncing = undefined;
+      },
+      (error: unknown) => {
+        this.#failure ??= { error };
+      },
+    );
+  }
+
+  /** Resolves when nothing is on its way; the last bytes need not be stored. Throws what storing failed with: no later sync would tell. */
+  async finish(): Promise<void> {
+    await this.#syncing;
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

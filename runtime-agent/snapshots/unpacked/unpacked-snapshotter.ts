@@ -1,16 +1,23 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { storageFull } from '../../storage-full.ts';
-import { readContentSize, writeContentSize } from '../content-size.ts';
-import { LayerFolders } from '../layer-folders.ts';
-import { layerNotHere, tarNotKept } from '../layer-not-here.ts';
+import {
+  LayerFolders,
+  layerNotHere,
+  readContentSize,
+  tarNotKept,
+  writeContentSize,
+} from '../layer-folders.ts';
 import { type CheckedTar, checkTar } from '../layer-tar.ts';
 import { RootfsOverlays } from '../rootfs-overlays.ts';
 import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { Extraction } from './extraction.ts';
-import { KeptTar, readKeptTar } from './kept-tar.ts';
 
 const SIZE_FILE = 'size';
 const TAR_FILE = 'tar.zst';
@@ -162,4 +169,55 @@ async function unpackLayer(
   const { exitCode, stderr } = await runProcess('sync', ['-f', folder], { signal });
   if (exitCode !== 0) throw new Error(`the layer cannot be written to the disk: ${stderr.trim()}`);
   return received.diffId;
+}
+
+/** The fastest: what is written here is hardly ever read. */
+const LEVEL = { [constants.ZSTD_c_compressionLevel]: 1 };
+
+/** Writes a tar, zstd-compressed, beside the tree that it was unpacked to. */
+class KeptTar {
+  readonly #compress = createZstdCompress({ params: LEVEL });
+  readonly #written: Promise<void>;
+
+  /** `path` is of a file that is not there yet. */
+  constructor(path: string) {
+    this.#written = pipeline(this.#compress, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+    // Each caller hears of it: `write` and `finish` wait for it.
+    this.#written.catch(() => undefined);
+  }
+
+  /** Resolves when there is room for more. `chunk` is the writer's own from then on. */
+  async write(chunk: Uint8Array): Promise<void> {
+    if (this.#compress.destroyed) return await this.#written;
+    if (!this.#compress.write(Buffer.from(chunk))) {
+      await Promise.race([once(this.#compress, 'drain'), this.#written]);
+    }
+  }
+
+  /** Resolves when all is in the file, which is not synced. */
+  async finish(): Promise<void> {
+    this.#compress.end();
+    await this.#written;
+  }
+
+  /** Lets go of the file, whatever is in it. */
+  async stop(): Promise<void> {
+    this.#compress.destroy();
+    await this.#written.catch(() => undefined);
+  }
+}
+
+/** What a KeptTar has written; closes `file`. */
+async function* readKeptTar(file: FileHandle, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const tar = createZstdDecompress();
+  const filled = pipeline(file.createReadStream(), tar, { signal });
+  filled.catch(() => undefined);
+  try {
+    for await (const chunk of tar) yield chunk as Buffer;
+    await filled;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    tar.destroy();
+  }
 }

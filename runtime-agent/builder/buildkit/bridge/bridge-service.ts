@@ -1,5 +1,7 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { createHash } from 'node:crypto';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
+import type { Digest } from '../../../../oci/digest.ts';
 import type { Build, Builds, SolvedImage } from '../builds/build.ts';
 import { type WorkerFacts, workerRecord } from '../control/worker-record.ts';
 import type { Frontend } from '../frontend/frontend.ts';
@@ -11,8 +13,7 @@ import type {
   SolveRequest,
   SolveResponseSchema,
 } from '../proto/gateway_pb.ts';
-import { BRIDGE_CAPS, BUILD_CAPS } from './caps.ts';
-import { definedImage, imageDefinition } from './image-definition.ts';
+import { type Definition, DefinitionSchema, OpSchema } from '../proto/ops_pb.ts';
 
 /** What the bridge is made over. */
 export interface BridgeDeps {
@@ -103,4 +104,63 @@ function returned(request: ReturnRequest) {
     default:
       return { refs: [] };
   }
+}
+
+/** What the bridge can do, by BuildKit's names (frontend/gateway/pb/caps.go). */
+const BRIDGE = [
+  'solve.base',
+  'return',
+  'returnmap',
+  'proto.refarray',
+  'reference.output',
+  'frontend.inputs',
+  'frontend.caps',
+  'importcaches',
+  'gateway.evaluate',
+];
+
+/** What builds can do, by BuildKit's names (solver/pb/caps.go): clients ask before they send options. */
+const BUILDS = [
+  'source.image',
+  'source.image.resolvemode',
+  'source.local',
+  'source.local.followpaths',
+  'source.local.excludepatterns',
+  'source.local.sharedkeyhint',
+  'exec.meta.base',
+  'exec.meta.network',
+  'exec.mount.bind',
+  'exec.mount.cache',
+  'exec.mount.tmpfs',
+  'exec.mount.secret',
+  'exec.mount.ssh',
+  'file.base',
+  'platform',
+  'exporter.image.attestations',
+  'exporter.multiple',
+  'exporter.sourcedateepoch',
+];
+
+const BRIDGE_CAPS = BRIDGE.map(enabled);
+const BUILD_CAPS = BUILDS.map(enabled);
+
+function enabled(ID: string): { readonly ID: string; readonly Enabled: true } {
+  return { ID, Enabled: true };
+}
+
+/** How a built image is named in a definition that goes to the client and comes back as the input of another build. */
+const SCHEME = 'docker-image://berth.invalid/built@';
+
+/** A definition that says no more than which image it is: clients look only at its form. */
+function imageDefinition(id: Digest): Definition {
+  const source = toBinary(OpSchema, create(OpSchema, { source: { identifier: `${SCHEME}${id}` } }));
+  const digest = `sha256:${createHash('sha256').update(source).digest('hex')}`;
+  const head = toBinary(OpSchema, create(OpSchema, { inputs: [{ digest, index: 0n }] }));
+  return create(DefinitionSchema, { def: [source, head], metadata: { [digest]: {} } });
+}
+
+/** The image that imageDefinition() was made of; undefined for any other definition. */
+function definedImage(definition: Definition): string | undefined {
+  const identifiers = definition.def.map((op) => fromBinary(OpSchema, op).source?.identifier ?? '');
+  return identifiers.find((identifier) => identifier.startsWith(SCHEME))?.slice(SCHEME.length);
 }

@@ -1,10 +1,11 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ServiceImpl } from '@connectrpc/connect';
-import type { BuildCache } from '../../build-cache.ts';
+import type { BuildCache, CacheRecord } from '../../build-cache.ts';
 import { grpcError } from '../grpc/grpc-error.ts';
-import type { Control } from '../proto/control_pb.ts';
+import type { Control, UsageRecordSchema } from '../proto/control_pb.ts';
 import { type SolveDeps, solve } from './solve.ts';
 import { readUsageFilter } from './usage-filter.ts';
-import { usageRecord } from './usage-record.ts';
 import { type WorkerFacts, workerRecord } from './worker-record.ts';
 
 /** What the control API is made over. */
@@ -57,4 +58,20 @@ function asked<T>(read: () => T): T {
   } catch (error) {
     throw grpcError(error);
   }
+}
+
+/** A record of the build cache as BuildKit's clients read it. */
+function usageRecord(record: CacheRecord): MessageInitShape<typeof UsageRecordSchema> {
+  return {
+    ID: record.id,
+    Mutable: record.type !== 'regular',
+    InUse: record.inUse,
+    Size: BigInt(record.size),
+    CreatedAt: timestampFromDate(record.createdAt),
+    ...(record.lastUsedAt === undefined ? {} : { LastUsedAt: timestampFromDate(record.lastUsedAt) }),
+    UsageCount: BigInt(record.usageCount),
+    Description: record.description,
+    RecordType: record.type,
+    Shared: record.shared,
+  };
 }

@@ -1,9 +1,13 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Build, Builds } from '../builds/build.ts';
 import { builtImages } from '../exporters/built-images.ts';
-import { decodeExporter, type ExporterRequest } from '../exporters/exporter-options.ts';
+import {
+  decodeExporter,
+  type ExporterRequest,
+  pushedNames,
+  sentForms,
+} from '../exporters/exporter-options.ts';
 import { type ExportersDeps, exportAll } from '../exporters/exporters.ts';
-import { pushedNames, sentForms } from '../exporters/sent-forms.ts';
 import { type CacheEntry, decodeCacheExports } from '../frontend/cache-entries.ts';
 import type { Frontend, FrontendCall } from '../frontend/frontend.ts';
 import type { SolveRequest } from '../proto/control_pb.ts';

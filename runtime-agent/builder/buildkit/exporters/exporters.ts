@@ -13,7 +13,6 @@ import { sendFile } from '../session/send-file.ts';
 import { sendFolder } from '../session/send-folder.ts';
 import type { Built, BuiltImages } from './built-images.ts';
 import type { ImageCompression } from './compression-options.ts';
-import { exportImage } from './export-image.ts';
 import type { ExporterPlan } from './exporter-options.ts';
 
 export interface ExportersDeps {
@@ -133,4 +132,20 @@ function imageAnswer(id: Digest, names: readonly ImageReference[]): Record<strin
     'containerimage.config.digest': id,
     ...(names.length === 0 ? {} : { 'image.name': names.map(fullReference).join(',') }),
   };
+}
+
+/** Names a built image; of several platforms the one that this host runs, and the others go with it wherever it is pushed. */
+async function exportImage(
+  images: Pick<Images, 'tag'>,
+  indexes: Pick<ImageIndexes, 'put'>,
+  { all: [first, ...others], isIndex }: BuiltImages,
+  names: readonly ImageReference[],
+  step: InternalStep,
+): Promise<void> {
+  for (const { id } of [first, ...others]) step.did(`writing image ${id}`);
+  for (const name of names.map(fullReference)) {
+    await images.tag(first.id, name);
+    step.did(`naming to ${name}`);
+  }
+  await indexes.put([first.id, ...others.map(({ id }) => id)], isIndex);
 }

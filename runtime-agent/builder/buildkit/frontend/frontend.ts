@@ -5,13 +5,13 @@ import { EngineError } from '../../../errors.ts';
 import { allTogether } from '../../../images/all-together.ts';
 import type { ImageAttestations } from '../../../images/attestations/image-attestations.ts';
 import type { Platform } from '../../../images/image.ts';
-import type { Builder } from '../../builder.ts';
+import { platformText } from '../../../images/platform.ts';
+import type { Builder, BuildProgress } from '../../builder.ts';
 import { provenance } from '../../provenance.ts';
 import type { Build, SolvedImage } from '../builds/build.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { decodeFrontendOptions } from './frontend-options.ts';
 import type { FrontendOptions } from './options.ts';
-import { platformProgress } from './platform-progress.ts';
 import { type SentWithRequest, SessionSource, type SourcePlaces } from './session-source.ts';
 
 export interface FrontendCall {
@@ -105,4 +105,21 @@ export class Frontend {
       await source.close();
     }
   }
+}
+
+/** Tells of the steps of one platform beside those of others, as BuildKit words them: `[linux/arm64 2/3] COPY …`. */
+function platformProgress(
+  platform: Platform,
+  progress: (step: BuildProgress) => void,
+): (step: BuildProgress) => void {
+  const prefix = platformText(platform);
+  const idOf = (id: string) => `${prefix} ${id}`;
+  return (step) => {
+    if (step.kind !== 'planned') {
+      progress({ ...step, id: idOf(step.id) });
+      return;
+    }
+    const name = step.name.replace(/^\[(?!internal\])/, `[${prefix} `);
+    progress({ ...step, id: idOf(step.id), name, inputs: step.inputs.map(idOf) });
+  };
 }

@@ -1,9 +1,8 @@
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import type { ConnectRouter } from '@connectrpc/connect';
+import { Code, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { answerUnknownMethod } from './unknown-method.ts';
 
 /** Serves gRPC on connections that something else has accepted. */
 export interface GrpcServer {
@@ -46,3 +45,13 @@ export function createGrpcServer(routes: (router: ConnectRouter) => void): GrpcS
     },
   };
 }
+
+/** Answers a call of a service or method that is not served: UNIMPLEMENTED, with a sentence (gRPC over HTTP/2, "Trailers-Only"). */
+const answerUnknownMethod: ReturnType<typeof connectNodeAdapter> = (request, response) => {
+  const name = (request.url ?? '').replace(/^\//, '').slice(0, 200);
+  const message = `berth-agent does not offer ${name}: it builds Dockerfiles, and has no other part of BuildKit`;
+  response.setHeader('content-type', 'application/grpc');
+  response.setHeader('grpc-status', String(Code.Unimplemented));
+  response.setHeader('grpc-message', encodeURIComponent(message).replaceAll('%20', ' '));
+  response.end();
+};

@@ -1,7 +1,7 @@
 import { EngineError } from '../../../errors.ts';
 import { FileSend } from '../proto/filesync_pb.ts';
 import type { ClientSession } from './client-session.ts';
-import { exporterMetadata } from './exporter-metadata.ts';
+import { exporterMetadata } from './metadata.ts';
 
 /** Bytes of one message: clients take no more than 4 MiB. */
 const PIECE = 1 << 20;

@@ -7,8 +7,8 @@ import { joinPath, shownPath } from '../../context/tree-paths.ts';
 import { FileSend } from '../proto/filesend-folder_pb.ts';
 import { Packet_PacketType as Kind, type PacketSchema } from '../proto/wire_pb.ts';
 import type { ClientSession } from './client-session.ts';
-import { exporterMetadata } from './exporter-metadata.ts';
 import { goModeOf } from './file-mode.ts';
+import { exporterMetadata } from './metadata.ts';
 
 /**
  * Sends the files of a tree into the folder that the client named as output number `exporter`; what is there stays. `progress` gets the bytes

@@ -1,8 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BuildCache, CachePruning, CacheRecord } from '../../build-cache.ts';
-import { prunable } from '../../prunable.ts';
+import { type BuildCache, type CachePruning, type CacheRecord, prunable } from '../../build-cache.ts';
 import type { FolderQuery } from './diff-copy.ts';
 import { readIndexedSize, writeFileIndex } from './file-index.ts';
 import type { FolderState } from './folder-state.ts';

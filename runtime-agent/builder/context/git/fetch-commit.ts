@@ -1,5 +1,4 @@
 import type { GitUrl } from './git-url.ts';
-import { meantRef, type RemoteRef } from './remote-refs.ts';
 import { GitError, type GitPlace, gitOutput } from './run-git.ts';
 
 /** A commit that is in the repository of the place now, without what came before it where the server allows that. */
@@ -91,4 +90,36 @@ function refuseOther({ checksum }: GitUrl, [object, commit]: readonly [string, s
   if (checksum === undefined || object.startsWith(checksum) || commit.startsWith(checksum)) return;
   const found = object === commit ? commit : `${object} or ${commit}`;
   throw new GitError(`expected checksum to match ${checksum}, got ${found}`);
+}
+
+/** What a ref of a repository stands for. */
+interface RemoteRef {
+  /** `refs/heads/main`; undefined where it is a commit that no ref names. */
+  readonly name: string | undefined;
+  /** The commit, or a tag that stands for one. */
+  readonly object: string;
+}
+
+/**
+ * The ref that is meant among those that `git ls-remote` lists: of a branch and a tag of one name the branch, as git itself checks out. Without
+ * `ref` what the repository has checked out.
+ */
+export function meantRef(listed: string, ref: string | undefined): RemoteRef | undefined {
+  const objects = new Map<string, string>();
+  let head: string | undefined;
+  for (const line of listed.split('\n')) {
+    const [object = '', name = ''] = line.split('\t');
+    const [, symbolic] = /^ref: (\S+)$/.exec(object) ?? [];
+    if (symbolic !== undefined && name === 'HEAD') head = symbolic;
+    else if (/^[0-9a-f]{40,64}$/.test(object)) objects.set(name, object);
+  }
+  if (ref === undefined || ref === 'HEAD') {
+    const object = objects.get('HEAD');
+    return object === undefined ? undefined : { name: head, object };
+  }
+  const name = [`refs/${ref.replace(/^refs\//, '')}`, `refs/heads/${ref}`, `refs/tags/${ref}`].find((each) =>
+    objects.has(each),
+  );
+  const object = name === undefined ? undefined : objects.get(name);
+  return name === undefined || object === undefined ? undefined : { name, object };
 }

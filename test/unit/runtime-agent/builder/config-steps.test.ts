@@ -5,7 +5,7 @@ import { ConfigSteps } from '../../../../runtime-agent/builder/cache/config-step
 import {
   BUILD_MIGRATIONS,
   BUILD_MIGRATIONS_TABLE,
-} from '../../../../runtime-agent/builder/cache/migrations.ts';
+} from '../../../../runtime-agent/builder/cache/step-cache.ts';
 import { openDatabase } from '../../../../storage/catalog/database.ts';
 import { migrate } from '../../../../storage/catalog/migrate.ts';
 import { defer } from '../../../support/cleanup.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { emulationOf, interpreterName } from '../../../../runtime-agent/builder/execute/emulation.ts';
+import { emulationOf, interpreterName } from '../../../../runtime-agent/builder/execute/foreign-platform.ts';
 
 const host = { os: 'linux', architecture: 'amd64' };
 const arm64 = { os: 'linux', architecture: 'arm64' };

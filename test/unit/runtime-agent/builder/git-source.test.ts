@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { gitSource, refuseChecksum } from '../../../../runtime-agent/builder/execute/git-source.ts';
+import { gitSource, refuseChecksum } from '../../../../runtime-agent/builder/execute/copy-step.ts';
 import type { CopyOp } from '../../../../runtime-agent/builder/solver/step.ts';
 
 const URL = 'https://host/a.git';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { goHealthcheck, goList, goSet } from '../../../../runtime-agent/builder/solver/go-text.ts';
+import { goHealthcheck, goList, goSet } from '../../../../runtime-agent/builder/solver/plan-config.ts';
 
 /** As Go's package fmt has them, and with it BuildKit in the histories of images. */
 describe('texts of the history', () => {

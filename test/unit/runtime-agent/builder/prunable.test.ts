@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CachePruning, CacheRecord } from '../../../../runtime-agent/builder/build-cache.ts';
-import { prunable } from '../../../../runtime-agent/builder/prunable.ts';
+import {
+  type CachePruning,
+  type CacheRecord,
+  prunable,
+} from '../../../../runtime-agent/builder/build-cache.ts';
 
 function record(id: string, day: number, more: Partial<CacheRecord> = {}): CacheRecord {
   return {

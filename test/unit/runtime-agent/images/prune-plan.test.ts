@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Digest } from '../../../../oci/digest.ts';
 import { chainIds } from '../../../../runtime-agent/images/chain-ids.ts';
-import { planPrune } from '../../../../runtime-agent/images/prune/prune-plan.ts';
+import { planPrune } from '../../../../runtime-agent/images/prune/prune-images.ts';
 import { makeImage } from '../engine-api/fakes/fake-images.ts';
 
 test('a prune takes images without a tag, or all that nobody uses, by age and labels', () => {

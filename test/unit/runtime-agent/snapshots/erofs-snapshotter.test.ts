@@ -8,7 +8,7 @@ import { mountErofsByLoop } from '../../../../lib/linux/mount/mount-erofs.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import { ErofsSnapshotter } from '../../../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
 import { readLayerTree } from '../../../../runtime-agent/snapshots/erofs/read-layer-tree.ts';
-import type { LayerContent } from '../../../../runtime-agent/snapshots/layer-content.ts';
+import type { LayerContent } from '../../../../runtime-agent/snapshots/snapshotter.ts';
 import { encodeEntry } from '../../../../runtime-agent/snapshots/tar-writer.ts';
 import { describeSnapshotter } from '../../../contract/snapshotter.ts';
 import { runCommand } from '../../../support/run-command.ts';

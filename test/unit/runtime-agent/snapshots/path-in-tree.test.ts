@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parsePathInTree } from '../../../../runtime-agent/snapshots/diff/path-in-tree.ts';
+import { parsePathInTree } from '../../../../runtime-agent/snapshots/diff/look-up.ts';
 
 test('paths are taken apart as docker cp means them', () => {
   const cases: Readonly<Record<string, readonly [parent: string, name: string, shown: string]>> = {

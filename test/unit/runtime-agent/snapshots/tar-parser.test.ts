@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { TarFormatError } from '../../../../runtime-agent/snapshots/tar-format-error.ts';
-import { readNumber } from '../../../../runtime-agent/snapshots/tar-header.ts';
+import { readNumber, TarFormatError } from '../../../../runtime-agent/snapshots/tar-header.ts';
 import { type TarEntry, type TarHandler, TarParser } from '../../../../runtime-agent/snapshots/tar-parser.ts';
 import { makeFeatureTree } from '../../../support/feature-tree.ts';
 import { fc } from '../../../support/properties.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { meantRef } from '../../../../../runtime-agent/builder/context/git/remote-refs.ts';
+import { meantRef } from '../../../../../runtime-agent/builder/context/git/fetch-commit.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => digit.repeat(40)) as [string, string, string];
 
