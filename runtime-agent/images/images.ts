@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { RegistryCredentials } from '../../oci/distribution/credentials/registry-credentials.ts';
 import type { Image, Platform } from './image.ts';
 
-/** What a pull tells while it works; engine-api/ words it as dockerd does. `id` is the short layer digest. */
+/** Progress of a pull, which engine-api/ words as dockerd does. `id` is the short layer digest. */
 export type PullProgress =
   | { readonly kind: 'pulling-from'; readonly repository: string; readonly tag: string }
   | {
@@ -26,20 +26,34 @@ export type PullProgress =
 
 export interface PullOptions {
   readonly platform?: Platform;
-  /** Leaves the tag with the image that has it: the pulled one is known by its digest. */
+  /** Does not move the tag: the pulled image is known by its digest. */
   readonly leavesTag?: boolean;
   readonly credentials?: RegistryCredentials;
   readonly progress: (step: PullProgress) => void;
   readonly signal: AbortSignal;
 }
 
-/** What an image removal did, in order, as `docker rmi` prints it. */
+/** One step of the removal of an image, as `docker rmi` prints it. */
 export type ImageRemoval = { readonly untagged: string } | { readonly deleted: string };
 
-/** The images of this host. Names are what users type: `app`, `host:5000/team/app:1`, `…@sha256:…`, an ID or a prefix of one. */
+/**
+ * The images of this host.
+ *
+ * An image is a configuration and its layers; its ID is the digest of the configuration. A name is what users type: a tag (`app`,
+ * `host:5000/team/app:1`), a reference by digest (`app@sha256:…`), an ID or a prefix of one. An image may have any number of tags.
+ *
+ * An image lives from its pull, load, commit or build until its last tag is removed or a prune takes it. Its layers stay while another
+ * image, a container or a lease needs them:
+ *
+ *     await images.pull('app:1', options);                     // the image can run, as a whole
+ *     await images.tag('app:1', 'app:latest');
+ *     await images.remove('app:1', { force: false, users });   // untags: app:latest still names it
+ *     await images.remove('app:latest', { force: true, users }); // removes it; a stopped container keeps its layers
+ *     await images.containerGone(id);                          // that container was removed: so are the layers
+ */
 export interface Images {
   /**
-   * Pulls `reference` and answers when the image can run. Nothing half-pulled is ever visible; layers that
+   * Pulls `reference` and resolves when the image can run. A partly pulled image is never visible; layers that
    * are here already are not fetched. Throws EngineError ('not-found', 'unauthorized', 'registry',
    * 'bad-request', 'storage-full').
    */
@@ -49,15 +63,14 @@ export interface Images {
   get(name: string): Promise<Image>;
   tag(name: string, target: string): Promise<void>;
   /**
-   * `docker rmi`: removes a tag, and the image with its last one. `users` are the containers of this host: an image that one
-   * of them uses is not removed (EngineError 'conflict', worded as dockerd does) unless by `force`; while one runs, it is only
-   * untagged then.
+   * Removes a tag, and with the last tag the image (`docker rmi`). `users` are the containers of this host. Throws EngineError 'conflict',
+   * worded as dockerd does, for an image that one of them uses, unless `force` is set; while one of them runs, `force` only untags it.
    */
   remove(
     name: string,
     options: { readonly force: boolean; readonly users: readonly ImageUser[] },
   ): Promise<readonly ImageRemoval[]>;
-  /** A container that had this image has gone: where the image went before it, its layers go now. */
+  /** Removes the layers of an image that was removed before its last container; called after a container is removed. */
   containerGone(id: Digest): Promise<void>;
 }
 

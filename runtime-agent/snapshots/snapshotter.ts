@@ -1,16 +1,31 @@
 import type { Digest } from '../../oci/digest.ts';
 
-/** An overlay mount that a container has as its root. */
+/** The mounted root file system of a container. */
 export interface Rootfs {
   /** Absolute path of the mounted tree. */
   readonly path: string;
-  /** Absolute path of the writable layer: what differs from the image, with overlay's whiteouts. */
+  /** Absolute path of the writable layer, which has the differences from the image, with overlay's whiteouts. */
   readonly upper: string;
 }
 
 /**
- * Keeps image layers by diff ID, each once however many images share it, and makes root file systems of them.
- * Every implementation passes test/contract/snapshotter.ts.
+ * Keeps image layers and makes root file systems of them. Every implementation passes test/contract/snapshotter.ts.
+ *
+ * A layer is the files of one layer tar. It is known by its diff ID, never changes, and is kept once however many images share it.
+ * A writable layer has the changes that one container, or one build step, makes to the layers below it; it is known by an ID that the
+ * caller chooses. A root file system (rootfs) is an overlay mount of layers and one writable layer.
+ *
+ * Layers live from addLayer or addNewLayer to removeLayer. A writable layer lives from the first mountRootfs to removeRootfs; its mount
+ * comes and goes, with the agent or the host too, and mountRootfs makes it again.
+ *
+ *     await snapshotter.addLayer(base, tarOfBase, signal);       // of the image, lowest first
+ *     await snapshotter.addLayer(top, tarOfTop, signal);
+ *     const { path } = await snapshotter.mountRootfs('c1', [base, top]);
+ *     // ... a container runs in `path`; listUsedLayers() has `base` and `top`
+ *     await snapshotter.unmountRootfs('c1');                     // it has stopped; its changes stay
+ *     await snapshotter.mountRootfs('c1', [base, top]);          // it starts again, with its changes
+ *     await snapshotter.removeRootfs('c1');                      // docker rm
+ *     await snapshotter.removeLayer(top);                        // docker rmi; `base` may serve other images
  */
 export interface Snapshotter {
   readonly kind: 'erofs' | 'unpacked';
@@ -18,16 +33,15 @@ export interface Snapshotter {
   hasLayer(diffId: Digest): Promise<boolean>;
 
   /**
-   * Takes an uncompressed layer tar, checks that it has `diffId`, and keeps it. Visible only when
-   * whole and durable; two calls for one diff ID at once end with one layer. No entry of the tar can touch
-   * the host, whatever its path, link target or type. Throws EngineError 'bad-request' when the tar is
-   * malformed or its digest differs, 'storage-full'.
+   * Reads an uncompressed layer tar, checks that its digest is `diffId`, and keeps it. The layer is visible only when whole and durable;
+   * concurrent calls for one diff ID give one layer. No entry of the tar can touch the host, whatever its path, link target or type.
+   * Throws EngineError 'bad-request' when the tar is malformed or its digest differs, 'storage-full'.
    */
   addLayer(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void>;
 
   /**
-   * As addLayer, for a layer that is made here: answers its diff ID (sha256), and takes no more room when such a layer is
-   * there already. `claim` is awaited before the layer can be seen, so that the caller can keep it from a sweep.
+   * Does what addLayer does for a layer that is made here, and returns its diff ID (sha256); a layer that exists already takes no more
+   * space. `claim` is awaited before the layer is visible, so that the caller can protect it from a sweep.
    */
   addNewLayer(
     tar: AsyncIterable<Uint8Array>,
@@ -36,54 +50,54 @@ export interface Snapshotter {
   ): Promise<Digest>;
 
   /**
-   * The layer's uncompressed tar, byte for byte as addLayer took it; a layer that is removed meanwhile is still read to its end.
-   * Throws EngineError 'not-found' when it is not here, or was put here by an agent that did not keep its tar.
+   * Returns the layer's uncompressed tar, byte for byte as addLayer read it; a layer that is removed meanwhile is still read to its end.
+   * Throws EngineError 'not-found' when it is not here, or was added by an agent that did not keep its tar.
    */
   readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array>;
 
-  /** Bytes of what readLayer gives. Throws EngineError 'not-found' when the layer is not here. */
+  /** Bytes of the tar that readLayer returns. Throws EngineError 'not-found' when the layer is not here. */
   tarSize(diffId: Digest): Promise<number>;
 
   /** Bytes of the layer's files, as docker counts them; 0 when it is not here. */
   layerSize(diffId: Digest): Promise<number>;
 
-  /** Drops a layer. The caller knows that no image and no root file system uses it. */
+  /** Removes a layer. The caller knows that no image and no root file system uses it. */
   removeLayer(diffId: Digest): Promise<void>;
 
-  /** The layers that are here, to find those that no image uses. */
+  /** Returns the layers of this host, from which a sweep removes those that no image uses. */
   listLayers(): Promise<readonly Digest[]>;
 
-  /** The layers that a writable layer of this host stands on, mounted or not: these are not to be removed. */
+  /** Returns the layers below the writable layers of this host, mounted or not; these must not be removed. */
   listUsedLayers(): Promise<ReadonlySet<Digest>>;
 
   /**
-   * Mounts the layers (lowest first) under a writable layer of this `id`, which is made at the first call and
-   * kept until removeRootfs. Calling it while mounted answers the same mount.
+   * Mounts the layers (lowest first) below the writable layer `id`, which the first call makes. While it is mounted, returns the same
+   * mount.
    */
   mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs>;
 
-  /** Unmounts, keeps the writable layer; no error when it is not mounted. */
+  /** Unmounts it and keeps the writable layer; no error when it is not mounted. */
   unmountRootfs(id: string): Promise<void>;
 
-  /** Takes the writable layer away, mounted or not; no error when there is none. Its room on the disk is freed a little later. */
+  /** Removes the writable layer, mounted or not; no error when there is none. Its disk space is freed in the background. */
   removeRootfs(id: string): Promise<void>;
 
-  /** Resolves when all that removeRootfs was asked for is freed, or could not be. */
+  /** Resolves when the disk space of all removed writable layers is freed, or freeing it has failed. */
   settle(): Promise<void>;
 
-  /** Where the writable layer of this id lies, mounted or not; undefined when it has none. */
+  /** Returns the path of the writable layer `id`, mounted or not; undefined when there is none. */
   findUpper(id: string): Promise<string | undefined>;
 
-  /** Ids that have a writable layer, to find what a crash left over. */
+  /** Returns the IDs of all writable layers, from which recovery removes those that a crash left. */
   listRootfs(): Promise<readonly string[]>;
 }
 
-/** The uncompressed tar of a layer, to be taken once, in one of two ways. */
+/** The uncompressed tar of a layer, to be read once: by iteration, or by `writeInto`. */
 export interface LayerContent extends AsyncIterable<Uint8Array> {
   /**
-   * Has it written into the descriptor of an empty file by another program, so that its bytes do not pass through this one:
-   * calls `grown` as it comes, and resolves when all of it is there. Throws as the iteration does, what writing to the file
-   * fails with, and the signal's reason; whatever it throws, nobody writes to the file then. Absent where no program does that.
+   * Has another program write it to the descriptor of an empty file, so that its bytes do not pass through this one; calls `grown` while
+   * the file grows, and resolves when it is whole. Throws as the iteration does, and errors of writing, and the signal's reason; after any
+   * error nothing writes to the file. Absent where no program does that.
    */
   readonly writeInto?: (fd: number, grown: () => void, signal: AbortSignal) => Promise<void>;
 }
