@@ -2,18 +2,17 @@ import { join } from 'node:path';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import { widerFiles } from '../lib/files/wider-files.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
-import type { BlobDriver } from '../storage/blobs/blob-driver.ts';
+import type { BlobDriver, UploadLocks } from '../storage/blobs/blob-driver.ts';
 import { BlobStore } from '../storage/blobs/blob-store.ts';
 import {
   type FilesystemOptions,
   openFilesystemDriver,
 } from '../storage/blobs/filesystem/filesystem-driver.ts';
-import { replayWhenIdle } from '../storage/blobs/filesystem/journal/replay-when-idle.ts';
+import { replayWhenIdle } from '../storage/blobs/filesystem/replay-when-idle.ts';
 import { FileUploadLocks } from '../storage/blobs/filesystem/upload-locks.ts';
 import { HashThread } from '../storage/blobs/hashing/hash-thread.ts';
 import { S3SettingsError } from '../storage/blobs/s3/s3-settings.ts';
 import type { KeepsSideFiles, SideFiles } from '../storage/blobs/side-files.ts';
-import type { UploadLocks } from '../storage/blobs/upload-locks.ts';
 import type { Catalog } from '../storage/catalog/catalog.ts';
 import { type CatalogVersion, openCatalogVersion } from '../storage/catalog/catalog-version.ts';
 import { type Database, type DatabaseOptions, openDatabase } from '../storage/catalog/database.ts';

@@ -2,8 +2,8 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/errors.ts';
 import type { DriverUpload, StoredBlob } from './blobs/blob-driver.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
-import type { Actor } from './catalog/actor.ts';
 import type { Catalog, FileClaim, ManifestPutOptions, ManifestRecord } from './catalog/catalog.ts';
+import type { Actor } from './catalog/tag-rule-catalog.ts';
 import { QuotaExceededError, StorageError } from './errors.ts';
 
 /** Milliseconds in which a file that no upload record claims must get its record. */

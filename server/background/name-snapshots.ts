@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
-import type { NamesCatalog } from '../../storage/catalog/names-catalog.ts';
+import type { NamesCatalog } from '../../storage/catalog/catalog.ts';
 import { NAMES_FOLDER, NAMES_KEPT } from '../../storage/names/names-snapshot.ts';
 import { writeSnapshot } from '../../storage/snapshots/write-snapshot.ts';
 import { repeat } from './repeat.ts';

@@ -1,8 +1,8 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { ConfigError } from '../../lib/settings/config-error.ts';
 import { ContentStore } from '../../storage/content-store.ts';
+import type { ImportReport } from '../../storage/import/import-blob.ts';
 import { importRegistry } from '../../storage/import/import-registry.ts';
-import type { ImportReport } from '../../storage/import/import-report.ts';
 import { SourceContentError, SourceUnavailableError } from '../../storage/import/import-source.ts';
 import { loadConfig } from '../config/config.ts';
 import { recordDescription } from '../registry/repository-description.ts';

@@ -3,7 +3,7 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { describeScope, repositoryScope, type Scope } from '../../auth/access/scope.ts';
 import { bearerToken } from '../../auth/authenticators/header-authenticator.ts';
 import { authenticateChallenge, type ChallengeTopic } from '../../auth/challenge.ts';
-import type { Actor } from '../../storage/catalog/actor.ts';
+import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import { RegistryError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 

@@ -1,6 +1,6 @@
-import type { BlobConnection } from '../../storage/blobs/blob-connections.ts';
 import type { ByteRange, StoredBlob } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
+import type { BlobConnection } from '../../storage/blobs/driver-capabilities.ts';
 import type { BodySender } from '../http/body-sender.ts';
 import { sendContent } from '../http/send-content.ts';
 import type { RequestContext } from '../request-context.ts';

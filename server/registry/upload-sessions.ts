@@ -1,9 +1,8 @@
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts';
-import type { DriverUpload, StoredBlob } from '../../storage/blobs/blob-driver.ts';
+import type { DriverUpload, StoredBlob, UploadLocks } from '../../storage/blobs/blob-driver.ts';
 import type { BlobStore } from '../../storage/blobs/blob-store.ts';
-import type { UploadLocks } from '../../storage/blobs/upload-locks.ts';
-import type { Actor } from '../../storage/catalog/actor.ts';
 import type { Catalog, UploadRecord } from '../../storage/catalog/catalog.ts';
+import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import type { ContentStore } from '../../storage/content-store.ts';
 import {
   DigestMismatchError,

@@ -105,3 +105,12 @@ export interface BlobDriver {
   /** Uploads that have bytes here, also those that no catalog knows, with the time of their last append. */
   listUploads(signal?: AbortSignal): AsyncIterable<StoredUpload>;
 }
+
+/**
+ * Keeps processes apart that might write to one upload: bytes in a file, or a part of an object, can be overwritten by
+ * somebody whom the catalog refuses only afterwards.
+ */
+export interface UploadLocks {
+  /** Answers what lets go of the upload, and does not reject; undefined while another process has it. */
+  take(id: string): Promise<(() => Promise<void>) | undefined>;
+}

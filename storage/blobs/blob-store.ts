@@ -3,20 +3,25 @@ import { type Digest, type DigestAlgorithm, digestAlgorithm } from '../../oci/di
 import { ManifestInvalidError } from '../../oci/errors.ts';
 import { ContentDamagedError, DigestMismatchError, UploadBusyError, UploadUnknownError } from '../errors.ts';
 import { abortable } from './abortable.ts';
-import { hasBatchDeletes } from './batch-deletes.ts';
-import { type BlobConnection, hasBlobConnections } from './blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from './blob-driver.ts';
-import { hasBoundedSpace } from './bounded-space.ts';
+import {
+  type BlobConnection,
+  hasBatchDeletes,
+  hasBlobConnections,
+  hasBoundedSpace,
+  hasLocalFiles,
+  hasOneListing,
+  hasSignedDownloads,
+  type LocalFile,
+  type LocalFiles,
+  losesUnsynced,
+  type StoredEntry,
+  takesSmallContent,
+} from './driver-capabilities.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './hashing/content-hash.ts';
 import { RunningHashes } from './hashing/running-hashes.ts';
-import { hasLocalFiles, type LocalFile, type LocalFiles } from './local-files.ts';
-import { losesUnsynced } from './loses-unsynced.ts';
-import { hasOneListing, type StoredEntry } from './one-listing.ts';
-import { receiveUpload } from './receive-upload.ts';
 import { SegmentedSource } from './segmented-source.ts';
-import { hasSignedDownloads } from './signed-downloads.ts';
-import { takesSmallContent } from './small-content.ts';
-import { isSocketContent, type TakenContent } from './socket-content.ts';
+import { isSocketContent, receiveUpload, type TakenContent } from './socket-content.ts';
 
 /** Bytes that an upload may be ahead of its last checkpoint. */
 export const SEGMENT_SIZE = 64 * 1024 * 1024;

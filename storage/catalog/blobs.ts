@@ -2,16 +2,14 @@ import type { Knex } from 'knex';
 import { Pace } from '../../lib/sync/pace.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
-import { BlobInUseError } from '../errors.ts';
-import type { Actor } from './actor.ts';
+import { BlobInUseError, UploadUnknownError } from '../errors.ts';
 import { type BlobCatalog, type FileClaim, TOUCH_INTERVAL } from './catalog.ts';
-import { enforceClaim } from './file-claims.ts';
-import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
-import { refuseLoss } from './needed-by-tags.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
+import { excludeWriters } from './dialect.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
+import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
+import type { Actor } from './tag-rule-catalog.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
@@ -39,10 +37,10 @@ export class KnexBlobs implements BlobCatalog {
     const use = this.#grants?.begin();
     const work = async (trx: Knex.Transaction) => {
       const id = await ensureRepository(trx, repository);
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
       const { digest, size } = blob;
-      const bounds = near(guards, size, use);
-      const linked = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
+      const bounds = quotasToCheck(policy, size, use);
+      const linked = await enforceQuotas(trx, bounds, by, () => linkBlob(trx, id, blob, claim));
       // Webhooks are told of the manifest that makes an image of its blobs.
       await recordWrite(trx, by, { action: 'push', repository, digest, size, whole: true });
       return linked;
@@ -104,12 +102,12 @@ export class KnexBlobs implements BlobCatalog {
       const found = await findLinked(trx, from, digest);
       if (found === undefined) return undefined;
       const id = await ensureRepository(trx, to);
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, to);
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, to);
       const { size } = found.blob;
-      const bounds = near(guards, size, use);
-      await withinQuotas(trx, bounds, by, () => addLink(trx, id, found.blob));
+      const bounds = quotasToCheck(policy, size, use);
+      await enforceQuotas(trx, bounds, by, () => addLink(trx, id, found.blob));
       const write = { action: 'mount', repository: to, digest, size, whole: true } as const;
-      await recordWrite(trx, by, write, guards.hooks);
+      await recordWrite(trx, by, write, policy.hooks);
       return found.blob;
     };
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
@@ -121,13 +119,13 @@ export class KnexBlobs implements BlobCatalog {
       if (id === undefined) return false;
       const manifest = await trx('manifests').where({ repository_id: id, digest }).first('digest');
       if (manifest !== undefined) return false;
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
       // Of a blob that more tags need the next look finds one manifest that does.
-      await refuseLoss(trx, id, digest, by, guards, MOST_TAGS_LOOKED_AT);
+      await refuseLoss(trx, id, digest, by, policy, MOST_TAGS_LOOKED_AT);
       if (by !== undefined) await refuseInUse(trx, id, repository, digest);
       if ((await removeLinks(trx, id, [digest])) === 0) return false;
       await beginGrace(trx, digest);
-      await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, guards.hooks);
+      await recordWrite(trx, by, { action: 'delete', repository, digest, whole: true }, policy.hooks);
       return true;
     };
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
@@ -263,4 +261,20 @@ async function findLinked(knex: Knex, repository: string, digest: Digest): Promi
     .first([...BLOB_COLUMNS, 'blob_links.repository_id', 'blob_links.touched_at']);
   if (row === undefined) return undefined;
   return { blob: blobOfRow(row), repositoryId: row.repository_id, touchedAt: Number(row.touched_at) };
+}
+
+/**
+ * Ends the transaction with UploadUnknownError when the claim on the file that it names does not hold. To be
+ * called after the transaction has written, which is when SQLite keeps others from writing: a clock that was
+ * read before could be of long ago when the transaction commits.
+ */
+async function enforceClaim(trx: Knex.Transaction, claim: FileClaim): Promise<void> {
+  if (claim.kind === 'upload') {
+    if ((await trx('uploads').where({ id: claim.id }).delete()) > 0) return;
+    throw new UploadUnknownError(
+      'there is no such upload any more: it was cancelled, finished or left for too long',
+    );
+  }
+  if (Date.now() <= claim.until.getTime()) return;
+  throw new UploadUnknownError('storing the content has taken too long: send it again');
 }

@@ -1,14 +1,12 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestReference } from '../../oci/manifest.ts';
 import type { DriverUpload, StoredBlob } from '../blobs/blob-driver.ts';
-import type { Actor } from './actor.ts';
 import type { AuditCatalog } from './audit-catalog.ts';
 import type { CheckCatalog } from './check-catalog.ts';
 import type { GarbageCatalog } from './garbage-catalog.ts';
-import type { NamesCatalog } from './names-catalog.ts';
 import type { Precondition } from './preconditions.ts';
 import type { QuotaCatalog } from './quota-catalog.ts';
-import type { TagRuleCatalog } from './tag-rule-catalog.ts';
+import type { Actor, TagRuleCatalog } from './tag-rule-catalog.ts';
 import type { WebhookCatalog } from './webhook-catalog.ts';
 
 /**
@@ -212,4 +210,18 @@ export interface UploadCatalog {
   listIdle(before: Date, limit: number): Promise<readonly UploadRecord[]>;
   /** Deletes those uploads, a few hundred at most, that nobody has touched since `before`; answers which. */
   deleteIdle(ids: readonly string[], before: Date): Promise<ReadonlySet<string>>;
+}
+
+/** One thing that content does not say about itself; all of them together bring a lost catalog back. */
+export type NameLine =
+  | { readonly repository: string; readonly description: string }
+  | { readonly repository: string; readonly manifest: Digest; readonly mediaType: string }
+  | { readonly repository: string; readonly manifest: Digest; readonly tag: string };
+
+/** The names in a catalog. */
+export interface NamesCatalog {
+  /** Another number after any change of tags or manifests. */
+  version(): Promise<number>;
+  /** All names, read in pieces: others may change some meanwhile. */
+  lines(): AsyncIterable<NameLine>;
 }

@@ -1,11 +1,11 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../../oci/digest.ts';
 import type { StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
+import { LeaseLostError } from '../errors.ts';
 import { removeLinks } from './blobs.ts';
+import { excludeWriters, sharedNow } from './dialect.ts';
 import type { GarbageCatalog, Lease, ManifestName, SweepWindow, Swept, TagName } from './garbage-catalog.ts';
-import { enforceLease, takeLease } from './leases.ts';
 import { removeManifests } from './manifests.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
 import { type BlobRow, blobOfRow } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -264,4 +264,30 @@ async function repositoryNames(
     .whereIn('id', [...ids])
     .select('id', 'name');
   return new Map(repositories.map(({ id, name }) => [id, name]));
+}
+
+/** Takes a lease that is free, has run out or is the caller's already; false when somebody else holds it. */
+async function takeLease(
+  trx: Knex.Transaction,
+  { name, holder }: Lease,
+  milliseconds: number,
+): Promise<boolean> {
+  const now = sharedNow(trx);
+  const expires_at = trx.raw('? + ?', [now, milliseconds]);
+  const renewed = await trx('leases')
+    .where({ name })
+    .where((mine) => mine.where({ holder }).orWhere('expires_at', '<=', now))
+    .update({ holder, expires_at });
+  if (renewed > 0) return true;
+  await trx('leases').insert({ name, holder, expires_at }).onConflict('name').ignore();
+  return (await trx('leases').where({ name, holder }).first('name')) !== undefined;
+}
+
+/**
+ * Makes the transaction one that only the holder of a lease commits. It writes, so that in SQLite nobody else
+ * writes between what the transaction reads from then on and its end. Throws LeaseLostError.
+ */
+async function enforceLease(trx: Knex.Transaction, { name, holder }: Lease): Promise<void> {
+  const held = await trx('leases').where({ name, holder }).update({ holder });
+  if (held === 0) throw new LeaseLostError(name);
 }

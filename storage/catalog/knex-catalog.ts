@@ -18,7 +18,7 @@ import { accountForUploads } from './migrations/0008-open-uploads.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
-import { KnexTagRules } from './tag-rules.ts';
+import { KnexTagRules } from './repository-policy.ts';
 import { KnexTags } from './tags.ts';
 import { KnexUploads } from './uploads.ts';
 import { KnexWebhooks } from './webhooks.ts';

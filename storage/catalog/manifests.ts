@@ -5,7 +5,6 @@ import type { ManifestReference } from '../../oci/manifest.ts';
 import { isIndex } from '../../oci/media-types.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
-import type { Actor } from './actor.ts';
 import { beginGrace, linkBlob, removeLinks, touchLinksOf } from './blobs.ts';
 import type {
   FoundManifest,
@@ -15,13 +14,13 @@ import type {
   ManifestRecord,
   ReferrerPage,
 } from './catalog.ts';
-import { guardsOf, NO_GUARDS, near, withinQuotas } from './guards.ts';
-import { refuseLoss } from './needed-by-tags.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
+import { excludeWriters } from './dialect.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import type { QuotaGrants } from './quota-grants.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
+import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
+import type { Actor } from './tag-rule-catalog.ts';
 import { pointedAt, pointTags, recordTagsOf } from './tags.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
@@ -69,18 +68,20 @@ export class KnexManifests implements ManifestCatalog {
       const id = await ensureRepository(trx, repository);
       const { digest, size } = manifest.blob;
       const before = precondition && (await present(trx, id, precondition.tag, digest));
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
       const missing = await findMissing(trx, id, manifest.references, options.requireManifests);
       if (missing.length > 0) throw new ManifestBlobUnknownError(missing);
-      const bounds = near(guards, manifest.blob.size, use);
-      const blob = await withinQuotas(trx, bounds, by, () => linkBlob(trx, id, manifest.blob, options.claim));
+      const bounds = quotasToCheck(policy, manifest.blob.size, use);
+      const blob = await enforceQuotas(trx, bounds, by, () =>
+        linkBlob(trx, id, manifest.blob, options.claim),
+      );
       await writeManifest(trx, id, manifest);
-      await pointTags(trx, id, tags, digest, { by, guards });
+      await pointTags(trx, id, tags, digest, { by, policy });
       // Whatever else is wrong is told of before (RFC 9110, section 13.2.1).
       if (precondition !== undefined) enforcePrecondition(precondition, before, digest);
       const { mediaType } = manifest;
       const write = { action: 'push', repository, digest, size, mediaType, tags, whole: true } as const;
-      await recordWrite(trx, by, write, guards.hooks);
+      await recordWrite(trx, by, write, policy.hooks);
       return blob;
     };
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
@@ -108,8 +109,8 @@ export class KnexManifests implements ManifestCatalog {
     const work = async (trx: Knex.Transaction) => {
       const id = await findRepositoryId(trx, repository);
       if (id === undefined) return false;
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
-      await refuseLoss(trx, id, digest, by, guards);
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
+      await refuseLoss(trx, id, digest, by, policy);
       const referring = { repository_id: id, manifest_digest: digest };
       // What it held on to, and what is about it, begins its grace period now.
       await touchLinksOf(trx, id, trx('manifest_references').where(referring), 'position');
@@ -129,7 +130,7 @@ export class KnexManifests implements ManifestCatalog {
       await beginGrace(trx, digest);
       const mediaType: string = row.media_type;
       const write = { action: 'delete', repository, digest, mediaType, tags, whole: true } as const;
-      await recordWrite(trx, by, write, guards.hooks);
+      await recordWrite(trx, by, write, policy.hooks);
       return true;
     };
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { parseDigest } from '../../oci/digest.ts';
+import type { NameLine, NamesCatalog } from './catalog.ts';
 import { isPostgres } from './dialect.ts';
-import type { NameLine, NamesCatalog } from './names-catalog.ts';
 import { NAME_CHANGES } from './postgres/name-changes.ts';
 
 /** Rows that one statement reads: about a millisecond's work. */

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { isPostgres } from './dialect.ts';
-import { exceeded, USED, usedOf } from './guards.ts';
-import { refuseBeyond } from './most-settings.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
+import { excludeWriters, isPostgres } from './dialect.ts';
 import type { Quota, QuotaCatalog, QuotaDrift, QuotaUse } from './quota-catalog.ts';
 import { type QuotaGrant, QuotaGrants, shareOf } from './quota-grants.ts';
+import { exceeded, USED, usedOf } from './repository-policy.ts';
+import { refuseBeyond } from './rows.ts';
 import { inStatement, inTransaction } from './transaction.ts';
 
 /** Milliseconds for which it is remembered which quotas there are and what was used of them. */

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
-import type { Actor } from './actor.ts';
 import { touchLinks } from './blobs.ts';
 import type { NamePage, Page, TagCatalog, TagChange } from './catalog.ts';
-import { type Guards, guardsOf, NO_GUARDS, refuseTagChange } from './guards.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
+import { excludeWriters } from './dialect.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import { findRepositoryId } from './repositories.ts';
+import { NO_POLICY, policyOf, type RepositoryPolicy, refuseTagChange } from './repository-policy.ts';
 import { pageOfNames } from './rows.ts';
+import type { Actor } from './tag-rule-catalog.ts';
 import { inTransaction } from './transaction.ts';
 import { recordWrite } from './write-record.ts';
 
@@ -39,14 +39,14 @@ export class KnexTags implements TagCatalog {
       if (id === undefined) return false;
       const pointed = await pointedAt(trx, id, tag);
       if (pointed === undefined) return false;
-      const guards = by === undefined ? NO_GUARDS : await guardsOf(trx, repository);
-      refuseTagChange(guards, by, { tag, before: pointed, after: undefined });
+      const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
+      refuseTagChange(policy, by, { tag, before: pointed, after: undefined });
       enforcePrecondition(precondition, pointed, undefined);
       await trx('tags').where({ repository_id: id, name: tag }).delete();
       await recordChange(trx, id, { tag, before: pointed, after: null, by });
       const digest = parseDigest(pointed);
       const write = { action: 'delete', repository, digest, tags: [tag], whole: false } as const;
-      await recordWrite(trx, by, write, guards.hooks);
+      await recordWrite(trx, by, write, policy.hooks);
       return true;
     };
     return inTransaction(this.#knex, work, { clearWay: excludeWriters });
@@ -71,7 +71,7 @@ export class KnexTags implements TagCatalog {
 /** For whom tags are set, and what concerns their repository. */
 export interface TagGuard {
   readonly by: Actor | undefined;
-  readonly guards: Guards;
+  readonly policy: RepositoryPolicy;
 }
 
 /** Points tags at a manifest of the repository, wherever they pointed before. Throws TagRefusedError. */
@@ -80,11 +80,11 @@ export async function pointTags(
   repositoryId: number,
   tags: readonly string[],
   digest: Digest,
-  { by, guards }: TagGuard,
+  { by, policy }: TagGuard,
 ): Promise<void> {
   for (const name of tags) {
     const before = await pointedAt(trx, repositoryId, name);
-    refuseTagChange(guards, by, { tag: name, before, after: digest });
+    refuseTagChange(policy, by, { tag: name, before, after: digest });
     await trx('tags')
       .insert({ repository_id: repositoryId, name, manifest_digest: digest, updated_at: Date.now() })
       .onConflict(['repository_id', 'name'])

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Knex } from 'knex';
+import type { Semaphore } from '../../lib/sync/semaphore.ts';
 import { DatabaseUnavailableError, StorageFullError } from '../errors.ts';
 import { isPostgres } from './dialect.ts';
 import type { LogSync } from './log-sync.ts';
 import { withRecord } from './recorded-change.ts';
-import type { Place, RetryLane } from './retry-lane.ts';
 import type { TransactionGroup } from './transaction-group.ts';
 
 /** Milliseconds after which a transaction that others keep from running fails. */
@@ -105,9 +105,9 @@ function makeRoomOf(knex: Knex): (() => Promise<boolean>) | undefined {
   return knex.client.config.makeRoom;
 }
 
-/** PostgreSQL's. */
-function laneOf(knex: Knex): RetryLane | undefined {
-  return knex.client.config.retryLane;
+/** Of PostgreSQL: retries run one at a time, since transactions that want the same rows would keep failing each other. */
+function retriesOf(knex: Knex): Semaphore | undefined {
+  return knex.client.config.retries;
 }
 
 /** The part of a better-sqlite3 connection that is needed here. */
@@ -131,7 +131,7 @@ async function withoutSync<T>(knex: Knex, work: (connection: Connection) => Prom
 async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promise<T>): Promise<T> {
   const began = performance.now();
   const giveUpAt = began + PATIENCE;
-  let place: Place | undefined;
+  let release: (() => void) | undefined;
   let hasMadeRoom = false;
   try {
     for (let pause = 2, tries = 0; ; pause = Math.min(pause * 2, LONGEST_PAUSE), tries += 1) {
@@ -146,12 +146,13 @@ async function untilItPasses<T>(knex: Knex, run: (hasGivenWay: boolean) => Promi
         }
         if (!isPassing(cause)) throw cause;
         if (performance.now() > giveUpAt) throw givenUp(cause);
-        if (!(cause instanceof DatabaseUnavailableError)) place ??= await laneOf(knex)?.take();
+        if (!(cause instanceof DatabaseUnavailableError))
+          release ??= await retriesOf(knex)?.take(new AbortController().signal);
       }
       await sleep(Math.random() * pause);
     }
   } finally {
-    place?.leave();
+    release?.();
   }
 }
 

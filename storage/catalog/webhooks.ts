@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
-import { refuseBeyond } from './most-settings.ts';
-import { excludeWriters } from './postgres/exclude-writers.ts';
+import { excludeWriters } from './dialect.ts';
+import { refuseBeyond } from './rows.ts';
 import { inTransaction } from './transaction.ts';
 import type {
   KeptWebhook,

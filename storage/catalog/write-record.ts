@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Digest } from '../../oci/digest.ts';
-import type { Actor } from './actor.ts';
 import type { AuditEntry } from './audit-catalog.ts';
-import type { Guards } from './guards.ts';
 import { insertEntries } from './insert-entries.ts';
+import type { RepositoryPolicy } from './repository-policy.ts';
 import { batches } from './rows.ts';
+import type { Actor } from './tag-rule-catalog.ts';
 import type { ToldEvent } from './webhook-catalog.ts';
 
 /** Rows in one statement: databases bound the number of its values. */
@@ -29,7 +29,7 @@ export async function recordWrite(
   trx: Knex.Transaction,
   by: Actor | undefined,
   { action, repository, digest, tags = [], mediaType, size, whole }: Write,
-  hooks: Guards['hooks'] = [],
+  hooks: RepositoryPolicy['hooks'] = [],
 ): Promise<void> {
   if (by === undefined) return;
   const at = new Date();

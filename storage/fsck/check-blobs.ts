@@ -1,8 +1,7 @@
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import { CLAIM_TIME } from '../content-store.ts';
-import type { CheckRun } from './check-store.ts';
-import type { CheckSummary, Finding, Outcome } from './findings.ts';
+import type { CheckRun, CheckSummary, Finding, Outcome } from './findings.ts';
 import { verifyFile } from './verify-file.ts';
 
 const AT_ONCE = 100;

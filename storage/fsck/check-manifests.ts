@@ -4,8 +4,7 @@ import { MAX_MANIFEST_SIZE, readManifest } from '../../oci/manifest.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
 import { BlobUnknownError, ManifestBlobUnknownError, StorageError } from '../errors.ts';
-import type { CheckRun } from './check-store.ts';
-import type { CheckSummary, Finding } from './findings.ts';
+import type { CheckRun, CheckSummary, Finding } from './findings.ts';
 
 const AT_ONCE = 100;
 

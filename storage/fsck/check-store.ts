@@ -1,21 +1,7 @@
-import type { BlobStore } from '../blobs/blob-store.ts';
-import type { Catalog } from '../catalog/catalog.ts';
 import { inBatches } from '../gc/in-batches.ts';
 import { checkBlobs } from './check-blobs.ts';
 import { checkManifests } from './check-manifests.ts';
-import type { CheckSummary, Finding } from './findings.ts';
-
-export interface CheckRun {
-  readonly catalog: Catalog;
-  readonly blobs: BlobStore;
-  /** Whether what can be mended is; a damaged file of which there is no copy is set aside, with its record. */
-  readonly repair: boolean;
-  readonly signal?: AbortSignal;
-  /** Called often. */
-  readonly onProgress?: (summary: Readonly<CheckSummary>) => void;
-  /** Called with what is wrong, as it is found. */
-  readonly onFinding: (finding: Finding) => void;
-}
+import type { CheckRun, CheckSummary } from './findings.ts';
 
 /**
  * Verifies that everything the catalog promises is there: the file of every blob with its size and digest,

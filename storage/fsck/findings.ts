@@ -1,5 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { StoredBlob } from '../blobs/blob-driver.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { ManifestName } from '../catalog/garbage-catalog.ts';
 
 /** How a finding was dealt with: `mended` is as good as new, `removed` can be pushed again, `kept` is as it was. */
@@ -31,4 +33,17 @@ export interface CheckSummary {
   leftovers: number;
   leftoverBytes: number;
   uploads: number;
+}
+
+/** A check of a store: its parts, and how it reports. */
+export interface CheckRun {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  /** Whether what can be mended is; a damaged file of which there is no copy is set aside, with its record. */
+  readonly repair: boolean;
+  readonly signal?: AbortSignal;
+  /** Called often. */
+  readonly onProgress?: (summary: Readonly<CheckSummary>) => void;
+  /** Called with what is wrong, as it is found. */
+  readonly onFinding: (finding: Finding) => void;
 }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import type { StoredBlob } from '../blobs/blob-driver.ts';
+import type { DriverUpload, StoredBlob, StoredFile } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import type { Catalog } from '../catalog/catalog.ts';
-import type { SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
+import type { StoredEntry } from '../blobs/driver-capabilities.ts';
+import type { Catalog, UploadCatalog } from '../catalog/catalog.ts';
+import type { GarbageCatalog, SweepWindow, Swept } from '../catalog/garbage-catalog.ts';
+import { UploadBusyError } from '../errors.ts';
 import { GarbageLease } from './garbage-lease.ts';
-import { sweepStored } from './sweep-stored.ts';
-import { dropIdleUploads } from './sweep-uploads.ts';
+import { inBatches } from './in-batches.ts';
 
 /** Rows that one step looks at: about a millisecond's work. */
 const WINDOW = 250;
@@ -192,4 +193,80 @@ async function sweepAll(run: GarbageRun, lease: GarbageLease): Promise<GarbageRe
     await after('leftovers');
   }
   return report;
+}
+
+/** Uploads that are dropped in one step. */
+const STEP = 20;
+
+/** Drops uploads that nobody has touched for `idleMs`; yields how many, now and then. */
+async function* dropIdleUploads(
+  uploads: UploadCatalog,
+  blobs: GarbageBlobs,
+  idleMs: number,
+): AsyncGenerator<number, void, undefined> {
+  const before = new Date(Date.now() - idleMs);
+  for (;;) {
+    const idle = await uploads.listIdle(before, STEP);
+    if (idle.length === 0) return;
+    // The records first, and only while they are idle: whoever goes on with an upload finds out before it ends.
+    const ids = idle.map(({ upload }) => upload.id);
+    const dropped = await uploads.deleteIdle(ids, before);
+    for (const { upload } of idle) if (dropped.has(upload.id)) await abortUnlessBusy(blobs, upload);
+    yield dropped.size;
+  }
+}
+
+/** A request that still writes to it fails at its next step, and what it leaves is swept later. */
+export async function abortUnlessBusy(blobs: GarbageBlobs, upload: DriverUpload): Promise<void> {
+  try {
+    await blobs.abort(upload);
+  } catch (error) {
+    if (!(error instanceof UploadBusyError)) throw error;
+  }
+}
+
+/** What a step has deleted. */
+interface SweptStored {
+  readonly files: readonly StoredFile[];
+  readonly uploads: number;
+  /** Unfinished uploads that it has seen and left alone. */
+  readonly kept: { readonly uploads: number; readonly bytes: number };
+}
+
+/**
+ * Deletes files older than `ageMs` that nothing names, and the bytes of uploads that have no record and got nothing
+ * for as long; yields what it has deleted, now and then.
+ */
+async function* sweepStored(
+  catalog: GarbageCatalog,
+  blobs: GarbageBlobs,
+  ageMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SweptStored, void, undefined> {
+  const before = Date.now() - ageMs;
+  const isOld = (entry: StoredEntry) =>
+    (entry.kind === 'blob' ? entry.file.storedAt : entry.touchedAt).getTime() <= before;
+  let young = { uploads: 0, bytes: 0 };
+  const isWanted = (entry: StoredEntry) => {
+    if (isOld(entry)) return true;
+    if (entry.kind === 'upload')
+      young = { uploads: young.uploads + 1, bytes: young.bytes + (entry.size ?? 0) };
+    return false;
+  };
+  for await (const entries of inBatches(blobs.listStored(signal), isWanted)) {
+    const files = entries.flatMap((entry) => (entry.kind === 'blob' ? entry.file : []));
+    const uploads = entries.flatMap((entry) => (entry.kind === 'upload' ? entry : []));
+    const ids = uploads.map(({ id }) => id);
+    // They were seen first: a record that is made from now on is of something younger.
+    const [named, known] = await Promise.all([catalog.namedOf(files), catalog.knownUploads(ids)]);
+    const orphans = files.filter(({ location }) => !named.has(location));
+    const lost = ids.filter((id) => !known.has(id));
+    for (const id of lost) await abortUnlessBusy(blobs, { id, size: 0, detail: '' });
+    await blobs.deleteAll(orphans);
+    const kept = uploads.filter(({ id }) => known.has(id));
+    const bytes = kept.reduce((sum, { size = 0 }) => sum + size, young.bytes);
+    yield { files: orphans, uploads: lost.length, kept: { uploads: young.uploads + kept.length, bytes } };
+    young = { uploads: 0, bytes: 0 };
+  }
+  yield { files: [], uploads: 0, kept: young };
 }

@@ -1,6 +1,6 @@
 import type { StoredBlob } from '../blobs/blob-driver.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
-import type { StoredEntry } from '../blobs/one-listing.ts';
+import type { StoredEntry } from '../blobs/driver-capabilities.ts';
 import type { GarbageBlobs } from './collect-garbage.ts';
 
 /**

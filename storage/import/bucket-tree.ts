@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { viaProxy } from '../../lib/http/proxies/via-proxy.ts';
 import type { S3Settings } from '../blobs/s3/s3-settings.ts';
+import type { ReadOnlyTree, TreeEntry } from './docker-registry-source.ts';
 import { SourceContentError, SourceUnavailableError } from './import-source.ts';
-import type { ReadOnlyTree, TreeEntry } from './read-only-tree.ts';
 import { reasonOf, resumedRead } from './resumed-read.ts';
 
 /** Of each request, whose answers to failures that may pass are waited for longer each time. */

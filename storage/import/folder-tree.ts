@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ReadOnlyTree, TreeEntry } from './docker-registry-source.ts';
 import { SourceContentError } from './import-source.ts';
-import type { ReadOnlyTree, TreeEntry } from './read-only-tree.ts';
 
 const PIECE = 1024 * 1024;
 

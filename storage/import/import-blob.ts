@@ -2,7 +2,6 @@ import type { BlobStore } from '../blobs/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { ContentStore } from '../content-store.ts';
 import { DigestMismatchError } from '../errors.ts';
-import type { ImportReport } from './import-report.ts';
 import { type ImportSource, type SourceBlob, SourceContentError } from './import-source.ts';
 
 /** Where an import takes from and what it fills. */
@@ -64,4 +63,21 @@ function refuseSize({ digest, size }: SourceBlob, actual: number): void {
       `${digest} has ${actual} bytes, but the manifest says ${size}: no client would take it`,
     );
   }
+}
+
+/** What an import has done so far. */
+export interface ImportReport {
+  repositories: number;
+  /** Tags that point where they point in the source. */
+  tags: number;
+  /** Manifests and blobs that were not here before. */
+  manifests: number;
+  blobs: number;
+  /** Read from the source for blobs. */
+  bytes: number;
+  problems: number;
+}
+
+export function emptyReport(): ImportReport {
+  return { repositories: 0, tags: 0, manifests: 0, blobs: 0, bytes: 0, problems: 0 };
 }

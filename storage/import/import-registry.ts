@@ -1,5 +1,5 @@
 import { isRepositoryName } from '../../oci/repository-name.ts';
-import { emptyReport, type ImportReport } from './import-report.ts';
+import { emptyReport, type ImportReport } from './import-blob.ts';
 import { type RepositoryImport, RepositoryImporter } from './import-repository.ts';
 import { SourceContentError } from './import-source.ts';
 

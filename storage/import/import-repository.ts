@@ -1,4 +1,5 @@
 import { concurrently } from '../../lib/sync/concurrently.ts';
+import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { isForeign } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { ManifestInvalidError } from '../../oci/errors.ts';
@@ -7,10 +8,8 @@ import { isTag } from '../../oci/tag.ts';
 import { refuseAmbiguousJson } from '../../oci/unambiguous-json.ts';
 import type { ManifestRecord } from '../catalog/catalog.ts';
 import { BlobUnknownError, ManifestBlobUnknownError } from '../errors.ts';
-import { type ImportEnds, importBlob } from './import-blob.ts';
-import type { ImportReport } from './import-report.ts';
+import { type ImportEnds, type ImportReport, importBlob } from './import-blob.ts';
 import { SourceContentError } from './import-source.ts';
-import { Slots } from './slots.ts';
 
 /** How often a manifest is tried whose blobs garbage collection takes before it is there. */
 const ATTEMPTS = 5;
@@ -39,7 +38,7 @@ interface ReadManifest {
  */
 export class RepositoryImporter {
   readonly #run: RepositoryImport;
-  readonly #slots: Slots;
+  readonly #reads: Semaphore;
   /** Whether each manifest could be brought; each is tried once. */
   readonly #manifests = new Map<Digest, Promise<boolean>>();
   readonly #blobs = new Map<Digest, Promise<void>>();
@@ -47,7 +46,7 @@ export class RepositoryImporter {
 
   constructor(run: RepositoryImport) {
     this.#run = run;
-    this.#slots = new Slots(run.jobs);
+    this.#reads = new Semaphore(run.jobs);
   }
 
   /** Throws SourceContentError when the tags cannot be listed, SourceUnavailableError, StorageFullError. */
@@ -88,7 +87,7 @@ export class RepositoryImporter {
   async #bringReferrers(subject: Digest): Promise<void> {
     const { source, repository, jobs, signal } = this.#run;
     await this.#orProblem(`referrers of ${repository}@${subject}`, async () => {
-      const referrers = await this.#slots.run(() => source.referrers(repository, subject, signal));
+      const referrers = await this.#reads.hold(signal, () => source.referrers(repository, subject, signal));
       await concurrently(referrers, jobs, async (digest) => {
         await this.#once(digest, []);
       });
@@ -173,7 +172,9 @@ export class RepositoryImporter {
 
   async #readThere(digest: Digest): Promise<ReadManifest> {
     const { source, repository, signal } = this.#run;
-    const { bytes, mediaType } = await this.#slots.run(() => source.readManifest(repository, digest, signal));
+    const { bytes, mediaType } = await this.#reads.hold(signal, () =>
+      source.readManifest(repository, digest, signal),
+    );
     try {
       const manifest = readManifest(bytes, mediaType);
       await refuseAmbiguousJson(bytes, 'the manifest');
@@ -199,7 +200,7 @@ export class RepositoryImporter {
       const { report, repository, signal } = this.#run;
       const running =
         this.#blobs.get(blob.digest) ??
-        this.#slots.run(() => importBlob(this.#run, repository, blob, report, signal));
+        this.#reads.hold(signal, () => importBlob(this.#run, repository, blob, report, signal));
       this.#blobs.set(blob.digest, running);
       try {
         await running;

@@ -2,7 +2,7 @@ import { isDigest } from '../../oci/digest.ts';
 import type { JsonObject } from '../../oci/json-object.ts';
 import { isRepositoryName } from '../../oci/repository-name.ts';
 import { isTag } from '../../oci/tag.ts';
-import type { NameLine } from '../catalog/names-catalog.ts';
+import type { NameLine } from '../catalog/catalog.ts';
 
 /** Where the snapshots of names lie beside the blobs. */
 export const NAMES_FOLDER = 'names';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
-import type { Actor } from '../../storage/catalog/actor.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { openPostgres } from '../../storage/catalog/postgres/open-postgres.ts';
+import type { Actor } from '../../storage/catalog/tag-rule-catalog.ts';
 import { DatabaseUnavailableError, QuotaExceededError } from '../../storage/errors.ts';
 import { digestOf } from '../support/content.ts';
 import { startPostgres } from '../support/postgres.ts';

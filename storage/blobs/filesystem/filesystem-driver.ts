@@ -15,11 +15,8 @@ import type {
   StoredFile,
   StoredUpload,
 } from '../blob-driver.ts';
-import type { BoundedSpace } from '../bounded-space.ts';
-import type { LocalFiles } from '../local-files.ts';
-import type { LosesUnsynced } from '../loses-unsynced.ts';
+import type { BoundedSpace, LocalFiles, LosesUnsynced, SmallContent } from '../driver-capabilities.ts';
 import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
-import type { SmallContent } from '../small-content.ts';
 import { isMissing, onDevice } from './device-errors.ts';
 import { DurableFolders, syncFolder } from './durable-folders.ts';
 import { FileReader } from './file-reader.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { makePrivateFileSync } from '../../../lib/files/private-file.ts';
 import { lockFile } from '../../../lib/linux/file-lock.ts';
-import type { UploadLocks } from '../upload-locks.ts';
+import type { UploadLocks } from '../blob-driver.ts';
 
 /**
  * Locks of uploads for processes that share a folder: a file in `locks/` for each upload that somebody writes to.

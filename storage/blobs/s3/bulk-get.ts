@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
-import { isAnswerTo, type RangeRequest, rangeRequest } from './range-answer.ts';
+import { isAnswerTo, type RangeRequest, rangeRequest } from './range-request.ts';
 
 /** Bytes of a chunk: one for each record of TLS, of 16 KiB, costs three times the processor time. */
 const BLOCK_SIZE = 128 * 1024;

@@ -1,14 +1,6 @@
 import type { PartStore } from './part-store.ts';
 import type { NumberedPart, S3Bucket } from './s3-bucket.ts';
 
-/** Bytes that one CopyObject takes at most, and each UploadPartCopy of what is larger. */
-export interface CopyLimits {
-  readonly whole: number;
-  readonly part: number;
-}
-
-/** Amazon's, and parts so large that an object of 5 TiB has not too many. */
-export const COPY_LIMITS: CopyLimits = { whole: 5 * 1024 ** 3, part: 1024 ** 3 };
 const COPIES_AT_ONCE = 4;
 
 /** Copies an object of any size within S3; what has been copied when it fails is dropped. Throws NotThereError. */

@@ -1,20 +1,11 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageUnavailableError } from '../../errors.ts';
-import type { ByteRange } from '../blob-driver.ts';
-import type { S3Bucket } from './s3-bucket.ts';
+import type { ObjectPart, S3Bucket } from './s3-bucket.ts';
 import { NotThereError } from './s3-errors.ts';
 
 /** How often a body that breaks off is asked for again without a byte in between. */
 const MOST_TRIES = 5;
-
-/** Bytes of an object that does not change. */
-export interface ObjectPart {
-  readonly key: string;
-  /** Of the whole object. */
-  readonly size: number;
-  readonly range: ByteRange;
-}
 
 /**
  * The bytes of a part of an object, whose first answer is waited for. A body that breaks off or stalls is asked

@@ -1,30 +1,23 @@
 import { createSecureContext } from 'node:tls';
-import { GetObjectCommand, S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { viaProxy } from '../../../lib/http/proxies/via-proxy.ts';
 import { bulkGet } from './bulk-get.ts';
 import { checkBucket } from './check-bucket.ts';
-import { COPY_LIMITS, type CopyLimits } from './copy-object.ts';
 import { ObjectKeys } from './object-keys.ts';
 import { PartMemory } from './part-memory.ts';
-import { patientRetries } from './patient-retries.ts';
-import { rawGet } from './raw-get.ts';
+import { COPY_LIMITS, type CopyLimits } from './part-store.ts';
+import { rawGet } from './range-request.ts';
 import { type BulkRead, S3Bucket } from './s3-bucket.ts';
+import { clientConfig, leavePayloadUnsigned, sliceBodies } from './s3-client.ts';
 import { type ObjectAccess, S3Driver } from './s3-driver.ts';
 import type { S3Settings } from './s3-settings.ts';
-import { sliceBodies } from './slice-bodies.ts';
-import { leavePayloadUnsigned } from './unsigned-payload.ts';
 
 /** Bytes of all parts that are filled or sent at once: eight uploads keep a registry below 200 MB. Never fewer than three parts. */
 const PART_MEMORY = 32 * 1024 * 1024;
 /** Seconds for which the address of a download is good. */
 const DOWNLOAD_TIME = 20 * 60;
-/** Milliseconds: to reach the server, without a byte either way, and until an answer begins (the second is for what is sent). */
-const CONNECT_TIME = 5_000;
+/** Milliseconds without a byte either way after which a connection counts as broken. */
 const SILENCE_TIME = 20_000;
-const ANSWER_TIME = 60_000;
-const LEAST_BYTES_PER_MS = 100;
-const CONNECTIONS = 256;
 /** Bytes: less comes sooner over a connection that is there already. */
 const LEAST_IN_BULK = 4 * 1024 * 1024;
 
@@ -101,33 +94,4 @@ function driverOf(
 ): S3Driver {
   const memory = new PartMemory(partSize, Math.max(3, Math.floor(PART_MEMORY / partSize)));
   return new S3Driver({ bucket, keys, memory, copyLimits }, access);
-}
-
-function clientConfig(
-  { region, pathStyle, partSize, proxy }: S3Settings,
-  endpoint: string | undefined,
-  silence: number,
-): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: CONNECTIONS, ...viaProxy(proxy) };
-  // Servers other than Amazon's have one region, whatever it is called.
-  const regionOr = region ?? (endpoint === undefined ? undefined : 'us-east-1');
-  return {
-    forcePathStyle: pathStyle,
-    // Ceph keeps what the newer checksums wrap a body in.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    retryStrategy: patientRetries(silence),
-    requestHandler: {
-      connectionTimeout: CONNECT_TIME,
-      socketTimeout: silence,
-      requestTimeout: ANSWER_TIME + partSize / LEAST_BYTES_PER_MS,
-      throwOnRequestTimeout: true,
-      httpAgent: agent,
-      httpsAgent: agent,
-    },
-    // What is to be expected first is sent over a connection that no proxy is asked for.
-    ...(proxy !== undefined && { expectContinueHeader: false }),
-    ...(regionOr !== undefined && { region: regionOr }),
-    ...(endpoint !== undefined && { endpoint }),
-  };
 }

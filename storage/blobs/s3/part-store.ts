@@ -1,8 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { CopyLimits } from './copy-object.ts';
 import type { ObjectKeys } from './object-keys.ts';
 import type { PartMemory } from './part-memory.ts';
 import type { S3Bucket } from './s3-bucket.ts';
+
+/** Bytes that one CopyObject takes at most, and each UploadPartCopy of what is larger. */
+export interface CopyLimits {
+  readonly whole: number;
+  readonly part: number;
+}
+
+/** Amazon's, and parts so large that an object of 5 TiB has not too many. */
+export const COPY_LIMITS: CopyLimits = { whole: 5 * 1024 ** 3, part: 1024 ** 3 };
 
 /** What the writing of an upload needs. */
 export interface PartStore {

@@ -17,7 +17,6 @@ import {
 } from '@aws-sdk/client-s3';
 import { StorageUnavailableError } from '../../errors.ts';
 import type { ByteRange } from '../blob-driver.ts';
-import type { ObjectPart } from './object-reader.ts';
 import { NotThereError, translated } from './s3-errors.ts';
 
 const CONTENT_TYPE = 'application/octet-stream';
@@ -41,6 +40,14 @@ export interface NumberedPart {
   readonly number: number;
   /** Without quotes. */
   readonly etag: string;
+}
+
+/** Bytes of an object that does not change. */
+export interface ObjectPart {
+  readonly key: string;
+  /** Of the whole object. */
+  readonly size: number;
+  readonly range: ByteRange;
 }
 
 /** A faster way to a large part of an object; undefined when the part does not come by it. */

@@ -1,20 +1,24 @@
 import type { Digest } from '../../../oci/digest.ts';
 import { BlobUnknownError, UploadUnknownError } from '../../errors.ts';
-import type { BatchDeletes } from '../batch-deletes.ts';
-import type { BlobConnection, BlobConnections } from '../blob-connections.ts';
 import type { BlobDriver, ByteRange, DriverUpload, StoredBlob, StoredFile } from '../blob-driver.ts';
-import type { OneListing, StoredEntry } from '../one-listing.ts';
+import type {
+  BatchDeletes,
+  BlobConnection,
+  BlobConnections,
+  OneListing,
+  SignedDownloads,
+  SmallContent,
+  StoredEntry,
+} from '../driver-capabilities.ts';
 import type { KeepsSideFiles, SideFiles } from '../side-files.ts';
-import type { SignedDownloads } from '../signed-downloads.ts';
-import type { SmallContent } from '../small-content.ts';
 import { BucketSideFiles } from './bucket-side-files.ts';
 import { copyObject } from './copy-object.ts';
 import { finishUpload } from './finish-upload.ts';
 import { isUploadId, isWhole, TOMBSTONE, wholeName } from './object-keys.ts';
-import { type ObjectPart, openObject } from './object-reader.ts';
+import { openObject } from './object-reader.ts';
 import type { PartStore } from './part-store.ts';
 import { PartWriter } from './part-writer.ts';
-import { ifThere } from './s3-bucket.ts';
+import { ifThere, type ObjectPart } from './s3-bucket.ts';
 import { NotThereError } from './s3-errors.ts';
 import { blobsOf, leftoversOf, listGroups, touchedAt } from './stored-groups.ts';
 import { emptyDetail, encodeDetail, parseDetail, type UploadDetail } from './upload-detail.ts';

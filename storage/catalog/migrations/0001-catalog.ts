@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
+import { isPostgres } from '../dialect.ts';
 import type { Migration } from '../migrate.ts';
-import { byteOrdered } from './byte-ordered.ts';
 
 /** Repositories, blobs, manifests, tags and uploads. Times are milliseconds since 1970. */
 export const createCatalog: Migration = {
@@ -95,4 +95,9 @@ async function createUploads(knex: Knex.Transaction): Promise<void> {
     table.bigInteger('started_at').notNullable();
     table.bigInteger('touched_at').notNullable().index();
   });
+}
+
+/** Makes a text column sort by bytes, as the distribution API lists names; SQLite's columns do so already. */
+export function byteOrdered(knex: Knex.Transaction, column: Knex.ColumnBuilder): Knex.ColumnBuilder {
+  return isPostgres(knex) ? column.collate('C') : column;
 }

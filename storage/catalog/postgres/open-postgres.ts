@@ -1,6 +1,6 @@
 import knex, { type Knex } from 'knex';
 import { Client, type ClientConfig, type CustomTypesConfig, types } from 'pg';
-import { RetryLane } from '../retry-lane.ts';
+import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import { PATIENCE, PatientClient } from './patient-client.ts';
 
 /** Connections of one process, beside the one of its PostgresVersion. */
@@ -64,8 +64,8 @@ export async function openPostgres(url: string): Promise<Knex> {
   } finally {
     await first.end().catch(() => undefined);
   }
-  const config: Knex.Config & { readonly retryLane: RetryLane } = {
-    retryLane: new RetryLane(),
+  const config: Knex.Config & { readonly retries: Semaphore } = {
+    retries: new Semaphore(1),
     client: PatientClient,
     connection: connection as Knex.PgConnectionConfig,
     acquireConnectionTimeout: PATIENCE,

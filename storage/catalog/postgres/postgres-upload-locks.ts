@@ -1,4 +1,4 @@
-import type { UploadLocks } from '../../blobs/upload-locks.ts';
+import type { UploadLocks } from '../../blobs/blob-driver.ts';
 import { LastingClient } from './lasting-client.ts';
 
 /** A machine that has gone without a word lets go of its locks after a minute. */

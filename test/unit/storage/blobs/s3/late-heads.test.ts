@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { describe, it, type TestContext } from 'node:test';
 import { createSecureContext, createServer as createSecureServer } from 'node:tls';
 import { bulkGet } from '../../../../../storage/blobs/s3/bulk-get.ts';
-import { rawGet } from '../../../../../storage/blobs/s3/raw-get.ts';
+import { rawGet } from '../../../../../storage/blobs/s3/range-request.ts';
 import { makeCertificate } from '../../../../support/certificates.ts';
 import { makeTempDir } from '../../../../support/temp-dir.ts';
 

@@ -1,31 +1,33 @@
 import type { Knex } from 'knex';
-import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { QuotaExceededError, TagRefusedError } from '../errors.ts';
-import type { Actor } from './actor.ts';
 import { isPostgres } from './dialect.ts';
 import type { GrantUse } from './quota-grants.ts';
-import type { TagRule, TagRuleKind } from './tag-rule-catalog.ts';
+import { refuseBeyond } from './rows.ts';
+import type { Actor, TagRule, TagRuleCatalog, TagRuleKind } from './tag-rule-catalog.ts';
+import { inTransaction } from './transaction.ts';
 import type { WebhookEvent } from './webhook-catalog.ts';
 
-/** What concerns a repository: who is told, what may not be done, and how much it may have. */
-export interface Guards {
+/** The settings that apply to one repository: its webhooks, tag rules and quotas. */
+export interface RepositoryPolicy {
   readonly hooks: readonly { readonly id: number; readonly events: readonly WebhookEvent[] }[];
   readonly tagRules: readonly TagRule[];
-  readonly quotas: readonly GuardedQuota[];
+  readonly quotas: readonly PolicyQuota[];
 }
 
-interface GuardedQuota {
+interface PolicyQuota {
   readonly id: number;
   readonly pattern: string;
   readonly bytes: number;
-  /** Ids of what is granted of it. */
+  /** Ids of the grants that processes hold of this quota. */
   readonly grants: readonly number[];
 }
 
-/** Of changes that are the program's own. */
-export const NO_GUARDS: Guards = Object.freeze({ hooks: [], tagRules: [], quotas: [] });
+/** The policy for changes that the program itself makes. */
+export const NO_POLICY: RepositoryPolicy = Object.freeze({ hooks: [], tagRules: [], quotas: [] });
 
-interface GuardRow {
+interface PolicyRow {
   readonly guard: 'hook' | 'tags' | 'quota' | 'grant';
   readonly id: number;
   readonly pattern: string;
@@ -33,11 +35,11 @@ interface GuardRow {
   readonly kind: string;
 }
 
-/** The bytes that are in use of the quota of a row `u` of quota_use. */
+/** SQL for the used bytes of the quota in a row `u` of quota_use. */
 export const USED =
   'u.used + coalesce((select sum(d.bytes) from quota_deltas d where d.quota_id = u.quota_id), 0)';
 
-const GUARDS = `
+const POLICY_ROWS = `
   select 'hook' as guard, id, pattern, cast(events as text) as what, '' as kind from webhooks
     where ? like matches escape '!'
   union all select 'tags', id, pattern, tags, kind from tag_rules where ? like matches escape '!'
@@ -45,11 +47,11 @@ const GUARDS = `
   union all select 'grant', g.id, '', cast(g.quota_id as text), '' from quota_grants g
     join quotas q on q.id = g.quota_id where ? like q.matches escape '!'`;
 
-/** All that concerns a repository, as the transaction sees it: one statement over tables of a few rows. */
-export async function guardsOf(trx: Knex, repository: string): Promise<Guards> {
-  const answer = await trx.raw(GUARDS, Array(4).fill(repository));
-  const rows: readonly GuardRow[] = isPostgres(trx) ? answer.rows : answer;
-  const of = (guard: GuardRow['guard']) => rows.filter((row) => row.guard === guard);
+/** Reads the policy of a repository inside the transaction, in one statement over small tables. */
+export async function policyOf(trx: Knex, repository: string): Promise<RepositoryPolicy> {
+  const answer = await trx.raw(POLICY_ROWS, Array(4).fill(repository));
+  const rows: readonly PolicyRow[] = isPostgres(trx) ? answer.rows : answer;
+  const of = (guard: PolicyRow['guard']) => rows.filter((row) => row.guard === guard);
   return {
     hooks: of('hook').map(({ id, what }) => ({ id, events: what.split(',') as WebhookEvent[] })),
     tagRules: of('tags').map(({ pattern, what, kind }) => ({
@@ -66,16 +68,16 @@ export async function guardsOf(trx: Knex, repository: string): Promise<Guards> {
   };
 }
 
-/** A change of a tag; `before` and `after` are undefined where it is not there. */
+/** A change of a tag; `before` is undefined for a new tag, `after` for a deletion. */
 export interface TagChangeWanted {
   readonly tag: string;
   readonly before: string | undefined;
   readonly after: string | undefined;
 }
 
-/** Throws TagRefusedError for a change that a rule keeps `by` from making. The program itself may make any. */
+/** Throws TagRefusedError when a tag rule forbids the change to `by`. Without an actor, every change is allowed. */
 export function refuseTagChange(
-  { tagRules }: Pick<Guards, 'tagRules'>,
+  { tagRules }: Pick<RepositoryPolicy, 'tagRules'>,
   by: Actor | undefined,
   { tag, before, after }: TagChangeWanted,
 ): void {
@@ -101,20 +103,20 @@ export function refuseTagChange(
   }
 }
 
-/** The quotas that are to be looked at by whoever adds so many bytes. */
-export function near(
-  { quotas }: Pick<Guards, 'quotas'>,
+/** Returns the quotas that adding `size` bytes must check: all but those from which `granted` takes the bytes. */
+export function quotasToCheck(
+  { quotas }: Pick<RepositoryPolicy, 'quotas'>,
   size: number,
   granted: GrantUse | undefined,
-): Pick<Guards, 'quotas'> {
+): Pick<RepositoryPolicy, 'quotas'> {
   if (granted === undefined) return { quotas };
   return { quotas: quotas.filter((quota) => !granted.take(quota, size)) };
 }
 
-/** Throws QuotaExceededError when `work` makes a repository have more than it may; the transaction then goes back. */
-export async function withinQuotas<Result>(
+/** Runs `work`, and throws QuotaExceededError when it exceeds a quota, which rolls the transaction back. */
+export async function enforceQuotas<Result>(
   trx: Knex.Transaction,
-  { quotas }: Pick<Guards, 'quotas'>,
+  { quotas }: Pick<RepositoryPolicy, 'quotas'>,
   by: Actor | undefined,
   work: () => Promise<Result>,
 ): Promise<Result> {
@@ -124,14 +126,14 @@ export async function withinQuotas<Result>(
   const after = await usedOf(trx, quotas);
   for (const { id, pattern, bytes } of quotas) {
     const { used, granted } = after.get(id) ?? UNUSED;
-    // What was there before a quota, or is there already, stays.
+    // Content from before the quota, and content that was linked already, stays.
     if (used > bytes && used > (before.get(id) ?? UNUSED).used) throw exceeded(pattern, used, bytes);
     if (granted > 0 && used + granted > bytes) await trx('quota_grants').where({ quota_id: id }).delete();
   }
   return result;
 }
 
-/** The refusal of what would make `used` bytes where there may be `bytes`. */
+/** Returns the error for a change that would use `used` bytes of a quota of `bytes`. */
 export function exceeded(pattern: string, used: number, bytes: number): QuotaExceededError {
   return new QuotaExceededError(
     `the quota of ${pattern} is ${bytes} bytes and this would make ${used}: delete images there, let garbage ` +
@@ -146,7 +148,7 @@ interface QuotaUsage {
 
 const UNUSED: QuotaUsage = { used: 0, granted: 0 };
 
-/** The bytes of quotas that are in use, and those that are set aside for whoever pushes. */
+/** Reads the used and the granted bytes of quotas, by quota id. */
 export async function usedOf(
   trx: Knex.Transaction,
   quotas: readonly { readonly id: number }[],
@@ -166,4 +168,67 @@ export async function usedOf(
   return new Map(
     rows.map(({ quota_id, used, granted }) => [quota_id, { used: Number(used), granted: Number(granted) }]),
   );
+}
+
+/** The tags of a repository that point at what is or needs the content of a digest. */
+const NEEDED_BY = `
+  with recursive hit (digest) as (
+    select cast(? as varchar(135))
+    union
+    select r.manifest_digest from hit
+      join manifest_references r on r.repository_id = ? and r.digest = hit.digest and r.kind <> 'subject'
+  )
+  select t.name, t.manifest_digest as digest from hit
+    join tags t on t.repository_id = ? and t.manifest_digest = hit.digest`;
+
+/**
+ * Throws TagRefusedError when without a manifest or blob a tag would be gone, or would be broken, that `by` may not
+ * delete. `most` is how many tags are looked at; all unless given.
+ */
+export async function refuseLoss(
+  trx: Knex.Transaction,
+  repositoryId: number,
+  digest: Digest,
+  by: Actor | undefined,
+  policy: RepositoryPolicy,
+  most?: number,
+): Promise<void> {
+  if (by === undefined || policy.tagRules.length === 0) return;
+  const answer = await (most === undefined
+    ? trx.raw(NEEDED_BY, [digest, repositoryId, repositoryId])
+    : trx.raw(`${NEEDED_BY} limit ?`, [digest, repositoryId, repositoryId, most]));
+  const tags: readonly { name: string; digest: string }[] = isPostgres(trx) ? answer.rows : answer;
+  for (const tag of tags)
+    refuseTagChange(policy, by, { tag: tag.name, before: tag.digest, after: undefined });
+}
+
+/** Rules of tags. */
+export class KnexTagRules implements TagRuleCatalog {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list(): Promise<readonly TagRule[]> {
+    return this.#knex('tag_rules').orderBy(['pattern', 'tags']).select('pattern', 'tags', 'kind');
+  }
+
+  async put({ pattern, tags, kind }: TagRule): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      const there = await trx('tag_rules').where({ pattern, tags }).first('id');
+      if (there === undefined) await refuseBeyond(trx, 'tag_rules');
+      await trx('tag_rules')
+        .insert({ pattern, matches: likePattern(pattern), tags, kind })
+        .onConflict(['pattern', 'tags'])
+        .merge(['kind']);
+    });
+  }
+
+  remove({ pattern, tags }: Pick<TagRule, 'pattern' | 'tags'>): Promise<boolean> {
+    return inTransaction(
+      this.#knex,
+      async (trx) => (await trx('tag_rules').where({ pattern, tags }).delete()) > 0,
+    );
+  }
 }

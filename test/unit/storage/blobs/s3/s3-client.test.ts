@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { patientRetries } from '../../../../../storage/blobs/s3/patient-retries.ts';
+import { patientRetries } from '../../../../../storage/blobs/s3/s3-client.ts';
 
 const SILENCE = 20_000;
 

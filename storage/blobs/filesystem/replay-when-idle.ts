@@ -1,6 +1,6 @@
-import { FolderInUseError, type FolderLock, lockFolder } from '../../../../lib/files/folder-lock.ts';
-import { openFilesystemDriver } from '../filesystem-driver.ts';
-import { hasJournalRecords } from './replay-journals.ts';
+import { FolderInUseError, type FolderLock, lockFolder } from '../../../lib/files/folder-lock.ts';
+import { openFilesystemDriver } from './filesystem-driver.ts';
+import { hasJournalRecords } from './journal/replay-journals.ts';
 
 /**
  * Brings back the small blobs that a power cut may have taken from a driver's folder, for whoever looks into the folder
