@@ -18,8 +18,12 @@ export function parseBasicCredentials(authorization: string): BasicCredentials |
 }
 
 /**
- * A way to show who one is by a user name and a secret: a password, a long-lived token, the token of a job. HTTP
- * Basic and the token server both go through the same list of them, in order.
+ * A kind of secret that proves an identity: a password, a personal token, a robot's secret, or the token of a job. HTTP
+ * Basic and the token server try the same methods in the same order.
+ *
+ * A method recognises its own secrets by their form. For example, a CI job logs in with its token: CredentialLogin returns
+ * undefined, since the secret has no prefix of this registry, and JobLogin returns the job's identity or throws.
+ * PasswordLogin comes last, because any other text may be a password.
  */
 export interface LoginMethod {
   /**

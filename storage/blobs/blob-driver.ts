@@ -44,8 +44,23 @@ export interface DriverUpload {
 }
 
 /**
- * Where bytes lie. A driver neither hashes nor verifies: BlobStore does. Every implementation passes
+ * Storage for the bytes of blobs. A driver neither hashes nor verifies: BlobStore does. Every implementation passes
  * test/contract/blob-driver.ts.
+ *
+ * Terms: an *upload* holds bytes that are still arriving. A *blob* is complete, has a digest and never changes. A
+ * *location* names one stored copy of a blob, and only the driver that made it can read it.
+ *
+ * An upload begins empty, grows by appends, and ends by a commit or an abort. Its state is the DriverUpload that the
+ * last append returned, which the caller keeps; the driver remembers nothing of it. For example, a push in two requests:
+ *
+ *     let upload = await driver.beginUpload(randomUUID());
+ *     upload = await driver.appendUpload(upload, firstBody);
+ *     upload = await driver.appendUpload(upload, secondBody); // in another process, if need be
+ *     const blob = await driver.commitUpload(upload, digest);
+ *     for await (const chunk of await driver.readBlob(blob)) response.write(chunk);
+ *     await driver.deleteBlob(blob);
+ *
+ * If an append fails, the DriverUpload from before it stays valid, and the next append overwrites the partial bytes.
  */
 export interface BlobDriver {
   /**
