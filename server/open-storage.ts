@@ -20,8 +20,8 @@ import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
-import { ROWS_FOLDER } from '../storage/kept-rows/read-rows.ts';
-import { NAMES_FOLDER } from '../storage/names/names-snapshot.ts';
+import { NAMES_FOLDER } from '../storage/recovery-copies/names-snapshot.ts';
+import { ROWS_FOLDER } from '../storage/recovery-copies/read-rows.ts';
 import type { Config } from './config/config.ts';
 import { onFolder, refusedFolder } from './on-folder.ts';
 

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import type { NamesCatalog } from '../../storage/catalog/catalog.ts';
-import { NAMES_FOLDER, NAMES_KEPT } from '../../storage/names/names-snapshot.ts';
-import { writeSnapshot } from '../../storage/snapshots/write-snapshot.ts';
+import { NAMES_FOLDER, NAMES_KEPT } from '../../storage/recovery-copies/names-snapshot.ts';
+import { writeSnapshot } from '../../storage/recovery-copies/write-snapshot.ts';
 import { repeat } from './repeat.ts';
 import type { SharedDuty } from './shared-duty.ts';
 

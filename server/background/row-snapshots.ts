@@ -6,9 +6,9 @@ import {
   type RowLine,
   readRowLine,
   versionOf,
-} from '../../storage/kept-rows/read-rows.ts';
-import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
-import { writeSnapshot } from '../../storage/snapshots/write-snapshot.ts';
+} from '../../storage/recovery-copies/read-rows.ts';
+import { readLatestSnapshot } from '../../storage/recovery-copies/read-snapshot.ts';
+import { writeSnapshot } from '../../storage/recovery-copies/write-snapshot.ts';
 import { repeat } from './repeat.ts';
 import type { SharedDuty } from './shared-duty.ts';
 

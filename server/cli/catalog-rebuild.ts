@@ -6,9 +6,9 @@ import { FolderSideFiles } from '../../storage/blobs/filesystem/folder-side-file
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
-import { NAMES_FOLDER, readNameLine } from '../../storage/names/names-snapshot.ts';
 import { RECOVERED, type RebuildReport, rebuildCatalog } from '../../storage/rebuild/rebuild-catalog.ts';
-import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
+import { NAMES_FOLDER, readNameLine } from '../../storage/recovery-copies/names-snapshot.ts';
+import { readLatestSnapshot } from '../../storage/recovery-copies/read-snapshot.ts';
 import { loadConfig } from '../config/config.ts';
 import { onFolder, takeFolder } from '../on-folder.ts';
 import { openBlobDriver, type StorageConfig } from '../open-storage.ts';

@@ -2,10 +2,10 @@ import { KEPT_ACCOUNT_TABLES, KEPT_PROVIDERS } from '../../auth/kept-tables.ts';
 import type { SideFiles } from '../../storage/blobs/side-files.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
 import type { Database } from '../../storage/catalog/database.ts';
-import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/kept-rows/read-rows.ts';
-import { restoreRows } from '../../storage/kept-rows/restore-rows.ts';
-import { readLatestSnapshot } from '../../storage/snapshots/read-snapshot.ts';
-import { snapshotTime } from '../../storage/snapshots/snapshot-names.ts';
+import { ROWS_FOLDER, type RowLine, readRowLine } from '../../storage/recovery-copies/read-rows.ts';
+import { readLatestSnapshot } from '../../storage/recovery-copies/read-snapshot.ts';
+import { restoreRows } from '../../storage/recovery-copies/restore-rows.ts';
+import { snapshotTime } from '../../storage/recovery-copies/snapshot-names.ts';
 import { openAccounts } from '../open-auth.ts';
 import { count } from './progress.ts';
 

@@ -30,7 +30,7 @@ const HASHES_KEPT = 4096;
 const SMALLEST_TAKEN = 1024 * 1024;
 
 /** Content that is read from its socket past this thread. */
-interface Intake {
+interface SocketReceive {
   readonly content: TakenContent;
   readonly receive: SocketReceiver;
   readonly files: LocalFiles;
@@ -78,8 +78,8 @@ export class BlobStore {
     return this.#exclusively(upload, async () => {
       options.signal?.throwIfAborted();
       const hash = this.#hashes.take(upload, options.algorithm ?? 'sha256');
-      const intake = hash && this.#takeOver(content, hash);
-      const seen = intake === undefined ? content : each(intake.content.begun);
+      const receive = hash && this.#takeOver(content, hash);
+      const seen = receive === undefined ? content : each(receive.content.begun);
       const source = new SegmentedSource(abortable(seen, options.signal), this.#segmentSize, (chunk) =>
         hash?.update(chunk),
       );
@@ -92,10 +92,10 @@ export class BlobStore {
           state = await this.#driver.appendUpload(state, source.segment());
           await checkpoint(state);
         }
-        if (intake !== undefined) {
+        if (receive !== undefined) {
           const signal = options.signal ?? new AbortController().signal;
-          const rest = { ...intake, segmentSize: this.#segmentSize, signal, checkpoint };
-          ({ upload: state, failure } = await receiveUpload(state, intake.content, rest));
+          const rest = { ...receive, segmentSize: this.#segmentSize, signal, checkpoint };
+          ({ upload: state, failure } = await receiveUpload(state, receive.content, rest));
         }
       } catch (error) {
         // The upload may belong to someone else now, who can bring it to this size with other bytes.
@@ -103,7 +103,7 @@ export class BlobStore {
         throw error;
       } finally {
         await source.close();
-        intake?.content.release();
+        receive?.content.release();
       }
       if (hash !== undefined) this.#hashes.keep(state, hash);
       source.throwFailure();
@@ -321,7 +321,7 @@ export class BlobStore {
     return `${algorithm}:${hash.digest('hex')}`;
   }
 
-  #takeOver(content: AsyncIterable<Uint8Array>, hash: ContentHash): Intake | undefined {
+  #takeOver(content: AsyncIterable<Uint8Array>, hash: ContentHash): SocketReceive | undefined {
     const files = this.#driver;
     if (!hasLocalFiles(files) || !isSocketContent(content) || content.takeable < SMALLEST_TAKEN)
       return undefined;

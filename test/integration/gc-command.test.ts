@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { openStoredRegistry } from '../../server/cli/stored-registry.ts';
 import { FolderSideFiles } from '../../storage/blobs/filesystem/folder-side-files.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
-import { listSnapshots } from '../../storage/snapshots/snapshot-names.ts';
+import { listSnapshots } from '../../storage/recovery-copies/snapshot-names.ts';
 import { runBerth } from '../support/berth-command.ts';
 import { eventually } from '../support/eventually.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
-import type { SocketTransfer, TransferResult } from '../intake/intake-thread.ts';
+import type { SocketTransfer, TransferResult } from '../socket-receive/receive-thread.ts';
 
 /** Receives bytes from a socket into a file, and puts them into a hash. */
 export type SocketReceiver = (
@@ -16,7 +16,7 @@ export interface ContentHash {
   update(chunk: Uint8Array): Promise<void> | undefined;
   /**
    * How bytes get into it past this thread, or undefined when they cannot. It is used when no `update` runs, and takes
-   * what IntakeThread.receive takes. What was received counts as put into the hash, also when it could not be written.
+   * what ReceiveThread.receive takes. What was received counts as put into the hash, also when it could not be written.
    */
   receiver(): SocketReceiver | undefined;
   /** Nothing comes for a while: lets go of what only a growing hash needs. */

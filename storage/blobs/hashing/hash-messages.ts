@@ -3,7 +3,7 @@ import type { DigestAlgorithm } from '../../../oci/digest.ts';
 /** What the main thread tells the thread that hashes. A key names one hash. */
 export type HashCommand =
   | { readonly kind: 'begin'; readonly key: number; readonly algorithm: DigestAlgorithm }
-  /** From now on, after the first `after` slots of the intake ring, its bytes come in this ring. */
+  /** From now on, after the first `after` slots of the receive ring, its bytes come in this ring. */
   | {
       readonly kind: 'feed';
       readonly key: number;
@@ -11,7 +11,7 @@ export type HashCommand =
       readonly after: number;
     }
   /**
-   * All bytes that were meant for it are in its ring, and in the intake ring by the time that that has been filled
+   * All bytes that were meant for it are in its ring, and in the receive ring by the time that that has been filled
    * `after` times, and no more come; `digest` and `drop` end the hash.
    */
   | { readonly kind: 'rest' | 'digest' | 'drop'; readonly key: number; readonly after: number }
@@ -27,6 +27,6 @@ export interface HashReport {
 export interface HashWorkerData {
   /** One number, which is counted up and notified after each command and each filled slot. */
   readonly doorbell: SharedArrayBuffer;
-  /** Memory of an IntakeRing. A hash gets bytes by it only while it has no ring of its own. */
-  readonly intake: SharedArrayBuffer;
+  /** Memory of a ReceiveRing. A hash gets bytes by it only while it has no ring of its own. */
+  readonly receive: SharedArrayBuffer;
 }

@@ -1,7 +1,7 @@
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
 import { type ContentHash, type Hasher, INLINE_HASHER, type SocketReceiver } from './content-hash.ts';
-import { HashLine } from './hash-line.ts';
 import type { HashRing } from './hash-ring.ts';
+import { HashWorkerClient } from './hash-worker-client.ts';
 
 /** Content whose first chunk is smaller is hashed at once: another thread would take longer to be told about it. */
 const SMALLEST_FIRST_CHUNK = 16 * 1024;
@@ -11,11 +11,11 @@ const SMALLEST_FIRST_CHUNK = 16 * 1024;
  * of memory on its way to the thread.
  */
 export class HashThread implements Hasher {
-  #line: HashLine | undefined;
+  #line: HashWorkerClient | undefined;
 
   begin(algorithm: DigestAlgorithm): ContentHash {
     return new UndecidedHash(algorithm, () => {
-      if (this.#line === undefined || this.#line.failure !== undefined) this.#line = new HashLine();
+      if (this.#line === undefined || this.#line.failure !== undefined) this.#line = new HashWorkerClient();
       return new ThreadHash(algorithm, this.#line);
     });
   }
@@ -64,11 +64,11 @@ class UndecidedHash implements ContentHash {
 
 class ThreadHash implements ContentHash {
   readonly algorithm: DigestAlgorithm;
-  readonly #line: HashLine;
+  readonly #line: HashWorkerClient;
   readonly #key: number;
   #ring: HashRing | undefined;
 
-  constructor(algorithm: DigestAlgorithm, line: HashLine) {
+  constructor(algorithm: DigestAlgorithm, line: HashWorkerClient) {
     this.algorithm = algorithm;
     this.#line = line;
     this.#key = line.begin(algorithm);

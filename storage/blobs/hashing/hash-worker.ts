@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { IntakeRing } from '../intake/intake-ring.ts';
+import { ReceiveRing } from '../socket-receive/receive-ring.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
 
@@ -11,26 +11,26 @@ import { HashRing } from './hash-ring.ts';
 class HashLoop {
   readonly #port: MessagePort;
   readonly #doorbell: Int32Array;
-  readonly #intake: IntakeRing;
+  readonly #receiver: ReceiveRing;
   readonly #hashes = new Map<number, Hash>();
   /** Of those that grow. */
   readonly #rings = new Map<number, HashRing>();
   #stopped = false;
 
-  constructor(port: MessagePort, { doorbell, intake }: HashWorkerData) {
+  constructor(port: MessagePort, { doorbell, receive }: HashWorkerData) {
     this.#port = port;
     this.#doorbell = new Int32Array(doorbell);
-    this.#intake = new IntakeRing(intake);
+    this.#receiver = new ReceiveRing(receive);
   }
 
   run(): void {
     for (;;) {
       const rung = Atomics.load(this.#doorbell, 0);
       // In this order: the commands that a slot relies on were given before it was filled.
-      const { filled } = this.#intake;
+      const { filled } = this.#receiver;
       this.#obeyAll();
       if (this.#stopped) return;
-      this.#emptyIntake(filled);
+      this.#emptyReceiveRing(filled);
       for (const [key, ring] of this.#rings) emptyInto(this.#hashOf(key), ring);
       Atomics.wait(this.#doorbell, 0, rung);
     }
@@ -52,13 +52,13 @@ class HashLoop {
     const { key } = command;
     if (command.kind === 'begin') this.#hashes.set(key, createHash(command.algorithm));
     else if (command.kind === 'feed') {
-      this.#emptyIntake(command.after);
+      this.#emptyReceiveRing(command.after);
       this.#rings.set(key, new HashRing(command.ring));
     } else this.#rest(command);
   }
 
   #rest({ key, kind, after }: Extract<HashCommand, { kind: 'rest' | 'digest' | 'drop' }>): void {
-    this.#emptyIntake(after);
+    this.#emptyReceiveRing(after);
     const hash = this.#hashOf(key);
     const ring = this.#rings.get(key);
     if (ring !== undefined) emptyInto(hash, ring);
@@ -68,8 +68,8 @@ class HashLoop {
     this.#port.postMessage(report);
   }
 
-  #emptyIntake(end: number): void {
-    this.#intake.emptyUpTo(end, (key, bytes) => this.#hashOf(key).update(bytes));
+  #emptyReceiveRing(end: number): void {
+    this.#receiver.emptyUpTo(end, (key, bytes) => this.#hashOf(key).update(bytes));
   }
 
   #hashOf(key: number): Hash {

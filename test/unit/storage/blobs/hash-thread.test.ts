@@ -39,7 +39,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
 test('what comes over sockets is hashed in order with what is given, and is in the files', async (t) => {
   const thread = new HashThread();
   defer(t, () => thread.close());
-  const folder = await makeTempDir(t, 'intake');
+  const folder = await makeTempDir(t, 'receive');
   const never = new AbortController().signal;
   await Promise.all(
     Array.from({ length: 12 }, async (_, index) => {
@@ -70,7 +70,7 @@ test('what comes over sockets is hashed in order with what is given, and is in t
 
 test('receiving ends early with the client, the signal, the device and the thread', async (t) => {
   const thread = new HashThread();
-  const path = join(await makeTempDir(t, 'intake'), 'file');
+  const path = join(await makeTempDir(t, 'receive'), 'file');
   const file = openSync(path, 'w+');
   const readOnly = openSync(path, 'r');
   defer(t, () => [file, readOnly].forEach(closeSync));

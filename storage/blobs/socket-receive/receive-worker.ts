@@ -3,8 +3,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { type Libc, loadLibc } from '../../../lib/linux/libc.ts';
 import { POLLIN } from '../../../lib/linux/poll.ts';
 import { type Transfer, TransferLoop } from '../../../lib/linux/transfer-loop.ts';
-import type { IntakeCommand, IntakeReport, IntakeWorkerData } from './intake-messages.ts';
-import { IntakeRing } from './intake-ring.ts';
+import type { ReceiveBegin, ReceiveReport, ReceiveWorkerData } from './receive-messages.ts';
+import { ReceiveRing } from './receive-ring.ts';
 
 /** Slots that one client fills before it is the next one's turn. */
 const TURN = 4;
@@ -12,23 +12,21 @@ const TURN = 4;
 const WRITEBACK_EVERY = 8 * 1024 * 1024;
 const PROGRESS_EVERY_MS = 1000;
 
-type ReceiveCommand = Extract<IntakeCommand, { kind: 'receive' }>;
-
 /**
  * The thread that receives uploads: it reads from sockets into the ring of the thread that hashes, and writes the same
  * memory to the files. So uploads of any number take the memory of one ring.
  */
-class Intake {
+class Receiver {
   readonly libc: Libc;
-  readonly ring: IntakeRing;
-  readonly loop: TransferLoop<IntakeCommand>;
+  readonly ring: ReceiveRing;
+  readonly loop: TransferLoop<ReceiveBegin>;
   readonly #port: MessagePort;
   readonly #doorbell: Int32Array;
 
-  constructor(libc: Libc, port: MessagePort, { wakeFd, ring, doorbell }: IntakeWorkerData) {
+  constructor(libc: Libc, port: MessagePort, { wakeFd, ring, doorbell }: ReceiveWorkerData) {
     this.libc = libc;
     this.#port = port;
-    this.ring = new IntakeRing(ring);
+    this.ring = new ReceiveRing(ring);
     this.#doorbell = new Int32Array(doorbell);
     this.loop = new TransferLoop(libc, port, wakeFd);
   }
@@ -48,22 +46,22 @@ class Intake {
     Atomics.notify(this.#doorbell, 0);
   }
 
-  report(report: IntakeReport): void {
+  report(report: ReceiveReport): void {
     this.#port.postMessage(report);
   }
 }
 
 /** One upload. */
 class Receiving implements Transfer {
-  readonly #intake: Intake;
-  readonly #command: ReceiveCommand;
+  readonly #receiver: Receiver;
+  readonly #command: ReceiveBegin;
   #received = 0;
   /** Bytes whose writing to the device has begun. */
   #begun = 0;
   #reportedAt = performance.now();
 
-  constructor(intake: Intake, command: ReceiveCommand) {
-    this.#intake = intake;
+  constructor(receiver: Receiver, command: ReceiveBegin) {
+    this.#receiver = receiver;
     this.#command = command;
   }
 
@@ -74,7 +72,7 @@ class Receiving implements Transfer {
   takeTurn(): void {
     const { key, socket, length: whole } = this.#command;
     for (let turn = 0; turn < TURN; turn += 1) {
-      const slot = this.#intake.ring.free();
+      const slot = this.#receiver.ring.free();
       const left = whole - this.#received;
       const wanted = Math.min(left, slot.byteLength);
       const length = readNow(socket, slot, wanted);
@@ -83,7 +81,7 @@ class Receiving implements Transfer {
         this.end();
         return;
       }
-      this.#intake.publish(key, length);
+      this.#receiver.publish(key, length);
       try {
         this.#write(slot.subarray(0, length));
       } catch (error) {
@@ -99,16 +97,16 @@ class Receiving implements Transfer {
     }
     if (performance.now() - this.#reportedAt < PROGRESS_EVERY_MS) return;
     this.#reportedAt = performance.now();
-    this.#intake.report({ kind: 'progress', key });
+    this.#receiver.report({ kind: 'progress', key });
   }
 
   end(deviceError?: { message: string; code: string | undefined }): void {
     const { key, socket } = this.#command;
-    this.#intake.loop.forget(key);
-    this.#intake.libc.close(socket);
-    const { filled } = this.#intake.ring;
+    this.#receiver.loop.forget(key);
+    this.#receiver.libc.close(socket);
+    const { filled } = this.#receiver.ring;
     const received = this.#received;
-    this.#intake.report({ kind: 'ended', key, received, filled, ...(deviceError && { deviceError }) });
+    this.#receiver.report({ kind: 'ended', key, received, filled, ...(deviceError && { deviceError }) });
   }
 
   #write(bytes: Uint8Array): void {
@@ -119,7 +117,7 @@ class Receiving implements Transfer {
     }
     this.#received += bytes.byteLength;
     if (this.#received - this.#begun < WRITEBACK_EVERY) return;
-    this.#intake.libc.beginWriteback(file, position + this.#begun, this.#received - this.#begun);
+    this.#receiver.libc.beginWriteback(file, position + this.#begun, this.#received - this.#begun);
     this.#begun = this.#received;
   }
 }
@@ -133,4 +131,4 @@ function readNow(socket: number, into: Uint8Array, length: number): number | 'no
   }
 }
 
-if (parentPort !== null) new Intake(loadLibc(), parentPort, workerData as IntakeWorkerData).run();
+if (parentPort !== null) new Receiver(loadLibc(), parentPort, workerData as ReceiveWorkerData).run();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import { isJsonObject, type JsonObject } from '../../oci/json-object.ts';
 import { isPostgres } from '../catalog/dialect.ts';
-import type { KeptTable } from './kept-table.ts';
+import type { CopiedTable } from './copied-tables.ts';
 
 /** Where the snapshots of rows lie beside the blobs. */
 export const ROWS_FOLDER = 'accounts';
@@ -17,7 +17,7 @@ export interface RowLine {
 }
 
 /** All rows of some tables as they are at one moment, the same ones in the same order whatever database it is. */
-export async function readRows(knex: Knex, tables: readonly KeptTable[]): Promise<readonly RowLine[]> {
+export async function readRows(knex: Knex, tables: readonly CopiedTable[]): Promise<readonly RowLine[]> {
   return knex.transaction(
     async (trx) => {
       const lines: RowLine[] = [];

@@ -1,5 +1,5 @@
 import { TransferThread } from '../../../lib/linux/transfer-thread.ts';
-import type { EndedIntake, IntakeBegin, IntakeWorkerData } from './intake-messages.ts';
+import type { EndedReceive, ReceiveBegin, ReceiveWorkerData } from './receive-messages.ts';
 
 /** Bytes that come over a socket, and the place of a file that gets them. */
 export interface SocketTransfer {
@@ -20,12 +20,12 @@ export interface TransferResult {
 }
 
 /** The thread that receives uploads, as the rest of the program sees it. Linux only. */
-export class IntakeThread {
-  readonly #thread: TransferThread<IntakeBegin, EndedIntake>;
+export class ReceiveThread {
+  readonly #thread: TransferThread<ReceiveBegin, EndedReceive>;
 
-  constructor(memory: Pick<IntakeWorkerData, 'ring' | 'doorbell'>) {
+  constructor(memory: Pick<ReceiveWorkerData, 'ring' | 'doorbell'>) {
     this.#thread = new TransferThread({
-      file: new URL('./intake-worker.ts', import.meta.url),
+      file: new URL('./receive-worker.ts', import.meta.url),
       workerData: memory,
       purpose: 'that receives uploads',
     });
@@ -47,7 +47,7 @@ export class IntakeThread {
     if (failure !== undefined) throw failure;
     const socket = libc.duplicate(transfer.socket);
     if (socket < 0) throw new Error(`the socket could not be duplicated: error number ${libc.errno()}`);
-    const begin: IntakeBegin = { kind: 'receive', key, ...transfer, socket };
+    const begin: ReceiveBegin = { kind: 'receive', key, ...transfer, socket };
     const { received, filled, deviceError } = await this.#thread.run(begin, onProgress, signal);
     if (deviceError === undefined) return { received, filled };
     const { message, code } = deviceError;

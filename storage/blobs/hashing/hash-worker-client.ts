@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { startThread } from '../../../lib/threads/start-thread.ts';
 import type { DigestAlgorithm } from '../../../oci/digest.ts';
-import { IntakeRing } from '../intake/intake-ring.ts';
-import { IntakeThread, type SocketTransfer, type TransferResult } from '../intake/intake-thread.ts';
+import { ReceiveRing } from '../socket-receive/receive-ring.ts';
+import { ReceiveThread, type SocketTransfer, type TransferResult } from '../socket-receive/receive-thread.ts';
 import type { HashCommand, HashReport, HashWorkerData } from './hash-messages.ts';
 import { HashRing } from './hash-ring.ts';
 
@@ -16,12 +16,12 @@ interface Waiting {
 }
 
 /** The thread that hashes, and how it is talked to. Keeps no process alive except for a digest. */
-export class HashLine {
+export class HashWorkerClient {
   readonly #worker: Worker;
   readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
-  readonly #intakeRing = new IntakeRing();
-  #intake: IntakeThread | undefined;
-  /** How often the intake ring has been filled, as far as is known: all that was told to have been received. */
+  readonly #receiveRing = new ReceiveRing();
+  #receiver: ReceiveThread | undefined;
+  /** How often the receive ring has been filled, as far as is known: all that was told to have been received. */
   #received = 0;
   readonly #waiting = new Map<number, Waiting[]>();
   readonly #rings: HashRing[] = [];
@@ -33,7 +33,7 @@ export class HashLine {
   #lastKey = 0;
 
   constructor() {
-    const workerData: HashWorkerData = { doorbell: this.#doorbell.buffer, intake: this.#intakeRing.memory };
+    const workerData: HashWorkerData = { doorbell: this.#doorbell.buffer, receive: this.#receiveRing.memory };
     this.#worker = startThread(new URL('./hash-worker.ts', import.meta.url), workerData);
     this.#worker.on('message', ({ key, digest }: HashReport) => this.#take(key)?.done(digest));
     this.#worker.on('error', (error: Error) => this.#fail(error));
@@ -70,15 +70,15 @@ export class HashLine {
     Atomics.notify(this.#doorbell, 0);
   }
 
-  /** Receives bytes of a hash that has no ring: as IntakeThread does. */
+  /** Receives bytes of a hash that has no ring: as ReceiveThread does. */
   async receive(
     key: number,
     transfer: SocketTransfer,
     onProgress: () => void,
     signal: AbortSignal,
   ): Promise<TransferResult> {
-    this.#intake ??= new IntakeThread({ ring: this.#intakeRing.memory, doorbell: this.#doorbell.buffer });
-    const { filled, ...result } = await this.#intake.receive(key, transfer, onProgress, signal);
+    this.#receiver ??= new ReceiveThread({ ring: this.#receiveRing.memory, doorbell: this.#doorbell.buffer });
+    const { filled, ...result } = await this.#receiver.receive(key, transfer, onProgress, signal);
     if (((filled - this.#received) | 0) > 0) this.#received = filled;
     return result;
   }
@@ -129,7 +129,7 @@ export class HashLine {
   }
 
   async close(): Promise<void> {
-    await this.#intake?.close();
+    await this.#receiver?.close();
     this.#tell({ kind: 'stop' });
     this.#worker.ref();
     await this.#exited;
@@ -160,7 +160,7 @@ export class HashLine {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#intake?.terminate();
+    this.#receiver?.terminate();
     for (const reject of this.#onFailure) reject(this.#failure);
     const waiting = [...this.#waiting.values()].flat();
     this.#waiting.clear();

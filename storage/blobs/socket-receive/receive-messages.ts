@@ -1,7 +1,7 @@
 import type { TransferControl, TransferReport } from '../../../lib/linux/transfer-thread.ts';
 
 /** A transfer for the thread that receives. Descriptors of sockets become the thread's own. */
-export interface IntakeBegin {
+export interface ReceiveBegin {
   readonly kind: 'receive';
   /** Of the hash that the bytes go to, which takes part in one transfer at a time. */
   readonly key: number;
@@ -12,10 +12,10 @@ export interface IntakeBegin {
   readonly length: number;
 }
 
-export type IntakeCommand = IntakeBegin | TransferControl;
+export type ReceiveCommand = ReceiveBegin | TransferControl;
 
 /** How a transfer ended. */
-export interface EndedIntake {
+export interface EndedReceive {
   /** Bytes that are in the file, and in the ring by the time that it has been filled `filled` times. */
   readonly received: number;
   readonly filled: number;
@@ -24,12 +24,12 @@ export interface EndedIntake {
 }
 
 /** After `ended` the thread touches neither socket nor file any more. */
-export type IntakeReport = TransferReport<EndedIntake>;
+export type ReceiveReport = TransferReport<EndedReceive>;
 
-export interface IntakeWorkerData {
+export interface ReceiveWorkerData {
   /** An eventfd that is written to after each command. */
   readonly wakeFd: number;
-  /** Memory of an IntakeRing. */
+  /** Memory of a ReceiveRing. */
   readonly ring: SharedArrayBuffer;
   /** Of the thread that hashes (HashWorkerData). */
   readonly doorbell: SharedArrayBuffer;

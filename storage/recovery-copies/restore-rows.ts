@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Database } from '../catalog/database.ts';
 import { TAG_RULE_KINDS } from '../catalog/tag-rule-catalog.ts';
 import { inTransaction } from '../catalog/transaction.ts';
-import type { KeptTable } from './kept-table.ts';
+import type { CopiedTable } from './copied-tables.ts';
 import type { RowLine } from './read-rows.ts';
 
 export interface RowsRestore {
@@ -11,7 +11,7 @@ export interface RowsRestore {
   readonly catalog: Pick<Catalog, 'quotas' | 'tagRules'>;
   readonly lines: readonly RowLine[];
   /** Tables whose rows are put back as they are. */
-  readonly tables: readonly KeptTable[];
+  readonly tables: readonly CopiedTable[];
   /** Called with a sentence about what cannot be put back. */
   readonly onProblem: (problem: string) => void;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { outdated, snapshotName, snapshotTime } from '../../../../storage/snapshots/snapshot-names.ts';
+import { outdated, snapshotName, snapshotTime } from '../../../../storage/recovery-copies/snapshot-names.ts';
 
 const at = (text: string) => snapshotName(new Date(text));
 

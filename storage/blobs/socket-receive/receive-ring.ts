@@ -16,7 +16,7 @@ const HEADER = 4 * (LENGTHS + SLOTS);
  * Content of any number of uploads on its way from the thread that receives to the one that hashes, in order, in
  * shared memory of fixed size. The counts may wrap.
  */
-export class IntakeRing {
+export class ReceiveRing {
   readonly memory: SharedArrayBuffer;
   readonly #header: Int32Array;
   readonly #bytes: Uint8Array;
