@@ -30,12 +30,14 @@ export function settingsReference(table: SettingsTable): string {
     cell(setting.usual ?? ''),
     cell(setting.help),
   ]);
-  const lines = [
-    ['Option', 'Variable', 'Key', 'Default', 'What it does'],
-    ['---', '---', '---', '---', '---'],
-    ...rows,
-  ];
-  return lines.map((row) => `| ${row.join(' | ')} |\n`).join('');
+  const head = ['Option', 'Variable', 'Key', 'Default', 'What it does'];
+  const widths = head.map((title, index) =>
+    Math.max(title.length, ...rows.map((row) => row[index]?.length ?? 0)),
+  );
+  const lines = [head, widths.map((width) => '-'.repeat(width)), ...rows];
+  return lines
+    .map((row) => `| ${row.map((text, index) => text.padEnd(widths[index] ?? 0)).join(' | ')} |\n`)
+    .join('');
 }
 
 function usageOf({ option, placeholder }: Setting): string {
