@@ -24,7 +24,7 @@ export function optionHelp(usage: string, text: string): string {
 /** Returns the settings as a Markdown table, for the reference. */
 export function settingsReference(table: SettingsTable): string {
   const rows = Object.entries(table).map(([key, setting]) => [
-    `\`${usageOf(setting)}\``,
+    cell(`\`${usageOf(setting)}\``),
     `\`${setting.variable}\``,
     `\`${key}\``,
     cell(setting.usual ?? ''),
