@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { EngineError, type EngineErrorCode } from '../../runtime-agent/errors.ts';
+import { type EngineErrorCode, isEngineError } from '../../runtime-agent/errors.ts';
 import type { ImageUser } from '../../runtime-agent/images/images.ts';
 import { openAgentImages } from '../support/agent-images.ts';
 import { imageFolder } from '../support/image-cache.ts';
@@ -197,7 +197,7 @@ async function begin(t: TestContext) {
 
 async function fails(promise: Promise<unknown>, code: EngineErrorCode, message: string): Promise<void> {
   await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof EngineError, String(error));
+    assert.ok(isEngineError(error), String(error));
     assert.deepEqual([error.code, error.message], [code, message]);
     return true;
   });

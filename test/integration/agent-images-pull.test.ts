@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RemoteRegistry } from '../../oci/distribution/remote-registry.ts';
-import { EngineError, type EngineErrorCode } from '../../runtime-agent/errors.ts';
+import { type EngineErrorCode, isEngineError } from '../../runtime-agent/errors.ts';
 import { type AgentImages, openAgentImages } from '../support/agent-images.ts';
 import { type Fault, makeBrokenImage } from '../support/broken-images.ts';
 import { imageFolder } from '../support/image-cache.ts';
@@ -290,7 +290,7 @@ async function fails(
   options: Parameters<AgentImages['pull']>[1] = {},
 ): Promise<void> {
   await assert.rejects(agent.pull(reference, options), (error) => {
-    assert.ok(error instanceof EngineError, String(error));
+    assert.ok(isEngineError(error), String(error));
     assert.match(error.message, message);
     assert.equal(error.code, code);
     return true;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
-import { EngineError } from '../../runtime-agent/errors.ts';
+import { isEngineError } from '../../runtime-agent/errors.ts';
 import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
 import { openAgentImages } from '../support/agent-images.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
@@ -249,7 +249,7 @@ describe('images of the agent: push', { skip: unlessRoot() }, () => {
     const name = `${hostOf(target)}/copy/app`;
     await agent.images.tag(reference, `${name}:1`);
     await assert.rejects(agent.push(name, { tag: '1' }), (error) => {
-      assert.ok(error instanceof EngineError);
+      assert.ok(isEngineError(error));
       return error.code === 'unauthorized';
     });
     const credentials = { username: 'admin', password: ADMIN_PASSWORD };

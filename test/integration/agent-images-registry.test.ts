@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { EngineError, type EngineErrorCode } from '../../runtime-agent/errors.ts';
+import { type EngineErrorCode, isEngineError } from '../../runtime-agent/errors.ts';
 import { type AgentImages, openAgentImages, type PullSettings } from '../support/agent-images.ts';
 import { defer } from '../support/cleanup.ts';
 import { imageFolder } from '../support/image-cache.ts';
@@ -168,7 +168,7 @@ describe('images of the agent: what registries do', { skip: unlessRoot() }, () =
     await agent.registry.checkLogin(`http://${host}/v1/`, credentials, t.signal);
     await assert.rejects(
       agent.registry.checkLogin(host, { username: 'admin', password: 'wrong' }, t.signal),
-      (error) => error instanceof EngineError && error.code === 'unauthorized',
+      (error) => isEngineError(error) && error.code === 'unauthorized',
     );
   });
 
@@ -335,7 +335,7 @@ async function fails(
   options: PullSettings = {},
 ): Promise<void> {
   await assert.rejects(agent.pull(reference, options), (error) => {
-    assert.ok(error instanceof EngineError, String(error));
+    assert.ok(isEngineError(error), String(error));
     assert.match(error.message, message);
     assert.equal(error.code, code);
     return true;

@@ -1,5 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { readRemains } from '../../runtime-agent/cli/reset/read-remains.ts';
+import { removeRemains } from '../../runtime-agent/cli/reset/remove-remains.ts';
+import { thisOwner } from '../../runtime-agent/cli/reset/run-owner.ts';
 import { runDirectory } from '../../runtime-agent/cli/run-directory.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { AGENT_CACHE } from './compile-cache.ts';
@@ -101,9 +104,19 @@ async function mountOn(scope: CleanupScope, folder: string, type: string): Promi
   });
 }
 
-/** Releases the mount namespace that an agent has pinned for its next start. */
+/**
+ * Removes what an agent that has ended keeps on the host for its next start: the run folder with its mount namespace, the bridges
+ * and the table of the packet filter.
+ */
 export async function removeRunDirectory(dataDir: string): Promise<void> {
-  await removeTree(runDirectory(dataDir));
+  const folder = runDirectory(dataDir);
+  const { tables, bridges } = await readRemains(await thisOwner(dataDir));
+  const table = tables.find(({ name }) => name === `berth_${basename(folder).slice(0, 8)}`);
+  if (table !== undefined) {
+    const own = bridges.filter(({ name }) => table.bridges.includes(name)).map(({ name }) => name);
+    await removeRemains({ folders: [], tables: [table.name], bridges: own, kept: [] });
+  }
+  await removeTree(folder);
 }
 
 /**
