@@ -17,6 +17,7 @@ COPY --from=install /opt/berth/node_modules node_modules
 COPY package.json LICENSE ./
 COPY auth auth
 COPY lib lib
+COPY oci oci
 COPY storage storage
 COPY runtime-agent runtime-agent
 RUN ln -s /opt/berth/runtime-agent/cli/berth-agent /usr/local/bin/berth-agent

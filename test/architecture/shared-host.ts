@@ -3,7 +3,10 @@ const OF_NETWORKS = [
   ...['agent-process', 'agent-with-image', 'network-agent', 'host-network', 'host-remains', 'neighbour'],
   ...['second-host', 'compose-app', 'beside-dockerd'],
 ].join('|');
-const IMPORTS = new RegExp(`^import (?!type )[^;]*? from '[^']*support/(?:${OF_NETWORKS})\\.ts'`, 'm');
+const IMPORTS = new RegExp(
+  `^import (?!type )[^;]*? from '[^']*(?:support/(?:${OF_NETWORKS})|networks/publish/[a-z-]+)\\.ts'`,
+  'm',
+);
 /** A port that another test, agent or registry of the machine may have. */
 const FIXED_PORT =
   /\.listen\((?:\{[^}]*port: )?[1-9]\d*\b|'(?:127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):[1-9]\d{1,4}'\]/;

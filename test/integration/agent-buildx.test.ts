@@ -188,6 +188,7 @@ describe('buildx', { timeout: 900_000 }, async () => {
       namedContexts: new Map(),
       cacheFrom: [{ kind: 'registry', reference: 'host:5000/cache' }],
       cacheTo: [{ kind: 'registry', reference: 'host:5000/cache', mode: 'max', ignoresErrors: false }],
+      pushesTo: [],
       sends: [],
     });
   });

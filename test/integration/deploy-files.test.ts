@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { HELP as AGENT_HELP } from '../../runtime-agent/cli/help.ts';
 import { COMMAND_HELP } from '../../server/cli/help.ts';
+import { readImports } from '../architecture/imports.ts';
 import { type KubernetesObject, kubernetesProblems } from '../support/kubernetes-schema.ts';
 import { runCommand } from '../support/run-command.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -87,6 +88,27 @@ test('every variable of the deployment files is one that registry or agent reads
     const text = await readFile(join(DEPLOY, file), 'utf8');
     for (const name of text.match(/BERTH_[A-Z_]+\b(?!…)/g) ?? [])
       assert.ok(known.has(name), `${file}: ${name}`);
+  }
+});
+
+test('each image has every folder that its program imports', async () => {
+  const imports = readImports(ROOT);
+  for (const [file, program] of [
+    ['Dockerfile', 'server/main.ts'],
+    ['agent.Dockerfile', 'runtime-agent/main.ts'],
+  ] as const) {
+    const reached = new Set<string>([program]);
+    for (const one of reached) {
+      for (const edge of imports)
+        if (edge.file === one && edge.target.endsWith('.ts')) reached.add(edge.target);
+    }
+    const folders = new Set([...reached].map((path) => path.split('/')[0] ?? path));
+    const dockerfile = await readFile(join(DEPLOY, file), 'utf8');
+    const kept = (await readFile(join(DEPLOY, `${file}.dockerignore`), 'utf8')).split('\n');
+    for (const folder of folders) {
+      assert.match(dockerfile, new RegExp(`^COPY ${folder} ${folder}$`, 'm'), file);
+      assert.ok(kept.includes(`!${folder}`), `${file}.dockerignore: ${folder}`);
+    }
   }
 });
 

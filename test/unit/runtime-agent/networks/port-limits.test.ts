@@ -11,6 +11,9 @@ import type { PublishedPort } from '../../../../runtime-agent/networks/network.t
 import { exposedPorts, planPorts } from '../../../../runtime-agent/networks/plan/port-bindings.ts';
 import { PortPublisher } from '../../../../runtime-agent/networks/publish/port-publisher.ts';
 import { SocketBudget } from '../../../../runtime-agent/networks/publish/relay.ts';
+import { enterOwnNetwork } from '../../../support/own-network.ts';
+
+enterOwnNetwork();
 
 const bindingsOf = (count: number) =>
   Object.fromEntries(
