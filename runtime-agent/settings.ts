@@ -1,17 +1,7 @@
-import type { Setting, SettingValues } from '../lib/settings/settings.ts';
+import { type Setting, type SettingValues, settingsOf } from '../lib/settings/settings.ts';
 
-function declare(option: string, placeholder: string, help: string, usual: string | undefined) {
-  const variable = `BERTH_AGENT_${option.replaceAll('-', '_').toUpperCase()}`;
-  return { option, variable, placeholder, help, ...(usual !== undefined && { usual }) };
-}
-
-function text(option: string, placeholder: string, help: string, usual?: string) {
-  return { kind: 'text' as const, ...declare(option, placeholder, help, usual) };
-}
-
-function list(option: string, placeholder: string, help: string, usual?: string) {
-  return { kind: 'list' as const, separator: /[\s,]+/, ...declare(option, placeholder, help, usual) };
-}
+const { text, list, flag } = settingsOf('BERTH_AGENT');
+const WORDS = /[\s,]+/;
 
 /** What `berth-agent serve` can be told. */
 export const AGENT_SETTINGS = {
@@ -24,6 +14,7 @@ export const AGENT_SETTINGS = {
   data: text('data', 'DIR', 'images, containers and state', '/var/lib/berth-agent'),
   insecureRegistries: {
     ...list('insecure-registry', 'HOST:PORT', 'registry to reach by plain HTTP'),
+    separator: WORDS,
     variable: 'BERTH_AGENT_INSECURE_REGISTRIES',
   },
   registryMirrors: {
@@ -32,6 +23,7 @@ export const AGENT_SETTINGS = {
       '[NAME=]URL',
       'asked first for images of registry NAME, docker.io without a name',
     ),
+    separator: WORDS,
     variable: 'BERTH_AGENT_REGISTRY_MIRRORS',
   },
   registryAuthFiles: {
@@ -56,22 +48,22 @@ export const AGENT_SETTINGS = {
     'hosts, .domains and networks without a proxy, separated by commas',
     'NO_PROXY',
   ),
-  discardLayerBlobs: {
-    ...declare(
-      'discard-layer-blobs',
-      '',
-      'keep no compressed layers; a pulled image is then pushed with other digests',
-      'kept',
-    ),
-    kind: 'flag',
-  },
-  layerLimit: text('layer-limit', 'SIZE', 'maximum size of a layer of an image, uncompressed', '100g'),
-  allowBuild: list(
-    'allow-build',
-    'ENTITLEMENT',
-    'entitlement that clients may grant to builds: network.host, security.insecure (root on this host) or none',
-    'network.host',
+  discardLayerBlobs: flag(
+    'discard-layer-blobs',
+    '',
+    'keep no compressed layers; a pulled image is then pushed with other digests',
+    'kept',
   ),
+  layerLimit: text('layer-limit', 'SIZE', 'maximum size of a layer of an image, uncompressed', '100g'),
+  allowBuild: {
+    ...list(
+      'allow-build',
+      'ENTITLEMENT',
+      'entitlement that clients may grant to builds: network.host, security.insecure (root on this host) or none',
+      'network.host',
+    ),
+    separator: WORDS,
+  },
   buildCacheLimit: text('build-cache-limit', 'SIZE', 'maximum size of the build cache', '20g'),
   buildContextLimit: text('build-context-limit', 'SIZE', 'maximum size of the context of a build', '20g'),
   logLevel: text('log-level', 'LEVEL', 'trace, debug, info, warn, error, fatal or silent', 'info'),

@@ -25,6 +25,21 @@ export interface Setting {
   readonly isPath?: boolean;
 }
 
+/** Returns functions that declare settings, whose variables are `prefix` and the option's name in capitals. */
+export function settingsOf(prefix: string) {
+  const declare =
+    <Kind extends Setting['kind']>(kind: Kind) =>
+    (option: string, placeholder: string, help: string, usual?: string) => ({
+      kind,
+      option,
+      variable: `${prefix}_${option.replaceAll('-', '_').toUpperCase()}`,
+      placeholder,
+      help,
+      ...(usual !== undefined && { usual }),
+    });
+  return { text: declare('text'), list: declare('list'), flag: declare('flag') };
+}
+
 /** The settings of a program by their keys in its configuration file, in the order of its help. */
 export type SettingsTable = Readonly<Record<string, Setting>>;
 

@@ -1,17 +1,6 @@
-import type { Setting, SettingValues } from '../../lib/settings/settings.ts';
+import { type Setting, type SettingValues, settingsOf } from '../../lib/settings/settings.ts';
 
-function declare(option: string, placeholder: string, help: string, usual: string | undefined) {
-  const variable = `BERTH_${option.replaceAll('-', '_').toUpperCase()}`;
-  return { option, variable, placeholder, help, ...(usual !== undefined && { usual }) };
-}
-
-function text(option: string, placeholder: string, help: string, usual?: string) {
-  return { kind: 'text' as const, ...declare(option, placeholder, help, usual) };
-}
-
-function list(option: string, placeholder: string, help: string, usual?: string) {
-  return { kind: 'list' as const, ...declare(option, placeholder, help, usual) };
-}
+const { text, list } = settingsOf('BERTH');
 
 /** What `berth serve` can be told. */
 export const SETTINGS = {

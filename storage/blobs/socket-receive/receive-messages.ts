@@ -1,4 +1,4 @@
-import type { TransferControl, TransferReport } from '../../../lib/linux/transfer-thread.ts';
+import type { TransferReport } from '../../../lib/linux/transfer-thread.ts';
 
 /** A transfer for the thread that receives. Descriptors of sockets become the thread's own. */
 export interface ReceiveBegin {
@@ -11,8 +11,6 @@ export interface ReceiveBegin {
   readonly position: number;
   readonly length: number;
 }
-
-export type ReceiveCommand = ReceiveBegin | TransferControl;
 
 /** How a transfer ended. */
 export interface EndedReceive {
