@@ -49,7 +49,7 @@ function shown(text: string): string {
   return JSON.stringify(text.slice(0, 80));
 }
 
-/** Throws SettingInvalidError for a role that is none, or that everybody may not have. */
+/** Throws SettingInvalidError for an unknown role, or for one that clients without a login cannot have. */
 export function parseRole({ role, ...rest }: Omit<RoleGrant, 'role'> & { readonly role: string }): RoleGrant {
   if (!isRole(role)) {
     throw new SettingInvalidError(
@@ -57,7 +57,7 @@ export function parseRole({ role, ...rest }: Omit<RoleGrant, 'role'> & { readonl
     );
   }
   if (rest.holder.kind === 'public' && role !== 'reader') {
-    throw new SettingInvalidError('whoever has not logged in can be a reader, and nothing more');
+    throw new SettingInvalidError('clients without a login can only have the role reader');
   }
   return { ...rest, role };
 }

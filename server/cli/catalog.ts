@@ -33,7 +33,7 @@ export async function catalog(args: readonly string[]): Promise<number> {
 async function upgrade(args: readonly string[]): Promise<number> {
   const flags = parseOptions(args, STORAGE_OPTIONS);
   const config = loadConfig({ flags, env: process.env, isRoot: process.getuid?.() === 0 });
-  // A PostgreSQL database may be new; a folder that is none of a registry's was not meant.
+  // A PostgreSQL database may be new, but a folder without a registry is a mistake.
   if (config.database === undefined) await expectFile(config);
   const database = await openCatalogDatabase(config);
   try {

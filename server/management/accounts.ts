@@ -26,7 +26,7 @@ export interface ManagedPasswords {
   readonly hasher: PasswordHasher;
 }
 
-/** The people who can log in, and whoever asks. */
+/** Routes of the people who can log in, and of the caller's own account (`/me`). */
 export function addUserRoutes(
   router: RequestRouter,
   accounts: AccountStore,
@@ -92,7 +92,7 @@ export function addUserRoutes(
     return { hasher: passwords.hasher, turn: { place: { lane: 0, keys }, signal } };
   }
 
-  /** Whoever changes their own password shows the one of before, which a browser that was left open does not know. */
+  /** Their own password is changed only with the current one, which someone at an unattended browser does not know. */
   async function requireCurrentPassword(
     ctx: RequestContext,
     name: string,

@@ -46,9 +46,9 @@ export class SendfileThread {
   }
 
   /**
-   * Sends, without blocking any thread on a slow client, until all is sent, sending fails or `signal` aborts; when
-   * the promise resolves, socket and file are let go of. `onProgress` is called about every second in which
-   * bytes have moved. The socket is duplicated at once: whoever gets its number after it was closed gets no bytes.
+   * Sends without blocking a thread on a slow client, until all is sent, sending fails or `signal` aborts. Socket and file are
+   * no longer used when the promise resolves. `onProgress` is called about once a second while bytes move. The socket is
+   * duplicated at once, so that no bytes go to another connection that reuses its descriptor.
    */
   send(transfer: FileTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
     const { file, start, end } = transfer;
@@ -58,7 +58,7 @@ export class SendfileThread {
     return this.#run(transfer, [transfer.socket], command, onProgress, signal);
   }
 
-  /** As `send`. The source is duplicated too; what has been taken from it and not been sent is lost. */
+  /** As `send`. The source is duplicated too; bytes that were read from it but not sent are lost. */
   relay(transfer: RelayTransfer, onProgress: () => void, signal: AbortSignal): Promise<TransferOutcome> {
     const { length, silence } = transfer;
     const command = (key: number, [socket = -1, source = -1]: readonly number[]): SendfileBegin => {

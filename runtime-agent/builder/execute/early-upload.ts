@@ -16,8 +16,8 @@ export interface EarlyUploadOptions {
 
 /**
  * Uploads the layers of one build while its later steps run, to the repositories that the image is pushed to: the push after
- * the build finds them there, and puts the manifest. A repository whose first failure has come gets no more layers; the push
- * uploads them and tells why it cannot. An upload that is aborted is cancelled at the registry.
+ * the build finds them there and puts the manifest. After the first failure of a repository no more layers are sent to it; the
+ * push uploads them and reports the error. An aborted upload is cancelled at the registry.
  */
 export class EarlyUpload {
   readonly #options: EarlyUploadOptions;

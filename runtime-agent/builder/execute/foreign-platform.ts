@@ -8,8 +8,8 @@ import type { Step } from '../solver/step.ts';
 const REGISTRATIONS = '/proc/sys/fs/binfmt_misc';
 
 /**
- * Throws EngineError 'bad-request' at a RUN of a platform whose programs this host cannot run: neither its processor nor an emulator
- * that its kernel was told of (binfmt_misc).
+ * Throws EngineError 'bad-request' at a RUN of a platform whose programs neither the host's processor nor a registered emulator
+ * (binfmt_misc) can run.
  */
 export async function refuseForeignPlatform(step: Step, platform: Platform): Promise<void> {
   const host = hostPlatform();

@@ -136,7 +136,7 @@ function createdOf(history: readonly ImageConfigHistory[]): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** Twelve digits, as docker's progress names what a step has come to. */
+/** The first twelve digits of an ID, as docker's progress shows the result of a step. */
 function shortName(chain: LayerChain): string {
   const top = chain.at(-1);
   return top === undefined ? '' : top.slice(top.indexOf(':') + 1).slice(0, 12);

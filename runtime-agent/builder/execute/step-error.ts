@@ -22,7 +22,7 @@ export class StepFailedError extends EngineError {
   }
 }
 
-/** Gives what is told of a step's files the place of its instruction. Throws EngineError, and other errors as they are. */
+/** Adds the line of the instruction to errors about a step's files. Throws EngineError; rethrows other errors unchanged. */
 export async function located<T>(step: Step, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -116,7 +116,7 @@ class ExecOutput implements AsyncIterable<OutputChunk> {
       if (this.#chunks.length > 0) this.#finishWithin(RETRY);
       else for (const { stream } of this.#streams) stream.destroy();
     };
-    // An agent that stood still itself has not read yet what has come: that it does before the next turn.
+    // After a stall the agent may not have read its input yet; it does so before the next turn.
     setTimeout(() => setImmediate(finish), limit).unref();
   }
 }
