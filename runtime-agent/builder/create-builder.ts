@@ -10,7 +10,7 @@ import { readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
-import type { ContainerConfig, HostConfig } from '../containers/container.ts';
+import type { ContainerConfig, HostConfig } from '../containers/container-info.ts';
 import type { LayerCompressor } from '../images/compression/layer-compressor.ts';
 import type { Images } from '../images/images.ts';
 import type { LayerBlobs } from '../images/layer-blobs/layer-blobs.ts';

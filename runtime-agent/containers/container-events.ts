@@ -1,10 +1,10 @@
 import type { EventBus } from '../events/event-bus.ts';
-import type { Container } from './container.ts';
+import type { ContainerInfo } from './container-info.ts';
 
 /** Publishes an event of a container with its image, name and labels, as dockerd does. */
 export function publishContainerEvent(
   events: EventBus,
-  container: Container,
+  container: ContainerInfo,
   action: string,
   more: Readonly<Record<string, string>> = {},
 ): void {
@@ -19,7 +19,7 @@ export function publishContainerEvent(
 /** Publishes an event for each volume that a start mounts or an exit unmounts, as dockerd does. */
 export function publishVolumeEvents(
   events: EventBus,
-  { id, mounts }: Container,
+  { id, mounts }: ContainerInfo,
   action: 'mount' | 'unmount',
 ): void {
   for (const { name, destination, propagation, writable } of mounts) {

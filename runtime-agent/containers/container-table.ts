@@ -2,14 +2,14 @@ import type { Knex } from 'knex';
 import type { Digest } from '../../oci/digest.ts';
 import type { ActiveNetwork } from '../networks/network.ts';
 import type {
-  Container,
   ContainerBase,
   ContainerConfig,
+  ContainerInfo,
   ContainerStatus,
   Health,
   HostConfig,
   MountPoint,
-} from './container.ts';
+} from './container-info.ts';
 
 /** The processes of a running container. Start times tell them apart from later processes with the same PIDs. */
 export interface Run {
@@ -25,7 +25,7 @@ export interface Run {
 
 /** The stored part of a container, which outlives the agent. */
 export interface StoredContainer {
-  readonly container: Container;
+  readonly container: ContainerInfo;
   readonly run: Run | undefined;
   /** Whether a client has stopped or killed it since its last start; the agent does not restart it then. */
   readonly stoppedByUser: boolean;
@@ -131,7 +131,7 @@ export class ContainerTable {
   }
 
   /** Updates a container's name and HostConfig. */
-  async updateSettings({ id, name, hostConfig }: Container): Promise<void> {
+  async updateSettings({ id, name, hostConfig }: ContainerInfo): Promise<void> {
     await this.#knex(TABLE)
       .where({ id })
       .update({ name, host_config: JSON.stringify(hostConfig) });
@@ -143,7 +143,7 @@ export class ContainerTable {
 
   #fromRow(row: Row): StoredContainer {
     const run = row.run === null ? undefined : (JSON.parse(row.run) as Run);
-    const container: Container = {
+    const container: ContainerInfo = {
       id: row.id,
       name: row.name,
       createdAt: row.created_at,
@@ -154,7 +154,7 @@ export class ContainerTable {
       config: JSON.parse(row.config) as ContainerConfig,
       hostConfig: { ...OLDER_HOST_CONFIG, ...(JSON.parse(row.host_config) as HostConfig) },
       mounts: JSON.parse(row.mounts) as readonly MountPoint[],
-      networks: JSON.parse(row.networks) as Container['networks'],
+      networks: JSON.parse(row.networks) as ContainerInfo['networks'],
       activeNetwork: run?.network,
       logPath: this.#logPath(row.id),
       state: {

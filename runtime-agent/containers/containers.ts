@@ -1,5 +1,5 @@
 import type { EndpointSettings } from '../networks/network.ts';
-import type { Container, ContainerConfig, HostConfig } from './container.ts';
+import type { ContainerConfig, ContainerInfo, HostConfig } from './container-info.ts';
 
 /** A request to create a container. Fields that the client omits have the Engine API's defaults. */
 export interface CreateRequest {
@@ -113,9 +113,9 @@ export interface Containers {
   connect(ref: string, network: string, settings: EndpointSettings): Promise<void>;
   /** Disconnects a container from a network. Throws EngineError 'not-found', 'forbidden'. */
   disconnect(ref: string, network: string): Promise<void>;
-  get(ref: string): Promise<Container>;
+  get(ref: string): Promise<ContainerInfo>;
   /** Newest first. */
-  list(): Promise<readonly Container[]>;
+  list(): Promise<readonly ContainerInfo[]>;
 }
 
 /** The limits that `docker update` changes. Absent fields keep their values. */

@@ -11,8 +11,8 @@ import { checkApparmor } from '../oci-runner/apparmor.ts';
 import { containerCapabilities } from '../oci-runner/capabilities.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
-import type { Container, HostConfig, MountPoint } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
+import type { ContainerInfo, HostConfig, MountPoint } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import { LiveContainer } from './live-container.ts';
@@ -81,7 +81,7 @@ function newContainer(
   request: CreateRequest,
   image: Image,
   logPath: string,
-): Container {
+): ContainerInfo {
   const { WorkingDir } = request.config;
   const asked = { ...request.config, WorkingDir: WorkingDir === '' ? '' : cleanPath(WorkingDir) };
   const merged = mergeImageConfig(asked, image.config);
@@ -127,7 +127,7 @@ function newContainer(
 
 /** Replaces names of other containers, which may change, by IDs. */
 function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostConfig {
-  const settle = (mode: string, find: (ref: string) => Container | undefined) => {
+  const settle = (mode: string, find: (ref: string) => ContainerInfo | undefined) => {
     const ref = sharedContainerRef(mode);
     const shared = ref === undefined ? undefined : find(ref);
     return shared === undefined ? mode : `container:${shared.id}`;
@@ -150,7 +150,7 @@ function withLabelOption(hostConfig: HostConfig): HostConfig {
 }
 
 /** Finds the container whose network is shared. As with dockerd, only the start fails if it does not exist. */
-function sharedContainer(context: ContainerContext, ref: string): Container | undefined {
+function sharedContainer(context: ContainerContext, ref: string): ContainerInfo | undefined {
   try {
     return context.index.find(ref).container;
   } catch (error) {

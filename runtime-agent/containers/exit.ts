@@ -5,8 +5,8 @@ import { wasOomKilled } from '../oci-runner/conmon.ts';
 import { type ExitRecord, readExitRecord } from '../oci-runner/exit-watch.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import type { Container } from './container.ts';
 import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
+import type { ContainerInfo } from './container-info.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';
 import { endedHealth } from './plan/health.ts';
@@ -126,7 +126,7 @@ async function takeSession(live: LiveContainer): Promise<AttachSession | undefin
   return session;
 }
 
-function withLastNetworks({ networks, activeNetwork }: Container): Container['networks'] {
+function withLastNetworks({ networks, activeNetwork }: ContainerInfo): ContainerInfo['networks'] {
   const last = new Map(activeNetwork?.endpoints.map(({ network: { name, id } }) => [name, id]));
   return Object.fromEntries(
     Object.entries(networks).map(([name, settings]) => {

@@ -2,7 +2,7 @@ import { isProcessAlive, processAge } from '../../lib/linux/process/proc.ts';
 import type { Images } from '../images/images.ts';
 import type { RunPaths } from '../oci-runner/run-paths.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import type { Container, ContainerBase, ContainerState, HostConfig } from './container.ts';
+import type { ContainerBase, ContainerInfo, ContainerState, HostConfig } from './container-info.ts';
 import type { Run, StoredContainer } from './container-table.ts';
 import { Waiters } from './waiters.ts';
 
@@ -45,7 +45,7 @@ export class LiveContainer {
     return this.#stored;
   }
 
-  get container(): Container {
+  get container(): ContainerInfo {
     return this.#stored.container;
   }
 
@@ -70,7 +70,7 @@ export class LiveContainer {
     readonly hostConfig?: HostConfig;
     readonly state?: Partial<ContainerState>;
     readonly run?: Run | undefined;
-    readonly networks?: Container['networks'];
+    readonly networks?: ContainerInfo['networks'];
     readonly stoppedByUser?: boolean;
   }): void {
     const { container } = this.#stored;
@@ -96,7 +96,7 @@ export class LiveContainer {
  */
 export async function containerBase(
   { images }: { readonly images: Pick<Images, 'get'> },
-  { base, imageId }: Pick<Container, 'base' | 'imageId'>,
+  { base, imageId }: Pick<ContainerInfo, 'base' | 'imageId'>,
 ): Promise<ContainerBase> {
   if (base !== undefined) return base;
   const { diffIds, platform } = await images.get(imageId);

@@ -6,8 +6,8 @@ import { EngineError } from '../errors.ts';
 import type { Platform } from '../images/image.ts';
 import { RuntimeCreateError, startMonitor } from '../oci-runner/conmon.ts';
 import { readCreateFailure } from '../oci-runner/runtime-error.ts';
-import type { Container, ContainerState } from './container.ts';
 import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
+import type { ContainerInfo, ContainerState } from './container-info.ts';
 import type { Run } from './container-table.ts';
 import type { ContainerContext } from './context.ts';
 import { containerBase, type LiveContainer } from './live-container.ts';
@@ -65,7 +65,7 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
 }
 
 /** Throws EngineError 'conflict' or 'not-modified'. */
-function refuseUnlessStopped({ name, state: { status } }: Container): void {
+function refuseUnlessStopped({ name, state: { status } }: ContainerInfo): void {
   if (status === 'paused') {
     throw new EngineError('conflict', 'cannot start a paused container, try unpause instead');
   }
@@ -161,7 +161,7 @@ async function createProcess(
   };
 }
 
-function runningState({ config, state }: Container): Partial<ContainerState> {
+function runningState({ config, state }: ContainerInfo): Partial<ContainerState> {
   return {
     status: 'running',
     exitCode: 0,

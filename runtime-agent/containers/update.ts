@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { EngineError, isEngineError } from '../errors.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
-import type { HostConfig } from './container.ts';
 import { publishContainerEvent } from './container-events.ts';
+import type { HostConfig } from './container-info.ts';
 import type { ResourceChanges } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import type { LiveContainer } from './live-container.ts';

@@ -3,7 +3,7 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import type { Digest } from '../../oci/digest.ts';
-import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container.ts';
+import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container-info.ts';
 import type { Attachment, OutputStream } from '../../runtime-agent/containers/containers.ts';
 import {
   createContainers,

@@ -1,4 +1,4 @@
-import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container.ts';
+import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container-info.ts';
 
 /** The name of the tests' image. */
 export const IMAGE = 'busybox:test';

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { readProcessStat } from '../../lib/linux/process/proc.ts';
-import type { Container } from '../../runtime-agent/containers/container.ts';
+import type { ContainerInfo } from '../../runtime-agent/containers/container-info.ts';
 import { openAgentDatabase } from '../../runtime-agent/database.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import type { RunningContainer } from '../../runtime-agent/networks/container-networks.ts';
@@ -42,7 +42,7 @@ export interface RunOptions {
 }
 
 export interface NetworkContainer {
-  readonly container: Container;
+  readonly container: ContainerInfo;
   readonly ipv4: string;
   readonly ipv6: string;
   /** What runs a program in its network namespace: before its name. */
@@ -151,7 +151,7 @@ const PLAIN_NETWORK: Omit<NetworkRequest, 'name'> = {
   labels: {},
 };
 
-function exampleContainer(name: string, { networks = ['bridge'], ports = {} }: RunOptions): Container {
+function exampleContainer(name: string, { networks = ['bridge'], ports = {} }: RunOptions): ContainerInfo {
   const [first = 'bridge'] = networks;
   return {
     id: randomBytes(32).toString('hex'),

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { CgroupLayout } from '../../../lib/linux/cgroups/cgroups.ts';
 import type { HostFiles } from '../../../lib/linux/host-devices.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
-import type { ContainerConfig, HostConfig } from '../../containers/container.ts';
+import type { ContainerConfig, HostConfig } from '../../containers/container-info.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { SeccompSource } from '../../oci-runner/bundle.ts';
 import type { SharedPaths } from '../../oci-runner/run-paths.ts';

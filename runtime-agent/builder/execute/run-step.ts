@@ -3,7 +3,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
 import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import { ociSpec } from '../../containers/plan/oci-spec.ts';
 import { resolveUser } from '../../containers/plan/user.ts';
 import { gatherDevices } from '../../containers/run/devices.ts';
@@ -77,7 +77,7 @@ interface OpeningNetwork {
   close(): Promise<void>;
 }
 
-function networkFor(context: RunContext, container: Container, folder: string): OpeningNetwork {
+function networkFor(context: RunContext, container: ContainerInfo, folder: string): OpeningNetwork {
   const opened = openStepNetwork(context.networks, container, folder);
   let closing: Promise<void> | undefined;
   const close = () => {
@@ -96,7 +96,7 @@ function networkFor(context: RunContext, container: Container, folder: string): 
 
 /** Where and as what a step runs. */
 interface RunPlace {
-  readonly container: Container;
+  readonly container: ContainerInfo;
   readonly network: OpeningNetwork;
   readonly rootfs: Rootfs;
 }

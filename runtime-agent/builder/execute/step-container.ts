@@ -1,5 +1,5 @@
 import { availableParallelism, hostname as osHostname } from 'node:os';
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import { validateRequest } from '../../containers/plan/validate.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
@@ -24,7 +24,7 @@ export function stepContainer(
   id: string,
   op: RunOp,
   settings: RunSettings,
-): Container {
+): ContainerInfo {
   const wanted = op.network === 'default' ? settings.network : op.network;
   const mode = networkMode(wanted);
   const [path = '', ...args] = op.args;

@@ -1,6 +1,6 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import type { ContainerFiles } from '../../containers/plan/mounts.ts';
 import type { SpecNetwork } from '../../containers/plan/oci-spec.ts';
 import { EngineError } from '../../errors.ts';
@@ -19,7 +19,7 @@ export interface StepNetwork {
 /** Makes a step's network, and its /etc files in `folder`. Throws EngineError. */
 export async function openStepNetwork(
   networks: ContainerNetworks,
-  container: Container,
+  container: ContainerInfo,
   folder: string,
 ): Promise<StepNetwork> {
   const mode = networkMode(container.hostConfig.NetworkMode);
@@ -52,7 +52,7 @@ export async function openStepNetwork(
 }
 
 async function writeFiles(
-  container: Container,
+  container: ContainerInfo,
   folder: string,
   texts: { readonly hosts: string; readonly resolvConf: string },
 ): Promise<StepNetwork['files']> {

@@ -13,7 +13,7 @@ import { type OciProcess, writeOciJson } from '../../oci-runner/bundle.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
 import { readExecFailure } from '../../oci-runner/runtime-error.ts';
 import type { Runtime } from '../../oci-runner/runtimes.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import { processEnvironment } from '../plan/environment.ts';
 import { resolveUser } from '../plan/user.ts';
 import type { ExecEnds } from './exec-streams.ts';
@@ -200,7 +200,7 @@ interface ExecInputs {
  * The process of a further command (runtime-spec, config.md, "process"): it has what the container's own has, and what the
  * request says otherwise. Throws EngineError 'bad-request' for a user or group that is not there.
  */
-export function execProcess(container: Container, request: ExecRequest, inputs: ExecInputs): OciProcess {
+export function execProcess(container: ContainerInfo, request: ExecRequest, inputs: ExecInputs): OciProcess {
   const { base, size } = inputs;
   const { config, hostConfig } = container;
   const { uid, gid, additionalGids, home } =

@@ -5,8 +5,8 @@ import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import { fillTree } from '../../trees/fill-tree.ts';
-import type { Container } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
@@ -146,7 +146,7 @@ function statOf({ shown, size, mode, mtime, isLink, resolved }: FoundPath): Path
  * Throws EngineError 'bad-request', with dockerd's message, if a path of a container is read-only: in a read-only root file
  * system or mount. The links of `path` have been followed.
  */
-function checkWritable({ mounts, hostConfig }: Container, path: string): void {
+function checkWritable({ mounts, hostConfig }: ContainerInfo, path: string): void {
   const within = (destination: string) => {
     const rest = relative(destination, path);
     return rest !== '..' && !rest.startsWith('../');

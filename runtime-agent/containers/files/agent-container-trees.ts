@@ -4,8 +4,8 @@ import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
-import type { Container } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import { containerBase, type LiveContainer } from '../live-container.ts';
 import type { ContainerTrees } from './container-trees.ts';
@@ -62,7 +62,7 @@ export class AgentContainerTrees implements ContainerTrees {
     ref: string,
     { pause }: { readonly pause: boolean },
     signal: AbortSignal,
-    use: (container: Container, tar: AsyncIterable<Uint8Array>) => Promise<T>,
+    use: (container: ContainerInfo, tar: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     const live = this.#context.index.find(ref);
     return await this.#withUpper(live, signal, async (upper, base) => {

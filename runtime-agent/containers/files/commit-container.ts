@@ -6,8 +6,8 @@ import type { TagName } from '../../images/image-record.ts';
 import type { Images } from '../../images/images.ts';
 import { composeConfig } from '../../images/pending/compose-config.ts';
 import type { PendingImages } from '../../images/pending/pending-images.ts';
-import type { Container, ContainerConfig } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
+import type { ContainerConfig, ContainerInfo } from '../container-info.ts';
 import { mergeImageConfig } from '../plan/command.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
@@ -117,6 +117,6 @@ function imageDefaults(config: ContainerConfig): ImageConfigDefaults {
   };
 }
 
-function commandOf({ config }: Container): string {
+function commandOf({ config }: ContainerInfo): string {
   return (config.Cmd ?? []).join(' ');
 }

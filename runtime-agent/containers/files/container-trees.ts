@@ -1,5 +1,5 @@
 import type { UpperChange } from '../../snapshots/diff/tree-tar.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 
 /**
  * What containers have written over their images, without what is mounted in them. Throws EngineError 'not-found' for a
@@ -20,7 +20,7 @@ export interface ContainerTrees {
     ref: string,
     options: { readonly pause: boolean },
     signal: AbortSignal,
-    use: (container: Container, tar: AsyncIterable<Uint8Array>) => Promise<T>,
+    use: (container: ContainerInfo, tar: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T>;
 
   /** Returns the bytes of the files that it has written, as docker counts them. */

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { goDuration, timestamp } from '../../../lib/time/timestamp.ts';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
-import type { HealthLogEntry } from '../container.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { ContainerIndex } from '../container-index.ts';
+import type { HealthLogEntry } from '../container-info.ts';
 import type { ContainerTable } from '../container-table.ts';
 import type { Execs } from '../exec/execs.ts';
 import type { LiveContainer } from '../live-container.ts';

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { MountPoint, MountRequest, Propagation } from '../container.ts';
+import type { MountPoint, MountRequest, Propagation } from '../container-info.ts';
 
 /** A parsed `-v`: a host path or a volume (undefined: an anonymous one), and its options. */
 export interface ParsedBind {

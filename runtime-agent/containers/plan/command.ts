@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { ImageRunConfig } from '../../images/image.ts';
-import type { ContainerConfig } from '../container.ts';
+import type { ContainerConfig } from '../container-info.ts';
 import { mergeHealthcheck } from './health.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { exposedPorts } from '../../networks/plan/port-bindings.ts';
-import type { ContainerConfig } from '../container.ts';
+import type { ContainerConfig } from '../container-info.ts';
 import { variableName } from './command.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

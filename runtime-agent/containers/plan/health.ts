@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { ContainerConfig, Health, HealthConfig, HealthLogEntry } from '../container.ts';
+import type { ContainerConfig, Health, HealthConfig, HealthLogEntry } from '../container-info.ts';
 
 /** The command and the schedule of a health check. Times are milliseconds. */
 export interface ProbePlan {

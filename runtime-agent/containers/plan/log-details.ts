@@ -1,13 +1,13 @@
 import { Expression, ExpressionError } from '../../../lib/pattern/expression.ts';
 import { EngineError } from '../../errors.ts';
-import type { Container, HostConfig } from '../container.ts';
+import type { ContainerInfo, HostConfig } from '../container-info.ts';
 import { variableName } from './command.ts';
 
 /** Maximum steps of one expression over all labels or variables. */
 const MAX_STEPS = 2e7;
 
-type Facts = Pick<Container, 'id' | 'name' | 'imageId'> & {
-  readonly config: Pick<Container['config'], 'Labels' | 'Env' | 'Image'>;
+type Facts = Pick<ContainerInfo, 'id' | 'name' | 'imageId'> & {
+  readonly config: Pick<ContainerInfo['config'], 'Labels' | 'Env' | 'Image'>;
 };
 
 /** Fields of dockerd's `tag` template, each alone between braces. */

@@ -1,5 +1,5 @@
 import type { OciDevice, OciLinux, OciMount, OciSpec, SeccompProfile } from '../../oci-runner/bundle.ts';
-import type { Container, HostConfig } from '../container.ts';
+import type { ContainerInfo, HostConfig } from '../container-info.ts';
 import { processEnvironment } from './environment.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
 import {
@@ -40,7 +40,7 @@ const NETWORK_SYSCTLS = {
 };
 
 /** Returns the OCI runtime configuration of a container (runtime-spec, config.md), with Docker's defaults. */
-export function ociSpec(container: Container, inputs: SpecInputs): OciSpec {
+export function ociSpec(container: ContainerInfo, inputs: SpecInputs): OciSpec {
   const { config, hostConfig } = container;
   const { network } = inputs;
   const ownNetwork = network.kind === 'new' || network.kind === 'made';

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { OciBlockIo, OciDeviceRule, OciResources } from '../../oci-runner/bundle.ts';
-import type { Container, HostConfig } from '../container.ts';
+import type { ContainerInfo, HostConfig } from '../container-info.ts';
 import type { ResourceChanges } from '../containers.ts';
 
 /** The abilities of this host's cgroups. */
@@ -94,7 +94,7 @@ export function cgroupPath(id: string, parent = ''): string {
   return `${folder === '/' ? '' : folder}/${id}`;
 }
 
-export function containerCgroup({ id, hostConfig }: Pick<Container, 'id' | 'hostConfig'>): string {
+export function containerCgroup({ id, hostConfig }: Pick<ContainerInfo, 'id' | 'hostConfig'>): string {
   return cgroupPath(id, hostConfig.CgroupParent);
 }
 

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { ContainerConfig, HostConfig } from '../container.ts';
+import type { ContainerConfig, HostConfig } from '../container-info.ts';
 import { cleanPath } from './bind-text.ts';
 import { validateHealthcheck } from './health.ts';
 import { checkLogDetails } from './log-details.ts';

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
-import type { ContainerConfig, HostConfig, MountPoint } from '../container.ts';
+import type { ContainerConfig, HostConfig, MountPoint } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';

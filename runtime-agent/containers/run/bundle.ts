@@ -8,7 +8,7 @@ import { containerCapabilities } from '../../oci-runner/capabilities.ts';
 import type { RunPaths } from '../../oci-runner/run-paths.ts';
 import { STATIC_INIT } from '../../oci-runner/runtimes.ts';
 import { customSeccompProfile, type SeccompTarget, seccompProfile } from '../../oci-runner/seccomp.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import { ociSpec } from '../plan/oci-spec.ts';
 import { capabilityOptions, parseSecurityOptions, type SecurityOptions } from '../plan/security.ts';
@@ -43,7 +43,7 @@ export async function prepareFolders(paths: RunPaths): Promise<void> {
 /** Writes config.json for a root file system that is mounted. Throws EngineError 'bad-request' for an unknown user. */
 export async function writeBundle(
   context: ContainerContext,
-  container: Container,
+  container: ContainerInfo,
   paths: RunPaths,
   parts: BundleParts,
 ): Promise<OciSpec> {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { arch } from 'node:process';
 import { readHeadInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import { RuntimeCreateError } from '../../oci-runner/conmon.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import { variableName } from '../plan/command.ts';
 
@@ -60,7 +60,7 @@ const MAX_SCRIPTS = 4;
  */
 export async function checkExecutable(
   context: ContainerContext,
-  container: Container,
+  container: ContainerInfo,
   rootfs: string,
   env: readonly string[],
 ): Promise<void> {

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, statfsSync } from 'node:fs';
 import { loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import { EngineError } from '../../errors.ts';
 import { evaluateLinks } from '../../snapshots/diff/evaluate-links.ts';
-import type { HostConfig } from '../container.ts';
+import type { HostConfig } from '../container-info.ts';
 import { cleanPath } from '../plan/bind-text.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
 

@@ -2,7 +2,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { Container, HostConfig } from '../container.ts';
+import type { ContainerInfo, HostConfig } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { linkEnvironment } from '../plan/environment.ts';
@@ -28,8 +28,8 @@ export function settleLinks(context: Known, hostConfig: HostConfig): readonly st
 }
 
 /** Returns the container whose network the named container uses. */
-function linkable(context: Known, ref: string): Container {
-  let container: Container;
+function linkable(context: Known, ref: string): ContainerInfo {
+  let container: ContainerInfo;
   try {
     container = context.index.find(ref).container;
   } catch (error) {
@@ -53,7 +53,7 @@ function linkable(context: Known, ref: string): Container {
 /** Returns the links of a container to existing containers. */
 export function linksOf(
   context: Known,
-  container: Container,
+  container: ContainerInfo,
 ): readonly { readonly child: LiveContainer; readonly alias: string }[] {
   return (container.hostConfig.Links ?? []).flatMap((text) => {
     const { target, alias } = parseLink(text);
@@ -66,7 +66,7 @@ export function linksOf(
  * Returns hosts entries and variables of a container's links. Throws EngineError 'runtime' for a link to a container that
  * does not run, or is not on the default network.
  */
-export function runLinks(context: Known, container: Container): RunLinks {
+export function runLinks(context: Known, container: ContainerInfo): RunLinks {
   const hosts: HostsEntry[] = [];
   const environment: string[] = [];
   for (const { child, alias } of linksOf(context, container)) {
@@ -107,12 +107,12 @@ export async function notifyLinked(context: ContainerContext, live: LiveContaine
   }
 }
 
-function linkHosts(child: Container, alias: string, address: string): HostsEntry {
+function linkHosts(child: ContainerInfo, alias: string, address: string): HostsEntry {
   return { address, names: linkNames(child, alias) };
 }
 
 /** Returns the names of a link's target in /etc/hosts. */
-export function linkNames({ name, config }: Container, alias: string): readonly string[] {
+export function linkNames({ name, config }: ContainerInfo, alias: string): readonly string[] {
   return [alias, config.Hostname, ...(name === alias ? [] : [name])];
 }
 

@@ -2,7 +2,7 @@ import { type HeldPath, type HeldPropagation, holdPath } from '../../../lib/linu
 import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import { EngineError } from '../../errors.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
-import type { Container, MountPoint } from '../container.ts';
+import type { ContainerInfo, MountPoint } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import { cleanPath, overlap } from '../plan/bind-text.ts';
 import { ensureSource, unusable } from './acquire-mounts.ts';
@@ -23,7 +23,7 @@ export interface OpenedMounts {
  */
 export async function openMountSources(
   context: ContainerContext,
-  container: Container,
+  container: ContainerInfo,
   rootfs: string,
   purpose: 'run' | 'view',
 ): Promise<OpenedMounts> {
@@ -117,7 +117,7 @@ function bindMount(point: MountPoint, source: string, flags: readonly string[] =
  */
 async function checkPropagation(
   hostMounts: HostMounts,
-  { mounts: points, hostConfig }: Pick<Container, 'mounts' | 'hostConfig'>,
+  { mounts: points, hostConfig }: Pick<ContainerInfo, 'mounts' | 'hostConfig'>,
   dataFolder: string,
 ): Promise<readonly MountPoint[]> {
   const settled: MountPoint[] = [];
@@ -143,7 +143,7 @@ async function checkPropagation(
 }
 
 /** Whether the client named the propagation. */
-function isAsked({ mode, destination }: MountPoint, { Mounts }: Container['hostConfig']): boolean {
+function isAsked({ mode, destination }: MountPoint, { Mounts }: ContainerInfo['hostConfig']): boolean {
   return (
     /slave|shared/.test(mode) ||
     Mounts.some(

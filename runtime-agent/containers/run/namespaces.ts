@@ -3,7 +3,7 @@ import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { type OpenNamespace, openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
 import type { RunPaths } from '../../oci-runner/run-paths.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
@@ -23,7 +23,7 @@ export interface Joined {
  */
 export async function joinNamespaces(
   context: ContainerContext,
-  container: Container,
+  container: ContainerInfo,
   paths: RunPaths,
 ): Promise<Joined> {
   const { PidMode, IpcMode } = container.hostConfig;
@@ -74,7 +74,7 @@ function sharedShm(donor: LiveContainer): ShmSource {
   );
 }
 
-async function ownShm({ hostConfig }: Container, paths: RunPaths): Promise<ShmSource> {
+async function ownShm({ hostConfig }: ContainerInfo, paths: RunPaths): Promise<ShmSource> {
   const mode = hostConfig.IpcMode;
   if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
   if (mode === 'none') return { kind: 'none' };

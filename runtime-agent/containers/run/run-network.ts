@@ -7,7 +7,7 @@ import type { ActiveNetwork } from '../../networks/network.ts';
 import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { RunPaths } from '../../oci-runner/run-paths.ts';
-import type { Container } from '../container.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { ContainerFiles } from '../plan/mounts.ts';
 import type { SpecNetwork } from '../plan/oci-spec.ts';
@@ -29,7 +29,7 @@ export interface RunNetwork {
  */
 export async function openRunNetwork(
   context: ContainerContext,
-  container: Container,
+  container: ContainerInfo,
   paths: RunPaths,
   linked: readonly HostsEntry[],
 ): Promise<RunNetwork> {
@@ -78,7 +78,7 @@ function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
 }
 
 async function writeEtcFiles(
-  container: Container,
+  container: ContainerInfo,
   paths: RunPaths,
   texts: { readonly hosts: string; readonly resolvConf: string },
 ): Promise<RunNetwork['files']> {

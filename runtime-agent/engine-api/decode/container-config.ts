@@ -1,5 +1,5 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { ContainerConfig, HealthConfig } from '../../containers/container.ts';
+import type { ContainerConfig, HealthConfig } from '../../containers/container-info.ts';
 import { EngineError } from '../../errors.ts';
 
 const OF_IMAGES = [

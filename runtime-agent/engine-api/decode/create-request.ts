@@ -1,5 +1,5 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { HostConfig } from '../../containers/container.ts';
+import type { HostConfig } from '../../containers/container-info.ts';
 import type { CreateRequest } from '../../containers/containers.ts';
 import { decodeContainerConfig } from './container-config.ts';
 import { type DecodeHost, decodeHostConfig } from './host-config.ts';

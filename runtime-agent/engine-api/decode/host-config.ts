@@ -1,5 +1,5 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { BlockIo, DeviceMapping, DeviceRate, HostConfig } from '../../containers/container.ts';
+import type { BlockIo, DeviceMapping, DeviceRate, HostConfig } from '../../containers/container-info.ts';
 import { EngineError } from '../../errors.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { decodeMounts } from './mounts.ts';

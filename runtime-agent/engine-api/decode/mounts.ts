@@ -1,5 +1,5 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { MountRequest } from '../../containers/container.ts';
+import type { MountRequest } from '../../containers/container-info.ts';
 import { EngineError } from '../../errors.ts';
 
 const TYPES: readonly string[] = ['bind', 'volume', 'tmpfs'];

@@ -1,6 +1,6 @@
 import type { Router } from '@koa/router';
 import { Pace } from '../../../lib/sync/pace.ts';
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import type { Containers } from '../../containers/containers.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
@@ -106,10 +106,10 @@ function checkPorts(filters: Filters, key: 'expose' | 'publish'): void {
 }
 
 async function select(
-  all: readonly Container[],
+  all: readonly ContainerInfo[],
   filters: Filters,
   deps: { readonly containers: Containers; readonly images: Images },
-): Promise<readonly Container[]> {
+): Promise<readonly ContainerInfo[]> {
   const position = async (key: string) => {
     const ref = filters.get(key)?.[0];
     if (ref === undefined) return undefined;
@@ -146,12 +146,12 @@ async function select(
 }
 
 /** By the name of a volume, the path of the host where it has none, or where the container sees it. */
-function hasVolume({ mounts }: Container, value: string): boolean {
+function hasVolume({ mounts }: ContainerInfo, value: string): boolean {
   return mounts.some(({ name, source, destination }) => (name ?? source) === value || destination === value);
 }
 
 /** By name or ID, whether it runs or not. */
-function isIn(container: Container, network: string): boolean {
+function isIn(container: ContainerInfo, network: string): boolean {
   return (
     Object.hasOwn(container.networks, network) ||
     (container.activeNetwork?.endpoints.some(({ network: { id } }) => id === network) ?? false) ||
@@ -160,14 +160,14 @@ function isIn(container: Container, network: string): boolean {
 }
 
 /** `publish` is about ports of the host, as with dockerd. */
-function publishes(container: Container, value: string): boolean {
+function publishes(container: ContainerInfo, value: string): boolean {
   return (container.activeNetwork?.ports ?? []).some(({ hostPort, protocol }) =>
     isPort(value, hostPort, protocol),
   );
 }
 
 /** By the ports that are shown: of a container that runs in a network. */
-function exposes(container: Container, value: string): boolean {
+function exposes(container: ContainerInfo, value: string): boolean {
   return portList(container).some(({ PrivatePort, Type }) => isPort(value, PrivatePort, Type));
 }
 

@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import { isEngineError } from '../../errors.ts';
 import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 
@@ -6,7 +6,7 @@ import type { ContainerFilesDeps, EngineDeps } from '../engine-deps.ts';
 export async function containerSizes(
   deps: Pick<EngineDeps, 'images' | 'stopping'>,
   files: Pick<ContainerFilesDeps, 'trees'>,
-  container: Container,
+  container: ContainerInfo,
 ): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const written = await files.trees.writtenSize(container.id, deps.stopping);
   const image = await deps.images.get(container.imageId).catch((error: unknown) => {

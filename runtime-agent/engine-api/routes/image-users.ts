@@ -1,9 +1,9 @@
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import type { ImageUser } from '../../images/images.ts';
 import { isUp } from '../views/status-text.ts';
 
 /** What containers keep images from being removed. */
-export function imageUsers(containers: readonly Container[]): readonly ImageUser[] {
+export function imageUsers(containers: readonly ContainerInfo[]): readonly ImageUser[] {
   return containers.map((container) => ({
     containerId: container.id,
     imageId: container.imageId,

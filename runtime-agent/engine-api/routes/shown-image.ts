@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import { isEngineError } from '../../errors.ts';
 import type { Images } from '../../images/images.ts';
 
@@ -8,7 +8,7 @@ import type { Images } from '../../images/images.ts';
  */
 export function imageNames(
   images: Pick<Images, 'get'>,
-): (container: Pick<Container, 'imageId' | 'config'>) => Promise<string> {
+): (container: Pick<ContainerInfo, 'imageId' | 'config'>) => Promise<string> {
   const ids = new Map<string, Promise<string | undefined>>();
   const look = async (name: string) => {
     try {

@@ -1,4 +1,4 @@
-import type { Container, ContainerConfig } from '../../containers/container.ts';
+import type { ContainerConfig, ContainerInfo } from '../../containers/container-info.ts';
 import { parseSecurityOptions } from '../../containers/plan/security.ts';
 import { apparmorProfile } from '../../oci-runner/apparmor.ts';
 import { etcFilesBeside } from '../../oci-runner/run-paths.ts';
@@ -10,7 +10,7 @@ import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
 
 /** `GET /containers/{id}/json` (Engine API, ContainerInspect). */
 export function containerInspect(
-  container: Container,
+  container: ContainerInfo,
   host: HostFacts,
   execIds: readonly string[],
   /** Of the default network, by the present names. */
@@ -57,7 +57,7 @@ export function containerInspect(
 }
 
 /** They are made at the first start. */
-function filePaths(container: Container): object {
+function filePaths(container: ContainerInfo): object {
   const isMade = container.state.startedAt !== ZERO_TIME;
   const { resolvConf, hostname, hosts } = etcFilesBeside(container.logPath);
   const keepsLog = container.hostConfig.LogConfig.Type !== 'none';
@@ -69,7 +69,7 @@ function filePaths(container: Container): object {
   };
 }
 
-function profileOf({ hostConfig }: Container, host: HostFacts): string {
+function profileOf({ hostConfig }: ContainerInfo, host: HostFacts): string {
   const { apparmor } = parseSecurityOptions(hostConfig.SecurityOpt);
   return apparmorProfile(apparmor, hostConfig.Privileged, host.apparmor) ?? '';
 }

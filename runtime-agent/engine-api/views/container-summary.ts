@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { mountPointsView } from './mount-view.ts';
 import { type FixedNetworks, networksView, portList } from './network-settings.ts';
@@ -6,7 +6,7 @@ import { shownStatus, statusText } from './status-text.ts';
 
 /** One element of `GET /containers/json` (Engine API, ContainerSummary) at `now`, milliseconds since 1970. */
 export function containerSummary(
-  container: Container,
+  container: ContainerInfo,
   now: number,
   shown: {
     /** Name or ID of its image. */
@@ -34,13 +34,13 @@ export function containerSummary(
 }
 
 /** The COMMAND column: arguments with spaces are quoted. */
-function commandText(container: Container): string {
+function commandText(container: ContainerInfo): string {
   const args = container.args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg));
   return [container.path, ...args].join(' ');
 }
 
 /** Returns the links of a container on the default network by current names, without links to removed containers. */
-export function linksView(container: Container, all: readonly Container[]): readonly string[] {
+export function linksView(container: ContainerInfo, all: readonly ContainerInfo[]): readonly string[] {
   return (container.hostConfig.Links ?? []).flatMap((text) => {
     const { target, alias } = parseLink(text);
     const child = all.find(({ id }) => id === target);
@@ -49,7 +49,7 @@ export function linksView(container: Container, all: readonly Container[]): read
 }
 
 /** Returns the names that containers get from links of other containers, by ID. */
-export function namesByLinks(all: readonly Container[]): ReadonlyMap<string, readonly string[]> {
+export function namesByLinks(all: readonly ContainerInfo[]): ReadonlyMap<string, readonly string[]> {
   const names = new Map<string, string[]>();
   for (const { name, hostConfig } of all) {
     for (const { target, alias } of (hostConfig.Links ?? []).map(parseLink)) {

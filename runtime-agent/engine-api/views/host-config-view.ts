@@ -1,4 +1,4 @@
-import type { HostConfig } from '../../containers/container.ts';
+import type { HostConfig } from '../../containers/container-info.ts';
 import { hiddenPaths } from '../../containers/plan/oci-spec.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { mountRequestView } from './mount-view.ts';

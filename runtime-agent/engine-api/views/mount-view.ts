@@ -1,8 +1,8 @@
-import type { Container, MountPoint, MountRequest } from '../../containers/container.ts';
+import type { ContainerInfo, MountPoint, MountRequest } from '../../containers/container-info.ts';
 import { planTmpfs } from '../../containers/plan/mount-points.ts';
 
 /** `Mounts` of inspect and of the list (Engine API, MountPoint): in dockerd's order, by destination. */
-export function mountPointsView(container: Container): readonly object[] {
+export function mountPointsView(container: ContainerInfo): readonly object[] {
   const tmpfs = planTmpfs(container.hostConfig.Mounts).map(({ destination, options }) => ({
     Type: 'tmpfs',
     Source: '',

@@ -1,4 +1,4 @@
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import {
   type ActiveEndpoint,
   type ActiveNetwork,
@@ -16,7 +16,7 @@ export type FixedNetworks = Readonly<Record<'host' | 'none', string>>;
 
 /** What inspect shows of a container's network (Engine API, NetworkSettings). */
 export function networkSettings(
-  container: Container,
+  container: ContainerInfo,
   aliases: 'as-given' | 'with-id',
   fixed: FixedNetworks,
 ): object {
@@ -47,7 +47,7 @@ export function networkSettings(
 
 /** A container's networks by name; lists leave the names out that it has there, and before version 1.45 its ID is one. */
 export function networksView(
-  container: Container,
+  container: ContainerInfo,
   names: 'as-given' | 'with-id' | 'left-out',
   fixed: FixedNetworks,
 ): Readonly<Record<string, object>> {
@@ -84,7 +84,7 @@ export interface ListedPort {
 }
 
 /** One element for each published port and address, and one for each port that is exposed only (ContainerSummary). */
-export function portList(container: Container): readonly ListedPort[] {
+export function portList(container: ContainerInfo): readonly ListedPort[] {
   const { activeNetwork } = container;
   if (!isConnected(activeNetwork)) return [];
   const { ports } = activeNetwork;
@@ -99,7 +99,7 @@ export function portList(container: Container): readonly ListedPort[] {
   return [...published, ...exposed.map(({ port, protocol }) => ({ PrivatePort: port, Type: protocol }))];
 }
 
-function portsView(container: Container): Readonly<Record<string, readonly object[] | null>> {
+function portsView(container: ContainerInfo): Readonly<Record<string, readonly object[] | null>> {
   const { activeNetwork } = container;
   if (!isConnected(activeNetwork)) return {};
   const view = new Map<string, { HostIp: string; HostPort: string }[] | null>();
@@ -115,7 +115,7 @@ function portsView(container: Container): Readonly<Record<string, readonly objec
 
 /** Exposed ports, which dockerd has none of where all networks are internal. */
 function reachablePorts(
-  { config }: Container,
+  { config }: ContainerInfo,
   { endpoints }: ActiveNetwork,
 ): ReturnType<typeof exposedPorts> {
   if (endpoints.every(({ gateway4, gateway6 }) => gateway4 + gateway6 === '')) return [];
@@ -123,7 +123,7 @@ function reachablePorts(
 }
 
 function endpointView(
-  container: Container,
+  container: ContainerInfo,
   active: ActiveEndpoint | undefined,
   { aliases, ipam, driverOptions, mac, links, lastNetwork }: EndpointSettings,
 ) {
@@ -148,7 +148,7 @@ function endpointView(
   };
 }
 
-function namesOf({ id, config }: Container): readonly string[] {
+function namesOf({ id, config }: ContainerInfo): readonly string[] {
   return [id.slice(0, 12), config.Hostname].filter((name) => name !== '');
 }
 

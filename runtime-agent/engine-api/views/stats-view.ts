@@ -1,6 +1,6 @@
 import type { BlockIoCount } from '../../../lib/linux/cgroups/cgroup-usage.ts';
 import type { InterfaceCounters } from '../../../lib/linux/network/network-counters.ts';
-import type { Container } from '../../containers/container.ts';
+import type { ContainerInfo } from '../../containers/container-info.ts';
 import type { StatsSample } from '../../containers/stats/container-stats.ts';
 import { ZERO_TIME } from './status-text.ts';
 
@@ -9,7 +9,7 @@ import { ZERO_TIME } from './status-text.ts';
  * without a sample the container does not run, and all is 0. `hostMemory` is the limit of a container without one.
  */
 export function statsView(
-  container: Pick<Container, 'id' | 'name'>,
+  container: Pick<ContainerInfo, 'id' | 'name'>,
   sample: StatsSample | undefined,
   before: StatsSample | undefined,
   hostMemory: number,

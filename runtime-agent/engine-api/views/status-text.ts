@@ -1,4 +1,4 @@
-import type { ContainerState, ContainerStatus } from '../../containers/container.ts';
+import type { ContainerState, ContainerStatus } from '../../containers/container-info.ts';
 
 /** How the Engine API writes "it has not happened". */
 export const ZERO_TIME = '0001-01-01T00:00:00Z';

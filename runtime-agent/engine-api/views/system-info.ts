@@ -1,11 +1,11 @@
 import { maskedProxy } from '../../../lib/http/proxies/proxy-settings.ts';
-import type { Container, ContainerStatus } from '../../containers/container.ts';
+import type { ContainerInfo, ContainerStatus } from '../../containers/container-info.ts';
 import type { HostFacts } from '../host-facts.ts';
 
 /** `GET /info` (Engine API, SystemInfo). */
 export function systemInfo(
   host: HostFacts,
-  containers: readonly Container[],
+  containers: readonly ContainerInfo[],
   images: number,
   warnings: readonly string[],
   now: string,
@@ -87,7 +87,7 @@ export function systemInfo(
   };
 }
 
-function count(containers: readonly Container[], status: ContainerStatus): number {
+function count(containers: readonly ContainerInfo[], status: ContainerStatus): number {
   return containers.filter((container) => container.state.status === status).length;
 }
 

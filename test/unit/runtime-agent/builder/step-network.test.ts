@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openStepNetwork } from '../../../../runtime-agent/builder/execute/step-network.ts';
-import type { Container } from '../../../../runtime-agent/containers/container.ts';
+import type { ContainerInfo } from '../../../../runtime-agent/containers/container-info.ts';
 import type { ContainerNetworks } from '../../../../runtime-agent/networks/container-networks.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
@@ -20,7 +20,7 @@ test('a network of a step that fails to open is closed, and its namespace releas
     id: 'step',
     config: { Hostname: 'step' },
     hostConfig: { NetworkMode: 'default' },
-  } as unknown as Container;
+  } as unknown as ContainerInfo;
   await assert.rejects(openStepNetwork(networks, container, await makeTempDir(t, 'step')), /no address/);
   assert.deepEqual(undone, ['release', 'close']);
 });

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MAX_PUBLISHED_PORTS } from '../../../../runtime-agent/bounds.ts';
-import type { Container } from '../../../../runtime-agent/containers/container.ts';
+import type { ContainerInfo } from '../../../../runtime-agent/containers/container-info.ts';
 import { portList } from '../../../../runtime-agent/engine-api/views/network-settings.ts';
 import type { PublishedPort } from '../../../../runtime-agent/networks/network.ts';
 import { exposedPorts, planPorts } from '../../../../runtime-agent/networks/plan/port-bindings.ts';
@@ -57,7 +57,7 @@ test('published and exposed ports are listed in linear time', () => {
   const container = {
     config: { ExposedPorts: { '1-2000/tcp': {} } },
     activeNetwork: { endpoints: [{ gateway4: '172.17.0.1', gateway6: '' }], ports },
-  } as unknown as Container;
+  } as unknown as ContainerInfo;
   assert.equal(portList(container).length, 2000);
   assert.ok(reads <= 5000, `${reads} reads of 1000 ports`);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Container } from '../../../../../runtime-agent/containers/container.ts';
+import type { ContainerInfo } from '../../../../../runtime-agent/containers/container-info.ts';
 import { execProcess } from '../../../../../runtime-agent/containers/exec/exec-process.ts';
 import type { ExecRequest } from '../../../../../runtime-agent/containers/exec/execs.ts';
 import type { OciProcess } from '../../../../../runtime-agent/oci-runner/bundle.ts';
@@ -39,7 +39,7 @@ function make(request: Partial<ExecRequest>, size?: { rows: number; columns: num
   const container = {
     config: containerConfig(['app'], { Hostname: 'quay', Env: ['A=run', 'B=run'], Tty: true }),
     hostConfig: hostConfig({ GroupAdd: ['2000'] }),
-  } as Container;
+  } as ContainerInfo;
   return execProcess(
     container,
     { ...REQUEST, ...request },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { goDuration } from '../../../../../lib/time/timestamp.ts';
-import type { Health } from '../../../../../runtime-agent/containers/container.ts';
+import type { Health } from '../../../../../runtime-agent/containers/container-info.ts';
 import {
   afterProbe,
   endedHealth,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type {
-  Container,
   ContainerConfig,
+  ContainerInfo,
   HostConfig,
-} from '../../../../../runtime-agent/containers/container.ts';
+} from '../../../../../runtime-agent/containers/container-info.ts';
 import { ociSpec, type SpecInputs } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
 import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/oci-runner/bundle.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';
@@ -34,7 +34,7 @@ function make(
   host: Partial<HostConfig> = {},
   inputs: Partial<SpecInputs> = {},
 ) {
-  const container: Container = {
+  const container: ContainerInfo = {
     id: ID,
     name: 'n',
     createdAt: '',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JsonFields } from '../../../../../lib/json/json-fields.ts';
-import type { HostConfig } from '../../../../../runtime-agent/containers/container.ts';
+import type { HostConfig } from '../../../../../runtime-agent/containers/container-info.ts';
 import {
   changedHostConfig,
   changedResources,

@@ -2,7 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:os';
 import { type AsyncQueue, createAsyncQueue } from '../../../../../lib/streams/async-queue.ts';
-import type { Container, ContainerState } from '../../../../../runtime-agent/containers/container.ts';
+import type {
+  ContainerInfo,
+  ContainerState,
+} from '../../../../../runtime-agent/containers/container-info.ts';
 import type {
   Attachment,
   Containers,
@@ -20,7 +23,7 @@ import type { EventBus } from '../../../../../runtime-agent/events/event-bus.ts'
 import type { FakeImages } from './fake-images.ts';
 
 interface Held {
-  container: Container;
+  container: ContainerInfo;
   process: ChildProcess | undefined;
   readonly log: LogLine[];
   readonly followers: Set<AsyncQueue<LogLine>>;
@@ -59,7 +62,7 @@ export class FakeContainers implements Containers {
       ...(request.config.Cmd ?? image.config.Cmd ?? []),
     ];
     const id = randomBytes(32).toString('hex');
-    const container: Container = {
+    const container: ContainerInfo = {
       id,
       name,
       createdAt: new Date().toISOString(),
@@ -238,11 +241,11 @@ export class FakeContainers implements Containers {
     this.resized.push(size);
   }
 
-  async get(ref: string): Promise<Container> {
+  async get(ref: string): Promise<ContainerInfo> {
     return this.#find(ref).container;
   }
 
-  async list(): Promise<readonly Container[]> {
+  async list(): Promise<readonly ContainerInfo[]> {
     return this.#held.map(({ container }) => container);
   }
 
@@ -282,7 +285,7 @@ export class FakeContainers implements Containers {
     this.#tell(held.container, 'destroy');
   }
 
-  #tell(container: Container, action: string, more: Record<string, string> = {}): void {
+  #tell(container: ContainerInfo, action: string, more: Record<string, string> = {}): void {
     const attributes = {
       ...container.config.Labels,
       image: container.config.Image,

@@ -250,7 +250,7 @@ export interface ContainerBase {
   readonly platform: Platform;
 }
 
-export interface Container {
+export interface ContainerInfo {
   /** 64 lower-case hex digits. */
   readonly id: string;
   /** Without the leading slash. */
