@@ -16,6 +16,7 @@ WORKDIR /opt/berth
 COPY --from=install /opt/berth/node_modules node_modules
 COPY package.json LICENSE ./
 COPY auth auth
+COPY fleet fleet
 COPY lib lib
 COPY oci oci
 COPY storage storage

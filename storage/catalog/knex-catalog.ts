@@ -15,6 +15,7 @@ import { appendQuotaUse } from './migrations/0005-quota-deltas.ts';
 import { createQuotaGrants } from './migrations/0006-quota-grants.ts';
 import { indexMembers } from './migrations/0007-index-members.ts';
 import { accountForUploads } from './migrations/0008-open-uploads.ts';
+import { createFleet } from './migrations/0009-fleet.ts';
 import { KnexNames } from './names.ts';
 import { KnexQuotas } from './quotas.ts';
 import { KnexRepositories } from './repositories.ts';
@@ -36,6 +37,7 @@ export async function openCatalog(knex: Knex): Promise<Catalog> {
     createQuotaGrants,
     indexMembers,
     accountForUploads,
+    createFleet,
   ]);
   const quotas = new KnexQuotas(knex);
   return {

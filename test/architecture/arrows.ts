@@ -9,12 +9,16 @@ interface Arrow {
 const ARROWS: readonly Arrow[] = [
   { from: 'lib/', to: [] },
   { from: 'oci/', to: ['lib/'] },
-  { from: 'storage/', to: ['lib/', 'oci/'] },
+  { from: 'fleet/', to: ['lib/', 'oci/'] },
+  { from: 'storage/', to: ['lib/', 'oci/', 'fleet/'] },
   { from: 'auth/', to: ['lib/', 'oci/'] },
-  { from: 'server/', to: ['lib/', 'oci/', 'storage/', 'auth/'] },
-  { from: 'runtime-agent/', to: ['lib/', 'oci/', 'storage/', 'auth/'] },
+  { from: 'server/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
+  { from: 'runtime-agent/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/'] },
   { from: 'deploy/', to: [] },
-  { from: 'test/', to: ['lib/', 'oci/', 'storage/', 'auth/', 'server/', 'runtime-agent/', 'deploy/'] },
+  {
+    from: 'test/',
+    to: ['lib/', 'oci/', 'storage/', 'auth/', 'fleet/', 'server/', 'runtime-agent/', 'deploy/'],
+  },
   { from: 'server/http/', to: ['lib/'] },
   {
     // What strangers wrote is read here, by no other program, and by nothing that could start one.

@@ -1,0 +1,116 @@
+import type { Digest } from '../oci/digest.ts';
+import type { App, Cause, Placement, Release, ReleaseState } from './release.ts';
+import type { AppSpec, LabelConstraint, PinnedImage } from './service.ts';
+
+/** All of a release but what the store adds. */
+export interface NewRelease {
+  readonly app: string;
+  readonly spec: AppSpec;
+  readonly images: Readonly<Record<string, PinnedImage>>;
+  readonly secrets: Readonly<Record<string, number>>;
+  readonly cause: Cause;
+  readonly createdAt: Date;
+}
+
+/** What a new release changes of its app. */
+export interface AppChange {
+  readonly on?: readonly LabelConstraint[];
+  readonly follow?: App['follow'];
+}
+
+/** The state of a rollout as its driver keeps it, so that another replica can take over: JSON, versioned by the driver. */
+export interface StoredRollout {
+  readonly app: string;
+  readonly release: number;
+  readonly state: unknown;
+  /** Rises with each change; for `GET …/rollout?after=`. */
+  readonly revision: number;
+}
+
+/** A version of a secret, sealed for the key of the registry: age, in base64. */
+export interface StoredSecret {
+  readonly name: string;
+  readonly version: number;
+  readonly sealed: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+}
+
+/**
+ * Apps, releases, rollouts and secrets. An app begins with its first release; a release never changes but for its
+ * state:
+ *
+ *     const { number } = await apps.createRelease(release, { on, follow: 'following' }, latest);
+ *     await apps.saveRollout({ app, release: number, state, revision: 1 });
+ *     await apps.endRelease(app, number, { state: 'done', at: now });   // app.current is now this one
+ *
+ * The images of the current release, of one that is rolling, and of the KEPT_RELEASES before are roots of garbage
+ * collection. Each method is one transaction. Every implementation passes test/contract/app-store.ts.
+ */
+export interface AppStore {
+  list(): Promise<readonly App[]>;
+  find(app: string): Promise<App | undefined>;
+  /**
+   * Makes the next release and, with the first, the app. A release that was rolling becomes `superseded`. Throws
+   * AppError 'changed', and nothing changes, when the latest release is not `latest` (0: the app must be new).
+   */
+  createRelease(release: NewRelease, change: AppChange, latest: number): Promise<Release>;
+  findRelease(app: string, number: number): Promise<Release | undefined>;
+  /** Newest first, at most `limit`, of those before `before`. */
+  releases(app: string, limit: number, before?: number): Promise<readonly Release[]>;
+  setReleaseState(app: string, number: number, state: ReleaseState, reason?: string): Promise<void>;
+  /** As setReleaseState, with the time; `done` makes it the app's current one. */
+  endRelease(
+    app: string,
+    number: number,
+    end: { readonly state: ReleaseState; readonly reason?: string; readonly at: Date },
+  ): Promise<void>;
+  change(app: string, change: AppChange): Promise<void>;
+  /** Removes the app with its releases, placements and secrets. */
+  remove(app: string): Promise<boolean>;
+  /** Apps whose current or rolling release has an image of this repository and tag, and that follow. */
+  followers(repository: string, tag: string): Promise<readonly App[]>;
+
+  placements(app: string): Promise<readonly Placement[]>;
+  setPlacements(app: string, placements: readonly Placement[]): Promise<void>;
+
+  rollouts(): Promise<readonly StoredRollout[]>;
+  findRollout(app: string): Promise<StoredRollout | undefined>;
+  /** Throws AppError 'changed' unless the revision follows the stored one. */
+  saveRollout(rollout: StoredRollout): Promise<void>;
+
+  /** Answers the new version. */
+  setSecret(app: string, secret: Omit<StoredSecret, 'version'>): Promise<number>;
+  /** The newest version of each. */
+  secrets(app: string): Promise<readonly StoredSecret[]>;
+  findSecret(app: string, name: string, version: number): Promise<StoredSecret | undefined>;
+  removeSecret(app: string, name: string): Promise<boolean>;
+
+  /** The apps that hold a manifest, of their current, rolling or kept releases, whichever image or index leads to it. */
+  holders(digest: Digest, repository?: string): Promise<readonly ImageHolder[]>;
+}
+
+export interface ImageHolder {
+  readonly app: string;
+  readonly release: number;
+  readonly service: string;
+  readonly repository: string;
+  readonly tag?: string;
+  readonly digest: Digest;
+  /** False: kept for a rollback only. */
+  readonly runs: boolean;
+}
+
+/** Releases before the current one whose images are kept. */
+export const KEPT_RELEASES = 5;
+
+/** A refusal of an AppStore. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: 'changed' | 'unknown';
+
+  constructor(code: 'changed' | 'unknown', message: string) {
+    super(message);
+    this.code = code;
+  }
+}
