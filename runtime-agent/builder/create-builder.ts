@@ -1,12 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import { removeTree } from '../../lib/linux/files/remove-tree.ts';
-import type { HostFiles } from '../../lib/linux/host-devices.ts';
-import { loadLibc } from '../../lib/linux/libc.ts';
 import { makeMemoryFolder } from '../../lib/linux/mount/memory-folder.ts';
-import { readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { HttpExchange } from '../../oci/distribution/http-exchange.ts';
@@ -18,11 +14,9 @@ import type { LayerLeases } from '../images/layer-leases.ts';
 import type { LayerTransfer } from '../images/layer-transfer/layer-transfer.ts';
 import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
-import { capabilityNames } from '../oci-runner/capabilities.ts';
+import type { OciHost } from '../oci-runner/oci-host.ts';
 import { sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
-import type { Runtime } from '../oci-runner/runtimes.ts';
-import { readSeccompSource } from '../oci-runner/seccomp.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { BuildCache } from './build-cache.ts';
@@ -52,9 +46,7 @@ export interface CreateBuilderOptions {
   readonly snapshotter: Snapshotter;
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
-  readonly runtime: Runtime;
-  readonly apparmor?: string | undefined;
-  readonly hostFiles: HostFiles;
+  readonly ociHost: OciHost;
   readonly stepCache: StepCache;
   readonly transfer: LayerTransfer;
   readonly compressor: LayerCompressor;
@@ -85,7 +77,7 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
-  const { dataDirectory, memoryDirectory, snapshotter, leases, runtime } = options;
+  const { dataDirectory, memoryDirectory, snapshotter, leases, ociHost: host } = options;
   const paths = sharedPaths(options);
   const stub = stubLayer();
   await leases.take(stub.diffId);
@@ -120,16 +112,10 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
       snapshotter,
       tars: options.tars,
       networks: options.networks,
-      runtime,
-      commands: new RuntimeCommands(runtime, runtimeRoot),
+      host,
+      commands: new RuntimeCommands(host.runtime, runtimeRoot),
       paths: { ...paths, runtimeRoot },
       bundles,
-      libc: loadLibc(),
-      hostFiles: options.hostFiles,
-      cgroups: detectCgroups(),
-      seccomp: await readSeccompSource(),
-      apparmor: options.apparmor,
-      capabilities: capabilityNames(readBoundingCapabilities()),
       defaults: options.defaults,
       stub,
       log: options.log,

@@ -1,3 +1,4 @@
+import { NEVER } from '../../lib/time/timestamp.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../images/image.ts';
 import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
@@ -242,6 +243,18 @@ export interface ContainerState {
   /** Absent in containers without a health check. */
   readonly health?: Health;
 }
+
+/** The state of a container that has never been started. */
+export const NEW_STATE: ContainerState = {
+  status: 'created',
+  pid: 0,
+  exitCode: 0,
+  oomKilled: false,
+  error: '',
+  startedAt: NEVER,
+  finishedAt: NEVER,
+  restartCount: 0,
+};
 
 /** The part of its image that a container needs as long as it exists. */
 export interface ContainerBase {

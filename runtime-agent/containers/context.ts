@@ -1,15 +1,12 @@
 import type { Logger } from 'pino';
 import type { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
-import type { CgroupLayout } from '../../lib/linux/cgroups/cgroups.ts';
-import type { Libc } from '../../lib/linux/libc.ts';
 import type { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
-import type { SeccompSource } from '../oci-runner/bundle.ts';
+import type { OciHost } from '../oci-runner/oci-host.ts';
 import type { SharedPaths } from '../oci-runner/run-paths.ts';
 import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
-import type { Runtime } from '../oci-runner/runtimes.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import type { CopyUp } from '../volumes/copy-up.ts';
 import type { Volumes } from '../volumes/volume.ts';
@@ -28,7 +25,7 @@ export interface ContainerContext {
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
   readonly log: Logger;
-  readonly runtime: Runtime;
+  readonly host: OciHost;
   readonly commands: RuntimeCommands;
   readonly table: ContainerTable;
   readonly index: ContainerIndex;
@@ -36,15 +33,8 @@ export interface ContainerContext {
   readonly paths: SharedPaths;
   /** Absolute path of the agent's data folder. */
   readonly dataFolder: string;
-  readonly libc: Libc;
   readonly hostMounts: HostMounts;
-  readonly cgroups: CgroupLayout;
   readonly moves: CgroupMoves;
-  readonly seccomp: SeccompSource;
-  /** The AppArmor profile of containers that name none; undefined where the host has no AppArmor. */
-  readonly apparmor: string | undefined;
-  /** Capabilities that the agent can pass on. */
-  readonly capabilities: readonly string[];
   readonly bootId: string;
   /** Aborted when the agent stops; no container is restarted after that. */
   readonly stopping: AbortSignal;

@@ -2,24 +2,21 @@ import { mkdir } from 'node:fs/promises';
 import type { Knex } from 'knex';
 import type { Logger } from 'pino';
 import { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
-import { detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import { loadXattrs } from '../../lib/linux/files/xattrs.ts';
-import type { HostFiles } from '../../lib/linux/host-devices.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
 import { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
-import { readBootId, readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
+import { readBootId } from '../../lib/linux/process/proc.ts';
 import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Images } from '../images/images.ts';
 import type { ContainerNetworks } from '../networks/container-networks.ts';
-import { capabilityNames } from '../oci-runner/capabilities.ts';
 import { resizeConsole } from '../oci-runner/conmon.ts';
 import { ExitWatch } from '../oci-runner/exit-watch.ts';
+import { type OciHost, readOciHost } from '../oci-runner/oci-host.ts';
 import { runPaths, sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { Runtime } from '../oci-runner/runtimes.ts';
-import { readSeccompSource } from '../oci-runner/seccomp.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { CopyUp } from '../volumes/copy-up.ts';
@@ -84,7 +81,7 @@ export interface RunningContainers extends Containers {
   readonly control: ContainerControl;
   readonly stats: ContainerStats;
   readonly execs: Execs;
-  readonly hostFiles: HostFiles;
+  readonly ociHost: OciHost;
   /** Stops watching and disconnects attached clients. Containers keep running, and the next agent finds them. */
   close(): Promise<void>;
 }
@@ -95,15 +92,14 @@ export interface RunningContainers extends Containers {
  */
 export async function createContainers(deps: ContainersDeps): Promise<RunningContainers> {
   const paths = sharedPaths(deps);
-  const [seccomp] = await Promise.all([
-    readSeccompSource(),
+  const libc = loadLibc();
+  const hostMounts = new HostMounts(libc, deps.hostNamespace);
+  const [host] = await Promise.all([
+    readOciHost({ runtime: deps.runtime, apparmor: deps.apparmor, files: hostMounts }),
     migrate(deps.knex, CONTAINER_MIGRATIONS_TABLE, CONTAINER_MIGRATIONS),
     ...Object.values(paths).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })),
   ]);
   const stopping = new AbortController();
-  const cgroups = detectCgroups();
-  const libc = loadLibc();
-  const hostMounts = new HostMounts(libc, deps.hostNamespace);
   const context: ContainerContext = {
     images: deps.images,
     snapshotter: deps.snapshotter,
@@ -113,20 +109,15 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     networks: deps.networks,
     events: deps.events,
     log: deps.log,
-    runtime: deps.runtime,
+    host,
     commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
     table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
     index: new ContainerIndex(),
     hub: new AttachHub(deps.log, deps.attachWorker),
     paths,
     dataFolder: deps.dataDirectory,
-    libc,
     hostMounts,
-    cgroups,
-    moves: new CgroupMoves(cgroups),
-    seccomp,
-    apparmor: deps.apparmor,
-    capabilities: capabilityNames(readBoundingCapabilities()),
+    moves: new CgroupMoves(host.cgroups),
     bootId: readBootId(),
     stopping: stopping.signal,
   };
@@ -146,7 +137,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     control: containerControl(context),
     stats: new AgentContainerStats(context),
     execs,
-    hostFiles: hostMounts,
+    ociHost: host,
     close: async () => {
       stopping.abort();
       watch.close();

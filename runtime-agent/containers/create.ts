@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism, hostname as osHostname } from 'node:os';
-import { NEVER, timestamp } from '../../lib/time/timestamp.ts';
+import { timestamp } from '../../lib/time/timestamp.ts';
 import { checkEntries } from '../bounds.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { Image } from '../images/image.ts';
@@ -12,7 +12,7 @@ import { containerCapabilities } from '../oci-runner/capabilities.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
 import { publishContainerEvent } from './container-events.ts';
-import type { ContainerInfo, HostConfig, MountPoint } from './container-info.ts';
+import { type ContainerInfo, type HostConfig, type MountPoint, NEW_STATE } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
 import type { ContainerContext } from './context.ts';
 import { LiveContainer } from './live-container.ts';
@@ -38,16 +38,16 @@ export async function createContainer(
   const givenName = request.name === undefined ? undefined : parseContainerName(request.name);
   validateRequest(request.config, request.hostConfig, availableParallelism());
   await checkCpusets(request.hostConfig);
-  containerCapabilities(capabilityOptions(request.hostConfig), context.capabilities);
+  containerCapabilities(capabilityOptions(request.hostConfig), context.host.capabilities);
   if (request.config.Image === '') throw new EngineError('bad-request', 'no image was given');
   const image = await context.images.get(request.config.Image);
   const warnings = [
     ...checkPlatform(request.config.Image, image.platform, request.platform),
     ...portWarnings(request.hostConfig),
-    ...limitWarnings(request.hostConfig, context.cgroups),
-    ...blockWeightWarnings(request.hostConfig, context.cgroups),
+    ...limitWarnings(request.hostConfig, context.host.cgroups),
+    ...blockWeightWarnings(request.hostConfig, context.host.cgroups),
   ];
-  checkApparmor(parseSecurityOptions(request.hostConfig.SecurityOpt).apparmor, context.apparmor);
+  checkApparmor(parseSecurityOptions(request.hostConfig.SecurityOpt).apparmor, context.host.apparmor);
   const id = randomBytes(32).toString('hex');
   const paths = runPaths(context.paths, id);
   const made = newContainer(context, id, request, image, paths.log);
@@ -112,16 +112,7 @@ function newContainer(
     mounts: [],
     networks: mode.kind === 'networks' ? { [mode.first]: DEFAULT_ENDPOINT, ...request.networks } : {},
     activeNetwork: undefined,
-    state: {
-      status: 'created',
-      pid: 0,
-      exitCode: 0,
-      oomKilled: false,
-      error: '',
-      startedAt: NEVER,
-      finishedAt: NEVER,
-      restartCount: 0,
-    },
+    state: NEW_STATE,
   };
 }
 

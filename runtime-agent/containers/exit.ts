@@ -53,7 +53,7 @@ export async function handleExit(
   thoroughness: Thoroughness = 'ended',
 ): Promise<void> {
   const oomKilled =
-    (await countOomKills(context.cgroups, containerCgroup(live.container))) > 0 ||
+    (await countOomKills(context.host.cgroups, containerCgroup(live.container))) > 0 ||
     (await wasOomKilled(live.paths));
   const stopped = live.stopping;
   const duration = runDuration(live, exit, thoroughness);

@@ -111,7 +111,7 @@ async function recoverOne(context: ContainerContext, live: LiveContainer): Promi
     live.change({ state: { status: 'running' } });
     await context.table.update(live.stored);
   }
-  await clearExecs(context.libc, live);
+  await clearExecs(context.host.libc, live);
 }
 
 /** Ends the runs whose monitor was killed, which leaves no exit file. Failures are logged. */

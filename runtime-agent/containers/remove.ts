@@ -126,9 +126,9 @@ async function releaseAnd(
   const cgroup = cgroupPath(paths.id, shared?.CgroupParent);
   if (thoroughness === 'found' || shared?.IpcMode === 'shareable') await releaseShm(paths);
   if (thoroughness === 'found') {
-    await killMonitor(context.libc, paths);
+    await killMonitor(context.host.libc, paths);
     await context.commands.delete(paths.id, true);
-    await destroyCgroup(context.cgroups, cgroup);
+    await destroyCgroup(context.host.cgroups, cgroup);
     await Promise.all(others());
     return;
   }
@@ -140,7 +140,7 @@ async function releaseAnd(
 
 async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
   await context.commands.delete(id, false);
-  await removeLitter(context.cgroups, cgroup);
+  await removeLitter(context.host.cgroups, cgroup);
 }
 
 /** Removes the files of a run. With older agents they lie in the container's own folder. */

@@ -40,9 +40,9 @@ export async function startLocked(context: ContainerContext, live: LiveContainer
     let run: Run;
     try {
       publishVolumeEvents(context.events, live.container, 'mount');
-      const spec = await writeBundle(context, live.container, live.paths, parts);
+      const spec = await writeBundle(context.host, live.container, live.paths.spec, parts);
       if (!isHostPlatform(parts.platform)) {
-        await checkExecutable(context, live.container, parts.rootfs, spec.process.env);
+        await checkExecutable(context.host.libc, live.container, parts.rootfs, spec.process.env);
       }
       run = await createProcess(context, live, parts.network);
     } finally {
@@ -78,6 +78,7 @@ function refuseUnlessStopped({ name, state: { status } }: ContainerInfo): void {
 }
 
 interface OpenParts extends BundleParts {
+  readonly network: RunNetwork;
   readonly platform: Platform;
   /** Releases the parts; to be called when the runtime has joined or mounted them, or has failed. */
   release(): Promise<void>;
@@ -107,13 +108,13 @@ async function openParts(context: ContainerContext, { container, paths }: LiveCo
       joining.then(({ release }) => release()).catch(() => undefined),
       sources.then(({ close }) => close()).catch(() => undefined),
     ]);
-  const [opened, , joined, gathered] = await allOrUndo(releaseAll, [
+  const [opened, , joined, devices] = await allOrUndo(releaseAll, [
     sources,
     markAsContainer(rootfs.path),
     joining,
-    gatherDevices(context.hostMounts, hostConfig),
+    gatherDevices(context.host.files, hostConfig),
     hostConfig.CpuRealtimeRuntime > 0
-      ? allowRealtime(context.cgroups, containerCgroup(container))
+      ? allowRealtime(context.host.cgroups, containerCgroup(container))
       : undefined,
   ]);
   return {
@@ -122,7 +123,7 @@ async function openParts(context: ContainerContext, { container, paths }: LiveCo
     mounts: opened.mounts,
     network,
     joined,
-    gathered,
+    devices,
     links,
     release: async () => {
       network.release();
@@ -143,8 +144,8 @@ async function createProcess(
   const monitored = await startMonitor({
     id: container.id,
     name: container.name,
-    runtime: context.runtime,
-    libc: context.libc,
+    runtime: context.host.runtime,
+    libc: context.host.libc,
     commands: context.commands,
     paths,
     tty,
@@ -199,7 +200,7 @@ async function allOrUndo<const T extends readonly unknown[]>(
 async function failStart(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<never> {
   const failure =
     cause instanceof RuntimeCreateError
-      ? readCreateFailure(context.runtime.name, cause.stderr)
+      ? readCreateFailure(context.host.runtime.name, cause.stderr)
       : { exitCode: 128, message: (cause as Error).message };
   try {
     await context.networks.close(live.id);

@@ -101,6 +101,6 @@ async function markStopped(context: ContainerContext, live: LiveContainer): Prom
 function sendSignal(context: ContainerContext, live: LiveContainer, signal: number): void {
   const { run } = live;
   if (run === undefined) return;
-  signalProcess(context.libc, run.pid, run.startTime, signal);
+  signalProcess(context.host.libc, run.pid, run.startTime, signal);
   publishContainerEvent(context.events, live.container, 'kill', { signal: String(signal) });
 }

@@ -32,12 +32,12 @@ export async function updateContainer(
     await checkCpusets(hostConfig);
     parseRestartPolicy(hostConfig);
     const warnings = [
-      ...(changes.Memory === undefined && context.cgroups.missing === undefined
+      ...(changes.Memory === undefined && context.host.cgroups.missing === undefined
         ? []
-        : limitWarnings(hostConfig, context.cgroups)),
-      ...blockWeightWarnings(hostConfig, context.cgroups),
+        : limitWarnings(hostConfig, context.host.cgroups)),
+      ...blockWeightWarnings(hostConfig, context.host.cgroups),
     ];
-    const resources = changedResources(hostConfig, changes, context.cgroups);
+    const resources = changedResources(hostConfig, changes, context.host.cgroups);
     if (live.run !== undefined && Object.keys(resources).length > 0) {
       try {
         await context.commands.update(live.id, resources);

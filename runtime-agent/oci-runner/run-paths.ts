@@ -94,12 +94,16 @@ export function runPaths(shared: SharedPaths, id: string): RunPaths {
   };
 }
 
+/** Files of the agent that are mounted over those of the image. */
+export type EtcFiles = Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'>;
+
 /** Returns the agent's /etc files of a container by the path of its log, which lies in the same folder. */
-export function etcFilesBeside(log: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'> {
+export function etcFilesBeside(log: string): EtcFiles {
   return etcFiles(dirname(log));
 }
 
-function etcFiles(home: string): Pick<RunPaths, 'hosts' | 'hostname' | 'resolvConf'> {
+/** Returns the paths of the agent's /etc files in the folder of a container or build step. */
+export function etcFiles(home: string): EtcFiles {
   return {
     hosts: join(home, 'hosts'),
     hostname: join(home, 'hostname'),

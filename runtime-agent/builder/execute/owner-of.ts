@@ -1,9 +1,7 @@
-import { resolveUser } from '../../containers/plan/user.ts';
+import { MAX_ACCOUNTS_SIZE, resolveUser } from '../../containers/plan/user.ts';
 import { isEngineError } from '../../errors.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { resolveInTree } from '../context/tree-paths.ts';
-
-const MAX_ACCOUNTS = 4 << 20;
 
 /**
  * Whom `user` or `user:group` means in an image: a number alone is the group too; a name has its own group (reference, "COPY --chown"). Throws
@@ -39,7 +37,7 @@ export async function ownerOrRoot(
 async function textIn(root: FileTree | undefined, path: string): Promise<string> {
   if (root === undefined) return '';
   const { entry } = (await resolveInTree(root, path)) ?? {};
-  if (entry?.kind !== 'file' || entry.size > MAX_ACCOUNTS) return '';
+  if (entry?.kind !== 'file' || entry.size > MAX_ACCOUNTS_SIZE) return '';
   const chunks: Uint8Array[] = [];
   for await (const chunk of root.read(entry)) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');

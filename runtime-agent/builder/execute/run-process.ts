@@ -23,10 +23,20 @@ export async function runStepProcess(
   signal: AbortSignal,
 ): Promise<number> {
   signal.throwIfAborted();
-  const { runtime, paths } = context;
+  const { host, paths } = context;
   const log = join(bundle, 'runtime.log');
   // A runtime that outlived the agent would take away what the next one is about to take away.
-  const command = [runtime.path, '--root', paths.runtimeRoot, '--log', log, 'run', '--bundle', bundle, id];
+  const command = [
+    host.runtime.path,
+    '--root',
+    paths.runtimeRoot,
+    '--log',
+    log,
+    'run',
+    '--bundle',
+    bundle,
+    id,
+  ];
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: RUNTIME_ENVIRONMENT,
@@ -46,7 +56,7 @@ export async function runStepProcess(
     });
     await killing;
     signal.throwIfAborted();
-    if (exitCode !== 0) await throwCreateFailure(runtime.name, log);
+    if (exitCode !== 0) await throwCreateFailure(host.runtime.name, log);
     return exitCode;
   } finally {
     signal.removeEventListener('abort', kill);
@@ -58,7 +68,7 @@ async function killStep(context: RunContext, id: string): Promise<void> {
   try {
     // The runtime removes what it made when the process ends; it did not where it was killed itself.
     if (existsSync(join(context.paths.runtimeRoot, id))) await context.commands.delete(id, true);
-    await destroyCgroup(context.cgroups, cgroupPath(id));
+    await destroyCgroup(context.host.cgroups, cgroupPath(id));
   } catch (error) {
     context.log.error({ step: id, err: error }, 'what is left of a build step could not be removed');
   }

@@ -1,17 +1,13 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { release } from 'node:os';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { arch } from 'node:process';
-import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import type { ContainerInfo } from '../../containers/container-info.ts';
-import { ociSpec } from '../../containers/plan/oci-spec.ts';
-import { resolveUser } from '../../containers/plan/user.ts';
+import { writeBundle } from '../../containers/run/bundle.ts';
 import { gatherDevices } from '../../containers/run/devices.ts';
-import { isEngineError } from '../../errors.ts';
-import { apparmorProfile } from '../../oci-runner/apparmor.ts';
-import { writeOciJson } from '../../oci-runner/bundle.ts';
-import { containerCapabilities } from '../../oci-runner/capabilities.ts';
-import { seccompProfile } from '../../oci-runner/seccomp.ts';
+import { openOwnNetwork, type RunNetwork } from '../../containers/run/run-network.ts';
+import { EngineError, isEngineError } from '../../errors.ts';
+import type { ContainerNetworks } from '../../networks/container-networks.ts';
+import { networkMode } from '../../networks/plan/network-mode.ts';
+import { etcFiles } from '../../oci-runner/run-paths.ts';
 import type { Rootfs } from '../../snapshots/snapshotter.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { RunOp, Step } from '../solver/step.ts';
@@ -21,10 +17,6 @@ import type { RunContext } from './run-context.ts';
 import { runStepProcess, type StepOutput } from './run-process.ts';
 import { type RunSettings, stepContainer } from './step-container.ts';
 import { StepFailedError } from './step-error.ts';
-import { openStepNetwork, type StepNetwork } from './step-network.ts';
-
-/** Bytes of an image's passwd or group file that are read. */
-const ACCOUNTS_LIMIT = 4 << 20;
 
 export interface RunStepOptions {
   /** 64 hexadecimal digits, for this run alone. */
@@ -52,7 +44,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   signal.throwIfAborted();
   await mkdir(folder, { mode: 0o700 });
   const container = stepContainer(context, id, options.op, options.settings);
-  const network = networkFor(context, container, folder);
+  const network = openStepNetwork(context.networks, container, folder);
   try {
     const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
     await runIn(context, options, { container, network, rootfs });
@@ -70,28 +62,51 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   }
 }
 
-/** A network that is being opened while other things are prepared. */
+/** The network of a step, which opens while the root file system is mounted. */
 interface OpeningNetwork {
-  readonly opened: Promise<StepNetwork>;
-  /** Closes it when it is open; the same every time. */
+  readonly opened: Promise<RunNetwork>;
+  /** Closes it, also if it could not be opened. May be called several times. */
   close(): Promise<void>;
 }
 
-function networkFor(context: RunContext, container: ContainerInfo, folder: string): OpeningNetwork {
-  const opened = openStepNetwork(context.networks, container, folder);
-  let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= opened.then(
-      (network) => {
-        network.release();
-        return network.close();
-      },
-      () => undefined,
-    );
-    return closing;
-  };
+/** Opens the network of a step, with its /etc files in `folder`. `opened` rejects with EngineError. */
+export function openStepNetwork(
+  networks: ContainerNetworks,
+  container: ContainerInfo,
+  folder: string,
+): OpeningNetwork {
+  const opening = openOfBuild(networks, container, folder);
+  const opened = opening.then(async (network) => {
+    await network.ready;
+    return network;
+  });
   opened.catch(() => undefined);
-  return { opened, close };
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await opening.then(({ release }) => release()).catch(() => undefined);
+    await networks.close(container.id);
+  };
+  return {
+    opened,
+    close: () => {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+async function openOfBuild(
+  networks: ContainerNetworks,
+  container: ContainerInfo,
+  folder: string,
+): Promise<RunNetwork> {
+  if (networkMode(container.hostConfig.NetworkMode).kind === 'container') {
+    throw new EngineError(
+      'bad-request',
+      'a build cannot share the network of a container: name a network, host or none',
+    );
+  }
+  return await openOwnNetwork(networks, container, etcFiles(folder));
 }
 
 /** Where and as what a step runs. */
@@ -107,41 +122,18 @@ async function runIn(
   { container, network: opening, rootfs }: RunPlace,
 ): Promise<void> {
   const { id, step, op, signal } = options;
-  const read = (path: string) =>
-    readFileInRoot(context.libc, rootfs.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
-  const user = userOf(step, () =>
-    resolveUser(op.user, [], { passwd: read('/etc/passwd'), group: read('/etc/group') }),
-  );
-  const privileged = op.security === 'insecure';
-  const capabilities = containerCapabilities({ add: [], drop: [], privileged }, context.capabilities);
-  const gathered = await gatherDevices(context.hostFiles, container.hostConfig);
+  const bundle = join(context.bundles, id);
+  const devices = await gatherDevices(context.host.files, container.hostConfig);
   const mounts = await options.mounts(rootfs);
   try {
-    const network = await opening.opened;
-    const spec = ociSpec(
-      { ...container, config: { ...container.config, Env: [...container.config.Env, ...mounts.env] } },
-      {
-        rootfs: rootfs.path,
-        mounts: mounts.mounts,
-        files: network.files,
-        network: network.namespace,
-        user,
-        capabilities,
-        noNewPrivileges: false,
-        apparmor: apparmorProfile(undefined, privileged, context.apparmor),
-        seccomp: privileged
-          ? undefined
-          : seccompProfile(context.seccomp, { machine: arch, kernel: release(), capabilities }),
-        cgroups: context.cgroups,
-        devices: gathered.devices,
-        host: gathered.resources,
-        joined: {},
-        shm: { kind: 'own' },
-      },
-    );
-    const bundle = join(context.bundles, id);
+    const config = { ...container.config, Env: [...container.config.Env, ...mounts.env] };
     await mkdir(bundle, { mode: 0o700 });
-    await writeFile(join(bundle, 'config.json'), writeOciJson(spec), { mode: 0o600 });
+    await writeBundle(context.host, { ...container, config }, join(bundle, 'config.json'), {
+      rootfs: rootfs.path,
+      mounts: mounts.mounts,
+      network: await opening.opened,
+      devices,
+    });
     const exitCode = await runStepProcess(context, id, bundle, options.output, signal);
     if (exitCode !== 0) throw new StepFailedError(step.at, op.args.join(' '), exitCode);
   } catch (error) {
@@ -149,14 +141,5 @@ async function runIn(
     throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
   } finally {
     await mounts.close();
-  }
-}
-
-function userOf<T>(step: Step, resolve: () => T): T {
-  try {
-    return resolve();
-  } catch (error) {
-    if (!isEngineError(error)) throw error;
-    throw dockerfileError(step.at, `RUN: ${error.message}`, { cause: error });
   }
 }

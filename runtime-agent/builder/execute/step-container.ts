@@ -1,5 +1,6 @@
 import { availableParallelism, hostname as osHostname } from 'node:os';
-import type { ContainerInfo } from '../../containers/container-info.ts';
+import { NEVER } from '../../../lib/time/timestamp.ts';
+import { type ContainerInfo, NEW_STATE } from '../../containers/container-info.ts';
 import { validateRequest } from '../../containers/plan/validate.ts';
 import { DEFAULT_ENDPOINT } from '../../networks/network.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
@@ -15,8 +16,6 @@ export interface RunSettings {
   readonly shmSize: number | undefined;
   readonly limits: StepLimits;
 }
-
-const NEVER = '0001-01-01T00:00:00Z';
 
 /** A step's process as a container of the agent would have it; nobody but the builder knows it. */
 export function stepContainer(
@@ -53,16 +52,7 @@ export function stepContainer(
     imageId: '',
     path,
     args,
-    state: {
-      status: 'created',
-      pid: 0,
-      exitCode: 0,
-      oomKilled: false,
-      error: '',
-      startedAt: NEVER,
-      finishedAt: NEVER,
-      restartCount: 0,
-    },
+    state: NEW_STATE,
     logPath: '',
     mounts: [],
   };

@@ -88,7 +88,7 @@ export class StepExecutor {
         mounts: (rootfs) =>
           openMounts(
             {
-              libc: this.#parts.run.libc,
+              libc: this.#parts.run.host.libc,
               trees: this.#parts.run.tars,
               partsDirectory: this.#parts.run.paths.parts,
               cacheMounts: this.#parts.cacheMounts,

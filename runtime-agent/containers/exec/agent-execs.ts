@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { readFileInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { readOciSpec } from '../../oci-runner/bundle.ts';
 import { publishContainerEvent } from '../container-events.ts';
 import type { Attachment } from '../containers.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
+import { readAccounts } from '../run/bundle.ts';
 import { runLinks } from '../run/links.ts';
 import { execFileName } from './clear-execs.ts';
 import { type ExecProcess, execProcess, startExecProcess } from './exec-process.ts';
@@ -14,18 +14,13 @@ import { ExecRecord, ExecRecords, noSuchExec } from './exec-records.ts';
 import { attachToExec, failedExec } from './exec-streams.ts';
 import type { Exec, ExecOutcome, ExecRequest, ExecRun, Execs, TerminalSize } from './execs.ts';
 
-/** Maximum bytes read of a container's passwd or group file. */
-const ACCOUNTS_LIMIT = 4 << 20;
 const CANNOT_RUN = 126;
 const SIGKILL = 9;
 /** Bytes of output that `run` keeps unless told otherwise. */
 const KEPT_OUTPUT = 4096;
 
 /** The services that execs use. */
-export type ExecContext = Pick<
-  ContainerContext,
-  'index' | 'events' | 'log' | 'runtime' | 'paths' | 'libc' | 'capabilities' | 'moves'
->;
+export type ExecContext = Pick<ContainerContext, 'index' | 'events' | 'log' | 'host' | 'paths' | 'moves'>;
 
 /** See Execs. A process with streams does not outlive the agent; a detached one does, as the container itself. */
 export class AgentExecs implements Execs {
@@ -157,15 +152,14 @@ export class AgentExecs implements Execs {
     record: ExecRecord,
     streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
   ): ExecProcess {
-    const { libc, runtime, paths, capabilities, moves } = this.#context;
+    const { host, paths, moves } = this.#context;
+    const { libc, runtime, capabilities } = host;
     moves.expect();
     // A turn of the thread pool takes longer than the reading.
     const spec = readOciSpec(readFileSync(live.paths.spec, 'utf8'));
-    const read = (path: string) =>
-      readFileInRoot(libc, spec.root.path, path, ACCOUNTS_LIMIT)?.toString('utf8') ?? '';
     const process = execProcess(live.container, record.request, {
       base: spec.process,
-      accounts: { passwd: read('/etc/passwd'), group: read('/etc/group') },
+      accounts: readAccounts(libc, spec.root.path),
       capabilities,
       size: record.size,
       links: live.container.hostConfig.Links === undefined ? [] : linkVariables(this.#context, live),

@@ -10,12 +10,9 @@ import type { ContainerInfo } from '../container-info.ts';
 import type { ContainerContext } from '../context.ts';
 import type { LiveContainer } from '../live-container.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
-import { resolveUser } from '../plan/user.ts';
+import { MAX_ACCOUNTS_SIZE, resolveUser } from '../plan/user.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
 import { type ContainerView, openView } from './container-view.ts';
-
-/** Maximum bytes read of a container's passwd or group file. */
-const ACCOUNTS_LIMIT = 4 << 20;
 
 /** ContainerArchive over the containers of this agent. */
 export class AgentContainerArchive implements ContainerArchive {
@@ -131,7 +128,7 @@ export class AgentContainerArchive implements ContainerArchive {
   ): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
     const { config } = live.container;
     if (config.User === '') return undefined;
-    const read = (path: string) => this.#trees.readText(view.root, path, ACCOUNTS_LIMIT, signal);
+    const read = (path: string) => this.#trees.readText(view.root, path, MAX_ACCOUNTS_SIZE, signal);
     const files = { passwd: await read('etc/passwd'), group: await read('etc/group') };
     const user = resolveUser(config.User, [], files);
     return { uid: user.uid, gid: user.gid };

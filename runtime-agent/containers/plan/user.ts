@@ -21,18 +21,22 @@ interface Group {
   readonly members: readonly string[];
 }
 
+/** The text of an image's /etc/passwd and /etc/group; '' where there is none. */
+export interface Accounts {
+  readonly passwd: string;
+  readonly group: string;
+}
+
+/** Maximum bytes that are read of each of them. */
+export const MAX_ACCOUNTS_SIZE = 4 << 20;
+
 const MAX_ID = 2 ** 31 - 1;
 
 /**
- * Resolves `user`, `user:group`, `uid` or `uid:gid` against the text of the image's /etc/passwd and /etc/group ('' when
- * there is none). A group that is given replaces the user's supplementary groups, except those in `groupAdd`. Names that
+ * Resolves `user`, `user:group`, `uid` or `uid:gid` against the accounts of the image. A group that is given replaces the user's supplementary groups, except those in `groupAdd`. Names that
  * are not there, and numbers out of range, throw EngineError 'bad-request'.
  */
-export function resolveUser(
-  user: string,
-  groupAdd: readonly string[],
-  files: { readonly passwd: string; readonly group: string },
-): ProcessUser {
+export function resolveUser(user: string, groupAdd: readonly string[], files: Accounts): ProcessUser {
   const accounts = parsePasswd(files.passwd);
   const groups = parseGroup(files.group);
   const colon = user.indexOf(':');

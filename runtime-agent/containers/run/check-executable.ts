@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { arch } from 'node:process';
 import { readHeadInRoot } from '../../../lib/linux/files/open-in-root.ts';
+import type { Libc } from '../../../lib/linux/libc.ts';
 import { RuntimeCreateError } from '../../oci-runner/conmon.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
 import { variableName } from '../plan/command.ts';
 
 const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
@@ -59,7 +59,7 @@ const MAX_SCRIPTS = 4;
  * the kernel has interpreters for foreign programs (binfmt_misc). Throws RuntimeCreateError.
  */
 export async function checkExecutable(
-  context: ContainerContext,
+  libc: Libc,
   container: ContainerInfo,
   rootfs: string,
   env: readonly string[],
@@ -68,7 +68,7 @@ export async function checkExecutable(
   for (const found of commandPaths(container.path, cwd, env)) {
     let path = found;
     for (let depth = 0; depth < MAX_SCRIPTS; depth += 1) {
-      const head = readHeadInRoot(context.libc, rootfs, path, EXECUTABLE_HEAD);
+      const head = readHeadInRoot(libc, rootfs, path, EXECUTABLE_HEAD);
       if (head === undefined) break;
       const what = classifyExecutable(head, arch);
       if (what.kind === 'native-or-unknown') return;

@@ -86,7 +86,7 @@ async function holdPart(context: ContainerContext, volume: string, subpath: stri
     throw new EngineError('bad-request', `subpath "${subpath.slice(0, 200)}" must stay inside the volume`);
   }
   const shown = subpath.slice(0, 200);
-  const held = await holdPath(context.libc, volume, subpath, context.paths.parts, 'refused').catch(
+  const held = await holdPath(context.host.libc, volume, subpath, context.paths.parts, 'refused').catch(
     (cause) => {
       if ((cause as NodeJS.ErrnoException).code !== 'EXDEV') throw cause;
       const why = `path concatenation escapes the base directory: a link leads ${shown} out of the volume`;

@@ -3,19 +3,19 @@ import type { Logger } from 'pino';
 import { overwrite, overwriteFile } from '../../../lib/linux/files/overwrite-file.ts';
 import { openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
+import type { ContainerNetworks, NetworkFiles } from '../../networks/container-networks.ts';
 import type { ActiveNetwork } from '../../networks/network.ts';
 import { addToHosts, type HostsEntry } from '../../networks/plan/hosts-file.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { RunPaths } from '../../oci-runner/run-paths.ts';
+import type { EtcFiles } from '../../oci-runner/run-paths.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
-import type { ContainerFiles } from '../plan/mounts.ts';
 import type { SpecNetwork } from '../plan/oci-spec.ts';
 
 /** The network of a run that is being started. */
 export interface RunNetwork {
   readonly namespace: SpecNetwork;
-  readonly files: Pick<ContainerFiles, 'hosts' | 'hostname' | 'resolvConf'>;
+  readonly files: EtcFiles;
   readonly active?: ActiveNetwork;
   /** Settles when the container's process may start. */
   readonly ready: Promise<void>;
@@ -23,46 +23,58 @@ export interface RunNetwork {
   release(): void;
 }
 
-/**
- * Opens the network of a container and writes its /etc/hosts, hostname and resolv.conf. Throws EngineError;
- * `context.networks.close` clears the endpoints.
- */
+/** Opens the network of a container: another container's, or its own as `openOwnNetwork` does. Throws EngineError. */
 export async function openRunNetwork(
-  context: ContainerContext,
+  { networks, index }: { readonly networks: ContainerNetworks; readonly index: ContainerIndex },
   container: ContainerInfo,
-  paths: RunPaths,
+  paths: EtcFiles,
   linked: readonly HostsEntry[],
 ): Promise<RunNetwork> {
   const mode = networkMode(container.hostConfig.NetworkMode);
-  if (mode.kind === 'container') return shareNetwork(context, mode.container);
+  if (mode.kind === 'container') return shareNetwork(index, mode.container);
+  return await openOwnNetwork(networks, container, paths, linked);
+}
+
+/**
+ * Opens the networks of a container or build step, the host's or none, and writes its /etc/hosts, hostname and resolv.conf.
+ * Throws EngineError; `ContainerNetworks.close` clears the endpoints.
+ */
+export async function openOwnNetwork(
+  networks: ContainerNetworks,
+  container: ContainerInfo,
+  paths: EtcFiles,
+  linked: readonly HostsEntry[] = [],
+): Promise<RunNetwork> {
+  const mode = networkMode(container.hostConfig.NetworkMode);
   if (mode.kind !== 'networks') {
-    const files = await writeEtcFiles(container, paths, context.networks.filesWithout(container));
     return {
       namespace: { kind: mode.kind === 'host' ? 'host' : 'new' },
-      files,
+      files: await writeEtcFiles(container, paths, networks.filesWithout(container)),
       ready: Promise.resolve(),
       release: () => undefined,
     };
   }
-  const opened = await context.networks.open(container);
+  const { namespace, files, active, ready, release } = await networks.open(container);
+  // A start that fails before it awaits `ready` reports its own error.
+  ready.catch(() => undefined);
   try {
-    const hosts = linked.reduce(addToHosts, opened.files.hosts);
-    const files = await writeEtcFiles(container, paths, { ...opened.files, hosts });
-    const namespace =
-      opened.namespace === undefined
-        ? ({ kind: 'new' } as const)
-        : ({ kind: 'made', path: opened.namespace } as const);
-    const { active, ready, release } = opened;
-    return { namespace, files, active, ready, release };
+    const hosts = linked.reduce(addToHosts, files.hosts);
+    return {
+      namespace: namespace === undefined ? { kind: 'new' } : { kind: 'made', path: namespace },
+      files: await writeEtcFiles(container, paths, { ...files, hosts }),
+      active,
+      ready,
+      release,
+    };
   } catch (error) {
-    opened.release();
+    release();
     throw error;
   }
 }
 
 /** Returns the network namespace and files of another container, which must run. */
-function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
-  const other = context.index.find(ref);
+function shareNetwork(index: ContainerIndex, ref: string): RunNetwork {
+  const other = index.find(ref);
   const namespace = other.run && openProcessNamespace(other.run, 'net');
   if (namespace === undefined) {
     throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
@@ -79,10 +91,9 @@ function shareNetwork(context: ContainerContext, ref: string): RunNetwork {
 
 async function writeEtcFiles(
   container: ContainerInfo,
-  paths: RunPaths,
-  texts: { readonly hosts: string; readonly resolvConf: string },
-): Promise<RunNetwork['files']> {
-  const { hosts, hostname, resolvConf } = paths;
+  { hosts, hostname, resolvConf }: EtcFiles,
+  texts: NetworkFiles,
+): Promise<EtcFiles> {
   await Promise.all([
     writeReadable(hosts, texts.hosts),
     writeReadable(hostname, `${container.config.Hostname}\n`),

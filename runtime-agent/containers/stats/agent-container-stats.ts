@@ -17,9 +17,9 @@ const PS_OUTPUT = 16 << 20;
 
 /** See ContainerStats. */
 export class AgentContainerStats implements ContainerStats {
-  readonly #context: Pick<ContainerContext, 'index' | 'cgroups' | 'events'>;
+  readonly #context: Pick<ContainerContext, 'index' | 'host' | 'events'>;
 
-  constructor(context: Pick<ContainerContext, 'index' | 'cgroups' | 'events'>) {
+  constructor(context: Pick<ContainerContext, 'index' | 'host' | 'events'>) {
     this.#context = context;
   }
 
@@ -29,7 +29,7 @@ export class AgentContainerStats implements ContainerStats {
     const { kind } = networkMode(container.hostConfig.NetworkMode);
     const ownsNetwork = kind === 'networks' || kind === 'container';
     const [usage, system, networks] = await Promise.all([
-      readCgroupUsage(this.#context.cgroups, containerCgroup(container)),
+      readCgroupUsage(this.#context.host.cgroups, containerCgroup(container)),
       readSystemCpu(),
       ownsNetwork ? readNetworkCounters(run) : undefined,
     ]);
@@ -52,7 +52,7 @@ export class AgentContainerStats implements ContainerStats {
       );
     }
     if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
-    const pids = await listMembers(this.#context.cgroups, containerCgroup(live.container));
+    const pids = await listMembers(this.#context.host.cgroups, containerCgroup(live.container));
     const table = psTable(await runPs(psArgs, pids, signal), new Set(pids));
     publishContainerEvent(this.#context.events, live.container, 'top');
     return table;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openStepNetwork } from '../../../../runtime-agent/builder/execute/step-network.ts';
+import { openStepNetwork } from '../../../../runtime-agent/builder/execute/run-step.ts';
 import type { ContainerInfo } from '../../../../runtime-agent/containers/container-info.ts';
 import type { ContainerNetworks } from '../../../../runtime-agent/networks/container-networks.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
@@ -21,6 +21,8 @@ test('a network of a step that fails to open is closed, and its namespace releas
     config: { Hostname: 'step' },
     hostConfig: { NetworkMode: 'default' },
   } as unknown as ContainerInfo;
-  await assert.rejects(openStepNetwork(networks, container, await makeTempDir(t, 'step')), /no address/);
+  const network = openStepNetwork(networks, container, await makeTempDir(t, 'step'));
+  await assert.rejects(network.opened, /no address/);
+  await Promise.all([network.close(), network.close()]);
   assert.deepEqual(undone, ['release', 'close']);
 });
