@@ -5,8 +5,11 @@ import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
+import { ANONYMOUS, requireScope as requireArea } from '../api/access.ts';
+import { describeRoutes } from '../api/openapi.ts';
+import { type Route, route } from '../api/route.ts';
+import { record, schema } from '../api/schema.ts';
 import { RegistryError } from '../errors.ts';
-import { answerJson } from '../http/answer.ts';
 import { isCrossSite } from '../login/own-origin.ts';
 import { sessionOf } from '../login/session-of.ts';
 import { authenticate } from '../middleware.ts';
@@ -26,8 +29,8 @@ import { addKeyRoutes, addLoginRoutes, addRobotRoutes, addTokenRoutes } from './
 import { addGrantRoutes, addRuleRoutes } from './grants.ts';
 import openApi from './openapi.json' with { type: 'json' };
 import { requireScope } from './require.ts';
-import { addQuotaRoutes, addTagRuleRoutes } from './settings.ts';
-import { addWebhookRoutes } from './webhooks.ts';
+import { quotaRoutes, tagRuleRoutes } from './settings.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementDependencies {
   readonly authenticator: Authenticator;
@@ -58,14 +61,35 @@ export function createManagementRouter(
     sensitive: true,
     prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
   });
-  router.get('/openapi.json', (ctx) => answerJson(ctx, 200, openApi));
-  router.use(
-    askForBasic,
-    identify(dependencies),
-    refuseStrangers,
-    requireScope(`${pathPrefix}${MANAGEMENT_PATH}`),
-    refuseForms,
-  );
+  const base = `${pathPrefix}${MANAGEMENT_PATH}`;
+  const routes = [
+    ...webhookRoutes({ webhooks: catalog.webhooks, deliver, refuseReceiver }),
+    ...tagRuleRoutes(catalog.tagRules),
+    ...quotaRoutes(catalog.quotas),
+  ];
+  const description = describeRoute(() => {
+    const described = describeRoutes([description, ...routes], base);
+    return {
+      ...described,
+      paths: { ...openApi.paths, ...described.paths },
+      components: {
+        ...described.components,
+        schemas: { ...openApi.components.schemas, ...described.components.schemas },
+      },
+    };
+  });
+  router.get(description.path, description.run);
+  router.use(askForBasic, identify(dependencies), refuseStrangers);
+  const record = recordChanges(catalog.audit);
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    const limit: Middleware<RequestState> = (ctx, next) => {
+      requireArea(ctx as RequestContext, route.area);
+      return next();
+    };
+    router.register(path, [route.method], [limit, refuseForms, record, route.run]);
+  }
+  router.use(requireScope(base), refuseForms);
   router.use(recordChanges(catalog.audit));
   addUserRoutes(router, store.accounts, passwords);
   addTeamRoutes(router, store.teams);
@@ -78,10 +102,25 @@ export function createManagementRouter(
   addIdentityRoutes(router, store);
   addKeyRoutes(router, store.keys);
   addAuditRoutes(router, { audit: catalog.audit, authenticator, sessions, isDraining });
-  addWebhookRoutes(router, { webhooks: catalog.webhooks, deliver, refuseReceiver });
-  addTagRuleRoutes(router, catalog.tagRules);
-  addQuotaRoutes(router, catalog.quotas);
   return router;
+}
+
+/** The route of the OpenAPI document, which `describe` makes at the first request. */
+function describeRoute(describe: () => Readonly<Record<string, unknown>>): Route {
+  let document: ReturnType<typeof describe> | undefined;
+  return route({
+    method: 'GET',
+    path: '/openapi.json',
+    id: 'describe',
+    summary: 'This description',
+    access: ANONYMOUS,
+    area: 'any',
+    answer: record(schema({ noun: 'a value', plural: 'values' }, {}, (value) => value)),
+    handle: () => {
+      document ??= describe();
+      return document;
+    },
+  });
 }
 
 const askForBasic: Middleware<RequestState> = async (ctx, next) => {

@@ -1,13 +1,17 @@
 import { EntryExistsError, EntryUnknownError } from '../../auth/errors.ts';
-import type { WebhookCatalog, WebhookState } from '../../storage/catalog/webhook-catalog.ts';
-import { answerEmpty, answerJson } from '../http/answer.ts';
-import type { RequestRouter } from '../request-context.ts';
+import {
+  WEBHOOK_EVENTS,
+  type WebhookCatalog,
+  type WebhookState,
+} from '../../storage/catalog/webhook-catalog.ts';
+import { ADMINS } from '../api/access.ts';
+import { type Route, route } from '../api/route.ts';
+import { boolean, integer, list, nullable, object, oneOf, optional, text, timestamp } from '../api/schema.ts';
 import { testEvent } from '../webhooks/cloud-event.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
 import { parseWebhook } from '../webhooks/parse-webhook.ts';
 import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
-import { fieldsOf, required } from './request-fields.ts';
-import { requireAdmin } from './require.ts';
+import { NAME, PATTERN } from './schemas.ts';
 
 export interface WebhookRoutesDependencies {
   readonly webhooks: WebhookCatalog;
@@ -15,55 +19,122 @@ export interface WebhookRoutesDependencies {
   readonly refuseReceiver: RefuseReceiver;
 }
 
-/** Who is told of what happens in repositories. For administrators. */
-export function addWebhookRoutes(
-  router: RequestRouter,
-  { webhooks, deliver, refuseReceiver }: WebhookRoutesDependencies,
-): void {
-  router.get('/webhooks', async (ctx) => {
-    requireAdmin(ctx);
-    answerJson(ctx, 200, { webhooks: (await webhooks.list()).map(shown) });
-  });
+const EVENTS = list(oneOf(WEBHOOK_EVENTS));
 
-  router.post('/webhooks', async (ctx) => {
-    requireAdmin(ctx);
-    const fields = await fieldsOf(ctx, {
-      name: 'string',
-      url: 'string',
-      events: 'strings',
-      pattern: 'string',
-      secret: 'string',
-    });
-    const webhook = parseWebhook({
-      name: required('name', fields.name),
-      url: required('url', fields.url),
-      events: required('events', fields.events),
-      pattern: required('pattern', fields.pattern),
-      secret: fields.secret,
-    });
-    await refuseReceiver(webhook.url);
-    if (!(await webhooks.create(webhook))) {
-      throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
-    }
-    answerJson(ctx, 201, webhook);
-  });
+const NEW_WEBHOOK = object(
+  {
+    name: NAME,
+    url: text(),
+    events: list(text({ enum: WEBHOOK_EVENTS })),
+    pattern: PATTERN,
+    secret: optional(
+      text({ minLength: 16, maxLength: 256, writeOnly: true, description: 'Made when it is absent' }),
+    ),
+  },
+  { title: 'NewWebhook' },
+);
 
-  router.delete('/webhooks/:name', async (ctx) => {
-    requireAdmin(ctx);
-    const name = String(ctx.params.name);
-    if (!(await webhooks.remove(name))) throw unknownWebhook(name);
-    answerEmpty(ctx, 204);
-  });
+const MADE_WEBHOOK = object(
+  {
+    name: text(),
+    url: text(),
+    events: EVENTS,
+    pattern: PATTERN,
+    secret: text({
+      description:
+        'Signs the events: X-Berth-Signature-256 is sha256= and the HMAC-SHA256 of X-Berth-Timestamp, a dot and the body; it is not shown again',
+    }),
+  },
+  { title: 'MadeWebhook' },
+);
 
-  router.post('/webhooks/:name/test', async (ctx) => {
-    requireAdmin(ctx);
-    const name = String(ctx.params.name);
-    const webhook = await webhooks.find(name);
-    if (webhook === undefined) throw unknownWebhook(name);
-    const outcome = await deliver(webhook, testEvent(webhook), ctx.state.signal);
-    const delivered = outcome.kind === 'told';
-    answerJson(ctx, 200, { delivered, failure: delivered ? null : outcome.failure });
-  });
+const WEBHOOK = object(
+  {
+    name: text(),
+    url: text(),
+    events: EVENTS,
+    pattern: PATTERN,
+    waiting: integer({ description: 'Events that have not been delivered yet' }),
+    dropped: integer({ description: 'Events that waited for too long or were too many' }),
+    deliveredAt: nullable(timestamp()),
+    failedAt: nullable(timestamp()),
+    failure: nullable(text()),
+  },
+  { title: 'Webhook' },
+);
+
+/** Who is told of what happens in repositories. */
+export function webhookRoutes({
+  webhooks,
+  deliver,
+  refuseReceiver,
+}: WebhookRoutesDependencies): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/webhooks',
+      id: 'listWebhooks',
+      summary: 'Receivers of events',
+      access: ADMINS,
+      area: 'settings',
+      answer: object({ webhooks: list(WEBHOOK) }),
+      handle: async () => ({ webhooks: (await webhooks.list()).map(shown) }),
+    }),
+    route({
+      method: 'POST',
+      path: '/webhooks',
+      id: 'createWebhook',
+      summary: 'Add a receiver of events',
+      description:
+        'Events are CloudEvents in structured mode, sent at least once, those of a repository in order.',
+      access: ADMINS,
+      area: 'settings',
+      body: NEW_WEBHOOK,
+      status: 201,
+      answer: MADE_WEBHOOK,
+      errors: { 409: 'There is a webhook of this name already' },
+      async handle({ body }) {
+        const webhook = parseWebhook(body);
+        await refuseReceiver(webhook.url);
+        if (!(await webhooks.create(webhook))) {
+          throw new EntryExistsError(`there is a webhook ${webhook.name} already: remove it first`);
+        }
+        return webhook;
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/webhooks/{name}',
+      id: 'removeWebhook',
+      summary: 'Remove a receiver of events',
+      description: 'Its waiting events are dropped.',
+      access: ADMINS,
+      area: 'settings',
+      params: { name: 'The name of the webhook' },
+      errors: { 404: 'There is no webhook of this name' },
+      async handle({ params: { name } }) {
+        if (!(await webhooks.remove(name))) throw unknownWebhook(name);
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/webhooks/{name}/test',
+      id: 'testWebhook',
+      summary: 'Send an event of the type berth.test now',
+      access: ADMINS,
+      area: 'settings',
+      params: { name: 'The name of the webhook' },
+      answer: object({ delivered: boolean(), failure: nullable(text()) }),
+      errors: { 404: 'There is no webhook of this name' },
+      async handle({ ctx, params: { name } }) {
+        const webhook = await webhooks.find(name);
+        if (webhook === undefined) throw unknownWebhook(name);
+        const outcome = await deliver(webhook, testEvent(webhook), ctx.state.signal);
+        const delivered = outcome.kind === 'told';
+        return { delivered, failure: delivered ? null : outcome.failure };
+      },
+    }),
+  ];
 }
 
 /** The refusal of a name that no webhook has. */

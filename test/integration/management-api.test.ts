@@ -5,7 +5,6 @@ import {
   createManagementRouter,
   type ManagementDependencies,
 } from '../../server/management/management-router.ts';
-import openApi from '../../server/management/openapi.json' with { type: 'json' };
 import { basicAuthorization } from '../support/http-client.ts';
 import { LONGEST_WAIT } from '../support/longest-wait.ts';
 import { ADMIN_PASSWORD, startRegistryWithAccounts } from '../support/registry-with-accounts.ts';
@@ -20,6 +19,7 @@ type Operation = {
   >;
   readonly requestBody?: { required: boolean; content: { 'application/json': { schema: object } } };
 };
+const openApi = JSON.parse((await registry.send('GET', '/api/v1/openapi.json')).body.toString());
 const PATHS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = openApi.paths;
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema({ $id: 'openapi', ...openApi });
@@ -85,8 +85,6 @@ test('openapi.json has the routes of the server, and no others', async () => {
       .map((method) => `${method.toUpperCase()} ${path}`),
   );
   assert.deepEqual(described.sort(), routes.sort());
-  const served = await registry.send('GET', '/api/v1/openapi.json');
-  assert.deepEqual(JSON.parse(served.body.toString()), openApi);
 });
 
 test('people: made, found, changed, removed', async () => {

@@ -1,0 +1,83 @@
+import { allowsManagement, isAdmin, type ManagementArea, unlimited } from '../../auth/access/rights.ts';
+import { RegistryError } from '../errors.ts';
+import type { RequestContext } from '../request-context.ts';
+
+/** Goes on only for administrators. Throws DENIED. */
+export function requireAdmin(ctx: RequestContext): void {
+  if (isAdmin(ctx.state.identity.rights)) return;
+  throw new RegistryError('DENIED', 'this is for administrators');
+}
+
+/** Goes on only for administrators and the person themselves. Throws DENIED. */
+export function requireSelfOrAdmin(ctx: RequestContext, account: string): void {
+  if (isPerson(ctx, account)) return;
+  requireAdmin(ctx);
+}
+
+/** Whether the request was made by this person and not by a robot. */
+export function isPerson({ state: { identity } }: RequestContext, account: string): boolean {
+  return identity.kind === 'user' && identity.name === account;
+}
+
+/**
+ * Continues only for clients with a password or a session: a stolen
+ * token cannot create credentials that outlive it. Returns the name of the person. Throws DENIED.
+ */
+export function requirePerson({ state: { identity } }: RequestContext): string {
+  if (
+    identity.kind === 'user' &&
+    (identity.proof.kind === 'password' || identity.proof.kind === 'provider')
+  ) {
+    return identity.name;
+  }
+  throw new RegistryError('DENIED', 'a token cannot do this: log in with a password, or in a browser');
+}
+
+/** Who may call a route. */
+export interface Access {
+  /** A sentence for the documentation; '' for everybody who is logged in. */
+  readonly who: string;
+  /** Whether requests without credentials are answered too. */
+  readonly anonymous?: true;
+  /** Whether tokens are refused. */
+  readonly inPerson?: true;
+  /** Throws DENIED. */
+  check(ctx: RequestContext): void;
+}
+
+export const EVERYBODY: Access = { who: '', check: () => {} };
+
+export const ANONYMOUS: Access = { who: '', anonymous: true, check: () => {} };
+
+export const ADMINS: Access = { who: 'For administrators.', check: requireAdmin };
+
+export const ADMINS_IN_PERSON: Access = {
+  who: 'For administrators.',
+  inPerson: true,
+  check: (ctx) => {
+    requireAdmin(ctx);
+    requirePerson(ctx);
+  },
+};
+
+export const IN_PERSON: Access = { who: '', inPerson: true, check: requirePerson };
+
+/** The part of the API that a route belongs to: `any` is open to every token, `manage` to those for all of the API. */
+export type Area = ManagementArea | 'any' | 'manage';
+
+/**
+ * Limits long-lived tokens to the parts of the API in their scopes, within the rights of their owner; without a scope they
+ * manage nothing. Throws DENIED.
+ */
+export function requireScope(ctx: RequestContext, area: Area): void {
+  const { identity } = ctx.state;
+  if (identity.kind === 'anonymous' || identity.proof.kind !== 'credential' || area === 'any') return;
+  const reads = ctx.method === 'GET' || ctx.method === 'HEAD';
+  if (!allowsManagement(identity.proof.manages, area === 'manage' ? undefined : area, reads)) {
+    throw new RegistryError(
+      'DENIED',
+      `this token may not manage the registry: make one with the scope registry:${area}, or log in with a password`,
+    );
+  }
+  ctx.state.identity = { ...identity, rights: unlimited(identity.rights) };
+}

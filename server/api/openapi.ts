@@ -1,0 +1,134 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Route } from './route.ts';
+import { isOptional, type JsonSchema, list, object, optional, type Schema, schema, text } from './schema.ts';
+
+const ERRORS = object(
+  {
+    errors: list(
+      object(
+        {
+          code: text(),
+          message: text(),
+          detail: optional(schema({ noun: 'a value', plural: 'values' }, {}, (value) => value)),
+        },
+        { additionalProperties: true },
+      ),
+      { minItems: 1 },
+    ),
+  },
+  { title: 'Errors' },
+);
+
+const SECURITY_SCHEMES = {
+  basic: {
+    type: 'http',
+    scheme: 'basic',
+    description:
+      'The name and password of a person, or a personal token in place of the password, or the name and secret of a robot. A token or a robot needs the scope registry:manage, registry:read to read, or the scope that the operation names.',
+  },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-berth-session',
+    description:
+      'Of a browser, after /auth/login. What changes something needs the header X-Berth-CSRF as well, or an Origin that is this registry.',
+  },
+} as const;
+
+/** The OpenAPI 3.1 document of some routes, whose paths continue `base`. Throws an Error when two schemas share a title. */
+export function describeRoutes(routes: readonly Route[], base: string) {
+  const schemas: Record<string, unknown> = {};
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const operation = referring(operationOf(route), schemas);
+    paths[route.path] = { ...paths[route.path], [route.method.toLowerCase()]: operation };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Berth management API',
+      version: '1',
+      description:
+        'People, teams, roles and tokens of a Berth registry. Changes hold at once for whoever logs in from now on; what was revoked may go on for as long as a token of the token server counts. POST, PUT and PATCH need the Content-Type application/json.',
+    },
+    servers: [{ url: base }],
+    security: [{ basic: [] }, { session: [] }],
+    paths,
+    components: { securitySchemes: SECURITY_SCHEMES, schemas },
+  };
+}
+
+function operationOf(route: Route): JsonSchema {
+  const { access, body, description, id, summary } = route;
+  const parameters = [
+    ...Object.entries(route.params).map(([name, description]) => ({
+      name,
+      in: 'path',
+      required: true,
+      description,
+      schema: { type: 'string' },
+    })),
+    ...Object.entries(route.query).map(([name, field]) => {
+      const { description, ...json } = field.json;
+      return { name, in: 'query', required: !isOptional(field), description, schema: json };
+    }),
+  ];
+  const sentences = [access.who, description, tokenSentence(route)].filter((sentence) => sentence);
+  return {
+    operationId: id,
+    summary,
+    ...(sentences.length > 0 && { description: sentences.join(' ') }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body !== undefined && { requestBody: { required: true, content: contentOf(body) } }),
+    responses: responsesOf(route),
+    ...(access.anonymous && { security: [] }),
+  };
+}
+
+function tokenSentence({ access, area }: Route): string {
+  if (access.inPerson) return 'It takes a password or a session, and no token.';
+  return area === 'any' ? '' : `A token needs the scope registry:${area}.`;
+}
+
+function responsesOf({ access, answer, body, errors, lines, method, query, status }: Route): JsonSchema {
+  const reads = body !== undefined || Object.keys(query).length > 0;
+  const refusals: Readonly<Record<string, string>> = {
+    ...(reads && { 400: 'A parameter or a field is not valid' }),
+    ...(!access.anonymous && {
+      401: 'The request has no valid credentials',
+      403: 'The caller may not do this',
+    }),
+    ...(['POST', 'PUT', 'PATCH'].includes(method) && { 415: 'The Content-Type is not application/json' }),
+    ...errors,
+    default: 'A refusal',
+  };
+  const success = status ?? (answer === undefined && lines === undefined ? 204 : 200);
+  const content = lines === undefined ? answer && contentOf(answer) : contentOf(lines, 'application/jsonl');
+  return {
+    [success]: { description: 'Done', ...(content !== undefined && { content }) },
+    ...Object.fromEntries(
+      Object.entries(refusals).map(([code, description]) => [
+        code,
+        { description, content: contentOf(ERRORS) },
+      ]),
+    ),
+  };
+}
+
+function contentOf({ json }: Schema<unknown>, media = 'application/json'): JsonSchema {
+  return { [media]: { schema: json } };
+}
+
+/** A copy in which schemas that have a title are references, and are components of the document. */
+function referring(value: unknown, components: Record<string, unknown>): unknown {
+  if (Array.isArray(value)) return value.map((entry) => referring(entry, components));
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([name, entry]) => [name, referring(entry, components)] as const);
+  const { title, ...copy } = Object.fromEntries(entries);
+  if (typeof title !== 'string') return Object.fromEntries(entries);
+  if (components[title] !== undefined && !isDeepStrictEqual(components[title], copy)) {
+    throw new Error(`two schemas of the management API have the title ${title}`);
+  }
+  components[title] = copy;
+  return { $ref: `#/components/schemas/${title}` };
+}

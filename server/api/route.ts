@@ -1,0 +1,170 @@
+import { SettingInvalidError } from '../../auth/errors.ts';
+import { answerEmpty, answerJson } from '../http/answer.ts';
+import { queryOf } from '../registry/parameters.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Access, Area } from './access.ts';
+import { type Fields, type ObjectOf, type ObjectSchema, readFields, type Schema } from './schema.ts';
+
+const LARGEST_BODY = 64 * 1024;
+
+/** Fields that may hold secrets: an address may too. */
+const SECRETS = /password|secret|url/i;
+
+type NoFields = Readonly<Record<never, never>>;
+
+/** Names of the parameters in a path such as `/teams/{team}/members/{name}`. */
+type ParameterNames<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParameterNames<Rest>
+  : never;
+
+/** A request whose parameters and body have been read. */
+interface RouteRequest<Path extends string, Query extends Fields, Body extends Fields> {
+  readonly ctx: RequestContext;
+  /** Decoded parts of the path. */
+  readonly params: Readonly<Record<ParameterNames<Path>, string>>;
+  readonly query: ObjectOf<Query>;
+  readonly body: ObjectOf<Body>;
+}
+
+/** What the OpenAPI document and the router know of a route. */
+interface RouteTerms {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Its name in the document (operationId), which no other route has. */
+  readonly id: string;
+  /** What it does, in a few words without a full stop. */
+  readonly summary: string;
+  /** Sentences about it. The document adds who may call it and what a token needs. */
+  readonly description?: string;
+  readonly access: Access;
+  readonly area: Area;
+  /** The status of success: 200 unless given, or 204 without an answer. */
+  readonly status?: 201 | 202;
+  /** What it answers as JSON lines, which `handle` writes to `ctx` itself. */
+  readonly lines?: Schema<unknown>;
+  /** When it answers with which status of refusal; the document adds those that any route may answer with. */
+  readonly errors?: Readonly<Record<number, string>>;
+}
+
+interface Declaration<Path extends string, Query extends Fields, Body extends Fields, Answer>
+  extends RouteTerms {
+  readonly path: Path;
+  readonly query?: Query;
+  readonly body?: ObjectSchema<Body>;
+  readonly answer?: Schema<Answer>;
+  handle(request: RouteRequest<Path, Query, Body>): Promise<NoInfer<Answer>> | NoInfer<Answer>;
+}
+
+/** Descriptions of the parameters in the path, if it has any. */
+type Described<Path extends string> = [ParameterNames<Path>] extends [never]
+  ? { readonly params?: undefined }
+  : { readonly params: Readonly<Record<ParameterNames<Path>, string>> };
+
+/** A route of the management API: its documentation, and what answers a request. */
+export interface Route extends RouteTerms {
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Fields;
+  readonly body: Schema<unknown> | undefined;
+  readonly answer: Schema<unknown> | undefined;
+  /** Checks who asks, reads the request, handles it and answers. */
+  run(ctx: RequestContext): Promise<void>;
+}
+
+/**
+ * Declares a route of the management API. The router, the reader of parameters and body, and the OpenAPI document all come
+ * from this declaration:
+ *
+ *     const HOST = object({ name: text({ description: 'Lower-case letters' }), paused: boolean() }, { title: 'Host' });
+ *     const HOST_CHANGE = object({ paused: boolean() }, { title: 'HostChange' });
+ *
+ *     export function hostRoutes(hosts: HostStore): readonly Route[] {
+ *       return [
+ *         route({
+ *           method: 'PATCH',
+ *           path: '/hosts/{name}',
+ *           id: 'changeHost',
+ *           summary: 'Pause or resume a host',
+ *           description: 'A paused host keeps its containers and starts no others.',
+ *           access: ADMINS,
+ *           area: 'settings',
+ *           params: { name: 'Name of the host' },
+ *           body: HOST_CHANGE,
+ *           answer: HOST,
+ *           errors: { 404: 'There is no host of this name' },
+ *           async handle({ params, body }) {
+ *             const host = await hosts.change(params.name, body);
+ *             if (host === undefined) throw new EntryUnknownError(`there is no host named "${params.name}"`);
+ *             return host;
+ *           },
+ *         }),
+ *       ];
+ *     }
+ *
+ * A request is handled in this order: `access`, then `query`, then `body`, then `handle`, whose result is answered as JSON.
+ * Bad parameters and bodies are refused with 400 and the name of the field. The audit records each change with its fields;
+ * it leaves out fields that are `writeOnly` and those whose name says that they hold a secret or a URL, at any depth.
+ */
+export function route<
+  const Path extends string,
+  Query extends Fields = NoFields,
+  Body extends Fields = NoFields,
+  Answer = void,
+>(declaration: Declaration<Path, Query, Body, Answer> & Described<Path>): Route {
+  const { answer, body, params = {}, path, query = {} as Query } = declaration;
+  const terms: RouteTerms = declaration;
+  return {
+    ...terms,
+    path,
+    params,
+    query,
+    body,
+    answer,
+    run: async (ctx) => {
+      terms.access.check(ctx);
+      const request = {
+        ctx,
+        params: ctx.params as RouteRequest<Path, Query, Body>['params'],
+        query: readQuery(ctx, query),
+        body: body === undefined ? ({} as ObjectOf<Body>) : await readBody(ctx, body),
+      };
+      const found = await declaration.handle(request);
+      if (answer !== undefined) answerJson(ctx, terms.status ?? 200, found);
+      else if (terms.lines === undefined) answerEmpty(ctx, 204);
+    },
+  };
+}
+
+/** Of a parameter that is repeated, the first counts; those that are not declared are ignored. */
+function readQuery<Query extends Fields>(ctx: RequestContext, fields: Query): ObjectOf<Query> {
+  const given = Object.keys(fields).map((name) => [name, queryOf(ctx, name)] as const);
+  return readFields(fields, Object.fromEntries(given.filter(([, value]) => value !== undefined)));
+}
+
+async function readBody<Body extends Fields>(
+  ctx: RequestContext,
+  { fields }: ObjectSchema<Body>,
+): Promise<ObjectOf<Body>> {
+  const body = readFields(fields, await objectOf(ctx));
+  const asked = Object.entries(body).filter(([name]) => fields[name]?.json.writeOnly !== true);
+  ctx.state.asked = withoutSecrets(Object.fromEntries(asked));
+  return body;
+}
+
+function withoutSecrets(fields: object): Readonly<Record<string, unknown>> {
+  return JSON.parse(JSON.stringify(fields, (name, value) => (SECRETS.test(name) ? undefined : value)));
+}
+
+async function objectOf(ctx: RequestContext): Promise<object> {
+  const bytes = await ctx.state.bodies.read(ctx.req, ctx.res, LARGEST_BODY);
+  if (bytes === undefined) throw new SettingInvalidError(`the body has more than ${LARGEST_BODY} bytes`);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new SettingInvalidError('the body is not JSON', { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new SettingInvalidError('the body must be a JSON object');
+  }
+  return value;
+}
