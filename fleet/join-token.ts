@@ -1,0 +1,32 @@
+/** Random bytes of a join token. */
+export const JOIN_SECRET_BYTES = 32;
+
+/** What the text of a join token says. */
+export interface JoinToken {
+  /** `bjt_…` without the authority; the registry keeps its hash alone. */
+  readonly secret: string;
+  /** SHA-256 of the DER form of the certificate authority that issued the registry's certificate; absent for a public one. */
+  readonly authority?: Buffer;
+}
+
+const SECRET = /^bjt_[A-Za-z0-9_-]{43}$/;
+const HASH = /^[A-Za-z0-9_-]{43}$/;
+
+/** Formats a join token: `bjt_SECRET`, and `.HASH` of the authority in base64url if there is one. */
+export function formatJoinToken(secret: Uint8Array, authority?: Uint8Array): string {
+  const text = `bjt_${Buffer.from(secret).toString('base64url')}`;
+  return authority === undefined ? text : `${text}.${Buffer.from(authority).toString('base64url')}`;
+}
+
+/** Parses a join token; undefined if the text is not one. */
+export function parseJoinToken(text: string): JoinToken | undefined {
+  const [secret = '', authority, ...more] = text.split('.');
+  if (!SECRET.test(secret) || more.length > 0) return undefined;
+  if (authority === undefined) return { secret };
+  return HASH.test(authority) ? { secret, authority: Buffer.from(authority, 'base64url') } : undefined;
+}
+
+/** What a host signs with its key to prove that it is itself: UTF-8 of this text. `challenge` is the registry's. */
+export function challengeText(challenge: string): string {
+  return `berth-host-token\n${challenge}`;
+}
