@@ -18,6 +18,12 @@ export interface AppChange {
   readonly follow?: App['follow'];
 }
 
+export interface ReleaseEnd {
+  readonly state: ReleaseState;
+  readonly reason?: string;
+  readonly at: Date;
+}
+
 /** The state of a rollout as its driver keeps it, so that another replica can take over: JSON, versioned by the driver. */
 export interface StoredRollout {
   readonly app: string;
@@ -52,23 +58,24 @@ export interface AppStore {
   find(app: string): Promise<App | undefined>;
   /**
    * Makes the next release and, with the first, the app. A release that was rolling becomes `superseded`. Throws
-   * AppError 'changed', and nothing changes, when the latest release is not `latest` (0: the app must be new).
+   * AppError, and nothing changes: 'changed' when the latest release is not `latest` (0: the app must be new),
+   * 'image-gone' when an image of this registry is not there, 'too-many'.
    */
   createRelease(release: NewRelease, change: AppChange, latest: number): Promise<Release>;
   findRelease(app: string, number: number): Promise<Release | undefined>;
   /** Newest first, at most `limit`, of those before `before`. */
   releases(app: string, limit: number, before?: number): Promise<readonly Release[]>;
   setReleaseState(app: string, number: number, state: ReleaseState, reason?: string): Promise<void>;
-  /** As setReleaseState, with the time; `done` makes it the app's current one. */
-  endRelease(
-    app: string,
-    number: number,
-    end: { readonly state: ReleaseState; readonly reason?: string; readonly at: Date },
-  ): Promise<void>;
+  /**
+   * Ends a release that has not ended; answers false, and nothing changed, when it had. `done` makes it the app's
+   * current one.
+   */
+  endRelease(app: string, number: number, end: ReleaseEnd): Promise<boolean>;
+  /** Throws AppError 'unknown'. */
   change(app: string, change: AppChange): Promise<void>;
   /** Removes the app with its releases, placements and secrets. */
   remove(app: string): Promise<boolean>;
-  /** Apps whose current or rolling release has an image of this repository and tag, and that follow. */
+  /** Apps that follow, and whose latest release has an image of this repository and tag. */
   followers(repository: string, tag: string): Promise<readonly App[]>;
 
   placements(app: string): Promise<readonly Placement[]>;
@@ -79,7 +86,7 @@ export interface AppStore {
   /** Throws AppError 'changed' unless the revision follows the stored one. */
   saveRollout(rollout: StoredRollout): Promise<void>;
 
-  /** Answers the new version. */
+  /** Answers the new version. Throws AppError 'too-many'. */
   setSecret(app: string, secret: Omit<StoredSecret, 'version'>): Promise<number>;
   /** The newest version of each. */
   secrets(app: string): Promise<readonly StoredSecret[]>;
@@ -104,12 +111,14 @@ export interface ImageHolder {
 /** Releases before the current one whose images are kept. */
 export const KEPT_RELEASES = 5;
 
+export type AppErrorCode = 'changed' | 'image-gone' | 'too-many' | 'unknown';
+
 /** A refusal of an AppStore. */
 export class AppError extends Error {
   override readonly name = 'AppError';
-  readonly code: 'changed' | 'unknown';
+  readonly code: AppErrorCode;
 
-  constructor(code: 'changed' | 'unknown', message: string) {
+  constructor(code: AppErrorCode, message: string) {
     super(message);
     this.code = code;
   }

@@ -74,6 +74,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 431,
     message: 'the headers of the request are too large',
   },
+  IMAGE_RUNS: { code: 'DENIED', status: 409, message: 'a release runs the image' },
   LOGIN_REFUSED: { code: 'DENIED', status: 403, message: 'this login is no longer valid: begin it again' },
   MALFORMED_REQUEST: { code: 'UNSUPPORTED', status: 400, message: 'this is not an HTTP request' },
   // 400 as docker's registry answers: to a client a 404 on a push says that the repository is not there.

@@ -14,6 +14,7 @@ export type StorageErrorCode =
   | 'BLOB_UPLOAD_UNKNOWN'
   | 'CONTENT_DAMAGED'
   | 'DIGEST_MISMATCH'
+  | 'IMAGE_RUNS'
   | 'MANIFEST_BLOB_UNKNOWN'
   | 'MANIFEST_UNKNOWN'
   | 'NAME_UNKNOWN'
@@ -34,6 +35,11 @@ export class BlobTooLargeError extends StorageError {
 /** A manifest of the repository needs the blob. */
 export class BlobInUseError extends StorageError {
   readonly code = 'BLOB_IN_USE';
+}
+
+/** A release that runs needs the image. */
+export class ImageRunsError extends StorageError {
+  readonly code = 'IMAGE_RUNS';
 }
 
 /** No such blob in this repository, or in the store. */

@@ -91,7 +91,8 @@ export function addManifestWriteRoutes(router: RequestRouter, dependencies: Regi
     const repository = repositoryOf(ctx);
     authorize(ctx, access, repositoryScope(repository, 'delete'));
     const reference = manifestReferenceOf(ctx);
-    const by = actorOf(ctx, access, repository);
+    const force = queryOf(ctx, 'force') === 'true';
+    const by = { ...actorOf(ctx, access, repository), ...(force && { overrides: true as const }) };
     const precondition = preconditionOf(ctx);
     const deleted =
       reference.kind === 'digest'

@@ -18,6 +18,8 @@ const DEAD_MANIFEST =
   'not exists (select 1 from tags t where t.repository_id = x.repository_id and t.manifest_digest = x.digest) ' +
   `and not ${REFERRED_TO} ` +
   'and not exists (select 1 from manifests s where s.repository_id = x.repository_id and s.digest = x.subject) ' +
+  'and not exists (select 1 from release_images i join repositories p on p.name = i.repository ' +
+  'where p.id = x.repository_id and i.digest = x.digest) ' +
   'and exists (select 1 from blob_links l where l.repository_id = x.repository_id and l.digest = x.digest ' +
   'and l.touched_at <= ?)';
 

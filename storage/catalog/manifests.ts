@@ -17,6 +17,7 @@ import type {
 import { excludeWriters } from './dialect.ts';
 import { enforcePrecondition, type Precondition } from './preconditions.ts';
 import type { QuotaGrants } from './quota-grants.ts';
+import { refuseRunning } from './release-images.ts';
 import { ensureRepository, findRepositoryId } from './repositories.ts';
 import { enforceQuotas, NO_POLICY, policyOf, quotasToCheck, refuseLoss } from './repository-policy.ts';
 import { BLOB_COLUMNS, type BlobRow, batches, blobOfRow } from './rows.ts';
@@ -111,6 +112,7 @@ export class KnexManifests implements ManifestCatalog {
       if (id === undefined) return false;
       const policy = by === undefined ? NO_POLICY : await policyOf(trx, repository);
       await refuseLoss(trx, id, digest, by, policy);
+      await refuseRunning(trx, { repository, digest }, by);
       const referring = { repository_id: id, manifest_digest: digest };
       // What it held on to, and what is about it, begins its grace period now.
       await touchLinksOf(trx, id, trx('manifest_references').where(referring), 'position');

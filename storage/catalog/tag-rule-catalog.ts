@@ -8,6 +8,8 @@ export interface Actor {
   /** Of the client. */
   readonly address?: string;
   readonly standing: Standing;
+  /** Deletes even what a release runs. */
+  readonly overrides?: true;
 }
 
 export const TAG_RULE_KINDS = ['immutable', 'protected'] as const;

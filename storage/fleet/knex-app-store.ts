@@ -1,0 +1,373 @@
+import type { Knex } from 'knex';
+import {
+  type AppChange,
+  AppError,
+  type AppStore,
+  type ImageHolder,
+  KEPT_RELEASES,
+  type NewRelease,
+  type ReleaseEnd,
+  type StoredRollout,
+  type StoredSecret,
+} from '../../fleet/app-store.ts';
+import type { App, Placement, Release, ReleaseState } from '../../fleet/release.ts';
+import type { PinnedImage } from '../../fleet/service.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { holdersOf } from '../catalog/release-images.ts';
+import { batches } from '../catalog/rows.ts';
+import { inTransaction } from '../catalog/transaction.ts';
+
+/** Rows of one statement, which databases bound. */
+const AT_ONCE = 100;
+/** Apps that a fleet may have. */
+export const MAX_APPS = 1000;
+/** Releases of an app that the history keeps. */
+const HISTORY_KEPT = 200;
+/** Secrets that an app may have. */
+const MAX_SECRETS = 200;
+
+interface AppRow {
+  readonly name: string;
+  readonly constraints: string;
+  readonly follow: App['follow'];
+  readonly latest: number;
+  readonly current: number | null;
+  readonly created_at: number | string;
+}
+
+interface ReleaseRow {
+  readonly app: string;
+  readonly number: number;
+  readonly spec: string;
+  readonly images: string;
+  readonly secrets: string;
+  readonly cause: string;
+  readonly state: ReleaseState;
+  readonly reason: string | null;
+  readonly created_at: number | string;
+  readonly ended_at: number | string | null;
+}
+
+interface SecretRow {
+  readonly name: string;
+  readonly version: number;
+  readonly sealed: string;
+  readonly created_at: number | string;
+  readonly created_by: string;
+}
+
+/** Apps in the tables of the migration 0009-fleet. */
+export class KnexAppStore implements AppStore {
+  readonly #knex: Knex;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
+  }
+
+  async list(): Promise<readonly App[]> {
+    const rows: readonly AppRow[] = await this.#knex('apps').orderBy('name').limit(MAX_APPS);
+    return rows.map(appOf);
+  }
+
+  async find(app: string): Promise<App | undefined> {
+    const row: AppRow | undefined = await this.#knex('apps').where({ name: app }).first();
+    return row && appOf(row);
+  }
+
+  createRelease(release: NewRelease, change: AppChange, latest: number): Promise<Release> {
+    return inTransaction(this.#knex, async (trx) => {
+      const row: AppRow | undefined = await trx('apps').where({ name: release.app }).first();
+      if ((row?.latest ?? 0) !== latest) throw changed(release.app);
+      const number = latest + 1;
+      if (row === undefined) await insertApp(trx, release, change);
+      else
+        await trx('apps')
+          .where({ name: release.app })
+          .update({ latest: number, ...columnsOf(change) });
+      await trx('releases')
+        .where({ app: release.app })
+        .whereIn('state', ['rolling', 'rolling back', 'paused'])
+        .update({ state: 'superseded', ended_at: release.createdAt.getTime() });
+      await trx('releases').insert({
+        app: release.app,
+        number,
+        spec: JSON.stringify(release.spec),
+        images: JSON.stringify(release.images),
+        secrets: JSON.stringify(release.secrets),
+        cause: JSON.stringify(release.cause),
+        state: 'rolling',
+        created_at: release.createdAt.getTime(),
+      });
+      await insertImages(trx, release.app, number, release.images);
+      await trx('releases')
+        .where({ app: release.app })
+        .where('number', '<=', number - HISTORY_KEPT)
+        .delete();
+      return { ...release, number, state: 'rolling' as const };
+    });
+  }
+
+  async findRelease(app: string, number: number): Promise<Release | undefined> {
+    const row: ReleaseRow | undefined = await this.#knex('releases').where({ app, number }).first();
+    return row && releaseOf(row);
+  }
+
+  async releases(app: string, limit: number, before?: number): Promise<readonly Release[]> {
+    const query = this.#knex('releases').where({ app }).orderBy('number', 'desc').limit(limit);
+    if (before !== undefined) query.where('number', '<', before);
+    const rows: readonly ReleaseRow[] = await query;
+    return rows.map(releaseOf);
+  }
+
+  async setReleaseState(app: string, number: number, state: ReleaseState, reason?: string): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      await trx('releases')
+        .where({ app, number })
+        .whereNull('ended_at')
+        .update({ state, ...(reason !== undefined && { reason }) });
+    });
+  }
+
+  endRelease(app: string, number: number, { state, reason, at }: ReleaseEnd): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      const ended = await trx('releases')
+        .where({ app, number })
+        .whereNull('ended_at')
+        .update({ state, ended_at: at.getTime(), ...(reason !== undefined && { reason }) });
+      if (ended === 0) return false;
+      if (state === 'done') await trx('apps').where({ name: app }).update({ current: number });
+      await dropOldImages(trx, app);
+      return true;
+    });
+  }
+
+  async change(app: string, change: AppChange): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      const there = await trx('apps')
+        .where({ name: app })
+        .update({ name: app, ...columnsOf(change) });
+      if (there === 0) throw new AppError('unknown', `there is no app named ${app}`);
+    });
+  }
+
+  remove(app: string): Promise<boolean> {
+    return inTransaction(this.#knex, async (trx) => {
+      for (const table of ['rollouts', 'placements', 'app_secrets', 'release_images', 'releases']) {
+        await trx(table).where({ app }).delete();
+      }
+      return (await trx('apps').where({ name: app }).delete()) > 0;
+    });
+  }
+
+  async followers(repository: string, tag: string): Promise<readonly App[]> {
+    const rows: readonly AppRow[] = await this.#knex('apps')
+      .where({ follow: 'following' })
+      .whereExists(
+        this.#knex('release_images as i')
+          .whereRaw('i.app = apps.name and i.release = apps.latest')
+          .where({ 'i.repository': repository, 'i.tag': tag }),
+      )
+      .orderBy('name')
+      .select();
+    return rows.map(appOf);
+  }
+
+  async placements(app: string): Promise<readonly Placement[]> {
+    const rows = await this.#knex('placements').where({ app }).orderBy(['service', 'host']).select();
+    return rows.map(({ service, host, instances }) => ({ service, host, instances: JSON.parse(instances) }));
+  }
+
+  async setPlacements(app: string, placements: readonly Placement[]): Promise<void> {
+    await inTransaction(this.#knex, async (trx) => {
+      await trx('placements').where({ app }).delete();
+      const rows = placements.map(({ service, host, instances }) => ({
+        app,
+        service,
+        host,
+        instances: JSON.stringify(instances),
+      }));
+      for (const batch of batches(rows, AT_ONCE)) await trx('placements').insert([...batch]);
+    });
+  }
+
+  async rollouts(): Promise<readonly StoredRollout[]> {
+    return (await this.#knex('rollouts').orderBy('app').select()).map(rolloutOf);
+  }
+
+  async findRollout(app: string): Promise<StoredRollout | undefined> {
+    const row = await this.#knex('rollouts').where({ app }).first();
+    return row && rolloutOf(row);
+  }
+
+  saveRollout({ app, release, state, revision }: StoredRollout): Promise<void> {
+    return inTransaction(this.#knex, async (trx) => {
+      const row = { release, state: JSON.stringify(state), revision };
+      const before = revision - 1;
+      if (before > 0) {
+        if ((await trx('rollouts').where({ app, revision: before }).update(row)) === 0) throw changed(app);
+        return;
+      }
+      if ((await trx('rollouts').where({ app }).first('app')) !== undefined) throw changed(app);
+      await trx('rollouts').insert({ app, ...row });
+    });
+  }
+
+  setSecret(app: string, secret: Omit<StoredSecret, 'version'>): Promise<number> {
+    return inTransaction(this.#knex, async (trx) => {
+      const { name, sealed, createdAt, createdBy } = secret;
+      const newest = await trx('app_secrets').where({ app, name }).max({ version: 'version' }).first();
+      if (newest?.version == null) await refuseMoreSecrets(trx, app);
+      const version = Number(newest?.version ?? 0) + 1;
+      const created = { created_at: createdAt.getTime(), created_by: createdBy };
+      await trx('app_secrets').insert({ app, name, version, sealed, ...created });
+      return version;
+    });
+  }
+
+  async secrets(app: string): Promise<readonly StoredSecret[]> {
+    const rows: readonly SecretRow[] = await this.#knex('app_secrets as s')
+      .where({ app })
+      .whereRaw(
+        'version = (select max(n.version) from app_secrets n where n.app = s.app and n.name = s.name)',
+      )
+      .orderBy('name')
+      .select();
+    return rows.map(secretOf);
+  }
+
+  async findSecret(app: string, name: string, version: number): Promise<StoredSecret | undefined> {
+    const row: SecretRow | undefined = await this.#knex('app_secrets').where({ app, name, version }).first();
+    return row && secretOf(row);
+  }
+
+  removeSecret(app: string, name: string): Promise<boolean> {
+    return inTransaction(
+      this.#knex,
+      async (trx) => (await trx('app_secrets').where({ app, name }).delete()) > 0,
+    );
+  }
+
+  holders(digest: Digest, repository?: string): Promise<readonly ImageHolder[]> {
+    return holdersOf(this.#knex, digest, repository);
+  }
+}
+
+async function insertApp(
+  trx: Knex.Transaction,
+  { app, createdAt }: NewRelease,
+  change: AppChange,
+): Promise<void> {
+  const [row] = await trx('apps').count({ count: '*' });
+  if (Number(row?.count ?? 0) >= MAX_APPS) {
+    throw new AppError('too-many', `there are ${MAX_APPS} apps already: remove one that is not needed`);
+  }
+  await trx('apps').insert({
+    name: app,
+    constraints: '[]',
+    follow: 'off',
+    ...columnsOf(change),
+    latest: 1,
+    created_at: createdAt.getTime(),
+  });
+}
+
+/** In the same transaction: from here on garbage collection and deletes leave the manifests alone. */
+async function insertImages(
+  trx: Knex.Transaction,
+  app: string,
+  release: number,
+  images: Readonly<Record<string, PinnedImage>>,
+): Promise<void> {
+  const own = Object.entries(images).filter(([, { registry }]) => registry === undefined);
+  for (const [service, { repository, digest, tag }] of own) {
+    const there = await trx('manifests as m')
+      .join('repositories as p', 'p.id', 'm.repository_id')
+      .where({ 'p.name': repository, 'm.digest': digest })
+      .first('m.digest');
+    if (there === undefined) {
+      throw new AppError(
+        'image-gone',
+        `${repository}@${digest}, the image of ${service}, is not there any more`,
+      );
+    }
+    await trx('release_images').insert({ app, release, service, repository, tag: tag ?? null, digest });
+  }
+}
+
+/** Lets go of the images of releases that no rollback goes to by itself. */
+async function dropOldImages(trx: Knex.Transaction, app: string): Promise<void> {
+  const row: AppRow | undefined = await trx('apps').where({ name: app }).first();
+  if (row === undefined) return;
+  const current = row.current ?? row.latest;
+  const kept: readonly number[] = await trx('releases')
+    .where({ app, state: 'done' })
+    .where('number', '<', current)
+    .orderBy('number', 'desc')
+    .limit(KEPT_RELEASES)
+    .pluck('number');
+  await trx('release_images')
+    .where({ app })
+    .whereNotIn('release', [...kept, current, row.latest])
+    .delete();
+}
+
+async function refuseMoreSecrets(trx: Knex.Transaction, app: string): Promise<void> {
+  const names = await trx('app_secrets').where({ app }).distinct('name');
+  if (names.length < MAX_SECRETS) return;
+  throw new AppError('too-many', `${app} has ${MAX_SECRETS} secrets already: remove one that is not needed`);
+}
+
+function columnsOf({ on, follow }: AppChange) {
+  return {
+    ...(on !== undefined && { constraints: JSON.stringify(on) }),
+    ...(follow !== undefined && { follow }),
+  };
+}
+
+function appOf(row: AppRow): App {
+  return {
+    name: row.name,
+    on: JSON.parse(row.constraints),
+    follow: row.follow,
+    latest: row.latest,
+    ...(row.current !== null && { current: row.current }),
+    createdAt: new Date(Number(row.created_at)),
+  };
+}
+
+function releaseOf(row: ReleaseRow): Release {
+  return {
+    app: row.app,
+    number: row.number,
+    spec: JSON.parse(row.spec),
+    images: JSON.parse(row.images),
+    secrets: JSON.parse(row.secrets),
+    cause: JSON.parse(row.cause),
+    createdAt: new Date(Number(row.created_at)),
+    state: row.state,
+    ...(row.reason !== null && { reason: row.reason }),
+    ...(row.ended_at !== null && { endedAt: new Date(Number(row.ended_at)) }),
+  };
+}
+
+function rolloutOf(row: {
+  readonly app: string;
+  readonly release: number;
+  readonly state: string;
+  readonly revision: number | string;
+}): StoredRollout {
+  return {
+    app: row.app,
+    release: row.release,
+    state: JSON.parse(row.state),
+    revision: Number(row.revision),
+  };
+}
+
+function secretOf({ name, version, sealed, created_at, created_by }: SecretRow): StoredSecret {
+  return { name, version, sealed, createdAt: new Date(Number(created_at)), createdBy: created_by };
+}
+
+function changed(app: string): AppError {
+  return new AppError('changed', `somebody else changed ${app} at the same time: look at it, and try again`);
+}
