@@ -4,13 +4,13 @@ import type { Steps } from './steps.ts';
 export class PatternError extends Error {
   override readonly name = 'PatternError';
 
-  constructor(pattern: string) {
-    super(`syntax error in pattern: ${JSON.stringify(pattern.slice(0, MAX_SHOWN))}`);
+  constructor(pattern: string, options?: ErrorOptions) {
+    super(`syntax error in pattern: ${JSON.stringify(pattern.slice(0, MAX_SHOWN))}`, options);
   }
 }
 
 export interface GlobOptions {
-  /** `**` matches any number of folders, as in moby's patternmatcher; otherwise it is the same as `*`. */
+  /** `**` matches any number of folders whose names have no line feed, as in moby's expressions; otherwise it is the same as `*`. */
   readonly doubleStars: boolean;
 }
 
@@ -32,6 +32,7 @@ type Token =
 
 const MAX_SHOWN = 200;
 const SLASH = 0x2f;
+const LINE_FEED = 0x0a;
 
 /** Reports whether a text has characters that have a meaning in a glob. */
 export function isGlob(text: string): boolean {
@@ -140,14 +141,15 @@ class States {
     for (const state of this.#list) {
       const at = state >> 1;
       if ((state & 1) === 1) {
-        next.#add(state);
+        if (code !== LINE_FEED) next.#add(state);
         if (code === SLASH) next.enter(at + 1);
         continue;
       }
       const token = this.#tokens[at];
       if (token === undefined || token.kind === 'folders') continue;
-      if (token.kind === 'rest' || (token.kind === 'star' && code !== SLASH)) next.enter(at);
-      else if (token.kind !== 'star' && accepts(token, code)) next.enter(at + 1);
+      if ((token.kind === 'rest' && code !== LINE_FEED) || (token.kind === 'star' && code !== SLASH))
+        next.enter(at);
+      else if (accepts(token, code)) next.enter(at + 1);
       if (token.kind === 'class') taken += token.ranges.length;
     }
     return taken;

@@ -25,8 +25,15 @@ export interface ContextWant {
   readonly exclude: readonly string[];
 }
 
+/**
+ * What the ignore file leaves out of the main context, as with dockerd: of a client's folder all that it names; of an archive that the
+ * classic builder gets the Dockerfile and the ignore file alone, since clients leave out the rest; of other contexts nothing.
+ */
+export type Ignoring = 'all' | 'build-files' | 'nothing';
+
 /** The client's Dockerfile, context and secrets. The classic API unpacks a tar for it; the BuildKit API asks the client's session. */
 export interface BuildSource extends GitClient, CacheClient {
+  readonly ignoring: Ignoring;
   /** A small file beside the Dockerfile; undefined when it is not there. At most 1 MiB, else EngineError 'bad-request'. */
   readDockerfile(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** `name` is undefined for the main context, else one of `BuildRequest.namedContexts`. */

@@ -49,6 +49,7 @@ export function treeSource(
   credentials: ReadonlyMap<string, RegistryCredentials>,
 ): ReceivedSource {
   return {
+    ignoring: 'build-files',
     readDockerfile: (name) => readSmallFile(tree, name),
     openContext: async (name) => {
       if (name !== undefined) throw new EngineError('bad-request', `there is no context ${name}`);

@@ -1,47 +1,64 @@
 import { posix } from 'node:path';
-import { Glob } from '../../../lib/pattern/glob.ts';
+import { PatternError } from '../../../lib/pattern/glob.ts';
+import { IgnorePattern } from '../../../lib/pattern/ignore-pattern.ts';
+import { trimOf } from '../../../lib/pattern/trim.ts';
 import type { Pace } from '../../../lib/sync/pace.ts';
 
 /** Which paths of a context a build does not see. Paths have no slash at their beginning. */
 export interface IgnoreRules {
-  /** Whether the path, or a folder that it lies in, is left out. */
+  /** Whether the path, or a folder that it lies in, is left out. Throws PatternError. */
   excludes(path: string, pace: Pace): Promise<boolean>;
   /** Whether something below an excluded path may be taken in again (`!`). */
   readonly hasExceptions: boolean;
 }
+
+/** What Go's strings.TrimSpace removes: U+0085 too, though not U+FEFF, as `trim` does. */
+const SPACES =
+  '\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
 
 /** The patterns of a `.dockerignore`: comments and empty lines left out, paths cleaned. */
 export function ignoreLines(content: string): readonly string[] {
   const lines: string[] = [];
   for (const line of content.replace(/^\uFEFF/, '').split(/\r?\n/)) {
     if (line.startsWith('#')) continue;
-    const trimmed = line.trim();
-    const negated = trimmed.startsWith('!');
-    const pattern = negated ? trimmed.slice(1).trim() : trimmed;
-    if (pattern === '') continue;
-    const cleaned = posix
-      .normalize(pattern)
-      .replace(/(?<=.)\/$/, '')
-      .replace(/^\/(?=.)/, '');
-    lines.push(negated ? `!${cleaned}` : cleaned);
+    const trimmed = trimOf(line, SPACES);
+    const mark = trimmed.startsWith('!') ? '!' : '';
+    const pattern = trimOf(trimmed.slice(mark.length), SPACES);
+    const rooted = pattern === '' ? '' : clean(pattern).replace(/^\/(?=.)/s, '');
+    // A space may have stood beside a slash.
+    const written = trimOf(`${mark}${rooted}`, SPACES);
+    if (written !== '') lines.push(clean(written));
   }
   return lines;
+}
+
+/** Go's filepath.Clean. */
+function clean(path: string): string {
+  return posix.normalize(path).replace(/(?<=.)\/$/s, '');
+}
+
+/** A pattern that matches this path alone. */
+export function exactPattern(path: string): string {
+  return clean(path)
+    .replace(/[!-/:-@[-`{-~]/g, '\\$&')
+    .replaceAll('\\/', '/');
 }
 
 /** Reads the patterns as moby does: the last one that matches a path, or a folder above it, decides. Throws PatternError. */
 export function ignoreRules(patterns: readonly string[]): IgnoreRules {
   const rules = patterns.map((line) => {
     const negated = line.startsWith('!');
-    return { negated, glob: new Glob(negated ? line.slice(1) : line, { doubleStars: true }) };
+    if (line === '!') throw new PatternError(line);
+    return { negated, pattern: new IgnorePattern(negated ? line.slice(1) : line) };
   });
   return {
     hasExceptions: rules.some(({ negated }) => negated),
     async excludes(path, pace) {
       let excluded = false;
-      for (const { negated, glob } of rules) {
+      for (const { negated, pattern } of rules) {
         // A rule that would change nothing need not be tried.
         if (negated !== excluded) continue;
-        if (glob.covers(path, pace)) excluded = !negated;
+        if (pattern.covers(path, pace)) excluded = !negated;
         if (pace.isDue) await pace.rest();
       }
       return excluded;

@@ -1,4 +1,6 @@
+import { PatternError } from '../../../lib/pattern/glob.ts';
 import { Pace } from '../../../lib/sync/pace.ts';
+import { EngineError } from '../../errors.ts';
 import type { DigestNotes } from './digest-notes.ts';
 import type { FileEntry, FileTree, TreeEntry } from './file-tree.ts';
 import type { IgnoreRules } from './ignore-rules.ts';
@@ -62,7 +64,7 @@ export class IgnoredTree implements FileTree {
   }
 
   async #decide(entry: TreeEntry): Promise<boolean> {
-    if (!(await this.#rules.excludes(shownPath(entry.path), this.#pace))) return true;
+    if (!(await this.#excludes(entry.path))) return true;
     // An excluded folder is still seen when something in it is taken in again.
     if (entry.kind !== 'folder' || !this.#rules.hasExceptions) return false;
     for (const name of await this.#inner.children(entry.path)) {
@@ -70,4 +72,19 @@ export class IgnoredTree implements FileTree {
     }
     return false;
   }
+
+  /** Throws EngineError 'bad-request' for a malformed pattern. */
+  async #excludes(path: string): Promise<boolean> {
+    try {
+      return await this.#rules.excludes(shownPath(path), this.#pace);
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error;
+      throw malformedIgnoreFile(error);
+    }
+  }
+}
+
+/** The failure of a build whose ignore file has a malformed pattern. */
+export function malformedIgnoreFile(cause: PatternError): EngineError {
+  return new EngineError('bad-request', `.dockerignore: ${cause.message}`, { cause });
 }

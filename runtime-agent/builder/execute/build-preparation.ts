@@ -1,10 +1,14 @@
+import { posix } from 'node:path';
+import { PatternError } from '../../../lib/pattern/glob.ts';
+import { Pace } from '../../../lib/sync/pace.ts';
 import type { ImageConfigDefaults } from '../../../oci/image-config.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import type { Images, PullProgress } from '../../images/images.ts';
 import type { PendingImages } from '../../images/pending/pending-images.ts';
 import { hostPlatform } from '../../images/platform.ts';
 import type { BuildProgress, BuildRequest } from '../builder.ts';
-import { ignoreLines } from '../context/ignore-rules.ts';
+import { exactPattern, ignoreLines, ignoreRules } from '../context/ignore-rules.ts';
+import { malformedIgnoreFile } from '../context/ignored-tree.ts';
 import { type Entitlement, grantedEntitlements, refuseUngranted } from '../entitlements.ts';
 import { type CheckOptions, parseCheckOptions } from '../frontend/directives.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
@@ -81,15 +85,26 @@ export class BuildPreparation {
     return parseDockerfile(name, content);
   }
 
-  /** The ignore file of the Dockerfile wins over that of the context. */
+  /** The patterns of what the build does not see of its main context. */
   async #readIgnored(): Promise<readonly string[]> {
+    const { source, dockerfile } = this.#options.request;
+    if (source.ignoring === 'all') return await this.#readIgnoreFile();
+    if (source.ignoring === 'nothing') return [];
+    const content = await source.readDockerfile('.dockerignore', this.#options.signal);
+    return content === undefined ? [] : await ignoredOf(['.dockerignore', dockerfile], content);
+  }
+
+  /** The ignore file of the Dockerfile wins over that of the context. */
+  async #readIgnoreFile(): Promise<readonly string[]> {
     const { source, dockerfile } = this.#options.request;
     const [own, common] = [`${dockerfile}.dockerignore`, '.dockerignore'].map((name) =>
       source.readDockerfile(name, this.#options.signal),
     );
     common?.catch(() => undefined);
     const content = (await own) ?? (await common);
-    return content === undefined ? [] : ignoreLines(content);
+    const lines = content === undefined ? [] : ignoreLines(content);
+    refuseMalformed(lines);
+    return lines;
   }
 
   #nameScope(dockerfile: Dockerfile): NameScope {
@@ -188,6 +203,32 @@ export class BuildPreparation {
 
   #imageOf(source: Source): BaseImage | undefined {
     return source.kind === 'image' ? this.#bases.get(imageKey(source)) : undefined;
+  }
+}
+
+/** Patterns of those files that an ignore file names. One that cannot be read names none, as with dockerd. */
+async function ignoredOf(files: readonly string[], content: string): Promise<readonly string[]> {
+  try {
+    const rules = ignoreRules(ignoreLines(content));
+    const pace = new Pace();
+    const ignored: string[] = [];
+    for (const file of files) {
+      if (await rules.excludes(posix.normalize(file), pace)) ignored.push(exactPattern(file));
+    }
+    return ignored;
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return [];
+  }
+}
+
+/** Throws EngineError 'bad-request'. */
+function refuseMalformed(ignored: readonly string[]): void {
+  try {
+    ignoreRules(ignored);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw malformedIgnoreFile(error);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
 import { EngineError } from '../../../errors.ts';
-import type { BuildProgress, BuildSource, ContextWant } from '../../builder.ts';
+import type { BuildProgress, BuildSource, ContextWant, Ignoring } from '../../builder.ts';
 import type { ClientContent } from '../../cache/remote/remote-cache.ts';
 import {
   type ReceivedSource,
@@ -11,7 +11,6 @@ import {
 import type { FileTree } from '../../context/file-tree.ts';
 import { gitFiles } from '../../context/git/git-files.ts';
 import type { GitUrl } from '../../context/git/git-url.ts';
-import { ignoreLines } from '../../context/ignore-rules.ts';
 import { SharedTrees } from '../../context/shared-trees.ts';
 import { internalStep } from '../../internal-step.ts';
 import { clientCredentials, clientSecret } from '../session/client-secrets.ts';
@@ -75,6 +74,10 @@ export class SessionSource implements BuildSource {
     this.#progress = progress;
   }
 
+  get ignoring(): Ignoring {
+    return this.#context.kind === 'folder' ? 'all' : 'nothing';
+  }
+
   /** To be called when the build is over. */
   async close(): Promise<void> {
     await (await this.#archive?.catch(() => undefined))?.close();
@@ -119,7 +122,7 @@ export class SessionSource implements BuildSource {
     return await internalStep(title, this.#progress, async (step) => {
       const query = {
         folder,
-        exclude: ignoreLines(want.exclude.join('\n')),
+        exclude: want.exclude,
         ...(want.include === undefined ? {} : { follow: want.include }),
       };
       const progress = (bytes: number) => step.transferred('transferring context:', bytes);

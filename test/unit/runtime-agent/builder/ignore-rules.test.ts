@@ -23,6 +23,24 @@ describe('.dockerignore', () => {
     ['# *.md\n\n  x  \n', ['x'], ['a.md']],
     ['./a/../b', ['b'], ['a']],
     ['a\\*b', ['a*b'], ['axb']],
+    // As moby's patternmatcher 0.6.0 has it.
+    ['**tar', ['tar', 'a.tar', 'd/xtar', 'd/xtar/y'], ['tar.gz']],
+    ['**/tar', ['tar', 'd/tar'], ['a.tar']],
+    ['**^a', ['^a', 'x^a'], ['a']],
+    ['\\a.tar', [], ['a.tar', '\\a.tar']],
+    ['\\d.tar', ['1.tar'], ['d.tar']],
+    ['^a*', ['a.tar'], ['^a', '^ab']],
+    ['a|b*', ['a', 'axyz', 'a|b', 'd/b'], ['d', 'c/x']],
+    ['?{2}', ['ab'], ['a', 'a{2}']],
+    ['[*]', [], ['*', 'a']],
+    ['[[:alpha:]]1', ['a1', 'z1'], ['11', ':]1']],
+    ['d/**', ['d/a\nb'], ['d']],
+    ['*/**', ['d/a'], ['d/a\nb']],
+    ['/ a', ['a'], []],
+    ['! a\nb', ['b'], ['a']],
+    ['a\ufeff', ['a\ufeff'], ['a']],
+    ['a\u0085', ['a'], []],
+    ['a\n![d-a]', [], ['b']],
   ] as const) {
     test(JSON.stringify(text), async () => {
       for (const path of out) assert.equal(await excludes(text, path), true, `${path} is left out`);
@@ -52,6 +70,7 @@ describe('.dockerignore', () => {
       '!spaced',
       'b',
       '/',
+      '!',
       '**/*.o',
     ]);
   });
@@ -64,6 +83,8 @@ describe('.dockerignore', () => {
   });
 
   test('a pattern that does not end is refused', () => {
-    assert.throws(() => ignoreRules(['[a-']), /syntax error in pattern/);
+    for (const pattern of ['[a-', '!']) {
+      assert.throws(() => ignoreRules([pattern]), /syntax error in pattern/);
+    }
   });
 });
