@@ -3,7 +3,7 @@ import { type Limit, MANAGE_SCOPES } from '../access/rights.ts';
 import { REPOSITORY_ACTIONS } from '../access/scope.ts';
 import { SettingInvalidError } from '../errors.ts';
 
-const MOST_LIMITS = 50;
+export const MOST_LIMITS = 50;
 
 /**
  * Reads `PATTERN:ACTION,ACTION`, such as `team/*:pull,push`, and `registry:PART` for a part of the management API, such as

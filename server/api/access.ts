@@ -60,6 +60,23 @@ export const ADMINS_IN_PERSON: Access = {
   },
 };
 
+const ADMINS_AND_PERSON = {
+  who: 'For administrators and the person.',
+  check: (ctx: RequestContext) => requireSelfOrAdmin(ctx, ctx.params.name ?? ''),
+};
+
+/** For administrators and the person whose account the path has as `name`. */
+export const SELF_OR_ADMINS: Access = ADMINS_AND_PERSON;
+
+export const SELF_OR_ADMINS_IN_PERSON: Access = {
+  ...ADMINS_AND_PERSON,
+  inPerson: true,
+  check: (ctx) => {
+    ADMINS_AND_PERSON.check(ctx);
+    requirePerson(ctx);
+  },
+};
+
 export const IN_PERSON: Access = { who: '', inPerson: true, check: requirePerson };
 
 /** The part of the API that a route belongs to: `any` is open to every token, `manage` to those for all of the API. */

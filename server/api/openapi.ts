@@ -24,7 +24,7 @@ const SECURITY_SCHEMES = {
     type: 'http',
     scheme: 'basic',
     description:
-      'The name and password of a person, or a personal token in place of the password, or the name and secret of a robot. A token or a robot needs the scope registry:manage, registry:read to read, or the scope that the operation names.',
+      'The name and password of a person, a personal token in place of the password, or the name and secret of a robot. A token and a robot need a scope: registry:manage, or the one that the operation names; registry:read is enough for GET.',
   },
   session: {
     type: 'apiKey',
@@ -90,8 +90,9 @@ function tokenSentence({ access, area }: Route): string {
   return area === 'any' ? '' : `A token needs the scope registry:${area}.`;
 }
 
-function responsesOf({ access, answer, body, errors, lines, method, query, status }: Route): JsonSchema {
-  const reads = body !== undefined || Object.keys(query).length > 0;
+function responsesOf(route: Route): JsonSchema {
+  const { access, answer, body, errors, lines, method, params, query, status } = route;
+  const reads = body !== undefined || Object.keys({ ...params, ...query }).length > 0;
   const refusals: Readonly<Record<string, string>> = {
     ...(reads && { 400: 'A parameter or a field is not valid' }),
     ...(!access.anonymous && {

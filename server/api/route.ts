@@ -3,7 +3,14 @@ import { answerEmpty, answerJson } from '../http/answer.ts';
 import { queryOf } from '../registry/parameters.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Access, Area } from './access.ts';
-import { type Fields, type ObjectOf, type ObjectSchema, readFields, type Schema } from './schema.ts';
+import {
+  type Fields,
+  type JsonSchema,
+  type ObjectOf,
+  type ObjectSchema,
+  readFields,
+  type Schema,
+} from './schema.ts';
 
 const LARGEST_BODY = 64 * 1024;
 
@@ -134,10 +141,20 @@ export function route<
   };
 }
 
-/** Of a parameter that is repeated, the first counts; those that are not declared are ignored. */
+/** Reads the parameters that are declared, each by its first value; others are ignored. */
 function readQuery<Query extends Fields>(ctx: RequestContext, fields: Query): ObjectOf<Query> {
-  const given = Object.keys(fields).map((name) => [name, queryOf(ctx, name)] as const);
-  return readFields(fields, Object.fromEntries(given.filter(([, value]) => value !== undefined)));
+  const given = Object.entries(fields).flatMap(([name, { json }]) => {
+    const value = queryOf(ctx, name);
+    return value === undefined ? [] : [[name, parseParameter(value, json)] as const];
+  });
+  return readFields(fields, Object.fromEntries(given));
+}
+
+/** The JSON value that a query parameter's text is for its schema; the text itself if it is none. */
+export function parseParameter(value: string, { type }: JsonSchema): unknown {
+  if (type === 'integer' && /^(?:0|-?[1-9]\d*)$/.test(value)) return Number(value);
+  if (type === 'boolean' && (value === 'true' || value === 'false')) return value === 'true';
+  return value;
 }
 
 async function readBody<Body extends Fields>(
@@ -145,13 +162,16 @@ async function readBody<Body extends Fields>(
   { fields }: ObjectSchema<Body>,
 ): Promise<ObjectOf<Body>> {
   const body = readFields(fields, await objectOf(ctx));
-  const asked = Object.entries(body).filter(([name]) => fields[name]?.json.writeOnly !== true);
-  ctx.state.asked = withoutSecrets(Object.fromEntries(asked));
+  ctx.state.asked = withoutSecrets(fields, body);
   return body;
 }
 
-function withoutSecrets(fields: object): Readonly<Record<string, unknown>> {
-  return JSON.parse(JSON.stringify(fields, (name, value) => (SECRETS.test(name) ? undefined : value)));
+/** The fields of a body that the audit may show, as JSON values. */
+export function withoutSecrets(fields: Fields, body: object): Readonly<Record<string, unknown>> {
+  const shown = Object.entries(body).filter(([name]) => fields[name]?.json.writeOnly !== true);
+  return JSON.parse(
+    JSON.stringify(Object.fromEntries(shown), (name, value) => (SECRETS.test(name) ? undefined : value)),
+  );
 }
 
 async function objectOf(ctx: RequestContext): Promise<object> {

@@ -1,10 +1,8 @@
 import { AUDIT_ACTIONS, AUDIT_OUTCOMES, type AuditFilter } from '../../storage/catalog/audit-catalog.ts';
 import { parseDuration } from '../config/duration.ts';
 
-/** Names of the filters, which the command has as options and the API as query parameters. */
-export const AUDIT_FILTERS = ['who', 'action', 'outcome', 'repository', 'since', 'until'] as const;
-
-export type AuditFilterName = (typeof AUDIT_FILTERS)[number];
+/** A filter, which the command has as an option and the API as a query parameter. */
+export type AuditFilterName = 'who' | 'action' | 'outcome' | 'repository' | 'since' | 'until';
 
 /** The filter that was written as texts. Calls `refuse` with the name of the one that is not valid, and what to write. */
 export function parseAuditFilter(

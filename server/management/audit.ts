@@ -5,16 +5,33 @@ import { isAdmin, unlimited } from '../../auth/access/rights.ts';
 import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import { SettingInvalidError } from '../../auth/errors.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
-import type { AuditCatalog, AuditEntry, AuditFilter } from '../../storage/catalog/audit-catalog.ts';
+import {
+  AUDIT_ACTIONS,
+  AUDIT_OUTCOMES,
+  type AuditCatalog,
+  type AuditEntry,
+  type AuditFilter,
+} from '../../storage/catalog/audit-catalog.ts';
 import { recordingChange } from '../../storage/catalog/recorded-change.ts';
-import { AUDIT_FILTERS, parseAuditFilter } from '../audit/audit-filter.ts';
+import { ADMINS } from '../api/access.ts';
+import { limitParameter } from '../api/page.ts';
+import { type Route, route } from '../api/route.ts';
+import {
+  integer,
+  list,
+  nullable,
+  type OptionalSchema,
+  object,
+  oneOf,
+  optional,
+  text,
+  timestamp,
+} from '../api/schema.ts';
+import { type AuditFilterName, parseAuditFilter } from '../audit/audit-filter.ts';
 import { auditLines, shownEvent } from '../audit/audit-lines.ts';
-import { answerJson } from '../http/answer.ts';
 import { sessionOf } from '../login/session-of.ts';
-import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
+import type { RequestContext, RequestState } from '../request-context.ts';
 import { shorten } from '../shorten.ts';
-import { requireAdmin } from './require.ts';
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
@@ -26,60 +43,117 @@ export interface AuditRoutesDependencies {
   readonly isDraining: () => boolean;
 }
 
-/** What was done by whom, and what was refused. For administrators. */
-export function addAuditRoutes(router: RequestRouter, dependencies: AuditRoutesDependencies): void {
-  const { audit, isDraining } = dependencies;
-  router.get('/audit', async (ctx) => {
-    requireAdmin(ctx);
-    const limit = limitOf(queryOf(ctx, 'limit'));
-    const filter = filterOf(ctx);
-    const after = idOf(ctx, 'after');
-    const before = idOf(ctx, 'before');
-    if (after !== undefined && before !== undefined) {
-      throw new SettingInvalidError('"after" and "before" exclude each other');
-    }
-    const events =
-      after === undefined
-        ? await audit.latest({ ...filter, ...(before !== undefined && { before }), limit })
-        : await audit.list({ ...filter, after, limit });
-    const next = events.length < limit ? null : (events.at(-1)?.id ?? null);
-    answerJson(ctx, 200, { events: events.map(shownEvent), next });
-  });
+const EVENT = object(
+  {
+    id: text({ description: 'Grows with time' }),
+    at: timestamp(),
+    who: optional(text({ description: 'The account, robot or job; absent when nobody was logged in' })),
+    address: optional(text({ description: 'Of the client' })),
+    action: oneOf(AUDIT_ACTIONS),
+    outcome: oneOf(AUDIT_OUTCOMES),
+    repository: optional(text()),
+    digest: optional(text()),
+    tag: optional(text()),
+    mediaType: optional(text({ description: 'Of a manifest; absent for blobs' })),
+    size: optional(integer()),
+    detail: optional(text()),
+    count: integer({ description: 'How many alike it stands for' }),
+  },
+  { title: 'AuditEvent' },
+);
 
-  router.get('/audit/stream', (ctx) => {
-    requireAdmin(ctx);
-    const after = idOf(ctx, 'after');
-    const page = { ...filterOf(ctx), ...(after !== undefined && { after }) };
-    ctx.status = 200;
-    ctx.set('Content-Type', 'application/jsonl');
-    // A stream outlives what lets it begin no more than by a second.
-    const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
-    ctx.body = Readable.from(auditLines(audit, page, ctx.state.signal, ends));
-    // The first line may be long in coming.
-    ctx.flushHeaders();
-  });
+const FILTERS = {
+  repository: optional(text({ description: 'Only this repository; * stands for any characters' })),
+  who: optional(text({ description: 'Only this account, robot or job' })),
+  action: optional(text({ description: 'Only this action', enum: AUDIT_ACTIONS })),
+  outcome: optional(text({ description: 'Only this outcome', enum: AUDIT_OUTCOMES })),
+  since: optional(
+    text({
+      description: 'From this time on: 2026-11-27, 2026-11-27T08:00Z, or a duration before now, such as 2h',
+    }),
+  ),
+  until: optional(text({ description: 'Before this time, written as `since`' })),
+} as const satisfies Readonly<Record<AuditFilterName, OptionalSchema<string>>>;
+
+const BEFORE = text({ description: 'Only events before this id: the `next` of the last page' });
+const AFTER = text({ description: 'The id of the event before' });
+
+/** What was done by whom, and what was refused. */
+export function auditRoutes(dependencies: AuditRoutesDependencies): readonly Route[] {
+  const { audit, isDraining } = dependencies;
+  return [
+    route({
+      method: 'GET',
+      path: '/audit',
+      id: 'listAudit',
+      summary: 'Who did what, and what was refused',
+      description: 'The newest event first. With `after`, later events, the oldest first.',
+      access: ADMINS,
+      area: 'audit',
+      query: {
+        limit: limitParameter(USUAL_LIMIT, LARGEST_LIMIT),
+        ...FILTERS,
+        after: optional(AFTER),
+        before: optional(BEFORE),
+      },
+      answer: object({
+        events: list(EVENT),
+        next: nullable(
+          text({ description: 'The `before` of the next page, or its `after` if the request had one' }),
+        ),
+      }),
+      async handle({ query: { limit = USUAL_LIMIT, ...query } }) {
+        const filter = filterOf(query);
+        const after = idOf('after', query.after);
+        const before = idOf('before', query.before);
+        if (after !== undefined && before !== undefined) {
+          throw new SettingInvalidError('"after" and "before" exclude each other');
+        }
+        const events =
+          after === undefined
+            ? await audit.latest({ ...filter, ...(before !== undefined && { before }), limit })
+            : await audit.list({ ...filter, after, limit });
+        const next = events.length < limit ? null : (events.at(-1)?.id ?? null);
+        return { events: events.map(shownEvent), next };
+      },
+    }),
+    route({
+      method: 'GET',
+      path: '/audit/stream',
+      id: 'streamAudit',
+      summary: 'The same as JSON lines, and what happens from now on',
+      description:
+        'The oldest event first. Ends when the server stops or the login ends; resume with `after` and the id of the last event.',
+      access: ADMINS,
+      area: 'audit',
+      query: { after: optional(AFTER), ...FILTERS },
+      lines: EVENT,
+      handle({ ctx, query }) {
+        const after = idOf('after', query.after);
+        const page = { ...filterOf(query), ...(after !== undefined && { after }) };
+        ctx.status = 200;
+        ctx.set('Content-Type', 'application/jsonl');
+        // A stream outlives what lets it begin no more than by a second.
+        const ends = async () => isDraining() || !(await isStillAdministrator(ctx, dependencies));
+        ctx.body = Readable.from(auditLines(audit, page, ctx.state.signal, ends));
+        // The first line may be long in coming.
+        ctx.flushHeaders();
+      },
+    }),
+  ];
 }
 
-function filterOf(ctx: RequestContext): AuditFilter {
-  const texts = Object.fromEntries(AUDIT_FILTERS.map((name) => [name, queryOf(ctx, name)]));
+function filterOf(texts: Readonly<Partial<Record<AuditFilterName, string>>>): AuditFilter {
   return parseAuditFilter(texts, (name, reason) => {
     throw new SettingInvalidError(`"${name}": ${reason}`);
   });
 }
 
-function idOf(ctx: RequestContext, name: 'after' | 'before'): string | undefined {
-  const id = queryOf(ctx, name);
+function idOf(name: 'after' | 'before', id: string | undefined): string | undefined {
   if (id !== undefined && !/^\d{1,18}$/.test(id)) {
     throw new SettingInvalidError(`"${name}" is not the id of an event`);
   }
   return id;
-}
-
-function limitOf(text: string | undefined): number {
-  if (text === undefined) return USUAL_LIMIT;
-  const limit = Number(text);
-  if (/^\d{1,4}$/.test(text) && limit >= 1 && limit <= LARGEST_LIMIT) return limit;
-  throw new SettingInvalidError(`"limit" must be a number from 1 to ${LARGEST_LIMIT}`);
 }
 
 /** Reports whether the client of a long request is still an administrator, by the same credentials. */

@@ -1,29 +1,54 @@
 import { nameOf } from '../../auth/access/identity.ts';
-import { isAdmin } from '../../auth/access/rights.ts';
-import { formatHolder, parseOwner } from '../../auth/accounts/names.ts';
-import { formatLimit, parseLimits } from '../../auth/administration/limits.ts';
+import { MANAGE_SCOPES } from '../../auth/access/rights.ts';
+import { formatHolder } from '../../auth/accounts/names.ts';
+import { formatLimit, MOST_LIMITS, parseLimits } from '../../auth/administration/limits.ts';
 import {
   type CredentialTerms,
-  findRobot,
   type MadeCredential,
   makePersonalToken,
-  makeRobot,
-  renewRobot,
 } from '../../auth/administration/make-credential.ts';
-import type { Credential, CredentialStore, Owner } from '../../auth/credentials/credential-store.ts';
+import type { Credential, CredentialStore } from '../../auth/credentials/credential-store.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
-import type { KeyStore } from '../../auth/tokens/key-ring.ts';
-import { KEY_OVERLAP, rotateKeys } from '../../auth/tokens/key-ring.ts';
-import type { LoginStore } from '../../auth/tokens/login-store.ts';
-import { answerEmpty, answerJson } from '../http/answer.ts';
+import { type Access, EVERYBODY, IN_PERSON, requirePerson, requireSelfOrAdmin } from '../api/access.ts';
+import { nextOf, PAGE, pageOf, rowPageOf } from '../api/page.ts';
+import { type Route, route } from '../api/route.ts';
+import { list, nullable, object, optional, text, time, timestamp } from '../api/schema.ts';
 import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestRouter } from '../request-context.ts';
-import { fieldsOf, required } from './request-fields.ts';
-import { isPerson, requireAdmin, requirePerson, requireSelfOrAdmin } from './require.ts';
-import { nextOf, rowPageOf } from './row-page.ts';
+import type { RequestContext } from '../request-context.ts';
+
+const CREDENTIAL_FIELDS = {
+  id: text({ description: 'To name it by; no secret' }),
+  name: text(),
+  owner: text({ description: 'user:NAME or team:NAME' }),
+  scopes: nullable(
+    list(text(), {
+      description:
+        'PATTERN:ACTIONS, or registry:PART for this API. null: all repositories of the owner, and no part of this API',
+    }),
+  ),
+  createdAt: timestamp(),
+  expiresAt: nullable(timestamp({ description: 'Null for never' })),
+  lastUsedAt: nullable(timestamp({ description: 'To an hour; null for never' })),
+} as const;
+
+export const CREDENTIAL = object(CREDENTIAL_FIELDS, { title: 'Credential' });
+
+export const MADE_CREDENTIAL = object(
+  { ...CREDENTIAL_FIELDS, secret: text({ description: 'Shown this once' }) },
+  { title: 'MadeCredential' },
+);
+
+export const NEW_SCOPES = {
+  maxItems: MOST_LIMITS,
+  description: `PATTERN:ACTIONS, such as team/*:pull,push; or registry:PART, where PART of this API is ${MANAGE_SCOPES.slice(0, -1).join(', ')} or ${MANAGE_SCOPES.at(-1)}`,
+};
+
+export const NEW_END = optional(
+  nullable(time({ description: 'When it ends: in 90 days unless given; null for never' })),
+);
 
 /** A credential as the API shows it: all but the secret's hash. */
-function shownCredential(credential: Credential) {
+export function shownCredential(credential: Credential) {
   const { id, name, owner, limits, createdAt, expiresAt, lastUsedAt } = credential;
   return {
     id,
@@ -37,12 +62,12 @@ function shownCredential(credential: Credential) {
 }
 
 /** By what lists of credentials are ordered. */
-function keyOfCredential({ name, createdAt, id }: Credential): readonly string[] {
+export function keyOfCredential({ name, createdAt, id }: Credential): readonly string[] {
   return [name, createdAt.toISOString(), id];
 }
 
 /** One that was just made, with its secret, which is shown this once. */
-function shownSecret({ credential, secret }: MadeCredential) {
+export function shownSecret({ credential, secret }: MadeCredential) {
   return { ...shownCredential(credential), secret };
 }
 
@@ -50,12 +75,12 @@ function shownSecret({ credential, secret }: MadeCredential) {
 const USUAL_LIFE = 90 * 24 * 60 * 60 * 1000;
 
 /** When a new credential ends; null is never. */
-function endOf(expiresAt: Date | null | undefined): { readonly expiresAt?: Date } {
+export function endOf(expiresAt: Date | null | undefined): { readonly expiresAt?: Date } {
   return expiresAt === null ? {} : { expiresAt: expiresAt ?? new Date(Date.now() + USUAL_LIFE) };
 }
 
 /** Throws SettingInvalidError. */
-function termsOf(fields: {
+export function termsOf(fields: {
   readonly scopes?: readonly string[];
   readonly expiresAt?: Date | null;
 }): CredentialTerms {
@@ -65,124 +90,75 @@ function termsOf(fields: {
   };
 }
 
-/** Robot accounts: everybody's own, and for administrators those of others and of teams. */
-export function addRobotRoutes(router: RequestRouter, credentials: CredentialStore): void {
-  router.get('/robots', async (ctx) => {
-    const page = rowPageOf(ctx, 3);
-    const { identity } = ctx.state;
-    const owner: Owner | undefined = isAdmin(identity.rights)
-      ? undefined
-      : { kind: 'user', name: nameOf(identity) ?? '' };
-    const robots = await credentials.list('robot', owner, page);
-    const own = robots.filter((robot) => owner === undefined || isOwner(ctx, robot.owner));
-    answerJson(ctx, 200, { robots: own.map(shownCredential), next: nextOf(own, page, keyOfCredential) });
-  });
-
-  router.post('/robots', async (ctx) => {
-    requirePerson(ctx);
-    const fields = await fieldsOf(ctx, {
-      owner: 'string',
-      name: 'string',
-      scopes: 'strings',
-      expiresAt: 'time',
-    });
-    const owner = parseOwner(required('owner', fields.owner));
-    if (!isOwner(ctx, owner)) requireAdmin(ctx);
-    const made = await makeRobot(credentials, owner, required('name', fields.name), termsOf(fields));
-    answerJson(ctx, 201, shownSecret(made));
-  });
-
-  router.post('/robots/:name/secret', async (ctx) => {
-    requirePerson(ctx);
-    await robotOf(ctx);
-    const { expiresAt } = await fieldsOf(ctx, { expiresAt: 'time' });
-    const end = endOf(expiresAt).expiresAt;
-    const { credential, secret } = await renewRobot(credentials, ctx.params.name ?? '', end);
-    answerJson(ctx, 201, { ...shownCredential(credential), expiresAt: end?.toISOString() ?? null, secret });
-  });
-
-  router.delete('/robots/:name', async (ctx) => {
-    const { id } = await robotOf(ctx);
-    await credentials.remove(id);
-    answerEmpty(ctx, 204);
-  });
-
-  /** The robot of the path, if the one who asks may change it; others do not learn whether it is there. */
-  async function robotOf(ctx: RequestContext): Promise<Credential> {
-    const name = ctx.params.name ?? '';
-    const robot = await credentials.findRobot(name);
-    if (robot === undefined || !isOwner(ctx, robot.owner)) requireAdmin(ctx);
-    return findRobot(credentials, name);
-  }
+/** Whose tokens or logins a request is about: the query parameter `user`, or the caller. */
+export function userOf(ctx: RequestContext): string {
+  return queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
 }
 
-function isOwner(ctx: RequestContext, owner: Owner): boolean {
-  return owner.kind === 'user' && isPerson(ctx, owner.name);
-}
+export const OWNER_OR_ADMINS: Access = {
+  who: 'For the owner and administrators.',
+  check: (ctx) => requireSelfOrAdmin(ctx, userOf(ctx)),
+};
+
+export const USER = { user: optional(text({ description: "Whose; one's own unless given" })) } as const;
 
 /** Personal tokens: everybody's own, and for administrators those of others. */
-export function addTokenRoutes(router: RequestRouter, credentials: CredentialStore): void {
-  router.get('/tokens', async (ctx) => {
-    const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
-    requireSelfOrAdmin(ctx, name);
-    const page = rowPageOf(ctx, 3);
-    const tokens = await credentials.list('personal', { kind: 'user', name }, page);
-    answerJson(ctx, 200, {
-      tokens: tokens.map(shownCredential),
-      next: nextOf(tokens, page, keyOfCredential),
-    });
-  });
-
-  router.post('/tokens', async (ctx) => {
-    const account = requirePerson(ctx);
-    const fields = await fieldsOf(ctx, { name: 'string', scopes: 'strings', expiresAt: 'time' });
-    const label = required('name', fields.name);
-    const made = await makePersonalToken(credentials, account, label, termsOf(fields));
-    answerJson(ctx, 201, shownSecret(made));
-  });
-
-  router.delete('/tokens/:id', async (ctx) => {
-    const { id = '' } = ctx.params;
-    const token = await credentials.find(id);
-    // Whose it is, only its owner and administrators learn, and whether there is one.
-    requireSelfOrAdmin(ctx, token?.kind === 'personal' ? token.owner.name : '');
-    if (token?.kind !== 'personal') throw new EntryUnknownError(`there is no token with the id "${id}"`);
-    await credentials.remove(id);
-    answerEmpty(ctx, 204);
-  });
-}
-
-/** Logins: the identity (refresh) tokens that programs keep. Everybody's own, for administrators those of others. */
-export function addLoginRoutes(router: RequestRouter, logins: LoginStore): void {
-  router.get('/logins', async (ctx) => {
-    const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
-    requireSelfOrAdmin(ctx, name);
-    const shown = (await logins.list('user', name)).map(({ family, client, createdAt, expiresAt }) => ({
-      id: family,
-      client,
-      createdAt: createdAt.toISOString(),
-      expiresAt: expiresAt.toISOString(),
-    }));
-    answerJson(ctx, 200, { logins: shown });
-  });
-
-  router.delete('/logins/:id', async (ctx) => {
-    const name = queryOf(ctx, 'user') ?? nameOf(ctx.state.identity) ?? '';
-    requireSelfOrAdmin(ctx, name);
-    const { id = '' } = ctx.params;
-    const login = (await logins.list('user', name)).find(({ family }) => family === id);
-    if (login === undefined) throw new EntryUnknownError(`${name} has no login with the id "${id}"`);
-    await logins.endFamily(id);
-    answerEmpty(ctx, 204);
-  });
-}
-
-/** The keys of the token server. For administrators. */
-export function addKeyRoutes(router: RequestRouter, keys: KeyStore): void {
-  router.post('/keys', async (ctx) => {
-    requireAdmin(ctx);
-    const { now = false } = await fieldsOf(ctx, { now: 'boolean' });
-    const { id, createdAt } = await rotateKeys(keys, now ? 0 : KEY_OVERLAP);
-    answerJson(ctx, 201, { id, createdAt: createdAt.toISOString() });
-  });
+export function tokenRoutes(credentials: CredentialStore): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/tokens',
+      id: 'listTokens',
+      summary: 'Personal tokens',
+      access: OWNER_OR_ADMINS,
+      area: 'credentials',
+      query: { ...USER, ...PAGE },
+      answer: pageOf('tokens', CREDENTIAL),
+      async handle({ ctx, query }) {
+        const page = rowPageOf(query, 3);
+        const tokens = await credentials.list('personal', { kind: 'user', name: userOf(ctx) }, page);
+        return { tokens: tokens.map(shownCredential), next: nextOf(tokens, page, keyOfCredential) };
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/tokens',
+      id: 'makeToken',
+      summary: 'Make a personal token for oneself',
+      access: IN_PERSON,
+      area: 'credentials',
+      body: object(
+        {
+          name: text({ description: 'What it is for', maxLength: 100 }),
+          scopes: optional(list(text(), NEW_SCOPES)),
+          expiresAt: NEW_END,
+        },
+        { title: 'NewToken' },
+      ),
+      status: 201,
+      answer: MADE_CREDENTIAL,
+      async handle({ ctx, body }) {
+        const made = await makePersonalToken(credentials, requirePerson(ctx), body.name, termsOf(body));
+        return shownSecret(made);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/tokens/{id}',
+      id: 'revokeToken',
+      summary: 'Revoke a personal token',
+      description: 'For the owner and administrators.',
+      access: EVERYBODY,
+      area: 'credentials',
+      params: { id: 'Of the token' },
+      errors: { 404: 'There is no such token' },
+      async handle({ ctx, params: { id } }) {
+        const token = await credentials.find(id);
+        // Whose it is, only its owner and administrators learn, and whether there is one.
+        requireSelfOrAdmin(ctx, token?.kind === 'personal' ? token.owner.name : '');
+        if (token?.kind !== 'personal') throw new EntryUnknownError(`there is no token with the id "${id}"`);
+        await credentials.remove(id);
+      },
+    }),
+  ];
 }

@@ -1,18 +1,20 @@
 import { parsePattern } from '../../auth/access/pattern.ts';
 import { allowsAction } from '../../auth/access/rights.ts';
+import { ROLES } from '../../auth/access/role.ts';
 import type { RoleGrant, RoleStore } from '../../auth/accounts/account-store.ts';
 import { formatHolder, parseHolder, parseRole } from '../../auth/accounts/names.ts';
+import type { RowPage } from '../../auth/auth-database.ts';
 import { EntryUnknownError } from '../../auth/errors.ts';
 import type { JobRuleStore } from '../../auth/jobs/job-rule.ts';
 import { parseJobRule } from '../../auth/jobs/parse-job-rule.ts';
 import { Pace } from '../../lib/sync/pace.ts';
+import { ADMINS, ADMINS_IN_PERSON, EVERYBODY } from '../api/access.ts';
+import { cursorAfter, PAGE, pageOf, rowPageOf } from '../api/page.ts';
+import { type Route, route } from '../api/route.ts';
+import { list, object, record, text } from '../api/schema.ts';
 import { RegistryError } from '../errors.ts';
-import { answerEmpty, answerJson } from '../http/answer.ts';
-import { queryOf } from '../registry/parameters.ts';
-import type { RequestContext, RequestRouter } from '../request-context.ts';
-import { fieldsOf, required } from './request-fields.ts';
-import { requireAdmin, requirePerson } from './require.ts';
-import { cursorAfter, rowPageOf } from './row-page.ts';
+import type { RequestContext } from '../request-context.ts';
+import { NAME, PATTERN } from './schemas.ts';
 
 /** Grants that one query reads, and that one request looks at: the rest comes with the next page. */
 const AT_ONCE = 1000;
@@ -20,43 +22,73 @@ const MOST_LOOKED_AT = 10_000;
 /** Steps of Pace that reading a grant and comparing it with the asker's costs. */
 const STEPS_OF_GRANT = 40;
 
-/** Who has which role on which repositories. For administrators, and for admins of repositories about these. */
-export function addGrantRoutes(router: RequestRouter, roles: RoleStore): void {
-  router.get('/grants', async (ctx) => {
-    const { grants, next } = await visibleGrants(ctx, roles);
-    answerJson(ctx, 200, { grants: grants.map(shown), next });
-  });
+const HOLDER = text({ description: 'user:NAME, team:NAME or public' });
+const GRANT = object({ holder: HOLDER, pattern: PATTERN, role: text({ enum: ROLES }) }, { title: 'Grant' });
 
-  router.put('/grants', async (ctx) => {
-    const fields = await fieldsOf(ctx, { holder: 'string', pattern: 'string', role: 'string' });
-    const grant = parseRole({
-      holder: parseHolder(required('holder', fields.holder)),
-      pattern: parsePattern(required('pattern', fields.pattern)),
-      role: required('role', fields.role),
-    });
-    requireManager(ctx, grant.pattern);
-    await roles.put(grant);
-    answerJson(ctx, 200, shown(grant));
-  });
-
-  router.delete('/grants', async (ctx) => {
-    const pattern = parsePattern(required('pattern', queryOf(ctx, 'pattern')));
-    const holder = parseHolder(required('holder', queryOf(ctx, 'holder')));
-    requireManager(ctx, pattern);
-    if (!(await roles.remove(holder, pattern))) {
-      throw new EntryUnknownError(`${formatHolder(holder)} has no role on ${pattern}`);
-    }
-    answerEmpty(ctx, 204);
-  });
+/** Who has which role on which repositories. Admins of repositories see and change the grants on these. */
+export function grantRoutes(roles: RoleStore): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/grants',
+      id: 'listGrants',
+      summary: 'Roles on the repositories that one may grant roles on',
+      access: EVERYBODY,
+      area: 'grants',
+      query: PAGE,
+      answer: pageOf('grants', GRANT),
+      async handle({ ctx, query }) {
+        const { grants, next } = await visibleGrants(ctx, roles, rowPageOf(query, 3));
+        return { grants: grants.map(shown), next };
+      },
+    }),
+    route({
+      method: 'PUT',
+      path: '/grants',
+      id: 'putGrant',
+      summary: 'Give a role, in place of the one on the same pattern',
+      description: 'For administrators, and for admins of all repositories that the pattern matches.',
+      access: EVERYBODY,
+      area: 'grants',
+      body: GRANT,
+      answer: GRANT,
+      errors: { 404: 'There is no such holder' },
+      async handle({ ctx, body: { holder, pattern, role } }) {
+        const grant = parseRole({ holder: parseHolder(holder), pattern: parsePattern(pattern), role });
+        requireManager(ctx, grant.pattern);
+        await roles.put(grant);
+        return shown(grant);
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/grants',
+      id: 'removeGrant',
+      summary: 'Take a role away',
+      description: 'For administrators, and for admins of all repositories that the pattern matches.',
+      access: EVERYBODY,
+      area: 'grants',
+      query: { pattern: text({ description: 'As it was granted' }), holder: HOLDER },
+      errors: { 404: 'The holder has no role on this pattern' },
+      async handle({ ctx, query }) {
+        const pattern = parsePattern(query.pattern);
+        const holder = parseHolder(query.holder);
+        requireManager(ctx, pattern);
+        if (!(await roles.remove(holder, pattern))) {
+          throw new EntryUnknownError(`${formatHolder(holder)} has no role on ${pattern}`);
+        }
+      },
+    }),
+  ];
 }
 
 /** A page of the grants that somebody may change. It is not full when it has looked at as many as one request may. */
 async function visibleGrants(
   ctx: RequestContext,
   roles: RoleStore,
+  page: RowPage,
 ): Promise<{ readonly grants: readonly RoleGrant[]; readonly next: string | null }> {
   const { rights } = ctx.state.identity;
-  const page = rowPageOf(ctx, 3);
   const pace = new Pace();
   const grants: RoleGrant[] = [];
   let { after } = page;
@@ -88,41 +120,61 @@ function shown({ holder, pattern, role }: RoleGrant) {
   return { holder: formatHolder(holder), pattern, role };
 }
 
-/** Which jobs of other systems have a role, on the word of these. For administrators. */
-export function addRuleRoutes(router: RequestRouter, jobRules: JobRuleStore): void {
-  router.get('/rules', async (ctx) => {
-    requireAdmin(ctx);
-    answerJson(ctx, 200, { rules: await jobRules.list() });
-  });
+const RULE = object(
+  {
+    name: NAME,
+    issuer: text({ description: 'The system, as its tokens have it in "iss"' }),
+    audience: text({ description: 'For whom the tokens are made' }),
+    claims: record(text(), { description: 'What the token must say; * stands for any characters' }),
+    role: text({ enum: ROLES.filter((role) => role !== 'admin') }),
+    pattern: PATTERN,
+  },
+  { title: 'Rule' },
+);
 
-  router.post('/rules', async (ctx) => {
-    requireAdmin(ctx);
-    requirePerson(ctx);
-    const { claims, ...fields } = await fieldsOf(ctx, {
-      name: 'string',
-      issuer: 'string',
-      audience: 'string',
-      claims: 'texts',
-      role: 'string',
-      pattern: 'string',
-    });
-    const text = (name: keyof typeof fields) => required(name, fields[name]);
-    const rule = parseJobRule({
-      name: text('name'),
-      issuer: text('issuer'),
-      audience: text('audience'),
-      claims: required('claims', claims),
-      role: text('role'),
-      pattern: text('pattern'),
-    });
-    await jobRules.create(rule);
-    answerJson(ctx, 201, rule);
-  });
-
-  router.delete('/rules/:name', async (ctx) => {
-    requireAdmin(ctx);
-    const name = String(ctx.params.name);
-    if (!(await jobRules.remove(name))) throw new EntryUnknownError(`there is no rule named "${name}"`);
-    answerEmpty(ctx, 204);
-  });
+/** Which jobs of other systems have a role, on the word of these. */
+export function ruleRoutes(jobRules: JobRuleStore): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/rules',
+      id: 'listRules',
+      summary: 'Which jobs of other systems have a role',
+      access: ADMINS,
+      area: 'grants',
+      answer: object({ rules: list(RULE) }),
+      handle: async () => ({ rules: await jobRules.list() }),
+    }),
+    route({
+      method: 'POST',
+      path: '/rules',
+      id: 'createRule',
+      summary: 'Give jobs of another system a role',
+      description: 'Jobs log in with the OpenID Connect token of their system as the password.',
+      access: ADMINS_IN_PERSON,
+      area: 'grants',
+      body: RULE,
+      status: 201,
+      answer: RULE,
+      errors: { 409: 'There is a rule of this name already' },
+      async handle({ body }) {
+        const rule = parseJobRule(body);
+        await jobRules.create(rule);
+        return rule;
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: '/rules/{name}',
+      id: 'removeRule',
+      summary: 'Take the role away',
+      access: ADMINS,
+      area: 'grants',
+      params: { name: 'The name of the rule' },
+      errors: { 404: 'There is no rule of this name' },
+      async handle({ params: { name } }) {
+        if (!(await jobRules.remove(name))) throw new EntryUnknownError(`there is no rule named "${name}"`);
+      },
+    }),
+  ];
 }

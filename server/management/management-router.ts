@@ -5,7 +5,7 @@ import type { Authenticator } from '../../auth/authenticators/authenticator.ts';
 import type { Sessions } from '../../auth/sessions/sessions.ts';
 import { KoaRouter } from '../../lib/http/koa-router.ts';
 import type { Catalog } from '../../storage/catalog/catalog.ts';
-import { ANONYMOUS, requireScope as requireArea } from '../api/access.ts';
+import { ANONYMOUS, requireScope } from '../api/access.ts';
 import { describeRoutes } from '../api/openapi.ts';
 import { type Route, route } from '../api/route.ts';
 import { record, schema } from '../api/schema.ts';
@@ -17,19 +17,15 @@ import { unauthorized } from '../registry/authorize.ts';
 import type { RequestContext, RequestRouter, RequestState } from '../request-context.ts';
 import type { Deliver } from '../webhooks/deliver.ts';
 import type { RefuseReceiver } from '../webhooks/public-addresses.ts';
-import {
-  addIdentityRoutes,
-  addProviderRoutes,
-  addTeamRoutes,
-  addUserRoutes,
-  type ManagedPasswords,
-} from './accounts.ts';
-import { addAuditRoutes, recordChanges } from './audit.ts';
-import { addKeyRoutes, addLoginRoutes, addRobotRoutes, addTokenRoutes } from './credentials.ts';
-import { addGrantRoutes, addRuleRoutes } from './grants.ts';
-import openApi from './openapi.json' with { type: 'json' };
-import { requireScope } from './require.ts';
+import { auditRoutes, recordChanges } from './audit.ts';
+import { tokenRoutes } from './credentials.ts';
+import { grantRoutes, ruleRoutes } from './grants.ts';
+import { keyRoutes, loginRoutes } from './logins.ts';
+import { providerRoutes } from './providers.ts';
+import { robotRoutes } from './robots.ts';
 import { quotaRoutes, tagRuleRoutes } from './settings.ts';
+import { teamRoutes } from './teams.ts';
+import { identityRoutes, type ManagedPasswords, userRoutes } from './users.ts';
 import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementDependencies {
@@ -46,63 +42,50 @@ export interface ManagementDependencies {
 export const MANAGEMENT_PATH = '/api/v1';
 
 /**
- * The management API, which server/management/openapi.json describes. It takes HTTP Basic, or the session cookie of a
- * browser, and no tokens of the token server. A page of another site can neither read it nor change anything: what it
- * sends with the cookie is refused, and beside that the cookie stays away from all but links; what changes something
- * has a JSON body or a method that browsers ask about first.
+ * The management API. It takes HTTP Basic, or the session cookie of a browser, and no tokens of the token server. A page of
+ * another site can neither read it nor change anything: what it sends with the cookie is refused, and beside that the
+ * cookie stays away from all but links; what changes something has a JSON body or a method that browsers ask about first.
  */
 export function createManagementRouter(
   dependencies: ManagementDependencies,
   pathPrefix: string,
 ): RequestRouter {
+  const base = `${pathPrefix}${MANAGEMENT_PATH}`;
+  const router: RequestRouter = new KoaRouter<RequestState>({ sensitive: true, prefix: base });
+  const routes = routesOf(dependencies);
+  const description = describeRoute(() => describeRoutes([description, ...routes], base));
+  router.get(description.path, description.run);
+  router.use(askForBasic, identify(dependencies), refuseStrangers);
+  const record = recordChanges(dependencies.catalog.audit);
+  for (const { area, method, path, run } of routes) {
+    const limit: Middleware<RequestState> = (ctx, next) => {
+      requireScope(ctx as RequestContext, area);
+      return next();
+    };
+    router.register(path.replaceAll(/\{(\w+)\}/g, ':$1'), [method], [limit, refuseForms, record, run]);
+  }
+  return router;
+}
+
+function routesOf(dependencies: ManagementDependencies): readonly Route[] {
   const { authenticator, catalog, deliver, isDraining, passwords, refuseReceiver, sessions, store } =
     dependencies;
-  const router: RequestRouter = new KoaRouter<RequestState>({
-    sensitive: true,
-    prefix: `${pathPrefix}${MANAGEMENT_PATH}`,
-  });
-  const base = `${pathPrefix}${MANAGEMENT_PATH}`;
-  const routes = [
+  return [
+    ...userRoutes(store.accounts, passwords),
+    ...teamRoutes(store.teams),
+    ...grantRoutes(store.roles),
+    ...tokenRoutes(store.credentials),
+    ...loginRoutes(store.logins),
+    ...robotRoutes(store.credentials),
+    ...ruleRoutes(store.jobRules),
+    ...providerRoutes(store.providers),
+    ...identityRoutes(store),
+    ...keyRoutes(store.keys),
+    ...auditRoutes({ audit: catalog.audit, authenticator, sessions, isDraining }),
     ...webhookRoutes({ webhooks: catalog.webhooks, deliver, refuseReceiver }),
     ...tagRuleRoutes(catalog.tagRules),
     ...quotaRoutes(catalog.quotas),
   ];
-  const description = describeRoute(() => {
-    const described = describeRoutes([description, ...routes], base);
-    return {
-      ...described,
-      paths: { ...openApi.paths, ...described.paths },
-      components: {
-        ...described.components,
-        schemas: { ...openApi.components.schemas, ...described.components.schemas },
-      },
-    };
-  });
-  router.get(description.path, description.run);
-  router.use(askForBasic, identify(dependencies), refuseStrangers);
-  const record = recordChanges(catalog.audit);
-  for (const route of routes) {
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    const limit: Middleware<RequestState> = (ctx, next) => {
-      requireArea(ctx as RequestContext, route.area);
-      return next();
-    };
-    router.register(path, [route.method], [limit, refuseForms, record, route.run]);
-  }
-  router.use(requireScope(base), refuseForms);
-  router.use(recordChanges(catalog.audit));
-  addUserRoutes(router, store.accounts, passwords);
-  addTeamRoutes(router, store.teams);
-  addGrantRoutes(router, store.roles);
-  addTokenRoutes(router, store.credentials);
-  addLoginRoutes(router, store.logins);
-  addRobotRoutes(router, store.credentials);
-  addRuleRoutes(router, store.jobRules);
-  addProviderRoutes(router, store.providers);
-  addIdentityRoutes(router, store);
-  addKeyRoutes(router, store.keys);
-  addAuditRoutes(router, { audit: catalog.audit, authenticator, sessions, isDraining });
-  return router;
 }
 
 /** The route of the OpenAPI document, which `describe` makes at the first request. */
