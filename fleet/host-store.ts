@@ -35,6 +35,7 @@ export interface NewHost {
  * Each method is one transaction. Every implementation passes test/contract/host-store.ts.
  */
 export interface HostStore {
+  /** Throws HostError 'too-many-tokens'. Tokens that expired more than a day ago are forgotten. */
   createToken(token: JoinToken): Promise<void>;
   /**
    * Uses up the token and makes the host, with the labels of both. Throws HostError 'token-unknown', 'token-used',
@@ -61,9 +62,15 @@ export interface HostStore {
   ): Promise<{ readonly replaced?: string } | undefined>;
   /** Does nothing when another connection has taken over. */
   disconnect(id: string, connection: string, now: Date): Promise<void>;
-  /** Records that these hosts were heard of. Answers those of which this connection is no longer the newest. */
+  /**
+   * Records that hosts were heard of, by the connection of each. Answers those of which it is no longer the newest, or
+   * that were removed. A power cut may undo it.
+   */
   heard(connections: ReadonlyMap<string, string>, now: Date): Promise<readonly string[]>;
-  /** Replaces the reports of these apps, and removes those of `gone`. At most the apps of its target are kept. */
+  /**
+   * Replaces the reports of these apps, and removes those of `gone`. Ignores apps that are not in the host's target, unless
+   * they were and the host has not said that they are gone. A power cut may undo it.
+   */
   report(id: string, reports: readonly AppReport[], gone: readonly string[], now: Date): Promise<void>;
 
   /** What the host shall run; generation 0 and no apps before anything was set. */
@@ -87,6 +94,7 @@ export const HOST_ERRORS = [
   'token-used',
   'token-expired',
   'too-many-hosts',
+  'too-many-tokens',
 ] as const;
 
 /** A refusal of a HostStore. */

@@ -3,6 +3,9 @@ import type { AppReport } from './report.ts';
 /** Milliseconds of silence after which the state of a host is unknown. */
 export const SILENCE = 90_000;
 
+/** Hosts that a fleet may have. */
+export const MAX_HOSTS = 5_000;
+
 /** What a host may be asked for beyond ordinary instances, as its `--allow` says. */
 export const ALLOWANCES = ['privileged', 'host-network', 'host-pid', 'bind', 'device'] as const;
 export type Allowance = (typeof ALLOWANCES)[number];
@@ -42,16 +45,17 @@ export interface HostFacts {
 }
 
 /**
- * `online`: connected. `offline`: it said goodbye, or its connection ended less than SILENCE ago. `unknown`: nothing was
- * heard of it for SILENCE. `draining` instead of `online` while it drains.
+ * `online`: connected. `offline`: its connection ended less than SILENCE ago. `unknown`: nothing was heard of it for
+ * SILENCE, also when its replica of the registry died and could not record the end of its connection. `draining` instead
+ * of `online` while it drains.
  */
 export type HostState = 'online' | 'offline' | 'unknown' | 'draining';
 
 /** Returns the state of a host at `now`, ms since 1970. */
 export function hostState(host: Pick<Host, 'connected' | 'draining' | 'seenAt'>, now: number): HostState {
-  if (host.connected) return host.draining ? 'draining' : 'online';
-  const silent = host.seenAt === undefined || now - host.seenAt.getTime() >= SILENCE;
-  return silent ? 'unknown' : 'offline';
+  if (host.seenAt === undefined || now - host.seenAt.getTime() >= SILENCE) return 'unknown';
+  if (!host.connected) return 'offline';
+  return host.draining ? 'draining' : 'online';
 }
 
 /** A host and what it last said about its apps. */

@@ -12,13 +12,15 @@ export const MESSAGE_LIMIT = 4 * 1024 * 1024;
 export const PING_INTERVAL = 30_000;
 
 /**
- * From the registry to a host, as text frames of JSON. After `hello` the registry sends the whole target, then changes,
- * each with the generation that follows. A host that misses one asks for the whole by `resync`.
+ * From the registry to a host, as text frames of JSON. After `hello` the registry sends the whole target, which takes the
+ * place of what the host has whatever the generations are: the registry may have been restored from a backup. Then it
+ * sends changes, each of the target of generation `from`. A host that has another one asks for the whole by `resync`.
  */
 export type RegistryMessage =
   | { readonly type: 'target'; readonly target: HostTarget }
   | {
       readonly type: 'change';
+      readonly from: number;
       readonly generation: number;
       readonly set: readonly AppTarget[];
       readonly remove: readonly string[];
@@ -29,7 +31,10 @@ export type RegistryMessage =
   | { readonly type: 'removed' }
   | { readonly type: 'open'; readonly channel: number; readonly request: ChannelRequest };
 
-/** From a host to the registry. Each report replaces the one before of the same app. */
+/**
+ * From a host to the registry. `hello` comes first. Each report replaces the one before of the same app; after each
+ * connect the host reports all of its apps.
+ */
 export type HostMessage =
   | { readonly type: 'hello'; readonly facts: HostFacts; readonly generation: number }
   | {

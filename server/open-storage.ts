@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { HostStore } from '../fleet/host-store.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import { widerFiles } from '../lib/files/wider-files.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
@@ -20,6 +21,7 @@ import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
+import { KnexHostStore } from '../storage/fleet/knex-host-store.ts';
 import { NAMES_FOLDER } from '../storage/recovery-copies/names-snapshot.ts';
 import { ROWS_FOLDER } from '../storage/recovery-copies/read-rows.ts';
 import type { Config } from './config/config.ts';
@@ -37,6 +39,7 @@ export type StorageConfig = Pick<Config, 'data' | 'database' | 'storage'>;
 export interface OpenedStorage extends AsyncDisposable {
   readonly database: Database;
   readonly catalog: Catalog;
+  readonly hosts: HostStore;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
   /** Of the device of the data folder. */
@@ -86,6 +89,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
   return {
     database,
     catalog,
+    hosts: new KnexHostStore(database),
     version,
     blobs,
     device,

@@ -3,6 +3,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { KnexHostStore } from '../../storage/fleet/knex-host-store.ts';
 import { refusedFolder } from '../on-folder.ts';
 import {
   type OpenedStorage,
@@ -26,7 +27,8 @@ export async function openStoredRegistry(
     const catalog = await openCatalog(database);
     await replay(config);
     const blobs = new BlobStore(await openBlobDriver(config));
-    return { database, catalog, blobs, [Symbol.asyncDispose]: () => database.destroy() };
+    const hosts = new KnexHostStore(database);
+    return { database, catalog, hosts, blobs, [Symbol.asyncDispose]: () => database.destroy() };
   } catch (error) {
     await database.destroy();
     throw error;
