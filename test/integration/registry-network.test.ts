@@ -196,3 +196,10 @@ test('the root says what this is, to probes of load balancers and to people', as
     / log in at \/registry\/auth\/\.\n$/,
   );
 });
+
+test('the OpenAPI document names the path prefix of its server', async (t) => {
+  const options = { auth: 'accounts', adminPassword: 'right-password', pathPrefix: '/registry' } as const;
+  const registry = await startInProcessRegistry(t, options);
+  const { body } = await registry.send('GET', '/registry/api/v1/openapi.json');
+  assert.deepEqual(JSON.parse(body.toString()).servers, [{ url: '/registry/api/v1' }]);
+});
