@@ -50,7 +50,7 @@ export function createDeliver(ways: DeliveryWays): Deliver {
     try {
       const status = await post(new URL(url), headers, body, ways, signal);
       if (status >= 200 && status < 300) return { kind: 'told' };
-      const passes = status >= 500 || status === 408 || status === 429;
+      const passes = status < 200 || status >= 500 || status === 408 || status === 429;
       return { kind: passes ? 'unreachable' : 'refused', failure: `the receiver answered ${status}` };
     } catch (error) {
       signal.throwIfAborted();
@@ -87,6 +87,12 @@ async function post(
     response.on('error', () => {});
     sent.destroy();
   });
+  // Node reports a switch of protocols (101) neither as a response nor as an error.
+  sent.on('upgrade', (response, socket) => {
+    resolve(response.statusCode ?? 0);
+    socket.destroy();
+  });
+  sent.on('close', () => reject(new Error('the connection was closed without an answer')));
   sent.end(body);
   return promise;
 }

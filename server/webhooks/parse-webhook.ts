@@ -27,6 +27,8 @@ export function parseWebhook({ name, url, events, pattern, secret }: WebhookText
   if (!isHttp || url.length > LONGEST_URL || parsed.username !== '' || parsed.password !== '') {
     refuse('the URL of a webhook must be an http or https URL without user and password');
   }
+  // Parsers drop or encode them, so the URL that lists show would not be the one that is called.
+  if (/[\s\p{Cc}]/u.test(url)) refuse('the URL of a webhook must have no spaces and no control characters');
   const known = WEBHOOK_EVENTS.filter((event) => events.includes(event));
   const unknown = events.find((event) => !WEBHOOK_EVENTS.some((one) => one === event));
   if (unknown !== undefined || known.length === 0) {

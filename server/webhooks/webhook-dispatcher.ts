@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KeptWebhook, WaitingEvent, WebhookCatalog } from '../../storage/catalog/webhook-catalog.ts';
 import { repeat } from '../background/repeat.ts';
@@ -12,9 +13,13 @@ const AT_ONCE = 50;
 export const WEBHOOKS_LEASE = 10_000;
 const RENEW_AFTER = 3_000;
 
-/** Maximum pending events of a webhook, and their maximum age, ms; the oldest are dropped first. */
+/**
+ * Maximum pending events of a webhook, and their maximum age, ms; the oldest are dropped first. Queues are trimmed this often,
+ * ms, also while their receivers are slow or down: one push may add a hundred events.
+ */
 const MOST_WAITING = 10_000;
 const LONGEST_WAIT = 7 * 24 * 60 * 60 * 1000;
+const TRIM_EVERY = 5_000;
 
 /** Pause between two attempts, ms; it doubles each time. */
 const FIRST_PAUSE = 1000;
@@ -43,6 +48,9 @@ export class WebhookDispatcher {
   readonly #running = new Map<number, Promise<void>>();
   /** By webhook, or webhook and repository. */
   readonly #pauses = new Map<string, Pause>();
+  /** Ids of the webhooks that there are, as of the last look. */
+  #known: ReadonlySet<number> = new Set();
+  #trimmedAt = Number.NEGATIVE_INFINITY;
   #heldUntil = Number.NEGATIVE_INFINITY;
 
   constructor(dependencies: DispatcherDependencies) {
@@ -65,12 +73,14 @@ export class WebhookDispatcher {
   async #look(signal: AbortSignal): Promise<void> {
     const { log, pulls, webhooks } = this.#dependencies;
     const all = await webhooks.all();
+    this.#known = new Set(all.map(({ id }) => id));
     pulls.wanted = all.some(({ events }) => events.includes('pull'));
     if (all.length === 0) return;
     const sampled = pulls.take();
     if (sampled.length > 0) await webhooks.tell(sampled);
     const pending = await webhooks.pending();
     if (pending.size === 0 || !(await this.#mine())) return;
+    if (performance.now() - this.#trimmedAt >= TRIM_EVERY) await this.#trim(all, signal);
     for (const webhook of all) {
       const { id, name } = webhook;
       if (!pending.has(id) || this.#running.has(id) || this.#isPaused(String(id))) continue;
@@ -83,12 +93,27 @@ export class WebhookDispatcher {
     }
   }
 
-  async #serve(webhook: KeptWebhook, signal: AbortSignal): Promise<void> {
+  async #trim(all: readonly KeptWebhook[], signal: AbortSignal): Promise<void> {
     const { log, webhooks } = this.#dependencies;
-    const { id, name } = webhook;
-    const since = new Date(Date.now() - LONGEST_WAIT);
-    const dropped = await webhooks.trim(id, { events: MOST_WAITING, since });
-    if (dropped > 0) log.warn({ webhook: name, dropped }, 'events that waited for too long were dropped');
+    const limits = { events: MOST_WAITING, since: new Date(Date.now() - LONGEST_WAIT) };
+    for (const { id, name } of all) {
+      let dropped = 0;
+      for (let some = 1; some > 0 && !signal.aborted; dropped += some) {
+        some = await webhooks.trim(id, limits);
+        await turn();
+      }
+      if (dropped > 0) log.warn({ webhook: name, dropped }, 'events that waited for too long were dropped');
+    }
+    this.#trimmedAt = performance.now();
+    for (const [key, { until }] of this.#pauses) {
+      const isOver = this.#trimmedAt - until > LONGEST_PAUSE;
+      if (isOver || !this.#known.has(Number(key.split(' ')[0]))) this.#pauses.delete(key);
+    }
+  }
+
+  async #serve(webhook: KeptWebhook, signal: AbortSignal): Promise<void> {
+    const { webhooks } = this.#dependencies;
+    const { id } = webhook;
     for (;;) {
       const prefix = `${id} `;
       const paused = [...this.#pauses.keys()]
@@ -97,7 +122,7 @@ export class WebhookDispatcher {
       const events = await webhooks.waiting(id, paused, AT_ONCE);
       if (events.length === 0) return;
       for (const event of events) {
-        if (signal.aborted || performance.now() > this.#heldUntil) return;
+        if (signal.aborted || performance.now() > this.#heldUntil || !this.#known.has(id)) return;
         if (this.#isPaused(prefix + event.event.repository)) continue;
         if (!(await this.#tell(webhook, event, signal))) return;
       }

@@ -77,6 +77,6 @@ export interface WebhookCatalog {
   /** Takes an event that was told off the queue; a power cut may bring it back. */
   told(id: number, event: WaitingEvent): Promise<void>;
   failed(id: number, failure: string): Promise<void>;
-  /** Drops the oldest beyond the limits; answers how many. */
+  /** Drops some of the oldest events beyond the limits. Returns how many; 0 when the queue is within them. */
   trim(id: number, limits: QueueLimits): Promise<number>;
 }

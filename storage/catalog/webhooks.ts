@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { likePattern, matchesWildcard } from '../../lib/pattern/wildcard.ts';
+import { Pace } from '../../lib/sync/pace.ts';
 import { excludeWriters } from './dialect.ts';
 import { refuseBeyond } from './rows.ts';
 import { inTransaction } from './transaction.ts';
@@ -17,6 +18,14 @@ import { queueEvents } from './write-record.ts';
 
 /** Told again after a power cut: every event comes at least once. */
 const UNSYNCED = { durable: false };
+
+/** Events that one statement drops: nothing else runs meanwhile. */
+const DROPPED_AT_ONCE = 500;
+
+interface QueuedRow {
+  readonly id: number | string;
+  readonly created_at: number | string;
+}
 
 interface WebhookRow {
   readonly id: number;
@@ -85,7 +94,7 @@ export class KnexWebhooks implements WebhookCatalog {
     const work = async (trx: Knex.Transaction) => {
       const row = await trx('webhooks').where({ name }).first('id');
       if (row === undefined) return false;
-      await trx('webhook_events').where({ webhook_id: row.id }).delete();
+      await dropQueue(trx, row.id);
       await trx('webhook_state').where({ webhook_id: row.id }).delete();
       await trx('webhooks').where({ name }).delete();
       return true;
@@ -160,22 +169,46 @@ export class KnexWebhooks implements WebhookCatalog {
       this.#knex,
       async (trx) => {
         const mine = { webhook_id: id };
-        const surplus = trx('webhook_events')
+        const newestFirst = trx('webhook_events').where(mine).orderBy('id', 'desc');
+        const surplus = await newestFirst.offset(events).limit(1).first('id');
+        const oldest: readonly QueuedRow[] = await trx('webhook_events')
           .where(mine)
-          .orderBy('id', 'desc')
-          .offset(events)
-          .limit(1)
-          .select('id');
-        const dropped = await trx('webhook_events')
-          .where(mine)
-          .where((old) => old.where('id', '<=', surplus).orWhere('created_at', '<', since.getTime()))
+          .orderBy('id')
+          .limit(DROPPED_AT_ONCE)
+          .select('id', 'created_at');
+        const beyond = oldest.filter(
+          (row) =>
+            (surplus !== undefined && Number(row.id) <= Number(surplus.id)) ||
+            Number(row.created_at) < since.getTime(),
+        );
+        if (beyond.length === 0) return 0;
+        await trx('webhook_events')
+          .whereIn(
+            'id',
+            beyond.map((row) => row.id),
+          )
           .delete();
-        if (dropped > 0) await trx('webhook_state').where(mine).increment('dropped', dropped);
-        return dropped;
+        await trx('webhook_state').where(mine).increment('dropped', beyond.length);
+        return beyond.length;
       },
       UNSYNCED,
     );
   }
+}
+
+/** Empties the queue of a webhook, which may be long, in several statements. */
+async function dropQueue(trx: Knex.Transaction, id: number): Promise<void> {
+  const pace = new Pace(DROPPED_AT_ONCE);
+  let dropped: number;
+  do {
+    const some = trx('webhook_events')
+      .where({ webhook_id: id })
+      .orderBy('id')
+      .limit(DROPPED_AT_ONCE)
+      .select('id');
+    dropped = await trx('webhook_events').whereIn('id', some).delete();
+    await pace.after(dropped);
+  } while (dropped === DROPPED_AT_ONCE);
 }
 
 function keptOf(row: WebhookRow): KeptWebhook {
