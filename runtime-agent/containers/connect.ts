@@ -1,77 +1,69 @@
 import { EngineError } from '../errors.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
 import type { ActiveNetwork, EndpointSettings } from '../networks/network.ts';
 import { addToHosts, removeFromHosts } from '../networks/plan/hosts-file.ts';
 import { networkMode } from '../networks/plan/network-mode.ts';
-import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
+import type { Container } from './container.ts';
+import type { ContainerInfo } from './container-info.ts';
 import { editEtcFile } from './run/run-network.ts';
 
 /** See Containers.connect. */
 export async function connectContainer(
-  context: ContainerContext,
-  live: LiveContainer,
+  container: Container,
+  networks: ContainerNetworks,
   ref: string,
   settings: EndpointSettings,
 ): Promise<void> {
-  const network = context.networks.checkJoin(ref, settings);
-  await live.mutex.run(async () => {
-    const { container, run, paths } = live;
-    checkMode(container.hostConfig.NetworkMode);
-    if (run === undefined) {
-      live.change({ networks: { ...container.networks, [network]: settings } });
-    } else {
-      const joined = await context.networks.join(
-        { container, pid: run.pid, startTime: run.startTime },
-        network,
-        settings,
-      );
-      change(live, joined.active, { ...container.networks, [network]: settings });
-      await editEtcFile(context.log, paths.hosts, (text) => joined.hosts.reduce(addToHosts, text));
+  const network = networks.checkJoin(ref, settings);
+  await container.lock(async () => {
+    const { info, run, paths, log } = container;
+    checkMode(info.hostConfig.NetworkMode);
+    const wanted = { ...info.networks, [network]: settings };
+    if (run === undefined) container.change({ networks: wanted });
+    else {
+      const { pid, startTime } = run;
+      const joined = await networks.join({ container: info, pid, startTime }, network, settings);
+      change(container, joined.active, wanted);
+      await editEtcFile(log, paths.hosts, (text) => joined.hosts.reduce(addToHosts, text));
       const { resolvConf } = joined;
-      if (resolvConf !== undefined) await editEtcFile(context.log, paths.resolvConf, () => resolvConf);
+      if (resolvConf !== undefined) await editEtcFile(log, paths.resolvConf, () => resolvConf);
     }
-    await context.table.update(live.stored);
+    await container.save();
   });
 }
 
 /** See Containers.disconnect. */
 export async function disconnectContainer(
-  context: ContainerContext,
-  live: LiveContainer,
+  container: Container,
+  networks: ContainerNetworks,
   ref: string,
 ): Promise<void> {
-  await live.mutex.run(async () => {
-    const { container, run, paths } = live;
-    if (networkMode(container.hostConfig.NetworkMode).kind === 'host') checkMode('host');
-    const network = context.networks.nameOf(ref);
-    if (!Object.hasOwn(container.networks, network)) {
+  await container.lock(async () => {
+    const { info, run, paths, log } = container;
+    if (networkMode(info.hostConfig.NetworkMode).kind === 'host') checkMode('host');
+    const network = networks.nameOf(ref);
+    if (!Object.hasOwn(info.networks, network)) {
       throw new EngineError(
         'forbidden',
         // dockerd's wording for each.
         `container ${container.id} is not connected to ${run === undefined ? 'the network' : 'network'} ${network}`,
       );
     }
-    const { [network]: _gone, ...networks } = container.networks;
-    if (run === undefined) live.change({ networks });
+    const { [network]: _gone, ...others } = info.networks;
+    if (run === undefined) container.change({ networks: others });
     else {
-      const left = await context.networks.leave(
-        { container, pid: run.pid, startTime: run.startTime },
-        network,
-      );
-      change(live, left.active, networks);
-      await editEtcFile(context.log, paths.hosts, (text) => left.addresses.reduce(removeFromHosts, text));
+      const { pid, startTime } = run;
+      const left = await networks.leave({ container: info, pid, startTime }, network);
+      change(container, left.active, others);
+      await editEtcFile(log, paths.hosts, (text) => left.addresses.reduce(removeFromHosts, text));
     }
-    await context.table.update(live.stored);
+    await container.save();
   });
 }
 
-function change(
-  live: LiveContainer,
-  network: ActiveNetwork,
-  networks: LiveContainer['container']['networks'],
-): void {
-  const { run } = live;
-  live.change({ networks, ...(run === undefined ? {} : { run: { ...run, network } }) });
+function change(container: Container, network: ActiveNetwork, networks: ContainerInfo['networks']): void {
+  const { run } = container;
+  container.change({ networks, ...(run === undefined ? {} : { run: { ...run, network } }) });
 }
 
 function checkMode(mode: string): void {

@@ -1,10 +1,10 @@
-import { EngineError } from '../errors.ts';
+import { EngineError, isEngineError } from '../errors.ts';
 import { parseLink } from '../networks/plan/links.ts';
-import type { LiveContainer } from './live-container.ts';
+import type { Container } from './container.ts';
 
 /** Index of the agent's containers by ID and by name. */
 export class ContainerIndex {
-  readonly #byId = new Map<string, LiveContainer>();
+  readonly #byId = new Map<string, Container>();
   readonly #idByName = new Map<string, string>();
 
   /** Reserves a name for a container that is being created. Throws EngineError 'conflict'. */
@@ -25,8 +25,8 @@ export class ContainerIndex {
   }
 
   /** Adds a container whose name has been reserved. */
-  add(live: LiveContainer): void {
-    this.#byId.set(live.id, live);
+  add(container: Container): void {
+    this.#byId.set(container.id, container);
   }
 
   remove(id: string, name: string): void {
@@ -39,19 +39,19 @@ export class ContainerIndex {
     if (this.#idByName.get(name) === id) this.#idByName.delete(name);
   }
 
-  byId(id: string): LiveContainer | undefined {
+  byId(id: string): Container | undefined {
     return this.#byId.get(id);
   }
 
-  all(): readonly LiveContainer[] {
+  all(): readonly Container[] {
     return [...this.#byId.values()];
   }
 
   /** Finds the container that PARENT links to by `PARENT/ALIAS`. */
-  #byLink(name: string): LiveContainer | undefined {
+  #byLink(name: string): Container | undefined {
     const slash = name.indexOf('/');
     const parent = slash < 0 ? undefined : this.#byId.get(this.#idByName.get(name.slice(0, slash)) ?? '');
-    const links = (parent?.container.hostConfig.Links ?? []).map(parseLink);
+    const links = (parent?.info.hostConfig.Links ?? []).map(parseLink);
     const link = links.find(({ alias }) => alias === name.slice(slash + 1));
     return this.#byId.get(link?.target ?? '');
   }
@@ -60,18 +60,31 @@ export class ContainerIndex {
    * Finds a container by its ID, a unique prefix of it, its name with or without a slash, or a link's name. Throws
    * EngineError 'not-found', 'bad-request'.
    */
-  find(ref: string): LiveContainer {
+  find(ref: string): Container {
     const name = ref.startsWith('/') ? ref.slice(1) : ref;
     const exact = this.#byId.get(ref) ?? this.#byId.get(this.#idByName.get(name) ?? '');
     if (exact !== undefined) return exact;
     const linked = this.#byLink(name);
     if (linked !== undefined) return linked;
-    const matches = /^[0-9a-f]+$/.test(ref) ? this.all().filter((live) => live.id.startsWith(ref)) : [];
+    const matches = /^[0-9a-f]+$/.test(ref) ? this.all().filter(({ id }) => id.startsWith(ref)) : [];
     if (matches.length > 1) {
       throw new EngineError('bad-request', `multiple IDs found with provided prefix: ${ref}`);
     }
     const [match] = matches;
     if (match === undefined) throw new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
     return match;
+  }
+
+  /**
+   * Finds a container that a request to create another one names. Throws EngineError 'bad-request', since clients would
+   * take 'not-found' for a missing image and pull it.
+   */
+  findNamed(ref: string): Container {
+    try {
+      return this.find(ref);
+    } catch (cause) {
+      if (!isEngineError(cause)) throw cause;
+      throw new EngineError('bad-request', cause.message, { cause });
+    }
   }
 }

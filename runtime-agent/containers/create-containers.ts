@@ -5,7 +5,6 @@ import { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
 import { loadXattrs } from '../../lib/linux/files/xattrs.ts';
 import { loadLibc } from '../../lib/linux/libc.ts';
 import { HostMounts } from '../../lib/linux/mount/host-mounts.ts';
-import { readBootId } from '../../lib/linux/process/proc.ts';
 import { migrate } from '../../storage/catalog/migrate.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -24,11 +23,12 @@ import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
 import { AttachHub } from './attach/attach-hub.ts';
 import { connectContainer, disconnectContainer } from './connect.ts';
+import type { Container, ContainerServices } from './container.ts';
 import { ContainerIndex } from './container-index.ts';
+import type { ContainerInfo } from './container-info.ts';
 import { ContainerTable } from './container-table.ts';
 import type { ContainerControl, Containers } from './containers.ts';
-import type { ContainerContext } from './context.ts';
-import { createContainer } from './create.ts';
+import { type CreateDeps, createContainer } from './create.ts';
 import { AgentExecs } from './exec/agent-execs.ts';
 import type { Execs } from './exec/execs.ts';
 import { handleExitFile } from './exit.ts';
@@ -37,19 +37,18 @@ import { AgentContainerTrees } from './files/agent-container-trees.ts';
 import type { ContainerArchive } from './files/container-archive.ts';
 import type { ContainerTrees } from './files/container-trees.ts';
 import { HealthChecks } from './health/health-checks.ts';
-import type { LiveContainer } from './live-container.ts';
 import { LogRotation } from './logs/log-rotation.ts';
 import { readLog } from './logs/read-log.ts';
 import { CONTAINER_MIGRATIONS, CONTAINER_MIGRATIONS_TABLE } from './migrations.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
-import { checkRuns, recover } from './recover.ts';
+import { checkRuns, type RecoverDeps, recover } from './recover.ts';
 import { removeContainer } from './remove.ts';
+import { ContainerMounts } from './run/container-mounts.ts';
 import { unlinkContainer } from './run/links.ts';
 import { startLocked } from './start.ts';
 import { AgentContainerStats } from './stats/agent-container-stats.ts';
 import type { ContainerStats } from './stats/container-stats.ts';
 import { killContainer, stopContainer } from './stop.ts';
-import { attachTo } from './streams.ts';
 import { renameContainer, updateContainer } from './update.ts';
 
 export interface ContainersDeps {
@@ -100,42 +99,55 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     ...Object.values(paths).map((folder) => mkdir(folder, { recursive: true, mode: 0o700 })),
   ]);
   const stopping = new AbortController();
-  const context: ContainerContext = {
-    images: deps.images,
-    snapshotter: deps.snapshotter,
+  const services: ContainerServices = {
+    paths,
+    table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
+    events: deps.events,
+    hub: new AttachHub(deps.log, deps.attachWorker),
+    commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
+    libc,
+    log: deps.log,
+  };
+  const { images, snapshotter, networks, trees } = deps;
+  const index = new ContainerIndex();
+  const moves = new CgroupMoves(host.cgroups);
+  const mounts = new ContainerMounts({
     volumes: deps.volumes,
     volumeMounts: new LocalVolumeMounts(deps.volumes, hostMounts, paths.parts),
-    copyUp: new CopyUp(libc, deps.trees, loadXattrs()),
-    networks: deps.networks,
-    events: deps.events,
-    log: deps.log,
-    host,
-    commands: new RuntimeCommands(deps.runtime, paths.runtimeRoot),
-    table: new ContainerTable(deps.knex, (id) => runPaths(paths, id).log),
-    index: new ContainerIndex(),
-    hub: new AttachHub(deps.log, deps.attachWorker),
-    paths,
-    dataFolder: deps.dataDirectory,
+    copyUp: new CopyUp(libc, trees, loadXattrs()),
     hostMounts,
-    moves: new CgroupMoves(host.cgroups),
-    bootId: readBootId(),
+    libc,
+    partsFolder: paths.parts,
+    dataFolder: deps.dataDirectory,
+  });
+  const life: LifeDeps = {
+    host,
+    commands: services.commands,
+    images,
+    snapshotter,
+    networks,
+    mounts,
+    moves,
+    index,
+    paths,
+    services,
     stopping: stopping.signal,
   };
-  const execs = new AgentExecs(context);
-  await recover(context);
+  const execs = new AgentExecs({ host, moves, index, runtimeRoot: paths.runtimeRoot });
+  await recover(life);
   const watch = new ExitWatch(
     paths.exits,
-    (id) => void handleExitFile(context, id),
-    () => void checkRuns(context),
+    (id) => void handleExitFile(life, id, deps.log),
+    () => void checkRuns(life),
   );
-  const rotation = new LogRotation(context.index, deps.events, deps.log);
-  const health = new HealthChecks({ ...context, execs });
+  const rotation = new LogRotation(index, deps.events, deps.log);
+  const health = new HealthChecks({ index, events: deps.events, execs });
   return {
-    ...containersOver(context),
-    archive: new AgentContainerArchive(context, deps.trees),
-    trees: new AgentContainerTrees(context, deps.trees),
-    control: containerControl(context),
-    stats: new AgentContainerStats(context),
+    ...containersOver(life),
+    archive: new AgentContainerArchive({ images, snapshotter, mounts, index }, trees),
+    trees: new AgentContainerTrees({ images, snapshotter, index }, trees),
+    control: containerControl(life),
+    stats: new AgentContainerStats(index, host.cgroups),
     execs,
     ociHost: host,
     close: async () => {
@@ -143,77 +155,84 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
       watch.close();
       rotation.close();
       health.close();
-      for (const live of context.index.all()) clearTimeout(live.restartTimer);
-      await Promise.all(context.index.all().map((live) => live.mutex.run(async () => undefined)));
+      for (const container of index.all()) clearTimeout(container.restartTimer);
+      await Promise.all(index.all().map((container) => container.settled()));
       await execs.close();
-      await context.hub.close();
-      context.moves.close();
+      await services.hub.close();
+      moves.close();
       await hostMounts.close();
     },
   };
 }
 
-function containersOver(context: ContainerContext): Containers {
-  const find = (ref: string) => context.index.find(ref);
-  const start = (live: LiveContainer) =>
-    live.mutex.run(async () => {
-      // It may have been removed while this start waited for the mutex.
-      find(live.id);
-      live.failures = 0;
-      live.change({ state: { restartCount: 0 } });
-      await startLocked(context, live);
+/** What the whole life of containers needs of the agent. */
+type LifeDeps = CreateDeps & RecoverDeps;
+
+function containersOver(deps: LifeDeps): Containers {
+  const { index, networks } = deps;
+  const find = (ref: string) => index.find(ref);
+  const start = (container: Container) =>
+    container.lock(async () => {
+      container.checkExists();
+      container.failures = 0;
+      container.change({ state: { restartCount: 0 } });
+      await startLocked(deps, container);
     });
   return {
-    create: (request) => createContainer(context, request),
+    create: (request) => createContainer(deps, request),
     start: async (ref) => start(find(ref)),
     restart: async (ref, options) => {
-      const live = find(ref);
-      live.restarts += 1;
+      const container = find(ref);
+      container.restarts += 1;
       try {
-        await stopContainer(context, live, options).catch(unlessNotModified);
+        await stopContainer(container, options).catch(unlessNotModified);
       } finally {
-        live.restarts -= 1;
+        container.restarts -= 1;
       }
-      await start(live).catch(unlessNotModified);
+      await start(container).catch(unlessNotModified);
     },
-    stop: async (ref, options) => stopContainer(context, find(ref), options),
-    kill: async (ref, signal) => killContainer(context, find(ref), signal),
-    remove: async (ref, options) => removeContainer(context, find(ref), options),
+    stop: async (ref, options) => stopContainer(find(ref), options),
+    kill: async (ref, signal) => killContainer(find(ref), signal),
+    remove: async (ref, options) => removeContainer(deps, find(ref), options),
     wait: async (ref, condition, signal) => {
-      const live = find(ref);
-      const { status, exitCode } = live.container.state;
-      const runs = status === 'running' || status === 'paused' || status === 'restarting';
-      if (condition === 'not-running' && !runs) return { result: Promise.resolve({ exitCode }) };
-      return { result: live.waiters.add(condition, signal) };
+      const { info, waiters } = find(ref);
+      const { exitCode } = info.state;
+      if (condition === 'not-running' && !isActive(info)) return { result: Promise.resolve({ exitCode }) };
+      return { result: waiters.add(condition, signal) };
     },
-    attach: async (ref, options) => attachTo(context, find(ref), options),
+    attach: async (ref, options) => find(ref).attach(options),
     logs: async (ref, options, signal) => {
-      const live = find(ref);
-      const { state, hostConfig } = live.container;
-      if (hostConfig.LogConfig.Type === 'none') {
+      const { info, paths, waiters } = find(ref);
+      if (info.hostConfig.LogConfig.Type === 'none') {
         throw new EngineError('not-implemented', 'configured logging driver does not support reading');
       }
-      const runs = state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
-      const ended = options.follow && runs ? live.waiters.add('next-exit', signal) : Promise.resolve();
-      return readLog(live.paths.log, options, ended, signal);
+      const follows = options.follow && isActive(info);
+      const ended = follows ? waiters.add('next-exit', signal) : Promise.resolve();
+      return readLog(paths.log, options, ended, signal);
     },
     resize: async (ref, size) => {
-      const live = find(ref);
-      await live.mutex.run(async () => undefined);
-      if (live.run === undefined || !(await resizeConsole(live.paths.control, size))) {
-        throw new EngineError('conflict', `Container ${live.id} is not running`);
+      const container = find(ref);
+      await container.settled();
+      const { id, run, paths } = container;
+      if (run === undefined || !(await resizeConsole(paths.control, size))) {
+        throw new EngineError('conflict', `Container ${id} is not running`);
       }
     },
-    connect: async (ref, network, settings) => connectContainer(context, find(ref), network, settings),
-    disconnect: async (ref, network) => disconnectContainer(context, find(ref), network),
-    get: async (ref) => find(ref).container,
+    connect: async (ref, network, settings) => connectContainer(find(ref), networks, network, settings),
+    disconnect: async (ref, network) => disconnectContainer(find(ref), networks, network),
+    get: async (ref) => find(ref).info,
     list: async () =>
-      context.index
+      index
         .all()
-        .map((live) => live.container)
+        .map(({ info }) => info)
         .reverse()
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0)),
   };
+}
+
+/** Whether the container runs or is about to run again. */
+function isActive({ state: { status } }: ContainerInfo): boolean {
+  return status === 'running' || status === 'paused' || status === 'restarting';
 }
 
 function unlessNotModified(error: unknown): void {
@@ -221,13 +240,13 @@ function unlessNotModified(error: unknown): void {
 }
 
 /** See ContainerControl. */
-function containerControl(context: ContainerContext): ContainerControl {
-  const find = (ref: string) => context.index.find(ref);
+function containerControl({ host, index, networks }: LifeDeps): ContainerControl {
+  const find = (ref: string) => index.find(ref);
   return {
-    pause: async (ref) => pauseContainer(context, find(ref)),
-    unpause: async (ref) => unpauseContainer(context, find(ref)),
-    rename: async (ref, name) => renameContainer(context, find(ref), name),
-    unlink: async (ref) => unlinkContainer(context, ref),
-    update: async (ref, changes) => updateContainer(context, find(ref), changes),
+    pause: async (ref) => pauseContainer(find(ref)),
+    unpause: async (ref) => unpauseContainer(find(ref)),
+    rename: async (ref, name) => renameContainer(find(ref), name, { index, networks }),
+    unlink: async (ref) => unlinkContainer(index, ref),
+    update: async (ref, changes) => updateContainer(find(ref), changes, host.cgroups),
   };
 }

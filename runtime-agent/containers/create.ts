@@ -5,17 +5,19 @@ import { timestamp } from '../../lib/time/timestamp.ts';
 import { checkEntries } from '../bounds.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { Image } from '../images/image.ts';
+import type { Images } from '../images/images.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
 import { DEFAULT_ENDPOINT } from '../networks/network.ts';
 import { networkMode } from '../networks/plan/network-mode.ts';
 import { checkApparmor } from '../oci-runner/apparmor.ts';
 import { containerCapabilities } from '../oci-runner/capabilities.ts';
+import type { OciHost } from '../oci-runner/oci-host.ts';
 import { runPaths } from '../oci-runner/run-paths.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
-import { publishContainerEvent } from './container-events.ts';
+import { Container, type ContainerServices } from './container.ts';
+import type { ContainerIndex } from './container-index.ts';
 import { type ContainerInfo, type HostConfig, type MountPoint, NEW_STATE } from './container-info.ts';
 import type { CreateRequest, CreateResult } from './containers.ts';
-import type { ContainerContext } from './context.ts';
-import { LiveContainer } from './live-container.ts';
 import { cleanPath } from './plan/bind-text.ts';
 import { commandLine, mergeImageConfig } from './plan/command.ts';
 import { inventName, parseContainerName } from './plan/names.ts';
@@ -24,59 +26,66 @@ import { checkPlatform } from './plan/platform.ts';
 import { capabilityOptions, parseSecurityOptions } from './plan/security.ts';
 import { validateRequest } from './plan/validate.ts';
 import { limitWarnings } from './plan/validate-resources.ts';
-import { acquireMounts, findDonor, releaseMounts } from './run/acquire-mounts.ts';
+import type { ContainerMounts } from './run/container-mounts.ts';
 import { settleLinks } from './run/links.ts';
 
 const SHM_SIZE = 64 << 20;
 
+/** What the creation of a container needs of the agent. */
+export interface CreateDeps {
+  readonly host: OciHost;
+  readonly images: Images;
+  readonly mounts: ContainerMounts;
+  readonly networks: ContainerNetworks;
+  readonly index: ContainerIndex;
+  readonly services: ContainerServices;
+}
+
 /** Creates a container. See Containers.create. */
-export async function createContainer(
-  context: ContainerContext,
-  request: CreateRequest,
-): Promise<CreateResult> {
-  const { index } = context;
+export async function createContainer(deps: CreateDeps, request: CreateRequest): Promise<CreateResult> {
+  const { host, index, services } = deps;
+  const { config, hostConfig } = request;
   const givenName = request.name === undefined ? undefined : parseContainerName(request.name);
-  validateRequest(request.config, request.hostConfig, availableParallelism());
-  await checkCpusets(request.hostConfig);
-  containerCapabilities(capabilityOptions(request.hostConfig), context.host.capabilities);
-  if (request.config.Image === '') throw new EngineError('bad-request', 'no image was given');
-  const image = await context.images.get(request.config.Image);
+  validateRequest(config, hostConfig, availableParallelism());
+  await checkCpusets(hostConfig);
+  containerCapabilities(capabilityOptions(hostConfig), host.capabilities);
+  if (config.Image === '') throw new EngineError('bad-request', 'no image was given');
+  const image = await deps.images.get(config.Image);
   const warnings = [
-    ...checkPlatform(request.config.Image, image.platform, request.platform),
-    ...portWarnings(request.hostConfig),
-    ...limitWarnings(request.hostConfig, context.host.cgroups),
-    ...blockWeightWarnings(request.hostConfig, context.host.cgroups),
+    ...checkPlatform(config.Image, image.platform, request.platform),
+    ...portWarnings(hostConfig),
+    ...limitWarnings(hostConfig, host.cgroups),
+    ...blockWeightWarnings(hostConfig, host.cgroups),
   ];
-  checkApparmor(parseSecurityOptions(request.hostConfig.SecurityOpt).apparmor, context.host.apparmor);
+  checkApparmor(parseSecurityOptions(hostConfig.SecurityOpt).apparmor, host.apparmor);
   const id = randomBytes(32).toString('hex');
-  const paths = runPaths(context.paths, id);
-  const made = newContainer(context, id, request, image, paths.log);
-  const container = { ...made, networks: context.networks.admit(made) };
+  const { home, log } = runPaths(services.paths, id);
+  const made = newContainer(index, id, request, image, log);
+  const info = { ...made, networks: deps.networks.admit(made) };
   const name = givenName ?? inventName((candidate) => index.isTaken(candidate));
   index.reserve(name, id);
   let mounts: readonly MountPoint[] = [];
-  let live: LiveContainer;
+  let container: Container;
   try {
-    mounts = await acquireMounts(context, id, container.config, container.hostConfig);
-    live = new LiveContainer(
-      { container: { ...container, name, mounts }, run: undefined, stoppedByUser: false },
-      paths,
-    );
-    await mkdir(paths.home, { mode: 0o700 });
-    await context.table.insert(live.stored);
+    const inherited = info.hostConfig.VolumesFrom.flatMap((text) => volumesFrom(index, text));
+    mounts = await deps.mounts.acquire(id, info.config, info.hostConfig, inherited);
+    const stored = { container: { ...info, name, mounts }, run: undefined, stoppedByUser: false };
+    container = new Container(stored, services);
+    await mkdir(home, { mode: 0o700 });
+    await container.insertRow();
   } catch (error) {
     index.remove(id, name);
-    await releaseMounts(context, id, mounts, true);
-    await rm(paths.home, { recursive: true, force: true });
+    await deps.mounts.release(id, mounts, true);
+    await rm(home, { recursive: true, force: true });
     throw error;
   }
-  index.add(live);
-  publishContainerEvent(context.events, live.container, 'create');
+  index.add(container);
+  container.publish('create');
   return { id, warnings };
 }
 
 function newContainer(
-  context: ContainerContext,
+  index: ContainerIndex,
   id: string,
   request: CreateRequest,
   image: Image,
@@ -88,10 +97,10 @@ function newContainer(
   checkEntries(merged, 'Config');
   const { path, args } = commandLine(merged);
   const mode = networkMode(request.hostConfig.NetworkMode);
-  const shared = mode.kind === 'container' ? sharedContainer(context, mode.container) : undefined;
+  const shared = mode.kind === 'container' ? sharedContainer(index, mode.container) : undefined;
   const hostname = shared?.config.Hostname ?? (mode.kind === 'host' ? osHostname() : id.slice(0, 12));
-  const { Links: _, ...hostConfig } = withLabelOption(withSharedIds(context, request.hostConfig));
-  const links = settleLinks(context, request.hostConfig);
+  const { Links: _, ...hostConfig } = withLabelOption(withSharedIds(index, request.hostConfig));
+  const links = settleLinks(index, request.hostConfig);
   return {
     id,
     name: '',
@@ -117,19 +126,34 @@ function newContainer(
 }
 
 /** Replaces names of other containers, which may change, by IDs. */
-function withSharedIds(context: ContainerContext, hostConfig: HostConfig): HostConfig {
+function withSharedIds(index: ContainerIndex, hostConfig: HostConfig): HostConfig {
   const settle = (mode: string, find: (ref: string) => ContainerInfo | undefined) => {
     const ref = sharedContainerRef(mode);
     const shared = ref === undefined ? undefined : find(ref);
     return shared === undefined ? mode : `container:${shared.id}`;
   };
-  const known = (ref: string) => findDonor(context, ref).container;
+  const known = (ref: string) => index.findNamed(ref).info;
   return {
     ...hostConfig,
-    NetworkMode: settle(hostConfig.NetworkMode, (ref) => sharedContainer(context, ref)),
+    NetworkMode: settle(hostConfig.NetworkMode, (ref) => sharedContainer(index, ref)),
     PidMode: settle(hostConfig.PidMode, known),
     IpcMode: settle(hostConfig.IpcMode, known),
   };
+}
+
+/** Returns the mount points of a container that `CONTAINER[:ro|:rw]` names. Throws EngineError 'bad-request'. */
+function volumesFrom(index: ContainerIndex, text: string): readonly MountPoint[] {
+  const [, ref = '', mode = ''] = /^(.+?)(?::([^:]*))?$/.exec(text) ?? [];
+  if (!['', 'ro', 'rw', 'z', 'Z'].includes(mode)) {
+    throw new EngineError('bad-request', `invalid mode: ${mode.slice(0, 80)}`);
+  }
+  return index.findNamed(ref).info.mounts.map((point) => ({
+    ...point,
+    // As in dockerd, regardless of the donor's options.
+    mode: '',
+    writable: point.writable && mode !== 'ro',
+    copyUp: false,
+  }));
 }
 
 /** Adds `label=disable` where dockerd does: clients compare SecurityOpt. */
@@ -141,9 +165,9 @@ function withLabelOption(hostConfig: HostConfig): HostConfig {
 }
 
 /** Finds the container whose network is shared. As with dockerd, only the start fails if it does not exist. */
-function sharedContainer(context: ContainerContext, ref: string): ContainerInfo | undefined {
+function sharedContainer(index: ContainerIndex, ref: string): ContainerInfo | undefined {
   try {
-    return context.index.find(ref).container;
+    return index.find(ref).info;
   } catch (error) {
     if (isEngineError(error) && error.code === 'not-found') return undefined;
     throw error;

@@ -1,19 +1,18 @@
 import { rm } from 'node:fs/promises';
+import type { Logger } from 'pino';
 import { countOomKills } from '../../lib/linux/cgroups/cgroups.ts';
 import { timestamp } from '../../lib/time/timestamp.ts';
 import { wasOomKilled } from '../oci-runner/conmon.ts';
 import { type ExitRecord, readExitRecord } from '../oci-runner/exit-watch.ts';
-import { runPaths } from '../oci-runner/run-paths.ts';
+import { runPaths, type SharedPaths } from '../oci-runner/run-paths.ts';
 import type { AttachSession } from './attach/attach-session.ts';
-import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
+import type { Container } from './container.ts';
 import type { ContainerInfo } from './container-info.ts';
-import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
 import { endedHealth } from './plan/health.ts';
 import { containerCgroup } from './plan/resources.ts';
 import { parseRestartPolicy, restartDelay, shouldRestart } from './plan/restart-policy.ts';
 import { clearRun, removeLocked, type Thoroughness } from './remove.ts';
-import { startLocked } from './start.ts';
+import { type StartDeps, startLocked } from './start.ts';
 import { settlesWithin } from './waiters.ts';
 
 /** Milliseconds after which a run counts as successful and resets the delay of restarts. */
@@ -22,106 +21,113 @@ const SETTLED = 10_000;
 /** Milliseconds that attached clients get to receive the last output. */
 const LAST_OUTPUT = 2000;
 
+/** What the end of a run needs of the agent, which may restart the container. */
+export interface ExitDeps extends StartDeps {
+  readonly paths: SharedPaths;
+  /** Aborted when the agent stops; no container is restarted after that. */
+  readonly stopping: AbortSignal;
+}
+
 /** Handles the end of a container whose exit file has appeared. Failures are logged. */
-export async function handleExitFile(context: ContainerContext, id: string): Promise<void> {
-  const live = context.index.byId(id);
-  const { exitFile } = runPaths(context.paths, id);
+export async function handleExitFile(deps: ExitDeps, id: string, log: Logger): Promise<void> {
+  const container = deps.index.byId(id);
+  const { exitFile } = runPaths(deps.paths, id);
   try {
-    if (live === undefined) {
+    if (container === undefined) {
       await rm(exitFile, { force: true });
       return;
     }
-    await live.mutex.run(async () => {
-      if (live.run === undefined) return;
+    await container.lock(async () => {
+      if (container.run === undefined) return;
       const exit = await readExitRecord(exitFile);
-      if (exit !== undefined) await handleExit(context, live, exit);
+      if (exit !== undefined) await handleExit(deps, container, exit);
     });
   } catch (error) {
-    context.log.error({ container: id, err: error }, 'the end of a container could not be handled');
+    log.error({ container: id, err: error }, 'the end of a container could not be handled');
   }
 }
 
 /**
  * Records the end of a container's process, notifies waiters, clears the run, and removes or restarts the container as it is
- * configured. The caller holds its mutex. Clients rely on dockerd's order: the last output, the response to `wait`, the event
+ * configured. The caller holds its lock. Clients rely on dockerd's order: the last output, the response to `wait`, the event
  * `stop` and the response to `stop`, the events `die` and `destroy`.
  */
 export async function handleExit(
-  context: ContainerContext,
-  live: LiveContainer,
+  deps: ExitDeps,
+  container: Container,
   exit: ExitRecord,
   thoroughness: Thoroughness = 'ended',
 ): Promise<void> {
+  const { paths, waiters } = container;
+  const { exitCode } = exit;
   const oomKilled =
-    (await countOomKills(context.host.cgroups, containerCgroup(live.container))) > 0 ||
-    (await wasOomKilled(live.paths));
-  const stopped = live.stopping;
-  const duration = runDuration(live, exit, thoroughness);
-  const removes = live.container.hostConfig.AutoRemove && live.restarts === 0;
-  const restarts = willRestart(context, live, exit.exitCode, duration);
-  const { health } = live.container.state;
-  live.stopping = false;
-  const session = await takeSession(live);
+    (await countOomKills(deps.host.cgroups, containerCgroup(container.info))) > 0 ||
+    (await wasOomKilled(paths));
+  const stopped = container.stopping;
+  const duration = runDuration(container, exit, thoroughness);
+  const removes = container.info.hostConfig.AutoRemove && container.restarts === 0;
+  const restarts = !deps.stopping.aborted && wantsRestart(container, exitCode, duration);
+  const { health } = container.info.state;
+  container.stopping = false;
+  const session = await takeSession(container);
   try {
-    await context.networks.close(live.id);
-    live.change({
+    await deps.networks.close(container.id);
+    container.change({
       state: {
         status: restarts ? 'restarting' : 'exited',
-        exitCode: exit.exitCode,
+        exitCode,
         oomKilled,
         finishedAt: timestamp(exit.finishedAt),
         ...(health === undefined ? {} : { health: endedHealth(health) }),
       },
       run: undefined,
-      networks: withLastNetworks(live.container),
+      networks: withLastNetworks(container.info),
     });
   } finally {
     session?.end();
   }
-  const { events } = context;
-  publishVolumeEvents(events, live.container, 'unmount');
-  if (oomKilled) publishContainerEvent(events, live.container, 'oom');
-  const notifyStopped = () => {
-    if (stopped) publishContainerEvent(events, live.container, 'stop');
-    live.waiters.cleared({ exitCode: exit.exitCode });
-  };
-  const notifyDied = () => {
-    publishContainerEvent(events, live.container, 'die', {
-      exitCode: String(exit.exitCode),
+  container.publishVolumes('unmount');
+  if (oomKilled) container.publish('oom');
+  const publishDie = () => {
+    container.publish('die', {
+      exitCode: String(exitCode),
       execDuration: String(Math.floor(duration / 1000)),
     });
   };
-  live.waiters.ended({ exitCode: exit.exitCode });
+  waiters.ended({ exitCode });
   if (removes) {
-    if (stopped) publishContainerEvent(events, live.container, 'stop');
-    notifyDied();
+    if (stopped) container.publish('stop');
+    publishDie();
     // The response to `stop` follows when the container is gone.
-    await removeLocked(context, live, { run: thoroughness });
+    await removeLocked(deps, container, { run: thoroughness });
     return;
   }
   try {
-    await Promise.all([
-      context.table.update(live.stored),
-      clearRun(context, live.paths, thoroughness),
-    ]).finally(notifyStopped);
+    await Promise.all([container.save(), clearRun(deps, container, thoroughness)]).finally(() => {
+      if (stopped) container.publish('stop');
+      waiters.cleared({ exitCode });
+    });
     // Takes long enough for the response to `stop` to precede the event.
-    await rm(live.paths.exitFile, { force: true });
+    await rm(paths.exitFile, { force: true });
   } finally {
-    notifyDied();
+    publishDie();
   }
-  if (restarts) scheduleRestart(context, live);
+  if (restarts) scheduleRestart(deps, container);
 }
 
 /** Milliseconds. The duration of a run whose end was found later, perhaps after a reboot, comes from the recorded times. */
-function runDuration(live: LiveContainer, { finishedAt }: ExitRecord, thoroughness: Thoroughness): number {
-  if (thoroughness !== 'found') return live.runAge;
-  return Math.max(0, finishedAt.getTime() - Date.parse(live.container.state.startedAt));
+function runDuration(
+  { runAge, info }: Container,
+  { finishedAt }: ExitRecord,
+  thoroughness: Thoroughness,
+): number {
+  if (thoroughness !== 'found') return runAge;
+  return Math.max(0, finishedAt.getTime() - Date.parse(info.state.startedAt));
 }
 
 /** Detaches the clients of the run once they have its last output; later clients wait for the next run. */
-async function takeSession(live: LiveContainer): Promise<AttachSession | undefined> {
-  const { session } = live;
-  live.session = undefined;
+async function takeSession(container: Container): Promise<AttachSession | undefined> {
+  const session = container.takeSession();
   if (session?.isConnected && session.hasClients) await settlesWithin(session.ended, LAST_OUTPUT);
   return session;
 }
@@ -136,35 +142,31 @@ function withLastNetworks({ networks, activeNetwork }: ContainerInfo): Container
   );
 }
 
-function willRestart(
-  context: ContainerContext,
-  live: LiveContainer,
-  exitCode: number,
-  duration: number,
-): boolean {
-  if (context.stopping.aborted) return false;
-  if (duration >= SETTLED) live.failures = 0;
-  return shouldRestart(parseRestartPolicy(live.container.hostConfig), {
+function wantsRestart(container: Container, exitCode: number, duration: number): boolean {
+  if (duration >= SETTLED) container.failures = 0;
+  const { info, stoppedByUser } = container;
+  return shouldRestart(parseRestartPolicy(info.hostConfig), {
     exitCode,
-    stoppedByUser: live.stored.stoppedByUser,
-    restarts: live.container.state.restartCount,
+    stoppedByUser,
+    restarts: info.state.restartCount,
   });
 }
 
 /** Starts the container again after a delay, unless it is stopped, started or removed before. */
-export function scheduleRestart(context: ContainerContext, live: LiveContainer): void {
-  const delay = restartDelay(live.failures);
-  live.failures += 1;
-  live.restartTimer = setTimeout(() => {
-    void live.mutex.run(async () => {
-      if (live.container.state.status !== 'restarting' || context.stopping.aborted) return;
-      live.change({ state: { restartCount: live.container.state.restartCount + 1 } });
+export function scheduleRestart(deps: ExitDeps, container: Container): void {
+  const delay = restartDelay(container.failures);
+  container.failures += 1;
+  container.restartTimer = setTimeout(() => {
+    void container.lock(async () => {
+      const { status, restartCount } = container.info.state;
+      if (status !== 'restarting' || deps.stopping.aborted) return;
+      container.change({ state: { restartCount: restartCount + 1 } });
       try {
-        await startLocked(context, live);
-      } catch (error) {
-        context.log.warn({ container: live.id, err: error }, 'a container could not be restarted');
+        await startLocked(deps, container);
+      } catch (err) {
+        container.log.warn({ err }, 'a container could not be restarted');
       }
     });
   }, delay);
-  live.restartTimer.unref();
+  container.restartTimer.unref();
 }

@@ -1,65 +1,57 @@
 import { EngineError } from '../errors.ts';
-import { publishContainerEvent } from './container-events.ts';
-import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
+import type { Container } from './container.ts';
 
 const SIGKILL = 9;
 
 /** See ContainerControl.pause. */
-export async function pauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
-  await live.mutex.run(async () => {
-    const { status } = live.container.state;
-    if (status === 'paused') throw new EngineError('conflict', `Container ${live.id} is already paused`);
+export async function pauseContainer(container: Container): Promise<void> {
+  await container.lock(async () => {
+    const { id, info, run } = container;
+    const { status } = info.state;
+    if (status === 'paused') throw new EngineError('conflict', `Container ${id} is already paused`);
     if (status === 'restarting') {
-      throw new EngineError(
-        'conflict',
-        `Container ${live.id} is restarting, wait until the container is running`,
-      );
+      throw new EngineError('conflict', `Container ${id} is restarting, wait until the container is running`);
     }
-    if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
+    if (run === undefined) throw new EngineError('conflict', `container ${id} is not running`);
     try {
-      await context.commands.pause(live.id);
+      await container.commands.pause(id);
     } catch (error) {
-      if (live.isAlive) throw error;
-      throw new EngineError('conflict', `container ${live.id} is not running`, { cause: error });
+      if (container.isAlive) throw error;
+      throw new EngineError('conflict', `container ${id} is not running`, { cause: error });
     }
-    live.change({ state: { status: 'paused' } });
-    await context.table.update(live.stored);
-    publishContainerEvent(context.events, live.container, 'pause');
+    container.change({ state: { status: 'paused' } });
+    await container.save();
+    container.publish('pause');
   });
 }
 
 /** See ContainerControl.unpause. */
-export async function unpauseContainer(context: ContainerContext, live: LiveContainer): Promise<void> {
-  await live.mutex.run(async () => {
-    if (live.container.state.status !== 'paused') {
-      throw new EngineError('runtime', `Container ${live.id} is not paused`);
+export async function unpauseContainer(container: Container): Promise<void> {
+  await container.lock(async () => {
+    if (container.info.state.status !== 'paused') {
+      throw new EngineError('runtime', `Container ${container.id} is not paused`);
     }
-    await resume(context, live);
-    publishContainerEvent(context.events, live.container, 'unpause');
+    await resume(container);
+    container.publish('unpause');
   });
 }
 
 /** Resumes a paused container so that it receives a signal. Publishes `unpause` unless the signal is SIGKILL. */
-export async function resumeForSignal(
-  context: ContainerContext,
-  live: LiveContainer,
-  signal: number,
-): Promise<void> {
-  await live.mutex.run(async () => {
-    if (live.run === undefined || live.container.state.status !== 'paused') return;
+export async function resumeForSignal(container: Container, signal: number): Promise<void> {
+  await container.lock(async () => {
+    if (container.run === undefined || container.info.state.status !== 'paused') return;
     try {
-      await resume(context, live);
-      if (signal !== SIGKILL) publishContainerEvent(context.events, live.container, 'unpause');
+      await resume(container);
+      if (signal !== SIGKILL) container.publish('unpause');
     } catch (error) {
       // A kernel that kills frozen processes leaves nothing to resume.
-      if (live.isAlive) throw error;
+      if (container.isAlive) throw error;
     }
   });
 }
 
-async function resume(context: ContainerContext, live: LiveContainer): Promise<void> {
-  await context.commands.resume(live.id);
-  live.change({ state: { status: 'running' } });
-  await context.table.update(live.stored);
+async function resume(container: Container): Promise<void> {
+  await container.commands.resume(container.id);
+  container.change({ state: { status: 'running' } });
+  await container.save();
 }

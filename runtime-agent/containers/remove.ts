@@ -2,39 +2,52 @@ import { rm } from 'node:fs/promises';
 import { destroyCgroup, removeLitter } from '../../lib/linux/cgroups/cgroups.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
+import type { Images } from '../images/images.ts';
 import { killMonitor } from '../oci-runner/conmon.ts';
+import type { OciHost } from '../oci-runner/oci-host.ts';
 import type { RunPaths } from '../oci-runner/run-paths.ts';
-import { publishContainerEvent } from './container-events.ts';
-import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
+import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { Container } from './container.ts';
+import type { ContainerIndex } from './container-index.ts';
+import type { ContainerInfo } from './container-info.ts';
 import { cgroupPath } from './plan/resources.ts';
-import { releaseMounts } from './run/acquire-mounts.ts';
+import type { ContainerMounts } from './run/container-mounts.ts';
 import { releaseShm } from './run/namespaces.ts';
 import { killAndWait } from './stop.ts';
 
+/** What a removal needs of the agent. */
+export interface RemoveDeps {
+  readonly host: OciHost;
+  readonly commands: RuntimeCommands;
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly mounts: ContainerMounts;
+  readonly index: ContainerIndex;
+}
+
 /** See Containers.remove. */
 export async function removeContainer(
-  context: ContainerContext,
-  live: LiveContainer,
+  deps: RemoveDeps,
+  container: Container,
   { force, volumes }: { readonly force: boolean; readonly volumes: boolean },
 ): Promise<void> {
-  for (let isRemoved = false; !isRemoved; ) {
-    if (force) await killAndWait(context, live);
-    else refuseRunning(live);
-    isRemoved = await live.mutex.run(async () => {
+  for (let isOver = false; !isOver; ) {
+    if (force) await killAndWait(container);
+    else refuseRunning(container.info);
+    isOver = await container.lock(async () => {
       // AutoRemove or another client may have removed it meanwhile.
-      if (context.index.byId(live.id) !== live) return true;
+      if (container.isRemoved) return true;
       // Another client may have started it: its process would go on unnoticed.
-      if (live.run !== undefined) return false;
-      await removeLocked(context, live, { volumes });
+      if (container.run !== undefined) return false;
+      await removeLocked(deps, container, { volumes });
       return true;
     });
   }
 }
 
 /** Throws EngineError 'conflict'. */
-function refuseRunning({ container: { name, state } }: LiveContainer): void {
-  const { status } = state;
+function refuseRunning({ name, state: { status } }: ContainerInfo): void {
   if (status !== 'running' && status !== 'paused' && status !== 'restarting') return;
   throw new EngineError(
     'conflict',
@@ -43,71 +56,75 @@ function refuseRunning({ container: { name, state } }: LiveContainer): void {
 }
 
 /**
- * Removes a container that does not run, with its writable layer, log and name. The caller holds its mutex. `run` says how
+ * Removes a container that does not run, with its writable layer, log and name. The caller holds its lock. `run` says how
  * to clear its last run, if that is still to be done; `volumes` also removes anonymous volumes, as AutoRemove does.
  */
 export async function removeLocked(
-  context: ContainerContext,
-  live: LiveContainer,
+  deps: RemoveDeps,
+  container: Container,
   {
     run = 'no-run',
     volumes = false,
   }: { readonly run?: Thoroughness | 'no-run'; readonly volumes?: boolean } = {},
 ): Promise<void> {
-  const { container, id } = live;
-  const { exitCode } = container.state;
-  clearTimeout(live.restartTimer);
-  live.change({ state: { status: 'removing' } });
+  const { id, info } = container;
+  clearTimeout(container.restartTimer);
+  container.change({ state: { status: 'removing' } });
   try {
-    await Promise.all([clearContainer(context, live.paths, run), context.table.delete(id)]);
+    await Promise.all([clearContainer(deps, container, run), container.deleteRow()]);
   } catch (error) {
-    live.change({ state: { status: 'dead' } });
+    container.change({ state: { status: 'dead' } });
     throw error;
   }
-  live.session?.end();
-  live.session = undefined;
-  await releaseMounts(context, id, container.mounts, volumes || container.hostConfig.AutoRemove);
-  context.index.remove(id, container.name);
-  await context.images.containerGone(container.imageId as Digest).catch((error: unknown) => {
-    context.log.error(
-      { container: id, err: error },
-      'the layers of an image that had gone could not be removed',
-    );
+  container.takeSession()?.end();
+  await deps.mounts.release(id, info.mounts, volumes || info.hostConfig.AutoRemove);
+  deps.index.remove(id, info.name);
+  container.isRemoved = true;
+  await deps.images.containerGone(info.imageId as Digest).catch((err: unknown) => {
+    container.log.error({ err }, 'the layers of an image that had gone could not be removed');
   });
-  publishContainerEvent(context.events, container, 'destroy');
-  live.waiters.removed({ exitCode });
+  container.publish('destroy');
+  container.waiters.removed({ exitCode: info.state.exitCode });
 }
 
 /** How thoroughly a run is cleared: `found` also kills processes that were never recorded or have lost their monitor. */
 export type Thoroughness = 'ended' | 'found';
+
+/** What a container has on this host; without `info` for one that is not in the database. */
+interface Remains {
+  readonly paths: RunPaths;
+  readonly info?: ContainerInfo;
+}
 
 /**
  * Removes the runtime's state, cgroups, mounts and bundle of a run. Keeps the writable layer, and the exit file, which the
  * caller removes once the exit is in the database.
  */
 export async function clearRun(
-  context: ContainerContext,
-  paths: RunPaths,
+  deps: RemoveDeps,
+  remains: Remains,
   thoroughness: Thoroughness,
 ): Promise<void> {
-  await releaseAnd(context, paths, thoroughness, () => [
-    context.snapshotter.unmountRootfs(paths.id),
+  const { paths } = remains;
+  await releaseAnd(deps, remains, thoroughness, () => [
+    deps.snapshotter.unmountRootfs(paths.id),
     removeRunFiles(paths),
-    context.volumeMounts.release(paths.id),
+    deps.mounts.endRun(paths.id),
   ]);
 }
 
 /** Removes everything of a container and its run from this host, except its row in the database. */
 export async function clearContainer(
-  context: ContainerContext,
-  paths: RunPaths,
+  deps: RemoveDeps,
+  remains: Remains,
   thoroughness: Thoroughness | 'no-run',
 ): Promise<void> {
-  await releaseAnd(context, paths, thoroughness, () => [
-    context.snapshotter.removeRootfs(paths.id),
+  const { paths } = remains;
+  await releaseAnd(deps, remains, thoroughness, () => [
+    deps.snapshotter.removeRootfs(paths.id),
     rm(paths.home, { recursive: true, force: true }),
     rm(paths.run, { recursive: true, force: true }),
-    context.volumeMounts.release(paths.id),
+    deps.mounts.endRun(paths.id),
     rm(paths.exitFile, { force: true }),
   ]);
 }
@@ -117,30 +134,25 @@ export async function clearContainer(
  * processes first.
  */
 async function releaseAnd(
-  context: ContainerContext,
-  paths: RunPaths,
+  { host, commands }: RemoveDeps,
+  { paths, info }: Remains,
   thoroughness: Thoroughness | 'no-run',
   others: () => readonly Promise<void>[],
 ): Promise<void> {
-  const shared = context.index.byId(paths.id)?.container.hostConfig;
-  const cgroup = cgroupPath(paths.id, shared?.CgroupParent);
-  if (thoroughness === 'found' || shared?.IpcMode === 'shareable') await releaseShm(paths);
+  const cgroup = cgroupPath(paths.id, info?.hostConfig.CgroupParent);
+  if (thoroughness === 'found' || info?.hostConfig.IpcMode === 'shareable') await releaseShm(paths);
   if (thoroughness === 'found') {
-    await killMonitor(context.host.libc, paths);
-    await context.commands.delete(paths.id, true);
-    await destroyCgroup(context.host.cgroups, cgroup);
+    await killMonitor(host.libc, paths);
+    await commands.delete(paths.id, true);
+    await destroyCgroup(host.cgroups, cgroup);
     await Promise.all(others());
     return;
   }
-  await Promise.all([
-    thoroughness === 'ended' ? releaseEnded(context, paths.id, cgroup) : undefined,
-    ...others(),
-  ]);
-}
-
-async function releaseEnded(context: ContainerContext, id: string, cgroup: string): Promise<void> {
-  await context.commands.delete(id, false);
-  await removeLitter(context.host.cgroups, cgroup);
+  const release = async () => {
+    await commands.delete(paths.id, false);
+    await removeLitter(host.cgroups, cgroup);
+  };
+  await Promise.all([thoroughness === 'ended' ? release() : undefined, ...others()]);
 }
 
 /** Removes the files of a run. With older agents they lie in the container's own folder. */

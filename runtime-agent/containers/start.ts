@@ -1,67 +1,73 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CgroupMoves } from '../../lib/linux/cgroups/cgroup-moves.ts';
 import { allowRealtime } from '../../lib/linux/cgroups/cgroups.ts';
 import { timestamp } from '../../lib/time/timestamp.ts';
 import { EngineError } from '../errors.ts';
 import type { Platform } from '../images/image.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
 import { RuntimeCreateError, startMonitor } from '../oci-runner/conmon.ts';
+import type { OciHost } from '../oci-runner/oci-host.ts';
 import { readCreateFailure } from '../oci-runner/runtime-error.ts';
-import { publishContainerEvent, publishVolumeEvents } from './container-events.ts';
+import { type Container, containerBase } from './container.ts';
 import type { ContainerInfo, ContainerState } from './container-info.ts';
 import type { Run } from './container-table.ts';
-import type { ContainerContext } from './context.ts';
-import { containerBase, type LiveContainer } from './live-container.ts';
 import { probePlan, startingHealth } from './plan/health.ts';
 import { monitorLimit, planLog } from './plan/log-options.ts';
 import { isHostPlatform } from './plan/platform.ts';
 import { containerCgroup } from './plan/resources.ts';
-import { clearRun, removeLocked } from './remove.ts';
+import { clearRun, type RemoveDeps, removeLocked } from './remove.ts';
 import { type BundleParts, prepareFolders, writeBundle } from './run/bundle.ts';
 import { checkExecutable } from './run/check-executable.ts';
 import { gatherDevices } from './run/devices.ts';
 import { notifyLinked, runLinks } from './run/links.ts';
-import { openMountSources } from './run/mount-sources.ts';
 import { joinNamespaces } from './run/namespaces.ts';
 import { openRunNetwork, type RunNetwork } from './run/run-network.ts';
-import { sessionOf } from './streams.ts';
+
+/** What a start needs of the agent. */
+export interface StartDeps extends RemoveDeps {
+  readonly networks: ContainerNetworks;
+  readonly moves: CgroupMoves;
+}
 
 /**
- * Starts a container that does not run. The caller holds its mutex. See Containers.start.
+ * Starts a container that does not run. The caller holds its lock. See Containers.start.
  *
  * The steps in order: open the parts of the run (root file system, network, mounts, namespaces, devices), write the bundle,
  * have conmon create the process, release the parts, connect the attached clients, record the run, let the process run,
  * publish the event `start`.
  */
-export async function startLocked(context: ContainerContext, live: LiveContainer): Promise<void> {
-  refuseUnlessStopped(live.container);
-  clearTimeout(live.restartTimer);
+export async function startLocked(deps: StartDeps, container: Container): Promise<void> {
+  const { info, paths } = container;
+  refuseUnlessStopped(info);
+  clearTimeout(container.restartTimer);
   try {
-    const parts = await openParts(context, live);
+    const parts = await openParts(deps, container);
     let run: Run;
     try {
-      publishVolumeEvents(context.events, live.container, 'mount');
-      const spec = await writeBundle(context.host, live.container, live.paths.spec, parts);
+      container.publishVolumes('mount');
+      const spec = await writeBundle(deps.host, info, paths.spec, parts);
       if (!isHostPlatform(parts.platform)) {
-        await checkExecutable(context.host.libc, live.container, parts.rootfs, spec.process.env);
+        await checkExecutable(deps.host.libc, info, parts.rootfs, spec.process.env);
       }
-      run = await createProcess(context, live, parts.network);
+      run = await createProcess(deps.host, container, parts.network);
     } finally {
       await parts.release();
     }
-    const session = sessionOf(context, live);
-    if (session.hasClients) await session.connect(live.paths.attach);
-    live.stopping = false;
-    live.change({ state: runningState(live.container), run, stoppedByUser: false });
+    const session = container.session();
+    if (session.hasClients) await session.connect(paths.attach);
+    container.stopping = false;
+    container.change({ state: runningState(info), run, stoppedByUser: false });
     // When the agent is killed between these steps, recovery starts a container that was recorded and clears one that was not.
     await Promise.all([
-      context.table.update(live.stored),
-      context.commands.start(live.id),
-      notifyLinked(context, live),
+      container.save(),
+      container.commands.start(container.id),
+      notifyLinked(deps.index, container),
     ]);
   } catch (error) {
-    await failStart(context, live, error);
+    await failStart(deps, container, error);
   }
-  publishContainerEvent(context.events, live.container, 'start');
+  container.publish('start');
 }
 
 /** Throws EngineError 'conflict' or 'not-modified'. */
@@ -85,23 +91,25 @@ interface OpenParts extends BundleParts {
 }
 
 /** Opens the parts of a run, side by side where they do not depend on each other. Releases all of them when one fails. */
-async function openParts(context: ContainerContext, { container, paths }: LiveContainer): Promise<OpenParts> {
-  const { hostConfig } = container;
-  context.moves.expect();
-  const { diffIds, platform } = await containerBase(context, container);
-  const links = runLinks(context, container);
+async function openParts(deps: StartDeps, container: Container): Promise<OpenParts> {
+  const { host, index } = deps;
+  const { id, info, paths } = container;
+  const { hostConfig } = info;
+  deps.moves.expect();
+  const { diffIds, platform } = await containerBase(deps.images, info);
+  const links = runLinks(index, info);
 
-  const opening = openRunNetwork(context, container, paths, links.hosts);
+  const opening = openRunNetwork(deps, info, paths, links.hosts);
   const releaseNetwork = () => opening.then(({ release }) => release()).catch(() => undefined);
   const [rootfs, network] = await allOrUndo(releaseNetwork, [
-    context.snapshotter.mountRootfs(container.id, diffIds),
+    deps.snapshotter.mountRootfs(id, diffIds),
     opening,
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),
   ]);
 
-  const joining = joinNamespaces(context, container, paths);
-  const sources = openMountSources(context, container, rootfs.path, 'run');
+  const joining = joinNamespaces(index, container);
+  const sources = deps.mounts.open(info, rootfs.path, 'run');
   const releaseAll = () =>
     Promise.all([
       releaseNetwork(),
@@ -112,10 +120,8 @@ async function openParts(context: ContainerContext, { container, paths }: LiveCo
     sources,
     markAsContainer(rootfs.path),
     joining,
-    gatherDevices(context.host.files, hostConfig),
-    hostConfig.CpuRealtimeRuntime > 0
-      ? allowRealtime(context.host.cgroups, containerCgroup(container))
-      : undefined,
+    gatherDevices(host.files, hostConfig),
+    hostConfig.CpuRealtimeRuntime > 0 ? allowRealtime(host.cgroups, containerCgroup(info)) : undefined,
   ]);
   return {
     platform,
@@ -135,18 +141,18 @@ async function openParts(context: ContainerContext, { container, paths }: LiveCo
 
 /** Has conmon create the process of a written bundle; it waits for the runtime's `start`. Throws RuntimeCreateError. */
 async function createProcess(
-  context: ContainerContext,
-  { container, paths }: LiveContainer,
+  { runtime, libc, bootId }: OciHost,
+  { id, info, paths, commands }: Container,
   network: RunNetwork,
 ): Promise<Run> {
-  const { Tty: tty, OpenStdin: stdin, StdinOnce: once } = container.config;
-  const log = planLog(container.hostConfig.LogConfig);
+  const { Tty: tty, OpenStdin: stdin, StdinOnce: once } = info.config;
+  const log = planLog(info.hostConfig.LogConfig);
   const monitored = await startMonitor({
-    id: container.id,
-    name: container.name,
-    runtime: context.host.runtime,
-    libc: context.host.libc,
-    commands: context.commands,
+    id,
+    name: info.name,
+    runtime,
+    libc,
+    commands,
     paths,
     tty,
     stdin,
@@ -155,11 +161,7 @@ async function createProcess(
     logLimit: log.kind === 'none' ? undefined : monitorLimit(log),
   });
   await network.ready;
-  return {
-    ...monitored,
-    bootId: context.bootId,
-    ...(network.active === undefined ? {} : { network: network.active }),
-  };
+  return { ...monitored, bootId, ...(network.active === undefined ? {} : { network: network.active }) };
 }
 
 function runningState({ config, state }: ContainerInfo): Partial<ContainerState> {
@@ -197,40 +199,28 @@ async function allOrUndo<const T extends readonly unknown[]>(
 }
 
 /** Clears the failed run, records it, notifies waiters, and throws the error for the client. */
-async function failStart(context: ContainerContext, live: LiveContainer, cause: unknown): Promise<never> {
-  const failure =
+async function failStart(deps: StartDeps, container: Container, cause: unknown): Promise<never> {
+  const { exitCode, message } =
     cause instanceof RuntimeCreateError
-      ? readCreateFailure(context.host.runtime.name, cause.stderr)
+      ? readCreateFailure(deps.host.runtime.name, cause.stderr)
       : { exitCode: 128, message: (cause as Error).message };
   try {
-    await context.networks.close(live.id);
-    await clearRun(context, live.paths, 'found');
-  } catch (error) {
+    await deps.networks.close(container.id);
+    await clearRun(deps, container, 'found');
+  } catch (err) {
     // The next start, removal or recovery tries again; waiters must be notified now.
-    context.log.error({ container: live.id, err: error }, 'a failed start could not be cleared');
+    container.log.error({ err }, 'a failed start could not be cleared');
   }
-  live.session?.end();
-  live.session = undefined;
-  live.change({
-    state: {
-      status: 'exited',
-      exitCode: failure.exitCode,
-      error: failure.message,
-      finishedAt: timestamp(),
-    },
+  container.takeSession()?.end();
+  container.change({
+    state: { status: 'exited', exitCode, error: message, finishedAt: timestamp() },
     run: undefined,
   });
-  await context.table.update(live.stored);
-  publishContainerEvent(context.events, live.container, 'die', {
-    exitCode: String(failure.exitCode),
-    execDuration: '0',
-  });
-  live.waiters.ended({ exitCode: failure.exitCode });
-  live.waiters.cleared({ exitCode: failure.exitCode });
-  if (live.container.hostConfig.AutoRemove) await removeLocked(context, live);
-  if (cause instanceof RuntimeCreateError) {
-    const code = failure.exitCode === 128 ? 'runtime' : 'bad-request';
-    throw new EngineError(code, failure.message, { cause });
-  }
-  throw cause;
+  await container.save();
+  container.publish('die', { exitCode: String(exitCode), execDuration: '0' });
+  container.waiters.ended({ exitCode });
+  container.waiters.cleared({ exitCode });
+  if (container.info.hostConfig.AutoRemove) await removeLocked(deps, container);
+  if (!(cause instanceof RuntimeCreateError)) throw cause;
+  throw new EngineError(exitCode === 128 ? 'runtime' : 'bad-request', message, { cause });
 }

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
+import type { CgroupLayout } from '../../lib/linux/cgroups/cgroups.ts';
 import { EngineError, isEngineError } from '../errors.ts';
+import type { ContainerNetworks } from '../networks/container-networks.ts';
 import { blockWeightWarnings, checkCpusets } from './check-limits.ts';
-import { publishContainerEvent } from './container-events.ts';
+import type { Container } from './container.ts';
+import type { ContainerIndex } from './container-index.ts';
 import type { HostConfig } from './container-info.ts';
 import type { ResourceChanges } from './containers.ts';
-import type { ContainerContext } from './context.ts';
-import type { LiveContainer } from './live-container.ts';
 import { parseContainerName } from './plan/names.ts';
 import { changedHostConfig, changedResources } from './plan/resources.ts';
 import { parseRestartPolicy } from './plan/restart-policy.ts';
@@ -13,42 +14,41 @@ import { limitWarnings, validateResources } from './plan/validate-resources.ts';
 
 /** See ContainerControl.update. */
 export async function updateContainer(
-  context: ContainerContext,
-  live: LiveContainer,
+  container: Container,
   changes: ResourceChanges,
+  cgroups: CgroupLayout,
 ): Promise<readonly string[]> {
-  return live.mutex.run(async () => {
-    const { container } = live;
-    if (container.state.status === 'removing' || container.state.status === 'dead') {
-      throw cannotUpdate(live.id, new EngineError('conflict', 'container is marked for removal'));
+  return container.lock(async () => {
+    const { id, info } = container;
+    if (info.state.status === 'removing' || info.state.status === 'dead') {
+      throw cannotUpdate(id, new EngineError('conflict', 'container is marked for removal'));
     }
     let hostConfig: HostConfig;
     try {
-      hostConfig = changedHostConfig(container.hostConfig, changes);
+      hostConfig = changedHostConfig(info.hostConfig, changes);
     } catch (error) {
-      throw cannotUpdate(live.id, error);
+      throw cannotUpdate(id, error);
     }
     validateResources(hostConfig, availableParallelism());
     await checkCpusets(hostConfig);
     parseRestartPolicy(hostConfig);
     const warnings = [
-      ...(changes.Memory === undefined && context.host.cgroups.missing === undefined
+      ...(changes.Memory === undefined && cgroups.missing === undefined
         ? []
-        : limitWarnings(hostConfig, context.host.cgroups)),
-      ...blockWeightWarnings(hostConfig, context.host.cgroups),
+        : limitWarnings(hostConfig, cgroups)),
+      ...blockWeightWarnings(hostConfig, cgroups),
     ];
-    const resources = changedResources(hostConfig, changes, context.host.cgroups);
-    if (live.run !== undefined && Object.keys(resources).length > 0) {
+    const resources = changedResources(hostConfig, changes, cgroups);
+    if (container.run !== undefined && Object.keys(resources).length > 0) {
       try {
-        await context.commands.update(live.id, resources);
+        await container.commands.update(id, resources);
       } catch (error) {
         // The limits of a container that has just exited apply to its next run.
-        if (live.isAlive) throw cannotUpdate(live.id, error);
+        if (container.isAlive) throw cannotUpdate(id, error);
       }
     }
-    live.change({ hostConfig });
-    await context.table.updateSettings(live.container);
-    publishContainerEvent(context.events, live.container, 'update');
+    await container.changeSettings({ hostConfig });
+    container.publish('update');
     return warnings;
   });
 }
@@ -60,35 +60,35 @@ function cannotUpdate(id: string, error: unknown): unknown {
 
 /** See ContainerControl.rename. */
 export async function renameContainer(
-  context: ContainerContext,
-  live: LiveContainer,
+  container: Container,
   text: string,
+  { index, networks }: { readonly index: ContainerIndex; readonly networks: ContainerNetworks },
 ): Promise<void> {
   if (text === '') throw new EngineError('bad-request', 'Neither old nor new names may be empty');
-  await live.mutex.run(async () => {
-    context.index.find(live.id);
-    const old = live.container.name;
+  await container.lock(async () => {
+    container.checkExists();
+    const { id } = container;
+    const old = container.info.name;
     if (text.replace(/^\//, '') === old) {
       throw new EngineError('bad-request', 'Renaming a container with the same name as its current name');
     }
-    const name = takeName(context, live.id, text);
+    const name = takeName(index, id, text);
     try {
-      await context.table.updateSettings({ ...live.container, name });
+      await container.changeSettings({ name });
     } catch (error) {
-      context.index.release(name, live.id);
+      index.release(name, id);
       throw error;
     }
-    live.change({ name });
-    context.index.release(old, live.id);
-    context.networks.rename(live.id, name);
-    publishContainerEvent(context.events, live.container, 'rename', { oldName: `/${old}` });
+    index.release(old, id);
+    networks.rename(id, name);
+    container.publish('rename', { oldName: `/${old}` });
   });
 }
 
-function takeName(context: ContainerContext, id: string, text: string): string {
+function takeName(index: ContainerIndex, id: string, text: string): string {
   try {
     const name = parseContainerName(text);
-    context.index.reserve(name, id);
+    index.reserve(name, id);
     return name;
   } catch (error) {
     if (!isEngineError(error)) throw error;

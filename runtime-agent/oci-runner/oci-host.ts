@@ -1,7 +1,7 @@
 import { type CgroupLayout, detectCgroups } from '../../lib/linux/cgroups/cgroups.ts';
 import type { HostFiles } from '../../lib/linux/host-devices.ts';
 import { type Libc, loadLibc } from '../../lib/linux/libc.ts';
-import { readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
+import { readBootId, readBoundingCapabilities } from '../../lib/linux/process/proc.ts';
 import type { SeccompSource } from './bundle.ts';
 import { capabilityNames } from './capabilities.ts';
 import type { Runtime } from './runtimes.ts';
@@ -18,6 +18,7 @@ export interface OciHost {
   readonly apparmor: string | undefined;
   /** Capabilities that the agent can pass on. */
   readonly capabilities: readonly string[];
+  readonly bootId: string;
 }
 
 export async function readOciHost(given: Pick<OciHost, 'runtime' | 'apparmor' | 'files'>): Promise<OciHost> {
@@ -27,5 +28,6 @@ export async function readOciHost(given: Pick<OciHost, 'runtime' | 'apparmor' | 
     cgroups: detectCgroups(),
     seccomp: await readSeccompSource(),
     capabilities: capabilityNames(readBoundingCapabilities()),
+    bootId: readBootId(),
   };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { openInRoot } from '../../../lib/linux/files/open-in-root.ts';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { holdPath } from '../../../lib/linux/mount/held-path.ts';
-import { checkProcMountsIn } from '../../containers/run/check-proc-mounts.ts';
+import { checkProcMountsIn } from '../../containers/run/check-mounts.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
 import { openFolderAt, pathAt, statAt } from '../../snapshots/diff/tree-files.ts';
 import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';

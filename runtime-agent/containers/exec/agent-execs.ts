@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { CgroupMoves } from '../../../lib/linux/cgroups/cgroup-moves.ts';
 import { EngineError, isEngineError } from '../../errors.ts';
 import { readOciSpec } from '../../oci-runner/bundle.ts';
-import { publishContainerEvent } from '../container-events.ts';
+import type { OciHost } from '../../oci-runner/oci-host.ts';
+import type { Container } from '../container.ts';
+import type { ContainerIndex } from '../container-index.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { Attachment } from '../containers.ts';
-import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { readAccounts } from '../run/bundle.ts';
 import { runLinks } from '../run/links.ts';
 import { execFileName } from './clear-execs.ts';
@@ -19,27 +21,32 @@ const SIGKILL = 9;
 /** Bytes of output that `run` keeps unless told otherwise. */
 const KEPT_OUTPUT = 4096;
 
-/** The services that execs use. */
-export type ExecContext = Pick<ContainerContext, 'index' | 'events' | 'log' | 'host' | 'paths' | 'moves'>;
+export interface ExecDeps {
+  readonly host: OciHost;
+  readonly moves: CgroupMoves;
+  readonly index: ContainerIndex;
+  /** The runtime's state folder. */
+  readonly runtimeRoot: string;
+}
 
 /** See Execs. A process with streams does not outlive the agent; a detached one does, as the container itself. */
 export class AgentExecs implements Execs {
-  readonly #context: ExecContext;
+  readonly #deps: ExecDeps;
   readonly #records = new ExecRecords();
   readonly #ends = new Set<Promise<void>>();
 
-  constructor(context: ExecContext) {
-    this.#context = context;
+  constructor(deps: ExecDeps) {
+    this.#deps = deps;
   }
 
   async create(ref: string, request: ExecRequest): Promise<string> {
-    const live = this.#context.index.find(ref);
-    requireRunning(live, ref);
+    const container = this.#deps.index.find(ref);
+    requireRunning(container, ref);
     if (request.cmd.length === 0) throw new EngineError('bad-request', 'No exec command specified');
-    const record = new ExecRecord(randomBytes(32).toString('hex'), live.id, request);
+    const record = new ExecRecord(randomBytes(32).toString('hex'), container.id, request);
     this.#records.add(record);
-    this.#context.moves.expect();
-    this.#publish(live, record, `exec_create: ${commandText(record)}`);
+    this.#deps.moves.expect();
+    container.publish(`exec_create: ${commandText(record)}`, { execID: record.id });
     return record.id;
   }
 
@@ -106,7 +113,7 @@ export class AgentExecs implements Execs {
   /** Execs of a container that was removed are gone with it. */
   #find(id: string): ExecRecord {
     const record = this.#records.find(id);
-    if (this.#context.index.byId(record.containerId) === undefined) throw noSuchExec(id);
+    if (this.#deps.index.byId(record.containerId) === undefined) throw noSuchExec(id);
     return record;
   }
 
@@ -117,7 +124,7 @@ export class AgentExecs implements Execs {
     if (record.state !== 'created') {
       throw new EngineError('conflict', `Error: Exec command ${id} is already running`);
     }
-    requireRunning(this.#context.index.find(record.containerId), record.containerId);
+    requireRunning(this.#deps.index.find(record.containerId), record.containerId);
     record.state = 'starting';
     record.size = size ?? record.request.size;
     return record;
@@ -127,10 +134,10 @@ export class AgentExecs implements Execs {
     record: ExecRecord,
     streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
   ) {
-    const live = this.#context.index.find(record.containerId);
-    this.#publish(live, record, `exec_start: ${commandText(record)}`);
+    const container = this.#deps.index.find(record.containerId);
+    container.publish(`exec_start: ${commandText(record)}`, { execID: record.id });
     try {
-      const process = this.#spawn(live, record, streams);
+      const process = this.#spawn(container, record, streams);
       record.process = process;
       const started = await process.started;
       if ('failure' in started) {
@@ -139,7 +146,7 @@ export class AgentExecs implements Execs {
       }
       record.state = 'running';
       if (record.size !== undefined) process.resize(record.size);
-      return { ends: started, ended: this.#follow(live, record, process) };
+      return { ends: started, ended: this.#follow(container, record, process) };
     } catch (error) {
       const failure = this.#fail(record, (error as Error).message);
       if (isEngineError(error)) return failure;
@@ -148,28 +155,29 @@ export class AgentExecs implements Execs {
   }
 
   #spawn(
-    live: LiveContainer,
+    container: Container,
     record: ExecRecord,
     streams: { readonly stdin: boolean; readonly stdout: boolean; readonly stderr: boolean },
   ): ExecProcess {
-    const { host, paths, moves } = this.#context;
+    const { host, index, runtimeRoot } = this.#deps;
     const { libc, runtime, capabilities } = host;
-    moves.expect();
+    const { id: containerId, info, paths } = container;
+    this.#deps.moves.expect();
     // A turn of the thread pool takes longer than the reading.
-    const spec = readOciSpec(readFileSync(live.paths.spec, 'utf8'));
-    const process = execProcess(live.container, record.request, {
+    const spec = readOciSpec(readFileSync(paths.spec, 'utf8'));
+    const process = execProcess(info, record.request, {
       base: spec.process,
       accounts: readAccounts(libc, spec.root.path),
       capabilities,
       size: record.size,
-      links: live.container.hostConfig.Links === undefined ? [] : linkVariables(this.#context, live),
+      links: info.hostConfig.Links === undefined ? [] : linkVariables(index, info),
     });
     return startExecProcess({
       libc,
       runtime,
-      runtimeRoot: paths.runtimeRoot,
-      containerId: live.id,
-      folder: live.paths.bundle,
+      runtimeRoot,
+      containerId,
+      folder: paths.bundle,
       name: execFileName(record.id, record.isDetached),
       process,
       streams,
@@ -177,13 +185,13 @@ export class AgentExecs implements Execs {
   }
 
   /** Settles when the process has ended and that is recorded. */
-  #follow(live: LiveContainer, record: ExecRecord, process: ExecProcess): Promise<void> {
+  #follow(container: Container, record: ExecRecord, process: ExecProcess): Promise<void> {
     const ended = process.exit.then((exitCode) => {
       record.state = 'ended';
       record.exitCode = exitCode;
       record.process = undefined;
       this.#ends.delete(ended);
-      this.#publish(live, record, 'exec_die', { exitCode: String(exitCode) });
+      container.publish('exec_die', { execID: record.id, exitCode: String(exitCode) });
     });
     if (!record.isDetached) this.#ends.add(ended);
     return ended;
@@ -194,21 +202,12 @@ export class AgentExecs implements Execs {
     record.exitCode = CANNOT_RUN;
     return { failure };
   }
-
-  #publish(
-    live: LiveContainer,
-    record: ExecRecord,
-    action: string,
-    more: Readonly<Record<string, string>> = {},
-  ): void {
-    publishContainerEvent(this.#context.events, live.container, action, { execID: record.id, ...more });
-  }
 }
 
 /** What it was linked to may have ended meanwhile. */
-function linkVariables(context: ExecContext, live: LiveContainer): readonly string[] {
+function linkVariables(index: ContainerIndex, info: ContainerInfo): readonly string[] {
   try {
-    return runLinks(context, live.container).environment;
+    return runLinks(index, info).environment;
   } catch (error) {
     if (isEngineError(error)) return [];
     throw error;
@@ -222,15 +221,15 @@ function commandText({ request }: ExecRecord): string {
 }
 
 /** Throws EngineError 'conflict'. */
-function requireRunning({ container, run }: LiveContainer, ref: string): void {
-  const { status } = container.state;
+function requireRunning({ id, info, run }: Container, ref: string): void {
+  const { status } = info.state;
   if (status === 'paused') {
     throw new EngineError('conflict', `Container ${ref} is paused, unpause the container before exec`);
   }
   if (status === 'restarting') {
     throw new EngineError('conflict', `Container ${ref} is restarting, wait until the container is running`);
   }
-  if (run === undefined) throw new EngineError('conflict', `container ${container.id} is not running`);
+  if (run === undefined) throw new EngineError('conflict', `container ${id} is not running`);
 }
 
 /** See Execs.run. `kill` sends a signal to the process of an exec, if it has one. */

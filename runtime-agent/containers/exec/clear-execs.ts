@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Libc } from '../../../lib/linux/libc.ts';
 import { readProcessStat } from '../../../lib/linux/process/proc.ts';
 import { signalProcess } from '../../../lib/linux/process/signal-process.ts';
-import type { LiveContainer } from '../live-container.ts';
+import type { Container } from '../container.ts';
 import { containerCgroup } from '../plan/resources.ts';
 
 const SIGKILL = 9;
@@ -18,13 +18,13 @@ export function execFileName(id: string, isDetached: boolean): string {
  * Kills execs of a killed agent in a running container whose streams or terminal led to that agent. Detached ones continue,
  * as the container does.
  */
-export async function clearExecs(libc: Libc, { container, paths }: LiveContainer): Promise<void> {
+export async function clearExecs(libc: Libc, { info, paths }: Container): Promise<void> {
   for (const name of await readdir(paths.bundle)) {
     const [, kind, ending] = FILE.exec(name) ?? [];
     if (kind === undefined) continue;
     const path = join(paths.bundle, name);
     if (kind === 'attached' && ending === 'pid') {
-      await killMember(libc, Number.parseInt(await readFile(path, 'latin1'), 10), containerCgroup(container));
+      await killMember(libc, Number.parseInt(await readFile(path, 'latin1'), 10), containerCgroup(info));
     }
     await rm(path, { force: true });
   }

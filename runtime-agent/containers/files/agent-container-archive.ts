@@ -5,29 +5,32 @@ import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { FoundPath, TreeTars } from '../../snapshots/diff/tree-tar.ts';
 import { fillTree } from '../../trees/fill-tree.ts';
-import { publishContainerEvent } from '../container-events.ts';
+import type { Container } from '../container.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
 import { MAX_ACCOUNTS_SIZE, resolveUser } from '../plan/user.ts';
 import type { ContainerArchive, ExtractOptions, PathStat } from './container-archive.ts';
-import { type ContainerView, openView } from './container-view.ts';
+import { type ContainerView, openView, type ViewDeps } from './container-view.ts';
+
+export interface ArchiveDeps extends ViewDeps {
+  readonly index: ContainerIndex;
+}
 
 /** ContainerArchive over the containers of this agent. */
 export class AgentContainerArchive implements ContainerArchive {
-  readonly #context: ContainerContext;
+  readonly #deps: ArchiveDeps;
   readonly #trees: TreeTars;
   readonly #inRoot: InRoot = loadInRoot();
 
-  constructor(context: ContainerContext, trees: TreeTars) {
-    this.#context = context;
+  constructor(deps: ArchiveDeps, trees: TreeTars) {
+    this.#deps = deps;
     this.#trees = trees;
   }
 
   async stat(ref: string, path: string, signal: AbortSignal): Promise<PathStat> {
-    const live = this.#find(ref, path);
-    const view = await this.#open(live, signal);
+    const container = this.#find(ref, path);
+    const view = await this.#open(container, signal);
     try {
       return statOf(await this.#lookUp(view, ref, path, signal));
     } finally {
@@ -40,11 +43,11 @@ export class AgentContainerArchive implements ContainerArchive {
     path: string,
     signal: AbortSignal,
   ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array> }> {
-    const live = this.#find(ref, path);
-    const view = await this.#open(live, signal);
+    const container = this.#find(ref, path);
+    const view = await this.#open(container, signal);
     try {
       const found = await this.#lookUp(view, ref, path, signal, true);
-      publishContainerEvent(this.#context.events, live.container, 'archive-path');
+      container.publish('archive-path');
       return { stat: statOf(found), tar: this.#tarOf(view, found, signal) };
     } catch (error) {
       await view.close();
@@ -59,37 +62,37 @@ export class AgentContainerArchive implements ContainerArchive {
     options: ExtractOptions,
     signal: AbortSignal,
   ): Promise<void> {
-    const live = this.#find(ref, path);
-    const view = await this.#open(live, signal);
+    const container = this.#find(ref, path);
+    const view = await this.#open(container, signal);
     try {
       const found = await this.#lookUp(view, ref, path, signal);
       if (!found.leadsToFolder) {
         throw new EngineError('bad-request', 'extraction point is not a directory');
       }
-      checkWritable(live.container, found.resolved ?? path);
+      checkWritable(container.info, found.resolved ?? path);
       const { noOverwriteDirNonDir } = options;
-      const owner = options.copyUidGid ? await this.#userOf(view, live, signal) : undefined;
+      const owner = options.copyUidGid ? await this.#userOf(view, container, signal) : undefined;
       await fillTree(
         { root: view.root, folder: found.resolvedBytes, noOverwriteDirNonDir, ...(owner && { owner }) },
         tar,
         signal,
       );
-      publishContainerEvent(this.#context.events, live.container, 'extract-to-dir');
+      container.publish('extract-to-dir');
     } finally {
       await view.close();
     }
   }
 
-  #find(ref: string, path: string): LiveContainer {
-    const live = this.#context.index.find(ref);
+  #find(ref: string, path: string): Container {
+    const container = this.#deps.index.find(ref);
     if (path === '') throw new EngineError('bad-request', 'bad parameter: "path" cannot be empty');
     if (path.includes('\0')) throw new EngineError('bad-request', 'a path holds no zero byte');
-    return live;
+    return container;
   }
 
-  async #open(live: LiveContainer, signal: AbortSignal): Promise<ContainerView> {
+  async #open(container: Container, signal: AbortSignal): Promise<ContainerView> {
     signal.throwIfAborted();
-    const view = await openView(this.#context, this.#inRoot, live);
+    const view = await openView(this.#deps, this.#inRoot, container);
     if (!signal.aborted) return view;
     await view.close();
     throw signal.reason;
@@ -123,10 +126,10 @@ export class AgentContainerArchive implements ContainerArchive {
 
   async #userOf(
     view: ContainerView,
-    live: LiveContainer,
+    container: Container,
     signal: AbortSignal,
   ): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
-    const { config } = live.container;
+    const { config } = container.info;
     if (config.User === '') return undefined;
     const read = (path: string) => this.#trees.readText(view.root, path, MAX_ACCOUNTS_SIZE, signal);
     const files = { passwd: await read('etc/passwd'), group: await read('etc/group') };

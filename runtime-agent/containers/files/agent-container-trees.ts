@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, openSync } from 'node:fs';
 import { closing } from '../../closing.ts';
-import { EngineError } from '../../errors.ts';
+import type { Images } from '../../images/images.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
-import type { Rootfs } from '../../snapshots/snapshotter.ts';
-import { publishContainerEvent } from '../container-events.ts';
+import type { Rootfs, Snapshotter } from '../../snapshots/snapshotter.ts';
+import { type Container, containerBase } from '../container.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
-import { containerBase, type LiveContainer } from '../live-container.ts';
 import type { ContainerTrees } from './container-trees.ts';
 
 /** Places where the agent and the runtime mount in every container; they are left out of changes. */
@@ -30,119 +29,121 @@ const MOUNT_PLACES: readonly string[] = [
 /** Prefix of mounts of a bare image, which exist while changes are computed. */
 export const BASE_TREE = 'base-';
 
+export interface TreesDeps {
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly index: ContainerIndex;
+}
+
 /** ContainerTrees over the containers of this agent. */
 export class AgentContainerTrees implements ContainerTrees {
-  readonly #context: ContainerContext;
+  readonly #deps: TreesDeps;
   readonly #trees: TreeTars;
 
-  constructor(context: ContainerContext, trees: TreeTars) {
-    this.#context = context;
+  constructor(deps: TreesDeps, trees: TreeTars) {
+    this.#deps = deps;
     this.#trees = trees;
   }
 
   async changes(ref: string, signal: AbortSignal): Promise<readonly UpperChange[]> {
-    return await this.#withUpper(this.#context.index.find(ref), signal, async (upper, base) => {
+    return await this.#withUpper(this.#deps.index.find(ref), signal, async (upper, base) => {
       return await this.#trees.changes({ upper, base, leftOut: MOUNT_PLACES }, signal);
     });
   }
 
   async export(ref: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    const live = this.#context.index.find(ref);
-    const folder = await live.mutex.run(async () => {
-      this.#check(live, signal);
-      return await this.#withRootfs(live, async ({ path }) =>
+    const container = this.#deps.index.find(ref);
+    const folder = await container.lock(async () => {
+      this.#check(container, signal);
+      return await this.#withRootfs(container, async ({ path }) =>
         openSync(path, constants.O_RDONLY | constants.O_DIRECTORY),
       );
     });
-    publishContainerEvent(this.#context.events, live.container, 'export');
-    return closing(this.#exportOf(live, folder, signal), async () => closeSync(folder));
+    container.publish('export');
+    return closing(this.#exportOf(container, folder, signal), async () => closeSync(folder));
   }
 
   async withLayer<T>(
     ref: string,
     { pause }: { readonly pause: boolean },
     signal: AbortSignal,
-    use: (container: ContainerInfo, tar: AsyncIterable<Uint8Array>) => Promise<T>,
+    use: (info: ContainerInfo, tar: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
-    const live = this.#context.index.find(ref);
-    return await this.#withUpper(live, signal, async (upper, base) => {
+    const container = this.#deps.index.find(ref);
+    return await this.#withUpper(container, signal, async (upper, base) => {
       const overlay = { base, leftOut: MOUNT_PLACES };
-      const work = () => use(live.container, this.#trees.read({ folder: upper, overlay }, signal));
-      return pause && live.container.state.status === 'running'
-        ? await this.#paused(live, work)
+      const work = () => use(container.info, this.#trees.read({ folder: upper, overlay }, signal));
+      return pause && container.info.state.status === 'running'
+        ? await this.#paused(container, work)
         : await work();
     });
   }
 
   async writtenSize(ref: string, signal: AbortSignal): Promise<number> {
-    const live = this.#context.index.find(ref);
-    const upper = await this.#context.snapshotter.findUpper(live.id);
+    const container = this.#deps.index.find(ref);
+    const upper = await this.#deps.snapshotter.findUpper(container.id);
     return upper === undefined ? 0 : await this.#trees.size(upper, signal);
   }
 
-  async *#exportOf(live: LiveContainer, folder: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *#exportOf(container: Container, folder: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     yield* this.#trees.read({ folder }, signal);
     // Otherwise a removal, which takes file by file away, would make the tar end as if it were whole.
-    this.#check(live, signal);
+    this.#check(container, signal);
   }
 
   async #withUpper<T>(
-    live: LiveContainer,
+    container: Container,
     signal: AbortSignal,
     use: (upper: string, base: string) => Promise<T>,
   ): Promise<T> {
-    const { snapshotter } = this.#context;
-    return await live.mutex.run(async () => {
-      this.#check(live, signal);
-      const { diffIds } = await containerBase(this.#context, live.container);
+    const { images, snapshotter } = this.#deps;
+    return await container.lock(async () => {
+      this.#check(container, signal);
+      const { diffIds } = await containerBase(images, container.info);
       const id = `${BASE_TREE}${randomUUID()}`;
       const base = await snapshotter.mountRootfs(id, diffIds);
       try {
-        return await this.#withRootfs(live, ({ upper }) => use(upper, base.path));
+        return await this.#withRootfs(container, ({ upper }) => use(upper, base.path));
       } finally {
         await snapshotter.removeRootfs(id);
       }
     });
   }
 
-  /** Runs work with the root file system mounted. The caller holds the container's mutex. */
-  async #withRootfs<T>(live: LiveContainer, use: (rootfs: Rootfs) => Promise<T>): Promise<T> {
-    const { snapshotter } = this.#context;
-    const { diffIds } = await containerBase(this.#context, live.container);
-    const rootfs = await snapshotter.mountRootfs(live.id, diffIds);
+  /** Runs work with the root file system mounted. The caller holds the container's lock. */
+  async #withRootfs<T>(container: Container, use: (rootfs: Rootfs) => Promise<T>): Promise<T> {
+    const { images, snapshotter } = this.#deps;
+    const { diffIds } = await containerBase(images, container.info);
+    const rootfs = await snapshotter.mountRootfs(container.id, diffIds);
     try {
       return await use(rootfs);
     } finally {
-      if (live.run === undefined) await snapshotter.unmountRootfs(live.id);
+      if (container.run === undefined) await snapshotter.unmountRootfs(container.id);
     }
   }
 
-  async #paused<T>(live: LiveContainer, work: () => Promise<T>): Promise<T> {
-    const { commands, events } = this.#context;
+  async #paused<T>(container: Container, work: () => Promise<T>): Promise<T> {
+    const { id, commands } = container;
     try {
-      await commands.pause(live.id);
+      await commands.pause(id);
     } catch (error) {
-      if (live.isAlive) throw error;
+      if (container.isAlive) throw error;
       // It has just ended, and nothing changes any more.
       return await work();
     }
-    publishContainerEvent(events, live.container, 'pause');
+    container.publish('pause');
     try {
       return await work();
     } finally {
-      await commands.resume(live.id).catch((error: unknown) => {
-        if (live.isAlive) throw error;
+      await commands.resume(id).catch((error: unknown) => {
+        if (container.isAlive) throw error;
       });
-      publishContainerEvent(events, live.container, 'unpause');
+      container.publish('unpause');
     }
   }
 
-  #check(live: LiveContainer, signal: AbortSignal): void {
+  #check(container: Container, signal: AbortSignal): void {
     signal.throwIfAborted();
-    this.#context.index.find(live.id);
-    const { status } = live.container.state;
-    if (status === 'removing' || status === 'dead') {
-      throw new EngineError('conflict', `container ${live.container.name} is marked for removal`);
-    }
+    container.checkUsable();
   }
 }

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { type InRoot, O_PATH } from '../../../lib/linux/files/in-root.ts';
 import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { isProcessAlive } from '../../../lib/linux/process/proc.ts';
-import { EngineError } from '../../errors.ts';
+import type { Images } from '../../images/images.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
-import type { ContainerContext } from '../context.ts';
-import { containerBase, type LiveContainer } from '../live-container.ts';
-import { openMountSources } from '../run/mount-sources.ts';
+import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import { type Container, containerBase } from '../container.ts';
+import type { ContainerMounts } from '../run/container-mounts.ts';
 import { mountInView } from './mount-in-view.ts';
 
 /** A container's files as the container sees them. */
@@ -20,32 +20,30 @@ export interface ContainerView {
   close(): Promise<void>;
 }
 
+export interface ViewDeps {
+  readonly images: Images;
+  readonly snapshotter: Snapshotter;
+  readonly mounts: ContainerMounts;
+}
+
 /**
  * Opens the root of a container with all that is mounted there: in its own mount namespace while it runs, otherwise in a
  * mount made for it, and then the container is neither started nor removed until `close`. Throws EngineError 'not-found',
  * 'conflict' for one that is being removed.
  */
-export async function openView(
-  context: ContainerContext,
-  inRoot: InRoot,
-  live: LiveContainer,
-): Promise<ContainerView> {
-  const root = openRunning(live);
+export async function openView(deps: ViewDeps, inRoot: InRoot, container: Container): Promise<ContainerView> {
+  const root = openRunning(container);
   if (root !== undefined) return { root, close: async () => closeSync(root) };
   const opened = Promise.withResolvers<ContainerView>();
   const closed = Promise.withResolvers<void>();
-  const held = live.mutex.run(async () => {
-    context.index.find(live.id);
-    const { status } = live.container.state;
-    if (status === 'removing' || status === 'dead') {
-      throw new EngineError('conflict', `container ${live.container.name} is marked for removal`);
-    }
-    const running = openRunning(live);
+  const held = container.lock(async () => {
+    container.checkUsable();
+    const running = openRunning(container);
     if (running !== undefined) {
       opened.resolve({ root: running, close: async () => closeSync(running) });
       return;
     }
-    await withStopped(context, inRoot, live, async (stopped) => {
+    await withStopped(deps, inRoot, container, async (stopped) => {
       opened.resolve({
         root: stopped,
         close: async () => {
@@ -61,8 +59,7 @@ export async function openView(
 }
 
 /** Undefined where it does not run. */
-function openRunning(live: LiveContainer): number | undefined {
-  const { run } = live;
+function openRunning({ run }: Container): number | undefined {
   if (run === undefined) return undefined;
   let root: number;
   try {
@@ -78,17 +75,17 @@ function openRunning(live: LiveContainer): number | undefined {
 }
 
 async function withStopped(
-  context: ContainerContext,
+  deps: ViewDeps,
   inRoot: InRoot,
-  live: LiveContainer,
+  container: Container,
   work: (root: number) => Promise<void>,
 ): Promise<void> {
-  const { container, paths } = live;
-  const { diffIds } = await containerBase(context, container);
-  const rootfs = await context.snapshotter.mountRootfs(live.id, diffIds);
-  const folder = join(context.paths.parts, randomBytes(8).toString('hex'));
+  const { id, info, paths } = container;
+  const { diffIds } = await containerBase(deps.images, info);
+  const rootfs = await deps.snapshotter.mountRootfs(id, diffIds);
+  const folder = join(deps.mounts.partsFolder, randomBytes(8).toString('hex'));
   try {
-    const opened = await openMountSources(context, container, rootfs.path, 'view');
+    const opened = await deps.mounts.open(info, rootfs.path, 'view');
     try {
       await mkdir(folder);
       await mount({ source: rootfs.path, target: folder, type: 'none', flags: ['bind'] });
@@ -97,7 +94,7 @@ async function withStopped(
       try {
         const points = opened.mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
         for (const point of [...(await etcFiles(paths)), ...points]) await mountInView(inRoot, root, point);
-        if (container.hostConfig.ReadonlyRootfs) {
+        if (info.hostConfig.ReadonlyRootfs) {
           await mount({ source: 'none', target: folder, type: 'none', flags: ['remount', 'bind', 'ro'] });
         }
         await work(root);
@@ -110,13 +107,13 @@ async function withStopped(
       await opened.close();
     }
   } finally {
-    await context.volumeMounts.release(live.id);
-    await context.snapshotter.unmountRootfs(live.id);
+    await deps.mounts.endRun(id);
+    await deps.snapshotter.unmountRootfs(id);
   }
 }
 
 /** Returns the /etc files of the last run; none if the container was never started. */
-async function etcFiles(paths: LiveContainer['paths']): Promise<readonly OciMount[]> {
+async function etcFiles(paths: Container['paths']): Promise<readonly OciMount[]> {
   const mounts: OciMount[] = [];
   for (const [destination, source] of [
     ['/etc/hosts', paths.hosts],

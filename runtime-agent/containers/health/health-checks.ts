@@ -1,12 +1,9 @@
-import type { Logger } from 'pino';
 import { goDuration, timestamp } from '../../../lib/time/timestamp.ts';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
-import { publishContainerEvent } from '../container-events.ts';
+import type { Container } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import type { HealthLogEntry } from '../container-info.ts';
-import type { ContainerTable } from '../container-table.ts';
 import type { Execs } from '../exec/execs.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { afterProbe, type ProbePlan, probeDelay, probePlan } from '../plan/health.ts';
 
 /** Maximum delay of a Node timer. */
@@ -17,10 +14,8 @@ const KILL = '9';
 
 export interface HealthDeps {
   readonly index: ContainerIndex;
-  readonly table: ContainerTable;
   readonly events: EventBus;
   readonly execs: Pick<Execs, 'run'>;
-  readonly log: Logger;
 }
 
 /**
@@ -35,7 +30,7 @@ export class HealthChecks {
   constructor(deps: HealthDeps) {
     this.#deps = deps;
     this.#unsubscribe = deps.events.subscribe((event) => this.#follow(event));
-    for (const live of deps.index.all()) this.#begin(live);
+    for (const container of deps.index.all()) this.#begin(container);
   }
 
   close(): void {
@@ -45,21 +40,21 @@ export class HealthChecks {
 
   #follow({ type, action, id, attributes }: EngineEvent): void {
     if (type !== 'container') return;
-    const live = this.#deps.index.byId(id);
+    const container = this.#deps.index.byId(id);
     // The end of a probe that is killed with its container may be seen before that of the container.
     const isKilled = action === 'kill' && attributes.signal === KILL;
     if (action === 'start' || action === 'unpause') {
-      if (live !== undefined) this.#begin(live);
+      if (container !== undefined) this.#begin(container);
     } else if (action === 'die' || action === 'pause' || isKilled) this.#end(id);
   }
 
-  #begin(live: LiveContainer): void {
-    this.#end(live.id);
-    const plan = probePlan(live.container.config);
-    if (plan === undefined || live.container.state.status !== 'running') return;
+  #begin(container: Container): void {
+    this.#end(container.id);
+    const plan = probePlan(container.info.config);
+    if (plan === undefined || container.info.state.status !== 'running') return;
     const ending = new AbortController();
-    this.#probed.set(live.id, ending);
-    this.#schedule(live, plan, ending.signal);
+    this.#probed.set(container.id, ending);
+    this.#schedule(container, plan, ending.signal);
   }
 
   #end(id: string): void {
@@ -67,14 +62,14 @@ export class HealthChecks {
     this.#probed.delete(id);
   }
 
-  #schedule(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): void {
-    const { health } = live.container.state;
+  #schedule(container: Container, plan: ProbePlan, signal: AbortSignal): void {
+    const { health } = container.info.state;
     if (health === undefined) return;
-    const delay = probeDelay(health, plan, live.runAge);
+    const delay = probeDelay(health, plan, container.runAge);
     const timer = setTimeout(
       () => {
         signal.removeEventListener('abort', cancel);
-        void this.#probe(live, plan, signal);
+        void this.#probe(container, plan, signal);
       },
       Math.min(delay, LONGEST_DELAY),
     );
@@ -83,23 +78,20 @@ export class HealthChecks {
     timer.unref();
   }
 
-  async #probe(live: LiveContainer, plan: ProbePlan, signal: AbortSignal): Promise<void> {
-    const age = live.runAge;
-    const entry = await runProbe(this.#deps.execs, live.id, plan, signal);
-    const before = live.container.state.health;
+  async #probe(container: Container, plan: ProbePlan, signal: AbortSignal): Promise<void> {
+    const age = container.runAge;
+    const entry = await runProbe(this.#deps.execs, container.id, plan, signal);
+    const before = container.info.state.health;
     if (entry === undefined || before === undefined || signal.aborted) return;
     const health = afterProbe(before, entry, plan, age);
-    live.change({ state: { health } });
+    container.change({ state: { health } });
     if (health.Status !== before.Status) {
-      publishContainerEvent(this.#deps.events, live.container, `health_status: ${health.Status}`);
-      await this.#deps.table.update(live.stored).catch((error: unknown) => {
-        this.#deps.log.error(
-          { container: live.id, err: error },
-          'the health of a container could not be kept',
-        );
+      container.publish(`health_status: ${health.Status}`);
+      await container.save().catch((error: unknown) => {
+        container.log.error({ err: error }, 'the health of a container could not be kept');
       });
     }
-    if (!signal.aborted) this.#schedule(live, plan, signal);
+    if (!signal.aborted) this.#schedule(container, plan, signal);
   }
 }
 

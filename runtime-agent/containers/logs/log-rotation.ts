@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { EngineEvent, EventBus } from '../../events/event-bus.ts';
+import type { Container } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { type LogPlan, planLog } from '../plan/log-options.ts';
 import { KeptLog, type RotatedLog } from './kept-log.ts';
 
@@ -19,7 +19,7 @@ export class LogRotation {
     this.#index = index;
     this.#log = log;
     this.#unsubscribe = events.subscribe((event) => this.#follow(event));
-    for (const live of index.all()) this.#begin(live);
+    for (const container of index.all()) this.#begin(container);
   }
 
   close(): void {
@@ -34,22 +34,22 @@ export class LogRotation {
       this.#kept.get(id)?.end();
       this.#kept.delete(id);
     }
-    const live = action === 'start' ? this.#index.byId(id) : undefined;
-    if (live !== undefined) this.#begin(live);
+    const started = action === 'start' ? this.#index.byId(id) : undefined;
+    if (started !== undefined) this.#begin(started);
   }
 
-  #begin(live: LiveContainer): void {
-    this.#kept.get(live.id)?.close();
-    this.#kept.delete(live.id);
-    const plan = planLog(live.container.hostConfig.LogConfig);
-    if (live.run === undefined || !isRotated(plan)) return;
-    const { log: path, control } = live.paths;
+  #begin(container: Container): void {
+    const { id, info, run, paths } = container;
+    this.#kept.get(id)?.close();
+    this.#kept.delete(id);
+    const plan = planLog(info.hostConfig.LogConfig);
+    if (run === undefined || !isRotated(plan)) return;
     const exclusively = (work: () => Promise<void>) =>
-      live.mutex.run(async () => {
-        if (this.#index.byId(live.id) === live) await work();
+      container.lock(async () => {
+        if (!container.isRemoved) await work();
       });
-    const options = { containerId: live.id, path, control, plan, log: this.#log, exclusively };
-    this.#kept.set(live.id, new KeptLog(options));
+    const { log: path, control } = paths;
+    this.#kept.set(id, new KeptLog({ containerId: id, path, control, plan, log: this.#log, exclusively }));
   }
 }
 

@@ -2,9 +2,9 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import { type HostsEntry, removeNames, replaceInHosts } from '../../networks/plan/hosts-file.ts';
 import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
+import type { Container } from '../container.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo, HostConfig } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { linkEnvironment } from '../plan/environment.ts';
 import { editEtcFile } from './run-network.ts';
 
@@ -14,24 +14,22 @@ export interface RunLinks {
   readonly environment: readonly string[];
 }
 
-type Known = Pick<ContainerContext, 'index'>;
-
 /**
  * Returns the links of the default network with container IDs, since names may change. Links of other networks belong to
  * the endpoints. Throws EngineError 'bad-request' for a container that does not exist or has no address.
  */
-export function settleLinks(context: Known, hostConfig: HostConfig): readonly string[] {
+export function settleLinks(index: ContainerIndex, hostConfig: HostConfig): readonly string[] {
   const mode = networkMode(hostConfig.NetworkMode);
   const links = (hostConfig.Links ?? []).map(parseLink);
   if (mode.kind !== 'networks' || mode.first !== 'bridge') return [];
-  return links.map(({ target, alias }) => `${linkable(context, target).id}:${alias}`);
+  return links.map(({ target, alias }) => `${linkable(index, target).id}:${alias}`);
 }
 
 /** Returns the container whose network the named container uses. */
-function linkable(context: Known, ref: string): ContainerInfo {
-  let container: ContainerInfo;
+function linkable(index: ContainerIndex, ref: string): ContainerInfo {
+  let info: ContainerInfo;
   try {
-    container = context.index.find(ref).container;
+    info = index.find(ref).info;
   } catch (error) {
     if (!isEngineError(error)) throw error;
     // Clients would take 'not-found' for a missing image.
@@ -39,25 +37,25 @@ function linkable(context: Known, ref: string): ContainerInfo {
       cause: error,
     });
   }
-  const mode = networkMode(container.hostConfig.NetworkMode);
-  if (mode.kind === 'container') return linkable(context, mode.container);
+  const mode = networkMode(info.hostConfig.NetworkMode);
+  if (mode.kind === 'container') return linkable(index, mode.container);
   if (mode.kind === 'host') {
     throw new EngineError(
       'bad-request',
       "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
     );
   }
-  return container;
+  return info;
 }
 
 /** Returns the links of a container to existing containers. */
 export function linksOf(
-  context: Known,
+  index: ContainerIndex,
   container: ContainerInfo,
-): readonly { readonly child: LiveContainer; readonly alias: string }[] {
+): readonly { readonly child: Container; readonly alias: string }[] {
   return (container.hostConfig.Links ?? []).flatMap((text) => {
     const { target, alias } = parseLink(text);
-    const child = context.index.byId(target);
+    const child = index.byId(target);
     return child === undefined ? [] : [{ child, alias }];
   });
 }
@@ -66,11 +64,11 @@ export function linksOf(
  * Returns hosts entries and variables of a container's links. Throws EngineError 'runtime' for a link to a container that
  * does not run, or is not on the default network.
  */
-export function runLinks(context: Known, container: ContainerInfo): RunLinks {
+export function runLinks(index: ContainerIndex, container: ContainerInfo): RunLinks {
   const hosts: HostsEntry[] = [];
   const environment: string[] = [];
-  for (const { child, alias } of linksOf(context, container)) {
-    const { name, config, activeNetwork } = child.container;
+  for (const { child, alias } of linksOf(index, container)) {
+    const { name, config, activeNetwork } = child.info;
     if (child.run === undefined) {
       throw new EngineError(
         'runtime',
@@ -85,24 +83,23 @@ export function runLinks(context: Known, container: ContainerInfo): RunLinks {
         `Cannot link to /${name}, as it does not belong to the default network`,
       );
     }
-    hosts.push(linkHosts(child.container, alias, address));
+    hosts.push(linkHosts(child.info, alias, address));
     environment.push(...linkEnvironment(container.name, { alias, address, config }));
   }
   return { hosts, environment };
 }
 
 /** Writes the new address of a started container to the /etc/hosts of running containers that link to it. */
-export async function notifyLinked(context: ContainerContext, live: LiveContainer): Promise<void> {
-  const endpoint = live.container.activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
+export async function notifyLinked(index: ContainerIndex, started: Container): Promise<void> {
+  const endpoint = started.info.activeNetwork?.endpoints.find(({ network }) => network.name === 'bridge');
   const [address = ''] = (endpoint?.ipv4 ?? '').split('/');
   if (address === '') return;
-  for (const parent of context.index.all()) {
-    if (parent.run === undefined || parent.container.hostConfig.Links === undefined) continue;
-    for (const { child, alias } of linksOf(context, parent.container)) {
-      if (child !== live) continue;
-      const { hosts } = parent.paths;
-      const entry = linkHosts(live.container, alias, address);
-      await editEtcFile(context.log, hosts, (text) => replaceInHosts(text, entry));
+  for (const parent of index.all()) {
+    if (parent.run === undefined || parent.info.hostConfig.Links === undefined) continue;
+    for (const { child, alias } of linksOf(index, parent.info)) {
+      if (child !== started) continue;
+      const entry = linkHosts(started.info, alias, address);
+      await editEtcFile(parent.log, parent.paths.hosts, (text) => replaceInHosts(text, entry));
     }
   }
 }
@@ -117,36 +114,36 @@ export function linkNames({ name, config }: ContainerInfo, alias: string): reado
 }
 
 /** See ContainerControl.unlink. */
-export async function unlinkContainer(context: ContainerContext, ref: string): Promise<void> {
+export async function unlinkContainer(index: ContainerIndex, ref: string): Promise<void> {
   const name = ref.replace(/^\//, '');
   const slash = name.lastIndexOf('/');
   if (slash < 0) {
-    context.index.find(name);
+    index.find(name);
     throw new EngineError('conflict', 'Conflict, cannot remove the default link name of the container');
   }
-  const parent = context.index.all().find(({ container }) => container.name === name.slice(0, slash));
+  const parent = index.all().find(({ info }) => info.name === name.slice(0, slash));
   const alias = name.slice(slash + 1);
   const unknown = () => new EngineError('not-found', `No such container: ${ref.slice(0, 300)}`);
   if (parent === undefined) throw unknown();
-  await parent.mutex.run(async () => {
-    const { Links: links = [], ...hostConfig } = context.index.find(parent.id).container.hostConfig;
+  await parent.lock(async () => {
+    parent.checkExists();
+    const { Links: links = [], ...hostConfig } = parent.info.hostConfig;
     const left = links.filter((link) => parseLink(link).alias !== alias);
     if (left.length === links.length) throw unknown();
-    if (parent.run !== undefined) await removeFromFile(context, parent, alias);
-    parent.change({ hostConfig: { ...hostConfig, ...(left.length > 0 && { Links: left }) } });
-    await context.table.updateSettings(parent.container);
+    if (parent.run !== undefined) await removeFromFile(index, parent, alias);
+    await parent.changeSettings({ hostConfig: { ...hostConfig, ...(left.length > 0 && { Links: left }) } });
   });
 }
 
 /** Removes a link from the container's /etc/hosts. Its variables keep their values until the next start. */
 async function removeFromFile(
-  context: ContainerContext,
-  { container, paths }: LiveContainer,
+  index: ContainerIndex,
+  { info, paths, log }: Container,
   alias: string,
 ): Promise<void> {
-  for (const link of linksOf(context, container)) {
+  for (const link of linksOf(index, info)) {
     if (link.alias !== alias) continue;
-    const names = linkNames(link.child.container, alias);
-    await editEtcFile(context.log, paths.hosts, (text) => removeNames(text, names));
+    const names = linkNames(link.child.info, alias);
+    await editEtcFile(log, paths.hosts, (text) => removeNames(text, names));
   }
 }

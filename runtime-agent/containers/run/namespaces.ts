@@ -3,9 +3,9 @@ import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { type OpenNamespace, openProcessNamespace } from '../../../lib/linux/process/process-namespace.ts';
 import { EngineError } from '../../errors.ts';
 import type { RunPaths } from '../../oci-runner/run-paths.ts';
+import type { Container } from '../container.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
-import type { ContainerContext } from '../context.ts';
-import type { LiveContainer } from '../live-container.ts';
 import { type ShmSource, shmOptions } from '../plan/mounts.ts';
 import { type JoinedNamespaces, sharedContainerRef } from '../plan/oci-spec.ts';
 
@@ -21,23 +21,19 @@ export interface Joined {
  * Opens the namespaces that a container shares with others, and its /dev/shm. Throws EngineError 'not-found', 'runtime' or
  * 'conflict' if the other container does not run, and 'bad-request' if it is not shareable.
  */
-export async function joinNamespaces(
-  context: ContainerContext,
-  container: ContainerInfo,
-  paths: RunPaths,
-): Promise<Joined> {
-  const { PidMode, IpcMode } = container.hostConfig;
+export async function joinNamespaces(index: ContainerIndex, { info, paths }: Container): Promise<Joined> {
+  const { PidMode, IpcMode } = info.hostConfig;
   const pid = sharedContainerRef(PidMode);
   const ipc = sharedContainerRef(IpcMode);
-  const donor = ipc === undefined ? undefined : context.index.find(ipc);
+  const donor = ipc === undefined ? undefined : index.find(ipc);
   const opened: { pid?: OpenNamespace; ipc?: OpenNamespace } = {};
   const release = () => {
     for (const namespace of Object.values(opened)) namespace.close();
   };
   try {
-    if (pid !== undefined) opened.pid = namespaceOf(context.index.find(pid), 'pid');
+    if (pid !== undefined) opened.pid = namespaceOf(index.find(pid), 'pid');
     if (donor !== undefined) opened.ipc = namespaceOf(donor, 'ipc');
-    const shm = donor === undefined ? await ownShm(container, paths) : sharedShm(donor);
+    const shm = donor === undefined ? await ownShm(info, paths) : sharedShm(donor);
     const namespaces = Object.fromEntries(Object.entries(opened).map(([kind, { path }]) => [kind, path]));
     return { namespaces, shm, release };
   } catch (error) {
@@ -51,7 +47,7 @@ export async function releaseShm(paths: RunPaths): Promise<void> {
   await unmount(paths.shm, { detach: true });
 }
 
-function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNamespace {
+function namespaceOf({ id, run }: Container, kind: 'pid' | 'ipc'): OpenNamespace {
   const namespace = run && openProcessNamespace(run, kind);
   if (namespace === undefined) {
     // dockerd returns 500 for the one and 409 for the other.
@@ -64,8 +60,8 @@ function namespaceOf({ id, run }: LiveContainer, kind: 'pid' | 'ipc'): OpenNames
   return namespace;
 }
 
-function sharedShm(donor: LiveContainer): ShmSource {
-  const mode = donor.container.hostConfig.IpcMode;
+function sharedShm(donor: Container): ShmSource {
+  const mode = donor.info.hostConfig.IpcMode;
   if (mode === 'shareable') return { kind: 'bind', path: donor.paths.shm };
   if (mode === 'host') return { kind: 'bind', path: '/dev/shm' };
   throw new EngineError(

@@ -79,7 +79,7 @@ function shareNetwork(index: ContainerIndex, ref: string): RunNetwork {
   if (namespace === undefined) {
     throw new EngineError('conflict', `cannot join network of a non running container: ${other.id}`);
   }
-  const mode = networkMode(other.container.hostConfig.NetworkMode);
+  const mode = networkMode(other.info.hostConfig.NetworkMode);
   const { hosts, hostname, resolvConf } = other.paths;
   return {
     namespace: mode.kind === 'host' ? { kind: 'host' } : { kind: 'shared', path: namespace.path },

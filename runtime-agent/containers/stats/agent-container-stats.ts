@@ -1,13 +1,12 @@
 import { readCgroupUsage } from '../../../lib/linux/cgroups/cgroup-usage.ts';
-import { listMembers } from '../../../lib/linux/cgroups/cgroups.ts';
+import { type CgroupLayout, listMembers } from '../../../lib/linux/cgroups/cgroups.ts';
 import { readNetworkCounters } from '../../../lib/linux/network/network-counters.ts';
 import { runProcess } from '../../../lib/linux/process/run-process.ts';
 import { readSystemCpu } from '../../../lib/linux/system-cpu.ts';
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import { RUNTIME_ENVIRONMENT } from '../../oci-runner/runtime-commands.ts';
-import { publishContainerEvent } from '../container-events.ts';
-import type { ContainerContext } from '../context.ts';
+import type { ContainerIndex } from '../container-index.ts';
 import { containerCgroup } from '../plan/resources.ts';
 import type { ContainerStats, ProcessTable, StatsSample } from './container-stats.ts';
 
@@ -17,19 +16,21 @@ const PS_OUTPUT = 16 << 20;
 
 /** See ContainerStats. */
 export class AgentContainerStats implements ContainerStats {
-  readonly #context: Pick<ContainerContext, 'index' | 'host' | 'events'>;
+  readonly #index: ContainerIndex;
+  readonly #cgroups: CgroupLayout;
 
-  constructor(context: Pick<ContainerContext, 'index' | 'host' | 'events'>) {
-    this.#context = context;
+  constructor(index: ContainerIndex, cgroups: CgroupLayout) {
+    this.#index = index;
+    this.#cgroups = cgroups;
   }
 
   async sample(ref: string): Promise<StatsSample | undefined> {
-    const { container, run } = this.#context.index.find(ref);
+    const { info, run } = this.#index.find(ref);
     if (run === undefined) return undefined;
-    const { kind } = networkMode(container.hostConfig.NetworkMode);
+    const { kind } = networkMode(info.hostConfig.NetworkMode);
     const ownsNetwork = kind === 'networks' || kind === 'container';
     const [usage, system, networks] = await Promise.all([
-      readCgroupUsage(this.#context.host.cgroups, containerCgroup(container)),
+      readCgroupUsage(this.#cgroups, containerCgroup(info)),
       readSystemCpu(),
       ownsNetwork ? readNetworkCounters(run) : undefined,
     ]);
@@ -44,17 +45,15 @@ export class AgentContainerStats implements ContainerStats {
 
   async top(ref: string, psArgs: string, signal: AbortSignal): Promise<ProcessTable> {
     checkPsArgs(psArgs);
-    const live = this.#context.index.find(ref);
-    if (live.container.state.status === 'restarting') {
-      throw new EngineError(
-        'conflict',
-        `Container ${live.id} is restarting, wait until the container is running`,
-      );
+    const container = this.#index.find(ref);
+    const { id, info, run } = container;
+    if (info.state.status === 'restarting') {
+      throw new EngineError('conflict', `Container ${id} is restarting, wait until the container is running`);
     }
-    if (live.run === undefined) throw new EngineError('conflict', `container ${live.id} is not running`);
-    const pids = await listMembers(this.#context.host.cgroups, containerCgroup(live.container));
+    if (run === undefined) throw new EngineError('conflict', `container ${id} is not running`);
+    const pids = await listMembers(this.#cgroups, containerCgroup(info));
     const table = psTable(await runPs(psArgs, pids, signal), new Set(pids));
-    publishContainerEvent(this.#context.events, live.container, 'top');
+    container.publish('top');
     return table;
   }
 }

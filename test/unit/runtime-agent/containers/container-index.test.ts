@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import type { Container } from '../../../../runtime-agent/containers/container.ts';
 import { ContainerIndex } from '../../../../runtime-agent/containers/container-index.ts';
-import type { LiveContainer } from '../../../../runtime-agent/containers/live-container.ts';
 import { escapeContainerName } from '../../../../runtime-agent/engine-api/api-version.ts';
 import { parseLink } from '../../../../runtime-agent/networks/plan/links.ts';
 
@@ -9,11 +9,11 @@ it('a container is found by the name of a link to it', () => {
   const index = new ContainerIndex();
   const add = (name: string, id: string, Links: readonly string[]) => {
     index.reserve(name, id);
-    index.add({ id, container: { name, hostConfig: { Links } } } as unknown as LiveContainer);
+    index.add({ id, info: { name, hostConfig: { Links } } } as unknown as Container);
   };
   add('db', 'd'.repeat(64), []);
   add('web', 'e'.repeat(64), [`${'d'.repeat(64)}:alias`]);
-  for (const ref of ['web/alias', '/web/alias']) assert.equal(index.find(ref).container.name, 'db');
+  for (const ref of ['web/alias', '/web/alias']) assert.equal(index.find(ref).info.name, 'db');
   for (const ref of ['web/other', 'db/alias', 'web/', '/', 'web/alias/alias']) {
     assert.throws(() => index.find(ref), { code: 'not-found' });
   }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Mutex } from '../../../../runtime-agent/containers/live-container.ts';
 import { Waiters } from '../../../../runtime-agent/containers/waiters.ts';
 
 describe('Waiters', () => {
@@ -27,21 +26,5 @@ describe('Waiters', () => {
     await assert.rejects(left, /gone/);
     await assert.rejects(waiters.add('removed', leaving.signal), /gone/);
     waiters.removed({ exitCode: 0 });
-  });
-});
-
-describe('Mutex', () => {
-  it('runs one after the other, also after a failure', async () => {
-    const mutex = new Mutex();
-    const steps: string[] = [];
-    const slow = mutex.run(async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      steps.push('slow');
-      throw new Error('failed');
-    });
-    const next = mutex.run(async () => steps.push('next'));
-    await assert.rejects(slow, /failed/);
-    await next;
-    assert.deepEqual(steps, ['slow', 'next']);
   });
 });

@@ -1,9 +1,10 @@
 import { closeSync, constants, openSync, statfsSync } from 'node:fs';
 import { loadInRoot } from '../../../lib/linux/files/in-root.ts';
+import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import { EngineError } from '../../errors.ts';
 import { evaluateLinks } from '../../snapshots/diff/evaluate-links.ts';
-import type { HostConfig } from '../container-info.ts';
-import { cleanPath } from '../plan/bind-text.ts';
+import type { ContainerInfo, HostConfig, MountPoint } from '../container-info.ts';
+import { cleanPath, overlap } from '../plan/bind-text.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
 
 /** linux/magic.h */
@@ -86,4 +87,46 @@ function refuseOverProc(destination: string, source: string, isProcSource: () =>
   }
   if (!destination.startsWith('/proc/') || REPLACEABLE.has(destination)) return;
   throw new EngineError('bad-request', `${at} it is inside /proc`);
+}
+
+/**
+ * Refuses binds with propagation `slave` or `shared` whose source is on a private mount of the host: later mounts would
+ * never propagate. Binds that are `slave` only because they hold the agent's own folder become private instead. Returns the
+ * mount points with their effective propagation. Throws EngineError 'runtime' with dockerd's message.
+ */
+export async function checkPropagation(
+  hostMounts: HostMounts,
+  { mounts: points, hostConfig }: Pick<ContainerInfo, 'mounts' | 'hostConfig'>,
+  dataFolder: string,
+): Promise<readonly MountPoint[]> {
+  const settled: MountPoint[] = [];
+  for (const point of points) {
+    const { source, propagation } = point;
+    const shares = propagation.endsWith('shared');
+    const entry = shares || propagation.endsWith('slave') ? await hostMounts.mountOf(source) : undefined;
+    if (entry === undefined || entry.isShared || (entry.isSlave && !shares)) {
+      settled.push(point);
+      continue;
+    }
+    if (overlap(source, dataFolder) && !isAsked(point, hostConfig)) {
+      settled.push({ ...point, propagation: 'rprivate' });
+      continue;
+    }
+    const wanted = shares ? 'a shared mount' : 'a shared or slave mount';
+    throw new EngineError(
+      'runtime',
+      `path ${source} is mounted on ${entry.mountPoint} but it is not ${wanted}: run mount --make-rshared ${entry.mountPoint} on the host`,
+    );
+  }
+  return settled;
+}
+
+/** Whether the client named the propagation. */
+function isAsked({ mode, destination }: MountPoint, { Mounts }: ContainerInfo['hostConfig']): boolean {
+  return (
+    /slave|shared/.test(mode) ||
+    Mounts.some(
+      ({ Target, BindOptions }) => cleanPath(Target) === destination && Boolean(BindOptions?.Propagation),
+    )
+  );
 }
