@@ -1,0 +1,227 @@
+import type { AppTarget, ServiceTarget } from '../target.ts';
+import { claimsClash, claimsOf } from './claims.ts';
+import {
+  type HostApp,
+  type HostContainer,
+  type HostPlan,
+  type HostStep,
+  imageKey,
+  isUp,
+  projectOf,
+} from './host-app.ts';
+import { retire, routeSteps } from './retire.ts';
+
+/** The container of each wanted instance; undefined where there is none yet. */
+export function currentContainers(app: HostApp, target: AppTarget): ReadonlySet<HostContainer> {
+  const found = instancesOf(target).map(({ service, instance }) => currentOf(app, target, service, instance));
+  return new Set(found.filter((container) => container !== undefined));
+}
+
+/**
+ * The steps that can be done now so that every instance of the target is healthy and routed, and no other runs. None when
+ * that is so.
+ */
+export function bringUp(app: HostApp, target: AppTarget): HostPlan {
+  const fetching = fetchSteps(app, target);
+  if (fetching.length > 0) {
+    return { phase: fetching.some(({ kind }) => kind === 'pull') ? 'fetching' : 'starting', steps: fetching };
+  }
+  const starting = startSteps(app, target);
+  if (starting !== undefined) return { phase: 'starting', steps: starting };
+  const current = currentContainers(app, target);
+  const routing = routeSteps(
+    app,
+    [...current].filter(({ hasRoute }) => hasRoute),
+  );
+  if (routing.length > 0) return { phase: 'draining', steps: routing };
+  const old = app.containers.filter((one) => isUp(one) && !current.has(one));
+  return { phase: 'draining', steps: retire(app, old, { remove: false }) };
+}
+
+/** What must be here before anything starts. */
+function fetchSteps(app: HostApp, target: AppTarget): readonly HostStep[] {
+  const { services, networks, volumes } = target.release;
+  const pulls = new Map<string, HostStep>();
+  for (const service of services) {
+    const { image, spec } = service;
+    const key = imageKey(image);
+    if (app.images.has(key) || !isWanting(app, target, service)) continue;
+    const { platform } = spec;
+    pulls.set(key, { kind: 'pull', image, ...(platform !== undefined && { platform }) });
+  }
+  return [
+    ...pulls.values(),
+    ...networks
+      .filter(({ name }) => !app.networks.has(name))
+      .map(({ name }): HostStep => ({ kind: 'create-network', network: name })),
+    ...volumes
+      .filter(({ name }) => !app.volumes.has(name))
+      .map(({ name }): HostStep => ({ kind: 'create-volume', volume: name })),
+  ];
+}
+
+/** Whether a container of this service is yet to be made. */
+function isWanting(app: HostApp, target: AppTarget, service: ServiceTarget): boolean {
+  if (service.job)
+    return app.jobs[service.spec.name] === undefined && jobOf(app, target, service) === undefined;
+  return service.instances.some((instance) => currentOf(app, target, service, instance) === undefined);
+}
+
+/** Undefined when all jobs are done and all instances are healthy. */
+function startSteps(app: HostApp, target: AppTarget): readonly HostStep[] | undefined {
+  const stale = app.containers.filter((one) => one.job && isUp(one) && !isJobOf(one, target));
+  if (stale.length > 0) return retire(app, stale, { remove: false });
+  const beforeJobs = neededByJobs(target);
+  const jobs = target.release.services.filter(({ job }) => job);
+  const jobsDone = jobs.every(({ spec }) => app.jobs[spec.name] === 0);
+  const steps: HostStep[] = [];
+  const blockers = new Set<HostContainer>();
+  let isComplete = jobsDone;
+  for (const service of target.release.services) {
+    const mayRun = isReady(app, target, service) && (jobsDone || beforeJobs.has(service.spec.name));
+    const waiting = service.job
+      ? jobSteps(app, target, service)
+      : service.instances.flatMap((instance) =>
+          instanceSteps(app, target, service, instance, blockers, mayRun),
+        );
+    if (waiting.length === 0) continue;
+    isComplete = false;
+    if (mayRun) steps.push(...waiting.flatMap(({ step }) => step ?? []));
+  }
+  if (steps.length > 0) return steps;
+  if (blockers.size > 0) return retire(app, [...blockers], { remove: false });
+  return isComplete ? undefined : [];
+}
+
+/** Something that an instance or job lacks; without a step it waits for others. */
+interface Waiting {
+  readonly step?: HostStep;
+}
+
+function instanceSteps(
+  app: HostApp,
+  target: AppTarget,
+  service: ServiceTarget,
+  instance: number,
+  blockers: Set<HostContainer>,
+  mayRun: boolean,
+): readonly Waiting[] {
+  const { name } = service.spec;
+  const found = currentOf(app, target, service, instance);
+  if (found === undefined) {
+    return [
+      { step: { kind: 'create', service: name, instance, name: freeName(app, target, name, instance) } },
+    ];
+  }
+  const { id: container } = found;
+  // One that ends later is its restart policy's to start.
+  if (found.passed && (isUp(found) || app.outcome === 'done')) return [];
+  if (isUp(found) || found.tried) return [{ step: { kind: 'wait-healthy', container, service: name } }];
+  const inTheWay = app.containers.filter((one) => isInTheWay(one, app, target, service, instance));
+  if (inTheWay.length === 0) return [{ step: { kind: 'start', container } }];
+  if (mayRun) for (const one of inTheWay) blockers.add(one);
+  return [{}];
+}
+
+/** Whether a running container that the target does not want must stop before this instance starts. */
+function isInTheWay(
+  one: HostContainer,
+  app: HostApp,
+  target: AppTarget,
+  service: ServiceTarget,
+  instance: number,
+): boolean {
+  if (!isUp(one) || one.job || currentContainers(app, target).has(one)) return false;
+  const { spec } = service;
+  const isPredecessor = one.service === spec.name && one.instance === instance;
+  if (isPredecessor && spec.update.order === 'stop-first') return true;
+  return claimsClash(one.claims, claimsOf(spec, target.release.volumes));
+}
+
+function jobSteps(app: HostApp, target: AppTarget, service: ServiceTarget): readonly Waiting[] {
+  const { name } = service.spec;
+  if (app.jobs[name] !== undefined) return app.jobs[name] === 0 ? [] : [{}];
+  const found = jobOf(app, target, service);
+  if (found === undefined) {
+    return [{ step: { kind: 'create', service: name, instance: 1, name: freeName(app, target, name, 1) } }];
+  }
+  const { id: container } = found;
+  if (found.state === 'created') return [{ step: { kind: 'start', container } }];
+  return [{ step: { kind: 'wait-job', container, service: name } }];
+}
+
+/** Whether what a service depends on is there. A service that is not on this host is the registry's to order. */
+function isReady(app: HostApp, target: AppTarget, { spec }: ServiceTarget): boolean {
+  return spec.dependsOn.every(({ service: name, condition }) => {
+    const other = target.release.services.find((one) => one.spec.name === name);
+    if (other === undefined) return true;
+    if (other.job) return app.jobs[name] === 0;
+    return other.instances.every((instance) => {
+      const found = currentOf(app, target, other, instance);
+      if (found === undefined || !isUp(found)) return false;
+      return found.passed || (condition === 'started' && found.tried);
+    });
+  });
+}
+
+/** Names of the services that jobs depend on, directly or not. */
+function neededByJobs(target: AppTarget): ReadonlySet<string> {
+  const { services } = target.release;
+  const needed = new Set<string>();
+  const visit = (name: string) => {
+    if (needed.has(name)) return;
+    needed.add(name);
+    const found = services.find(({ spec }) => spec.name === name);
+    for (const { service } of found?.spec.dependsOn ?? []) visit(service);
+  };
+  for (const { job, spec } of services) if (job) visit(spec.name);
+  return needed;
+}
+
+/**
+ * The container of an instance, whichever release made it, so long as it is made of the same; not one of an earlier attempt
+ * at this release.
+ */
+function currentOf(
+  app: HostApp,
+  target: AppTarget,
+  { spec, hash }: ServiceTarget,
+  instance: number,
+): HostContainer | undefined {
+  const { number } = target.release;
+  const rank = (one: HostContainer) =>
+    Number(isUp(one)) * 4 + Number(one.passed) * 2 + Number(one.state === 'created');
+  return app.containers
+    .filter((one) => !one.job && one.service === spec.name && one.instance === instance && one.hash === hash)
+    .filter((one) => one.release !== number || one.attempt >= target.attempt)
+    .sort((a, b) => rank(b) - rank(a) || (a.id < b.id ? -1 : 1))[0];
+}
+
+function jobOf(app: HostApp, target: AppTarget, { spec }: ServiceTarget): HostContainer | undefined {
+  return app.containers.find((one) => one.service === spec.name && isJobOf(one, target));
+}
+
+function isJobOf(one: HostContainer, { release, attempt }: AppTarget): boolean {
+  return one.job && one.release === release.number && one.attempt === attempt;
+}
+
+function instancesOf(target: AppTarget) {
+  return target.release.services
+    .filter(({ job }) => !job)
+    .flatMap((service) => service.instances.map((instance) => ({ service, instance })));
+}
+
+/** `PROJECT-SERVICE-INSTANCE`, and with the release and attempt while the name is taken. */
+export function freeName(
+  app: Pick<HostApp, 'containers'>,
+  { app: name, release, attempt }: AppTarget,
+  service: string,
+  instance: number,
+): string {
+  const short = `${projectOf(name)}-${service}-${instance}`;
+  const taken = new Set(app.containers.map((one) => one.name));
+  const names = [short, `${short}-r${release.number}`, `${short}-r${release.number}-${attempt}`];
+  return (
+    names.find((candidate) => !taken.has(candidate)) ?? `${short}-r${release.number}-${attempt}-${taken.size}`
+  );
+}

@@ -1,0 +1,79 @@
+import type { AppTarget } from '../target.ts';
+import { bringUp, currentContainers, freeName } from './bring-up.ts';
+import { claimsClash } from './claims.ts';
+import { type HostApp, type HostPlan, type HostStep, isOfAttempt, isUp } from './host-app.ts';
+import { retire, routeSteps } from './retire.ts';
+
+/**
+ * Decides what a host does next to bring an app to its target; undefined: to take it off the host. Pure.
+ *
+ * The order: fetch all images; run jobs; start new instances beside the old ones, after what they depend on; wait until they
+ * are healthy; lead requests to them; drain and stop the old ones; watch; remove the old ones. An old instance stops first
+ * only if it holds a port or an exclusive volume that the new one needs, or the service says `order: stop-first`, and then
+ * only when nothing else is left to wait for. A failed attempt starts again what it has stopped, leads requests to it, and
+ * removes what it has made.
+ */
+export function planHost(app: HostApp, target: AppTarget | undefined): HostPlan {
+  if (target === undefined) return takeOff(app);
+  const { outcome, containers } = app;
+  if (outcome === 'failed') return { phase: 'failed', steps: goBack(app, target) };
+  const made = containers.filter((one) => !one.job && isOfAttempt(one, target));
+  if (outcome === 'watching') {
+    return { phase: 'healthy', steps: [{ kind: 'watch', containers: made.map(({ id }) => id) }] };
+  }
+  const { steps, phase } = bringUp(app, target);
+  if (outcome === 'done') {
+    // An instance that was removed by hand, or did not come back after a reboot.
+    if (steps.length > 0) return { phase: 'starting', steps };
+    return { phase: 'healthy', steps: tidyUp(app, target) };
+  }
+  if (steps.length > 0 || phase !== 'draining') return { phase, steps };
+  return { phase, steps: [{ kind: 'settle', outcome: made.length > 0 ? 'watching' : 'done' }] };
+}
+
+/** Removes old containers and networks, and gives containers their short names. */
+function tidyUp(app: HostApp, target: AppTarget): readonly HostStep[] {
+  const current = currentContainers(app, target);
+  const old = app.containers.filter((one) => !current.has(one) && !(one.job && isOfAttempt(one, target)));
+  if (old.length > 0) return retire(app, old, { remove: true });
+  const used = new Set(target.release.networks.map(({ name }) => name));
+  const unused = [...app.networks].filter((network) => !used.has(network));
+  return [
+    ...[...current].flatMap((container): readonly HostStep[] => {
+      const name = freeName(app, target, container.service, container.instance);
+      return name.length < container.name.length ? [{ kind: 'rename', container: container.id, name }] : [];
+    }),
+    ...unused.map((network): HostStep => ({ kind: 'remove-network', network })),
+  ];
+}
+
+/** Starts again what the attempt has stopped, leads requests to it, and removes what the attempt has made. */
+function goBack(app: HostApp, target: AppTarget): readonly HostStep[] {
+  const made = app.containers.filter((container) => isOfAttempt(container, target));
+  const before = app.containers.filter((container) => !isOfAttempt(container, target));
+  const stopped = before.filter((one) => one.stopped && !isUp(one) && !one.tried);
+  const inTheWay = made.filter(
+    (one) => isUp(one) && stopped.some((old) => claimsClash(one.claims, old.claims)),
+  );
+  if (inTheWay.length > 0) return retire(app, inTheWay, { remove: false });
+  if (stopped.length > 0) return stopped.map(({ id }) => ({ kind: 'start', container: id }));
+  const waiting = before.filter((one) => one.stopped && isUp(one) && !one.passed);
+  if (waiting.length > 0) {
+    return waiting.map(({ id, service }) => ({ kind: 'wait-healthy', container: id, service }));
+  }
+  const routing = routeSteps(
+    app,
+    before.filter((one) => one.hasRoute && isUp(one) && one.passed),
+  );
+  return routing.length > 0 ? routing : retire(app, made, { remove: true });
+}
+
+/** Stops and removes everything of the app but its volumes. */
+function takeOff(app: HostApp): HostPlan {
+  const steps = retire(app, app.containers, { remove: true });
+  if (steps.length > 0) return { phase: 'draining', steps };
+  return {
+    phase: 'stopped',
+    steps: [...app.networks].map((network) => ({ kind: 'remove-network', network })),
+  };
+}
