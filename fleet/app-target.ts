@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Placement, Release } from './release.ts';
+import { type AppSpec, isJob, type PinnedImage, type ServiceSpec } from './service.ts';
+import type { AppTarget, ReleaseTarget, SealedSecret, ServiceTarget } from './target.ts';
+
+/** What a host is told of an app beside the release. */
+export interface TargetTerms extends Pick<AppTarget, 'attempt' | 'timeout' | 'prefetch' | 'keep'> {
+  /** The secrets of the release, sealed for this host. */
+  readonly secrets: readonly SealedSecret[];
+  /** Whether the jobs of the release run on this host: on one host, once. */
+  readonly jobs: boolean;
+}
+
+/** Makes what one host is told of an app. Undefined when the release has nothing there. */
+export function appTarget(
+  release: Release,
+  placements: readonly Placement[],
+  host: string,
+  { secrets, jobs, ...terms }: TargetTerms,
+): AppTarget | undefined {
+  const services = release.spec.services.flatMap((spec): readonly ServiceTarget[] => {
+    const image = release.images[spec.name];
+    const here = placements.find((one) => one.service === spec.name && one.host === host);
+    const job = isJob(release.spec, spec.name);
+    if (image === undefined || here === undefined || (job && !jobs)) return [];
+    return [{ spec, image, instances: here.instances, job, hash: serviceHash(release, spec, image) }];
+  });
+  if (services.length === 0) return undefined;
+  return { app: release.app, release: releaseTarget(release, services, secrets), ...terms };
+}
+
+/** Only what these services use: a host learns nothing else. */
+function releaseTarget(
+  { number, spec }: Release,
+  services: readonly ServiceTarget[],
+  secrets: readonly SealedSecret[],
+): ReleaseTarget {
+  const specs = services.map((service) => service.spec);
+  const used = (names: readonly string[]) => {
+    const set = new Set(names);
+    return ({ name }: { readonly name: string }) => set.has(name);
+  };
+  const volumes = specs.flatMap(({ mounts }) =>
+    mounts.flatMap((mount) => (mount.type === 'volume' && mount.volume !== undefined ? mount.volume : [])),
+  );
+  return {
+    number,
+    services,
+    volumes: spec.volumes.filter(used(volumes)),
+    networks: spec.networks.filter(used(specs.flatMap(({ networks }) => networks.map((use) => use.network)))),
+    configs: spec.configs.filter(used(specs.flatMap(({ configs }) => configs.map(({ source }) => source)))),
+    secrets: secrets.filter(used(specs.flatMap(secretsOf))),
+  };
+}
+
+/** Names of the secrets that a service uses, its certificate included. */
+export function secretsOf({ secrets, route }: ServiceSpec): readonly string[] {
+  const names = secrets.map(({ source }) => source);
+  return route?.kind === 'http' && route.tls.kind === 'secret' ? [...names, route.tls.secret] : names;
+}
+
+/** The images of a release that a host needs. */
+export function imagesOn(
+  { images, spec }: Pick<Release, 'images' | 'spec'>,
+  placements: readonly Placement[],
+  host: string,
+): readonly PinnedImage[] {
+  const here = new Set(placements.filter((one) => one.host === host).map(({ service }) => service));
+  return spec.services.flatMap(({ name }) => {
+    const image = images[name];
+    return image === undefined || !here.has(name) ? [] : [image];
+  });
+}
+
+/**
+ * A hash of all that an instance of a service is made of. What concerns only how it is brought to the hosts (replicas,
+ * constraints, update policy) is left out, and so is its tag: an instance with the same hash need not be replaced.
+ */
+export function serviceHash(
+  { secrets, spec: app }: Pick<Release, 'secrets' | 'spec'>,
+  spec: ServiceSpec,
+  image: PinnedImage,
+): string {
+  const { replicas: _, constraints: __, update: ___, dependsOn: ____, image: _____, ...made } = spec;
+  const contents = app.configs.filter(({ name }) => spec.configs.some(({ source }) => source === name));
+  const parts = {
+    made,
+    image: image.digest,
+    secrets: secretsOf(spec).map((name) => [name, secrets[name] ?? 0]),
+    contents: contents.map(({ name, content }) => [name, content]),
+    volumes: definitionsOf(app, spec),
+  };
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(parts)))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+function definitionsOf(app: AppSpec, { mounts, networks }: ServiceSpec): readonly unknown[] {
+  const volumes = app.volumes.filter(({ name }) =>
+    mounts.some((mount) => mount.type === 'volume' && mount.volume === name),
+  );
+  return [...volumes, ...app.networks.filter(({ name }) => networks.some((use) => use.network === name))];
+}
+
+/** The same value with the keys of objects in order, so that equal values have equal texts. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, one]) => [key, sorted(one)]));
+}
