@@ -41,8 +41,8 @@ export interface Access {
   readonly anonymous?: true;
   /** Whether tokens are refused. */
   readonly inPerson?: true;
-  /** Throws DENIED. */
-  check(ctx: RequestContext): void;
+  /** Runs before parameters and body are read. Throws DENIED. */
+  check(ctx: RequestContext): void | Promise<void>;
 }
 
 export const EVERYBODY: Access = { who: '', check: () => {} };
@@ -77,7 +77,13 @@ export const SELF_OR_ADMINS_IN_PERSON: Access = {
   },
 };
 
-export const IN_PERSON: Access = { who: '', inPerson: true, check: requirePerson };
+export const IN_PERSON: Access = {
+  who: '',
+  inPerson: true,
+  check: (ctx) => {
+    requirePerson(ctx);
+  },
+};
 
 /** The part of the API that a route belongs to: `any` is open to every token, `manage` to those for all of the API. */
 export type Area = ManagementArea | 'any' | 'manage';

@@ -127,7 +127,7 @@ export function route<
     body,
     answer,
     run: async (ctx) => {
-      terms.access.check(ctx);
+      await terms.access.check(ctx);
       const request = {
         ctx,
         params: ctx.params as RouteRequest<Path, Query, Body>['params'],

@@ -2,11 +2,11 @@ import { nameOf } from '../../auth/access/identity.ts';
 import { isAdmin } from '../../auth/access/rights.ts';
 import { parseOwner } from '../../auth/accounts/names.ts';
 import { findRobot, makeRobot, renewRobot } from '../../auth/administration/make-credential.ts';
-import type { Credential, CredentialStore, Owner } from '../../auth/credentials/credential-store.ts';
-import { EVERYBODY, IN_PERSON, isPerson, requireAdmin } from '../api/access.ts';
+import type { CredentialStore, Owner } from '../../auth/credentials/credential-store.ts';
+import { type Access, EVERYBODY, IN_PERSON, isPerson, requireAdmin, requirePerson } from '../api/access.ts';
 import { nextOf, PAGE, pageOf, rowPageOf } from '../api/page.ts';
 import { type Route, route } from '../api/route.ts';
-import { list, object, text } from '../api/schema.ts';
+import { list, object, optional, text } from '../api/schema.ts';
 import type { RequestContext } from '../request-context.ts';
 import {
   CREDENTIAL,
@@ -24,6 +24,10 @@ const OF_ROBOT = { name: 'What the robot logs in as' } as const;
 
 /** Robot accounts: everybody's own, and for administrators those of others and of teams. */
 export function robotRoutes(credentials: CredentialStore): readonly Route[] {
+  const owners: Access = {
+    who: 'For the owner and administrators.',
+    check: (ctx) => requireOwner(ctx, credentials),
+  };
   return [
     route({
       method: 'GET',
@@ -58,10 +62,11 @@ export function robotRoutes(credentials: CredentialStore): readonly Route[] {
         {
           owner: text({ description: 'user:NAME or team:NAME' }),
           name: text({ description: "It logs in as the owner's name, a plus and this" }),
-          scopes: list(text(), { ...NEW_SCOPES, minItems: 1 }),
+          // makeRobot says which scopes a robot needs if there are none.
+          scopes: optional(list(text(), { ...NEW_SCOPES, minItems: 1 })),
           expiresAt: NEW_END,
         },
-        { title: 'NewRobot' },
+        { title: 'NewRobot', required: ['owner', 'name', 'scopes'] },
       ),
       status: 201,
       answer: MADE_CREDENTIAL,
@@ -77,16 +82,21 @@ export function robotRoutes(credentials: CredentialStore): readonly Route[] {
       path: '/robots/{name}/secret',
       id: 'renewRobot',
       summary: 'Make a new secret; the old one ends',
-      description: 'For the owner and administrators.',
-      access: IN_PERSON,
+      access: {
+        ...owners,
+        inPerson: true,
+        check: async (ctx) => {
+          requirePerson(ctx);
+          await owners.check(ctx);
+        },
+      },
       area: 'credentials',
       params: OF_ROBOT,
       body: object({ expiresAt: NEW_END }, { title: 'NewSecret' }),
       status: 201,
       answer: MADE_CREDENTIAL,
       errors: { 404: 'There is no robot account of this name' },
-      async handle({ ctx, params: { name }, body }) {
-        await robotOf(ctx, credentials, name);
+      async handle({ params: { name }, body }) {
         const end = endOf(body.expiresAt).expiresAt;
         const { credential, secret } = await renewRobot(credentials, name, end);
         return { ...shownCredential(credential), expiresAt: end?.toISOString() ?? null, secret };
@@ -97,24 +107,27 @@ export function robotRoutes(credentials: CredentialStore): readonly Route[] {
       path: '/robots/{name}',
       id: 'removeRobot',
       summary: 'Remove a robot account',
-      description: 'For the owner and administrators.',
-      access: EVERYBODY,
+      access: owners,
       area: 'credentials',
       params: OF_ROBOT,
       errors: { 404: 'There is no robot account of this name' },
-      async handle({ ctx, params: { name } }) {
-        const { id } = await robotOf(ctx, credentials, name);
+      async handle({ params: { name } }) {
+        const { id } = await findRobot(credentials, name);
         await credentials.remove(id);
       },
     }),
   ];
 }
 
-/** The robot of the path, if the caller may change it; others do not learn whether it is there. */
-async function robotOf(ctx: RequestContext, credentials: CredentialStore, name: string): Promise<Credential> {
+/**
+ * Continues for the owner of the path's robot and for administrators; others do not learn whether it is there. Throws
+ * DENIED, and EntryUnknownError.
+ */
+async function requireOwner(ctx: RequestContext, credentials: CredentialStore): Promise<void> {
+  const name = ctx.params.name ?? '';
   const robot = await credentials.findRobot(name);
   if (robot === undefined || !isOwner(ctx, robot.owner)) requireAdmin(ctx);
-  return findRobot(credentials, name);
+  await findRobot(credentials, name);
 }
 
 function isOwner(ctx: RequestContext, owner: Owner): boolean {
