@@ -1,45 +1,54 @@
-import { createRemoteJWKSet, type JWTVerifyGetKey } from 'jose';
-import { readAtMost } from '../../lib/streams/read-at-most.ts';
+import type { JWTVerifyGetKey } from 'jose';
+import { boundedFetch } from '../../lib/http/bounded-fetch.ts';
 import { ProviderUnreachableError } from '../errors.ts';
+import { FAILED_FOR, remoteKeys } from '../remote-keys.ts';
 
 const TIMEOUT = 5_000;
 const LARGEST_DOCUMENT = 64 * 1024;
 const MOST_ISSUERS = 100;
+
+interface KnownIssuer {
+  readonly keys: Promise<JWTVerifyGetKey>;
+  /** When it is to be asked anew, by performance.now(); Infinity unless it has failed. */
+  until: number;
+}
 
 /**
  * The keys of issuers, found by their discovery document (OpenID Connect Discovery, section 4) and asked for again every
  * ten minutes, and when a token names one that is not known. Only to be asked for issuers that an administrator trusts.
  */
 export class IssuerKeys {
-  readonly #known = new Map<string, JWTVerifyGetKey>();
+  readonly #known = new Map<string, KnownIssuer>();
 
-  /** Throws ProviderUnreachableError. */
-  async of(issuer: string): Promise<JWTVerifyGetKey> {
+  /** Asks an issuer once, however many want its keys. Throws ProviderUnreachableError, also for a while after a failure. */
+  of(issuer: string): Promise<JWTVerifyGetKey> {
     const known = this.#known.get(issuer);
-    if (known !== undefined) return known;
-    const found = createRemoteJWKSet(await discover(issuer), { timeoutDuration: TIMEOUT });
+    if (known !== undefined && performance.now() < known.until) return known.keys;
+    const keys = discover(issuer).then((url) => remoteKeys(url, unreachable(issuer)));
+    const found: KnownIssuer = { keys, until: Number.POSITIVE_INFINITY };
     if (this.#known.size >= MOST_ISSUERS) this.#known.clear();
     this.#known.set(issuer, found);
-    return found;
+    keys.catch(() => {
+      found.until = performance.now() + FAILED_FOR;
+    });
+    return keys;
   }
+}
+
+function unreachable(issuer: string): string {
+  return `the identity provider ${issuer} cannot be asked for its keys: try again soon`;
 }
 
 async function discover(issuer: string): Promise<URL> {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   let text: string;
   try {
-    const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT) });
+    const signal = AbortSignal.timeout(TIMEOUT);
+    const answer = await boundedFetch(LARGEST_DOCUMENT)(address, { redirect: 'error', signal });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
-    const bytes = await readAtMost(answer.body ?? [], LARGEST_DOCUMENT);
-    if (bytes === undefined) throw new Error(`it has more than ${LARGEST_DOCUMENT} bytes`);
-    text = bytes.toString('utf8');
+    text = await answer.text();
   } catch (cause) {
-    throw new ProviderUnreachableError(
-      `the identity provider ${issuer} cannot be asked for its keys: try again soon`,
-      {
-        cause,
-      },
-    );
+    throw new ProviderUnreachableError(unreachable(issuer), { cause });
   }
   const document = parseObject(text);
   const keys = typeof document.jwks_uri === 'string' ? URL.parse(document.jwks_uri) : null;

@@ -3,7 +3,7 @@ import { matchesWildcard } from '../../lib/pattern/wildcard.ts';
 import type { Identity } from '../access/identity.ts';
 import { actionsOf } from '../access/role.ts';
 import type { BasicCredentials, LoginMethod } from '../authenticators/login-method.ts';
-import { CredentialsInvalidError, ProviderUnreachableError } from '../errors.ts';
+import { CredentialsInvalidError } from '../errors.ts';
 import { IssuerKeys } from './issuer-keys.ts';
 import type { JobRule, JobRuleStore } from './job-rule.ts';
 
@@ -52,15 +52,9 @@ export class JobLogin implements LoginMethod {
         requiredClaims: ['exp'],
       });
       return payload;
-    } catch (cause) {
-      if (cause instanceof ProviderUnreachableError) throw cause;
-      if (cause instanceof errors.JWKSTimeout || !(cause instanceof errors.JOSEError)) {
-        throw new ProviderUnreachableError(
-          `the identity provider ${issuer} cannot be asked for its keys: try again soon`,
-          { cause },
-        );
-      }
-      throw new CredentialsInvalidError(complaint(cause));
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+      throw new CredentialsInvalidError(complaint(error));
     }
   }
 }
@@ -78,7 +72,8 @@ function nameOfJob([rule]: readonly JobRule[], { sub }: JWTPayload): string {
 function issuerOf(text: string): string | undefined {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(text)) return undefined;
   try {
-    return decodeJwt(text).iss;
+    const { iss }: { readonly iss?: unknown } = decodeJwt(text);
+    return typeof iss === 'string' ? iss : undefined;
   } catch {
     return undefined;
   }

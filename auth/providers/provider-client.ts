@@ -9,6 +9,7 @@ import {
   ClientSecretPost,
   type Configuration,
   calculatePKCECodeChallenge,
+  customFetch,
   discovery,
   enableNonRepudiationChecks,
   fetchUserInfo,
@@ -17,6 +18,7 @@ import {
   randomPKCECodeVerifier,
   randomState,
 } from 'openid-client';
+import { boundedFetch } from '../../lib/http/bounded-fetch.ts';
 import { hashSecret } from '../credentials/secret.ts';
 import { LoginRefusedError, ProviderUnreachableError } from '../errors.ts';
 import type { PersonClaims } from './account-for.ts';
@@ -24,6 +26,8 @@ import type { Provider } from './provider.ts';
 
 /** Seconds. */
 const TIMEOUT = 5;
+/** Bytes: documents, keys, tokens and claims; somebody may be in hundreds of groups. */
+const LARGEST_ANSWER = 1024 * 1024;
 /** Milliseconds after which a provider is asked anew where its end points are. */
 const REMEMBERED = 10 * 60 * 1000;
 const MOST_PROVIDERS = 100;
@@ -111,6 +115,7 @@ function discover({ issuer, clientId, clientSecret }: Provider): Promise<Configu
   const plain = server.protocol === 'http:' ? [allowInsecureRequests] : [];
   return discovery(server, clientId, undefined, clientAuthentication(clientSecret), {
     timeout: TIMEOUT,
+    [customFetch]: boundedFetch(LARGEST_ANSWER),
     execute: [enableNonRepudiationChecks, ...plain],
   });
 }

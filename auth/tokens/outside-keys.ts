@@ -1,11 +1,5 @@
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  errors,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-} from 'jose';
-import { ProviderUnreachableError } from '../errors.ts';
+import { createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { remoteKeys } from '../remote-keys.ts';
 import type { KeySource } from './token-verifier.ts';
 
 /**
@@ -14,25 +8,9 @@ import type { KeySource } from './token-verifier.ts';
  * tokens that were verified before go on, and others are refused with ProviderUnreachableError.
  */
 export function outsideKeys(keys: { readonly url: URL } | { readonly set: JSONWebKeySet }): KeySource {
-  return { find: 'url' in keys ? remoteKeys(keys.url) : createLocalJWKSet(keys.set), generation: () => 0 };
-}
-
-function remoteKeys(url: URL): JWTVerifyGetKey {
-  const find = createRemoteJWKSet(url);
-  return async (header, token) => {
-    try {
-      return await find(header, token);
-    } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys)
-        throw cause;
-      // A header that no key could be for is the token's fault.
-      if (cause instanceof errors.JOSENotSupported) throw cause;
-      throw new ProviderUnreachableError(
-        `the keys of the token server cannot be read from ${url}: try again soon`,
-        {
-          cause,
-        },
-      );
-    }
-  };
+  const find =
+    'url' in keys
+      ? remoteKeys(keys.url, `the keys of the token server cannot be read from ${keys.url}: try again soon`)
+      : createLocalJWKSet(keys.set);
+  return { find, generation: () => 0 };
 }

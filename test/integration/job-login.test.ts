@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { after, describe, test } from 'node:test';
 import { generateKeyPair, SignJWT } from 'jose';
 import { allowsScope } from '../../auth/access/rights.ts';
@@ -6,6 +7,7 @@ import { repositoryScope } from '../../auth/access/scope.ts';
 import { parseAccountName } from '../../auth/accounts/names.ts';
 import { JobLogin } from '../../auth/jobs/job-login.ts';
 import type { JobRule, JobRuleStore } from '../../auth/jobs/job-rule.ts';
+import { sendWithoutEnd } from '../support/endless-answer.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 
 const AUDIENCE = 'https://registry.example';
@@ -116,8 +118,11 @@ describe('tokens of jobs', async () => {
   });
 
   test('passwords that are no tokens are left to others', async () => {
-    for (const password of ['', 'secret', 'a.b.c', 'a.b', `${'x'.repeat(9)}.e30.y`]) {
-      assert.equal(await present(password), undefined);
+    const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const issuers = [{ a: 1 }, [provider.issuer], [], 5, true, null];
+    const tokens = issuers.map((iss) => `${encoded({ alg: 'RS256' })}.${encoded({ ...claims, iss })}.AAAA`);
+    for (const password of ['', 'secret', 'a.b.c', 'a.b', `${'x'.repeat(9)}.e30.y`, ...tokens]) {
+      assert.equal(await present(password), undefined, password);
     }
   });
 
@@ -129,4 +134,54 @@ describe('tokens of jobs', async () => {
     await assert.rejects(present(token), { code: 'PROVIDER_UNREACHABLE', message: /try again soon/ });
     assert.ok(await present(await provider.jobToken(claims)));
   });
+
+  test('an issuer is asked once, however many name it, and not again at once after it has failed', async () => {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked += 1;
+      response.writeHead(500).end();
+    });
+    const issuer = await listen(server);
+    rules.push({ ...(rules[0] as JobRule), name: 'failing', issuer });
+    const token = await provider.jobToken({ ...claims, iss: issuer });
+    const many = await Promise.allSettled(Array.from({ length: 100 }, () => present(token)));
+    assert.deepEqual(new Set(many.map(({ status }) => status)), new Set(['rejected']));
+    await assert.rejects(present(token), { code: 'PROVIDER_UNREACHABLE' });
+    assert.equal(asked, 1);
+  });
+
+  test('a set of keys that never ends, or is none, is the fault of the provider', async () => {
+    let sent = () => 0;
+    const answers: Readonly<Record<string, (response: ServerResponse) => void>> = {
+      endless: (response) => {
+        sent = sendWithoutEnd(response);
+      },
+      down: (response) => response.writeHead(503).end(),
+      moved: (response) => response.writeHead(302, { Location: provider.issuer }).end(),
+      page: (response) => response.end('<html>'),
+      list: (response) => response.end('[]'),
+    };
+    for (const [name, answer] of Object.entries(answers)) {
+      const server = createServer((request, response) => {
+        if (request.url !== '/keys') response.end(JSON.stringify({ issuer, jwks_uri: `${issuer}/keys` }));
+        else answer(response);
+      });
+      const issuer = await listen(server);
+      rules.push({ ...(rules[0] as JobRule), name, issuer });
+      const token = await provider.jobToken({ ...claims, iss: issuer });
+      await assert.rejects(present(token), { code: 'PROVIDER_UNREACHABLE' }, name);
+    }
+    assert.ok(sent() < 32 * 1024 * 1024, `${sent()} bytes`);
+  });
 });
+
+/** Listens on a free port of 127.0.0.1 until the end of this file. Returns the server's URL. */
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+}

@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { ProviderClient } from '../../auth/providers/provider-client.ts';
 import { defer } from '../support/cleanup.ts';
+import { sendWithoutEnd } from '../support/endless-answer.ts';
 import { CLIENT } from '../support/people-provider.ts';
 
 /** A provider that answers what a test wants it to. */
@@ -12,6 +13,8 @@ describe('what providers answer', async () => {
   const jwk = { ...(await exportJWK(publicKey)), kid: 'k', use: 'sig', alg: 'ES256' };
   let idToken: string | undefined;
   let status = 200;
+  let endless = '';
+  let sent = () => 0;
   const server = createServer((req, res) => {
     const paths: Readonly<Record<string, () => object>> = {
       '/.well-known/openid-configuration': () => ({
@@ -25,6 +28,10 @@ describe('what providers answer', async () => {
       '/token': () => ({ access_token: 'x', token_type: 'bearer', id_token: idToken }),
     };
     const answer = paths[req.url ?? ''];
+    if (req.url === endless) {
+      sent = sendWithoutEnd(res.writeHead(200, { 'Content-Type': 'application/json' }));
+      return;
+    }
     res.writeHead(answer === undefined ? 404 : status, { 'Content-Type': 'application/json' });
     res.end(JSON.stringify(answer?.() ?? {}));
   });
@@ -116,5 +123,20 @@ describe('what providers answer', async () => {
     await assert.rejects(finish(), { code: 'PROVIDER_UNREACHABLE' });
     status = 200;
     await finish();
+  });
+
+  test('an answer that never ends is not read to its end', async () => {
+    idToken = await sign(claims);
+    for (const path of ['/.well-known/openid-configuration', '/token', '/jwks']) {
+      endless = '';
+      // It does not know the keys yet.
+      const fresh = new ProviderClient();
+      if (path !== '/.well-known/openid-configuration') await fresh.begin(provider, callback);
+      endless = path;
+      const answer = fresh.finish(provider, new URL(`${callback}?code=c&state=${checks.state}`), checks);
+      await assert.rejects(answer, { code: 'PROVIDER_UNREACHABLE' }, path);
+      assert.ok(sent() < 32 * 1024 * 1024, `${path}: ${sent()} bytes`);
+    }
+    endless = '';
   });
 });
