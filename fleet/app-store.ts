@@ -33,6 +33,9 @@ export interface StoredRollout {
   readonly revision: number;
 }
 
+/** Makes the state of the rollout of a new release, given that of the rollout before; it must be pure. */
+export type BeginRollout = (release: number, before: unknown) => unknown;
+
 /** A version of a secret, sealed for the key of the registry: age, in base64. */
 export interface StoredSecret {
   readonly name: string;
@@ -46,8 +49,7 @@ export interface StoredSecret {
  * Apps, releases, rollouts and secrets. An app begins with its first release; a release never changes but for its
  * state:
  *
- *     const { number } = await apps.createRelease(release, { on, follow: 'following' }, latest);
- *     await apps.saveRollout({ app, release: number, state, revision: 1 });
+ *     const { number } = await apps.createRelease(release, { on, follow: 'following' }, latest, begin);
  *     await apps.endRelease(app, number, { state: 'done', at: now });   // app.current is now this one
  *
  * The images of the current release, of one that is rolling, and of the KEPT_RELEASES before are roots of garbage
@@ -59,9 +61,15 @@ export interface AppStore {
   /**
    * Makes the next release and, with the first, the app. A release that was rolling becomes `superseded`. Throws
    * AppError, and nothing changes: 'changed' when the latest release is not `latest` (0: the app must be new),
-   * 'image-gone' when an image of this registry is not there, 'too-many'.
+   * 'image-gone' when an image of this registry is not there, 'too-many'. `begin` makes the state of its rollout, which
+   * takes the place of the one before.
    */
-  createRelease(release: NewRelease, change: AppChange, latest: number): Promise<Release>;
+  createRelease(
+    release: NewRelease,
+    change: AppChange,
+    latest: number,
+    begin?: BeginRollout,
+  ): Promise<Release>;
   findRelease(app: string, number: number): Promise<Release | undefined>;
   /** Newest first, at most `limit`, of those before `before`. */
   releases(app: string, limit: number, before?: number): Promise<readonly Release[]>;

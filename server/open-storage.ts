@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { AppStore } from '../fleet/app-store.ts';
 import type { HostStore } from '../fleet/host-store.ts';
 import { FolderInUseError, type FolderLock, lockFolder } from '../lib/files/folder-lock.ts';
 import { widerFiles } from '../lib/files/wider-files.ts';
@@ -21,6 +22,7 @@ import { hasCatalog, openCatalog } from '../storage/catalog/knex-catalog.ts';
 import { refusalOf } from '../storage/catalog/postgres/refusal.ts';
 import { DeviceWatch } from '../storage/device-watch.ts';
 import { DiskReserve } from '../storage/disk-reserve.ts';
+import { KnexAppStore } from '../storage/fleet/knex-app-store.ts';
 import { KnexHostStore } from '../storage/fleet/knex-host-store.ts';
 import { NAMES_FOLDER } from '../storage/recovery-copies/names-snapshot.ts';
 import { ROWS_FOLDER } from '../storage/recovery-copies/read-rows.ts';
@@ -40,6 +42,7 @@ export interface OpenedStorage extends AsyncDisposable {
   readonly database: Database;
   readonly catalog: Catalog;
   readonly hosts: HostStore;
+  readonly apps: AppStore;
   readonly version: CatalogVersion;
   readonly blobs: BlobStore;
   /** Of the device of the data folder. */
@@ -90,6 +93,7 @@ export async function openStorage(config: StorageConfig): Promise<OpenedStorage>
     database,
     catalog,
     hosts: new KnexHostStore(database),
+    apps: new KnexAppStore(database),
     version,
     blobs,
     device,

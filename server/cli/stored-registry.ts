@@ -3,6 +3,7 @@ import { ConfigError } from '../../lib/settings/config-error.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import type { Database } from '../../storage/catalog/database.ts';
 import { hasCatalog, openCatalog } from '../../storage/catalog/knex-catalog.ts';
+import { KnexAppStore } from '../../storage/fleet/knex-app-store.ts';
 import { KnexHostStore } from '../../storage/fleet/knex-host-store.ts';
 import { refusedFolder } from '../on-folder.ts';
 import {
@@ -28,7 +29,8 @@ export async function openStoredRegistry(
     await replay(config);
     const blobs = new BlobStore(await openBlobDriver(config));
     const hosts = new KnexHostStore(database);
-    return { database, catalog, hosts, blobs, [Symbol.asyncDispose]: () => database.destroy() };
+    const apps = new KnexAppStore(database);
+    return { database, catalog, hosts, apps, blobs, [Symbol.asyncDispose]: () => database.destroy() };
   } catch (error) {
     await database.destroy();
     throw error;

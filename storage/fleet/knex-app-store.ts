@@ -3,6 +3,7 @@ import {
   type AppChange,
   AppError,
   type AppStore,
+  type BeginRollout,
   type ImageHolder,
   KEPT_RELEASES,
   type NewRelease,
@@ -74,7 +75,12 @@ export class KnexAppStore implements AppStore {
     return row && appOf(row);
   }
 
-  createRelease(release: NewRelease, change: AppChange, latest: number): Promise<Release> {
+  createRelease(
+    release: NewRelease,
+    change: AppChange,
+    latest: number,
+    begin?: BeginRollout,
+  ): Promise<Release> {
     return inTransaction(this.#knex, async (trx) => {
       const row: AppRow | undefined = await trx('apps').where({ name: release.app }).first();
       if ((row?.latest ?? 0) !== latest) throw changed(release.app);
@@ -103,6 +109,7 @@ export class KnexAppStore implements AppStore {
         .where({ app: release.app })
         .where('number', '<=', number - HISTORY_KEPT)
         .delete();
+      if (begin !== undefined) await beginRollout(trx, release.app, number, begin);
       return { ...release, number, state: 'rolling' as const };
     });
   }
@@ -250,6 +257,19 @@ export class KnexAppStore implements AppStore {
   holders(digest: Digest, repository?: string): Promise<readonly ImageHolder[]> {
     return holdersOf(this.#knex, digest, repository);
   }
+}
+
+async function beginRollout(
+  trx: Knex.Transaction,
+  app: string,
+  release: number,
+  begin: BeginRollout,
+): Promise<void> {
+  const row = await trx('rollouts').where({ app }).first();
+  const before = row && rolloutOf(row);
+  const state = JSON.stringify(begin(release, before?.state));
+  const rollout = { app, release, state, revision: (before?.revision ?? 0) + 1 };
+  await trx('rollouts').insert(rollout).onConflict('app').merge();
 }
 
 async function insertApp(

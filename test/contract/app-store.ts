@@ -205,6 +205,19 @@ export function describeAppStore(name: string, open: () => Promise<AppStoreHarne
       assert.equal((await apps.rollouts()).length, 1);
     });
 
+    test('a release and its rollout begin together', async () => {
+      await push('one', 'main');
+      const begin = (number: number, before: unknown) => ({ number, before });
+      await apps.createRelease(release('team/shop', { web: image('one') }), {}, 0, begin);
+      await apps.createRelease(release('team/shop', { web: image('one') }), {}, 1, begin);
+      assert.deepEqual(await apps.findRollout('team/shop'), {
+        app: 'team/shop',
+        release: 2,
+        state: { number: 2, before: { number: 1 } },
+        revision: 2,
+      });
+    });
+
     test('secrets have versions', async () => {
       await deploy('team/shop', 'one');
       const secret = { name: 'PASSWORD', sealed: 'c2VhbGVk', createdAt: AT, createdBy: 'ada' };
