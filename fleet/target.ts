@@ -16,7 +16,10 @@ export interface HostTarget {
 export interface AppTarget {
   readonly app: string;
   readonly release: ReleaseTarget;
-  /** Rises when a host shall try a release again that failed there, or shall replace instances of the same release. */
+  /**
+   * Rises whenever the registry sets the app's release anew, so that a report about it is told from an older one. A host
+   * that failed then tries again; healthy instances with the hash of the target stay as they are.
+   */
   readonly attempt: number;
   /** Milliseconds that the host has for an attempt. */
   readonly timeout: number;

@@ -1,0 +1,324 @@
+/**
+ * What Berth does with a key. `supported`: it has the meaning of the Compose specification on each host, and `text` says
+ * what is particular to a fleet. `ignored`: it changes nothing there. `refused`: `text` is the error.
+ */
+export interface KeySupport {
+  readonly support: 'supported' | 'ignored' | 'refused';
+  readonly text: string;
+}
+
+export type KeyTable = ReadonlyMap<string, KeySupport>;
+
+function keyTable(
+  supported: Readonly<Record<string, string>>,
+  refused: Readonly<Record<string, string>> = {},
+  ignored: Readonly<Record<string, string>> = {},
+): KeyTable {
+  const rows = (support: KeySupport['support'], keys: Readonly<Record<string, string>>) =>
+    Object.entries(keys).map(([key, text]) => [key, { support, text }] as const);
+  return new Map([...rows('supported', supported), ...rows('ignored', ignored), ...rows('refused', refused)]);
+}
+
+const NO_BUILD = 'Berth runs images from the registry: push an image, and name it by image';
+const NOT_SUPPORTED = 'Berth does not support this key: remove it';
+const TWO_AT_ONCE =
+  'the old and the new instance run at the same time during an update, so neither can have this alone';
+
+/** Every key of the Compose specification, by where it stands; docs/compose.md is made of these tables. */
+export const KEYS = {
+  root: keyTable(
+    {
+      services: 'at most 100',
+      networks: 'a network of each host, not between hosts',
+      volumes: 'a volume of each host; instances stay on the host where their volume is',
+      secrets: 'names only: `berth secret set` sets the values',
+      configs: 'content is a part of the release',
+    },
+    {
+      include: 'Berth reads one file: merge the files by `docker compose config`, and deploy its output',
+      models: NOT_SUPPORTED,
+    },
+    { name: 'the app is named by `berth deploy`', version: 'obsolete in Compose as well' },
+  ),
+  service: keyTable(
+    {
+      image:
+        'pinned to a digest when the release is made; an image of another registry must be named by digest',
+      platform: 'hosts of another platform are left out',
+      command: 'a list, or a string that is split into words; no shell runs it',
+      entrypoint: 'as `command`',
+      environment: 'keys without a value are taken from the environment of `berth deploy`',
+      env_file: 'read by `berth deploy`',
+      labels: '`berth.route.*` are routes; `io.berth.*` and `com.docker.compose.*` are reserved',
+      label_file: 'read by `berth deploy`',
+      user: '',
+      working_dir: '',
+      hostname: '',
+      domainname: '',
+      tty: '',
+      stdin_open: '',
+      init: '',
+      read_only: '',
+      ports:
+        'published on every host that runs an instance; two services of a host cannot publish the same port',
+      volumes: 'volumes of the app, tmpfs; binds of absolute paths on hosts that allow `bind`',
+      tmpfs: '',
+      secrets: 'files in memory, `/run/secrets/NAME` with mode 0400',
+      configs: '`/NAME` with mode 0444 unless `target` and `mode` say otherwise',
+      networks: '',
+      network_mode: '`host` on hosts that allow `host-network`, or `none`',
+      extra_hosts: '',
+      dns: '',
+      dns_search: '',
+      dns_opt: '',
+      healthcheck:
+        'decides when a new instance is healthy; without one a route is probed, or `monitor` passes',
+      depends_on:
+        '`service_completed_successfully` makes a job: it runs once in a release, before all new instances',
+      restart: '`always` unless given',
+      stop_signal: '',
+      stop_grace_period: '10s unless given; an hour at most',
+      mem_limit: '',
+      mem_reservation: '',
+      cpus: '',
+      pids_limit: '',
+      shm_size: '',
+      ulimits: '',
+      cap_add: 'on hosts that allow `privileged`, unless docker grants the capability to every container',
+      cap_drop: '',
+      security_opt: 'options that weaken the sandbox need a host that allows `privileged`',
+      group_add: '',
+      sysctls: '',
+      devices: 'on hosts that allow `device`',
+      privileged: 'on hosts that allow `privileged`',
+      pid: '`host`, on hosts that allow `host-pid`',
+      ipc: '`private` or `shareable`; `host` on hosts that allow `privileged`',
+      logging: '',
+      scale: 'as `deploy.replicas`',
+      deploy: '',
+      profiles: 'a service with profiles is left out unless `--profile` names one',
+      pull_policy: '`always`, `missing` and `if_not_present`: each host pulls the digest of the release once',
+      'x-berth': 'see below',
+    },
+    {
+      build: NO_BUILD,
+      extends: 'Berth reads one file: merge the files by `docker compose config`, and deploy its output',
+      container_name: `remove it: ${TWO_AT_ONCE}`,
+      mac_address: `remove it: ${TWO_AT_ONCE}`,
+      links: 'remove it: services of a network reach each other by name',
+      external_links: 'remove it: services of a network reach each other by name',
+      volumes_from: 'name the volume in both services instead',
+      annotations: NOT_SUPPORTED,
+      blkio_config: NOT_SUPPORTED,
+      cgroup: NOT_SUPPORTED,
+      cgroup_parent: NOT_SUPPORTED,
+      cpu_count: NOT_SUPPORTED,
+      cpu_percent: NOT_SUPPORTED,
+      cpu_shares: NOT_SUPPORTED,
+      cpu_quota: 'use cpus instead',
+      cpu_period: 'use cpus instead',
+      cpu_rt_period: NOT_SUPPORTED,
+      cpu_rt_runtime: NOT_SUPPORTED,
+      cpuset: NOT_SUPPORTED,
+      credential_spec: NOT_SUPPORTED,
+      device_cgroup_rules: NOT_SUPPORTED,
+      gpus: NOT_SUPPORTED,
+      isolation: NOT_SUPPORTED,
+      mem_swappiness: NOT_SUPPORTED,
+      memswap_limit: NOT_SUPPORTED,
+      models: NOT_SUPPORTED,
+      oom_kill_disable: NOT_SUPPORTED,
+      oom_score_adj: NOT_SUPPORTED,
+      pre_start: 'use a service that depends_on names with service_completed_successfully',
+      post_start: NOT_SUPPORTED,
+      pre_stop: NOT_SUPPORTED,
+      provider: NOT_SUPPORTED,
+      pull_refresh_after: NOT_SUPPORTED,
+      runtime: NOT_SUPPORTED,
+      storage_opt: NOT_SUPPORTED,
+      use_api_socket: NOT_SUPPORTED,
+      userns_mode: NOT_SUPPORTED,
+      uts: NOT_SUPPORTED,
+    },
+    {
+      attach: '`berth logs` shows the output of every service',
+      develop: 'concerns `docker compose watch` alone',
+      expose: 'services of a network reach all ports of each other',
+    },
+  ),
+  port: keyTable(
+    { target: '', published: 'one port, no range; the host chooses unless given', host_ip: '', protocol: '' },
+    {},
+    {
+      mode: 'both modes publish on the hosts that run an instance',
+      name: 'for people',
+      app_protocol: 'for people',
+    },
+  ),
+  mount: keyTable(
+    {
+      type: '`volume`, `bind`, `tmpfs`',
+      source: '',
+      target: '',
+      read_only: '',
+      volume: '',
+      tmpfs: '',
+      bind: '',
+    },
+    { image: NOT_SUPPORTED },
+    { consistency: 'concerns Docker Desktop alone' },
+  ),
+  'mount.volume': keyTable({ nocopy: '', subpath: '' }, { labels: NOT_SUPPORTED }),
+  'mount.bind': keyTable(
+    {},
+    { propagation: NOT_SUPPORTED, recursive: NOT_SUPPORTED, selinux: NOT_SUPPORTED },
+    { create_host_path: 'the path must exist on the host' },
+  ),
+  'mount.tmpfs': keyTable({ size: '', mode: '' }),
+  file: keyTable({ source: '', target: '', uid: '', gid: '', mode: '' }),
+  'service network': keyTable(
+    { aliases: '' },
+    {
+      ipv4_address: `remove it: ${TWO_AT_ONCE}`,
+      ipv6_address: `remove it: ${TWO_AT_ONCE}`,
+      mac_address: `remove it: ${TWO_AT_ONCE}`,
+      link_local_ips: NOT_SUPPORTED,
+      driver_opts: NOT_SUPPORTED,
+      interface_name: NOT_SUPPORTED,
+      gw_priority: NOT_SUPPORTED,
+      priority: NOT_SUPPORTED,
+    },
+  ),
+  healthcheck: keyTable({
+    test: '',
+    interval: '',
+    timeout: '',
+    retries: '',
+    start_period: '',
+    start_interval: '',
+    disable: '',
+  }),
+  dependency: keyTable({
+    condition: 'on the same host; `service_completed_successfully` on the whole fleet',
+    required: '',
+    restart: '`false` alone',
+  }),
+  logging: keyTable({ driver: '', options: '' }),
+  ulimit: keyTable({ soft: '', hard: '' }),
+  device: keyTable({ source: '', target: '', permissions: '' }),
+  deploy: keyTable(
+    {
+      mode: '`global`: one instance on each host, as without `replicas`; or `replicated`',
+      replicas: 'instances in all, spread over the hosts; without it, one on each host of the app',
+      placement: '',
+      update_config: '',
+      rollback_config: '',
+      resources: '',
+      restart_policy: 'in place of `restart`',
+    },
+    { labels: 'put the labels at the service' },
+    { endpoint_mode: 'each host leads to its own instances' },
+  ),
+  placement: keyTable(
+    { constraints: '`node.labels.KEY == VALUE` or `!=`' },
+    { max_replicas_per_node: NOT_SUPPORTED },
+    { preferences: 'instances are always spread evenly over the hosts' },
+  ),
+  update_config: keyTable({
+    parallelism: 'hosts of a wave; 0 is all; unless given one host, then a quarter, then the rest',
+    delay: 'between two waves',
+    order: '`start-first` unless given',
+    failure_action: '`rollback` unless given; `pause`, `continue`',
+    monitor:
+      'time without an exit that makes an instance healthy which has neither health check nor route; 5s',
+    max_failure_ratio: 'share of the hosts of the app that may fail; 0 unless given',
+  }),
+  rollback_config: keyTable(
+    { parallelism: '0 alone: the hosts go back to the release before all at once' },
+    {
+      delay: 'remove it: the hosts go back to the release before all at once',
+      failure_action: NOT_SUPPORTED,
+      monitor: NOT_SUPPORTED,
+      max_failure_ratio: NOT_SUPPORTED,
+      order: 'a rollback uses the order in update_config of the release that it goes back to',
+    },
+  ),
+  resources: keyTable({ limits: '', reservations: '' }),
+  limits: keyTable({ cpus: '', memory: '', pids: '' }),
+  reservations: keyTable(
+    { memory: '' },
+    { devices: NOT_SUPPORTED, generic_resources: NOT_SUPPORTED },
+    { cpus: 'hosts are not chosen by their load' },
+  ),
+  restart_policy: keyTable(
+    { condition: '', max_attempts: '' },
+    {},
+    { delay: 'restarts back off by themselves', window: 'restarts back off by themselves' },
+  ),
+  network: keyTable(
+    {
+      driver: '`bridge` alone',
+      external: 'a network that each host has already',
+      name: 'with `external` alone',
+      internal: '',
+      labels: '',
+    },
+    {
+      driver_opts: NOT_SUPPORTED,
+      ipam: 'hosts choose the addresses: remove it',
+      enable_ipv4: NOT_SUPPORTED,
+      enable_ipv6: NOT_SUPPORTED,
+    },
+    { attachable: 'concerns Swarm alone' },
+  ),
+  volume: keyTable(
+    {
+      driver: '`local` alone',
+      external: 'a volume that the host has already',
+      name: 'with `external` alone',
+      labels: '',
+      'x-berth': '`exclusive: true`: the old instance stops before the new one starts',
+    },
+    { driver_opts: NOT_SUPPORTED },
+  ),
+  secret: keyTable(
+    {
+      external: '`true`, or nothing at all',
+      name: 'the name that `berth secret set` uses, if it is another',
+    },
+    {
+      file: 'Berth does not read secrets from files of a Compose file: run `berth secret set APP NAME <file`, and write external: true',
+      environment:
+        'Berth does not read secrets from the environment: run `berth secret set APP NAME`, and write external: true',
+      driver: NOT_SUPPORTED,
+      driver_opts: NOT_SUPPORTED,
+      template_driver: NOT_SUPPORTED,
+    },
+    { labels: 'for people' },
+  ),
+  config: keyTable(
+    {
+      content: '',
+      file: 'read by `berth deploy`',
+      environment: 'read by `berth deploy`',
+    },
+    {
+      external: 'a configuration is a part of the release: use content or file',
+      name: 'a configuration has the name of its key: remove it',
+      template_driver: NOT_SUPPORTED,
+    },
+    { labels: 'for people' },
+  ),
+  'x-berth': keyTable({ route: 'HTTP or TCP that the ingress of each host leads to this service' }),
+  'x-berth.route': keyTable({
+    host: 'name of HTTP requests',
+    path: 'prefix of their path; `/` unless given',
+    port: 'of the instance',
+    health:
+      'path that answers 2xx or 3xx when an instance is healthy; without it, the port accepts connections',
+    tls: '`none`, `acme`, `files`, or `{secret: NAME}`; `none` unless given',
+    listen: 'instead of `host`: TCP port of the host',
+  }),
+  'x-berth.route.tls': keyTable({ secret: 'a secret of the app with certificate and key as PEM' }),
+  'volume x-berth': keyTable({ exclusive: '' }),
+} as const satisfies Readonly<Record<string, KeyTable>>;

@@ -1,0 +1,244 @@
+import type { AppSpec, NetworkSpec, ServiceSpec, VolumeSpec } from '../service.ts';
+import { isJob } from '../service.ts';
+import { checkBounds } from './bounds.ts';
+import { ProblemList, quote } from './compose-error.ts';
+import { findCycle } from './dependency-cycle.ts';
+import { Field } from './field.ts';
+import { KEYS, type KeyTable } from './keys.ts';
+import { readService } from './service.ts';
+
+/** Maximum services of an app; also of its volumes, networks, configurations and secrets. */
+const MOST_NAMES = 100;
+/** A service is a part of names of containers and a name in DNS. */
+const SERVICE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$/;
+const RESOURCE_NAME = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,62}$/;
+
+/**
+ * Reads a Compose document, as `parseCompose` makes it, into what an app is. The document may come from a stranger: the
+ * work is linear in its size, which is bounded. Keys that Berth does not know or support are refused. Throws
+ * ComposeError with the paths of up to 20 problems.
+ */
+export function readApp(document: unknown): AppSpec {
+  const problems = new ProblemList();
+  checkBounds(document, problems);
+  problems.throwIfAny();
+  const root = new Field(document, [], problems).mapping(KEYS.root);
+  if (!root.isPresent) root.refuse('must be a mapping with services');
+  const services = readServices(root);
+  problems.throwIfAny();
+
+  const spec = {
+    services,
+    volumes: readVolumes(root, services),
+    networks: readNetworks(root, services),
+    configs: readConfigs(root, services),
+  };
+  const secrets = readSecrets(root, services);
+  checkDependencies(root, services);
+  problems.throwIfAny();
+  const app = { ...spec, secrets: secrets.names, services: secrets.services };
+  checkJobs(root, app);
+  problems.throwIfAny();
+  return { ...app, services: app.services.map((service) => withJobRestart(app, service)) };
+}
+
+function readServices(root: Field): readonly ServiceSpec[] {
+  const field = root.get('services');
+  const entries = named(field, SERVICE_NAME);
+  if (entries.length === 0) field.refuse('has no service');
+  return entries.flatMap((entry) => {
+    // Services with profiles run only where somebody asked for them, and parseCompose has taken those.
+    if (entry.get('profiles').list().length > 0) return [];
+    const service = readService(entry.key, entry);
+    return service === undefined ? [] : [service];
+  });
+}
+
+/** The entries of a mapping with their names checked. */
+function named(field: Field, form: RegExp): readonly Field[] {
+  const entries = field.entries();
+  if (entries.length > MOST_NAMES) {
+    field.refuse(`has ${entries.length} entries: at most ${MOST_NAMES} are allowed`);
+    return [];
+  }
+  return entries.filter((entry) => {
+    // Names are keys of objects later.
+    if (form.test(entry.key) && !(entry.key in Object.prototype)) return true;
+    entry.refuse(
+      `${quote(entry.key)} is not a name: use at most 63 letters, digits, dots, dashes and underscores`,
+    );
+    return false;
+  });
+}
+
+interface Use {
+  readonly name: string;
+  readonly at: Field;
+}
+
+/**
+ * The entries of a top-level mapping that services use, each checked. A name that is used but not declared is a problem
+ * where it is used, unless it is `implied`.
+ */
+function declared(
+  root: Field,
+  key: string,
+  what: string,
+  table: KeyTable,
+  uses: readonly Use[],
+  implied?: string,
+) {
+  const entries = named(root.get(key), RESOURCE_NAME).map((entry) => entry.mapping(table));
+  const names = new Set(uses.map(({ name }) => name));
+  const known = new Set(entries.map((entry) => entry.key));
+  for (const { name, at } of uses) {
+    if (!known.has(name) && name !== implied)
+      at.refuse(`${what} ${quote(name)} is not declared under ${key}`);
+  }
+  return entries.filter((entry) => names.has(entry.key));
+}
+
+function usesOf(
+  root: Field,
+  services: readonly ServiceSpec[],
+  key: string,
+  names: (service: ServiceSpec) => readonly (string | undefined)[],
+): readonly Use[] {
+  return services.flatMap((service) =>
+    names(service).flatMap((name) =>
+      name === undefined ? [] : [{ name, at: root.get('services').get(service.name).get(key) }],
+    ),
+  );
+}
+
+function readVolumes(root: Field, services: readonly ServiceSpec[]): readonly VolumeSpec[] {
+  const uses = usesOf(root, services, 'volumes', ({ mounts }) =>
+    mounts.map((mount) => (mount.type === 'volume' ? mount.volume : undefined)),
+  );
+  return declared(root, 'volumes', 'volume', KEYS.volume, uses).map((volume) => {
+    volume.get('driver').oneOf(['local']);
+    return {
+      name: volume.key,
+      exclusive: volume.get('x-berth').mapping(KEYS['volume x-berth']).get('exclusive').boolean() ?? false,
+      ...readExternal(volume),
+      labels: volume.get('labels').record(''),
+    };
+  });
+}
+
+function readNetworks(root: Field, services: readonly ServiceSpec[]): readonly NetworkSpec[] {
+  const uses = usesOf(root, services, 'networks', ({ networks }) => networks.map(({ network }) => network));
+  const networks = declared(root, 'networks', 'network', KEYS.network, uses, 'default').map((network) => {
+    network.get('driver').oneOf(['bridge']);
+    return {
+      name: network.key,
+      internal: network.get('internal').boolean() ?? false,
+      ...readExternal(network),
+      labels: network.get('labels').record(''),
+    };
+  });
+  const needsDefault =
+    uses.some(({ name }) => name === 'default') && !networks.some(({ name }) => name === 'default');
+  return needsDefault ? [...networks, { name: 'default', internal: false, labels: {} }] : networks;
+}
+
+/** `external: true`, with the name on the host if it is another, or the older `external: {name: …}`. */
+function readExternal(entry: Field): { readonly external?: string } {
+  const external = entry.get('external');
+  const inner = external.isObject ? external.get('name').string() : undefined;
+  const isExternal = external.isObject || external.boolean() === true;
+  const name = inner ?? entry.get('name').string();
+  if (name !== undefined && !RESOURCE_NAME.test(name))
+    entry.get('name').refuse(`${quote(name)} is not a name`);
+  if (isExternal) return { external: name ?? entry.key };
+  if (name !== undefined)
+    entry.get('name').refuse('goes with external: true alone: Berth names what it makes');
+  return {};
+}
+
+function readConfigs(root: Field, services: readonly ServiceSpec[]): AppSpec['configs'] {
+  const uses = usesOf(root, services, 'configs', ({ configs }) => configs.map(({ source }) => source));
+  return declared(root, 'configs', 'configuration', KEYS.config, uses).map((config) => {
+    for (const key of ['file', 'environment']) {
+      if (config.get(key).isPresent)
+        config.get(key).refuse('is read by `berth deploy`: send content instead');
+    }
+    const content = config.get('content').string();
+    if (!config.get('content').isPresent) config.refuse('content is missing');
+    return { name: config.key, content: content ?? '' };
+  });
+}
+
+/** The names by which `berth secret set` knows the secrets, and the services with these names. */
+function readSecrets(root: Field, services: readonly ServiceSpec[]) {
+  const uses = [
+    ...usesOf(root, services, 'secrets', ({ secrets }) => secrets.map(({ source }) => source)),
+    ...usesOf(root, services, 'x-berth', ({ route }) => [tlsSecret(route)]),
+  ];
+  const renamed = new Map(
+    declared(root, 'secrets', 'secret', KEYS.secret, uses).map((secret) => {
+      const name = readExternal(secret.get('external').isPresent ? secret : secret.with({})).external;
+      if (secret.get('external').value === false) secret.get('external').refuse('must be true, or absent');
+      return [secret.key, name ?? secret.key];
+    }),
+  );
+  const nameOf = (secret: string) => renamed.get(secret) ?? secret;
+  return {
+    names: [...new Set(renamed.values())],
+    services: services.map((service) => ({
+      ...service,
+      secrets: service.secrets.map((use) => ({ ...use, source: nameOf(use.source) })),
+      ...(service.route === undefined ? {} : { route: withTlsSecret(service.route, nameOf) }),
+    })),
+  };
+}
+
+function tlsSecret(route: ServiceSpec['route']): string | undefined {
+  return route?.kind === 'http' && route.tls.kind === 'secret' ? route.tls.secret : undefined;
+}
+
+function withTlsSecret(
+  route: NonNullable<ServiceSpec['route']>,
+  nameOf: (secret: string) => string,
+): typeof route {
+  const secret = tlsSecret(route);
+  if (secret === undefined || route.kind !== 'http') return route;
+  return { ...route, tls: { kind: 'secret', secret: nameOf(secret) } };
+}
+
+function checkDependencies(root: Field, services: readonly ServiceSpec[]): void {
+  const names = new Set(services.map(({ name }) => name));
+  for (const { name, dependsOn } of services) {
+    const at = root.get('services').get(name).get('depends_on');
+    for (const { service, required } of dependsOn) {
+      if (required && !names.has(service)) at.refuse(`there is no service ${quote(service)}`);
+    }
+  }
+  const cycle = findCycle(
+    new Map(services.map(({ name, dependsOn }) => [name, dependsOn.map((one) => one.service)])),
+  );
+  if (cycle === undefined) return;
+  const [first = ''] = cycle;
+  root
+    .get('services')
+    .get(first)
+    .get('depends_on')
+    .refuse(`is a cycle: ${[...cycle, first].join(' -> ')}`);
+}
+
+/** What completes is not started again; only a job that failed may be. */
+function withJobRestart(app: AppSpec, service: ServiceSpec): ServiceSpec {
+  if (!isJob(app, service.name) || service.restart.name === 'on-failure') return service;
+  return { ...service, restart: { name: 'no', maximumRetryCount: 0 } };
+}
+
+/** A job runs once, on one host, to its end. */
+function checkJobs(root: Field, app: AppSpec): void {
+  for (const { name, route, replicas } of app.services) {
+    if (!isJob(app, name)) continue;
+    const at = root.get('services').get(name);
+    const job = 'another service waits until this one has completed, so it is a job';
+    if (route !== undefined) at.refuse(`${job}: it can have no route`);
+    if (replicas !== undefined && replicas !== 1) at.refuse(`${job}: it runs once, and can have no replicas`);
+  }
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ComposeError } from '../../../../fleet/compose/compose-error.ts';
+import { parseCompose, withPositions } from '../../../../fleet/compose/parse-compose.ts';
+import { readApp } from '../../../../fleet/compose/read-app.ts';
+import type { ServiceSpec } from '../../../../fleet/service.ts';
+import { appOf } from '../../../support/fleet-samples.ts';
+
+async function webOf(more: string): Promise<ServiceSpec> {
+  const [web] = (await appOf(`services: {web: {image: web, ${more}}}`)).services;
+  assert.ok(web !== undefined);
+  return web;
+}
+
+/** The problems of a text, as a person sees them. */
+async function problemsOf(text: string): Promise<string> {
+  try {
+    const parsed = await parseCompose(text, { environment: {}, readFile: async () => undefined });
+    try {
+      readApp(parsed.document);
+    } catch (error) {
+      if (!(error instanceof ComposeError)) throw error;
+      return withPositions(error, parsed.position).message;
+    }
+  } catch (error) {
+    if (!(error instanceof ComposeError)) throw error;
+    return error.message;
+  }
+  return '';
+}
+
+describe('readApp', () => {
+  it('reads ports in all forms', async () => {
+    const { ports } = await webOf(
+      'ports: [80, "8080:80", "127.0.0.1:53:53/udp", "[::1]:90-91:90-91", {target: 1, published: "2", host_ip: 10.0.0.1}]',
+    );
+    assert.deepEqual(ports, [
+      { target: 80, protocol: 'tcp' },
+      { target: 80, published: 8080, protocol: 'tcp' },
+      { target: 53, published: 53, hostIp: '127.0.0.1', protocol: 'udp' },
+      { target: 90, published: 90, hostIp: '::1', protocol: 'tcp' },
+      { target: 91, published: 91, hostIp: '::1', protocol: 'tcp' },
+      { target: 1, published: 2, hostIp: '10.0.0.1', protocol: 'tcp' },
+    ]);
+  });
+
+  it('reads durations, sizes, limits and the policy of updates', async () => {
+    const web = await webOf(
+      'stop_grace_period: 1m30s, shm_size: 64m, mem_limit: 1g, cpus: "0.5", healthcheck: {test: [CMD, "true"], interval: 1.5s}, ' +
+        'deploy: {replicas: "2", update_config: {parallelism: 0, delay: 10s, max_failure_ratio: 0.25, failure_action: pause}}',
+    );
+    assert.equal(web.stopGracePeriod, 90_000);
+    assert.equal(web.shmSize, 64 * 1024 * 1024);
+    assert.deepEqual(web.resources, { memory: 2 ** 30, memoryReservation: 0, nanoCpus: 5e8, pids: 0 });
+    assert.equal(web.healthcheck?.interval, 1500);
+    assert.equal(web.replicas, 2);
+    assert.deepEqual(web.update, {
+      parallelism: 0,
+      delay: 10_000,
+      order: 'start-first',
+      failureAction: 'pause',
+      monitor: 5000,
+      maxFailureRatio: 0.25,
+    });
+  });
+
+  it('refuses with path, line and column', async () => {
+    const text = [
+      'services:',
+      '  web:',
+      '    imagee: web',
+      '    build: .',
+      '    container_name: web',
+      '    ports:',
+      '      - 80:80:80:80',
+      '    restart: sometimes',
+      '  db: {image: db, depends_on: [cache]}',
+    ].join('\n');
+    assert.deepEqual((await problemsOf(text)).split('\n'), [
+      'line 3, column 5: services.web.imagee: unknown key "imagee": did you mean "image"?',
+      'line 4, column 5: services.web.build: Berth runs images from the registry: push an image, and name it by image',
+      'line 5, column 5: services.web.container_name: remove it: the old and the new instance run at the same time during an ' +
+        'update, so neither can have this alone',
+      'line 7, column 9: services.web.ports[0]: "80:80" must be an IP address',
+      'line 8, column 5: services.web.restart: must be one of no, always, on-failure, unless-stopped, not "sometimes"',
+    ]);
+    const later = 'services:\n  web: {image: w}\n  db: {image: db, depends_on: [cache]}';
+    assert.equal(
+      await problemsOf(later),
+      'line 3, column 19: services.db.depends_on: there is no service "cache"',
+    );
+  });
+
+  it('refuses cycles', async () => {
+    const text =
+      'services: {a: {image: a, depends_on: [b]}, b: {image: b, depends_on: [c]}, c: {image: c, depends_on: [a]}}';
+    assert.match(await problemsOf(text), /services\.a\.depends_on: is a cycle: a -> b -> c -> a/);
+  });
+
+  it('knows routes from x-berth and from labels', async () => {
+    const route = { kind: 'http', host: 'a.example', path: '/', port: 80, tls: { kind: 'none' } };
+    assert.deepEqual((await webOf('x-berth: {route: {host: A.example, port: 80}}')).route, route);
+    assert.deepEqual(
+      (await webOf('labels: {berth.route.host: a.example, berth.route.port: "80"}')).route,
+      route,
+    );
+    assert.deepEqual((await webOf('labels: [berth.route.host=a.example, berth.route.port=80]')).route, route);
+    assert.deepEqual((await webOf('x-berth: {route: {listen: 5432, port: 80}}')).route, {
+      kind: 'tcp',
+      listen: 5432,
+      port: 80,
+    });
+  });
+
+  it('keeps secrets out of the file', async () => {
+    const text = (secret: string) => `services: {w: {image: w, secrets: [s]}}\nsecrets: {s: ${secret}}`;
+    assert.match(
+      await problemsOf(text('{file: ./s}')),
+      /line 2, column 15: secrets\.s\.file: .*berth secret set/,
+    );
+    assert.match(await problemsOf(text('{environment: S}')), /berth secret set/);
+    const spec = await appOf(text('{external: true, name: DB}'));
+    assert.deepEqual(spec.secrets, ['DB']);
+    assert.deepEqual(spec.services[0]?.secrets, [{ source: 'DB', target: '/run/secrets/s', mode: 0o400 }]);
+  });
+
+  for (const { what, document, expected } of [
+    { what: 'no mapping', document: [], expected: /must be a mapping/ },
+    { what: 'no services', document: {}, expected: /services: has no service/ },
+    {
+      what: '__proto__',
+      document: JSON.parse('{"services": {"__proto__": {"image": "w"}}}'),
+      expected: /__proto__ is not allowed/,
+    },
+    {
+      what: 'a name of Object.prototype',
+      document: { services: { constructor: { image: 'w' } } },
+      expected: /is not a name/,
+    },
+    {
+      what: 'too many services',
+      document: {
+        services: Object.fromEntries(
+          Array.from({ length: 101 }, (_, index) => [`s${index}`, { image: 'w' }]),
+        ),
+      },
+      expected: /at most 100/,
+    },
+    {
+      what: 'too many values',
+      document: { services: { w: { image: 'w', command: Array(60_000).fill('x') } } },
+      expected: /more than 50000 values/,
+    },
+    {
+      what: 'too deep',
+      document: JSON.parse(`${'{"x-a":'.repeat(200)}1${'}'.repeat(200)}`),
+      expected: /nested deeper/,
+    },
+    {
+      what: 'a file of this machine',
+      document: { services: { w: { image: 'w', configs: ['c'] } }, configs: { c: { file: '/etc/passwd' } } },
+      expected: /read by `berth deploy`/,
+    },
+    {
+      what: 'labels of the host',
+      document: { services: { w: { image: 'w', labels: { 'io.berth.app': 'x' } } } },
+      expected: /are set by the host/,
+    },
+  ]) {
+    it(`refuses ${what}`, () => {
+      assert.throws(
+        () => readApp(document),
+        (error) => error instanceof ComposeError && expected.test(error.message),
+      );
+    });
+  }
+});
