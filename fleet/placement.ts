@@ -1,14 +1,17 @@
-import type { Allowance, Host } from './host.ts';
+import { describeConstraint, meets } from './constraints.ts';
+import {
+  type Clash,
+  exclusiveVolumes,
+  HostClaims,
+  type PlacementHost,
+  refusalOf,
+  samePlatform,
+} from './eligibility.ts';
 import type { Placement } from './release.ts';
 import { type AppSpec, isJob, type LabelConstraint, type ServiceSpec } from './service.ts';
 
-/** A host as a placement sees it. */
-export interface PlacementHost extends Pick<Host, 'id' | 'name' | 'labels' | 'draining' | 'facts'> {
-  /** Online: rollouts begin with these. */
-  readonly online: boolean;
-  /** Ports that other apps publish there, as `80/tcp`. */
-  readonly ports: ReadonlyMap<string, string>;
-}
+/** Maximum instances of a service on one host. */
+const MOST_ON_HOST = 100;
 
 /** What stands in the way of a placement: a sentence for the person who deploys. */
 export interface PlacementProblem {
@@ -21,11 +24,13 @@ export interface PlacementProblem {
 
 export interface PlacementRequest {
   readonly spec: AppSpec;
-  /** By service; undefined: not known. */
+  /** Platforms of the image of each service, such as `linux/amd64`; undefined: not known, and not checked. */
   readonly platforms: ReadonlyMap<string, readonly string[] | undefined>;
+  /** All hosts there are. */
   readonly hosts: readonly PlacementHost[];
+  /** Constraints of the app. */
   readonly on: readonly LabelConstraint[];
-  /** Of the release before; stays as far as it can. */
+  /** Where instances are now; they stay as far as they can. */
   readonly before: readonly Placement[];
 }
 
@@ -35,251 +40,289 @@ export interface PlacementResult {
   readonly problems: readonly PlacementProblem[];
 }
 
-/** Capabilities that a container has anyway, so that adding them again after `cap_drop: [ALL]` gives nothing more. */
-const ORDINARY: ReadonlySet<string> = new Set([
-  ...['AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE'],
-  ...['NET_RAW', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'],
-]);
-
-/** Instances of a service that one host may have. */
-const MAX_INSTANCES = 100;
-
 /**
- * Decides which hosts run which instances. A service without `replicas` has one on each host that meets the constraints of
- * the app and its own; a service with `replicas` has that many in all, spread evenly. Instances stay where they are as long
- * as their host may have them; those of a service with a named volume stay even when their host drains. A job has one
- * instance, on the first online host.
+ * Decides which hosts run which instances. A service without replicas runs once on each host of the app, otherwise its
+ * instances are spread evenly. What ran before stays where it is, as far as the host may still run it; an instance with a
+ * volume stays also while its host drains. All jobs run on one host, with the services that they depend on. An app that
+ * cannot be placed as it says is refused, never placed in part.
  */
 export function place(request: PlacementRequest): PlacementResult {
-  const problems: PlacementProblem[] = [];
-  const placements: Placement[] = [];
-  for (const service of request.spec.services) {
-    const result = placeService(service, request);
-    if ('message' in result) problems.push(result);
-    else placements.push(...result.placements);
+  const hosts = request.hosts
+    .filter((host) => meets(host.labels, request.on))
+    .toSorted((one, other) => compare(one.name, other.name));
+  if (hosts.length === 0) return { placements: [], problems: [{ message: noHosts(request) }] };
+  const placer = new Placer(request, hosts);
+  const services = request.spec.services;
+  // What cannot move comes first, so that nothing else takes its ports.
+  const order = [...services.filter(hasVolume), ...services.filter((service) => !hasVolume(service))];
+  for (const service of order) {
+    if (!isJob(request.spec, service.name)) placer.place(service);
   }
-  problems.push(...clashesOf(request, placements));
-  return { placements, problems };
-}
-
-function placeService(
-  service: ServiceSpec,
-  { spec, hosts, on, before, platforms }: PlacementRequest,
-): { readonly placements: readonly Placement[] } | PlacementProblem {
-  const { name } = service;
-  const own = before.filter((placement) => placement.service === name);
-  const isHome = (id: string) => own.some(({ host }) => host === id);
-  const matching = hosts.filter(({ labels }) => meets(labels, [...on, ...service.constraints]));
-  if (matching.length === 0) {
-    const wanted = [...on, ...service.constraints].map(describeConstraint).join(' and ');
-    return { service: name, message: `no host has ${wanted === '' ? 'joined' : wanted}` };
-  }
-  const offered = platforms.get(name);
-  const fitting = matching.filter(({ facts }) => offered === undefined || offered.includes(facts.platform));
-  if (fitting.length === 0) {
-    const needs = [...new Set(matching.map(({ facts }) => facts.platform))].join(', ');
-    return { service: name, key: 'image', message: `the image has no platform of these hosts (${needs})` };
-  }
-  const stays = service.mounts.some((mount) => mount.type === 'volume' && mount.volume !== undefined);
-  const usable = fitting.filter(({ id, draining }) => !draining || (stays && isHome(id)));
-  if (usable.length === 0) return { service: name, message: 'all of its hosts drain' };
-  const refused = usable.flatMap((host) => missingAllowances(service, host));
-  if (refused[0] !== undefined) return { service: name, ...refused[0] };
-  const ordered = usable.toSorted((a, b) => Number(b.online) - Number(a.online) || compare(a.name, b.name));
-  if (isJob(spec, name)) {
-    const [first] = ordered;
-    return { placements: first === undefined ? [] : [{ service: name, host: first.id, instances: [1] }] };
-  }
-  if (service.replicas === undefined) return { placements: onePerHost(name, ordered, own) };
-  if (service.replicas > MAX_INSTANCES * ordered.length) {
-    return { service: name, key: 'deploy', message: `a host has at most ${MAX_INSTANCES} instances` };
-  }
-  const homes = own.filter(({ host }) => ordered.some(({ id }) => id === host));
-  const absent = own.filter((placement) => !homes.includes(placement) && stays);
-  const moved = absent.find(({ host }) => hosts.some(({ id }) => id === host));
-  if (moved !== undefined) {
-    const { name: host = moved.host } = hosts.find(({ id }) => id === moved.host) ?? {};
-    return {
-      service: name,
-      message: `it has a volume on ${host}, which it may not use any more: volumes do not move by themselves`,
-    };
-  }
-  return { placements: spread(name, service.replicas, ordered, homes) };
-}
-
-/** Numbers go up by host; a host keeps its number. */
-function onePerHost(
-  service: string,
-  hosts: readonly PlacementHost[],
-  own: readonly Placement[],
-): readonly Placement[] {
-  const taken = new Set<number>();
-  const kept = new Map<string, number>();
-  for (const { host, instances } of own) {
-    const [number] = instances;
-    if (number === undefined || taken.has(number) || !hosts.some(({ id }) => id === host)) continue;
-    kept.set(host, number);
-    taken.add(number);
-  }
-  const free = freeNumbers(taken);
-  return hosts.map(({ id }) => ({ service, host: id, instances: [kept.get(id) ?? free()] }));
-}
-
-function spread(
-  service: string,
-  replicas: number,
-  hosts: readonly PlacementHost[],
-  own: readonly Placement[],
-): readonly Placement[] {
-  const least = Math.floor(replicas / hosts.length);
-  const most = Math.ceil(replicas / hosts.length);
-  const taken = new Set<number>();
-  const kept = new Map<string, number[]>(hosts.map(({ id }) => [id, []]));
-  // Hosts with more than their share come first, so that as few as can be move.
-  const byCount = hosts.toSorted((a, b) => countOf(own, b.id) - countOf(own, a.id));
-  let extra = replicas - least * hosts.length;
-  for (const { id } of byCount) {
-    const had = own.filter(({ host }) => host === id).flatMap(({ instances }) => instances);
-    const share = extra > 0 && had.length > least ? most : least;
-    if (share > least) extra -= 1;
-    const numbers = had.filter((number) => !taken.has(number)).slice(0, share);
-    for (const number of numbers) taken.add(number);
-    kept.set(id, numbers);
-  }
-  const free = freeNumbers(taken);
-  let missing = replicas - taken.size;
-  for (let level = 1; missing > 0; level += 1) {
-    for (const { id } of hosts) {
-      const numbers = kept.get(id);
-      if (missing === 0 || numbers === undefined || numbers.length >= level) continue;
-      numbers.push(free());
-      missing -= 1;
-    }
-  }
-  return hosts.flatMap(({ id }) => {
-    const instances = (kept.get(id) ?? []).toSorted((a, b) => a - b);
-    return instances.length === 0 ? [] : [{ service, host: id, instances }];
-  });
-}
-
-function countOf(placements: readonly Placement[], id: string): number {
-  return placements.filter(({ host }) => host === id).flatMap(({ instances }) => instances).length;
-}
-
-/** Returns a function that gives the lowest numbers that are not taken, from 1. */
-function freeNumbers(taken: ReadonlySet<number>): () => number {
-  let next = 0;
-  return () => {
-    do next += 1;
-    while (taken.has(next));
-    return next;
+  placer.placeJobs(services.filter(({ name }) => isJob(request.spec, name)));
+  return {
+    placements: services.flatMap(({ name }) => placer.placementsOf(name)),
+    problems: placer.problems,
   };
 }
 
-function missingAllowances(
-  service: ServiceSpec,
-  { name, facts }: PlacementHost,
-): readonly { readonly key: string; readonly message: string }[] {
-  return needsOf(service).flatMap(({ allowance, key }) =>
-    facts.allows.includes(allowance)
-      ? []
-      : [{ key, message: `the host ${name} does not allow it: join it with --allow ${allowance}` }],
-  );
+/** Whether an instance has data that stays on its host. */
+export function hasVolume(service: ServiceSpec): boolean {
+  return service.mounts.some((mount) => mount.type === 'volume' && mount.volume !== undefined);
 }
 
-/** What a host must allow for a service, with the key that asks for it. */
-export function needsOf(
-  service: ServiceSpec,
-): readonly { readonly allowance: Allowance; readonly key: string }[] {
-  const { devices, ipc, mounts, networkMode, pid, privileged, capAdd, securityOpt } = service;
-  const raising = capAdd.some((name) => !ORDINARY.has(name.toUpperCase().replace(/^CAP_/, '')));
-  const unconfined = securityOpt.some((option) => !/^no-new-privileges(?:[:=]true)?$/.test(option));
-  return [
-    ...(privileged ? [{ allowance: 'privileged', key: 'privileged' } as const] : []),
-    ...(raising ? [{ allowance: 'privileged', key: 'cap_add' } as const] : []),
-    ...(unconfined ? [{ allowance: 'privileged', key: 'security_opt' } as const] : []),
-    ...(networkMode === 'host' ? [{ allowance: 'host-network', key: 'network_mode' } as const] : []),
-    ...(pid === 'host' || ipc === 'host' ? [{ allowance: 'host-pid', key: 'pid' } as const] : []),
-    ...(mounts.some(({ type }) => type === 'bind') ? [{ allowance: 'bind', key: 'volumes' } as const] : []),
-    ...(devices.length > 0 ? [{ allowance: 'device', key: 'devices' } as const] : []),
-  ];
-}
+class Placer {
+  readonly problems: PlacementProblem[] = [];
+  readonly #request: PlacementRequest;
+  readonly #hosts: readonly PlacementHost[];
+  readonly #claims: ReadonlyMap<string, HostClaims>;
+  /** Numbers of instances by service and host. */
+  readonly #placed = new Map<string, Map<string, readonly number[]>>();
 
-/** Ports that two instances of a host would publish, and exclusive volumes that two would have. */
-function clashesOf(
-  { spec, hosts }: PlacementRequest,
-  placements: readonly Placement[],
-): readonly PlacementProblem[] {
-  const problems: PlacementProblem[] = [];
-  const exclusive = new Set(spec.volumes.filter((volume) => volume.exclusive).map(({ name }) => name));
-  for (const host of hosts) {
-    const ports = new Map(host.ports);
-    const owners = new Map<string, string>();
-    for (const service of spec.services) {
-      const here = placements.find((one) => one.service === service.name && one.host === host.id);
-      if (here === undefined || isJob(spec, service.name)) continue;
-      for (const { key, count, noun, name } of claimsOf(service, exclusive, here.instances.length)) {
-        const owner = noun === 'port' ? ports.get(key) : owners.get(key);
-        const clash = owner ?? (count > 1 ? 'another instance of it' : undefined);
-        if (clash === undefined) (noun === 'port' ? ports : owners).set(key, `the service ${service.name}`);
-        else {
-          const message = `the ${noun} ${name} of the host ${host.name} would be taken twice: ${clash} has it`;
-          problems.push({ service: service.name, key: noun === 'port' ? 'ports' : 'volumes', message });
+  constructor(request: PlacementRequest, hosts: readonly PlacementHost[]) {
+    this.#request = request;
+    this.#hosts = hosts;
+    this.#claims = new Map(hosts.map((host) => [host.id, new HostClaims(request.spec, host)]));
+  }
+
+  placementsOf(service: string): readonly Placement[] {
+    return [...(this.#placed.get(service) ?? [])].map(([host, instances]) => ({ service, host, instances }));
+  }
+
+  place(service: ServiceSpec): void {
+    const wanted = this.#hosts.filter(
+      (host) => meets(host.labels, service.constraints) && this.#isPlatform(service, host),
+    );
+    const kept = this.#kept(service, new Set(wanted.map((host) => host.id)));
+    if (service.replicas === undefined) this.#placeOnEach(service, wanted, kept);
+    else this.#spread(service, service.replicas, wanted, kept);
+  }
+
+  /** All on the first host that may run them, if possible one that has what they depend on. */
+  placeJobs(jobs: readonly ServiceSpec[]): void {
+    const [first] = jobs;
+    if (first === undefined) return;
+    const names = new Set(jobs.map(({ name }) => name));
+    const needs = jobs.flatMap(({ dependsOn }) => dependsOn.map(({ service }) => service));
+    const needed = needs.filter((name) => !names.has(name) && this.#placed.has(name));
+    const has = (host: PlacementHost) => needed.filter((name) => this.#placed.get(name)?.has(host.id)).length;
+    const able = this.#hosts.filter(
+      (host) => !host.draining && jobs.every((job) => this.#mayRun(job, host) === undefined),
+    );
+    const host = able.toSorted(
+      (one, other) => has(other) - has(one) || Number(other.online) - Number(one.online),
+    )[0];
+    if (host === undefined) {
+      const reasons = this.#hosts.map((candidate) => {
+        const reason = jobs.map((job) => this.#mayRun(job, candidate)).find((one) => one !== undefined)?.text;
+        return `${candidate.name} ${reason ?? (candidate.draining ? 'is draining' : 'is not able to')}`;
+      });
+      this.#refuse(first, `no host can run the jobs of this app (${listed([...names])}): ${listed(reasons)}`);
+      return;
+    }
+    if (has(host) < needed.length) {
+      const missing = needed.find((name) => !this.#placed.get(name)?.has(host.id)) ?? '';
+      const job = jobs.find(({ dependsOn }) => dependsOn.some(({ service }) => service === missing)) ?? first;
+      this.#refuse(job, `depends on ${missing}, which does not run on ${host.name}: jobs run on one host`);
+    }
+    for (const job of jobs) this.#placed.set(job.name, new Map([[host.id, [1]]]));
+  }
+
+  /** What ran before and stays, by host. Adds a refusal for an instance with a volume that would have to move. */
+  #kept(service: ServiceSpec, wanted: ReadonlySet<string>): Map<string, readonly number[]> {
+    const kept = new Map<string, readonly number[]>();
+    for (const { service: name, host: id, instances } of this.#request.before) {
+      if (name !== service.name) continue;
+      const host = this.#request.hosts.find((one) => one.id === id);
+      if (host === undefined) continue;
+      if (wanted.has(id) && (!host.draining || hasVolume(service))) kept.set(id, instances);
+      else if (!wanted.has(id) && hasVolume(service)) {
+        this.#refuse(
+          service,
+          `has a volume on ${host.name}, where it may no longer run: Berth does not move volumes`,
+          'volumes',
+        );
+      }
+    }
+    return kept;
+  }
+
+  #placeOnEach(
+    service: ServiceSpec,
+    wanted: readonly PlacementHost[],
+    kept: ReadonlyMap<string, readonly number[]>,
+  ): void {
+    const hosts = wanted.filter((host) => !host.draining || kept.has(host.id));
+    if (hosts.length === 0) {
+      this.#refuse(
+        service,
+        `no host of the app meets its constraints${this.#andPlatform(service)}`,
+        'deploy',
+      );
+      return;
+    }
+    const numbers = new Numbers([...kept.values()].map((instances) => instances.slice(0, 1)));
+    for (const host of hosts) {
+      const reason = this.#mayRun(service, host);
+      if (reason !== undefined) this.#refuse(service, `${host.name} ${reason.text}`, reason.key);
+      else this.#add(service, host, [kept.get(host.id)?.[0] ?? numbers.next()]);
+    }
+  }
+
+  #spread(
+    service: ServiceSpec,
+    replicas: number,
+    wanted: readonly PlacementHost[],
+    kept: ReadonlyMap<string, readonly number[]>,
+  ): void {
+    const reasons = new Map(wanted.map((host) => [host.id, this.#mayRun(service, host)]));
+    const able = wanted.filter((host) => reasons.get(host.id) === undefined);
+    const most = isAlone(service, this.#request.spec) ? 1 : MOST_ON_HOST;
+    const numbers = keepLowest(able, kept, replicas, most);
+    for (const host of wanted) {
+      if (!kept.has(host.id) || reasons.get(host.id) === undefined || !hasVolume(service)) continue;
+      this.#refuse(
+        service,
+        `${host.name} ${reasons.get(host.id)?.text}, and Berth does not move the volume that is there`,
+        'volumes',
+      );
+    }
+    const used = new Numbers([...numbers.values()]);
+    let missing = replicas - [...numbers.values()].reduce((sum, instances) => sum + instances.length, 0);
+    const open = able.filter((host) => !host.draining);
+    const online = open.filter((host) => host.online);
+    for (const hosts of [online, open]) {
+      const order = hosts.toSorted((one, other) => this.#load(one) - this.#load(other));
+      for (let level = 0; level < most && missing > 0; level += 1) {
+        for (const host of order) {
+          const instances = numbers.get(host.id) ?? [];
+          if (instances.length !== level || missing === 0) continue;
+          numbers.set(host.id, [...instances, used.next()]);
+          missing -= 1;
         }
       }
     }
+    for (const host of able) this.#add(service, host, numbers.get(host.id) ?? []);
+    if (missing > 0)
+      this.#refuse(service, this.#tooFew(service, replicas, replicas - missing, wanted, reasons), 'deploy');
   }
-  return problems;
+
+  #tooFew(
+    service: ServiceSpec,
+    replicas: number,
+    possible: number,
+    wanted: readonly PlacementHost[],
+    reasons: ReadonlyMap<string, Clash | undefined>,
+  ): string {
+    const why = wanted.flatMap(({ id, name, draining }) => {
+      const reason = reasons.get(id)?.text ?? (draining ? 'is draining' : undefined);
+      return reason === undefined ? [] : [`${name} ${reason}`];
+    });
+    const alone = isAlone(service, this.#request.spec)
+      ? ', one on each because of its published port or exclusive volume'
+      : '';
+    const hosts =
+      wanted.length === 0 ? `no host meets its constraints${this.#andPlatform(service)}` : listed(why);
+    return `wants ${replicas} instances, and its hosts can have ${possible}${alone}${hosts === '' ? '' : `: ${hosts}`}`;
+  }
+
+  #mayRun(service: ServiceSpec, host: PlacementHost): Clash | undefined {
+    if (!meets(host.labels, service.constraints))
+      return { key: 'deploy', text: 'does not meet its constraints' };
+    if (!this.#isPlatform(service, host)) return { key: 'platform', text: `is ${host.facts.platform}` };
+    const platforms = this.#request.platforms.get(service.name);
+    return refusalOf(service, host, platforms) ?? this.#claims.get(host.id)?.clash(service);
+  }
+
+  /** `platform` of a service leaves other hosts out, as a constraint does. */
+  #isPlatform(service: ServiceSpec, host: PlacementHost): boolean {
+    return service.platform === undefined || samePlatform(service.platform, host.facts.platform);
+  }
+
+  #andPlatform(service: ServiceSpec): string {
+    return service.platform === undefined ? '' : ` and is ${service.platform}`;
+  }
+
+  /** Instances of the app that a host has so far. */
+  #load(host: PlacementHost): number {
+    return [...this.#placed.values()].reduce((sum, hosts) => sum + (hosts.get(host.id)?.length ?? 0), 0);
+  }
+
+  #add(service: ServiceSpec, host: PlacementHost, instances: readonly number[]): void {
+    if (instances.length === 0) return;
+    const hosts = this.#placed.get(service.name) ?? new Map<string, readonly number[]>();
+    this.#placed.set(
+      service.name,
+      hosts.set(
+        host.id,
+        instances.toSorted((one, other) => one - other),
+      ),
+    );
+    this.#claims.get(host.id)?.add(service);
+  }
+
+  #refuse({ name: service }: ServiceSpec, message: string, key?: string): void {
+    this.problems.push({ service, ...(key !== undefined && { key }), message });
+  }
 }
 
-interface Claim {
-  readonly noun: 'port' | 'volume';
-  readonly key: string;
-  readonly name: string;
-  readonly count: number;
+/** Unused numbers of instances, lowest first. */
+class Numbers {
+  readonly #used: Set<number>;
+  #next = 1;
+
+  constructor(used: readonly (readonly number[])[]) {
+    this.#used = new Set(used.flat());
+  }
+
+  next(): number {
+    while (this.#used.has(this.#next)) this.#next += 1;
+    this.#next += 1;
+    return this.#next - 1;
+  }
 }
 
-function claimsOf(service: ServiceSpec, exclusive: ReadonlySet<string>, count: number): readonly Claim[] {
-  const { ports, route } = service;
-  const port = (key: string, takers: number): Claim => ({ noun: 'port', key, name: key, count: takers });
-  const volumes = service.mounts.flatMap((mount): readonly Claim[] =>
-    mount.type === 'volume' && mount.volume !== undefined && exclusive.has(mount.volume)
-      ? [{ noun: 'volume', key: mount.volume, name: mount.volume, count }]
-      : [],
+/** Of the instances that may stay, the ones with the lowest numbers: at most `replicas` in all and `most` on a host. */
+function keepLowest(
+  able: readonly PlacementHost[],
+  kept: ReadonlyMap<string, readonly number[]>,
+  replicas: number,
+  most: number,
+): Map<string, readonly number[]> {
+  const all = able.flatMap(({ id }) =>
+    (kept.get(id) ?? [])
+      .toSorted((one, other) => one - other)
+      .slice(0, most)
+      .map((number) => ({ id, number })),
   );
-  return [
-    ...publishedPorts({ ports }).map((key) => port(key, count)),
-    // The ingress listens once for all instances.
-    ...publishedPorts({ ports: [], ...(route && { route }) }).map((key) => port(key, 1)),
-    ...volumes,
-  ];
+  const numbers = new Map<string, readonly number[]>();
+  for (const { id, number } of all.toSorted((one, other) => one.number - other.number).slice(0, replicas)) {
+    numbers.set(id, [...(numbers.get(id) ?? []), number]);
+  }
+  return numbers;
 }
 
-/** The ports of a host that a service takes there, as `80/tcp`. */
-export function publishedPorts({ ports, route }: Pick<ServiceSpec, 'ports' | 'route'>): readonly string[] {
-  const published = ports.flatMap((port) =>
-    port.published === undefined ? [] : [`${port.published}/${port.protocol}`],
+/** Whether a host can have one instance of a service only. */
+function isAlone(service: ServiceSpec, spec: AppSpec): boolean {
+  return (
+    service.networkMode === 'host' ||
+    service.ports.some(({ published }) => published !== undefined) ||
+    exclusiveVolumes(spec, service).length > 0
   );
-  return route?.kind === 'tcp' ? [...published, `${route.listen}/tcp`] : published;
 }
 
-/** Reports whether labels meet all constraints. */
-export function meets(
-  labels: Readonly<Record<string, string>>,
-  constraints: readonly LabelConstraint[],
-): boolean {
-  return constraints.every(({ key, operator, value }) => {
-    const is = Object.hasOwn(labels, key) && labels[key] === value;
-    return operator === '==' ? is : !is;
-  });
+function noHosts({ hosts, on }: PlacementRequest): string {
+  if (hosts.length === 0)
+    return 'no host has joined: run `berth host token`, and `berth-agent join` on the host';
+  return `no host has ${on.map(describeConstraint).join(' and ')}`;
 }
 
-/** Returns `role=web` or `role!=web`. */
-export function describeConstraint({ key, operator, value }: LabelConstraint): string {
-  return `${key}${operator === '==' ? '=' : '!='}${value}`;
+/** At most five, and how many more. */
+function listed(texts: readonly string[]): string {
+  const more = texts.length - 5;
+  return `${texts.slice(0, 5).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+/** The same on every machine, whatever its locale. */
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
 }
