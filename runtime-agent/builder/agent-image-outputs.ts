@@ -7,7 +7,7 @@ import type { LayerCompressor } from '../images/compression/layer-compressor.ts'
 import type { Images } from '../images/images.ts';
 import type { PendingImages } from '../images/pending/pending-images.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import type { FileTree } from './context/file-tree.ts';
 import { FolderTree } from './context/folder-tree.ts';
 import type { ArchivedImages, ImageOutputs, LayerForms } from './image-outputs.ts';
@@ -16,7 +16,7 @@ export interface OutputsContext {
   readonly images: Images;
   readonly pendingImages: PendingImages;
   readonly compressor: LayerCompressor;
-  readonly snapshotter: Snapshotter;
+  readonly overlays: RootfsOverlays;
   readonly tars: TreeTars;
 }
 
@@ -82,11 +82,11 @@ export class AgentImageOutputs implements ImageOutputs {
   }
 
   async #mount(id: Digest): Promise<{ readonly path: string; release(): Promise<void> }> {
-    const { images, snapshotter } = this.#context;
+    const { images, overlays } = this.#context;
     const { diffIds } = await images.get(id);
     // As a container's, so that what a killed agent leaves is found.
     const rootfs = randomBytes(32).toString('hex');
-    const { path } = await snapshotter.mountRootfs(rootfs, diffIds);
-    return { path, release: () => snapshotter.removeRootfs(rootfs) };
+    const { path } = await overlays.mount(rootfs, diffIds);
+    return { path, release: () => overlays.remove(rootfs) };
   }
 }

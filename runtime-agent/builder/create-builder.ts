@@ -18,7 +18,8 @@ import type { OciHost } from '../oci-runner/oci-host.ts';
 import { sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerStore } from '../snapshots/layer-store.ts';
+import type { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import type { BuildCache } from './build-cache.ts';
 import type { Builder } from './builder.ts';
 import { CacheMounts } from './cache/cache-mounts.ts';
@@ -43,7 +44,8 @@ export interface CreateBuilderOptions {
   readonly images: Images;
   readonly pendingImages: PendingImages;
   readonly leases: LayerLeases;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
   readonly ociHost: OciHost;
@@ -77,12 +79,12 @@ export async function layersOfBuilds(cache: StepCache): Promise<readonly Digest[
 
 /** Opens the builder of a host. Its containers were recovered before, and what a killed agent left of builds with them. */
 export async function createBuilder(options: CreateBuilderOptions): Promise<CreatedBuilder> {
-  const { dataDirectory, memoryDirectory, snapshotter, leases, ociHost: host } = options;
+  const { dataDirectory, memoryDirectory, layerStore, leases, ociHost: host } = options;
   const paths = sharedPaths(options);
   const stub = stubLayer();
   await leases.take(stub.diffId);
-  if (!(await snapshotter.hasLayer(stub.diffId))) {
-    await snapshotter.addLayer(stub.diffId, only(stub.tar), new AbortController().signal);
+  if (!(await layerStore.has(stub.diffId))) {
+    await layerStore.add(stub.diffId, only(stub.tar), new AbortController().signal);
   }
   await makeMemoryFolder(memoryDirectory);
   // Runtimes keep a copy of a step's configuration, with its secrets, in their state.
@@ -109,7 +111,8 @@ export async function createBuilder(options: CreateBuilderOptions): Promise<Crea
     exchange: options.exchange,
     running: new SingleFlight(),
     run: {
-      snapshotter,
+      layerStore,
+      overlays: options.overlays,
       tars: options.tars,
       networks: options.networks,
       host,

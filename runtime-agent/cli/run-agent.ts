@@ -22,8 +22,9 @@ import { createNetworks } from '../networks/create-networks.ts';
 import { loadApparmor } from '../oci-runner/apparmor.ts';
 import { findRunFolder } from '../oci-runner/run-paths.ts';
 import { selectRuntime } from '../oci-runner/runtimes.ts';
-import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
+import { chooseLayerStore } from '../snapshots/choose-layer-store.ts';
 import { TreeThreads } from '../snapshots/diff/tree-threads.ts';
+import { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import { openVolumes } from '../volumes/local-volumes.ts';
 import { asConfigError } from './as-config-error.ts';
 import { claimDataFolder } from './data-folder.ts';
@@ -51,13 +52,13 @@ export async function runAgent(
   claimDataFolder(dataDirectory);
   await clearSocketPath(config.socket);
   // The trials mostly wait for other programs.
-  const [version, id, facts, runtime, apparmor, { snapshotter, fallbackReason }, knex] = await Promise.all([
+  const [version, id, facts, runtime, apparmor, { layerStore, fallbackReason }, knex] = await Promise.all([
     readVersion(),
     readHostId(dataDirectory),
     readSystemFacts(),
     asConfigError(selectRuntime({ workDirectory: runDirectory(dataDirectory), log, signal: interrupted })),
     asConfigError(loadApparmor(log, process.env)),
-    chooseSnapshotter(dataDirectory, interrupted, { memory: runDirectory(dataDirectory) }),
+    chooseLayerStore(dataDirectory, interrupted, { memory: runDirectory(dataDirectory) }),
     openAgentDatabase(dataDirectory),
   ]);
 
@@ -72,17 +73,22 @@ export async function runAgent(
     mirrors: config.registryMirrors,
     credentials: new CredentialFiles(config.registryAuthFiles),
   });
+  const overlays = await RootfsOverlays.open(dataDirectory, layerStore);
   const stepCache = await StepCache.open(knex);
   const { images, pendingImages, push, leases, transfer, attestations, compressor, indexes, layerBlobs } =
     await createImages({
       dataDirectory,
       knex,
-      snapshotter,
+      layerStore,
       registry,
       events,
       layerLimit: config.layerLimit,
       keepLayerBlobs: !config.discardLayerBlobs,
-      otherLayers: async () => [...(await layersOfBuilds(stepCache)), ...(await layersOfContainers(knex))],
+      otherLayers: async () => [
+        ...(await overlays.usedLayers()),
+        ...(await layersOfBuilds(stepCache)),
+        ...(await layersOfContainers(knex)),
+      ],
     });
   const runFolder = await findRunFolder(dataDirectory, runDirectory(dataDirectory));
   const volumes = await openVolumes({ knex, events, dataDirectory, log });
@@ -91,7 +97,7 @@ export async function runAgent(
   const containers = await createContainers({
     knex,
     images,
-    snapshotter,
+    overlays,
     volumes,
     networks: networking.containerNetworks,
     events,
@@ -109,7 +115,7 @@ export async function runAgent(
     version,
     id,
     dataDirectory,
-    storageDriver: snapshotter.kind,
+    storageDriver: layerStore.kind,
     runtime,
     ...(apparmor !== undefined && { apparmor }),
     insecureRegistries: config.insecureRegistries,
@@ -125,7 +131,8 @@ export async function runAgent(
     layerBlobs,
     indexes,
     stepCache,
-    snapshotter,
+    layerStore,
+    overlays,
     tars: trees,
     networks: networking.containerNetworks,
     ociHost: containers.ociHost,
@@ -148,7 +155,7 @@ export async function runAgent(
       archive: containers.archive,
       trees: containers.trees,
       pendingImages,
-      archives: new AgentImageArchives({ images, pendingImages, snapshotter, events }),
+      archives: new AgentImageArchives({ images, pendingImages, layerStore, events }),
     },
     execs: containers.execs,
     control: containers.control,
@@ -159,7 +166,7 @@ export async function runAgent(
     build,
     buildkit,
     host,
-    layerSize: (diffId) => snapshotter.layerSize(diffId),
+    layerSize: (diffId) => layerStore.contentSize(diffId),
     checkLogin: (...request) => registry.checkLogin(...request),
     log,
     work: watched.work,

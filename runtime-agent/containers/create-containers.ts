@@ -17,7 +17,7 @@ import { runPaths, sharedPaths } from '../oci-runner/run-paths.ts';
 import { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
 import type { Runtime } from '../oci-runner/runtimes.ts';
 import type { TreeTars } from '../snapshots/diff/tree-tar.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import { CopyUp } from '../volumes/copy-up.ts';
 import { LocalVolumeMounts } from '../volumes/local-volume-mounts.ts';
 import type { Volumes } from '../volumes/volume.ts';
@@ -54,7 +54,7 @@ import { renameContainer, updateContainer } from './update.ts';
 export interface ContainersDeps {
   readonly knex: Knex;
   readonly images: Images;
-  readonly snapshotter: Snapshotter;
+  readonly overlays: RootfsOverlays;
   readonly volumes: Volumes;
   readonly networks: ContainerNetworks;
   readonly events: EventBus;
@@ -108,7 +108,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     libc,
     log: deps.log,
   };
-  const { images, snapshotter, networks, trees } = deps;
+  const { images, overlays, networks, trees } = deps;
   const index = new ContainerIndex();
   const moves = new CgroupMoves(host.cgroups);
   const mounts = new ContainerMounts({
@@ -124,7 +124,7 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
     host,
     commands: services.commands,
     images,
-    snapshotter,
+    overlays,
     networks,
     mounts,
     moves,
@@ -144,8 +144,8 @@ export async function createContainers(deps: ContainersDeps): Promise<RunningCon
   const health = new HealthChecks({ index, events: deps.events, execs });
   return {
     ...containersOver(life),
-    archive: new AgentContainerArchive({ images, snapshotter, mounts, index }, trees),
-    trees: new AgentContainerTrees({ images, snapshotter, index }, trees),
+    archive: new AgentContainerArchive({ images, overlays, mounts, index }, trees),
+    trees: new AgentContainerTrees({ images, overlays, index }, trees),
     control: containerControl(life),
     stats: new AgentContainerStats(index, host.cgroups),
     execs,

@@ -85,7 +85,7 @@ async function recoverOne(deps: RecoverDeps, container: Container): Promise<void
   if (container.run === undefined) {
     if (await exists(paths.spec)) await clearRun(deps, container, 'found');
     // The agent was killed during a copy or a commit.
-    else await deps.snapshotter.unmountRootfs(id);
+    else await deps.overlays.unmount(id);
     restartWherePolicySays(deps, container);
     return;
   }
@@ -147,12 +147,12 @@ function restartWherePolicySays(deps: ExitDeps, container: Container): void {
 
 /** Removes folders and writable layers of unknown containers, which an interrupted creation or removal has left. */
 async function removeStrays(deps: RecoverDeps, stored: readonly StoredContainer[]): Promise<void> {
-  const { snapshotter, paths: shared, services } = deps;
+  const { overlays, paths: shared, services } = deps;
   const known = new Set(stored.map((entry) => entry.container.id));
   const folders = [...(await readdir(shared.containers)), ...(await readdir(shared.runs))];
-  const layers = await snapshotter.listRootfs();
+  const layers = await overlays.list();
   for (const id of new Set([...folders, ...layers])) {
-    if (id.startsWith(BASE_TREE)) await snapshotter.removeRootfs(id);
+    if (id.startsWith(BASE_TREE)) await overlays.remove(id);
     if (known.has(id) || !/^[0-9a-f]{64}$/.test(id)) continue;
     try {
       await clearContainer(deps, { paths: runPaths(shared, id) }, 'found');

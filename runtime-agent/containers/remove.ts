@@ -7,7 +7,7 @@ import { killMonitor } from '../oci-runner/conmon.ts';
 import type { OciHost } from '../oci-runner/oci-host.ts';
 import type { RunPaths } from '../oci-runner/run-paths.ts';
 import type { RuntimeCommands } from '../oci-runner/runtime-commands.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { RootfsOverlays } from '../snapshots/rootfs-overlays.ts';
 import type { Container } from './container.ts';
 import type { ContainerIndex } from './container-index.ts';
 import type { ContainerInfo } from './container-info.ts';
@@ -21,7 +21,7 @@ export interface RemoveDeps {
   readonly host: OciHost;
   readonly commands: RuntimeCommands;
   readonly images: Images;
-  readonly snapshotter: Snapshotter;
+  readonly overlays: RootfsOverlays;
   readonly mounts: ContainerMounts;
   readonly index: ContainerIndex;
 }
@@ -107,7 +107,7 @@ export async function clearRun(
 ): Promise<void> {
   const { paths } = remains;
   await releaseAnd(deps, remains, thoroughness, () => [
-    deps.snapshotter.unmountRootfs(paths.id),
+    deps.overlays.unmount(paths.id),
     removeRunFiles(paths),
     deps.mounts.endRun(paths.id),
   ]);
@@ -121,7 +121,7 @@ export async function clearContainer(
 ): Promise<void> {
   const { paths } = remains;
   await releaseAnd(deps, remains, thoroughness, () => [
-    deps.snapshotter.removeRootfs(paths.id),
+    deps.overlays.remove(paths.id),
     rm(paths.home, { recursive: true, force: true }),
     rm(paths.run, { recursive: true, force: true }),
     deps.mounts.endRun(paths.id),

@@ -102,7 +102,7 @@ async function openParts(deps: StartDeps, container: Container): Promise<OpenPar
   const opening = openRunNetwork(deps, info, paths, links.hosts);
   const releaseNetwork = () => opening.then(({ release }) => release()).catch(() => undefined);
   const [rootfs, network] = await allOrUndo(releaseNetwork, [
-    deps.snapshotter.mountRootfs(id, diffIds),
+    deps.overlays.mount(id, diffIds),
     opening,
     prepareFolders(paths),
     rm(paths.exitFile, { force: true }),

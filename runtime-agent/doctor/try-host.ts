@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { Nftables } from '../../lib/linux/network/nftables.ts';
 import { droppingChains } from '../networks/plan/ruleset.ts';
 import { selectRuntime } from '../oci-runner/runtimes.ts';
-import { chooseSnapshotter } from '../snapshots/choose-snapshotter.ts';
+import { chooseLayerStore } from '../snapshots/choose-layer-store.ts';
 import type { HostReading } from './host-reading.ts';
 
 type Trials = NonNullable<HostReading['trials']>;
@@ -25,7 +25,7 @@ export async function tryHost(folder: string, signal: AbortSignal): Promise<Tria
       ({ name, version }) => ({ name, version }),
       (error: Error) => ({ failure: error.message }),
     );
-    const { layers, fallbackReason } = await chooseSnapshotter(scratch, signal);
+    const { layers, fallbackReason } = await chooseLayerStore(scratch, signal);
     return {
       runtime,
       layers: { how: layers, ...(fallbackReason !== undefined && { fallbackReason }) },

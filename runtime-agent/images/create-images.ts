@@ -6,7 +6,7 @@ import type { RegistryClient } from '../../oci/distribution/registry-client.ts';
 import { BlobStore } from '../../storage/blobs/blob-store.ts';
 import { openFilesystemDriver } from '../../storage/blobs/filesystem/filesystem-driver.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerStore } from '../snapshots/layer-store.ts';
 import { ImageAttestations } from './attestations/image-attestations.ts';
 import { LayerCompressor } from './compression/layer-compressor.ts';
 import { findDecompressors } from './decompressors.ts';
@@ -27,7 +27,7 @@ export interface CreateImagesOptions {
   readonly dataDirectory: string;
   /** From openAgentDatabase. */
   readonly knex: Knex;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly registry: RegistryClient;
   readonly events: EventBus;
   /** Whether the compressed layers of pulled images are kept, so that these can be pushed as they came. */
@@ -35,7 +35,7 @@ export interface CreateImagesOptions {
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
   /** Layers that are used though no image has them: no sweep takes those. */
-  readonly otherLayers?: () => Promise<readonly Digest[]>;
+  readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
 /** The images of a host, and what makes new ones. */
@@ -57,16 +57,15 @@ export interface AgentImages {
 export async function createImages(options: CreateImagesOptions): Promise<AgentImages> {
   const driver = await openFilesystemDriver(join(options.dataDirectory, 'content'));
   for await (const { id } of driver.listUploads()) await driver.abortUpload({ id, size: 0, detail: '' });
-  const { layerLimit, knex, snapshotter, registry, events } = options;
+  const { layerLimit, knex, layerStore, registry, events } = options;
   const catalog = new ImageCatalog(knex, new BlobStore(driver));
   const layerBlobs = new LayerBlobs(knex, driver, { keep: options.keepLayerBlobs });
-  const leases = new LayerLeases(snapshotter, layerBlobs);
+  const leases = new LayerLeases(layerStore, layerBlobs);
   const lock = new KeyedLock();
   const decompressors = await findDecompressors();
-  const otherLayers = options.otherLayers ?? (async () => []);
   const images = new ImageService({
     catalog,
-    snapshotter,
+    layerStore,
     leases,
     layerBlobs,
     lock,
@@ -74,20 +73,20 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     events,
     decompressors,
     layerLimit,
-    otherLayers,
+    otherLayers: options.otherLayers,
   });
   await images.sweep();
   const pendingImages = new AgentPendingImages({
     catalog,
-    snapshotter,
+    layerStore,
     leases,
     layerLimit,
     lock,
     sweep: () => images.sweep(),
   });
   const attestations = new ImageAttestations(knex);
-  const compressor = new LayerCompressor(snapshotter, layerBlobs);
-  const layers = new LayerPusher(snapshotter, layerBlobs, compressor);
+  const compressor = new LayerCompressor(layerStore, layerBlobs);
+  const layers = new LayerPusher(layerStore, layerBlobs, compressor);
   const indexes = new ImageIndexes(knex);
   const push = new ImagePusher({
     indexes,
@@ -100,7 +99,7 @@ export async function createImages(options: CreateImagesOptions): Promise<AgentI
     lock,
     attestations,
   });
-  const fetcher = new LayerFetcher({ snapshotter, leases, layerLimit, layerBlobs, decompressors });
+  const fetcher = new LayerFetcher({ layerStore, leases, layerLimit, layerBlobs, decompressors });
   const transfer = new LayerTransfer({ registry, layerBlobs, pusher: layers, fetcher });
   return { images, pendingImages, push, leases, transfer, attestations, compressor, indexes, layerBlobs };
 }

@@ -7,7 +7,7 @@ import type { RegistryRepository } from '../../oci/distribution/registry-reposit
 import { familiarName, familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { EngineError, isEngineError } from '../errors.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerStore } from '../snapshots/layer-store.ts';
 import { storageFull } from '../storage-full.ts';
 import { chainIds } from './chain-ids.ts';
 import type { Decompressors } from './decompressors.ts';
@@ -24,7 +24,7 @@ import { type ResolvedImage, resolveImage } from './resolve-image.ts';
 
 export interface ImageServiceOptions {
   readonly catalog: ImageCatalog;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly leases: LayerLeases;
   readonly layerBlobs: LayerBlobs;
   /** Bytes that an uncompressed layer may have. */
@@ -38,7 +38,7 @@ export interface ImageServiceOptions {
   readonly otherLayers: () => Promise<readonly Digest[]>;
 }
 
-/** The images of this host, over a catalog and a snapshotter that nobody else changes. */
+/** The images of this host, over a catalog and a layer store that nobody else changes. */
 export class ImageService implements Images {
   readonly #options: ImageServiceOptions;
   readonly #fetcher: LayerFetcher;
@@ -63,7 +63,7 @@ export class ImageService implements Images {
     reference: ImageReference,
     options: PullOptions,
   ): Promise<Image> {
-    const { catalog, snapshotter, layerBlobs } = this.#options;
+    const { catalog, layerStore, layerBlobs } = this.#options;
     const { signal, progress } = options;
     const resolved = await resolveImage({
       repository,
@@ -84,7 +84,7 @@ export class ImageService implements Images {
       image = await this.#fetcher.withLayers(resolved.layers, repository, progress, signal, async () => {
         signal.throwIfAborted();
         return await this.#lock.run('catalog', async () => {
-          const sizes = resolved.layers.map(({ diffId }) => snapshotter.layerSize(diffId));
+          const sizes = resolved.layers.map(({ diffId }) => layerStore.contentSize(diffId));
           const size = sum(await Promise.all(sizes));
           await allDone([
             catalog.put({ ...newImage(resolved), names, size }),
@@ -181,12 +181,11 @@ export class ImageService implements Images {
   }
 
   async #sweepLayers(images: readonly ImageRecord[]): Promise<readonly Digest[]> {
-    const { snapshotter, leases } = this.#options;
+    const { layerStore, leases } = this.#options;
     const used = new Set(images.flatMap(({ config }) => config.diffIds));
-    for (const diffId of await snapshotter.listUsedLayers()) used.add(diffId);
     for (const diffId of await this.#options.otherLayers()) used.add(diffId);
     const removed: Digest[] = [];
-    for (const diffId of await snapshotter.listLayers()) {
+    for (const diffId of await layerStore.list()) {
       if (!used.has(diffId) && (await leases.removeUnlessHeld(diffId))) removed.push(diffId);
     }
     return removed;

@@ -2,7 +2,7 @@ import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerStore } from '../snapshots/layer-store.ts';
 import { allTogether } from './all-together.ts';
 import type { Decompressors } from './decompressors.ts';
 import type { PullProgress } from './images.ts';
@@ -23,7 +23,7 @@ export interface BlobSource {
 export type LayerStep = Omit<Extract<PullProgress, { readonly kind: 'layer' }>, 'kind' | 'id'>;
 
 export interface LayerFetcherOptions {
-  readonly snapshotter: Pick<Snapshotter, 'hasLayer' | 'addLayer'>;
+  readonly layerStore: Pick<LayerStore, 'has' | 'add'>;
   readonly leases: Pick<LayerLeases, 'take' | 'release'>;
   /** Bytes that an uncompressed layer may have. */
   readonly layerLimit: number;
@@ -31,7 +31,7 @@ export interface LayerFetcherOptions {
   readonly decompressors: Decompressors;
 }
 
-/** Brings layers into the snapshotter, each once however many pulls want it, and keeps those that pulls are about to use. */
+/** Brings layers into the layer store, each once however many pulls want it, and keeps those that pulls are about to use. */
 export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
   readonly #work = new SingleFlight<Digest, LayerStep>();
@@ -44,7 +44,7 @@ export class LayerFetcher {
   }
 
   /**
-   * Resolves when the snapshotter has all of `layers`, which stay there until `whileHeld` has ended. When one fails
+   * Resolves when the layer store has all of `layers`, which stay there until `whileHeld` has ended. When one fails
    * the others are stopped, and its EngineError is thrown; layers that have come stay until a sweep.
    */
   async withLayers<T>(
@@ -93,10 +93,10 @@ export class LayerFetcher {
     report: (step: LayerStep) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { layerLimit, snapshotter, layerBlobs, decompressors } = this.#options;
+    const { layerLimit, layerStore, layerBlobs, decompressors } = this.#options;
     if (this.#extractions.isFull || this.#downloads.isFull) report({ state: 'waiting' });
     await this.#extractions.hold(signal, async () => {
-      if (await snapshotter.hasLayer(layer.diffId)) {
+      if (await layerStore.has(layer.diffId)) {
         report({ state: 'already-exists' });
         return;
       }
@@ -111,7 +111,7 @@ export class LayerFetcher {
         const verified = verifiedBlob(layer.blob, content);
         const passed = kept?.pass(verified) ?? verified;
         const tar = await openLayer(layer.blob, passed, { decompressors, layerLimit });
-        await snapshotter.addLayer(layer.diffId, tar, either);
+        await layerStore.add(layer.diffId, tar, either);
         // A sweep leaves what is recorded, so that comes first.
         await layerBlobs.record([layer]);
         await kept?.commit(layer.blob.digest);

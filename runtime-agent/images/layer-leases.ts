@@ -1,17 +1,17 @@
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { LayerStore } from '../snapshots/layer-store.ts';
 import type { LayerBlobs } from './layer-blobs/layer-blobs.ts';
 
 /** Leases of layers: a sweep leaves a layer alone while anyone has a lease of it, also when no image uses it yet. */
 export class LayerLeases {
-  readonly #snapshotter: Snapshotter;
+  readonly #layerStore: LayerStore;
   readonly #layerBlobs: Pick<LayerBlobs, 'forget'>;
   readonly #lock = new KeyedLock();
   readonly #leases = new Map<Digest, number>();
 
-  constructor(snapshotter: Snapshotter, layerBlobs: Pick<LayerBlobs, 'forget'>) {
-    this.#snapshotter = snapshotter;
+  constructor(layerStore: LayerStore, layerBlobs: Pick<LayerBlobs, 'forget'>) {
+    this.#layerStore = layerStore;
     this.#layerBlobs = layerBlobs;
   }
 
@@ -21,7 +21,7 @@ export class LayerLeases {
    */
   async take(diffId: Digest): Promise<boolean> {
     this.#leases.set(diffId, (this.#leases.get(diffId) ?? 0) + 1);
-    return await this.#lock.run(diffId, () => this.#snapshotter.hasLayer(diffId));
+    return await this.#lock.run(diffId, () => this.#layerStore.has(diffId));
   }
 
   release(diffId: Digest): void {
@@ -51,7 +51,7 @@ export class LayerLeases {
   /** Removes a layer unless it has a lease, and returns whether it did. The caller knows that no image and no root file system uses it. */
   async removeUnlessHeld(diffId: Digest): Promise<boolean> {
     return await this.unlessHeld(diffId, async () => {
-      await this.#snapshotter.removeLayer(diffId);
+      await this.#layerStore.remove(diffId);
       await this.#layerBlobs.forget(diffId);
     });
   }

@@ -2,7 +2,7 @@ import { write } from 'node:fs';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Descriptor } from '../../oci/descriptor.ts';
-import type { LayerContent } from '../snapshots/snapshotter.ts';
+import type { LayerContent } from '../snapshots/layer-store.ts';
 import { damagedLayer, decompress } from './decompress.ts';
 import { decompressInto } from './decompress-into.ts';
 import type { Decompressors } from './decompressors.ts';

@@ -11,7 +11,7 @@ import {
 import { KeyedLock } from '../../lib/sync/keyed-lock.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { EngineError } from '../errors.ts';
-import type { Rootfs } from './snapshotter.ts';
+import type { LayerStore } from './layer-store.ts';
 
 /** Files that the kernel makes to find out what a file system can do: a folder, a device and what they become. */
 const SPARES = 4;
@@ -19,34 +19,56 @@ const LAYERS_FILE = 'layers.json';
 const MERGED = 'merged';
 const REMOVED = '.removed-';
 
+/** The mounted root file system of a container. */
+export interface Rootfs {
+  /** Absolute path of the mounted tree. */
+  readonly path: string;
+  /** Absolute path of the writable layer, which has the differences from the image, with overlay's whiteouts. */
+  readonly upper: string;
+}
+
 /**
- * The writable layers under one folder, `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the
- * kernel each time, so that a killed agent loses count of nothing.
+ * Root file systems of containers and build steps: overlay mounts of layers and one writable layer.
+ *
+ * A writable layer has the changes that one container, or one build step, makes to the layers below it; it is known by an ID that the
+ * caller chooses. It lives from the first `mount` to `remove`; its mount comes and goes, with the agent or the host too, and `mount` makes
+ * it again.
+ *
+ *     const { path } = await overlays.mount('c1', [base, top]);
+ *     // ... a container runs in `path`; usedLayers() has `base` and `top`
+ *     await overlays.unmount('c1');                              // it has stopped; its changes stay
+ *     await overlays.mount('c1', [base, top]);                   // it starts again, with its changes
+ *     await overlays.remove('c1');                               // docker rm
+ *
+ * They lie in one folder as `<id>/{upper,work,merged,layers.json}`. What is mounted is read from the kernel each time, so
+ * that a killed agent loses count of nothing.
  */
 export class RootfsOverlays {
   readonly #root: string;
+  readonly #layerStore: LayerStore;
   readonly #lock = new KeyedLock();
   /** Removals, one after the other: an unmount can keep a thread for long. */
   #purging: Promise<void> = Promise.resolve();
 
-  private constructor(root: string) {
+  private constructor(root: string, layerStore: LayerStore) {
     this.#root = root;
+    this.#layerStore = layerStore;
   }
 
-  /** Makes the root, readable by its owner only, and goes on with removals that were cut off. */
-  static async open(root: string): Promise<RootfsOverlays> {
+  /** Makes `<directory>/snapshots`, readable by its owner only, and goes on with removals that were cut off. */
+  static async open(directory: string, layerStore: LayerStore): Promise<RootfsOverlays> {
+    const root = join(directory, 'snapshots');
     await mkdir(root, { recursive: true, mode: 0o700 });
-    const overlays = new RootfsOverlays(root);
+    const overlays = new RootfsOverlays(root, layerStore);
     for (const name of await readdir(root)) if (name.startsWith(REMOVED)) overlays.#purge(join(root, name));
     return overlays;
   }
 
-  /** `lower` gives the folder of each layer, in the same order; it is called only when the mount has to be made. */
-  async mount(
-    id: string,
-    diffIds: readonly Digest[],
-    lower: (diffIds: readonly Digest[]) => Promise<readonly string[]>,
-  ): Promise<Rootfs> {
+  /**
+   * Mounts the layers (lowest first) below the writable layer `id`, which the first call makes. While it is mounted, returns the same
+   * mount. Throws EngineError 'not-found' for a layer that is not here.
+   */
+  async mount(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
     return await this.#lock.run(id, async () => {
       const folder = this.#folder(id);
       const rootfs: Rootfs = { path: join(folder, MERGED), upper: join(folder, 'upper') };
@@ -62,7 +84,7 @@ export class RootfsOverlays {
       await mkdir(join(folder, 'work'), { recursive: true, mode: 0o700 });
       await mkdir(rootfs.path, { recursive: true, mode: 0o700 });
       await mountWithSpares(folder, {
-        lower: await this.#lowerFolders(folder, diffIds, lower),
+        lower: await this.#lowerFolders(folder, diffIds),
         upper: rootfs.upper,
         work: join(folder, 'work'),
         target: rootfs.path,
@@ -72,13 +94,14 @@ export class RootfsOverlays {
     });
   }
 
+  /** Unmounts it and keeps the writable layer; no error when it is not mounted. */
   async unmount(id: string): Promise<void> {
     await this.#lock.run(id, () => this.#unmount(id));
   }
 
   /**
-   * Resolves when the writable layer is gone from sight. It is unmounted and deleted later: the kernel writes all that the
-   * disk still has to store before an unmount returns, which can take seconds and is of no use here.
+   * Removes the writable layer, mounted or not; no error when there is none. It is unmounted and deleted later: the kernel writes
+   * all that the disk still has to store before an unmount returns, which can take seconds and is of no use here.
    */
   async remove(id: string): Promise<void> {
     await this.#lock.run(id, async () => {
@@ -93,11 +116,12 @@ export class RootfsOverlays {
     });
   }
 
-  /** Resolves when the removals so far are done. */
+  /** Resolves when the disk space of all removed writable layers is freed, or freeing it has failed. */
   async settle(): Promise<void> {
     await this.#purging;
   }
 
+  /** Returns the path of the writable layer `id`, mounted or not; undefined when there is none. */
   async findUpper(id: string): Promise<string | undefined> {
     const upper = join(this.#folder(id), 'upper');
     try {
@@ -109,11 +133,12 @@ export class RootfsOverlays {
     }
   }
 
+  /** Returns the IDs of all writable layers, from which recovery removes those that a crash left. */
   async list(): Promise<readonly string[]> {
     return (await readdir(this.#root)).filter((name) => !name.startsWith('.'));
   }
 
-  /** The layers that a writable layer stands on, mounted or not. */
+  /** Returns the layers below the writable layers of this host, mounted or not; these must not be removed. */
   async usedLayers(): Promise<ReadonlySet<Digest>> {
     const used = new Set<Digest>();
     for (const id of await this.list()) {
@@ -128,11 +153,7 @@ export class RootfsOverlays {
     return used;
   }
 
-  async #lowerFolders(
-    folder: string,
-    diffIds: readonly Digest[],
-    lower: (diffIds: readonly Digest[]) => Promise<readonly string[]>,
-  ): Promise<readonly string[]> {
+  async #lowerFolders(folder: string, diffIds: readonly Digest[]): Promise<readonly string[]> {
     // An image may name one layer twice, an overlay may not: what the upper one says hides all of the lower one.
     const once = diffIds.filter((diffId, index) => diffIds.indexOf(diffId, index + 1) < 0);
     if (once.length > MAX_OVERLAY_LAYERS) {
@@ -141,7 +162,7 @@ export class RootfsOverlays {
         `the image has ${once.length} layers, and the kernel can mount ${MAX_OVERLAY_LAYERS}: build it again with fewer`,
       );
     }
-    if (once.length > 0) return (await lower(once)).toReversed();
+    if (once.length > 0) return (await this.#layerStore.folders(once)).toReversed();
     // An image without layers is legal; an overlay needs something to stand on.
     const empty = join(folder, 'empty');
     await mkdir(empty, { recursive: true, mode: 0o755 });

@@ -250,7 +250,7 @@ export function describeLifecycle(name: string, agent: () => AgentContainers): v
         (await status(id)).status === 'exited' ? true : undefined,
       );
       const { upper } = await agent()
-        .snapshotter.mountRootfs(id, [])
+        .overlays.mount(id, [])
         .catch(() => ({ upper: '' }));
       assert.notEqual(upper, undefined);
       assert.equal((await status(id)).exitCode, 3);

@@ -63,8 +63,8 @@ async function oneOfEach(agent: AgentContainers, round: number): Promise<void> {
   await assert.rejects(runContainer(agent, ['true'], { host }), /device .*nosuch/);
 }
 
-async function whatIsThere({ dataDirectory, snapshotter }: AgentContainers, ids: ReadonlySet<string>) {
-  await snapshotter.settle();
+async function whatIsThere({ dataDirectory, overlays }: AgentContainers, ids: ReadonlySet<string>) {
+  await overlays.settle();
   const list = async (folder: string) => (await readdir(folder, { recursive: true })).sort();
   const mounts = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')

@@ -63,8 +63,8 @@ function openForeign(scope: Parameters<typeof openAgentContainers>[0]): Promise<
 }
 
 /** A program with the header of the other machine, and a script that it is to run. */
-async function writePrograms({ snapshotter }: AgentContainers, id: string): Promise<void> {
-  const { path } = await snapshotter.mountRootfs(id, await snapshotter.listLayers());
+async function writePrograms({ layerStore, overlays }: AgentContainers, id: string): Promise<void> {
+  const { path } = await overlays.mount(id, await layerStore.list());
   const program = Buffer.alloc(64);
   program.write('\x7fELF\x02\x01\x01', 'latin1');
   program.writeUInt16LE(FOREIGN_MACHINE, 18);

@@ -140,7 +140,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     assert.ok(Date.parse(state.finishedAt) > Date.parse(state.startedAt));
     assert.equal(await readLogs(agent, kept), 'end\n');
     await assert.rejects(agent.containers.get(removed), { code: 'not-found' });
-    assert.deepEqual(await agent.snapshotter.listRootfs(), [kept]);
+    assert.deepEqual(await agent.overlays.list(), [kept]);
     assert.deepEqual(await readdir(join(folder, 'run/exits')), []);
     assert.deepEqual(await runtimeStates(folder), []);
   });
@@ -156,7 +156,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
       await sleep(delay);
       await child.kill();
     }
-    const { containers, snapshotter } = await takeOver(t, folder);
+    const { containers, overlays } = await takeOver(t, folder);
     for (const id of ids) {
       const { state } = await containers.get(id);
       if (state.status !== 'running') {
@@ -173,7 +173,7 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     await untilPasses(async () => assert.deepEqual(await processesOf(folder), []));
     assert.deepEqual(await runtimeStates(folder), []);
     assert.deepEqual(await readdir(join(folder, 'containers')), []);
-    await snapshotter.settle();
+    await overlays.settle();
     assert.deepEqual(await readdir(join(folder, 'snapshots')), []);
   });
 
@@ -240,10 +240,10 @@ describe('recovery of containers', { skip: unlessRoot(), timeout: 900_000 }, () 
     const folder = join(await makeTempDir(t, 'recovery'), 'data');
     const agent = await openAgentContainers(t, { dataDirectory: folder, runtime: 'crun' });
     const stray = 'a'.repeat(64);
-    await agent.snapshotter.mountRootfs(stray, await agent.snapshotter.listLayers());
+    await agent.overlays.mount(stray, await agent.layerStore.list());
     await writeFile(join(folder, 'run/exits', stray), '0');
     const again = await agent.restart();
-    assert.deepEqual(await again.snapshotter.listRootfs(), []);
+    assert.deepEqual(await again.overlays.list(), []);
     assert.deepEqual(await readdir(join(folder, 'run/exits')), []);
   });
 });

@@ -68,7 +68,7 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
     const { agent, app, byDigest, image } = await begin(t);
     await agent.images.tag(app, 'other:1');
     assert.deepEqual(await remove('other:1'), ['untagged other:1']);
-    assert.equal((await agent.snapshotter.listLayers()).length, 1);
+    assert.equal((await agent.layerStore.list()).length, 1);
     assert.deepEqual(await remove(app), [
       `untagged ${app}`,
       `untagged ${byDigest}`,
@@ -76,7 +76,7 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
       `deleted ${image.diffIds[0]}`,
     ]);
     assert.deepEqual(await agent.images.list(), []);
-    assert.deepEqual(await agent.snapshotter.listLayers(), []);
+    assert.deepEqual(await agent.layerStore.list(), []);
     const events = agent.events.recent(0).map(({ action, id }) => [action, id]);
     // dockerd tells of a name, not of the digests that go with it.
     assert.deepEqual(events.slice(2), [
@@ -139,13 +139,13 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
     assert.deepEqual(shown(await remove(app, true, true)), [`untagged ${app}`, `untagged ${byDigest}`]);
     assert.deepEqual((await agent.images.get(image.id)).repoTags, []);
     // A container that does not run keeps what it stands on, and not the image.
-    await agent.snapshotter.mountRootfs('c', image.diffIds);
+    await agent.overlays.mount('c', image.diffIds);
     assert.deepEqual(shown(await remove(image.id, true, false)), [`deleted ${image.id}`]);
     assert.deepEqual(await agent.images.list(), []);
-    assert.equal((await agent.snapshotter.listLayers()).length, 1);
-    await agent.snapshotter.removeRootfs('c');
+    assert.equal((await agent.layerStore.list()).length, 1);
+    await agent.overlays.remove('c');
     await agent.images.containerGone(image.id);
-    assert.deepEqual(await agent.snapshotter.listLayers(), []);
+    assert.deepEqual(await agent.layerStore.list(), []);
   });
 
   it('keeps layers that other images or root file systems have', async (t) => {
@@ -153,17 +153,17 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
     const { image: big } = await agent.pull(`${registry.host}/team/app:big-300000-big`);
     assert.equal(big.diffIds[0], image.diffIds[0], 'the two share a layer');
     const own = big.diffIds[1] ?? '';
-    await agent.snapshotter.mountRootfs('c', big.diffIds);
+    await agent.overlays.mount('c', big.diffIds);
     assert.deepEqual(shown(await agent.images.remove(big.id, { force: false, users: [] })).slice(-1), [
       `deleted ${big.id}`,
     ]);
-    assert.equal((await agent.snapshotter.listLayers()).length, 2);
-    await agent.snapshotter.removeRootfs('c');
+    assert.equal((await agent.layerStore.list()).length, 2);
+    await agent.overlays.remove('c');
     await agent.images.sweep();
-    assert.deepEqual(await agent.snapshotter.listLayers(), image.diffIds);
-    assert.ok(!(await agent.snapshotter.listLayers()).some((diffId) => diffId === own));
+    assert.deepEqual(await agent.layerStore.list(), image.diffIds);
+    assert.ok(!(await agent.layerStore.list()).some((diffId) => diffId === own));
     await agent.images.remove(app, { force: false, users: [] });
-    assert.deepEqual(await agent.snapshotter.listLayers(), []);
+    assert.deepEqual(await agent.layerStore.list(), []);
   });
 
   it('does not take away a layer that a pull is about to use', async (t) => {
@@ -173,7 +173,7 @@ describe('images of the agent: names and removal', { skip: unlessRoot() }, () =>
         agent.pull(`${registry.host}/team/app:big-300000-big`),
         agent.images.remove(app, { force: false, users: [] }),
       ]);
-      const here = await agent.snapshotter.listLayers();
+      const here = await agent.layerStore.list();
       assert.deepEqual(
         image.diffIds.filter((diffId) => !here.includes(diffId)),
         [],

@@ -46,11 +46,11 @@ describe('images of the agent: pull', { skip: unlessRoot() }, () => {
       assert.deepEqual(steps.at(0), { kind: 'pulling-from', repository: 'team/app', tag: `${index}` });
       assert.deepEqual(steps.at(-2), { kind: 'digest', digest: made.digest });
       assert.deepEqual(steps.at(-1), { kind: 'status', newer: true, reference: `${host}/team/app:${index}` });
-      const { path } = await agent.snapshotter.mountRootfs(`c${index}`, image.diffIds);
+      const { path } = await agent.overlays.mount(`c${index}`, image.diffIds);
       assert.ok((await readFile(join(path, 'bin/busybox'))).length > 100_000);
     }
     // The same tar in every compression: one layer, fetched once.
-    assert.equal((await agent.snapshotter.listLayers()).length, 1);
+    assert.equal((await agent.layerStore.list()).length, 1);
   });
 
   it('says what is new and what is here already', async (t) => {
@@ -201,7 +201,7 @@ describe('images of the agent: pull', { skip: unlessRoot() }, () => {
     const { image } = await agent.pull(reference);
     const next = await agent.restart();
     assert.deepEqual(await next.images.list(), [image]);
-    const { path } = await next.snapshotter.mountRootfs('c', image.diffIds);
+    const { path } = await next.overlays.mount('c', image.diffIds);
     assert.ok((await readdir(path)).includes('bin'));
   });
 });

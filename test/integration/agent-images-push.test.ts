@@ -198,7 +198,7 @@ describe('images of the agent: push', { skip: unlessRoot() }, () => {
     await agent.images.remove(reference, { force: false, users: [] });
     const left = (await content()).filter((path) => /[0-9a-f]{64}/.test(path));
     assert.deepEqual(left, []);
-    assert.deepEqual(await agent.snapshotter.listLayers(), []);
+    assert.deepEqual(await agent.layerStore.list(), []);
   });
 
   it('goes on where a connection was cut', async (t) => {

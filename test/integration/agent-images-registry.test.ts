@@ -285,10 +285,10 @@ describe('images of the agent: several pulls at once', { skip: unlessRoot() }, (
     assert.deepEqual(await agent.images.list(), []);
     registry.intercept = () => false;
     const { image } = await agent.pull(reference);
-    assert.equal((await agent.snapshotter.listLayers()).length, image.diffIds.length);
+    assert.equal((await agent.layerStore.list()).length, image.diffIds.length);
     // What the first try had brought whole is not fetched again, and nothing is left over.
     const next = await agent.restart();
-    assert.equal((await next.snapshotter.listLayers()).length, image.diffIds.length);
+    assert.equal((await next.layerStore.list()).length, image.diffIds.length);
   });
 });
 

@@ -39,7 +39,7 @@ async function compare(
 
   const agent = await openAgentImages(t);
   const { image } = await agent.pull(reference);
-  const { path } = await agent.snapshotter.mountRootfs('compared', image.diffIds);
+  const { path } = await agent.overlays.mount('compared', image.diffIds);
 
   const { podman } = await setUpPodman(t);
   await podman(['pull', '--quiet', '--tls-verify=false', reference]);

@@ -20,7 +20,8 @@ import { it, type TestContext } from 'node:test';
 import type { Digest } from '../../oci/digest.ts';
 import type { TreeTarRequest } from '../../runtime-agent/snapshots/diff/tree-tar.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
-import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import { ErofsLayers } from '../../runtime-agent/snapshots/erofs/erofs-layers.ts';
+import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
 import { type TarEntry, TarParser } from '../../runtime-agent/snapshots/tar-parser.ts';
 import { describeTree } from '../support/describe-tree.ts';
 import { makeFeatureTree } from '../support/feature-tree.ts';
@@ -32,7 +33,7 @@ import { waitUntil } from '../support/wait-until.ts';
 const never = new AbortController().signal;
 
 it('a layer made of an upper folder, over the same layers, shows the same tree', async (t) => {
-  const { snapshotter, trees } = await begin(t);
+  const { layerStore, overlays, trees } = await begin(t);
   const source = await makeTempDir(t, 'source');
   await makeFeatureTree(source);
   await mkdir(join(source, 'lower/kept/deep'), { recursive: true });
@@ -41,8 +42,8 @@ it('a layer made of an upper folder, over the same layers, shows the same tree',
   }
   await mkdir(join(source, 'lower/folder-to-link'));
   await writeFile(join(source, 'lower/folder-to-link/inside'), 'gone');
-  const lower = await add(snapshotter, Buffer.concat(await tarTree(source).toArray()));
-  const { path, upper } = await snapshotter.mountRootfs('changed', [lower]);
+  const lower = await add(layerStore, Buffer.concat(await tarTree(source).toArray()));
+  const { path, upper } = await overlays.mount('changed', [lower]);
   const at = (...names: string[]) => join(path, ...names);
   await makeFeatureTree(at('new'));
   await rm(at('lower/deleted'));
@@ -63,13 +64,13 @@ it('a layer made of an upper folder, over the same layers, shows the same tree',
   await wholeSeconds(path);
   const expected = await describeTree(path);
 
-  const base = await snapshotter.mountRootfs('base', [lower]);
+  const base = await overlays.mount('base', [lower]);
   for (const overlay of [{}, { base: base.path }]) {
     const tar = await readAll(trees, { folder: upper, overlay });
-    const diff = await add(snapshotter, tar);
-    const again = await snapshotter.mountRootfs('again', [lower, diff]);
+    const diff = await add(layerStore, tar);
+    const again = await overlays.mount('again', [lower, diff]);
     assert.deepEqual([...(await describeTree(again.path))], [...expected]);
-    await snapshotter.removeRootfs('again');
+    await overlays.remove('again');
     assert.deepEqual(await readAll(trees, { folder: upper, overlay }), tar, 'the same bytes each time');
     const names = entriesOf(tar).map(({ path }) => path);
     assert.ok(names.includes('lower/.wh.deleted'));
@@ -196,8 +197,9 @@ it('leaves no descriptor open, whether a tar is read to its end, given up or abo
 async function begin(t: TestContext) {
   const trees = new TreeThreads();
   t.after(() => trees.close());
-  const directory = await makeTempDir(t, 'snapshotter');
-  return { trees, snapshotter: await ErofsSnapshotter.open(directory) };
+  const directory = await makeTempDir(t, 'layers');
+  const layerStore = await ErofsLayers.open(directory);
+  return { trees, layerStore, overlays: await RootfsOverlays.open(directory, layerStore) };
 }
 
 async function readAll(trees: TreeThreads, request: TreeTarRequest): Promise<Buffer> {
@@ -206,12 +208,12 @@ async function readAll(trees: TreeThreads, request: TreeTarRequest): Promise<Buf
   return Buffer.concat(chunks);
 }
 
-async function add(snapshotter: ErofsSnapshotter, tar: Buffer): Promise<Digest> {
+async function add(layerStore: ErofsLayers, tar: Buffer): Promise<Digest> {
   const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
   const whole = async function* () {
     yield tar;
   };
-  await snapshotter.addLayer(diffId, whole(), never);
+  await layerStore.add(diffId, whole(), never);
   return diffId;
 }
 

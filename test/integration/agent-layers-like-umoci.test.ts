@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
-import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
-import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
-import { UnpackedSnapshotter } from '../../runtime-agent/snapshots/unpacked/unpacked-snapshotter.ts';
+import { ErofsLayers } from '../../runtime-agent/snapshots/erofs/erofs-layers.ts';
+import type { LayerStore } from '../../runtime-agent/snapshots/layer-store.ts';
+import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
+import { UnpackedLayers } from '../../runtime-agent/snapshots/unpacked/unpacked-layers.ts';
 import { describeTree } from '../support/describe-tree.ts';
 import { fc } from '../support/properties.ts';
 import { setTarChecksum, type TarEntry, writeTar } from '../support/tar-writer.ts';
@@ -74,12 +75,12 @@ const BASE: readonly TarEntry[] = ['a', 'b', 'a/a', 'a/b', 'b/é', 'a/a/c'].flat
   { name: `${folder}/below`, type: 'file', content: folder },
 ]);
 
-const SNAPSHOTTERS = {
-  EROFS: (directory: string): Promise<Snapshotter> => ErofsSnapshotter.open(directory),
-  unpacked: (directory: string): Promise<Snapshotter> => UnpackedSnapshotter.open(directory),
+const LAYER_STORES = {
+  EROFS: (directory: string): Promise<LayerStore> => ErofsLayers.open(directory),
+  unpacked: (directory: string): Promise<LayerStore> => UnpackedLayers.open(directory),
 };
 
-for (const [kind, open] of Object.entries(SNAPSHOTTERS)) {
+for (const [kind, open] of Object.entries(LAYER_STORES)) {
   describe(`${kind} layers and umoci`, { skip: unlessRoot() }, () => {
     const numRuns = kind === 'EROFS' ? 25 : 5;
 
@@ -183,9 +184,10 @@ for (const [kind, open] of Object.entries(SNAPSHOTTERS)) {
 }
 
 /** Gives both trees of some layers; undefined for one that is refused. */
-async function begin(t: TestContext, open: (directory: string) => Promise<Snapshotter>) {
+async function begin(t: TestContext, open: (directory: string) => Promise<LayerStore>) {
   const directory = await makeTempDir(t, 'like-umoci');
-  const snapshotter = await open(directory);
+  const layerStore = await open(directory);
+  const overlays = await RootfsOverlays.open(directory, layerStore);
   let count = 0;
   return async (layers: readonly Buffer[]) => {
     count += 1;
@@ -194,25 +196,30 @@ async function begin(t: TestContext, open: (directory: string) => Promise<Snapsh
     const unpacked = await unpackByUmoci(folder, layers);
     const theirs = unpacked === undefined ? undefined : [...(await describeTree(unpacked))];
     await rm(folder, { recursive: true });
-    return { ours: await treeOf(snapshotter, layers, t.signal), theirs };
+    return { ours: await treeOf(layerStore, overlays, layers, t.signal), theirs };
   };
 }
 
-async function treeOf(snapshotter: Snapshotter, layers: readonly Buffer[], signal: AbortSignal) {
+async function treeOf(
+  layerStore: LayerStore,
+  overlays: RootfsOverlays,
+  layers: readonly Buffer[],
+  signal: AbortSignal,
+) {
   const diffIds: Digest[] = [];
   try {
     for (const tar of layers) {
       const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
-      await snapshotter.addLayer(diffId, only(tar), signal);
+      await layerStore.add(diffId, only(tar), signal);
       diffIds.push(diffId);
     }
   } catch (error) {
     assert.ok(error instanceof EngineError && error.code === 'bad-request', `${error}`);
     return undefined;
   }
-  const { path: mounted } = await snapshotter.mountRootfs('c', diffIds);
+  const { path: mounted } = await overlays.mount('c', diffIds);
   const tree = [...(await describeTree(mounted))];
-  await snapshotter.removeRootfs('c');
+  await overlays.remove('c');
   return tree;
 }
 

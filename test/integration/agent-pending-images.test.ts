@@ -19,7 +19,7 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     const second = await pending.addLayer(tarOf('second'), never, digestOf('second'));
     assert.deepEqual([first, second], [digestOf('first'), digestOf('second')]);
     await agent.images.sweep();
-    assert.deepEqual([...(await agent.snapshotter.listLayers())].sort(), [first, second].sort());
+    assert.deepEqual([...(await agent.layerStore.list())].sort(), [first, second].sort());
 
     const config = configOf([first]);
     const image = await pending.finish({ config });
@@ -29,17 +29,17 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     await pending.release();
     await pending.release();
     assert.equal(agent.pendingImages.isPending(image.id), false);
-    assert.deepEqual(await agent.snapshotter.listLayers(), [first], 'what came into no image is gone');
+    assert.deepEqual(await agent.layerStore.list(), [first], 'what came into no image is gone');
 
     const later = await agent.restart();
     assert.deepEqual(await later.images.get(image.id), image);
     assert.deepEqual(Buffer.from(await later.pendingImages.readConfig(image.id)), config);
     await later.images.remove(image.id, { force: false, users: [] });
-    assert.deepEqual(await later.snapshotter.listLayers(), []);
+    assert.deepEqual(await later.layerStore.list(), []);
   });
 
   it('share the layers of other images, and take names over', async (t) => {
-    const { pendingImages, images, snapshotter } = await openAgentImages(t);
+    const { pendingImages, images, layerStore } = await openAgentImages(t);
     const name = { registry: 'docker.io', repository: 'library/app', tag: '1' };
     const one = pendingImages.begin();
     const base = await one.addLayer(tarOf('base'), never);
@@ -54,11 +54,11 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     const child = await two.finish({ config: configOf([base, top, base]), names: [name] });
     await two.release();
     assert.deepEqual((await images.get('app:1')).id, child.id);
-    assert.deepEqual([...(await snapshotter.listLayers())].sort(), [base, top].sort());
+    assert.deepEqual([...(await layerStore.list())].sort(), [base, top].sort());
   });
 
   it('refuse what is no image, and leave nothing of it', async (t) => {
-    const { pendingImages, images, snapshotter } = await openAgentImages(t);
+    const { pendingImages, images, layerStore } = await openAgentImages(t);
     const pending = pendingImages.begin();
     const layer = await pending.addLayer(tarOf('layer'), never);
     const missing = digestOf('missing');
@@ -70,7 +70,7 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     await assert.rejects(pendingImages.readConfig(missing), { code: 'not-found' });
     await pending.release();
     assert.deepEqual(await images.list(), []);
-    assert.deepEqual(await snapshotter.listLayers(), []);
+    assert.deepEqual(await layerStore.list(), []);
   });
 
   it('have no layer over the limit, nor have pulled images', async (t) => {
@@ -87,20 +87,20 @@ describe('images in the making', { skip: unlessRoot() }, () => {
     };
     await assert.rejects(pending.addLayer(large(), never), { code: 'bad-request', message });
     await pending.release();
-    assert.deepEqual(await agent.snapshotter.listLayers(), []);
+    assert.deepEqual(await agent.layerStore.list(), []);
   });
 
   it('two pending images with one layer each keep it', async (t) => {
-    const { pendingImages, snapshotter } = await openAgentImages(t);
+    const { pendingImages, layerStore } = await openAgentImages(t);
     const one = pendingImages.begin();
     const two = pendingImages.begin();
     const layer = await one.addLayer(tarOf('shared'), never);
     await two.addLayer(tarOf('shared'), never);
     await one.release();
-    assert.equal(await snapshotter.hasLayer(layer), true);
+    assert.equal(await layerStore.has(layer), true);
     await two.finish({ config: configOf([layer]) });
     await two.release();
-    assert.equal(await snapshotter.hasLayer(layer), true);
+    assert.equal(await layerStore.has(layer), true);
   });
 });
 

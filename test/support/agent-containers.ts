@@ -15,8 +15,9 @@ import type { Image } from '../../runtime-agent/images/image.ts';
 import type { Images } from '../../runtime-agent/images/images.ts';
 import { type Runtime, selectRuntime } from '../../runtime-agent/oci-runner/runtimes.ts';
 import { TreeThreads } from '../../runtime-agent/snapshots/diff/tree-threads.ts';
-import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
-import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { ErofsLayers } from '../../runtime-agent/snapshots/erofs/erofs-layers.ts';
+import type { LayerStore } from '../../runtime-agent/snapshots/layer-store.ts';
+import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
 import { openVolumes } from '../../runtime-agent/volumes/local-volumes.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
 import { makeBusyboxTree } from './busybox-tree.ts';
@@ -31,7 +32,8 @@ import { makeTempDir } from './temp-dir.ts';
 export interface AgentContainers {
   readonly containers: RunningContainers;
   readonly events: EventBus;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly runtime: Runtime;
   readonly dataDirectory: string;
   /** Ends this one and opens another over the same folder, as a restart does. */
@@ -64,8 +66,9 @@ export async function openAgentContainers(
 ): Promise<AgentContainers> {
   const dataDirectory = options.dataDirectory ?? join(await makeTempDir(scope, 'containers'), 'data');
   await mkdir(dataDirectory, { recursive: true });
-  const snapshotter = await ErofsSnapshotter.open(dataDirectory);
-  const diffId = await addTestLayer(scope, snapshotter);
+  const layerStore = await ErofsLayers.open(dataDirectory);
+  const overlays = await RootfsOverlays.open(dataDirectory, layerStore);
+  const diffId = await addTestLayer(scope, layerStore);
   const log = pino({ level: process.env.BERTH_TEST_LOG ?? 'silent' });
   const selected = await selectRuntime({
     workDirectory: join(dataDirectory, 'trial'),
@@ -74,12 +77,13 @@ export async function openAgentContainers(
   });
   const path = options.runtimePath;
   const runtime = path === undefined ? selected : { ...selected, path, program: path };
-  return openOver({ ...options, dataDirectory }, { scope, snapshotter, diffId, log, runtime }, true);
+  return openOver({ ...options, dataDirectory }, { scope, layerStore, overlays, diffId, log, runtime }, true);
 }
 
 interface Parts {
   readonly scope: CleanupScope;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly diffId: Digest;
   readonly log: pino.Logger;
   readonly runtime: Runtime;
@@ -91,7 +95,7 @@ async function openOver(
   clears: boolean,
 ): Promise<AgentContainers> {
   const { dataDirectory } = options;
-  const { scope, snapshotter, log, runtime } = parts;
+  const { scope, layerStore, overlays, log, runtime } = parts;
   const knex = await openDatabase({ file: join(dataDirectory, 'state.sqlite') });
   const events = new EventBus();
   const trees = new TreeThreads();
@@ -99,7 +103,7 @@ async function openOver(
   const containers = await createContainers({
     knex,
     images,
-    snapshotter,
+    overlays,
     networks: loopbackNetworks(),
     volumes: await openVolumes({ knex, events, dataDirectory, log }),
     events,
@@ -121,7 +125,8 @@ async function openOver(
   const opened: AgentContainers = {
     containers,
     events,
-    snapshotter,
+    layerStore,
+    overlays,
     runtime,
     dataDirectory,
     close,
@@ -142,8 +147,8 @@ async function openOver(
 }
 
 /** Keeps the layer's tar for the process, and adds it where it is not there. */
-async function addTestLayer(scope: CleanupScope, snapshotter: Snapshotter): Promise<Digest> {
-  const known = await snapshotter.listLayers();
+async function addTestLayer(scope: CleanupScope, layerStore: LayerStore): Promise<Digest> {
+  const known = await layerStore.list();
   if (known[0] !== undefined) return known[0];
   const tree = join(await makeTempDir(scope, 'tree'), 'tree');
   await makeContainerTree(tree);
@@ -151,7 +156,7 @@ async function addTestLayer(scope: CleanupScope, snapshotter: Snapshotter): Prom
   for await (const chunk of tarTree(tree, { ownedByRoot: true })) chunks.push(chunk as Buffer);
   const tar = Buffer.concat(chunks);
   const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
-  await snapshotter.addLayer(
+  await layerStore.add(
     diffId,
     (async function* () {
       yield tar;

@@ -11,8 +11,9 @@ import type { ImageService } from '../../runtime-agent/images/image-service.ts';
 import type { PullProgress } from '../../runtime-agent/images/images.ts';
 import type { PendingImages } from '../../runtime-agent/images/pending/pending-images.ts';
 import type { PushProgress } from '../../runtime-agent/images/push/image-push.ts';
-import { ErofsSnapshotter } from '../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
-import type { Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import { ErofsLayers } from '../../runtime-agent/snapshots/erofs/erofs-layers.ts';
+import type { LayerStore } from '../../runtime-agent/snapshots/layer-store.ts';
+import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
 import { type CleanupScope, defer } from './cleanup.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -22,7 +23,8 @@ export interface AgentImages {
   readonly pendingImages: PendingImages;
   /** Pushes, and collects the steps. */
   push(name: string, options?: PushSettings): Promise<readonly PushProgress[]>;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly events: EventBus;
   readonly registry: RegistryClient;
   readonly dataDirectory: string;
@@ -77,20 +79,23 @@ export async function openAgentImages(
   };
   defer(scope, close);
   const events = new EventBus();
-  const snapshotter = await ErofsSnapshotter.open(directory);
+  const layerStore = await ErofsLayers.open(directory);
+  const overlays = await RootfsOverlays.open(directory, layerStore);
   const { images, pendingImages, push } = await createImages({
     dataDirectory: directory,
     knex,
-    snapshotter,
+    layerStore,
     registry,
     events,
     keepLayerBlobs,
     layerLimit,
+    otherLayers: async () => [...(await overlays.usedLayers())],
   });
   return {
     images,
     pendingImages,
-    snapshotter,
+    layerStore,
+    overlays,
     events,
     registry,
     dataDirectory: directory,

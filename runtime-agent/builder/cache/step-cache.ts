@@ -24,7 +24,7 @@ const KNOWN = 5000;
 /** Milliseconds until uses are written. */
 const NOTED_AFTER = 1000;
 
-/** The steps that this host has built, in SQLite; their layers are the snapshotter's. */
+/** The steps that this host has built, in SQLite; the layer store has their layers. */
 export class StepCache {
   /** Those that changed the configuration alone. */
   readonly config: ConfigSteps;

@@ -93,13 +93,14 @@ export class BuildRun {
       remote: this.#parts.remote,
       request,
       steps: this.#parts.cache,
-      snapshotter: this.#parts.run.snapshotter,
+      layerStore: this.#parts.run.layerStore,
       held: this.#held,
       progress: this.#progress,
       signal,
     });
     const sources = new BuildSources({
-      snapshotter: this.#parts.run.snapshotter,
+      layerStore: this.#parts.run.layerStore,
+      overlays: this.#parts.run.overlays,
       held: this.#held,
       source: request.source,
       ignored: prepared.ignored,

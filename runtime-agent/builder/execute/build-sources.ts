@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Digest } from '../../../oci/digest.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
+import type { RootfsOverlays } from '../../snapshots/rootfs-overlays.ts';
 import type { BuildSource } from '../builder.ts';
 import type { FileTree } from '../context/file-tree.ts';
 import { FolderTree } from '../context/folder-tree.ts';
@@ -16,7 +17,8 @@ import { copiedEntries, selectSources } from './select-sources.ts';
 import { writeLayer } from './write-layer.ts';
 
 export interface BuildSourcesOptions {
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly held: HeldLayers;
   readonly source: BuildSource;
   /** The lines of the ignore file, for the main context. */
@@ -60,8 +62,8 @@ export class BuildSources {
   async openLayers(chain: LayerChain): Promise<OpenedFolder> {
     await this.#options.bring(chain);
     const id = randomId();
-    const { path } = await this.#options.snapshotter.mountRootfs(id, chain);
-    return { path, release: () => this.#options.snapshotter.removeRootfs(id) };
+    const { path } = await this.#options.overlays.mount(id, chain);
+    return { path, release: () => this.#options.overlays.remove(id) };
   }
 
   /** A folder with the files of a context, for a step to write in. */
@@ -95,7 +97,7 @@ export class BuildSources {
   }
 
   async #packContext(name: string | undefined): Promise<Digest> {
-    const { snapshotter, held, signal } = this.#options;
+    const { layerStore, held, signal } = this.#options;
     const tree = await this.context(name);
     const placement = new CopyPlacement(undefined, {
       destination: '',
@@ -108,7 +110,7 @@ export class BuildSources {
       await placement.add(source, copiedEntries(source, []));
     }
     const tar = writeLayer(placement.entries, Number.POSITIVE_INFINITY, signal);
-    return await snapshotter.addNewLayer(tar, (diffId) => held.claim(diffId), signal);
+    return await layerStore.addNew(tar, (diffId) => held.claim(diffId), signal);
   }
 }
 

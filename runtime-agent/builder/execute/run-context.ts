@@ -5,12 +5,14 @@ import type { OciHost } from '../../oci-runner/oci-host.ts';
 import type { SharedPaths } from '../../oci-runner/run-paths.ts';
 import type { RuntimeCommands } from '../../oci-runner/runtime-commands.ts';
 import type { TreeTars } from '../../snapshots/diff/tree-tar.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
+import type { RootfsOverlays } from '../../snapshots/rootfs-overlays.ts';
 import type { StubLayer } from './stub-layer.ts';
 
 /** What RUN steps use. */
 export interface RunContext {
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
   readonly tars: TreeTars;
   readonly networks: ContainerNetworks;
   readonly host: OciHost;

@@ -8,7 +8,7 @@ import { EngineError, isEngineError } from '../../errors.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import { etcFiles } from '../../oci-runner/run-paths.ts';
-import type { Rootfs } from '../../snapshots/snapshotter.ts';
+import type { Rootfs } from '../../snapshots/rootfs-overlays.ts';
 import { dockerfileError } from '../frontend/dockerfile-text.ts';
 import type { RunOp, Step } from '../solver/step.ts';
 import type { LayerChain } from '../solver/step-key.ts';
@@ -46,7 +46,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
   const container = stepContainer(context, id, options.op, options.settings);
   const network = openStepNetwork(context.networks, container, folder);
   try {
-    const rootfs = await context.snapshotter.mountRootfs(id, [context.stub.diffId, ...chain]);
+    const rootfs = await context.overlays.mount(id, [context.stub.diffId, ...chain]);
     await runIn(context, options, { container, network, rootfs });
     // It takes the kernel as long to take a namespace away as it takes to read what the step has changed.
     const closing = network.close();
@@ -57,7 +57,7 @@ export async function runStep(context: RunContext, options: RunStepOptions): Pro
     await closing;
   } finally {
     await network.close();
-    await context.snapshotter.removeRootfs(id);
+    await context.overlays.remove(id);
     for (const left of [folder, join(context.bundles, id)]) await rm(left, { recursive: true, force: true });
   }
 }

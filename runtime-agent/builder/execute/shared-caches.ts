@@ -1,5 +1,5 @@
 import type { Digest } from '../../../oci/digest.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import type { BuildProgress, BuildRequest, BuiltSteps } from '../builder.ts';
 import type { RemoteStep } from '../cache/remote/cache-document.ts';
 import type { ImportedCache, RemoteCaches } from '../cache/remote/remote-cache.ts';
@@ -12,7 +12,7 @@ export interface SharedCachesOptions {
   readonly remote: RemoteCaches;
   readonly request: Pick<BuildRequest, 'cacheFrom' | 'cacheTo' | 'inlineCache' | 'source'>;
   readonly steps: StepCache;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly held: HeldLayers;
   readonly progress: (step: BuildProgress) => void;
   readonly signal: AbortSignal;
@@ -152,9 +152,9 @@ export class SharedCaches {
   }
 
   async #remember(keys: readonly string[], step: RemoteStep, isHere = true): Promise<void> {
-    const { steps, snapshotter } = this.#options;
+    const { steps, layerStore } = this.#options;
     const { diffId, description, createdAt } = step;
-    const size = diffId === undefined || !isHere ? 0 : await snapshotter.layerSize(diffId);
+    const size = diffId === undefined || !isHere ? 0 : await layerStore.contentSize(diffId);
     const [first = '', ...others] = new Set([...keys, ...step.keys]);
     await steps.put([first, ...others], { diffId, description, size, createdAt });
   }

@@ -93,7 +93,7 @@ export class StepOnce {
   ): Promise<StepOutcome> {
     const { cache, run } = this.#parts;
     const diffId = await make(signal, output);
-    const size = diffId === undefined ? 0 : await run.snapshotter.layerSize(diffId);
+    const size = diffId === undefined ? 0 : await run.layerStore.contentSize(diffId);
     const createdAt =
       this.#scope.request.sourceDateEpoch === undefined
         ? Date.now()
@@ -142,7 +142,7 @@ export class StepOnce {
   /** Makes a layer of a tar, kept by the build. */
   async keep(tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Digest> {
     const { held } = this.#scope;
-    return await this.#parts.run.snapshotter.addNewLayer(tar, (diffId) => held.claim(diffId), signal);
+    return await this.#parts.run.layerStore.addNew(tar, (diffId) => held.claim(diffId), signal);
   }
 }
 

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { closing } from '../../closing.ts';
 import type { Images } from '../../images/images.ts';
 import type { TreeTars, UpperChange } from '../../snapshots/diff/tree-tar.ts';
-import type { Rootfs, Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { Rootfs, RootfsOverlays } from '../../snapshots/rootfs-overlays.ts';
 import { type Container, containerBase } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
 import type { ContainerInfo } from '../container-info.ts';
@@ -31,7 +31,7 @@ export const BASE_TREE = 'base-';
 
 export interface TreesDeps {
   readonly images: Images;
-  readonly snapshotter: Snapshotter;
+  readonly overlays: RootfsOverlays;
   readonly index: ContainerIndex;
 }
 
@@ -81,7 +81,7 @@ export class AgentContainerTrees implements ContainerTrees {
 
   async writtenSize(ref: string, signal: AbortSignal): Promise<number> {
     const container = this.#deps.index.find(ref);
-    const upper = await this.#deps.snapshotter.findUpper(container.id);
+    const upper = await this.#deps.overlays.findUpper(container.id);
     return upper === undefined ? 0 : await this.#trees.size(upper, signal);
   }
 
@@ -96,29 +96,29 @@ export class AgentContainerTrees implements ContainerTrees {
     signal: AbortSignal,
     use: (upper: string, base: string) => Promise<T>,
   ): Promise<T> {
-    const { images, snapshotter } = this.#deps;
+    const { images, overlays } = this.#deps;
     return await container.lock(async () => {
       this.#check(container, signal);
       const { diffIds } = await containerBase(images, container.info);
       const id = `${BASE_TREE}${randomUUID()}`;
-      const base = await snapshotter.mountRootfs(id, diffIds);
+      const base = await overlays.mount(id, diffIds);
       try {
         return await this.#withRootfs(container, ({ upper }) => use(upper, base.path));
       } finally {
-        await snapshotter.removeRootfs(id);
+        await overlays.remove(id);
       }
     });
   }
 
   /** Runs work with the root file system mounted. The caller holds the container's lock. */
   async #withRootfs<T>(container: Container, use: (rootfs: Rootfs) => Promise<T>): Promise<T> {
-    const { images, snapshotter } = this.#deps;
+    const { images, overlays } = this.#deps;
     const { diffIds } = await containerBase(images, container.info);
-    const rootfs = await snapshotter.mountRootfs(container.id, diffIds);
+    const rootfs = await overlays.mount(container.id, diffIds);
     try {
       return await use(rootfs);
     } finally {
-      if (container.run === undefined) await snapshotter.unmountRootfs(container.id);
+      if (container.run === undefined) await overlays.unmount(container.id);
     }
   }
 

@@ -7,7 +7,7 @@ import { mount, unmount } from '../../../lib/linux/mount/mount.ts';
 import { isProcessAlive } from '../../../lib/linux/process/proc.ts';
 import type { Images } from '../../images/images.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { RootfsOverlays } from '../../snapshots/rootfs-overlays.ts';
 import { type Container, containerBase } from '../container.ts';
 import type { ContainerMounts } from '../run/container-mounts.ts';
 import { mountInView } from './mount-in-view.ts';
@@ -22,7 +22,7 @@ export interface ContainerView {
 
 export interface ViewDeps {
   readonly images: Images;
-  readonly snapshotter: Snapshotter;
+  readonly overlays: RootfsOverlays;
   readonly mounts: ContainerMounts;
 }
 
@@ -82,7 +82,7 @@ async function withStopped(
 ): Promise<void> {
   const { id, info, paths } = container;
   const { diffIds } = await containerBase(deps.images, info);
-  const rootfs = await deps.snapshotter.mountRootfs(id, diffIds);
+  const rootfs = await deps.overlays.mount(id, diffIds);
   const folder = join(deps.mounts.partsFolder, randomBytes(8).toString('hex'));
   try {
     const opened = await deps.mounts.open(info, rootfs.path, 'view');
@@ -108,7 +108,7 @@ async function withStopped(
     }
   } finally {
     await deps.mounts.endRun(id);
-    await deps.snapshotter.unmountRootfs(id);
+    await deps.overlays.unmount(id);
   }
 }
 

@@ -3,7 +3,7 @@ import { familiarReference, fullReference, parseImageReference } from '../../../
 import { closing } from '../../closing.ts';
 import { EngineError } from '../../errors.ts';
 import type { EventBus } from '../../events/event-bus.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import { decompressStream } from '../../trees/decompress-stream.ts';
 import type { Image } from '../image.ts';
 import type { Images } from '../images.ts';
@@ -17,7 +17,7 @@ import { plainLayer, type SavedImage, writeArchive } from './write-archive.ts';
 export interface ArchivesContext {
   readonly images: Images;
   readonly pendingImages: PendingImages;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly events: EventBus;
 }
 
@@ -36,8 +36,8 @@ export class AgentImageArchives implements ImageArchives {
       const images: SavedImage[] = [];
       for (const { image, tags } of wanted) images.push(await this.#savedImage(pending, image, tags));
       for (const { image } of wanted) this.#publish('save', image);
-      const { snapshotter } = this.#context;
-      const archive = writeArchive(images, ({ diffId }) => snapshotter.readLayer(diffId, signal));
+      const { layerStore } = this.#context;
+      const archive = writeArchive(images, ({ diffId }) => layerStore.read(diffId, signal));
       return closing(archive, () => pending.release());
     } catch (error) {
       await pending.release();
@@ -50,7 +50,7 @@ export class AgentImageArchives implements ImageArchives {
     progress: (step: LoadProgress) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const { pendingImages, images, snapshotter } = this.#context;
+    const { pendingImages, images, layerStore } = this.#context;
     const pending = pendingImages.begin();
     try {
       const files = await receiveArchive(archive, pending, progress, signal);
@@ -59,7 +59,7 @@ export class AgentImageArchives implements ImageArchives {
       for (const { config, names, otherIds } of archivedImages(files)) {
         signal.throwIfAborted();
         for (const { here, wanted } of otherIds) {
-          await pending.addLayer(snapshotter.readLayer(here, signal), signal, wanted);
+          await pending.addLayer(layerStore.read(here, signal), signal, wanted);
         }
         const before = await images.list();
         const image = await pending.finish({ config, names });
@@ -126,9 +126,9 @@ export class AgentImageArchives implements ImageArchives {
   }
 
   async #savedImage(pending: PendingImage, image: Image, tags: ReadonlySet<string>): Promise<SavedImage> {
-    const { pendingImages, snapshotter } = this.#context;
+    const { pendingImages, layerStore } = this.#context;
     await pending.keepLayers(image.diffIds);
-    const sizes = image.diffIds.map(async (diffId) => plainLayer(diffId, await snapshotter.tarSize(diffId)));
+    const sizes = image.diffIds.map(async (diffId) => plainLayer(diffId, await layerStore.tarSize(diffId)));
     return {
       id: image.id,
       config: await pendingImages.readConfig(image.id),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, crc32, deflateRaw, type ZlibOptions, type ZstdOptions, zstdCompress } from 'node:zlib';
 import type { Digest } from '../../../oci/digest.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import { storageFull } from '../../storage-full.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import { inBlocks, sideBySide } from './in-blocks.ts';
@@ -11,7 +11,7 @@ import { type LayerCompression, ociLayerType } from './layer-compression.ts';
 export interface CompressRequest {
   readonly diffId: Digest;
   readonly compression: LayerCompression & { readonly kind: 'gzip' | 'zstd' };
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly layerBlobs: LayerBlobs;
   /** Gets the bytes of the tar that are done. */
   readonly progress: (done: number) => void;
@@ -20,13 +20,13 @@ export interface CompressRequest {
 
 /** Compresses a layer of this host and keeps it with its description. Throws EngineError 'storage-full', 'not-found'. */
 export async function compressLayer(request: CompressRequest): Promise<LayerForm['blob']> {
-  const { diffId, compression, snapshotter, layerBlobs, progress, signal } = request;
+  const { diffId, compression, layerStore, layerBlobs, progress, signal } = request;
   const { kind, level } = compression;
   const kept = await layerBlobs.keepingNew();
   try {
     const hash = createHash('sha256');
     let size = 0;
-    const tar = counted(snapshotter.readLayer(diffId, signal), progress);
+    const tar = counted(layerStore.read(diffId, signal), progress);
     for await (const chunk of kept.pass(kind === 'zstd' ? zstd(tar, level) : gzip(tar, level))) {
       hash.update(chunk);
       size += chunk.length;

@@ -1,6 +1,6 @@
 import { SingleFlight } from '../../../lib/sync/single-flight.ts';
 import type { Digest } from '../../../oci/digest.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import type { LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import { compressLayer } from './compress-layer.ts';
 import { compressionOf, type LayerCompression, ociLayerType } from './layer-compression.ts';
@@ -27,14 +27,14 @@ export interface WantedForms {
 
 /** Compresses the layers of this host, each once at a time however many want it. */
 export class LayerCompressor {
-  readonly #snapshotter: Snapshotter;
+  readonly #layerStore: LayerStore;
   readonly #layerBlobs: LayerBlobs;
   /** What layers became at levels of their own, which forms do not tell. */
   readonly #atLevel = new Map<string, Digest>();
   readonly #compressing = new SingleFlight<string, { readonly done: number; readonly total: number }>();
 
-  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs) {
-    this.#snapshotter = snapshotter;
+  constructor(layerStore: LayerStore, layerBlobs: LayerBlobs) {
+    this.#layerStore = layerStore;
     this.#layerBlobs = layerBlobs;
   }
 
@@ -46,14 +46,14 @@ export class LayerCompressor {
     signal: AbortSignal,
   ): Promise<Blob> {
     const { kind, level } = compression;
-    const total = await this.#snapshotter.tarSize(diffId);
+    const total = await this.#layerStore.tarSize(diffId);
     const report = ({ done }: { readonly done: number }) => progress(done, total);
     const key = `${kind} ${level} ${diffId}`;
     await this.#compressing.join(key, signal, report, async (shared, share) => {
       const { digest } = await compressLayer({
         diffId,
         compression,
-        snapshotter: this.#snapshotter,
+        layerStore: this.#layerStore,
         layerBlobs: this.#layerBlobs,
         progress: (done) => share({ done, total }),
         signal: shared,
@@ -79,7 +79,7 @@ export class LayerCompressor {
   /** The bytes of a form that is here. Throws EngineError 'not-found'. */
   read(diffId: Digest, blob: Blob, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return blob.digest === diffId
-      ? this.#snapshotter.readLayer(diffId, signal)
+      ? this.#layerStore.read(diffId, signal)
       : this.#layerBlobs.read(blob, 0, signal);
   }
 
@@ -99,7 +99,7 @@ export class LayerCompressor {
       return {
         digest: diffId,
         mediaType: ociLayerType(kind),
-        size: await this.#snapshotter.tarSize(diffId),
+        size: await this.#layerStore.tarSize(diffId),
       };
     }
     const report: CompressProgress = (done, total) => progress(diffId, done, total);

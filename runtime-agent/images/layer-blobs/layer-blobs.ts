@@ -84,7 +84,7 @@ export class LayerBlobs {
 
   /** Keeps the bytes of a pulled blob as they pass, which are checked elsewhere; undefined where bytes are not kept, or need not be. */
   async keeping(form: LayerForm): Promise<KeptContent | undefined> {
-    // A plain layer is the tar that the snapshotter has.
+    // A plain layer is the tar that the layer store has.
     if (!this.#keep || form.blob.digest === form.diffId) return undefined;
     if ((await this.#driver.findBlobs(form.blob.digest)).length > 0) return undefined;
     return await KeptContent.begin(this.#driver, randomUUID());

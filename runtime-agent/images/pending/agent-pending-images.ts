@@ -4,7 +4,7 @@ import { OciError } from '../../../oci/errors.ts';
 import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../../oci/image-config.ts';
 import { EngineError } from '../../errors.ts';
 import { layerNotHere } from '../../snapshots/layer-folders.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import { storageFull } from '../../storage-full.ts';
 import type { Image } from '../image.ts';
 import type { ImageCatalog } from '../image-catalog.ts';
@@ -16,7 +16,7 @@ import { plainManifest, sha256 } from './plain-manifest.ts';
 
 export interface PendingImagesContext {
   readonly catalog: ImageCatalog;
-  readonly snapshotter: Snapshotter;
+  readonly layerStore: LayerStore;
   readonly sizes: LayerSizes;
   readonly leases: LayerLeases;
   /** Bytes that an uncompressed layer may have. */
@@ -27,14 +27,14 @@ export interface PendingImagesContext {
   readonly sweep: () => Promise<void>;
 }
 
-/** PendingImages over the catalog and the snapshotter of a host. */
+/** PendingImages over the catalog and the layer store of a host. */
 export class AgentPendingImages implements PendingImages {
   readonly #context: PendingImagesContext;
   /** By image, the number of pending images that have recorded it and are not released. */
   readonly #recorded = new Map<Digest, number>();
 
   constructor(context: Omit<PendingImagesContext, 'sizes'>) {
-    this.#context = { ...context, sizes: new LayerSizes(context.snapshotter) };
+    this.#context = { ...context, sizes: new LayerSizes(context.layerStore) };
   }
 
   begin(): PendingImage {
@@ -70,11 +70,11 @@ const MAX_SIZES = 2000;
 
 /** Reads the sizes of layers and keeps them in memory; a layer never changes. */
 class LayerSizes {
-  readonly #snapshotter: Snapshotter;
+  readonly #layerStore: LayerStore;
   readonly #known = new Map<Digest, LayerSize>();
 
-  constructor(snapshotter: Snapshotter) {
-    this.#snapshotter = snapshotter;
+  constructor(layerStore: LayerStore) {
+    this.#layerStore = layerStore;
   }
 
   /** Returns the sizes of a layer of this host. Throws EngineError 'not-found'. */
@@ -82,8 +82,8 @@ class LayerSizes {
     const known = this.#known.get(diffId);
     if (known !== undefined) return known;
     const [tar, layer] = await Promise.all([
-      this.#snapshotter.tarSize(diffId),
-      this.#snapshotter.layerSize(diffId),
+      this.#layerStore.tarSize(diffId),
+      this.#layerStore.contentSize(diffId),
     ]);
     if (this.#known.size >= MAX_SIZES) this.#known.clear();
     this.#known.set(diffId, { tar, layer });
@@ -97,7 +97,7 @@ interface RecordCounts {
   released(id: Digest): void;
 }
 
-/** One PendingImage over the catalog and the snapshotter of a host. */
+/** One PendingImage over the catalog and the layer store of a host. */
 class AgentPendingImage implements PendingImage {
   readonly #context: PendingImagesContext;
   readonly #counts: RecordCounts;
@@ -116,20 +116,20 @@ class AgentPendingImage implements PendingImage {
   }
 
   async addLayer(tar: AsyncIterable<Uint8Array>, signal: AbortSignal, expected?: Digest): Promise<Digest> {
-    const { snapshotter, layerLimit } = this.#context;
+    const { layerStore, layerLimit } = this.#context;
     const limited = limitedLayer(tar, layerLimit);
     const claim = async (diffId: Digest) => {
       this.#unused.add(diffId);
       await this.#hold(diffId);
     };
-    if (expected === undefined) return await snapshotter.addNewLayer(limited, claim, signal);
+    if (expected === undefined) return await layerStore.addNew(limited, claim, signal);
     await claim(expected);
-    await snapshotter.addLayer(expected, limited, signal);
+    await layerStore.add(expected, limited, signal);
     return expected;
   }
 
   async finish({ config: bytes, manifest, parent, names = [] }: FinishedImage): Promise<Image> {
-    const { catalog, snapshotter, sizes, lock } = this.#context;
+    const { catalog, layerStore, sizes, lock } = this.#context;
     if (bytes.length > MAX_CONFIG_SIZE) {
       throw new EngineError(
         'bad-request',
@@ -138,7 +138,7 @@ class AgentPendingImage implements PendingImage {
     }
     const { diffIds } = readConfig(bytes);
     for (const diffId of diffIds) {
-      if (!this.#layers.has(diffId) || !(await snapshotter.hasLayer(diffId))) throw layerNotHere(diffId);
+      if (!this.#layers.has(diffId) || !(await layerStore.has(diffId))) throw layerNotHere(diffId);
     }
     const id = sha256(bytes);
     const known = await Promise.all(diffIds.map((diffId) => sizes.get(diffId)));
@@ -180,7 +180,7 @@ class AgentPendingImage implements PendingImage {
 
   /** Leases a layer, at most once, and returns whether it is here. */
   async #hold(diffId: Digest): Promise<boolean> {
-    if (this.#layers.has(diffId)) return await this.#context.snapshotter.hasLayer(diffId);
+    if (this.#layers.has(diffId)) return await this.#context.layerStore.has(diffId);
     this.#layers.add(diffId);
     return await this.#context.leases.take(diffId);
   }

@@ -1,6 +1,6 @@
 import type { Digest } from '../../../oci/digest.ts';
 import type { PushedBlob, RepositoryWriter } from '../../../oci/distribution/repository-writer.ts';
-import type { Snapshotter } from '../../snapshots/snapshotter.ts';
+import type { LayerStore } from '../../snapshots/layer-store.ts';
 import type { LayerCompressor } from '../compression/layer-compressor.ts';
 import type { BlobPlace, LayerBlobs, LayerForm } from '../layer-blobs/layer-blobs.ts';
 import { shortDigest } from '../pull-plan.ts';
@@ -22,12 +22,12 @@ const MAX_MOUNT_TRIES = 3;
 
 /** Brings single layers of this host into repositories, by the cheapest way that works. */
 export class LayerPusher {
-  readonly #snapshotter: Snapshotter;
+  readonly #layerStore: LayerStore;
   readonly #layerBlobs: LayerBlobs;
   readonly #compressor: LayerCompressor;
 
-  constructor(snapshotter: Snapshotter, layerBlobs: LayerBlobs, compressor: LayerCompressor) {
-    this.#snapshotter = snapshotter;
+  constructor(layerStore: LayerStore, layerBlobs: LayerBlobs, compressor: LayerCompressor) {
+    this.#layerStore = layerStore;
     this.#layerBlobs = layerBlobs;
     this.#compressor = compressor;
   }
@@ -112,7 +112,7 @@ export class LayerPusher {
   #content(diffId: Digest, blob: Blob): PushedBlob {
     const read =
       blob.digest === diffId
-        ? (start: number, signal: AbortSignal) => from(start, this.#snapshotter.readLayer(diffId, signal))
+        ? (start: number, signal: AbortSignal) => from(start, this.#layerStore.read(diffId, signal))
         : (start: number, signal: AbortSignal) => this.#layerBlobs.read(blob, start, signal);
     return { digest: blob.digest, size: blob.size, read };
   }

@@ -2,8 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '../../../oci/digest.ts';
 import { BufferPool, WriteBehind } from '../../../storage/blobs/filesystem/write-behind.ts';
 import type { FollowThread } from '../follow/follow-thread.ts';
+import type { LayerContent } from '../layer-store.ts';
 import { type CheckedTar, checkTar, diffIdAlgorithm, judgeTar } from '../layer-tar.ts';
-import type { LayerContent } from '../snapshotter.ts';
 
 interface Reception {
   /** Empty, to be read and written. */

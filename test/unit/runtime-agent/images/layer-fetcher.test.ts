@@ -51,9 +51,9 @@ class StubHost {
   #downloads = 0;
   #layers = 0;
   readonly #fetcher = new LayerFetcher({
-    snapshotter: {
-      hasLayer: async () => false,
-      addLayer: async (_, tar, signal) => {
+    layerStore: {
+      has: async () => false,
+      add: async (_, tar, signal) => {
         for await (const _ of tar);
         const extraction = Promise.withResolvers<void>();
         signal.addEventListener('abort', () => extraction.reject(signal.reason), { once: true });

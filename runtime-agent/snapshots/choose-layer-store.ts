@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { type ErofsMounter, mountErofsByLoop, mountErofsFiles } from '../../lib/linux/mount/mount-erofs.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isEngineError } from '../errors.ts';
-import { ErofsSnapshotter } from './erofs/erofs-snapshotter.ts';
-import type { Snapshotter } from './snapshotter.ts';
+import { ErofsLayers } from './erofs/erofs-layers.ts';
+import type { LayerStore } from './layer-store.ts';
+import { RootfsOverlays } from './rootfs-overlays.ts';
 import { encodeEntry, type NewTarEntry, TAR_END_SIZE } from './tar-writer.ts';
-import { UnpackedSnapshotter } from './unpacked/unpacked-snapshotter.ts';
+import { UnpackedLayers } from './unpacked/unpacked-layers.ts';
 
-/** The snapshotter of a host, and why it is not the better one where it is not. */
-export interface ChosenSnapshotter {
-  readonly snapshotter: Snapshotter;
+/** The layer store of a host, and why it is not the better one where it is not. */
+export interface ChosenLayerStore {
+  readonly layerStore: LayerStore;
   /** `file`: mounted as they are; `loop`: through loop devices; `unpacked`: not mounted. */
   readonly layers: 'file' | 'loop' | 'unpacked';
   /** What keeps this host from the way before; a sentence for the log. */
@@ -41,14 +42,14 @@ export interface ChooseOptions {
 }
 
 /**
- * Opens the snapshotter for `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
+ * Opens the layer store of `dataDirectory`: EROFS where a trial with a layer of one folder succeeds (it needs
  * Linux 6.12, or loop devices on an older one), otherwise unpacked layers. Needs root.
  */
-export async function chooseSnapshotter(
+export async function chooseLayerStore(
   dataDirectory: string,
   signal: AbortSignal,
   { candidates = ['file', 'loop'], memory }: ChooseOptions = {},
-): Promise<ChosenSnapshotter> {
+): Promise<ChosenLayerStore> {
   const note = memory === undefined ? undefined : join(memory, 'layers');
   const last = note && (await readFile(note, 'utf8').catch(() => undefined));
   const reasons: string[] = [];
@@ -68,32 +69,33 @@ export async function chooseSnapshotter(
         continue;
       }
     }
-    const snapshotter = await ErofsSnapshotter.open(dataDirectory, mounter);
+    const layerStore = await ErofsLayers.open(dataDirectory, mounter);
     if (note !== undefined) await writeFile(note, layers, { mode: 0o600 });
-    if (layers === 'file') return { snapshotter, layers };
+    if (layers === 'file') return { layerStore, layers };
     return {
-      snapshotter,
+      layerStore,
       layers,
       fallbackReason: `layers are mounted through loop devices, as their files cannot be mounted: ${reasons.join('; ')}`,
     };
   }
   const fallbackReason = `layers cannot be mounted without unpacking them: ${reasons.join('; ')}`;
-  return { snapshotter: await UnpackedSnapshotter.open(dataDirectory), layers: 'unpacked', fallbackReason };
+  return { layerStore: await UnpackedLayers.open(dataDirectory), layers: 'unpacked', fallbackReason };
 }
 
 async function tryErofs(dataDirectory: string, mounter: ErofsMounter, signal: AbortSignal): Promise<void> {
   const folder = await mkdtemp(join(dataDirectory, 'trial-'));
   try {
-    const snapshotter = await ErofsSnapshotter.open(folder, mounter);
+    const layerStore = await ErofsLayers.open(folder, mounter);
+    const overlays = await RootfsOverlays.open(folder, layerStore);
     const tar = Buffer.concat([encodeEntry(TRIAL), Buffer.alloc(TAR_END_SIZE)]);
     const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
-    await snapshotter.addLayer(diffId, only(tar), signal);
+    await layerStore.add(diffId, only(tar), signal);
     try {
-      const { path } = await snapshotter.mountRootfs('trial', [diffId]);
+      const { path } = await overlays.mount('trial', [diffId]);
       if (!(await readdir(path)).includes('trial')) throw new Error('a mounted layer shows nothing');
     } finally {
-      await snapshotter.removeRootfs('trial');
-      await snapshotter.removeLayer(diffId);
+      await overlays.remove('trial');
+      await layerStore.remove(diffId);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -14,9 +14,8 @@ import {
   tarNotKept,
   writeContentSize,
 } from '../layer-folders.ts';
+import type { LayerStore } from '../layer-store.ts';
 import { type CheckedTar, checkTar } from '../layer-tar.ts';
-import { RootfsOverlays } from '../rootfs-overlays.ts';
-import type { Rootfs, Snapshotter } from '../snapshotter.ts';
 import { Extraction } from './extraction.ts';
 
 const SIZE_FILE = 'size';
@@ -26,32 +25,27 @@ const TAR_FILE = 'tar.zst';
  * Layers as trees of files, for hosts that cannot mount them otherwise: `<directory>/unpacked/<diff ID>/{fs,size,tar.zst}`.
  * A tree does not tell what its tar was, so that is kept too, for who pushes or saves the image.
  */
-export class UnpackedSnapshotter implements Snapshotter {
+export class UnpackedLayers implements LayerStore {
   readonly kind = 'unpacked';
   readonly #layers: LayerFolders;
-  readonly #overlays: RootfsOverlays;
 
-  private constructor(layers: LayerFolders, overlays: RootfsOverlays) {
+  private constructor(layers: LayerFolders) {
     this.#layers = layers;
-    this.#overlays = overlays;
   }
 
-  static async open(directory: string): Promise<UnpackedSnapshotter> {
-    return new UnpackedSnapshotter(
-      await LayerFolders.open(join(directory, 'unpacked')),
-      await RootfsOverlays.open(join(directory, 'snapshots')),
-    );
+  static async open(directory: string): Promise<UnpackedLayers> {
+    return new UnpackedLayers(await LayerFolders.open(join(directory, 'unpacked')));
   }
 
-  async hasLayer(diffId: Digest): Promise<boolean> {
+  async has(diffId: Digest): Promise<boolean> {
     return await this.#layers.has(diffId);
   }
 
-  async addLayer(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  async add(diffId: Digest, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
     await this.#add(diffId, tar, undefined, signal);
   }
 
-  async addNewLayer(
+  async addNew(
     tar: AsyncIterable<Uint8Array>,
     claim: (diffId: Digest) => Promise<void>,
     signal: AbortSignal,
@@ -59,7 +53,7 @@ export class UnpackedSnapshotter implements Snapshotter {
     return await this.#add(undefined, tar, claim, signal);
   }
 
-  async *readLayer(diffId: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *read(diffId: Digest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
     const file = await open(join(this.#layers.path(diffId), TAR_FILE), 'r').catch(
       (error: NodeJS.ErrnoException) => {
@@ -74,49 +68,21 @@ export class UnpackedSnapshotter implements Snapshotter {
     return Number(await readFile(join(this.#layers.path(diffId), SIZE_FILE), 'utf8'));
   }
 
-  async layerSize(diffId: Digest): Promise<number> {
+  async contentSize(diffId: Digest): Promise<number> {
     return await readContentSize(this.#layers.path(diffId));
   }
 
-  async removeLayer(diffId: Digest): Promise<void> {
+  async remove(diffId: Digest): Promise<void> {
     await this.#layers.remove(diffId);
   }
 
-  async listLayers(): Promise<readonly Digest[]> {
+  async list(): Promise<readonly Digest[]> {
     return await this.#layers.list();
   }
 
-  async listUsedLayers(): Promise<ReadonlySet<Digest>> {
-    return await this.#overlays.usedLayers();
-  }
-
-  async mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
-    return await this.#overlays.mount(id, diffIds, async (layers) => {
-      for (const diffId of layers) {
-        if (!(await this.#layers.has(diffId))) throw layerNotHere(diffId);
-      }
-      return layers.map((diffId) => join(this.#layers.path(diffId), 'fs'));
-    });
-  }
-
-  async unmountRootfs(id: string): Promise<void> {
-    await this.#overlays.unmount(id);
-  }
-
-  async removeRootfs(id: string): Promise<void> {
-    await this.#overlays.remove(id);
-  }
-
-  async settle(): Promise<void> {
-    await this.#overlays.settle();
-  }
-
-  async findUpper(id: string): Promise<string | undefined> {
-    return await this.#overlays.findUpper(id);
-  }
-
-  async listRootfs(): Promise<readonly string[]> {
-    return await this.#overlays.list();
+  async folders(diffIds: readonly Digest[]): Promise<readonly string[]> {
+    for (const diffId of diffIds) if (!(await this.has(diffId))) throw layerNotHere(diffId);
+    return diffIds.map((diffId) => join(this.#layers.path(diffId), 'fs'));
   }
 
   async #add(

@@ -18,7 +18,8 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { Digest } from '../../oci/digest.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
-import type { LayerContent, Snapshotter } from '../../runtime-agent/snapshots/snapshotter.ts';
+import type { LayerContent, LayerStore } from '../../runtime-agent/snapshots/layer-store.ts';
+import { RootfsOverlays } from '../../runtime-agent/snapshots/rootfs-overlays.ts';
 import { encodeEntry } from '../../runtime-agent/snapshots/tar-writer.ts';
 import { listTree } from '../support/list-tree.ts';
 import { mountsUnder } from '../support/mounts.ts';
@@ -27,48 +28,62 @@ import { tarTree } from '../support/tar-tree.ts';
 import { TAR_END, type TarEntry, tarHeader, writeTar } from '../support/tar-writer.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 
-/** Opens a snapshotter over a folder, as an agent does when it starts. */
-export type SnapshotterFactory = (directory: string) => Promise<Snapshotter>;
+/** A layer store and the root file systems over it, as an agent opens them in one folder when it starts. */
+interface LayerHost {
+  readonly layerStore: LayerStore;
+  readonly overlays: RootfsOverlays;
+}
 
 const never = new AbortController().signal;
 
-/** What every Snapshotter promises. Needs root: it mounts. `manyLayers` for one that is slow to add them; docker allows 128. */
-export function describeSnapshotter(name: string, open: SnapshotterFactory, manyLayers = 130): void {
+/**
+ * What every LayerStore promises, alone and below RootfsOverlays. Needs root: it mounts. `manyLayers` for one that is slow to add them;
+ * docker allows 128.
+ */
+export function describeLayerStore(
+  name: string,
+  open: (directory: string) => Promise<LayerStore>,
+  manyLayers = 130,
+): void {
+  const openHost = async (directory: string): Promise<LayerHost> => {
+    const layerStore = await open(directory);
+    return { layerStore, overlays: await RootfsOverlays.open(directory, layerStore) };
+  };
   const begin = async (t: TestContext) => {
-    const directory = await makeTempDir(t, 'snapshotter');
-    return { directory, snapshotter: await open(directory) };
+    const directory = await makeTempDir(t, 'layers');
+    return { directory, host: await openHost(directory) };
   };
 
   describe(`${name}: layers`, () => {
     it('keeps a layer under its diff ID', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const tar = writeTar([file('a', 'content')]);
-      assert.equal(await snapshotter.hasLayer(diffIdOf(tar)), false);
-      assert.equal(await snapshotter.layerSize(diffIdOf(tar)), 0);
-      const diffId = await add(snapshotter, tar);
-      assert.equal(await snapshotter.hasLayer(diffId), true);
-      assert.equal(await snapshotter.layerSize(diffId), 'content'.length);
-      assert.deepEqual(await snapshotter.listLayers(), [diffId]);
-      assert.deepEqual(await (await open(directory)).listLayers(), [diffId], 'after a restart');
-      await snapshotter.removeLayer(diffId);
-      assert.deepEqual(await snapshotter.listLayers(), []);
-      await snapshotter.removeLayer(diffId);
+      assert.equal(await host.layerStore.has(diffIdOf(tar)), false);
+      assert.equal(await host.layerStore.contentSize(diffIdOf(tar)), 0);
+      const diffId = await add(host, tar);
+      assert.equal(await host.layerStore.has(diffId), true);
+      assert.equal(await host.layerStore.contentSize(diffId), 'content'.length);
+      assert.deepEqual(await host.layerStore.list(), [diffId]);
+      assert.deepEqual(await (await openHost(directory)).layerStore.list(), [diffId], 'after a restart');
+      await host.layerStore.remove(diffId);
+      assert.deepEqual(await host.layerStore.list(), []);
+      await host.layerStore.remove(diffId);
     });
 
     it('takes a stream in pieces of any size', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const tar = writeTar([folder('d'), file('d/a', 'x'.repeat(1500)), file('d/b', '')]);
       for (const size of [1, 511, 700]) {
-        const diffId = await add(snapshotter, tar, size);
-        const { path } = await snapshotter.mountRootfs('pieces', [diffId]);
+        const diffId = await add(host, tar, size);
+        const { path } = await host.overlays.mount('pieces', [diffId]);
         assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x'.repeat(1500));
-        await snapshotter.removeRootfs('pieces');
-        await snapshotter.removeLayer(diffId);
+        await host.overlays.remove('pieces');
+        await host.layerStore.remove(diffId);
       }
     });
 
     it('gives the tar of a layer back byte for byte', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const whole = writeTar([folder('d'), file('d/a', 'x'.repeat(3_000_000))]);
       const cases = {
         whole,
@@ -78,43 +93,43 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         'with a whiteout in a folder of its own': writeTar([file('i/.wh.j', ''), file('i/k', 'z')]),
       };
       for (const [what, tar] of Object.entries(cases)) {
-        const diffId = await add(snapshotter, tar);
-        const reopened = await open(directory);
-        assert.ok((await readTar(reopened.readLayer(diffId, never))).equals(tar), what);
+        const diffId = await add(host, tar);
+        const reopened = await openHost(directory);
+        assert.ok((await readTar(reopened.layerStore.read(diffId, never))).equals(tar), what);
       }
-      await assert.rejects(readTar(snapshotter.readLayer(diffIdOf(Buffer.of(1)), never)), {
+      await assert.rejects(readTar(host.layerStore.read(diffIdOf(Buffer.of(1)), never)), {
         code: 'not-found',
       });
       const stopped = AbortSignal.abort(new Error('no longer wanted'));
-      await assert.rejects(readTar(snapshotter.readLayer(diffIdOf(whole), stopped)), /no longer wanted/);
+      await assert.rejects(readTar(host.layerStore.read(diffIdOf(whole), stopped)), /no longer wanted/);
     });
 
     it('takes a sha512 diff ID', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const tar = writeTar([file('a', 'content')]);
       const diffId: Digest = `sha512:${createHash('sha512').update(tar).digest('hex')}`;
-      await snapshotter.addLayer(diffId, pieces(tar), never);
-      assert.deepEqual(await snapshotter.listLayers(), [diffId]);
+      await host.layerStore.add(diffId, pieces(tar), never);
+      assert.deepEqual(await host.layerStore.list(), [diffId]);
     });
 
     it('refuses a layer with another digest, and keeps nothing of it', async (t) => {
-      const { directory, snapshotter } = await begin(t);
-      const kept = await add(snapshotter, writeTar([file('kept', 'kept')]));
+      const { directory, host } = await begin(t);
+      const kept = await add(host, writeTar([file('kept', 'kept')]));
       const tar = writeTar([file('a', 'content')]);
       const wrong = diffIdOf(Buffer.from('other'));
       const before = await listTree(directory);
-      await assert.rejects(snapshotter.addLayer(wrong, pieces(tar), never), (error) => {
+      await assert.rejects(host.layerStore.add(wrong, pieces(tar), never), (error) => {
         assert.ok(error instanceof EngineError);
         assert.equal(error.code, 'bad-request');
         assert.match(error.message, new RegExp(diffIdOf(tar)));
         return true;
       });
       assert.deepEqual(await listTree(directory), before);
-      assert.deepEqual(await snapshotter.listLayers(), [kept]);
+      assert.deepEqual(await host.layerStore.list(), [kept]);
     });
 
     it('refuses what is no tar', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const before = await listTree(directory);
       const whole = writeTar([file('a', 'x'.repeat(2000))]);
       const damaged = Buffer.from(whole);
@@ -128,7 +143,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       };
       for (const [what, bytes] of Object.entries(cases)) {
         await assert.rejects(
-          add(snapshotter, bytes),
+          add(host, bytes),
           (error) =>
             error instanceof EngineError &&
             error.code === 'bad-request' &&
@@ -140,14 +155,14 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('leaves nothing when the stream fails or is aborted', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const before = await listTree(directory);
       const tar = writeTar([file('a', 'x'.repeat(5000))]);
       const failing = async function* () {
         yield tar.subarray(0, 2000);
         throw new Error('the line is cut');
       };
-      await assert.rejects(snapshotter.addLayer(diffIdOf(tar), failing(), never), /the line is cut/);
+      await assert.rejects(host.layerStore.add(diffIdOf(tar), failing(), never), /the line is cut/);
       const controller = new AbortController();
       const aborting = async function* () {
         yield tar.subarray(0, 2000);
@@ -155,81 +170,81 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         yield tar.subarray(2000);
       };
       await assert.rejects(
-        snapshotter.addLayer(diffIdOf(tar), aborting(), controller.signal),
+        host.layerStore.add(diffIdOf(tar), aborting(), controller.signal),
         /the client has gone/,
       );
       assert.deepEqual(await listTree(directory), before);
     });
 
     it('takes a tar that a program may write by itself', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const tar = writeTar([folder('d'), file('d/a', 'x'.repeat(3_000_000)), file('e/b', '')]);
       const diffId = diffIdOf(tar);
-      await snapshotter.addLayer(diffId, written(tar), never);
-      assert.ok((await readTar(snapshotter.readLayer(diffId, never))).equals(tar));
-      const { path } = await snapshotter.mountRootfs('written', [diffId]);
+      await host.layerStore.add(diffId, written(tar), never);
+      assert.ok((await readTar(host.layerStore.read(diffId, never))).equals(tar));
+      const { path } = await host.overlays.mount('written', [diffId]);
       assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x'.repeat(3_000_000));
-      await snapshotter.removeRootfs('written');
-      await snapshotter.settle();
+      await host.overlays.remove('written');
+      await host.overlays.settle();
 
       const before = await listTree(directory);
       const other = writeTar([file('a', 'content')]);
-      await assert.rejects(snapshotter.addLayer(diffIdOf(Buffer.of(1)), written(other), never), {
+      await assert.rejects(host.layerStore.add(diffIdOf(Buffer.of(1)), written(other), never), {
         code: 'bad-request',
         message: new RegExp(`its uncompressed content has the digest ${diffIdOf(other)}`),
       });
       const cut = tar.subarray(0, 2_000_000);
-      await assert.rejects(snapshotter.addLayer(diffIdOf(cut), written(cut), never), {
+      await assert.rejects(host.layerStore.add(diffIdOf(cut), written(cut), never), {
         code: 'bad-request',
         message: /is not a valid tar: it ends within an entry, at byte 2000000/,
       });
       const failure = new Error('the program has failed');
-      await assert.rejects(snapshotter.addLayer(diffIdOf(other), written(other, failure), never), failure);
+      await assert.rejects(host.layerStore.add(diffIdOf(other), written(other, failure), never), failure);
       assert.deepEqual(await listTree(directory), before);
     });
 
     it('tells the diff ID of a new layer before it can be seen, and gives its tar back', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       // A folder without an entry, and no end mark: what is kept differs from what came.
       const whole = writeTar([file('d/a', 'x'.repeat(1500))]);
       for (const tar of [whole, whole.subarray(0, -1024)]) {
         const claims: string[] = [];
         const claim = async (diffId: Digest) => {
-          claims.push(`${diffId} ${await snapshotter.hasLayer(diffId)}`);
+          claims.push(`${diffId} ${await host.layerStore.has(diffId)}`);
         };
-        const diffId = await snapshotter.addNewLayer(pieces(tar, 700), claim, never);
+        const diffId = await host.layerStore.addNew(pieces(tar, 700), claim, never);
         assert.equal(diffId, diffIdOf(tar));
-        assert.equal(await snapshotter.tarSize(diffId), tar.length);
+        assert.equal(await host.layerStore.tarSize(diffId), tar.length);
         const chunks: Uint8Array[] = [];
-        for await (const chunk of snapshotter.readLayer(diffId, never)) chunks.push(chunk);
+        for await (const chunk of host.layerStore.read(diffId, never)) chunks.push(chunk);
         assert.ok(Buffer.concat(chunks).equals(tar));
         const before = await listTree(directory);
-        assert.equal(await snapshotter.addNewLayer(pieces(tar), claim, never), diffId);
+        assert.equal(await host.layerStore.addNew(pieces(tar), claim, never), diffId);
         assert.deepEqual(await listTree(directory), before, 'the same layer once more takes no room');
         assert.deepEqual(claims, [`${diffId} false`, `${diffId} true`]);
       }
       const before = await listTree(directory);
       const claim = () => Promise.reject(new Error('not wanted'));
-      await assert.rejects(snapshotter.addNewLayer(pieces(writeTar([])), claim, never), /not wanted/);
-      await assert.rejects(snapshotter.addNewLayer(pieces(Buffer.from('x'.repeat(600))), claim, never), {
+      await assert.rejects(host.layerStore.addNew(pieces(writeTar([])), claim, never), /not wanted/);
+      await assert.rejects(host.layerStore.addNew(pieces(Buffer.from('x'.repeat(600))), claim, never), {
         code: 'bad-request',
         message: /^the new layer is not a valid tar: /,
       });
       assert.deepEqual(await listTree(directory), before);
-      await assert.rejects(snapshotter.tarSize(diffIdOf(Buffer.from('other'))), { code: 'not-found' });
+      await assert.rejects(host.layerStore.tarSize(diffIdOf(Buffer.from('other'))), { code: 'not-found' });
     });
 
     it('ends with one layer when it is added twice at once', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const tar = writeTar([file('a', 'content')]);
-      await Promise.all([add(snapshotter, tar), add(snapshotter, tar), add(snapshotter, tar)]);
-      assert.deepEqual(await snapshotter.listLayers(), [diffIdOf(tar)]);
-      const { path } = await snapshotter.mountRootfs('c', [diffIdOf(tar)]);
+      await Promise.all([add(host, tar), add(host, tar), add(host, tar)]);
+      assert.deepEqual(await host.layerStore.list(), [diffIdOf(tar)]);
+      const { path } = await host.overlays.mount('c', [diffIdOf(tar)]);
       assert.deepEqual(await readdir(path), ['a']);
     });
 
     it('sweeps what a killed agent left half written', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const tar = writeTar([file('a', 'x'.repeat(5000))]);
       let reached = (): void => undefined;
       const halfway = new Promise<void>((resolve) => {
@@ -243,11 +258,11 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           controller.signal.addEventListener('abort', () => reject(controller.signal.reason)),
         );
       };
-      const adding = snapshotter.addLayer(diffIdOf(tar), hanging(), controller.signal);
+      const adding = host.layerStore.add(diffIdOf(tar), hanging(), controller.signal);
       await halfway;
       // A second agent finds the folder as after a kill -9 of the first.
-      const next = await open(directory);
-      assert.deepEqual(await next.listLayers(), []);
+      const next = await openHost(directory);
+      assert.deepEqual(await next.layerStore.list(), []);
       const after = await listTree(directory);
       controller.abort(new Error('end of the test'));
       await assert.rejects(adding);
@@ -257,17 +272,17 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
 
   describe(`${name}: what layers may hold`, () => {
     it('takes an empty layer, padded or not', async (t) => {
-      const { snapshotter } = await begin(t);
-      const base = await add(snapshotter, writeTar([file('a', 'content')]));
+      const { host } = await begin(t);
+      const base = await add(host, writeTar([file('a', 'content')]));
       for (const [index, empty] of [Buffer.alloc(0), TAR_END, Buffer.alloc(10_240)].entries()) {
-        const diffId = await add(snapshotter, empty);
-        const { path } = await snapshotter.mountRootfs(`c${index}`, [base, diffId]);
+        const diffId = await add(host, empty);
+        const { path } = await host.overlays.mount(`c${index}`, [base, diffId]);
         assert.deepEqual(await readdir(path), ['a'], `empty layer of ${empty.length} bytes`);
       }
     });
 
     it('takes a tar whose end is missing, short, long or followed by garbage', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const whole = writeTar([folder('d'), file('d/a', 'content')]);
       const entries = whole.subarray(0, whole.length - TAR_END.length);
       const zeros = (length: number) => Buffer.alloc(length);
@@ -279,14 +294,14 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         Buffer.concat([TAR_END, Buffer.from('!!')]),
       ];
       for (const [index, end] of ends.entries()) {
-        const diffId = await add(snapshotter, Buffer.concat([entries, end]));
-        const { path } = await snapshotter.mountRootfs(`c${index}`, [diffId]);
+        const diffId = await add(host, Buffer.concat([entries, end]));
+        const { path } = await host.overlays.mount(`c${index}`, [diffId]);
         assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'content', `end ${index}`);
       }
     });
 
     it('gives folders without an entry to root, not to everybody', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const long = `${'l'.repeat(120)}/${'m'.repeat(120)}`;
       const tar = writeTar([
         file('a/b/file', 'x'),
@@ -294,8 +309,8 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         file('late/file', 'x'),
         { ...folder('late'), mode: 0o710, uid: 7, gid: 8 },
       ]);
-      const diffId = await add(snapshotter, tar);
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const diffId = await add(host, tar);
+      const { path } = await host.overlays.mount('c', [diffId]);
       for (const implied of ['', 'a', 'a/b', 'l'.repeat(120), long]) {
         const { mode, uid, gid } = await stat(join(path, implied));
         assert.deepEqual({ mode: mode & 0o7777, uid, gid }, { mode: 0o755, uid: 0, gid: 0 }, implied);
@@ -306,9 +321,9 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('applies whiteouts and opaque folders', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const lower = await add(
-        snapshotter,
+        host,
         writeTar([
           folder('d'),
           file('d/gone', 'x'),
@@ -321,7 +336,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         ]),
       );
       const upper = await add(
-        snapshotter,
+        host,
         writeTar([
           folder('d'),
           file('d/.wh.gone', ''),
@@ -334,28 +349,28 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           file('swap/inside', 'x'),
         ]),
       );
-      const { path } = await snapshotter.mountRootfs('c', [lower, upper]);
+      const { path } = await host.overlays.mount('c', [lower, upper]);
       assert.deepEqual(await listTree(path), ['d', 'd/kept', 'opaque', 'opaque/new', 'swap', 'swap/inside']);
-      const { path: alone } = await snapshotter.mountRootfs('lower', [lower]);
+      const { path: alone } = await host.overlays.mount('lower', [lower]);
       assert.equal(await readFile(join(alone, 'd/gone'), 'utf8'), 'x', 'the lower layer is as it was');
     });
 
     it('lists no whiteout, whatever lies below', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const base = await add(
-        snapshotter,
+        host,
         writeTar([folder('d'), file('d/a', ''), folder('d/sub'), file('d/sub/x', ''), file('top', '')]),
       );
       const hiding = await add(
-        snapshotter,
+        host,
         writeTar([
           ...[folder('d'), file('d/.wh..wh..opq', ''), file('d/.wh.a', ''), file('d/new', '')],
           ...[folder('d/sub'), file('d/sub/.wh.x', ''), file('.wh.top', ''), file('.wh.never', '')],
         ]),
       );
-      const deleting = await add(snapshotter, writeTar([folder('d'), file('d/.wh.new', '')]));
+      const deleting = await add(host, writeTar([folder('d'), file('d/.wh.new', '')]));
       // Overlay takes it for a whiteout, and so do containerd and dockerd.
-      const device = await add(snapshotter, writeTar([{ name: 'd/a', type: 'char', major: 0, minor: 0 }]));
+      const device = await add(host, writeTar([{ name: 'd/a', type: 'char', major: 0, minor: 0 }]));
       const cases: readonly (readonly [readonly Digest[], readonly string[]])[] = [
         [
           [base, hiding],
@@ -378,13 +393,13 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         ],
       ];
       for (const [index, [layers, expected]] of cases.entries()) {
-        const { path } = await snapshotter.mountRootfs(`c${index}`, layers);
+        const { path } = await host.overlays.mount(`c${index}`, layers);
         assert.deepEqual((await readdir(path, { recursive: true })).sort(), expected, `case ${index}`);
       }
     });
 
     it('takes layers that say one thing twice, as the image specification means them', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const base = writeTar([
         file('top', 'below'),
         folder('e'),
@@ -434,10 +449,10 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           [...below.slice(0, 4), 'link', 'real', 'real/a', 'top'],
         ],
       };
-      const lower = await add(snapshotter, base);
+      const lower = await add(host, base);
       for (const [what, [entries, expected]] of Object.entries(cases)) {
-        const diffId = await add(snapshotter, writeTar(entries));
-        const { path } = await snapshotter.mountRootfs('c', [lower, diffId]);
+        const diffId = await add(host, writeTar(entries));
+        const { path } = await host.overlays.mount('c', [lower, diffId]);
         assert.deepEqual(await listTree(path), expected, what);
         const changed = entries.find((entry) => entry.name === 'top');
         assert.equal(
@@ -445,21 +460,21 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           changed === undefined ? 'below' : 'new',
           what,
         );
-        await snapshotter.removeRootfs('c');
+        await host.overlays.remove('c');
       }
     });
 
     it('refuses names that mean nothing', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const before = await listTree(directory);
       for (const name of ['.wh.', 'd/.wh..', 'd/.wh...', '.wh.d/x', '.wh..wh..opq']) {
-        await assert.rejects(add(snapshotter, writeTar([file(name, '')])), { code: 'bad-request' }, name);
+        await assert.rejects(add(host, writeTar([file(name, '')])), { code: 'bad-request' }, name);
       }
       assert.deepEqual(await listTree(directory), before);
     });
 
     it('refuses bodies in which other programs would see entries, by the name of their entry', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const before = await listTree(directory);
       const smuggled = writeTar([{ ...file('bin/backdoor', 'evil'), mode: 0o4755 }]).subarray(0, 1024);
       const carriers: readonly TarEntry[] = [
@@ -478,7 +493,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       for (const carrier of carriers) {
         const entries = [tarHeader(file('etc/passwd', ''), 0), tarHeader(carrier, smuggled.length), smuggled];
         const tar = Buffer.concat([...entries, tarHeader(file('kept', ''), 0), TAR_END]);
-        await assert.rejects(add(snapshotter, tar), (error) => {
+        await assert.rejects(add(host, tar), (error) => {
           assert.ok(error instanceof EngineError && error.code === 'bad-request');
           assert.ok(error.message.includes(`"${carrier.name}"`), error.message);
           return true;
@@ -488,7 +503,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('keeps the extended attributes that Linux has a place for, but those by which overlay is told something', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex').toString('latin1');
       const given = {
         'user.a': 'x\0y',
@@ -512,19 +527,16 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           ...{ target: kind === 'symlink' ? 'x' : '', xattrs: new Map(Object.entries(xattrs)) },
         });
       const tar = (...entries: readonly Buffer[]) => Buffer.concat([...entries, TAR_END]);
-      const lower = await add(
-        snapshotter,
-        tar(made('folder/', 'folder', {}), made('folder/below', 'file', {})),
-      );
+      const lower = await add(host, tar(made('folder/', 'folder', {}), made('folder/below', 'file', {})));
       const upper = await add(
-        snapshotter,
+        host,
         tar(
           made('folder/', 'folder', given),
           made('file', 'file', given),
           made('link', 'symlink', { 'user.a': 'x' }),
         ),
       );
-      const { path } = await snapshotter.mountRootfs('c', [lower, upper]);
+      const { path } = await host.overlays.mount('c', [lower, upper]);
       assert.deepEqual(await readdir(join(path, 'folder')), ['below']);
       const { stdout } = await runCommand('getfattr', ['-h', '-d', '-m', '-', '-e', 'hex', 'file', 'link'], {
         cwd: path,
@@ -542,7 +554,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       );
       const long = [['user.long', 'x'.repeat(70_000)]] as const;
       for (const tooMuch of [many, long]) {
-        await assert.rejects(add(snapshotter, tar(made('file', 'file', Object.fromEntries(tooMuch)))), {
+        await assert.rejects(add(host, tar(made('file', 'file', Object.fromEntries(tooMuch)))), {
           code: 'bad-request',
           message: /is not a valid tar: "file" has more or longer extended attributes than can be kept$/,
         });
@@ -550,10 +562,10 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('keeps modes, owners, links, devices and long names', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const long = `${'n'.repeat(200)}/${'o'.repeat(200)}`;
       const diffId = await add(
-        snapshotter,
+        host,
         writeTar([
           { ...file('setuid', 'x'), mode: 0o4755, uid: 1000, gid: 2000 },
           { ...folder('sticky'), mode: 0o1777 },
@@ -567,7 +579,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
           file(long, 'far down'),
         ]),
       );
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const { path } = await host.overlays.mount('c', [diffId]);
       const setuid = await stat(join(path, 'setuid'));
       assert.deepEqual([setuid.mode & 0o7777, setuid.uid, setuid.gid], [0o4755, 1000, 2000]);
       assert.equal((await stat(join(path, 'sticky'))).mode & 0o7777, 0o1777);
@@ -584,7 +596,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('gives nothing but what its entry says: no ACL of the folder above, no time of now', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       // For everybody: the owner and the user 1000 may do all, others nothing.
       const entries = [0x01, 7, -1, 0x02, 7, 1000, 0x04, 0, -1, 0x10, 7, -1, 0x20, 0, -1];
       const acl = Buffer.alloc(4 + 5 * 8);
@@ -610,7 +622,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         made('old', 'file'),
         TAR_END,
       ];
-      const { path } = await snapshotter.mountRootfs('c', [await add(snapshotter, Buffer.concat(tar))]);
+      const { path } = await host.overlays.mount('c', [await add(host, Buffer.concat(tar))]);
       const { stdout } = await runCommand('getfattr', ['-R', '-h', '-m', 'system', '.'], { cwd: path });
       assert.equal(stdout.trim(), '# file: d\nsystem.posix_acl_default');
       assert.equal((await stat(join(path, 'd/no/entry'))).mode & 0o7777, 0o755);
@@ -621,7 +633,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('lets no entry touch the host', async (t) => {
-      const { directory, snapshotter } = await begin(t);
+      const { directory, host } = await begin(t);
       const outside = await makeTempDir(t, 'outside');
       await writeFile(join(outside, 'secret'), 'secret');
       const climb = `${'../'.repeat(20)}${outside.slice(1)}`;
@@ -658,7 +670,7 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
         const tar = writeTar(entries);
         const id = what.replaceAll(' ', '-');
         try {
-          const { path } = await snapshotter.mountRootfs(id, [await add(snapshotter, tar)]);
+          const { path } = await host.overlays.mount(id, [await add(host, tar)]);
           for (const found of await listTree(path)) {
             const { ino, dev } = await lstat(join(path, found));
             const secret = await stat(join(outside, 'secret'));
@@ -679,12 +691,12 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
     });
 
     it('opens no device of a layer', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const diffId = await add(
-        snapshotter,
+        host,
         writeTar([{ name: 'zero', type: 'char', major: 1, minor: 5, mode: 0o666 }]),
       );
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const { path } = await host.overlays.mount('c', [diffId]);
       const opened = openFile(join(path, 'zero')).then((file) => file.close());
       await assert.rejects(opened, { code: 'EACCES' });
     });
@@ -692,10 +704,10 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
 
   describe(`${name}: root file systems`, () => {
     it('gives each a writable layer of its own', async (t) => {
-      const { snapshotter } = await begin(t);
-      const diffId = await add(snapshotter, writeTar([file('a', 'from the image'), file('b', 'x')]));
-      const one = await snapshotter.mountRootfs('one', [diffId]);
-      const two = await snapshotter.mountRootfs('two', [diffId]);
+      const { host } = await begin(t);
+      const diffId = await add(host, writeTar([file('a', 'from the image'), file('b', 'x')]));
+      const one = await host.overlays.mount('one', [diffId]);
+      const two = await host.overlays.mount('two', [diffId]);
       await writeFile(join(one.path, 'a'), 'changed');
       await rm(join(one.path, 'b'));
       await mkdir(join(one.path, 'new'));
@@ -703,99 +715,99 @@ export function describeSnapshotter(name: string, open: SnapshotterFactory, many
       assert.deepEqual(await readdir(two.path), ['a', 'b']);
       assert.deepEqual((await readdir(one.upper)).sort(), ['a', 'b', 'new']);
       assert.ok((await lstat(join(one.upper, 'b'))).isCharacterDevice(), 'a whiteout of overlay');
-      assert.deepEqual([...(await snapshotter.listRootfs())].sort(), ['one', 'two']);
-      assert.deepEqual([...(await snapshotter.listUsedLayers())], [diffId]);
+      assert.deepEqual([...(await host.overlays.list())].sort(), ['one', 'two']);
+      assert.deepEqual([...(await host.overlays.usedLayers())], [diffId]);
     });
 
     it('answers the same mount twice, and keeps the writable layer over an unmount', async (t) => {
-      const { directory, snapshotter } = await begin(t);
-      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
+      const { directory, host } = await begin(t);
+      const diffId = await add(host, writeTar([file('a', 'x')]));
       const [first, second] = await Promise.all([
-        snapshotter.mountRootfs('c', [diffId]),
-        snapshotter.mountRootfs('c', [diffId]),
+        host.overlays.mount('c', [diffId]),
+        host.overlays.mount('c', [diffId]),
       ]);
       assert.deepEqual(first, second);
       const mounts = (await mountsUnder(directory)).filter((point) => point === first.path);
       assert.equal(mounts.length, 1);
       await writeFile(join(first.path, 'mine'), 'mine');
-      await snapshotter.unmountRootfs('c');
-      await snapshotter.unmountRootfs('c');
+      await host.overlays.unmount('c');
+      await host.overlays.unmount('c');
       assert.deepEqual(await readdir(first.path), []);
-      const again = await (await open(directory)).mountRootfs('c', [diffId]);
+      const again = await (await openHost(directory)).overlays.mount('c', [diffId]);
       assert.deepEqual(again, first);
       assert.equal(await readFile(join(again.path, 'mine'), 'utf8'), 'mine');
-      await snapshotter.removeRootfs('c');
-      await snapshotter.removeRootfs('c');
-      assert.deepEqual(await snapshotter.listRootfs(), []);
-      assert.deepEqual([...(await snapshotter.listUsedLayers())], []);
-      const fresh = await snapshotter.mountRootfs('c', [diffId]);
+      await host.overlays.remove('c');
+      await host.overlays.remove('c');
+      assert.deepEqual(await host.overlays.list(), []);
+      assert.deepEqual([...(await host.overlays.usedLayers())], []);
+      const fresh = await host.overlays.mount('c', [diffId]);
       assert.deepEqual(await readdir(fresh.path), ['a']);
     });
 
     it('frees the room of a removed one, also after a crash', async (t) => {
-      const { directory, snapshotter } = await begin(t);
-      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const { directory, host } = await begin(t);
+      const diffId = await add(host, writeTar([file('a', 'x')]));
+      const { path } = await host.overlays.mount('c', [diffId]);
       await writeFile(join(path, 'mine'), 'mine');
-      await snapshotter.removeRootfs('c');
-      assert.deepEqual(await snapshotter.listRootfs(), []);
+      await host.overlays.remove('c');
+      assert.deepEqual(await host.overlays.list(), []);
       const left = async () => (await listTree(directory)).filter((entry) => entry.startsWith('snapshots/'));
-      await snapshotter.settle();
+      await host.overlays.settle();
       assert.deepEqual(await left(), []);
-      await snapshotter.mountRootfs('c', [diffId]);
+      await host.overlays.mount('c', [diffId]);
       // As it is when the agent is killed between the two steps of a removal.
       await rename(join(directory, 'snapshots/c'), join(directory, 'snapshots/.removed-1'));
-      await (await open(directory)).settle();
+      await (await openHost(directory)).overlays.settle();
       assert.deepEqual(await left(), []);
       assert.deepEqual(await mountsUnder(join(directory, 'snapshots')), []);
     });
 
     it('finds a mount again after a restart', async (t) => {
-      const { directory, snapshotter } = await begin(t);
-      const diffId = await add(snapshotter, writeTar([file('a', 'x')]));
-      const rootfs = await snapshotter.mountRootfs('c', [diffId]);
+      const { directory, host } = await begin(t);
+      const diffId = await add(host, writeTar([file('a', 'x')]));
+      const rootfs = await host.overlays.mount('c', [diffId]);
       const before = await mountsUnder(directory);
-      const next = await open(directory);
-      assert.deepEqual(await next.mountRootfs('c', [diffId]), rootfs);
+      const next = await openHost(directory);
+      assert.deepEqual(await next.overlays.mount('c', [diffId]), rootfs);
       assert.deepEqual(await mountsUnder(directory), before);
     });
 
     it('says which layer is missing', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const missing = diffIdOf(Buffer.from('missing'));
-      await assert.rejects(snapshotter.mountRootfs('c', [missing]), (error) => {
+      await assert.rejects(host.overlays.mount('c', [missing]), (error) => {
         return error instanceof EngineError && error.code === 'not-found' && error.message.includes(missing);
       });
     });
 
     it(`mounts no layer at all, one layer twice, and ${manyLayers} layers`, async (t) => {
-      const { snapshotter } = await begin(t);
-      const none = await snapshotter.mountRootfs('none', []);
+      const { host } = await begin(t);
+      const none = await host.overlays.mount('none', []);
       assert.deepEqual(await readdir(none.path), []);
-      const a = await add(snapshotter, writeTar([file('x', 'a'), file('only-a', 'a')]));
-      const b = await add(snapshotter, writeTar([file('x', 'b'), file('.wh.only-a', '')]));
-      const twice = await snapshotter.mountRootfs('twice', [a, b, a]);
+      const a = await add(host, writeTar([file('x', 'a'), file('only-a', 'a')]));
+      const b = await add(host, writeTar([file('x', 'b'), file('.wh.only-a', '')]));
+      const twice = await host.overlays.mount('twice', [a, b, a]);
       assert.equal(await readFile(join(twice.path, 'x'), 'utf8'), 'a');
       assert.equal(await readFile(join(twice.path, 'only-a'), 'utf8'), 'a');
       const many: Digest[] = [];
       for (let layer = 0; layer < manyLayers; layer++) {
-        many.push(await add(snapshotter, writeTar([file('top', `${layer}`), file(`f${layer}`, 'x')])));
+        many.push(await add(host, writeTar([file('top', `${layer}`), file(`f${layer}`, 'x')])));
       }
-      const { path } = await snapshotter.mountRootfs('many', many);
+      const { path } = await host.overlays.mount('many', many);
       assert.equal(await readFile(join(path, 'top'), 'utf8'), `${manyLayers - 1}`);
       assert.equal((await readdir(path)).length, manyLayers + 1);
     });
 
     it('runs a program of a layer, set-uid and all', async (t) => {
-      const { snapshotter } = await begin(t);
+      const { host } = await begin(t);
       const tree = await makeTempDir(t, 'tree');
       // Not busybox, which gives up what set-uid gave it.
       const { stdout: libraries } = await runCommand('ldd', ['/usr/bin/id']);
       const needed = [...libraries.matchAll(/\/\S+/g)].map(([path]) => path);
       await runCommand('cp', ['--parents', '--dereference', '-t', tree, '/usr/bin/id', ...needed]);
       await chmod(join(tree, 'usr/bin/id'), 0o4755);
-      const diffId = await add(snapshotter, Buffer.concat(await tarTree(tree).toArray()));
-      const { path } = await snapshotter.mountRootfs('c', [diffId]);
+      const diffId = await add(host, Buffer.concat(await tarTree(tree).toArray()));
+      const { path } = await host.overlays.mount('c', [diffId]);
       const { stdout } = await runCommand('chroot', ['--userspec=1000:1000', path, '/usr/bin/id', '-u']);
       assert.equal(stdout.trim(), '0', 'the effective user of a set-uid program');
     });
@@ -814,9 +826,9 @@ function diffIdOf(tar: Uint8Array): Digest {
   return `sha256:${createHash('sha256').update(tar).digest('hex')}`;
 }
 
-async function add(snapshotter: Snapshotter, tar: Buffer, size?: number): Promise<Digest> {
+async function add({ layerStore }: LayerHost, tar: Buffer, size?: number): Promise<Digest> {
   const diffId = diffIdOf(tar);
-  await snapshotter.addLayer(diffId, pieces(tar, size), never);
+  await layerStore.add(diffId, pieces(tar, size), never);
   return diffId;
 }
 

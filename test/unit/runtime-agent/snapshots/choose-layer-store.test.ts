@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import { chooseSnapshotter } from '../../../../runtime-agent/snapshots/choose-snapshotter.ts';
+import { chooseLayerStore } from '../../../../runtime-agent/snapshots/choose-layer-store.ts';
 import { defer } from '../../../support/cleanup.ts';
 import { mountsUnder } from '../../../support/mounts.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 import { unlessRoot } from '../../../support/unless-root.ts';
 
-describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
+describe('chooseLayerStore', { skip: unlessRoot() }, () => {
   it('leaves nothing of its trial', async (t) => {
     const directory = await makeTempDir(t);
-    await chooseSnapshotter(directory, t.signal);
+    await chooseLayerStore(directory, t.signal);
     assert.deepEqual(
       (await readdir(directory)).filter((name) => name.startsWith('trial')),
       [],
@@ -21,10 +21,10 @@ describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
 
   it('mounts through loop devices where files cannot be mounted', async (t) => {
     const directory = await makeTempDir(t);
-    const { snapshotter, layers, fallbackReason } = await chooseSnapshotter(directory, t.signal, {
+    const { layerStore, layers, fallbackReason } = await chooseLayerStore(directory, t.signal, {
       candidates: ['loop'],
     });
-    assert.deepEqual([snapshotter.kind, layers], ['erofs', 'loop']);
+    assert.deepEqual([layerStore.kind, layers], ['erofs', 'loop']);
     assert.match(fallbackReason ?? '', /through loop devices/);
     assert.deepEqual(await mountsUnder(directory), []);
   });
@@ -36,10 +36,10 @@ describe('chooseSnapshotter', { skip: unlessRoot() }, () => {
     defer(t, async () => {
       await runCommand('umount', [directory]);
     });
-    const { snapshotter, fallbackReason } = await chooseSnapshotter(directory, t.signal, {
+    const { layerStore, fallbackReason } = await chooseLayerStore(directory, t.signal, {
       candidates: ['file'],
     });
-    assert.equal(snapshotter.kind, 'unpacked');
+    assert.equal(layerStore.kind, 'unpacked');
     assert.match(fallbackReason ?? '', /cannot be mounted without unpacking them: cannot mount erofs on /);
   });
 });

@@ -6,24 +6,30 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { mountErofsByLoop } from '../../../../lib/linux/mount/mount-erofs.ts';
 import type { Digest } from '../../../../oci/digest.ts';
-import { ErofsSnapshotter } from '../../../../runtime-agent/snapshots/erofs/erofs-snapshotter.ts';
+import { ErofsLayers } from '../../../../runtime-agent/snapshots/erofs/erofs-layers.ts';
 import { readLayerTree } from '../../../../runtime-agent/snapshots/erofs/read-layer-tree.ts';
-import type { LayerContent } from '../../../../runtime-agent/snapshots/snapshotter.ts';
+import type { LayerContent } from '../../../../runtime-agent/snapshots/layer-store.ts';
+import { RootfsOverlays } from '../../../../runtime-agent/snapshots/rootfs-overlays.ts';
 import { encodeEntry } from '../../../../runtime-agent/snapshots/tar-writer.ts';
-import { describeSnapshotter } from '../../../contract/snapshotter.ts';
+import { describeLayerStore } from '../../../contract/layer-store.ts';
 import { runCommand } from '../../../support/run-command.ts';
 import { setTarChecksum, TAR_END, tarHeader, writeTar } from '../../../support/tar-writer.ts';
 import { makeTempDir } from '../../../support/temp-dir.ts';
 
-describeSnapshotter('EROFS snapshotter', (directory) => ErofsSnapshotter.open(directory));
-describeSnapshotter(
-  'EROFS snapshotter through loop devices',
-  (directory) => ErofsSnapshotter.open(directory, mountErofsByLoop),
+describeLayerStore('EROFS layers', (directory) => ErofsLayers.open(directory));
+describeLayerStore(
+  'EROFS layers through loop devices',
+  (directory) => ErofsLayers.open(directory, mountErofsByLoop),
   40,
 );
 
+async function openHost(directory: string) {
+  const layerStore = await ErofsLayers.open(directory);
+  return { layerStore, overlays: await RootfsOverlays.open(directory, layerStore) };
+}
+
 it('EROFS: a root file system goes on when a layer below it is removed', async (t) => {
-  const snapshotter = await ErofsSnapshotter.open(await makeTempDir(t, 'snapshotter'));
+  const { layerStore, overlays } = await openHost(await makeTempDir(t, 'layers'));
   const tar = writeTar([
     { name: 'd/', type: 'directory' },
     { name: 'd/a', type: 'file', content: 'x'.repeat(100_000) },
@@ -32,16 +38,16 @@ it('EROFS: a root file system goes on when a layer below it is removed', async (
   const source = async function* () {
     yield tar;
   };
-  await snapshotter.addLayer(diffId, source(), t.signal);
-  const { path } = await snapshotter.mountRootfs('c', [diffId]);
-  await snapshotter.removeLayer(diffId);
+  await layerStore.add(diffId, source(), t.signal);
+  const { path } = await overlays.mount('c', [diffId]);
+  await layerStore.remove(diffId);
   assert.equal((await readFile(join(path, 'd/a'))).length, 100_000);
   await writeFile(join(path, 'd/b'), 'x');
 });
 
 it('EROFS: zeros behind a layer are kept in its tar alone', async (t) => {
-  const directory = await makeTempDir(t, 'snapshotter');
-  const snapshotter = await ErofsSnapshotter.open(directory);
+  const directory = await makeTempDir(t, 'layers');
+  const { layerStore, overlays } = await openHost(directory);
   const tar = writeTar([{ name: 'd/a', type: 'file', content: 'x' }]);
   const size = 64 << 20;
   const hash = createHash('sha256').update(tar);
@@ -59,24 +65,24 @@ it('EROFS: zeros behind a layer are kept in its tar alone', async (t) => {
     },
   };
   const diffId: Digest = `sha256:${hash.digest('hex')}`;
-  await snapshotter.addLayer(diffId, content, t.signal);
-  assert.equal(await snapshotter.tarSize(diffId), size);
+  await layerStore.add(diffId, content, t.signal);
+  assert.equal(await layerStore.tarSize(diffId), size);
   const folder = join(directory, 'layers', diffId.replace(':', '-'));
   assert.deepEqual((await readdir(folder)).sort(), ['content-size', 'fs', 'index.erofs', 'layer.tar']);
   assert.ok((await stat(join(folder, 'index.erofs'))).size < 10_000);
-  const { path } = await snapshotter.mountRootfs('c', [diffId]);
+  const { path } = await overlays.mount('c', [diffId]);
   assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x');
 });
 
 it('EROFS: a layer of an agent before this one is read anew before it is mounted', async (t) => {
-  const directory = await makeTempDir(t, 'snapshotter');
-  const snapshotter = await ErofsSnapshotter.open(directory);
+  const directory = await makeTempDir(t, 'layers');
+  const { layerStore, overlays } = await openHost(directory);
   const tar = writeTar([{ name: 'd/a', type: 'file', content: 'x'.repeat(1000) }]);
   const diffId: Digest = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
   const source = async function* () {
     yield Buffer.from(tar);
   };
-  await snapshotter.addLayer(diffId, source(), t.signal);
+  await layerStore.add(diffId, source(), t.signal);
   const folder = join(directory, 'layers', diffId.replace(':', '-'));
   // It added entries for folders, kept what had stood there, and had another program make the image.
   const end = tar.length - TAR_END.length;
@@ -87,17 +93,17 @@ it('EROFS: a layer of an agent before this one is read anew before it is mounted
   const added = writeTar([{ name: 'd/', type: 'directory', mode: 0o755 }]);
   await writeFile(join(folder, 'layer.tar'), Buffer.concat([tar.subarray(0, end), added]));
 
-  const { path } = await snapshotter.mountRootfs('c', [diffId]);
+  const { path } = await overlays.mount('c', [diffId]);
   assert.equal(await readFile(join(path, 'd/a'), 'utf8'), 'x'.repeat(1000));
   assert.ok(!(await readdir(folder)).includes('layer.erofs'));
   const chunks: Uint8Array[] = [];
-  for await (const chunk of snapshotter.readLayer(diffId, t.signal)) chunks.push(chunk);
+  for await (const chunk of layerStore.read(diffId, t.signal)) chunks.push(chunk);
   assert.ok(Buffer.concat(chunks).equals(tar));
-  assert.equal(await snapshotter.tarSize(diffId), tar.length);
+  assert.equal(await layerStore.tarSize(diffId), tar.length);
 });
 
 it('EROFS: folders of many blocks, long links and attributes larger than a block are read as they were written', async (t) => {
-  const snapshotter = await ErofsSnapshotter.open(await makeTempDir(t, 'snapshotter'));
+  const { layerStore, overlays } = await openHost(await makeTempDir(t, 'layers'));
   // Names of all lengths and bytes, so that blocks of entries end in each way.
   const names = Array.from({ length: 3000 }, (_, index) =>
     `${String.fromCharCode(0xa1 + (index % 90))}${index}`.padEnd(1 + (index % 250), '.'),
@@ -125,8 +131,8 @@ it('EROFS: folders of many blocks, long links and attributes larger than a block
   const source = async function* () {
     yield Buffer.from(tar);
   };
-  await snapshotter.addLayer(diffId, source(), t.signal);
-  const { path } = await snapshotter.mountRootfs('c', [diffId]);
+  await layerStore.add(diffId, source(), t.signal);
+  const { path } = await overlays.mount('c', [diffId]);
   const listed = await readdir(join(path, 'many'), 'buffer');
   assert.deepEqual(listed.map((name) => name.toString('latin1')).sort(), names.toSorted());
   for (const name of names) {

@@ -15,9 +15,8 @@ import {
   syncFolder,
   writeContentSize,
 } from '../layer-folders.ts';
+import type { LayerContent, LayerStore } from '../layer-store.ts';
 import { type CheckedTar, invalidLayer } from '../layer-tar.ts';
-import { RootfsOverlays } from '../rootfs-overlays.ts';
-import type { LayerContent, Rootfs, Snapshotter } from '../snapshotter.ts';
 import { IndexThread } from './index-thread.ts';
 import { INDEX, MOUNT_POINT, OLD_IMAGES, readTar, TAR, tarSize } from './read-tar.ts';
 import { receiveTar } from './receive-tar.ts';
@@ -26,39 +25,33 @@ import { receiveTar } from './receive-tar.ts';
  * Layers as uncompressed tars, each with an EROFS index beside it and mounted at most once however many containers
  * stand on it: `<directory>/layers/<diff ID>/{layer.tar,index.erofs,fs}`.
  */
-export class ErofsSnapshotter implements Snapshotter {
+export class ErofsLayers implements LayerStore {
   readonly kind = 'erofs';
   readonly #layers: LayerFolders;
-  readonly #overlays: RootfsOverlays;
   readonly #lock = new KeyedLock();
   readonly #follower = new FollowThread();
   readonly #indexer = new IndexThread();
   readonly #mount: ErofsMounter;
 
-  private constructor(layers: LayerFolders, overlays: RootfsOverlays, mount: ErofsMounter) {
+  private constructor(layers: LayerFolders, mount: ErofsMounter) {
     this.#layers = layers;
-    this.#overlays = overlays;
     this.#mount = mount;
   }
 
   /** Layers that are there may have been mounted otherwise: only the mounting differs. */
-  static async open(directory: string, mount = mountErofsFiles): Promise<ErofsSnapshotter> {
-    return new ErofsSnapshotter(
-      await LayerFolders.open(join(directory, 'layers')),
-      await RootfsOverlays.open(join(directory, 'snapshots')),
-      mount,
-    );
+  static async open(directory: string, mount = mountErofsFiles): Promise<ErofsLayers> {
+    return new ErofsLayers(await LayerFolders.open(join(directory, 'layers')), mount);
   }
 
-  async hasLayer(diffId: Digest): Promise<boolean> {
+  async has(diffId: Digest): Promise<boolean> {
     return await this.#layers.has(diffId);
   }
 
-  async addLayer(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void> {
+  async add(diffId: Digest, tar: LayerContent, signal: AbortSignal): Promise<void> {
     await this.#add(diffId, tar, undefined, signal);
   }
 
-  async addNewLayer(
+  async addNew(
     tar: AsyncIterable<Uint8Array>,
     claim: (diffId: Digest) => Promise<void>,
     signal: AbortSignal,
@@ -66,7 +59,7 @@ export class ErofsSnapshotter implements Snapshotter {
     return await this.#add(undefined, tar, claim, signal);
   }
 
-  readLayer(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  read(diffId: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> {
     return readTar(this.#layers.path(diffId), diffId, signal);
   }
 
@@ -74,11 +67,11 @@ export class ErofsSnapshotter implements Snapshotter {
     return await tarSize(this.#layers.path(diffId), diffId);
   }
 
-  async layerSize(diffId: Digest): Promise<number> {
+  async contentSize(diffId: Digest): Promise<number> {
     return await readContentSize(this.#layers.path(diffId));
   }
 
-  async removeLayer(diffId: Digest): Promise<void> {
+  async remove(diffId: Digest): Promise<void> {
     await this.#lock.run(diffId, async () => {
       // Overlays hold their own reference to the mount and its files: those that stand on it go on.
       while (await unmount(join(this.#layers.path(diffId), MOUNT_POINT), { detach: true }));
@@ -86,41 +79,15 @@ export class ErofsSnapshotter implements Snapshotter {
     });
   }
 
-  async listLayers(): Promise<readonly Digest[]> {
+  async list(): Promise<readonly Digest[]> {
     return await this.#layers.list();
   }
 
-  async listUsedLayers(): Promise<ReadonlySet<Digest>> {
-    return await this.#overlays.usedLayers();
-  }
-
-  async mountRootfs(id: string, diffIds: readonly Digest[]): Promise<Rootfs> {
-    return await this.#overlays.mount(id, diffIds, async (layers) => {
-      const mounted = new Set((await readMounts()).map((mount) => mount.mountPoint));
-      const folders: string[] = [];
-      for (const diffId of layers) folders.push(await this.#mountLayer(diffId, mounted));
-      return folders;
-    });
-  }
-
-  async unmountRootfs(id: string): Promise<void> {
-    await this.#overlays.unmount(id);
-  }
-
-  async removeRootfs(id: string): Promise<void> {
-    await this.#overlays.remove(id);
-  }
-
-  async settle(): Promise<void> {
-    await this.#overlays.settle();
-  }
-
-  async findUpper(id: string): Promise<string | undefined> {
-    return await this.#overlays.findUpper(id);
-  }
-
-  async listRootfs(): Promise<readonly string[]> {
-    return await this.#overlays.list();
+  async folders(diffIds: readonly Digest[]): Promise<readonly string[]> {
+    const mounted = new Set((await readMounts()).map((mount) => mount.mountPoint));
+    const folders: string[] = [];
+    for (const diffId of diffIds) folders.push(await this.#mountLayer(diffId, mounted));
+    return folders;
   }
 
   async #add(
