@@ -60,14 +60,26 @@ export interface LatestAudit extends AuditFilter {
   readonly before?: string;
 }
 
-/** What was done by whom. Writes of the distribution API are recorded by the very transactions that make them. */
+/** What one look at a part of the record has found. */
+export interface AuditWindow {
+  readonly events: readonly AuditEvent[];
+  /** The id up to which it has looked; absent when it has seen the end of the record. */
+  readonly lookedUpTo?: string;
+}
+
+/**
+ * What was done by whom. Writes of the distribution API are recorded by the very transactions that make them. The
+ * record may have millions of events, and a filter may match none of them: reading it lets other work run in between.
+ */
 export interface AuditCatalog {
   /** Records what changes nothing in the catalog, such as refusals. */
   record(entries: readonly AuditEntry[]): Promise<void>;
   /** In the order of their ids; whoever goes on after the last one of a page misses none. */
-  list(page: AuditPage): Promise<readonly AuditEvent[]>;
+  list(page: AuditPage, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
   /** The latest first. */
-  latest(page: LatestAudit): Promise<readonly AuditEvent[]>;
+  latest(page: LatestAudit, signal?: AbortSignal): Promise<readonly AuditEvent[]>;
+  /** As `list`, but looks only at the next events of the record, whether they match or not. */
+  window(page: AuditPage): Promise<AuditWindow>;
   /** Deletes some events of before a time, the oldest first; answers how many, 0 when there are no more. */
   prune(before: Date): Promise<number>;
 }

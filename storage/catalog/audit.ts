@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { likePattern } from '../../lib/pattern/wildcard.ts';
 import { parseDigest } from '../../oci/digest.ts';
@@ -7,6 +8,7 @@ import type {
   AuditEvent,
   AuditFilter,
   AuditPage,
+  AuditWindow,
   LatestAudit,
 } from './audit-catalog.ts';
 import { isPostgres } from './dialect.ts';
@@ -16,6 +18,12 @@ import { inTransaction } from './transaction.ts';
 
 /** Rows that one transaction deletes: whoever else wants to write waits for it. */
 const PRUNED_AT_ONCE = 500;
+
+/** Events that one statement looks at. On SQLite nothing else runs meanwhile. */
+const SQLITE_WINDOW = 1000;
+const POSTGRES_WINDOW = 50_000;
+/** Times that one statement reads. */
+const TIMES_AT_ONCE = 1000;
 
 interface AuditRow {
   readonly id: number | string;
@@ -46,15 +54,21 @@ export class KnexAudit implements AuditCatalog {
     await inTransaction(this.#knex, (trx) => insertEntries(trx, entries));
   }
 
-  async list({ limit, after = '0', ...filter }: AuditPage): Promise<readonly AuditEvent[]> {
-    const query = this.#knex('audit_events').where('id', '>', after).orderBy('id').limit(limit);
-    return this.#read(query, filter);
+  async list({ limit, after = '0', ...filter }: AuditPage, signal?: AbortSignal) {
+    const least = await this.#leastOf(filter, signal);
+    if (least === undefined) return [];
+    const from = least <= Number(after) ? after : String(least - 1);
+    return this.#scan({ limit, filter, from, order: 'asc' }, signal);
   }
 
-  async latest({ limit, before, ...filter }: LatestAudit): Promise<readonly AuditEvent[]> {
-    const query = this.#knex('audit_events').orderBy('id', 'desc').limit(limit);
-    if (before !== undefined) query.where('id', '<', before);
-    return this.#read(query, filter);
+  async latest({ limit, before, ...filter }: LatestAudit, signal?: AbortSignal) {
+    const least = await this.#leastOf(filter, signal);
+    if (least === undefined) return [];
+    return this.#scan({ limit, filter, from: before, order: 'desc', least }, signal);
+  }
+
+  window({ limit, after = '0', ...filter }: AuditPage): Promise<AuditWindow> {
+    return this.#window({ limit, filter, from: after, order: 'asc' });
   }
 
   prune(before: Date): Promise<number> {
@@ -72,20 +86,88 @@ export class KnexAudit implements AuditCatalog {
     );
   }
 
-  async #read(query: Knex.QueryBuilder, filter: AuditFilter): Promise<readonly AuditEvent[]> {
-    const { action, outcome, repository, who, since, until } = filter;
-    // SQLite's ids are committed in their order as it is.
-    if (isPostgres(this.#knex)) query.where('id', '<=', await settledAudit(this.#knex));
-    if (action !== undefined) query.where({ action });
-    if (outcome !== undefined) query.where({ outcome });
-    if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likePattern(repository)]);
-    else if (repository !== undefined) query.where({ repository });
-    if (who !== undefined) query.where({ who });
-    if (since !== undefined) query.where('at', '>=', since.getTime());
-    if (until !== undefined) query.where('at', '<', until.getTime());
-    const rows: readonly AuditRow[] = await query;
-    return rows.map(eventOfRow);
+  /** Looks at window after window until there are as many events as wanted, or no more. */
+  async #scan({ limit, ...scan }: Scan, signal: AbortSignal | undefined): Promise<readonly AuditEvent[]> {
+    const events: AuditEvent[] = [];
+    for (let from = scan.from; ; ) {
+      signal?.throwIfAborted();
+      const found = await this.#window({ ...scan, from, limit: limit - events.length });
+      events.push(...found.events);
+      from = found.lookedUpTo;
+      if (from === undefined || events.length >= limit) return events;
+      await turn();
+    }
   }
+
+  async #window({ limit, filter, from, order, least = 0 }: Scan): Promise<AuditWindow> {
+    const knex = this.#knex;
+    const range = (query: Knex.QueryBuilder) => {
+      if (from !== undefined) query.where('id', order === 'asc' ? '>' : '<', from);
+      if (least > 0) query.where('id', '>=', least);
+      return query.orderBy('id', order);
+    };
+    const window = knex('audit_events');
+    // SQLite's ids are committed in their order as it is.
+    if (isPostgres(knex)) window.where('id', '<=', await settledAudit(knex));
+    const size = isPostgres(knex) ? POSTGRES_WINDOW : SQLITE_WINDOW;
+    const end: Pick<AuditRow, 'id'> | undefined = await range(window.clone())
+      .offset(size - 1)
+      .first('id');
+    const query = range(window).limit(limit);
+    if (end !== undefined) query.where('id', order === 'asc' ? '<=' : '>=', end.id);
+    const rows: readonly AuditRow[] = await matching(query, filter);
+    const events = rows.map(eventOfRow);
+    // Of a full page only what is in it is known to have been looked at.
+    const lookedUpTo = rows.length < limit ? end?.id : rows.at(-1)?.id;
+    return { events, ...(lookedUpTo !== undefined && { lookedUpTo: String(lookedUpTo) }) };
+  }
+
+  /**
+   * The least id that an event of `filter.since` and later has, so that older ones are not looked at; undefined without such
+   * an event, 0 without such a filter. Ids need not be in the order of time.
+   */
+  async #leastOf({ since }: AuditFilter, signal: AbortSignal | undefined): Promise<number | undefined> {
+    if (since === undefined) return 0;
+    let least: number | undefined;
+    for (let from: readonly [at: number, id: number] = [since.getTime(), 0]; ; ) {
+      signal?.throwIfAborted();
+      const rows: readonly Pick<AuditRow, 'id' | 'at'>[] = await this.#knex('audit_events')
+        .where('at', '>=', from[0])
+        .whereRaw('("at", id) > (?, ?)', [...from])
+        .orderBy(['at', 'id'])
+        .limit(TIMES_AT_ONCE)
+        .select('at', 'id');
+      for (const { id } of rows) least = Math.min(least ?? Number(id), Number(id));
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < TIMES_AT_ONCE) return least;
+      from = [Number(last.at), Number(last.id)];
+      await turn();
+    }
+  }
+}
+
+/** Events in the order of their ids; `from` is the id before the first. */
+interface Scan {
+  readonly limit: number;
+  readonly filter: AuditFilter;
+  readonly from: string | undefined;
+  readonly order: 'asc' | 'desc';
+  /** Events with lower ids do not match. */
+  readonly least?: number;
+}
+
+function matching(
+  query: Knex.QueryBuilder,
+  { action, outcome, repository, who, since, until }: AuditFilter,
+): Knex.QueryBuilder {
+  if (action !== undefined) query.where({ action });
+  if (outcome !== undefined) query.where({ outcome });
+  if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likePattern(repository)]);
+  else if (repository !== undefined) query.where({ repository });
+  if (who !== undefined) query.where({ who });
+  if (since !== undefined) query.where('at', '>=', since.getTime());
+  if (until !== undefined) query.where('at', '<', until.getTime());
+  return query;
 }
 
 function eventOfRow(row: AuditRow): AuditEvent {

@@ -399,6 +399,60 @@ export function describeCatalogGuards(name: string, open: () => Promise<CatalogH
       });
     });
 
+    test('pages of a long record have what the filter says, from both ends', async () => {
+      const start = Date.now() - 3_000_000;
+      // Times that go back now and then, as those of several clocks do.
+      const timeOf = (index: number) => new Date(start + (index % 10 === 0 ? index - 500 : index) * 1000);
+      const who = (index: number) => (index % 700 === 3 ? 'rare' : 'usual');
+      const entries = Array.from({ length: 2600 }, (_, index): AuditEntry => {
+        return {
+          at: timeOf(index),
+          who: who(index),
+          action: 'pull',
+          outcome: 'denied',
+          tag: `${index}`,
+          count: 1,
+        };
+      });
+      for (let from = 0; from < entries.length; from += 50) {
+        await catalog.audit.record(entries.slice(from, from + 50));
+      }
+      const tagsOf = (events: readonly AuditEntry[]) => events.map(({ tag }) => Number(tag));
+      const all = await catalog.audit.list({ limit: 10_000 });
+      assert.deepEqual(tagsOf(all), tagsOf(entries));
+      const cursor = all[1500]?.id ?? assert.fail();
+      for (const filter of [
+        {},
+        { who: 'rare' },
+        { who: 'nobody' },
+        { since: timeOf(1200) },
+        { who: 'rare', since: timeOf(1200) },
+        { until: timeOf(400), action: 'pull' },
+        { since: new Date(start + 100_000_000) },
+      ] as const) {
+        const matches = all.filter(
+          (event) =>
+            (!('who' in filter) || event.who === filter.who) &&
+            (!('since' in filter) || event.at >= filter.since) &&
+            (!('until' in filter) || event.at < filter.until),
+        );
+        const what = JSON.stringify(filter);
+        for (const limit of [1, 2, 1100]) {
+          const page = { ...filter, limit };
+          const later = matches.filter(({ id }) => Number(id) > Number(cursor));
+          const earlier = matches.filter(({ id }) => Number(id) < Number(cursor)).toReversed();
+          assert.deepEqual(await catalog.audit.list(page), matches.slice(0, limit), what);
+          assert.deepEqual(await catalog.audit.list({ ...page, after: cursor }), later.slice(0, limit), what);
+          assert.deepEqual(await catalog.audit.latest(page), matches.toReversed().slice(0, limit), what);
+          assert.deepEqual(
+            await catalog.audit.latest({ ...page, before: cursor }),
+            earlier.slice(0, limit),
+            what,
+          );
+        }
+      }
+    });
+
     describe('webhooks', () => {
       beforeEach(() => catalog.webhooks.create(HOOK));
 

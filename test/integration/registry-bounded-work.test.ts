@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { auditLines } from '../../server/audit/audit-lines.ts';
 import { openDatabase } from '../../storage/catalog/database.ts';
+import { openCatalog } from '../../storage/catalog/knex-catalog.ts';
 import { loadOf } from '../support/database-load.ts';
 import { startInProcessRegistry } from '../support/in-process-registry.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../support/registry-client.ts';
 import { expectError } from '../support/registry-error.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 /** Of one turn of the event loop: some milliseconds. */
 const MOST_ROWS = 1100;
@@ -133,6 +136,38 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
     assert.deepEqual(left, [{ count: 0 }], 'the grace of all of them begins anew');
     assert.equal(referring, undefined);
   });
+
+  await t.test(
+    'a record of who did what in which a filter finds nothing, as pages and as a stream',
+    async () => {
+      const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
+      const catalog = await openCatalog(knex);
+      await knex.raw(
+        `insert into audit_events (at, who, action, outcome, count)
+        with recursive n (i) as (select 1 union all select i + 1 from n where i < 50000)
+        select i, 'ada', 'push', 'done', 1 from n`,
+      );
+      const filter = { who: 'nobody', limit: 10 };
+      for (const read of [
+        () => catalog.audit.list(filter),
+        () => catalog.audit.latest(filter),
+        () => catalog.audit.latest({ ...filter, since: new Date(1) }),
+      ]) {
+        const { statements } = await bounded('a page', async () => assert.deepEqual(await read(), []));
+        assert.ok(statements >= 50, `${statements} windows`);
+      }
+      const stopping = new AbortController();
+      await assert.rejects(catalog.audit.list(filter, AbortSignal.abort()), { name: 'AbortError' });
+      const looks = t.mock.method(catalog.audit, 'window');
+      const lines = auditLines(catalog.audit, { who: 'nobody' }, stopping.signal, async () => false);
+      const first = lines.next();
+      await waitUntil('the stream has looked for new events', () => looks.mock.callCount() > 53);
+      stopping.abort();
+      assert.equal((await first).done, true);
+      assert.ok(looks.mock.callCount() < 60, 'it goes on where it has looked before');
+      await knex.destroy();
+    },
+  );
 
   await t.test('a search and a catalog of ten thousand repositories that has nothing', async () => {
     const knex = await openDatabase({ file: join(registry.data, 'catalog.sqlite') });
