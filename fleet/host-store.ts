@@ -1,4 +1,4 @@
-import type { Host, HostFacts, ReportedHost } from './host.ts';
+import type { Host, HostFacts, HostState, ReportedHost } from './host.ts';
 import type { AppReport } from './report.ts';
 import type { AppTarget, HostTarget } from './target.ts';
 
@@ -51,8 +51,9 @@ export interface HostStore {
   /** Answers false, and nothing changed, when there is no such host. Its target and reports go with it. */
   remove(id: string): Promise<boolean>;
   /**
-   * Records a connection, which takes the place of the one before. Answers that one when it had not ended: another
-   * machine may have this host's key. Undefined as well when the host was removed; then nothing is recorded.
+   * Records a connection, which takes the place of the one before. Answers that one when it was not recorded that it
+   * ended: its replica died, or has yet to notice, or another machine has this host's key. Undefined when the host was
+   * removed; then nothing is recorded.
    */
   connect(
     id: string,
@@ -67,6 +68,13 @@ export interface HostStore {
    * that were removed. A power cut may undo it.
    */
   heard(connections: ReadonlyMap<string, string>, now: Date): Promise<readonly string[]>;
+  /**
+   * Records that a host asked for its target by a plain request. A host without a connection counts as connected until
+   * SILENCE has passed. A power cut may undo it.
+   */
+  polled(id: string, now: Date): Promise<void>;
+  /** How many hosts are in each state. */
+  countStates(now: Date): Promise<Readonly<Record<HostState, number>>>;
   /**
    * Replaces the reports of these apps, and removes those of `gone`. Ignores apps that are not in the host's target, unless
    * they were and the host has not said that they are gone. A power cut may undo it.

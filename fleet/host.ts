@@ -49,7 +49,8 @@ export interface HostFacts {
  * SILENCE, also when its replica of the registry died and could not record the end of its connection. `draining` instead
  * of `online` while it drains.
  */
-export type HostState = 'online' | 'offline' | 'unknown' | 'draining';
+export const HOST_STATES = ['online', 'offline', 'unknown', 'draining'] as const;
+export type HostState = (typeof HOST_STATES)[number];
 
 /** Returns the state of a host at `now`, ms since 1970. */
 export function hostState(host: Pick<Host, 'connected' | 'draining' | 'seenAt'>, now: number): HostState {

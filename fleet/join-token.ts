@@ -5,7 +5,10 @@ export const JOIN_SECRET_BYTES = 32;
 export interface JoinToken {
   /** `bjt_…` without the authority; the registry keeps its hash alone. */
   readonly secret: string;
-  /** SHA-256 of the DER form of the certificate authority that issued the registry's certificate; absent for a public one. */
+  /**
+   * SHA-256 of the DER form of the last certificate in the chain that the registry sends: its authority, or its own
+   * certificate where it sends no other. Absent for a public authority.
+   */
   readonly authority?: Buffer;
 }
 

@@ -5,8 +5,11 @@ import type { AppTarget, HostTarget } from './target.ts';
 /** Version of the messages; a registry and an agent of two neighbouring versions understand each other. */
 export const PROTOCOL = 'berth.fleet.v1';
 
-/** Maximum size of a message, bytes. */
-export const MESSAGE_LIMIT = 4 * 1024 * 1024;
+/** Maximum size of a message from a host, bytes: reports of many apps go in several. */
+export const MESSAGE_LIMIT = 1024 * 1024;
+
+/** Maximum size of a message from the registry, bytes: a whole target has all configurations and sealed secrets. */
+export const TARGET_LIMIT = 64 * 1024 * 1024;
 
 /** Interval of the registry's pings, ms. An agent that hears nothing for twice as long connects again. */
 export const PING_INTERVAL = 30_000;

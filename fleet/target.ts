@@ -58,3 +58,15 @@ export interface SealedSecret {
   readonly version: number;
   readonly sealed: string;
 }
+
+/** Returns the repositories of the registry itself that a host needs for its target. */
+export function repositoriesOf({ apps }: HostTarget): readonly string[] {
+  const images = apps.flatMap(({ release, prefetch, keep }) => [
+    ...release.services.map(({ image }) => image),
+    ...prefetch,
+    ...keep,
+  ]);
+  return [
+    ...new Set(images.flatMap(({ registry, repository }) => (registry === undefined ? repository : []))),
+  ];
+}

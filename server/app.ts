@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Authenticator } from '../auth/authenticators/authenticator.ts';
 import type { Refusal } from './audit/refusals.ts';
 import type { ChallengePolicy } from './challenges.ts';
+import type { FleetDependencies } from './fleet/fleet-router.ts';
 import { answerHealth, type Health } from './health/answer-health.ts';
 import type { AllowedOrigins } from './http/cors.ts';
 import type { TrustedProxies } from './http/trusted-proxies.ts';
@@ -30,6 +31,8 @@ export interface AppDependencies {
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
   readonly corsOrigins: AllowedOrigins;
+  /** Absent where there are no accounts. */
+  readonly fleet: FleetDependencies | undefined;
   readonly health: Health;
   readonly log: Logger;
   /** Absent where there are no accounts. */
@@ -50,7 +53,7 @@ export interface AppDependencies {
 /** The HTTP application: what happens to every request, in order. Routers that are switched off are not loaded. */
 export async function createApp(dependencies: AppDependencies): Promise<Koa<RequestState>> {
   const { registry, authenticator, challenges, corsOrigins, health, isDraining, log } = dependencies;
-  const { login, management, proxies, recorder, refused, tokens } = dependencies;
+  const { fleet, login, management, proxies, recorder, refused, tokens } = dependencies;
   const app = new Koa<RequestState>();
   // Errors of routes never get here; koa also reports broken connections, which are nobody's fault.
   app.on('error', (error: unknown, ctx?: Koa.Context) => {
@@ -68,6 +71,12 @@ export async function createApp(dependencies: AppDependencies): Promise<Koa<Requ
   if (tokens !== undefined) {
     const { createTokenRouter } = await import('./token/token-router.ts');
     const router = createTokenRouter(tokens, registry.pathPrefix);
+    app.use(router.routes());
+    app.use(router.allowedMethods());
+  }
+  if (fleet !== undefined) {
+    const { createFleetRouter } = await import('./fleet/fleet-router.ts');
+    const router = createFleetRouter(fleet, registry.pathPrefix);
     app.use(router.routes());
     app.use(router.allowedMethods());
   }

@@ -1,4 +1,6 @@
 import { AuthError, type AuthErrorCode, TooManyAttemptsError, TooManyTokensError } from '../auth/errors.ts';
+import { HostError } from '../fleet/host-store.ts';
+import { HostInputError } from '../fleet/read-host.ts';
 import { OciError, type OciErrorCode } from '../oci/errors.ts';
 import {
   BlobInUseError,
@@ -38,8 +40,10 @@ type ServerErrorKind =
   | 'TEXT_REFUSED'
   | 'TOO_MANY_BODIES'
   | 'TOO_MANY_CONNECTIONS'
+  | 'TOO_MANY_REQUESTS'
   | 'UNAUTHORIZED'
-  | 'UNKNOWN';
+  | 'UNKNOWN'
+  | 'UPGRADE_REQUIRED';
 
 export type ErrorKind = ServerErrorKind | OciErrorCode | StorageErrorCode | AuthErrorCode;
 
@@ -162,6 +166,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
     status: 503,
     message: 'the registry has too many connections: try again soon',
   },
+  TOO_MANY_REQUESTS: {
+    code: 'TOOMANYREQUESTS',
+    status: 429,
+    message: 'too many requests: try again later',
+  },
   TOO_MANY_TOKENS: {
     code: 'TOOMANYREQUESTS',
     status: 429,
@@ -169,6 +178,11 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorEntry>> = {
   },
   UNAUTHORIZED: { code: 'UNAUTHORIZED', status: 401, message: 'log in first' },
   UNKNOWN: { code: 'UNKNOWN', status: 500, message: 'the registry failed: its log says why' },
+  UPGRADE_REQUIRED: {
+    code: 'UNSUPPORTED',
+    status: 426,
+    message: 'this is for WebSockets: send Connection: Upgrade and Upgrade: websocket',
+  },
   UPLOADS_TOO_MANY: {
     code: 'TOOMANYREQUESTS',
     status: 429,
@@ -243,12 +257,27 @@ function asRegistryError(error: unknown): RegistryError {
     const wait = isTooMuch ? { 'Retry-After': String(error.retryAfter) } : {};
     return new RegistryError(error.code, error.message, { cause: error, headers: wait });
   }
+  if (error instanceof HostError)
+    return new RegistryError(HOST_KINDS[error.code], error.message, { cause: error });
+  if (error instanceof HostInputError) {
+    return new RegistryError('SETTING_INVALID', error.message, { cause: error });
+  }
   if (error instanceof StorageUnavailableError || error instanceof DatabaseUnavailableError) {
     return new RegistryError(error.code, error.message, { cause: error });
   }
   if (error instanceof TextRefusedError) return new RegistryError(error.code, undefined, { cause: error });
   return new RegistryError('UNKNOWN', undefined, { cause: error });
 }
+
+const HOST_KINDS: Readonly<Record<HostError['code'], ErrorKind>> = {
+  unknown: 'ENTRY_UNKNOWN',
+  'name-taken': 'ENTRY_EXISTS',
+  'token-unknown': 'DENIED',
+  'token-used': 'DENIED',
+  'token-expired': 'DENIED',
+  'too-many-hosts': 'SETTING_INVALID',
+  'too-many-tokens': 'SETTING_INVALID',
+};
 
 function tokenRefusal({ code, message, headers }: TokenRefusal): ErrorAnswer {
   const wrong = code === 'invalid_grant';

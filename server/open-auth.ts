@@ -14,15 +14,16 @@ import type { OpenedStorage } from './open-storage.ts';
  */
 export async function openAuth(
   config: Pick<Config, 'adminPassword' | 'auth' | 'tokens'>,
-  { database, version }: Pick<OpenedStorage, 'database' | 'version'>,
+  storage: Pick<OpenedStorage, 'database' | 'hosts' | 'version'>,
   say: (line: string) => void,
 ): Promise<OpenedAuth> {
-  const store = await openAccounts(database);
+  const store = await openAccounts(storage.database);
   if (config.auth === 'none') {
     return {
       access: OPEN_ACCESS,
       authenticator: undefined,
       challenges: { kind: 'basic' },
+      hostTokens: undefined,
       login: undefined,
       management: undefined,
       tokens: undefined,
@@ -30,7 +31,7 @@ export async function openAuth(
   }
   // Takes long to load.
   const { openLogins } = await import('./open-logins.ts');
-  return openLogins(config, store, version, say);
+  return openLogins(config, store, storage, say);
 }
 
 /** The accounts of a registry, after their tables have been brought up to date. */

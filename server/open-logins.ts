@@ -24,11 +24,13 @@ import { outsideKeys } from '../auth/tokens/outside-keys.ts';
 import { TokenServer } from '../auth/tokens/token-server.ts';
 import { TokenVerifier } from '../auth/tokens/token-verifier.ts';
 import { ConfigError } from '../lib/settings/config-error.ts';
-import type { CatalogVersion } from '../storage/catalog/catalog-version.ts';
 import type { ChallengePolicy } from './challenges.ts';
 import type { Config } from './config/config.ts';
+import { HostLogin } from './fleet/host-login.ts';
+import { HostTokens } from './fleet/host-tokens.ts';
 import type { LoginDependencies } from './login/login-router.ts';
 import type { ManagementDependencies } from './management/management-router.ts';
+import type { OpenedStorage } from './open-storage.ts';
 import type { TokenDependencies } from './token/token-router.ts';
 
 /** Who may do what in a running registry. */
@@ -37,11 +39,13 @@ export interface OpenedAuth {
   /** Absent when the registry is open to all. */
   readonly authenticator: Authenticator | undefined;
   readonly challenges: ChallengePolicy;
+  /** Absent where there are no accounts, and so no fleet. */
+  readonly hostTokens: HostTokens | undefined;
   /** Absent where there are no accounts. */
   readonly login: LoginDependencies | undefined;
   /** Absent where there are no accounts. */
   readonly management:
-    | Omit<ManagementDependencies, 'catalog' | 'deliver' | 'isDraining' | 'refuseReceiver'>
+    | Omit<ManagementDependencies, 'catalog' | 'deliver' | 'fleet' | 'isDraining' | 'refuseReceiver'>
     | undefined;
   /** Absent where there is no token server. */
   readonly tokens: TokenDependencies | undefined;
@@ -54,7 +58,7 @@ export interface OpenedAuth {
 export async function openLogins(
   config: Pick<Config, 'adminPassword' | 'tokens'>,
   store: AuthStore,
-  version: Pick<CatalogVersion, 'everything'>,
+  { hosts, version }: Pick<OpenedStorage, 'hosts' | 'version'>,
   say: (line: string) => void,
 ): Promise<OpenedAuth> {
   const { challenge, issuer, life, outsideKeys: outside, realm, services } = config.tokens;
@@ -75,6 +79,7 @@ export async function openLogins(
       access: RIGHTS_ACCESS,
       authenticator: new BearerAuthenticator(tokens),
       challenges,
+      hostTokens: undefined,
       login: undefined,
       management: undefined,
       tokens: undefined,
@@ -85,6 +90,7 @@ export async function openLogins(
   const everything = () => version.everything();
   const directory = new Directory(store, everything);
   const keys = new KeyRing(store.keys);
+  const hostTokens = new HostTokens({ hosts, issuer, keys });
   const guard = new PasswordGuard({
     hasher,
     hashOf: async (user) => (await store.accounts.find(user))?.passwordHash,
@@ -92,6 +98,7 @@ export async function openLogins(
   // Secrets of 128 bits and more come first, so failures of others never keep them out.
   const methods = new LoginMethods([
     new CredentialLogin(store.credentials, directory),
+    new HostLogin(hostTokens, hosts),
     new JobLogin(store.jobRules),
     new PasswordLogin(directory, guard),
   ]);
@@ -123,6 +130,7 @@ export async function openLogins(
     access: RIGHTS_ACCESS,
     authenticator,
     challenges,
+    hostTokens,
     login: { store, sessions, providers: new ProviderClient(), devices: new DeviceLogins(store) },
     management: { authenticator, sessions, store, passwords: { guard, hasher } },
     tokens: { authenticator, keys, methods, server, ...limit },

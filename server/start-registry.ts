@@ -16,6 +16,7 @@ import { startBackgroundWork } from './background-work.ts';
 import { createCachedResponses, createRequestHandler } from './cached-responses.ts';
 import type { ListenAddress } from './config/addresses.ts';
 import type { Config, TlsConfig } from './config/config.ts';
+import type { FleetParts, OpenedFleet } from './fleet/open-fleet.ts';
 import { COMMON_HEADERS } from './http/answer.ts';
 import { BodySender } from './http/body-sender.ts';
 import { ConnectionGate, connectionLimitsFor } from './http/connection-limits.ts';
@@ -95,10 +96,11 @@ export async function startRegistry(
   for (const sentence of describeWiderFiles(config.data)) log.warn(sentence);
   // Before the administrator is made: the password is shown once, by a start that succeeds.
   const certificate = config.tls && (await onCertificate(config.tls));
+  let current = certificate;
   for (const address of [config.listen, config.metrics, config.tls?.redirect]) {
     if (address !== undefined) await tryAddress(address);
   }
-  const { access, authenticator, challenges, login, management, tokens } = await openAuth(
+  const { access, authenticator, challenges, hostTokens, login, management, tokens } = await openAuth(
     config,
     storage,
     say,
@@ -107,6 +109,9 @@ export async function startRegistry(
   const sender = new BodySender();
   opened.defer(() => sender.close());
   const metrics = new MetricSet();
+  const fleet =
+    hostTokens &&
+    (await openFleet({ storage, tokens: hostTokens, metrics, log, certificate: () => current }));
   const answers = new AnswerCache(() => version.names(), ANSWER_CACHE_BYTES, {
     ...COMMON_HEADERS,
     ...REGISTRY_HEADERS,
@@ -149,10 +154,12 @@ export async function startRegistry(
     ...shared,
     unavailable: (req) => unavailable.get(req),
     challenges,
+    fleet,
     login,
     management: management && {
       ...management,
       catalog,
+      fleet: fleet?.routes ?? [],
       deliver,
       refuseReceiver: createRefuseReceiver(config.webhookPrivate),
       isDraining: () => server.leaving,
@@ -191,6 +198,7 @@ export async function startRegistry(
     malformedAnswer,
     dropConnecting,
     gate,
+    mayUpgrade: ({ url }) => fleet !== undefined && url?.startsWith(`${config.pathPrefix}/api/`) === true,
   });
   exposeGauges(metrics, { answers, server, uploads, watchdogEnds: watched?.ends ?? 0 });
   const metricsUrl = config.metrics && (await serveMetrics(metrics, config.metrics, opened));
@@ -209,12 +217,17 @@ export async function startRegistry(
     background.signal,
   );
   if (config.tls && certificate) {
-    const use = (replaced: Certificate) => server.useCertificate(replaced);
+    const use = (replaced: Certificate) => {
+      current = replaced;
+      server.useCertificate(replaced);
+    };
     running.push(followCertificate(config.tls.files, certificate, use, log, background.signal));
   }
+  if (fleet) running.push(fleet.keep(background.signal));
   opened.defer(async () => {
     background.abort();
     await Promise.all(running);
+    await fleet?.close();
   });
 
   const resources = opened.move();
@@ -226,6 +239,7 @@ export async function startRegistry(
       server.leave();
       await sleep(config.shutdownDelay);
       const end = performance.now() + graceMs;
+      void fleet?.close();
       const finished = await server.drain(graceMs);
       const closing = resources.disposeAsync().then(() => true);
       const time = Math.max(CLOSING_TIME, end - performance.now());
@@ -235,6 +249,11 @@ export async function startRegistry(
       return finished;
     },
   };
+}
+
+async function openFleet(parts: FleetParts): Promise<OpenedFleet> {
+  const opening = await import('./fleet/open-fleet.ts');
+  return opening.openFleet(parts);
 }
 
 async function canBeRead(version: CatalogVersion): Promise<boolean> {

@@ -11,8 +11,8 @@ interface Holding {
   readonly until?: number;
 }
 
-/** A person, a robot account, or a job that another system vouches for. */
-export type NamedKind = 'user' | 'robot' | 'job';
+/** A person, a robot account, a job that another system vouches for, or a host of the fleet, named `host:NAME`. */
+export type NamedKind = 'user' | 'robot' | 'job' | 'host';
 
 /** What somebody has shown to be who they are. */
 export type Proof =

@@ -3,7 +3,16 @@ import { type Grant, type GrantedAction, STANDINGS, type Standing } from './role
 import type { Scope } from './scope.ts';
 
 /** A part of the management API. */
-const MANAGEMENT_AREAS = ['accounts', 'audit', 'credentials', 'grants', 'keys', 'settings'] as const;
+const MANAGEMENT_AREAS = [
+  'accounts',
+  'apps',
+  'audit',
+  'credentials',
+  'grants',
+  'hosts',
+  'keys',
+  'settings',
+] as const;
 export type ManagementArea = (typeof MANAGEMENT_AREAS)[number];
 
 /** `manage`: all areas; `read`: all areas, and changes nothing. */

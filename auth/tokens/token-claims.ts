@@ -50,7 +50,7 @@ export function claimsOf(payload: JWTPayload): TokenClaims {
     standings,
     ...(Array.isArray(within) && { within: within.filter((pattern) => typeof pattern === 'string') }),
     subject: typeof payload.sub === 'string' ? payload.sub : '',
-    kind: kind === 'robot' || kind === 'job' ? kind : 'user',
+    kind: kind === 'robot' || kind === 'job' || kind === 'host' ? kind : 'user',
     scopes: entries.flatMap((entry) => (isEntry(entry) ? (parseScope(formatEntry(entry)) ?? []) : [])),
   };
 }

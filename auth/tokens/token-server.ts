@@ -183,7 +183,7 @@ function withinOf({ within }: Rights): { readonly within?: readonly string[] } {
 
 /** Whom a login would stand for; undefined for nobody and for whom another system vouches. */
 function loginSubject(identity: Identity): LoginSubject | undefined {
-  if (identity.kind === 'anonymous' || identity.kind === 'job') return undefined;
+  if (identity.kind === 'anonymous' || identity.kind === 'job' || identity.kind === 'host') return undefined;
   const { kind, name, proof } = identity;
   if (proof.kind === 'password') return kind === 'user' ? { kind, name } : undefined;
   return proof.kind === 'credential' ? { kind, name, credential: proof.id } : undefined;

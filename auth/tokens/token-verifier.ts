@@ -69,8 +69,9 @@ export class TokenVerifier {
       });
       const claims = claimsOf(payload);
       const until = ((payload.exp ?? 0) + CLOCK_TOLERANCE) * 1000;
-      // Of a job nothing more is known than what its token says.
-      if (!listsOf(claims.scopes) || claims.kind === 'job') return bearerOf(claims, until);
+      // Of a job or a host nothing more is known than what its token says.
+      const isAccount = claims.kind === 'user' || claims.kind === 'robot';
+      if (!listsOf(claims.scopes) || !isAccount) return bearerOf(claims, until);
       const sees = await seenBy(claims);
       if (sees === undefined) throw new TokenInvalidError('the account of the token is gone');
       const limits = claims.within?.map((pattern): Grant => ({ pattern, actions: ['pull'] }));

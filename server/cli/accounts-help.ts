@@ -116,7 +116,7 @@ Usage: berth token list USER
   --name TEXT           what it is for
   --scope SCOPE         limits it, for example to team/*:pull,push; repeat it for more (default: all repositories of
                         the user). A token uses the management API only with registry:manage, registry:read, or
-                        registry: and one of accounts, audit, credentials, grants, keys, settings
+                        registry: and one of accounts, apps, audit, credentials, grants, hosts, keys, settings
 ${SECRETS}
 ${COMMON}`,
   robot: `Robot accounts: programs with a name of their own, within the rights of a person or a team.

@@ -6,6 +6,7 @@ import { http, https } from '../../lib/http/node-http.ts';
 import { COMMON_HEADERS } from './answer.ts';
 import type { ConnectionGate } from './connection-limits.ts';
 import { listen } from './listen.ts';
+import { asksForWebSocket, offerUpgrade } from './upgrades.ts';
 
 /** Time for a client to send all headers of a request. */
 const HEADERS_TIMEOUT_MS = 60_000;
@@ -36,12 +37,16 @@ export interface HttpServerOptions {
   readonly gate?: ConnectionGate;
   /** PEM texts; absent: plain HTTP. */
   readonly certificate?: { readonly cert: string; readonly key: string };
+  /** Whether `handle` may take the connection of this request for a WebSocket, by takeUpgrade; never unless given. */
+  readonly mayUpgrade?: (req: IncomingMessage) => boolean;
 }
 
 /** An HTTP server for long transfers: no limit on the time of a request as long as bytes move. */
 export class HttpServer {
   readonly #server: Server | SecureServer;
   readonly #running = new Set<ServerResponse>();
+  /** Connections of requests that asked for another protocol. */
+  readonly #upgrading = new Set<Socket>();
   readonly #stalledTimeoutMs: number;
   readonly #dropConnecting: HttpServerOptions['dropConnecting'];
   #state: 'serving' | 'leaving' | 'draining' = 'serving';
@@ -68,6 +73,8 @@ export class HttpServer {
       noDelay: true,
       // Node's own answer would lack the headers of all others.
       requireHostHeader: false,
+      shouldUpgradeCallback: (req: IncomingMessage) =>
+        asksForWebSocket(req) && options.mayUpgrade?.(req) === true,
     };
     this.#server =
       options.certificate === undefined
@@ -88,6 +95,10 @@ export class HttpServer {
     // Node would answer `100 Continue` by itself; here the reader of the body decides.
     this.#server.on('checkContinue', onRequest);
     this.#server.on('checkExpectation', onRequest);
+    this.#server.on('upgrade', (req, socket: Socket, head) => {
+      this.#followUpgrade(socket);
+      onRequest(req, offerUpgrade(req, { socket, head }));
+    });
     this.#server.setTimeout(this.#stalledTimeoutMs, (socket: Socket) => this.#onStalled(socket));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
@@ -129,7 +140,7 @@ export class HttpServer {
   /**
    * Takes no new connections, lets running requests finish and closes what is idle, a moment later: whoever has just
    * sent a request over a connection gets an answer, which says that it was the last one. After `graceMs` the rest is
-   * cut. Answers whether everything could finish.
+   * cut, and so is every connection that was upgraded: end them before. Answers whether everything could finish.
    */
   async drain(graceMs: number): Promise<boolean> {
     this.leave();
@@ -155,6 +166,7 @@ export class HttpServer {
     const outcome = await Promise.race([idle, late]);
     ended.abort();
     this.#server.closeAllConnections();
+    for (const socket of this.#upgrading) socket.destroy();
     await closed;
     return outcome !== 'late';
   }
@@ -172,6 +184,14 @@ export class HttpServer {
       this.#running.delete(res);
       if (this.#state === 'draining' && this.#running.size === 0) this.#whenIdle?.();
     });
+  }
+
+  /** Node lets go of such a connection: nobody else would hear of its errors, or notice that it stalls. */
+  #followUpgrade(socket: Socket): void {
+    this.#upgrading.add(socket);
+    socket.once('close', () => this.#upgrading.delete(socket));
+    socket.on('error', () => socket.destroy());
+    socket.setTimeout(this.#stalledTimeoutMs, () => socket.destroy());
   }
 
   #onStalled(socket: Socket): void {

@@ -33,6 +33,8 @@ export interface ManagementDependencies {
   readonly sessions: Sessions;
   readonly store: AuthStore;
   readonly passwords: ManagedPasswords;
+  /** Routes of the fleet. */
+  readonly fleet: readonly Route[];
   readonly catalog: Pick<Catalog, 'audit' | 'quotas' | 'tagRules' | 'webhooks'>;
   readonly deliver: Deliver;
   readonly refuseReceiver: RefuseReceiver;
@@ -68,7 +70,7 @@ export function createManagementRouter(
 }
 
 function routesOf(dependencies: ManagementDependencies): readonly Route[] {
-  const { authenticator, catalog, deliver, isDraining, passwords, refuseReceiver, sessions, store } =
+  const { authenticator, catalog, deliver, fleet, isDraining, passwords, refuseReceiver, sessions, store } =
     dependencies;
   return [
     ...userRoutes(store.accounts, passwords),
@@ -85,6 +87,7 @@ function routesOf(dependencies: ManagementDependencies): readonly Route[] {
     ...webhookRoutes({ webhooks: catalog.webhooks, deliver, refuseReceiver }),
     ...tagRuleRoutes(catalog.tagRules),
     ...quotaRoutes(catalog.quotas),
+    ...fleet,
   ];
 }
 

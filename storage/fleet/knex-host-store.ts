@@ -1,5 +1,12 @@
 import type { Knex } from 'knex';
-import { type Host, type HostFacts, MAX_HOSTS, type ReportedHost } from '../../fleet/host.ts';
+import {
+  type Host,
+  type HostFacts,
+  type HostState,
+  hostState,
+  MAX_HOSTS,
+  type ReportedHost,
+} from '../../fleet/host.ts';
 import {
   HostError,
   type HostStore,
@@ -18,6 +25,9 @@ const AT_ONCE = 100;
 /** Join tokens that are kept. */
 const MAX_TOKENS = 1_000;
 const DAY = 24 * 60 * 60 * 1000;
+
+/** The connection of a host that has none and asks for its target by plain requests. */
+const POLLING = 'polling';
 
 /** Hosts say all of it again when they connect. */
 const UNSYNCED = { durable: false };
@@ -148,7 +158,7 @@ export class KnexHostStore implements HostStore {
         await trx('hosts')
           .where({ id })
           .update({ connection, facts: JSON.stringify(facts), seen_at: now.getTime() });
-        return row.connection === null ? {} : { replaced: row.connection };
+        return row.connection === null || row.connection === POLLING ? {} : { replaced: row.connection };
       },
       UNSYNCED,
     );
@@ -178,6 +188,29 @@ export class KnexHostStore implements HostStore {
     );
     const ids = new Set(newest.map(({ id }) => id));
     return [...connections.keys()].filter((id) => !ids.has(id));
+  }
+
+  async polled(id: string, now: Date): Promise<void> {
+    await inTransaction(
+      this.#knex,
+      async (trx) => {
+        await trx('hosts')
+          .where({ id })
+          .update({ seen_at: now.getTime(), connection: trx.raw('coalesce(connection, ?)', [POLLING]) });
+      },
+      UNSYNCED,
+    );
+  }
+
+  async countStates(now: Date): Promise<Readonly<Record<HostState, number>>> {
+    const counts = { online: 0, offline: 0, unknown: 0, draining: 0 };
+    const rows: readonly Pick<HostRow, 'connection' | 'draining' | 'seen_at'>[] = await this.#knex(
+      'hosts',
+    ).select('connection', 'draining', 'seen_at');
+    for (const row of rows) {
+      counts[hostState({ ...connectionOf(row), draining: Boolean(row.draining) }, now.getTime())] += 1;
+    }
+    return counts;
   }
 
   async report(id: string, reports: readonly AppReport[], gone: readonly string[], now: Date): Promise<void> {
@@ -332,7 +365,13 @@ function hostOf(row: HostRow): Host {
     recipient: row.recipient,
     joinedAt: new Date(Number(row.joined_at)),
     facts: JSON.parse(row.facts),
-    ...(row.seen_at !== null && { seenAt: new Date(Number(row.seen_at)) }),
-    connected: row.connection !== null,
+    ...connectionOf(row),
+  };
+}
+
+function connectionOf({ connection, seen_at }: Pick<HostRow, 'connection' | 'seen_at'>) {
+  return {
+    ...(seen_at !== null && { seenAt: new Date(Number(seen_at)) }),
+    connected: connection !== null,
   };
 }

@@ -208,6 +208,34 @@ export function describeHostStore(name: string, open: () => Promise<HostStoreHar
       assert.deepEqual(await hosts.heard(new Map(), later), []);
     });
 
+    test('a host that asks by plain requests counts as connected', async () => {
+      await join('A');
+      await hosts.polled('A', NOW);
+      const host = await hosts.find('A');
+      assert.deepEqual([host?.connected, host?.seenAt], [true, NOW]);
+      const later = new Date(NOW.getTime() + 1000);
+      assert.deepEqual(await hosts.connect('A', 'c1', FACTS, later), {}, 'it replaced no connection');
+      await hosts.polled('A', later);
+      assert.deepEqual(
+        await hosts.heard(new Map([['A', 'c1']]), later),
+        [],
+        'the connection is still its own',
+      );
+      await hosts.polled('nobody', later);
+    });
+
+    test('hosts are counted by state', async () => {
+      for (const id of ['A', 'B', 'C', 'D', 'E']) await join(id);
+      for (const id of ['A', 'B', 'C', 'D']) await hosts.connect(id, `of ${id}`, FACTS, NOW);
+      await hosts.update('B', { draining: true });
+      await hosts.disconnect('C', 'of C', NOW);
+      const soon = new Date(NOW.getTime() + 1000);
+      await hosts.heard(new Map([['A', 'of A']]), new Date(NOW.getTime() + 60_000));
+      assert.deepEqual(await hosts.countStates(soon), { online: 2, draining: 1, offline: 1, unknown: 1 });
+      const late = new Date(NOW.getTime() + 100_000);
+      assert.deepEqual(await hosts.countStates(late), { online: 1, draining: 0, offline: 0, unknown: 4 });
+    });
+
     test('each change of a target has the next generation', async () => {
       await join('A');
       await join('B');

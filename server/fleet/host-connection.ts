@@ -1,0 +1,252 @@
+import { hash } from 'node:crypto';
+import type { RawData, WebSocket } from 'ws';
+import type { HostFacts } from '../../fleet/host.ts';
+import { type HostMessage, PING_INTERVAL, type RegistryMessage, TARGET_LIMIT } from '../../fleet/messages.ts';
+import { HostInputError } from '../../fleet/read-host.ts';
+import { readHostMessage } from '../../fleet/read-host-message.ts';
+import type { AppReport } from '../../fleet/report.ts';
+import type { HostTarget } from '../../fleet/target.ts';
+
+/** Messages, pings included, that a host may send at once, and again in each second; each PIECE counts as one more. */
+const BURST = 400;
+const PER_SECOND = 20;
+const PIECE = 16 * 1024;
+/** Apps of which reports may wait to be stored. */
+const MAX_WAITING = 2_000;
+/** Bytes beyond a target that may wait until the host reads. */
+const MAX_UNREAD = 8 * 1024 * 1024;
+
+/** Codes of the end of a connection (RFC 6455, section 7.4; those from 4000 are the fleet's). */
+export const CLOSE_CODES = { restart: 1012, refused: 1008, replaced: 4001, removed: 4003 } as const;
+
+/** What a connection needs of the hub. Each may be called again before the one before it has ended. */
+export interface ConnectionPort {
+  /** The host has said `hello`. */
+  greeted(connection: HostConnection, facts: HostFacts): Promise<void>;
+  readTarget(host: string): Promise<HostTarget>;
+  store(connection: HostConnection, reports: readonly AppReport[], gone: readonly string[]): Promise<void>;
+  counted(direction: 'received' | 'sent', type: string): void;
+  /** A message, or the database, could not be dealt with. */
+  failed(connection: HostConnection, error: unknown): void;
+  ended(connection: HostConnection, code: number): void;
+}
+
+export interface ConnectionOptions {
+  readonly host: { readonly id: string; readonly name: string };
+  /** Known to the store, unique over all replicas. */
+  readonly id: string;
+  readonly address: string | undefined;
+  readonly socket: WebSocket;
+  readonly port: ConnectionPort;
+}
+
+/** The WebSocket of a host. Its messages are bounded in number, size and work, since the host may be hostile. */
+export class HostConnection {
+  readonly host: ConnectionOptions['host'];
+  readonly id: string;
+  readonly address: string | undefined;
+  /** The reason for which the registry ends it. */
+  ending: keyof typeof CLOSE_CODES | undefined;
+  readonly #socket: WebSocket;
+  readonly #port: ConnectionPort;
+  #greeted = false;
+  #heardAt = performance.now();
+  #budget = BURST;
+  /** Generation that the host has, and a hash of each app of it; undefined before the first. */
+  #sent: { readonly generation: number; readonly apps: ReadonlyMap<string, string> } | undefined;
+  #sync: 'idle' | 'running' | 'again' = 'idle';
+  #wantsWhole = true;
+  #waiting = new Map<string, AppReport | undefined>();
+  #storing = false;
+
+  constructor({ host, id, address, socket, port }: ConnectionOptions) {
+    this.host = host;
+    this.id = id;
+    this.address = address;
+    this.#socket = socket;
+    this.#port = port;
+    socket.binaryType = 'nodebuffer';
+    socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
+    socket.on('ping', (data) => {
+      this.#hear();
+      if (this.#take(data.length)) socket.pong(data);
+      this.#limitUnread(0);
+    });
+    socket.on('pong', () => this.#hear());
+    // The end follows, with a code that says what the host did wrong.
+    socket.on('error', (error) => port.failed(this, error));
+    socket.once('close', (code) => port.ended(this, code));
+  }
+
+  /** Generation that the host has been sent; undefined while it has been sent none. */
+  get generation(): number | undefined {
+    return this.#sent?.generation;
+  }
+
+  /** Apps of the target that the host has been sent. */
+  get apps(): readonly string[] {
+    return [...(this.#sent?.apps.keys() ?? [])];
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  /** Whether anything has come since `time`, of performance.now(). */
+  heardSince(time: number): boolean {
+    return this.#heardAt >= time;
+  }
+
+  /** Called every second. */
+  refill(): void {
+    this.#budget = Math.min(BURST, this.#budget + PER_SECOND);
+  }
+
+  ping(): void {
+    if (this.isOpen) this.#socket.ping();
+    this.#limitUnread(0);
+  }
+
+  /** Sends what has changed of the target since it was sent last, or all of it. */
+  sync(): void {
+    if (!this.#greeted) return;
+    if (this.#sync !== 'idle') {
+      this.#sync = 'again';
+      return;
+    }
+    this.#sync = 'running';
+    void this.#syncUntilSame();
+  }
+
+  end(reason: keyof typeof CLOSE_CODES, text = ''): void {
+    if (this.ending !== undefined) return;
+    this.ending = reason;
+    if (reason === 'replaced' || reason === 'removed') this.#send({ type: reason });
+    this.#socket.close(CLOSE_CODES[reason], text);
+  }
+
+  /** For a host that does not answer. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #onMessage(data: RawData, isBinary: boolean): void {
+    this.#hear();
+    const bytes = data as Buffer;
+    if (!this.#take(bytes.length) || this.ending !== undefined || isBinary) return;
+    try {
+      const message = readHostMessage(bytes.toString('utf8'));
+      this.#port.counted('received', message.type);
+      this.#handle(message);
+    } catch (error) {
+      if (!(error instanceof HostInputError)) throw error;
+      this.#port.failed(this, error);
+      this.end('refused', error.message.slice(0, 100));
+    }
+  }
+
+  #handle(message: HostMessage): void {
+    if (message.type === 'hello') {
+      if (this.#greeted) throw new HostInputError('hello is said once');
+      this.#greeted = true;
+      void this.#port.greeted(this, message.facts);
+      return;
+    }
+    if (!this.#greeted) throw new HostInputError('hello comes first');
+    if (message.type === 'resync') {
+      this.#wantsWhole = true;
+      this.sync();
+      return;
+    }
+    for (const app of message.gone) this.#waiting.set(app, undefined);
+    for (const report of message.reports) this.#waiting.set(report.app, report);
+    if (this.#waiting.size > MAX_WAITING) throw new HostInputError('there are reports of too many apps');
+    if (!this.#storing) void this.#storeWaiting();
+  }
+
+  async #storeWaiting(): Promise<void> {
+    this.#storing = true;
+    try {
+      while (this.#waiting.size > 0) {
+        const waiting = [...this.#waiting];
+        this.#waiting = new Map();
+        await this.#port.store(
+          this,
+          waiting.flatMap(([, report]) => report ?? []),
+          waiting.flatMap(([app, report]) => (report === undefined ? app : [])),
+        );
+      }
+    } catch (error) {
+      this.#port.failed(this, error);
+      // It says everything again when it has connected again.
+      this.end('restart');
+    } finally {
+      this.#storing = false;
+    }
+  }
+
+  async #syncUntilSame(): Promise<void> {
+    try {
+      do {
+        this.#sync = 'running';
+        const target = await this.#port.readTarget(this.host.id);
+        this.#sendTarget(target);
+      } while ((this.#sync as string) === 'again');
+    } catch (error) {
+      this.#port.failed(this, error);
+    } finally {
+      this.#sync = 'idle';
+    }
+  }
+
+  #sendTarget(target: HostTarget): void {
+    const { generation } = target;
+    const apps = new Map(target.apps.map((app) => [app.app, hash('sha256', JSON.stringify(app), 'base64')]));
+    const sent = this.#sent;
+    if (this.#wantsWhole || sent === undefined) this.#send({ type: 'target', target });
+    else if (sent.generation === generation) return;
+    else {
+      this.#send({
+        type: 'change',
+        from: sent.generation,
+        generation,
+        set: target.apps.filter(({ app }) => sent.apps.get(app) !== apps.get(app)),
+        remove: [...sent.apps.keys()].filter((app) => !apps.has(app)),
+      });
+    }
+    this.#wantsWhole = false;
+    this.#sent = { generation, apps };
+  }
+
+  #send(message: RegistryMessage): void {
+    const text = JSON.stringify(message);
+    if (Buffer.byteLength(text) > TARGET_LIMIT) {
+      throw new Error(`the target of the host ${this.host.name} has more than ${TARGET_LIMIT} bytes`);
+    }
+    this.#port.counted('sent', message.type);
+    this.#socket.send(text);
+    this.#limitUnread(text.length);
+  }
+
+  /** A host that takes no data must not fill the memory. */
+  #limitUnread(allowed: number): void {
+    if (this.#socket.bufferedAmount > MAX_UNREAD + allowed) this.terminate();
+  }
+
+  #hear(): void {
+    this.#heardAt = performance.now();
+  }
+
+  /** Counts a message of so many bytes; false, and the connection ends, when there are too many. */
+  #take(bytes: number): boolean {
+    if (this.#budget > 0) {
+      this.#budget -= 1 + Math.floor(bytes / PIECE);
+      return true;
+    }
+    this.end('refused', 'too many messages');
+    return false;
+  }
+}
+
+/** Milliseconds of silence after which a connection is cut, and that a host has to say hello. */
+export const LONGEST_SILENCE = 3 * PING_INTERVAL;

@@ -1,0 +1,75 @@
+import type { Logger } from 'pino';
+import { HOST_STATES } from '../../fleet/host.ts';
+import type { MetricSet } from '../../lib/metrics/metric-set.ts';
+import type { Route } from '../api/route.ts';
+import type { OpenedStorage } from '../open-storage.ts';
+import type { Certificate } from '../tls/certificate.ts';
+import { privateAuthority } from '../tls/private-authority.ts';
+import type { FleetDependencies } from './fleet-router.ts';
+import { FleetSignals } from './fleet-signals.ts';
+import { HostHub } from './host-hub.ts';
+import { hostRoutes } from './host-routes.ts';
+import type { HostTokens } from './host-tokens.ts';
+
+export interface FleetParts {
+  readonly storage: Pick<OpenedStorage, 'catalog' | 'hosts'>;
+  readonly tokens: HostTokens;
+  readonly metrics: MetricSet;
+  readonly log: Logger;
+  /** That of this registry; undefined without TLS. */
+  readonly certificate: () => Certificate | undefined;
+}
+
+/** The fleet of a registry: what its routes need, and the work beside them. */
+export interface OpenedFleet extends FleetDependencies {
+  /** Of the management API. */
+  readonly routes: readonly Route[];
+  /** Serves the connections of hosts until `signal` aborts; resolves then. */
+  keep(signal: AbortSignal): Promise<void>;
+  /** Sends all hosts to another process. Resolves when that is recorded. */
+  close(): Promise<void>;
+}
+
+export function openFleet({ storage, tokens, metrics, log, certificate }: FleetParts): OpenedFleet {
+  const { catalog, hosts } = storage;
+  const signals = new FleetSignals();
+  const hub = new HostHub({ hosts, signals, audit: catalog.audit, log });
+  exposeHosts(metrics, hub);
+  const authority = async () => {
+    const chain = certificate()?.cert;
+    return chain === undefined ? undefined : privateAuthority(chain);
+  };
+  let closed: Promise<void> | undefined;
+  return {
+    hosts,
+    hub,
+    signals,
+    tokens,
+    routes: hostRoutes({ hosts, hub, signals, authority }),
+    keep: (signal) => hub.keep(signal),
+    close: () => {
+      closed ??= hub.close();
+      return closed;
+    },
+  };
+}
+
+function exposeHosts(metrics: MetricSet, hub: HostHub): void {
+  for (const state of HOST_STATES) {
+    metrics.gauge(
+      { name: `berth_fleet_hosts_${state}`, help: `Hosts in the state ${state}, over all replicas.` },
+      () => hub.states[state],
+    );
+  }
+  metrics.gauge(
+    { name: 'berth_fleet_connections', help: 'Hosts that are connected to this process.' },
+    () => hub.size,
+  );
+  const messages = metrics.counter({
+    name: 'berth_fleet_messages_total',
+    help: 'Messages of and to hosts, by direction and type.',
+  });
+  hub.onMessage = ({ direction, type }) => {
+    messages.with({ direction, type }).value += 1;
+  };
+}
