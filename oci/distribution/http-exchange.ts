@@ -43,6 +43,8 @@ export interface HttpResponse {
 
 const USER_AGENT = { 'user-agent': 'berth-agent' };
 const MAX_REDIRECTS = 5;
+/** Answers of status 1xx before the one that counts, as in Go's client. */
+const MAX_INFORMATIONAL = 5;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /** What a request's own body failed with, as its cause: no failure of the connection. */
@@ -150,6 +152,11 @@ export class HttpExchange {
         // What was not sent would be taken for the next request on this connection.
         body.once('close', () => !outgoing.writableEnded && outgoing.destroy());
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body, url });
+      });
+      let informed = 0;
+      outgoing.on('information', () => {
+        informed += 1;
+        if (informed > MAX_INFORMATIONAL) outgoing.destroy(new Error('too many 1xx informational responses'));
       });
       // Neither is an answer, and nobody else would ever say so.
       outgoing.once('upgrade', (_, socket) => {

@@ -28,7 +28,7 @@ export function readErrorBody(status: number, body: string): RegistryErrorDetail
       | undefined;
     if (typeof first?.code === 'string' && first.code !== '') {
       const message = typeof first.message === 'string' ? first.message : '';
-      return { code: first.code.toUpperCase().slice(0, 100), message: clean(message) };
+      return { code: first.code.toUpperCase().slice(0, 100), message: message.slice(0, 500) };
     }
     // Token servers answer `{"details": …}` or OAuth 2's `{"error", "error_description"}`.
   } catch (error) {
@@ -132,10 +132,4 @@ function connectionWording(error: unknown, address: string): string {
 
 function capitalized(method: string): string {
   return method.charAt(0) + method.slice(1).toLowerCase();
-}
-
-/** A registry's words go to a terminal. */
-function clean(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is to be removed
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ').slice(0, 500);
 }

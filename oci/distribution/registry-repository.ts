@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { nextLink } from '../../lib/http/next-link.ts';
 import { type Digest, digestAlgorithm, isDigest } from '../digest.ts';
+import { OciError } from '../errors.ts';
+import { refuseTooManyValues } from '../json-size.ts';
 import { MAX_MANIFEST_SIZE } from '../manifest.ts';
 import { MEDIA_TYPES } from '../media-types.ts';
 import { isTag } from '../tag.ts';
@@ -56,6 +58,11 @@ export class RegistryRepository {
     this.#familiarName = options.familiarName;
   }
 
+  /** The registry that the bytes come from. */
+  get origin(): string {
+    return this.#session.host;
+  }
+
   /**
    * The manifest or index under a tag or digest. Throws DistributionError 'not-found', 'unauthorized', 'registry', and
    * 'bad-request' when it is over 4 MiB or does not have its digest.
@@ -98,13 +105,13 @@ export class RegistryRepository {
       const { body, link } = await withRetries(MANIFEST_TRIES, signal, async () => {
         const response = await this.#get(asked, undefined, {}, signal);
         const bytes = await this.#readWhole(response, MAX_MANIFEST_SIZE, signal);
-        return { body: bytes?.toString('utf8') ?? '', link: response.headers.link };
+        return { body: bytes ?? Buffer.alloc(0), link: response.headers.link };
       });
       bytes += body.length;
       if (bytes > MAX_TAG_BYTES) {
         throw new DistributionError('registry', `${this.#familiarName} has more tags than can be listed`);
       }
-      for (const tag of readTags(body, this.#familiarName)) tags.push(tag);
+      for (const tag of await readTags(body, this.#familiarName)) tags.push(tag);
       // Only what asks for the next page counts: the path is this repository's.
       const query = nextLink(`${link ?? ''}`)?.split('?')[1] ?? '';
       const last = new URLSearchParams(query).get('last');
@@ -235,13 +242,14 @@ export class RegistryRepository {
   }
 }
 
-function readTags(body: string, name: string): readonly string[] {
+async function readTags(body: Buffer, name: string): Promise<readonly string[]> {
   try {
-    const { tags } = JSON.parse(body);
+    await refuseTooManyValues(body, 'it');
+    const { tags } = JSON.parse(body.toString('utf8'));
     if (tags === null) return [];
     if (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string' && isTag(tag))) return tags;
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof SyntaxError || error instanceof OciError)) throw error;
   }
   throw new DistributionError('registry', `the registry's list of the tags of ${name} cannot be read`);
 }

@@ -43,6 +43,11 @@ export class RegistrySession {
     this.#options = options;
   }
 
+  /** `host` or `host:port` of the registry. */
+  get host(): string {
+    return this.#options.address.host;
+  }
+
   /** What the token server gave to log in with from now on, instead of a password; undefined where it gave nothing. */
   get identityToken(): string | undefined {
     return this.#authorization?.identityToken;

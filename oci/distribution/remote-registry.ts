@@ -1,5 +1,6 @@
 import { OciError } from '../errors.ts';
 import { MAX_CONFIG_SIZE, readImageConfig } from '../image-config.ts';
+import { refuseTooManyValues } from '../json-size.ts';
 import { type Manifest, readManifest } from '../manifest.ts';
 import { DistributionError } from './errors.ts';
 import { readReference } from './read-reference.ts';
@@ -45,7 +46,7 @@ export class RemoteRegistry implements RegistryQueries {
     return await this.#client.fromSources(reference, options, async (repository) => {
       const fetched = await repository.fetchManifest(reference.digest ?? reference.tag ?? 'latest', signal);
       const { bytes, digest } = fetched;
-      const manifest = readSent(() => readManifest(bytes, fetched.mediaType || undefined));
+      const manifest = await readSent(bytes, () => readManifest(bytes, fetched.mediaType || undefined));
       const { mediaType } = manifest;
       const platforms = await platformsOf(manifest, repository, signal);
       return { mediaType, digest, size: bytes.byteLength, platforms };
@@ -65,15 +66,17 @@ async function platformsOf(
   if (!/\.(image\.v1|config\.v1)\+json$/.test(config.mediaType) || config.size > MAX_CONFIG_SIZE) return [];
   const chunks: Uint8Array[] = [];
   for await (const chunk of verifiedBlob(config, repository.readBlob(config, signal))) chunks.push(chunk);
-  return [platformOf(readSent(() => readImageConfig(Buffer.concat(chunks))))];
+  const bytes = Buffer.concat(chunks);
+  return [platformOf(await readSent(bytes, () => readImageConfig(bytes)))];
 }
 
 function platformOf({ os, architecture, variant }: RemotePlatform): RemotePlatform {
   return { architecture, os, ...(variant && { variant }) };
 }
 
-function readSent<T>(read: () => T): T {
+async function readSent<T>(bytes: Uint8Array, read: () => T): Promise<T> {
   try {
+    await refuseTooManyValues(bytes, 'its JSON');
     return read();
   } catch (error) {
     if (!(error instanceof OciError)) throw error;

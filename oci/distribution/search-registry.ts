@@ -1,3 +1,4 @@
+import { refuseTooManyValues } from '../json-size.ts';
 import { DistributionError } from './errors.ts';
 import { readBody } from './read-body.ts';
 import { connectionFailure, readErrorBody, refusal } from './registry-error.ts';
@@ -58,13 +59,14 @@ export async function searchRegistry(
     if (status < 500 && status !== 429) throw error;
     throw new TransientError(error, retryAfter(headers['retry-after'], Date.now()));
   });
-  return readResults(text, registry);
+  return await readResults(text, registry);
 }
 
-function readResults(text: string, registry: string): readonly FoundRepository[] {
+async function readResults(text: string, registry: string): Promise<readonly FoundRepository[]> {
   const broken = () => new DistributionError('registry', `${registry} answered a search with what is none`);
   let answer: { readonly results?: unknown };
   try {
+    await refuseTooManyValues(Buffer.from(text), 'it');
     answer = JSON.parse(text);
   } catch {
     throw broken();

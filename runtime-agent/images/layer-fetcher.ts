@@ -1,3 +1,4 @@
+import { KeyedPool } from '../../lib/sync/keyed-pool.ts';
 import { Semaphore } from '../../lib/sync/semaphore.ts';
 import { SingleFlight } from '../../lib/sync/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -15,6 +16,8 @@ import { type PlannedLayer, shortDigest } from './pull-plan.ts';
 
 /** Where the bytes of layers come from. */
 export interface BlobSource {
+  /** The registry or folder that they come from: one that is slow or lies holds up no pull from others. */
+  readonly origin: string;
   /** A chunk's memory may be used again when the next one is asked for; who reads it checks it. */
   streamBlob(blob: PlannedLayer['blob'], signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
@@ -31,13 +34,23 @@ export interface LayerFetcherOptions {
   readonly decompressors: Decompressors;
 }
 
+/** What the layers of one origin may take at once. */
+interface Places {
+  /** A layer has a place from its first byte until it is stored … */
+  readonly extractions: Semaphore;
+  /** … and a place for its download until its last byte. */
+  readonly downloads: Semaphore;
+}
+
 /** Brings layers into the layer store, each once however many pulls want it, and keeps those that pulls are about to use. */
 export class LayerFetcher {
   readonly #options: LayerFetcherOptions;
-  readonly #work = new SingleFlight<Digest, LayerStep>();
-  /** A layer has a place from its first byte until it is stored, and a place for its download until its last byte. */
-  readonly #extractions = new Semaphore(MAX_LAYER_EXTRACTIONS);
-  readonly #downloads = new Semaphore(MAX_LAYER_DOWNLOADS);
+  /** By origin, blob and diff ID: an image may state the diff ID of another's layer. */
+  readonly #work = new SingleFlight<string, LayerStep>();
+  readonly #places = new KeyedPool<Places>(() => ({
+    extractions: new Semaphore(MAX_LAYER_EXTRACTIONS),
+    downloads: new Semaphore(MAX_LAYER_DOWNLOADS),
+  }));
 
   constructor(options: LayerFetcherOptions) {
     this.#options = options;
@@ -81,8 +94,11 @@ export class LayerFetcher {
     await allTogether(layers, signal, async (layer, either) => {
       const id = shortDigest(layer.blob.digest);
       const report = (step: LayerStep) => progress({ kind: 'layer', id, ...step });
-      await this.#work.join(layer.diffId, either, report, (workSignal, share) =>
-        this.#fetch(layer, source, share, workSignal),
+      const key = JSON.stringify([source.origin, layer.blob.digest, layer.diffId]);
+      await this.#work.join(key, either, report, (workSignal, share) =>
+        this.#places.use(source.origin, (places) =>
+          this.#fetch(layer, source, { places, report: share, signal: workSignal }),
+        ),
       );
     });
   }
@@ -90,12 +106,19 @@ export class LayerFetcher {
   async #fetch(
     layer: PlannedLayer,
     source: BlobSource,
-    report: (step: LayerStep) => void,
-    signal: AbortSignal,
+    {
+      places: { extractions, downloads },
+      report,
+      signal,
+    }: {
+      readonly places: Places;
+      readonly report: (step: LayerStep) => void;
+      readonly signal: AbortSignal;
+    },
   ): Promise<void> {
     const { layerLimit, layerStore, layerBlobs, decompressors } = this.#options;
-    if (this.#extractions.isFull || this.#downloads.isFull) report({ state: 'waiting' });
-    await this.#extractions.hold(signal, async () => {
+    if (extractions.isFull || downloads.isFull) report({ state: 'waiting' });
+    await extractions.hold(signal, async () => {
       if (await layerStore.has(layer.diffId)) {
         report({ state: 'already-exists' });
         return;
@@ -103,7 +126,7 @@ export class LayerFetcher {
       // The connection ends with the layer, also when the tar is refused before the blob has come to its end.
       const local = new AbortController();
       const either = AbortSignal.any([signal, local.signal]);
-      const downloaded = await this.#downloads.take(signal);
+      const downloaded = await downloads.take(signal);
       let kept: KeptContent | undefined;
       try {
         kept = await layerBlobs.keeping(layer);

@@ -1,15 +1,16 @@
 import type { Digest } from '../../oci/digest.ts';
+import { printable } from '../../oci/distribution/errors.ts';
 import type { FetchedManifest, RegistryRepository } from '../../oci/distribution/registry-repository.ts';
 import { verifiedBlob } from '../../oci/distribution/verified-blob.ts';
-import { OciError } from '../../oci/errors.ts';
-import { type ImageConfig, MAX_CONFIG_SIZE, readImageConfig } from '../../oci/image-config.ts';
-import { type Manifest, readManifest } from '../../oci/manifest.ts';
+import { type ImageConfig, MAX_CONFIG_SIZE } from '../../oci/image-config.ts';
+import type { Manifest } from '../../oci/manifest.ts';
 import { MEDIA_TYPES } from '../../oci/media-types.ts';
 import { familiarReference, type ImageReference } from '../../oci/reference.ts';
 import { EngineError } from '../errors.ts';
 import type { Platform } from './image.ts';
 import { choosePlatform, hostPlatform, platformText } from './platform.ts';
 import { type PlannedLayer, planLayers } from './pull-plan.ts';
+import { readReceivedConfig, readReceivedManifest } from './received-documents.ts';
 
 /** What a reference means for this host. */
 export interface ResolvedImage {
@@ -64,7 +65,7 @@ export async function resolveImage(options: ResolveOptions): Promise<ResolvedIma
   const configBytes =
     (await options.findConfig(descriptor.digest)) ??
     (await readWhole(verifiedBlob(descriptor, repository.readBlob(descriptor, signal))));
-  const config = readParsed(() => readImageConfig(configBytes));
+  const config = await readReceivedConfig(configBytes);
   checkPlatform(config, options);
   return {
     pulledDigest: first.digest,
@@ -84,7 +85,7 @@ async function descend(
     const { bytes, mediaType } = fetched;
     // Servers of plain files send such types; the manifest says what it is.
     const isVague = GENERIC_TYPES.has(mediaType);
-    const manifest = readParsed(() => readManifest(bytes, isVague ? undefined : mediaType));
+    const manifest = await readReceivedManifest(bytes, isVague ? undefined : mediaType);
     if (manifest.config !== undefined) return { manifest, fetched };
     const wanted = platform ?? hostPlatform();
     const member = choosePlatform(manifest.manifests, wanted);
@@ -103,13 +104,13 @@ function checkPlatform(config: ImageConfig, { platform, reference }: ResolveOpti
   if (config.os !== 'linux') {
     throw new EngineError(
       'bad-request',
-      `image operating system "${config.os.slice(0, 100)}" cannot be used on this platform: operating system is not supported`,
+      `image operating system "${printable(config.os.slice(0, 100))}" cannot be used on this platform: operating system is not supported`,
     );
   }
   if (platform === undefined || platform.architecture === config.architecture) return;
   throw new EngineError(
     'not-found',
-    `image with reference ${familiarReference(reference)} was found but does not match the specified platform: wanted ${platformText(platform)}, actual: ${platformText(config)}`,
+    `image with reference ${familiarReference(reference)} was found but does not match the specified platform: wanted ${platformText(platform)}, actual: ${printable(platformText(config))}`,
   );
 }
 
@@ -117,14 +118,4 @@ async function readWhole(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of content) chunks.push(chunk);
   return Buffer.concat(chunks);
-}
-
-/** What a registry sent and storage's readers refuse is the image's fault. */
-function readParsed<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw new EngineError('bad-request', `the image is broken: ${error.message}`, { cause: error });
-  }
 }

@@ -56,7 +56,7 @@ export class AgentImageArchives implements ImageArchives {
       const files = await receiveArchive(archive, pending, progress, signal);
       const loaded: Image[] = [];
       let named = 0;
-      for (const { config, names, otherIds } of archivedImages(files)) {
+      for (const { config, names, otherIds } of await archivedImages(files)) {
         signal.throwIfAborted();
         for (const { here, wanted } of otherIds) {
           await pending.addLayer(layerStore.read(here, signal), signal, wanted);

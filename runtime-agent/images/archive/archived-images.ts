@@ -1,14 +1,13 @@
 import type { Descriptor } from '../../../oci/descriptor.ts';
 import { type Digest, digestAlgorithm } from '../../../oci/digest.ts';
 import { readReference } from '../../../oci/distribution/read-reference.ts';
-import { OciError } from '../../../oci/errors.ts';
-import { readImageConfig } from '../../../oci/image-config.ts';
-import { type Manifest, readManifest } from '../../../oci/manifest.ts';
+import type { Manifest } from '../../../oci/manifest.ts';
 import { isIndex, isManifest } from '../../../oci/media-types.ts';
 import { EngineError } from '../../errors.ts';
 import type { TagName } from '../image-record.ts';
 import { choosePlatform, hostPlatform, platformText } from '../platform.ts';
 import { checkLayerCount } from '../pull-plan.ts';
+import { readReceived, readReceivedConfig, readReceivedManifest } from '../received-documents.ts';
 import type { ArchiveFile, ArchiveFiles } from './archive-files.ts';
 import { damaged } from './receive-archive.ts';
 
@@ -36,9 +35,9 @@ const REF_NAME = 'org.opencontainers.image.ref.name';
  * What images an archive holds, by docker's manifest.json where it has one, otherwise by the index of an OCI layout. Throws
  * EngineError 'bad-request' for an archive that is neither, lacks something, or whose digests are wrong.
  */
-export function archivedImages(files: ArchiveFiles): readonly ArchivedImage[] {
-  if (files.has('manifest.json')) return dockerImages(files);
-  if (files.has('index.json')) return layoutImages(files);
+export async function archivedImages(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
+  if (files.has('manifest.json')) return await dockerImages(files);
+  if (files.has('index.json')) return await layoutImages(files);
   if (files.has('repositories')) {
     throw new EngineError(
       'bad-request',
@@ -51,10 +50,12 @@ export function archivedImages(files: ArchiveFiles): readonly ArchivedImage[] {
   );
 }
 
-function dockerImages(files: ArchiveFiles): readonly ArchivedImage[] {
-  const items = parse(files.bytes('manifest.json'), 'manifest.json');
+async function dockerImages(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
+  const bytes = files.bytes('manifest.json');
+  const items = await readReceived(bytes, 'manifest.json', 'archive', () => parse(bytes, 'manifest.json'));
   if (!Array.isArray(items) || items.length > MAX_IMAGES) throw invalid('manifest.json is no list of images');
-  return items.map((item: unknown) => {
+  const images: ArchivedImage[] = [];
+  for (const item of items) {
     const { Config: path, Layers: listed, RepoTags: tags } = (item ?? {}) as Record<string, unknown>;
     // Go writes an empty list as null.
     const layers = listed ?? [];
@@ -67,23 +68,24 @@ function dockerImages(files: ArchiveFiles): readonly ArchivedImage[] {
     }
     const config = files.bytes(path);
     checkName(path, files.get(path));
-    const otherIds = checkLayers(
+    const otherIds = await checkLayers(
       config,
       layers.map((layer) => files.get(layer)),
     );
-    return { config, names: (tags ?? []).map(tagName), otherIds };
-  });
+    images.push({ config, names: (tags ?? []).map(tagName), otherIds });
+  }
+  return images;
 }
 
-function layoutImages(files: ArchiveFiles): readonly ArchivedImage[] {
-  const index = readParsed(() => readManifest(files.bytes('index.json'), undefined));
+async function layoutImages(files: ArchiveFiles): Promise<readonly ArchivedImage[]> {
+  const index = await readReceivedManifest(files.bytes('index.json'), undefined, 'archive');
   if (index.manifests.length > MAX_IMAGES) throw invalid('index.json has too many images');
   const images = new Map<string, ArchivedImage & { readonly names: TagName[] }>();
   for (const descriptor of index.manifests) {
-    const manifest = descend(files, descriptor);
+    const manifest = await descend(files, descriptor);
     if (manifest?.config === undefined) continue;
     const config = blobBytes(files, manifest.config);
-    const otherIds = checkLayers(
+    const otherIds = await checkLayers(
       config,
       manifest.layers.map((layer) => blobOf(files, layer)),
     );
@@ -96,13 +98,13 @@ function layoutImages(files: ArchiveFiles): readonly ArchivedImage[] {
 }
 
 /** The image that a descriptor means on this host; undefined for an attestation. */
-function descend(files: ArchiveFiles, first: Descriptor): Manifest | undefined {
+async function descend(files: ArchiveFiles, first: Descriptor): Promise<Manifest | undefined> {
   let descriptor = first;
   for (let depth = 0; depth <= MAX_DEPTH; depth += 1) {
     if (descriptor.platform?.os === 'unknown') return undefined;
     const { mediaType } = descriptor;
     if (!isIndex(mediaType) && !isManifest(mediaType)) return undefined;
-    const manifest = readParsed(() => readManifest(blobBytes(files, descriptor), mediaType));
+    const manifest = await readReceivedManifest(blobBytes(files, descriptor), mediaType, 'archive');
     if (!isIndex(mediaType)) return manifest;
     const member = choosePlatform(manifest.manifests, hostPlatform());
     if (member === undefined) throw invalid(`it has no image for ${platformText(hostPlatform())}`);
@@ -130,8 +132,8 @@ function checkName(path: string, file: ArchiveFile): void {
 }
 
 /** The layers are those that the configuration says, in its order. Answers those that it names by sha512. */
-function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): readonly OtherId[] {
-  const { diffIds, os } = readParsed(() => readImageConfig(config));
+async function checkLayers(config: Buffer, layers: readonly ArchiveFile[]): Promise<readonly OtherId[]> {
+  const { diffIds, os } = await readReceivedConfig(config, 'archive');
   if (os !== 'linux') throw new EngineError('bad-request', `cannot load ${os.slice(0, 100)} image on linux`);
   if (layers.length !== diffIds.length) {
     throw new EngineError(
@@ -194,14 +196,4 @@ function isTexts(value: unknown): value is readonly string[] {
 
 function invalid(why: string): EngineError {
   return new EngineError('bad-request', `the archive is broken: ${why}`);
-}
-
-/** What is written in the archive and storage's readers refuse is the archive's fault. */
-function readParsed<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw new EngineError('bad-request', `the archive is broken: ${error.message}`, { cause: error });
-  }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KeyedLock } from '../../../lib/sync/keyed-lock.ts';
+import { KeyedPool } from '../../../lib/sync/keyed-pool.ts';
 import { Semaphore } from '../../../lib/sync/semaphore.ts';
 import type { Digest } from '../../../oci/digest.ts';
 import { readReference } from '../../../oci/distribution/read-reference.ts';
@@ -60,7 +61,8 @@ interface PushedImage {
 /** Pushes images of this host (distribution-spec, "Push"): layers, then the configuration, then the manifest. */
 export class ImagePusher implements ImagePush {
   readonly #options: ImagePusherOptions;
-  readonly #places = new Semaphore(MAX_LAYER_UPLOADS);
+  /** By registry: one that is slow holds up no push to others. */
+  readonly #places = new KeyedPool(() => new Semaphore(MAX_LAYER_UPLOADS));
 
   constructor(options: ImagePusherOptions) {
     this.#options = options;
@@ -223,12 +225,14 @@ export class ImagePusher implements ImagePush {
     const tell = (layer: LayerToPush, state: 'preparing' | 'waiting') =>
       pushTarget.progress({ kind: 'layer', id: shortDigest(layer.diffId), state });
     for (const layer of topFirst) tell(layer, 'preparing');
-    const pushed = await allTogether(topFirst, pushTarget.signal, async (layer, signal) => {
-      if (this.#places.isFull) tell(layer, 'waiting');
-      const push = () => this.#options.layers.push(layer, { ...pushTarget, signal });
-      return [layer.diffId, await this.#places.hold(signal, push)] as const;
+    return await this.#places.use(pushTarget.registry, async (places) => {
+      const pushed = await allTogether(topFirst, pushTarget.signal, async (layer, signal) => {
+        if (places.isFull) tell(layer, 'waiting');
+        const push = () => this.#options.layers.push(layer, { ...pushTarget, signal });
+        return [layer.diffId, await places.hold(signal, push)] as const;
+      });
+      return new Map(pushed);
     });
-    return new Map(pushed);
   }
 
   async #configOf(record: ImageRecord): Promise<Uint8Array> {

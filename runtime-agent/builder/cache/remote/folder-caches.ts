@@ -33,7 +33,13 @@ export class FolderCaches {
     if (size > MAX_MANIFEST_SIZE) throw new EngineError('bad-request', `the cache ${name} is too large`);
     const manifest = await Array.fromAsync(verifiedBlob({ digest, size }, content.read(digest, signal)));
     const readBlob = (blob: Descriptor, abort: AbortSignal) => content.read(blob.digest, abort);
-    const found = { name, manifests: [Buffer.concat(manifest)], readBlob, streamBlob: readBlob };
+    const found = {
+      name,
+      origin: name,
+      manifests: [Buffer.concat(manifest)],
+      readBlob,
+      streamBlob: readBlob,
+    };
     return await importCache(this.#transfer, found, signal);
   }
 

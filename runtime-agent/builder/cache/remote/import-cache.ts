@@ -1,10 +1,11 @@
 import type { Descriptor } from '../../../../oci/descriptor.ts';
 import type { Digest } from '../../../../oci/digest.ts';
 import { verifiedBlob } from '../../../../oci/distribution/verified-blob.ts';
-import { type Manifest, readManifest } from '../../../../oci/manifest.ts';
+import type { Manifest } from '../../../../oci/manifest.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
 import { type PlannedLayer, planLayers } from '../../../images/pull-plan.ts';
+import { readReceived, readReceivedManifest } from '../../../images/received-documents.ts';
 import {
   CACHE_CONFIG_TYPE,
   type CacheDocument,
@@ -19,8 +20,10 @@ import type { ImportedCache } from './remote-cache.ts';
 export interface FoundCache {
   /** For messages. */
   readonly name: string;
+  /** See BlobSource. */
+  readonly origin: string;
   /** Several where it is an image for several platforms. */
-  readonly manifests: readonly Uint8Array[];
+  readonly manifests: AsyncIterable<Uint8Array> | readonly Uint8Array[];
   readonly readBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** As readBlob; a chunk's memory may be used again when the next one is asked for. */
   readonly streamBlob: (blob: Descriptor, signal: AbortSignal) => AsyncIterable<Uint8Array>;
@@ -29,13 +32,14 @@ export interface FoundCache {
 /** The steps of a cache, or of images that hold their own. Throws EngineError 'bad-request' where it is neither. */
 export async function importCache(
   transfer: Pick<LayerTransfer, 'fetch'>,
-  { name, manifests, readBlob, streamBlob }: FoundCache,
+  { name, origin, manifests, readBlob, streamBlob }: FoundCache,
   signal: AbortSignal,
 ): Promise<ImportedCache> {
   const layers = new Map<Digest, PlannedLayer>();
   const byKey = new Map<string, RemoteStep>();
   let isOne = false;
-  for (const manifest of manifests.map((bytes) => readManifest(bytes))) {
+  for await (const bytes of manifests) {
+    const manifest = await readReceivedManifest(bytes, undefined, 'cache');
     const document = await documentOf(name, manifest, readBlob, signal);
     if (document === undefined) continue;
     isOne = true;
@@ -57,7 +61,7 @@ export async function importCache(
       const layer = layers.get(diffId);
       if (layer === undefined) throw new TypeError('only layers of its steps are asked for');
       const report = (current: number, total: number) => progress(diffId, current, total);
-      await transfer.fetch(layer, { streamBlob }, report, abort, whileHeld);
+      await transfer.fetch(layer, { origin, streamBlob }, report, abort, whileHeld);
     },
   };
 }
@@ -72,7 +76,8 @@ async function documentOf(
   if (config === undefined) return undefined;
   if (config.size > MAX_CACHE_DOCUMENT)
     throw new EngineError('bad-request', `the cache ${name} is too large`);
-  const content = await Array.fromAsync(verifiedBlob(config, readBlob(config, signal)));
+  const content = Buffer.concat(await Array.fromAsync(verifiedBlob(config, readBlob(config, signal))));
   const isArtifact = config.mediaType === CACHE_CONFIG_TYPE;
-  return (isArtifact ? decodeCacheDocument : decodeInlineCache)(Buffer.concat(content));
+  const decode = isArtifact ? decodeCacheDocument : decodeInlineCache;
+  return await readReceived(content, 'its configuration', 'cache', () => decode(content));
 }

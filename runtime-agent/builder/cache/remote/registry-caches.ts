@@ -1,13 +1,16 @@
 import type { RegistryCredentials } from '../../../../oci/distribution/credentials/registry-credentials.ts';
 import { readReference } from '../../../../oci/distribution/read-reference.ts';
-import { readManifest } from '../../../../oci/manifest.ts';
 import type { ImageReference } from '../../../../oci/reference.ts';
 import { EngineError } from '../../../errors.ts';
 import type { LayerTransfer } from '../../../images/layer-transfer/layer-transfer.ts';
+import { readReceivedManifest } from '../../../images/received-documents.ts';
 import type { RemoteStep } from './cache-document.ts';
 import { cacheManifest, layersOfSteps } from './cache-manifest.ts';
 import { importCache } from './import-cache.ts';
 import type { ImportedCache, LayerProgress } from './remote-cache.ts';
+
+/** Images of an index that are looked at for a cache, one after the other: one for each platform, and attestations. */
+const MAX_MEMBERS = 100;
 
 /** Caches as OCI artifacts under tags of registries. */
 export class RegistryCaches {
@@ -26,11 +29,20 @@ export class RegistryCaches {
     const repository = this.#transfer.repository(reference, credentials);
     const fetch = async (which: string) => (await repository.fetchManifest(which, signal)).bytes;
     const first = await fetch(referenceIn(reference));
-    const { manifests: members } = readManifest(first);
+    const { manifests: members } = await readReceivedManifest(first, undefined, 'cache');
+    if (members.length > MAX_MEMBERS) {
+      throw new EngineError(
+        'bad-request',
+        `the cache ${name} is an index of ${members.length} images: the maximum is ${MAX_MEMBERS}`,
+      );
+    }
+    async function* each() {
+      for (const { digest } of members) yield await fetch(digest);
+    }
     const found = {
       name,
-      manifests:
-        members.length === 0 ? [first] : await Promise.all(members.map(({ digest }) => fetch(digest))),
+      origin: repository.origin,
+      manifests: members.length === 0 ? [first] : each(),
       readBlob: repository.readBlob.bind(repository),
       streamBlob: repository.streamBlob.bind(repository),
     };

@@ -72,7 +72,7 @@ class StubHost {
     const streamBlob = ({ digest }: PlannedLayer['blob']) => this.#download(digest);
     await this.#fetcher.withLayers(
       planned,
-      { streamBlob },
+      { origin: 'registry.example', streamBlob },
       () => undefined,
       signal,
       async () => undefined,
