@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { HTTP_SLOTS, httpSlot, type ProxyState, REDIRECT, type Server, tcpSlot } from './plan-routes.ts';
+
+/** An address to listen on; `*` is every address of version 4. */
+export interface ListenAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface ProxySettings {
+  /** Where plain HTTP is answered. */
+  readonly plain: readonly ListenAddress[];
+  /** Where TLS is answered. */
+  readonly secure: readonly ListenAddress[];
+  /** Maximum connections of clients. */
+  readonly maxConnections: number;
+  readonly threads: number;
+  /** Name of the user and group that the proxy becomes; absent: it stays root. */
+  readonly user?: string;
+  /** Whether the host has addresses of version 6. */
+  readonly hasIPv6: boolean;
+}
+
+/** Files of the proxy, all in one folder. */
+export interface ProxyFiles {
+  readonly plainMap: string;
+  readonly secureMap: string;
+  /** Answers to challenges of ACME by their paths, and LOADED. */
+  readonly answersMap: string;
+  /** Certificates and the names that they are for. */
+  readonly certificateList: string;
+  /** An empty folder. */
+  readonly root: string;
+}
+
+/** In the map of answers once routes have been set: until then, an unknown name may be one that is not known yet. */
+export const LOADED = 'loaded';
+
+/**
+ * Returns what identifies the configuration apart from routes: a proxy whose configuration has another identity must be replaced to
+ * serve it.
+ */
+export function configIdentity(
+  settings: ProxySettings,
+  files: ProxyFiles,
+  tcpPorts: readonly number[],
+): string {
+  return createHash('sha256')
+    .update(staticSections(settings, files, tcpPorts))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/**
+ * Returns the configuration of HAProxy that serves `state` from its start. No name, path or other text of a route is in it:
+ * those are in maps, which have no syntax but a blank and the end of the line.
+ */
+export function renderConfig(
+  settings: ProxySettings,
+  files: ProxyFiles,
+  socket: string,
+  state: ProxyState,
+): string {
+  const servers = Map.groupBy(
+    state.servers.filter((server) => server.state === 'ready'),
+    ({ slot }) => slot,
+  );
+  const backend = (slot: string, defaults: string) => [
+    `backend ${slot} from ${defaults}`,
+    ...(servers.get(slot) ?? []).map((server) => `  server ${server.name} ${serverOptions(server)}`),
+  ];
+  return [
+    'global',
+    `  description ${configIdentity(settings, files, state.tcpPorts)}`,
+    `  stats socket ${socket} mode 600 level admin expose-fd listeners`,
+    staticSections(settings, files, state.tcpPorts),
+    ...Array.from({ length: HTTP_SLOTS }, (_, index) => backend(httpSlot(index), 'http')).flat(),
+    ...state.tcpPorts.flatMap((port) => backend(tcpSlot(port), 'tcp')),
+    '',
+  ].join('\n');
+}
+
+/**
+ * Returns the address and options of a server, in the configuration as by the command `add server`. Idle connections are closed
+ * after one to two seconds: many servers close them after five, and could do so while a request is on its way.
+ */
+export function serverOptions({ address, port, weight }: Server): string {
+  return `${socketAddress(address, port)} weight ${weight} pool-purge-delay 1s`;
+}
+
+/** Returns the content of a map. */
+export function renderMap(entries: readonly { readonly key: string; readonly value: string }[]): string {
+  return entries.map(({ key, value }) => `${key} ${value}\n`).join('');
+}
+
+function socketAddress(address: string, port: number): string {
+  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function staticSections(settings: ProxySettings, files: ProxyFiles, tcpPorts: readonly number[]): string {
+  const { user, threads, maxConnections, plain, secure, hasIPv6 } = settings;
+  const everywhere = (port: number) => [
+    `  bind *:${port}`,
+    ...(hasIPv6 ? [`  bind [::]:${port} v6only`] : []),
+  ];
+  return [
+    '  stats timeout 20d',
+    '  stats maxconn 50',
+    `  maxconn ${maxConnections}`,
+    `  nbthread ${threads}`,
+    `  chroot ${files.root}`,
+    ...(user === undefined ? [] : [`  user ${user}`, `  group ${user}`]),
+    // An old process lives as long as its connections, at most a day.
+    '  hard-stop-after 1d',
+    '  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets',
+    'defaults all',
+    '  timeout connect 2s',
+    '  retries 3',
+    '  option redispatch 1',
+    '  option clitcpka',
+    '  option srvtcpka',
+    '  timeout client-fin 30s',
+    '  timeout tunnel 1d',
+    'defaults http from all',
+    '  mode http',
+    '  balance roundrobin',
+    '  timeout http-request 10s',
+    '  timeout http-keep-alive 60s',
+    '  timeout client 60s',
+    '  timeout server 10m',
+    '  timeout queue 10s',
+    // A replaced process answers one more request on an idle connection, instead of closing it under that request.
+    '  option idle-close-on-response',
+    '  retry-on conn-failure empty-response',
+    `  http-error status 503 ${NO_BACKEND}`,
+    'defaults tcp from all',
+    '  mode tcp',
+    '  balance leastconn',
+    '  timeout client 1d',
+    '  timeout server 1d',
+    ...(plain.length === 0
+      ? []
+      : [
+          'frontend plain from http',
+          ...plain.map(({ address, port }) => `  bind ${socketAddress(address, port)}`),
+          `  http-request return status 200 content-type text/plain lf-string %[path,map_str(${files.answersMap})] if { path -m beg /.well-known/acme-challenge/ } { path,map_str(${files.answersMap}) -m found }`,
+          ...routing(files.plainMap, files, 'http'),
+          `  http-request redirect prefix https://%[var(txn.host)]${redirectPort(secure)} code 308 if { var(txn.slot) -m str ${REDIRECT} }`,
+          ...forwarding('http'),
+        ]),
+    ...(secure.length === 0
+      ? []
+      : [
+          'frontend secure from http',
+          ...secure.map(
+            ({ address, port }) =>
+              `  bind ${socketAddress(address, port)} ssl crt-list ${files.certificateList} alpn h2,http/1.1 strict-sni`,
+          ),
+          ...routing(files.secureMap, files, 'https'),
+          ...forwarding('https'),
+        ]),
+    ...tcpPorts.flatMap((port) => [
+      `frontend ${tcpSlot(port)} from tcp`,
+      ...everywhere(port),
+      `  default_backend ${tcpSlot(port)}`,
+    ]),
+  ].join('\n');
+}
+
+const NO_BACKEND =
+  'content-type text/plain string "no instance of this service is ready\\n" hdr retry-after 1 hdr cache-control no-store';
+
+/** Sets txn.slot by the longest prefix of host and path, where each segment ends with a slash; then by the wildcard. */
+function routing(map: string, { answersMap }: ProxyFiles, proto: string): readonly string[] {
+  const absent = 'if !{ var(txn.slot) -m found }';
+  return [
+    `  http-request set-var(txn.proto) str(${proto})`,
+    '  http-request set-var(txn.host) req.hdr(host),host_only,rtrim(.),lower',
+    '  http-request set-var(txn.path) path,concat(/)',
+    '  http-request set-var(txn.key) var(txn.host),concat(,txn.path)',
+    `  http-request set-var(txn.slot) var(txn.key),map_beg(${map})`,
+    `  http-request set-var(txn.parent) var(txn.host),field(2,.,0) ${absent}`,
+    `  http-request set-var(txn.key) str(*.),concat(,txn.parent),concat(,txn.path) ${absent}`,
+    `  http-request set-var(txn.slot) var(txn.key),map_beg(${map}) ${absent}`,
+    `  http-request return status 503 ${NO_BACKEND} if !{ var(txn.slot) -m found } !{ str(${LOADED}),map_str(${answersMap}) -m found }`,
+    `  http-request return status 404 content-type text/plain string "no route leads from this host and path\\n" ${absent}`,
+  ];
+}
+
+/** What a backend is told of the client, which may not say so itself. */
+function forwarding(proto: string): readonly string[] {
+  return [
+    '  http-request del-header x-forwarded- -m beg',
+    '  http-request del-header forwarded',
+    '  http-request del-header x-real-ip',
+    '  http-request del-header proxy',
+    '  http-request del-header proxy-connection',
+    '  http-request del-header keep-alive',
+    '  http-request del-header http2-settings',
+    '  http-request del-header upgrade if { req.hdr(upgrade) -i -m sub h2c }',
+    // A client that names headers here would have the backend, or a proxy after this one, drop them.
+    '  http-request set-header connection upgrade if { req.hdr(upgrade) -m found }',
+    '  http-request del-header connection if !{ req.hdr(upgrade) -m found }',
+    '  http-request set-header x-forwarded-for %[src]',
+    `  http-request set-header x-forwarded-proto ${proto}`,
+    '  http-request set-header x-forwarded-host %[req.hdr(host)]',
+    '  http-request set-header x-forwarded-port %[dst_port]',
+    // Only a request that may be sent twice is, when a connection breaks before the answer.
+    '  http-request disable-l7-retry if !METH_GET !{ method HEAD OPTIONS PUT DELETE }',
+    '  use_backend %[var(txn.slot)]',
+  ];
+}
+
+function redirectPort(secure: readonly ListenAddress[]): string {
+  const port = secure[0]?.port ?? 443;
+  return port === 443 ? '' : `:${port}`;
+}

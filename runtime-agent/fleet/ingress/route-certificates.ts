@@ -1,0 +1,127 @@
+import { type HostCertificate, readCertificate, readCertificateFiles } from './certificates.ts';
+import { routeKey } from './check-routes.ts';
+import type { ProxySettings } from './haproxy-config.ts';
+import type { HttpRoute, Route, RouteProblem } from './ingress.ts';
+
+/** Milliseconds between looks at certificates in files. */
+const FILES_INTERVAL = 60_000;
+
+/** Routes with the certificates that they need. */
+export interface PreparedRoutes {
+  readonly usable: readonly Route[];
+  readonly certificates: readonly HostCertificate[];
+  /** Of routes that are left out, and of those that are served without a certificate. */
+  readonly problems: readonly RouteProblem[];
+}
+
+/** What certificates need of the proxy. */
+export interface CertificateHost {
+  /** Answers plain HTTP on this path with the value, or no longer. */
+  answer(path: string, value: string | undefined): Promise<void>;
+  /** Other certificates than before may be there: prepare the routes again. */
+  changed(): void;
+}
+
+/** An authority by ACME, as far as routes need one. */
+export interface CertificateAuthority {
+  start(host: CertificateHost): void;
+  /** The certificates of these hosts that there are; begins to get the others, and to renew those. */
+  certificates(hosts: readonly string[]): Promise<readonly HostCertificate[]>;
+  /** Paths of challenges that are open, and their answers. */
+  answers(): Iterable<readonly [string, string]>;
+  close(): void;
+}
+
+/** The certificates of all routes: out of files, secrets and from an authority. */
+export class RouteCertificates {
+  readonly #authority: CertificateAuthority | undefined;
+  /** By their routes: one that cannot be read, as while its files are replaced, stays what it was. */
+  #lastGood: ReadonlyMap<string, HostCertificate> = new Map();
+  #timer: NodeJS.Timeout | undefined;
+  #hasFiles = false;
+
+  constructor(authority?: CertificateAuthority) {
+    this.#authority = authority;
+  }
+
+  start(host: CertificateHost): void {
+    this.#authority?.start(host);
+    this.#timer = setInterval(() => {
+      if (this.#hasFiles) host.changed();
+    }, FILES_INTERVAL).unref();
+  }
+
+  answers(): Iterable<readonly [string, string]> {
+    return this.#authority?.answers() ?? [];
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#authority?.close();
+  }
+
+  /**
+   * Finds the certificates of routes. A route whose certificate cannot be used keeps the one before. Without one, plain HTTP
+   * redirects and TLS does not answer for its name. Routes that no listener could serve are left out.
+   */
+  async prepare(routes: readonly Route[], listeners: ProxySettings): Promise<PreparedRoutes> {
+    const usable: Route[] = [];
+    const problems: RouteProblem[] = [];
+    const certificates = new Map<string, HostCertificate>();
+    const good = new Map<string, HostCertificate>();
+    const byAuthority = new Set<string>();
+    this.#hasFiles = false;
+    for (const route of routes) {
+      const obstacle = route.kind === 'http' ? this.#obstacle(route, listeners) : undefined;
+      if (obstacle !== undefined) {
+        problems.push({ route, message: obstacle });
+        continue;
+      }
+      usable.push(route);
+      if (route.kind === 'tcp' || route.tls.kind === 'none') continue;
+      if (route.tls.kind === 'acme') {
+        byAuthority.add(route.host);
+        continue;
+      }
+      const key = routeKey(route);
+      let certificate = this.#lastGood.get(key);
+      try {
+        certificate = await this.#read(route);
+      } catch (error) {
+        problems.push({ route, message: `its certificate cannot be used: ${(error as Error).message}` });
+      }
+      if (certificate === undefined) continue;
+      good.set(key, certificate);
+      certificates.set(certificate.file, certificate);
+    }
+    this.#lastGood = good;
+    for (const certificate of (await this.#authority?.certificates([...byAuthority])) ?? []) {
+      certificates.set(certificate.file, certificate);
+    }
+    return { usable, certificates: [...certificates.values()], problems };
+  }
+
+  #obstacle(route: HttpRoute, { plain, secure }: ProxySettings): string | undefined {
+    if (route.tls.kind === 'none') {
+      return plain.length > 0
+        ? undefined
+        : 'this host answers no plain HTTP: start its agent with --ingress HOST:PORT.';
+    }
+    if (secure.length === 0) return 'this host answers no TLS: start its agent with --ingress-tls HOST:PORT.';
+    if (route.tls.kind !== 'acme') return undefined;
+    if (this.#authority === undefined) return 'this host has no authority for certificates by ACME.';
+    if (route.host.startsWith('*')) {
+      return 'ACME gives no certificate for a wildcard over HTTP: name the hosts, or use a certificate from files.';
+    }
+    return plain.length > 0
+      ? undefined
+      : 'the authority of ACME asks by plain HTTP: start the agent with --ingress HOST:80.';
+  }
+
+  async #read({ host, tls }: HttpRoute): Promise<HostCertificate | undefined> {
+    if (tls.kind === 'secret') return readCertificate(tls.certificate, tls.key, host);
+    if (tls.kind !== 'files') return undefined;
+    this.#hasFiles = true;
+    return await readCertificateFiles(tls.certificate, tls.key, host);
+  }
+}
