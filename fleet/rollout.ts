@@ -1,14 +1,14 @@
 import type { Placement, ReleaseState } from './release.ts';
 import type { AppReport } from './report.ts';
-import type { AppSpec, UpdatePolicy } from './service.ts';
+import { policyOf, type RolloutPolicy, wavesOf } from './rollout-policy.ts';
+import type { AppSpec } from './service.ts';
 
 /** Time for which a host must be offline until a rollout goes on without it, ms. A short cut of the network is waited out. */
 export const ABSENCE = 15_000;
 /** Time that a host's own report of a timeout may need to arrive, ms. */
 const MARGIN = 10_000;
-
-/** How an app is brought to its hosts: the strictest of what its services ask for. */
-export type RolloutPolicy = Pick<UpdatePolicy, 'parallelism' | 'delay' | 'failureAction' | 'maxFailureRatio'>;
+/** Time that the report of an instance that ended while it was watched may need to arrive, ms. */
+const WATCH_MARGIN = 500;
 
 /**
  * The way of a release to the hosts of its app, as data that a replica keeps and another can go on with. What each host
@@ -44,11 +44,13 @@ export interface Rollout {
   /** The host that runs the jobs of the release; undefined: it has none, or they do not run again. */
   readonly jobHost?: string;
   readonly policy: RolloutPolicy;
+  /** Whether all hosts go at once: for a rollback, which is in a hurry. */
+  readonly atOnce: boolean;
   /** Ms that a host has. */
   readonly timeout: number;
   /** When this wave, or the rollback, began; ms since 1970. */
   readonly since: number;
-  /** When the hosts of this wave were healthy, and the delay before the next began. */
+  /** When the hosts of this wave were healthy, and the delay before the next wave, or the watch after the last, began. */
   readonly waitingSince?: number;
   readonly failures: readonly HostFailure[];
   /** Hosts that were seen healthy on the release. */
@@ -75,7 +77,7 @@ export interface RolloutHost {
 export interface RolloutStart
   extends Pick<
     Rollout,
-    'app' | 'release' | 'current' | 'kind' | 'placements' | 'currentPlacements' | 'timeout'
+    'app' | 'release' | 'current' | 'kind' | 'placements' | 'currentPlacements' | 'timeout' | 'atOnce'
   > {
   readonly spec: AppSpec;
   readonly hosts: readonly RolloutHost[];
@@ -83,19 +85,17 @@ export interface RolloutStart
   readonly lastAttempt: number;
   /** Whether jobs run: not when an app goes back. */
   readonly jobs: boolean;
-  /** Whether all hosts go at once: for a rollback, which is in a hurry. */
-  readonly atOnce: boolean;
   readonly now: number;
 }
 
 /** Makes a rollout, at its first wave. */
 export function startRollout(start: RolloutStart): Rollout {
-  const { spec, hosts, lastAttempt, jobs, atOnce, now, ...terms } = start;
+  const { spec, hosts, lastAttempt, jobs, now, ...terms } = start;
   const policy = policyOf(spec);
-  const order = hosts
-    .filter(({ id }) => [...terms.placements, ...terms.currentPlacements].some(({ host }) => host === id))
-    .toSorted((a, b) => Number(b.online) - Number(a.online) || (a.name < b.name ? -1 : 1))
-    .map(({ id }) => id);
+  const placed = new Set([...terms.placements, ...terms.currentPlacements].map(({ host }) => host));
+  // A release that was superseded may have brought the app to hosts of neither.
+  const runs = ({ report }: RolloutHost) => report !== undefined && report.phase !== 'stopped';
+  const order = onlineFirst(hosts.filter((host) => placed.has(host.id) || runs(host)));
   const jobNames = new Set(
     spec.services.flatMap(({ dependsOn }) =>
       dependsOn.flatMap(({ condition, service }) => (condition === 'completed' ? service : [])),
@@ -106,7 +106,7 @@ export function startRollout(start: RolloutStart): Rollout {
     version: 1,
     ...terms,
     phase: 'rolling',
-    waves: wavesOf(order, { policy, jobHost, atOnce, placements: terms.placements }),
+    waves: wavesOf(order, { policy, jobHost, atOnce: terms.atOnce, placements: terms.placements }),
     wave: 0,
     attempt: lastAttempt + 1,
     ...(jobHost !== undefined && { jobHost }),
@@ -115,55 +115,6 @@ export function startRollout(start: RolloutStart): Rollout {
     failures: [],
     reached: [],
   };
-}
-
-/** The strictest of what the services of an app ask for. */
-export function policyOf({ services }: AppSpec): RolloutPolicy {
-  const updates = services.map(({ update }) => update);
-  const widths = updates.flatMap(({ parallelism }) =>
-    parallelism === undefined ? [] : parallelism || Number.POSITIVE_INFINITY,
-  );
-  const narrowest = Math.min(...widths);
-  const has = (action: UpdatePolicy['failureAction']) =>
-    updates.some(({ failureAction }) => failureAction === action);
-  return {
-    ...(widths.length > 0 && { parallelism: Number.isFinite(narrowest) ? narrowest : 0 }),
-    delay: Math.max(0, ...updates.map(({ delay }) => delay)),
-    failureAction: has('rollback') || updates.length === 0 ? 'rollback' : has('pause') ? 'pause' : 'continue',
-    maxFailureRatio: Math.min(1, ...updates.map(({ maxFailureRatio }) => maxFailureRatio)),
-  };
-}
-
-/** Hosts that gain nothing come last: what moves is there before it goes. */
-function wavesOf(
-  order: readonly string[],
-  {
-    policy: { parallelism },
-    jobHost,
-    atOnce,
-    placements,
-  }: Pick<Rollout, 'policy' | 'placements'> & {
-    readonly jobHost: string | undefined;
-    readonly atOnce: boolean;
-  },
-): readonly (readonly string[])[] {
-  const gains = (id: string) => placements.some(({ host }) => host === id);
-  const first = jobHost === undefined ? [] : [jobHost];
-  const rest = order.filter((id) => id !== jobHost && gains(id));
-  const last = order.filter((id) => id !== jobHost && !gains(id));
-  const all = [...first, ...rest];
-  const waves: (readonly string[])[] = [];
-  if (atOnce) waves.push(...(first.length > 0 ? [first, rest] : [all]));
-  else if (parallelism === undefined) {
-    const quarter = 1 + Math.ceil((all.length - 1) / 4);
-    waves.push(all.slice(0, 1), all.slice(1, quarter), all.slice(quarter));
-  } else {
-    // Jobs are over before any other host begins.
-    if (first.length > 0) waves.push(first);
-    const width = parallelism === 0 ? Math.max(1, rest.length) : parallelism;
-    for (let at = 0; at < rest.length; at += width) waves.push(rest.slice(at, at + width));
-  }
-  return [...waves, last].filter(({ length }) => length > 0);
 }
 
 /**
@@ -194,80 +145,133 @@ export function hasEnded({ phase }: Pick<Rollout, 'phase'>): boolean {
   return phase !== 'rolling' && phase !== 'rolling back';
 }
 
-/** Returns what comes after a rollout, given what its hosts report; the same object when nothing changes. */
-export function advance(rollout: Rollout, hosts: readonly RolloutHost[], now: number): Rollout {
-  if (hasEnded(rollout)) return rollout;
-  return rollout.phase === 'rolling' ? advanceWave(rollout, hosts, now) : advanceBack(rollout, hosts, now);
+/** Goes on with a rollout that was paused: hosts that failed try again. Any other is returned as it is. */
+export function resume(rollout: Rollout, now: number): Rollout {
+  if (rollout.phase !== 'paused') return rollout;
+  const { reason: _, waitingSince: __, ...rest } = rollout;
+  return { ...rest, phase: 'rolling', failures: [], attempt: rollout.attempt + 1, since: now };
 }
 
-function advanceWave(rollout: Rollout, hosts: readonly RolloutHost[], now: number): Rollout {
+/** The hosts of a rollout as this registry sees them. */
+interface View {
+  readonly hosts: ReadonlyMap<string, RolloutHost>;
+  readonly now: number;
+  /** Since when this registry hears its hosts. */
+  readonly listeningSince: number;
+  readonly isAnyOnline: boolean;
+}
+
+/**
+ * Returns what comes after a rollout, given what its hosts report; the same object when nothing changes. Hosts that were
+ * not heard since `listeningSince`, ms since 1970, have ABSENCE from then on: a registry that has just started hears none.
+ */
+export function advance(
+  rollout: Rollout,
+  hosts: readonly RolloutHost[],
+  now: number,
+  listeningSince = 0,
+): Rollout {
+  if (hasEnded(rollout)) return rollout;
+  const known = new Map(hosts.map((host) => [host.id, host]));
+  const isAnyOnline = rollout.waves.flat().some((id) => known.get(id)?.online === true);
+  const view = { hosts: known, now, listeningSince, isAnyOnline };
+  return rollout.phase === 'rolling' ? advanceWave(rollout, view) : advanceBack(rollout, view);
+}
+
+function advanceWave(rollout: Rollout, view: View): Rollout {
   const { policy, wave, waves } = rollout;
-  const members = waves[wave] ?? [];
-  const wanted = { release: rollout.release, placements: rollout.placements };
-  const seen = members.map((id) => observe(rollout, wanted, hosts, id, now));
-  const fresh = seen.flatMap(({ host, failure }) =>
-    failure === undefined || rollout.failures.some((known) => known.host === host)
-      ? []
-      : [{ host, reason: failure }],
-  );
-  const healthy = seen.flatMap(({ host, status }) =>
-    status === 'settled' && !rollout.reached.includes(host) ? host : [],
-  );
-  const changed = fresh.length > 0 || healthy.length > 0;
-  const next: Rollout = changed
-    ? {
-        ...rollout,
-        failures: [...rollout.failures, ...fresh],
-        reached: [...rollout.reached, ...healthy],
-      }
-    : rollout;
-  const all = waves.flat().length;
+  const { now } = view;
+  const isLast = wave + 1 >= waves.length;
+  // Hosts of earlier waves may fail as well, as long as they watch what they have started.
+  const seen = waves
+    .slice(0, wave + 1)
+    .flat()
+    .map((id) => observe(rollout, view, id));
+  const next = record(rollout, seen);
   const [failure] = next.failures;
   if (failure !== undefined && policy.failureAction !== 'continue') {
-    if (next.failures.length / all > policy.maxFailureRatio) return fail(next, failure.reason, now);
+    if (next.failures.length / waves.flat().length > policy.maxFailureRatio) {
+      return fail(next, failure.reason, now);
+    }
   }
-  if (seen.some(({ status }) => status === 'pending')) return next;
-  if (next.waitingSince === undefined && policy.delay > 0 && wave + 1 < waves.length) {
-    return { ...next, waitingSince: now };
-  }
-  if (next.waitingSince !== undefined && now - next.waitingSince < policy.delay) return next;
-  const { waitingSince: _, ...rest } = next;
-  if (wave + 1 < waves.length) return { ...rest, wave: wave + 1, since: now };
-  if (next.reached.length === 0) {
+  const awaited = isLast ? seen : seen.slice(-(waves[wave] ?? []).length);
+  const { waitingSince, ...rest } = next;
+  if (awaited.some(({ status }) => status === 'pending')) return waitingSince === undefined ? next : rest;
+  const wait = isLast ? watchTime(policy) : policy.delay;
+  if (wait > 0 && waitingSince === undefined) return { ...next, waitingSince: now };
+  if (waitingSince !== undefined && now - waitingSince < wait) return next;
+  if (!isLast) return { ...rest, waves: remainingWaves(next, view), wave: wave + 1, since: now };
+  if (next.reached.length === 0 && rollout.placements.length > 0) {
     return fail(rest, failure?.reason ?? 'no host of the app could be reached', now);
   }
   return { ...rest, phase: 'done', ...(failure !== undefined && { reason: failure.reason }) };
 }
 
+/** A host says that it is healthy before it has watched its instances for `monitor`. */
+function watchTime({ monitor }: RolloutPolicy): number {
+  return monitor === 0 ? 0 : monitor + WATCH_MARGIN;
+}
+
+/** The rollout with failures and healthy hosts that are new; the same object if there are none. */
+function record(rollout: Rollout, seen: readonly Observed[]): Rollout {
+  const failures = seen.flatMap(({ host, failure }) =>
+    failure === undefined || rollout.failures.some((known) => known.host === host)
+      ? []
+      : [{ host, reason: failure }],
+  );
+  const reached = seen.flatMap(({ host, status }) => {
+    const isNew = status === 'settled' && !rollout.reached.includes(host);
+    return isNew && rollout.placements.some((one) => one.host === host) ? host : [];
+  });
+  if (failures.length + reached.length === 0) return rollout;
+  return {
+    ...rollout,
+    failures: [...rollout.failures, ...failures],
+    reached: [...rollout.reached, ...reached],
+  };
+}
+
+/** The waves; as long as no host was seen healthy, the next wave is a first one again. */
+function remainingWaves({ atOnce, placements, policy, reached, wave, waves }: Rollout, { hosts }: View) {
+  if (reached.length > 0) return waves;
+  const rest = waves.slice(wave + 1).flat();
+  const order = onlineFirst(rest.flatMap((id) => hosts.get(id) ?? []));
+  const gone = rest.filter((id) => !hosts.has(id));
+  const again = wavesOf([...order, ...gone], { policy, jobHost: undefined, atOnce, placements });
+  return [...waves.slice(0, wave + 1), ...again];
+}
+
+function onlineFirst(hosts: readonly RolloutHost[]): readonly string[] {
+  return hosts
+    .toSorted((a, b) => Number(b.online) - Number(a.online) || (a.name < b.name ? -1 : 1))
+    .map(({ id }) => id);
+}
+
 /** A rollout that moves instances within a release has nothing to go back to: what still runs stays. */
 function fail(rollout: Rollout, reason: string, now: number): Rollout {
-  if (rollout.policy.failureAction === 'pause' || rollout.kind === 'moving') {
-    return { ...rollout, phase: 'paused', reason };
-  }
-  if (rollout.current === undefined) return { ...rollout, phase: 'failed', reason };
   const { waitingSince: _, ...rest } = rollout;
+  if (rollout.policy.failureAction === 'pause' || rollout.kind === 'moving') {
+    return { ...rest, phase: 'paused', reason };
+  }
+  if (rollout.current === undefined) return { ...rest, phase: 'failed', reason };
   return { ...rest, phase: 'rolling back', reason, since: now, attempt: rollout.attempt + 1 };
 }
 
-function advanceBack(rollout: Rollout, hosts: readonly RolloutHost[], now: number): Rollout {
-  const { current = 0, currentPlacements, waves } = rollout;
-  const wanted = { release: current, placements: currentPlacements };
-  const seen = waves.flat().map((id) => observe(rollout, wanted, hosts, id, now));
+function advanceBack(rollout: Rollout, view: View): Rollout {
+  const { current = 0, reason = '', since, timeout, waves } = rollout;
+  const seen = waves.flat().map((id) => observe(rollout, view, id));
   const failed = seen.find(({ failure }) => failure !== undefined);
   if (failed?.failure !== undefined) {
-    return {
-      ...rollout,
-      phase: 'rollback failed',
-      reason: `${rollout.reason ?? ''}; then release ${current} failed too: ${failed.failure}`,
-    };
+    const then = `${reason}; then release ${current} failed too: ${failed.failure}`;
+    return { ...rollout, phase: 'rollback failed', reason: then };
   }
   if (seen.some(({ status }) => status === 'pending')) return rollout;
-  if (!seen.some(({ status }) => status === 'settled')) {
-    return now - rollout.since > rollout.timeout + MARGIN
-      ? { ...rollout, phase: 'rollback failed', reason: `${rollout.reason ?? ''}; no host could be reached` }
-      : rollout;
+  const had = new Set(rollout.currentPlacements.map(({ host }) => host));
+  if (seen.some(({ host, status }) => status === 'settled' && (had.has(host) || had.size === 0))) {
+    return { ...rollout, phase: 'rolled back' };
   }
-  return { ...rollout, phase: 'rolled back' };
+  if (view.now - since <= timeout + MARGIN) return rollout;
+  return { ...rollout, phase: 'rollback failed', reason: `${reason}; no host could be reached` };
 }
 
 interface Observed {
@@ -277,31 +281,41 @@ interface Observed {
   readonly failure?: string;
 }
 
-function observe(
-  { app, attempt, since, timeout }: Rollout,
-  { release, placements }: { readonly release: number; readonly placements: readonly Placement[] },
-  hosts: readonly RolloutHost[],
-  id: string,
-  now: number,
-): Observed {
-  const host = hosts.find((one) => one.id === id);
-  if (host === undefined) return { host: id, status: 'absent' };
-  const { name, report } = host;
+function observe(rollout: Rollout, view: View, id: string): Observed {
+  const { app, attempt, jobHost, phase, since, timeout } = rollout;
+  const isRolling = phase === 'rolling';
+  const release = isRolling ? rollout.release : rollout.current;
+  const placements = isRolling ? rollout.placements : rollout.currentPlacements;
+  const host = view.hosts.get(id);
+  // No other host begins before the jobs are over.
+  const isNeeded = isRolling && id === jobHost;
+  if (host === undefined) {
+    const failure = 'the host that runs the jobs was removed';
+    return isNeeded ? { host: id, status: 'failed', failure } : { host: id, status: 'absent' };
+  }
+  const { name, online, report, seenAt = 0 } = host;
+  const hasAnswered = report?.release === release && report?.attempt === attempt;
   if (!placements.some((one) => one.host === id)) {
     if (report === undefined || report.phase === 'stopped') return { host: id, status: 'settled' };
-  } else if (report?.release === release && report.attempt === attempt) {
+  } else if (hasAnswered) {
     if (report.phase === 'healthy') return { host: id, status: 'settled' };
     if (report.phase === 'failed') {
       return { host: id, status: 'failed', failure: `${name}: ${report.reason ?? `${app} failed`}` };
     }
   }
-  if (!host.online && now - Math.max(host.seenAt ?? 0, since) >= ABSENCE)
-    return { host: id, status: 'absent' };
-  if (now - since <= timeout + MARGIN) return { host: id, status: 'pending' };
+  const isOverdue = view.now - since > timeout + MARGIN;
+  if (!online && !isNeeded) {
+    if (isOverdue) return { host: id, status: 'absent' };
+    // A host that has the target may be half-way, and only it knows how that ends.
+    const isTold = hasAnswered || seenAt >= since;
+    const isSilent = view.now - Math.max(seenAt, view.listeningSince) >= ABSENCE;
+    const isAbsent = isSilent && view.isAnyOnline && !(isRolling && isTold);
+    return { host: id, status: isAbsent ? 'absent' : 'pending' };
+  }
+  if (!isOverdue) return { host: id, status: 'pending' };
   const seconds = Math.round(timeout / 1000);
-  return {
-    host: id,
-    status: 'failed',
-    failure: `${name}: release ${release} was not healthy within ${seconds} s`,
-  };
+  const failure = online
+    ? `${name}: release ${release} was not healthy within ${seconds} s`
+    : `${name}, which runs the jobs, was offline for ${seconds} s`;
+  return { host: id, status: 'failed', failure };
 }
