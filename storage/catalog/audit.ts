@@ -99,22 +99,20 @@ export class KnexAudit implements AuditCatalog {
     }
   }
 
-  async #window({ limit, filter, from, order, least = 0 }: Scan): Promise<AuditWindow> {
+  async #window({ limit, filter, from, order, least }: Scan): Promise<AuditWindow> {
     const knex = this.#knex;
-    const range = (query: Knex.QueryBuilder) => {
-      if (from !== undefined) query.where('id', order === 'asc' ? '>' : '<', from);
-      if (least > 0) query.where('id', '>=', least);
-      return query.orderBy('id', order);
-    };
-    const window = knex('audit_events');
+    const window = knex('audit_events').orderBy('id', order);
+    if (from !== undefined) window.where('id', order === 'asc' ? '>' : '<', from);
     // SQLite's ids are committed in their order as it is.
     if (isPostgres(knex)) window.where('id', '<=', await settledAudit(knex));
     const size = isPostgres(knex) ? POSTGRES_WINDOW : SQLITE_WINDOW;
-    const end: Pick<AuditRow, 'id'> | undefined = await range(window.clone())
-      .offset(size - 1)
-      .first('id');
-    const query = range(window).limit(limit);
-    if (end !== undefined) query.where('id', order === 'asc' ? '<=' : '>=', end.id);
+    const last = window.clone().offset(size - 1);
+    if (least !== undefined) last.where('id', '>=', least);
+    const end: Pick<AuditRow, 'id'> | undefined = await last.first('id');
+    const query = window.limit(limit);
+    // Of two lower bounds SQLite may take the lower one, and look at all between them.
+    const bound = end?.id ?? least;
+    if (bound !== undefined) query.where('id', order === 'asc' ? '<=' : '>=', bound);
     const rows: readonly AuditRow[] = await matching(query, filter);
     const events = rows.map(eventOfRow);
     // Of a full page only what is in it is known to have been looked at.
@@ -152,7 +150,7 @@ interface Scan {
   readonly filter: AuditFilter;
   readonly from: string | undefined;
   readonly order: 'asc' | 'desc';
-  /** Events with lower ids do not match. */
+  /** Events with lower ids do not match; with `desc` only. */
   readonly least?: number;
 }
 
@@ -165,8 +163,9 @@ function matching(
   if (repository?.includes('*')) query.whereRaw("repository like ? escape '!'", [likePattern(repository)]);
   else if (repository !== undefined) query.where({ repository });
   if (who !== undefined) query.where({ who });
-  if (since !== undefined) query.where('at', '>=', since.getTime());
-  if (until !== undefined) query.where('at', '<', until.getTime());
+  // The plus keeps SQLite from the index of times, by which it would look at far more than the window.
+  if (since !== undefined) query.whereRaw('+"at" >= ?', [since.getTime()]);
+  if (until !== undefined) query.whereRaw('+"at" < ?', [until.getTime()]);
   return query;
 }
 
