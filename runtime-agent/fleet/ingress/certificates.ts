@@ -47,10 +47,11 @@ export async function readCertificateFiles(
 }
 
 async function readPemFile(path: string): Promise<string> {
-  const { size } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new Error(`${path} cannot be read (${error.code}).`);
   });
-  if (size > MAX_FILE) throw new Error(`${path} is too large for a certificate or key.`);
+  if (!found.isFile()) throw new Error(`${path} is not a file.`);
+  if (found.size > MAX_FILE) throw new Error(`${path} is too large for a certificate or key.`);
   return await readFile(path, 'latin1');
 }
 

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
+import { Agent, request } from 'node:https';
+import { test } from 'node:test';
+import { connect } from 'node:tls';
+import { WebSocket } from 'ws';
+import type { HttpRoute, RouteTls } from '../../runtime-agent/fleet/ingress/ingress.ts';
+import { makeCertificate, type TestCertificate } from '../support/certificate-authority.ts';
+import { sendRequest } from '../support/http-client.ts';
+import { plainRoute, proxyPids, startIngress } from '../support/ingress.ts';
+import { unlessRoot } from '../support/unless-root.ts';
+import { type SeenRequest, startWebBackend } from '../support/web-backend.ts';
+
+/** A client that trusts one authority and asks for a name. */
+async function client({ authority }: TestCertificate, port: number) {
+  const ca = await readFile(authority);
+  const options = (host: string) => ({ host: '127.0.0.1', port, ca, servername: host });
+  return {
+    get: (host: string, path = '/') =>
+      new Promise<{ status: number; backend: string; seen: SeenRequest }>((resolve, reject) => {
+        const sent = request({ ...options(host), path, agent: false, headers: { host } }, (response) => {
+          let body = '';
+          response.on('data', (chunk) => {
+            body += chunk;
+          });
+          response.once('end', () =>
+            resolve({
+              status: response.statusCode ?? 0,
+              backend: String(response.headers['x-backend']),
+              seen: response.statusCode === 200 ? JSON.parse(body) : undefined,
+            }),
+          );
+        });
+        sent.once('error', reject);
+        sent.end();
+      }),
+    serial: (host: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect(options(host), () => {
+          resolve(socket.getPeerCertificate().serialNumber);
+          socket.destroy();
+        });
+        socket.once('error', reject);
+      }),
+    http2: (host: string) =>
+      new Promise<string>((resolve, reject) => {
+        const session = connectHttp2(`https://${host}`, {
+          createConnection: () => connect({ ...options(host), ALPNProtocols: ['h2'] }),
+        });
+        session.once('error', reject);
+        const stream = session.request({ ':path': '/', ':authority': host });
+        stream.once('error', reject);
+        stream.once('response', (headers) => {
+          resolve(String(headers['x-backend']));
+          session.destroy();
+        });
+        stream.resume();
+      }),
+    webSocket: (host: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = new WebSocket(`wss://127.0.0.1:${port}/`, {
+          agent: new Agent({ ca, servername: host }),
+          headers: { host },
+        });
+        socket.once('error', reject);
+        socket.once('open', () => socket.send('hello'));
+        socket.once('message', (message) => {
+          resolve(String(message));
+          socket.terminate();
+        });
+      }),
+  };
+}
+
+function tlsRoute(host: string, tls: RouteTls, port: number): HttpRoute {
+  return { ...plainRoute(host, [{ address: '127.0.0.1', port }]), tls };
+}
+
+async function asSecret({ certificate, key }: TestCertificate): Promise<RouteTls> {
+  return {
+    kind: 'secret',
+    certificate: await readFile(certificate, 'utf8'),
+    key: await readFile(key, 'utf8'),
+  };
+}
+
+test('certificates of files and secrets: HTTP/1.1, HTTP/2 and WebSockets; plain HTTP redirects', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { ingress, url, securePort, folder } = await startIngress(t);
+  const [one, two] = [await startWebBackend(t, 'one'), await startWebBackend(t, 'two')];
+  const files = await makeCertificate(t, ['files.test', '*.files.test']);
+  const secret = await makeCertificate(t, ['secret.test']);
+  const pids = await proxyPids(folder);
+  const problems = await ingress.setRoutes([
+    tlsRoute('files.test', { kind: 'files', certificate: files.certificate, key: files.key }, one.port),
+    tlsRoute('*.files.test', { kind: 'files', certificate: files.certificate, key: files.key }, two.port),
+    tlsRoute('secret.test', await asSecret(secret), two.port),
+    plainRoute('plain.test', [one]),
+  ]);
+  assert.deepEqual(problems, []);
+  const [ofFiles, ofSecret] = [await client(files, securePort), await client(secret, securePort)];
+  const { seen, ...answer } = await ofFiles.get('files.test');
+  assert.deepEqual(answer, { status: 200, backend: 'one' });
+  assert.equal(seen.headers['x-forwarded-proto'], 'https');
+  assert.equal(seen.headers['x-forwarded-port'], String(securePort));
+  assert.equal((await ofFiles.get('a.files.test')).backend, 'two');
+  assert.equal(await ofFiles.http2('files.test'), 'one');
+  assert.equal(await ofFiles.webSocket('files.test'), 'one: hello');
+  assert.equal((await ofSecret.get('secret.test')).backend, 'two');
+  // Neither a name without a certificate nor a route of plain HTTP is answered.
+  await assert.rejects(ofFiles.get('plain.test'), /unrecognized name/);
+  const redirect = await sendRequest(`${url}/a?b=c`, { headers: { host: 'files.test' } });
+  assert.equal(redirect.status, 308);
+  assert.equal(redirect.headers.location, `https://files.test:${securePort}/a?b=c`);
+
+  await ingress.setRoutes([plainRoute('files.test', [one])]);
+  await assert.rejects(ofFiles.get('files.test'), /unrecognized name/);
+  assert.equal((await sendRequest(url, { headers: { host: 'files.test' } })).status, 200);
+  assert.deepEqual(await proxyPids(folder), pids);
+});
+
+test('a certificate is replaced without a cut; a broken one leaves the last good one', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { ingress, securePort } = await startIngress(t);
+  const backend = await startWebBackend(t, 'one');
+  const [first, second] = [await makeCertificate(t, ['shop.test']), await makeCertificate(t, ['shop.test'])];
+  const tls = { kind: 'files', certificate: first.certificate, key: first.key } as const;
+  const set = () => ingress.setRoutes([tlsRoute('shop.test', tls, backend.port)]);
+  assert.deepEqual(await set(), []);
+  const serial = await (await client(first, securePort)).serial('shop.test');
+  await writeFile(`${tls.certificate}.new`, await readFile(second.certificate));
+  await rename(`${tls.certificate}.new`, tls.certificate);
+  // The key is still that of the first.
+  const [problem] = await set();
+  assert.match(problem?.message ?? '', /the key does not belong to the certificate/);
+  assert.equal(await (await client(first, securePort)).serial('shop.test'), serial);
+  await writeFile(tls.key, await readFile(second.key));
+  assert.deepEqual(await set(), []);
+  assert.notEqual(await (await client(second, securePort)).serial('shop.test'), serial);
+});
+
+test('certificates that cannot be used are described, and other routes are served', {
+  skip: unlessRoot(),
+}, async (t) => {
+  const { ingress, url, securePort } = await startIngress(t);
+  const backend = await startWebBackend(t, 'one');
+  const good = await makeCertificate(t, ['good.test', 'a.test']);
+  const { certificate, key } = (await asSecret(good)) as RouteTls & { readonly kind: 'secret' };
+  const table: readonly (readonly [RouteTls, RegExp])[] = [
+    [{ kind: 'secret', certificate, key }, /not for other\.test/],
+    [{ kind: 'secret', certificate: '', key }, /no PEM certificate/],
+    [{ kind: 'secret', certificate: key, key }, /no PEM certificate/],
+    [{ kind: 'secret', certificate, key: certificate }, /not a PEM private key/],
+    [{ kind: 'secret', certificate: certificate.replace('MI', 'XX'), key }, /cannot be read/],
+    [{ kind: 'secret', certificate: certificate.repeat(40), key }, /more than 15000 bytes/],
+    [
+      { kind: 'files', certificate: '/nowhere/a', key: '/nowhere/b' },
+      /\/nowhere\/[ab] cannot be read \(ENOENT\)/,
+    ],
+    [{ kind: 'files', certificate: '/dev/zero', key: '/etc/shadow' }, /\/dev\/zero is not a file/],
+    [{ kind: 'acme' }, /no authority/],
+  ];
+  for (const [tls, expected] of table) {
+    const host = expected.source.startsWith('not for') ? 'other.test' : 'a.test';
+    const [problem, ...more] = await ingress.setRoutes([
+      tlsRoute(host, tls, backend.port),
+      tlsRoute('good.test', { kind: 'secret', certificate, key }, backend.port),
+    ]);
+    assert.match(problem?.message ?? '', expected);
+    assert.doesNotMatch(problem?.message ?? '', /BEGIN|root:/);
+    assert.deepEqual(more, []);
+    assert.equal((await (await client(good, securePort)).get('good.test')).backend, 'one');
+    await ingress.setRoutes([]);
+  }
+  assert.equal((await sendRequest(url, { headers: { host: 'a.test' } })).status, 404);
+});
