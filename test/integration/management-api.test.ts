@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { type HostRoutesDependencies, hostRoutes } from '../../server/fleet/host-routes.ts';
 import {
   createManagementRouter,
   type ManagementDependencies,
@@ -67,7 +68,11 @@ async function call(authorization: string, method: string, path: string, body?: 
 
 test('openapi.json has the routes of the server, and no others', async () => {
   const router = createManagementRouter(
-    { store: registry.store, catalog: {} } as unknown as ManagementDependencies,
+    {
+      store: registry.store,
+      catalog: {},
+      fleet: hostRoutes({} as HostRoutesDependencies),
+    } as unknown as ManagementDependencies,
     '',
   );
   const routes = router.stack
