@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../oci/descriptor.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ImageReference } from '../../oci/reference.ts';
-import type { HostConfig } from '../containers/container-info.ts';
+import type { HostConfig } from '../containers/host-config.ts';
 import type { LayerCompression } from '../images/compression/layer-compression.ts';
 import type { Platform } from '../images/image.ts';
 import type { RemoteStep } from './cache/remote/cache-document.ts';

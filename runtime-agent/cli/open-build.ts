@@ -6,8 +6,8 @@ import { combinedCache } from '../builder/build-cache.ts';
 import type { BuildkitApi } from '../builder/buildkit/buildkit-api.ts';
 import { SyncedFolders } from '../builder/buildkit/session/synced-folders.ts';
 import { type CreateBuilderOptions, createBuilder } from '../builder/create-builder.ts';
+import { readHostConfig } from '../containers/host-config.ts';
 import { decodeContainerConfig } from '../engine-api/decode/container-config.ts';
-import { decodeHostConfig } from '../engine-api/decode/host-config.ts';
 import type { BuildDeps } from '../engine-api/engine-deps.ts';
 import type { HostFacts } from '../engine-api/host-facts.ts';
 import type { ImageAttestations } from '../images/attestations/image-attestations.ts';
@@ -39,7 +39,7 @@ export async function openBuild(
   const { dataDirectory } = host;
   const defaults = {
     config: decodeContainerConfig(new JsonFields({ Image: 'build' })),
-    hostConfig: decodeHostConfig(new JsonFields(null), host),
+    hostConfig: readHostConfig(new JsonFields(null), host),
   };
   const contexts = {
     directory: join(dataDirectory, 'build-contexts'),

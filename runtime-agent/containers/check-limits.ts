@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type CgroupLayout, hasBlockWeight } from '../../lib/linux/cgroups/cgroups.ts';
 import { parseProcessorList } from '../../lib/linux/processors.ts';
 import { EngineError } from '../errors.ts';
-import type { HostConfig } from './container-info.ts';
+import type { HostConfig } from './host-config.ts';
 
 const CPUS = '/sys/devices/system/cpu/online';
 const NODES = '/sys/devices/system/node/online';

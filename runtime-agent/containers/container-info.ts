@@ -1,7 +1,8 @@
 import { NEVER } from '../../lib/time/timestamp.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Platform } from '../images/image.ts';
-import type { ActiveNetwork, EndpointSettings, PortBindings } from '../networks/network.ts';
+import type { ActiveNetwork, EndpointSettings } from '../networks/network.ts';
+import type { HostConfig } from './host-config.ts';
 
 /** The configuration that `docker create` sends and `docker inspect` shows, with the Engine API's field names. */
 export interface ContainerConfig {
@@ -43,136 +44,6 @@ export interface HealthConfig {
   readonly StartPeriod?: number;
   readonly StartInterval?: number;
   readonly Retries?: number;
-}
-
-/** The part of HostConfig that the agent supports. Other settings are refused at create, never ignored. */
-export interface HostConfig {
-  readonly AutoRemove: boolean;
-  /** Bytes; 0 is no limit. */
-  readonly Memory: number;
-  /** Memory plus swap in bytes; 0 means twice Memory, -1 no limit. */
-  readonly MemorySwap: number;
-  readonly MemoryReservation: number;
-  /** Billionths of a CPU; 0 is no limit. */
-  readonly NanoCpus: number;
-  readonly CpuShares: number;
-  /** Microseconds. */
-  readonly CpuPeriod: number;
-  readonly CpuQuota: number;
-  readonly CpusetCpus: string;
-  readonly CpusetMems: string;
-  /** Maximum processes and threads; 0: no limit; -1: an update removed the limit, and inspect shows 0. */
-  readonly PidsLimit: number;
-  readonly OomScoreAdj: number;
-  readonly OomKillDisable: boolean;
-  readonly ReadonlyRootfs: boolean;
-  readonly Privileged: boolean;
-  readonly CapAdd: readonly string[];
-  readonly CapDrop: readonly string[];
-  readonly SecurityOpt: readonly string[];
-  readonly GroupAdd: readonly string[];
-  /** Bytes of /dev/shm. */
-  readonly ShmSize: number;
-  readonly Tmpfs: Readonly<Record<string, string>>;
-  /** `SOURCE:DESTINATION[:OPTIONS]`, where the source is a path of the host or a volume. */
-  readonly Binds: readonly string[];
-  readonly Mounts: readonly MountRequest[];
-  /** `CONTAINER[:ro|:rw]`. */
-  readonly VolumesFrom: readonly string[];
-  readonly VolumeDriver: string;
-  readonly Ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
-  readonly Sysctls: Readonly<Record<string, string>>;
-  readonly Init: boolean;
-  readonly NetworkMode: string;
-  readonly PortBindings: PortBindings;
-  readonly PublishAllPorts: boolean;
-  readonly Dns: readonly string[];
-  readonly DnsOptions: readonly string[];
-  readonly DnsSearch: readonly string[];
-  /** `name:address`, as `--add-host` has it. */
-  readonly ExtraHosts: readonly string[];
-  /** Rows and columns of the terminal at its start; absent: the client sends them later. */
-  readonly ConsoleSize?: readonly [rows: number, columns: number];
-  /** `default`, which inspect repeats, or absent. */
-  readonly Isolation?: string;
-  readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
-  /** '' for its own namespace, otherwise `host` or `container:ID`. */
-  readonly PidMode: string;
-  /** `private`, `shareable`, `none` (without /dev/shm), `host` or `container:ID`. */
-  readonly IpcMode: string;
-  /** '' for its own namespace, otherwise `host`. */
-  readonly UTSMode: string;
-  /** '' or `host`, which mean the same since users are not remapped. */
-  readonly UsernsMode: string;
-  readonly CgroupnsMode: 'host' | 'private';
-  /** Path of the parent cgroup from the root of each hierarchy; '': the agent's default. */
-  readonly CgroupParent: string;
-  readonly Devices: readonly DeviceMapping[];
-  /** `TYPE MAJOR:MINOR ACCESS`, as `c 1:3 rw` or `b *:* m`. */
-  readonly DeviceCgroupRules: readonly string[];
-  readonly BlockIo: BlockIo;
-  /** Microseconds; 0 is none. */
-  readonly CpuRealtimePeriod: number;
-  readonly CpuRealtimeRuntime: number;
-  /** 0 to 100; null: the host's setting. */
-  readonly MemorySwappiness: number | null;
-  /** Null: Docker's list; none in a privileged container. */
-  readonly MaskedPaths: readonly string[] | null;
-  readonly ReadonlyPaths: readonly string[] | null;
-  /** `ID:ALIAS` of containers on the network `bridge`; absent where there are none. */
-  readonly Links?: readonly string[];
-  /** Passed to the OCI runtime. */
-  readonly Annotations: Readonly<Record<string, string>>;
-  readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
-}
-
-/** One `--device`. */
-export interface DeviceMapping {
-  readonly PathOnHost: string;
-  readonly PathInContainer: string;
-  /** Letters of `rwm`. */
-  readonly CgroupPermissions: string;
-}
-
-/** Limits of block devices by their paths on the host. */
-export interface BlockIo {
-  /** 10 to 1000; 0: the host's setting. */
-  readonly BlkioWeight: number;
-  readonly BlkioWeightDevice: readonly { readonly Path: string; readonly Weight: number }[];
-  /** Bytes a second. */
-  readonly BlkioDeviceReadBps: readonly DeviceRate[];
-  readonly BlkioDeviceWriteBps: readonly DeviceRate[];
-  /** Operations a second. */
-  readonly BlkioDeviceReadIOps: readonly DeviceRate[];
-  readonly BlkioDeviceWriteIOps: readonly DeviceRate[];
-}
-
-export interface DeviceRate {
-  readonly Path: string;
-  readonly Rate: number;
-}
-
-/** One `--mount`, with the fields that the client sent. */
-export interface MountRequest {
-  readonly Type: 'bind' | 'volume' | 'tmpfs';
-  readonly Source: string;
-  readonly Target: string;
-  readonly ReadOnly: boolean;
-  readonly BindOptions?: {
-    readonly Propagation: string;
-    readonly NonRecursive: boolean;
-    readonly ReadOnlyNonRecursive?: boolean;
-    readonly ReadOnlyForceRecursive?: boolean;
-    readonly CreateMountpoint: boolean;
-  };
-  readonly VolumeOptions?: {
-    readonly NoCopy: boolean;
-    readonly Labels: Readonly<Record<string, string>>;
-    readonly DriverConfig?: { readonly Name: string; readonly Options: Readonly<Record<string, string>> };
-    readonly Subpath: string;
-  };
-  /** Size in bytes, 0 for the kernel's default; mode as the permission bits. */
-  readonly TmpfsOptions?: { readonly SizeBytes: number; readonly Mode: number };
 }
 
 /** Mount propagation between the host and a container (mount_namespaces(7)); `r` includes submounts. */

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { JsonFields } from '../../lib/json/json-fields.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ActiveNetwork } from '../networks/network.ts';
 import type {
@@ -7,9 +8,9 @@ import type {
   ContainerInfo,
   ContainerStatus,
   Health,
-  HostConfig,
   MountPoint,
 } from './container-info.ts';
+import { type HostConfig, readHostConfig } from './host-config.ts';
 
 /** The processes of a running container. Start times tell them apart from later processes with the same PIDs. */
 export interface Run {
@@ -32,42 +33,8 @@ export interface StoredContainer {
 }
 
 const TABLE = 'containers';
-const NO_BLOCK_IO: HostConfig['BlockIo'] = {
-  BlkioWeight: 0,
-  BlkioWeightDevice: [],
-  BlkioDeviceReadBps: [],
-  BlkioDeviceWriteBps: [],
-  BlkioDeviceReadIOps: [],
-  BlkioDeviceWriteIOps: [],
-};
-/** Defaults of fields that containers of an earlier agent lack. */
-const OLDER_HOST_CONFIG = {
-  Binds: [],
-  Mounts: [],
-  VolumesFrom: [],
-  VolumeDriver: '',
-  Dns: [],
-  DnsOptions: [],
-  DnsSearch: [],
-  ExtraHosts: [],
-  PortBindings: {},
-  PublishAllPorts: false,
-  PidMode: '',
-  IpcMode: 'private',
-  UTSMode: '',
-  UsernsMode: '',
-  CgroupnsMode: 'host' as const,
-  CgroupParent: '',
-  Devices: [],
-  DeviceCgroupRules: [],
-  BlockIo: NO_BLOCK_IO,
-  CpuRealtimePeriod: 0,
-  CpuRealtimeRuntime: 0,
-  MemorySwappiness: null,
-  MaskedPaths: null,
-  ReadonlyPaths: null,
-  Annotations: {},
-};
+/** Defaults of fields that containers of an earlier agent lack; these had the cgroup namespace of the host. */
+const OLDER_HOST_CONFIG = readHostConfig(new JsonFields(null), { cgroupVersion: '1', runtime: { name: '' } });
 
 interface Row {
   readonly id: string;

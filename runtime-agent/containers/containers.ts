@@ -1,5 +1,6 @@
 import type { EndpointSettings } from '../networks/network.ts';
-import type { ContainerConfig, ContainerInfo, HostConfig } from './container-info.ts';
+import type { ContainerConfig, ContainerInfo } from './container-info.ts';
+import type { HostConfig } from './host-config.ts';
 
 /** A request to create a container. Fields that the client omits have the Engine API's defaults. */
 export interface CreateRequest {

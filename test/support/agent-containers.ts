@@ -3,12 +3,13 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
 import type { Digest } from '../../oci/digest.ts';
-import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container-info.ts';
+import type { ContainerConfig } from '../../runtime-agent/containers/container-info.ts';
 import type { Attachment, OutputStream } from '../../runtime-agent/containers/containers.ts';
 import {
   createContainers,
   type RunningContainers,
 } from '../../runtime-agent/containers/create-containers.ts';
+import type { HostConfig } from '../../runtime-agent/containers/host-config.ts';
 import { EngineError } from '../../runtime-agent/errors.ts';
 import { EventBus } from '../../runtime-agent/events/event-bus.ts';
 import type { Image } from '../../runtime-agent/images/image.ts';

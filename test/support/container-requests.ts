@@ -1,4 +1,6 @@
-import type { ContainerConfig, HostConfig } from '../../runtime-agent/containers/container-info.ts';
+import { JsonFields } from '../../lib/json/json-fields.ts';
+import type { ContainerConfig } from '../../runtime-agent/containers/container-info.ts';
+import { type HostConfig, readHostConfig } from '../../runtime-agent/containers/host-config.ts';
 
 /** The name of the tests' image. */
 export const IMAGE = 'busybox:test';
@@ -28,67 +30,8 @@ export function containerConfig(
   };
 }
 
+/** HostConfig as a create request without options has it, with changes. */
 export function hostConfig(changes: Partial<HostConfig> = {}): HostConfig {
-  return {
-    AutoRemove: false,
-    Memory: 0,
-    MemorySwap: 0,
-    MemoryReservation: 0,
-    NanoCpus: 0,
-    CpuShares: 0,
-    CpuPeriod: 0,
-    CpuQuota: 0,
-    CpusetCpus: '',
-    CpusetMems: '',
-    PidsLimit: 0,
-    OomScoreAdj: 0,
-    OomKillDisable: false,
-    ReadonlyRootfs: false,
-    Privileged: false,
-    CapAdd: [],
-    CapDrop: [],
-    SecurityOpt: [],
-    GroupAdd: [],
-    ShmSize: 0,
-    Tmpfs: {},
-    Binds: [],
-    Mounts: [],
-    VolumesFrom: [],
-    VolumeDriver: '',
-    Ulimits: [],
-    Sysctls: {},
-    Init: false,
-    NetworkMode: 'default',
-    PortBindings: {},
-    PublishAllPorts: false,
-    Dns: [],
-    DnsOptions: [],
-    DnsSearch: [],
-    ExtraHosts: [],
-    RestartPolicy: { Name: '', MaximumRetryCount: 0 },
-    PidMode: '',
-    IpcMode: 'private',
-    UTSMode: '',
-    UsernsMode: '',
-    CgroupnsMode: 'host',
-    CgroupParent: '',
-    Devices: [],
-    DeviceCgroupRules: [],
-    BlockIo: {
-      BlkioWeight: 0,
-      BlkioWeightDevice: [],
-      BlkioDeviceReadBps: [],
-      BlkioDeviceWriteBps: [],
-      BlkioDeviceReadIOps: [],
-      BlkioDeviceWriteIOps: [],
-    },
-    CpuRealtimePeriod: 0,
-    CpuRealtimeRuntime: 0,
-    MemorySwappiness: null,
-    MaskedPaths: null,
-    ReadonlyPaths: null,
-    Annotations: {},
-    LogConfig: { Type: '', Config: {} },
-    ...changes,
-  };
+  const defaults = readHostConfig(new JsonFields(null), { cgroupVersion: '1', runtime: { name: '' } });
+  return { ...defaults, ...changes };
 }

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import type { HostConfig } from '../../runtime-agent/containers/container-info.ts';
+import type { HostConfig } from '../../runtime-agent/containers/host-config.ts';
 import { type AgentContainers, openAgentContainers } from './agent-containers.ts';
 import { containerConfig, hostConfig } from './container-requests.ts';
 

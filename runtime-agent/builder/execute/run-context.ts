@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { ContainerConfig, HostConfig } from '../../containers/container-info.ts';
+import type { ContainerConfig } from '../../containers/container-info.ts';
+import type { HostConfig } from '../../containers/host-config.ts';
 import type { ContainerNetworks } from '../../networks/container-networks.ts';
 import type { OciHost } from '../../oci-runner/oci-host.ts';
 import type { SharedPaths } from '../../oci-runner/run-paths.ts';

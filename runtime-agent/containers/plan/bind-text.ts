@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
-import type { MountPoint, MountRequest, Propagation } from '../container-info.ts';
+import type { MountPoint, Propagation } from '../container-info.ts';
+import type { MountRequest } from '../mount-request.ts';
 
 /** A parsed `-v`: a host path or a volume (undefined: an anonymous one), and its options. */
 export interface ParsedBind {

@@ -1,6 +1,7 @@
 import { Expression, ExpressionError } from '../../../lib/pattern/expression.ts';
 import { EngineError } from '../../errors.ts';
-import type { ContainerInfo, HostConfig } from '../container-info.ts';
+import type { ContainerInfo } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { variableName } from './command.ts';
 
 /** Maximum steps of one expression over all labels or variables. */

@@ -1,6 +1,6 @@
 import { parseSize } from '../../../lib/settings/parse-size.ts';
 import { EngineError } from '../../errors.ts';
-import type { HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 
 /** How a container's output is stored. */
 export type LogPlan =

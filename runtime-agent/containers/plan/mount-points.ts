@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import type { VolumeRequest } from '../../volumes/volume.ts';
-import type { ContainerConfig, HostConfig, MountPoint, MountRequest } from '../container-info.ts';
+import type { ContainerConfig, MountPoint } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
+import type { MountRequest } from '../mount-request.ts';
 import { bindPropagation, checkDestination, cleanPath, isPropagation, parseBind } from './bind-text.ts';
 
 /** A mount point whose volume or source has not been checked yet. */

@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { OciMount } from '../../oci-runner/bundle.ts';
-import type { HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { planTmpfs } from './mount-points.ts';
 
 /** Host files mounted in the container's /etc and, with `--init`, the init program. Absolute paths. */

@@ -1,5 +1,6 @@
 import type { OciDevice, OciLinux, OciMount, OciSpec, SeccompProfile } from '../../oci-runner/bundle.ts';
-import type { ContainerInfo, HostConfig } from '../container-info.ts';
+import type { ContainerInfo } from '../container-info.ts';
+import { type HostConfig, maskedPaths, readonlyPaths } from '../host-config.ts';
 import { processEnvironment } from './environment.ts';
 import { type ContainerFiles, containerMounts, INIT_PATH, type ShmSource } from './mounts.ts';
 import {
@@ -47,7 +48,6 @@ export function ociSpec(container: ContainerInfo, inputs: SpecInputs): OciSpec {
   const { uid, gid, additionalGids, home } = inputs.user;
   // As execve does for a process that is not root.
   const held = uid === 0 ? inputs.capabilities : [];
-  const hidden = hiddenPaths(hostConfig);
   const ownUts = hostConfig.UTSMode !== 'host';
   const command = [container.path, ...container.args];
   const size = hostConfig.ConsoleSize;
@@ -90,8 +90,8 @@ export function ociSpec(container: ContainerInfo, inputs: SpecInputs): OciSpec {
         ...(config.Domainname === '' || !ownUts ? {} : { 'kernel.domainname': config.Domainname }),
         ...hostConfig.Sysctls,
       },
-      maskedPaths: hidden.masked ?? [],
-      readonlyPaths: hidden.readonly ?? [],
+      maskedPaths: maskedPaths(hostConfig) ?? [],
+      readonlyPaths: readonlyPaths(hostConfig) ?? [],
       ...(inputs.seccomp === undefined ? {} : { seccomp: inputs.seccomp }),
       ...rootfsPropagation(inputs.mounts),
     },
@@ -108,35 +108,6 @@ function rootfsPropagation(mounts: readonly OciMount[]): { readonly rootfsPropag
     mounts.some(({ options }) => options.some((option) => words.includes(option)));
   if (some('shared', 'rshared')) return { rootfsPropagation: 'shared' };
   return some('slave', 'rslave') ? { rootfsPropagation: 'rslave' } : {};
-}
-
-/** In dockerd's order, which inspect shows and clients compare. */
-const MASKED = [
-  '/proc/asound',
-  '/proc/acpi',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/sys/firmware',
-  '/sys/devices/virtual/powercap',
-];
-
-const READONLY = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
-
-/** Returns the masked and read-only paths of a container; null if it is privileged and sets none. */
-export function hiddenPaths(hostConfig: Pick<HostConfig, 'Privileged' | 'MaskedPaths' | 'ReadonlyPaths'>): {
-  readonly masked: readonly string[] | null;
-  readonly readonly: readonly string[] | null;
-} {
-  const { Privileged: privileged, MaskedPaths: masked, ReadonlyPaths: readonly } = hostConfig;
-  return {
-    masked: masked ?? (privileged ? null : MASKED),
-    readonly: readonly ?? (privileged ? null : READONLY),
-  };
 }
 
 /** The network namespace of a container: the host's, a new one, or an existing one. */

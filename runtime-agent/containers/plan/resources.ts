@@ -1,7 +1,8 @@
 import { EngineError } from '../../errors.ts';
 import type { OciBlockIo, OciDeviceRule, OciResources } from '../../oci-runner/bundle.ts';
-import type { ContainerInfo, HostConfig } from '../container-info.ts';
+import type { ContainerInfo } from '../container-info.ts';
 import type { ResourceChanges } from '../containers.ts';
+import type { HostConfig } from '../host-config.ts';
 
 /** The abilities of this host's cgroups. */
 export interface CgroupAbilities {

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 
 /** When an exited container is restarted. */
 export type RestartPolicy =

@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { SeccompSource } from '../../oci-runner/bundle.ts';
 import type { CapabilityOptions } from '../../oci-runner/capabilities.ts';
-import type { HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 
 /** Maximum bytes of one line for the kernel. */
 const PROFILE_NAME = /^[^\p{Cc}]{1,1024}$/u;

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import type { HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import type { CgroupAbilities } from './resources.ts';
 
 const MIN_MEMORY = 6 << 20;

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
-import type { ContainerConfig, HostConfig } from '../container-info.ts';
+import type { ContainerConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { cleanPath } from './bind-text.ts';
 import { validateHealthcheck } from './health.ts';
 import { checkLogDetails } from './log-details.ts';

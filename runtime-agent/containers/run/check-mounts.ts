@@ -3,7 +3,8 @@ import { loadInRoot } from '../../../lib/linux/files/in-root.ts';
 import type { HostMounts } from '../../../lib/linux/mount/host-mounts.ts';
 import { EngineError } from '../../errors.ts';
 import { evaluateLinks } from '../../snapshots/diff/evaluate-links.ts';
-import type { ContainerInfo, HostConfig, MountPoint } from '../container-info.ts';
+import type { ContainerInfo, MountPoint } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { cleanPath, overlap } from '../plan/bind-text.ts';
 import { planTmpfs } from '../plan/mount-points.ts';
 

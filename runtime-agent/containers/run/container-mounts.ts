@@ -14,7 +14,8 @@ import type { CopyUp } from '../../volumes/copy-up.ts';
 import type { Volumes } from '../../volumes/volume.ts';
 import type { VolumeMounts } from '../../volumes/volume-mounts.ts';
 import { volumePlace } from '../../volumes/volume-options.ts';
-import type { ContainerConfig, ContainerInfo, HostConfig, MountPoint } from '../container-info.ts';
+import type { ContainerConfig, ContainerInfo, MountPoint } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { type MountPlan, planMountPoints } from '../plan/mount-points.ts';
 import { checkProcMounts, checkProcMountsIn, checkPropagation, tmpfsPlaces } from './check-mounts.ts';
 

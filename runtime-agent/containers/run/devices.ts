@@ -2,7 +2,8 @@ import { join, relative } from 'node:path';
 import { type HostDevice, type HostFiles, hostDevices, readDevice } from '../../../lib/linux/host-devices.ts';
 import { EngineError } from '../../errors.ts';
 import type { OciBlockIo, OciDevice, OciDeviceRule } from '../../oci-runner/bundle.ts';
-import type { BlockIo, DeviceMapping, HostConfig } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
+import type { BlockIo, DeviceMapping } from '../host-config-fields.ts';
 import type { HostResources } from '../plan/resources.ts';
 
 /** The host's devices of a container, and its limits of them. */

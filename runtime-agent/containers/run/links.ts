@@ -4,7 +4,8 @@ import { parseLink } from '../../networks/plan/links.ts';
 import { networkMode } from '../../networks/plan/network-mode.ts';
 import type { Container } from '../container.ts';
 import type { ContainerIndex } from '../container-index.ts';
-import type { ContainerInfo, HostConfig } from '../container-info.ts';
+import type { ContainerInfo } from '../container-info.ts';
+import type { HostConfig } from '../host-config.ts';
 import { linkEnvironment } from '../plan/environment.ts';
 import { editEtcFile } from './run-network.ts';
 

@@ -1,8 +1,8 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
-import type { HostConfig } from '../../containers/container-info.ts';
 import type { CreateRequest } from '../../containers/containers.ts';
+import { type HostConfig, readHostConfig } from '../../containers/host-config.ts';
+import type { HostDefaults } from '../../containers/host-config-fields.ts';
 import { decodeContainerConfig } from './container-config.ts';
-import { type DecodeHost, decodeHostConfig } from './host-config.ts';
 import { decodeEndpoints } from './networking.ts';
 
 /**
@@ -11,10 +11,10 @@ import { decodeEndpoints } from './networking.ts';
 export function decodeCreateRequest(
   body: JsonFields,
   query: URLSearchParams,
-  host: DecodeHost,
+  host: HostDefaults,
 ): CreateRequest {
   const config = decodeContainerConfig(body);
-  const hostConfig = withoutNetwork(body, decodeHostConfig(body.fields('HostConfig'), host));
+  const hostConfig = withoutNetwork(body, readHostConfig(body.fields('HostConfig'), host));
   const networks = decodeEndpoints(body, hostConfig.NetworkMode);
   const name = query.get('name') ?? '';
   const platform = query.get('platform') ?? '';

@@ -1,7 +1,8 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ExecRequest, TerminalSize } from '../../containers/exec/execs.ts';
+import { readConsoleSize } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
-import { decodeConsoleSize, parseDetachKeys } from './terminal.ts';
+import { parseDetachKeys } from './terminal.ts';
 
 /** The body of `POST /containers/{id}/exec` (Engine API, ContainerExec). Throws EngineError 'bad-request'. */
 export function decodeExecRequest(body: JsonFields): ExecRequest {
@@ -55,6 +56,6 @@ export function decodeExecStart(body: JsonFields): ExecStart {
 }
 
 function terminalSize(body: JsonFields): TerminalSize | undefined {
-  const size = decodeConsoleSize(body);
+  const size = readConsoleSize(body);
   return size === undefined ? undefined : { rows: size[0], columns: size[1] };
 }

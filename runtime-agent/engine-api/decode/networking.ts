@@ -1,11 +1,7 @@
 import { JsonFields } from '../../../lib/json/json-fields.ts';
+import { settledNetworkMode } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
-import type { EndpointSettings, PortBindings } from '../../networks/network.ts';
-
-/** What NetworkMode of a create body means: `default` and '' are `bridge`, as inspect shows it. */
-export function decodeNetworkMode(mode: string): string {
-  return mode === '' || mode === 'default' ? 'bridge' : mode;
-}
+import type { EndpointSettings } from '../../networks/network.ts';
 
 /**
  * NetworkingConfig of a create body by network: the CLI names the network of NetworkMode there too. `mac` is the container's
@@ -19,7 +15,7 @@ export function decodeEndpoints(
   const mac = body.string('MacAddress');
   const decoded = networking
     .map('EndpointsConfig')
-    .map(([network, endpoint]) => [decodeNetworkMode(network), decodeEndpoint(endpoint)] as const);
+    .map(([network, endpoint]) => [settledNetworkMode(network), decodeEndpoint(endpoint)] as const);
   const all = Object.fromEntries(decoded);
   if (mac === '') return all;
   const first = all[networkMode] ?? decodeEndpoint(new JsonFields(null));
@@ -60,16 +56,4 @@ function decodeAddresses(ipam: JsonFields): NonNullable<EndpointSettings['ipam']
     ...(ipv4 === '' ? {} : { IPv4Address: ipv4 }),
     ...(ipv6 === '' ? {} : { IPv6Address: ipv6 }),
   };
-}
-
-/** HostConfig.PortBindings; a port without bindings gets one of any port, as dockerd does. Throws EngineError 'bad-request'. */
-export function decodePortBindings(body: JsonFields): PortBindings {
-  const entries = body.mapOfLists('PortBindings').map(([key, list]) => {
-    const bindings = list.map((binding) => ({
-      HostIp: binding.string('HostIp'),
-      HostPort: binding.string('HostPort'),
-    }));
-    return [key.includes('/') ? key.toLowerCase() : `${key}/tcp`, bindings] as const;
-  });
-  return Object.fromEntries(entries);
 }

@@ -1,7 +1,7 @@
 import type { JsonFields } from '../../../lib/json/json-fields.ts';
 import type { ResourceChanges } from '../../containers/containers.ts';
+import { isEmpty } from '../../containers/host-config-fields.ts';
 import { EngineError } from '../../errors.ts';
-import { isEmpty } from './unsupported.ts';
 
 const NUMBERS = [
   'BlkioWeight',

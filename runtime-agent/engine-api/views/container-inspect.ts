@@ -1,9 +1,9 @@
 import type { ContainerConfig, ContainerInfo } from '../../containers/container-info.ts';
+import { showHostConfig } from '../../containers/host-config.ts';
 import { parseSecurityOptions } from '../../containers/plan/security.ts';
 import { apparmorProfile } from '../../oci-runner/apparmor.ts';
 import { etcFilesBeside } from '../../oci-runner/run-paths.ts';
 import type { HostFacts } from '../host-facts.ts';
-import { hostConfigView } from './host-config-view.ts';
 import { mountPointsView } from './mount-view.ts';
 import { type FixedNetworks, networkSettings } from './network-settings.ts';
 import { isUp, shownStatus, ZERO_TIME } from './status-text.ts';
@@ -48,7 +48,7 @@ export function containerInspect(
     ProcessLabel: '',
     AppArmorProfile: profileOf(container, host),
     ExecIDs: execIds.length === 0 ? null : execIds,
-    HostConfig: hostConfigView(container.hostConfig, host, links),
+    HostConfig: showHostConfig(container.hostConfig, { runtime: host.runtime.name, links }),
     GraphDriver: { Data: null, Name: host.storageDriver },
     Mounts: mountPointsView(container),
     Config: runConfigView(container.config),

@@ -1,4 +1,4 @@
-import type { ContainerInfo, MountPoint, MountRequest } from '../../containers/container-info.ts';
+import type { ContainerInfo, MountPoint } from '../../containers/container-info.ts';
 import { planTmpfs } from '../../containers/plan/mount-points.ts';
 
 /** `Mounts` of inspect and of the list (Engine API, MountPoint): in dockerd's order, by destination. */
@@ -27,25 +27,4 @@ function mountPointView(point: MountPoint) {
     RW: point.writable,
     Propagation: point.propagation,
   };
-}
-
-/** One of HostConfig.Mounts as dockerd shows it: what is empty is left out. */
-export function mountRequestView(request: MountRequest): object {
-  return Object.fromEntries(
-    Object.entries(request)
-      .filter(([, value]) => value !== '' && value !== false)
-      .map(([name, value]) => [name, name.endsWith('Options') ? withoutEmpty(value as object) : value]),
-  );
-}
-
-function withoutEmpty(options: object): object {
-  return Object.fromEntries(
-    Object.entries(options).filter(
-      ([, value]) =>
-        value !== '' &&
-        value !== false &&
-        value !== 0 &&
-        !(typeof value === 'object' && Object.keys(value).length === 0),
-    ),
-  );
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { MountRequest } from '../../../../../runtime-agent/containers/container-info.ts';
+import type { MountRequest } from '../../../../../runtime-agent/containers/mount-request.ts';
 import { cleanPath, parseBind } from '../../../../../runtime-agent/containers/plan/bind-text.ts';
 import { planMountPoints, planTmpfs } from '../../../../../runtime-agent/containers/plan/mount-points.ts';
 

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type {
   ContainerConfig,
   ContainerInfo,
-  HostConfig,
 } from '../../../../../runtime-agent/containers/container-info.ts';
+import type { HostConfig } from '../../../../../runtime-agent/containers/host-config.ts';
 import { ociSpec, type SpecInputs } from '../../../../../runtime-agent/containers/plan/oci-spec.ts';
 import { readOciSpec, writeOciJson } from '../../../../../runtime-agent/oci-runner/bundle.ts';
 import { containerConfig, hostConfig } from '../../../../support/container-requests.ts';

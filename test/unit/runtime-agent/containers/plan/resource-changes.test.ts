@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JsonFields } from '../../../../../lib/json/json-fields.ts';
-import type { HostConfig } from '../../../../../runtime-agent/containers/container-info.ts';
+import { type HostConfig, showHostConfig } from '../../../../../runtime-agent/containers/host-config.ts';
 import {
   changedHostConfig,
   changedResources,
 } from '../../../../../runtime-agent/containers/plan/resources.ts';
 import { decodeUpdateRequest } from '../../../../../runtime-agent/engine-api/decode/update-request.ts';
-import type { HostFacts } from '../../../../../runtime-agent/engine-api/host-facts.ts';
-import { hostConfigView } from '../../../../../runtime-agent/engine-api/views/host-config-view.ts';
 import { hostConfig } from '../../../../support/container-requests.ts';
 
 const V1 = { version: 1, swapLimit: true } as const;
@@ -27,7 +25,7 @@ describe('docker update', () => {
 
   it('shows a limit of processes that was taken away as 0, and one that never was as null', () => {
     const shown = (config: HostConfig) =>
-      (hostConfigView(config, { runtime: {} } as HostFacts, []) as { PidsLimit: unknown }).PidsLimit;
+      (showHostConfig(config, { runtime: '', links: [] }) as { PidsLimit: unknown }).PidsLimit;
     const before = hostConfig({ PidsLimit: 32 });
     for (const [asked, after] of [
       [16, 16],
