@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Digest, digestAlgorithm, digestHex } from '../../oci/digest.ts';
-import type { FoundManifest, ReferrerPage } from '../../storage/catalog/catalog.ts';
+import type { FoundManifest, ManifestWindow, ReferrerPage } from '../../storage/catalog/catalog.ts';
 import type { RegistryDependencies } from './registry-dependencies.ts';
 
 type Stores = Pick<RegistryDependencies, 'catalog'>;
@@ -28,24 +28,16 @@ export async function* listReferrers(
   subject: Digest,
   filter: Filter,
 ): AsyncGenerator<ReferrerStep, boolean, undefined> {
-  const bySubject = windows(filter, async (page) => {
-    const records = await manifests.referrers(repository, subject, page);
-    return { records, lookedUpTo: records.at(-1)?.blob.digest };
-  });
+  const bySubject = windows(filter, (page) => manifests.referrers(repository, subject, page));
   const tag = `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
   const listed = windows(filter, (page) => manifests.listed(repository, tag, page));
   return yield* merged(bySubject, listed);
 }
 
-interface Window {
-  readonly records: readonly FoundManifest[];
-  readonly lookedUpTo: Digest | undefined;
-}
-
 /** The steps of one list, window by window. Returns true at its end. */
 async function* windows(
   filter: Filter,
-  read: (page: ReferrerPage) => Promise<Window>,
+  read: (page: ReferrerPage) => Promise<ManifestWindow>,
 ): AsyncGenerator<ReferrerStep, boolean, undefined> {
   let page: ReferrerPage = { ...filter, limit: AT_ONCE };
   for (let lookedAt = 0; lookedAt < MOST_LOOKED_AT; lookedAt += AT_ONCE) {

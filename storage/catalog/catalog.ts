@@ -119,14 +119,14 @@ export interface ManifestRecord {
 /** A manifest without what it refers to: an index may refer to tens of thousands. */
 export type FoundManifest = Omit<ManifestRecord, 'references'>;
 
-/** Some of the manifests that an index lists, in the order of their digests. */
-export interface ListedManifests {
+/** Some of a list of manifests, in the order of their digests. */
+export interface ManifestWindow {
   readonly records: readonly FoundManifest[];
-  /** The last digest that was looked at, whether it is in the repository or not; undefined at the end of the list. */
+  /** The last digest that was looked at, whether it is among the records or not; undefined at the end of the list. */
   readonly lookedUpTo: Digest | undefined;
 }
 
-/** At most `limit` referrers whose digests come after `after`, of one type where it is given. */
+/** The next `limit` referrers whose digests come after `after`; those of another type, where one is given, are left out. */
 export interface ReferrerPage extends Page {
   readonly artifactType?: string;
 }
@@ -161,15 +161,15 @@ export interface ManifestCatalog {
   /** Removes the manifest and every tag that points at it. Answers whether it was there. Throws PreconditionFailedError. */
   delete(repository: string, digest: Digest, by?: Actor, precondition?: Precondition): Promise<boolean>;
   /**
-   * Manifests of the repository whose subject is `digest`, ordered by their own. Fewer than `limit` when their
-   * annotations are large; none only at the end.
+   * Manifests of the repository whose subject is `digest`, ordered by their own. A window is shorter when their
+   * annotations or types are large.
    */
-  referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<readonly FoundManifest[]>;
+  referrers(repository: string, digest: Digest, page: ReferrerPage): Promise<ManifestWindow>;
   /**
    * The manifests without a subject that the index under `tag` lists and the repository has. `limit` counts what the
    * index lists, so that there may be none in a window that is not the last.
    */
-  listed(repository: string, tag: string, page: ReferrerPage): Promise<ListedManifests>;
+  listed(repository: string, tag: string, page: ReferrerPage): Promise<ManifestWindow>;
 }
 
 export interface TagCatalog {

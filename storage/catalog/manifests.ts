@@ -8,10 +8,10 @@ import { ManifestBlobUnknownError, TagRefusedError } from '../errors.ts';
 import { beginGrace, linkBlob, removeLinks, touchLinksOf } from './blobs.ts';
 import type {
   FoundManifest,
-  ListedManifests,
   ManifestCatalog,
   ManifestPutOptions,
   ManifestRecord,
+  ManifestWindow,
   ReferrerPage,
 } from './catalog.ts';
 import { excludeWriters } from './dialect.ts';
@@ -39,15 +39,18 @@ interface ManifestRow extends BlobRow {
   readonly annotations: string | null;
 }
 
-/** A row without annotations, which may be as large as a manifest. */
+/** A row without annotations and type, which may be as large as a manifest. */
 interface SizedRow {
   readonly digest: string;
-  /** Bytes. */
-  readonly annotations_size: number | string | null;
+  /** Bytes of both. */
+  readonly large_values: number | string;
+  /** 1 when the manifest is of the type that was asked for. */
+  readonly fits: number;
 }
 
-/** Bytes of annotations that one query reads, unless one manifest alone has more. */
-const ANNOTATIONS_AT_ONCE = 256 * 1024;
+/** Bytes of annotations and types that one query reads, unless one manifest alone has more. */
+const LARGE_VALUES_AT_ONCE = 256 * 1024;
+const NO_MANIFESTS: ManifestWindow = { records: [], lookedUpTo: undefined };
 /** Tags of one manifest that a delete of it takes along. */
 const MOST_TAGS_DELETED = 1000;
 
@@ -142,25 +145,25 @@ export class KnexManifests implements ManifestCatalog {
     repository: string,
     digest: Digest,
     { limit, after, artifactType }: ReferrerPage,
-  ): Promise<readonly FoundManifest[]> {
+  ): Promise<ManifestWindow> {
     const id = await findRepositoryId(this.#knex, repository);
-    if (id === undefined) return [];
+    if (id === undefined) return NO_MANIFESTS;
     const query = this.#knex('manifests')
       .where({ repository_id: id, subject: digest })
       .orderBy('digest')
       .limit(limit);
     if (after !== undefined) query.where('digest', '>', after);
-    if (artifactType !== undefined) query.where('artifact_type', artifactType);
-    return this.#withAnnotations(id, await query.select(this.#sized()));
+    const sized: readonly SizedRow[] = await query.select(this.#sized(artifactType));
+    return this.#window(id, sized, sized.at(-1)?.digest);
   }
 
   async listed(
     repository: string,
     tag: string,
     { limit, after, artifactType }: ReferrerPage,
-  ): Promise<ListedManifests> {
+  ): Promise<ManifestWindow> {
     const index = await this.#rowOf(repository, { tag });
-    if (index === undefined || !isIndex(index.media_type)) return { records: [], lookedUpTo: undefined };
+    if (index === undefined || !isIndex(index.media_type)) return NO_MANIFESTS;
     const id = index.repository_id;
     const members = this.#knex('manifest_references')
       .where({ repository_id: id, manifest_digest: index.digest, kind: 'manifest' })
@@ -172,19 +175,20 @@ export class KnexManifests implements ManifestCatalog {
       .where({ repository_id: id, subject: null })
       .whereIn('digest', [...digests])
       .orderBy('digest');
-    if (artifactType !== undefined) query.where('artifact_type', artifactType);
-    const sized: readonly SizedRow[] = await query.select(this.#sized());
-    const records = await this.#withAnnotations(id, sized);
-    const lookedUpTo = records.length < sized.length ? records.at(-1)?.blob.digest : digests.at(-1);
-    return { records, lookedUpTo: lookedUpTo === undefined ? undefined : parseDigest(lookedUpTo) };
+    const sized: readonly SizedRow[] = await query.select(this.#sized(artifactType));
+    return this.#window(id, sized, digests.at(-1));
   }
 
-  /** The first of the manifests, as many as have annotations of ANNOTATIONS_AT_ONCE together, and one at least. */
-  async #withAnnotations(id: number, sized: readonly SizedRow[]): Promise<readonly FoundManifest[]> {
+  /**
+   * The first of the manifests that fit, as many as have LARGE_VALUES_AT_ONCE together, and one at least. `last` is the last
+   * digest of the window unless large values end it before.
+   */
+  async #window(id: number, sized: readonly SizedRow[], last: string | undefined): Promise<ManifestWindow> {
+    const fitting = sized.filter(({ fits }) => Number(fits) === 1);
     let size = 0;
-    const few = sized.filter(({ annotations_size }, position) => {
-      size += Number(annotations_size ?? 0);
-      return position === 0 || size <= ANNOTATIONS_AT_ONCE;
+    const few = fitting.filter((row, position) => {
+      size += Number(row.large_values);
+      return position === 0 || size <= LARGE_VALUES_AT_ONCE;
     });
     const rows: readonly ManifestRow[] = await this.#select()
       .where({ 'manifests.repository_id': id })
@@ -193,11 +197,17 @@ export class KnexManifests implements ManifestCatalog {
         few.map(({ digest }) => digest),
       )
       .orderBy('manifests.digest');
-    return rows.map(foundOf);
+    const records = rows.map(foundOf);
+    const lookedUpTo = few.length < fitting.length ? few.at(-1)?.digest : last;
+    return { records, lookedUpTo: lookedUpTo === undefined ? undefined : parseDigest(lookedUpTo) };
   }
 
-  #sized() {
-    return ['digest', this.#knex.raw('octet_length(annotations) as annotations_size')];
+  /** Columns of SizedRow. The filter is one of them, so that a statement looks at no more rows than its limit. */
+  #sized(artifactType: string | undefined) {
+    const size = 'coalesce(octet_length(annotations), 0) + coalesce(octet_length(artifact_type), 0)';
+    const fits = artifactType === undefined ? '1' : 'case when artifact_type = ? then 1 else 0 end';
+    const values = artifactType === undefined ? [] : [artifactType];
+    return ['digest', this.#knex.raw(`${size} as large_values`), this.#knex.raw(`${fits} as fits`, values)];
   }
 
   /** The row of a manifest by its digest or a tag. */

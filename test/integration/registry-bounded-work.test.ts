@@ -126,6 +126,11 @@ test('no route works on many rows in one turn of the event loop', async (t) => {
         ${numbers} select ?, ?, i, 'manifest', ${digests} from n`,
       [repository_id, subject],
     );
+    const path = `/v2/team/app/referrers/${subject}?artifactType=none`;
+    const { statements } = await bounded('a filter that finds nothing', async () => {
+      assert.equal(await follow(path), 6);
+    });
+    assert.ok(statements >= 50, `${statements} windows`);
     await bounded('the delete', async () => {
       const deleted = await registry.send('DELETE', `/v2/team/app/manifests/${subject}`);
       assert.equal(deleted.status, 202, deleted.body.toString());
